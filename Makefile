@@ -1,0 +1,31 @@
+# The verbs a person types. Each is a line that calls the real tool.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench bindings reference fuzz test-data
+
+help: ## print the verbs
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+demo: ## talk to SmolLM2 on this machine; PROMPT="…" asks one question
+	@scripts/demo.sh
+
+test: ## run every suite, setting up what it needs
+	@scripts/test.sh
+
+lint: ## formatting, clippy, licences, shell scripts, things that must not land
+	@scripts/lint.sh
+
+bench: ## measure load, prefill and decode on SmolLM2
+	@scripts/bench.sh
+
+bindings: ## generate the Kotlin and Swift sources again
+	@scripts/bindings.sh
+
+reference: ## build llama.cpp and rewrite the golden figures
+	@scripts/reference.sh
+
+fuzz: ## run every fuzz target for 60 seconds
+	@scripts/fuzz.sh
+
+test-data: ## prepare the models and vectors that tests read
+	@scripts/test-data.sh

@@ -1,0 +1,175 @@
+//! The floors of the workspace: which of our crates may depend on which, what only `network` may pull in, and what a phone never
+//! carries. Read from `cargo metadata`, normal and build dependencies of every target; development dependencies are free.
+#![allow(clippy::unwrap_used)]
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// Every allowed arrow between our crates, by their names without the `whimbrel-` prefix.
+const FLOORS: &[(&str, &[&str])] = &[
+    ("ffi", &["client"]),
+    ("cli", &["client", "engine", "forge", "simulator"]),
+    ("simulator", &["client", "policy"]),
+    ("client", &["engine", "policy", "privacy", "store", "network"]),
+    ("forge", &["engine"]),
+    ("engine", &["kernels"]),
+    ("store", &["privacy"]),
+    ("network", &["privacy"]),
+    ("policy", &["privacy"]),
+    ("kernels", &[]),
+    ("privacy", &[]),
+];
+/// Programs of the build itself, which stand beside the floors.
+const OUTSIDE: &[&str] = &["bindgen"];
+/// Crates that open sockets or speak TLS; `tokio` counts too once its `net` feature is on.
+const NETWORK_CRATES: &[&str] = &[
+    "curl",
+    "curl-sys",
+    "h2",
+    "hyper",
+    "hyper-util",
+    "mio",
+    "native-tls",
+    "openssl-sys",
+    "quinn",
+    "reqwest",
+    "ring",
+    "rustls",
+    "socket2",
+    "tungstenite",
+    "ureq",
+];
+/// What belongs to a terminal or a workshop and not into an app.
+const DESKTOP_CRATES: &[&str] =
+    &["clap", "ctrlc", "env_logger", "indicatif", "rustyline", "tempfile", "whimbrel-forge", "whimbrel-simulator"];
+
+/// Normal and build dependencies by package id.
+#[derive(Default)]
+struct Graph {
+    names: BTreeMap<String, String>,
+    arrows: BTreeMap<String, BTreeSet<String>>,
+    members: Vec<String>,
+    tokio_net: bool,
+}
+
+impl Graph {
+    fn from_metadata(metadata: &Value) -> Self {
+        let mut graph = Self::default();
+        for package in metadata["packages"].as_array().unwrap() {
+            let (id, name) = (package["id"].as_str().unwrap(), package["name"].as_str().unwrap());
+            graph.names.insert(id.to_owned(), name.to_owned());
+        }
+        for node in metadata["resolve"]["nodes"].as_array().unwrap() {
+            let id = node["id"].as_str().unwrap();
+            let reached = node["deps"].as_array().unwrap().iter().filter(|dependency| {
+                dependency["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"] != "dev")
+            });
+            let reached = reached.map(|dependency| dependency["pkg"].as_str().unwrap().to_owned()).collect();
+            graph.arrows.insert(id.to_owned(), reached);
+            let net = node["features"].as_array().unwrap().iter().any(|feature| feature == "net");
+            graph.tokio_net |= net && graph.names[id] == "tokio";
+        }
+        let members = metadata["workspace_members"].as_array().unwrap();
+        graph.members = members.iter().map(|id| id.as_str().unwrap().to_owned()).collect();
+        graph
+    }
+
+    /// Names of everything that `id` reaches through normal and build dependencies, without itself.
+    fn closure(&self, id: &str) -> BTreeSet<&str> {
+        let mut seen = BTreeSet::new();
+        let mut waiting = vec![id];
+        while let Some(next) = waiting.pop() {
+            for dependency in self.arrows.get(next).into_iter().flatten() {
+                if seen.insert(dependency.as_str()) {
+                    waiting.push(dependency);
+                }
+            }
+        }
+        seen.into_iter().map(|id| self.names[id].as_str()).collect()
+    }
+
+    fn violations(&self) -> Vec<String> {
+        let floors: BTreeMap<_, _> = FLOORS.iter().copied().collect();
+        let mut found = Vec::new();
+        for id in &self.members {
+            let name = short(&self.names[id]);
+            if OUTSIDE.contains(&name) {
+                continue;
+            }
+            let Some(allowed) = floors.get(name) else {
+                found.push(format!("{name} stands on no floor"));
+                continue;
+            };
+            for dependency in &self.arrows[id] {
+                let Some(ours) = self.names[dependency].strip_prefix("whimbrel-") else { continue };
+                if !allowed.contains(&ours) {
+                    found.push(format!("{name} -> {ours}"));
+                }
+            }
+            let reached = self.closure(id);
+            // A crate that reaches `network` reaches its crates too, so only those that do not are asked.
+            if name != "network" && !reached.contains("whimbrel-network") {
+                let network = NETWORK_CRATES.iter().filter(|crate_name| reached.contains(*crate_name));
+                found.extend(network.map(|crate_name| format!("{name} pulls in {crate_name}")));
+                if self.tokio_net && reached.contains("tokio") {
+                    found.push(format!("{name} pulls in tokio's net feature"));
+                }
+            }
+            if name == "ffi" {
+                let desktop = DESKTOP_CRATES.iter().filter(|crate_name| reached.contains(*crate_name));
+                found.extend(desktop.map(|crate_name| format!("a phone would carry {crate_name}")));
+            }
+        }
+        found
+    }
+}
+
+fn short(name: &str) -> &str {
+    name.strip_prefix("whimbrel-").unwrap_or(name)
+}
+
+#[test]
+fn workspace_keeps_its_floors() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--all-features", "--locked", "--manifest-path", manifest])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let graph = Graph::from_metadata(&serde_json::from_slice(&output.stdout).unwrap());
+    assert!(graph.members.len() >= 7, "the workspace lost members: {:?}", graph.members);
+    assert_eq!(graph.violations(), Vec::<String>::new());
+}
+
+/// Builds a graph from `from -> to` arrows, all of them members if ours, and expects these violations.
+fn check(arrows: &[(&str, &str)], expected: &[&str]) {
+    let mut graph = Graph::default();
+    for (from, to) in arrows {
+        for name in [from, to] {
+            graph.names.insert((*name).to_owned(), (*name).to_owned());
+            graph.arrows.entry((*name).to_owned()).or_default();
+            if name.starts_with("whimbrel-") && !graph.members.contains(&(*name).to_owned()) {
+                graph.members.push((*name).to_owned());
+            }
+        }
+        graph.arrows.get_mut(*from).unwrap().insert((*to).to_owned());
+    }
+    assert_eq!(graph.violations(), expected, "{arrows:?}");
+}
+
+#[test]
+fn a_wrong_arrow_is_found() {
+    check(&[("whimbrel-ffi", "whimbrel-client"), ("whimbrel-client", "whimbrel-engine")], &[]);
+    check(&[("whimbrel-ffi", "whimbrel-engine")], &["ffi -> engine"]);
+    check(&[("whimbrel-kernels", "whimbrel-engine")], &["kernels -> engine"]);
+    check(&[("whimbrel-novelty", "serde")], &["novelty stands on no floor"]);
+    check(&[("whimbrel-bindgen", "clap")], &[]);
+    check(&[("whimbrel-engine", "helper"), ("helper", "rustls")], &["engine pulls in rustls"]);
+    check(&[("whimbrel-network", "rustls"), ("whimbrel-client", "whimbrel-network")], &[]);
+    check(
+        &[("whimbrel-ffi", "whimbrel-client"), ("whimbrel-client", "helper"), ("helper", "clap")],
+        &["a phone would carry clap"],
+    );
+}

@@ -1,0 +1,118 @@
+//! What can go wrong in the engine. Messages name files, fields, limits and positions, never a user's text.
+
+use std::path::PathBuf;
+
+/// Every failure of the engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No bundle stands at the path.
+    #[error("no bundle at {}: {reason}", path.display())]
+    BundleMissing {
+        /// The folder that was to be opened.
+        path: PathBuf,
+        /// Why it is not one.
+        reason: String,
+    },
+    /// A file of the bundle could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file of the bundle could not be written (sealing).
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The manifest is not valid.
+    #[error("manifest.json: {reason}")]
+    Manifest {
+        /// The field or the position, and what is wrong there.
+        reason: String,
+    },
+    /// The bundle was made for another layout.
+    #[error("the bundle has layout version {found}, this engine reads {supported}")]
+    LayoutVersion {
+        /// The bundle's.
+        found: u32,
+        /// The engine's.
+        supported: u32,
+    },
+    /// A file is not what the manifest says.
+    #[error("{file} is damaged: {reason}")]
+    Corrupt {
+        /// Path inside the bundle.
+        file: String,
+        /// Size or hash, expected and found.
+        reason: String,
+    },
+    /// The graph cannot be run by this engine.
+    #[error("graph.nnef: {reason}")]
+    Graph {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The weight table does not fit the weight file.
+    #[error("weights: {reason}")]
+    Weights {
+        /// The tensor and what is wrong with it.
+        reason: String,
+    },
+    /// The tokenizer tables are not valid.
+    #[error("tokenizer: {reason}")]
+    Tokenizer {
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// The chat template cannot be rendered.
+    #[error("chat template: {reason}")]
+    Template {
+        /// The line and what is wrong there.
+        reason: String,
+    },
+    /// The prompt does not fit the context.
+    #[error("the prompt needs {needed} tokens, the context holds {limit}")]
+    ContextFull {
+        /// Tokens needed, room for one answer token included.
+        needed: u64,
+        /// Tokens the session was made for.
+        limit: u64,
+    },
+    /// An option is out of its range.
+    #[error("{option} must be {expected}, not {found}")]
+    Option {
+        /// The option's name.
+        option: &'static str,
+        /// The accepted range.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// The caller cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// Memory for the context could not be had.
+    #[error("no memory for a context of {context_length} tokens ({bytes} bytes)")]
+    Memory {
+        /// Tokens asked for.
+        context_length: u32,
+        /// Bytes asked for.
+        bytes: u64,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The graph failed while running: a defect, not bad input.
+    #[error("the model failed while running: {reason}")]
+    Run {
+        /// tract's account of it.
+        reason: String,
+    },
+}

@@ -1,0 +1,37 @@
+//! Runs one language model: opens and verifies a bundle, tokenises, prefills and decodes.
+//!
+//! tract is the graph: it parses the bundle's NNEF text, checks shapes and plans the run. The heavy operators are ours
+//! ([`ops`], backed by `whimbrel-kernels`), read their weights in place from one memory map, and keep the KV cache in the
+//! [`Session`] that runs them. Nothing here touches a network or a database; files are only read.
+
+mod bundle;
+mod chat;
+mod error;
+mod generation;
+mod graph;
+mod manifest;
+mod model;
+mod ops;
+mod registry;
+mod sampling;
+mod session;
+mod template;
+mod text;
+mod tokenizer;
+mod weights;
+
+pub use bundle::{BundleFile, seal, verify};
+pub use chat::{Chat, ChatOptions, ContextPolicy};
+pub use error::EngineError;
+pub use generation::{FinishReason, Generation, GenerationOptions, Statistics, Step};
+pub use graph::{GRAPH_BYTES_MAX, GRAPH_NESTING_MAX};
+pub use manifest::{
+    Architecture, FileEntry, LAYOUT_VERSION, Licence, Manifest, Quality, Source, TokenizerInfo, Variant,
+};
+pub use model::{Model, OpenOptions};
+pub use sampling::{Sampler, SamplingOptions};
+pub use session::{CancelFlag, Session};
+pub use template::{ChatTemplate, Message, Role};
+pub use text::{StopMatcher, TextStream};
+pub use tokenizer::{PreTokenizer, TokenKind, Tokenizer, TokenizerParts};
+pub use weights::{TensorEntry, TensorType, WeightsIndex};
