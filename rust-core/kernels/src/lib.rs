@@ -1,8 +1,24 @@
 //! Arithmetic of the engine: quantised matrix products, attention, norms and activations, chosen per CPU at run time.
 //! No files, no threads but the pool's own, no knowledge of models.
 
+mod activations;
+mod attention;
+mod cpu;
+mod dispatch;
+mod elementwise;
 mod float;
+mod linear;
+mod pool;
+mod shared;
 mod tensor_type;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
+pub use activations::Activations;
+pub use attention::{AttentionShape, HEAD_DIM_MAX, Rotation, append_kv, attend};
+pub use cpu::{Level, cpu_features};
+pub use elementwise::{rms_norm, swiglu};
 pub use float::{bf16_to_f32, f16_to_f32, f32_to_f16};
+pub use linear::{Input, Matrix, Product, multiply};
+pub use pool::{THREADS_MAX, ThreadPool};
 pub use tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, pack, unpack_row};

@@ -1,0 +1,141 @@
+//! From a level to the code compiled for it: hand-written tiles where there are some, otherwise the portable body compiled
+//! again with the level's instructions.
+
+use crate::activations::{Activations, quantize_body};
+use crate::attention::{Heads, PortableHalves, ReadHalves, attend_heads_body, to_halves_body};
+use crate::cpu::Level;
+use crate::elementwise::{rms_norm_body, swiglu_body};
+use crate::linear::{FloatTile, float_tile_body, quantized_tile_body};
+use crate::tensor_type::{PANEL_ROWS, TensorType};
+
+/// Fused multiply-add belongs to the baseline of 64-bit ARM.
+pub(crate) const BASELINE_FMA: bool = cfg!(target_arch = "aarch64");
+
+pub(crate) fn quantize(x: &[f32], values: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn avx2(x: &[f32], values: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
+            quantize_body(x, values, scales, sums);
+        }
+        if Level::best() >= Level::Avx2 {
+            // SAFETY: the processor has the level's instructions.
+            return unsafe { avx2(x, values, scales, sums) };
+        }
+    }
+    quantize_body(x, values, scales, sums);
+}
+
+pub(crate) fn quantized_tile(
+    level: Level,
+    tensor_type: TensorType,
+    panel: &[u8],
+    activations: &Activations,
+    first: usize,
+    outputs: &mut [[f32; PANEL_ROWS]],
+) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a level is only chosen when the processor has its instructions.
+        Level::Avx2 => unsafe { crate::x86::quantized_tile(tensor_type, panel, activations, first, outputs) },
+        _ => quantized_tile_body(tensor_type, panel, activations, first, outputs),
+    }
+}
+
+pub(crate) fn float_tile(level: Level, tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn avx2(tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+            float_tile_body::<true>(tile, x, outputs);
+        }
+        if level >= Level::Avx2 {
+            // SAFETY: a level is only chosen when the processor has its instructions.
+            return unsafe { avx2(tile, x, outputs) };
+        }
+    }
+    let _ = level;
+    float_tile_body::<BASELINE_FMA>(tile, x, outputs);
+}
+
+pub(crate) fn rms_norm(x: &[f32], weights: &[f32], epsilon: f32, y: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn avx2(x: &[f32], weights: &[f32], epsilon: f32, y: &mut [f32]) {
+            rms_norm_body::<true>(x, weights, epsilon, y);
+        }
+        if Level::best() >= Level::Avx2 {
+            // SAFETY: the processor has the level's instructions.
+            return unsafe { avx2(x, weights, epsilon, y) };
+        }
+    }
+    rms_norm_body::<BASELINE_FMA>(x, weights, epsilon, y);
+}
+
+pub(crate) fn swiglu(gate: &[f32], y: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn avx2(gate: &[f32], y: &mut [f32]) {
+            swiglu_body::<true>(gate, y);
+        }
+        if Level::best() >= Level::Avx2 {
+            // SAFETY: the processor has the level's instructions.
+            return unsafe { avx2(gate, y) };
+        }
+    }
+    swiglu_body::<BASELINE_FMA>(gate, y);
+}
+
+pub(crate) fn to_halves(floats: &[f32], halves: &mut [u16]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn avx2(floats: &[f32], halves: &mut [u16]) {
+            to_halves_body(floats, halves);
+        }
+        if Level::best() >= Level::Avx2 {
+            // SAFETY: the processor has the level's instructions.
+            return unsafe { avx2(floats, halves) };
+        }
+    }
+    to_halves_body(floats, halves);
+}
+
+/// Attention of `count` (1 to 4) query heads over one key/value head.
+pub(crate) fn attend_heads(count: usize, heads: Heads<'_>, q: &mut [f32], y: &mut [f32]) {
+    #[inline(always)]
+    fn by_count<H: ReadHalves>(count: usize, heads: Heads<'_>, q: &mut [f32], y: &mut [f32]) {
+        match count {
+            4 => attend_heads_body::<H, 4>(heads, q, y),
+            3 => attend_heads_body::<H, 3>(heads, q, y),
+            2 => attend_heads_body::<H, 2>(heads, q, y),
+            _ => attend_heads_body::<H, 1>(heads, q, y),
+        }
+    }
+    #[cfg(target_arch = "x86_64")]
+    {
+        struct F16c;
+        impl ReadHalves for F16c {
+            const FMA: bool = true;
+            #[inline(always)]
+            fn eight(halves: &[u16; 8]) -> [f32; 8] {
+                // SAFETY: only called from `avx2` below, on a processor with F16C; the sizes are equal.
+                unsafe {
+                    use std::arch::x86_64::{_mm_loadu_si128, _mm256_cvtph_ps};
+                    std::mem::transmute(_mm256_cvtph_ps(_mm_loadu_si128(halves.as_ptr().cast())))
+                }
+            }
+        }
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn avx2(count: usize, heads: Heads<'_>, q: &mut [f32], y: &mut [f32]) {
+            by_count::<F16c>(count, heads, q, y);
+        }
+        if Level::best() >= Level::Avx2 {
+            // SAFETY: the processor has the level's instructions.
+            return unsafe { avx2(count, heads, q, y) };
+        }
+    }
+    by_count::<PortableHalves>(count, heads, q, y);
+}

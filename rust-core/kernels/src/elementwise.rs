@@ -1,0 +1,110 @@
+//! Row-wise arithmetic between the matrix products: RMS norm, rotary embedding, gated activation.
+
+use crate::linear::multiply_add;
+use crate::pool::ThreadPool;
+use crate::shared::SharedMut;
+
+/// Rows that are worth a task of their own.
+const ROWS_PER_TASK_MIN: usize = 4;
+
+/// Root-mean-square norm: `y = x / sqrt(mean(x²) + epsilon) × weights`, for rows of `weights.len()` values
+/// (Zhang and Sennrich 2019, "Root Mean Square Layer Normalization").
+///
+/// # Panics
+/// When the lengths do not fit: the caller has checked them.
+pub fn rms_norm(pool: &ThreadPool, x: &[f32], weights: &[f32], epsilon: f32, y: &mut [f32]) {
+    assert!(x.len() == y.len() && !weights.is_empty() && x.len().is_multiple_of(weights.len()));
+    by_rows(pool, x.len() / weights.len(), weights.len(), y, &|rows, y| {
+        crate::dispatch::rms_norm(&x[rows.start * weights.len()..rows.end * weights.len()], weights, epsilon, y);
+    });
+}
+
+/// The gate of a feed-forward part: `y = silu(gate) × y` with `silu(v) = v / (1 + exp(−v))` (Shazeer 2020, "GLU Variants
+/// Improve Transformer"). `gate` and `y` hold rows of `columns` values.
+///
+/// # Panics
+/// When the lengths do not fit: the caller has checked them.
+pub fn swiglu(pool: &ThreadPool, columns: usize, gate: &[f32], y: &mut [f32]) {
+    assert!(gate.len() == y.len() && columns > 0 && y.len().is_multiple_of(columns));
+    by_rows(pool, y.len() / columns, columns, y, &|rows, y| {
+        crate::dispatch::swiglu(&gate[rows.start * columns..rows.end * columns], y);
+    });
+}
+
+/// Cuts rows into one task a thread; a few rows stay on the calling thread.
+fn by_rows(
+    pool: &ThreadPool,
+    rows: usize,
+    columns: usize,
+    y: &mut [f32],
+    compute: &(dyn Fn(std::ops::Range<usize>, &mut [f32]) + Sync),
+) {
+    let per_task = rows.div_ceil(pool.threads()).max(ROWS_PER_TASK_MIN);
+    let y = SharedMut::new(y);
+    pool.run(rows.div_ceil(per_task), &|task| {
+        let range = task * per_task..rows.min((task + 1) * per_task);
+        // SAFETY: tasks have disjoint rows.
+        let y = unsafe { y.slice(range.start * columns, range.end * columns) };
+        compute(range, y);
+    });
+}
+
+/// Rotary position embedding of one row of heads: each head's values `i` and `i + pairs` turn by the angle whose cosine and
+/// sine stand at `i` (Su et al. 2021, "RoFormer", in the rotate-half arrangement). Values past `2 × pairs` stay.
+#[inline(always)]
+pub(crate) fn rotate_body(row: &mut [f32], head_dim: usize, cosines: &[f32], sines: &[f32]) {
+    let pairs = cosines.len();
+    for head in row.chunks_exact_mut(head_dim) {
+        let (low, high) = head[..2 * pairs].split_at_mut(pairs);
+        for (((low, high), cosine), sine) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
+            let (a, b) = (*low, *high);
+            *low = a * cosine - b * sine;
+            *high = a * sine + b * cosine;
+        }
+    }
+}
+
+#[inline(always)]
+pub(crate) fn rms_norm_body<const FMA: bool>(x: &[f32], weights: &[f32], epsilon: f32, y: &mut [f32]) {
+    for (x, y) in x.chunks_exact(weights.len()).zip(y.chunks_exact_mut(weights.len())) {
+        let mut lanes = [0f32; 16];
+        let (chunks, rest) = x.as_chunks::<16>();
+        for chunk in chunks {
+            for (lane, value) in lanes.iter_mut().zip(chunk) {
+                *lane = multiply_add::<FMA>(*value, *value, *lane);
+            }
+        }
+        let sum: f32 = lanes.iter().sum::<f32>() + rest.iter().map(|value| value * value).sum::<f32>();
+        let scale = 1.0 / (sum / weights.len() as f32 + epsilon).sqrt();
+        for ((y, x), weight) in y.iter_mut().zip(x).zip(weights) {
+            *y = x * scale * weight;
+        }
+    }
+}
+
+#[inline(always)]
+pub(crate) fn swiglu_body<const FMA: bool>(gate: &[f32], y: &mut [f32]) {
+    for (gate, y) in gate.iter().zip(y) {
+        *y *= gate / (1.0 + exp::<FMA>(-gate));
+    }
+}
+
+/// `e^x` within 2 units in the last place, without branches: 2^n times a polynomial on ±ln 2 / 2 (Cephes' coefficients).
+/// Arguments are clamped to where the result is a normal number.
+#[inline(always)]
+pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0;
+    let x = if x > 88.0 { 88.0 } else { x };
+    let x = if x < -87.0 { -87.0 } else { x };
+    let shifted = multiply_add::<FMA>(x, std::f32::consts::LOG2_E, ROUND);
+    let n = shifted - ROUND;
+    let r = multiply_add::<FMA>(n, -0.693_359_4, x);
+    let r = multiply_add::<FMA>(n, 2.121_944_4e-4, r);
+    let mut p = 1.987_569_1e-4;
+    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        p = multiply_add::<FMA>(p, r, coefficient);
+    }
+    let p = multiply_add::<FMA>(p * r, r, r) + 1.0;
+    // The low bits of `shifted` hold n; moved into the exponent they multiply by 2^n.
+    f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
