@@ -1,1 +1,26 @@
-//! placeholder
+//! Makes bundles from model files, on a desktop: reads GGUF, decides how every tensor is stored, writes the graph as NNEF text,
+//! the weights in the kernels' order, the tokenizer and the manifest. Nothing here runs a model.
+//!
+//! A file passes through [`Gguf`] (bytes to keys and tensors, every length checked), an architecture (keys and tensors to a
+//! network), [`Vocabulary`] (keys to a tokenizer; it knows nothing of the network, and the network nothing of it) and
+//! [`import`] (all of it to a folder, whole or not at all).
+
+mod architecture;
+mod error;
+mod folder;
+mod ggml;
+pub mod gguf;
+mod graph;
+mod import;
+mod licence;
+mod plan;
+mod quantize;
+mod vocabulary;
+
+pub use error::ForgeError;
+pub use ggml::GgmlType;
+pub use gguf::{Gguf, GgufError, MappedFile};
+pub use import::{ImportOptions, Phase, Progress, import};
+pub use plan::{Summary, summarize};
+pub use quantize::Quantization;
+pub use vocabulary::Vocabulary;

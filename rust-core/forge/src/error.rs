@@ -1,0 +1,128 @@
+//! What can go wrong while a model file becomes a bundle. Messages name files, keys, tensors, limits and byte offsets.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use whimbrel_engine::EngineError;
+
+use crate::GgufError;
+
+/// Every failure of an import. Whatever it is, no part of the output is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgeError {
+    /// The source could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The output could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The disk, or the share of it that this user may fill, is full.
+    #[error("no space left for {}", path.display())]
+    DiskFull {
+        /// The file that could not grow.
+        path: PathBuf,
+    },
+    /// Something stands where the bundle should go.
+    #[error("{} exists and {reason}", path.display())]
+    OutputExists {
+        /// The output folder.
+        path: PathBuf,
+        /// Why it is not replaced.
+        reason: &'static str,
+    },
+    /// The source is not a readable GGUF file.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
+    /// The source uses something that this version cannot import.
+    #[error("{what} {found:?} is not supported; supported: {supported}")]
+    Unsupported {
+        /// What kind of thing: architecture, tensor type, tokenizer model, pre-tokenizer, rope scaling type …
+        what: &'static str,
+        /// Its name in the file.
+        found: String,
+        /// The names that are supported, separated by commas.
+        supported: String,
+    },
+    /// A key says something that no model can mean.
+    #[error("key {key}: {reason}")]
+    Key {
+        /// The metadata key.
+        key: String,
+        /// What is wrong with its value.
+        reason: String,
+    },
+    /// A tensor is missing, has the wrong shape or holds values that cannot be stored.
+    #[error("tensor {tensor}: {reason}")]
+    Tensor {
+        /// The tensor's name in the file.
+        tensor: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The vocabulary contradicts itself.
+    #[error("vocabulary: {reason}")]
+    Vocabulary {
+        /// The token or merge, and what is wrong with it.
+        reason: String,
+    },
+    /// An option is out of its range.
+    #[error("{option}: {reason}")]
+    Option {
+        /// The option's name.
+        option: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The engine would not accept what would be written.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The caller cancelled.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl ForgeError {
+    /// A failed write: a full disk is told apart from every other reason.
+    pub(crate) fn write(path: &Path, source: std::io::Error) -> ForgeError {
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ForgeError::DiskFull { path: path.to_owned() },
+            _ => ForgeError::Write {
+                path: path.to_owned(),
+                source,
+            },
+        }
+    }
+
+    pub(crate) fn read(path: &Path, source: std::io::Error) -> ForgeError {
+        ForgeError::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn key(key: &str, reason: impl Into<String>) -> ForgeError {
+        ForgeError::Key {
+            key: key.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    pub(crate) fn tensor(tensor: &str, reason: impl Into<String>) -> ForgeError {
+        ForgeError::Tensor {
+            tensor: tensor.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! One model file becomes one bundle folder, or an error and nothing.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use whimbrel_engine::{CancelFlag, FileEntry, LAYOUT_VERSION, Manifest, Source, TokenizerInfo, Variant};
+use whimbrel_kernels::{PANEL_ROWS, TensorType, pack};
+
+use crate::architecture::Values;
+use crate::folder::{MANIFEST_FILE, PartialFolder};
+use crate::gguf::MappedFile;
+use crate::plan::{Plan, PlannedTensor};
+use crate::quantize::convert_rows_in_parallel;
+use crate::{ForgeError, Gguf, Quantization, Vocabulary, licence};
+
+/// Bytes that are hashed between two looks at the cancel flag.
+const HASH_CHUNK_BYTES: usize = 8 << 20;
+/// Values that are converted between two looks at the cancel flag; also what bounds the memory of an import.
+const CONVERT_CHUNK_VALUES: usize = 1 << 20;
+
+/// What to import, and how.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// The GGUF file.
+    pub source: PathBuf,
+    /// The bundle folder that is to be made.
+    pub output: PathBuf,
+    /// What happens to the weights.
+    pub quantization: Quantization,
+    /// The model's name; `None` takes `general.name`, then the file's.
+    pub name: Option<String>,
+    /// The bundle's version; `None` is `1.0.0`.
+    pub version: Option<String>,
+    /// SPDX expression; `None` takes `general.license`.
+    pub licence: Option<String>,
+    /// Where the file was fetched from, for the manifest.
+    pub origin: Option<String>,
+    /// Whether an existing bundle at `output` is replaced. Anything else there is never touched.
+    pub replace: bool,
+    /// Threads that convert weights; 0 takes one a core.
+    pub threads: u32,
+    /// Ends the import with [`ForgeError::Cancelled`].
+    pub cancel: CancelFlag,
+}
+
+/// What an import is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Reading the source for its hash.
+    Hashing,
+    /// Converting and writing weights.
+    Writing,
+    /// Writing the last files and moving the bundle to its place.
+    Finishing,
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Bytes done in all phases so far: of the source when hashing, of the weight file when writing.
+    pub bytes_done: u64,
+    /// Bytes of all phases.
+    pub bytes_total: u64,
+}
+
+/// Makes a bundle from a GGUF file. The output appears complete or not at all; the same input gives the same bytes.
+///
+/// # Errors
+/// [`ForgeError`]: the source cannot be read or is not supported, the output cannot be written, or the caller cancelled.
+pub fn import(options: &ImportOptions, progress: &mut dyn FnMut(Progress)) -> Result<Manifest, ForgeError> {
+    let file = MappedFile::open(&options.source)?;
+    let gguf = Gguf::parse(file.bytes())?;
+    let file_name = options
+        .source
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let stem = options
+        .source
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let plan = Plan::new(&gguf, options.quantization, &stem, options.name.as_deref())?;
+    let vocabulary = Vocabulary::read(&gguf)?;
+    plan.check_vocabulary(vocabulary.parts.tokens.len())?;
+    let licence = licence::of(&gguf, options.licence.as_deref())?;
+    let tokenizer = vocabulary.parts.to_bytes()?;
+
+    let folder = PartialFolder::create(&options.output, options.replace)?;
+    let mut meter = Meter {
+        progress,
+        cancel: &options.cancel,
+        state: Progress {
+            phase: Phase::Hashing,
+            bytes_done: 0,
+            bytes_total: file.bytes().len() as u64 + plan.weights_bytes,
+        },
+    };
+    let source = Source {
+        file: file_name,
+        format: "gguf".to_owned(),
+        bytes: file.bytes().len() as u64,
+        blake3: hash_source(file.bytes(), &mut meter)?,
+        origin: options.origin.clone(),
+    };
+    meter.enter(Phase::Writing)?;
+    let weights = write_weights(&folder, &plan, threads(options.threads), &mut meter)?;
+    meter.enter(Phase::Finishing)?;
+    let manifest = Manifest {
+        format: "whimbrel-bundle".to_owned(),
+        layout_version: LAYOUT_VERSION,
+        name: plan.name.clone(),
+        version: options.version.clone().unwrap_or_else(|| "1.0.0".to_owned()),
+        task: if vocabulary.chat_template.is_some() {
+            "chat"
+        } else {
+            "text"
+        }
+        .to_owned(),
+        licence,
+        source,
+        architecture: plan.shape.clone(),
+        context_length: plan.context_length,
+        tokenizer: tokenizer_info(&vocabulary, write(&folder, "tokenizer.bin", &tokenizer)?),
+        chat_template: match &vocabulary.chat_template {
+            Some(template) => Some(write(&folder, "chat_template.jinja", template.as_bytes())?),
+            None => None,
+        },
+        variants: vec![write_variant(&folder, &plan, weights)?],
+        blake3: String::new(),
+    };
+    let manifest = manifest.sealed();
+    folder.write_file(MANIFEST_FILE, manifest.to_text().as_bytes())?;
+    meter.check()?;
+    folder.commit(&plan.variant)?;
+    meter.report();
+    Ok(manifest)
+}
+
+fn threads(asked: u32) -> usize {
+    match asked {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads as usize,
+    }
+}
+
+/// Reports progress and looks at the cancel flag.
+struct Meter<'p> {
+    progress: &'p mut dyn FnMut(Progress),
+    cancel: &'p CancelFlag,
+    state: Progress,
+}
+
+impl Meter<'_> {
+    fn enter(&mut self, phase: Phase) -> Result<(), ForgeError> {
+        self.state.phase = phase;
+        self.advance(0)
+    }
+
+    fn advance(&mut self, bytes: u64) -> Result<(), ForgeError> {
+        self.state.bytes_done += bytes;
+        self.report();
+        self.check()
+    }
+
+    fn report(&mut self) {
+        (self.progress)(self.state);
+    }
+
+    fn check(&self) -> Result<(), ForgeError> {
+        if self.cancel.is_cancelled() {
+            Err(ForgeError::Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn hash_source(bytes: &[u8], meter: &mut Meter<'_>) -> Result<String, ForgeError> {
+    let mut hasher = blake3::Hasher::new();
+    for chunk in bytes.chunks(HASH_CHUNK_BYTES) {
+        hasher.update(chunk);
+        meter.advance(chunk.len() as u64)?;
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Writes a small file of the bundle and describes it.
+fn write(folder: &PartialFolder, path: &str, content: &[u8]) -> Result<FileEntry, ForgeError> {
+    folder.write_file(path, content)?;
+    let blake3 = blake3::hash(content).to_hex().to_string();
+    Ok(FileEntry {
+        path: path.to_owned(),
+        bytes: content.len() as u64,
+        blake3,
+    })
+}
+
+fn tokenizer_info(vocabulary: &Vocabulary, file: FileEntry) -> TokenizerInfo {
+    let parts = &vocabulary.parts;
+    TokenizerInfo {
+        file,
+        kind: "bpe".to_owned(),
+        pre_tokenizer: parts.pre_tokenizer.name().to_owned(),
+        bos: parts.bos,
+        eos: parts.eos,
+        add_bos: parts.add_bos,
+        end_of_turn: parts.end_of_turn.clone(),
+    }
+}
+
+fn write_variant(folder: &PartialFolder, plan: &Plan<'_>, weights: FileEntry) -> Result<Variant, ForgeError> {
+    let index = serde_json::to_string_pretty(&plan.index()).expect("the table has string keys only") + "\n";
+    Ok(Variant {
+        name: plan.variant.clone(),
+        graph: write(
+            folder,
+            &format!("{}/graph.nnef", plan.variant),
+            plan.graph.text().as_bytes(),
+        )?,
+        index: write(folder, &format!("{}/weights.json", plan.variant), index.as_bytes())?,
+        weights,
+        bytes_per_token: plan.bytes_per_token(),
+        peak_memory_bytes: plan.peak_memory_bytes(),
+        quality: Vec::new(),
+    })
+}
+
+/// Streams every tensor into the weight file.
+fn write_weights(
+    folder: &PartialFolder,
+    plan: &Plan<'_>,
+    threads: usize,
+    meter: &mut Meter<'_>,
+) -> Result<FileEntry, ForgeError> {
+    let entry_path = format!("{}/weights.bin", plan.variant);
+    let (file, path) = folder.create_file(&entry_path)?;
+    let mut writer = WeightsWriter {
+        file,
+        path: &path,
+        hasher: blake3::Hasher::new(),
+        written: 0,
+    };
+    for planned in &plan.tensors {
+        writer.pad_to(planned.offset, meter)?;
+        write_tensor(&mut writer, planned, threads, meter)?;
+        assert_eq!(
+            writer.written,
+            planned.offset + planned.bytes,
+            "a tensor has the planned size"
+        );
+    }
+    writer
+        .file
+        .sync_all()
+        .map_err(|error| ForgeError::write(&path, error))?;
+    let blake3 = writer.hasher.finalize().to_hex().to_string();
+    Ok(FileEntry {
+        path: entry_path,
+        bytes: plan.weights_bytes,
+        blake3,
+    })
+}
+
+fn write_tensor(
+    writer: &mut WeightsWriter<'_>,
+    planned: &PlannedTensor<'_>,
+    threads: usize,
+    meter: &mut Meter<'_>,
+) -> Result<(), ForgeError> {
+    let PlannedTensor { tensor, target, .. } = planned;
+    let columns = tensor.columns as usize;
+    let row_bytes = target
+        .row_bytes(columns)
+        .expect("the target type was chosen for the columns");
+    let rows_each = (CONVERT_CHUNK_VALUES / columns)
+        .next_multiple_of(PANEL_ROWS)
+        .max(PANEL_ROWS);
+    let threads = if changes_values(planned) { threads } else { 1 };
+    for first_row in (0..tensor.rows).step_by(rows_each) {
+        let rows = rows_each.min((tensor.rows - first_row) as usize);
+        let mut blocks = vec![0; rows * row_bytes];
+        convert_rows_in_parallel(tensor, *target, first_row, &mut blocks, threads)?;
+        let packed_bytes = target
+            .packed_bytes(rows, columns)
+            .expect("smaller than the planned tensor");
+        let mut packed = vec![0; packed_bytes];
+        pack(*target, rows, columns, &blocks, &mut packed);
+        writer.write(&packed, meter)?;
+    }
+    Ok(())
+}
+
+/// Whether a tensor is decoded and encoded again; otherwise its rows are copied, for which one thread is enough.
+fn changes_values(planned: &PlannedTensor<'_>) -> bool {
+    let kept: Option<TensorType> = match &planned.tensor.values {
+        Values::Stored(source, _) => source.ggml_type.codec.map(|codec| codec.kept_as),
+        Values::Computed(_) => None,
+    };
+    kept != Some(planned.target)
+}
+
+/// The weight file, hashed while it is written.
+struct WeightsWriter<'p> {
+    file: File,
+    path: &'p Path,
+    hasher: blake3::Hasher,
+    written: u64,
+}
+
+impl WeightsWriter<'_> {
+    fn write(&mut self, bytes: &[u8], meter: &mut Meter<'_>) -> Result<(), ForgeError> {
+        self.file
+            .write_all(bytes)
+            .map_err(|error| ForgeError::write(self.path, error))?;
+        self.hasher.update(bytes);
+        self.written += bytes.len() as u64;
+        meter.advance(bytes.len() as u64)
+    }
+
+    /// Zeros up to the place of the next tensor.
+    fn pad_to(&mut self, offset: u64, meter: &mut Meter<'_>) -> Result<(), ForgeError> {
+        let missing = offset - self.written;
+        self.write(&[0; crate::plan::TENSOR_ALIGNMENT as usize][..missing as usize], meter)
+    }
+}

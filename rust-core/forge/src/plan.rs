@@ -1,0 +1,245 @@
+//! What an import will write, decided before a byte is written: the type, place and size of every tensor, and the figures
+//! of the manifest that follow from them.
+
+use whimbrel_engine::{Architecture as Shape, TensorEntry, WeightsIndex};
+use whimbrel_kernels::TensorType;
+
+use crate::architecture::{self, NetworkTensor, Role, Values};
+use crate::ggml::{Codec, GgmlType};
+use crate::gguf::Tensor;
+use crate::graph::Graph;
+use crate::{ForgeError, Gguf, Quantization};
+
+/// Every tensor of the weight file starts at a multiple of this many bytes.
+pub(crate) const TENSOR_ALIGNMENT: u64 = 64;
+/// The context for which peak memory is estimated, in tokens.
+pub(crate) const PEAK_CONTEXT: u64 = 2_048;
+/// The longest model name, in bytes.
+const NAME_BYTES_MAX: usize = 256;
+
+/// What an import of a file would produce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The model's name.
+    pub name: String,
+    /// The shape of the network.
+    pub architecture: Shape,
+    /// The longest context the model was made for, in tokens.
+    pub context_length: u32,
+    /// The variant's name: the type that most weights of the layers are stored in.
+    pub variant: String,
+    /// Size of the weight file, in bytes.
+    pub weights_bytes: u64,
+    /// Weight bytes that one decoded token reads.
+    pub bytes_per_token: u64,
+    /// Estimated peak of resident memory with a context of 2,048 tokens, in bytes.
+    pub peak_memory_bytes: u64,
+}
+
+/// Says what an import of a file would produce, without writing anything.
+///
+/// # Errors
+/// As [`crate::import`] for everything that can be found without looking at the values of the weights.
+pub fn summarize(gguf: &Gguf<'_>, quantization: Quantization) -> Result<Summary, ForgeError> {
+    let vocabulary = crate::Vocabulary::read(gguf)?;
+    let plan = Plan::new(gguf, quantization, "model", None)?;
+    plan.check_vocabulary(vocabulary.parts.tokens.len())?;
+    Ok(plan.summary())
+}
+
+/// The decisions of one import.
+pub(crate) struct Plan<'a> {
+    pub(crate) name: String,
+    pub(crate) shape: Shape,
+    pub(crate) context_length: u32,
+    pub(crate) tensors: Vec<PlannedTensor<'a>>,
+    pub(crate) graph: Graph,
+    pub(crate) variant: String,
+    pub(crate) weights_bytes: u64,
+}
+
+/// One tensor of the weight file.
+pub(crate) struct PlannedTensor<'a> {
+    pub(crate) tensor: NetworkTensor<'a>,
+    pub(crate) target: TensorType,
+    /// In the weight file, a multiple of [`TENSOR_ALIGNMENT`].
+    pub(crate) offset: u64,
+    /// In the weight file.
+    pub(crate) bytes: u64,
+}
+
+impl PlannedTensor<'_> {
+    fn values(&self) -> u64 {
+        u64::from(self.tensor.rows) * u64::from(self.tensor.columns)
+    }
+}
+
+/// How a tensor of the source is read.
+pub(crate) fn codec(tensor: &Tensor<'_>) -> Result<Codec, ForgeError> {
+    tensor.ggml_type.codec.ok_or_else(|| ForgeError::Unsupported {
+        what: "tensor type",
+        found: format!("{} (tensor {})", tensor.ggml_type.name, tensor.name),
+        supported: GgmlType::supported_names(),
+    })
+}
+
+impl<'a> Plan<'a> {
+    /// `fallback_name` is used when neither the options nor the file name the model.
+    pub(crate) fn new(
+        gguf: &Gguf<'a>,
+        quantization: Quantization,
+        fallback_name: &str,
+        name: Option<&str>,
+    ) -> Result<Plan<'a>, ForgeError> {
+        let name = model_name(gguf, fallback_name, name)?;
+        let architecture = architecture::find(gguf)?;
+        let network = architecture.network(gguf, &name)?;
+        let mut offset = 0u64;
+        let mut tensors = Vec::new();
+        for tensor in network.tensors {
+            let stored = match &tensor.values {
+                Values::Stored(source, _) => codec(source)?.kept_as,
+                Values::Computed(_) => TensorType::F32,
+            };
+            let target = quantization.target(stored, tensor.role, tensor.columns);
+            let bytes = target
+                .packed_bytes(tensor.rows as usize, tensor.columns as usize)
+                .map(|bytes| bytes as u64);
+            let end = bytes.and_then(|bytes| offset.checked_add(bytes)?.checked_next_multiple_of(TENSOR_ALIGNMENT));
+            let (Some(bytes), Some(end)) = (bytes, end) else {
+                return Err(ForgeError::tensor(&tensor.name, "its size overflows"));
+            };
+            tensors.push(PlannedTensor {
+                tensor,
+                target,
+                offset,
+                bytes,
+            });
+            offset = end;
+        }
+        let weights_bytes = tensors.last().map_or(0, |last| last.offset + last.bytes);
+        Ok(Plan {
+            name,
+            shape: network.shape,
+            context_length: network.context_length,
+            variant: variant(&tensors).name().to_owned(),
+            tensors,
+            graph: network.graph,
+            weights_bytes,
+        })
+    }
+
+    /// # Errors
+    /// [`ForgeError::Vocabulary`] when the embedding has not one row a token.
+    pub(crate) fn check_vocabulary(&self, tokens: usize) -> Result<(), ForgeError> {
+        let rows = self.shape.vocabulary;
+        if rows as usize == tokens {
+            return Ok(());
+        }
+        Err(ForgeError::Vocabulary {
+            reason: format!("{tokens} tokens, but token_embd.weight has {rows} rows"),
+        })
+    }
+
+    /// Weight bytes that one decoded token reads: all of the layers, the norms and the head, and one row of an embedding
+    /// that is not the head.
+    pub(crate) fn bytes_per_token(&self) -> u64 {
+        let read = |planned: &PlannedTensor<'_>| match planned.tensor.role {
+            Role::Embedding => planned.bytes / u64::from(planned.tensor.rows),
+            _ => planned.bytes,
+        };
+        self.tensors.iter().map(read).sum()
+    }
+
+    /// The formula is in `docs/model-import.md`.
+    pub(crate) fn peak_memory_bytes(&self) -> u64 {
+        let Shape {
+            layers,
+            embedding_length,
+            feed_forward_length,
+            heads,
+            kv_heads,
+            head_dim,
+            vocabulary,
+            ..
+        } = self.shape;
+        let [layers, width, feed_forward, heads, kv_heads, head_dim, vocabulary] = [
+            layers,
+            embedding_length,
+            feed_forward_length,
+            heads,
+            kv_heads,
+            head_dim,
+            vocabulary,
+        ]
+        .map(u64::from);
+        let context = PEAK_CONTEXT.min(u64::from(self.context_length));
+        let kv = 2 * layers * kv_heads * head_dim * context * KV_VALUE_BYTES;
+        let activations = PREFILL_TOKENS * 4 * (3 * width + 2 * (heads + kv_heads) * head_dim + 2 * feed_forward);
+        let logits = 4 * vocabulary;
+        self.weights_bytes + kv + activations + logits + vocabulary * TOKEN_BYTES + PROGRAM_BYTES
+    }
+
+    pub(crate) fn index(&self) -> WeightsIndex {
+        let entry = |planned: &PlannedTensor<'_>| TensorEntry {
+            name: planned.tensor.name.clone(),
+            tensor_type: planned.target,
+            rows: planned.tensor.rows,
+            columns: planned.tensor.columns,
+            offset: planned.offset,
+        };
+        WeightsIndex {
+            tensors: self.tensors.iter().map(entry).collect(),
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        Summary {
+            name: self.name.clone(),
+            architecture: self.shape.clone(),
+            context_length: self.context_length,
+            variant: self.variant.clone(),
+            weights_bytes: self.weights_bytes,
+            bytes_per_token: self.bytes_per_token(),
+            peak_memory_bytes: self.peak_memory_bytes(),
+        }
+    }
+}
+
+/// Bytes of one value of the KV cache.
+const KV_VALUE_BYTES: u64 = 2;
+/// Tokens of one prefill chunk, whose activations are alive together.
+const PREFILL_TOKENS: u64 = 128;
+/// What the tokenizer's tables take for one token, in bytes.
+const TOKEN_BYTES: u64 = 64;
+/// The program itself, the graph and the thread stacks, in bytes.
+const PROGRAM_BYTES: u64 = 32 << 20;
+
+/// The type of most weights in the layers; of two equal ones the first in declared order.
+fn variant(tensors: &[PlannedTensor<'_>]) -> TensorType {
+    let weights = |wanted: TensorType| -> u64 {
+        let layer = |planned: &&PlannedTensor<'_>| planned.tensor.role == Role::Matrix && planned.target == wanted;
+        tensors.iter().filter(layer).map(PlannedTensor::values).sum()
+    };
+    TensorType::ALL
+        .into_iter()
+        .rev()
+        .max_by_key(|tensor_type| weights(*tensor_type))
+        .expect("there are types")
+}
+
+fn model_name(gguf: &Gguf<'_>, fallback: &str, name: Option<&str>) -> Result<String, ForgeError> {
+    let found = match name {
+        Some(name) => name,
+        None => gguf.text("general.name")?.unwrap_or(fallback),
+    };
+    let found = found.trim();
+    if found.is_empty() || found.len() > NAME_BYTES_MAX || found.chars().any(char::is_control) {
+        let reason = format!("a name has 1 to {NAME_BYTES_MAX} bytes and no control characters");
+        return Err(match name {
+            Some(_) => ForgeError::Option { option: "name", reason },
+            None => ForgeError::key("general.name", reason),
+        });
+    }
+    Ok(found.to_owned())
+}
