@@ -1,0 +1,211 @@
+//! Text to token ids and back: byte-level byte-pair encoding with special tokens, as llama.cpp does it.
+//!
+//! [`TokenizerParts`] is what an importer hands over and what `tokenizer.bin` holds; [`Tokenizer`] is that file, checked and
+//! ready to use. Nothing here adds or trims anything: no `bos`, no leading space.
+
+mod bpe;
+mod byte_level;
+mod marked;
+mod parts;
+mod pre_tokenizer;
+mod special;
+
+#[cfg(test)]
+mod tests;
+
+pub use parts::{TokenKind, TokenizerParts};
+pub use pre_tokenizer::PreTokenizer;
+
+use bpe::{Merger, Merges};
+use parts::{Table, TokenText};
+use special::{Found, SpecialTokens};
+
+use crate::EngineError;
+
+/// A vocabulary and its rules, ready to use. It does not change and can be shared between threads.
+pub struct Tokenizer {
+    pre_tokenizer: PreTokenizer,
+    ignore_merges: bool,
+    add_bos: bool,
+    bos: Option<u32>,
+    eos: Option<u32>,
+    end_of_turn: Vec<u32>,
+    kinds: Vec<TokenKind>,
+    text: TokenText,
+    /// Ids of the tokens that merging can give, by their bytes.
+    words: Vec<u32>,
+    /// The token of each byte.
+    bytes: [Option<u32>; 256],
+    merges: Merges,
+    specials: SpecialTokens,
+}
+
+impl Tokenizer {
+    /// Reads and checks the content of `tokenizer.bin`. Any bytes may be given; memory is taken in proportion to their number.
+    ///
+    /// # Errors
+    /// [`EngineError::Tokenizer`] if the bytes are not a valid tokenizer.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EngineError> {
+        let Table {
+            pre_tokenizer,
+            ignore_merges,
+            add_bos,
+            bos,
+            eos,
+            end_of_turn,
+            mut kinds,
+            merges,
+            words,
+            text,
+        } = Table::parse(bytes)?;
+        for &id in &end_of_turn {
+            // What ends an answer must not be found in a message, whatever the vocabulary calls it.
+            let token = text.token(id);
+            if !token.is_empty() && std::str::from_utf8(token).is_ok() {
+                kinds[id as usize] = TokenKind::Control;
+            }
+        }
+        let specials = (0..kinds.len() as u32)
+            .filter(|&id| kinds[id as usize].is_special())
+            .collect();
+        let specials = SpecialTokens::new(specials, &text)
+            .map_err(|id| bad(format!("token {id} repeats another special token")))?;
+        let merges =
+            Merges::new(kinds.len() as u32, &merges).ok_or_else(|| bad("a pair of tokens has two merges".into()))?;
+        let mut tokenizer = Self {
+            pre_tokenizer,
+            ignore_merges,
+            add_bos,
+            bos,
+            eos,
+            end_of_turn,
+            kinds,
+            text,
+            words,
+            bytes: [None; 256],
+            merges,
+            specials,
+        };
+        for byte in 0..=u8::MAX {
+            tokenizer.bytes[usize::from(byte)] = tokenizer.word(&[byte]);
+        }
+        Ok(tokenizer)
+    }
+
+    /// The tokens of a text. Nothing is added and nothing trimmed.
+    ///
+    /// With `parse_special` the text of a control token becomes that token, without it is text like any other. The text of a
+    /// user-defined token always becomes that token. A byte for which the vocabulary has no token (rare control characters in
+    /// some vocabularies) is left out, as llama.cpp does.
+    pub fn encode(&self, text: &str, parse_special: bool) -> Vec<u32> {
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        self.encode_into(text, parse_special, &mut ids);
+        ids
+    }
+
+    /// The bytes of a token: of a special one its text. None for an id outside the vocabulary. A character may be spread over
+    /// several tokens ([`crate::TextStream`] puts it together).
+    pub fn decode_bytes(&self, id: u32) -> &[u8] {
+        self.text.token(id)
+    }
+
+    /// The id of the token with these bytes; a special token comes before another one with the same bytes.
+    pub fn token_id(&self, bytes: &[u8]) -> Option<u32> {
+        self.specials.find(bytes, &self.text).or_else(|| self.word(bytes))
+    }
+
+    /// Whether the token is structure and not text: of kind control or unknown, or one that ends an answer.
+    pub fn is_control(&self, id: u32) -> bool {
+        matches!(
+            self.kinds.get(id as usize),
+            Some(TokenKind::Control | TokenKind::Unknown)
+        )
+    }
+
+    /// Number of tokens; ids run from 0 to one below.
+    pub fn vocabulary_len(&self) -> u32 {
+        self.kinds.len() as u32
+    }
+
+    /// Beginning-of-sequence token.
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    /// End-of-sequence token.
+    pub fn eos(&self) -> Option<u32> {
+        self.eos
+    }
+
+    /// Whether a sequence is to start with [`Tokenizer::bos`]; [`Tokenizer::encode`] leaves that to its caller.
+    pub fn add_bos(&self) -> bool {
+        self.add_bos
+    }
+
+    /// Every token that ends an answer.
+    pub fn end_of_turn(&self) -> &[u32] {
+        &self.end_of_turn
+    }
+
+    /// How text is cut into words.
+    pub fn pre_tokenizer(&self) -> PreTokenizer {
+        self.pre_tokenizer
+    }
+
+    /// The texts of the unknown, control and user-defined tokens.
+    pub fn special_texts(&self) -> impl Iterator<Item = &str> {
+        self.specials.ids().iter().map(|&id| self.special_text(id))
+    }
+
+    fn special_text(&self, id: u32) -> &str {
+        std::str::from_utf8(self.text.token(id)).expect("special tokens were checked to be UTF-8")
+    }
+
+    fn encode_into(&self, text: &str, parse_special: bool, ids: &mut Vec<u32>) {
+        let wanted = |found: &Found| parse_special || !self.is_control(found.id);
+        let mut merger = Merger::default();
+        let mut start = 0;
+        for found in self.specials.claim(text, &self.text, wanted) {
+            self.encode_text(&text[start..found.bytes.start], &mut merger, ids);
+            ids.push(found.id);
+            start = found.bytes.end;
+        }
+        self.encode_text(&text[start..], &mut merger, ids);
+    }
+
+    fn encode_text(&self, text: &str, merger: &mut Merger, ids: &mut Vec<u32>) {
+        self.pre_tokenizer.split(text, |word| {
+            let whole = if self.ignore_merges {
+                self.word(word.as_bytes())
+            } else {
+                None
+            };
+            match whole {
+                Some(id) => ids.push(id),
+                None => merger.merge(word.as_bytes(), &self.bytes, &self.merges, ids),
+            }
+        });
+    }
+
+    fn word(&self, bytes: &[u8]) -> Option<u32> {
+        let index = self
+            .words
+            .binary_search_by_key(&bytes, |&id| self.text.token(id))
+            .ok()?;
+        Some(self.words[index])
+    }
+}
+
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Tokenizer")
+            .field("pre_tokenizer", &self.pre_tokenizer)
+            .field("tokens", &self.kinds.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn bad(reason: String) -> EngineError {
+    EngineError::Tokenizer { reason }
+}

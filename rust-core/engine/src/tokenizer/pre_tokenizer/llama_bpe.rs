@@ -1,0 +1,69 @@
+//! Llama 3's rule: `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+//! (`unicode_regex_split_custom_llama3` in llama.cpp's `src/unicode.cpp`).
+
+use super::classes::{Class, contraction, first_class, run, whitespace};
+
+/// The most number characters in one word.
+const NUMBER_CHARACTERS_MAX: usize = 3;
+
+/// Length in bytes of the first word of a text that is not empty.
+pub(super) fn word_length(text: &str) -> usize {
+    let contracted = contraction(text, true);
+    if contracted > 0 {
+        return contracted;
+    }
+    let first = text.chars().next().expect("the text is not empty");
+    let class = Class::of(first);
+    if class == Class::Number {
+        let number = &text[..run(text, Class::Number)];
+        return number
+            .char_indices()
+            .nth(NUMBER_CHARACTERS_MAX)
+            .map_or(number.len(), |(end, _)| end);
+    }
+    let rest = &text[first.len_utf8()..];
+    let may_lead_letters = !matches!(first, '\r' | '\n');
+    if may_lead_letters && (class == Class::Letter || first_class(rest) == Some(Class::Letter)) {
+        return first.len_utf8() + run(rest, Class::Letter);
+    }
+    let body = if first == ' ' { rest } else { text };
+    if first_class(body) == Some(Class::Other) {
+        let symbols = text.len() - body.len() + run(body, Class::Other);
+        return symbols + line_ends(&text[symbols..]);
+    }
+    match text[..run(text, Class::Whitespace)].rfind(['\r', '\n']) {
+        Some(last) => last + 1,
+        None => whitespace(text),
+    }
+}
+
+fn line_ends(text: &str) -> usize {
+    text.find(|character| !matches!(character, '\r' | '\n'))
+        .unwrap_or(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tokenizer::PreTokenizer;
+
+    fn check(text: &str, words: &[&str]) {
+        let mut found = Vec::new();
+        PreTokenizer::LlamaBpe.split(text, |word| found.push(word));
+        assert_eq!(found, words);
+    }
+
+    #[test]
+    fn numbers_come_in_threes_and_symbols_take_line_ends() {
+        check("", &[]);
+        check(" ", &[" "]);
+        check("Hello  world ", &["Hello", " ", " world", " "]);
+        check("1234567 89", &["123", "456", "7", " ", "89"]);
+        check("IT'S we'LL", &["IT", "'S", " we", "'LL"]);
+        check("\tfoo(bar)\r\n\n x", &["\tfoo", "(bar", ")\r\n\n", " x"]);
+        check("a \n \n  b", &["a", " \n \n", " ", " b"]);
+        check("a\nb", &["a", "\n", "b"]);
+        check(" --\n", &[" --\n"]);
+        check("  \t", &["  \t"]);
+        check("½日", &["½", "日"]);
+    }
+}
