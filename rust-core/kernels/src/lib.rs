@@ -22,3 +22,6 @@ pub use float::{bf16_to_f32, f16_to_f32, f32_to_f16};
 pub use linear::{Input, Matrix, Product, multiply};
 pub use pool::{THREADS_MAX, ThreadPool};
 pub use tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, pack, unpack_row};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,341 @@
+//! Every kernel at every level this processor has, against plain arithmetic in f64.
+
+use crate::linear::multiply_at;
+use crate::{
+    Activations, AttentionShape, Input, Level, Matrix, Product, Rotation, TensorType, ThreadPool, append_kv, attend,
+    f16_to_f32, f32_to_f16, pack, rms_norm, swiglu, unpack_row,
+};
+
+/// A fixed sequence of numbers in -1..1.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 40) as f32) / ((1u64 << 23) as f32) - 1.0
+    }
+
+    fn many(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| self.next()).collect()
+    }
+
+    /// Rows of GGML blocks: random values, moderate scales.
+    fn ggml(&mut self, tensor_type: TensorType, rows: usize, columns: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for _ in 0..rows * columns / tensor_type.block_values() {
+            match tensor_type {
+                TensorType::F32 => bytes.extend(self.next().to_le_bytes()),
+                TensorType::F16 => bytes.extend(f32_to_f16(self.next()).to_le_bytes()),
+                TensorType::Bf16 => bytes.extend(((self.next().to_bits() >> 16) as u16).to_le_bytes()),
+                TensorType::Q4_0 | TensorType::Q8_0 => bytes.extend(f32_to_f16(self.next() * 0.1).to_le_bytes()),
+                TensorType::Q4_1 => {
+                    bytes.extend(f32_to_f16(self.next() * 0.1).to_le_bytes());
+                    bytes.extend(f32_to_f16(self.next()).to_le_bytes());
+                }
+            }
+            let header = if tensor_type == TensorType::Q4_1 { 4 } else { 2 };
+            if tensor_type.is_quantized() {
+                bytes.extend((header..tensor_type.block_bytes()).map(|_| (self.next() * 128.0) as i8 as u8));
+            }
+        }
+        bytes
+    }
+}
+
+/// One row of GGML blocks as floats, straight from the format's definition.
+fn dequantize(tensor_type: TensorType, row: &[u8]) -> Vec<f32> {
+    let half = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
+    let mut values = Vec::new();
+    for block in row.chunks_exact(tensor_type.block_bytes()) {
+        match tensor_type {
+            TensorType::F32 => values.push(f32::from_le_bytes(block.try_into().unwrap())),
+            TensorType::F16 => values.push(f16_to_f32(half(block))),
+            TensorType::Bf16 => values.push(f32::from_bits(u32::from(half(block)) << 16)),
+            TensorType::Q8_0 => values.extend(block[2..].iter().map(|q| f16_to_f32(half(block)) * f32::from(*q as i8))),
+            TensorType::Q4_0 | TensorType::Q4_1 => {
+                let (offset, minimum, quants) = if tensor_type == TensorType::Q4_0 {
+                    (8.0, 0.0, &block[2..])
+                } else {
+                    (0.0, f16_to_f32(half(&block[2..])), &block[4..])
+                };
+                let nibbles = quants.iter().map(|q| q & 15).chain(quants.iter().map(|q| q >> 4));
+                values.extend(nibbles.map(|q| f16_to_f32(half(block)) * (f32::from(q) - offset) + minimum));
+            }
+        }
+    }
+    values
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}: length");
+    let scale = expected.iter().fold(1e-3f64, |a, b| a.max(b.abs()));
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let difference = (f64::from(*found) - expected).abs() / scale;
+        assert!(difference <= tolerance, "{what}: value {index} is {found}, expected {expected}");
+    }
+}
+
+#[test]
+fn half_precision_converts_both_ways() {
+    for half in 0..=u16::MAX {
+        let float = f16_to_f32(half);
+        let (sign, exponent, fraction) = (half >> 15, i32::from(half >> 10 & 31), f64::from(half & 1023));
+        let magnitude = match exponent {
+            0 => fraction * 2f64.powi(-24),
+            31 if half & 1023 == 0 => f64::INFINITY,
+            31 => f64::NAN,
+            _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
+        };
+        let expected = if sign == 1 { -magnitude } else { magnitude };
+        assert!(f64::from(float) == expected || (float.is_nan() && expected.is_nan()), "{half:#06x}: {float}");
+        if !float.is_nan() {
+            assert_eq!(f32_to_f16(float), half, "{half:#06x} comes back");
+        }
+    }
+    // Halfway cases go to the even neighbour, beyond the largest to infinity.
+    for (float, half) in [(1.0 + 2f32.powi(-11), 0x3c00), (1.0 + 3.0 * 2f32.powi(-11), 0x3c02), (65_520.0, 0x7c00)] {
+        assert_eq!(f32_to_f16(float), half, "{float}");
+    }
+}
+
+#[test]
+fn packing_keeps_every_value() {
+    let mut numbers = Numbers(1);
+    for tensor_type in TensorType::ALL {
+        for (rows, columns) in [(1, 32), (16, 64), (17, 96), (40, 32)] {
+            let ggml = numbers.ggml(tensor_type, rows, columns);
+            let mut packed = vec![0xaa; tensor_type.packed_bytes(rows, columns).unwrap()];
+            pack(tensor_type, rows, columns, &ggml, &mut packed);
+            for (row, bytes) in ggml.chunks_exact(tensor_type.row_bytes(columns).unwrap()).enumerate() {
+                let mut values = vec![0.0; columns];
+                unpack_row(tensor_type, &packed, row, &mut values);
+                let expected = dequantize(tensor_type, bytes);
+                assert_eq!(values, expected, "{tensor_type} {rows}×{columns} row {row}");
+            }
+        }
+    }
+}
+
+/// One product at every level and thread count against f64, within what 8-bit activations cost.
+fn check_product(tensor_type: TensorType, rows: usize, columns: usize, tokens: usize, residual: bool) {
+    let mut numbers = Numbers(columns as u64 + tokens as u64);
+    let ggml = numbers.ggml(tensor_type, rows, columns);
+    let mut packed = vec![0; tensor_type.packed_bytes(rows, columns).unwrap()];
+    pack(tensor_type, rows, columns, &ggml, &mut packed);
+    let weights = Matrix::new(tensor_type, rows, columns, &packed).unwrap();
+    let x = numbers.many(tokens * columns);
+    let added = residual.then(|| numbers.many(tokens * rows));
+    let floats: Vec<Vec<f32>> =
+        ggml.chunks_exact(tensor_type.row_bytes(columns).unwrap()).map(|row| dequantize(tensor_type, row)).collect();
+    let mut expected = Vec::new();
+    for (token, x) in x.chunks_exact(columns).enumerate() {
+        for (row, weights) in floats.iter().enumerate() {
+            let dot: f64 = weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+            expected.push(dot + added.as_ref().map_or(0.0, |added| f64::from(added[token * rows + row])));
+        }
+    }
+    for threads in [1, 3] {
+        let pool = ThreadPool::new(threads).unwrap();
+        let mut quantized = Activations::default();
+        if tensor_type.is_quantized() {
+            quantized.quantize(&pool, &x, columns);
+        }
+        for level in Level::available() {
+            let mut y = vec![f32::NAN; tokens * rows];
+            let product = Product { weights, residual: added.as_deref(), y: &mut y };
+            multiply_at(level, &pool, Input { x: &x, quantized: &quantized }, &mut [product]);
+            let what = format!("{tensor_type} {rows}×{columns}, {tokens} tokens, {}, {threads} threads", level.name());
+            let tolerance = if tensor_type.is_quantized() { 0.02 } else { 1e-5 };
+            assert_close(&what, &y, &expected, tolerance);
+        }
+    }
+}
+
+#[test]
+fn products_agree_with_plain_arithmetic() {
+    for tensor_type in TensorType::ALL {
+        for tokens in [1, 2, 3, 4, 5, 9] {
+            check_product(tensor_type, 48, 96, tokens, tokens % 2 == 0);
+        }
+        check_product(tensor_type, 21, 320, 3, true);
+        check_product(tensor_type, 1, 32, 1, false);
+    }
+    check_product(TensorType::F32, 5, 7, 3, false);
+    check_product(TensorType::F16, 5, 259, 2, true);
+}
+
+#[test]
+fn quantised_products_are_exact_on_integers() {
+    // Activations of whole numbers up to 127 quantise without loss, so the levels must agree with f64 to the last bits.
+    let mut numbers = Numbers(7);
+    let pool = ThreadPool::new(1).unwrap();
+    for tensor_type in [TensorType::Q4_0, TensorType::Q4_1, TensorType::Q8_0] {
+        let (rows, columns, tokens) = (32, 128, 5);
+        let ggml = numbers.ggml(tensor_type, rows, columns);
+        let mut packed = vec![0; tensor_type.packed_bytes(rows, columns).unwrap()];
+        pack(tensor_type, rows, columns, &ggml, &mut packed);
+        let mut x: Vec<f32> = (0..tokens * columns).map(|_| (numbers.next() * 127.0).round()).collect();
+        x.iter_mut().step_by(32).for_each(|first| *first = 127.0);
+        let mut quantized = Activations::default();
+        quantized.quantize(&pool, &x, columns);
+        let mut expected = Vec::new();
+        for x in x.chunks_exact(columns) {
+            for row in ggml.chunks_exact(tensor_type.row_bytes(columns).unwrap()) {
+                let weights = dequantize(tensor_type, row);
+                expected.push(weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum::<f64>());
+            }
+        }
+        for level in Level::available() {
+            let mut y = vec![0.0; tokens * rows];
+            let weights = Matrix::new(tensor_type, rows, columns, &packed).unwrap();
+            let product = Product { weights, residual: None, y: &mut y };
+            multiply_at(level, &pool, Input { x: &x, quantized: &quantized }, &mut [product]);
+            assert_close(&format!("{tensor_type} {}", level.name()), &y, &expected, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn several_products_share_one_section() {
+    let mut numbers = Numbers(3);
+    let pool = ThreadPool::new(2).unwrap();
+    let x = numbers.many(3 * 64);
+    let mut quantized = Activations::default();
+    quantized.quantize(&pool, &x, 64);
+    let input = Input { x: &x, quantized: &quantized };
+    let packed: Vec<Vec<u8>> = [(TensorType::Q4_1, 40), (TensorType::F32, 7), (TensorType::Q8_0, 16)]
+        .map(|(tensor_type, rows)| {
+            let ggml = numbers.ggml(tensor_type, rows, 64);
+            let mut packed = vec![0; tensor_type.packed_bytes(rows, 64).unwrap()];
+            pack(tensor_type, rows, 64, &ggml, &mut packed);
+            packed
+        })
+        .into();
+    let matrices = [
+        Matrix::new(TensorType::Q4_1, 40, 64, &packed[0]).unwrap(),
+        Matrix::new(TensorType::F32, 7, 64, &packed[1]).unwrap(),
+        Matrix::new(TensorType::Q8_0, 16, 64, &packed[2]).unwrap(),
+    ];
+    let mut together = matrices.map(|matrix| vec![0.0; 3 * matrix.rows()]);
+    let mut alone = together.clone();
+    {
+        let outputs = together.iter_mut();
+        let mut products: Vec<Product<'_>> =
+            matrices.iter().zip(outputs).map(|(weights, y)| Product { weights: *weights, residual: None, y }).collect();
+        crate::multiply(&pool, input, &mut products);
+    }
+    for (weights, y) in matrices.iter().zip(&mut alone) {
+        crate::multiply(&pool, input, &mut [Product { weights: *weights, residual: None, y }]);
+    }
+    assert_eq!(together, alone);
+}
+
+#[test]
+fn norm_and_gate_agree_with_plain_arithmetic() {
+    let mut numbers = Numbers(11);
+    for threads in [1, 2] {
+        let pool = ThreadPool::new(threads).unwrap();
+        for (rows, columns) in [(1, 5), (3, 64), (9, 576)] {
+            let (x, weights) = (numbers.many(rows * columns), numbers.many(columns));
+            let mut y = vec![0.0; x.len()];
+            rms_norm(&pool, &x, &weights, 1e-5, &mut y);
+            let mut expected = Vec::new();
+            for x in x.chunks_exact(columns) {
+                let mean = x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / columns as f64;
+                let scale = 1.0 / (mean + 1e-5).sqrt();
+                expected.extend(x.iter().zip(&weights).map(|(x, w)| f64::from(*x) * scale * f64::from(*w)));
+            }
+            assert_close("rms_norm", &y, &expected, 1e-6);
+
+            let gate: Vec<f32> = x.iter().map(|v| v * 20.0).collect();
+            let up = numbers.many(rows * columns);
+            let mut y = up.clone();
+            swiglu(&pool, columns, &gate, &mut y);
+            let silu = |v: f64| v / (1.0 + (-v).exp());
+            let expected: Vec<f64> =
+                gate.iter().zip(&up).map(|(g, u)| silu(f64::from(*g)) * f64::from(*u)).collect();
+            assert_close("swiglu", &y, &expected, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn the_exponential_is_accurate_and_bounded() {
+    for step in -8_700..=8_800 {
+        let x = step as f32 * 0.01;
+        let (found, expected) = (f64::from(crate::elementwise::exp::<false>(x)), f64::from(x).exp());
+        assert!((found / expected - 1.0).abs() < 3e-7, "exp({x}) = {found}, expected {expected}");
+    }
+    assert!(crate::elementwise::exp::<false>(f32::NEG_INFINITY) < 1e-37);
+    assert!(crate::elementwise::exp::<false>(f32::INFINITY).is_finite());
+}
+
+/// Attention row by row over a cache filled in two runs, against f64 with keys and values rounded to half precision.
+fn check_attention(heads: usize, kv_heads: usize, head_dim: usize, pairs: usize, threads: usize) {
+    let mut numbers = Numbers(heads as u64);
+    let (first, second) = (70usize, 3usize);
+    let shape = AttentionShape { heads, kv_heads, head_dim, capacity: first + second + 5 };
+    let rows = first + second;
+    let (q, k, v) = (
+        numbers.many(rows * heads * head_dim),
+        numbers.many(rows * kv_heads * head_dim),
+        numbers.many(rows * kv_heads * head_dim),
+    );
+    let angle = |position: usize, pair: usize| position as f64 * 0.7f64.powi(pair as i32);
+    let table = |range: std::ops::Range<usize>| -> (Vec<f32>, Vec<f32>) {
+        let angles: Vec<f64> = range.flat_map(|position| (0..pairs).map(move |pair| angle(position, pair))).collect();
+        (angles.iter().map(|a| a.cos() as f32).collect(), angles.iter().map(|a| a.sin() as f32).collect())
+    };
+    let pool = ThreadPool::new(threads).unwrap();
+    let (mut keys, mut values) = (vec![0; shape.cache_values()], vec![0; shape.cache_values()]);
+    let mut found = vec![0.0; q.len()];
+    for range in [0..first, first..rows] {
+        let (cosines, sines) = table(range.clone());
+        let rotation = Rotation { pairs, cosines: &cosines, sines: &sines };
+        let kv = range.start * kv_heads * head_dim..range.end * kv_heads * head_dim;
+        append_kv(shape, range.start, rotation, &mut k[kv.clone()].to_vec(), &v[kv], &mut keys, &mut values);
+        let own = range.start * heads * head_dim..range.end * heads * head_dim;
+        let y = &mut found[own.clone()];
+        attend(&pool, shape, range.start, 0.3, rotation, &mut q[own].to_vec(), &keys, &values, y);
+    }
+    let rotate = |head: &[f32], position: usize| -> Vec<f64> {
+        let mut out: Vec<f64> = head.iter().map(|v| f64::from(*v)).collect();
+        for pair in 0..pairs {
+            let (a, b, turn) = (out[pair], out[pair + pairs], angle(position, pair));
+            out[pair] = a * turn.cos() - b * turn.sin();
+            out[pair + pairs] = a * turn.sin() + b * turn.cos();
+        }
+        out
+    };
+    let halved = |value: f64| f64::from(f16_to_f32(f32_to_f16(value as f32)));
+    let mut expected = Vec::new();
+    for row in 0..rows {
+        for head in 0..heads {
+            let kv_head = head / (heads / kv_heads);
+            let q = rotate(&q[(row * heads + head) * head_dim..][..head_dim], row);
+            let at = |position: usize| (position * kv_heads + kv_head) * head_dim;
+            let weights: Vec<f64> = (0..=row)
+                .map(|position| {
+                    let k = rotate(&k[at(position)..][..head_dim], position);
+                    (q.iter().zip(&k).map(|(q, k)| q * halved(*k)).sum::<f64>() * 0.3).exp()
+                })
+                .collect();
+            let total: f64 = weights.iter().sum();
+            for dim in 0..head_dim {
+                let sum: f64 =
+                    weights.iter().enumerate().map(|(p, w)| w * halved(f64::from(v[at(p) + dim]))).sum();
+                expected.push(sum / total);
+            }
+        }
+    }
+    assert_close(&format!("attention {heads}/{kv_heads} × {head_dim}"), &found, &expected, 3e-4);
+}
+
+#[test]
+fn attention_agrees_with_plain_arithmetic() {
+    for (heads, kv_heads, head_dim, pairs, threads) in
+        [(9, 3, 64, 32, 1), (4, 4, 16, 8, 2), (14, 2, 8, 4, 1), (5, 1, 40, 12, 3), (2, 1, 256, 128, 1)]
+    {
+        check_attention(heads, kv_heads, head_dim, pairs, threads);
+    }
+}
