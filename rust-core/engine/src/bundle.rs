@@ -1,10 +1,13 @@
 //! The files of a bundle against its manifest: verifying them, and sealing a bundle again after a deliberate edit.
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
-use crate::{EngineError, Manifest};
+use crate::manifest::{MANIFEST_BYTES_MAX, MANIFEST_FILE};
+use crate::{EngineError, FileEntry, Manifest};
 
-/// One checked file.
+/// One file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BundleFile {
     /// Path inside the bundle.
@@ -16,23 +19,109 @@ pub struct BundleFile {
 /// Reads the manifest of a bundle and checks size and hash of every file it names.
 ///
 /// # Errors
-/// [`EngineError::BundleMissing`], [`EngineError::Manifest`], [`EngineError::Corrupt`], [`EngineError::Read`].
+/// [`EngineError::BundleMissing`], [`EngineError::Manifest`], [`EngineError::LayoutVersion`], [`EngineError::Corrupt`],
+/// [`EngineError::Read`].
 pub fn verify(folder: &Path) -> Result<Manifest, EngineError> {
-    let _ = folder;
-    unimplemented!()
+    let manifest = read_manifest(folder)?;
+    for file in manifest.files() {
+        let found = measure(folder, &file.path)?;
+        let reason = if found.bytes != file.bytes {
+            format!("{} bytes instead of {}", found.bytes, file.bytes)
+        } else if found.blake3 != file.blake3 {
+            "its BLAKE3 hash is not the manifest's".to_owned()
+        } else {
+            continue;
+        };
+        return Err(EngineError::Corrupt { file: file.path.clone(), reason });
+    }
+    Ok(manifest)
 }
 
 /// Recomputes sizes and hashes after somebody edited a file of the bundle on purpose, and writes the manifest anew.
-/// Returns the files whose size or hash changed.
+/// Returns the files whose size or hash changed. The manifest's own fields may have been edited too.
 ///
 /// # Errors
-/// As [`verify`], without [`EngineError::Corrupt`]; [`EngineError::Write`].
+/// As [`verify`], without [`EngineError::Corrupt`] for hashes; [`EngineError::Write`].
 pub fn seal(folder: &Path) -> Result<Vec<BundleFile>, EngineError> {
-    let _ = folder;
-    unimplemented!()
+    let path = folder.join(MANIFEST_FILE);
+    let text = read_manifest_text(folder)?;
+    let mut manifest: Manifest =
+        serde_json::from_slice(&text).map_err(|error| EngineError::Manifest { reason: error.to_string() })?;
+    manifest.check_fields()?;
+    let mut changed = Vec::new();
+    for file in manifest.files_mut() {
+        let found = measure(folder, &file.path)?;
+        if found != *file {
+            changed.push(BundleFile { path: found.path.clone(), bytes: found.bytes });
+            *file = found;
+        }
+    }
+    let write = |source| EngineError::Write { path: path.clone(), source };
+    let sealed = manifest.sealed().to_text();
+    if sealed.as_bytes() != text {
+        // Written beside and renamed, so that a full disk leaves the old manifest.
+        let beside = folder.join(format!(".{MANIFEST_FILE}.new"));
+        let written = std::fs::write(&beside, sealed).and_then(|()| std::fs::rename(&beside, &path));
+        if let Err(source) = written {
+            let _ = std::fs::remove_file(&beside);
+            return Err(write(source));
+        }
+    }
+    Ok(changed)
 }
 
-#[allow(dead_code)]
-pub(crate) fn resolve(folder: &Path, path: &str) -> PathBuf {
-    folder.join(path)
+/// Reads and checks the manifest alone.
+pub(crate) fn read_manifest(folder: &Path) -> Result<Manifest, EngineError> {
+    Manifest::parse(&read_manifest_text(folder)?)
+}
+
+fn read_manifest_text(folder: &Path) -> Result<Vec<u8>, EngineError> {
+    let missing = |reason: &str| EngineError::BundleMissing { path: folder.to_owned(), reason: reason.to_owned() };
+    match std::fs::metadata(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing("no such folder")),
+        Err(source) => return Err(EngineError::Read { path: folder.to_owned(), source }),
+        Ok(found) if !found.is_dir() => return Err(missing("not a folder")),
+        Ok(_) => (),
+    }
+    if !folder.join(MANIFEST_FILE).exists() {
+        return Err(missing("it has no manifest.json"));
+    }
+    read_limited(folder, MANIFEST_FILE, MANIFEST_BYTES_MAX)
+}
+
+/// Reads a whole file of a bundle, at most `limit` bytes.
+pub(crate) fn read_limited(folder: &Path, file: &str, limit: u64) -> Result<Vec<u8>, EngineError> {
+    let path = folder.join(file);
+    let read = |source| EngineError::Read { path: path.clone(), source };
+    let mut bytes = Vec::new();
+    File::open(&path).map_err(read)?.take(limit + 1).read_to_end(&mut bytes).map_err(read)?;
+    if bytes.len() as u64 > limit {
+        return Err(EngineError::Corrupt { file: file.to_owned(), reason: format!("longer than {limit} bytes") });
+    }
+    Ok(bytes)
+}
+
+/// Size and hash of a file as it is now.
+fn measure(folder: &Path, file: &str) -> Result<FileEntry, EngineError> {
+    let path = folder.join(file);
+    let mut hasher = blake3::Hasher::new();
+    let bytes = File::open(&path).and_then(|mut source| {
+        let mut buffer = vec![0u8; 1 << 18];
+        let mut bytes = 0u64;
+        loop {
+            let count = source.read(&mut buffer)?;
+            if count == 0 {
+                return Ok(bytes);
+            }
+            hasher.update(&buffer[..count]);
+            bytes += count as u64;
+        }
+    });
+    match bytes {
+        Ok(bytes) => Ok(FileEntry { path: file.to_owned(), bytes, blake3: hasher.finalize().to_hex().to_string() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(EngineError::Corrupt { file: file.to_owned(), reason: "it is missing".to_owned() })
+        }
+        Err(source) => Err(EngineError::Read { path, source }),
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{CancelFlag, EngineError, GenerationOptions, Message, Model, Step};
+use crate::template::{Prompt, RenderOptions};
+use crate::{CancelFlag, EngineError, Generation, GenerationOptions, Message, Model, Role, Session, Statistics, Step};
 
 /// What happens when the conversation no longer fits the context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,51 +32,174 @@ impl Default for ChatOptions {
     }
 }
 
-/// A conversation.
-pub struct Chat {}
+/// The largest part of the context that is kept free for an answer before older messages are dropped, as a divisor.
+const ANSWER_SHARE: u32 = 4;
+
+/// A conversation. Messages that were dropped for want of room are gone from it.
+pub struct Chat {
+    session: Session,
+    options: ChatOptions,
+    messages: Vec<Message>,
+    answer: Option<Answer>,
+    /// The rendered text whose tokens are known, and those tokens: prompt and answer of the last turn.
+    known: Option<(String, Vec<u32>)>,
+}
+
+/// An answer in the making.
+struct Answer {
+    generation: Generation,
+    question: Message,
+    prompt: Prompt,
+    text: String,
+    dropped: u32,
+}
 
 impl Chat {
     /// Starts a conversation.
     ///
     /// # Errors
-    /// As [`crate::Session::new`]; [`EngineError::Template`] when the model has no chat template.
+    /// As [`Session::new`]; [`EngineError::Template`] when the model has no chat template.
     pub fn new(model: &Arc<Model>, options: ChatOptions) -> Result<Chat, EngineError> {
-        let _ = (model, options);
-        unimplemented!()
+        if model.chat_template().is_none() {
+            return Err(EngineError::Template { reason: "the model has none, so it cannot hold a conversation".into() });
+        }
+        let session = Session::new(model, options.context_length)?;
+        let mut chat = Chat { session, options, messages: Vec::new(), answer: None, known: None };
+        chat.reset();
+        Ok(chat)
     }
 
     /// The messages so far, the system message first.
     #[must_use]
     pub fn messages(&self) -> &[Message] {
-        unimplemented!()
+        &self.messages
     }
 
-    /// Replaces the messages (an earlier conversation continued); the cache is kept as far as it agrees.
+    /// Tokens in the KV cache and tokens that fit.
+    #[must_use]
+    pub fn context_use(&self) -> (u32, u32) {
+        (self.session.tokens().len() as u32, self.session.context_length())
+    }
+
+    /// Replaces the messages: an earlier conversation is continued. The cache is kept as far as it agrees. An answer in
+    /// the making is given up.
     pub fn set_messages(&mut self, messages: Vec<Message>) {
-        let _ = messages;
-        unimplemented!()
+        self.answer = None;
+        self.messages = messages;
     }
 
     /// Forgets everything but the system message.
     pub fn reset(&mut self) {
-        unimplemented!()
+        let system = self.options.system.iter();
+        let messages = system.map(|content| Message { role: Role::System, content: content.clone() }).collect();
+        self.set_messages(messages);
     }
 
-    /// Begins an answer to a question; [`Chat::step`] makes it.
+    /// Begins an answer to a question; [`Chat::step`] makes it. An answer in the making is given up.
     ///
     /// # Errors
-    /// [`EngineError::ContextFull`] and leaves the conversation as it was.
+    /// [`EngineError::ContextFull`], [`EngineError::Template`], [`EngineError::Option`]: the messages are then as they were.
     pub fn ask(&mut self, text: &str, options: GenerationOptions, cancel: CancelFlag) -> Result<(), EngineError> {
-        let _ = (text, options, cancel);
-        unimplemented!()
+        self.answer = None;
+        let question = Message { role: Role::User, content: text.to_owned() };
+        let mut messages = self.messages.clone();
+        messages.push(question.clone());
+        let limit = self.session.context_length();
+        let reserve = match self.options.context_policy {
+            ContextPolicy::Refuse => 1,
+            ContextPolicy::DropOldest => options.max_tokens.min(limit / ANSWER_SHARE).max(1),
+        };
+        let mut dropped = 0;
+        let prompt = loop {
+            let prompt = self.render(&messages)?;
+            if prompt.ids.len() as u64 + u64::from(reserve) <= u64::from(limit) {
+                break prompt;
+            }
+            let oldest = match self.options.context_policy {
+                ContextPolicy::Refuse => 0..0,
+                ContextPolicy::DropOldest => oldest_exchange(&messages),
+            };
+            if oldest.is_empty() {
+                // Nothing is left to drop: a shorter answer is better than none, and the generation refuses what cannot be.
+                break prompt;
+            }
+            dropped += oldest.len() as u32;
+            messages.drain(oldest);
+        };
+        let ids = prompt.ids.clone();
+        let generation = Generation::new(&mut self.session, ids, options, cancel)?;
+        messages.pop();
+        self.messages = messages;
+        self.answer = Some(Answer { generation, question, prompt, text: String::new(), dropped });
+        Ok(())
     }
 
-    /// Runs one step of the answer. When it is finished (also when cancelled) question and answer are part of the
-    /// conversation; after an error neither is.
+    /// Runs one step of the answer. When it is finished (also when cancelled, if there was any text) question and answer are
+    /// part of the conversation; otherwise neither is.
     ///
     /// # Errors
-    /// [`EngineError::Run`].
+    /// [`EngineError::Run`]; [`EngineError::Option`] when no answer is being made.
     pub fn step(&mut self) -> Result<Step, EngineError> {
-        unimplemented!()
+        let Some(answer) = &mut self.answer else {
+            let expected = "called between a question and the end of its answer".into();
+            return Err(EngineError::Option { option: "step", expected, found: "no question".into() });
+        };
+        match answer.generation.step(&mut self.session) {
+            Ok(Step::Text(text)) => {
+                answer.text += &text;
+                Ok(Step::Text(text))
+            }
+            Ok(Step::Finished { text, statistics }) => {
+                answer.text += &text;
+                let statistics = Statistics { dropped_messages: answer.dropped, ..statistics };
+                self.keep_answer();
+                Ok(Step::Finished { text, statistics })
+            }
+            Err(error) => {
+                self.answer = None;
+                Err(error)
+            }
+            prefilled => prefilled,
+        }
+    }
+
+    fn keep_answer(&mut self) {
+        let Some(answer) = self.answer.take() else { return };
+        if answer.text.is_empty() {
+            return;
+        }
+        let Prompt { mut ids, marked, sentinel, .. } = answer.prompt;
+        ids.extend_from_slice(answer.generation.answer());
+        let protected = self.session.model().tokenizer().protect(&answer.text, sentinel);
+        self.known = Some((marked + &protected, ids));
+        self.messages.push(answer.question);
+        self.messages.push(Message { role: Role::Assistant, content: answer.text });
+    }
+
+    /// The prompt for these messages. Where it begins with text whose tokens are known, those tokens are taken: an answer
+    /// keeps the tokens the model chose, so its keys and values can be used again.
+    fn render(&self, messages: &[Message]) -> Result<Prompt, EngineError> {
+        let model = self.session.model();
+        let template = model.chat_template().expect("checked when the conversation was made");
+        let options = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
+        let mut prompt = template.render_tokens(model.tokenizer(), messages, &options)?;
+        if let Some((text, ids)) = &self.known
+            && let Some(rest) = prompt.marked.strip_prefix(text.as_str())
+        {
+            let mut continued = ids.clone();
+            continued.extend(model.tokenizer().encode_marked(rest, prompt.sentinel));
+            prompt.ids = continued;
+        }
+        Ok(prompt)
+    }
+}
+
+/// The oldest messages that can go: from the first one that is not the system's to the next question, never the last one.
+fn oldest_exchange(messages: &[Message]) -> std::ops::Range<usize> {
+    let start = messages.iter().position(|message| message.role != Role::System).unwrap_or(messages.len());
+    let later = messages.iter().skip(start + 1).position(|message| message.role == Role::User);
+    match later {
+        Some(later) => start..start + 1 + later,
+        None => start..start,
     }
 }

@@ -1,6 +1,233 @@
-//! `graph.nnef`: the caps on its text, and the way from text to a planned graph.
+//! `graph.nnef`: the caps on its text, and the way from text to plans that sessions run.
+//!
+//! tract's NNEF parser takes time exponential in nesting and recurses over long expressions, so the text is capped before it
+//! is parsed, and only plain calls of our operators are accepted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tract_nnef::ast::{Document, LValue, ProtoModel, RValue};
+use tract_nnef::internal::*;
+use whimbrel_kernels::AttentionShape;
+
+use crate::EngineError;
+use crate::context::AttentionLayer;
+use crate::ops::{Attention, Embedding, GateUp, Linear, Qkv, RmsNorm};
+use crate::registry::{WEIGHTS, registry};
+use crate::weights::Weights;
 
 /// The longest graph text that is parsed, in bytes.
 pub const GRAPH_BYTES_MAX: usize = 1 << 20;
 /// The deepest nesting of brackets that is parsed: the parser's time doubles with each level.
-pub const GRAPH_NESTING_MAX: usize = 6;
+pub const GRAPH_NESTING_MAX: usize = 3;
+/// The longest statement, in bytes: the parser recurses over its parts.
+pub const GRAPH_STATEMENT_BYTES_MAX: usize = 1 << 10;
+/// The most statements in a graph.
+pub const GRAPH_STATEMENTS_MAX: usize = 16_384;
+
+/// Extensions that a graph may declare, word for word.
+const EXTENSIONS: [(&str, &str); 4] = [
+    ("tract_registry", "tract_core"),
+    ("tract_registry", "whimbrel"),
+    ("tract_symbol", "T"),
+    ("tract_assert", "T>=1"),
+];
+/// How a graph declares its input; every other call is of an operator of ours.
+const INPUT: &str = "tract_core_external";
+const OPERATOR_PREFIX: &str = "whimbrel_";
+
+/// A planned graph: `full` ends in logits, `body` stops before the head.
+pub(crate) struct Graph {
+    pub(crate) full: Arc<TypedRunnableModel>,
+    pub(crate) body: Arc<TypedRunnableModel>,
+    pub(crate) head: Linear,
+    pub(crate) attention: Vec<AttentionLayer>,
+    /// Distinct weight bytes are not counted here; this is the width of the hidden state before the head.
+    pub(crate) width: usize,
+}
+
+fn bad(reason: impl Into<String>) -> EngineError {
+    EngineError::Graph { reason: reason.into() }
+}
+
+/// Checks a graph text as far as that is possible without weights: its caps, its syntax, and that it holds nothing but
+/// calls of our operators.
+///
+/// # Errors
+/// [`EngineError::Graph`] says what is wrong, with the line where it can.
+pub fn check_graph_text(text: &str) -> Result<(), EngineError> {
+    parse(text).map(|_| ())
+}
+
+impl Graph {
+    /// Parses, checks and plans a graph over its weights.
+    pub(crate) fn load(text: &str, weights: Weights) -> Result<Graph, EngineError> {
+        let doc = parse(text)?;
+        let resource: Arc<dyn Resource> = Arc::new(weights);
+        let proto = ProtoModel {
+            doc,
+            tensors: HashMap::new(),
+            quantization: None,
+            resources: HashMap::from([(WEIGHTS.to_owned(), resource)]),
+        };
+        let framework = Nnef {
+            stdlib: vec![],
+            registries: vec![tract_nnef::ops::tract_core(), registry()],
+            resource_loaders: vec![],
+            allow_extended_identifier_syntax: false,
+            extern_all_constants: false,
+        };
+        let model = framework.model_for_proto_model(&proto).map_err(|error| bad(innermost(&error)))?;
+        Graph::plan(model)
+    }
+
+    fn plan(model: TypedModel) -> Result<Graph, EngineError> {
+        let tract = |error: TractError| bad(innermost(&error));
+        let mut attention = Vec::new();
+        for node in &model.nodes {
+            if let Some(layer) = node.op_as::<Attention>().map(Attention::layer) {
+                check_attention(&layer, &attention)?;
+                attention.push(layer);
+            } else if !is_ours(node) {
+                return Err(bad(format!("operator {} is not one of this engine's", node.op().name())));
+            }
+        }
+        let (inputs, outputs) = (model.input_outlets().map_err(tract)?.len(), model.output_outlets().map_err(tract)?);
+        let [output] = outputs else { return Err(bad(format!("{} outputs instead of one", outputs.len()))) };
+        if inputs != 1 {
+            return Err(bad(format!("{inputs} inputs instead of one")));
+        }
+        let head_node = model.node(output.node);
+        let head = head_node.op_as::<Linear>().filter(|head| head.last).cloned();
+        let head = head.ok_or_else(|| bad("the graph does not end in whimbrel_linear(…, last = true)"))?;
+        let hidden = head_node.inputs[0];
+        let mut body = model.clone();
+        body.select_output_outlets(&[hidden]).map_err(tract)?;
+        body.compact().map_err(tract)?;
+        let plan = |model: TypedModel| model.into_optimized()?.into_runnable();
+        Ok(Graph {
+            full: plan(model).map_err(tract)?,
+            body: plan(body).map_err(tract)?,
+            width: head.weights.columns,
+            head,
+            attention,
+        })
+    }
+}
+
+fn is_ours(node: &TypedNode) -> bool {
+    let op = node.op();
+    op.is::<tract_core::ops::source::TypedSource>()
+        || op.is::<Embedding>()
+        || op.is::<RmsNorm>()
+        || op.is::<Linear>()
+        || op.is::<Qkv>()
+        || op.is::<GateUp>()
+}
+
+fn check_attention(layer: &AttentionLayer, before: &[AttentionLayer]) -> Result<(), EngineError> {
+    let AttentionLayer { heads, kv_heads, head_dim, .. } = *layer;
+    if before.iter().any(|other| other.layer == layer.layer) {
+        return Err(bad(format!("two attention operators have layer = {}", layer.layer)));
+    }
+    if !(AttentionShape { heads, kv_heads, head_dim, capacity: 1 }).is_supported() {
+        let number = layer.layer;
+        return Err(bad(format!(
+            "layer {number}: attention of {heads} heads over {kv_heads} of width {head_dim} is not supported"
+        )));
+    }
+    Ok(())
+}
+
+/// tract wraps its reasons in layers of context; the last one says what happened, the first ones where.
+fn innermost(error: &TractError) -> String {
+    format!("{error:#}")
+}
+
+fn parse(text: &str) -> Result<Document, EngineError> {
+    check_caps(text)?;
+    let doc = tract_nnef::ast::parse::parse_document(text).map_err(|error| bad(innermost(&error)))?;
+    check_document(&doc)?;
+    Ok(doc)
+}
+
+/// Length, nesting and length of statements, comments and quoted texts aside.
+fn check_caps(text: &str) -> Result<(), EngineError> {
+    if text.len() > GRAPH_BYTES_MAX {
+        return Err(bad(format!("{} bytes, the limit is {GRAPH_BYTES_MAX}", text.len())));
+    }
+    let (mut nesting, mut statement, mut statements) = (0usize, 0usize, 0usize);
+    for (number, line) in text.lines().enumerate() {
+        let number = number + 1;
+        let mut quote = None;
+        for byte in line.bytes() {
+            statement += 1;
+            match (byte, quote) {
+                (b'#', None) => {
+                    statement = statement.saturating_sub(1);
+                    break;
+                }
+                (b'"' | b'\'', None) => quote = Some(byte),
+                (_, Some(open)) if byte == open => quote = None,
+                (_, Some(_)) => (),
+                (b'(' | b'[' | b'{', None) => nesting += 1,
+                (b')' | b']' | b'}', None) => nesting = nesting.saturating_sub(1),
+                (b';', None) => (statement, statements) = (0, statements + 1),
+                _ => (),
+            }
+            if nesting > GRAPH_NESTING_MAX {
+                return Err(bad(format!("line {number}: brackets nest deeper than {GRAPH_NESTING_MAX}")));
+            }
+        }
+        if statement > GRAPH_STATEMENT_BYTES_MAX {
+            return Err(bad(format!("line {number}: a statement is longer than {GRAPH_STATEMENT_BYTES_MAX} bytes")));
+        }
+    }
+    if statements > GRAPH_STATEMENTS_MAX {
+        return Err(bad(format!("{statements} statements, the limit is {GRAPH_STATEMENTS_MAX}")));
+    }
+    Ok(())
+}
+
+/// Only the extensions above, no fragments, and only calls whose arguments are names, literals or lists of those.
+fn check_document(doc: &Document) -> Result<(), EngineError> {
+    if let Some((name, value)) =
+        doc.extension.iter().find(|(name, value)| !EXTENSIONS.contains(&(name.0.as_str(), value.trim())))
+    {
+        return Err(bad(format!("extension {} {value:?} is not known", name.0)));
+    }
+    if !doc.fragments.is_empty() {
+        return Err(bad("fragments are not supported"));
+    }
+    for assignment in &doc.graph_def.body {
+        let RValue::Invocation(call) = &assignment.right else {
+            return Err(bad(format!("{} is not the result of a call", name_of(&assignment.left))));
+        };
+        let name = call.id.0.as_str();
+        if name != INPUT && !name.starts_with(OPERATOR_PREFIX) {
+            return Err(bad(format!("operator {name} is not one of this engine's")));
+        }
+        if let Some(argument) = call.arguments.iter().find(|argument| !is_plain(&argument.rvalue)) {
+            let argument = argument.id.as_ref().map_or("an argument", |id| id.0.as_str());
+            return Err(bad(format!("{name}: {argument} is neither a name nor a literal nor a list of those")));
+        }
+    }
+    Ok(())
+}
+
+fn is_plain(value: &RValue) -> bool {
+    let atom = |value: &RValue| matches!(value, RValue::Identifier(_) | RValue::Literal(_));
+    match value {
+        RValue::Array(values) => values.iter().all(atom),
+        other => atom(other),
+    }
+}
+
+fn name_of(left: &LValue) -> String {
+    match left {
+        LValue::Identifier(name) => name.0.clone(),
+        LValue::Array(names) | LValue::Tuple(names) => {
+            names.iter().map(name_of).collect::<Vec<_>>().join(", ")
+        }
+    }
+}

@@ -6,6 +6,7 @@
 
 mod bundle;
 mod chat;
+mod context;
 mod error;
 mod generation;
 mod graph;

@@ -166,25 +166,30 @@ impl Manifest {
     pub fn parse(text: &[u8]) -> Result<Manifest, EngineError> {
         let manifest: Manifest =
             serde_json::from_slice(text).map_err(|error| EngineError::Manifest { reason: error.to_string() })?;
-        let reason = if manifest.format != "whimbrel-bundle" {
-            Some("field `format` is not \"whimbrel-bundle\"".to_owned())
-        } else if manifest.variants.is_empty() {
-            Some("field `variants` is empty".to_owned())
-        } else {
-            manifest.files().into_iter().find(|file| !is_inside(&file.path)).map(|file| {
-                format!("path {:?} leaves the bundle or is not plain", file.path)
-            })
-        };
-        if let Some(reason) = reason {
-            return Err(EngineError::Manifest { reason });
-        }
-        if manifest.layout_version != LAYOUT_VERSION {
-            return Err(EngineError::LayoutVersion { found: manifest.layout_version, supported: LAYOUT_VERSION });
-        }
+        manifest.check_fields()?;
         if manifest.sealed().to_text().as_bytes() != text {
             return Err(EngineError::Manifest { reason: "its own hash (field `blake3`) does not match".to_owned() });
         }
         Ok(manifest)
+    }
+
+    /// Everything but the hashes.
+    pub(crate) fn check_fields(&self) -> Result<(), EngineError> {
+        let reason = if self.format != "whimbrel-bundle" {
+            Some("field `format` is not \"whimbrel-bundle\"".to_owned())
+        } else if self.variants.is_empty() {
+            Some("field `variants` is empty".to_owned())
+        } else {
+            let outside = self.files().into_iter().find(|file| !is_inside(&file.path));
+            outside.map(|file| format!("path {:?} leaves the bundle or is not plain", file.path))
+        };
+        if let Some(reason) = reason {
+            return Err(EngineError::Manifest { reason });
+        }
+        if self.layout_version != LAYOUT_VERSION {
+            return Err(EngineError::LayoutVersion { found: self.layout_version, supported: LAYOUT_VERSION });
+        }
+        Ok(())
     }
 
     /// The same manifest with its own hash set.

@@ -2,13 +2,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::{ChatTemplate, EngineError, Manifest, Tokenizer};
+use whimbrel_kernels::{THREADS_MAX, ThreadPool};
+
+use crate::bundle::{read_limited, read_manifest, verify};
+use crate::context::AttentionLayer;
+use crate::graph::{GRAPH_BYTES_MAX, Graph};
+use crate::template::TEMPLATE_BYTES_MAX;
+use crate::tokenizer::TOKENIZER_BYTES_MAX;
+use crate::weights::{INDEX_BYTES_MAX, Weights};
+use crate::{ChatTemplate, EngineError, Manifest, Tokenizer, Variant};
 
 /// How a bundle is opened.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
-    /// Threads that compute; 0 takes the number of performance cores.
+    /// Threads that compute; 0 takes the number of available cores.
     pub threads: u32,
     /// Whether sizes and hashes of all files are checked first.
     pub verify: bool,
@@ -22,52 +31,150 @@ impl Default for OpenOptions {
     }
 }
 
-/// A model ready to run. Cheap to share, immutable.
-pub struct Model {}
+/// A model ready to run. Shared by its sessions, immutable.
+pub struct Model {
+    manifest: Manifest,
+    variant: usize,
+    tokenizer: Tokenizer,
+    chat_template: Option<ChatTemplate>,
+    graph: Graph,
+    pool: Arc<ThreadPool>,
+    load_ms: f64,
+}
 
 impl Model {
-    /// Opens a bundle folder.
+    /// Opens a bundle folder: verifies it, maps its weights, plans its graph.
     ///
     /// # Errors
-    /// [`EngineError::BundleMissing`], [`EngineError::Manifest`], [`EngineError::Corrupt`] … : whatever is wrong with it.
+    /// [`EngineError::BundleMissing`], [`EngineError::Manifest`], [`EngineError::LayoutVersion`], [`EngineError::Corrupt`],
+    /// [`EngineError::Read`], or the error of the part that cannot be used; [`EngineError::Option`] for an unknown variant or
+    /// a thread count out of range.
     pub fn open(folder: &Path, options: &OpenOptions) -> Result<Arc<Model>, EngineError> {
-        let _ = (folder, options);
-        unimplemented!()
+        let started = Instant::now();
+        let threads = threads(options.threads)?;
+        let manifest = if options.verify { verify(folder)? } else { read_manifest(folder)? };
+        let index = variant_index(&manifest, options.variant.as_deref())?;
+        let variant = &manifest.variants[index];
+        let tokenizer = Tokenizer::from_bytes(&read_limited(folder, &manifest.tokenizer.file.path, TOKENIZER_BYTES_MAX)?)?;
+        let chat_template = match &manifest.chat_template {
+            Some(file) => {
+                let source = utf8(&file.path, read_limited(folder, &file.path, TEMPLATE_BYTES_MAX as u64)?)?;
+                Some(ChatTemplate::new(&source)?)
+            }
+            None => None,
+        };
+        let table = read_limited(folder, &variant.index.path, INDEX_BYTES_MAX)?;
+        let weights = Weights::open(&folder.join(&variant.weights.path), &table)?;
+        let text = utf8(&variant.graph.path, read_limited(folder, &variant.graph.path, GRAPH_BYTES_MAX as u64)?)?;
+        let graph = Graph::load(&text, weights)?;
+        if graph.head.weights.rows != tokenizer.vocabulary_len() as usize {
+            let (rows, tokens) = (graph.head.weights.rows, tokenizer.vocabulary_len());
+            return Err(EngineError::Graph { reason: format!("the head has {rows} rows for {tokens} tokens") });
+        }
+        let pool = ThreadPool::new(threads).map_err(|error| EngineError::Option {
+            option: "threads",
+            expected: format!("a number of threads that the system can start ({error})"),
+            found: threads.to_string(),
+        })?;
+        log::debug!("model opened: {} layers, {threads} threads", graph.attention.len());
+        Ok(Arc::new(Model {
+            variant: index,
+            tokenizer,
+            chat_template,
+            graph,
+            pool: Arc::new(pool),
+            load_ms: started.elapsed().as_secs_f64() * 1e3,
+            manifest,
+        }))
     }
 
     /// What the bundle says of itself.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
-        unimplemented!()
+        &self.manifest
+    }
+
+    /// The variant that was opened.
+    #[must_use]
+    pub fn variant(&self) -> &Variant {
+        &self.manifest.variants[self.variant]
     }
 
     /// Text to tokens and back.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {
-        unimplemented!()
+        &self.tokenizer
     }
 
     /// The chat template, if the model has one.
     #[must_use]
     pub fn chat_template(&self) -> Option<&ChatTemplate> {
-        unimplemented!()
+        self.chat_template.as_ref()
     }
 
     /// Threads that compute.
     #[must_use]
     pub fn threads(&self) -> u32 {
-        unimplemented!()
+        self.pool.threads() as u32
     }
 
     /// Milliseconds that opening took, verification included.
     #[must_use]
     pub fn load_ms(&self) -> f64 {
-        unimplemented!()
+        self.load_ms
     }
 
-    /// Transformer layers in the graph.
+    /// Attention layers in the graph.
     #[must_use]
     pub fn layers(&self) -> u32 {
-        unimplemented!()
+        self.graph.attention.len() as u32
     }
+
+    /// Bytes of keys and values that one token of context takes.
+    #[must_use]
+    pub fn kv_bytes_per_token(&self) -> u64 {
+        self.graph.attention.iter().map(AttentionLayer::bytes_per_position).sum()
+    }
+
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    pub(crate) fn attention_layers(&self) -> &[AttentionLayer] {
+        &self.graph.attention
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<ThreadPool> {
+        &self.pool
+    }
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Model({}, {})", self.manifest.name, self.variant().name)
+    }
+}
+
+fn threads(wanted: u32) -> Result<usize, EngineError> {
+    if wanted as usize > THREADS_MAX {
+        let expected = format!("0 (automatic) to {THREADS_MAX}");
+        return Err(EngineError::Option { option: "threads", expected, found: wanted.to_string() });
+    }
+    let available = || std::thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX));
+    Ok(if wanted == 0 { available() } else { wanted as usize })
+}
+
+fn variant_index(manifest: &Manifest, wanted: Option<&str>) -> Result<usize, EngineError> {
+    let Some(wanted) = wanted else { return Ok(0) };
+    manifest.variants.iter().position(|variant| variant.name == wanted).ok_or_else(|| {
+        let names: Vec<&str> = manifest.variants.iter().map(|variant| variant.name.as_str()).collect();
+        EngineError::Option { option: "variant", expected: format!("one of {}", names.join(", ")), found: wanted.into() }
+    })
+}
+
+fn utf8(file: &str, bytes: Vec<u8>) -> Result<String, EngineError> {
+    String::from_utf8(bytes).map_err(|error| EngineError::Corrupt {
+        file: file.to_owned(),
+        reason: format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to()),
+    })
 }

@@ -1,1 +1,115 @@
-//! placeholder
+//! The NNEF extension `whimbrel`: which operator a name in the graph text stands for. Weights are named in the text and
+//! looked up in the map that the model builder carries.
+
+use std::sync::Arc;
+
+use tract_nnef::ast::TypeSpec;
+use tract_nnef::internal::*;
+
+use crate::ops::{Attention, Embedding, GateUp, Linear, Qkv, RmsNorm};
+use crate::weights::{WeightRef, Weights};
+
+/// Under this name the builder finds the weights.
+pub(crate) const WEIGHTS: &str = "whimbrel_weights";
+/// The longest vocabulary, widest layer or greatest head count that a graph may name.
+const COUNT_MAX: i64 = 1 << 20;
+
+impl Resource for Weights {}
+
+/// The operators that a graph may use, by name.
+pub(crate) fn registry() -> Registry {
+    let mut registry = Registry::new("whimbrel");
+    let output: &[(&str, TypeSpec)] = &[("y", tensor())];
+    let ids = TypeName::Integer.tensor().named("ids");
+    let x = || tensor().named("x");
+    registry.register_primitive("whimbrel_embedding", &[ids, string("weights")], output, embedding);
+    registry.register_primitive(
+        "whimbrel_rms_norm",
+        &[x(), string("weights"), TypeName::Scalar.named("epsilon")],
+        output,
+        rms_norm,
+    );
+    let residual = tensor().named("residual").default(false);
+    let last = TypeName::Logical.named("last").default(false);
+    registry.register_primitive("whimbrel_linear", &[x(), string("weights"), residual, last], output, linear);
+    let three: &[(&str, TypeSpec)] = &[("yq", tensor()), ("yk", tensor()), ("yv", tensor())];
+    registry.register_primitive("whimbrel_qkv", &[x(), string("q"), string("k"), string("v")], three, qkv);
+    registry.register_primitive("whimbrel_gate_up", &[x(), string("gate"), string("up")], output, gate_up);
+    let mut parameters = ["q", "k", "v"].map(|name| tensor().named(name)).to_vec();
+    parameters.extend(["layer", "heads", "kv_heads", "head_dim"].map(|name| TypeName::Integer.named(name)));
+    parameters.extend([TypeName::Scalar.named("scale"), string("frequencies")]);
+    registry.register_primitive("whimbrel_attention", &parameters, output, attention);
+    registry
+}
+
+fn tensor() -> TypeSpec {
+    TypeName::Scalar.tensor()
+}
+
+fn string(name: &str) -> Parameter {
+    TypeName::String.named(name)
+}
+
+fn weight(builder: &mut ModelBuilder, call: &ResolvedInvocation, argument: &str) -> TractResult<WeightRef> {
+    let name: String = call.named_arg_as(builder, argument)?;
+    let resource = builder.proto_model.resources.get(WEIGHTS).context("no weights are loaded")?;
+    let weights: Arc<Weights> =
+        resource.clone().downcast_arc().map_err(|_| format_err!("the weights are of another kind"))?;
+    WeightRef::new(&weights, &name).with_context(|| format!("no tensor is named {name:?}"))
+}
+
+fn count(builder: &mut ModelBuilder, call: &ResolvedInvocation, argument: &str) -> TractResult<usize> {
+    let value: i64 = call.named_arg_as(builder, argument)?;
+    ensure!((0..=COUNT_MAX).contains(&value), "argument {argument} is {value}, it must be 0 to {COUNT_MAX}");
+    Ok(value as usize)
+}
+
+fn embedding(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
+    let ids: OutletId = call.named_arg_as(builder, "ids")?;
+    let weights = weight(builder, call, "weights")?;
+    builder.wire(Embedding { weights }, &[ids])
+}
+
+fn rms_norm(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
+    let x: OutletId = call.named_arg_as(builder, "x")?;
+    let epsilon: f32 = call.named_arg_as(builder, "epsilon")?;
+    let weights = weight(builder, call, "weights")?;
+    builder.wire(RmsNorm { weights, epsilon_bits: epsilon.to_bits() }, &[x])
+}
+
+fn linear(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
+    let mut inputs: TVec<OutletId> = tvec!(call.named_arg_as(builder, "x")?);
+    inputs.extend(call.optional_named_arg_as::<OutletId>(builder, "residual")?);
+    let weights = weight(builder, call, "weights")?;
+    let last = call.named_arg_as(builder, "last")?;
+    builder.wire(Linear { weights, last }, &inputs)
+}
+
+fn qkv(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
+    let x: OutletId = call.named_arg_as(builder, "x")?;
+    let weights = [weight(builder, call, "q")?, weight(builder, call, "k")?, weight(builder, call, "v")?];
+    builder.wire(Qkv { weights }, &[x])
+}
+
+fn gate_up(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
+    let x: OutletId = call.named_arg_as(builder, "x")?;
+    let (gate, up) = (weight(builder, call, "gate")?, weight(builder, call, "up")?);
+    builder.wire(GateUp { gate, up }, &[x])
+}
+
+fn attention(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
+    let mut inputs: TVec<OutletId> = tvec!();
+    for name in ["q", "k", "v"] {
+        inputs.push(call.named_arg_as(builder, name)?);
+    }
+    let scale: f32 = call.named_arg_as(builder, "scale")?;
+    let attention = Attention {
+        layer: count(builder, call, "layer")? as u32,
+        heads: count(builder, call, "heads")?,
+        kv_heads: count(builder, call, "kv_heads")?,
+        head_dim: count(builder, call, "head_dim")?,
+        scale_bits: scale.to_bits(),
+        frequencies: weight(builder, call, "frequencies")?,
+    };
+    builder.wire(attention, &inputs)
+}

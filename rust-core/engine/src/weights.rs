@@ -1,11 +1,13 @@
 //! The weight file: one memory map shared by every operator, and the table that says which tensor lies where.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
+use whimbrel_kernels::Matrix;
 pub use whimbrel_kernels::TensorType;
 
 use crate::EngineError;
@@ -14,6 +16,11 @@ use crate::EngineError;
 pub(crate) const TENSOR_ALIGNMENT: u64 = 64;
 /// The largest table that is read, in bytes.
 pub(crate) const INDEX_BYTES_MAX: u64 = 16 << 20;
+/// The most tensors that a table may have.
+pub(crate) const TENSORS_MAX: usize = 65_536;
+
+#[cfg(target_endian = "big")]
+compile_error!("weight files are little-endian and read in place");
 
 /// `weights.json`: the tensors of a weight file, in the order they lie there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +36,7 @@ pub struct WeightsIndex {
 pub struct TensorEntry {
     /// The name that the graph uses.
     pub name: String,
-    /// How the values are stored. Quantised types lie in panels of 16 rows, the others row after row (see `whimbrel_kernels`).
+    /// How the values are stored: quantised types in panels of 16 rows, the others row after row (see `whimbrel_kernels`).
     #[serde(rename = "type")]
     pub tensor_type: TensorType,
     /// Number of rows (outputs); 1 for a vector.
@@ -39,3 +46,130 @@ pub struct TensorEntry {
     /// Byte offset in the weight file, a multiple of 64.
     pub offset: u64,
 }
+
+impl TensorEntry {
+    /// Bytes in the weight file; `None` when the columns do not fill whole blocks or the size overflows.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        let bytes = self.tensor_type.packed_bytes(self.rows as usize, self.columns as usize)?;
+        u64::try_from(bytes).ok()
+    }
+}
+
+impl WeightsIndex {
+    /// Parses a table and checks it against the size of its weight file: shapes, alignment, and that every tensor lies
+    /// inside the file and after the one before.
+    ///
+    /// # Errors
+    /// [`EngineError::Weights`] names the tensor and what is wrong with it.
+    pub fn parse(text: &[u8], file_bytes: u64) -> Result<WeightsIndex, EngineError> {
+        let bad = |reason: String| EngineError::Weights { reason };
+        let index: WeightsIndex = serde_json::from_slice(text).map_err(|error| bad(format!("weights.json: {error}")))?;
+        if index.tensors.len() > TENSORS_MAX {
+            return Err(bad(format!("{} tensors, the limit is {TENSORS_MAX}", index.tensors.len())));
+        }
+        let mut end = 0u64;
+        for tensor in &index.tensors {
+            let name = &tensor.name;
+            let bytes = tensor.bytes().filter(|bytes| *bytes > 0).ok_or_else(|| {
+                let (rows, columns, kind) = (tensor.rows, tensor.columns, tensor.tensor_type);
+                bad(format!("tensor {name:?} cannot be {rows} × {columns} of {kind}"))
+            })?;
+            if !tensor.offset.is_multiple_of(TENSOR_ALIGNMENT) || tensor.offset < end {
+                return Err(bad(format!("tensor {name:?} has offset {}, not aligned or inside another", tensor.offset)));
+            }
+            end = tensor.offset.checked_add(bytes).filter(|end| *end <= file_bytes).ok_or_else(|| {
+                bad(format!("tensor {name:?} ends outside of the weight file of {file_bytes} bytes"))
+            })?;
+        }
+        Ok(index)
+    }
+}
+
+/// The mapped weight file and its table.
+pub(crate) struct Weights {
+    map: Mmap,
+    entries: HashMap<Arc<str>, TensorEntry>,
+}
+
+impl Weights {
+    /// Maps the weight file at `path`, whose table is `index`.
+    pub(crate) fn open(path: &Path, index: &[u8]) -> Result<Weights, EngineError> {
+        let read = |source| EngineError::Read { path: path.to_owned(), source };
+        let file = File::open(path).map_err(read)?;
+        // SAFETY: bundles are installed once and then only read; the file is private to the application, and nothing in
+        // this project truncates or rewrites a weight file in place.
+        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        let mut entries = HashMap::new();
+        for tensor in WeightsIndex::parse(index, map.len() as u64)?.tensors {
+            if let Some(twice) = entries.insert(Arc::from(tensor.name.as_str()), tensor) {
+                return Err(EngineError::Weights { reason: format!("tensor {:?} appears twice", twice.name) });
+            }
+        }
+        Ok(Weights { map, entries })
+    }
+}
+
+impl std::fmt::Debug for Weights {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Weights({} tensors, {} bytes mapped)", self.entries.len(), self.map.len())
+    }
+}
+
+/// What an operator keeps of a tensor: its name, its place, and the shared map. Equal when name and map are.
+#[derive(Clone)]
+pub(crate) struct WeightRef {
+    store: Arc<Weights>,
+    pub(crate) name: Arc<str>,
+    tensor_type: TensorType,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    start: usize,
+    end: usize,
+}
+
+impl WeightRef {
+    /// The tensor of that name.
+    pub(crate) fn new(store: &Arc<Weights>, name: &str) -> Option<WeightRef> {
+        let (name, entry) = store.entries.get_key_value(name)?;
+        let (start, bytes) = (usize::try_from(entry.offset).ok()?, usize::try_from(entry.bytes()?).ok()?);
+        Some(WeightRef {
+            store: store.clone(),
+            name: name.clone(),
+            tensor_type: entry.tensor_type,
+            rows: entry.rows as usize,
+            columns: entry.columns as usize,
+            start,
+            end: start + bytes,
+        })
+    }
+
+    pub(crate) fn matrix(&self) -> Matrix<'_> {
+        Matrix::new(self.tensor_type, self.rows, self.columns, &self.store.map[self.start..self.end])
+            .expect("the table was checked against the file")
+    }
+
+    /// The values of an F32 tensor; `None` for other types.
+    pub(crate) fn floats(&self) -> Option<&[f32]> {
+        if self.tensor_type != TensorType::F32 {
+            return None;
+        }
+        // SAFETY: every bit pattern is a float.
+        let (before, floats, after) = unsafe { self.store.map[self.start..self.end].align_to::<f32>() };
+        (before.is_empty() && after.is_empty()).then_some(floats)
+    }
+}
+
+impl std::fmt::Debug for WeightRef {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.name)
+    }
+}
+
+impl PartialEq for WeightRef {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.store, &other.store) && self.name == other.name
+    }
+}
+
+impl Eq for WeightRef {}

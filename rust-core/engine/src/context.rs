@@ -1,0 +1,212 @@
+//! What a run shares with its operators: the KV cache, the position, the cancel flag, and every buffer that is used again.
+//! tract hands it to each operator through the turn's shared state.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use memmap2::MmapMut;
+use tract_nnef::internal::*;
+use whimbrel_kernels::{Activations, AttentionShape, Rotation, ThreadPool};
+
+use crate::session::CancelFlag;
+use crate::weights::WeightRef;
+use crate::{EngineError, Model};
+
+/// An operator saw the cancel flag.
+#[derive(Debug, thiserror::Error)]
+#[error("cancelled")]
+pub(crate) struct Cancelled;
+
+/// See the module. Operators get it read-only, hence the cells; a session is used by one thread at a time.
+pub(crate) struct RunContext {
+    /// Tokens whose keys and values are in the cache. It moves only after a run succeeded.
+    pub(crate) position: Cell<usize>,
+    pub(crate) cancel: RefCell<CancelFlag>,
+    pub(crate) cache: RefCell<KvCache>,
+    pub(crate) pool: Arc<ThreadPool>,
+    pub(crate) activations: RefCell<Activations>,
+    pub(crate) scratch: RefCell<Vec<f32>>,
+    rotations: RefCell<Vec<RotationTable>>,
+    outputs: RefCell<Vec<Arc<Tensor>>>,
+}
+
+impl RunContext {
+    pub(crate) fn new(model: &Model, context_length: u32) -> Result<RunContext, EngineError> {
+        Ok(RunContext {
+            position: Cell::new(0),
+            cancel: RefCell::default(),
+            cache: RefCell::new(KvCache::new(model.attention_layers(), context_length)?),
+            pool: model.pool().clone(),
+            activations: RefCell::default(),
+            scratch: RefCell::default(),
+            rotations: RefCell::default(),
+            outputs: RefCell::default(),
+        })
+    }
+
+    /// The context of the session that runs.
+    pub(crate) fn of<'a>(context: &'a EvalContext) -> TractResult<&'a RunContext> {
+        context.shared.and_then(|shared| shared.get::<RunContext>()).context("run outside of a session")
+    }
+
+    /// Fails when somebody cancelled.
+    pub(crate) fn check_cancelled(&self) -> TractResult<()> {
+        if self.cancel.borrow().is_cancelled() { Err(Cancelled.into()) } else { Ok(()) }
+    }
+
+    /// A tensor of f32 filled by `fill`.
+    pub(crate) fn output(
+        &self,
+        shape: &[usize],
+        fill: impl FnOnce(&mut [f32]) -> TractResult<()>,
+    ) -> TractResult<TValue> {
+        let mut tensor = self.take_output(shape)?;
+        let unique = Arc::get_mut(&mut tensor).context("a taken tensor is held by nobody else")?;
+        fill(unique.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?)?;
+        Ok(self.return_output(tensor))
+    }
+
+    /// Takes a tensor out of the pool that nobody holds any more, or makes one; its values are whatever they were.
+    pub(crate) fn take_output(&self, shape: &[usize]) -> TractResult<Arc<Tensor>> {
+        let mut outputs = self.outputs.borrow_mut();
+        let free = outputs.iter_mut().position(|tensor| Arc::get_mut(tensor).is_some_and(|free| free.shape() == shape));
+        match free {
+            Some(index) => Ok(outputs.swap_remove(index)),
+            None => Ok(Arc::new(Tensor::zero::<f32>(shape)?)),
+        }
+    }
+
+    /// Puts a taken tensor back, to be used again when the graph has let go of it.
+    pub(crate) fn return_output(&self, tensor: Arc<Tensor>) -> TValue {
+        self.outputs.borrow_mut().push(tensor.clone());
+        tensor.into_tvalue()
+    }
+
+    /// Lets go of pooled tensors that do not have `rows` rows.
+    pub(crate) fn trim_outputs(&self, rows: usize) {
+        self.outputs.borrow_mut().retain(|tensor| tensor.shape().first().is_some_and(|first| *first == rows));
+    }
+
+    /// Calls `use_rotation` with the rotary angles of the next `rows` positions; they are computed once a run, not once a layer.
+    pub(crate) fn with_rotation<R>(
+        &self,
+        frequencies: &WeightRef,
+        rows: usize,
+        use_rotation: impl FnOnce(Rotation<'_>) -> R,
+    ) -> TractResult<R> {
+        let mut tables = self.rotations.borrow_mut();
+        let index = match tables.iter().position(|table| table.frequencies == *frequencies) {
+            Some(index) => index,
+            None => {
+                tables.push(RotationTable::new(frequencies));
+                tables.len() - 1
+            }
+        };
+        tables[index].prepare(self.position.get(), rows)?;
+        Ok(use_rotation(tables[index].rotation()))
+    }
+}
+
+/// Cosines and sines of some positions for one set of frequencies.
+struct RotationTable {
+    frequencies: WeightRef,
+    position: usize,
+    rows: usize,
+    cosines: Vec<f32>,
+    sines: Vec<f32>,
+}
+
+impl RotationTable {
+    fn new(frequencies: &WeightRef) -> RotationTable {
+        RotationTable { frequencies: frequencies.clone(), position: 0, rows: 0, cosines: Vec::new(), sines: Vec::new() }
+    }
+
+    fn prepare(&mut self, position: usize, rows: usize) -> TractResult<()> {
+        if (self.position, self.rows) == (position, rows) {
+            return Ok(());
+        }
+        let frequencies = self.frequencies.floats().context("frequencies are not f32")?;
+        self.cosines.clear();
+        self.sines.clear();
+        for position in position..position + rows {
+            for frequency in frequencies {
+                let (sine, cosine) = (position as f64 * f64::from(*frequency)).sin_cos();
+                self.cosines.push(cosine as f32);
+                self.sines.push(sine as f32);
+            }
+        }
+        (self.position, self.rows) = (position, rows);
+        Ok(())
+    }
+
+    fn rotation(&self) -> Rotation<'_> {
+        Rotation { pairs: self.frequencies.columns, cosines: &self.cosines, sines: &self.sines }
+    }
+}
+
+/// Keys and values of every attention layer, for all positions of the context, in one anonymous map: the system gives
+/// memory only to pages that were written.
+pub(crate) struct KvCache {
+    map: MmapMut,
+    layers: Vec<CachedLayer>,
+}
+
+struct CachedLayer {
+    layer: u32,
+    shape: AttentionShape,
+    /// Offset of the layer's keys in the map, in values; its values follow.
+    start: usize,
+}
+
+/// One attention layer of a graph.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttentionLayer {
+    pub(crate) layer: u32,
+    pub(crate) heads: usize,
+    pub(crate) kv_heads: usize,
+    pub(crate) head_dim: usize,
+}
+
+impl AttentionLayer {
+    fn shape(&self, capacity: usize) -> AttentionShape {
+        AttentionShape { heads: self.heads, kv_heads: self.kv_heads, head_dim: self.head_dim, capacity }
+    }
+
+    /// Bytes of keys and values a position.
+    pub(crate) fn bytes_per_position(&self) -> u64 {
+        4 * (self.kv_heads * self.head_dim) as u64
+    }
+}
+
+impl KvCache {
+    fn new(layers: &[AttentionLayer], context_length: u32) -> Result<KvCache, EngineError> {
+        let capacity = context_length as usize;
+        let bytes = layers.iter().map(AttentionLayer::bytes_per_position).sum::<u64>() * u64::from(context_length);
+        let memory = |source| EngineError::Memory { context_length, bytes, source };
+        let length = usize::try_from(bytes)
+            .map_err(|_| memory(std::io::Error::from(std::io::ErrorKind::OutOfMemory)))?
+            .max(1);
+        let map = MmapMut::map_anon(length).map_err(memory)?;
+        let mut start = 0;
+        let layers = layers
+            .iter()
+            .map(|layer| {
+                let shape = layer.shape(capacity);
+                let cached = CachedLayer { layer: layer.layer, shape, start };
+                start += 2 * shape.cache_values();
+                cached
+            })
+            .collect();
+        Ok(KvCache { map, layers })
+    }
+
+    /// Shape, keys and values of a layer.
+    pub(crate) fn layer(&mut self, layer: u32) -> Option<(AttentionShape, &mut [u16], &mut [u16])> {
+        let cached = self.layers.iter().find(|cached| cached.layer == layer)?;
+        let (shape, values) = (cached.shape, cached.shape.cache_values());
+        // SAFETY: every bit pattern is a u16.
+        let (_, halves, _) = unsafe { self.map.align_to_mut::<u16>() };
+        let (keys, rest) = halves[cached.start..].split_at_mut(values);
+        Some((shape, keys, &mut rest[..values]))
+    }
+}
