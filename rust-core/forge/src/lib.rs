@@ -15,6 +15,7 @@ mod import;
 mod licence;
 mod plan;
 mod quantize;
+pub mod synthetic;
 mod vocabulary;
 
 pub use error::ForgeError;

@@ -1,0 +1,276 @@
+//! Random tiny llama models as GGUF files, for tests and benchmarks; the same options give the same bytes on every machine.
+//! They have a real tokenizer and a ChatML template, and what they say is made of the words of one page of text: each token's
+//! head points at the tokens that follow it there, and the random layers disturb it.
+
+mod tokenizer;
+mod writer;
+
+use std::path::Path;
+
+use rand_pcg::Pcg64Mcg;
+use rand_pcg::rand_core::{Rng, SeedableRng};
+use whimbrel_engine::Manifest;
+use whimbrel_kernels::TensorType;
+
+use crate::{ForgeError, ImportOptions, Quantization, import};
+use tokenizer::Tokenizer;
+use writer::Writer;
+
+/// The chat template of the files.
+const CHAT_TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + \
+    '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+/// How strongly the head points at the tokens that follow in the text.
+const HEAD_STRENGTH: f32 = 1.0;
+/// How strongly a layer changes the residual stream, whose values are about 1.
+const LAYER_STRENGTH: f32 = 0.35;
+
+/// The options of a synthetic model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Synthetic {
+    /// Transformer layers.
+    pub layers: u32,
+    /// Width of the residual stream. A multiple of 32 if the tensor type is quantised, like the other widths.
+    pub width: u32,
+    /// Width inside the feed-forward part.
+    pub feed_forward: u32,
+    /// Query heads.
+    pub heads: u32,
+    /// Key and value heads; a divisor of the heads.
+    pub kv_heads: u32,
+    /// Width of one head, even.
+    pub head_dim: u32,
+    /// Tokens, 259 or more. Fewer are made when the text has no more pairs to merge.
+    pub vocabulary: u32,
+    /// Whether the embedding is the head too.
+    pub tied: bool,
+    /// Whether the file has Llama 3's `rope_freqs.weight`.
+    pub rope_factors: bool,
+    /// Linear scaling of positions.
+    pub rope_linear: Option<f32>,
+    /// How the matrices are stored.
+    pub tensor_type: TensorType,
+    /// `context_length` of the file.
+    pub context_length: u32,
+    /// Where the random numbers start.
+    pub seed: u64,
+}
+
+impl Default for Synthetic {
+    /// Two layers of width 64, untied, in 32-bit floats.
+    fn default() -> Self {
+        Synthetic {
+            layers: 2,
+            width: 64,
+            feed_forward: 128,
+            heads: 4,
+            kv_heads: 2,
+            head_dim: 16,
+            vocabulary: 512,
+            tied: false,
+            rope_factors: false,
+            rope_linear: None,
+            tensor_type: TensorType::F32,
+            context_length: 2_048,
+            seed: 1,
+        }
+    }
+}
+
+impl Synthetic {
+    /// The model of the test bundle in `shared-models/tiny`, before it is quantised.
+    #[must_use]
+    pub fn tiny() -> Synthetic {
+        Synthetic {
+            layers: 3,
+            width: 128,
+            feed_forward: 256,
+            heads: 4,
+            kv_heads: 2,
+            head_dim: 32,
+            vocabulary: 768,
+            context_length: 4_096,
+            ..Synthetic::default()
+        }
+    }
+
+    /// The file's bytes.
+    ///
+    /// # Panics
+    /// When the options contradict each other, as said at each of them.
+    #[must_use]
+    pub fn to_gguf(&self) -> Vec<u8> {
+        assert!(
+            self.vocabulary >= tokenizer::TOKENS_MIN,
+            "a vocabulary has at least the bytes"
+        );
+        assert!(
+            self.heads.is_multiple_of(self.kv_heads) && self.head_dim.is_multiple_of(2),
+            "heads fit together"
+        );
+        let tokenizer = tokenizer::learn(self.vocabulary);
+        let mut writer = Writer::default();
+        self.write_keys(&mut writer, &tokenizer);
+        self.write_tensors(&mut writer, &tokenizer);
+        writer.finish()
+    }
+
+    /// As [`Synthetic::to_gguf`], without tensors.
+    #[must_use]
+    pub fn to_vocabulary_gguf(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        self.write_keys(&mut writer, &tokenizer::learn(self.vocabulary));
+        writer.finish()
+    }
+
+    fn write_keys(&self, writer: &mut Writer, tokenizer: &Tokenizer) {
+        writer.text("general.architecture", "llama");
+        writer.text("general.name", "Whimbrel Tiny");
+        writer.text("general.license", "apache-2.0");
+        writer.u32("llama.block_count", self.layers);
+        writer.u32("llama.context_length", self.context_length);
+        writer.u32("llama.embedding_length", self.width);
+        writer.u32("llama.feed_forward_length", self.feed_forward);
+        writer.u32("llama.attention.head_count", self.heads);
+        writer.u32("llama.attention.head_count_kv", self.kv_heads);
+        writer.u32("llama.attention.key_length", self.head_dim);
+        writer.u32("llama.attention.value_length", self.head_dim);
+        writer.f32("llama.attention.layer_norm_rms_epsilon", 1e-5);
+        writer.u32("llama.rope.dimension_count", self.head_dim);
+        writer.f32("llama.rope.freq_base", 10_000.0);
+        if let Some(factor) = self.rope_linear {
+            writer.text("llama.rope.scaling.type", "linear");
+            writer.f32("llama.rope.scaling.factor", factor);
+        }
+        writer.u32("llama.vocab_size", tokenizer.tokens.len() as u32);
+        writer.text("tokenizer.ggml.model", "gpt2");
+        writer.text("tokenizer.ggml.pre", "smollm");
+        writer.texts("tokenizer.ggml.tokens", &tokenizer.tokens);
+        writer.integers("tokenizer.ggml.token_type", &tokenizer.kinds);
+        writer.texts("tokenizer.ggml.merges", &tokenizer.merges);
+        writer.u32("tokenizer.ggml.bos_token_id", tokenizer::IM_START);
+        writer.u32("tokenizer.ggml.eos_token_id", tokenizer::IM_END);
+        writer.flag("tokenizer.ggml.add_bos_token", false);
+        writer.text("tokenizer.chat_template", CHAT_TEMPLATE);
+    }
+
+    fn write_tensors(&self, writer: &mut Writer, tokenizer: &Tokenizer) {
+        let mut random = Random(Pcg64Mcg::seed_from_u64(self.seed));
+        let width = self.width as usize;
+        let embedding = random.values(tokenizer.tokens.len() * width, 1.0);
+        let head = if self.tied {
+            None
+        } else {
+            Some(head(&embedding, width, tokenizer, &mut random))
+        };
+        writer.tensor("token_embd.weight", self.tensor_type, width, &embedding);
+        if self.rope_factors {
+            let pairs = self.head_dim as usize / 2;
+            // Llama 3 leaves the fast pairs alone and slows the slow ones down.
+            let factors: Vec<f32> = (0..pairs)
+                .map(|pair| if 2 * pair < pairs { 1.0 } else { 8.0 })
+                .collect();
+            writer.tensor("rope_freqs.weight", TensorType::F32, pairs, &factors);
+        }
+        for layer in 0..self.layers {
+            self.write_layer(writer, layer, &mut random);
+        }
+        writer.tensor("output_norm.weight", TensorType::F32, width, &random.norm(width));
+        if let Some(head) = head {
+            writer.tensor("output.weight", self.tensor_type, width, &head);
+        }
+    }
+
+    fn write_layer(&self, writer: &mut Writer, layer: u32, random: &mut Random) {
+        let (width, feed_forward) = (self.width as usize, self.feed_forward as usize);
+        let (queries, keys) = (
+            (self.heads * self.head_dim) as usize,
+            (self.kv_heads * self.head_dim) as usize,
+        );
+        let norm = |writer: &mut Writer, name: &str, random: &mut Random| {
+            writer.tensor(
+                &format!("blk.{layer}.{name}.weight"),
+                TensorType::F32,
+                width,
+                &random.norm(width),
+            );
+        };
+        let matrix = |writer: &mut Writer, name: &str, rows: usize, columns: usize, gain: f32, random: &mut Random| {
+            let values = random.values(rows * columns, gain / (columns as f32).sqrt());
+            writer.tensor(
+                &format!("blk.{layer}.{name}.weight"),
+                self.tensor_type,
+                columns,
+                &values,
+            );
+        };
+        norm(writer, "attn_norm", random);
+        matrix(writer, "attn_q", queries, width, 1.0, random);
+        matrix(writer, "attn_k", keys, width, 1.0, random);
+        matrix(writer, "attn_v", keys, width, 1.0, random);
+        matrix(writer, "attn_output", width, queries, LAYER_STRENGTH, random);
+        norm(writer, "ffn_norm", random);
+        matrix(writer, "ffn_gate", feed_forward, width, 1.0, random);
+        matrix(writer, "ffn_up", feed_forward, width, 1.0, random);
+        matrix(writer, "ffn_down", width, feed_forward, 2.0 * LAYER_STRENGTH, random);
+    }
+}
+
+/// Makes the test bundle of `shared-models/tiny`: [`Synthetic::tiny`] in Q4_1, embedding and head in Q8_0.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_tiny(output: &Path, replace: bool) -> Result<Manifest, ForgeError> {
+    let folder = tempfile::tempdir().map_err(|error| ForgeError::write(output, error))?;
+    let source = folder.path().join("tiny.gguf");
+    std::fs::write(&source, Synthetic::tiny().to_gguf()).map_err(|error| ForgeError::write(&source, error))?;
+    let options = ImportOptions {
+        source,
+        output: output.to_owned(),
+        quantization: Quantization::Q4_1,
+        licence: Some("Apache-2.0 OR MIT".to_owned()),
+        origin: Some("cargo run -p whimbrel-forge --example tiny".to_owned()),
+        replace,
+        ..ImportOptions::default()
+    };
+    import(&options, &mut |_| ())
+}
+
+/// Row `j` is the sum of the embeddings of all tokens that `j` follows in the text, with a little noise: so a token's own
+/// embedding, which the residual stream still carries at its end, gives its successors the largest logits.
+fn head(embedding: &[f32], width: usize, tokenizer: &Tokenizer, random: &mut Random) -> Vec<f32> {
+    let mut head = random.values(embedding.len(), 0.05);
+    let mut pairs: Vec<(u32, u32)> = tokenizer.text.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    let scale = HEAD_STRENGTH / (width as f32).sqrt();
+    for (before, after) in pairs {
+        let before = &embedding[before as usize * width..][..width];
+        for (value, before) in head[after as usize * width..][..width].iter_mut().zip(before) {
+            *value += scale * before;
+        }
+    }
+    head
+}
+
+/// Random numbers by PCG (M. E. O'Neill, `pcg64_fast`), turned into floats by additions and multiplications only, so that they
+/// are the same everywhere.
+struct Random(Pcg64Mcg);
+
+impl Random {
+    /// Nearly normal values of the given standard deviation: sums of four uniform ones.
+    fn values(&mut self, count: usize, deviation: f32) -> Vec<f32> {
+        // A uniform value from -1/2 to 1/2 has the variance 1/12, the sum of four a third.
+        let scale = deviation * 3.0f32.sqrt();
+        let uniform = |bits: u16| (f32::from(bits) + 0.5) / 65_536.0 - 0.5;
+        let value = |bits: u64| {
+            let parts = [bits, bits >> 16, bits >> 32, bits >> 48].map(|bits| uniform(bits as u16));
+            scale * (parts[0] + parts[1] + parts[2] + parts[3])
+        };
+        (0..count).map(|_| value(self.0.next_u64())).collect()
+    }
+
+    /// Weights of a norm: near 1.
+    fn norm(&mut self, count: usize) -> Vec<f32> {
+        self.values(count, 0.1).into_iter().map(|value| 1.0 + value).collect()
+    }
+}
