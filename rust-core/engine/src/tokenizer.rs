@@ -13,6 +13,7 @@ mod special;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use parts::TOKENIZER_BYTES_MAX;
 pub use parts::{TokenKind, TokenizerParts};
 pub use pre_tokenizer::PreTokenizer;
 

@@ -23,7 +23,7 @@ pub(super) const MERGES_MAX: u32 = 1 << 21;
 /// The longest token, in bytes.
 pub(super) const TOKEN_BYTES_MAX: u32 = 1 << 12;
 /// The largest `tokenizer.bin`, in bytes.
-pub(super) const TOKENIZER_BYTES_MAX: u64 = 1 << 27;
+pub(crate) const TOKENIZER_BYTES_MAX: u64 = 1 << 27;
 /// The most tokens that end an answer.
 pub(super) const END_OF_TURN_MAX: u32 = 256;
 
