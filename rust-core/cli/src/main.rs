@@ -1,1 +1,74 @@
-fn main(){}
+//! `whimbrel`: run, chat with, import and measure language models from a terminal. Arguments are in `arguments.rs`, each command
+//! in a file of its own under `commands/`.
+
+mod arguments;
+mod catalogue;
+mod commands;
+mod error;
+mod fetch;
+mod input;
+mod install;
+mod interrupt;
+mod model_argument;
+mod output;
+mod paths;
+mod progress;
+mod sampling_arguments;
+mod statistics;
+mod stream;
+mod system;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+use crate::error::{CliError, exit};
+
+fn main() -> ExitCode {
+    let json = std::env::args_os().skip(1).any(|argument| argument == "--json");
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refused(&error, json),
+    };
+    // Warnings only, and never a user's text: RUST_LOG asks for more.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    match commands::run(arguments.command) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => failed(&error, json),
+    }
+}
+
+/// Help and versions are answers; everything else that clap has to say is one line.
+fn refused(error: &clap::Error, json: bool) -> ExitCode {
+    if !error.use_stderr() {
+        // A closed pipe is the reader's decision.
+        let _ = error.print();
+        return ExitCode::from(exit::SUCCESS);
+    }
+    let text = error.render().to_string();
+    let about = text.split("\n\nUsage:").next().unwrap_or(&text).trim();
+    let message = match about.strip_prefix("error: ") {
+        Some(message) => message
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+            .join(" "),
+        // Without a command clap prints the help.
+        None => "a command is missing".to_owned(),
+    };
+    failed(&CliError::usage(message, "whimbrel help"), json)
+}
+
+fn failed(error: &CliError, json: bool) -> ExitCode {
+    let report = error.report();
+    if report.status != exit::OUTPUT_CLOSED {
+        eprintln!("{}", report.line());
+        if json {
+            // Standard error has the message already.
+            let _ = output::write_all(format!("{:#}\n", report.object()).as_bytes());
+        }
+    }
+    ExitCode::from(report.status)
+}

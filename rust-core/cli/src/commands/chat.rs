@@ -1,0 +1,219 @@
+//! `whimbrel chat`: a conversation, question by question. Where the lines come from is in `lines.rs`, what `/…` means in `slash.rs`.
+
+mod lines;
+mod slash;
+
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::json;
+use whimbrel_client::{
+    Client, Conversation, ConversationOptions, GenerationOptions, Message, ModelHandle, OpenOptions, Role,
+    SamplingOptions, block_on,
+};
+
+use crate::commands::chat::lines::Lines;
+use crate::commands::chat::slash::Slash;
+use crate::error::CliError;
+use crate::model_argument::{ModelArguments, ThreadArguments};
+use crate::output;
+use crate::sampling_arguments::GenerationArguments;
+use crate::statistics::Figures;
+use crate::{interrupt, stream};
+
+/// What a chat uses unless told otherwise: a little variety, as the makers of SmolLM2 advise.
+const TEMPERATURE_DEFAULT: f32 = 0.2;
+const TOP_P_DEFAULT: f32 = 0.9;
+
+/// The flags of `chat`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// The system message
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    #[command(flatten)]
+    generation: GenerationArguments,
+    #[command(flatten)]
+    threads: ThreadArguments,
+    /// Print counts and rates after every answer
+    #[arg(long)]
+    stats: bool,
+    /// Neither read nor write the file with earlier questions
+    #[arg(long)]
+    no_history: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let folder = arguments.model.folder()?;
+    interrupt::install(true);
+    let client = Client::new()?;
+    let options = OpenOptions {
+        threads: arguments.threads.threads,
+        variant: arguments.model.variant.clone(),
+        ..OpenOptions::default()
+    };
+    let model = block_on(client.open_model(folder, options))?;
+    let mut talk = Talk::begin(arguments, model)?;
+    let mut lines = Lines::open(!arguments.no_history)?;
+    if lines.is_terminal() {
+        eprintln!(
+            "{}. /help shows the commands, Ctrl-C stops an answer, Ctrl-D leaves.",
+            talk.model_name()
+        );
+    }
+    while let Some(line) = lines.next()? {
+        match talk.take(&line) {
+            Ok(true) => {}
+            Ok(false) => break,
+            // A person can go on; a script must know.
+            Err(error) if lines.is_terminal() && goes_on(&error) => eprintln!("{}", error.report().line()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the conversation is still usable after an error.
+fn goes_on(error: &CliError) -> bool {
+    !matches!(
+        error,
+        CliError::Output(_) | CliError::Client(whimbrel_client::ClientError::Stopped)
+    )
+}
+
+/// The conversation and how its answers are made.
+struct Talk {
+    model: ModelHandle,
+    conversation: Conversation,
+    options: GenerationOptions,
+    context_length: u32,
+    shows_figures: bool,
+    last: Option<Figures>,
+}
+
+impl Talk {
+    fn begin(arguments: &Arguments, model: ModelHandle) -> Result<Talk, CliError> {
+        if !model.info().has_chat_template {
+            return Err(CliError::usage(
+                "the model has no chat template",
+                "whimbrel run --raw goes on from a text",
+            ));
+        }
+        let context_length = arguments.generation.context_length(model.info());
+        let options = ConversationOptions {
+            context_length,
+            system: arguments.system.clone(),
+            ..ConversationOptions::default()
+        };
+        let conversation = block_on(model.conversation(options))?;
+        let sampling = SamplingOptions {
+            temperature: TEMPERATURE_DEFAULT,
+            top_p: TOP_P_DEFAULT,
+            ..SamplingOptions::default()
+        };
+        let options = arguments.generation.options(sampling);
+        Ok(Talk {
+            model,
+            conversation,
+            options,
+            context_length,
+            shows_figures: arguments.stats,
+            last: None,
+        })
+    }
+
+    fn model_name(&self) -> &str {
+        &self.model.info().manifest.name
+    }
+
+    /// Carries out a line; false ends the chat.
+    fn take(&mut self, line: &str) -> Result<bool, CliError> {
+        if line.trim().is_empty() {
+            return Ok(true);
+        }
+        match Slash::parse(line)? {
+            None => self.ask(line)?,
+            Some(Slash::Help) => eprintln!("{}", slash::HELP),
+            Some(Slash::Reset) => {
+                block_on(self.conversation.reset())?;
+                self.last = None;
+                eprintln!("[forgotten]");
+            }
+            Some(Slash::Stats) => self.print_stats(),
+            Some(Slash::Save(path)) => self.save(&path)?,
+            Some(Slash::System(text)) => self.set_system(text)?,
+            Some(Slash::Quit) => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn ask(&mut self, text: &str) -> Result<(), CliError> {
+        interrupt::reset();
+        let answer = block_on(self.conversation.ask(text, self.options.clone()))?;
+        let received = stream::receive(answer, |text| output::write_all(text.as_bytes()))?;
+        output::write_all(b"\n")?;
+        let figures = Figures::from(&received.statistics);
+        if figures.finish_reason == "cancelled" {
+            eprintln!("[stopped]");
+        }
+        if let Some(line) = figures.dropped_line() {
+            eprintln!("{line}");
+        }
+        if self.shows_figures {
+            eprintln!("{}", figures.line());
+        }
+        self.last = Some(figures);
+        Ok(())
+    }
+
+    fn print_stats(&self) {
+        match &self.last {
+            Some(figures) => {
+                eprintln!("{}", figures.line());
+                eprintln!(
+                    "[{} of {} tokens of context used]",
+                    figures.tokens(),
+                    self.context_length
+                );
+            }
+            None => eprintln!("[no answer yet]"),
+        }
+    }
+
+    /// Writes the conversation beside its place and moves it there, so that a full disk costs no earlier file.
+    fn save(&self, path: &Path) -> Result<(), CliError> {
+        let messages = block_on(self.conversation.messages())?;
+        let messages: Vec<_> = messages
+            .iter()
+            .map(|message| json!({"role": message.role.name(), "content": message.content}))
+            .collect();
+        let transcript = json!({"model": self.model_name(), "messages": messages});
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(CliError::write(path))?;
+        writeln!(file, "{transcript:#}").map_err(CliError::write(path))?;
+        file.persist(path).map_err(|error| CliError::write(path)(error.error))?;
+        eprintln!("[saved {} messages]", messages.len());
+        Ok(())
+    }
+
+    /// Another system message, the rest of the conversation unchanged.
+    fn set_system(&mut self, text: String) -> Result<(), CliError> {
+        let mut messages = block_on(self.conversation.messages())?;
+        messages.retain(|message| message.role != Role::System);
+        messages.insert(
+            0,
+            Message {
+                role: Role::System,
+                content: text,
+            },
+        );
+        block_on(self.conversation.set_messages(messages))?;
+        eprintln!("[system message set]");
+        Ok(())
+    }
+}

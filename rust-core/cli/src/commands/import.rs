@@ -1,0 +1,144 @@
+//! `whimbrel import`: a model file becomes a bundle.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::Serialize;
+use whimbrel_engine::{Architecture, CancelFlag, Licence, Manifest, Source};
+use whimbrel_forge::{ImportOptions, Phase, Quantization};
+
+use crate::error::CliError;
+use crate::interrupt;
+use crate::output::{Facts, OutputArguments, bytes, table};
+use crate::progress::Progress;
+
+/// The flags of `import`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// The GGUF file
+    file: PathBuf,
+    /// The bundle folder to make
+    #[arg(long, short, value_name = "FOLDER")]
+    output: PathBuf,
+    /// What happens to the weights; keep changes no value
+    #[arg(long, value_name = "TYPE", default_value = "keep", value_parser = quantization())]
+    quantization: Quantization,
+    /// The model's name [default: the file's own]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Terms of use as an SPDX expression [default: the file's own]
+    #[arg(long, value_name = "SPDX")]
+    licence: Option<String>,
+    /// Replace an existing bundle; anything else is never replaced
+    #[arg(long)]
+    force: bool,
+    /// Threads that convert weights; 0 takes one a core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: u32,
+    #[command(flatten)]
+    out: OutputArguments,
+}
+
+fn quantization() -> impl TypedValueParser<Value = Quantization> {
+    PossibleValuesParser::new(Quantization::ALL.map(Quantization::name))
+        .map(|name| name.parse().expect("one of the names above"))
+}
+
+#[derive(Serialize)]
+struct Imported {
+    path: PathBuf,
+    name: String,
+    variant: String,
+    quantization: &'static str,
+    task: String,
+    licence: Licence,
+    source: Source,
+    architecture: Architecture,
+    context_length: u32,
+    weights_bytes: u64,
+    bundle_bytes: u64,
+    peak_memory_bytes: u64,
+}
+
+impl Facts for Imported {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let shape = &self.architecture;
+        table(
+            out,
+            &[
+                ("bundle", self.path.display().to_string()),
+                (
+                    "model",
+                    format!("{} ({}, licence {})", self.name, self.task, self.licence.spdx),
+                ),
+                (
+                    "network",
+                    format!(
+                        "{}, {} layers, {} parameters",
+                        shape.name, shape.layers, shape.parameters
+                    ),
+                ),
+                ("weights", format!("{}, {}", self.variant, bytes(self.weights_bytes))),
+                (
+                    "memory",
+                    format!("about {} with a context of 2,048 tokens", bytes(self.peak_memory_bytes)),
+                ),
+            ],
+        )
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    interrupt::install(false);
+    let manifest = import(ImportOptions {
+        source: arguments.file.clone(),
+        output: arguments.output.clone(),
+        quantization: arguments.quantization,
+        name: arguments.name.clone(),
+        licence: arguments.licence.clone(),
+        replace: arguments.force,
+        threads: arguments.threads,
+        ..ImportOptions::default()
+    })?;
+    let bundle_bytes = bundle_bytes(&manifest);
+    let variant = manifest
+        .variants
+        .into_iter()
+        .next()
+        .expect("an import makes one variant");
+    arguments.out.print(&Imported {
+        path: arguments.output.clone(),
+        name: manifest.name,
+        variant: variant.name,
+        quantization: arguments.quantization.name(),
+        task: manifest.task,
+        licence: manifest.licence,
+        source: manifest.source,
+        architecture: manifest.architecture,
+        context_length: manifest.context_length,
+        weights_bytes: variant.weights.bytes,
+        bundle_bytes,
+        peak_memory_bytes: variant.peak_memory_bytes,
+    })
+}
+
+/// Imports with a progress bar; Ctrl-C cancels and leaves nothing behind.
+pub(crate) fn import(mut options: ImportOptions) -> Result<Manifest, CliError> {
+    let cancel = CancelFlag::default();
+    options.cancel = cancel.clone();
+    let _guard = interrupt::on_raise(move || cancel.cancel());
+    let mut bar = None;
+    let manifest = whimbrel_forge::import(&options, &mut |progress| {
+        let bar = bar.get_or_insert_with(|| Progress::bytes("importing", progress.bytes_total));
+        if progress.phase != Phase::Finishing {
+            bar.set(progress.bytes_done);
+        }
+    })?;
+    Ok(manifest)
+}
+
+/// Size of the files that a manifest names.
+pub(crate) fn bundle_bytes(manifest: &Manifest) -> u64 {
+    manifest.files().iter().map(|file| file.bytes).sum()
+}

@@ -1,0 +1,70 @@
+//! `whimbrel tokenize`: the token ids of a text. Special tokens in it are parsed; nothing is added and nothing trimmed.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde::Serialize;
+use whimbrel_engine::{Model, OpenOptions};
+
+use crate::error::CliError;
+use crate::input;
+use crate::model_argument::ModelArguments;
+use crate::output::{Facts, OutputArguments};
+
+/// The flags of `tokenize`.
+#[derive(clap::Args, Debug)]
+#[command(group = clap::ArgGroup::new("source").required(true))]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// The text
+    #[arg(long, short, value_name = "TEXT", group = "source", allow_hyphen_values = true)]
+    text: Option<String>,
+    /// A file with the text; - is standard input
+    #[arg(long, short, value_name = "FILE", group = "source")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+#[derive(Serialize)]
+struct Tokenized {
+    ids: Vec<u32>,
+    /// Each token as text; a part of a character becomes U+FFFD.
+    pieces: Vec<String>,
+    count: u64,
+}
+
+impl Facts for Tokenized {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.ids
+            .iter()
+            .zip(&self.pieces)
+            .try_for_each(|(id, piece)| writeln!(out, "{id:>7}  {piece:?}"))
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let text = match (&arguments.text, &arguments.file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(path)) if path.as_os_str() != "-" => input::file(path)?,
+        _ => input::standard_input()?,
+    };
+    let options = OpenOptions {
+        threads: 1,
+        variant: arguments.model.variant.clone(),
+        ..OpenOptions::default()
+    };
+    let model = Model::open(&arguments.model.folder()?, &options)?;
+    let tokenizer = model.tokenizer();
+    let ids = tokenizer.encode(&text, true);
+    let pieces = ids
+        .iter()
+        .map(|id| String::from_utf8_lossy(tokenizer.decode_bytes(*id)).into_owned())
+        .collect();
+    arguments.output.print(&Tokenized {
+        count: ids.len() as u64,
+        ids,
+        pieces,
+    })
+}

@@ -1,0 +1,302 @@
+//! What the command line says when it fails: one line, a stable code and an exit status. The failures themselves are made
+//! where they happen; here they only get their words.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use whimbrel_client::ClientError;
+use whimbrel_engine::EngineError;
+use whimbrel_forge::ForgeError;
+
+use crate::fetch::FetchError;
+
+/// Exit statuses; part of the interface, see `docs/command-line.md`.
+pub(crate) mod exit {
+    pub(crate) const SUCCESS: u8 = 0;
+    pub(crate) const INTERNAL: u8 = 1;
+    pub(crate) const USAGE: u8 = 2;
+    pub(crate) const MODEL_MISSING: u8 = 3;
+    pub(crate) const BUNDLE_DAMAGED: u8 = 4;
+    pub(crate) const INPUT: u8 = 5;
+    pub(crate) const CONTEXT_FULL: u8 = 6;
+    pub(crate) const IO: u8 = 7;
+    pub(crate) const FETCH: u8 = 8;
+    pub(crate) const INTERRUPTED: u8 = 130;
+    pub(crate) const OUTPUT_CLOSED: u8 = 141;
+}
+
+/// Every failure of a command.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error("{message}")]
+    Usage { message: String, hint: Option<String> },
+    #[error("no model and no bundle folder is named {name:?}")]
+    UnknownModel { name: String },
+    #[error("the catalogue has no model named {name:?}")]
+    NotInCatalogue { name: String },
+    #[error("the model {name} is not installed")]
+    NotInstalled { name: String },
+    #[error("cannot read {}", path.display())]
+    InputRead {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{}: {reason}", path.display())]
+    InputInvalid { path: PathBuf, reason: String },
+    #[error("the text has {found} tokens, a context of {context} needs at least {needed}")]
+    TextTooShort { found: u64, needed: u64, context: u32 },
+    #[error("the catalogue is not valid: {reason}")]
+    Catalogue { reason: String },
+    #[error("cannot write {}", path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot write to standard output")]
+    Output(#[source] std::io::Error),
+    #[error("cannot read standard input")]
+    StandardInput(#[source] std::io::Error),
+    #[error("neither HOME nor XDG_CACHE_HOME is set, so there is no place for models")]
+    NoHome,
+    #[error("interrupted")]
+    Interrupted,
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
+    #[error(transparent)]
+    Client(ClientError),
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> CliError {
+        match error {
+            ClientError::Engine(error) => CliError::Engine(error),
+            other => CliError::Client(other),
+        }
+    }
+}
+
+/// A failure in the words of the interface.
+pub(crate) struct Report {
+    /// Stable, for programs.
+    pub(crate) code: &'static str,
+    /// One line, for people.
+    pub(crate) message: String,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
+    /// The exit status.
+    pub(crate) status: u8,
+}
+
+impl Report {
+    /// `error: … (hint: …)`, one line.
+    pub(crate) fn line(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("error: {} (hint: {hint})", self.message),
+            None => format!("error: {}", self.message),
+        }
+    }
+
+    /// `{"error": {"code": …, "message": …, "hint": …}}`
+    pub(crate) fn object(&self) -> Value {
+        json!({"error": {"code": self.code, "message": self.message, "hint": self.hint}})
+    }
+}
+
+impl CliError {
+    /// An option whose value cannot be used.
+    pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> CliError {
+        CliError::Usage {
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// A file that could not be written; the path is where it should have been.
+    pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> CliError {
+        let path = path.into();
+        move |source| CliError::Write { path, source }
+    }
+
+    /// A file that could not be read.
+    pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> CliError {
+        let path = path.into();
+        move |source| CliError::InputRead { path, source }
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        let (code, status, hint) = self.classify();
+        Report {
+            code,
+            message: one_line(self),
+            hint,
+            status,
+        }
+    }
+
+    fn classify(&self) -> (&'static str, u8, Option<String>) {
+        let hint = |text: &str| Some(text.to_owned());
+        match self {
+            CliError::Usage { hint, .. } => ("usage", exit::USAGE, hint.clone()),
+            CliError::UnknownModel { .. } | CliError::NotInCatalogue { .. } => (
+                "model_unknown",
+                exit::MODEL_MISSING,
+                hint("`whimbrel models list` shows the names"),
+            ),
+            CliError::NotInstalled { name } => (
+                "model_not_installed",
+                exit::MODEL_MISSING,
+                Some(format!("whimbrel models pull {name}")),
+            ),
+            CliError::InputRead { .. } => ("input_unreadable", exit::INPUT, None),
+            CliError::InputInvalid { .. } => ("input_invalid", exit::INPUT, None),
+            CliError::TextTooShort { .. } => (
+                "input_too_short",
+                exit::INPUT,
+                hint("use a longer text or a smaller --context"),
+            ),
+            CliError::Catalogue { .. } => ("catalogue_invalid", exit::INPUT, None),
+            CliError::Write { source, .. } | CliError::Output(source) if closed(source) => {
+                ("output_closed", exit::OUTPUT_CLOSED, None)
+            }
+            CliError::Write { source, .. } | CliError::Output(source) => io_code(source),
+            CliError::StandardInput(_) => ("input_unreadable", exit::INPUT, None),
+            CliError::NoHome => ("no_home", exit::USAGE, hint("set XDG_CACHE_HOME to a folder")),
+            CliError::Interrupted => ("interrupted", exit::INTERRUPTED, None),
+            CliError::Fetch(error) => error.classify(),
+            CliError::Engine(error) => classify_engine(error),
+            CliError::Forge(error) => classify_forge(error),
+            CliError::Client(ClientError::Limit { .. }) => ("limit", exit::USAGE, None),
+            CliError::Client(_) => ("internal", exit::INTERNAL, None),
+        }
+    }
+}
+
+fn classify_forge(error: &ForgeError) -> (&'static str, u8, Option<String>) {
+    let hint = |text: &str| Some(text.to_owned());
+    match error {
+        ForgeError::Read { .. } => ("input_unreadable", exit::INPUT, None),
+        ForgeError::Write { source, .. } => io_code(source),
+        ForgeError::DiskFull { .. } => io_code(&std::io::ErrorKind::StorageFull.into()),
+        ForgeError::OutputExists { .. } => (
+            "output_exists",
+            exit::USAGE,
+            hint("--force replaces a bundle; nothing else is ever replaced"),
+        ),
+        ForgeError::Unsupported { .. } => (
+            "input_unsupported",
+            exit::INPUT,
+            hint("`whimbrel inspect FILE` shows what is in the file"),
+        ),
+        ForgeError::Gguf(_) | ForgeError::Key { .. } | ForgeError::Tensor { .. } | ForgeError::Vocabulary { .. } => {
+            ("input_invalid", exit::INPUT, hint("fetch or convert the file again"))
+        }
+        ForgeError::Option { .. } => ("usage", exit::USAGE, None),
+        ForgeError::Engine(error) => classify_engine(error),
+        ForgeError::Cancelled => ("interrupted", exit::INTERRUPTED, None),
+    }
+}
+
+fn classify_engine(error: &EngineError) -> (&'static str, u8, Option<String>) {
+    let hint = |text: &str| Some(text.to_owned());
+    let damaged = || hint("import or pull the model again; after a deliberate edit run `whimbrel seal` on the folder");
+    match error {
+        EngineError::BundleMissing { .. } => (
+            "bundle_missing",
+            exit::MODEL_MISSING,
+            hint("--model takes a catalogue name or a bundle folder"),
+        ),
+        EngineError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            ("bundle_damaged", exit::BUNDLE_DAMAGED, damaged())
+        }
+        EngineError::Read { .. } => ("bundle_unreadable", exit::IO, None),
+        EngineError::Write { source, .. } => io_code(source),
+        EngineError::LayoutVersion { .. } => (
+            "bundle_layout",
+            exit::BUNDLE_DAMAGED,
+            hint("import the model again with this version of whimbrel"),
+        ),
+        EngineError::Manifest { .. }
+        | EngineError::Corrupt { .. }
+        | EngineError::Graph { .. }
+        | EngineError::Weights { .. }
+        | EngineError::Tokenizer { .. } => ("bundle_damaged", exit::BUNDLE_DAMAGED, damaged()),
+        EngineError::Template { .. } => (
+            "template",
+            exit::BUNDLE_DAMAGED,
+            hint("`whimbrel run --raw` needs no chat template"),
+        ),
+        EngineError::ContextFull { .. } => (
+            "context_full",
+            exit::CONTEXT_FULL,
+            hint("shorten the prompt or raise --context"),
+        ),
+        EngineError::Option { .. } => ("usage", exit::USAGE, None),
+        EngineError::Cancelled => ("interrupted", exit::INTERRUPTED, None),
+        EngineError::Memory { .. } => ("memory", exit::IO, hint("lower --context")),
+        EngineError::Run { .. } => ("internal", exit::INTERNAL, None),
+    }
+}
+
+/// Code, status and hint of a failed write.
+pub(crate) fn io_code(error: &std::io::Error) -> (&'static str, u8, Option<String>) {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        ("disk_full", exit::IO, Some("free some space and try again".to_owned()))
+    } else {
+        ("io", exit::IO, None)
+    }
+}
+
+fn closed(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
+}
+
+/// The error and its sources, joined, without line breaks.
+fn one_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let words = inner.to_string();
+        // A transparent variant repeats its source.
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = inner.source();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_with_its_cause_and_its_hint() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let report = CliError::Write {
+            path: "a\nb".into(),
+            source: full,
+        }
+        .report();
+        assert_eq!(report.status, exit::IO);
+        assert_eq!(
+            report.line(),
+            "error: cannot write a b: no storage space (hint: free some space and try again)"
+        );
+        let report = CliError::NotInstalled { name: "x".to_owned() }.report();
+        assert_eq!(
+            report.line(),
+            "error: the model x is not installed (hint: whimbrel models pull x)"
+        );
+        assert_eq!(
+            report.object().to_string(),
+            r#"{"error":{"code":"model_not_installed","message":"the model x is not installed","hint":"whimbrel models pull x"}}"#
+        );
+    }
+}

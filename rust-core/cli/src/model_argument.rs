@@ -1,0 +1,71 @@
+//! `--model`: a name or a folder, the same everywhere.
+
+use std::path::{Path, PathBuf};
+
+use crate::catalogue::Catalogue;
+use crate::error::CliError;
+use crate::paths;
+
+/// Which model a command works on, and how it is opened.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct ModelArguments {
+    /// An installed model's name or a bundle folder
+    #[arg(long, short, value_name = "NAME|FOLDER")]
+    pub(crate) model: String,
+    /// One of the bundle's variants [default: its first]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
+}
+
+/// How many threads compute.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(crate) struct ThreadArguments {
+    /// Threads that compute; 0 takes the number of performance cores
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: u32,
+}
+
+impl ModelArguments {
+    /// The bundle's folder.
+    ///
+    /// # Errors
+    /// [`CliError::UnknownModel`], [`CliError::NotInstalled`], [`CliError::Catalogue`].
+    pub(crate) fn folder(&self) -> Result<PathBuf, CliError> {
+        resolve(&self.model)
+    }
+}
+
+/// The folder behind a name or a path. A plain name is looked for among the installed models first, so that a folder of the
+/// same name in the current directory is written `./NAME`.
+pub(crate) fn resolve(model: &str) -> Result<PathBuf, CliError> {
+    let path = Path::new(model);
+    if !is_name(model) {
+        return Ok(path.to_owned());
+    }
+    // A missing home only matters when the name really has to be looked up.
+    let installed = paths::models().map(|models| models.join(model));
+    if let Ok(folder) = &installed
+        && folder.is_dir()
+    {
+        return Ok(folder.clone());
+    }
+    if path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    installed?;
+    match Catalogue::load()?.find(model) {
+        Some(entry) => Err(CliError::NotInstalled {
+            name: entry.name.clone(),
+        }),
+        None => Err(CliError::UnknownModel { name: model.to_owned() }),
+    }
+}
+
+/// Whether a text can be a model's name: no separators, not hidden.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('.')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+}

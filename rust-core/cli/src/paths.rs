@@ -1,0 +1,30 @@
+//! Where the command line keeps things: models in the cache folder, the chat history in the state folder (XDG base directories).
+
+use std::path::PathBuf;
+
+use crate::error::CliError;
+
+/// The folder with one bundle a model.
+///
+/// # Errors
+/// [`CliError::NoHome`].
+pub(crate) fn models() -> Result<PathBuf, CliError> {
+    base("XDG_CACHE_HOME", ".cache")
+        .map(|base| base.join("whimbrel").join("models"))
+        .ok_or(CliError::NoHome)
+}
+
+/// The file with the questions asked in `chat`, if there is a home.
+pub(crate) fn chat_history() -> Option<PathBuf> {
+    base("XDG_STATE_HOME", ".local/state").map(|base| base.join("whimbrel").join("chat_history"))
+}
+
+/// The specification: a variable counts when it holds an absolute path, otherwise the default below the home folder.
+fn base(variable: &str, default: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(default)))
+}

@@ -1,0 +1,63 @@
+//! The flags of `run` and `chat` that say how an answer is made.
+
+use whimbrel_client::{GenerationOptions, ModelInfo, SamplingOptions};
+
+/// Tokens of context unless told otherwise, if the model was made for as many.
+const CONTEXT_DEFAULT: u32 = 2048;
+
+/// How an answer is made.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct GenerationArguments {
+    /// The answer ends after this many tokens
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    max_tokens: u32,
+    /// Tokens of context, prompt and answer together [default: 2048, or the model's own if less]
+    #[arg(long, value_name = "N")]
+    context: Option<u32>,
+    /// 0 always takes the likeliest token; higher values are more varied
+    #[arg(long, value_name = "T")]
+    temperature: Option<f32>,
+    /// Only the K likeliest tokens are considered; 0 for all
+    #[arg(long, value_name = "K")]
+    top_k: Option<u32>,
+    /// Only the likeliest tokens that together have this probability are considered; 1 for all
+    #[arg(long, value_name = "P")]
+    top_p: Option<f32>,
+    /// Only tokens at least this likely compared with the likeliest are considered; 0 for all
+    #[arg(long, value_name = "P")]
+    min_p: Option<f32>,
+    /// Makes tokens that already appeared less likely; 1 leaves them alone
+    #[arg(long, value_name = "R")]
+    repetition_penalty: Option<f32>,
+    /// The same seed gives the same answer
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// The answer ends before this text; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    stop: Vec<String>,
+}
+
+impl GenerationArguments {
+    /// The options, over the defaults of the command for what was not given.
+    pub(crate) fn options(&self, defaults: SamplingOptions) -> GenerationOptions {
+        let sampling = SamplingOptions {
+            temperature: self.temperature.unwrap_or(defaults.temperature),
+            top_k: self.top_k.unwrap_or(defaults.top_k),
+            top_p: self.top_p.unwrap_or(defaults.top_p),
+            min_p: self.min_p.unwrap_or(defaults.min_p),
+            repetition_penalty: self.repetition_penalty.unwrap_or(defaults.repetition_penalty),
+            seed: self.seed.unwrap_or(defaults.seed),
+        };
+        GenerationOptions {
+            max_tokens: self.max_tokens,
+            sampling,
+            stop: self.stop.clone(),
+        }
+    }
+
+    /// Tokens of context for this model.
+    pub(crate) fn context_length(&self, info: &ModelInfo) -> u32 {
+        self.context
+            .unwrap_or(CONTEXT_DEFAULT.min(info.manifest.context_length))
+    }
+}
