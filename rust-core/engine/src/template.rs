@@ -1,0 +1,247 @@
+//! Chat templates: from messages to the text, and the tokens, that a model was trained on.
+//!
+//! Templates are Jinja as `transformers` runs them (`trim_blocks`, `lstrip_blocks`, loop controls, Python's string methods,
+//! `raise_exception`, `strftime_now`, a `tojson` without HTML escapes). A template is part of a bundle and not to be trusted:
+//! it loads nothing, and its size, its steps, its recursion and its output are limited.
+//!
+//! What stands in a message is text. If it contains the text of a control token, the model sees those characters and not the
+//! token ([`ChatTemplate::render_tokens`]).
+
+mod date;
+mod json;
+
+use std::io;
+
+use minijinja::{Environment, Error, ErrorKind, Value, context};
+use serde::Serialize;
+
+use crate::{EngineError, Tokenizer};
+
+/// The largest template, in bytes.
+pub(crate) const TEMPLATE_BYTES_MAX: u32 = 1 << 18;
+/// The longest rendered conversation, in bytes.
+pub(crate) const RENDERED_BYTES_MAX: u32 = 1 << 24;
+/// The most steps of the template engine for one conversation.
+const STEPS_MAX: u64 = 10_000_000;
+/// The deepest nesting of blocks and macros while rendering.
+const RECURSION_MAX: u32 = 200;
+const NAME: &str = "chat";
+
+/// Who wrote a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Instructions for the whole conversation.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// Who wrote it.
+    pub role: Role,
+    /// The text.
+    pub content: String,
+}
+
+/// What a template is rendered with, besides the messages.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RenderOptions<'o> {
+    /// Whether the text ends where the assistant's next answer begins.
+    pub add_generation_prompt: bool,
+    /// Text of the beginning-of-sequence token; [`ChatTemplate::render_tokens`] takes the tokenizer's.
+    pub bos_token: Option<&'o str>,
+    /// Text of the end-of-sequence token; [`ChatTemplate::render_tokens`] takes the tokenizer's.
+    pub eos_token: Option<&'o str>,
+    /// The time for templates that print the date: seconds since 1970 began, on the clock that is to be shown. Without it
+    /// templates find that `strftime_now` is not defined.
+    pub now: Option<i64>,
+}
+
+/// A rendered conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// The tokens. If the tokenizer says that sequences start with `bos`, they do, whatever the template does.
+    pub ids: Vec<u32>,
+    /// The text as the model sees it.
+    pub text: String,
+    /// The text with `sentinel` in every place where a message's text must not become a control token
+    /// ([`Tokenizer::encode_marked`]).
+    pub marked: String,
+    /// See `marked`. It occurs in no message.
+    pub sentinel: char,
+}
+
+/// A compiled chat template.
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    source: String,
+}
+
+impl ChatTemplate {
+    /// Compiles a template.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`] if it is larger than 256 KiB or not valid Jinja.
+    pub fn new(source: &str) -> Result<Self, EngineError> {
+        if source.len() > TEMPLATE_BYTES_MAX as usize {
+            return Err(bad(format!(
+                "{} bytes, the limit is {TEMPLATE_BYTES_MAX}",
+                source.len()
+            )));
+        }
+        let mut environment = Environment::new();
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        environment.set_fuel(Some(STEPS_MAX));
+        environment.set_recursion_limit(RECURSION_MAX as usize);
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_filter("tojson", json::tojson);
+        environment.add_function("raise_exception", raise_exception);
+        // The template holds no user text yet, so the whole message can be shown.
+        let compiled = environment.add_template_owned(NAME, source.to_owned());
+        compiled.map_err(|error| bad(format!("line {}: {error}", error.line().unwrap_or(0))))?;
+        Ok(Self {
+            environment,
+            source: source.to_owned(),
+        })
+    }
+
+    /// The text of a conversation.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`] if the template raises an exception, fails, or passes a limit. The message has nothing of the
+    /// conversation in it.
+    pub fn render(&self, messages: &[Message], options: &RenderOptions<'_>) -> Result<String, EngineError> {
+        let template = self
+            .environment
+            .get_template(NAME)
+            .expect("the template was added when it was compiled");
+        let strftime_now = options
+            .now
+            .map(|now| Value::from_function(move |format: &str| -> String { date::strftime(now, format) }));
+        // `transformers` passes tools and documents as none when there are none.
+        let context = context! {
+            messages,
+            add_generation_prompt => options.add_generation_prompt,
+            bos_token => options.bos_token.unwrap_or_default(),
+            eos_token => options.eos_token.unwrap_or_default(),
+            tools => (),
+            documents => (),
+            ..match strftime_now {
+                Some(strftime_now) => context! { strftime_now },
+                None => Value::UNDEFINED,
+            }
+        };
+        let mut out = Limited::default();
+        let rendered = template.render_captured_to(context, &mut out);
+        if out.is_full {
+            return Err(bad(format!(
+                "the rendered text is longer than {RENDERED_BYTES_MAX} bytes"
+            )));
+        }
+        rendered.map_err(|error| self.failure(&error))?;
+        Ok(String::from_utf8(out.bytes).expect("templates write text"))
+    }
+
+    /// The tokens of a conversation, with the messages' text kept from becoming control tokens.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::render`]; [`EngineError::Template`] also if the messages contain every noncharacter from U+FDD0 to
+    /// U+FDEF, so that none is left to mark them with.
+    pub fn render_tokens(
+        &self,
+        tokenizer: &Tokenizer,
+        messages: &[Message],
+        options: &RenderOptions<'_>,
+    ) -> Result<Prompt, EngineError> {
+        let text_of = |id: Option<u32>| id.and_then(|id| std::str::from_utf8(tokenizer.decode_bytes(id)).ok());
+        let options = RenderOptions {
+            bos_token: options.bos_token.or(text_of(tokenizer.bos())),
+            eos_token: options.eos_token.or(text_of(tokenizer.eos())),
+            ..*options
+        };
+        let contents = messages.iter().map(|message| message.content.as_str());
+        let sentinel = tokenizer
+            .sentinel(contents.chain([self.source.as_str()]))
+            .ok_or_else(|| bad("the messages contain every noncharacter from U+FDD0 to U+FDEF".into()))?;
+        let protected: Vec<Message> = messages
+            .iter()
+            .map(|message| Message {
+                role: message.role,
+                content: tokenizer.protect(&message.content, sentinel),
+            })
+            .collect();
+        let marked = self.render(&protected, &options)?;
+        let mut ids = tokenizer.encode_marked(&marked, sentinel);
+        if let (true, Some(bos)) = (tokenizer.add_bos(), tokenizer.bos())
+            && ids.first() != Some(&bos)
+        {
+            ids.insert(0, bos);
+        }
+        Ok(Prompt {
+            ids,
+            text: marked.replace(sentinel, ""),
+            marked,
+            sentinel,
+        })
+    }
+
+    /// What went wrong, without anything that may have come from a message: a template's own exception is quoted if its words
+    /// stand in the template.
+    fn failure(&self, error: &Error) -> EngineError {
+        let line = error.line().unwrap_or(0);
+        let quoted = error.detail().filter(|detail| self.source.contains(detail));
+        match quoted {
+            Some(detail) => bad(format!("line {line}: {}: {detail}", error.kind())),
+            None => bad(format!("line {line}: {}", error.kind())),
+        }
+    }
+}
+
+impl std::fmt::Debug for ChatTemplate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ChatTemplate")
+            .field("bytes", &self.source.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn raise_exception(message: String) -> Result<Value, Error> {
+    Err(Error::new(ErrorKind::InvalidOperation, message))
+}
+
+/// Takes text up to [`RENDERED_BYTES_MAX`].
+#[derive(Default)]
+struct Limited {
+    bytes: Vec<u8>,
+    is_full: bool,
+}
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > RENDERED_BYTES_MAX as usize {
+            self.is_full = true;
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn bad(reason: String) -> EngineError {
+    EngineError::Template { reason }
+}
+
+#[cfg(test)]
+mod tests;

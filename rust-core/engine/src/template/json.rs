@@ -1,0 +1,76 @@
+//! The `tojson` filter as chat templates know it: the text of Python's `json.dumps`, not escaped for HTML.
+
+use std::io;
+
+use minijinja::value::Kwargs;
+use minijinja::{Error, ErrorKind, Value};
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter};
+
+/// The widest indentation, in spaces.
+const INDENT_MAX: u32 = 16;
+
+/// `value | tojson(indent, ensure_ascii, separators, sort_keys)`; the last two have no effect here: keys are always sorted.
+///
+/// # Errors
+/// An invalid operation if the value has no JSON form or an argument is unknown.
+pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<Value, Error> {
+    let indent: Option<u32> = options.get("indent")?;
+    let ensure_ascii: Option<bool> = options.get("ensure_ascii")?;
+    let _separators: Option<Value> = options.get("separators")?;
+    let _sort_keys: Option<bool> = options.get("sort_keys")?;
+    options.assert_all_used()?;
+    let mut out = Vec::new();
+    let written = match indent {
+        Some(indent) => {
+            let indent = " ".repeat(indent.min(INDENT_MAX) as usize);
+            let formatter = PrettyFormatter::with_indent(indent.as_bytes());
+            value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter))
+        }
+        None => value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, OneLine)),
+    };
+    written.map_err(|_| Error::new(ErrorKind::InvalidOperation, "no JSON form"))?;
+    let text = String::from_utf8(out).expect("JSON is UTF-8");
+    let text = if ensure_ascii == Some(true) {
+        escape(&text)
+    } else {
+        text
+    };
+    Ok(Value::from_safe_string(text))
+}
+
+/// Everything beyond ASCII as `\uXXXX`, in UTF-16. It only stands inside strings.
+fn escape(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            out.push(character);
+        } else {
+            let mut units = [0; 2];
+            out.extend(
+                character
+                    .encode_utf16(&mut units)
+                    .iter()
+                    .map(|unit| format!("\\u{unit:04x}")),
+            );
+        }
+    }
+    out
+}
+
+/// One line with a space after each comma and colon.
+struct OneLine;
+
+impl Formatter for OneLine {
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
+}
