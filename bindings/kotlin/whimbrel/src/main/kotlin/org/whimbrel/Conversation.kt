@@ -1,0 +1,61 @@
+package org.whimbrel
+
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.filterIsInstance
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.flow.flowOn
+import kotlinx.coroutines.flow.map
+import org.whimbrel.ffi.Answer
+import org.whimbrel.ffi.Conversation as CoreConversation
+
+/** A conversation with a model. It answers one question at a time. */
+public class Conversation internal constructor(
+    private val core: CoreConversation,
+) : AutoCloseable {
+    /**
+     * Asks a question. Each collection of the flow asks it anew. Cancelling the collection cancels the answer; what was said
+     * until then becomes part of the conversation. A slow collector loses nothing: the answer waits for it.
+     *
+     * The flow fails with [WhimbrelException.Busy] while an earlier answer is in the making, with
+     * [WhimbrelException.ContextFull] when the question does not fit, and otherwise as the documentation of
+     * [WhimbrelException] says. The conversation is then as it was.
+     */
+    public fun ask(
+        question: String,
+        options: GenerationOptions = GenerationOptions(),
+    ): Flow<AnswerEvent> = answerFlow { core.ask(question, options.toCore()) }
+
+    /** The messages so far, the system message first. Waits for a cancelled answer to end. */
+    public suspend fun messages(): List<Message> = translated { core.messages().map { it.toPublic() } }
+
+    /** Replaces all messages, the system message included: an earlier conversation goes on. */
+    public suspend fun setMessages(messages: List<Message>): Unit =
+        translated { core.setMessages(messages.map { it.toCore() }) }
+
+    /** Forgets everything but the system message. */
+    public suspend fun reset(): Unit = translated { core.reset() }
+
+    /** Cancels the answer in the making and gives the memory of the context back. Returns at once; safe to call again. */
+    override fun close(): Unit = core.release()
+}
+
+/** Only the text of an answer, piece by piece. */
+public fun Flow<AnswerEvent>.text(): Flow<String> = filterIsInstance<AnswerEvent.Text>().map { it.text }
+
+/** Events that are taken over the boundary in one call: a call costs about the same for one as for many. */
+private const val EVENTS_A_CALL: UInt = 64u
+
+internal fun answerFlow(begin: suspend () -> Answer): Flow<AnswerEvent> =
+    flow {
+        val answer = translated { begin() }
+        try {
+            do {
+                val events = translated { answer.next(EVENTS_A_CALL) }
+                events.forEach { emit(it.toPublic()) }
+            } while (events.isNotEmpty())
+        } finally {
+            answer.cancel()
+            answer.close()
+        }
+    }.flowOn(Dispatchers.Default) // a collector without a dispatcher would run on the core's own thread

@@ -1,0 +1,34 @@
+package org.whimbrel
+
+import kotlinx.coroutines.flow.Flow
+import org.whimbrel.ffi.Model
+
+/** An open model. */
+public class LanguageModel internal constructor(
+    private val core: Model,
+) : AutoCloseable {
+    /** What is known of the model, also after it was closed. */
+    public val info: ModelInfo = core.info().toPublic()
+
+    /**
+     * Starts a conversation and reserves the memory for its context.
+     *
+     * @throws WhimbrelException when an option is out of range or memory is short.
+     */
+    public suspend fun conversation(options: ConversationOptions = ConversationOptions()): Conversation =
+        translated { Conversation(core.conversation(options.toCore())) }
+
+    /**
+     * Goes on from a text without any conversation around it, in a context of its own of [contextLength] tokens. As with
+     * [Conversation.ask], collecting the flow starts the answer and leaving it early cancels the answer.
+     */
+    public fun complete(
+        prompt: String,
+        options: GenerationOptions = GenerationOptions(),
+        contextLength: Int = DEFAULT_CONTEXT_LENGTH,
+    ): Flow<AnswerEvent> =
+        answerFlow { core.complete(prompt, contextLength.atLeastZero("contextLength"), options.toCore()) }
+
+    /** Cancels the model's answers and closes it with its conversations. Returns at once; safe to call again. */
+    override fun close(): Unit = core.release()
+}

@@ -1,0 +1,78 @@
+package org.whimbrel
+
+/**
+ * Everything that can go wrong. No message ever holds text of a user or of a model, so that all of it may be logged.
+ *
+ * @property code a stable name of the case, as in `context_full`.
+ */
+public sealed class WhimbrelException(
+    public val code: String,
+    detail: String,
+    cause: Throwable?,
+) : Exception("$code: $detail", cause) {
+    /** There is no model bundle in the folder, or a file of it is missing or cannot be read. */
+    public class BundleMissing internal constructor(
+        public val reason: String,
+        cause: Throwable?,
+    ) : WhimbrelException("bundle_missing", reason, cause)
+
+    /** The bundle is damaged: fetch it again. */
+    public class BundleCorrupt internal constructor(
+        public val reason: String,
+        cause: Throwable?,
+    ) : WhimbrelException("bundle_corrupt", reason, cause)
+
+    /** The bundle is intact, but this version cannot run it. */
+    public class UnsupportedBundle internal constructor(
+        public val reason: String,
+        cause: Throwable?,
+    ) : WhimbrelException("unsupported_bundle", reason, cause)
+
+    /** The question needs [needed] tokens with room for an answer, the context holds [limit]. */
+    public class ContextFull internal constructor(
+        public val needed: Long,
+        public val limit: Long,
+        cause: Throwable?,
+    ) : WhimbrelException("context_full", "$needed tokens needed, $limit available", cause)
+
+    /** [option] must be [expected] and was [found]. */
+    public class InvalidOption internal constructor(
+        public val option: String,
+        public val expected: String,
+        public val found: String,
+        cause: Throwable?,
+    ) : WhimbrelException("invalid_option", "$option must be $expected, not $found", cause)
+
+    /** The client, the model or the conversation ([what]) was closed before. */
+    public class Closed internal constructor(
+        public val what: String,
+        cause: Throwable?,
+    ) : WhimbrelException("closed", "the $what is closed", cause)
+
+    /** The conversation is still answering the question before. */
+    public class Busy internal constructor(
+        cause: Throwable?,
+    ) : WhimbrelException("busy", "the conversation is still answering", cause)
+
+    /** There would have been [found] of [what], the limit is [limit]. */
+    public class LimitExceeded internal constructor(
+        public val what: String,
+        public val limit: Long,
+        public val found: Long,
+        cause: Throwable?,
+    ) : WhimbrelException("limit_exceeded", "$found $what, the limit is $limit", cause)
+
+    /** There is no memory for a context of [contextLength] tokens, which needs [bytes]. */
+    public class OutOfMemory internal constructor(
+        public val contextLength: Int,
+        public val bytes: Long,
+        cause: Throwable?,
+    ) : WhimbrelException("out_of_memory", "no $bytes bytes for a context of $contextLength tokens", cause)
+
+    /** A defect in Whimbrel; [number] tells which, 0 that the call itself failed. */
+    public class Internal internal constructor(
+        public val number: Int,
+        public val reason: String,
+        cause: Throwable?,
+    ) : WhimbrelException("internal", "$number: $reason", cause)
+}

@@ -1,0 +1,12 @@
+# shellcheck shell=bash
+# What the Kotlin and Swift tests are told about models, as environment variables. Sourced after common.sh and `bindings.sh`, never run.
+
+scripts/test-data.sh
+export WHIMBREL_TINY_BUNDLE=$ROOT/shared-models/tiny
+export WHIMBREL_SMOLLM2_BUNDLE=$TEST_DATA/smollm2
+# The answer that the command line gives: the tests ask the same and compare.
+export WHIMBREL_QUESTION="What is the capital of France?"
+export WHIMBREL_MAX_TOKENS=48
+export WHIMBREL_ANSWER=${CARGO_TARGET_DIR:-$ROOT/target}/whimbrel-answer.json
+"${CARGO_TARGET_DIR:-$ROOT/target}/debug/whimbrel" run --json --model "$WHIMBREL_SMOLLM2_BUNDLE" --prompt "$WHIMBREL_QUESTION" \
+	--max-tokens "$WHIMBREL_MAX_TOKENS" --temperature 0 >"$WHIMBREL_ANSWER"

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# kotlin-test.sh [MAVEN ARGUMENT…]: checks the generated Kotlin for drift, then has Maven compile, test and check the style of the package.
+# -Dapi.write records a changed public interface.
+source "$(dirname "$0")/common.sh"
+source "$ROOT/scripts/packages.sh"
+
+scripts/bindings.sh --check
+source "$ROOT/scripts/bindings-test-data.sh"
+need javac openjdk-17-jdk-headless
+need mvn maven
+[ $# -gt 0 ] || set -- verify
+exec mvn --batch-mode --no-transfer-progress --file bindings/kotlin/pom.xml \
+	"-Dnative.library.folder=${CARGO_TARGET_DIR:-$ROOT/target}/debug" "$@"
