@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use whimbrel_engine::{CancelFlag, FileEntry, LAYOUT_VERSION, Manifest, Source, TokenizerInfo, Variant};
+use whimbrel_engine::{CancelFlag, FileEntry, LAYOUT_VERSION, Manifest, Source, TokenizerInfo, Variant, WeightsIndex};
 use whimbrel_kernels::{PANEL_ROWS, TensorType, pack};
 
 use crate::architecture::Values;
@@ -135,7 +135,10 @@ pub fn import(options: &ImportOptions, progress: &mut dyn FnMut(Progress)) -> Re
         blake3: String::new(),
     };
     let manifest = manifest.sealed();
-    folder.write_file(MANIFEST_FILE, manifest.to_text().as_bytes())?;
+    let text = manifest.to_text();
+    // What the engine would refuse is refused here.
+    Manifest::parse(text.as_bytes())?;
+    folder.write_file(MANIFEST_FILE, text.as_bytes())?;
     meter.check()?;
     folder.commit(&plan.variant)?;
     meter.report();
@@ -216,6 +219,7 @@ fn tokenizer_info(vocabulary: &Vocabulary, file: FileEntry) -> TokenizerInfo {
 
 fn write_variant(folder: &PartialFolder, plan: &Plan<'_>, weights: FileEntry) -> Result<Variant, ForgeError> {
     let index = serde_json::to_string_pretty(&plan.index()).expect("the table has string keys only") + "\n";
+    WeightsIndex::parse(index.as_bytes(), plan.weights_bytes)?;
     Ok(Variant {
         name: plan.variant.clone(),
         graph: write(

@@ -22,7 +22,7 @@ const CHAT_TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + me
 /// How strongly the head points at the tokens that follow in the text.
 const HEAD_STRENGTH: f32 = 1.0;
 /// How strongly a layer changes the residual stream, whose values are about 1.
-const LAYER_STRENGTH: f32 = 0.35;
+const LAYER_STRENGTH: f32 = 0.5;
 
 /// The options of a synthetic model.
 #[derive(Clone, Debug, PartialEq)]
@@ -204,7 +204,7 @@ impl Synthetic {
             );
         };
         norm(writer, "attn_norm", random);
-        matrix(writer, "attn_q", queries, width, 1.0, random);
+        matrix(writer, "attn_q", queries, width, 3.0, random);
         matrix(writer, "attn_k", keys, width, 1.0, random);
         matrix(writer, "attn_v", keys, width, 1.0, random);
         matrix(writer, "attn_output", width, queries, LAYER_STRENGTH, random);
@@ -242,8 +242,12 @@ fn head(embedding: &[f32], width: usize, tokenizer: &Tokenizer, random: &mut Ran
     let mut pairs: Vec<(u32, u32)> = tokenizer.text.windows(2).map(|pair| (pair[0], pair[1])).collect();
     pairs.sort_unstable();
     pairs.dedup();
-    let scale = HEAD_STRENGTH / (width as f32).sqrt();
+    let mut predecessors = vec![0u32; tokenizer.tokens.len()];
+    for (_, after) in &pairs {
+        predecessors[*after as usize] += 1;
+    }
     for (before, after) in pairs {
+        let scale = HEAD_STRENGTH / (width as f32 * predecessors[after as usize] as f32).sqrt();
         let before = &embedding[before as usize * width..][..width];
         for (value, before) in head[after as usize * width..][..width].iter_mut().zip(before) {
             *value += scale * before;

@@ -2,6 +2,7 @@
 //! Keys, tensor names and defaults are those of llama.cpp (`src/llama-model.cpp`, `src/models/llama.cpp`).
 
 use whimbrel_engine::Architecture as Shape;
+use whimbrel_kernels::{AttentionShape, HEAD_DIM_MAX};
 
 use super::{Architecture, LAYERS_MAX, Network, NetworkTensor, Role, RowOrder, Values, WIDTH_MAX, required};
 use crate::gguf::Tensor;
@@ -136,6 +137,16 @@ impl Keys {
                 "llama.attention.key_length",
                 format!("{heads} heads of {head_dim} exceed {WIDTH_MAX}"),
             );
+        }
+        let shape = AttentionShape {
+            heads: heads as usize,
+            kv_heads: kv_heads as usize,
+            head_dim: head_dim as usize,
+            capacity: 1,
+        };
+        if !shape.is_supported() {
+            let reason = format!("heads of width {head_dim}: a multiple of 8 up to {HEAD_DIM_MAX} is supported");
+            return refuse("llama.attention.key_length", reason);
         }
         if gguf
             .u32("llama.attention.value_length")?
