@@ -29,6 +29,9 @@ pub(crate) struct GenerationArguments {
     /// Makes tokens that already appeared less likely; 1 leaves them alone
     #[arg(long, value_name = "R")]
     repetition_penalty: Option<f32>,
+    /// How many tokens back the penalty looks
+    #[arg(long, value_name = "N")]
+    repetition_window: Option<u32>,
     /// The same seed gives the same answer
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -46,6 +49,7 @@ impl GenerationArguments {
             top_p: self.top_p.unwrap_or(defaults.top_p),
             min_p: self.min_p.unwrap_or(defaults.min_p),
             repetition_penalty: self.repetition_penalty.unwrap_or(defaults.repetition_penalty),
+            repetition_window: self.repetition_window.unwrap_or(defaults.repetition_window),
             seed: self.seed.unwrap_or(defaults.seed),
         };
         GenerationOptions {

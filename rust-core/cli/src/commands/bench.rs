@@ -1,12 +1,13 @@
 //! `whimbrel bench`: how quickly a model reads and writes on this machine, measured on the session that answers come from.
 
-use std::hint::black_box;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
-use whimbrel_engine::{CancelFlag, EngineError, Model, OpenOptions, PREFILL_CHUNK, Sampler, SamplingOptions, Session};
+use whimbrel_engine::{
+    CancelFlag, EngineError, Generation, GenerationOptions, Model, OpenOptions, Sampler, SamplingOptions, Session, Step,
+};
 
 use crate::error::CliError;
 use crate::model_argument::{ModelArguments, ThreadArguments};
@@ -16,6 +17,8 @@ use crate::{interrupt, system};
 
 /// Distance between two token ids of the made-up prompt; prime, so that it wanders through the whole vocabulary.
 const PROMPT_STRIDE: u64 = 7919;
+/// Tokens run at a time to reach the depth; not measured.
+const FILL_CHUNK: usize = 128;
 
 /// The flags of `bench`.
 #[derive(clap::Args, Debug)]
@@ -152,7 +155,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
             .clone()
             .unwrap_or_else(|| manifest.variants[0].name.clone()),
         cpu: system::cpu_name(),
-        kernels: whimbrel_engine::cpu_report().kernels,
+        kernels: system::cpu_report().kernels,
         threads: model.threads(),
         prompt_tokens: arguments.prompt_tokens,
         decode_tokens: arguments.decode_tokens,
@@ -178,7 +181,7 @@ struct Bench {
 
 impl Bench {
     fn new(model: &Arc<Model>, prompt_tokens: u32, decode_tokens: u32, depth: u32) -> Result<Bench, CliError> {
-        let needed = u64::from(prompt_tokens.max(depth)).max(u64::from(depth) + u64::from(decode_tokens));
+        let needed = (u64::from(prompt_tokens) + 1).max(u64::from(depth) + u64::from(decode_tokens));
         let limit = model.manifest().context_length;
         let context = u32::try_from(needed).ok().filter(|needed| *needed <= limit);
         let context = context.ok_or(EngineError::ContextFull {
@@ -187,7 +190,7 @@ impl Bench {
         })?;
         Ok(Bench {
             session: Session::new(model, context)?,
-            sampler: Sampler::new(&SamplingOptions::default())?,
+            sampler: Sampler::new(&SamplingOptions::default()),
             cancel: CancelFlag::default(),
             prompt_tokens,
             decode_tokens,
@@ -213,30 +216,30 @@ impl Bench {
         Ok((prefill, decode))
     }
 
-    /// Reads the prompt from nothing to the logits after its last token, in the chunks of an answer.
+    /// Reads the prompt from nothing to the choice of the first token, as an answer does.
     fn prefill(&mut self) -> Result<f64, CliError> {
         let prompt = self.ids(0, self.prompt_tokens);
+        let options = GenerationOptions { max_tokens: 1, ..GenerationOptions::default() };
         self.session.truncate(0);
         let start = Instant::now();
-        let last = (prompt.len() - 1) / PREFILL_CHUNK * PREFILL_CHUNK;
-        for chunk in prompt[..last].chunks(PREFILL_CHUNK) {
-            self.session.prefill(chunk, &self.cancel)?;
-        }
-        black_box(self.session.logits(&prompt[last..], &self.cancel)?);
-        Ok(start.elapsed().as_secs_f64())
+        let mut generation = Generation::new(&mut self.session, prompt, options, self.cancel.clone())?;
+        while let Step::Prefilled { .. } = generation.step(&mut self.session)? {}
+        let seconds = start.elapsed().as_secs_f64();
+        interrupt::check()?;
+        Ok(seconds)
     }
 
-    /// Writes tokens, each chosen as `run` chooses it, from the wanted depth on.
+    /// Writes tokens, each chosen as `run` chooses it, from the wanted depth on. What would end an answer does not end this.
     fn decode(&mut self) -> Result<f64, CliError> {
         self.session.truncate(self.depth.min(self.prompt_tokens));
-        for chunk in self.ids(self.prompt_tokens, self.depth).chunks(PREFILL_CHUNK) {
+        for chunk in self.ids(self.session.tokens().len() as u32, self.depth).chunks(FILL_CHUNK) {
             self.session.prefill(chunk, &self.cancel)?;
         }
         let mut id = self.ids(0, 1)[0];
         let start = Instant::now();
         for _ in 0..self.decode_tokens {
             let logits = self.session.logits(&[id], &self.cancel)?;
-            id = self.sampler.sample(logits);
+            id = self.sampler.sample(logits, &[], &[]);
         }
         Ok(start.elapsed().as_secs_f64())
     }

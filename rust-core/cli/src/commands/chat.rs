@@ -187,7 +187,7 @@ impl Talk {
         let messages = block_on(self.conversation.messages())?;
         let messages: Vec<_> = messages
             .iter()
-            .map(|message| json!({"role": message.role.name(), "content": message.content}))
+            .map(|message| json!({"role": message.role, "content": message.content}))
             .collect();
         let transcript = json!({"model": self.model_name(), "messages": messages});
         let folder = path

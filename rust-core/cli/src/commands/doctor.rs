@@ -127,7 +127,7 @@ impl Facts for Examination {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let report = whimbrel_engine::cpu_report();
+    let report = system::cpu_report();
     let memory = system::machine_memory();
     arguments.output.print(&Examination {
         version: env!("CARGO_PKG_VERSION"),

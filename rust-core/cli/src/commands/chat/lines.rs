@@ -36,7 +36,7 @@ impl Lines {
             .max_history_size(HISTORY_LINES_MAX)
             .map_err(failed)?
             .build();
-        let mut editor = Editor::with_history(config, MemHistory::with_config(&config)).map_err(failed)?;
+        let mut editor = Editor::with_history(config.clone(), MemHistory::with_config(&config)).map_err(failed)?;
         let history = paths::chat_history().filter(|_| keeps_history);
         if let Some(path) = &history {
             // A chat without its history is better than none.
