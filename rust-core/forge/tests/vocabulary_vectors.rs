@@ -1,0 +1,115 @@
+//! Tokens of real vocabularies, read from GGUF, against llama.cpp's: its own test vectors for gpt-2 and llama-bpe, and golden
+//! ids of `llama-tokenize` for SmolLM2 (`scripts/golden/tokenizer.sh`).
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use whimbrel_engine::{PreTokenizer, Tokenizer, TokenizerParts};
+use whimbrel_forge::{Gguf, MappedFile, Vocabulary};
+
+const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/// A file that `make test-data` prepares.
+fn test_data(name: &str) -> PathBuf {
+    let folder = std::env::var_os("WHIMBREL_TEST_DATA")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| {
+            let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+            let cache =
+                cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").expect("a home folder")).join(".cache"));
+            cache.join("whimbrel/test-data")
+        });
+    let path = folder.join(name);
+    assert!(path.exists(), "{} is missing: run `make test-data`", path.display());
+    path
+}
+
+fn vocabulary(name: &str) -> Vocabulary {
+    let file = MappedFile::open(&test_data(name)).unwrap();
+    Vocabulary::read(&Gguf::parse(file.bytes()).unwrap()).unwrap()
+}
+
+/// The tokenizer as an engine gets it: through its file.
+fn tokenizer(vocabulary: &Vocabulary) -> Tokenizer {
+    let bytes = vocabulary.parts.to_bytes().unwrap();
+    assert_eq!(TokenizerParts::from_bytes(&bytes).unwrap(), vocabulary.parts);
+    Tokenizer::from_bytes(&bytes).unwrap()
+}
+
+fn golden(name: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../engine/tests/golden")
+        .join(name);
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_u64().unwrap() as u32)
+        .collect()
+}
+
+/// The vectors are strings between lines of `__ggml_vocab_test__`, and one line of ids for each.
+fn check_vectors(name: &str, rule: PreTokenizer, vocabulary_len: u32) {
+    let name = format!("llama.cpp-vocab/ggml-vocab-{name}.gguf");
+    let tokenizer = tokenizer(&vocabulary(&name));
+    assert_eq!(tokenizer.pre_tokenizer(), rule);
+    assert_eq!(tokenizer.vocabulary_len(), vocabulary_len);
+    let inputs = std::fs::read_to_string(test_data(&format!("{name}.inp"))).unwrap();
+    let outputs = std::fs::read_to_string(test_data(&format!("{name}.out"))).unwrap();
+    let inputs: Vec<&str> = inputs.split("\n__ggml_vocab_test__\n").collect();
+    let outputs: Vec<Vec<u32>> = outputs
+        .lines()
+        .map(|line| line.split_whitespace().map(|id| id.parse().unwrap()).collect())
+        .collect();
+    assert!(inputs.len() > 40, "{} strings", inputs.len());
+    // The last string is followed by nothing, so that the file's end may be part of it.
+    assert_eq!(inputs.len(), outputs.len());
+    for (input, output) in inputs.iter().zip(outputs) {
+        assert_eq!(tokenizer.encode(input, false), output, "{input:?}");
+        let decoded: Vec<u8> = output
+            .iter()
+            .flat_map(|&id| tokenizer.decode_bytes(id))
+            .copied()
+            .collect();
+        assert_eq!(decoded, input.as_bytes());
+    }
+}
+
+#[test]
+fn gpt_2_gives_llama_cpps_tokens() {
+    check_vectors("gpt-2", PreTokenizer::Gpt2, 50_257);
+}
+
+#[test]
+fn llama_bpe_gives_llama_cpps_tokens() {
+    check_vectors("llama-bpe", PreTokenizer::LlamaBpe, 128_256);
+}
+
+#[test]
+fn smollm2_gives_llama_cpps_tokens() {
+    let tokenizer = tokenizer(&vocabulary(SMOLLM2));
+    let cases = golden("smollm2_tokens.jsonl");
+    assert!(cases.len() >= 1000, "{} strings", cases.len());
+    for case in &cases {
+        let text = case["text"].as_str().unwrap();
+        let found = tokenizer.encode(text, case["parse_special"].as_bool().unwrap());
+        assert_eq!(found, ids(&case["ids"]), "{text:?}");
+    }
+}
+
+#[test]
+fn smollm2_has_the_chat_template_of_the_goldens() {
+    let vocabulary = vocabulary(SMOLLM2);
+    let header = &golden("smollm2_chats.jsonl")[0];
+    assert_eq!(vocabulary.chat_template.as_deref(), header["template"].as_str());
+    let tokenizer = tokenizer(&vocabulary);
+    let text = |id: Option<u32>| String::from_utf8(tokenizer.decode_bytes(id.unwrap()).to_vec()).unwrap();
+    assert_eq!(header["bos_token"], text(tokenizer.bos()));
+    assert_eq!(header["eos_token"], text(tokenizer.eos()));
+}
