@@ -54,7 +54,7 @@ fn ids(value: &Value) -> Vec<u32> {
         .collect()
 }
 
-/// The vectors are strings between lines of `__ggml_vocab_test__`, and one line of ids for each.
+/// The vectors are strings, each followed by a line `__ggml_vocab_test__`, and one line of ids for each.
 fn check_vectors(name: &str, rule: PreTokenizer, vocabulary_len: u32) {
     let name = format!("llama.cpp-vocab/ggml-vocab-{name}.gguf");
     let tokenizer = tokenizer(&vocabulary(&name));
@@ -62,13 +62,13 @@ fn check_vectors(name: &str, rule: PreTokenizer, vocabulary_len: u32) {
     assert_eq!(tokenizer.vocabulary_len(), vocabulary_len);
     let inputs = std::fs::read_to_string(test_data(&format!("{name}.inp"))).unwrap();
     let outputs = std::fs::read_to_string(test_data(&format!("{name}.out"))).unwrap();
-    let inputs: Vec<&str> = inputs.split("\n__ggml_vocab_test__\n").collect();
+    let mut inputs: Vec<&str> = inputs.split("\n__ggml_vocab_test__\n").collect();
+    assert_eq!(inputs.pop(), Some(""), "every string ends with the line");
     let outputs: Vec<Vec<u32>> = outputs
         .lines()
         .map(|line| line.split_whitespace().map(|id| id.parse().unwrap()).collect())
         .collect();
     assert!(inputs.len() > 40, "{} strings", inputs.len());
-    // The last string is followed by nothing, so that the file's end may be part of it.
     assert_eq!(inputs.len(), outputs.len());
     for (input, output) in inputs.iter().zip(outputs) {
         assert_eq!(tokenizer.encode(input, false), output, "{input:?}");
