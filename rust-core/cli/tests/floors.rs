@@ -41,8 +41,16 @@ const NETWORK_CRATES: &[&str] = &[
     "ureq",
 ];
 /// What belongs to a terminal or a workshop and not into an app.
-const DESKTOP_CRATES: &[&str] =
-    &["clap", "ctrlc", "env_logger", "indicatif", "rustyline", "tempfile", "whimbrel-forge", "whimbrel-simulator"];
+const DESKTOP_CRATES: &[&str] = &[
+    "clap",
+    "ctrlc",
+    "env_logger",
+    "indicatif",
+    "rustyline",
+    "tempfile",
+    "whimbrel-forge",
+    "whimbrel-simulator",
+];
 
 /// Normal and build dependencies by package id.
 #[derive(Default)]
@@ -63,11 +71,21 @@ impl Graph {
         for node in metadata["resolve"]["nodes"].as_array().unwrap() {
             let id = node["id"].as_str().unwrap();
             let reached = node["deps"].as_array().unwrap().iter().filter(|dependency| {
-                dependency["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"] != "dev")
+                dependency["dep_kinds"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|kind| kind["kind"] != "dev")
             });
-            let reached = reached.map(|dependency| dependency["pkg"].as_str().unwrap().to_owned()).collect();
+            let reached = reached
+                .map(|dependency| dependency["pkg"].as_str().unwrap().to_owned())
+                .collect();
             graph.arrows.insert(id.to_owned(), reached);
-            let net = node["features"].as_array().unwrap().iter().any(|feature| feature == "net");
+            let net = node["features"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|feature| feature == "net");
             graph.tokio_net |= net && graph.names[id] == "tokio";
         }
         let members = metadata["workspace_members"].as_array().unwrap();
@@ -102,7 +120,9 @@ impl Graph {
                 continue;
             };
             for dependency in &self.arrows[id] {
-                let Some(ours) = self.names[dependency].strip_prefix("whimbrel-") else { continue };
+                let Some(ours) = self.names[dependency].strip_prefix("whimbrel-") else {
+                    continue;
+                };
                 if !allowed.contains(&ours) {
                     found.push(format!("{name} -> {ours}"));
                 }
@@ -134,12 +154,28 @@ fn workspace_keeps_its_floors() {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--all-features", "--locked", "--manifest-path", manifest])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--all-features",
+            "--locked",
+            "--manifest-path",
+            manifest,
+        ])
         .output()
         .unwrap();
-    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "cargo metadata: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let graph = Graph::from_metadata(&serde_json::from_slice(&output.stdout).unwrap());
-    assert!(graph.members.len() >= 7, "the workspace lost members: {:?}", graph.members);
+    assert!(
+        graph.members.len() >= 7,
+        "the workspace lost members: {:?}",
+        graph.members
+    );
     assert_eq!(graph.violations(), Vec::<String>::new());
 }
 
@@ -161,15 +197,31 @@ fn check(arrows: &[(&str, &str)], expected: &[&str]) {
 
 #[test]
 fn a_wrong_arrow_is_found() {
-    check(&[("whimbrel-ffi", "whimbrel-client"), ("whimbrel-client", "whimbrel-engine")], &[]);
+    check(
+        &[
+            ("whimbrel-ffi", "whimbrel-client"),
+            ("whimbrel-client", "whimbrel-engine"),
+        ],
+        &[],
+    );
     check(&[("whimbrel-ffi", "whimbrel-engine")], &["ffi -> engine"]);
     check(&[("whimbrel-kernels", "whimbrel-engine")], &["kernels -> engine"]);
     check(&[("whimbrel-novelty", "serde")], &["novelty stands on no floor"]);
     check(&[("whimbrel-bindgen", "clap")], &[]);
-    check(&[("whimbrel-engine", "helper"), ("helper", "rustls")], &["engine pulls in rustls"]);
-    check(&[("whimbrel-network", "rustls"), ("whimbrel-client", "whimbrel-network")], &[]);
     check(
-        &[("whimbrel-ffi", "whimbrel-client"), ("whimbrel-client", "helper"), ("helper", "clap")],
+        &[("whimbrel-engine", "helper"), ("helper", "rustls")],
+        &["engine pulls in rustls"],
+    );
+    check(
+        &[("whimbrel-network", "rustls"), ("whimbrel-client", "whimbrel-network")],
+        &[],
+    );
+    check(
+        &[
+            ("whimbrel-ffi", "whimbrel-client"),
+            ("whimbrel-client", "helper"),
+            ("helper", "clap"),
+        ],
         &["a phone would carry clap"],
     );
 }
