@@ -1,0 +1,30 @@
+import WhimbrelCore
+
+/// Opens models. All computing happens on one background thread that this object owns; nothing here blocks its caller, so
+/// every function may be called on the main actor.
+public final class WhimbrelClient: Sendable {
+    private let core: WhimbrelCore.Client
+
+    /// Starts the background thread.
+    public init() throws(WhimbrelError) {
+        core = try translated { try WhimbrelCore.Client() }
+    }
+
+    /// Answers in the making, in all conversations. A cancelled answer counts until it has really ended.
+    public var activeAnswers: Int { Int(core.activeAnswers()) }
+
+    /// Opens the bundle in the folder `path`. Answers in the making pause meanwhile.
+    public func openModel(
+        at path: String,
+        options: OpenOptions = OpenOptions()
+    ) async throws(WhimbrelError) -> LanguageModel {
+        let options = try options.toCore()
+        return LanguageModel(try await translated { try await core.openModel(path: path, options: options) })
+    }
+
+    /// Cancels all answers and closes all models. Returns at once; safe to call again.
+    public func close() { core.release() }
+
+    /// Like `close`, and waits until all memory is given back. Safe to call again.
+    public func shutdown() async { await core.shutdown() }
+}

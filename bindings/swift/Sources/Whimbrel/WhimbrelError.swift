@@ -1,0 +1,96 @@
+import WhimbrelCore
+
+/// Everything that can go wrong. No error ever holds text of a user or of a model, so that all of it may be logged.
+public enum WhimbrelError: Error, Sendable, Equatable {
+    /// There is no model bundle in the folder, or a file of it is missing or cannot be read.
+    case bundleMissing(reason: String)
+    /// The bundle is damaged: fetch it again.
+    case bundleCorrupt(reason: String)
+    /// The bundle is intact, but this version cannot run it.
+    case unsupportedBundle(reason: String)
+    /// The question needs more tokens, room for an answer included, than the context holds.
+    case contextFull(needed: UInt64, limit: UInt64)
+    /// An option is outside its range.
+    case invalidOption(_ option: String, expected: String, found: String)
+    /// The client, the model or the conversation was closed before.
+    case closed(what: String)
+    /// The conversation is still answering the question before.
+    case busy
+    /// Too many or too much of something.
+    case limitExceeded(what: String, limit: UInt64, found: UInt64)
+    /// There is not enough memory for the context.
+    case outOfMemory(contextLength: Int, bytes: UInt64)
+    /// A defect in Whimbrel; the number tells which, 0 that the call itself failed.
+    case `internal`(number: Int, reason: String)
+
+    /// A stable name of the case.
+    public var code: String {
+        switch self {
+        case .bundleMissing: "bundle_missing"
+        case .bundleCorrupt: "bundle_corrupt"
+        case .unsupportedBundle: "unsupported_bundle"
+        case .contextFull: "context_full"
+        case .invalidOption: "invalid_option"
+        case .closed: "closed"
+        case .busy: "busy"
+        case .limitExceeded: "limit_exceeded"
+        case .outOfMemory: "out_of_memory"
+        case .internal: "internal"
+        }
+    }
+}
+
+extension WhimbrelError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .bundleMissing(let reason), .bundleCorrupt(let reason), .unsupportedBundle(let reason): "\(code): \(reason)"
+        case .contextFull(let needed, let limit): "\(code): \(needed) tokens needed, \(limit) available"
+        case .invalidOption(let option, let expected, let found): "\(code): \(option) must be \(expected), not \(found)"
+        case .closed(let what): "\(code): the \(what) is closed"
+        case .busy: "\(code): the conversation is still answering"
+        case .limitExceeded(let what, let limit, let found): "\(code): \(found) \(what), the limit is \(limit)"
+        case .outOfMemory(let length, let bytes): "\(code): no \(bytes) bytes for a context of \(length) tokens"
+        case .internal(let number, let reason): "\(code): \(number): \(reason)"
+        }
+    }
+}
+
+extension WhimbrelError {
+    init(_ error: any Error) {
+        switch error {
+        case let error as WhimbrelError: self = error
+        case let error as WhimbrelCore.CoreError: self.init(core: error)
+        default: self = .internal(number: 0, reason: "the call failed")
+        }
+    }
+
+    private init(core: WhimbrelCore.CoreError) {
+        switch core {
+        case .BundleMissing(let reason): self = .bundleMissing(reason: reason)
+        case .BundleCorrupt(let reason): self = .bundleCorrupt(reason: reason)
+        case .UnsupportedBundle(let reason): self = .unsupportedBundle(reason: reason)
+        case .ContextFull(let needed, let limit): self = .contextFull(needed: needed, limit: limit)
+        case .InvalidOption(let option, let expected, let found):
+            self = .invalidOption(option, expected: expected, found: found)
+        case .Closed(let what): self = .closed(what: what)
+        case .Busy: self = .busy
+        case .LimitExceeded(let what, let limit, let found):
+            self = .limitExceeded(what: what, limit: limit, found: found)
+        case .OutOfMemory(let length, let bytes): self = .outOfMemory(contextLength: Int(length), bytes: bytes)
+        case .Internal(let code, let reason): self = .internal(number: Int(code), reason: reason)
+        }
+    }
+}
+
+/// Runs a call into the core and gives its errors their public form.
+func translated<Value>(_ call: () throws -> Value) throws(WhimbrelError) -> Value {
+    do { return try call() } catch { throw WhimbrelError(error) }
+}
+
+/// Runs a call into the core and gives its errors their public form.
+func translated<Value: Sendable>(
+    isolation: isolated (any Actor)? = #isolation,
+    _ call: () async throws -> Value
+) async throws(WhimbrelError) -> Value {
+    do { return try await call() } catch { throw WhimbrelError(error) }
+}

@@ -1,0 +1,1 @@
+/* The package manager wants one source file in a C target. */
