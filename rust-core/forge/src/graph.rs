@@ -180,16 +180,7 @@ mod tests {
 
     #[test]
     fn scalars_read_back_as_the_same_float() {
-        for value in [
-            1e-5,
-            1e-6,
-            0.125,
-            1.0,
-            0.088_388_35,
-            f32::MIN_POSITIVE,
-            1.0e20,
-            9.999_999_7e-6,
-        ] {
+        for value in [1e-5, 1e-6, 0.125, 1.0, 0.088_388_35, f32::MIN_POSITIVE, 1.0e20] {
             let text = scalar(value);
             assert_eq!(text.parse::<f32>().map(f32::to_bits), Ok(value.to_bits()), "{text}");
             assert!(text.contains('.'), "{text} must not be read as an integer");

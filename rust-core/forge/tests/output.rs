@@ -1,5 +1,7 @@
 //! The output folder: it appears complete or not at all, whatever happens to the disk or to the process.
 #![allow(clippy::unwrap_used)]
+// Some tests kill an import, which takes a process of its own.
+#![allow(clippy::disallowed_methods)]
 
 mod support;
 
