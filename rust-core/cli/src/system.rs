@@ -46,16 +46,6 @@ pub(crate) fn cpu_name() -> String {
     named.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
 }
 
-pub(crate) struct CpuReport {
-    pub(crate) features: Vec<&'static str>,
-    pub(crate) kernels: &'static str,
-    pub(crate) threads: u32,
-}
-
-pub(crate) fn cpu_report() -> CpuReport {
-    CpuReport { features: Vec::new(), kernels: "unknown", threads: cores() }
-}
-
 /// Processors this process may use.
 pub(crate) fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))

@@ -155,7 +155,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
             .clone()
             .unwrap_or_else(|| manifest.variants[0].name.clone()),
         cpu: system::cpu_name(),
-        kernels: system::cpu_report().kernels,
+        kernels: whimbrel_engine::cpu_report().kernels,
         threads: model.threads(),
         prompt_tokens: arguments.prompt_tokens,
         decode_tokens: arguments.decode_tokens,

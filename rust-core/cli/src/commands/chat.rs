@@ -30,7 +30,7 @@ const TOP_P_DEFAULT: f32 = 0.9;
 pub(crate) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
-    /// The system message
+    /// The system message [default: the catalogue's for this model, otherwise the chat template decides]
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
     #[command(flatten)]
@@ -104,7 +104,7 @@ impl Talk {
         let context_length = arguments.generation.context_length(model.info());
         let options = ConversationOptions {
             context_length,
-            system: arguments.system.clone(),
+            system: arguments.model.system(arguments.system.as_ref())?,
             ..ConversationOptions::default()
         };
         let conversation = block_on(model.conversation(options))?;

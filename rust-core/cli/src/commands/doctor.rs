@@ -46,6 +46,8 @@ struct Memory {
 #[derive(Serialize)]
 struct WillUse {
     kernels: &'static str,
+    /// Levels of kernels that this processor can run, the best last.
+    kernels_available: Vec<&'static str>,
     threads: u32,
 }
 
@@ -127,7 +129,7 @@ impl Facts for Examination {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let report = system::cpu_report();
+    let report = whimbrel_engine::cpu_report();
     let memory = system::machine_memory();
     arguments.output.print(&Examination {
         version: env!("CARGO_PKG_VERSION"),
@@ -143,7 +145,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         },
         will_use: WillUse {
             kernels: report.kernels,
-            threads: report.threads,
+            kernels_available: report.kernels_available,
+            threads: system::cores(),
         },
         models: models()?,
         python: python(),
