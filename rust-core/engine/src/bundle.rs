@@ -32,7 +32,10 @@ pub fn verify(folder: &Path) -> Result<Manifest, EngineError> {
         } else {
             continue;
         };
-        return Err(EngineError::Corrupt { file: file.path.clone(), reason });
+        return Err(EngineError::Corrupt {
+            file: file.path.clone(),
+            reason,
+        });
     }
     Ok(manifest)
 }
@@ -42,21 +45,32 @@ pub fn verify(folder: &Path) -> Result<Manifest, EngineError> {
 ///
 /// # Errors
 /// As [`verify`], without [`EngineError::Corrupt`] for hashes; [`EngineError::Write`].
+#[allow(
+    clippy::disallowed_methods,
+    reason = "sealing writes the manifest; nothing that runs a model calls it"
+)]
 pub fn seal(folder: &Path) -> Result<Vec<BundleFile>, EngineError> {
     let path = folder.join(MANIFEST_FILE);
     let text = read_manifest_text(folder)?;
-    let mut manifest: Manifest =
-        serde_json::from_slice(&text).map_err(|error| EngineError::Manifest { reason: error.to_string() })?;
+    let mut manifest: Manifest = serde_json::from_slice(&text).map_err(|error| EngineError::Manifest {
+        reason: error.to_string(),
+    })?;
     manifest.check_fields()?;
     let mut changed = Vec::new();
     for file in manifest.files_mut() {
         let found = measure(folder, &file.path)?;
         if found != *file {
-            changed.push(BundleFile { path: found.path.clone(), bytes: found.bytes });
+            changed.push(BundleFile {
+                path: found.path.clone(),
+                bytes: found.bytes,
+            });
             *file = found;
         }
     }
-    let write = |source| EngineError::Write { path: path.clone(), source };
+    let write = |source| EngineError::Write {
+        path: path.clone(),
+        source,
+    };
     let sealed = manifest.sealed().to_text();
     if sealed.as_bytes() != text {
         // Written beside and renamed, so that a full disk leaves the old manifest.
@@ -76,10 +90,18 @@ pub(crate) fn read_manifest(folder: &Path) -> Result<Manifest, EngineError> {
 }
 
 fn read_manifest_text(folder: &Path) -> Result<Vec<u8>, EngineError> {
-    let missing = |reason: &str| EngineError::BundleMissing { path: folder.to_owned(), reason: reason.to_owned() };
+    let missing = |reason: &str| EngineError::BundleMissing {
+        path: folder.to_owned(),
+        reason: reason.to_owned(),
+    };
     match std::fs::metadata(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing("no such folder")),
-        Err(source) => return Err(EngineError::Read { path: folder.to_owned(), source }),
+        Err(source) => {
+            return Err(EngineError::Read {
+                path: folder.to_owned(),
+                source,
+            });
+        }
         Ok(found) if !found.is_dir() => return Err(missing("not a folder")),
         Ok(_) => (),
     }
@@ -92,20 +114,36 @@ fn read_manifest_text(folder: &Path) -> Result<Vec<u8>, EngineError> {
 /// Reads a whole file of a bundle, at most `limit` bytes.
 pub(crate) fn read_limited(folder: &Path, file: &str, limit: u64) -> Result<Vec<u8>, EngineError> {
     let path = folder.join(file);
-    let read = |source| EngineError::Read { path: path.clone(), source };
+    let read = |source| EngineError::Read {
+        path: path.clone(),
+        source,
+    };
     let mut bytes = Vec::new();
-    File::open(&path).map_err(read)?.take(limit + 1).read_to_end(&mut bytes).map_err(read)?;
+    open(&path)
+        .map_err(read)?
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(read)?;
     if bytes.len() as u64 > limit {
-        return Err(EngineError::Corrupt { file: file.to_owned(), reason: format!("longer than {limit} bytes") });
+        return Err(EngineError::Corrupt {
+            file: file.to_owned(),
+            reason: format!("longer than {limit} bytes"),
+        });
     }
     Ok(bytes)
+}
+
+/// Opens a file of a bundle for reading.
+#[allow(clippy::disallowed_methods, reason = "the engine's one way to a file")]
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
+    File::open(path)
 }
 
 /// Size and hash of a file as it is now.
 fn measure(folder: &Path, file: &str) -> Result<FileEntry, EngineError> {
     let path = folder.join(file);
     let mut hasher = blake3::Hasher::new();
-    let bytes = File::open(&path).and_then(|mut source| {
+    let bytes = open(&path).and_then(|mut source| {
         let mut buffer = vec![0u8; 1 << 18];
         let mut bytes = 0u64;
         loop {
@@ -118,10 +156,15 @@ fn measure(folder: &Path, file: &str) -> Result<FileEntry, EngineError> {
         }
     });
     match bytes {
-        Ok(bytes) => Ok(FileEntry { path: file.to_owned(), bytes, blake3: hasher.finalize().to_hex().to_string() }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(EngineError::Corrupt { file: file.to_owned(), reason: "it is missing".to_owned() })
-        }
+        Ok(bytes) => Ok(FileEntry {
+            path: file.to_owned(),
+            bytes,
+            blake3: hasher.finalize().to_hex().to_string(),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(EngineError::Corrupt {
+            file: file.to_owned(),
+            reason: "it is missing".to_owned(),
+        }),
         Err(source) => Err(EngineError::Read { path, source }),
     }
 }

@@ -15,12 +15,16 @@ pub enum ContextPolicy {
     DropOldest,
 }
 
+/// The system message of conversations that are given none. Templates bring their own, but small models answer better to
+/// this plain one.
+pub const SYSTEM_DEFAULT: &str = "You are a helpful assistant.";
+
 /// How a conversation is kept.
 #[derive(Clone, Debug)]
 pub struct ChatOptions {
     /// Tokens of context; at most the model's own.
     pub context_length: u32,
-    /// The system message, if any.
+    /// The system message: `None` takes [`SYSTEM_DEFAULT`], an empty text leaves it to the model's template.
     pub system: Option<String>,
     /// See [`ContextPolicy`].
     pub context_policy: ContextPolicy,
@@ -28,7 +32,11 @@ pub struct ChatOptions {
 
 impl Default for ChatOptions {
     fn default() -> Self {
-        ChatOptions { context_length: 2048, system: None, context_policy: ContextPolicy::default() }
+        ChatOptions {
+            context_length: 2048,
+            system: None,
+            context_policy: ContextPolicy::default(),
+        }
     }
 }
 
@@ -61,10 +69,18 @@ impl Chat {
     /// As [`Session::new`]; [`EngineError::Template`] when the model has no chat template.
     pub fn new(model: &Arc<Model>, options: ChatOptions) -> Result<Chat, EngineError> {
         if model.chat_template().is_none() {
-            return Err(EngineError::Template { reason: "the model has none, so it cannot hold a conversation".into() });
+            return Err(EngineError::Template {
+                reason: "the model has none, so it cannot hold a conversation".into(),
+            });
         }
         let session = Session::new(model, options.context_length)?;
-        let mut chat = Chat { session, options, messages: Vec::new(), answer: None, known: None };
+        let mut chat = Chat {
+            session,
+            options,
+            messages: Vec::new(),
+            answer: None,
+            known: None,
+        };
         chat.reset();
         Ok(chat)
     }
@@ -90,9 +106,12 @@ impl Chat {
 
     /// Forgets everything but the system message.
     pub fn reset(&mut self) {
-        let system = self.options.system.iter();
-        let messages = system.map(|content| Message { role: Role::System, content: content.clone() }).collect();
-        self.set_messages(messages);
+        let system = self.options.system.as_deref().unwrap_or(SYSTEM_DEFAULT);
+        let message = Message {
+            role: Role::System,
+            content: system.to_owned(),
+        };
+        self.set_messages(if system.is_empty() { Vec::new() } else { vec![message] });
     }
 
     /// Begins an answer to a question; [`Chat::step`] makes it. An answer in the making is given up.
@@ -101,7 +120,10 @@ impl Chat {
     /// [`EngineError::ContextFull`], [`EngineError::Template`], [`EngineError::Option`]: the messages are then as they were.
     pub fn ask(&mut self, text: &str, options: GenerationOptions, cancel: CancelFlag) -> Result<(), EngineError> {
         self.answer = None;
-        let question = Message { role: Role::User, content: text.to_owned() };
+        let question = Message {
+            role: Role::User,
+            content: text.to_owned(),
+        };
         let mut messages = self.messages.clone();
         messages.push(question.clone());
         let limit = self.session.context_length();
@@ -130,7 +152,13 @@ impl Chat {
         let generation = Generation::new(&mut self.session, ids, options, cancel)?;
         messages.pop();
         self.messages = messages;
-        self.answer = Some(Answer { generation, question, prompt, text: String::new(), dropped });
+        self.answer = Some(Answer {
+            generation,
+            question,
+            prompt,
+            text: String::new(),
+            dropped,
+        });
         Ok(())
     }
 
@@ -142,7 +170,11 @@ impl Chat {
     pub fn step(&mut self) -> Result<Step, EngineError> {
         let Some(answer) = &mut self.answer else {
             let expected = "called between a question and the end of its answer".into();
-            return Err(EngineError::Option { option: "step", expected, found: "no question".into() });
+            return Err(EngineError::Option {
+                option: "step",
+                expected,
+                found: "no question".into(),
+            });
         };
         match answer.generation.step(&mut self.session) {
             Ok(Step::Text(text)) => {
@@ -151,7 +183,10 @@ impl Chat {
             }
             Ok(Step::Finished { text, statistics }) => {
                 answer.text += &text;
-                let statistics = Statistics { dropped_messages: answer.dropped, ..statistics };
+                let statistics = Statistics {
+                    dropped_messages: answer.dropped,
+                    ..statistics
+                };
                 self.keep_answer();
                 Ok(Step::Finished { text, statistics })
             }
@@ -168,12 +203,20 @@ impl Chat {
         if answer.text.is_empty() {
             return;
         }
-        let Prompt { mut ids, marked, sentinel, .. } = answer.prompt;
+        let Prompt {
+            mut ids,
+            marked,
+            sentinel,
+            ..
+        } = answer.prompt;
         ids.extend_from_slice(answer.generation.answer());
         let protected = self.session.model().tokenizer().protect(&answer.text, sentinel);
         self.known = Some((marked + &protected, ids));
         self.messages.push(answer.question);
-        self.messages.push(Message { role: Role::Assistant, content: answer.text });
+        self.messages.push(Message {
+            role: Role::Assistant,
+            content: answer.text,
+        });
     }
 
     /// The prompt for these messages. Where it begins with text whose tokens are known, those tokens are taken: an answer
@@ -181,7 +224,10 @@ impl Chat {
     fn render(&self, messages: &[Message]) -> Result<Prompt, EngineError> {
         let model = self.session.model();
         let template = model.chat_template().expect("checked when the conversation was made");
-        let options = RenderOptions { add_generation_prompt: true, ..RenderOptions::default() };
+        let options = RenderOptions {
+            add_generation_prompt: true,
+            ..RenderOptions::default()
+        };
         let mut prompt = template.render_tokens(model.tokenizer(), messages, &options)?;
         if let Some((text, ids)) = &self.known
             && let Some(rest) = prompt.marked.strip_prefix(text.as_str())
@@ -196,8 +242,14 @@ impl Chat {
 
 /// The oldest messages that can go: from the first one that is not the system's to the next question, never the last one.
 fn oldest_exchange(messages: &[Message]) -> std::ops::Range<usize> {
-    let start = messages.iter().position(|message| message.role != Role::System).unwrap_or(messages.len());
-    let later = messages.iter().skip(start + 1).position(|message| message.role == Role::User);
+    let start = messages
+        .iter()
+        .position(|message| message.role != Role::System)
+        .unwrap_or(messages.len());
+    let later = messages
+        .iter()
+        .skip(start + 1)
+        .position(|message| message.role == Role::User);
     match later {
         Some(later) => start..start + 1 + later,
         None => start..start,

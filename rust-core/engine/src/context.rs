@@ -46,12 +46,19 @@ impl RunContext {
 
     /// The context of the session that runs.
     pub(crate) fn of<'a>(context: &'a EvalContext) -> TractResult<&'a RunContext> {
-        context.shared.and_then(|shared| shared.get::<RunContext>()).context("run outside of a session")
+        context
+            .shared
+            .and_then(|shared| shared.get::<RunContext>())
+            .context("run outside of a session")
     }
 
     /// Fails when somebody cancelled.
     pub(crate) fn check_cancelled(&self) -> TractResult<()> {
-        if self.cancel.borrow().is_cancelled() { Err(Cancelled.into()) } else { Ok(()) }
+        if self.cancel.borrow().is_cancelled() {
+            Err(Cancelled.into())
+        } else {
+            Ok(())
+        }
     }
 
     /// A tensor of f32 filled by `fill`.
@@ -69,7 +76,9 @@ impl RunContext {
     /// Takes a tensor out of the pool that nobody holds any more, or makes one; its values are whatever they were.
     pub(crate) fn take_output(&self, shape: &[usize]) -> TractResult<Arc<Tensor>> {
         let mut outputs = self.outputs.borrow_mut();
-        let free = outputs.iter_mut().position(|tensor| Arc::get_mut(tensor).is_some_and(|free| free.shape() == shape));
+        let free = outputs
+            .iter_mut()
+            .position(|tensor| Arc::get_mut(tensor).is_some_and(|free| free.shape() == shape));
         match free {
             Some(index) => Ok(outputs.swap_remove(index)),
             None => Ok(Arc::new(Tensor::zero::<f32>(shape)?)),
@@ -84,7 +93,9 @@ impl RunContext {
 
     /// Lets go of pooled tensors that do not have `rows` rows.
     pub(crate) fn trim_outputs(&self, rows: usize) {
-        self.outputs.borrow_mut().retain(|tensor| tensor.shape().first().is_some_and(|first| *first == rows));
+        self.outputs
+            .borrow_mut()
+            .retain(|tensor| tensor.shape().first().is_some_and(|first| *first == rows));
     }
 
     /// Calls `use_rotation` with the rotary angles of the next `rows` positions; they are computed once a run, not once a layer.
@@ -118,7 +129,13 @@ struct RotationTable {
 
 impl RotationTable {
     fn new(frequencies: &WeightRef) -> RotationTable {
-        RotationTable { frequencies: frequencies.clone(), position: 0, rows: 0, cosines: Vec::new(), sines: Vec::new() }
+        RotationTable {
+            frequencies: frequencies.clone(),
+            position: 0,
+            rows: 0,
+            cosines: Vec::new(),
+            sines: Vec::new(),
+        }
     }
 
     fn prepare(&mut self, position: usize, rows: usize) -> TractResult<()> {
@@ -140,7 +157,11 @@ impl RotationTable {
     }
 
     fn rotation(&self) -> Rotation<'_> {
-        Rotation { pairs: self.frequencies.columns, cosines: &self.cosines, sines: &self.sines }
+        Rotation {
+            pairs: self.frequencies.columns,
+            cosines: &self.cosines,
+            sines: &self.sines,
+        }
     }
 }
 
@@ -169,7 +190,12 @@ pub(crate) struct AttentionLayer {
 
 impl AttentionLayer {
     fn shape(&self, capacity: usize) -> AttentionShape {
-        AttentionShape { heads: self.heads, kv_heads: self.kv_heads, head_dim: self.head_dim, capacity }
+        AttentionShape {
+            heads: self.heads,
+            kv_heads: self.kv_heads,
+            head_dim: self.head_dim,
+            capacity,
+        }
     }
 
     /// Bytes of keys and values a position.
@@ -182,7 +208,11 @@ impl KvCache {
     fn new(layers: &[AttentionLayer], context_length: u32) -> Result<KvCache, EngineError> {
         let capacity = context_length as usize;
         let bytes = layers.iter().map(AttentionLayer::bytes_per_position).sum::<u64>() * u64::from(context_length);
-        let memory = |source| EngineError::Memory { context_length, bytes, source };
+        let memory = |source| EngineError::Memory {
+            context_length,
+            bytes,
+            source,
+        };
         let length = usize::try_from(bytes)
             .map_err(|_| memory(std::io::Error::from(std::io::ErrorKind::OutOfMemory)))?
             .max(1);
@@ -192,7 +222,11 @@ impl KvCache {
             .iter()
             .map(|layer| {
                 let shape = layer.shape(capacity);
-                let cached = CachedLayer { layer: layer.layer, shape, start };
+                let cached = CachedLayer {
+                    layer: layer.layer,
+                    shape,
+                    start,
+                };
                 start += 2 * shape.cache_values();
                 cached
             })

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::clock::now;
 use crate::{CancelFlag, EngineError, Sampler, SamplingOptions, Session, StopMatcher, TextStream};
 
 /// Prompt tokens that one step runs at most.
@@ -20,7 +21,11 @@ pub struct GenerationOptions {
 
 impl Default for GenerationOptions {
     fn default() -> Self {
-        GenerationOptions { max_tokens: 512, sampling: SamplingOptions::default(), stop: Vec::new() }
+        GenerationOptions {
+            max_tokens: 512,
+            sampling: SamplingOptions::default(),
+            stop: Vec::new(),
+        }
     }
 }
 
@@ -125,7 +130,11 @@ impl Generation {
         if needed > limit {
             return Err(EngineError::ContextFull { needed, limit });
         }
-        let range = |option, expected: &str| EngineError::Option { option, expected: expected.into(), found: "0".into() };
+        let range = |option, expected: &str| EngineError::Option {
+            option,
+            expected: expected.into(),
+            found: "0".into(),
+        };
         if prompt.is_empty() {
             return Err(range("prompt", "at least one token long"));
         }
@@ -147,7 +156,7 @@ impl Generation {
             stop,
             cancel,
             answer: Vec::new(),
-            started: Instant::now(),
+            started: now(),
             first_token: None,
             prefilling: Duration::ZERO,
             decoding: Duration::ZERO,
@@ -173,7 +182,7 @@ impl Generation {
         if self.answer.len() >= self.max_tokens {
             return Ok(self.finish(FinishReason::Length, String::new()));
         }
-        let started = Instant::now();
+        let started = now();
         let step = match self.answer.last() {
             None => self.prefill(session, started),
             Some(last) => {
@@ -199,7 +208,10 @@ impl Generation {
         if rest.len() > PREFILL_CHUNK {
             session.prefill(&rest[..PREFILL_CHUNK], &self.cancel)?;
             self.prefilling += started.elapsed();
-            return Ok(Step::Prefilled { done: (done + PREFILL_CHUNK) as u32, total: self.prompt.len() as u32 });
+            return Ok(Step::Prefilled {
+                done: (done + PREFILL_CHUNK) as u32,
+                total: self.prompt.len() as u32,
+            });
         }
         let logits = session.logits(rest, &self.cancel)?;
         let token = sample(&mut self.sampler, &self.prompt, &self.answer, logits);
@@ -216,15 +228,29 @@ impl Generation {
         self.answer.push(token);
         let text = self.stream.push(tokenizer.decode_bytes(token));
         let text = self.stop.push(&text);
-        if self.stop.is_stopped() { self.finish(FinishReason::Stop, text) } else { Step::Text(text) }
+        if self.stop.is_stopped() {
+            self.finish(FinishReason::Stop, text)
+        } else {
+            Step::Text(text)
+        }
     }
 
     fn finish(&mut self, finish_reason: FinishReason, mut text: String) -> Step {
         let rest = self.stream.finish();
         text += &self.stop.push(&rest);
         text += &self.stop.finish();
-        let rate = |tokens: u32, time: Duration| if time.is_zero() { 0.0 } else { f64::from(tokens) / time.as_secs_f64() };
-        let run = if self.first_token.is_some() { (self.prompt.len() - self.reused) as u32 } else { 0 };
+        let rate = |tokens: u32, time: Duration| {
+            if time.is_zero() {
+                0.0
+            } else {
+                f64::from(tokens) / time.as_secs_f64()
+            }
+        };
+        let run = if self.first_token.is_some() {
+            (self.prompt.len() - self.reused) as u32
+        } else {
+            0
+        };
         let statistics = Statistics {
             finish_reason,
             prompt_tokens: self.prompt.len() as u32,

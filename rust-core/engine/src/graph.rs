@@ -77,7 +77,9 @@ impl Graph {
             allow_extended_identifier_syntax: false,
             extern_all_constants: false,
         };
-        let model = framework.model_for_proto_model(&proto).map_err(|error| bad(innermost(&error)))?;
+        let model = framework
+            .model_for_proto_model(&proto)
+            .map_err(|error| bad(innermost(&error)))?;
         Graph::plan(model)
     }
 
@@ -89,11 +91,19 @@ impl Graph {
                 check_attention(&layer, &attention)?;
                 attention.push(layer);
             } else if !is_ours(node) {
-                return Err(bad(format!("operator {} is not one of this engine's", node.op().name())));
+                return Err(bad(format!(
+                    "operator {} is not one of this engine's",
+                    node.op().name()
+                )));
             }
         }
-        let (inputs, outputs) = (model.input_outlets().map_err(tract)?.len(), model.output_outlets().map_err(tract)?);
-        let [output] = outputs else { return Err(bad(format!("{} outputs instead of one", outputs.len()))) };
+        let (inputs, outputs) = (
+            model.input_outlets().map_err(tract)?.len(),
+            model.output_outlets().map_err(tract)?,
+        );
+        let [output] = outputs else {
+            return Err(bad(format!("{} outputs instead of one", outputs.len())));
+        };
         if inputs != 1 {
             return Err(bad(format!("{inputs} inputs instead of one")));
         }
@@ -126,11 +136,23 @@ fn is_ours(node: &TypedNode) -> bool {
 }
 
 fn check_attention(layer: &AttentionLayer, before: &[AttentionLayer]) -> Result<(), EngineError> {
-    let AttentionLayer { heads, kv_heads, head_dim, .. } = *layer;
+    let AttentionLayer {
+        heads,
+        kv_heads,
+        head_dim,
+        ..
+    } = *layer;
     if before.iter().any(|other| other.layer == layer.layer) {
         return Err(bad(format!("two attention operators have layer = {}", layer.layer)));
     }
-    if !(AttentionShape { heads, kv_heads, head_dim, capacity: 1 }).is_supported() {
+    if !(AttentionShape {
+        heads,
+        kv_heads,
+        head_dim,
+        capacity: 1,
+    })
+    .is_supported()
+    {
         let number = layer.layer;
         return Err(bad(format!(
             "layer {number}: attention of {heads} heads over {kv_heads} of width {head_dim} is not supported"
@@ -176,23 +198,31 @@ fn check_caps(text: &str) -> Result<(), EngineError> {
                 _ => (),
             }
             if nesting > GRAPH_NESTING_MAX {
-                return Err(bad(format!("line {number}: brackets nest deeper than {GRAPH_NESTING_MAX}")));
+                return Err(bad(format!(
+                    "line {number}: brackets nest deeper than {GRAPH_NESTING_MAX}"
+                )));
             }
         }
         if statement > GRAPH_STATEMENT_BYTES_MAX {
-            return Err(bad(format!("line {number}: a statement is longer than {GRAPH_STATEMENT_BYTES_MAX} bytes")));
+            return Err(bad(format!(
+                "line {number}: a statement is longer than {GRAPH_STATEMENT_BYTES_MAX} bytes"
+            )));
         }
     }
     if statements > GRAPH_STATEMENTS_MAX {
-        return Err(bad(format!("{statements} statements, the limit is {GRAPH_STATEMENTS_MAX}")));
+        return Err(bad(format!(
+            "{statements} statements, the limit is {GRAPH_STATEMENTS_MAX}"
+        )));
     }
     Ok(())
 }
 
 /// Only the extensions above, no fragments, and only calls whose arguments are names, literals or lists of those.
 fn check_document(doc: &Document) -> Result<(), EngineError> {
-    if let Some((name, value)) =
-        doc.extension.iter().find(|(name, value)| !EXTENSIONS.contains(&(name.0.as_str(), value.trim())))
+    if let Some((name, value)) = doc
+        .extension
+        .iter()
+        .find(|(name, value)| !EXTENSIONS.contains(&(name.0.as_str(), value.trim())))
     {
         return Err(bad(format!("extension {} {value:?} is not known", name.0)));
     }
@@ -201,7 +231,10 @@ fn check_document(doc: &Document) -> Result<(), EngineError> {
     }
     for assignment in &doc.graph_def.body {
         let RValue::Invocation(call) = &assignment.right else {
-            return Err(bad(format!("{} is not the result of a call", name_of(&assignment.left))));
+            return Err(bad(format!(
+                "{} is not the result of a call",
+                name_of(&assignment.left)
+            )));
         };
         let name = call.id.0.as_str();
         if name != INPUT && !name.starts_with(OPERATOR_PREFIX) {
@@ -209,7 +242,9 @@ fn check_document(doc: &Document) -> Result<(), EngineError> {
         }
         if let Some(argument) = call.arguments.iter().find(|argument| !is_plain(&argument.rvalue)) {
             let argument = argument.id.as_ref().map_or("an argument", |id| id.0.as_str());
-            return Err(bad(format!("{name}: {argument} is neither a name nor a literal nor a list of those")));
+            return Err(bad(format!(
+                "{name}: {argument} is neither a name nor a literal nor a list of those"
+            )));
         }
     }
     Ok(())
@@ -226,8 +261,6 @@ fn is_plain(value: &RValue) -> bool {
 fn name_of(left: &LValue) -> String {
     match left {
         LValue::Identifier(name) => name.0.clone(),
-        LValue::Array(names) | LValue::Tuple(names) => {
-            names.iter().map(name_of).collect::<Vec<_>>().join(", ")
-        }
+        LValue::Array(names) | LValue::Tuple(names) => names.iter().map(name_of).collect::<Vec<_>>().join(", "),
     }
 }

@@ -6,7 +6,9 @@
 
 mod bundle;
 mod chat;
+mod clock;
 mod context;
+mod cpu;
 mod error;
 mod generation;
 mod graph;
@@ -22,10 +24,13 @@ mod tokenizer;
 mod weights;
 
 pub use bundle::{BundleFile, seal, verify};
-pub use chat::{Chat, ChatOptions, ContextPolicy};
+pub use chat::{Chat, ChatOptions, ContextPolicy, SYSTEM_DEFAULT};
+pub use cpu::{CpuReport, cpu_report};
 pub use error::EngineError;
-pub use generation::{FinishReason, Generation, GenerationOptions, Statistics, Step};
-pub use graph::{GRAPH_BYTES_MAX, GRAPH_NESTING_MAX};
+pub use generation::{FinishReason, Generation, GenerationOptions, PREFILL_CHUNK, Statistics, Step};
+pub use graph::{
+    GRAPH_BYTES_MAX, GRAPH_NESTING_MAX, GRAPH_STATEMENT_BYTES_MAX, GRAPH_STATEMENTS_MAX, check_graph_text,
+};
 pub use manifest::{
     Architecture, FileEntry, LAYOUT_VERSION, Licence, Manifest, Quality, Source, TokenizerInfo, Variant,
 };

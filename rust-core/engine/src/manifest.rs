@@ -164,11 +164,14 @@ impl Manifest {
     /// # Errors
     /// [`EngineError::Manifest`] names the field or position; [`EngineError::LayoutVersion`] a bundle made for another engine.
     pub fn parse(text: &[u8]) -> Result<Manifest, EngineError> {
-        let manifest: Manifest =
-            serde_json::from_slice(text).map_err(|error| EngineError::Manifest { reason: error.to_string() })?;
+        let manifest: Manifest = serde_json::from_slice(text).map_err(|error| EngineError::Manifest {
+            reason: error.to_string(),
+        })?;
         manifest.check_fields()?;
         if manifest.sealed().to_text().as_bytes() != text {
-            return Err(EngineError::Manifest { reason: "its own hash (field `blake3`) does not match".to_owned() });
+            return Err(EngineError::Manifest {
+                reason: "its own hash (field `blake3`) does not match".to_owned(),
+            });
         }
         Ok(manifest)
     }
@@ -187,7 +190,10 @@ impl Manifest {
             return Err(EngineError::Manifest { reason });
         }
         if self.layout_version != LAYOUT_VERSION {
-            return Err(EngineError::LayoutVersion { found: self.layout_version, supported: LAYOUT_VERSION });
+            return Err(EngineError::LayoutVersion {
+                found: self.layout_version,
+                supported: LAYOUT_VERSION,
+            });
         }
         Ok(())
     }
@@ -195,7 +201,10 @@ impl Manifest {
     /// The same manifest with its own hash set.
     #[must_use]
     pub fn sealed(&self) -> Manifest {
-        let mut sealed = Manifest { blake3: String::new(), ..self.clone() };
+        let mut sealed = Manifest {
+            blake3: String::new(),
+            ..self.clone()
+        };
         sealed.blake3 = blake3::hash(sealed.to_text().as_bytes()).to_hex().to_string();
         sealed
     }
@@ -232,5 +241,8 @@ impl Manifest {
 
 /// Plain relative paths only: no root, no `..`, no empty part, no backslash.
 fn is_inside(path: &str) -> bool {
-    !path.contains('\\') && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+    !path.contains('\\')
+        && path
+            .split('/')
+            .all(|part| !part.is_empty() && part != "." && part != "..")
 }

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use whimbrel_kernels::{THREADS_MAX, ThreadPool};
 
 use crate::bundle::{read_limited, read_manifest, verify};
+use crate::clock::now;
 use crate::context::AttentionLayer;
 use crate::graph::{GRAPH_BYTES_MAX, Graph};
 use crate::template::TEMPLATE_BYTES_MAX;
@@ -27,7 +27,11 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        OpenOptions { threads: 0, verify: true, variant: None }
+        OpenOptions {
+            threads: 0,
+            verify: true,
+            variant: None,
+        }
     }
 }
 
@@ -50,12 +54,20 @@ impl Model {
     /// [`EngineError::Read`], or the error of the part that cannot be used; [`EngineError::Option`] for an unknown variant or
     /// a thread count out of range.
     pub fn open(folder: &Path, options: &OpenOptions) -> Result<Arc<Model>, EngineError> {
-        let started = Instant::now();
+        let started = now();
         let threads = threads(options.threads)?;
-        let manifest = if options.verify { verify(folder)? } else { read_manifest(folder)? };
+        let manifest = if options.verify {
+            verify(folder)?
+        } else {
+            read_manifest(folder)?
+        };
         let index = variant_index(&manifest, options.variant.as_deref())?;
         let variant = &manifest.variants[index];
-        let tokenizer = Tokenizer::from_bytes(&read_limited(folder, &manifest.tokenizer.file.path, TOKENIZER_BYTES_MAX)?)?;
+        let tokenizer = Tokenizer::from_bytes(&read_limited(
+            folder,
+            &manifest.tokenizer.file.path,
+            TOKENIZER_BYTES_MAX,
+        )?)?;
         let chat_template = match &manifest.chat_template {
             Some(file) => {
                 let source = utf8(&file.path, read_limited(folder, &file.path, TEMPLATE_BYTES_MAX as u64)?)?;
@@ -65,11 +77,16 @@ impl Model {
         };
         let table = read_limited(folder, &variant.index.path, INDEX_BYTES_MAX)?;
         let weights = Weights::open(&folder.join(&variant.weights.path), &table)?;
-        let text = utf8(&variant.graph.path, read_limited(folder, &variant.graph.path, GRAPH_BYTES_MAX as u64)?)?;
+        let text = utf8(
+            &variant.graph.path,
+            read_limited(folder, &variant.graph.path, GRAPH_BYTES_MAX as u64)?,
+        )?;
         let graph = Graph::load(&text, weights)?;
         if graph.head.weights.rows != tokenizer.vocabulary_len() as usize {
             let (rows, tokens) = (graph.head.weights.rows, tokenizer.vocabulary_len());
-            return Err(EngineError::Graph { reason: format!("the head has {rows} rows for {tokens} tokens") });
+            return Err(EngineError::Graph {
+                reason: format!("the head has {rows} rows for {tokens} tokens"),
+            });
         }
         let pool = ThreadPool::new(threads).map_err(|error| EngineError::Option {
             option: "threads",
@@ -133,7 +150,11 @@ impl Model {
     /// Bytes of keys and values that one token of context takes.
     #[must_use]
     pub fn kv_bytes_per_token(&self) -> u64 {
-        self.graph.attention.iter().map(AttentionLayer::bytes_per_position).sum()
+        self.graph
+            .attention
+            .iter()
+            .map(AttentionLayer::bytes_per_position)
+            .sum()
     }
 
     pub(crate) fn graph(&self) -> &Graph {
@@ -158,7 +179,11 @@ impl std::fmt::Debug for Model {
 fn threads(wanted: u32) -> Result<usize, EngineError> {
     if wanted as usize > THREADS_MAX {
         let expected = format!("0 (automatic) to {THREADS_MAX}");
-        return Err(EngineError::Option { option: "threads", expected, found: wanted.to_string() });
+        return Err(EngineError::Option {
+            option: "threads",
+            expected,
+            found: wanted.to_string(),
+        });
     }
     let available = || std::thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX));
     Ok(if wanted == 0 { available() } else { wanted as usize })
@@ -166,10 +191,18 @@ fn threads(wanted: u32) -> Result<usize, EngineError> {
 
 fn variant_index(manifest: &Manifest, wanted: Option<&str>) -> Result<usize, EngineError> {
     let Some(wanted) = wanted else { return Ok(0) };
-    manifest.variants.iter().position(|variant| variant.name == wanted).ok_or_else(|| {
-        let names: Vec<&str> = manifest.variants.iter().map(|variant| variant.name.as_str()).collect();
-        EngineError::Option { option: "variant", expected: format!("one of {}", names.join(", ")), found: wanted.into() }
-    })
+    manifest
+        .variants
+        .iter()
+        .position(|variant| variant.name == wanted)
+        .ok_or_else(|| {
+            let names: Vec<&str> = manifest.variants.iter().map(|variant| variant.name.as_str()).collect();
+            EngineError::Option {
+                option: "variant",
+                expected: format!("one of {}", names.join(", ")),
+                found: wanted.into(),
+            }
+        })
 }
 
 fn utf8(file: &str, bytes: Vec<u8>) -> Result<String, EngineError> {

@@ -62,7 +62,10 @@ operator!(Embedding, "WhimbrelEmbedding");
 impl Embedding {
     fn facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         let ids = inputs[0];
-        ensure!(ids.rank() == 1 && ids.datum_type == i64::datum_type(), "token ids are i64 [T], not {ids:?}");
+        ensure!(
+            ids.rank() == 1 && ids.datum_type == i64::datum_type(),
+            "token ids are i64 [T], not {ids:?}"
+        );
         Ok(tvec!(rows_of(&ids.shape[0], self.weights.columns)))
     }
 
@@ -73,7 +76,10 @@ impl Embedding {
         let output = run.output(&[ids.len(), width], |y| {
             for (id, y) in ids.iter().zip(y.chunks_exact_mut(width)) {
                 let row = usize::try_from(*id).ok().filter(|row| *row < matrix.rows());
-                matrix.unpack_row(row.with_context(|| format!("token id {id} is not in the vocabulary"))?, y);
+                matrix.unpack_row(
+                    row.with_context(|| format!("token id {id} is not in the vocabulary"))?,
+                    y,
+                );
             }
             Ok(())
         })?;
@@ -92,7 +98,11 @@ operator!(RmsNorm, "WhimbrelRmsNorm");
 
 impl RmsNorm {
     fn facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        ensure!(self.weights.rows == 1 && self.weights.floats().is_some(), "{} is not an f32 vector", self.weights.name);
+        ensure!(
+            self.weights.rows == 1 && self.weights.floats().is_some(),
+            "{} is not an f32 vector",
+            self.weights.name
+        );
         expect_width(&self.weights.name, inputs[0], self.weights.columns)?;
         Ok(tvec!(inputs[0].without_value()))
     }
@@ -100,7 +110,13 @@ impl RmsNorm {
     fn run(&self, run: &RunContext, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let weights = self.weights.floats().context("norm weights are f32")?;
         let output = run.output(inputs[0].shape(), |y| {
-            rms_norm(&run.pool, floats(&inputs[0])?, weights, f32::from_bits(self.epsilon_bits), y);
+            rms_norm(
+                &run.pool,
+                floats(&inputs[0])?,
+                weights,
+                f32::from_bits(self.epsilon_bits),
+                y,
+            );
             Ok(())
         })?;
         Ok(tvec!(output))
@@ -109,7 +125,10 @@ impl RmsNorm {
 
 /// Quantises the input once if any of the weights needs it.
 fn quantize(run: &RunContext, x: &[f32], weights: &[&WeightRef]) {
-    if weights.iter().any(|weight| weight.matrix().tensor_type().is_quantized()) {
+    if weights
+        .iter()
+        .any(|weight| weight.matrix().tensor_type().is_quantized())
+    {
         run.activations.borrow_mut().quantize(&run.pool, x, weights[0].columns);
     }
 }
@@ -129,13 +148,21 @@ impl Linear {
             ensure!(!self.last, "{}: only whole runs have a residual", self.weights.name);
             expect_width("the residual", residual, self.weights.rows)?;
         }
-        let rows = if self.last { 1.to_dim() } else { inputs[0].shape[0].clone() };
+        let rows = if self.last {
+            1.to_dim()
+        } else {
+            inputs[0].shape[0].clone()
+        };
         Ok(tvec!(rows_of(&rows, self.weights.rows)))
     }
 
     fn run(&self, run: &RunContext, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let x = floats(&inputs[0])?;
-        let x = if self.last { &x[x.len() - self.weights.columns..] } else { x };
+        let x = if self.last {
+            &x[x.len() - self.weights.columns..]
+        } else {
+            x
+        };
         let residual = inputs.get(1).map(floats).transpose()?;
         let shape = [x.len() / self.weights.columns, self.weights.rows];
         let output = run.output(&shape, |y| {
@@ -148,8 +175,19 @@ impl Linear {
     /// The product outside of a graph, for rows of hidden states that are wanted one by one.
     pub(crate) fn multiply(&self, run: &RunContext, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
         quantize(run, x, &[&self.weights]);
-        let input = Input { x, quantized: &run.activations.borrow() };
-        multiply(&run.pool, input, &mut [Product { weights: self.weights.matrix(), residual, y }]);
+        let input = Input {
+            x,
+            quantized: &run.activations.borrow(),
+        };
+        multiply(
+            &run.pool,
+            input,
+            &mut [Product {
+                weights: self.weights.matrix(),
+                residual,
+                y,
+            }],
+        );
     }
 }
 
@@ -165,7 +203,11 @@ impl Qkv {
         for weights in &self.weights {
             expect_width(&weights.name, inputs[0], weights.columns)?;
         }
-        Ok(self.weights.iter().map(|weights| rows_of(&inputs[0].shape[0], weights.rows)).collect())
+        Ok(self
+            .weights
+            .iter()
+            .map(|weights| rows_of(&inputs[0].shape[0], weights.rows))
+            .collect())
     }
 
     fn run(&self, run: &RunContext, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
@@ -173,7 +215,10 @@ impl Qkv {
         let rows = inputs[0].shape()[0];
         let [q, k, v] = &self.weights;
         quantize(run, x, &[q, k, v]);
-        let input = Input { x, quantized: &run.activations.borrow() };
+        let input = Input {
+            x,
+            quantized: &run.activations.borrow(),
+        };
         // The three outputs are held at once, so each is taken from the pool before the section starts.
         let mut outputs: TVec<Arc<Tensor>> = tvec!();
         for weights in &self.weights {
@@ -187,7 +232,11 @@ impl Qkv {
             }
             let mut products = Vec::with_capacity(3);
             for (weights, slice) in self.weights.iter().zip(&mut slices) {
-                products.push(Product { weights: weights.matrix(), residual: None, y: slice.as_slice_mut::<f32>()? });
+                products.push(Product {
+                    weights: weights.matrix(),
+                    residual: None,
+                    y: slice.as_slice_mut::<f32>()?,
+                });
             }
             multiply(&run.pool, input, &mut products);
         }
@@ -205,7 +254,12 @@ operator!(GateUp, "WhimbrelGateUp");
 
 impl GateUp {
     fn facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        ensure!(self.gate.rows == self.up.rows, "{} and {} differ in rows", self.gate.name, self.up.name);
+        ensure!(
+            self.gate.rows == self.up.rows,
+            "{} and {} differ in rows",
+            self.gate.name,
+            self.up.name
+        );
         expect_width(&self.gate.name, inputs[0], self.gate.columns)?;
         expect_width(&self.up.name, inputs[0], self.up.columns)?;
         Ok(tvec!(rows_of(&inputs[0].shape[0], self.gate.rows)))
@@ -218,10 +272,21 @@ impl GateUp {
         let output = run.output(&[rows, width], |y| {
             let mut gate = run.scratch.borrow_mut();
             gate.resize(rows * width, 0.0);
-            let input = Input { x, quantized: &run.activations.borrow() };
+            let input = Input {
+                x,
+                quantized: &run.activations.borrow(),
+            };
             let products = &mut [
-                Product { weights: self.gate.matrix(), residual: None, y: &mut gate },
-                Product { weights: self.up.matrix(), residual: None, y },
+                Product {
+                    weights: self.gate.matrix(),
+                    residual: None,
+                    y: &mut gate,
+                },
+                Product {
+                    weights: self.up.matrix(),
+                    residual: None,
+                    y,
+                },
             ];
             multiply(&run.pool, input, products);
             swiglu(&run.pool, width, &gate, y);
@@ -246,8 +311,19 @@ operator!(Attention, "WhimbrelAttention");
 
 impl Attention {
     pub(crate) fn layer(&self) -> AttentionLayer {
-        let Attention { layer, heads, kv_heads, head_dim, .. } = *self;
-        AttentionLayer { layer, heads, kv_heads, head_dim }
+        let Attention {
+            layer,
+            heads,
+            kv_heads,
+            head_dim,
+            ..
+        } = *self;
+        AttentionLayer {
+            layer,
+            heads,
+            kv_heads,
+            head_dim,
+        }
     }
 
     fn facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
@@ -257,10 +333,18 @@ impl Attention {
             "{} is not an f32 vector of at most half a head",
             frequencies.name
         );
-        for (what, fact, heads) in
-            [("q", inputs[0], self.heads), ("k", inputs[1], self.kv_heads), ("v", inputs[2], self.kv_heads)]
-        {
-            expect_width(what, fact, heads.checked_mul(self.head_dim).context("heads × head_dim is too large")?)?;
+        for (what, fact, heads) in [
+            ("q", inputs[0], self.heads),
+            ("k", inputs[1], self.kv_heads),
+            ("v", inputs[2], self.kv_heads),
+        ] {
+            expect_width(
+                what,
+                fact,
+                heads
+                    .checked_mul(self.head_dim)
+                    .context("heads × head_dim is too large")?,
+            )?;
         }
         Ok(tvec!(inputs[0].without_value()))
     }
@@ -269,7 +353,9 @@ impl Attention {
         let (q, k, v) = (floats(&inputs[0])?, floats(&inputs[1])?, floats(&inputs[2])?);
         let rows = inputs[0].shape()[0];
         let mut cache = run.cache.borrow_mut();
-        let (shape, keys, values) = cache.layer(self.layer).context("the session has no cache for this layer")?;
+        let (shape, keys, values) = cache
+            .layer(self.layer)
+            .context("the session has no cache for this layer")?;
         let position = run.position.get();
         ensure!(position + rows <= shape.capacity, "the context is full");
         let mut scratch = run.scratch.borrow_mut();

@@ -31,10 +31,25 @@ pub(crate) fn registry() -> Registry {
     );
     let residual = tensor().named("residual").default(false);
     let last = TypeName::Logical.named("last").default(false);
-    registry.register_primitive("whimbrel_linear", &[x(), string("weights"), residual, last], output, linear);
+    registry.register_primitive(
+        "whimbrel_linear",
+        &[x(), string("weights"), residual, last],
+        output,
+        linear,
+    );
     let three: &[(&str, TypeSpec)] = &[("yq", tensor()), ("yk", tensor()), ("yv", tensor())];
-    registry.register_primitive("whimbrel_qkv", &[x(), string("q"), string("k"), string("v")], three, qkv);
-    registry.register_primitive("whimbrel_gate_up", &[x(), string("gate"), string("up")], output, gate_up);
+    registry.register_primitive(
+        "whimbrel_qkv",
+        &[x(), string("q"), string("k"), string("v")],
+        three,
+        qkv,
+    );
+    registry.register_primitive(
+        "whimbrel_gate_up",
+        &[x(), string("gate"), string("up")],
+        output,
+        gate_up,
+    );
     let mut parameters = ["q", "k", "v"].map(|name| tensor().named(name)).to_vec();
     parameters.extend(["layer", "heads", "kv_heads", "head_dim"].map(|name| TypeName::Integer.named(name)));
     parameters.extend([TypeName::Scalar.named("scale"), string("frequencies")]);
@@ -52,15 +67,24 @@ fn string(name: &str) -> Parameter {
 
 fn weight(builder: &mut ModelBuilder, call: &ResolvedInvocation, argument: &str) -> TractResult<WeightRef> {
     let name: String = call.named_arg_as(builder, argument)?;
-    let resource = builder.proto_model.resources.get(WEIGHTS).context("no weights are loaded")?;
-    let weights: Arc<Weights> =
-        resource.clone().downcast_arc().map_err(|_| format_err!("the weights are of another kind"))?;
+    let resource = builder
+        .proto_model
+        .resources
+        .get(WEIGHTS)
+        .context("no weights are loaded")?;
+    let weights: Arc<Weights> = resource
+        .clone()
+        .downcast_arc()
+        .map_err(|_| format_err!("the weights are of another kind"))?;
     WeightRef::new(&weights, &name).with_context(|| format!("no tensor is named {name:?}"))
 }
 
 fn count(builder: &mut ModelBuilder, call: &ResolvedInvocation, argument: &str) -> TractResult<usize> {
     let value: i64 = call.named_arg_as(builder, argument)?;
-    ensure!((0..=COUNT_MAX).contains(&value), "argument {argument} is {value}, it must be 0 to {COUNT_MAX}");
+    ensure!(
+        (0..=COUNT_MAX).contains(&value),
+        "argument {argument} is {value}, it must be 0 to {COUNT_MAX}"
+    );
     Ok(value as usize)
 }
 
@@ -74,7 +98,13 @@ fn rms_norm(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResul
     let x: OutletId = call.named_arg_as(builder, "x")?;
     let epsilon: f32 = call.named_arg_as(builder, "epsilon")?;
     let weights = weight(builder, call, "weights")?;
-    builder.wire(RmsNorm { weights, epsilon_bits: epsilon.to_bits() }, &[x])
+    builder.wire(
+        RmsNorm {
+            weights,
+            epsilon_bits: epsilon.to_bits(),
+        },
+        &[x],
+    )
 }
 
 fn linear(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
@@ -87,7 +117,11 @@ fn linear(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<
 
 fn qkv(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
     let x: OutletId = call.named_arg_as(builder, "x")?;
-    let weights = [weight(builder, call, "q")?, weight(builder, call, "k")?, weight(builder, call, "v")?];
+    let weights = [
+        weight(builder, call, "q")?,
+        weight(builder, call, "k")?,
+        weight(builder, call, "v")?,
+    ];
     builder.wire(Qkv { weights }, &[x])
 }
 

@@ -61,7 +61,9 @@ impl Session {
                 found: context_length.to_string(),
             });
         }
-        let run = |error| EngineError::Run { reason: format!("{error:#}") };
+        let run = |error| EngineError::Run {
+            reason: format!("{error:#}"),
+        };
         let mut full = model.graph().full.spawn().map_err(run)?;
         let body = model.graph().body.spawn().map_err(run)?;
         full.turn_state.shared.insert(RunContext::new(model, context_length)?);
@@ -151,13 +153,20 @@ impl Session {
     }
 
     fn context(&self) -> &RunContext {
-        self.full.turn_state.shared.get::<RunContext>().expect("the context was put there when the session was made")
+        self.full
+            .turn_state
+            .shared
+            .get::<RunContext>()
+            .expect("the context was put there when the session was made")
     }
 
     fn run(&mut self, plan: Plan, ids: &[u32], cancel: &CancelFlag) -> Result<TValue, EngineError> {
         let needed = self.ids.len() as u64 + ids.len() as u64;
         if needed > u64::from(self.context_length) {
-            return Err(EngineError::ContextFull { needed, limit: u64::from(self.context_length) });
+            return Err(EngineError::ContextFull {
+                needed,
+                limit: u64::from(self.context_length),
+            });
         }
         let context = self.context();
         context.cancel.replace(cancel.clone());
@@ -184,12 +193,16 @@ fn take_turn(state: &mut TypedSimpleState, input: tract_nnef::internal::TVec<TVa
         if error.downcast_ref::<Cancelled>().is_some() {
             EngineError::Cancelled
         } else {
-            EngineError::Run { reason: format!("{error:#}") }
+            EngineError::Run {
+                reason: format!("{error:#}"),
+            }
         }
     };
     match state.run(input) {
         Ok(mut outputs) if outputs.len() == 1 => Ok(outputs.remove(0)),
-        Ok(outputs) => Err(EngineError::Run { reason: format!("{} outputs instead of one", outputs.len()) }),
+        Ok(outputs) => Err(EngineError::Run {
+            reason: format!("{} outputs instead of one", outputs.len()),
+        }),
         Err(error) => {
             state.reset_turn().map_err(run)?;
             Err(run(error))
@@ -199,5 +212,7 @@ fn take_turn(state: &mut TypedSimpleState, input: tract_nnef::internal::TVec<TVa
 
 fn floats(value: &TValue) -> Result<&[f32], EngineError> {
     let plain = value.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>());
-    plain.map_err(|error| EngineError::Run { reason: format!("{error:#}") })
+    plain.map_err(|error| EngineError::Run {
+        reason: format!("{error:#}"),
+    })
 }

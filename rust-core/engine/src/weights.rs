@@ -1,7 +1,6 @@
 //! The weight file: one memory map shared by every operator, and the table that says which tensor lies where.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use whimbrel_kernels::Matrix;
 pub use whimbrel_kernels::TensorType;
 
 use crate::EngineError;
+use crate::bundle::open;
 
 /// Every tensor starts at a multiple of this many bytes.
 pub(crate) const TENSOR_ALIGNMENT: u64 = 64;
@@ -51,7 +51,9 @@ impl TensorEntry {
     /// Bytes in the weight file; `None` when the columns do not fill whole blocks or the size overflows.
     #[must_use]
     pub fn bytes(&self) -> Option<u64> {
-        let bytes = self.tensor_type.packed_bytes(self.rows as usize, self.columns as usize)?;
+        let bytes = self
+            .tensor_type
+            .packed_bytes(self.rows as usize, self.columns as usize)?;
         u64::try_from(bytes).ok()
     }
 }
@@ -64,9 +66,13 @@ impl WeightsIndex {
     /// [`EngineError::Weights`] names the tensor and what is wrong with it.
     pub fn parse(text: &[u8], file_bytes: u64) -> Result<WeightsIndex, EngineError> {
         let bad = |reason: String| EngineError::Weights { reason };
-        let index: WeightsIndex = serde_json::from_slice(text).map_err(|error| bad(format!("weights.json: {error}")))?;
+        let index: WeightsIndex =
+            serde_json::from_slice(text).map_err(|error| bad(format!("weights.json: {error}")))?;
         if index.tensors.len() > TENSORS_MAX {
-            return Err(bad(format!("{} tensors, the limit is {TENSORS_MAX}", index.tensors.len())));
+            return Err(bad(format!(
+                "{} tensors, the limit is {TENSORS_MAX}",
+                index.tensors.len()
+            )));
         }
         let mut end = 0u64;
         for tensor in &index.tensors {
@@ -76,11 +82,20 @@ impl WeightsIndex {
                 bad(format!("tensor {name:?} cannot be {rows} × {columns} of {kind}"))
             })?;
             if !tensor.offset.is_multiple_of(TENSOR_ALIGNMENT) || tensor.offset < end {
-                return Err(bad(format!("tensor {name:?} has offset {}, not aligned or inside another", tensor.offset)));
+                return Err(bad(format!(
+                    "tensor {name:?} has offset {}, not aligned or inside another",
+                    tensor.offset
+                )));
             }
-            end = tensor.offset.checked_add(bytes).filter(|end| *end <= file_bytes).ok_or_else(|| {
-                bad(format!("tensor {name:?} ends outside of the weight file of {file_bytes} bytes"))
-            })?;
+            end = tensor
+                .offset
+                .checked_add(bytes)
+                .filter(|end| *end <= file_bytes)
+                .ok_or_else(|| {
+                    bad(format!(
+                        "tensor {name:?} ends outside of the weight file of {file_bytes} bytes"
+                    ))
+                })?;
         }
         Ok(index)
     }
@@ -95,15 +110,20 @@ pub(crate) struct Weights {
 impl Weights {
     /// Maps the weight file at `path`, whose table is `index`.
     pub(crate) fn open(path: &Path, index: &[u8]) -> Result<Weights, EngineError> {
-        let read = |source| EngineError::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(read)?;
+        let read = |source| EngineError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let file = open(path).map_err(read)?;
         // SAFETY: bundles are installed once and then only read; the file is private to the application, and nothing in
         // this project truncates or rewrites a weight file in place.
         let map = unsafe { Mmap::map(&file) }.map_err(read)?;
         let mut entries = HashMap::new();
         for tensor in WeightsIndex::parse(index, map.len() as u64)?.tensors {
             if let Some(twice) = entries.insert(Arc::from(tensor.name.as_str()), tensor) {
-                return Err(EngineError::Weights { reason: format!("tensor {:?} appears twice", twice.name) });
+                return Err(EngineError::Weights {
+                    reason: format!("tensor {:?} appears twice", twice.name),
+                });
             }
         }
         Ok(Weights { map, entries })
@@ -112,7 +132,12 @@ impl Weights {
 
 impl std::fmt::Debug for Weights {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Weights({} tensors, {} bytes mapped)", self.entries.len(), self.map.len())
+        write!(
+            formatter,
+            "Weights({} tensors, {} bytes mapped)",
+            self.entries.len(),
+            self.map.len()
+        )
     }
 }
 
@@ -132,7 +157,10 @@ impl WeightRef {
     /// The tensor of that name.
     pub(crate) fn new(store: &Arc<Weights>, name: &str) -> Option<WeightRef> {
         let (name, entry) = store.entries.get_key_value(name)?;
-        let (start, bytes) = (usize::try_from(entry.offset).ok()?, usize::try_from(entry.bytes()?).ok()?);
+        let (start, bytes) = (
+            usize::try_from(entry.offset).ok()?,
+            usize::try_from(entry.bytes()?).ok()?,
+        );
         Some(WeightRef {
             store: store.clone(),
             name: name.clone(),
@@ -145,8 +173,13 @@ impl WeightRef {
     }
 
     pub(crate) fn matrix(&self) -> Matrix<'_> {
-        Matrix::new(self.tensor_type, self.rows, self.columns, &self.store.map[self.start..self.end])
-            .expect("the table was checked against the file")
+        Matrix::new(
+            self.tensor_type,
+            self.rows,
+            self.columns,
+            &self.store.map[self.start..self.end],
+        )
+        .expect("the table was checked against the file")
     }
 
     /// The values of an F32 tensor; `None` for other types.

@@ -45,7 +45,11 @@ impl Activations {
             let (block, block_end) = (first / BLOCK_COLUMNS, last / BLOCK_COLUMNS);
             // SAFETY: tasks cover disjoint rows, and `run` returns before the borrows end.
             let (values, scales, sums) = unsafe {
-                (values.slice(first, last), scales.slice(block, block_end), sums.slice(block, block_end))
+                (
+                    values.slice(first, last),
+                    scales.slice(block, block_end),
+                    sums.slice(block, block_end),
+                )
             };
             crate::dispatch::quantize(&x[first..last], values, scales, sums);
         });
@@ -83,7 +87,11 @@ impl Activations {
 /// Quantises blocks of 32 floats: the largest magnitude becomes 127, ties round to even.
 #[inline(always)]
 pub(crate) fn quantize_body(x: &[f32], values: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
-    let blocks = x.as_chunks::<BLOCK_COLUMNS>().0.iter().zip(values.as_chunks_mut::<BLOCK_COLUMNS>().0);
+    let blocks = x
+        .as_chunks::<BLOCK_COLUMNS>()
+        .0
+        .iter()
+        .zip(values.as_chunks_mut::<BLOCK_COLUMNS>().0);
     for ((x, values), (scale, sum)) in blocks.zip(scales.iter_mut().zip(sums)) {
         let mut lanes = [0f32; 8];
         for eight in x.as_chunks::<8>().0 {
@@ -97,7 +105,9 @@ pub(crate) fn quantize_body(x: &[f32], values: &mut [i8], scales: &mut [f32], su
         let mut total = 0i32;
         for (value, x) in values.iter_mut().zip(x) {
             // Adding 1.5 × 2^23 leaves the rounded integer in the low bits of the sum.
-            let rounded = ((x * inverse + 12_582_912.0).to_bits() as i32).wrapping_sub(0x4b40_0000).clamp(-127, 127);
+            let rounded = ((x * inverse + 12_582_912.0).to_bits() as i32)
+                .wrapping_sub(0x4b40_0000)
+                .clamp(-127, 127);
             *value = rounded as i8;
             total += rounded;
         }

@@ -100,7 +100,10 @@ pub fn append_kv(
 ///
 /// # Panics
 /// When a length does not fit: the caller has checked them.
-#[allow(clippy::too_many_arguments, reason = "one call site; a struct would only repeat the names")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "one call site; a struct would only repeat the names"
+)]
 pub fn attend(
     pool: &ThreadPool,
     shape: AttentionShape,
@@ -136,7 +139,14 @@ pub fn attend(
                 // SAFETY: a task owns its rows of its heads.
                 let (q, y) = unsafe { (q.slice(start, end), y.slice(start, end)) };
                 let (cosines, sines) = rotation.row(row);
-                let heads = Heads { head_dim: shape.head_dim, scale, cosines, sines, keys, values };
+                let heads = Heads {
+                    head_dim: shape.head_dim,
+                    scale,
+                    cosines,
+                    sines,
+                    keys,
+                    values,
+                };
                 crate::dispatch::attend_heads(count, heads, q, y);
                 head += count;
             }
@@ -229,7 +239,9 @@ fn dot<H: ReadHalves, const G: usize>(queries: &[[f32; HEAD_DIM_MAX]; G], key: &
     for (chunk, halves) in key.as_chunks::<8>().0.iter().enumerate() {
         let key = H::eight(halves);
         for head in 0..G {
-            let query: &[f32; 8] = queries[head][8 * chunk..].first_chunk().expect("heads are at most HEAD_DIM_MAX wide");
+            let query: &[f32; 8] = queries[head][8 * chunk..]
+                .first_chunk()
+                .expect("heads are at most HEAD_DIM_MAX wide");
             for lane in 0..8 {
                 lanes[head][lane] = madd::<H>(key[lane], query[lane], lanes[head][lane]);
             }
@@ -246,8 +258,9 @@ fn add_weighted<H: ReadHalves, const G: usize>(sums: &mut [[f32; HEAD_DIM_MAX]; 
     for (chunk, halves) in value.as_chunks::<8>().0.iter().enumerate() {
         let value = H::eight(halves);
         for head in 0..G {
-            let sums: &mut [f32; 8] =
-                sums[head][8 * chunk..].first_chunk_mut().expect("heads are at most HEAD_DIM_MAX wide");
+            let sums: &mut [f32; 8] = sums[head][8 * chunk..]
+                .first_chunk_mut()
+                .expect("heads are at most HEAD_DIM_MAX wide");
             for lane in 0..8 {
                 sums[lane] = madd::<H>(value[lane], weights[head], sums[lane]);
             }
@@ -257,7 +270,11 @@ fn add_weighted<H: ReadHalves, const G: usize>(sums: &mut [[f32; HEAD_DIM_MAX]; 
 
 #[inline(always)]
 fn madd<H: ReadHalves>(a: f32, b: f32, c: f32) -> f32 {
-    if H::FMA { multiply_add::<true>(a, b, c) } else { multiply_add::<false>(a, b, c) }
+    if H::FMA {
+        multiply_add::<true>(a, b, c)
+    } else {
+        multiply_add::<false>(a, b, c)
+    }
 }
 
 #[inline(always)]

@@ -24,7 +24,10 @@ impl Level {
     /// Every level that this processor can run, the best last.
     #[must_use]
     pub fn available() -> Vec<Level> {
-        [Level::Portable, Level::Avx2].into_iter().filter(|level| *level <= Level::best()).collect()
+        [Level::Portable, Level::Avx2]
+            .into_iter()
+            .filter(|level| *level <= Level::best())
+            .collect()
     }
 
     /// The best level that this processor can run.

@@ -15,7 +15,12 @@ const ROWS_PER_TASK_MIN: usize = 4;
 pub fn rms_norm(pool: &ThreadPool, x: &[f32], weights: &[f32], epsilon: f32, y: &mut [f32]) {
     assert!(x.len() == y.len() && !weights.is_empty() && x.len().is_multiple_of(weights.len()));
     by_rows(pool, x.len() / weights.len(), weights.len(), y, &|rows, y| {
-        crate::dispatch::rms_norm(&x[rows.start * weights.len()..rows.end * weights.len()], weights, epsilon, y);
+        crate::dispatch::rms_norm(
+            &x[rows.start * weights.len()..rows.end * weights.len()],
+            weights,
+            epsilon,
+            y,
+        );
     });
 }
 

@@ -8,7 +8,11 @@ pub fn f16_to_f32(half: u16) -> f32 {
     let magnitude = u32::from(half & 0x7fff);
     // Shifted into place the exponent is 112 too small; the multiplication mends it, for subnormal numbers too.
     let finite = f32::from_bits(magnitude << 13) * f32::from_bits(0x7780_0000);
-    let bits = if magnitude >= 0x7c00 { (magnitude << 13) | 0x7f80_0000 } else { finite.to_bits() };
+    let bits = if magnitude >= 0x7c00 {
+        (magnitude << 13) | 0x7f80_0000
+    } else {
+        finite.to_bits()
+    };
     f32::from_bits(sign | bits)
 }
 

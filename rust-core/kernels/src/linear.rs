@@ -23,7 +23,12 @@ impl<'a> Matrix<'a> {
     /// A view of `rows × columns` weights; `None` when the data does not have exactly the size of that shape.
     #[must_use]
     pub fn new(tensor_type: TensorType, rows: usize, columns: usize, data: &'a [u8]) -> Option<Matrix<'a>> {
-        (tensor_type.packed_bytes(rows, columns) == Some(data.len())).then_some(Matrix { tensor_type, rows, columns, data })
+        (tensor_type.packed_bytes(rows, columns) == Some(data.len())).then_some(Matrix {
+            tensor_type,
+            rows,
+            columns,
+            data,
+        })
     }
 
     /// Outputs.
@@ -90,15 +95,30 @@ pub(crate) fn multiply_at(level: Level, pool: &ThreadPool, input: Input<'_>, pro
     let columns = first.weights.columns;
     let rows = input.x.len() / columns;
     for product in products.iter() {
-        assert_eq!(product.weights.columns, columns, "all products of a section share the input");
+        assert_eq!(
+            product.weights.columns, columns,
+            "all products of a section share the input"
+        );
         assert_eq!(product.y.len(), rows * product.weights.rows, "length of the result");
-        assert!(product.residual.is_none_or(|residual| residual.len() == product.y.len()), "length of the residual");
+        assert!(
+            product
+                .residual
+                .is_none_or(|residual| residual.len() == product.y.len()),
+            "length of the residual"
+        );
         if product.weights.tensor_type.is_quantized() {
-            assert!(input.quantized.columns() == columns && input.quantized.rows() == rows, "quantised input");
+            assert!(
+                input.quantized.columns() == columns && input.quantized.rows() == rows,
+                "quantised input"
+            );
         }
     }
     let panels: usize = products.iter().map(|product| product.weights.panels()).sum();
-    let panels_per_task = if pool.threads() == 1 { panels } else { panels.div_ceil(pool.threads() * 4).max(1) };
+    let panels_per_task = if pool.threads() == 1 {
+        panels
+    } else {
+        panels.div_ceil(pool.threads() * 4).max(1)
+    };
     let jobs: Vec<Job<'_>> = products.iter_mut().map(Job::new).collect();
     pool.run(panels.div_ceil(panels_per_task), &|task| {
         let (mut start, end) = (task * panels_per_task, panels.min((task + 1) * panels_per_task));
@@ -122,7 +142,11 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     fn new(product: &'a mut Product<'_>) -> Job<'a> {
-        Job { weights: product.weights, residual: product.residual, y: SharedMut::new(product.y) }
+        Job {
+            weights: product.weights,
+            residual: product.residual,
+            y: SharedMut::new(product.y),
+        }
     }
 
     /// Writes up to 16 outputs of one row, from the panel's first output on.
@@ -152,10 +176,25 @@ fn compute_panel(level: Level, input: Input<'_>, rows: usize, job: &Job<'_>, pan
         if job.weights.tensor_type.is_quantized() {
             let bytes = PANEL_ROWS * job.weights.columns / BLOCK_COLUMNS * job.weights.tensor_type.block_bytes();
             let data = &job.weights.data[panel * bytes..][..bytes];
-            crate::dispatch::quantized_tile(level, job.weights.tensor_type, data, input.quantized, row, &mut outputs[..count]);
+            crate::dispatch::quantized_tile(
+                level,
+                job.weights.tensor_type,
+                data,
+                input.quantized,
+                row,
+                &mut outputs[..count],
+            );
         } else {
-            let tile = FloatTile { weights: job.weights, first: panel * PANEL_ROWS };
-            crate::dispatch::float_tile(level, tile, &input.x[row * job.weights.columns..], &mut outputs[..count]);
+            let tile = FloatTile {
+                weights: job.weights,
+                first: panel * PANEL_ROWS,
+            };
+            crate::dispatch::float_tile(
+                level,
+                tile,
+                &input.x[row * job.weights.columns..],
+                &mut outputs[..count],
+            );
         }
         for (index, outputs) in outputs[..count].iter().enumerate() {
             job.store(row + index, panel, outputs);

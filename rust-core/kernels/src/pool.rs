@@ -56,7 +56,11 @@ impl ThreadPool {
             job: Mutex::new(None),
             wake: Condvar::new(),
         });
-        let mut pool = ThreadPool { shared, workers: Vec::new(), section: Mutex::new(()) };
+        let mut pool = ThreadPool {
+            shared,
+            workers: Vec::new(),
+            section: Mutex::new(()),
+        };
         for index in 1..threads.clamp(1, THREADS_MAX) {
             let shared = pool.shared.clone();
             let builder = std::thread::Builder::new().name(format!("whimbrel-compute-{index}"));
@@ -98,9 +102,16 @@ impl ThreadPool {
         let mut spins = 0u32;
         while shared.busy.load(Ordering::Acquire) > 0 {
             spins += 1;
-            if spins.is_multiple_of(1 << 10) { std::thread::yield_now() } else { std::hint::spin_loop() }
+            if spins.is_multiple_of(1 << 10) {
+                std::thread::yield_now()
+            } else {
+                std::hint::spin_loop()
+            }
         }
-        assert!(!shared.failed.load(Ordering::Relaxed), "a task of a parallel section panicked");
+        assert!(
+            !shared.failed.load(Ordering::Relaxed),
+            "a task of a parallel section panicked"
+        );
     }
 }
 
@@ -187,7 +198,10 @@ mod tests {
                     pool.run(tasks, &|index| {
                         counts[index].fetch_add(1, Ordering::Relaxed);
                     });
-                    assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1), "{threads} {tasks}");
+                    assert!(
+                        counts.iter().all(|count| count.load(Ordering::Relaxed) == 1),
+                        "{threads} {tasks}"
+                    );
                 }
             }
         }

@@ -17,7 +17,11 @@ unsafe impl<T: Send> Sync for SharedMut<'_, T> {}
 
 impl<'a, T> SharedMut<'a, T> {
     pub(crate) fn new(slice: &'a mut [T]) -> SharedMut<'a, T> {
-        SharedMut { pointer: slice.as_mut_ptr(), length: slice.len(), marker: PhantomData }
+        SharedMut {
+            pointer: slice.as_mut_ptr(),
+            length: slice.len(),
+            marker: PhantomData,
+        }
     }
 
     /// The elements `first..last`.
@@ -27,7 +31,10 @@ impl<'a, T> SharedMut<'a, T> {
     #[inline(always)]
     #[allow(clippy::mut_from_ref, reason = "disjointness is the callers' promise")]
     pub(crate) unsafe fn slice(&self, first: usize, last: usize) -> &mut [T] {
-        assert!(first <= last && last <= self.length, "range outside of the shared slice");
+        assert!(
+            first <= last && last <= self.length,
+            "range outside of the shared slice"
+        );
         // SAFETY: the range was just checked, and the caller promises that it overlaps no other.
         unsafe { std::slice::from_raw_parts_mut(self.pointer.add(first), last - first) }
     }

@@ -94,7 +94,11 @@ impl TensorType {
     /// Bytes of a matrix in our order, padding included; `None` as in [`TensorType::row_bytes`].
     #[must_use]
     pub fn packed_bytes(self, rows: usize, columns: usize) -> Option<usize> {
-        let rows = if self.is_quantized() { rows.checked_next_multiple_of(PANEL_ROWS)? } else { rows };
+        let rows = if self.is_quantized() {
+            rows.checked_next_multiple_of(PANEL_ROWS)?
+        } else {
+            rows
+        };
         rows.checked_mul(self.row_bytes(columns)?)
     }
 }
@@ -113,7 +117,11 @@ impl std::fmt::Display for TensorType {
 pub fn pack(tensor_type: TensorType, rows: usize, columns: usize, ggml: &[u8], packed: &mut [u8]) {
     let row_bytes = tensor_type.row_bytes(columns).expect("the columns fill whole blocks");
     assert_eq!(ggml.len(), rows * row_bytes, "length of the GGML rows");
-    assert_eq!(Some(packed.len()), tensor_type.packed_bytes(rows, columns), "length of the packed matrix");
+    assert_eq!(
+        Some(packed.len()),
+        tensor_type.packed_bytes(rows, columns),
+        "length of the packed matrix"
+    );
     if !tensor_type.is_quantized() {
         packed.copy_from_slice(ggml);
         return;
@@ -132,7 +140,11 @@ pub fn pack(tensor_type: TensorType, rows: usize, columns: usize, ggml: &[u8], p
 
 /// Bytes of scales (and minimums) before the values in a packed block.
 pub(crate) const fn header_bytes(tensor_type: TensorType) -> usize {
-    if matches!(tensor_type, TensorType::Q4_1) { 4 * PANEL_ROWS } else { 2 * PANEL_ROWS }
+    if matches!(tensor_type, TensorType::Q4_1) {
+        4 * PANEL_ROWS
+    } else {
+        2 * PANEL_ROWS
+    }
 }
 
 fn pack_block(tensor_type: TensorType, row: usize, block: &[u8], target: &mut [u8]) {
@@ -150,7 +162,13 @@ fn pack_block(tensor_type: TensorType, row: usize, block: &[u8], target: &mut [u
         return;
     }
     // GGML keeps column c in the low half of byte c and column c + 16 in its high half.
-    let nibble = |column: usize| if column < 16 { values[column] & 15 } else { values[column - 16] >> 4 };
+    let nibble = |column: usize| {
+        if column < 16 {
+            values[column] & 15
+        } else {
+            values[column - 16] >> 4
+        }
+    };
     for group in 0..4 {
         for byte in 0..4 {
             let column = 8 * group + byte;
@@ -170,13 +188,23 @@ pub fn unpack_row(tensor_type: TensorType, packed: &[u8], row: usize, row_values
     let half = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
     match tensor_type {
         TensorType::F32 => {
-            for (value, bytes) in row_values.iter_mut().zip(packed[row * row_bytes..][..row_bytes].chunks_exact(4)) {
+            for (value, bytes) in row_values
+                .iter_mut()
+                .zip(packed[row * row_bytes..][..row_bytes].chunks_exact(4))
+            {
                 *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
             }
         }
         TensorType::F16 | TensorType::Bf16 => {
-            let convert = if tensor_type == TensorType::F16 { f16_to_f32 } else { bf16_to_f32 };
-            for (value, bytes) in row_values.iter_mut().zip(packed[row * row_bytes..][..row_bytes].chunks_exact(2)) {
+            let convert = if tensor_type == TensorType::F16 {
+                f16_to_f32
+            } else {
+                bf16_to_f32
+            };
+            for (value, bytes) in row_values
+                .iter_mut()
+                .zip(packed[row * row_bytes..][..row_bytes].chunks_exact(2))
+            {
                 *value = convert(half(bytes));
             }
         }
@@ -202,7 +230,11 @@ fn unpack_block(tensor_type: TensorType, lane: usize, block: &[u8], values: &mut
         }
         return;
     }
-    let (offset, minimum) = if tensor_type == TensorType::Q4_1 { (0.0, half(PANEL_ROWS + lane)) } else { (8.0, 0.0) };
+    let (offset, minimum) = if tensor_type == TensorType::Q4_1 {
+        (0.0, half(PANEL_ROWS + lane))
+    } else {
+        (8.0, 0.0)
+    };
     for (group, eight) in values.chunks_exact_mut(8).enumerate() {
         for byte in 0..4 {
             let pair = groups[64 * group + 4 * lane + byte];

@@ -11,7 +11,10 @@ struct Numbers(u64);
 
 impl Numbers {
     fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 40) as f32) / ((1u64 << 23) as f32) - 1.0
     }
 
@@ -71,7 +74,10 @@ fn assert_close(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
     let scale = expected.iter().fold(1e-3f64, |a, b| a.max(b.abs()));
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
         let difference = (f64::from(*found) - expected).abs() / scale;
-        assert!(difference <= tolerance, "{what}: value {index} is {found}, expected {expected}");
+        assert!(
+            difference <= tolerance,
+            "{what}: value {index} is {found}, expected {expected}"
+        );
     }
 }
 
@@ -87,13 +93,20 @@ fn half_precision_converts_both_ways() {
             _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
         };
         let expected = if sign == 1 { -magnitude } else { magnitude };
-        assert!(f64::from(float) == expected || (float.is_nan() && expected.is_nan()), "{half:#06x}: {float}");
+        assert!(
+            f64::from(float) == expected || (float.is_nan() && expected.is_nan()),
+            "{half:#06x}: {float}"
+        );
         if !float.is_nan() {
             assert_eq!(f32_to_f16(float), half, "{half:#06x} comes back");
         }
     }
     // Halfway cases go to the even neighbour, beyond the largest to infinity.
-    for (float, half) in [(1.0 + 2f32.powi(-11), 0x3c00), (1.0 + 3.0 * 2f32.powi(-11), 0x3c02), (65_520.0, 0x7c00)] {
+    for (float, half) in [
+        (1.0 + 2f32.powi(-11), 0x3c00),
+        (1.0 + 3.0 * 2f32.powi(-11), 0x3c02),
+        (65_520.0, 0x7c00),
+    ] {
         assert_eq!(f32_to_f16(float), half, "{float}");
     }
 }
@@ -125,8 +138,10 @@ fn check_product(tensor_type: TensorType, rows: usize, columns: usize, tokens: u
     let weights = Matrix::new(tensor_type, rows, columns, &packed).unwrap();
     let x = numbers.many(tokens * columns);
     let added = residual.then(|| numbers.many(tokens * rows));
-    let floats: Vec<Vec<f32>> =
-        ggml.chunks_exact(tensor_type.row_bytes(columns).unwrap()).map(|row| dequantize(tensor_type, row)).collect();
+    let floats: Vec<Vec<f32>> = ggml
+        .chunks_exact(tensor_type.row_bytes(columns).unwrap())
+        .map(|row| dequantize(tensor_type, row))
+        .collect();
     let mut expected = Vec::new();
     for (token, x) in x.chunks_exact(columns).enumerate() {
         for (row, weights) in floats.iter().enumerate() {
@@ -142,9 +157,24 @@ fn check_product(tensor_type: TensorType, rows: usize, columns: usize, tokens: u
         }
         for level in Level::available() {
             let mut y = vec![f32::NAN; tokens * rows];
-            let product = Product { weights, residual: added.as_deref(), y: &mut y };
-            multiply_at(level, &pool, Input { x: &x, quantized: &quantized }, &mut [product]);
-            let what = format!("{tensor_type} {rows}×{columns}, {tokens} tokens, {}, {threads} threads", level.name());
+            let product = Product {
+                weights,
+                residual: added.as_deref(),
+                y: &mut y,
+            };
+            multiply_at(
+                level,
+                &pool,
+                Input {
+                    x: &x,
+                    quantized: &quantized,
+                },
+                &mut [product],
+            );
+            let what = format!(
+                "{tensor_type} {rows}×{columns}, {tokens} tokens, {}, {threads} threads",
+                level.name()
+            );
             let tolerance = if tensor_type.is_quantized() { 0.02 } else { 1e-5 };
             assert_close(&what, &y, &expected, tolerance);
         }
@@ -174,7 +204,9 @@ fn quantised_products_are_exact_on_integers() {
         let ggml = numbers.ggml(tensor_type, rows, columns);
         let mut packed = vec![0; tensor_type.packed_bytes(rows, columns).unwrap()];
         pack(tensor_type, rows, columns, &ggml, &mut packed);
-        let mut x: Vec<f32> = (0..tokens * columns).map(|_| (numbers.next() * 127.0).round()).collect();
+        let mut x: Vec<f32> = (0..tokens * columns)
+            .map(|_| (numbers.next() * 127.0).round())
+            .collect();
         x.iter_mut().step_by(32).for_each(|first| *first = 127.0);
         let mut quantized = Activations::default();
         quantized.quantize(&pool, &x, columns);
@@ -182,14 +214,32 @@ fn quantised_products_are_exact_on_integers() {
         for x in x.chunks_exact(columns) {
             for row in ggml.chunks_exact(tensor_type.row_bytes(columns).unwrap()) {
                 let weights = dequantize(tensor_type, row);
-                expected.push(weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum::<f64>());
+                expected.push(
+                    weights
+                        .iter()
+                        .zip(x)
+                        .map(|(w, x)| f64::from(*w) * f64::from(*x))
+                        .sum::<f64>(),
+                );
             }
         }
         for level in Level::available() {
             let mut y = vec![0.0; tokens * rows];
             let weights = Matrix::new(tensor_type, rows, columns, &packed).unwrap();
-            let product = Product { weights, residual: None, y: &mut y };
-            multiply_at(level, &pool, Input { x: &x, quantized: &quantized }, &mut [product]);
+            let product = Product {
+                weights,
+                residual: None,
+                y: &mut y,
+            };
+            multiply_at(
+                level,
+                &pool,
+                Input {
+                    x: &x,
+                    quantized: &quantized,
+                },
+                &mut [product],
+            );
             assert_close(&format!("{tensor_type} {}", level.name()), &y, &expected, 1e-6);
         }
     }
@@ -202,7 +252,10 @@ fn several_products_share_one_section() {
     let x = numbers.many(3 * 64);
     let mut quantized = Activations::default();
     quantized.quantize(&pool, &x, 64);
-    let input = Input { x: &x, quantized: &quantized };
+    let input = Input {
+        x: &x,
+        quantized: &quantized,
+    };
     let packed: Vec<Vec<u8>> = [(TensorType::Q4_1, 40), (TensorType::F32, 7), (TensorType::Q8_0, 16)]
         .map(|(tensor_type, rows)| {
             let ggml = numbers.ggml(tensor_type, rows, 64);
@@ -220,12 +273,27 @@ fn several_products_share_one_section() {
     let mut alone = together.clone();
     {
         let outputs = together.iter_mut();
-        let mut products: Vec<Product<'_>> =
-            matrices.iter().zip(outputs).map(|(weights, y)| Product { weights: *weights, residual: None, y }).collect();
+        let mut products: Vec<Product<'_>> = matrices
+            .iter()
+            .zip(outputs)
+            .map(|(weights, y)| Product {
+                weights: *weights,
+                residual: None,
+                y,
+            })
+            .collect();
         crate::multiply(&pool, input, &mut products);
     }
     for (weights, y) in matrices.iter().zip(&mut alone) {
-        crate::multiply(&pool, input, &mut [Product { weights: *weights, residual: None, y }]);
+        crate::multiply(
+            &pool,
+            input,
+            &mut [Product {
+                weights: *weights,
+                residual: None,
+                y,
+            }],
+        );
     }
     assert_eq!(together, alone);
 }
@@ -243,7 +311,11 @@ fn norm_and_gate_agree_with_plain_arithmetic() {
             for x in x.chunks_exact(columns) {
                 let mean = x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / columns as f64;
                 let scale = 1.0 / (mean + 1e-5).sqrt();
-                expected.extend(x.iter().zip(&weights).map(|(x, w)| f64::from(*x) * scale * f64::from(*w)));
+                expected.extend(
+                    x.iter()
+                        .zip(&weights)
+                        .map(|(x, w)| f64::from(*x) * scale * f64::from(*w)),
+                );
             }
             assert_close("rms_norm", &y, &expected, 1e-6);
 
@@ -252,8 +324,11 @@ fn norm_and_gate_agree_with_plain_arithmetic() {
             let mut y = up.clone();
             swiglu(&pool, columns, &gate, &mut y);
             let silu = |v: f64| v / (1.0 + (-v).exp());
-            let expected: Vec<f64> =
-                gate.iter().zip(&up).map(|(g, u)| silu(f64::from(*g)) * f64::from(*u)).collect();
+            let expected: Vec<f64> = gate
+                .iter()
+                .zip(&up)
+                .map(|(g, u)| silu(f64::from(*g)) * f64::from(*u))
+                .collect();
             assert_close("swiglu", &y, &expected, 1e-6);
         }
     }
@@ -264,7 +339,10 @@ fn the_exponential_is_accurate_and_bounded() {
     for step in -8_700..=8_800 {
         let x = step as f32 * 0.01;
         let (found, expected) = (f64::from(crate::elementwise::exp::<false>(x)), f64::from(x).exp());
-        assert!((found / expected - 1.0).abs() < 3e-7, "exp({x}) = {found}, expected {expected}");
+        assert!(
+            (found / expected - 1.0).abs() < 3e-7,
+            "exp({x}) = {found}, expected {expected}"
+        );
     }
     assert!(crate::elementwise::exp::<false>(f32::NEG_INFINITY) < 1e-37);
     assert!(crate::elementwise::exp::<false>(f32::INFINITY).is_finite());
@@ -274,7 +352,12 @@ fn the_exponential_is_accurate_and_bounded() {
 fn check_attention(heads: usize, kv_heads: usize, head_dim: usize, pairs: usize, threads: usize) {
     let mut numbers = Numbers(heads as u64);
     let (first, second) = (70usize, 3usize);
-    let shape = AttentionShape { heads, kv_heads, head_dim, capacity: first + second + 5 };
+    let shape = AttentionShape {
+        heads,
+        kv_heads,
+        head_dim,
+        capacity: first + second + 5,
+    };
     let rows = first + second;
     let (q, k, v) = (
         numbers.many(rows * heads * head_dim),
@@ -283,20 +366,47 @@ fn check_attention(heads: usize, kv_heads: usize, head_dim: usize, pairs: usize,
     );
     let angle = |position: usize, pair: usize| position as f64 * 0.7f64.powi(pair as i32);
     let table = |range: std::ops::Range<usize>| -> (Vec<f32>, Vec<f32>) {
-        let angles: Vec<f64> = range.flat_map(|position| (0..pairs).map(move |pair| angle(position, pair))).collect();
-        (angles.iter().map(|a| a.cos() as f32).collect(), angles.iter().map(|a| a.sin() as f32).collect())
+        let angles: Vec<f64> = range
+            .flat_map(|position| (0..pairs).map(move |pair| angle(position, pair)))
+            .collect();
+        (
+            angles.iter().map(|a| a.cos() as f32).collect(),
+            angles.iter().map(|a| a.sin() as f32).collect(),
+        )
     };
     let pool = ThreadPool::new(threads).unwrap();
     let (mut keys, mut values) = (vec![0; shape.cache_values()], vec![0; shape.cache_values()]);
     let mut found = vec![0.0; q.len()];
     for range in [0..first, first..rows] {
         let (cosines, sines) = table(range.clone());
-        let rotation = Rotation { pairs, cosines: &cosines, sines: &sines };
+        let rotation = Rotation {
+            pairs,
+            cosines: &cosines,
+            sines: &sines,
+        };
         let kv = range.start * kv_heads * head_dim..range.end * kv_heads * head_dim;
-        append_kv(shape, range.start, rotation, &mut k[kv.clone()].to_vec(), &v[kv], &mut keys, &mut values);
+        append_kv(
+            shape,
+            range.start,
+            rotation,
+            &mut k[kv.clone()].to_vec(),
+            &v[kv],
+            &mut keys,
+            &mut values,
+        );
         let own = range.start * heads * head_dim..range.end * heads * head_dim;
         let y = &mut found[own.clone()];
-        attend(&pool, shape, range.start, 0.3, rotation, &mut q[own].to_vec(), &keys, &values, y);
+        attend(
+            &pool,
+            shape,
+            range.start,
+            0.3,
+            rotation,
+            &mut q[own].to_vec(),
+            &keys,
+            &values,
+            y,
+        );
     }
     let rotate = |head: &[f32], position: usize| -> Vec<f64> {
         let mut out: Vec<f64> = head.iter().map(|v| f64::from(*v)).collect();
@@ -322,20 +432,32 @@ fn check_attention(heads: usize, kv_heads: usize, head_dim: usize, pairs: usize,
                 .collect();
             let total: f64 = weights.iter().sum();
             for dim in 0..head_dim {
-                let sum: f64 =
-                    weights.iter().enumerate().map(|(p, w)| w * halved(f64::from(v[at(p) + dim]))).sum();
+                let sum: f64 = weights
+                    .iter()
+                    .enumerate()
+                    .map(|(p, w)| w * halved(f64::from(v[at(p) + dim])))
+                    .sum();
                 expected.push(sum / total);
             }
         }
     }
-    assert_close(&format!("attention {heads}/{kv_heads} × {head_dim}"), &found, &expected, 3e-4);
+    assert_close(
+        &format!("attention {heads}/{kv_heads} × {head_dim}"),
+        &found,
+        &expected,
+        3e-4,
+    );
 }
 
 #[test]
 fn attention_agrees_with_plain_arithmetic() {
-    for (heads, kv_heads, head_dim, pairs, threads) in
-        [(9, 3, 64, 32, 1), (4, 4, 16, 8, 2), (14, 2, 8, 4, 1), (5, 1, 40, 12, 3), (2, 1, 256, 128, 1)]
-    {
+    for (heads, kv_heads, head_dim, pairs, threads) in [
+        (9, 3, 64, 32, 1),
+        (4, 4, 16, 8, 2),
+        (14, 2, 8, 4, 1),
+        (5, 1, 40, 12, 3),
+        (2, 1, 256, 128, 1),
+    ] {
         check_attention(heads, kv_heads, head_dim, pairs, threads);
     }
 }

@@ -18,7 +18,10 @@ pub(crate) fn quantized_tile(
     first: usize,
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
-    assert_eq!(panel.len(), PANEL_ROWS * activations.columns() / BLOCK_COLUMNS * tensor_type.block_bytes());
+    assert_eq!(
+        panel.len(),
+        PANEL_ROWS * activations.columns() / BLOCK_COLUMNS * tensor_type.block_bytes()
+    );
     match (tensor_type, outputs.len()) {
         (TensorType::Q4_0, 4) => rows::<0, 4>(panel, activations, first, outputs),
         (TensorType::Q4_0, 3) => rows::<0, 3>(panel, activations, first, outputs),
@@ -53,10 +56,16 @@ fn rows<const KIND: u8, const M: usize>(
     let mut totals = [[_mm256_setzero_ps(); 2]; M];
     for (index, block) in panel.chunks_exact(PANEL_ROWS * tensor_type.block_bytes()).enumerate() {
         let values: [&[i8; BLOCK_COLUMNS]; M] = std::array::from_fn(|row| {
-            inputs[row].0[index * BLOCK_COLUMNS..].first_chunk().expect("a row holds whole blocks")
+            inputs[row].0[index * BLOCK_COLUMNS..]
+                .first_chunk()
+                .expect("a row holds whole blocks")
         });
         let groups = &block[header_bytes(tensor_type)..];
-        let sums = if KIND == 8 { byte_sums::<M>(groups, &values) } else { nibble_sums::<M>(groups, &values) };
+        let sums = if KIND == 8 {
+            byte_sums::<M>(groups, &values)
+        } else {
+            nibble_sums::<M>(groups, &values)
+        };
         let scales = halves(block, 0);
         for row in 0..M {
             let (scale, sum) = (inputs[row].1[index], inputs[row].2[index]);
@@ -95,7 +104,10 @@ fn halves(block: &[u8], at: usize) -> [__m256; 2] {
     // SAFETY: 32 bytes are there.
     unsafe {
         let pointer = bytes.as_ptr().cast();
-        [_mm256_cvtph_ps(_mm_loadu_si128(pointer)), _mm256_cvtph_ps(_mm_loadu_si128(pointer.add(1)))]
+        [
+            _mm256_cvtph_ps(_mm_loadu_si128(pointer)),
+            _mm256_cvtph_ps(_mm_loadu_si128(pointer.add(1))),
+        ]
     }
 }
 
