@@ -86,7 +86,11 @@ impl From<ClientError> for CoreError {
             ClientError::Engine(error) => error.into(),
             ClientError::Closed { what } => CoreError::Closed { what: what.into() },
             ClientError::Busy => CoreError::Busy,
-            ClientError::Limit { what, limit, found } => CoreError::LimitExceeded { what: what.into(), limit, found },
+            ClientError::Limit { what, limit, found } => CoreError::LimitExceeded {
+                what: what.into(),
+                limit,
+                found,
+            },
             ClientError::Thread(_) => CoreError::Internal { code: 3, reason },
             ClientError::Stopped => CoreError::Internal { code: 4, reason },
         }
@@ -104,10 +108,18 @@ impl From<EngineError> for CoreError {
             | EngineError::Tokenizer { .. } => CoreError::BundleCorrupt { reason },
             EngineError::LayoutVersion { .. } | EngineError::Graph { .. } => CoreError::UnsupportedBundle { reason },
             EngineError::ContextFull { needed, limit } => CoreError::ContextFull { needed, limit },
-            EngineError::Option { option, expected, found } => {
-                CoreError::InvalidOption { option: option.into(), expected, found }
-            }
-            EngineError::Memory { context_length, bytes, .. } => CoreError::OutOfMemory { context_length, bytes },
+            EngineError::Option {
+                option,
+                expected,
+                found,
+            } => CoreError::InvalidOption {
+                option: option.into(),
+                expected,
+                found,
+            },
+            EngineError::Memory {
+                context_length, bytes, ..
+            } => CoreError::OutOfMemory { context_length, bytes },
             EngineError::Run { .. } => CoreError::Internal { code: 1, reason },
             EngineError::Template { .. } => CoreError::Internal { code: 2, reason },
             EngineError::Write { .. } => CoreError::Internal { code: 5, reason },
@@ -125,18 +137,37 @@ mod tests {
     fn translates() {
         let text = String::from;
         check(
-            EngineError::BundleMissing { path: "p".into(), reason: text("r") },
+            EngineError::BundleMissing {
+                path: "p".into(),
+                reason: text("r"),
+            },
             "bundle missing: no bundle at p: r",
         );
-        check(EngineError::Corrupt { file: text("f"), reason: text("r") }, "bundle corrupt: f is damaged: r");
-        check(EngineError::Manifest { reason: text("r") }, "bundle corrupt: manifest.json: r");
+        check(
+            EngineError::Corrupt {
+                file: text("f"),
+                reason: text("r"),
+            },
+            "bundle corrupt: f is damaged: r",
+        );
+        check(
+            EngineError::Manifest { reason: text("r") },
+            "bundle corrupt: manifest.json: r",
+        );
         check(
             EngineError::LayoutVersion { found: 9, supported: 1 },
             "bundle not supported: the bundle has layout version 9, this engine reads 1",
         );
-        check(EngineError::ContextFull { needed: 9, limit: 8 }, "context full: 9 tokens needed, 8 available");
         check(
-            EngineError::Option { option: "top_p", expected: text("0 to 1"), found: text("2") },
+            EngineError::ContextFull { needed: 9, limit: 8 },
+            "context full: 9 tokens needed, 8 available",
+        );
+        check(
+            EngineError::Option {
+                option: "top_p",
+                expected: text("0 to 1"),
+                found: text("2"),
+            },
             "top_p must be 0 to 1, not 2",
         );
         check(
@@ -145,8 +176,18 @@ mod tests {
         );
         check(ClientError::Busy, "the conversation is still answering");
         check(ClientError::Closed { what: "model" }, "the model is closed");
-        check(ClientError::Limit { what: "bytes of prompt", limit: 1, found: 2 }, "2 bytes of prompt, the limit is 1");
-        check(ClientError::Stopped, "internal error 4: the inference thread has stopped");
+        check(
+            ClientError::Limit {
+                what: "bytes of prompt",
+                limit: 1,
+                found: 2,
+            },
+            "2 bytes of prompt, the limit is 1",
+        );
+        check(
+            ClientError::Stopped,
+            "internal error 4: the inference thread has stopped",
+        );
     }
 
     fn check(error: impl Into<ClientError>, expected: &str) {

@@ -10,8 +10,8 @@ pub use error::CoreError;
 pub use logging::{LogLevel, LogSink, LogSinkError, set_log_level, set_log_sink};
 pub use objects::{Answer, Client, Conversation, Model};
 pub use records::{
-    AnswerEvent, ContextPolicy, ConversationOptions, FinishReason, GenerationOptions, Message, ModelInfo, OpenOptions, Role,
-    Statistics,
+    AnswerEvent, ContextPolicy, ConversationOptions, FinishReason, GenerationOptions, Message, ModelInfo, OpenOptions,
+    Role, Statistics,
 };
 
 uniffi::setup_scaffolding!();

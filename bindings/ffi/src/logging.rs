@@ -71,7 +71,9 @@ pub(crate) fn install() {
     });
 }
 
-static LOGGER: Logger = Logger { sink: RwLock::new(None) };
+static LOGGER: Logger = Logger {
+    sink: RwLock::new(None),
+};
 
 struct Logger {
     sink: RwLock<Option<Arc<dyn LogSink>>>,
@@ -89,7 +91,8 @@ impl Log for Logger {
         // Not called under the lock: a sink may set another sink.
         let sink = self.sink.read().unwrap_or_else(PoisonError::into_inner).clone();
         let taken = sink.is_some_and(|sink| {
-            sink.log(record.level().into(), record.target().into(), record.args().to_string()).is_ok()
+            sink.log(record.level().into(), record.target().into(), record.args().to_string())
+                .is_ok()
         });
         // What a failing sink did not take is not lost.
         if !taken {
@@ -106,8 +109,13 @@ fn platform_log(record: &Record<'_>) {
 
     use android_logger::{AndroidLogger, Config};
 
-    static ANDROID: LazyLock<AndroidLogger> =
-        LazyLock::new(|| AndroidLogger::new(Config::default().with_tag("whimbrel").with_max_level(LevelFilter::Trace)));
+    static ANDROID: LazyLock<AndroidLogger> = LazyLock::new(|| {
+        AndroidLogger::new(
+            Config::default()
+                .with_tag("whimbrel")
+                .with_max_level(LevelFilter::Trace),
+        )
+    });
     ANDROID.log(record);
 }
 

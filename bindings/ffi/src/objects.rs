@@ -67,7 +67,9 @@ impl Model {
         context_length: u32,
         options: GenerationOptions,
     ) -> Result<Arc<Answer>, CoreError> {
-        Ok(Arc::new(Answer(self.0.complete(&prompt, context_length, options.into()).await?)))
+        Ok(Arc::new(Answer(
+            self.0.complete(&prompt, context_length, options.into()).await?,
+        )))
     }
 
     /// Cancels the model's answers and closes it with its conversations. Returns at once; safe to call again.

@@ -52,7 +52,7 @@ pub struct ConversationOptions {
     /// Tokens of context, at most the model's own.
     #[uniffi(default = 2048)]
     pub context_length: u32,
-    /// The system message.
+    /// The system message; without it a plain one is used, and an empty text leaves it to the model.
     #[uniffi(default = None)]
     pub system: Option<String>,
     /// What happens when the context is full.
@@ -169,7 +169,11 @@ pub enum AnswerEvent {
 
 impl From<OpenOptions> for client::OpenOptions {
     fn from(from: OpenOptions) -> Self {
-        client::OpenOptions { threads: from.threads, verify: from.verify, variant: from.variant }
+        client::OpenOptions {
+            threads: from.threads,
+            verify: from.verify,
+            variant: from.variant,
+        }
     }
 }
 
@@ -246,11 +250,23 @@ impl From<client::Role> for Role {
 }
 
 pub(crate) fn messages_in(messages: Vec<Message>) -> Vec<client::Message> {
-    messages.into_iter().map(|from| client::Message { role: from.role.into(), content: from.content }).collect()
+    messages
+        .into_iter()
+        .map(|from| client::Message {
+            role: from.role.into(),
+            content: from.content,
+        })
+        .collect()
 }
 
 pub(crate) fn messages_out(messages: Vec<client::Message>) -> Vec<Message> {
-    messages.into_iter().map(|from| Message { role: from.role.into(), content: from.content }).collect()
+    messages
+        .into_iter()
+        .map(|from| Message {
+            role: from.role.into(),
+            content: from.content,
+        })
+        .collect()
 }
 
 impl From<client::Statistics> for Statistics {
@@ -279,7 +295,9 @@ pub(crate) fn events_out(events: Vec<client::AnswerEvent>) -> Vec<AnswerEvent> {
         .map(|from| match from {
             client::AnswerEvent::Prefilled { done, total } => AnswerEvent::Prefilled { done, total },
             client::AnswerEvent::Text(text) => AnswerEvent::Text { text },
-            client::AnswerEvent::Finished(statistics) => AnswerEvent::Finished { statistics: statistics.into() },
+            client::AnswerEvent::Finished(statistics) => AnswerEvent::Finished {
+                statistics: statistics.into(),
+            },
         })
         .collect()
 }

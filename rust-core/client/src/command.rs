@@ -35,6 +35,17 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether nobody waits for the reply any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        match self {
+            Command::OpenModel { reply, .. } => reply.is_closed(),
+            Command::OpenConversation { reply, .. } | Command::Begin { reply, .. } => reply.is_closed(),
+            Command::Messages { reply, .. } => reply.is_closed(),
+        }
+    }
+}
+
 pub(crate) enum MessagesAction {
     Read,
     Reset,

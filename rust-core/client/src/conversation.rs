@@ -25,7 +25,8 @@ pub(crate) struct ConversationInner {
 }
 
 impl Conversation {
-    /// Asks a question. When the answer has ended, also by cancelling, question and answer are part of the conversation.
+    /// Asks a question. When the answer has ended, also by cancelling, question and answer are part of the conversation, unless
+    /// there was no answer at all.
     ///
     /// # Errors
     /// [`ClientError::Busy`] while an earlier answer is in the making (a cancelled one does not count);

@@ -83,18 +83,10 @@ impl Inference {
     }
 
     fn work(&mut self) {
-        loop {
-            // What is to be closed is taken before the commands and closed after them: whatever the commands open for a handle
-            // that is already gone, is closed in the same round.
-            let to_close = self.registry.take_to_close();
-            while let Ok(command) = self.commands.try_recv() {
+        while !self.registry.is_closing() {
+            if let Some(command) = self.next_command() {
                 self.carry_out(command);
-            }
-            to_close.into_iter().for_each(|owned| self.close(owned));
-            if self.registry.is_closing() {
-                break;
-            }
-            if !self.take_turn() {
+            } else if !self.take_turn() {
                 thread::park();
             }
         }
@@ -103,8 +95,25 @@ impl Inference {
         }
     }
 
+    /// The next command that somebody still waits for. What is to be closed is closed before, so that it no longer counts.
+    ///
+    /// A handle that is given up while it is being opened first drops its reply and then asks to be closed. So either the
+    /// command is found abandoned here, or the request to close comes after the opening.
+    fn next_command(&mut self) -> Option<Command> {
+        self.registry
+            .take_to_close()
+            .into_iter()
+            .for_each(|owned| self.close(owned));
+        while let Ok(command) = self.commands.try_recv() {
+            if !command.is_abandoned() {
+                return Some(command);
+            }
+        }
+        None
+    }
+
     fn carry_out(&mut self, command: Command) {
-        // A reply that nobody waits for any more is dropped: the handle's guard closes what was opened.
+        // A reply may find nobody: the handle's guard then closes what was opened.
         match command {
             Command::OpenModel {
                 id,
@@ -126,9 +135,6 @@ impl Inference {
     }
 
     fn open_model(&mut self, id: ModelId, path: &Path, options: &OpenOptions) -> Result<ModelInfo, ClientError> {
-        if self.registry.is_closing() {
-            return Err(ClientError::Closed { what: "client" });
-        }
         within("open models", self.models.len() as u64 + 1, MODELS_MAX)?;
         let model = Model::open(path, options)?;
         let info = ModelInfo {

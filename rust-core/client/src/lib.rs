@@ -5,7 +5,7 @@
 //! use whimbrel_client::{AnswerEvent, Client, ConversationOptions, GenerationOptions, OpenOptions, block_on};
 //!
 //! # fn main() -> Result<(), whimbrel_client::ClientError> {
-//! # let options: GenerationOptions = unreachable!();
+//! # let options = GenerationOptions::default();
 //! let client = Client::new()?;
 //! let model = block_on(client.open_model("bundle", OpenOptions::default()))?;
 //! let conversation = block_on(model.conversation(ConversationOptions::default()))?;

@@ -51,7 +51,7 @@ public enum ContextPolicy: Sendable, Equatable {
 public struct ConversationOptions: Sendable, Equatable {
     /// Tokens of context, at most the model's own. Their memory is reserved at once.
     public var contextLength: Int
-    /// The system message.
+    /// The system message; without it a plain one is used, and an empty text leaves it to the model.
     public var system: String?
     /// What happens when the context is full.
     public var contextPolicy: ContextPolicy

@@ -51,7 +51,7 @@ public enum class ContextPolicy {
  * How a conversation is kept.
  *
  * @property contextLength tokens of context, at most the model's own. Their memory is reserved at once.
- * @property system the system message.
+ * @property system the system message; without it a plain one is used, and an empty text leaves it to the model.
  * @property contextPolicy what happens when the context is full.
  */
 public data class ConversationOptions(

@@ -1,0 +1,107 @@
+import Testing
+import Whimbrel
+
+@Suite struct AnswerTests {
+    @Test func anAnswerStreamsProgressTextAndFigures() async throws {
+        try await withConversation { _, conversation in
+            let events = try await conversation.ask("Hello", options: GenerationOptions(maxTokens: 20)).all()
+            guard case .prefilled = events.first else { throw Failure.unexpected }
+            let statistics = try #require(events.statistics)
+            #expect(statistics.completionTokens == 20)
+            #expect(statistics.finishReason == .length)
+            #expect(events.count { $0.isText } > 1)
+            let expected = [Message(role: .user, content: "Hello"), Message(role: .assistant, content: events.text)]
+            #expect(try await conversation.messages().suffix(2) == expected)
+        }
+    }
+
+    @Test func cancellingTheTaskStopsTheCore() async throws {
+        try await withConversation { client, conversation in
+            let (begun, hasBegun) = AsyncStream<Void>.makeStream()
+            let reader = Task {
+                for try await event in conversation.ask("Hello", options: longAnswer) where event.isText {
+                    hasBegun.yield()
+                }
+            }
+            for await _ in begun { break }
+            reader.cancel()
+            try await reader.value
+            // Waits for the cancelled answer to end.
+            let cut = try #require(try await conversation.messages().last).content
+            #expect(client.activeAnswers == 0)
+            try await conversation.reset()
+            let whole = try await conversation.ask("Hello", options: longAnswer).all().text
+            #expect(whole.hasPrefix(cut) && cut.count < whole.count)
+        }
+    }
+
+    @Test func leavingTheStreamEarlyStopsTheCore() async throws {
+        try await withConversation { client, conversation in
+            for try await event in conversation.ask("Hello", options: longAnswer) where event.isText { break }
+            #expect(try await conversation.messages().last?.role == .assistant)
+            #expect(client.activeAnswers == 0)
+        }
+    }
+
+    @Test func aSlowReaderLosesNothing() async throws {
+        try await withConversation { client, conversation in
+            var slow: [AnswerEvent] = []
+            for try await event in conversation.ask("Hello", options: longAnswer) {
+                for _ in 0..<20 { await Task.yield() }
+                slow.append(event)
+            }
+            #expect(slow.statistics?.completionTokens == longAnswer.maxTokens)
+            try await conversation.reset()
+            #expect(try await conversation.ask("Hello", options: longAnswer).all().text == slow.text)
+            #expect(client.activeAnswers == 0)
+        }
+    }
+
+    @Test func twoConversationsTakeTurns() async throws {
+        try await withClient { client in
+            let model = try await client.openModel(at: Models.tiny)
+            var readers = [AsyncThrowingStream<AnswerEvent, any Error>.Iterator]()
+            for _ in 0..<2 {
+                readers.append(
+                    try await model.conversation(testContext).ask("Hello", options: longAnswer).makeAsyncIterator()
+                )
+            }
+            // Neither is read further before the other has something: with one after the other, the second never would.
+            for index in readers.indices {
+                var event = try await readers[index].next()
+                while event?.isText == false { event = try await readers[index].next() }
+                #expect(event?.isText == true)
+            }
+            #expect(client.activeAnswers == 2)
+            for index in readers.indices {
+                var last: AnswerEvent?
+                while let event = try await readers[index].next() { last = event }
+                #expect(last.map { [$0].statistics?.finishReason } == .length)
+            }
+        }
+    }
+
+    @Test func aRawCompletionGoesOnFromAText() async throws {
+        try await withClient { client in
+            let model = try await client.openModel(at: Models.tiny)
+            let options = GenerationOptions(maxTokens: 8)
+            let events = try await model.complete("Once upon a time", options: options, contextLength: 512).all()
+            #expect(events.statistics?.completionTokens == 8)
+        }
+    }
+
+    @Test func anEarlierConversationGoesOn() async throws {
+        try await withConversation { _, conversation in
+            let earlier = [
+                Message(role: .system, content: "Be brief."), Message(role: .user, content: "a"),
+                Message(role: .assistant, content: "b"),
+            ]
+            try await conversation.setMessages(earlier)
+            #expect(try await conversation.messages() == earlier)
+            _ = try await conversation.ask("c", options: GenerationOptions(maxTokens: 2)).all()
+            #expect(try await conversation.messages().count == 5)
+        }
+    }
+
+    enum Failure: Error { case unexpected }
+}

@@ -1,0 +1,84 @@
+import Foundation
+import Testing
+import Whimbrel
+
+/// The models that the tests run, as the script that starts them says.
+enum Models {
+    static let tiny = variable("WHIMBREL_TINY_BUNDLE")
+    static let smollm2 = variable("WHIMBREL_SMOLLM2_BUNDLE")
+
+    static func variable(_ name: String) -> String {
+        guard let value = ProcessInfo.processInfo.environment[name] else {
+            preconditionFailure("\(name) is not set: run scripts/swift-test.sh")
+        }
+        return value
+    }
+
+    /// Calls `body` with a copy of the tiny bundle to be damaged.
+    static func withCopyOfTiny(_ body: (URL) async throws -> Void) async throws {
+        let copy = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.copyItem(at: URL(fileURLWithPath: tiny), to: copy)
+        defer { try? FileManager.default.removeItem(at: copy) }
+        try await body(copy)
+    }
+}
+
+let testContext = ConversationOptions(contextLength: 512)
+
+/// More events than wait for a reader at once: such an answer cannot end before it is read.
+let longAnswer = GenerationOptions(maxTokens: 400)
+
+/// Runs a test on a client of its own and sees to it that the client ends.
+func withClient(_ body: (WhimbrelClient) async throws -> Void) async throws {
+    let client = try WhimbrelClient()
+    do { try await body(client) } catch {
+        await client.shutdown()
+        throw error
+    }
+    await client.shutdown()
+}
+
+func withConversation(
+    _ options: ConversationOptions = testContext,
+    _ body: (WhimbrelClient, Conversation) async throws -> Void
+) async throws {
+    try await withClient { client in
+        try await body(client, try await client.openModel(at: Models.tiny).conversation(options))
+    }
+}
+
+extension AsyncThrowingStream<AnswerEvent, any Error> {
+    func all() async throws -> [AnswerEvent] {
+        var events: [AnswerEvent] = []
+        for try await event in self { events.append(event) }
+        return events
+    }
+}
+
+extension [AnswerEvent] {
+    var text: String {
+        compactMap { event in
+            if case .text(let text) = event { text } else { nil }
+        }.joined()
+    }
+
+    var statistics: Statistics? {
+        if case .finished(let statistics) = last { statistics } else { nil }
+    }
+}
+
+extension AnswerEvent {
+    var isText: Bool { if case .text = self { true } else { false } }
+}
+
+/// Expects an error of a given case.
+func expectError(_ code: String, _ call: () async throws -> Void) async {
+    do {
+        try await call()
+        Issue.record("no error instead of \(code)")
+    } catch let error as WhimbrelError {
+        #expect(error.code == code)
+    } catch {
+        Issue.record("\(error) instead of \(code)")
+    }
+}
