@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use whimbrel_engine::{CancelFlag, FileEntry, LAYOUT_VERSION, Manifest, Source, TokenizerInfo, Variant, WeightsIndex};
+use whimbrel_engine::{
+    CancelFlag, ChatTemplate, FileEntry, LAYOUT_VERSION, Manifest, Source, TokenizerInfo, Variant, WeightsIndex,
+};
 use whimbrel_kernels::{PANEL_ROWS, TensorType, pack};
 
 use crate::architecture::Values;
@@ -90,6 +92,10 @@ pub fn import(options: &ImportOptions, progress: &mut dyn FnMut(Progress)) -> Re
     plan.check_vocabulary(vocabulary.parts.tokens.len())?;
     let licence = licence::of(&gguf, options.licence.as_deref())?;
     let tokenizer = vocabulary.parts.to_bytes()?;
+    if let Some(template) = &vocabulary.chat_template {
+        // A template that the engine cannot compile would make a bundle that it cannot open.
+        ChatTemplate::new(template)?;
+    }
 
     let folder = PartialFolder::create(&options.output, options.replace)?;
     let mut meter = Meter {

@@ -148,7 +148,10 @@ impl Vocabulary {
         };
         Ok(Vocabulary {
             parts,
-            chat_template: gguf.text(KEY_CHAT_TEMPLATE)?.map(str::to_owned),
+            chat_template: gguf
+                .text(KEY_CHAT_TEMPLATE)?
+                .filter(|template| !template.is_empty())
+                .map(str::to_owned),
         })
     }
 }

@@ -1,0 +1,78 @@
+//! Writes what the fuzz targets start from: `cargo run -p whimbrel-forge --example fuzz-seeds -- FOLDER` makes a folder a target
+//! with small valid files in it.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use whimbrel_forge::synthetic::Synthetic;
+use whimbrel_forge::{ImportOptions, import};
+use whimbrel_kernels::TensorType;
+
+fn main() -> ExitCode {
+    let Some(output) = std::env::args_os().nth(1).map(PathBuf::from) else {
+        eprintln!("usage: fuzz-seeds FOLDER");
+        return ExitCode::from(2);
+    };
+    match write_seeds(&output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fuzz-seeds: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A model of a few kilobytes, so that a fuzzer meets the header often.
+fn seed_model(tensor_type: TensorType) -> Synthetic {
+    Synthetic {
+        layers: 1,
+        width: 32,
+        feed_forward: 32,
+        heads: 2,
+        kv_heads: 1,
+        head_dim: 16,
+        vocabulary: 260,
+        rope_factors: true,
+        rope_linear: Some(2.0),
+        tied: true,
+        tensor_type,
+        ..Synthetic::default()
+    }
+}
+
+fn write_seeds(output: &Path) -> Result<(), Box<dyn Error>> {
+    let write = |target: &str, name: &str, content: &[u8]| -> Result<(), Box<dyn Error>> {
+        std::fs::create_dir_all(output.join(target))?;
+        Ok(std::fs::write(output.join(target).join(name), content)?)
+    };
+    write("gguf", "vocabulary", &seed_model(TensorType::F32).to_vocabulary_gguf())?;
+    let folder = tempfile::tempdir()?;
+    for tensor_type in TensorType::ALL {
+        let name = tensor_type.name();
+        let file = seed_model(tensor_type).to_gguf();
+        write("gguf", name, &file)?;
+        let options = ImportOptions {
+            source: folder.path().join(format!("{name}.gguf")),
+            output: folder.path().join(name),
+            ..ImportOptions::default()
+        };
+        std::fs::write(&options.source, &file)?;
+        let manifest = import(&options, &mut |_| ())?;
+        let variant = &manifest.variants[0];
+        let read = |path: &str| std::fs::read(options.output.join(path));
+        write("manifest", name, &read("manifest.json")?)?;
+        write("graph", name, &read(&variant.graph.path)?)?;
+        let index = [
+            variant.weights.bytes.to_le_bytes().as_slice(),
+            &read(&variant.index.path)?,
+        ]
+        .concat();
+        write("weights_index", name, &index)?;
+        write("tokenizer", name, &read(&manifest.tokenizer.file.path)?)?;
+        if let Some(template) = &manifest.chat_template {
+            write("chat_template", name, &read(&template.path)?)?;
+        }
+    }
+    Ok(())
+}

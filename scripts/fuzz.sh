@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# `make fuzz`: runs every fuzz target for FUZZ_SECONDS (60), or only those named as arguments. Needs a nightly compiler. What the
+# fuzzer learns and what it finds stays in the cache, outside of the repository.
+source "$(dirname "$0")/common.sh"
+
+cargo_fuzz_version=0.13.2
+seconds=${FUZZ_SECONDS:-60}
+tools=$CACHE/tools/cargo-fuzz-$cargo_fuzz_version
+work=$CACHE/fuzz
+targets=(gguf manifest graph weights_index tokenizer chat_template)
+[ $# -gt 0 ] && targets=("$@")
+
+rustup toolchain list 2>/dev/null | grep -q '^nightly' || fail "fuzzing needs a nightly compiler: run  rustup toolchain install nightly"
+if [ ! -x "$tools/bin/cargo-fuzz" ]; then
+	say "installing cargo-fuzz $cargo_fuzz_version"
+	# Outside of the repository, whose pinned compiler and settings are not meant for it.
+	(cd "$HOME" && cargo install --quiet --locked --version "$cargo_fuzz_version" --root "$tools" cargo-fuzz)
+fi
+export PATH=$tools/bin:$PATH
+
+say "writing seeds"
+cargo run --quiet --package whimbrel-forge --example fuzz-seeds -- "$work/seeds"
+
+# A compiled target is large and of no use to anybody else, so it stays in the cache too.
+export CARGO_TARGET_DIR=$work/target
+failures=0
+for target in "${targets[@]}"; do
+	say "== $target, $seconds s"
+	mkdir -p "$work/corpus/$target" "$work/findings/$target"
+	# Any input that takes 10 s or 2 GB counts as a finding.
+	if ! cargo +nightly fuzz run "$target" "$work/corpus/$target" "$work/seeds/$target" -- \
+		-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+		-artifact_prefix="$work/findings/$target/" >"$work/$target.log" 2>&1; then
+		tail -40 "$work/$target.log" >&2
+		say "   FAILED: the input is in $work/findings/$target, the log in $work/$target.log"
+		failures=$((failures + 1))
+		continue
+	fi
+	say "   $(sed -n 's/^stat::number_of_executed_units: */runs: /p' "$work/$target.log"), $(sed -n 's/^stat::average_exec_per_sec: */a second: /p' "$work/$target.log")"
+done
+[ "$failures" = 0 ] || fail "$failures of ${#targets[@]} targets found something"
+say "no findings in ${#targets[@]} targets"
