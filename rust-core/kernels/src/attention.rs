@@ -13,7 +13,7 @@ use crate::shared::SharedMut;
 pub const HEAD_DIM_MAX: usize = 256;
 
 /// Positions whose scores are kept at a time.
-const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 /// Query heads that share the reading of one key/value head.
 const GROUP: usize = 4;
 
@@ -165,27 +165,22 @@ pub(crate) struct Heads<'a> {
     values: &'a [u16],
 }
 
-/// Reads eight half-precision numbers; each level has its own way.
-pub(crate) trait ReadHalves {
-    const FMA: bool;
-    fn eight(halves: &[u16; 8]) -> [f32; 8];
+/// The three inner loops over one block of positions, for `G` query heads that share a key/value head.
+pub(crate) trait BlockKernels {
+    /// `scores[g][p]` = query `g` · key `p`, for the keys that are there.
+    fn scores<const G: usize>(dim: usize, queries: &Rows<G>, keys: &[u16], scores: &mut [[f32; BLOCK]; G]);
+    /// `sums[g]` += Σ `weights[g][p]` × value `p`.
+    fn add_values<const G: usize>(dim: usize, weights: &[[f32; BLOCK]; G], values: &[u16], sums: &mut Rows<G>);
+    /// Replaces scores by `exp(score − highest)` and returns their sum.
+    fn exponentials(scores: &mut [f32], highest: f32) -> f32;
 }
 
-/// Reads them by shifting bits.
-pub(crate) struct PortableHalves;
-
-impl ReadHalves for PortableHalves {
-    const FMA: bool = crate::dispatch::BASELINE_FMA;
-    #[inline(always)]
-    fn eight(halves: &[u16; 8]) -> [f32; 8] {
-        halves.map(f16_to_f32)
-    }
-}
+/// One row of at most [`HEAD_DIM_MAX`] values for each of `G` heads.
+pub(crate) type Rows<const G: usize> = [[f32; HEAD_DIM_MAX]; G];
 
 /// `G` query heads over one key/value head, in blocks of positions: scores, then a softmax whose maximum may grow from block
 /// to block (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax").
-#[inline(always)]
-pub(crate) fn attend_heads_body<H: ReadHalves, const G: usize>(heads: Heads<'_>, q: &mut [f32], y: &mut [f32]) {
+pub(crate) fn attend_heads<K: BlockKernels, const G: usize>(heads: Heads<'_>, q: &mut [f32], y: &mut [f32]) {
     let dim = heads.head_dim;
     rotate_body(q, dim, heads.cosines, heads.sines);
     let mut queries = [[0f32; HEAD_DIM_MAX]; G];
@@ -197,34 +192,22 @@ pub(crate) fn attend_heads_body<H: ReadHalves, const G: usize>(heads: Heads<'_>,
     let mut sums = [[0f32; HEAD_DIM_MAX]; G];
     let mut maximums = [f32::NEG_INFINITY; G];
     let mut totals = [0f32; G];
-    let blocks = heads.keys.chunks(BLOCK * dim).zip(heads.values.chunks(BLOCK * dim));
-    for (keys, values) in blocks {
+    let mut scores = [[0f32; BLOCK]; G];
+    for (keys, values) in heads.keys.chunks(BLOCK * dim).zip(heads.values.chunks(BLOCK * dim)) {
         let count = keys.len() / dim;
-        let mut scores = [[0f32; BLOCK]; G];
-        for (position, key) in keys.chunks_exact(dim).enumerate() {
-            let dots = dot::<H, G>(&queries, key);
-            for head in 0..G {
-                scores[head][position] = dots[head];
-            }
-        }
+        K::scores(dim, &queries, keys, &mut scores);
         for head in 0..G {
             let scores = &mut scores[head][..count];
             let highest = scores.iter().fold(maximums[head], |a, b| if *b > a { *b } else { a });
-            let shrink = exp::<false>(maximums[head] - highest);
             if highest > maximums[head] {
+                let shrink = exp::<false>(maximums[head] - highest);
                 totals[head] *= shrink;
                 sums[head][..dim].iter_mut().for_each(|sum| *sum *= shrink);
                 maximums[head] = highest;
             }
-            for score in scores.iter_mut() {
-                *score = exp::<false>(*score - highest);
-            }
-            totals[head] += scores.iter().sum::<f32>();
+            totals[head] += K::exponentials(scores, highest);
         }
-        for (position, value) in values.chunks_exact(dim).enumerate() {
-            let weights: [f32; G] = std::array::from_fn(|head| scores[head][position]);
-            add_weighted::<H, G>(&mut sums, &weights, value);
-        }
+        K::add_values(dim, &scores, values, &mut sums);
     }
     for ((y, sums), total) in y.chunks_exact_mut(dim).zip(&sums).zip(totals) {
         for (y, sum) in y.iter_mut().zip(sums) {
@@ -233,48 +216,62 @@ pub(crate) fn attend_heads_body<H: ReadHalves, const G: usize>(heads: Heads<'_>,
     }
 }
 
-#[inline(always)]
-fn dot<H: ReadHalves, const G: usize>(queries: &[[f32; HEAD_DIM_MAX]; G], key: &[u16]) -> [f32; G] {
-    let mut lanes = [[0f32; 8]; G];
-    for (chunk, halves) in key.as_chunks::<8>().0.iter().enumerate() {
-        let key = H::eight(halves);
-        for head in 0..G {
-            let query: &[f32; 8] = queries[head][8 * chunk..]
-                .first_chunk()
-                .expect("heads are at most HEAD_DIM_MAX wide");
-            for lane in 0..8 {
-                lanes[head][lane] = madd::<H>(key[lane], query[lane], lanes[head][lane]);
+/// The loops for processors without kernels of their own.
+pub(crate) struct PortableBlocks;
+
+const FMA: bool = crate::dispatch::BASELINE_FMA;
+
+impl BlockKernels for PortableBlocks {
+    fn scores<const G: usize>(dim: usize, queries: &Rows<G>, keys: &[u16], scores: &mut [[f32; BLOCK]; G]) {
+        for (position, key) in keys.chunks_exact(dim).enumerate() {
+            let mut lanes = [[0f32; 8]; G];
+            for (chunk, halves) in key.as_chunks::<8>().0.iter().enumerate() {
+                let key = halves.map(f16_to_f32);
+                for head in 0..G {
+                    let query = &queries[head][8 * chunk..8 * chunk + 8];
+                    for lane in 0..8 {
+                        lanes[head][lane] = multiply_add::<FMA>(key[lane], query[lane], lanes[head][lane]);
+                    }
+                }
+            }
+            for head in 0..G {
+                scores[head][position] = lanes[head].iter().sum();
             }
         }
     }
-    lanes.map(|lanes| {
-        let four: [f32; 4] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 4]);
-        (four[0] + four[2]) + (four[1] + four[3])
-    })
-}
 
-#[inline(always)]
-fn add_weighted<H: ReadHalves, const G: usize>(sums: &mut [[f32; HEAD_DIM_MAX]; G], weights: &[f32; G], value: &[u16]) {
-    for (chunk, halves) in value.as_chunks::<8>().0.iter().enumerate() {
-        let value = H::eight(halves);
-        for head in 0..G {
-            let sums: &mut [f32; 8] = sums[head][8 * chunk..]
-                .first_chunk_mut()
-                .expect("heads are at most HEAD_DIM_MAX wide");
-            for lane in 0..8 {
-                sums[lane] = madd::<H>(value[lane], weights[head], sums[lane]);
+    fn add_values<const G: usize>(dim: usize, weights: &[[f32; BLOCK]; G], values: &[u16], sums: &mut Rows<G>) {
+        for (position, value) in values.chunks_exact(dim).enumerate() {
+            for (chunk, halves) in value.as_chunks::<8>().0.iter().enumerate() {
+                let value = halves.map(f16_to_f32);
+                for head in 0..G {
+                    let sums = &mut sums[head][8 * chunk..8 * chunk + 8];
+                    for lane in 0..8 {
+                        sums[lane] = multiply_add::<FMA>(value[lane], weights[head][position], sums[lane]);
+                    }
+                }
             }
         }
     }
+
+    fn exponentials(scores: &mut [f32], highest: f32) -> f32 {
+        exponentials_body::<FMA>(scores, highest)
+    }
 }
 
 #[inline(always)]
-fn madd<H: ReadHalves>(a: f32, b: f32, c: f32) -> f32 {
-    if H::FMA {
-        multiply_add::<true>(a, b, c)
-    } else {
-        multiply_add::<false>(a, b, c)
+pub(crate) fn exponentials_body<const FMA: bool>(scores: &mut [f32], highest: f32) -> f32 {
+    for score in scores.iter_mut() {
+        *score = exp::<FMA>(*score - highest);
     }
+    let mut lanes = [0f32; 8];
+    let (chunks, rest) = scores.as_chunks::<8>();
+    for chunk in chunks {
+        for (lane, score) in lanes.iter_mut().zip(chunk) {
+            *lane += score;
+        }
+    }
+    lanes.iter().sum::<f32>() + rest.iter().sum::<f32>()
 }
 
 #[inline(always)]

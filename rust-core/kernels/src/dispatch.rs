@@ -2,7 +2,7 @@
 //! again with the level's instructions.
 
 use crate::activations::{Activations, quantize_body};
-use crate::attention::{Heads, PortableHalves, ReadHalves, attend_heads_body, to_halves_body};
+use crate::attention::{self, BlockKernels, Heads, PortableBlocks, to_halves_body};
 use crate::cpu::Level;
 use crate::elementwise::{rms_norm_body, swiglu_body};
 use crate::linear::{FloatTile, float_tile_body, quantized_tile_body};
@@ -43,19 +43,12 @@ pub(crate) fn quantized_tile(
 }
 
 pub(crate) fn float_tile(level: Level, tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx2,fma,f16c")]
-        fn avx2(tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
-            float_tile_body::<true>(tile, x, outputs);
-        }
-        if level >= Level::Avx2 {
-            // SAFETY: a level is only chosen when the processor has its instructions.
-            return unsafe { avx2(tile, x, outputs) };
-        }
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a level is only chosen when the processor has its instructions.
+        Level::Avx2 => unsafe { crate::x86::float_tile(tile, x, outputs) },
+        _ => float_tile_body::<BASELINE_FMA>(tile, x, outputs),
     }
-    let _ = level;
-    float_tile_body::<BASELINE_FMA>(tile, x, outputs);
 }
 
 pub(crate) fn rms_norm(x: &[f32], weights: &[f32], epsilon: f32, y: &mut [f32]) {
@@ -105,37 +98,17 @@ pub(crate) fn to_halves(floats: &[f32], halves: &mut [u16]) {
 
 /// Attention of `count` (1 to 4) query heads over one key/value head.
 pub(crate) fn attend_heads(count: usize, heads: Heads<'_>, q: &mut [f32], y: &mut [f32]) {
-    #[inline(always)]
-    fn by_count<H: ReadHalves>(count: usize, heads: Heads<'_>, q: &mut [f32], y: &mut [f32]) {
+    fn by_count<K: BlockKernels>(count: usize, heads: Heads<'_>, q: &mut [f32], y: &mut [f32]) {
         match count {
-            4 => attend_heads_body::<H, 4>(heads, q, y),
-            3 => attend_heads_body::<H, 3>(heads, q, y),
-            2 => attend_heads_body::<H, 2>(heads, q, y),
-            _ => attend_heads_body::<H, 1>(heads, q, y),
+            4 => attention::attend_heads::<K, 4>(heads, q, y),
+            3 => attention::attend_heads::<K, 3>(heads, q, y),
+            2 => attention::attend_heads::<K, 2>(heads, q, y),
+            _ => attention::attend_heads::<K, 1>(heads, q, y),
         }
     }
     #[cfg(target_arch = "x86_64")]
-    {
-        struct F16c;
-        impl ReadHalves for F16c {
-            const FMA: bool = true;
-            #[inline(always)]
-            fn eight(halves: &[u16; 8]) -> [f32; 8] {
-                // SAFETY: only called from `avx2` below, on a processor with F16C; the sizes are equal.
-                unsafe {
-                    use std::arch::x86_64::{_mm_loadu_si128, _mm256_cvtph_ps};
-                    std::mem::transmute(_mm256_cvtph_ps(_mm_loadu_si128(halves.as_ptr().cast())))
-                }
-            }
-        }
-        #[target_feature(enable = "avx2,fma,f16c")]
-        fn avx2(count: usize, heads: Heads<'_>, q: &mut [f32], y: &mut [f32]) {
-            by_count::<F16c>(count, heads, q, y);
-        }
-        if Level::best() >= Level::Avx2 {
-            // SAFETY: the processor has the level's instructions.
-            return unsafe { avx2(count, heads, q, y) };
-        }
+    if Level::best() >= Level::Avx2 {
+        return by_count::<crate::x86::Avx2Blocks>(count, heads, q, y);
     }
-    by_count::<PortableHalves>(count, heads, q, y);
+    by_count::<PortableBlocks>(count, heads, q, y);
 }

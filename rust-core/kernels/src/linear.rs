@@ -265,71 +265,54 @@ pub(crate) struct FloatTile<'a> {
     first: usize,
 }
 
-/// Columns that are converted to floats at a time.
-const CHUNK: usize = 256;
+impl<'a> FloatTile<'a> {
+    pub(crate) fn tensor_type(&self) -> TensorType {
+        self.weights.tensor_type
+    }
 
-/// Sixteen rows of a float matrix times some rows of activations.
-#[inline(always)]
-pub(crate) fn float_tile_body<const FMA: bool>(tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
-    let columns = tile.weights.columns;
-    let bytes = tile.weights.tensor_type.block_bytes();
-    for (lane, row) in (tile.first..tile.weights.rows.min(tile.first + PANEL_ROWS)).enumerate() {
-        let data = &tile.weights.data[row * columns * bytes..][..columns * bytes];
-        let mut sums = [[0f32; 16]; TILE];
-        for (chunk, data) in data.chunks(CHUNK * bytes).enumerate() {
-            let mut weights = [0f32; CHUNK];
-            let count = data.len() / bytes;
-            to_floats(tile.weights.tensor_type, data, &mut weights[..count]);
-            for (row, sums) in sums.iter_mut().enumerate().take(outputs.len()) {
-                let x = &x[row * columns + chunk * CHUNK..][..count];
-                accumulate::<FMA>(sums, &weights[..count], x);
-            }
-        }
-        for (outputs, sums) in outputs.iter_mut().zip(&sums) {
-            outputs[lane] = sums.iter().sum();
+    pub(crate) fn columns(&self) -> usize {
+        self.weights.columns
+    }
+
+    /// The bytes of one of the sixteen rows, if the matrix has it.
+    pub(crate) fn row(&self, lane: usize) -> Option<&'a [u8]> {
+        let (row, bytes) = (
+            self.first + lane,
+            self.weights.columns * self.weights.tensor_type.block_bytes(),
+        );
+        (lane < PANEL_ROWS && row < self.weights.rows).then(|| &self.weights.data[row * bytes..][..bytes])
+    }
+
+    /// One value of a row.
+    #[inline(always)]
+    pub(crate) fn value(&self, row: &[u8], column: usize) -> f32 {
+        let half = || u16::from_le_bytes([row[2 * column], row[2 * column + 1]]);
+        match self.weights.tensor_type {
+            TensorType::F32 => f32::from_le_bytes(*row[4 * column..].first_chunk().expect("a row holds all columns")),
+            TensorType::F16 => f16_to_f32(half()),
+            _ => bf16_to_f32(half()),
         }
     }
 }
 
-#[inline(always)]
-fn accumulate<const FMA: bool>(sums: &mut [f32; 16], weights: &[f32], x: &[f32]) {
-    let (weights, weights_rest) = weights.as_chunks::<16>();
-    let (x, x_rest) = x.as_chunks::<16>();
-    let mut lanes = *sums;
-    for (weights, x) in weights.iter().zip(x) {
-        for lane in 0..16 {
-            lanes[lane] = multiply_add::<FMA>(weights[lane], x[lane], lanes[lane]);
+/// Sixteen rows of a float matrix times some rows of activations, for processors without a kernel of their own.
+pub(crate) fn float_tile_body<const FMA: bool>(tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+    let columns = tile.weights.columns;
+    for lane in 0..PANEL_ROWS {
+        let Some(weights) = tile.row(lane) else { break };
+        for (x, outputs) in x.chunks_exact(columns).zip(outputs.iter_mut()) {
+            let mut lanes = [0f32; 8];
+            for (column, x) in x.iter().enumerate() {
+                let sum = &mut lanes[column % 8];
+                *sum = multiply_add::<FMA>(tile.value(weights, column), *x, *sum);
+            }
+            outputs[lane] = lanes.iter().sum();
         }
     }
-    for (lane, (weight, x)) in weights_rest.iter().zip(x_rest).enumerate() {
-        lanes[lane] += weight * x;
-    }
-    *sums = lanes;
 }
 
 /// `a × b + c`, fused where the processor can: without the instruction the fused form would be a slow library call.
 #[inline(always)]
 pub(crate) fn multiply_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
-}
-
-#[inline(always)]
-fn to_floats(tensor_type: TensorType, data: &[u8], floats: &mut [f32]) {
-    match tensor_type {
-        TensorType::F32 => {
-            for (float, bytes) in floats.iter_mut().zip(data.as_chunks::<4>().0) {
-                *float = f32::from_le_bytes(*bytes);
-            }
-        }
-        TensorType::F16 => {
-            for (float, bytes) in floats.iter_mut().zip(data.as_chunks::<2>().0) {
-                *float = f16_to_f32(u16::from_le_bytes(*bytes));
-            }
-        }
-        _ => {
-            for (float, bytes) in floats.iter_mut().zip(data.as_chunks::<2>().0) {
-                *float = bf16_to_f32(u16::from_le_bytes(*bytes));
-            }
-        }
-    }
 }
