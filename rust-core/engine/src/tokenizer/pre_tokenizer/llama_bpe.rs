@@ -15,11 +15,12 @@ pub(super) fn word_length(text: &str) -> usize {
     let first = text.chars().next().expect("the text is not empty");
     let class = Class::of(first);
     if class == Class::Number {
-        let number = &text[..run(text, Class::Number)];
-        return number
-            .char_indices()
-            .nth(NUMBER_CHARACTERS_MAX)
-            .map_or(number.len(), |(end, _)| end);
+        // Not the whole run: it would be looked through again for every three of its characters.
+        let number = text
+            .chars()
+            .take(NUMBER_CHARACTERS_MAX)
+            .take_while(|&digit| Class::of(digit) == Class::Number);
+        return number.map(char::len_utf8).sum();
     }
     let rest = &text[first.len_utf8()..];
     let may_lead_letters = !matches!(first, '\r' | '\n');
