@@ -35,8 +35,6 @@ pub(crate) struct Entry {
     pub(crate) licence: Licence,
     pub(crate) parameters: u64,
     pub(crate) context_length: u32,
-    /// The system message for `run` and `chat`: some models answer better with another one than their template's own.
-    pub(crate) system: Option<String>,
     pub(crate) source: Source,
     /// What `whimbrel import --quantization` takes.
     pub(crate) quantization: String,

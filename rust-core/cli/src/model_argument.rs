@@ -33,17 +33,6 @@ impl ModelArguments {
     pub(crate) fn folder(&self) -> Result<PathBuf, CliError> {
         resolve(&self.model)
     }
-
-    /// The system message: the one given, or else the one that the catalogue advises for a model called by its name.
-    ///
-    /// # Errors
-    /// [`CliError::Catalogue`], [`CliError::InputRead`].
-    pub(crate) fn system(&self, given: Option<&String>) -> Result<Option<String>, CliError> {
-        if given.is_some() || !is_name(&self.model) {
-            return Ok(given.cloned());
-        }
-        Ok(Catalogue::load()?.find(&self.model).and_then(|entry| entry.system.clone()))
-    }
 }
 
 /// The folder behind a name or a path. A plain name is looked for among the installed models first, so that a folder of the

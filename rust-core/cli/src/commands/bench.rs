@@ -219,7 +219,10 @@ impl Bench {
     /// Reads the prompt from nothing to the choice of the first token, as an answer does.
     fn prefill(&mut self) -> Result<f64, CliError> {
         let prompt = self.ids(0, self.prompt_tokens);
-        let options = GenerationOptions { max_tokens: 1, ..GenerationOptions::default() };
+        let options = GenerationOptions {
+            max_tokens: 1,
+            ..GenerationOptions::default()
+        };
         self.session.truncate(0);
         let start = Instant::now();
         let mut generation = Generation::new(&mut self.session, prompt, options, self.cancel.clone())?;
@@ -232,7 +235,10 @@ impl Bench {
     /// Writes tokens, each chosen as `run` chooses it, from the wanted depth on. What would end an answer does not end this.
     fn decode(&mut self) -> Result<f64, CliError> {
         self.session.truncate(self.depth.min(self.prompt_tokens));
-        for chunk in self.ids(self.session.tokens().len() as u32, self.depth).chunks(FILL_CHUNK) {
+        for chunk in self
+            .ids(self.session.tokens().len() as u32, self.depth)
+            .chunks(FILL_CHUNK)
+        {
             self.session.prefill(chunk, &self.cancel)?;
         }
         let mut id = self.ids(0, 1)[0];

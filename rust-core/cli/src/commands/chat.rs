@@ -30,7 +30,7 @@ const TOP_P_DEFAULT: f32 = 0.9;
 pub(crate) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
-    /// The system message [default: the catalogue's for this model, otherwise the chat template decides]
+    /// The system message [default: a plain one; "" leaves it to the model's template]
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
     #[command(flatten)]
@@ -90,6 +90,8 @@ struct Talk {
     options: GenerationOptions,
     context_length: u32,
     shows_figures: bool,
+    /// Set by `/system`.
+    system: Option<Message>,
     last: Option<Figures>,
 }
 
@@ -104,7 +106,7 @@ impl Talk {
         let context_length = arguments.generation.context_length(model.info());
         let options = ConversationOptions {
             context_length,
-            system: arguments.model.system(arguments.system.as_ref())?,
+            system: arguments.system.clone(),
             ..ConversationOptions::default()
         };
         let conversation = block_on(model.conversation(options))?;
@@ -120,6 +122,7 @@ impl Talk {
             options,
             context_length,
             shows_figures: arguments.stats,
+            system: None,
             last: None,
         })
     }
@@ -137,8 +140,7 @@ impl Talk {
             None => self.ask(line)?,
             Some(Slash::Help) => eprintln!("{}", slash::HELP),
             Some(Slash::Reset) => {
-                block_on(self.conversation.reset())?;
-                self.last = None;
+                self.reset()?;
                 eprintln!("[forgotten]");
             }
             Some(Slash::Stats) => self.print_stats(),
@@ -201,18 +203,27 @@ impl Talk {
         Ok(())
     }
 
+    /// Forgets everything but the system message, also when that was set by `/system`.
+    fn reset(&mut self) -> Result<(), CliError> {
+        block_on(self.conversation.reset())?;
+        if let Some(system) = &self.system {
+            block_on(self.conversation.set_messages(vec![system.clone()]))?;
+        }
+        self.last = None;
+        Ok(())
+    }
+
     /// Another system message, the rest of the conversation unchanged.
     fn set_system(&mut self, text: String) -> Result<(), CliError> {
+        let system = Message {
+            role: Role::System,
+            content: text,
+        };
         let mut messages = block_on(self.conversation.messages())?;
         messages.retain(|message| message.role != Role::System);
-        messages.insert(
-            0,
-            Message {
-                role: Role::System,
-                content: text,
-            },
-        );
+        messages.insert(0, system.clone());
         block_on(self.conversation.set_messages(messages))?;
+        self.system = Some(system);
         eprintln!("[system message set]");
         Ok(())
     }

@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     /// A file with the prompt
     #[arg(long, value_name = "FILE")]
     prompt_file: Option<PathBuf>,
-    /// The system message [default: the catalogue's for this model, otherwise the chat template decides]
+    /// The system message [default: a plain one; "" leaves it to the model's template]
     #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
     system: Option<String>,
     /// Go on from the prompt as it is: no chat template, special tokens in it are tokens
@@ -53,7 +53,6 @@ pub(crate) struct Arguments {
 struct Ran {
     model: String,
     variant: String,
-    system: Option<String>,
     text: String,
     #[serde(flatten)]
     figures: Figures,
@@ -86,8 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     };
     let model = block_on(client.open_model(folder, options))?;
     let context_length = arguments.generation.context_length(model.info());
-    let system = if arguments.raw { None } else { arguments.model.system(arguments.system.as_ref())? };
-    let answer = begin(arguments, &model, &prompt, context_length, system.clone())?;
+    let answer = begin(arguments, &model, &prompt, context_length)?;
     let json = arguments.output.json;
     let received = stream::receive(answer, |text| {
         if json {
@@ -106,7 +104,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
             .variant
             .clone()
             .unwrap_or_else(|| info.manifest.variants[0].name.clone()),
-        system,
         text: received.text,
         figures,
         context_length,
@@ -138,13 +135,7 @@ fn prompt(arguments: &Arguments) -> Result<String, CliError> {
     Ok(input::without_last_line_break(text))
 }
 
-fn begin(
-    arguments: &Arguments,
-    model: &ModelHandle,
-    prompt: &str,
-    context_length: u32,
-    system: Option<String>,
-) -> Result<Answer, CliError> {
+fn begin(arguments: &Arguments, model: &ModelHandle, prompt: &str, context_length: u32) -> Result<Answer, CliError> {
     let options = arguments.generation.options(SamplingOptions {
         temperature: 0.0,
         ..SamplingOptions::default()
@@ -160,7 +151,7 @@ fn begin(
     }
     let conversation = ConversationOptions {
         context_length,
-        system,
+        system: arguments.system.clone(),
         context_policy: ContextPolicy::Refuse,
     };
     let conversation = block_on(model.conversation(conversation))?;

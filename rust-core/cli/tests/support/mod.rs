@@ -1,0 +1,191 @@
+//! What the tests of the command share: running it with a time limit, in a home of its own, on the tiny bundle.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A command that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// The bundle in the repository that answers nonsense, quickly.
+pub fn tiny() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/tiny")
+}
+
+/// Copies the files of a bundle.
+pub fn copy_bundle(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_bundle(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A folder with a home in it.
+pub struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    pub fn new() -> Desk {
+        Desk {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        std::fs::write(self.path(name), content).unwrap();
+        self.path(name)
+    }
+
+    /// Where models are installed.
+    pub fn models(&self) -> PathBuf {
+        self.path("cache/whimbrel/models")
+    }
+
+    /// The program with these arguments, which sees nothing of the tester's own home.
+    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_whimbrel"));
+        command
+            .args(arguments)
+            .env("HOME", self.folder.path())
+            .env("XDG_CACHE_HOME", self.path("cache"));
+        command.env("XDG_STATE_HOME", self.path("state"));
+        for variable in ["RUST_LOG", "WHIMBREL_CATALOGUE", "WHIMBREL_PYTHON"] {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {
+        Started::new(&mut self.command(arguments)).finish()
+    }
+}
+
+/// A program that is running.
+pub struct Started {
+    child: Child,
+}
+
+impl Started {
+    pub fn new(command: &mut Command) -> Started {
+        let child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Started { child }
+    }
+
+    pub fn say(&mut self, text: &str) {
+        self.child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Waits for the first bytes on standard output.
+    pub fn first_output(&mut self) -> String {
+        first_bytes(self.child.stdout.as_mut().unwrap())
+    }
+
+    /// Waits for the first bytes on standard error.
+    pub fn first_complaint(&mut self) -> String {
+        first_bytes(self.child.stderr.as_mut().unwrap())
+    }
+
+    pub fn signal(&self, signal: &str) {
+        kill(signal, self.child.id());
+    }
+
+    /// Closes standard input and waits for the end; ends the test when that takes too long.
+    pub fn finish(mut self) -> Ran {
+        drop(self.child.stdin.take());
+        let id = self.child.id();
+        let (sender, ended) = mpsc::channel();
+        thread::spawn(move || sender.send(self.child.wait_with_output().unwrap()));
+        match ended.recv_timeout(LIMIT) {
+            Ok(output) => Ran::new(output),
+            Err(_) => {
+                kill("-KILL", id);
+                panic!("still running after {LIMIT:?}");
+            }
+        }
+    }
+}
+
+fn first_bytes(from: &mut impl Read) -> String {
+    let mut buffer = [0; 4096];
+    let read = from.read(&mut buffer).unwrap();
+    assert!(read > 0, "ended without a word");
+    String::from_utf8_lossy(&buffer[..read]).into_owned()
+}
+
+pub fn kill(signal: &str, id: u32) {
+    assert!(
+        Command::new("kill")
+            .args([signal, &id.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// `None` when a signal ended it.
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    fn new(output: Output) -> Ran {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ran {
+            status: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// The one object on standard output.
+    pub fn json(&self) -> Value {
+        match serde_json::from_str(&self.stdout) {
+            Ok(value) => value,
+            Err(error) => panic!("not one JSON object ({error}): {self:?}"),
+        }
+    }
+
+    pub fn succeeded(self) -> Ran {
+        assert_eq!(self.status, Some(0), "{self:?}");
+        self
+    }
+
+    /// Failed with one line, and with the same words as an object when asked for one.
+    pub fn failed(self, status: i32, code: &str) -> Ran {
+        assert_eq!(self.status, Some(status), "{self:?}");
+        let lines: Vec<_> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(lines.len(), 1, "{self:?}");
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+        let error = self.json()["error"].clone();
+        assert_eq!(error["code"], code, "{self:?}");
+        let message = error["message"].as_str().unwrap();
+        assert!(lines[0].starts_with(&format!("error: {message}")), "{self:?}");
+        self
+    }
+}
