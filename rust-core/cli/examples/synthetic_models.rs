@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     for (name, model) in synthetic::models() {
-        let path = folder.join(format!("{name}.gguf"));
+        let path = folder.join(format!("synthetic-{name}.gguf"));
         if let Err(error) = std::fs::write(&path, model.to_gguf()) {
             eprintln!("synthetic_models: {}: {error}", path.display());
             return ExitCode::FAILURE;

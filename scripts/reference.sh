@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# `make reference`: builds llama.cpp from its pinned source into the cache, makes the models to compare on, and rewrites the golden figures:
+# perplexities, tokens and chat templates. Some 30 minutes on two cores, most of it the build; `make test` never needs it.
+source "$(dirname "$0")/common.sh"
+source "$ROOT/scripts/packages.sh"
+
+scripts/test-data.sh
+need cmake cmake
+need ninja ninja-build
+need g++ g++
+
+source=$(scripts/llama-cpp-source.sh)
+build=$CACHE/llama-cpp/build
+tools=(llama-perplexity llama-quantize llama-tokenize llama-bench)
+if [ ! -f "$build/.whimbrel-complete" ]; then
+	say "building llama.cpp in $build"
+	cmake -G Ninja -S "$source" -B "$build" -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF \
+		-DLLAMA_BUILD_TESTS=OFF >&2
+	ninja -C "$build" "${tools[@]}" >&2
+	touch "$build/.whimbrel-complete"
+fi
+
+models=$CACHE/llama-cpp/models
+mkdir -p "$models"
+shipped=$TEST_DATA/SmolLM2-135M-Instruct.Q4_1.gguf
+quantize() {
+	say "quantising to $4"
+	"$build/bin/llama-quantize" "${@:5}" "$1" "$2" "$3" 2 >"$models/quantize.log" 2>&1 || { cat "$models/quantize.log" >&2; fail "llama-quantize"; }
+}
+quantize "$shipped" "$models/f32.gguf" F32 f32 --allow-requantize --pure
+quantize "$shipped" "$models/q4_0.gguf" Q4_0 q4_0 --allow-requantize --pure
+quantize "$shipped" "$models/q8_0.gguf" Q8_0 q8_0 --allow-requantize --pure
+quantize "$models/f32.gguf" "$models/q4_1-from-f32.gguf" Q4_1 "q4_1 from f32"
+cargo run --quiet --locked --package whimbrel-cli --example synthetic_models -- "$models"
+
+measured=("shipped=$shipped")
+for name in f32 q4_0 q8_0 q4_1-from-f32; do measured+=("$name=$models/$name.gguf"); done
+for path in "$models"/synthetic-*.gguf; do measured+=("$(basename "$path" .gguf)=$path"); done
+say "measuring ${#measured[@]} models"
+scripts/golden/perplexity.py "$build/bin/llama-perplexity" shared-models/text/opticks.txt shared-models/golden/perplexity.json "${measured[@]}"
+
+say "tokens and chat templates"
+golden=rust-core/engine/tests/golden
+scripts/golden/tokenizer.sh "$build/bin/llama-tokenize" "$shipped" "$golden/smollm2_tokens.jsonl"
+python=$CACHE/llama-cpp/python
+[ -x "$python/bin/python" ] || python3 -m venv "$python"
+"$python/bin/python" -m pip install --quiet --disable-pip-version-check jinja2==3.1.6 markupsafe==3.0.3 >&2
+"$python/bin/python" scripts/golden/chat_template.py "$shipped" "$golden/smollm2_chats.jsonl"
+say "rewritten; what changed:"
+git diff --stat -- shared-models/golden "$golden"
