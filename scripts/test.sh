@@ -56,16 +56,16 @@ scripts/setup.sh
 cargo fetch --quiet --locked || fail "cargo could not fetch the crates. Is there a network?"
 scripts/test-data.sh
 
-suite rust 18 cargo test --workspace --locked --no-fail-fast
-suite documentation 5 scripts/test.sh --rust-documentation
-suite readme 3 scripts/readme-test.sh
+suite rust 16 cargo test --workspace --locked --no-fail-fast
+suite documentation 4 scripts/test.sh --rust-documentation
+suite readme 10 scripts/readme-test.sh
 if can_install javac mvn; then
-	suite kotlin 8 scripts/kotlin-test.sh
+	suite kotlin 6 scripts/kotlin-test.sh
 else
 	skip kotlin "needs javac and mvn: install openjdk-17-jdk-headless and maven"
 fi
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && unshare --mount true 2>/dev/null; then
-	suite swift 10 scripts/swift-test.sh
+	suite swift 8 scripts/swift-test.sh
 else
 	skip swift "needs root on a Debian that allows mounts: Swift's compiler lives in a root folder of its own"
 fi
