@@ -173,20 +173,27 @@ fn parse(text: &str) -> Result<Document, EngineError> {
     Ok(doc)
 }
 
-/// Length, nesting and length of statements, comments and quoted texts aside.
+/// Length, nesting, length of statements and the characters of plain calls, comments and quoted texts aside: whatever the
+/// parser would recurse over is refused before it is parsed.
 fn check_caps(text: &str) -> Result<(), EngineError> {
     if text.len() > GRAPH_BYTES_MAX {
         return Err(bad(format!("{} bytes, the limit is {GRAPH_BYTES_MAX}", text.len())));
     }
     let (mut nesting, mut statement, mut statements) = (0usize, 0usize, 0usize);
     for (number, line) in text.lines().enumerate() {
-        let number = number + 1;
+        let at = |reason: String| bad(format!("line {}: {reason}", number + 1));
         let mut quote = None;
-        for byte in line.bytes() {
+        let mut bytes = line.bytes().peekable();
+        while let Some(byte) = bytes.next() {
             statement += 1;
+            if statement > GRAPH_STATEMENT_BYTES_MAX {
+                return Err(at(format!(
+                    "a statement is longer than {GRAPH_STATEMENT_BYTES_MAX} bytes"
+                )));
+            }
             match (byte, quote) {
                 (b'#', None) => {
-                    statement = statement.saturating_sub(1);
+                    statement -= 1;
                     break;
                 }
                 (b'"' | b'\'', None) => quote = Some(byte),
@@ -195,18 +202,20 @@ fn check_caps(text: &str) -> Result<(), EngineError> {
                 (b'(' | b'[' | b'{', None) => nesting += 1,
                 (b')' | b']' | b'}', None) => nesting = nesting.saturating_sub(1),
                 (b';', None) => (statement, statements) = (0, statements + 1),
-                _ => (),
+                // A sign belongs to a number, or is an arrow's.
+                (b'-', None) if bytes.peek().is_some_and(|next| next.is_ascii_digit() || *next == b'>') => (),
+                (b'=' | b'>' | b',' | b'.' | b'_', None) => (),
+                _ if byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() => (),
+                _ => {
+                    return Err(at(format!(
+                        "{:?} has no place in a graph of plain calls",
+                        char::from(byte)
+                    )));
+                }
             }
             if nesting > GRAPH_NESTING_MAX {
-                return Err(bad(format!(
-                    "line {number}: brackets nest deeper than {GRAPH_NESTING_MAX}"
-                )));
+                return Err(at(format!("brackets nest deeper than {GRAPH_NESTING_MAX}")));
             }
-        }
-        if statement > GRAPH_STATEMENT_BYTES_MAX {
-            return Err(bad(format!(
-                "line {number}: a statement is longer than {GRAPH_STATEMENT_BYTES_MAX} bytes"
-            )));
         }
     }
     if statements > GRAPH_STATEMENTS_MAX {

@@ -1,0 +1,62 @@
+//! Memory stays bounded: 200 turns of one conversation leave no more memory in use than the first few did.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use support::{finish, open};
+use whimbrel_engine::{CancelFlag, Chat, ChatOptions, GenerationOptions};
+
+/// Counts the bytes in use.
+struct Counting;
+
+static IN_USE: AtomicI64 = AtomicI64::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        IN_USE.fetch_add(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        IN_USE.fetch_sub(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn two_hundred_turns_do_not_grow() {
+    let mut chat = Chat::new(
+        &open(),
+        ChatOptions {
+            context_length: 256,
+            ..ChatOptions::default()
+        },
+    )
+    .unwrap();
+    let mut turn = || {
+        let options = GenerationOptions {
+            max_tokens: 12,
+            ..GenerationOptions::default()
+        };
+        chat.ask("Where does the bird go in winter?", options, CancelFlag::default())
+            .unwrap();
+        finish(&mut chat);
+        IN_USE.load(Ordering::Relaxed)
+    };
+    // The conversation fills its context within the first turns; from then on it moves between the same sizes.
+    let early = (0..40).map(|_| turn()).max().unwrap();
+    let late = (40..200).map(|_| turn()).max().unwrap();
+    assert!(
+        late <= early,
+        "{early} bytes in use at most in 40 turns, {late} in the next 160"
+    );
+}

@@ -1,0 +1,75 @@
+//! The tiny bundle, opened or copied.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use whimbrel_engine::{Chat, EngineError, Model, OpenOptions, Statistics, Step};
+
+pub(crate) fn tiny() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/tiny")
+}
+
+pub(crate) fn open_with(folder: &Path, threads: u32) -> Result<Arc<Model>, EngineError> {
+    Model::open(
+        folder,
+        &OpenOptions {
+            threads,
+            ..OpenOptions::default()
+        },
+    )
+}
+
+pub(crate) fn open() -> Arc<Model> {
+    open_with(&tiny(), 1).unwrap()
+}
+
+/// A copy of the tiny bundle that a test may damage.
+pub(crate) fn copy() -> tempfile::TempDir {
+    let target = tempfile::tempdir().unwrap();
+    copy_folder(&tiny(), target.path());
+    target
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&target).unwrap();
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Every file of a bundle, relative.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                found.push(path.strip_prefix(folder).unwrap().to_owned())
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Runs an answer to its end.
+pub(crate) fn finish(chat: &mut Chat) -> (String, Statistics) {
+    let mut text = String::new();
+    loop {
+        match chat.step().unwrap() {
+            Step::Prefilled { .. } => (),
+            Step::Text(piece) => text += &piece,
+            Step::Finished { text: rest, statistics } => return (text + &rest, statistics),
+        }
+    }
+}
