@@ -31,12 +31,18 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refused(&error, json),
     };
-    // Warnings only, and never a user's text: RUST_LOG asks for more.
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    start_log();
     match commands::run(arguments.command) {
         Ok(status) => ExitCode::from(status),
         Err(error) => failed(&error, json),
     }
+}
+
+/// Warnings only; `RUST_LOG` asks for more. The line editor logs what is typed, so it is never heard.
+fn start_log() {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
+        .filter_module("rustyline", log::LevelFilter::Off)
+        .init();
 }
 
 /// Help and versions are answers; everything else that clap has to say is one line.

@@ -2,11 +2,12 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Stdin, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustyline::error::ReadlineError;
 use rustyline::history::{History, MemHistory};
 use rustyline::{Config, Editor};
+use tempfile::NamedTempFile;
 use whimbrel_client::PROMPT_BYTES_MAX;
 
 use crate::error::CliError;
@@ -39,9 +40,8 @@ impl Lines {
         let mut editor = Editor::with_history(config.clone(), MemHistory::with_config(&config)).map_err(failed)?;
         let history = paths::chat_history().filter(|_| keeps_history);
         if let Some(path) = &history {
-            // A chat without its history is better than none.
-            for line in fs::read_to_string(path).unwrap_or_default().lines() {
-                editor.history_mut().add(line).map_err(failed)?;
+            for line in earlier_questions(path) {
+                editor.history_mut().add(&line).map_err(failed)?;
             }
         }
         Ok(Lines::Terminal {
@@ -107,6 +107,28 @@ fn remember(editor: &mut Editor<(), MemHistory>, file: Option<&PathBuf>, line: &
     {
         log::warn!("the history cannot be written: {error}");
     }
+    Ok(())
+}
+
+/// The last questions in the file, oldest first; a file that grew too long is cut to them. Without a readable file there are none: a
+/// chat without its history is better than no chat.
+fn earlier_questions(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let all: Vec<&str> = text.lines().collect();
+    let kept = &all[all.len().saturating_sub(HISTORY_LINES_MAX)..];
+    if kept.len() < all.len()
+        && let Err(error) = replace(path, &(kept.join("\n") + "\n"))
+    {
+        log::warn!("the history cannot be shortened: {error}");
+    }
+    kept.iter().map(|line| (*line).to_owned()).collect()
+}
+
+/// Writes a file whole or not at all, readable by its owner only.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path)?;
     Ok(())
 }
 
