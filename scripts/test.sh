@@ -56,26 +56,26 @@ scripts/setup.sh
 cargo fetch --quiet --locked || fail "cargo could not fetch the crates. Is there a network?"
 scripts/test-data.sh
 
-suite rust 16 cargo test --workspace --locked --no-fail-fast
-suite documentation 4 scripts/test.sh --rust-documentation
-suite readme 10 scripts/readme-test.sh
+suite rust 25 cargo test --workspace --locked --no-fail-fast
+suite documentation 6 scripts/test.sh --rust-documentation
+suite readme 15 scripts/readme-test.sh
 if can_install javac mvn; then
-	suite kotlin 6 scripts/kotlin-test.sh
+	suite kotlin 10 scripts/kotlin-test.sh
 else
 	skip kotlin "needs javac and mvn: install openjdk-17-jdk-headless and maven"
 fi
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && unshare --mount true 2>/dev/null; then
-	suite swift 8 scripts/swift-test.sh
+	suite swift 12 scripts/swift-test.sh
 else
 	skip swift "needs root on a Debian that allows mounts: Swift's compiler lives in a root folder of its own"
 fi
 if command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
-	suite phones 10 scripts/phone-check.sh
+	suite phones 15 scripts/phone-check.sh
 else
 	skip phones "needs Debian's packages of the Rust compiler with sources"
 fi
 if command -v dpkg >/dev/null && can_install qemu-aarch64 aarch64-linux-gnu-gcc; then
-	suite arm64 6 scripts/arm64-test.sh --package whimbrel-kernels
+	suite arm64 10 scripts/arm64-test.sh --package whimbrel-kernels
 else
 	skip arm64 "needs qemu-aarch64 and aarch64-linux-gnu-gcc: install qemu-user and gcc-aarch64-linux-gnu"
 fi

@@ -12,7 +12,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("cli", &["client", "engine", "forge", "simulator"]),
     ("simulator", &["client", "policy"]),
     ("client", &["engine", "policy", "privacy", "store", "network"]),
-    ("forge", &["engine"]),
+    // kernels: the order of weights and half precision are defined there.
+    ("forge", &["engine", "kernels"]),
     ("engine", &["kernels"]),
     ("store", &["privacy"]),
     ("network", &["privacy"]),
