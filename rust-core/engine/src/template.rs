@@ -102,9 +102,10 @@ impl ChatTemplate {
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_filter("tojson", json::tojson);
+        environment.add_test("iterable", is_iterable);
         environment.add_function("raise_exception", raise_exception);
         // The template holds no user text yet, so the whole message can be shown.
-        let compiled = environment.add_template_owned(NAME, source.to_owned());
+        let compiled = environment.add_template_owned(NAME, without_generation_tags(source));
         compiled.map_err(|error| bad(format!("line {}: {error}", error.line().unwrap_or(0))))?;
         Ok(Self {
             environment,
@@ -211,6 +212,31 @@ impl std::fmt::Debug for ChatTemplate {
             .field("bytes", &self.source.len())
             .finish_non_exhaustive()
     }
+}
+
+/// The template with `{% generation %}` blocks as plain ones. `transformers` marks with them what the model wrote, for training;
+/// they add nothing to the text.
+fn without_generation_tags(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(start) = rest.find("{%") {
+        let (before, tag) = rest.split_at(start + 2);
+        out.push_str(before);
+        let length = tag.find("%}").unwrap_or(tag.len());
+        let (tag, after) = tag.split_at(length);
+        match tag.trim_matches(['-', '+']).trim() {
+            "generation" => out.push_str(&tag.replace("generation", "if true")),
+            "endgeneration" => out.push_str(&tag.replace("endgeneration", "endif")),
+            _ => out.push_str(tag),
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+/// In Python nothing can be taken from none; minijinja takes it for an empty list.
+fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && value.try_iter().is_ok()
 }
 
 fn raise_exception(message: String) -> Result<Value, Error> {

@@ -38,7 +38,10 @@ pub struct Tokenizer {
     /// The token of each byte.
     bytes: [Option<u32>; 256],
     merges: Merges,
+    /// Unknown, control and user-defined tokens.
     specials: SpecialTokens,
+    /// Those of them that are structure and not text.
+    controls: SpecialTokens,
 }
 
 impl Tokenizer {
@@ -66,11 +69,14 @@ impl Tokenizer {
                 kinds[id as usize] = TokenKind::Control;
             }
         }
-        let specials = (0..kinds.len() as u32)
-            .filter(|&id| kinds[id as usize].is_special())
-            .collect();
-        let specials = SpecialTokens::new(specials, &text)
-            .map_err(|id| bad(format!("token {id} repeats another special token")))?;
+        let select = |wanted: fn(TokenKind) -> bool| {
+            let ids = (0..kinds.len() as u32)
+                .filter(|&id| wanted(kinds[id as usize]))
+                .collect();
+            SpecialTokens::new(ids, &text).map_err(|id| bad(format!("token {id} repeats another special token")))
+        };
+        let specials = select(TokenKind::is_special)?;
+        let controls = select(TokenKind::is_control)?;
         let merges =
             Merges::new(kinds.len() as u32, &merges).ok_or_else(|| bad("a pair of tokens has two merges".into()))?;
         let mut tokenizer = Self {
@@ -86,6 +92,7 @@ impl Tokenizer {
             bytes: [None; 256],
             merges,
             specials,
+            controls,
         };
         for byte in 0..=u8::MAX {
             tokenizer.bytes[usize::from(byte)] = tokenizer.word(&[byte]);

@@ -46,60 +46,63 @@ impl Tokenizer {
         out
     }
 
-    /// The tokens of a rendered template whose contents went through [`Tokenizer::protect`]: special tokens where their text
-    /// stands without the sentinel, and everything else as text. Without a sentinel in it this is
-    /// [`Tokenizer::encode`] with `parse_special`.
+    /// The tokens of a rendered template whose contents went through [`Tokenizer::protect`]: control tokens where their text
+    /// stands without the sentinel, and everything else as text. Without a sentinel in it this is [`Tokenizer::encode`] with
+    /// `parse_special`, and for a protected content alone it is that without.
     pub fn encode_marked(&self, marked: &str, sentinel: char) -> Vec<u32> {
-        let is_text = |found: &Found| {
-            let behind = marked[found.bytes.end..].strip_prefix(sentinel);
-            let one_character = marked[found.bytes.clone()].chars().nth(1).is_none();
-            one_character && behind.is_some_and(|behind| behind.starts_with(sentinel))
-        };
-        let specials = self.specials.claim(marked, &self.text, |found| !is_text(found));
-        let mut ids = Vec::new();
+        let (text, specials) = self.claim_marked(marked, sentinel);
+        let mut ids = Vec::with_capacity(text.len() / 3);
         let mut start = 0;
         for found in specials {
-            self.encode_unmarked(&marked[start..found.bytes.start], sentinel, &mut ids);
+            self.encode_into(&text[start..found.bytes.start], false, &mut ids);
             ids.push(found.id);
             start = found.bytes.end;
         }
-        self.encode_unmarked(&marked[start..], sentinel, &mut ids);
+        self.encode_into(&text[start..], false, &mut ids);
         ids
     }
 
-    fn encode_unmarked(&self, piece: &str, sentinel: char, ids: &mut Vec<u32>) {
-        if piece.contains(sentinel) {
-            self.encode_into(&piece.replace(sentinel, ""), false, ids);
-        } else {
-            self.encode_into(piece, false, ids);
+    /// The text without its sentinels, and the special tokens in it.
+    pub(super) fn claim_marked(&self, marked: &str, sentinel: char) -> (String, Vec<Found>) {
+        let mut text = String::with_capacity(marked.len());
+        let mut marks = Vec::new();
+        for (index, piece) in marked.split(sentinel).enumerate() {
+            if index > 0 {
+                marks.push(text.len());
+            }
+            text.push_str(piece);
         }
+        let is_text = |found: &Found| {
+            let behind_start = marks.partition_point(|&mark| mark <= found.bytes.start);
+            let inside = marks.get(behind_start).is_some_and(|&mark| mark < found.bytes.end);
+            let twice_behind = marks.get(behind_start + 1) == Some(&found.bytes.end);
+            inside || twice_behind && has_one_character(&text[found.bytes.clone()])
+        };
+        let specials = self
+            .specials
+            .claim(&text, &self.text, |found| !self.is_control(found.id) || !is_text(found));
+        (text, specials)
     }
 
     /// Whether a control token's text starts here, and whether one of a single character does.
     fn control_at(&self, rest: &str) -> (bool, bool) {
         let (mut whole, mut single) = (false, false);
-        self.specials.matches(rest.as_bytes(), &self.text, |id| {
-            if self.is_control(id) {
-                whole = true;
-                single |= rest
-                    .chars()
-                    .next()
-                    .is_some_and(|first| first.len_utf8() == self.decode_bytes(id).len());
-            }
+        self.controls.matches(rest.as_bytes(), &self.text, |id| {
+            whole = true;
+            single |= has_one_character(self.special_text(id));
         });
         (whole, single)
     }
 
-    /// How many bytes at the start of `rest` are the start of a special token's text.
+    /// How many bytes at the start of `rest` are the start of a control token's text.
     fn control_prefix(&self, rest: &str) -> usize {
-        self.specials.matches(rest.as_bytes(), &self.text, |_| {})
+        self.controls.matches(rest.as_bytes(), &self.text, |_| {})
     }
 
     /// Whether a control token's text, cut somewhere in its middle, goes on with this content as far as either of them reaches.
     fn continues_control(&self, content: &str) -> bool {
         let content = content.as_bytes();
-        let mut controls = self.specials.ids().iter().filter(|&&id| self.is_control(id));
-        controls.any(|&id| {
+        self.controls.ids().iter().any(|&id| {
             let text = self.decode_bytes(id);
             (1..text.len()).any(|cut| {
                 let tail = &text[cut..];
@@ -107,4 +110,8 @@ impl Tokenizer {
             })
         })
     }
+}
+
+fn has_one_character(text: &str) -> bool {
+    text.chars().nth(1).is_none()
 }

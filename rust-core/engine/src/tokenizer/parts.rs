@@ -68,7 +68,12 @@ impl TokenKind {
 
     /// Whether the token's text is looked for in the text before it is cut into words.
     pub(super) fn is_special(self) -> bool {
-        matches!(self, Self::Unknown | Self::Control | Self::UserDefined)
+        self.is_control() || self == Self::UserDefined
+    }
+
+    /// Whether the token is structure and not text.
+    pub(super) fn is_control(self) -> bool {
+        matches!(self, Self::Unknown | Self::Control)
     }
 }
 
