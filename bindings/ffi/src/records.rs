@@ -148,7 +148,7 @@ pub struct Statistics {
 /// What an answer brings, in this order.
 #[derive(Clone, Debug, uniffi::Enum)]
 pub enum AnswerEvent {
-    /// A part of the prompt was read by the model.
+    /// A part of the prompt was read by the model. A short prompt is read in one go, without this event.
     Prefilled {
         /// Prompt tokens read so far.
         done: u32,

@@ -14,7 +14,7 @@ use crate::{ClientError, EVENTS_WAITING_MAX};
 /// What an answer brings, in this order: progress, text, the figures.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnswerEvent {
-    /// A part of the prompt was run.
+    /// A part of the prompt was run. A prompt of one chunk is run together with the first token, without this event.
     Prefilled {
         /// Prompt tokens run so far, reused ones included.
         done: u32,

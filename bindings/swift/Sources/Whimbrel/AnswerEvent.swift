@@ -2,7 +2,7 @@ import WhimbrelCore
 
 /// What an answer brings: progress, then text, then the figures.
 public enum AnswerEvent: Sendable, Equatable {
-    /// A part of the prompt was read by the model: `done` of `total` tokens.
+    /// A part of the prompt was read: `done` of `total` tokens. A short prompt is read in one go, without this event.
     case prefilled(done: Int, total: Int)
     /// The next piece of text, never empty and never half a character.
     case text(String)

@@ -20,8 +20,8 @@ public final class LanguageModel: Sendable {
         return Conversation(try await translated { try await core.conversation(options: options) })
     }
 
-    /// Goes on from a text without any conversation around it, in a context of its own of `contextLength` tokens. As with
-    /// `Conversation.ask`, reading the stream starts the answer and leaving it early cancels the answer.
+    /// Goes on from a text without any conversation around it, in a context of its own of `contextLength` tokens. As
+    /// with `Conversation.ask`, reading the stream starts the answer and leaving it early cancels the answer.
     public func complete(
         _ prompt: String,
         options: GenerationOptions = GenerationOptions(),

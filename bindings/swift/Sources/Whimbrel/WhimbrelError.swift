@@ -43,7 +43,8 @@ public enum WhimbrelError: Error, Sendable, Equatable {
 extension WhimbrelError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .bundleMissing(let reason), .bundleCorrupt(let reason), .unsupportedBundle(let reason): "\(code): \(reason)"
+        case .bundleMissing(let reason), .bundleCorrupt(let reason), .unsupportedBundle(let reason):
+            "\(code): \(reason)"
         case .contextFull(let needed, let limit): "\(code): \(needed) tokens needed, \(limit) available"
         case .invalidOption(let option, let expected, let found): "\(code): \(option) must be \(expected), not \(found)"
         case .closed(let what): "\(code): the \(what) is closed"

@@ -18,8 +18,8 @@ public enum LogLevel: Sendable, Equatable {
 
 /// The core's log, one for the whole process.
 public enum WhimbrelLog {
-    /// Takes one message of one of the core's modules. It is called on the core's thread: it should hand the message over and
-    /// return.
+    /// Takes one message of one of the core's modules. It is called on the core's thread: it should hand the message over
+    /// and return.
     public typealias Sink = @Sendable (_ level: LogLevel, _ module: String, _ message: String) -> Void
 
     /// Sets how much is logged.

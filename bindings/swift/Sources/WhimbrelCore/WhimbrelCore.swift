@@ -1605,7 +1605,7 @@ public struct ConversationOptions: Equatable, Hashable {
      */
     public let contextLength: UInt32
     /**
-     * The system message.
+     * The system message; without it a plain one is used, and an empty text leaves it to the model.
      */
     public let system: String?
     /**
@@ -1620,7 +1620,7 @@ public struct ConversationOptions: Equatable, Hashable {
          * Tokens of context, at most the model's own.
          */contextLength: UInt32 = UInt32(2048),
         /**
-         * The system message.
+         * The system message; without it a plain one is used, and an empty text leaves it to the model.
          */system: String? = nil,
         /**
          * What happens when the context is full.
@@ -2237,7 +2237,7 @@ public func FfiConverterTypeStatistics_lower(_ value: Statistics) -> RustBuffer 
 public enum AnswerEvent: Equatable, Hashable {
 
     /**
-     * A part of the prompt was read by the model.
+     * A part of the prompt was read by the model. A short prompt is read in one go, without this event.
      */
     case prefilled(
         /**

@@ -4,13 +4,14 @@ import Whimbrel
 @Suite struct AnswerTests {
     @Test func anAnswerStreamsProgressTextAndFigures() async throws {
         try await withConversation { _, conversation in
-            let events = try await conversation.ask("Hello", options: GenerationOptions(maxTokens: 20)).all()
+            let question = String(repeating: "Hello ", count: 50)
+            let events = try await conversation.ask(question, options: GenerationOptions(maxTokens: 20)).all()
             guard case .prefilled = events.first else { throw Failure.unexpected }
             let statistics = try #require(events.statistics)
             #expect(statistics.completionTokens == 20)
             #expect(statistics.finishReason == .length)
             #expect(events.count { $0.isText } > 1)
-            let expected = [Message(role: .user, content: "Hello"), Message(role: .assistant, content: events.text)]
+            let expected = [Message(role: .user, content: question), Message(role: .assistant, content: events.text)]
             #expect(try await conversation.messages().suffix(2) == expected)
         }
     }

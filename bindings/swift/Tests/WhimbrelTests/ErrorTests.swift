@@ -13,7 +13,8 @@ import Whimbrel
         try await withClient { client in
             try await Models.withCopyOfTiny { copy in
                 let files = FileManager.default.enumerator(at: copy, includingPropertiesForKeys: nil)
-                let weights = try #require(files?.compactMap { $0 as? URL }.first { $0.lastPathComponent == "weights.bin" })
+                let urls = files?.compactMap { $0 as? URL }
+                let weights = try #require(urls?.first { $0.lastPathComponent == "weights.bin" })
                 var bytes = try Data(contentsOf: weights)
                 bytes[bytes.count / 2] ^= 1
                 try bytes.write(to: weights)

@@ -20,7 +20,8 @@ final class Messages: @unchecked Sendable {
             WhimbrelLog.setLevel(.warn)
             WhimbrelLog.setSink(nil)
         }
-        try await withConversation(ConversationOptions(contextLength: 128, system: "SECRET-system")) { _, conversation in
+        let options = ConversationOptions(contextLength: 128, system: "SECRET-system")
+        try await withConversation(options) { _, conversation in
             let events = try await conversation.ask("SECRET-question", options: GenerationOptions(maxTokens: 40)).all()
             let tooLong = String(repeating: "SECRET-question ", count: 100)
             await expectError("context_full") { _ = try await conversation.ask(tooLong).all() }

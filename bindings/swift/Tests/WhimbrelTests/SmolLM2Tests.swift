@@ -16,7 +16,7 @@ import Whimbrel
             let options = GenerationOptions(maxTokens: maxTokens)
             let answer = try await conversation.ask(Models.variable("WHIMBREL_QUESTION"), options: options).all().text
             #expect(answer == expected)
-            #expect(answer.contains("Paris"))
+            #expect(!answer.isEmpty)
         }
     }
 }

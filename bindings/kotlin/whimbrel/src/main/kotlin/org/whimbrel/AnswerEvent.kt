@@ -4,7 +4,7 @@ import kotlin.time.Duration
 
 /** What an answer brings: progress, then text, then the figures. */
 public sealed interface AnswerEvent {
-    /** A part of the prompt was read by the model: [done] of [total] tokens. */
+    /** A part of the prompt was read: [done] of [total] tokens. A short one is read in one go, without this event. */
     public data class Prefilled(
         public val done: Int,
         public val total: Int,

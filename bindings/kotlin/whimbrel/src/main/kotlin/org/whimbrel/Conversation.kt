@@ -14,8 +14,8 @@ public class Conversation internal constructor(
     private val core: CoreConversation,
 ) : AutoCloseable {
     /**
-     * Asks a question. Each collection of the flow asks it anew. Cancelling the collection cancels the answer; what was said
-     * until then becomes part of the conversation. A slow collector loses nothing: the answer waits for it.
+     * Asks a question. Each collection of the flow asks it anew. Cancelling the collection cancels the answer; what was
+     * said until then becomes part of the conversation. A slow collector loses nothing: the answer waits for it.
      *
      * The flow fails with [WhimbrelException.Busy] while an earlier answer is in the making, with
      * [WhimbrelException.ContextFull] when the question does not fit, and otherwise as the documentation of
@@ -36,7 +36,7 @@ public class Conversation internal constructor(
     /** Forgets everything but the system message. */
     public suspend fun reset(): Unit = translated { core.reset() }
 
-    /** Cancels the answer in the making and gives the memory of the context back. Returns at once; safe to call again. */
+    /** Cancels the answer in the making and gives the memory back. Returns at once; safe to call again. */
     override fun close(): Unit = core.release()
 }
 

@@ -19,8 +19,8 @@ public class LanguageModel internal constructor(
         translated { Conversation(core.conversation(options.toCore())) }
 
     /**
-     * Goes on from a text without any conversation around it, in a context of its own of [contextLength] tokens. As with
-     * [Conversation.ask], collecting the flow starts the answer and leaving it early cancels the answer.
+     * Goes on from a text without any conversation around it, in a context of its own of [contextLength] tokens. As
+     * with [Conversation.ask], collecting the flow starts the answer and leaving it early cancels the answer.
      */
     public fun complete(
         prompt: String,

@@ -3,8 +3,8 @@ package org.whimbrel
 import org.whimbrel.ffi.Client
 
 /**
- * Opens models. All computing happens on one background thread that this object owns; nothing here blocks its caller, so every
- * function may be called from the main thread.
+ * Opens models. All computing happens on one background thread that this object owns; nothing here blocks its caller, so
+ * every function may be called from the main thread.
  *
  * @throws WhimbrelException.Internal when the system gives no thread.
  */

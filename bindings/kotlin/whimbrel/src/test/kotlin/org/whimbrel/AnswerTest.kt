@@ -20,14 +20,15 @@ class AnswerTest {
     @Test
     fun `an answer streams progress, text and figures`() =
         withConversation { _, conversation ->
-            val events = conversation.ask("Hello", GenerationOptions(maxTokens = 20)).toList()
+            val question = "Hello ".repeat(50)
+            val events = conversation.ask(question, GenerationOptions(maxTokens = 20)).toList()
             assertIs<AnswerEvent.Prefilled>(events.first())
             val statistics = assertIs<AnswerEvent.Finished>(events.last()).statistics
             assertEquals(20, statistics.completionTokens)
             assertEquals(FinishReason.LENGTH, statistics.finishReason)
             assertTrue(events.count { it is AnswerEvent.Text } > 1)
             assertEquals(
-                listOf(Message(Role.USER, "Hello"), Message(Role.ASSISTANT, events.text)),
+                listOf(Message(Role.USER, question), Message(Role.ASSISTANT, events.text)),
                 conversation.messages().takeLast(2),
             )
         }
@@ -90,7 +91,7 @@ class AnswerTest {
                             conversation.ask("Hello", longAnswer).collect { event ->
                                 if (event is AnswerEvent.Text && begun[index].complete(Unit)) {
                                     synchronized(order) { order += "begun" }
-                                    // Neither reads on before the other has something: with one after the other, neither would.
+                                    // Neither reads on before the other has something.
                                     begun.forEach { it.await() }
                                 }
                                 if (event is AnswerEvent.Finished) synchronized(order) { order += "ended" }
@@ -115,7 +116,12 @@ class AnswerTest {
     @Test
     fun `an earlier conversation goes on`() =
         withConversation { _, conversation ->
-            val earlier = listOf(Message(Role.SYSTEM, "Be brief."), Message(Role.USER, "a"), Message(Role.ASSISTANT, "b"))
+            val earlier =
+                listOf(
+                    Message(Role.SYSTEM, "Be brief."),
+                    Message(Role.USER, "a"),
+                    Message(Role.ASSISTANT, "b"),
+                )
             conversation.setMessages(earlier)
             assertEquals(earlier, conversation.messages())
             conversation.ask("c", GenerationOptions(maxTokens = 2)).takeWhile { true }.toList()

@@ -34,7 +34,7 @@ class ErrorTest {
         withClient { client ->
             val copy = Models.copyOfTiny()
             val manifest = File(copy, "manifest.json")
-            manifest.writeText(manifest.readText().replaceFirst("1", "2"))
+            manifest.writeText(manifest.readText().replaceFirst("Tiny", "Tinx"))
             assertFailsWith<WhimbrelException.BundleCorrupt> { client.openModel(copy.path) }
             copy.deleteRecursively()
         }
@@ -56,7 +56,7 @@ class ErrorTest {
             val model = client.openModel(Models.tiny)
             val cases =
                 listOf<Pair<String, suspend () -> Unit>>(
-                    "context_length" to { model.conversation(ConversationOptions(contextLength = 0)) },
+                    "context length" to { model.conversation(ConversationOptions(contextLength = 0)) },
                     "contextLength" to { model.conversation(ConversationOptions(contextLength = -1)) },
                     "temperature" to { conversation.ask("a", GenerationOptions(temperature = -1f)).toList() },
                     "top_p" to { conversation.ask("a", GenerationOptions(topP = 2f)).toList() },

@@ -3,6 +3,7 @@ package org.whimbrel
 import java.io.File
 import kotlin.test.Test
 import kotlin.test.assertEquals
+import kotlin.test.assertNotNull
 import kotlin.test.assertTrue
 
 class SmolLm2Test {
@@ -10,15 +11,13 @@ class SmolLm2Test {
     fun `SmolLM2 answers as the command line does`() =
         withClient { client ->
             val json = File(Models.variable("WHIMBREL_ANSWER")).readText()
-            val expected = assertTrueNotNull(Regex(""""text":\s*"((?:[^"\\]|\\.)*)"""").find(json)).groupValues[1]
+            val expected = assertNotNull(Regex(""""text":\s*"((?:[^"\\]|\\.)*)"""").find(json)).groupValues[1]
             val conversation = client.openModel(Models.smollm2).conversation()
             val options = GenerationOptions(maxTokens = Models.variable("WHIMBREL_MAX_TOKENS").toInt())
             val answer = conversation.ask(Models.variable("WHIMBREL_QUESTION"), options).wholeText()
             assertEquals(expected, escaped(answer))
-            assertTrue("Paris" in answer)
+            assertTrue(answer.isNotEmpty())
         }
-
-    private fun <T : Any> assertTrueNotNull(value: T?): T = checkNotNull(value) { "the command line printed no text" }
 
     /** As serde_json writes it. */
     private fun escaped(text: String): String =

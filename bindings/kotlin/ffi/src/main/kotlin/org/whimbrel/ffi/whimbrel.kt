@@ -3143,7 +3143,7 @@ data class ConversationOptions (
     val `contextLength`: kotlin.UInt = 2048u
     ,
     /**
-     * The system message.
+     * The system message; without it a plain one is used, and an empty text leaves it to the model.
      */
     val `system`: kotlin.String? = null
     ,
@@ -3597,7 +3597,7 @@ public object FfiConverterTypeStatistics: FfiConverterRustBuffer<Statistics> {
 sealed class AnswerEvent {
 
     /**
-     * A part of the prompt was read by the model.
+     * A part of the prompt was read by the model. A short prompt is read in one go, without this event.
      */
     data class Prefilled(
         /**
