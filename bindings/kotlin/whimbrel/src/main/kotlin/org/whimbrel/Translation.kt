@@ -42,8 +42,7 @@ internal fun CoreException.toPublic(): WhimbrelException =
 internal fun Int.atLeastZero(option: String): UInt =
     if (this >= 0) toUInt() else throw WhimbrelException.InvalidOption(option, "0 or more", toString(), null)
 
-internal fun OpenOptions.toCore(): CoreOpenOptions =
-    CoreOpenOptions(threads.atLeastZero("threads"), verify, variant)
+internal fun OpenOptions.toCore(): CoreOpenOptions = CoreOpenOptions(threads.atLeastZero("threads"), verify, variant)
 
 internal fun ConversationOptions.toCore(): CoreConversationOptions =
     CoreConversationOptions(
