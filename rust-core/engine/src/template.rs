@@ -9,6 +9,8 @@
 
 mod date;
 mod json;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 
@@ -268,6 +270,3 @@ impl io::Write for Limited {
 fn bad(reason: String) -> EngineError {
     EngineError::Template { reason }
 }
-
-#[cfg(test)]
-mod tests;
