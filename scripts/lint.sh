@@ -79,13 +79,13 @@ no_registry_hosts() {
 	[ -z "$hosts" ] || refuse "a package registry is named by its host:" "$(git grep -nIE "$hosts" -- . ':!*Cargo.lock' || true)"
 }
 
-# A path counts where it begins: the /root/ in $folder/root/usr is none.
+# A path counts where it begins: behind a blank, a quote or a bracket, not in the middle of another path.
 no_machine_paths() {
 	local paths=("$ROOT/" "$HOME/") parent escaped pattern
 	parent=$(dirname "$ROOT")
 	case "$parent" in / | /tmp | /home | /root | /usr* | /opt | /var* | "$HOME") ;; *) paths+=("$parent/") ;; esac
 	escaped=$(printf '%s\n' "${paths[@]}" | sed 's/[^A-Za-z0-9\/]/\\&/g' | sort -u | paste -sd'|')
-	pattern="(^|[^A-Za-z0-9_.})/-])($escaped)"
+	pattern="(^|[][:space:]=:(,<[])[\"'\`]?($escaped)"
 	refuse "a path of this machine:" "$(git grep -nIE "$pattern" -- . || true)"
 }
 
