@@ -37,7 +37,7 @@ pub use manifest::{
 pub use model::{Model, OpenOptions};
 pub use sampling::{Sampler, SamplingOptions};
 pub use session::{CancelFlag, Session};
-pub use template::{ChatTemplate, Message, Role};
+pub use template::{ChatTemplate, Message, Prompt, RenderOptions, Role};
 pub use text::{StopMatcher, TextStream};
 pub use tokenizer::{PreTokenizer, TokenKind, Tokenizer, TokenizerParts};
 pub use weights::{TensorEntry, TensorType, WeightsIndex};
