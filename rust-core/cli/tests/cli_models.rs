@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use support::{Desk, Ran, Started, kill};
+use support::{Desk, Ran, Started, kill, on_small_disk};
 use whimbrel_forge::synthetic::Synthetic;
 
 const NAME: &str = "tiny-test";
@@ -309,6 +309,26 @@ fn a_pull_that_cannot_work_says_why() {
         5,
         "catalogue_invalid",
     );
+}
+
+/// The package and the model file in it have 2.5 MB each: on the first disk not even the package fits, on the second not both.
+#[test]
+fn a_full_disk_leaves_no_part_of_a_file() {
+    let shop = Shop::new();
+    let disk = shop.desk.path("disk");
+    fs::create_dir(&disk).unwrap();
+    for (size, left_whole) in [("300k", None), ("4m", Some("whimbrel_tiny_test-1.0-py3-none-any.whl"))] {
+        let mut command = shop.command(&["models", "pull", "--json", NAME]);
+        let Some((ran, left)) = on_small_disk(command.env("XDG_CACHE_HOME", &disk), &disk, size) else {
+            return;
+        };
+        ran.failed(7, "disk_full");
+        let names = left.iter().map(|path| path.rsplit('/').next().unwrap());
+        let names: Vec<_> = names
+            .filter(|name| !name.ends_with(".lock") && *name != "requirements.txt")
+            .collect();
+        assert_eq!(names, Vec::from_iter(left_whole), "{size}");
+    }
 }
 
 #[test]

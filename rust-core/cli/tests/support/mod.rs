@@ -127,6 +127,38 @@ impl Started {
     }
 }
 
+/// Runs a command with a file system of this size at `disk`, and returns the files left there. `None`, with a word about it, where this
+/// user may not mount one.
+pub fn on_small_disk(command: &Command, disk: &Path, size: &str) -> Option<(Ran, Vec<String>)> {
+    // The mount belongs to the shell alone and ends with it.
+    let script = "mount -t tmpfs -o size=\"$1\" tmpfs \"$0\" || exit 99
+        disk=$0; shift; \"$@\"; status=$?; find \"$disk\" -type f >\"$disk.left\"; exit $status";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+    unshare
+        .arg(disk)
+        .arg(size)
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (variable, value) in command.get_envs() {
+        match value {
+            Some(value) => unshare.env(variable, value),
+            None => unshare.env_remove(variable),
+        };
+    }
+    let Ok(output) = unshare.stdin(Stdio::null()).output() else {
+        println!("not tested: there is no unshare(1) here");
+        return None;
+    };
+    let ran = Ran::new(output);
+    if ran.status == Some(99) || ran.stderr.contains("unshare") {
+        println!("not tested: this user may not mount a disk");
+        return None;
+    }
+    let left = std::fs::read_to_string(disk.with_extension("left")).unwrap();
+    Some((ran, left.lines().map(str::to_owned).collect()))
+}
+
 fn first_bytes(from: &mut impl Read) -> String {
     let mut buffer = [0; 4096];
     let read = from.read(&mut buffer).unwrap();
