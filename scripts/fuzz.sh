@@ -23,6 +23,11 @@ cargo run --quiet --package whimbrel-forge --example fuzz-seeds -- "$work/seeds"
 
 # A compiled target is large and of no use to anybody else, so it stays in the cache too.
 export CARGO_TARGET_DIR=$work/target
+say "building the targets, which takes minutes the first time"
+cargo +nightly fuzz build --sanitizer none >"$work/build.log" 2>&1 || {
+	tail -40 "$work/build.log" >&2
+	fail "the fuzz targets do not build; the log is $work/build.log"
+}
 failures=0
 for target in "${targets[@]}"; do
 	say "== $target, $seconds s"
