@@ -1,4 +1,5 @@
 //! Every kernel at every level this processor has, against plain arithmetic in f64.
+#![allow(clippy::unwrap_used)]
 
 use crate::linear::multiply_at;
 use crate::{

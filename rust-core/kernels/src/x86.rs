@@ -159,12 +159,10 @@ fn nibble_sums<const M: usize>(groups: &[u8], values: &[&[i8; BLOCK_COLUMNS]; M]
             }
         }
     }
-    // A closure would not be compiled with this function's instructions, so the arrays are walked by index.
+    // A closure would not be compiled with this function's instructions, so `map` would call them one by one.
     let ones = _mm256_set1_epi16(1);
-    for row in 0..M {
-        for side in 0..2 {
-            pairs[row][side] = _mm256_madd_epi16(pairs[row][side], ones);
-        }
+    for side in pairs.as_flattened_mut() {
+        *side = _mm256_madd_epi16(*side, ones);
     }
     pairs
 }
