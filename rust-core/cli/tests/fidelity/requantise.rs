@@ -17,7 +17,7 @@ const VALUE_ARRAY: u32 = 9;
 
 /// The type that matrices get; vectors stay as they are.
 #[derive(Clone, Copy)]
-pub enum Target {
+pub(crate) enum Target {
     F32,
     Q4_0,
     Q8_0,
@@ -51,7 +51,7 @@ impl Target {
 }
 
 /// Writes the file that llama-quantize would write.
-pub fn requantise(source: &[u8], target: Target, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn requantise(source: &[u8], target: Target, out: &mut impl Write) -> io::Result<()> {
     let gguf = Gguf::parse(source).expect("the source is a GGUF file");
     let mut tensors: Vec<&Tensor<'_>> = gguf.tensors().iter().collect();
     tensors.sort_by_key(|tensor| place(tensor.name));

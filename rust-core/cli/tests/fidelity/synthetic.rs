@@ -5,7 +5,7 @@ use whimbrel_engine::TensorType;
 use whimbrel_forge::synthetic::Synthetic;
 
 /// Every model by its name in the golden figures.
-pub fn models() -> Vec<(&'static str, Synthetic)> {
+pub(crate) fn models() -> Vec<(&'static str, Synthetic)> {
     let plain = Synthetic {
         width: 128,
         feed_forward: 192,
