@@ -123,10 +123,16 @@ fn platform_log(record: &Record<'_>) {
 fn platform_log(record: &Record<'_>) {
     use std::sync::LazyLock;
 
-    use oslog::OsLogger;
+    use oslog::{Level, OsLog};
 
-    static APPLE: LazyLock<OsLogger> = LazyLock::new(|| OsLogger::new("org.whimbrel"));
-    APPLE.log(record);
+    static APPLE: LazyLock<OsLog> = LazyLock::new(|| OsLog::new("org.whimbrel", "core"));
+    let level = match record.level() {
+        log::Level::Error => Level::Error,
+        log::Level::Warn => Level::Default,
+        log::Level::Info => Level::Info,
+        log::Level::Debug | log::Level::Trace => Level::Debug,
+    };
+    APPLE.with_level(level, &format!("{}: {}", record.target(), record.args()));
 }
 
 #[cfg(not(any(target_os = "android", target_vendor = "apple")))]
