@@ -17,7 +17,7 @@ pub enum ContextPolicy {
 
 /// The system message of conversations that are given none. Templates bring their own, but small models answer better to
 /// this plain one.
-pub const SYSTEM_DEFAULT: &str = "You are a helpful assistant.";
+pub const SYSTEM_DEFAULT: &str = "Give clear and correct answers.";
 
 /// How a conversation is kept.
 #[derive(Clone, Debug)]
