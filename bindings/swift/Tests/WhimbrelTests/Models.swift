@@ -23,10 +23,10 @@ enum Models {
     }
 }
 
-let testContext = ConversationOptions(contextLength: 512)
+let testContext = ConversationOptions(contextLength: 768)
 
 /// More events than wait for a reader at once: such an answer cannot end before it is read.
-let longAnswer = GenerationOptions(maxTokens: 400)
+let longAnswer = GenerationOptions(maxTokens: 600)
 
 /// Runs a test on a client of its own and sees to it that the client ends.
 func withClient(_ body: (WhimbrelClient) async throws -> Void) async throws {

@@ -37,10 +37,10 @@ internal fun withConversation(
     test: suspend (WhimbrelClient, Conversation) -> Unit,
 ): Unit = withClient { client -> test(client, client.openModel(Models.tiny).conversation(options)) }
 
-internal const val TEST_CONTEXT_LENGTH: Int = 512
+internal const val TEST_CONTEXT_LENGTH: Int = 768
 
-/** More events than wait for a reader at once: such an answer cannot end before it is read. */
-internal val longAnswer: GenerationOptions = GenerationOptions(maxTokens = 400)
+/** More events than wait for a reader in the core and in a flow: such an answer cannot end before it is read. */
+internal val longAnswer: GenerationOptions = GenerationOptions(maxTokens = 600)
 
 internal suspend fun Flow<AnswerEvent>.wholeText(): String = text().toList().joinToString("")
 
