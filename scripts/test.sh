@@ -40,9 +40,9 @@ can_install() {
 }
 
 rust_documentation() {
-	# The command and the bindings' library are both named whimbrel, and their pages would fall on each other.
+	# The command and the bindings' library are both named whimbrel: one run for both would write over its own pages.
 	cargo doc --quiet --locked --no-deps --workspace --exclude whimbrel-cli &&
-		cargo doc --quiet --locked --no-deps --package whimbrel-cli --document-private-items --target-dir "$CARGO_TARGET_DIR/cli-doc"
+		cargo doc --quiet --locked --no-deps --package whimbrel-cli --document-private-items
 }
 
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target} CARGO_TERM_PROGRESS_WHEN=never
