@@ -70,7 +70,7 @@ else
 	skip swift "needs root on a Debian that allows mounts: Swift's compiler lives in a root folder of its own"
 fi
 if command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
-	suite phones 15 scripts/phone-check.sh
+	suite phones 25 scripts/phone-check.sh
 else
 	skip phones "needs Debian's packages of the Rust compiler with sources"
 fi

@@ -73,7 +73,8 @@ impl Activations {
         }
     }
 
-    /// Values, scales and sums of one row, for kernels that walk it by pointer.
+    /// Values, scales and sums of one row, for kernels that take it whole.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn row(&self, row: usize) -> (&[i8], &[f32], &[i32]) {
         let blocks = self.columns / BLOCK_COLUMNS;
         (

@@ -266,10 +266,12 @@ pub(crate) struct FloatTile<'a> {
 }
 
 impl<'a> FloatTile<'a> {
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn tensor_type(&self) -> TensorType {
         self.weights.tensor_type
     }
 
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn columns(&self) -> usize {
         self.weights.columns
     }
