@@ -1,8 +1,8 @@
 //! Runs one language model: opens and verifies a bundle, tokenises, prefills and decodes.
 //!
 //! tract is the graph: it parses the bundle's NNEF text, checks shapes and plans the run. The heavy operators are ours
-//! ([`ops`], backed by `whimbrel-kernels`), read their weights in place from one memory map, and keep the KV cache in the
-//! [`Session`] that runs them. Nothing here touches a network or a database; files are only read.
+//! (the module `ops`, backed by `whimbrel-kernels`), read their weights in place from one memory map, and keep the KV cache in the
+//! [`Session`] that runs them. Nothing here touches a network or a database; files are only read, except that [`seal`] writes a manifest.
 
 mod bundle;
 mod chat;
