@@ -36,7 +36,8 @@ def measure(program, text, model):
     estimate = re.search(r"Final estimate: PPL = ([0-9.]+)", output.stderr)
     if not chunks or not estimate:
         sys.exit(f"{model}: llama-perplexity gave no estimate:\n{output.stderr[-2000:]}")
-    return float(estimate.group(1)), int(chunks.group(1))
+    # Eight digits: a random model's figure has more than it means.
+    return float(f"{float(estimate.group(1)):.8g}"), int(chunks.group(1))
 
 
 def main():
