@@ -171,7 +171,12 @@ impl From<OpenOptions> for client::OpenOptions {
     fn from(from: OpenOptions) -> Self {
         client::OpenOptions {
             threads: from.threads,
-            verify: from.verify,
+            verify: if from.verify {
+                client::Verify::Always
+            } else {
+                client::Verify::Remembered
+            },
+            state_folder: None,
             variant: from.variant,
         }
     }

@@ -8,12 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
+use whimbrel_engine::Verify;
 use whimbrel_forge::{ImportOptions, Quantization};
 
 use crate::catalogue::{Entry, Source};
 use crate::commands::import::import;
 use crate::error::CliError;
-use crate::{fetch, interrupt};
+use crate::{fetch, interrupt, paths};
 
 /// How often a lock that somebody else holds is tried again.
 const LOCK_POLL: Duration = Duration::from_millis(100);
@@ -69,10 +70,11 @@ pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf)
     interrupt::install(false);
     let target = models.join(&entry.name);
     let _lock = Lock::acquire(models, &entry.name)?;
+    let state = paths::verified();
     let work = models.join(".pull").join(&entry.name);
     let damaged = target.exists();
     if damaged {
-        match whimbrel_engine::verify(&target) {
+        match whimbrel_engine::verify_and_remember(&target, Verify::Always, state.as_deref()) {
             Ok(_) => {
                 clear(&work)?;
                 return Ok((PullStatus::AlreadyInstalled, target));
@@ -100,6 +102,8 @@ pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf)
         set_aside(models, &entry.name)?;
     }
     fs::rename(&bundle, &target).map_err(CliError::write(&target))?;
+    // Here, so that the first answer need not wait for it.
+    whimbrel_engine::verify_and_remember(&target, Verify::Always, state.as_deref())?;
     clear(&set_aside_path(models, &entry.name))?;
     clear(&work)?;
     Ok((

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use whimbrel_engine::{OpenOptions, Verify};
+
 use crate::catalogue::Catalogue;
 use crate::error::CliError;
 use crate::paths;
@@ -15,6 +17,9 @@ pub(crate) struct ModelArguments {
     /// One of the bundle's variants [default: its first]
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<String>,
+    /// Check the hashes of all files, also of those that did not change since they were last checked
+    #[arg(long)]
+    verify: bool,
 }
 
 /// How many threads compute.
@@ -32,6 +37,20 @@ impl ModelArguments {
     /// [`CliError::UnknownModel`], [`CliError::NotInstalled`], [`CliError::Catalogue`].
     pub(crate) fn folder(&self) -> Result<PathBuf, CliError> {
         resolve(&self.model)
+    }
+
+    /// How the bundle is opened.
+    pub(crate) fn open_options(&self, threads: u32) -> OpenOptions {
+        OpenOptions {
+            threads,
+            verify: if self.verify {
+                Verify::Always
+            } else {
+                Verify::Remembered
+            },
+            state_folder: paths::verified(),
+            variant: self.variant.clone(),
+        }
     }
 }
 

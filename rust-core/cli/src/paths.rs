@@ -19,6 +19,11 @@ pub(crate) fn chat_history() -> Option<PathBuf> {
     base("XDG_STATE_HOME", ".local/state").map(|base| base.join("whimbrel").join("chat_history"))
 }
 
+/// The folder for what is remembered of bundles whose own folder cannot be written, if there is a home.
+pub(crate) fn verified() -> Option<PathBuf> {
+    base("XDG_STATE_HOME", ".local/state").map(|base| base.join("whimbrel").join("verified"))
+}
+
 /// The specification: a variable counts when it holds an absolute path, otherwise the default below the home folder.
 fn base(variable: &str, default: &str) -> Option<PathBuf> {
     let absolute = |name: &str| {

@@ -4,9 +4,9 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use support::{Desk, Started, copy_bundle, on_small_disk, tiny};
+use support::{Desk, Started, bundle_files, copy_bundle, on_small_disk, tiny};
 use whimbrel_forge::synthetic::Synthetic;
 
 #[test]
@@ -118,23 +118,6 @@ fn a_model_that_is_not_installed_says_how_to_get_it() {
     );
 }
 
-/// Every file of a bundle, by its path in it.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        if entry.path().is_dir() {
-            found.extend(
-                files(&entry.path())
-                    .into_iter()
-                    .map(|path| Path::new(&entry.file_name()).join(path)),
-            );
-        } else {
-            found.push(entry.file_name().into());
-        }
-    }
-    found
-}
-
 type Damage = fn(&Path);
 
 #[test]
@@ -158,7 +141,7 @@ fn a_damaged_bundle_is_refused_by_every_command() {
             fs::create_dir(path).unwrap();
         }),
     ];
-    for file in files(&tiny()) {
+    for file in bundle_files(&tiny()) {
         for (name, damage) in damages {
             let bundle = desk.path("bundle");
             copy_bundle(&tiny(), &bundle);

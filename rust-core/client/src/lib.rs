@@ -48,5 +48,5 @@ pub use limits::{
 pub use model::{ModelHandle, ModelInfo};
 pub use whimbrel_engine::{
     ChatOptions as ConversationOptions, ContextPolicy, EngineError, FinishReason, GenerationOptions, Manifest, Message,
-    OpenOptions, Role, SamplingOptions, Statistics,
+    OpenOptions, Role, SamplingOptions, Statistics, Verify,
 };

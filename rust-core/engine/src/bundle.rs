@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::manifest::{MANIFEST_BYTES_MAX, MANIFEST_FILE};
+use crate::remembered::{Places, stamps};
 use crate::{EngineError, FileEntry, Manifest};
 
 /// One file of a bundle.
@@ -16,6 +17,16 @@ pub struct BundleFile {
     pub bytes: u64,
 }
 
+/// Which files of a bundle are read and hashed before it is used. The manifest always is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// Those that were not verified before, or changed since (see [`RECORD_FILE`](crate::RECORD_FILE)).
+    #[default]
+    Remembered,
+    /// All of them.
+    Always,
+}
+
 /// Reads the manifest of a bundle and checks size and hash of every file it names.
 ///
 /// # Errors
@@ -23,21 +34,65 @@ pub struct BundleFile {
 /// [`EngineError::Read`].
 pub fn verify(folder: &Path) -> Result<Manifest, EngineError> {
     let manifest = read_manifest(folder)?;
-    for file in manifest.files() {
-        let found = measure(folder, &file.path)?;
-        let reason = if found.bytes != file.bytes {
-            format!("{} bytes instead of {}", found.bytes, file.bytes)
-        } else if found.blake3 != file.blake3 {
-            "its BLAKE3 hash is not the manifest's".to_owned()
-        } else {
-            continue;
-        };
-        return Err(EngineError::Corrupt {
-            file: file.path.clone(),
-            reason,
-        });
+    manifest.files().into_iter().try_for_each(|file| check(folder, file))?;
+    Ok(manifest)
+}
+
+/// As [`verify`], and remembers for the next time which files were found whole: in the bundle's folder or, where that cannot
+/// be written, in `state_folder`. With [`Verify::Remembered`] what is remembered and unchanged is not read again.
+///
+/// # Errors
+/// As [`verify`]. That the record cannot be written is no error.
+pub fn verify_and_remember(
+    folder: &Path,
+    verify: Verify,
+    state_folder: Option<&Path>,
+) -> Result<Manifest, EngineError> {
+    let manifest = read_manifest(folder)?;
+    let places = Places::new(folder, state_folder);
+    let known = match verify {
+        Verify::Remembered => places.read(&manifest),
+        Verify::Always => Vec::new(),
+    };
+    let is_known = |stamp: &_| known.contains(stamp);
+    if stamps(folder, &manifest)
+        .iter()
+        .all(|stamp| stamp.as_ref().is_some_and(is_known))
+    {
+        return Ok(manifest);
+    }
+    let pending = places.begin();
+    let before = stamps(folder, &manifest);
+    let mut unknown = manifest.files().into_iter().zip(&before);
+    let outcome = unknown.try_for_each(|(file, stamp)| match stamp {
+        Some(stamp) if is_known(stamp) => Ok(()),
+        _ => check(folder, file),
+    });
+    match (pending, outcome) {
+        (None, outcome) => outcome?,
+        (Some(pending), Ok(())) => pending.finish(&manifest, before, &stamps(folder, &manifest)),
+        (Some(pending), Err(error)) => {
+            pending.give_up();
+            return Err(error);
+        }
     }
     Ok(manifest)
+}
+
+/// Compares a file with its entry in the manifest.
+fn check(folder: &Path, file: &FileEntry) -> Result<(), EngineError> {
+    let found = measure(folder, &file.path)?;
+    let reason = if found.bytes != file.bytes {
+        format!("{} bytes instead of {}", found.bytes, file.bytes)
+    } else if found.blake3 != file.blake3 {
+        "its BLAKE3 hash is not the manifest's".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(EngineError::Corrupt {
+        file: file.path.clone(),
+        reason,
+    })
 }
 
 /// Recomputes sizes and hashes after somebody edited a file of the bundle on purpose, and writes the manifest anew.

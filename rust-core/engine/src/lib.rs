@@ -16,6 +16,7 @@ mod manifest;
 mod model;
 mod ops;
 mod registry;
+mod remembered;
 mod sampling;
 mod session;
 mod template;
@@ -23,7 +24,7 @@ mod text;
 mod tokenizer;
 mod weights;
 
-pub use bundle::{BundleFile, seal, verify};
+pub use bundle::{BundleFile, Verify, seal, verify, verify_and_remember};
 pub use chat::{Chat, ChatOptions, ContextPolicy, SYSTEM_DEFAULT};
 pub use cpu::{CpuReport, cpu_report};
 pub use error::EngineError;
@@ -35,6 +36,7 @@ pub use manifest::{
     Architecture, FileEntry, LAYOUT_VERSION, Licence, Manifest, Quality, Source, TokenizerInfo, Variant,
 };
 pub use model::{Model, OpenOptions};
+pub use remembered::RECORD_FILE;
 pub use sampling::{Sampler, SamplingOptions};
 pub use session::{CancelFlag, Session};
 pub use template::{ChatTemplate, Message, Prompt, RenderOptions, Role};

@@ -1,11 +1,11 @@
 //! An opened bundle: the mapped weights, the planned graph, the tokenizer and the chat template, shared by all sessions.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use whimbrel_kernels::{THREADS_MAX, ThreadPool};
 
-use crate::bundle::{read_limited, read_manifest, verify};
+use crate::bundle::{Verify, read_limited, verify_and_remember};
 use crate::clock::now;
 use crate::context::AttentionLayer;
 use crate::graph::{GRAPH_BYTES_MAX, Graph};
@@ -15,24 +15,16 @@ use crate::weights::{INDEX_BYTES_MAX, Weights};
 use crate::{ChatTemplate, EngineError, Manifest, Tokenizer, Variant};
 
 /// How a bundle is opened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
     /// Threads that compute; 0 takes the number of available cores.
     pub threads: u32,
-    /// Whether sizes and hashes of all files are checked first.
-    pub verify: bool,
+    /// Which files are hashed first.
+    pub verify: Verify,
+    /// Where it is remembered which files were verified, if not in the bundle's own folder because that cannot be written.
+    pub state_folder: Option<PathBuf>,
     /// The variant's name; `None` takes the first.
     pub variant: Option<String>,
-}
-
-impl Default for OpenOptions {
-    fn default() -> Self {
-        OpenOptions {
-            threads: 0,
-            verify: true,
-            variant: None,
-        }
-    }
 }
 
 /// A model ready to run. Shared by its sessions, immutable.
@@ -56,11 +48,7 @@ impl Model {
     pub fn open(folder: &Path, options: &OpenOptions) -> Result<Arc<Model>, EngineError> {
         let started = now();
         let threads = threads(options.threads)?;
-        let manifest = if options.verify {
-            verify(folder)?
-        } else {
-            read_manifest(folder)?
-        };
+        let manifest = verify_and_remember(folder, options.verify, options.state_folder.as_deref())?;
         let index = variant_index(&manifest, options.variant.as_deref())?;
         let variant = &manifest.variants[index];
         let tokenizer = Tokenizer::from_bytes(&read_limited(

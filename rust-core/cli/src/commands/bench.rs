@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use whimbrel_engine::{
-    CancelFlag, EngineError, Generation, GenerationOptions, Model, OpenOptions, Sampler, SamplingOptions, Session, Step,
+    CancelFlag, EngineError, Generation, GenerationOptions, Model, Sampler, SamplingOptions, Session, Step,
 };
 
 use crate::error::CliError;
@@ -136,11 +136,7 @@ impl Facts for Measured {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     interrupt::install(false);
-    let options = OpenOptions {
-        threads: arguments.threads.threads,
-        variant: arguments.model.variant.clone(),
-        ..OpenOptions::default()
-    };
+    let options = arguments.model.open_options(arguments.threads.threads);
     let model = Model::open(&arguments.model.folder()?, &options)?;
     let depth = arguments.context_depth.unwrap_or(arguments.prompt_tokens);
     let mut bench = Bench::new(&model, arguments.prompt_tokens, arguments.decode_tokens, depth)?;

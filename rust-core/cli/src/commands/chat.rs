@@ -8,8 +8,7 @@ use std::path::Path;
 
 use serde_json::json;
 use whimbrel_client::{
-    Client, Conversation, ConversationOptions, GenerationOptions, Message, ModelHandle, OpenOptions, Role,
-    SamplingOptions, block_on,
+    Client, Conversation, ConversationOptions, GenerationOptions, Message, ModelHandle, Role, SamplingOptions, block_on,
 };
 
 use crate::commands::chat::lines::Lines;
@@ -49,11 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let folder = arguments.model.folder()?;
     interrupt::install(true);
     let client = Client::new()?;
-    let options = OpenOptions {
-        threads: arguments.threads.threads,
-        variant: arguments.model.variant.clone(),
-        ..OpenOptions::default()
-    };
+    let options = arguments.model.open_options(arguments.threads.threads);
     let model = block_on(client.open_model(folder, options))?;
     let mut talk = Talk::begin(arguments, model)?;
     let mut lines = Lines::open(!arguments.no_history)?;

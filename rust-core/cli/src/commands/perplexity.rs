@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use whimbrel_engine::{CancelFlag, EngineError, Model, OpenOptions, Session};
+use whimbrel_engine::{CancelFlag, EngineError, Model, Session};
 
 use crate::error::CliError;
 use crate::model_argument::{ModelArguments, ThreadArguments};
@@ -62,11 +62,7 @@ impl Facts for Measured {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let text = input::file(&arguments.file)?;
     interrupt::install(false);
-    let options = OpenOptions {
-        threads: arguments.threads.threads,
-        variant: arguments.model.variant.clone(),
-        ..OpenOptions::default()
-    };
+    let options = arguments.model.open_options(arguments.threads.threads);
     let model = Model::open(&arguments.model.folder()?, &options)?;
     let ids = tokens(&model, &text);
     let context = arguments.context;

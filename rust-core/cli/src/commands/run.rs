@@ -4,9 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
-use whimbrel_client::{
-    Answer, Client, ContextPolicy, ConversationOptions, ModelHandle, OpenOptions, SamplingOptions, block_on,
-};
+use whimbrel_client::{Answer, Client, ContextPolicy, ConversationOptions, ModelHandle, SamplingOptions, block_on};
 
 use crate::error::{CliError, exit};
 use crate::model_argument::{ModelArguments, ThreadArguments};
@@ -78,11 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     let folder = arguments.model.folder()?;
     interrupt::install(false);
     let client = Client::new()?;
-    let options = OpenOptions {
-        threads: arguments.threads.threads,
-        variant: arguments.model.variant.clone(),
-        ..OpenOptions::default()
-    };
+    let options = arguments.model.open_options(arguments.threads.threads);
     let model = block_on(client.open_model(folder, options))?;
     let context_length = arguments.generation.context_length(model.info());
     let answer = begin(arguments, &model, &prompt, context_length)?;

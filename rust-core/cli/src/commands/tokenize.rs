@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
-use whimbrel_engine::{Model, OpenOptions};
+use whimbrel_engine::Model;
 
 use crate::error::CliError;
 use crate::input;
@@ -50,11 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         (None, Some(path)) if path.as_os_str() != "-" => input::file(path)?,
         _ => input::standard_input()?,
     };
-    let options = OpenOptions {
-        threads: 1,
-        variant: arguments.model.variant.clone(),
-        ..OpenOptions::default()
-    };
+    let options = arguments.model.open_options(1);
     let model = Model::open(&arguments.model.folder()?, &options)?;
     let tokenizer = model.tokenizer();
     let ids = tokenizer.encode(&text, true);

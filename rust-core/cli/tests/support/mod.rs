@@ -21,15 +21,19 @@ pub fn tiny() -> PathBuf {
 
 /// Copies the files of a bundle.
 pub fn copy_bundle(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_bundle(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
+    for file in bundle_files(from) {
+        std::fs::create_dir_all(to.join(&file).parent().unwrap()).unwrap();
+        std::fs::copy(from.join(&file), to.join(&file)).unwrap();
     }
+}
+
+/// Every file of a bundle, relative to it. What the engine remembers of the bundle is none of them.
+pub fn bundle_files(folder: &Path) -> Vec<PathBuf> {
+    let manifest = std::fs::read(folder.join("manifest.json")).unwrap();
+    let manifest = whimbrel_engine::Manifest::parse(&manifest).unwrap();
+    let mut files = vec![PathBuf::from("manifest.json")];
+    files.extend(manifest.files().iter().map(|file| PathBuf::from(&file.path)));
+    files
 }
 
 /// A folder with a home in it.

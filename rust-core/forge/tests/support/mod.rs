@@ -78,6 +78,10 @@ pub fn names(folder: &Path) -> Vec<String> {
 pub fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for name in names(folder) {
+        // What the engine remembers of a bundle is no part of it.
+        if name.starts_with(whimbrel_engine::RECORD_FILE) {
+            continue;
+        }
         let path = folder.join(name);
         if path.is_dir() {
             found.extend(files(&path));
