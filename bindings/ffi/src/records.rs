@@ -230,6 +230,7 @@ impl From<GenerationOptions> for client::GenerationOptions {
                 seed: from.seed,
             },
             stop: from.stop,
+            speculation: true,
         }
     }
 }

@@ -38,6 +38,9 @@ pub(crate) struct GenerationArguments {
     /// The answer ends before this text; may be given several times
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
+    /// Decode every token by itself; guessing several from the text so far changes only the speed, never the answer
+    #[arg(long)]
+    no_speculation: bool,
 }
 
 impl GenerationArguments {
@@ -56,6 +59,7 @@ impl GenerationArguments {
             max_tokens: self.max_tokens,
             sampling,
             stop: self.stop.clone(),
+            speculation: !self.no_speculation,
         }
     }
 

@@ -47,7 +47,11 @@ fn tokens(max_tokens: u32) -> GenerationOptions {
 
 /// More events than wait for a reader: such an answer cannot end before it is read.
 fn long() -> GenerationOptions {
-    tokens(400)
+    GenerationOptions {
+        // Guessed tokens come several to an event.
+        speculation: false,
+        ..tokens(400)
+    }
 }
 
 fn ask(conversation: &Conversation, options: GenerationOptions) -> Answer {

@@ -1,4 +1,4 @@
-//! The monotonic clock, read for statistics only: no decision of the engine depends on it.
+//! The monotonic clock, read for statistics and to learn whether guessing tokens pays: nothing that an answer says depends on it.
 
 use std::time::Instant;
 

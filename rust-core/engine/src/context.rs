@@ -1,5 +1,4 @@
-//! What a run shares with its operators: the KV cache, the position, the cancel flag, and every buffer that is used again.
-//! tract hands it to each operator through the turn's shared state.
+//! What a run shares with its operators: the KV cache, the position, the cancel flag, and the space that operators work in.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -12,11 +11,6 @@ use crate::session::CancelFlag;
 use crate::weights::WeightRef;
 use crate::{EngineError, Model};
 
-/// An operator saw the cancel flag.
-#[derive(Debug, thiserror::Error)]
-#[error("cancelled")]
-pub(crate) struct Cancelled;
-
 /// See the module. Operators get it read-only, hence the cells; a session is used by one thread at a time.
 pub(crate) struct RunContext {
     /// Tokens whose keys and values are in the cache. It moves only after a run succeeded.
@@ -27,7 +21,6 @@ pub(crate) struct RunContext {
     pub(crate) activations: RefCell<Activations>,
     pub(crate) scratch: RefCell<Vec<f32>>,
     rotations: RefCell<Vec<RotationTable>>,
-    outputs: RefCell<Vec<Arc<Tensor>>>,
 }
 
 impl RunContext {
@@ -40,11 +33,10 @@ impl RunContext {
             activations: RefCell::default(),
             scratch: RefCell::default(),
             rotations: RefCell::default(),
-            outputs: RefCell::default(),
         })
     }
 
-    /// The context of the session that runs.
+    /// The context of the session that runs, where tract's own executor hands it on in the turn's shared state.
     pub(crate) fn of<'a>(context: &'a EvalContext) -> TractResult<&'a RunContext> {
         context
             .shared
@@ -54,48 +46,8 @@ impl RunContext {
 
     /// Fails when somebody cancelled.
     pub(crate) fn check_cancelled(&self) -> TractResult<()> {
-        if self.cancel.borrow().is_cancelled() {
-            Err(Cancelled.into())
-        } else {
-            Ok(())
-        }
-    }
-
-    /// A tensor of f32 filled by `fill`.
-    pub(crate) fn output(
-        &self,
-        shape: &[usize],
-        fill: impl FnOnce(&mut [f32]) -> TractResult<()>,
-    ) -> TractResult<TValue> {
-        let mut tensor = self.take_output(shape)?;
-        let unique = Arc::get_mut(&mut tensor).context("a taken tensor is held by nobody else")?;
-        fill(unique.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?)?;
-        Ok(self.return_output(tensor))
-    }
-
-    /// Takes a tensor out of the pool that nobody holds any more, or makes one; its values are whatever they were.
-    pub(crate) fn take_output(&self, shape: &[usize]) -> TractResult<Arc<Tensor>> {
-        let mut outputs = self.outputs.borrow_mut();
-        let free = outputs
-            .iter_mut()
-            .position(|tensor| Arc::get_mut(tensor).is_some_and(|free| free.shape() == shape));
-        match free {
-            Some(index) => Ok(outputs.swap_remove(index)),
-            None => Ok(Arc::new(Tensor::zero::<f32>(shape)?)),
-        }
-    }
-
-    /// Puts a taken tensor back, to be used again when the graph has let go of it.
-    pub(crate) fn return_output(&self, tensor: Arc<Tensor>) -> TValue {
-        self.outputs.borrow_mut().push(tensor.clone());
-        tensor.into_tvalue()
-    }
-
-    /// Lets go of pooled tensors that do not have `rows` rows.
-    pub(crate) fn trim_outputs(&self, rows: usize) {
-        self.outputs
-            .borrow_mut()
-            .retain(|tensor| tensor.shape().first().is_some_and(|first| *first == rows));
+        ensure!(!self.cancel.borrow().is_cancelled(), "cancelled");
+        Ok(())
     }
 
     /// Calls `use_rotation` with the rotary angles of the next `rows` positions; they are computed once a run, not once a layer.

@@ -1,9 +1,10 @@
-//! One answer, as a state machine: a chunk of the prompt or one token a step, so that several can take turns.
+//! One answer, as a state machine: a chunk of the prompt or one run of the model a step, so that several can take turns.
 
 use std::time::{Duration, Instant};
 
 use crate::clock::now;
-use crate::{CancelFlag, EngineError, Sampler, SamplingOptions, Session, StopMatcher, TextStream};
+use crate::speculation::{DRAFT_MAX, Guesser};
+use crate::{CancelFlag, EngineError, Sampler, SamplingOptions, Session, StopMatcher, TextStream, Tokenizer};
 
 /// Prompt tokens that one step runs at most.
 pub const PREFILL_CHUNK: usize = 128;
@@ -17,6 +18,9 @@ pub struct GenerationOptions {
     pub sampling: SamplingOptions,
     /// Texts that end the answer; they are not part of it.
     pub stop: Vec<String>,
+    /// Whether tokens may be guessed from what was said before and checked several at a time. That makes answers which repeat
+    /// something quicker and changes no answer, whatever the sampling.
+    pub speculation: bool,
 }
 
 impl Default for GenerationOptions {
@@ -25,6 +29,7 @@ impl Default for GenerationOptions {
             max_tokens: 512,
             sampling: SamplingOptions::default(),
             stop: Vec::new(),
+            speculation: true,
         }
     }
 }
@@ -63,6 +68,10 @@ pub struct Statistics {
     pub reused_tokens: u32,
     /// Tokens of the answer, the end-of-turn token not counted.
     pub completion_tokens: u32,
+    /// Tokens that were guessed and run.
+    pub drafted_tokens: u32,
+    /// How many of them the model would have chosen, so that they needed no run of their own.
+    pub accepted_tokens: u32,
     /// Oldest messages left out of the prompt because the context was full.
     pub dropped_messages: u32,
     /// From the start of the answer to its first token, in milliseconds; 0 when there was none.
@@ -85,7 +94,7 @@ pub enum Step {
         /// Prompt tokens in all.
         total: u32,
     },
-    /// One token was decoded; the text it completed may be empty.
+    /// One token was decoded, or several that had been guessed; the text that they completed may be empty.
     Text(String),
     /// The answer is complete.
     Finished {
@@ -98,20 +107,23 @@ pub enum Step {
 
 /// One answer in the making.
 pub struct Generation {
-    prompt: Vec<u32>,
+    /// The prompt and the answer so far; the last token of the answer has not been run yet.
+    tokens: Vec<u32>,
+    prompt_length: usize,
     reused: usize,
     max_tokens: usize,
     sampler: Sampler,
     stream: TextStream,
     stop: StopMatcher,
     cancel: CancelFlag,
-    /// Tokens of the answer so far; the last one has not been run yet.
-    answer: Vec<u32>,
+    guesser: Option<Guesser>,
     started: Instant,
     first_token: Option<Duration>,
     prefilling: Duration,
     decoding: Duration,
     decoded: u32,
+    drafted: u32,
+    accepted: u32,
 }
 
 impl Generation {
@@ -148,30 +160,37 @@ impl Generation {
         let reused = common.min(prompt.len() - 1);
         session.truncate(reused as u32);
         let room = session.context_length() as usize - prompt.len();
+        let max_tokens = (options.max_tokens as usize).min(room);
+        let prompt_length = prompt.len();
+        let mut tokens = prompt;
+        tokens.reserve(max_tokens);
         Ok(Generation {
+            tokens,
+            prompt_length,
             reused,
-            max_tokens: (options.max_tokens as usize).min(room),
+            max_tokens,
             sampler: Sampler::new(&options.sampling),
             stream: TextStream::default(),
             stop,
             cancel,
-            answer: Vec::new(),
+            guesser: options.speculation.then(Guesser::default),
             started: now(),
             first_token: None,
             prefilling: Duration::ZERO,
             decoding: Duration::ZERO,
             decoded: 0,
-            prompt,
+            drafted: 0,
+            accepted: 0,
         })
     }
 
     /// The answer's tokens so far.
     #[must_use]
     pub fn answer(&self) -> &[u32] {
-        &self.answer
+        &self.tokens[self.prompt_length..]
     }
 
-    /// Runs one chunk of the prompt or decodes one token. After [`Step::Finished`] it must not be called again.
+    /// Runs one chunk of the prompt, or decodes one token or a few. After [`Step::Finished`] it must not be called again.
     ///
     /// # Errors
     /// [`EngineError::Run`]. Cancelling is not an error: it finishes the answer.
@@ -179,22 +198,13 @@ impl Generation {
         if self.cancel.is_cancelled() {
             return Ok(self.finish(FinishReason::Cancelled, String::new()));
         }
-        if self.answer.len() >= self.max_tokens {
+        if self.answer().len() >= self.max_tokens {
             return Ok(self.finish(FinishReason::Length, String::new()));
         }
-        let started = now();
-        let step = match self.answer.last() {
-            None => self.prefill(session, started),
-            Some(last) => {
-                let last = *last;
-                let logits = session.logits(&[last], &self.cancel);
-                let token = logits.map(|logits| sample(&mut self.sampler, &self.prompt, &self.answer, logits));
-                self.decoding += started.elapsed();
-                token.map(|token| {
-                    self.decoded += 1;
-                    self.accept(session, token)
-                })
-            }
+        let step = if self.answer().is_empty() {
+            self.prefill(session)
+        } else {
+            self.decode(session)
         };
         match step {
             Err(EngineError::Cancelled) => Ok(self.finish(FinishReason::Cancelled, String::new())),
@@ -202,36 +212,86 @@ impl Generation {
         }
     }
 
-    fn prefill(&mut self, session: &mut Session, started: Instant) -> Result<Step, EngineError> {
+    fn prefill(&mut self, session: &mut Session) -> Result<Step, EngineError> {
+        let started = now();
         let done = session.tokens().len();
-        let rest = &self.prompt[done..];
+        let rest = &self.tokens[done..];
         if rest.len() > PREFILL_CHUNK {
             session.prefill(&rest[..PREFILL_CHUNK], &self.cancel)?;
             self.prefilling += started.elapsed();
             return Ok(Step::Prefilled {
                 done: (done + PREFILL_CHUNK) as u32,
-                total: self.prompt.len() as u32,
+                total: self.prompt_length as u32,
             });
         }
         let logits = session.logits(rest, &self.cancel)?;
-        let token = sample(&mut self.sampler, &self.prompt, &self.answer, logits);
+        let token = self.sampler.sample(logits, &self.tokens, &[]);
         self.prefilling += started.elapsed();
         self.first_token = Some(self.started.elapsed());
-        Ok(self.accept(session, token))
+        let mut text = String::new();
+        let finished = self.accept(session.model().tokenizer(), token, &mut text);
+        Ok(self.text_or_end(finished, text))
     }
 
-    fn accept(&mut self, session: &Session, token: u32) -> Step {
-        let tokenizer = session.model().tokenizer();
-        if tokenizer.end_of_turn().contains(&token) {
-            return self.finish(FinishReason::Stop, String::new());
+    /// Runs the last token and what is guessed to follow it. Tokens are chosen one after the other from the scores of their
+    /// places; the first one that was guessed wrongly is the last that the run gives, and what was run behind it is forgotten.
+    fn decode(&mut self, session: &mut Session) -> Result<Step, EngineError> {
+        let started = now();
+        let room = self.max_tokens - self.answer().len() - 1;
+        let guess = match &self.guesser {
+            Some(guesser) => guesser.guess(&self.tokens, room, session.costs()),
+            None => Default::default(),
+        };
+        let drafted = guess.tokens().len();
+        let mut run = [0; 1 + DRAFT_MAX];
+        let run = &mut run[..1 + drafted];
+        run[0] = *self.tokens.last().expect("a prompt is not empty");
+        run[1..].copy_from_slice(guess.tokens());
+
+        let before = session.tokens().len();
+        let model = session.model().clone();
+        let logits = session.logits_after(run, run.len() as u32, &self.cancel)?;
+        let (mut text, mut finished, mut chosen) = (String::new(), None, 0);
+        let mut tokens = [0; 1 + DRAFT_MAX];
+        for logits in logits.chunks_exact_mut(model.tokenizer().vocabulary_len() as usize) {
+            let (prompt, answer) = self.tokens.split_at(self.prompt_length);
+            let token = self.sampler.sample(logits, prompt, answer);
+            finished = self.accept(model.tokenizer(), token, &mut text);
+            tokens[chosen] = token;
+            chosen += 1;
+            if finished.is_some() || guess.tokens().get(chosen - 1) != Some(&token) {
+                break;
+            }
         }
-        self.answer.push(token);
-        let text = self.stream.push(tokenizer.decode_bytes(token));
-        let text = self.stop.push(&text);
-        if self.stop.is_stopped() {
-            self.finish(FinishReason::Stop, text)
-        } else {
-            Step::Text(text)
+        session.truncate((before + chosen) as u32);
+        let elapsed = started.elapsed();
+        session.costs_mut().learn(1 + drafted, elapsed.as_secs_f64());
+        if let Some(guesser) = &mut self.guesser {
+            guesser.learn(&guess, &tokens[..chosen]);
+        }
+        self.decoding += elapsed;
+        self.decoded += chosen as u32;
+        self.drafted += drafted as u32;
+        let agreed = guess.tokens().iter().zip(&tokens[..chosen]).take_while(|(a, b)| a == b);
+        self.accepted += agreed.count() as u32;
+        Ok(self.text_or_end(finished, text))
+    }
+
+    /// Makes a token part of the answer and adds what can be shown of it to `text`. Says why the answer ends with it, if so.
+    fn accept(&mut self, tokenizer: &Tokenizer, token: u32, text: &mut String) -> Option<FinishReason> {
+        if tokenizer.end_of_turn().contains(&token) {
+            return Some(FinishReason::Stop);
+        }
+        self.tokens.push(token);
+        let piece = self.stream.push(tokenizer.decode_bytes(token));
+        *text += &self.stop.push(&piece);
+        self.stop.is_stopped().then_some(FinishReason::Stop)
+    }
+
+    fn text_or_end(&mut self, finished: Option<FinishReason>, text: String) -> Step {
+        match finished {
+            Some(reason) => self.finish(reason, text),
+            None => Step::Text(text),
         }
     }
 
@@ -247,15 +307,17 @@ impl Generation {
             }
         };
         let run = if self.first_token.is_some() {
-            (self.prompt.len() - self.reused) as u32
+            (self.prompt_length - self.reused) as u32
         } else {
             0
         };
         let statistics = Statistics {
             finish_reason,
-            prompt_tokens: self.prompt.len() as u32,
+            prompt_tokens: self.prompt_length as u32,
             reused_tokens: self.reused as u32,
-            completion_tokens: self.answer.len() as u32,
+            completion_tokens: self.answer().len() as u32,
+            drafted_tokens: self.drafted,
+            accepted_tokens: self.accepted,
             dropped_messages: 0,
             time_to_first_token_ms: self.first_token.map_or(0.0, |time| time.as_secs_f64() * 1e3),
             total_ms: self.started.elapsed().as_secs_f64() * 1e3,
@@ -264,9 +326,4 @@ impl Generation {
         };
         Step::Finished { text, statistics }
     }
-}
-
-/// Chooses the next token; prompt and answer together are what a repetition penalty looks back at.
-fn sample(sampler: &mut Sampler, prompt: &[u32], answer: &[u32], logits: &mut [f32]) -> u32 {
-    sampler.sample(logits, prompt, answer)
 }

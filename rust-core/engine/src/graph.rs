@@ -14,6 +14,7 @@ use crate::EngineError;
 use crate::context::AttentionLayer;
 use crate::ops::{Attention, Embedding, GateUp, Linear, Qkv, RmsNorm};
 use crate::registry::{WEIGHTS, registry};
+use crate::walk::Walk;
 use crate::weights::Weights;
 
 /// The longest graph text that is parsed, in bytes.
@@ -36,14 +37,11 @@ const EXTENSIONS: [(&str, &str); 4] = [
 const INPUT: &str = "tract_core_external";
 const OPERATOR_PREFIX: &str = "whimbrel_";
 
-/// A planned graph: `full` ends in logits, `body` stops before the head.
+/// A planned graph: `body` leads to the hidden states that `head` makes logits of.
 pub(crate) struct Graph {
-    pub(crate) full: Arc<TypedRunnableModel>,
-    pub(crate) body: Arc<TypedRunnableModel>,
+    pub(crate) body: Walk,
     pub(crate) head: Linear,
     pub(crate) attention: Vec<AttentionLayer>,
-    /// Distinct weight bytes are not counted here; this is the width of the hidden state before the head.
-    pub(crate) width: usize,
 }
 
 fn bad(reason: impl Into<String>) -> EngineError {
@@ -62,28 +60,10 @@ pub fn check_graph_text(text: &str) -> Result<(), EngineError> {
 impl Graph {
     /// Parses, checks and plans a graph over its weights.
     pub(crate) fn load(text: &str, weights: Weights) -> Result<Graph, EngineError> {
-        let doc = parse(text)?;
-        let resource: Arc<dyn Resource> = Arc::new(weights);
-        let proto = ProtoModel {
-            doc,
-            tensors: HashMap::new(),
-            quantization: None,
-            resources: HashMap::from([(WEIGHTS.to_owned(), resource)]),
-        };
-        let framework = Nnef {
-            stdlib: vec![],
-            registries: vec![tract_nnef::ops::tract_core(), registry()],
-            resource_loaders: vec![],
-            allow_extended_identifier_syntax: false,
-            extern_all_constants: false,
-        };
-        let model = framework
-            .model_for_proto_model(&proto)
-            .map_err(|error| bad(innermost(&error)))?;
-        Graph::plan(model)
+        Graph::plan(&typed_model(parse(text)?, weights)?)
     }
 
-    fn plan(model: TypedModel) -> Result<Graph, EngineError> {
+    fn plan(model: &TypedModel) -> Result<Graph, EngineError> {
         let tract = |error: TractError| bad(innermost(&error));
         let mut attention = Vec::new();
         for node in &model.nodes {
@@ -110,19 +90,33 @@ impl Graph {
         let head_node = model.node(output.node);
         let head = head_node.op_as::<Linear>().filter(|head| head.last).cloned();
         let head = head.ok_or_else(|| bad("the graph does not end in whimbrel_linear(…, last = true)"))?;
-        let hidden = head_node.inputs[0];
-        let mut body = model.clone();
-        body.select_output_outlets(&[hidden]).map_err(tract)?;
-        body.compact().map_err(tract)?;
-        let plan = |model: TypedModel| model.into_optimized()?.into_runnable();
         Ok(Graph {
-            full: plan(model).map_err(tract)?,
-            body: plan(body).map_err(tract)?,
-            width: head.weights.columns,
+            body: Walk::new(model, output.node).map_err(tract)?,
             head,
             attention,
         })
     }
+}
+
+/// The graph as tract sees it.
+fn typed_model(doc: Document, weights: Weights) -> Result<TypedModel, EngineError> {
+    let resource: Arc<dyn Resource> = Arc::new(weights);
+    let proto = ProtoModel {
+        doc,
+        tensors: HashMap::new(),
+        quantization: None,
+        resources: HashMap::from([(WEIGHTS.to_owned(), resource)]),
+    };
+    let framework = Nnef {
+        stdlib: vec![],
+        registries: vec![tract_nnef::ops::tract_core(), registry()],
+        resource_loaders: vec![],
+        allow_extended_identifier_syntax: false,
+        extern_all_constants: false,
+    };
+    framework
+        .model_for_proto_model(&proto)
+        .map_err(|error| bad(innermost(&error)))
 }
 
 fn is_ours(node: &TypedNode) -> bool {

@@ -19,9 +19,11 @@ mod registry;
 mod remembered;
 mod sampling;
 mod session;
+mod speculation;
 mod template;
 mod text;
 mod tokenizer;
+mod walk;
 mod weights;
 
 pub use bundle::{BundleFile, Verify, seal, verify, verify_and_remember};

@@ -1,5 +1,8 @@
-//! The operators of a bundle's graph, each a tract `TypedOp` over `whimbrel-kernels`. About seven make a layer, none spans
-//! two. Inputs and outputs are f32 of shape `[T, width]`, `T` the tokens of one run.
+//! The operators of a bundle's graph over `whimbrel-kernels`. About seven make a layer, none spans two. Inputs and outputs are
+//! f32 of shape `[T, width]`, `T` the tokens of one run.
+//!
+//! Each is a tract `TypedOp`, so tract reads them from text, checks their shapes and orders them. Sessions walk that order
+//! themselves ([`crate::walk`]) through [`Operator::run`]; tract's own way to run them, `eval`, does the same with fresh tensors.
 
 use tract_core::ops::TypedOp;
 use tract_nnef::internal::*;
@@ -8,8 +11,28 @@ use whimbrel_kernels::{Input, Product, append_kv, attend, multiply, rms_norm, sw
 use crate::context::{AttentionLayer, RunContext};
 use crate::weights::WeightRef;
 
-fn floats(value: &TValue) -> TractResult<&[f32]> {
-    value.try_as_plain_ram()?.as_slice::<f32>()
+/// The most inputs, and the most outputs, of an operator.
+pub(crate) const ARITY_MAX: usize = 3;
+
+/// What one operator reads in one run.
+pub(crate) struct Inputs<'a> {
+    /// Tokens of the run.
+    pub(crate) rows: usize,
+    /// Their ids, for the operator that starts from them.
+    pub(crate) ids: &'a [u32],
+    /// Rows of floats, an entry an input; the others are empty.
+    pub(crate) floats: [&'a [f32]; ARITY_MAX],
+    /// How many inputs there are.
+    pub(crate) count: usize,
+}
+
+/// What sessions need of an operator.
+pub(crate) trait Operator: std::fmt::Debug + Send + Sync {
+    /// Values in a row of each output.
+    fn widths(&self) -> TVec<usize>;
+
+    /// Computes the outputs, slices of `rows × width` whose values are whatever they were.
+    fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()>;
 }
 
 fn rows_of(rows: &TDim, width: usize) -> TypedFact {
@@ -38,9 +61,7 @@ macro_rules! operator {
         impl EvalOp for $type {
             not_out_of_plan!();
             fn eval(&self, context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-                let run = RunContext::of(context)?;
-                run.check_cancelled()?;
-                self.run(run, &inputs)
+                evaluate(self, context, &inputs)
             }
         }
         impl TypedOp for $type {
@@ -50,6 +71,46 @@ macro_rules! operator {
             }
         }
     };
+}
+
+/// Runs an operator the way tract does: tensors in, fresh tensors out.
+fn evaluate(operator: &dyn Operator, context: &EvalContext, values: &[TValue]) -> TractResult<TVec<TValue>> {
+    let run = RunContext::of(context)?;
+    run.check_cancelled()?;
+    let mut inputs = Inputs {
+        rows: values.first().map_or(0, |value| value.shape()[0]),
+        ids: &[],
+        floats: [&[]; ARITY_MAX],
+        count: values.len(),
+    };
+    let mut ids = Vec::new();
+    for (value, floats) in values.iter().zip(&mut inputs.floats) {
+        let plain = value.try_as_plain_ram()?;
+        if value.datum_type() == i64::datum_type() {
+            for id in plain.as_slice::<i64>()? {
+                ids.push(u32::try_from(*id)?);
+            }
+        } else {
+            *floats = plain.as_slice::<f32>()?;
+        }
+    }
+    inputs.ids = &ids;
+    let mut tensors: TVec<Tensor> = tvec!();
+    for width in operator.widths() {
+        tensors.push(Tensor::zero::<f32>(&[inputs.rows, width])?);
+    }
+    {
+        let mut plains = tvec!();
+        for tensor in &mut tensors {
+            plains.push(tensor.try_as_plain_ram_mut()?);
+        }
+        let mut outputs = tvec!();
+        for plain in &mut plains {
+            outputs.push(plain.as_slice_mut::<f32>()?);
+        }
+        operator.run(run, &inputs, &mut outputs)?;
+    }
+    Ok(tensors.into_iter().map(Tensor::into_tvalue).collect())
 }
 
 /// Rows of the embedding table, one for each token id.
@@ -68,22 +129,23 @@ impl Embedding {
         );
         Ok(tvec!(rows_of(&ids.shape[0], self.weights.columns)))
     }
+}
 
-    fn run(&self, run: &RunContext, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
-        let ids = inputs[0].try_as_plain_ram()?.as_slice::<i64>()?;
-        let (matrix, width) = (self.weights.matrix(), self.weights.columns);
-        ensure!(!ids.is_empty(), "a run needs at least one token");
-        let output = run.output(&[ids.len(), width], |y| {
-            for (id, y) in ids.iter().zip(y.chunks_exact_mut(width)) {
-                let row = usize::try_from(*id).ok().filter(|row| *row < matrix.rows());
-                matrix.unpack_row(
-                    row.with_context(|| format!("token id {id} is not in the vocabulary"))?,
-                    y,
-                );
-            }
-            Ok(())
-        })?;
-        Ok(tvec!(output))
+impl Operator for Embedding {
+    fn widths(&self) -> TVec<usize> {
+        tvec!(self.weights.columns)
+    }
+
+    fn run(&self, _: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
+        let matrix = self.weights.matrix();
+        for (id, y) in inputs.ids.iter().zip(outputs[0].chunks_exact_mut(self.weights.columns)) {
+            let row = Some(*id as usize).filter(|row| *row < matrix.rows());
+            matrix.unpack_row(
+                row.with_context(|| format!("token id {id} is not in the vocabulary"))?,
+                y,
+            );
+        }
+        Ok(())
     }
 }
 
@@ -106,20 +168,18 @@ impl RmsNorm {
         expect_width(&self.weights.name, inputs[0], self.weights.columns)?;
         Ok(tvec!(inputs[0].without_value()))
     }
+}
 
-    fn run(&self, run: &RunContext, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
+impl Operator for RmsNorm {
+    fn widths(&self) -> TVec<usize> {
+        tvec!(self.weights.columns)
+    }
+
+    fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
         let weights = self.weights.floats().context("norm weights are f32")?;
-        let output = run.output(inputs[0].shape(), |y| {
-            rms_norm(
-                &run.pool,
-                floats(&inputs[0])?,
-                weights,
-                f32::from_bits(self.epsilon_bits),
-                y,
-            );
-            Ok(())
-        })?;
-        Ok(tvec!(output))
+        let epsilon = f32::from_bits(self.epsilon_bits);
+        rms_norm(&run.pool, inputs.floats[0], weights, epsilon, outputs[0]);
+        Ok(())
     }
 }
 
@@ -133,7 +193,8 @@ fn quantize(run: &RunContext, x: &[f32], weights: &[&WeightRef]) {
     }
 }
 
-/// A matrix product, plus a residual as second input. `last`: of the last row only (the head).
+/// A matrix product, plus a residual as second input. `last`: the head, which is only wanted for the rows whose next token
+/// is to be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Linear {
     pub(crate) weights: WeightRef,
@@ -148,46 +209,30 @@ impl Linear {
             ensure!(!self.last, "{}: only whole runs have a residual", self.weights.name);
             expect_width("the residual", residual, self.weights.rows)?;
         }
-        let rows = if self.last {
-            1.to_dim()
-        } else {
-            inputs[0].shape[0].clone()
-        };
-        Ok(tvec!(rows_of(&rows, self.weights.rows)))
+        Ok(tvec!(rows_of(&inputs[0].shape[0], self.weights.rows)))
     }
 
-    fn run(&self, run: &RunContext, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
-        let x = floats(&inputs[0])?;
-        let x = if self.last {
-            &x[x.len() - self.weights.columns..]
-        } else {
-            x
-        };
-        let residual = inputs.get(1).map(floats).transpose()?;
-        let shape = [x.len() / self.weights.columns, self.weights.rows];
-        let output = run.output(&shape, |y| {
-            self.multiply(run, x, residual, y);
-            Ok(())
-        })?;
-        Ok(tvec!(output))
-    }
-
-    /// The product outside of a graph, for rows of hidden states that are wanted one by one.
+    /// The product of some rows.
     pub(crate) fn multiply(&self, run: &RunContext, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
         quantize(run, x, &[&self.weights]);
         let input = Input {
             x,
             quantized: &run.activations.borrow(),
         };
-        multiply(
-            &run.pool,
-            input,
-            &mut [Product {
-                weights: self.weights.matrix(),
-                residual,
-                y,
-            }],
-        );
+        let weights = self.weights.matrix();
+        multiply(&run.pool, input, &mut [Product { weights, residual, y }]);
+    }
+}
+
+impl Operator for Linear {
+    fn widths(&self) -> TVec<usize> {
+        tvec!(self.weights.rows)
+    }
+
+    fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
+        let residual = (inputs.count > 1).then_some(inputs.floats[1]);
+        self.multiply(run, inputs.floats[0], residual, outputs[0]);
+        Ok(())
     }
 }
 
@@ -209,38 +254,30 @@ impl Qkv {
             .map(|weights| rows_of(&inputs[0].shape[0], weights.rows))
             .collect())
     }
+}
 
-    fn run(&self, run: &RunContext, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
-        let x = floats(&inputs[0])?;
-        let rows = inputs[0].shape()[0];
+impl Operator for Qkv {
+    fn widths(&self) -> TVec<usize> {
+        self.weights.iter().map(|weights| weights.rows).collect()
+    }
+
+    fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
         let [q, k, v] = &self.weights;
-        quantize(run, x, &[q, k, v]);
+        quantize(run, inputs.floats[0], &[q, k, v]);
         let input = Input {
-            x,
+            x: inputs.floats[0],
             quantized: &run.activations.borrow(),
         };
-        // The three outputs are held at once, so each is taken from the pool before the section starts.
-        let mut outputs: TVec<Arc<Tensor>> = tvec!();
-        for weights in &self.weights {
-            outputs.push(run.take_output(&[rows, weights.rows])?);
-        }
-        {
-            let mut slices = tvec!();
-            for output in &mut outputs {
-                let tensor = Arc::get_mut(output).context("a taken tensor is held by nobody else")?;
-                slices.push(tensor.try_as_plain_ram_mut()?);
-            }
-            let mut products = Vec::with_capacity(3);
-            for (weights, slice) in self.weights.iter().zip(&mut slices) {
-                products.push(Product {
-                    weights: weights.matrix(),
-                    residual: None,
-                    y: slice.as_slice_mut::<f32>()?,
-                });
-            }
-            multiply(&run.pool, input, &mut products);
-        }
-        Ok(outputs.into_iter().map(|output| run.return_output(output)).collect())
+        let [yq, yk, yv] = outputs else {
+            bail!("three outputs instead of {}", outputs.len());
+        };
+        let mut products = [(q, yq), (k, yk), (v, yv)].map(|(weights, y)| Product {
+            weights: weights.matrix(),
+            residual: None,
+            y,
+        });
+        multiply(&run.pool, input, &mut products);
+        Ok(())
     }
 }
 
@@ -264,35 +301,37 @@ impl GateUp {
         expect_width(&self.up.name, inputs[0], self.up.columns)?;
         Ok(tvec!(rows_of(&inputs[0].shape[0], self.gate.rows)))
     }
+}
 
-    fn run(&self, run: &RunContext, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
-        let x = floats(&inputs[0])?;
-        let (rows, width) = (inputs[0].shape()[0], self.gate.rows);
+impl Operator for GateUp {
+    fn widths(&self) -> TVec<usize> {
+        tvec!(self.gate.rows)
+    }
+
+    fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
+        let (x, width) = (inputs.floats[0], self.gate.rows);
         quantize(run, x, &[&self.gate, &self.up]);
-        let output = run.output(&[rows, width], |y| {
-            let mut gate = run.scratch.borrow_mut();
-            gate.resize(rows * width, 0.0);
-            let input = Input {
-                x,
-                quantized: &run.activations.borrow(),
-            };
-            let products = &mut [
-                Product {
-                    weights: self.gate.matrix(),
-                    residual: None,
-                    y: &mut gate,
-                },
-                Product {
-                    weights: self.up.matrix(),
-                    residual: None,
-                    y,
-                },
-            ];
-            multiply(&run.pool, input, products);
-            swiglu(&run.pool, width, &gate, y);
-            Ok(())
-        })?;
-        Ok(tvec!(output))
+        let mut gate = run.scratch.borrow_mut();
+        gate.resize(inputs.rows * width, 0.0);
+        let input = Input {
+            x,
+            quantized: &run.activations.borrow(),
+        };
+        let products = &mut [
+            Product {
+                weights: self.gate.matrix(),
+                residual: None,
+                y: &mut gate,
+            },
+            Product {
+                weights: self.up.matrix(),
+                residual: None,
+                y: outputs[0],
+            },
+        ];
+        multiply(&run.pool, input, products);
+        swiglu(&run.pool, width, &gate, outputs[0]);
+        Ok(())
     }
 }
 
@@ -348,10 +387,15 @@ impl Attention {
         }
         Ok(tvec!(inputs[0].without_value()))
     }
+}
 
-    fn run(&self, run: &RunContext, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
-        let (q, k, v) = (floats(&inputs[0])?, floats(&inputs[1])?, floats(&inputs[2])?);
-        let rows = inputs[0].shape()[0];
+impl Operator for Attention {
+    fn widths(&self) -> TVec<usize> {
+        tvec!(self.heads * self.head_dim)
+    }
+
+    fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
+        let ([q, k, v], rows) = (inputs.floats, inputs.rows);
         let mut cache = run.cache.borrow_mut();
         let (shape, keys, values) = cache
             .layer(self.layer)
@@ -363,13 +407,10 @@ impl Attention {
         scratch.extend_from_slice(k);
         scratch.extend_from_slice(q);
         let (k, q) = scratch.split_at_mut(k.len());
-        let output = run.output(inputs[0].shape(), |y| {
-            run.with_rotation(&self.frequencies, rows, |rotation| {
-                append_kv(shape, position, rotation, k, v, keys, values);
-                let scale = f32::from_bits(self.scale_bits);
-                attend(&run.pool, shape, position, scale, rotation, q, keys, values, y);
-            })
-        })?;
-        Ok(tvec!(output))
+        run.with_rotation(&self.frequencies, rows, |rotation| {
+            append_kv(shape, position, rotation, k, v, keys, values);
+            let scale = f32::from_bits(self.scale_bits);
+            attend(&run.pool, shape, position, scale, rotation, q, keys, values, outputs[0]);
+        })
     }
 }

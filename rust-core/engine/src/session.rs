@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tract_nnef::internal::{TValue, TypedSimpleState, tensor1, tvec};
-
-use crate::context::{Cancelled, RunContext};
+use crate::context::RunContext;
+use crate::speculation::RunCosts;
+use crate::walk::{Around, Buffers};
 use crate::{EngineError, Model};
 
 /// Rows of logits that are computed at a time when every row is wanted.
@@ -33,18 +33,12 @@ pub struct Session {
     model: Arc<Model>,
     context_length: u32,
     ids: Vec<u32>,
+    /// Rows of the vocabulary's length; as many as were asked for at most so far.
     logits: Vec<f32>,
-    /// Runs the whole graph. The run context lives in its turn, and moves to `body` for the length of a run there.
-    full: TypedSimpleState,
-    /// Runs everything but the head.
-    body: TypedSimpleState,
-}
-
-/// Which plan a run takes.
-#[derive(Clone, Copy, PartialEq)]
-enum Plan {
-    Full,
-    Body,
+    context: RunContext,
+    buffers: Buffers,
+    /// Measured while answers are made; they decide about guesses.
+    costs: RunCosts,
 }
 
 impl Session {
@@ -61,19 +55,14 @@ impl Session {
                 found: context_length.to_string(),
             });
         }
-        let run = |error| EngineError::Run {
-            reason: format!("{error:#}"),
-        };
-        let mut full = model.graph().full.spawn().map_err(run)?;
-        let body = model.graph().body.spawn().map_err(run)?;
-        full.turn_state.shared.insert(RunContext::new(model, context_length)?);
         Ok(Session {
-            model: model.clone(),
             context_length,
             ids: Vec::with_capacity(context_length as usize),
-            logits: vec![0.0; model.tokenizer().vocabulary_len() as usize],
-            full,
-            body,
+            logits: Vec::new(),
+            context: RunContext::new(model, context_length)?,
+            buffers: Buffers::default(),
+            costs: RunCosts::default(),
+            model: model.clone(),
         })
     }
 
@@ -98,7 +87,7 @@ impl Session {
     /// Forgets everything after the first `length` tokens.
     pub fn truncate(&mut self, length: u32) {
         self.ids.truncate(length as usize);
-        self.context().position.set(self.ids.len());
+        self.context.position.set(self.ids.len());
     }
 
     /// Runs tokens through the layers without computing logits.
@@ -106,7 +95,9 @@ impl Session {
     /// # Errors
     /// [`EngineError::ContextFull`], [`EngineError::Cancelled`], [`EngineError::Run`]; the session is then as it was before.
     pub fn prefill(&mut self, ids: &[u32], cancel: &CancelFlag) -> Result<(), EngineError> {
-        self.run(Plan::Body, ids, cancel).map(|_| ())
+        self.run(ids, cancel, &mut ())?;
+        self.commit(ids);
+        Ok(())
     }
 
     /// Runs tokens and returns the logits after the last one, one for each entry of the vocabulary.
@@ -114,9 +105,20 @@ impl Session {
     /// # Errors
     /// As [`Session::prefill`].
     pub fn logits(&mut self, ids: &[u32], cancel: &CancelFlag) -> Result<&mut [f32], EngineError> {
-        let logits = self.run(Plan::Full, ids, cancel)?;
-        self.logits.copy_from_slice(floats(&logits)?);
-        Ok(&mut self.logits)
+        self.logits_after(ids, 1, cancel)
+    }
+
+    /// Runs tokens and returns the logits after each of the last `count` of them, row after row. A row is what running the
+    /// tokens one by one would have given, bit for bit.
+    ///
+    /// # Errors
+    /// As [`Session::prefill`].
+    pub fn logits_after(&mut self, ids: &[u32], count: u32, cancel: &CancelFlag) -> Result<&mut [f32], EngineError> {
+        self.run(ids, cancel, &mut ())?;
+        let rows = ids.len().min(count as usize);
+        self.head(ids.len() - rows, rows, cancel)?;
+        self.commit(ids);
+        Ok(&mut self.logits[..rows * self.model.graph().head.weights.rows])
     }
 
     /// Runs tokens and hands the logits after each of them, from index `first` of `ids` on, to `each` with that index.
@@ -130,37 +132,31 @@ impl Session {
         cancel: &CancelFlag,
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), EngineError> {
-        let hidden = self.run(Plan::Body, ids, cancel)?;
-        let (hidden, graph) = (floats(&hidden)?, self.model.graph());
-        let vocabulary = self.logits.len();
-        let mut logits = vec![0f32; LOGIT_ROWS * vocabulary];
+        self.run(ids, cancel, &mut ())?;
+        let vocabulary = self.model.graph().head.weights.rows;
         let mut index = first;
         while index < ids.len() {
-            if cancel.is_cancelled() {
-                self.truncate((self.ids.len() - ids.len()) as u32);
-                return Err(EngineError::Cancelled);
-            }
             let rows = LOGIT_ROWS.min(ids.len() - index);
-            let x = &hidden[index * graph.width..(index + rows) * graph.width];
-            let logits = &mut logits[..rows * vocabulary];
-            graph.head.multiply(self.context(), x, None, logits);
-            for (row, logits) in logits.chunks_exact(vocabulary).enumerate() {
+            self.head(index, rows, cancel)?;
+            for (row, logits) in self.logits.chunks_exact(vocabulary).take(rows).enumerate() {
                 each(index + row, logits);
             }
             index += rows;
         }
+        self.commit(ids);
         Ok(())
     }
 
-    fn context(&self) -> &RunContext {
-        self.full
-            .turn_state
-            .shared
-            .get::<RunContext>()
-            .expect("the context was put there when the session was made")
+    pub(crate) fn costs(&self) -> &RunCosts {
+        &self.costs
     }
 
-    fn run(&mut self, plan: Plan, ids: &[u32], cancel: &CancelFlag) -> Result<TValue, EngineError> {
+    pub(crate) fn costs_mut(&mut self) -> &mut RunCosts {
+        &mut self.costs
+    }
+
+    /// Runs everything before the head. Keys and values behind the position are written; the position itself is not moved.
+    fn run(&mut self, ids: &[u32], cancel: &CancelFlag, around: &mut impl Around) -> Result<(), EngineError> {
         let needed = self.ids.len() as u64 + ids.len() as u64;
         if needed > u64::from(self.context_length) {
             return Err(EngineError::ContextFull {
@@ -168,51 +164,36 @@ impl Session {
                 limit: u64::from(self.context_length),
             });
         }
-        let context = self.context();
-        context.cancel.replace(cancel.clone());
-        context.trim_outputs(ids.len());
-        let input = tvec!(tensor1(&ids.iter().map(|id| i64::from(*id)).collect::<Vec<_>>()).into());
-        let result = match plan {
-            Plan::Full => take_turn(&mut self.full, input),
-            Plan::Body => {
-                std::mem::swap(&mut self.full.turn_state.shared, &mut self.body.turn_state.shared);
-                let result = take_turn(&mut self.body, input);
-                std::mem::swap(&mut self.full.turn_state.shared, &mut self.body.turn_state.shared);
-                result
-            }
-        }?;
+        if ids.is_empty() {
+            return Err(EngineError::Run {
+                reason: "a run needs at least one token".into(),
+            });
+        }
+        self.context.cancel.replace(cancel.clone());
+        let body = &self.model.graph().body;
+        body.run(&self.context, ids, &mut self.buffers, around)
+    }
+
+    /// Logits after some rows of the last run, into the first rows of `logits`.
+    fn head(&mut self, first: usize, rows: usize, cancel: &CancelFlag) -> Result<(), EngineError> {
+        if cancel.is_cancelled() {
+            return Err(EngineError::Cancelled);
+        }
+        let graph = self.model.graph();
+        let (width, vocabulary) = (graph.head.weights.columns, graph.head.weights.rows);
+        let hidden = &graph.body.hidden(&self.buffers)[first * width..(first + rows) * width];
+        if self.logits.len() < rows * vocabulary {
+            self.logits.resize(rows * vocabulary, 0.0);
+        }
+        graph
+            .head
+            .multiply(&self.context, hidden, None, &mut self.logits[..rows * vocabulary]);
+        Ok(())
+    }
+
+    /// The tokens of a run that succeeded are now part of the session.
+    fn commit(&mut self, ids: &[u32]) {
         self.ids.extend_from_slice(ids);
-        self.context().position.set(self.ids.len());
-        Ok(result)
+        self.context.position.set(self.ids.len());
     }
-}
-
-/// Runs a plan once. After an error the turn is reset, or its leftovers would break the next run.
-fn take_turn(state: &mut TypedSimpleState, input: tract_nnef::internal::TVec<TValue>) -> Result<TValue, EngineError> {
-    let run = |error: tract_nnef::internal::TractError| {
-        if error.downcast_ref::<Cancelled>().is_some() {
-            EngineError::Cancelled
-        } else {
-            EngineError::Run {
-                reason: format!("{error:#}"),
-            }
-        }
-    };
-    match state.run(input) {
-        Ok(mut outputs) if outputs.len() == 1 => Ok(outputs.remove(0)),
-        Ok(outputs) => Err(EngineError::Run {
-            reason: format!("{} outputs instead of one", outputs.len()),
-        }),
-        Err(error) => {
-            state.reset_turn().map_err(run)?;
-            Err(run(error))
-        }
-    }
-}
-
-fn floats(value: &TValue) -> Result<&[f32], EngineError> {
-    let plain = value.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>());
-    plain.map_err(|error| EngineError::Run {
-        reason: format!("{error:#}"),
-    })
 }

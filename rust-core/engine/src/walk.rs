@@ -1,0 +1,205 @@
+//! A graph as a flat list of operators and the buffers between them. tract decides what is in the list and in which order;
+//! a run is then one loop over it, without looking anything up and, once its buffers have their size, without allocating.
+
+use std::collections::HashMap;
+
+use tract_nnef::internal::*;
+
+use crate::EngineError;
+use crate::context::RunContext;
+use crate::ops::{ARITY_MAX, Attention, Embedding, GateUp, Inputs, Linear, Operator, Qkv, RmsNorm};
+
+/// See the module. The head is not in the list: it is run for the rows that are asked for.
+pub(crate) struct Walk {
+    steps: Vec<Step>,
+    /// Values in a row of each buffer.
+    widths: Vec<usize>,
+    /// The buffer that the head reads.
+    hidden: usize,
+}
+
+/// One operator, and the buffers it reads and writes; `NONE` where it has fewer.
+struct Step {
+    operator: Box<dyn Operator>,
+    inputs: [usize; ARITY_MAX],
+    outputs: [usize; ARITY_MAX],
+}
+
+const NONE: usize = usize::MAX;
+
+/// Buffers of one session for one [`Walk`]. They grow to the longest run and stay.
+#[derive(Default)]
+pub(crate) struct Buffers(Vec<Vec<f32>>);
+
+impl Walk {
+    /// Flattens everything before the head, the node `head`.
+    pub(crate) fn new(model: &TypedModel, head: usize) -> TractResult<Walk> {
+        let order = model.eval_order()?;
+        let mut last_use: HashMap<OutletId, usize> = HashMap::new();
+        for (index, node) in order.iter().enumerate() {
+            for input in &model.node(*node).inputs {
+                last_use.insert(*input, index);
+            }
+        }
+        let hidden = *model.node(head).inputs.first().context("the head has no input")?;
+        let mut plan = Planner::default();
+        let mut steps = Vec::new();
+        for (index, id) in order.iter().enumerate() {
+            let node = model.node(*id);
+            if node.inputs.is_empty() || *id == head {
+                continue;
+            }
+            let operator = operator(node).with_context(|| format!("{node} is not one of this engine's operators"))?;
+            let widths = operator.widths();
+            ensure!(
+                widths.len() == node.outputs.len() && widths.len() <= ARITY_MAX && node.inputs.len() <= ARITY_MAX,
+                "{node} has too many inputs or outputs"
+            );
+            let mut step = Step {
+                operator,
+                inputs: [NONE; ARITY_MAX],
+                outputs: [NONE; ARITY_MAX],
+            };
+            for (slot, input) in step.inputs.iter_mut().zip(&node.inputs) {
+                // Token ids are no buffer.
+                *slot = plan.slots.get(input).copied().unwrap_or(NONE);
+            }
+            for (output, width) in widths.into_iter().enumerate() {
+                step.outputs[output] = plan.take(OutletId::new(*id, output), width);
+            }
+            // Inputs that nobody reads later are free for the steps that follow; so are outputs that nobody reads at all.
+            let outputs = (0..node.outputs.len()).map(|output| OutletId::new(*id, output));
+            for outlet in node.inputs.iter().copied().chain(outputs) {
+                if outlet != hidden && last_use.get(&outlet).is_none_or(|last| *last <= index) {
+                    plan.free(outlet);
+                }
+            }
+            steps.push(step);
+        }
+        Ok(Walk {
+            steps,
+            hidden: *plan
+                .slots
+                .get(&hidden)
+                .context("the head reads what nothing computes")?,
+            widths: plan.widths,
+        })
+    }
+
+    /// The rows that the head reads, as the last run left them.
+    pub(crate) fn hidden<'b>(&self, buffers: &'b Buffers) -> &'b [f32] {
+        buffers.0.get(self.hidden).map_or(&[], Vec::as_slice)
+    }
+
+    /// Runs the tokens through every operator.
+    pub(crate) fn run(
+        &self,
+        run: &RunContext,
+        ids: &[u32],
+        buffers: &mut Buffers,
+        around: &mut impl Around,
+    ) -> Result<(), EngineError> {
+        let buffers = &mut buffers.0;
+        buffers.resize_with(self.widths.len(), Vec::new);
+        for (buffer, width) in buffers.iter_mut().zip(&self.widths) {
+            buffer.resize(ids.len() * width, 0.0);
+        }
+        for (index, step) in self.steps.iter().enumerate() {
+            if run.cancel.borrow().is_cancelled() {
+                return Err(EngineError::Cancelled);
+            }
+            around.before();
+            let outcome = step.run(run, ids, buffers);
+            around.after(index, &step.outputs, buffers);
+            outcome.map_err(|error| EngineError::Run {
+                reason: format!("{error:#}"),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks at a run while it goes on.
+pub(crate) trait Around {
+    /// An operator is about to run.
+    fn before(&mut self);
+    /// The operator of that index has run; its outputs are these of the buffers.
+    fn after(&mut self, index: usize, outputs: &[usize; ARITY_MAX], buffers: &[Vec<f32>]);
+}
+
+/// Nobody looks.
+impl Around for () {
+    #[inline(always)]
+    fn before(&mut self) {}
+    #[inline(always)]
+    fn after(&mut self, _: usize, _: &[usize; ARITY_MAX], _: &[Vec<f32>]) {}
+}
+
+impl Step {
+    fn run(&self, run: &RunContext, ids: &[u32], buffers: &mut [Vec<f32>]) -> TractResult<()> {
+        // Outputs leave the list while they are written, so that the inputs can be read beside them.
+        let mut taken = self
+            .outputs
+            .map(|slot| buffers.get_mut(slot).map(std::mem::take).unwrap_or_default());
+        let inputs = Inputs {
+            rows: ids.len(),
+            ids,
+            floats: self.inputs.map(|slot| buffers.get(slot).map_or(&[][..], Vec::as_slice)),
+            count: self.inputs.iter().filter(|slot| **slot != NONE).count(),
+        };
+        let count = self.outputs.iter().filter(|slot| **slot != NONE).count();
+        let outcome = {
+            let mut outputs = taken.each_mut().map(Vec::as_mut_slice);
+            self.operator.run(run, &inputs, &mut outputs[..count])
+        };
+        for (slot, buffer) in self.outputs.iter().zip(taken) {
+            if let Some(place) = buffers.get_mut(*slot) {
+                *place = buffer;
+            }
+        }
+        outcome
+    }
+}
+
+/// Gives every value between operators a buffer; values that do not live at the same time share one.
+#[derive(Default)]
+struct Planner {
+    slots: HashMap<OutletId, usize>,
+    widths: Vec<usize>,
+    free: Vec<usize>,
+}
+
+impl Planner {
+    fn take(&mut self, outlet: OutletId, width: usize) -> usize {
+        let found = self.free.iter().position(|slot| self.widths[*slot] == width);
+        let slot = match found {
+            Some(index) => self.free.swap_remove(index),
+            None => {
+                self.widths.push(width);
+                self.widths.len() - 1
+            }
+        };
+        self.slots.insert(outlet, slot);
+        slot
+    }
+
+    fn free(&mut self, outlet: OutletId) {
+        if let Some(slot) = self.slots.get(&outlet)
+            && !self.free.contains(slot)
+        {
+            self.free.push(*slot);
+        }
+    }
+}
+
+fn operator(node: &TypedNode) -> Option<Box<dyn Operator>> {
+    fn of<O: Operator + TypedOp + Clone>(node: &TypedNode) -> Option<Box<dyn Operator>> {
+        Some(Box::new(node.op_as::<O>()?.clone()))
+    }
+    of::<RmsNorm>(node)
+        .or_else(|| of::<Linear>(node))
+        .or_else(|| of::<Qkv>(node))
+        .or_else(|| of::<GateUp>(node))
+        .or_else(|| of::<Attention>(node))
+        .or_else(|| of::<Embedding>(node))
+}

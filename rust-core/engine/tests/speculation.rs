@@ -1,0 +1,94 @@
+//! Guessed tokens change how an answer is made and never what it says.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use support::{finish, open, open_with, tiny};
+use whimbrel_engine::{CancelFlag, Chat, ChatOptions, GenerationOptions, SamplingOptions, Session, Statistics};
+
+fn answer(speculation: bool, options: &GenerationOptions) -> (String, Statistics, u32) {
+    let mut chat = Chat::new(
+        &open(),
+        ChatOptions {
+            context_length: 512,
+            ..ChatOptions::default()
+        },
+    )
+    .unwrap();
+    let options = GenerationOptions {
+        speculation,
+        ..options.clone()
+    };
+    let mut text = String::new();
+    // The second turn goes on in the cache that the first one left.
+    for question in ["one two three one two three one two three", "one two three one"] {
+        chat.ask(question, options.clone(), CancelFlag::default()).unwrap();
+        let (piece, statistics) = finish(&mut chat);
+        text = text + &piece + "\n--\n";
+        if question == "one two three one" {
+            return (text, statistics, chat.context_use().0);
+        }
+    }
+    unreachable!("the second question returns");
+}
+
+#[test]
+fn answers_are_those_of_plain_decoding() {
+    let sampling = |temperature, repetition_penalty| SamplingOptions {
+        temperature,
+        repetition_penalty,
+        seed: 7,
+        ..SamplingOptions::default()
+    };
+    let mut accepted = 0;
+    for (max_tokens, sampling, stop) in [
+        (120, sampling(0.0, 1.0), None),
+        (1, sampling(0.0, 1.0), None),
+        (2, sampling(0.0, 1.0), None),
+        (37, sampling(0.0, 1.0), Some("e")),
+        (90, sampling(0.3, 1.0), None),
+        (90, sampling(0.0, 1.3), None),
+    ] {
+        let options = GenerationOptions {
+            max_tokens,
+            sampling,
+            stop: stop.map(str::to_owned).into_iter().collect(),
+            ..GenerationOptions::default()
+        };
+        let plain = answer(false, &options);
+        let guessed = answer(true, &options);
+        assert_eq!(plain.0, guessed.0, "{options:?}");
+        assert_eq!(plain.2, guessed.2, "tokens in the cache");
+        assert_eq!(plain.1.completion_tokens, guessed.1.completion_tokens);
+        assert_eq!((plain.1.drafted_tokens, plain.1.accepted_tokens), (0, 0));
+        assert!(guessed.1.accepted_tokens <= guessed.1.drafted_tokens);
+        accepted += guessed.1.accepted_tokens;
+    }
+    assert!(
+        accepted > 0,
+        "the tiny model repeats itself, so something must have been guessed"
+    );
+}
+
+#[test]
+fn rows_of_a_run_are_those_of_single_runs() {
+    let ids: Vec<u32> = (0..40).map(|index| 20 + index * 37 % 700).collect();
+    let never = CancelFlag::default();
+    for threads in [1, 2] {
+        let model = open_with(&tiny(), threads).unwrap();
+        let mut single = Session::new(&model, 64).unwrap();
+        let expected: Vec<Vec<f32>> = ids
+            .iter()
+            .map(|id| single.logits(&[*id], &never).unwrap().to_vec())
+            .collect();
+        for count in 1..=9 {
+            let mut session = Session::new(&model, 64).unwrap();
+            let mut found = Vec::new();
+            for run in ids.chunks(count) {
+                let logits = session.logits_after(run, run.len() as u32, &never).unwrap();
+                found.extend(logits.chunks_exact(expected[0].len()).map(<[f32]>::to_vec));
+            }
+            assert!(found == expected, "{count} rows a run, {threads} threads");
+        }
+    }
+}
