@@ -91,6 +91,8 @@ impl From<ClientError> for CoreError {
                 limit,
                 found,
             },
+            ClientError::Read { .. } => unusable_file(reason),
+            ClientError::Write { .. } => CoreError::Internal { code: 5, reason },
             ClientError::Thread(_) => CoreError::Internal { code: 3, reason },
             ClientError::Stopped => CoreError::Internal { code: 4, reason },
         }
@@ -117,6 +119,7 @@ impl From<EngineError> for CoreError {
                 expected,
                 found,
             },
+            EngineError::Prefix(_) => unusable_file(reason),
             EngineError::Memory {
                 context_length, bytes, ..
             } => CoreError::OutOfMemory { context_length, bytes },
@@ -125,6 +128,15 @@ impl From<EngineError> for CoreError {
             EngineError::Write { .. } => CoreError::Internal { code: 5, reason },
             EngineError::Cancelled => CoreError::Internal { code: 6, reason },
         }
+    }
+}
+
+/// A file that was given to go on from.
+fn unusable_file(found: String) -> CoreError {
+    CoreError::InvalidOption {
+        option: "path".into(),
+        expected: "a conversation saved with this model".into(),
+        found,
     }
 }
 
@@ -173,6 +185,10 @@ mod tests {
         check(
             EngineError::Run { reason: text("r") },
             "internal error 1: the model failed while running: r",
+        );
+        check(
+            EngineError::from(whimbrel_client::PrefixError::Checksum),
+            "path must be a conversation saved with this model, not the saved prefix cannot be used: its checksum does not fit",
         );
         check(ClientError::Busy, "the conversation is still answering");
         check(ClientError::Closed { what: "model" }, "the model is closed");

@@ -104,6 +104,17 @@ impl Conversation {
         Ok(self.0.reset().await?)
     }
 
+    /// Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text
+    /// again. The file holds what was said and is readable by its owner only.
+    pub async fn save(&self, path: String) -> Result<(), CoreError> {
+        Ok(self.0.save(path).await?)
+    }
+
+    /// Goes on with a conversation that was saved with the same model; this one is forgotten.
+    pub async fn restore(&self, path: String) -> Result<(), CoreError> {
+        Ok(self.0.restore(path).await?)
+    }
+
     /// Cancels the answer in the making and gives the memory of the context back. Returns at once; safe to call again.
     pub fn release(&self) {
         self.0.close();

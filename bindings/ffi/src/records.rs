@@ -8,12 +8,19 @@ pub struct OpenOptions {
     /// Threads that compute; 0 takes the number of performance cores.
     #[uniffi(default = 0)]
     pub threads: u32,
-    /// Whether all files are checked against the hashes in the manifest first.
-    #[uniffi(default = true)]
-    pub verify: bool,
+    /// Whether the hashes of all files are checked. Otherwise only those of files that were not checked before, or changed since.
+    #[uniffi(default = false)]
+    pub always_verify: bool,
     /// The name of the quantisation to open; without it the bundle's first.
     #[uniffi(default = None)]
     pub variant: Option<String>,
+    /// A folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
+    #[uniffi(default = None)]
+    pub state_folder: Option<String>,
+    /// Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the system
+    /// cannot take back.
+    #[uniffi(default = false)]
+    pub huge_pages: bool,
 }
 
 /// What is known of an open model.
@@ -89,6 +96,9 @@ pub struct GenerationOptions {
     /// Texts that end the answer; they are not part of it.
     #[uniffi(default = [])]
     pub stop: Vec<String>,
+    /// Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
+    #[uniffi(default = true)]
+    pub speculation: bool,
 }
 
 /// Who says a message.
@@ -133,6 +143,10 @@ pub struct Statistics {
     pub reused_tokens: u32,
     /// Tokens of the answer.
     pub completion_tokens: u32,
+    /// Tokens that were guessed and checked.
+    pub drafted_tokens: u32,
+    /// How many of them were right.
+    pub accepted_tokens: u32,
     /// Oldest messages left out because the context was full.
     pub dropped_messages: u32,
     /// From the start of the answer to its first token; 0 when there was none.
@@ -171,13 +185,14 @@ impl From<OpenOptions> for client::OpenOptions {
     fn from(from: OpenOptions) -> Self {
         client::OpenOptions {
             threads: from.threads,
-            verify: if from.verify {
+            verify: if from.always_verify {
                 client::Verify::Always
             } else {
                 client::Verify::Remembered
             },
-            state_folder: None,
+            state_folder: from.state_folder.map(Into::into),
             variant: from.variant,
+            huge_pages: from.huge_pages,
         }
     }
 }
@@ -230,7 +245,7 @@ impl From<GenerationOptions> for client::GenerationOptions {
                 seed: from.seed,
             },
             stop: from.stop,
-            speculation: true,
+            speculation: from.speculation,
         }
     }
 }
@@ -286,6 +301,8 @@ impl From<client::Statistics> for Statistics {
             prompt_tokens: from.prompt_tokens,
             reused_tokens: from.reused_tokens,
             completion_tokens: from.completion_tokens,
+            drafted_tokens: from.drafted_tokens,
+            accepted_tokens: from.accepted_tokens,
             dropped_messages: from.dropped_messages,
             time_to_first_token_ms: from.time_to_first_token_ms,
             total_ms: from.total_ms,

@@ -173,6 +173,8 @@ impl CliError {
             CliError::Engine(error) => classify_engine(error),
             CliError::Forge(error) => classify_forge(error),
             CliError::Client(ClientError::Limit { .. }) => ("limit", exit::USAGE, None),
+            CliError::Client(ClientError::Read { .. }) => ("input_unreadable", exit::INPUT, None),
+            CliError::Client(ClientError::Write { source, .. }) => io_code(source),
             CliError::Client(_) => ("internal", exit::INTERNAL, None),
         }
     }
@@ -238,6 +240,7 @@ fn classify_engine(error: &EngineError) -> (&'static str, u8, Option<String>) {
             hint("shorten the prompt or raise --context"),
         ),
         EngineError::Option { .. } => ("usage", exit::USAGE, None),
+        EngineError::Prefix(_) => ("input_invalid", exit::INPUT, None),
         EngineError::Cancelled => ("interrupted", exit::INTERRUPTED, None),
         EngineError::Memory { .. } => ("memory", exit::IO, hint("lower --context")),
         EngineError::Run { .. } => ("internal", exit::INTERNAL, None),

@@ -30,6 +30,14 @@ pub(crate) struct ThreadArguments {
     pub(crate) threads: u32,
 }
 
+/// Where the weights are read from.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(crate) struct MemoryArguments {
+    /// Copy the weights into memory of huge pages: quicker answers, a slower start, for machines with memory to spare
+    #[arg(long)]
+    pub(crate) huge_pages: bool,
+}
+
 impl ModelArguments {
     /// The bundle's folder.
     ///
@@ -50,6 +58,7 @@ impl ModelArguments {
             },
             state_folder: paths::verified(),
             variant: self.variant.clone(),
+            huge_pages: false,
         }
     }
 }

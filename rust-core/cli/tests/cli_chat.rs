@@ -28,6 +28,63 @@ fn questions_are_answered_in_turn() {
 }
 
 #[test]
+fn a_saved_state_goes_on_where_it_was() {
+    let desk = Desk::new();
+    let state = desk.path("state");
+    let state = ["--state", state.to_str().unwrap(), "--stats", "--seed", "3"];
+    let first = chat(&desk, &state, "What is light?\n").succeeded();
+    let second = chat(&desk, &state, "And colour?\n").succeeded();
+    assert!(second.stderr.contains(" kept)"), "{second:?}");
+    let whole = chat(&desk, &["--temperature", "0"], "What is light?\nAnd colour?\n").succeeded();
+    std::fs::remove_file(state[1]).unwrap();
+    let zero = [&state[..], &["--temperature", "0"]].concat();
+    let parts = ["What is light?\n", "And colour?\n"].map(|lines| chat(&desk, &zero, lines).succeeded().stdout);
+    assert_eq!(parts.concat(), whole.stdout);
+    assert!(!first.stdout.is_empty());
+    std::fs::write(state[1], "nonsense").unwrap();
+    assert_eq!(chat(&desk, &state, "What is light?\n").status, Some(5));
+    assert_eq!(std::fs::read(state[1]).unwrap(), b"nonsense", "left alone");
+    let lost = ["--state", "/nowhere/state"];
+    assert_eq!(chat(&desk, &lost, "What is light?\n").status, Some(7));
+}
+
+#[test]
+fn a_prefix_cache_saves_reading_and_changes_nothing() {
+    let desk = Desk::new();
+    let (tiny, cache) = (tiny(), desk.path("prefix"));
+    let text = "light and colour and motion ".repeat(20);
+    let run = |question: &str, more: &[&str]| {
+        let prompt = format!("{text}{question}");
+        let common = [
+            "run",
+            "--json",
+            "--max-tokens",
+            "8",
+            "--model",
+            tiny.to_str().unwrap(),
+            "--prompt",
+            &prompt,
+        ];
+        let ran = desk.run(common.iter().chain(more)).succeeded().json();
+        (ran["text"].clone(), ran["reused_tokens"].as_u64().unwrap())
+    };
+    let with = ["--prefix-cache", cache.to_str().unwrap()];
+    assert_eq!(run("one?", &with), run("one?", &[]));
+    let written = std::fs::metadata(&cache).unwrap().modified().unwrap();
+    let (answer, reused) = run("two?", &with);
+    assert_eq!(answer, run("two?", &[]).0);
+    assert!(reused > 100, "{reused}");
+    assert_eq!(
+        std::fs::metadata(&cache).unwrap().modified().unwrap(),
+        written,
+        "nothing new to keep"
+    );
+    std::fs::write(&cache, "nonsense").unwrap();
+    assert_eq!(run("two?", &with), run("two?", &[]), "a useless file is no error");
+    assert!(run("two?", &with).1 > 100, "and is replaced");
+}
+
+#[test]
 fn the_first_answer_is_that_of_run() {
     let desk = Desk::new();
     let tiny = tiny();

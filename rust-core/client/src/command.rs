@@ -29,6 +29,11 @@ pub(crate) enum Command {
         action: MessagesAction,
         reply: Reply<Vec<Message>>,
     },
+    Saved {
+        id: ConversationId,
+        action: SavedAction,
+        reply: Reply<()>,
+    },
     Begin {
         begin: Begin,
         reply: Reply<()>,
@@ -40,7 +45,9 @@ impl Command {
     pub(crate) fn is_abandoned(&self) -> bool {
         match self {
             Command::OpenModel { reply, .. } => reply.is_closed(),
-            Command::OpenConversation { reply, .. } | Command::Begin { reply, .. } => reply.is_closed(),
+            Command::OpenConversation { reply, .. } | Command::Saved { reply, .. } | Command::Begin { reply, .. } => {
+                reply.is_closed()
+            }
             Command::Messages { reply, .. } => reply.is_closed(),
         }
     }
@@ -50,6 +57,14 @@ pub(crate) enum MessagesAction {
     Read,
     Reset,
     Replace(Vec<Message>),
+}
+
+/// What happens between a conversation and a file.
+pub(crate) enum SavedAction {
+    Save(PathBuf),
+    Restore(PathBuf),
+    SavePrefix(PathBuf, u32),
+    RestorePrefix(PathBuf),
 }
 
 /// An answer to be made.

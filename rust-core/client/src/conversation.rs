@@ -1,10 +1,11 @@
 //! A conversation with a model: its messages, and one question at a time.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::answer::Answer;
 use crate::client::Guard;
-use crate::command::{Command, MessagesAction, Prompt};
+use crate::command::{Command, MessagesAction, Prompt, SavedAction};
 use crate::error::within;
 use crate::model::ModelInner;
 use crate::registry::{ConversationId, Owner};
@@ -75,6 +76,51 @@ impl Conversation {
         let bytes = messages.iter().map(|message| message.content.len() as u64).sum();
         within("bytes of messages", bytes, HISTORY_BYTES_MAX)?;
         self.act(MessagesAction::Replace(messages)).await.map(drop)
+    }
+
+    /// Writes the conversation to a file from which [`Conversation::restore`] goes on without reading its text again. The file
+    /// holds what was said, is readable by its owner only, and appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`ClientError::Busy`] while an answer is in the making, [`ClientError::Write`], [`ClientError::Closed`].
+    pub async fn save(&self, path: impl Into<PathBuf>) -> Result<(), ClientError> {
+        self.saved(SavedAction::Save(path.into())).await
+    }
+
+    /// Goes on with a conversation that [`Conversation::save`] wrote with the same model; this one is forgotten.
+    ///
+    /// # Errors
+    /// [`ClientError::Read`], or [`ClientError::Engine`] with what is wrong with the file; this conversation is then as it was.
+    /// Otherwise as [`Conversation::save`].
+    pub async fn restore(&self, path: impl Into<PathBuf>) -> Result<(), ClientError> {
+        self.saved(SavedAction::Restore(path.into())).await
+    }
+
+    /// Writes what the model made of the first `tokens` tokens of the conversation, without the messages: another conversation
+    /// that begins with the same text can take it over with [`Conversation::restore_prefix`].
+    ///
+    /// # Errors
+    /// As [`Conversation::save`].
+    pub async fn save_prefix(&self, path: impl Into<PathBuf>, tokens: u32) -> Result<(), ClientError> {
+        self.saved(SavedAction::SavePrefix(path.into(), tokens)).await
+    }
+
+    /// Takes over what [`Conversation::save_prefix`] wrote. The messages stay as they are; as far as their text begins with the
+    /// same tokens, those need not be run.
+    ///
+    /// # Errors
+    /// As [`Conversation::restore`].
+    pub async fn restore_prefix(&self, path: impl Into<PathBuf>) -> Result<(), ClientError> {
+        self.saved(SavedAction::RestorePrefix(path.into())).await
+    }
+
+    async fn saved(&self, action: SavedAction) -> Result<(), ClientError> {
+        let id = self.inner.id;
+        self.inner
+            .guard
+            .link
+            .request(|reply| Command::Saved { id, action, reply })
+            .await
     }
 
     async fn act(&self, action: MessagesAction) -> Result<Vec<Message>, ClientError> {

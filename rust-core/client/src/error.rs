@@ -1,5 +1,7 @@
 //! What can go wrong in the client. Messages name things and limits, never a user's text.
 
+use std::path::PathBuf;
+
 use whimbrel_engine::EngineError;
 
 /// Every failure of the client.
@@ -26,6 +28,24 @@ pub enum ClientError {
         limit: u64,
         /// How much there would have been.
         found: u64,
+    },
+    /// A saved conversation could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A conversation could not be saved.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
     },
     /// The system gave no thread.
     #[error("cannot start the inference thread")]

@@ -13,10 +13,11 @@ use whimbrel_engine::{
     Step,
 };
 
-use crate::command::{Begin, Command, EventSender, MessagesAction, Prompt};
+use crate::command::{Begin, Command, EventSender, MessagesAction, Prompt, SavedAction};
 use crate::error::within;
 use crate::limits::EVENTS_A_STEP;
 use crate::registry::{ConversationId, ModelId, Owned, Owner, Registry, Ticket};
+use crate::saved;
 use crate::{AnswerEvent, CONVERSATIONS_MAX, ClientError, MODELS_MAX, ModelInfo};
 
 pub(crate) struct Inference {
@@ -130,6 +131,7 @@ impl Inference {
                 drop(reply.send(self.open_conversation(id, model, options)));
             }
             Command::Messages { id, action, reply } => drop(reply.send(self.messages(id, action))),
+            Command::Saved { id, action, reply } => drop(reply.send(self.saved(id, action))),
             Command::Begin { begin, reply } => drop(reply.send(self.begin(begin))),
         }
     }
@@ -194,6 +196,20 @@ impl Inference {
             MessagesAction::Replace(messages) => chat.set_messages(messages),
         }
         Ok(chat.messages().to_vec())
+    }
+
+    fn saved(&mut self, id: ConversationId, action: SavedAction) -> Result<(), ClientError> {
+        self.settle(id);
+        if self.answers.iter().any(|active| active.owner.conversation == Some(id)) {
+            return Err(ClientError::Busy);
+        }
+        let chat = self.chat(id)?;
+        match action {
+            SavedAction::Save(path) => saved::write(&path, &chat.save()?),
+            SavedAction::Restore(path) => Ok(chat.restore(&saved::read(&path)?)?),
+            SavedAction::SavePrefix(path, tokens) => saved::write(&path, &chat.save_prefix(tokens)?),
+            SavedAction::RestorePrefix(path) => Ok(chat.restore_prefix(&saved::read(&path)?)?),
+        }
     }
 
     fn begin(&mut self, begin: Begin) -> Result<(), ClientError> {

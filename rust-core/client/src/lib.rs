@@ -35,6 +35,7 @@ mod inference;
 mod limits;
 mod model;
 mod registry;
+mod saved;
 
 pub use answer::{Answer, AnswerEvent};
 pub use block_on::block_on;
@@ -43,10 +44,10 @@ pub use conversation::Conversation;
 pub use error::ClientError;
 pub use limits::{
     ANSWERS_MAX, COMMANDS_WAITING_MAX, CONVERSATIONS_MAX, EVENTS_WAITING_MAX, HISTORY_BYTES_MAX, MESSAGES_MAX,
-    MODELS_MAX, PROMPT_BYTES_MAX,
+    MODELS_MAX, PROMPT_BYTES_MAX, SAVED_BYTES_MAX,
 };
 pub use model::{ModelHandle, ModelInfo};
 pub use whimbrel_engine::{
     ChatOptions as ConversationOptions, ContextPolicy, EngineError, FinishReason, GenerationOptions, Manifest, Message,
-    OpenOptions, Role, SamplingOptions, Statistics, Verify,
+    OpenOptions, PrefixError, Role, SamplingOptions, Statistics, Verify,
 };

@@ -16,6 +16,8 @@ pub const PROMPT_BYTES_MAX: u64 = 1 << 20;
 pub const MESSAGES_MAX: u64 = 4096;
 /// UTF-8 bytes of all the messages that a conversation may be continued from.
 pub const HISTORY_BYTES_MAX: u64 = 8 << 20;
+/// Bytes of a saved conversation.
+pub const SAVED_BYTES_MAX: u64 = 4 << 30;
 
 /// Events that one step of an answer makes at most: the rest of the text and the figures.
 pub(crate) const EVENTS_A_STEP: usize = 2;

@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::template::{Prompt, RenderOptions};
-use crate::{CancelFlag, EngineError, Generation, GenerationOptions, Message, Model, Role, Session, Statistics, Step};
+use crate::{
+    CancelFlag, EngineError, Generation, GenerationOptions, Message, Model, PrefixError, Role, SavedPrefix, Session,
+    Statistics, Step,
+};
 
 /// What happens when the conversation no longer fits the context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +48,17 @@ impl Default for ChatOptions {
 /// The largest part of the context that is kept free for an answer before older messages are dropped, as a divisor.
 const ANSWER_SHARE: u32 = 4;
 
+/// The shortest beginning of a conversation, in tokens, that is worth sharing with other conversations.
+const SHARED_TOKENS_MIN: usize = 128;
+
+/// What is saved of a conversation besides tokens, keys and values.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    messages: Vec<Message>,
+    known: Option<(String, Vec<u32>)>,
+}
+
 /// A conversation. Messages that were dropped for want of room are gone from it.
 pub struct Chat {
     session: Session,
@@ -51,6 +67,8 @@ pub struct Chat {
     answer: Option<Answer>,
     /// The rendered text whose tokens are known, and those tokens: prompt and answer of the last turn.
     known: Option<(String, Vec<u32>)>,
+    /// Tokens at the beginning that other conversations may begin with too, until they are shared.
+    to_share: Option<usize>,
 }
 
 /// An answer in the making.
@@ -80,6 +98,7 @@ impl Chat {
             messages: Vec::new(),
             answer: None,
             known: None,
+            to_share: None,
         };
         chat.reset();
         Ok(chat)
@@ -149,6 +168,8 @@ impl Chat {
             messages.drain(oldest);
         };
         let ids = prompt.ids.clone();
+        self.session.adopt_shared(&ids);
+        self.to_share = self.beginning(&messages, &ids);
         let generation = Generation::new(&mut self.session, ids, options, cancel)?;
         messages.pop();
         self.messages = messages;
@@ -176,7 +197,11 @@ impl Chat {
                 found: "no question".into(),
             });
         };
-        match answer.generation.step(&mut self.session) {
+        let step = answer.generation.step(&mut self.session);
+        if let Some(length) = self.to_share.take_if(|length| self.session.tokens().len() >= *length) {
+            self.session.share(length);
+        }
+        match step {
             Ok(Step::Text(text)) => {
                 answer.text += &text;
                 Ok(Step::Text(text))
@@ -196,6 +221,73 @@ impl Chat {
             }
             prefilled => prefilled,
         }
+    }
+
+    /// The conversation as bytes: its messages, and its tokens with their keys and values. They hold what was said. An answer in
+    /// the making is not part of them.
+    ///
+    /// # Errors
+    /// [`EngineError::Option`] when the messages are too long to be saved.
+    pub fn save(&self) -> Result<Vec<u8>, EngineError> {
+        let note = Note {
+            messages: self.messages.clone(),
+            known: self.known.clone(),
+        };
+        let note = serde_json::to_vec(&note).expect("a note has only string keys");
+        self.session.save_prefix(u32::MAX, &note)
+    }
+
+    /// Goes on with a conversation that [`Chat::save`] saved with the same model; this one is forgotten.
+    ///
+    /// # Errors
+    /// [`EngineError::Prefix`]; this conversation is then as it was.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        let saved = SavedPrefix::parse(bytes, self.session.model())?;
+        let note: Option<Note> = serde_json::from_slice(saved.note()).ok();
+        let vocabulary = self.session.model().tokenizer().vocabulary_len();
+        let is_valid = |note: &Note| match &note.known {
+            Some((_, ids)) => ids.iter().all(|id| *id < vocabulary),
+            None => true,
+        };
+        let note = note.filter(is_valid).ok_or(PrefixError::Content {
+            reason: "it does not hold a conversation",
+        })?;
+        self.session.restore_prefix(&saved)?;
+        self.answer = None;
+        self.messages = note.messages;
+        self.known = note.known;
+        Ok(())
+    }
+
+    /// The first `length` tokens in the cache with their keys and values as bytes, without the messages.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn save_prefix(&self, length: u32) -> Result<Vec<u8>, EngineError> {
+        self.session.save_prefix(length, &[])
+    }
+
+    /// Fills the cache with tokens that [`Chat::save_prefix`] or [`Chat::save`] saved with the same model. The conversation stays what
+    /// it is; a prompt that begins with some of these tokens need not run them.
+    ///
+    /// # Errors
+    /// [`EngineError::Prefix`]; the cache is then as it was.
+    pub fn restore_prefix(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        let saved = SavedPrefix::parse(bytes, self.session.model())?;
+        self.answer = None;
+        self.session.restore_prefix(&saved)
+    }
+
+    /// How many tokens of the prompt `ids` come from the system message alone, if that is worth sharing.
+    fn beginning(&self, messages: &[Message], ids: &[u32]) -> Option<usize> {
+        let system = messages.iter().position(|message| message.role != Role::System)?;
+        let model = self.session.model();
+        let template = model.chat_template()?;
+        let alone = template
+            .render_tokens(model.tokenizer(), &messages[..system], &RenderOptions::default())
+            .ok()?;
+        let common = alone.ids.iter().zip(ids).take_while(|(a, b)| a == b).count();
+        (common >= SHARED_TOKENS_MIN).then_some(common)
     }
 
     fn keep_answer(&mut self) {

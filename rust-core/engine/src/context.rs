@@ -3,10 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use memmap2::MmapMut;
 use tract_nnef::internal::*;
-use whimbrel_kernels::{Activations, AttentionShape, Rotation, ThreadPool};
+use whimbrel_kernels::{Activations, Rotation, ThreadPool};
 
+use crate::cache::KvCache;
 use crate::session::CancelFlag;
 use crate::weights::WeightRef;
 use crate::{EngineError, Model};
@@ -114,85 +114,5 @@ impl RotationTable {
             cosines: &self.cosines,
             sines: &self.sines,
         }
-    }
-}
-
-/// Keys and values of every attention layer, for all positions of the context, in one anonymous map: the system gives
-/// memory only to pages that were written.
-pub(crate) struct KvCache {
-    map: MmapMut,
-    layers: Vec<CachedLayer>,
-}
-
-struct CachedLayer {
-    layer: u32,
-    shape: AttentionShape,
-    /// Offset of the layer's keys in the map, in values; its values follow.
-    start: usize,
-}
-
-/// One attention layer of a graph.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AttentionLayer {
-    pub(crate) layer: u32,
-    pub(crate) heads: usize,
-    pub(crate) kv_heads: usize,
-    pub(crate) head_dim: usize,
-}
-
-impl AttentionLayer {
-    fn shape(&self, capacity: usize) -> AttentionShape {
-        AttentionShape {
-            heads: self.heads,
-            kv_heads: self.kv_heads,
-            head_dim: self.head_dim,
-            capacity,
-        }
-    }
-
-    /// Bytes of keys and values a position.
-    pub(crate) fn bytes_per_position(&self) -> u64 {
-        4 * (self.kv_heads * self.head_dim) as u64
-    }
-}
-
-impl KvCache {
-    fn new(layers: &[AttentionLayer], context_length: u32) -> Result<KvCache, EngineError> {
-        let capacity = context_length as usize;
-        let bytes = layers.iter().map(AttentionLayer::bytes_per_position).sum::<u64>() * u64::from(context_length);
-        let memory = |source| EngineError::Memory {
-            context_length,
-            bytes,
-            source,
-        };
-        let length = usize::try_from(bytes)
-            .map_err(|_| memory(std::io::Error::from(std::io::ErrorKind::OutOfMemory)))?
-            .max(1);
-        let map = MmapMut::map_anon(length).map_err(memory)?;
-        let mut start = 0;
-        let layers = layers
-            .iter()
-            .map(|layer| {
-                let shape = layer.shape(capacity);
-                let cached = CachedLayer {
-                    layer: layer.layer,
-                    shape,
-                    start,
-                };
-                start += 2 * shape.cache_values();
-                cached
-            })
-            .collect();
-        Ok(KvCache { map, layers })
-    }
-
-    /// Shape, keys and values of a layer.
-    pub(crate) fn layer(&mut self, layer: u32) -> Option<(AttentionShape, &mut [u16], &mut [u16])> {
-        let cached = self.layers.iter().find(|cached| cached.layer == layer)?;
-        let (shape, values) = (cached.shape, cached.shape.cache_values());
-        // SAFETY: every bit pattern is a u16.
-        let (_, halves, _) = unsafe { self.map.align_to_mut::<u16>() };
-        let (keys, rest) = halves[cached.start..].split_at_mut(values);
-        Some((shape, keys, &mut rest[..values]))
     }
 }

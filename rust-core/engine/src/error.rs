@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::PrefixError;
+
 /// Every failure of the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -109,6 +111,9 @@ pub enum EngineError {
         #[source]
         source: std::io::Error,
     },
+    /// A saved prefix cannot be used.
+    #[error("the saved prefix cannot be used: {0}")]
+    Prefix(#[from] PrefixError),
     /// The graph failed while running: a defect, not bad input.
     #[error("the model failed while running: {reason}")]
     Run {

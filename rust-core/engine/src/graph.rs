@@ -11,7 +11,7 @@ use tract_nnef::internal::*;
 use whimbrel_kernels::AttentionShape;
 
 use crate::EngineError;
-use crate::context::AttentionLayer;
+use crate::cache::{AttentionLayer, KvCache};
 use crate::ops::{Attention, Embedding, GateUp, Linear, Qkv, RmsNorm};
 use crate::registry::{WEIGHTS, registry};
 use crate::walk::Walk;
@@ -143,7 +143,7 @@ fn check_attention(layer: &AttentionLayer, before: &[AttentionLayer]) -> Result<
         heads,
         kv_heads,
         head_dim,
-        capacity: 1,
+        capacity: KvCache::BLOCK,
     })
     .is_supported()
     {

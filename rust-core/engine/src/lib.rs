@@ -5,6 +5,7 @@
 //! [`Session`] that runs them. Nothing here touches a network or a database; files are only read, except that [`seal`] writes a manifest.
 
 mod bundle;
+mod cache;
 mod chat;
 mod clock;
 mod context;
@@ -15,6 +16,7 @@ mod graph;
 mod manifest;
 mod model;
 mod ops;
+mod prefix;
 mod registry;
 mod remembered;
 mod sampling;
@@ -38,6 +40,7 @@ pub use manifest::{
     Architecture, FileEntry, LAYOUT_VERSION, Licence, Manifest, Quality, Source, TokenizerInfo, Variant,
 };
 pub use model::{Model, OpenOptions};
+pub use prefix::{PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION, PrefixError, SavedPrefix};
 pub use remembered::RECORD_FILE;
 pub use sampling::{Sampler, SamplingOptions};
 pub use session::{CancelFlag, Session};

@@ -1,13 +1,13 @@
 //! An opened bundle: the mapped weights, the planned graph, the tokenizer and the chat template, shared by all sessions.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use whimbrel_kernels::{THREADS_MAX, ThreadPool};
 
 use crate::bundle::{Verify, read_limited, verify_and_remember};
+use crate::cache::{AttentionLayer, SharedPrefix};
 use crate::clock::now;
-use crate::context::AttentionLayer;
 use crate::graph::{GRAPH_BYTES_MAX, Graph};
 use crate::template::TEMPLATE_BYTES_MAX;
 use crate::tokenizer::TOKENIZER_BYTES_MAX;
@@ -25,6 +25,9 @@ pub struct OpenOptions {
     pub state_folder: Option<PathBuf>,
     /// The variant's name; `None` takes the first.
     pub variant: Option<String>,
+    /// Whether the weights are copied into memory of huge pages, where the system has them. Decoding is then quicker, opening
+    /// slower, and the memory cannot be given back under pressure as mapped files can.
+    pub huge_pages: bool,
 }
 
 /// A model ready to run. Shared by its sessions, immutable.
@@ -35,6 +38,8 @@ pub struct Model {
     chat_template: Option<ChatTemplate>,
     graph: Graph,
     pool: Arc<ThreadPool>,
+    /// Prefixes that some session still uses.
+    shared: Mutex<Vec<Weak<SharedPrefix>>>,
     load_ms: f64,
 }
 
@@ -64,7 +69,7 @@ impl Model {
             None => None,
         };
         let table = read_limited(folder, &variant.index.path, INDEX_BYTES_MAX)?;
-        let weights = Weights::open(&folder.join(&variant.weights.path), &table)?;
+        let weights = Weights::open(&folder.join(&variant.weights.path), &table, options.huge_pages)?;
         let text = utf8(
             &variant.graph.path,
             read_limited(folder, &variant.graph.path, GRAPH_BYTES_MAX as u64)?,
@@ -88,6 +93,7 @@ impl Model {
             chat_template,
             graph,
             pool: Arc::new(pool),
+            shared: Mutex::default(),
             load_ms: started.elapsed().as_secs_f64() * 1e3,
             manifest,
         }))
@@ -143,6 +149,22 @@ impl Model {
             .iter()
             .map(AttentionLayer::bytes_per_position)
             .sum()
+    }
+
+    /// The longest shared prefix that a session of this context may begin with to run `ids`.
+    pub(crate) fn shared_prefix(&self, context_length: u32, ids: &[u32]) -> Option<Arc<SharedPrefix>> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitting = shared.iter().filter_map(Weak::upgrade);
+        fitting
+            .filter(|prefix| prefix.serves(context_length, ids))
+            .max_by_key(|prefix| prefix.ids().len())
+    }
+
+    /// Lets other sessions find a prefix for as long as one uses it.
+    pub(crate) fn add_shared_prefix(&self, prefix: &Arc<SharedPrefix>) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.retain(|other| other.strong_count() > 0);
+        shared.push(Arc::downgrade(prefix));
     }
 
     pub(crate) fn graph(&self) -> &Graph {

@@ -8,7 +8,8 @@ use tract_core::ops::TypedOp;
 use tract_nnef::internal::*;
 use whimbrel_kernels::{Input, Product, append_kv, attend, multiply, rms_norm, swiglu};
 
-use crate::context::{AttentionLayer, RunContext};
+use crate::cache::AttentionLayer;
+use crate::context::RunContext;
 use crate::weights::WeightRef;
 
 /// The most inputs, and the most outputs, of an operator.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::context::RunContext;
+use crate::prefix::{self, PrefixError, SavedPrefix};
 use crate::speculation::RunCosts;
 use crate::walk::{Around, Buffers};
 use crate::{EngineError, Model};
@@ -145,6 +146,65 @@ impl Session {
         }
         self.commit(ids);
         Ok(())
+    }
+
+    /// The first `length` tokens (all, if there are fewer) with their keys and values as bytes, and a note of the caller's. They
+    /// hold what users said, in the ids and the note.
+    ///
+    /// # Errors
+    /// [`EngineError::Option`] for a note that is too long.
+    pub fn save_prefix(&self, length: u32, note: &[u8]) -> Result<Vec<u8>, EngineError> {
+        let ids = &self.ids[..self.ids.len().min(length as usize)];
+        prefix::write(&self.model, ids, note, |bytes| {
+            self.context.cache.borrow().save(ids.len(), bytes);
+        })
+    }
+
+    /// Begins with a saved prefix; everything else is forgotten.
+    ///
+    /// # Errors
+    /// [`EngineError::Prefix`] when the context is too short for it; the session is then as it was.
+    pub fn restore_prefix(&mut self, saved: &SavedPrefix<'_>) -> Result<(), EngineError> {
+        let ids = saved.tokens();
+        if ids.len() > self.context_length as usize {
+            return Err(EngineError::Prefix(PrefixError::TooLong {
+                tokens: ids.len() as u64,
+                limit: self.context_length.into(),
+            }));
+        }
+        self.truncate(0);
+        self.context.cache.borrow_mut().restore(ids.len(), saved.values());
+        self.commit(ids);
+        Ok(())
+    }
+
+    /// Begins with the longest prefix of `ids` that another session of this model shares, if that saves running any of them.
+    pub(crate) fn adopt_shared(&mut self, ids: &[u32]) {
+        let known = self.ids.iter().zip(ids).take_while(|(a, b)| a == b).count();
+        let Some(shared) = self.model.shared_prefix(self.context_length, ids) else {
+            return;
+        };
+        if shared.ids().len() <= known {
+            return;
+        }
+        match self.context.cache.borrow_mut().adopt(shared.clone()) {
+            Ok(()) => {}
+            Err(error) => return log::debug!("a shared prefix cannot be used: {error}"),
+        }
+        self.truncate(0);
+        self.commit(shared.ids());
+    }
+
+    /// Shares the first `length` tokens with the other sessions of the model, where the system can and it is not done yet.
+    pub(crate) fn share(&mut self, length: usize) {
+        let mut cache = self.context.cache.borrow_mut();
+        if cache.is_shared() || length > self.ids.len() {
+            return;
+        }
+        match cache.share(&self.ids[..length], self.ids.len(), self.context_length) {
+            Ok(shared) => self.model.add_shared_prefix(&shared),
+            Err(error) => log::debug!("a prefix cannot be shared: {error}"),
+        }
     }
 
     pub(crate) fn costs(&self) -> &RunCosts {

@@ -1,10 +1,13 @@
-//! The weight file: one memory map shared by every operator, and the table that says which tensor lies where.
+//! The weight file: one memory map (or a copy in memory) shared by every operator, and the table that says which tensor lies
+//! where.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 use serde::{Deserialize, Serialize};
 use whimbrel_kernels::Matrix;
 pub use whimbrel_kernels::TensorType;
@@ -101,32 +104,79 @@ impl WeightsIndex {
     }
 }
 
-/// The mapped weight file and its table.
+/// Size and alignment of the huge pages that are asked for; where the system has others, it does what it can.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
+
+/// The bytes of a weight file, in place or copied.
+enum Bytes {
+    Mapped(Mmap),
+    /// The bytes begin at `start`, a multiple of the huge page size as an address.
+    Copied {
+        memory: Mmap,
+        start: usize,
+        length: usize,
+    },
+}
+
+impl Bytes {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(map) => map,
+            Bytes::Copied { memory, start, length } => &memory[*start..start + length],
+        }
+    }
+
+    /// Copies the file into anonymous memory that the system may back with huge pages.
+    fn copy(file: &mut File) -> std::io::Result<Bytes> {
+        let length = usize::try_from(file.metadata()?.len()).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
+        let room = length
+            .checked_add(HUGE_PAGE_BYTES)
+            .ok_or(std::io::ErrorKind::OutOfMemory)?;
+        let mut memory = MmapMut::map_anon(room)?;
+        let start = memory.as_ptr().align_offset(HUGE_PAGE_BYTES);
+        #[cfg(target_os = "linux")]
+        if let Err(error) = memory.advise(memmap2::Advice::HugePage) {
+            log::warn!("the system gives no huge pages: {error}");
+        }
+        file.read_exact(&mut memory[start..start + length])?;
+        Ok(Bytes::Copied {
+            memory: memory.make_read_only()?,
+            start,
+            length,
+        })
+    }
+}
+
+/// The weight file's bytes and their table.
 pub(crate) struct Weights {
-    map: Mmap,
+    bytes: Bytes,
     entries: HashMap<Arc<str>, TensorEntry>,
 }
 
 impl Weights {
-    /// Maps the weight file at `path`, whose table is `index`.
-    pub(crate) fn open(path: &Path, index: &[u8]) -> Result<Weights, EngineError> {
+    /// Maps the weight file at `path`, whose table is `index`; with `huge_pages` it is copied into memory instead.
+    pub(crate) fn open(path: &Path, index: &[u8], huge_pages: bool) -> Result<Weights, EngineError> {
         let read = |source| EngineError::Read {
             path: path.to_owned(),
             source,
         };
-        let file = open(path).map_err(read)?;
-        // SAFETY: bundles are installed once and then only read; the file is private to the application, and nothing in
-        // this project truncates or rewrites a weight file in place.
-        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        let mut file = open(path).map_err(read)?;
+        let bytes = if huge_pages {
+            Bytes::copy(&mut file).map_err(read)?
+        } else {
+            // SAFETY: bundles are installed once and then only read; the file is private to the application, and nothing in
+            // this project truncates or rewrites a weight file in place.
+            Bytes::Mapped(unsafe { Mmap::map(&file) }.map_err(read)?)
+        };
         let mut entries = HashMap::new();
-        for tensor in WeightsIndex::parse(index, map.len() as u64)?.tensors {
+        for tensor in WeightsIndex::parse(index, bytes.as_slice().len() as u64)?.tensors {
             if let Some(twice) = entries.insert(Arc::from(tensor.name.as_str()), tensor) {
                 return Err(EngineError::Weights {
                     reason: format!("tensor {:?} appears twice", twice.name),
                 });
             }
         }
-        Ok(Weights { map, entries })
+        Ok(Weights { bytes, entries })
     }
 }
 
@@ -134,9 +184,9 @@ impl std::fmt::Debug for Weights {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "Weights({} tensors, {} bytes mapped)",
+            "Weights({} tensors, {} bytes)",
             self.entries.len(),
-            self.map.len()
+            self.bytes.as_slice().len()
         )
     }
 }
@@ -177,7 +227,7 @@ impl WeightRef {
             self.tensor_type,
             self.rows,
             self.columns,
-            &self.store.map[self.start..self.end],
+            &self.store.bytes.as_slice()[self.start..self.end],
         )
         .expect("the table was checked against the file")
     }
@@ -188,7 +238,7 @@ impl WeightRef {
             return None;
         }
         // SAFETY: every bit pattern is a float.
-        let (before, floats, after) = unsafe { self.store.map[self.start..self.end].align_to::<f32>() };
+        let (before, floats, after) = unsafe { self.store.bytes.as_slice()[self.start..self.end].align_to::<f32>() };
         (before.is_empty() && after.is_empty()).then_some(floats)
     }
 }

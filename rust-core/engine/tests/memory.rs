@@ -32,6 +32,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Far less than one turn takes.
+const SLACK_BYTES: i64 = 1024;
+
 #[test]
 fn two_hundred_turns_do_not_grow() {
     let mut chat = Chat::new(
@@ -55,8 +58,9 @@ fn two_hundred_turns_do_not_grow() {
     // The conversation fills its context within the first turns; from then on it moves between the same sizes.
     let early = (0..40).map(|_| turn()).max().unwrap();
     let late = (40..200).map(|_| turn()).max().unwrap();
+    // How the texts grow depends on how many tokens were guessed at a time, and that on the clock.
     assert!(
-        late <= early,
+        late <= early + SLACK_BYTES,
         "{early} bytes in use at most in 40 turns, {late} in the next 160"
     );
 }

@@ -46,6 +46,8 @@ fn write_seeds(output: &Path) -> Result<(), Box<dyn Error>> {
         std::fs::create_dir_all(output.join(target))?;
         Ok(std::fs::write(output.join(target).join(name), content)?)
     };
+    // The target lays its input over a good prefix of its own; nothing at all leaves that as it is.
+    write("saved_prefix", "nothing", &[0])?;
     write("gguf", "vocabulary", &seed_model(TensorType::F32).to_vocabulary_gguf())?;
     let folder = tempfile::tempdir()?;
     for tensor_type in TensorType::ALL {

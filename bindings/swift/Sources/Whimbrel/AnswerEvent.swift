@@ -30,6 +30,10 @@ public struct Statistics: Sendable, Equatable {
     public let reusedTokens: Int
     /// Tokens of the answer.
     public let completionTokens: Int
+    /// Tokens that were guessed and checked.
+    public let draftedTokens: Int
+    /// How many of them were right.
+    public let acceptedTokens: Int
     /// Oldest messages left out because the context was full.
     public let droppedMessages: Int
     /// From the start of the answer to its first token; zero when there was none.
@@ -68,6 +72,8 @@ extension Statistics {
         promptTokens = Int(core.promptTokens)
         reusedTokens = Int(core.reusedTokens)
         completionTokens = Int(core.completionTokens)
+        draftedTokens = Int(core.draftedTokens)
+        acceptedTokens = Int(core.acceptedTokens)
         droppedMessages = Int(core.droppedMessages)
         timeToFirstToken = .milliseconds(core.timeToFirstTokenMs)
         total = .milliseconds(core.totalMs)

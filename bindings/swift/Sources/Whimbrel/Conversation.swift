@@ -35,6 +35,18 @@ public final class Conversation: Sendable {
         try await translated { try await core.reset() }
     }
 
+    /// Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text
+    /// again. The file holds what was said and is readable by its owner only.
+    public func save(to path: String) async throws(WhimbrelError) {
+        try await translated { try await core.save(path: path) }
+    }
+
+    /// Goes on with a conversation that `save` wrote with the same model; this one is forgotten. Fails with `invalidOption`
+    /// when the file cannot be used; this conversation is then as it was.
+    public func restore(from path: String) async throws(WhimbrelError) {
+        try await translated { try await core.restore(path: path) }
+    }
+
     /// Cancels the answer in the making and gives the memory of the context back. Returns at once; safe to call again.
     public func close() { core.release() }
 }

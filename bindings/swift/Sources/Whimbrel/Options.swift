@@ -7,15 +7,29 @@ public let defaultContextLength = 2048
 public struct OpenOptions: Sendable, Equatable {
     /// Threads that compute; 0 takes the number of performance cores.
     public var threads: Int
-    /// Whether all files are checked against the hashes in the manifest first.
-    public var verify: Bool
+    /// Whether the hashes of all files are checked; otherwise only those of files that were not checked before, or changed
+    /// since.
+    public var alwaysVerify: Bool
     /// The name of the quantisation to open; without it the bundle's first.
     public var variant: String?
+    /// A folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
+    public var stateFolder: String?
+    /// Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the system
+    /// cannot take back.
+    public var hugePages: Bool
 
-    public init(threads: Int = 0, verify: Bool = true, variant: String? = nil) {
+    public init(
+        threads: Int = 0,
+        alwaysVerify: Bool = false,
+        variant: String? = nil,
+        stateFolder: String? = nil,
+        hugePages: Bool = false
+    ) {
         self.threads = threads
-        self.verify = verify
+        self.alwaysVerify = alwaysVerify
         self.variant = variant
+        self.stateFolder = stateFolder
+        self.hugePages = hugePages
     }
 }
 
@@ -87,6 +101,8 @@ public struct GenerationOptions: Sendable, Equatable {
     public var seed: UInt64 = 0
     /// Texts that end the answer; they are not part of it.
     public var stop: [String] = []
+    /// Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
+    public var speculation: Bool = true
 
     public init(maxTokens: Int = 512, temperature: Float = 0) {
         self.maxTokens = maxTokens
@@ -127,7 +143,13 @@ func unsigned(_ value: Int, _ option: String) throws(WhimbrelError) -> UInt32 {
 
 extension OpenOptions {
     func toCore() throws(WhimbrelError) -> WhimbrelCore.OpenOptions {
-        WhimbrelCore.OpenOptions(threads: try unsigned(threads, "threads"), verify: verify, variant: variant)
+        WhimbrelCore.OpenOptions(
+            threads: try unsigned(threads, "threads"),
+            alwaysVerify: alwaysVerify,
+            variant: variant,
+            stateFolder: stateFolder,
+            hugePages: hugePages
+        )
     }
 }
 
@@ -165,7 +187,8 @@ extension GenerationOptions {
             repetitionPenalty: repetitionPenalty,
             repetitionWindow: try unsigned(repetitionWindow, "repetitionWindow"),
             seed: seed,
-            stop: stop
+            stop: stop,
+            speculation: speculation
         )
     }
 }

@@ -988,6 +988,17 @@ public protocol ConversationProtocol: AnyObject, Sendable {
     func reset() async throws
 
     /**
+     * Goes on with a conversation that was saved with the same model; this one is forgotten.
+     */
+    func restore(path: String) async throws
+
+    /**
+     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text
+     * again. The file holds what was said and is readable by its owner only.
+     */
+    func save(path: String) async throws
+
+    /**
      * Replaces all messages, the system message included: an earlier conversation goes on.
      */
     func setMessages(messages: [Message]) async throws
@@ -1107,6 +1118,45 @@ open func reset()async throws   {
             rustFutureFunc: {
                 uniffi_whimbrel_fn_method_conversation_reset(
                         self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Goes on with a conversation that was saved with the same model; this one is forgotten.
+     */
+open func restore(path: String)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversation_restore(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text
+     * again. The file holds what was said and is readable by its owner only.
+     */
+open func save(path: String)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversation_save(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path)
                 )
             },
             pollFunc: ffi_whimbrel_rust_future_poll_void,
@@ -1715,6 +1765,10 @@ public struct GenerationOptions: Equatable, Hashable {
      * Texts that end the answer; they are not part of it.
      */
     public let stop: [String]
+    /**
+     * Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
+     */
+    public let speculation: Bool
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -1745,7 +1799,10 @@ public struct GenerationOptions: Equatable, Hashable {
          */seed: UInt64 = UInt64(0),
         /**
          * Texts that end the answer; they are not part of it.
-         */stop: [String] = []) {
+         */stop: [String] = [],
+        /**
+         * Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
+         */speculation: Bool = true) {
         self.maxTokens = maxTokens
         self.temperature = temperature
         self.topK = topK
@@ -1755,6 +1812,7 @@ public struct GenerationOptions: Equatable, Hashable {
         self.repetitionWindow = repetitionWindow
         self.seed = seed
         self.stop = stop
+        self.speculation = speculation
     }
 
 
@@ -1781,7 +1839,8 @@ public struct FfiConverterTypeGenerationOptions: FfiConverterRustBuffer {
                 repetitionPenalty: FfiConverterFloat.read(from: &buf),
                 repetitionWindow: FfiConverterUInt32.read(from: &buf),
                 seed: FfiConverterUInt64.read(from: &buf),
-                stop: FfiConverterSequenceString.read(from: &buf)
+                stop: FfiConverterSequenceString.read(from: &buf),
+                speculation: FfiConverterBool.read(from: &buf)
         )
     }
 
@@ -1795,6 +1854,7 @@ public struct FfiConverterTypeGenerationOptions: FfiConverterRustBuffer {
         FfiConverterUInt32.write(value.repetitionWindow, into: &buf)
         FfiConverterUInt64.write(value.seed, into: &buf)
         FfiConverterSequenceString.write(value.stop, into: &buf)
+        FfiConverterBool.write(value.speculation, into: &buf)
     }
 }
 
@@ -2021,13 +2081,22 @@ public struct OpenOptions: Equatable, Hashable {
      */
     public let threads: UInt32
     /**
-     * Whether all files are checked against the hashes in the manifest first.
+     * Whether the hashes of all files are checked. Otherwise only those of files that were not checked before, or changed since.
      */
-    public let verify: Bool
+    public let alwaysVerify: Bool
     /**
      * The name of the quantisation to open; without it the bundle's first.
      */
     public let variant: String?
+    /**
+     * A folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
+     */
+    public let stateFolder: String?
+    /**
+     * Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the system
+     * cannot take back.
+     */
+    public let hugePages: Bool
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -2036,14 +2105,23 @@ public struct OpenOptions: Equatable, Hashable {
          * Threads that compute; 0 takes the number of performance cores.
          */threads: UInt32 = UInt32(0),
         /**
-         * Whether all files are checked against the hashes in the manifest first.
-         */verify: Bool = true,
+         * Whether the hashes of all files are checked. Otherwise only those of files that were not checked before, or changed since.
+         */alwaysVerify: Bool = false,
         /**
          * The name of the quantisation to open; without it the bundle's first.
-         */variant: String? = nil) {
+         */variant: String? = nil,
+        /**
+         * A folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
+         */stateFolder: String? = nil,
+        /**
+         * Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the system
+         * cannot take back.
+         */hugePages: Bool = false) {
         self.threads = threads
-        self.verify = verify
+        self.alwaysVerify = alwaysVerify
         self.variant = variant
+        self.stateFolder = stateFolder
+        self.hugePages = hugePages
     }
 
 
@@ -2063,15 +2141,19 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
         return
             try OpenOptions(
                 threads: FfiConverterUInt32.read(from: &buf),
-                verify: FfiConverterBool.read(from: &buf),
-                variant: FfiConverterOptionString.read(from: &buf)
+                alwaysVerify: FfiConverterBool.read(from: &buf),
+                variant: FfiConverterOptionString.read(from: &buf),
+                stateFolder: FfiConverterOptionString.read(from: &buf),
+                hugePages: FfiConverterBool.read(from: &buf)
         )
     }
 
     public static func write(_ value: OpenOptions, into buf: inout [UInt8]) {
         FfiConverterUInt32.write(value.threads, into: &buf)
-        FfiConverterBool.write(value.verify, into: &buf)
+        FfiConverterBool.write(value.alwaysVerify, into: &buf)
         FfiConverterOptionString.write(value.variant, into: &buf)
+        FfiConverterOptionString.write(value.stateFolder, into: &buf)
+        FfiConverterBool.write(value.hugePages, into: &buf)
     }
 }
 
@@ -2112,6 +2194,14 @@ public struct Statistics: Equatable, Hashable {
      */
     public let completionTokens: UInt32
     /**
+     * Tokens that were guessed and checked.
+     */
+    public let draftedTokens: UInt32
+    /**
+     * How many of them were right.
+     */
+    public let acceptedTokens: UInt32
+    /**
      * Oldest messages left out because the context was full.
      */
     public let droppedMessages: UInt32
@@ -2148,6 +2238,12 @@ public struct Statistics: Equatable, Hashable {
          * Tokens of the answer.
          */completionTokens: UInt32,
         /**
+         * Tokens that were guessed and checked.
+         */draftedTokens: UInt32,
+        /**
+         * How many of them were right.
+         */acceptedTokens: UInt32,
+        /**
          * Oldest messages left out because the context was full.
          */droppedMessages: UInt32,
         /**
@@ -2166,6 +2262,8 @@ public struct Statistics: Equatable, Hashable {
         self.promptTokens = promptTokens
         self.reusedTokens = reusedTokens
         self.completionTokens = completionTokens
+        self.draftedTokens = draftedTokens
+        self.acceptedTokens = acceptedTokens
         self.droppedMessages = droppedMessages
         self.timeToFirstTokenMs = timeToFirstTokenMs
         self.totalMs = totalMs
@@ -2193,6 +2291,8 @@ public struct FfiConverterTypeStatistics: FfiConverterRustBuffer {
                 promptTokens: FfiConverterUInt32.read(from: &buf),
                 reusedTokens: FfiConverterUInt32.read(from: &buf),
                 completionTokens: FfiConverterUInt32.read(from: &buf),
+                draftedTokens: FfiConverterUInt32.read(from: &buf),
+                acceptedTokens: FfiConverterUInt32.read(from: &buf),
                 droppedMessages: FfiConverterUInt32.read(from: &buf),
                 timeToFirstTokenMs: FfiConverterDouble.read(from: &buf),
                 totalMs: FfiConverterDouble.read(from: &buf),
@@ -2206,6 +2306,8 @@ public struct FfiConverterTypeStatistics: FfiConverterRustBuffer {
         FfiConverterUInt32.write(value.promptTokens, into: &buf)
         FfiConverterUInt32.write(value.reusedTokens, into: &buf)
         FfiConverterUInt32.write(value.completionTokens, into: &buf)
+        FfiConverterUInt32.write(value.draftedTokens, into: &buf)
+        FfiConverterUInt32.write(value.acceptedTokens, into: &buf)
         FfiConverterUInt32.write(value.droppedMessages, into: &buf)
         FfiConverterDouble.write(value.timeToFirstTokenMs, into: &buf)
         FfiConverterDouble.write(value.totalMs, into: &buf)
@@ -3293,6 +3395,12 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_conversation_reset() != 60948) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_restore() != 17141) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_save() != 1072) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_conversation_set_messages() != 57598) {

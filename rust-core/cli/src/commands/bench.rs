@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use serde::Serialize;
 use whimbrel_engine::{
-    CancelFlag, EngineError, Generation, GenerationOptions, Model, Sampler, SamplingOptions, Session, Step,
+    CancelFlag, EngineError, Generation, GenerationOptions, Model, OpenOptions, Sampler, SamplingOptions, Session, Step,
 };
 
 use crate::error::CliError;
-use crate::model_argument::{ModelArguments, ThreadArguments};
+use crate::model_argument::{MemoryArguments, ModelArguments, ThreadArguments};
 use crate::output::{Facts, OutputArguments, bytes, table};
 use crate::progress::Progress;
 use crate::{interrupt, system};
@@ -36,6 +36,8 @@ pub(crate) struct Arguments {
     context_depth: Option<u32>,
     #[command(flatten)]
     threads: ThreadArguments,
+    #[command(flatten)]
+    memory: MemoryArguments,
     /// Measurements of each
     #[arg(long, value_name = "R", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repetitions: u32,
@@ -136,7 +138,10 @@ impl Facts for Measured {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     interrupt::install(false);
-    let options = arguments.model.open_options(arguments.threads.threads);
+    let options = OpenOptions {
+        huge_pages: arguments.memory.huge_pages,
+        ..arguments.model.open_options(arguments.threads.threads)
+    };
     let model = Model::open(&arguments.model.folder()?, &options)?;
     let depth = arguments.context_depth.unwrap_or(arguments.prompt_tokens);
     let mut bench = Bench::new(&model, arguments.prompt_tokens, arguments.decode_tokens, depth)?;

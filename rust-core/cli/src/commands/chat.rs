@@ -4,17 +4,18 @@ mod lines;
 mod slash;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use whimbrel_client::{
-    Client, Conversation, ConversationOptions, GenerationOptions, Message, ModelHandle, Role, SamplingOptions, block_on,
+    Client, Conversation, ConversationOptions, GenerationOptions, Message, ModelHandle, OpenOptions, Role,
+    SamplingOptions, block_on,
 };
 
 use crate::commands::chat::lines::Lines;
 use crate::commands::chat::slash::Slash;
 use crate::error::CliError;
-use crate::model_argument::{ModelArguments, ThreadArguments};
+use crate::model_argument::{MemoryArguments, ModelArguments, ThreadArguments};
 use crate::output;
 use crate::sampling_arguments::GenerationArguments;
 use crate::statistics::Figures;
@@ -36,9 +37,14 @@ pub(crate) struct Arguments {
     generation: GenerationArguments,
     #[command(flatten)]
     threads: ThreadArguments,
+    #[command(flatten)]
+    memory: MemoryArguments,
     /// Print counts and rates after every answer
     #[arg(long)]
     stats: bool,
+    /// Go on with the conversation in this file, if it is there, and write it back at the end
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
     /// Neither read nor write the file with earlier questions
     #[arg(long)]
     no_history: bool,
@@ -48,9 +54,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let folder = arguments.model.folder()?;
     interrupt::install(true);
     let client = Client::new()?;
-    let options = arguments.model.open_options(arguments.threads.threads);
+    let options = OpenOptions {
+        huge_pages: arguments.memory.huge_pages,
+        ..arguments.model.open_options(arguments.threads.threads)
+    };
     let model = block_on(client.open_model(folder, options))?;
     let mut talk = Talk::begin(arguments, model)?;
+    if let Some(path) = arguments.state.as_ref().filter(|path| path.exists()) {
+        block_on(talk.conversation.restore(path))?;
+    }
     let mut lines = Lines::open(!arguments.no_history)?;
     if lines.is_terminal() {
         eprintln!(
@@ -66,6 +78,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
             Err(error) if lines.is_terminal() && goes_on(&error) => eprintln!("{}", error.report().line()),
             Err(error) => return Err(error),
         }
+    }
+    if let Some(path) = &arguments.state {
+        block_on(talk.conversation.save(path))?;
     }
     Ok(())
 }

@@ -4,14 +4,20 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
-use whimbrel_client::{Answer, Client, ContextPolicy, ConversationOptions, ModelHandle, SamplingOptions, block_on};
+use whimbrel_client::{
+    Answer, Client, ContextPolicy, Conversation, ConversationOptions, ModelHandle, OpenOptions, SamplingOptions,
+    block_on,
+};
 
 use crate::error::{CliError, exit};
-use crate::model_argument::{ModelArguments, ThreadArguments};
+use crate::model_argument::{MemoryArguments, ModelArguments, ThreadArguments};
 use crate::output::{self, Facts, OutputArguments};
 use crate::sampling_arguments::GenerationArguments;
 use crate::statistics::Figures;
 use crate::{input, interrupt, stream};
+
+/// Prompt tokens that had to be run before the file of `--prefix-cache` is written anew.
+const PREFIX_SLACK: u32 = 64;
 
 /// The flags of `run`.
 #[derive(clap::Args, Debug)]
@@ -36,10 +42,15 @@ pub(crate) struct Arguments {
     /// Go on from the prompt as it is: no chat template, special tokens in it are tokens
     #[arg(long)]
     raw: bool,
+    /// Keep what the model made of the prompt in this file, and begin with it next time as far as the prompts agree
+    #[arg(long, value_name = "FILE", conflicts_with = "raw")]
+    prefix_cache: Option<PathBuf>,
     #[command(flatten)]
     generation: GenerationArguments,
     #[command(flatten)]
     threads: ThreadArguments,
+    #[command(flatten)]
+    memory: MemoryArguments,
     /// Print counts and rates on standard error [default: when it is a terminal]
     #[arg(long)]
     stats: bool,
@@ -76,10 +87,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     let folder = arguments.model.folder()?;
     interrupt::install(false);
     let client = Client::new()?;
-    let options = arguments.model.open_options(arguments.threads.threads);
+    let options = OpenOptions {
+        huge_pages: arguments.memory.huge_pages,
+        ..arguments.model.open_options(arguments.threads.threads)
+    };
     let model = block_on(client.open_model(folder, options))?;
     let context_length = arguments.generation.context_length(model.info());
-    let answer = begin(arguments, &model, &prompt, context_length)?;
+    let (answer, conversation) = begin(arguments, &model, &prompt, context_length)?;
     let json = arguments.output.json;
     let received = stream::receive(answer, |text| {
         if json {
@@ -90,6 +104,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     })?;
 
     let figures = Figures::from(&received.statistics);
+    if let (Some(path), Some(conversation)) = (&arguments.prefix_cache, &conversation)
+        && received.statistics.prompt_tokens - received.statistics.reused_tokens > PREFIX_SLACK
+    {
+        block_on(conversation.save_prefix(path, received.statistics.prompt_tokens))?;
+    }
     let info = model.info();
     arguments.output.print(&Ran {
         model: info.manifest.name.clone(),
@@ -129,13 +148,19 @@ fn prompt(arguments: &Arguments) -> Result<String, CliError> {
     Ok(input::without_last_line_break(text))
 }
 
-fn begin(arguments: &Arguments, model: &ModelHandle, prompt: &str, context_length: u32) -> Result<Answer, CliError> {
+/// Begins the answer, in a conversation unless the prompt is raw.
+fn begin(
+    arguments: &Arguments,
+    model: &ModelHandle,
+    prompt: &str,
+    context_length: u32,
+) -> Result<(Answer, Option<Conversation>), CliError> {
     let options = arguments.generation.options(SamplingOptions {
         temperature: 0.0,
         ..SamplingOptions::default()
     });
     if arguments.raw {
-        return Ok(block_on(model.complete(prompt, context_length, options))?);
+        return Ok((block_on(model.complete(prompt, context_length, options))?, None));
     }
     if !model.info().has_chat_template {
         return Err(CliError::usage(
@@ -149,5 +174,12 @@ fn begin(arguments: &Arguments, model: &ModelHandle, prompt: &str, context_lengt
         context_policy: ContextPolicy::Refuse,
     };
     let conversation = block_on(model.conversation(conversation))?;
-    Ok(block_on(conversation.ask(prompt, options))?)
+    if let Some(path) = arguments.prefix_cache.as_ref().filter(|path| path.exists())
+        && let Err(error) = block_on(conversation.restore_prefix(path))
+    {
+        // It is only a shortcut: the answer is the same without it.
+        eprintln!("{} is not used: {error}", path.display());
+    }
+    let answer = block_on(conversation.ask(prompt, options))?;
+    Ok((answer, Some(conversation)))
 }

@@ -365,6 +365,16 @@ void uniffi_whimbrel_fn_method_conversation_release(uint64_t ptr, RustCallStatus
 uint64_t uniffi_whimbrel_fn_method_conversation_reset(uint64_t ptr
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_RESTORE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_RESTORE
+uint64_t uniffi_whimbrel_fn_method_conversation_restore(uint64_t ptr, RustBuffer path
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SAVE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SAVE
+uint64_t uniffi_whimbrel_fn_method_conversation_save(uint64_t ptr, RustBuffer path
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SET_MESSAGES
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SET_MESSAGES
 uint64_t uniffi_whimbrel_fn_method_conversation_set_messages(uint64_t ptr, RustBuffer messages
@@ -757,6 +767,18 @@ uint16_t uniffi_whimbrel_checksum_method_conversation_release(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_RESET
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_RESET
 uint16_t uniffi_whimbrel_checksum_method_conversation_reset(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_RESTORE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_RESTORE
+uint16_t uniffi_whimbrel_checksum_method_conversation_restore(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SAVE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SAVE
+uint16_t uniffi_whimbrel_checksum_method_conversation_save(void
 
 );
 #endif

@@ -40,6 +40,8 @@ public enum class FinishReason {
  * @property promptTokens tokens of the whole prompt, template and history included.
  * @property reusedTokens how many of them were still known from before and not computed again.
  * @property completionTokens tokens of the answer.
+ * @property draftedTokens tokens that were guessed and checked.
+ * @property acceptedTokens how many of them were right.
  * @property droppedMessages oldest messages left out because the context was full.
  * @property timeToFirstToken from the start of the answer to its first token; zero when there was none.
  * @property total from the start of the answer to its end.
@@ -51,6 +53,8 @@ public data class Statistics(
     public val promptTokens: Int,
     public val reusedTokens: Int,
     public val completionTokens: Int,
+    public val draftedTokens: Int,
+    public val acceptedTokens: Int,
     public val droppedMessages: Int,
     public val timeToFirstToken: Duration,
     public val total: Duration,

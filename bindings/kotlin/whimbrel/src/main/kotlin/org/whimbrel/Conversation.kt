@@ -36,6 +36,18 @@ public class Conversation internal constructor(
     /** Forgets everything but the system message. */
     public suspend fun reset(): Unit = translated { core.reset() }
 
+    /**
+     * Writes the conversation to the file [path], with what the model made of it, so that [restore] goes on without reading
+     * its text again. The file holds what was said and is readable by its owner only.
+     */
+    public suspend fun save(path: String): Unit = translated { core.save(path) }
+
+    /**
+     * Goes on with a conversation that [save] wrote with the same model; this one is forgotten. Fails with
+     * [WhimbrelException.InvalidOption] when the file cannot be used; this conversation is then as it was.
+     */
+    public suspend fun restore(path: String): Unit = translated { core.restore(path) }
+
     /** Cancels the answer in the making and gives the memory back. Returns at once; safe to call again. */
     override fun close(): Unit = core.release()
 }

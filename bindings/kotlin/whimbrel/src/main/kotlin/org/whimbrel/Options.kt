@@ -6,13 +6,19 @@ internal const val DEFAULT_CONTEXT_LENGTH: Int = 2048
  * How a model is opened.
  *
  * @property threads threads that compute; 0 takes the number of performance cores.
- * @property verify whether all files are checked against the hashes in the manifest first.
+ * @property alwaysVerify whether the hashes of all files are checked; otherwise only those of files that were not checked before, or
+ *   changed since.
  * @property variant the name of the quantisation to open; without it the bundle's first.
+ * @property stateFolder a folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
+ * @property hugePages whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the
+ *   system cannot take back.
  */
 public data class OpenOptions(
     public val threads: Int = 0,
-    public val verify: Boolean = true,
+    public val alwaysVerify: Boolean = false,
     public val variant: String? = null,
+    public val stateFolder: String? = null,
+    public val hugePages: Boolean = false,
 )
 
 /**
@@ -72,6 +78,8 @@ public data class ConversationOptions(
  * @property repetitionWindow how many tokens back [repetitionPenalty] looks.
  * @property seed the same seed gives the same answer.
  * @property stop texts that end the answer; they are not part of it.
+ * @property speculation whether tokens may be guessed from the text so far and checked several at a time. It changes the speed,
+ *   never the answer.
  */
 public data class GenerationOptions(
     public val maxTokens: Int = 512,
@@ -83,6 +91,7 @@ public data class GenerationOptions(
     public val repetitionWindow: Int = 64,
     public val seed: Long = 0,
     public val stop: List<String> = emptyList(),
+    public val speculation: Boolean = true,
 )
 
 /** Who says a message. */

@@ -42,7 +42,14 @@ internal fun CoreException.toPublic(): WhimbrelException =
 internal fun Int.atLeastZero(option: String): UInt =
     if (this >= 0) toUInt() else throw WhimbrelException.InvalidOption(option, "0 or more", toString(), null)
 
-internal fun OpenOptions.toCore(): CoreOpenOptions = CoreOpenOptions(threads.atLeastZero("threads"), verify, variant)
+internal fun OpenOptions.toCore(): CoreOpenOptions =
+    CoreOpenOptions(
+        threads = threads.atLeastZero("threads"),
+        alwaysVerify = alwaysVerify,
+        variant = variant,
+        stateFolder = stateFolder,
+        hugePages = hugePages,
+    )
 
 internal fun ConversationOptions.toCore(): CoreConversationOptions =
     CoreConversationOptions(
@@ -66,6 +73,7 @@ internal fun GenerationOptions.toCore(): CoreGenerationOptions =
         repetitionWindow = repetitionWindow.atLeastZero("repetitionWindow"),
         seed = seed.toULong(),
         stop = stop,
+        speculation = speculation,
     )
 
 internal fun Message.toCore(): CoreMessage =
@@ -120,6 +128,8 @@ private fun CoreStatistics.toPublic(): Statistics =
         promptTokens = promptTokens.toInt(),
         reusedTokens = reusedTokens.toInt(),
         completionTokens = completionTokens.toInt(),
+        draftedTokens = draftedTokens.toInt(),
+        acceptedTokens = acceptedTokens.toInt(),
         droppedMessages = droppedMessages.toInt(),
         timeToFirstToken = timeToFirstTokenMs.milliseconds,
         total = totalMs.milliseconds,

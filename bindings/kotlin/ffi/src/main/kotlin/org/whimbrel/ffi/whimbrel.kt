@@ -732,6 +732,10 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_reset(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_restore(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_save(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_set_messages(
     ): Int
     external fun uniffi_whimbrel_checksum_method_model_complete(
@@ -806,6 +810,10 @@ internal object UniffiLib {
     external fun uniffi_whimbrel_fn_method_conversation_release(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_whimbrel_fn_method_conversation_reset(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversation_restore(`ptr`: Long,`path`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversation_save(`ptr`: Long,`path`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_whimbrel_fn_method_conversation_set_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,
     ): Long
@@ -986,6 +994,12 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_conversation_reset() and 0xFFFF) != 60948) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_restore() and 0xFFFF) != 17141) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_save() and 0xFFFF) != 1072) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_conversation_set_messages() and 0xFFFF) != 57598) {
@@ -2182,6 +2196,17 @@ public interface ConversationInterface {
     suspend fun `reset`()
 
     /**
+     * Goes on with a conversation that was saved with the same model; this one is forgotten.
+     */
+    suspend fun `restore`(`path`: kotlin.String)
+
+    /**
+     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text
+     * again. The file holds what was said and is readable by its owner only.
+     */
+    suspend fun `save`(`path`: kotlin.String)
+
+    /**
      * Replaces all messages, the system message included: an earlier conversation goes on.
      */
     suspend fun `setMessages`(`messages`: List<Message>)
@@ -2370,6 +2395,59 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
             UniffiLib.uniffi_whimbrel_fn_method_conversation_reset(
                 uniffiHandle,
 
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Goes on with a conversation that was saved with the same model; this one is forgotten.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `restore`(`path`: kotlin.String) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversation_restore(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text
+     * again. The file holds what was said and is readable by its owner only.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `save`(`path`: kotlin.String) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversation_save(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
             )
         },
         { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
@@ -3236,6 +3314,11 @@ data class GenerationOptions (
      * Texts that end the answer; they are not part of it.
      */
     val `stop`: List<kotlin.String> = listOf()
+    ,
+    /**
+     * Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
+     */
+    val `speculation`: kotlin.Boolean = true
 
 ){
 
@@ -3261,6 +3344,7 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
             FfiConverterUInt.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterSequenceString.read(buf),
+            FfiConverterBoolean.read(buf),
         )
     }
 
@@ -3273,7 +3357,8 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
             FfiConverterFloat.allocationSize(value.`repetitionPenalty`) +
             FfiConverterUInt.allocationSize(value.`repetitionWindow`) +
             FfiConverterULong.allocationSize(value.`seed`) +
-            FfiConverterSequenceString.allocationSize(value.`stop`)
+            FfiConverterSequenceString.allocationSize(value.`stop`) +
+            FfiConverterBoolean.allocationSize(value.`speculation`)
     )
 
     override fun write(value: GenerationOptions, buf: ByteBuffer) {
@@ -3286,6 +3371,7 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
             FfiConverterUInt.write(value.`repetitionWindow`, buf)
             FfiConverterULong.write(value.`seed`, buf)
             FfiConverterSequenceString.write(value.`stop`, buf)
+            FfiConverterBoolean.write(value.`speculation`, buf)
     }
 }
 
@@ -3443,14 +3529,25 @@ data class OpenOptions (
     val `threads`: kotlin.UInt = 0u
     ,
     /**
-     * Whether all files are checked against the hashes in the manifest first.
+     * Whether the hashes of all files are checked. Otherwise only those of files that were not checked before, or changed since.
      */
-    val `verify`: kotlin.Boolean = true
+    val `alwaysVerify`: kotlin.Boolean = false
     ,
     /**
      * The name of the quantisation to open; without it the bundle's first.
      */
     val `variant`: kotlin.String? = null
+    ,
+    /**
+     * A folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
+     */
+    val `stateFolder`: kotlin.String? = null
+    ,
+    /**
+     * Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the system
+     * cannot take back.
+     */
+    val `hugePages`: kotlin.Boolean = false
 
 ){
 
@@ -3470,19 +3567,25 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
             FfiConverterUInt.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterBoolean.read(buf),
         )
     }
 
     override fun allocationSize(value: OpenOptions) = (
             FfiConverterUInt.allocationSize(value.`threads`) +
-            FfiConverterBoolean.allocationSize(value.`verify`) +
-            FfiConverterOptionalString.allocationSize(value.`variant`)
+            FfiConverterBoolean.allocationSize(value.`alwaysVerify`) +
+            FfiConverterOptionalString.allocationSize(value.`variant`) +
+            FfiConverterOptionalString.allocationSize(value.`stateFolder`) +
+            FfiConverterBoolean.allocationSize(value.`hugePages`)
     )
 
     override fun write(value: OpenOptions, buf: ByteBuffer) {
             FfiConverterUInt.write(value.`threads`, buf)
-            FfiConverterBoolean.write(value.`verify`, buf)
+            FfiConverterBoolean.write(value.`alwaysVerify`, buf)
             FfiConverterOptionalString.write(value.`variant`, buf)
+            FfiConverterOptionalString.write(value.`stateFolder`, buf)
+            FfiConverterBoolean.write(value.`hugePages`, buf)
     }
 }
 
@@ -3511,6 +3614,16 @@ data class Statistics (
      * Tokens of the answer.
      */
     val `completionTokens`: kotlin.UInt
+    ,
+    /**
+     * Tokens that were guessed and checked.
+     */
+    val `draftedTokens`: kotlin.UInt
+    ,
+    /**
+     * How many of them were right.
+     */
+    val `acceptedTokens`: kotlin.UInt
     ,
     /**
      * Oldest messages left out because the context was full.
@@ -3557,6 +3670,8 @@ public object FfiConverterTypeStatistics: FfiConverterRustBuffer<Statistics> {
             FfiConverterUInt.read(buf),
             FfiConverterUInt.read(buf),
             FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
             FfiConverterDouble.read(buf),
             FfiConverterDouble.read(buf),
             FfiConverterDouble.read(buf),
@@ -3569,6 +3684,8 @@ public object FfiConverterTypeStatistics: FfiConverterRustBuffer<Statistics> {
             FfiConverterUInt.allocationSize(value.`promptTokens`) +
             FfiConverterUInt.allocationSize(value.`reusedTokens`) +
             FfiConverterUInt.allocationSize(value.`completionTokens`) +
+            FfiConverterUInt.allocationSize(value.`draftedTokens`) +
+            FfiConverterUInt.allocationSize(value.`acceptedTokens`) +
             FfiConverterUInt.allocationSize(value.`droppedMessages`) +
             FfiConverterDouble.allocationSize(value.`timeToFirstTokenMs`) +
             FfiConverterDouble.allocationSize(value.`totalMs`) +
@@ -3581,6 +3698,8 @@ public object FfiConverterTypeStatistics: FfiConverterRustBuffer<Statistics> {
             FfiConverterUInt.write(value.`promptTokens`, buf)
             FfiConverterUInt.write(value.`reusedTokens`, buf)
             FfiConverterUInt.write(value.`completionTokens`, buf)
+            FfiConverterUInt.write(value.`draftedTokens`, buf)
+            FfiConverterUInt.write(value.`acceptedTokens`, buf)
             FfiConverterUInt.write(value.`droppedMessages`, buf)
             FfiConverterDouble.write(value.`timeToFirstTokenMs`, buf)
             FfiConverterDouble.write(value.`totalMs`, buf)

@@ -1,0 +1,267 @@
+//! Saved and shared prefixes: going on from one is going on from the tokens themselves, and no bytes but good ones are believed.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+
+use support::{copy, finish, open, open_with};
+use whimbrel_engine::{
+    CancelFlag, Chat, ChatOptions, EngineError, GenerationOptions, Model, PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION,
+    PrefixError, SavedPrefix, Session, seal,
+};
+
+fn ids(count: u32) -> Vec<u32> {
+    (0..count).map(|index| 20 + index * 37 % 700).collect()
+}
+
+fn session(model: &Arc<Model>, context_length: u32, tokens: u32) -> Session {
+    let mut session = Session::new(model, context_length).unwrap();
+    if tokens > 0 {
+        session.prefill(&ids(tokens), &CancelFlag::default()).unwrap();
+    }
+    session
+}
+
+fn next(session: &mut Session) -> Vec<f32> {
+    session.logits(&[33, 44], &CancelFlag::default()).unwrap().to_vec()
+}
+
+#[test]
+fn going_on_from_a_saved_prefix_changes_nothing() {
+    let model = open();
+    for (tokens, saved_tokens) in [(0, 0), (1, 1), (63, 63), (64, 64), (65, 65), (150, 150), (150, 70)] {
+        let saved = session(&model, 200, tokens)
+            .save_prefix(saved_tokens, b"a note")
+            .unwrap();
+        let parsed = SavedPrefix::parse(&saved, &model).unwrap();
+        assert_eq!((parsed.tokens(), parsed.note()), (&*ids(saved_tokens), &b"a note"[..]));
+        let expected = next(&mut session(&model, 200, saved_tokens));
+        // The context may be another, and what was in it before makes no difference.
+        for (context_length, before) in [(200, 0), (152, 90), (300, 300)] {
+            let mut restored = session(&model, context_length, before);
+            restored.restore_prefix(&parsed).unwrap();
+            assert_eq!(restored.tokens(), ids(saved_tokens));
+            assert_eq!(
+                next(&mut restored),
+                expected,
+                "{saved_tokens} of {tokens} in {context_length}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_context_that_is_too_short_is_left_alone() {
+    let model = open();
+    let saved = session(&model, 100, 100).save_prefix(u32::MAX, &[]).unwrap();
+    let parsed = SavedPrefix::parse(&saved, &model).unwrap();
+    session(&model, 100, 0).restore_prefix(&parsed).unwrap();
+    let mut short = session(&model, 99, 5);
+    let refused = short.restore_prefix(&parsed);
+    assert!(matches!(
+        refused,
+        Err(EngineError::Prefix(PrefixError::TooLong { tokens: 100, limit: 99 }))
+    ));
+    assert_eq!(short.tokens(), ids(5));
+    let note = vec![0; PREFIX_NOTE_BYTES_MAX as usize + 1];
+    assert!(matches!(
+        short.save_prefix(5, &note),
+        Err(EngineError::Option { option: "note", .. })
+    ));
+    assert!(short.save_prefix(5, &note[1..]).is_ok());
+}
+
+/// Bytes whose checksum was made to fit.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let length = bytes.len() - 32;
+    let hash = blake3::hash(&bytes[..length]);
+    bytes[length..].copy_from_slice(hash.as_bytes());
+    bytes
+}
+
+#[test]
+fn damaged_bytes_are_refused() {
+    let model = open();
+    let good = session(&model, 100, 70).save_prefix(70, b"note").unwrap();
+    let check = |bytes: Vec<u8>, is_expected: fn(&PrefixError) -> bool, what: &str| {
+        let refused = SavedPrefix::parse(&bytes, &model).map(|_| ()).unwrap_err();
+        assert!(is_expected(&refused), "{what}: {refused:?}");
+    };
+    let with = |at: usize, value: u32| {
+        let mut bytes = good.clone();
+        bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        sealed(bytes)
+    };
+    for length in [0, 7, 8, 31, 63, 71] {
+        check(
+            good[..length].to_vec(),
+            |e| *e == PrefixError::NotAPrefix,
+            "cut in the header",
+        );
+    }
+    check(
+        good[..good.len() - 1].to_vec(),
+        |e| matches!(e, PrefixError::Length { .. }),
+        "a byte less",
+    );
+    check(
+        [&good[..], b"x"].concat(),
+        |e| matches!(e, PrefixError::Length { .. }),
+        "a byte more",
+    );
+    check(with(0, 0), |e| *e == PrefixError::NotAPrefix, "other letters");
+    check(
+        with(8, PREFIX_VERSION + 1),
+        |e| {
+            matches!(
+                e,
+                PrefixError::Version {
+                    supported: PREFIX_VERSION,
+                    ..
+                }
+            )
+        },
+        "another version",
+    );
+    check(with(12, 9), |e| *e == PrefixError::OtherKind, "another kind");
+    check(with(16, 32), |e| *e == PrefixError::OtherKind, "other blocks");
+    check(
+        with(20, 71),
+        |e| matches!(e, PrefixError::Length { .. }),
+        "more tokens than bytes",
+    );
+    check(
+        with(20, u32::MAX),
+        |e| matches!(e, PrefixError::Length { .. }),
+        "far more tokens",
+    );
+    check(with(28, 2), |e| *e == PrefixError::OtherKind, "other layers");
+    check(with(32, 7), |e| *e == PrefixError::OtherModel, "another model");
+    check(
+        with(64, u32::MAX),
+        |e| matches!(e, PrefixError::Length { .. }),
+        "more values than bytes",
+    );
+    check(
+        with(72, u32::MAX),
+        |e| matches!(e, PrefixError::Content { .. }),
+        "an unknown token",
+    );
+    // A token fewer and a longer note: the lengths add up, but the values belong to another number of blocks.
+    let mut moved = good.clone();
+    moved[20..24].copy_from_slice(&64u32.to_le_bytes());
+    moved[24..28].copy_from_slice(&(4 + 6 * 4u32).to_le_bytes());
+    check(
+        sealed(moved),
+        |e| matches!(e, PrefixError::Content { .. }),
+        "values of another length",
+    );
+    for at in (72..good.len()).step_by(good.len() / 50) {
+        let mut flipped = good.clone();
+        flipped[at] ^= 1;
+        check(flipped, |e| *e == PrefixError::Checksum, "a flipped bit");
+    }
+}
+
+#[test]
+fn a_prefix_belongs_to_the_bundle_as_it_was() {
+    let saved = session(&open(), 100, 10).save_prefix(10, &[]).unwrap();
+    let bundle = copy();
+    let path = bundle.path().join("manifest.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"1.0.0\"", "\"1.0.1\"")).unwrap();
+    seal(bundle.path()).unwrap();
+    let other = open_with(bundle.path(), 1).unwrap();
+    assert_eq!(SavedPrefix::parse(&saved, &other).unwrap_err(), PrefixError::OtherModel);
+}
+
+fn chat(model: &Arc<Model>, system: &str) -> Chat {
+    let options = ChatOptions {
+        context_length: 900,
+        system: Some(system.to_owned()),
+        ..ChatOptions::default()
+    };
+    Chat::new(model, options).unwrap()
+}
+
+fn answer(chat: &mut Chat, question: &str) -> (String, u32) {
+    let options = GenerationOptions {
+        max_tokens: 20,
+        ..GenerationOptions::default()
+    };
+    chat.ask(question, options, CancelFlag::default()).unwrap();
+    let (text, statistics) = finish(chat);
+    (text, statistics.reused_tokens)
+}
+
+#[test]
+fn a_saved_conversation_goes_on() {
+    let model = open();
+    let mut first = chat(&model, "You are brief.");
+    answer(&mut first, "one two three");
+    let saved = first.save().unwrap();
+    let (expected, reused) = answer(&mut first, "and four?");
+    let mut second = chat(&model, "");
+    answer(&mut second, "something else");
+    let before = second.messages().to_vec();
+    assert!(matches!(
+        second.restore(&saved[..saved.len() - 1]),
+        Err(EngineError::Prefix(PrefixError::Length { .. }))
+    ));
+    let prefix = first.save_prefix(10).unwrap();
+    assert!(matches!(
+        second.restore(&prefix),
+        Err(EngineError::Prefix(PrefixError::Content { .. }))
+    ));
+    assert_eq!(second.messages(), before);
+    second.restore(&saved).unwrap();
+    assert_eq!(second.messages().len(), 3);
+    assert_eq!(answer(&mut second, "and four?"), (expected, reused));
+}
+
+#[test]
+fn a_saved_prefix_serves_another_conversation() {
+    let model = open();
+    let mut first = chat(&model, "You are brief.");
+    let expected = answer(&mut first, "one two three").0;
+    let saved = first.save_prefix(20).unwrap();
+    let mut second = chat(&model, "You are brief.");
+    second.restore_prefix(&saved).unwrap();
+    assert_eq!(answer(&mut second, "one two three"), (expected, 20));
+}
+
+/// Conversations with one long system message share what the model made of it, and never disturb each other.
+#[test]
+fn conversations_share_their_beginning() {
+    let model = open();
+    let system = "the quick brown fox jumps over the lazy dog. ".repeat(12);
+    let alone = |question: &str| answer(&mut chat(&open(), &system), question).0;
+    let mut first = chat(&model, &system);
+    let (text, reused) = answer(&mut first, "one");
+    assert_eq!((text, reused), (alone("one"), 0));
+    let mut others: Vec<Chat> = (0..3).map(|_| chat(&model, &system)).collect();
+    for (other, question) in others.iter_mut().zip(["one", "two", "three"]) {
+        let (text, reused) = answer(other, question);
+        assert_eq!(text, alone(question));
+        assert_eq!(
+            reused > 128,
+            cfg!(any(target_os = "linux", target_os = "android")),
+            "{reused}"
+        );
+    }
+    // One of them writes where the others read.
+    others[0]
+        .restore_prefix(&chat(&model, "").save_prefix(0).unwrap())
+        .unwrap();
+    others[0].set_messages(Vec::new());
+    answer(&mut others[0], &"something quite different ".repeat(20));
+    let mut last = chat(&model, &system);
+    assert_eq!(answer(&mut last, "four").0, alone("four"));
+    drop((first, others, last));
+    assert_eq!(
+        answer(&mut chat(&model, &system), "five").1,
+        0,
+        "nobody uses it any more"
+    );
+}
