@@ -28,7 +28,7 @@ pub(crate) struct PartialFolder {
 }
 
 impl PartialFolder {
-    /// Checks that the output may be written and starts an empty folder beside it.
+    /// Checks that the output may be written and starts an empty folder beside it. Missing folders above it are made.
     ///
     /// # Errors
     /// [`ForgeError::OutputExists`], [`ForgeError::Option`] for a path without a name, [`ForgeError::Write`],
@@ -45,6 +45,9 @@ impl PartialFolder {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
+        if !parent.is_dir() {
+            fs::create_dir_all(&parent).map_err(|error| ForgeError::write(&parent, error))?;
+        }
         clear_leftovers(&parent, name, output)?;
         check_output(output, replace)?;
         let folder = Builder::new()

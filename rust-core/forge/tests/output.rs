@@ -187,10 +187,22 @@ fn unreadable_sources_are_refused() {
 }
 
 #[test]
+fn folders_above_the_output_are_made() {
+    let desk = Desk::new(&small().to_gguf());
+    let output = desk.path().join("some/where/bundle");
+    let options = ImportOptions {
+        output: output.clone(),
+        ..desk.options()
+    };
+    import(&options, &mut |_| ()).unwrap();
+    verify(&output).unwrap();
+}
+
+#[test]
 fn outputs_that_cannot_be_written_are_refused() {
     let desk = Desk::new(&small().to_gguf());
     std::fs::write(desk.path().join("file"), "").unwrap();
-    for output in ["missing/bundle", "file/bundle"] {
+    for output in ["file/bundle", "file/missing/bundle"] {
         let result = import(
             &ImportOptions {
                 output: desk.path().join(output),
