@@ -193,6 +193,7 @@ impl From<OpenOptions> for client::OpenOptions {
             state_folder: from.state_folder.map(Into::into),
             variant: from.variant,
             huge_pages: from.huge_pages,
+            reference: false,
         }
     }
 }

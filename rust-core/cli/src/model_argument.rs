@@ -20,6 +20,9 @@ pub(crate) struct ModelArguments {
     /// Check the hashes of all files, also of those that did not change since they were last checked
     #[arg(long)]
     verify: bool,
+    /// Run on tract's own operators instead of ours: slow and large, to compare with
+    #[arg(long)]
+    reference: bool,
 }
 
 /// How many threads compute.
@@ -59,6 +62,7 @@ impl ModelArguments {
             state_folder: paths::verified(),
             variant: self.variant.clone(),
             huge_pages: false,
+            reference: self.reference,
         }
     }
 }

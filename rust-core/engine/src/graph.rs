@@ -13,6 +13,7 @@ use whimbrel_kernels::AttentionShape;
 use crate::EngineError;
 use crate::cache::{AttentionLayer, KvCache};
 use crate::ops::{Attention, Embedding, GateUp, Linear, Qkv, RmsNorm};
+use crate::reference::{LIMITS, Limits, Reference};
 use crate::registry::{WEIGHTS, registry};
 use crate::walk::Walk;
 use crate::weights::Weights;
@@ -42,6 +43,8 @@ pub(crate) struct Graph {
     pub(crate) body: Walk,
     pub(crate) head: Linear,
     pub(crate) attention: Vec<AttentionLayer>,
+    /// The same on tract's own operators, if asked for; sessions then run that.
+    pub(crate) reference: Option<Reference>,
 }
 
 fn bad(reason: impl Into<String>) -> EngineError {
@@ -58,9 +61,21 @@ pub fn check_graph_text(text: &str) -> Result<(), EngineError> {
 }
 
 impl Graph {
-    /// Parses, checks and plans a graph over its weights.
-    pub(crate) fn load(text: &str, weights: Weights) -> Result<Graph, EngineError> {
-        Graph::plan(&typed_model(parse(text)?, weights)?)
+    /// Parses, checks and plans a graph over its weights, on tract's own operators too when `limits` are given.
+    pub(crate) fn load(text: &str, weights: Weights, limits: Option<Limits>) -> Result<Graph, EngineError> {
+        let weights = Arc::new(weights);
+        let document = parse(text)?;
+        let mut graph = Graph::plan(&typed_model(document.clone(), &weights, None)?)?;
+        if let Some(limits) = limits {
+            let model = typed_model(document, &weights, Some(limits))?;
+            let reference = || {
+                let head = *model.output_outlets()?.first().context("the graph has no output")?;
+                let hidden = *model.node(head.node).inputs.first().context("the head has no input")?;
+                Reference::new(&model, hidden)
+            };
+            graph.reference = Some(reference().map_err(|error| bad(innermost(&error)))?);
+        }
+        Ok(graph)
     }
 
     fn plan(model: &TypedModel) -> Result<Graph, EngineError> {
@@ -94,22 +109,32 @@ impl Graph {
             body: Walk::new(model, output.node).map_err(tract)?,
             head,
             attention,
+            reference: None,
         })
     }
 }
 
-/// The graph as tract sees it.
-fn typed_model(doc: Document, weights: Weights) -> Result<TypedModel, EngineError> {
-    let resource: Arc<dyn Resource> = Arc::new(weights);
+/// The graph as tract sees it, of our operators or, with limits, of tract's own.
+pub(crate) fn typed_model(
+    doc: Document,
+    weights: &Arc<Weights>,
+    limits: Option<Limits>,
+) -> Result<TypedModel, EngineError> {
+    let of_reference = limits.is_some();
+    let mut resources: HashMap<String, Arc<dyn Resource>> = HashMap::new();
+    resources.insert(WEIGHTS.to_owned(), weights.clone());
+    if let Some(limits) = limits {
+        resources.insert(LIMITS.to_owned(), Arc::new(limits));
+    }
     let proto = ProtoModel {
         doc,
         tensors: HashMap::new(),
         quantization: None,
-        resources: HashMap::from([(WEIGHTS.to_owned(), resource)]),
+        resources,
     };
     let framework = Nnef {
         stdlib: vec![],
-        registries: vec![tract_nnef::ops::tract_core(), registry()],
+        registries: vec![tract_nnef::ops::tract_core(), registry(of_reference)],
         resource_loaders: vec![],
         allow_extended_identifier_syntax: false,
         extern_all_constants: false,
@@ -160,7 +185,7 @@ fn innermost(error: &TractError) -> String {
     format!("{error:#}")
 }
 
-fn parse(text: &str) -> Result<Document, EngineError> {
+pub(crate) fn parse(text: &str) -> Result<Document, EngineError> {
     check_caps(text)?;
     let doc = tract_nnef::ast::parse::parse_document(text).map_err(|error| bad(innermost(&error)))?;
     check_document(&doc)?;

@@ -9,6 +9,7 @@ use crate::bundle::{Verify, read_limited, verify_and_remember};
 use crate::cache::{AttentionLayer, SharedPrefix};
 use crate::clock::now;
 use crate::graph::{GRAPH_BYTES_MAX, Graph};
+use crate::reference::Limits;
 use crate::template::TEMPLATE_BYTES_MAX;
 use crate::tokenizer::TOKENIZER_BYTES_MAX;
 use crate::weights::{INDEX_BYTES_MAX, Weights};
@@ -28,6 +29,9 @@ pub struct OpenOptions {
     /// Whether the weights are copied into memory of huge pages, where the system has them. Decoding is then quicker, opening
     /// slower, and the memory cannot be given back under pressure as mapped files can.
     pub huge_pages: bool,
+    /// Whether the graph runs on tract's own operators instead of ours: to compare with, slow, and with all weights unpacked
+    /// to f32 in memory.
+    pub reference: bool,
 }
 
 /// A model ready to run. Shared by its sessions, immutable.
@@ -68,13 +72,11 @@ impl Model {
             }
             None => None,
         };
-        let table = read_limited(folder, &variant.index.path, INDEX_BYTES_MAX)?;
-        let weights = Weights::open(&folder.join(&variant.weights.path), &table, options.huge_pages)?;
-        let text = utf8(
-            &variant.graph.path,
-            read_limited(folder, &variant.graph.path, GRAPH_BYTES_MAX as u64)?,
-        )?;
-        let graph = Graph::load(&text, weights)?;
+        let (text, weights) = Model::graph_and_weights(folder, variant, options)?;
+        let limits = options.reference.then_some(Limits {
+            context_length: manifest.context_length as usize,
+        });
+        let graph = Graph::load(&text, weights, limits)?;
         if graph.head.weights.rows != tokenizer.vocabulary_len() as usize {
             let (rows, tokens) = (graph.head.weights.rows, tokenizer.vocabulary_len());
             return Err(EngineError::Graph {
@@ -97,6 +99,21 @@ impl Model {
             load_ms: started.elapsed().as_secs_f64() * 1e3,
             manifest,
         }))
+    }
+
+    /// The text of a variant's graph, and its weights.
+    pub(crate) fn graph_and_weights(
+        folder: &Path,
+        variant: &Variant,
+        options: &OpenOptions,
+    ) -> Result<(String, Weights), EngineError> {
+        let table = read_limited(folder, &variant.index.path, INDEX_BYTES_MAX)?;
+        let weights = Weights::open(&folder.join(&variant.weights.path), &table, options.huge_pages)?;
+        let text = utf8(
+            &variant.graph.path,
+            read_limited(folder, &variant.graph.path, GRAPH_BYTES_MAX as u64)?,
+        )?;
+        Ok((text, weights))
     }
 
     /// What the bundle says of itself.

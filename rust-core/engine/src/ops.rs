@@ -36,6 +36,19 @@ pub(crate) trait Operator: std::fmt::Debug + Send + Sync {
     fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()>;
 }
 
+/// The operator in a node of tract's graph, if it is one of ours.
+pub(crate) fn operator(node: &TypedNode) -> Option<Box<dyn Operator>> {
+    fn of<O: Operator + TypedOp + Clone>(node: &TypedNode) -> Option<Box<dyn Operator>> {
+        Some(Box::new(node.op_as::<O>()?.clone()))
+    }
+    of::<RmsNorm>(node)
+        .or_else(|| of::<Linear>(node))
+        .or_else(|| of::<Qkv>(node))
+        .or_else(|| of::<GateUp>(node))
+        .or_else(|| of::<Attention>(node))
+        .or_else(|| of::<Embedding>(node))
+}
+
 fn rows_of(rows: &TDim, width: usize) -> TypedFact {
     f32::fact([rows.clone(), width.to_dim()])
 }

@@ -1,12 +1,14 @@
-//! The NNEF extension `whimbrel`: which operator a name in the graph text stands for. Weights are named in the text and
-//! looked up in the map that the model builder carries.
+//! The NNEF extension `whimbrel`: which operator a name in the graph text stands for, ours or its counterpart on tract's own
+//! operators. Weights are named in the text and looked up in the map that the model builder carries.
 
 use std::sync::Arc;
 
 use tract_nnef::ast::TypeSpec;
 use tract_nnef::internal::*;
+use tract_nnef::registry::ToTract;
 
 use crate::ops::{Attention, Embedding, GateUp, Linear, Qkv, RmsNorm};
+use crate::reference;
 use crate::weights::{WeightRef, Weights};
 
 /// Under this name the builder finds the weights.
@@ -16,18 +18,24 @@ const COUNT_MAX: i64 = 1 << 20;
 
 impl Resource for Weights {}
 
-/// The operators that a graph may use, by name.
-pub(crate) fn registry() -> Registry {
+/// The operators that a graph may use, by name: ours, or what they are compared with.
+pub(crate) fn registry(of_reference: bool) -> Registry {
+    let pick = |own: ToTract, reference: ToTract| if of_reference { reference } else { own };
     let mut registry = Registry::new("whimbrel");
     let output: &[(&str, TypeSpec)] = &[("y", tensor())];
     let ids = TypeName::Integer.tensor().named("ids");
     let x = || tensor().named("x");
-    registry.register_primitive("whimbrel_embedding", &[ids, string("weights")], output, embedding);
+    registry.register_primitive(
+        "whimbrel_embedding",
+        &[ids, string("weights")],
+        output,
+        pick(embedding, reference::embedding),
+    );
     registry.register_primitive(
         "whimbrel_rms_norm",
         &[x(), string("weights"), TypeName::Scalar.named("epsilon")],
         output,
-        rms_norm,
+        pick(rms_norm, reference::rms_norm),
     );
     let residual = tensor().named("residual").default(false);
     let last = TypeName::Logical.named("last").default(false);
@@ -35,25 +43,30 @@ pub(crate) fn registry() -> Registry {
         "whimbrel_linear",
         &[x(), string("weights"), residual, last],
         output,
-        linear,
+        pick(linear, reference::linear),
     );
     let three: &[(&str, TypeSpec)] = &[("yq", tensor()), ("yk", tensor()), ("yv", tensor())];
     registry.register_primitive(
         "whimbrel_qkv",
         &[x(), string("q"), string("k"), string("v")],
         three,
-        qkv,
+        pick(qkv, reference::qkv),
     );
     registry.register_primitive(
         "whimbrel_gate_up",
         &[x(), string("gate"), string("up")],
         output,
-        gate_up,
+        pick(gate_up, reference::gate_up),
     );
     let mut parameters = ["q", "k", "v"].map(|name| tensor().named(name)).to_vec();
     parameters.extend(["layer", "heads", "kv_heads", "head_dim"].map(|name| TypeName::Integer.named(name)));
     parameters.extend([TypeName::Scalar.named("scale"), string("frequencies")]);
-    registry.register_primitive("whimbrel_attention", &parameters, output, attention);
+    registry.register_primitive(
+        "whimbrel_attention",
+        &parameters,
+        output,
+        pick(attention, reference::attention),
+    );
     registry
 }
 
@@ -65,7 +78,7 @@ fn string(name: &str) -> Parameter {
     TypeName::String.named(name)
 }
 
-fn weight(builder: &mut ModelBuilder, call: &ResolvedInvocation, argument: &str) -> TractResult<WeightRef> {
+pub(crate) fn weight(builder: &mut ModelBuilder, call: &ResolvedInvocation, argument: &str) -> TractResult<WeightRef> {
     let name: String = call.named_arg_as(builder, argument)?;
     let resource = builder
         .proto_model
@@ -79,7 +92,7 @@ fn weight(builder: &mut ModelBuilder, call: &ResolvedInvocation, argument: &str)
     WeightRef::new(&weights, &name).with_context(|| format!("no tensor is named {name:?}"))
 }
 
-fn count(builder: &mut ModelBuilder, call: &ResolvedInvocation, argument: &str) -> TractResult<usize> {
+pub(crate) fn count(builder: &mut ModelBuilder, call: &ResolvedInvocation, argument: &str) -> TractResult<usize> {
     let value: i64 = call.named_arg_as(builder, argument)?;
     ensure!(
         (0..=COUNT_MAX).contains(&value),

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use crate::clock::now;
 use crate::context::RunContext;
+use crate::ops::ARITY_MAX;
 use crate::prefix::{self, PrefixError, SavedPrefix};
 use crate::speculation::RunCosts;
 use crate::walk::{Around, Buffers};
@@ -40,6 +43,31 @@ pub struct Session {
     buffers: Buffers,
     /// Measured while answers are made; they decide about guesses.
     costs: RunCosts,
+}
+
+/// Where the time of a run went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunProfile {
+    /// The whole run.
+    pub total: Duration,
+    /// Of that, inside operators. The rest is the graph: going from one to the next, and here also looking at the clock.
+    pub operators: Duration,
+}
+
+/// Adds up the time inside operators.
+struct Stopwatch {
+    started: Instant,
+    operators: Duration,
+}
+
+impl Around for Stopwatch {
+    fn before(&mut self) {
+        self.started = now();
+    }
+
+    fn after(&mut self, _: usize, _: &[usize; ARITY_MAX], _: &[Vec<f32>]) {
+        self.operators += self.started.elapsed();
+    }
 }
 
 impl Session {
@@ -122,6 +150,27 @@ impl Session {
         Ok(&mut self.logits[..rows * self.model.graph().head.weights.rows])
     }
 
+    /// Decodes one token as [`Session::logits`] does, and measures where the time goes.
+    ///
+    /// # Errors
+    /// As [`Session::prefill`].
+    pub fn profile(&mut self, id: u32, cancel: &CancelFlag) -> Result<RunProfile, EngineError> {
+        let started = now();
+        let mut stopwatch = Stopwatch {
+            started,
+            operators: Duration::ZERO,
+        };
+        self.run(&[id], cancel, &mut stopwatch)?;
+        stopwatch.started = now();
+        self.head(0, 1, cancel)?;
+        let operators = stopwatch.operators + stopwatch.started.elapsed();
+        self.commit(&[id]);
+        Ok(RunProfile {
+            total: started.elapsed(),
+            operators,
+        })
+    }
+
     /// Runs tokens and hands the logits after each of them, from index `first` of `ids` on, to `each` with that index.
     ///
     /// # Errors
@@ -152,8 +201,16 @@ impl Session {
     /// hold what users said, in the ids and the note.
     ///
     /// # Errors
-    /// [`EngineError::Option`] for a note that is too long.
+    /// [`EngineError::Option`] for a note that is too long, and on tract's own operators.
     pub fn save_prefix(&self, length: u32, note: &[u8]) -> Result<Vec<u8>, EngineError> {
+        if self.model.graph().reference.is_some() {
+            // Its keys and values are not in the cache.
+            return Err(EngineError::Option {
+                option: "reference",
+                expected: "off for a prefix to be saved".into(),
+                found: "on".into(),
+            });
+        }
         let ids = &self.ids[..self.ids.len().min(length as usize)];
         prefix::write(&self.model, ids, note, |bytes| {
             self.context.cache.borrow().save(ids.len(), bytes);
@@ -198,7 +255,7 @@ impl Session {
     /// Shares the first `length` tokens with the other sessions of the model, where the system can and it is not done yet.
     pub(crate) fn share(&mut self, length: usize) {
         let mut cache = self.context.cache.borrow_mut();
-        if cache.is_shared() || length > self.ids.len() {
+        if cache.is_shared() || length > self.ids.len() || self.model.graph().reference.is_some() {
             return;
         }
         match cache.share(&self.ids[..length], self.ids.len(), self.context_length) {
@@ -230,7 +287,16 @@ impl Session {
             });
         }
         self.context.cancel.replace(cancel.clone());
-        let body = &self.model.graph().body;
+        let graph = self.model.graph();
+        if let Some(reference) = &graph.reference {
+            // It keeps nothing between runs.
+            let all = [&self.ids, ids].concat();
+            let hidden = reference.hidden(&all).map_err(failed)?;
+            let first = self.ids.len() * graph.head.weights.columns;
+            graph.body.set_hidden(&mut self.buffers, &hidden[first..]);
+            return Ok(());
+        }
+        let body = &graph.body;
         body.run(&self.context, ids, &mut self.buffers, around)
     }
 
@@ -245,6 +311,11 @@ impl Session {
         if self.logits.len() < rows * vocabulary {
             self.logits.resize(rows * vocabulary, 0.0);
         }
+        if let Some(reference) = &graph.reference {
+            let logits = reference.logits(hidden, width).map_err(failed)?;
+            self.logits[..logits.len()].copy_from_slice(&logits);
+            return Ok(());
+        }
         graph
             .head
             .multiply(&self.context, hidden, None, &mut self.logits[..rows * vocabulary]);
@@ -255,5 +326,11 @@ impl Session {
     fn commit(&mut self, ids: &[u32]) {
         self.ids.extend_from_slice(ids);
         self.context.position.set(self.ids.len());
+    }
+}
+
+fn failed(error: tract_nnef::internal::TractError) -> EngineError {
+    EngineError::Run {
+        reason: format!("{error:#}"),
     }
 }

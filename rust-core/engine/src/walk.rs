@@ -7,7 +7,7 @@ use tract_nnef::internal::*;
 
 use crate::EngineError;
 use crate::context::RunContext;
-use crate::ops::{ARITY_MAX, Attention, Embedding, GateUp, Inputs, Linear, Operator, Qkv, RmsNorm};
+use crate::ops::{ARITY_MAX, Inputs, Operator, operator};
 
 /// See the module. The head is not in the list: it is run for the rows that are asked for.
 pub(crate) struct Walk {
@@ -89,6 +89,13 @@ impl Walk {
     /// The rows that the head reads, as the last run left them.
     pub(crate) fn hidden<'b>(&self, buffers: &'b Buffers) -> &'b [f32] {
         buffers.0.get(self.hidden).map_or(&[], Vec::as_slice)
+    }
+
+    /// Puts rows where the head reads them, as if a run had left them.
+    pub(crate) fn set_hidden(&self, buffers: &mut Buffers, rows: &[f32]) {
+        buffers.0.resize_with(self.widths.len(), Vec::new);
+        buffers.0[self.hidden].clear();
+        buffers.0[self.hidden].extend_from_slice(rows);
     }
 
     /// Runs the tokens through every operator.
@@ -192,14 +199,37 @@ impl Planner {
     }
 }
 
-fn operator(node: &TypedNode) -> Option<Box<dyn Operator>> {
-    fn of<O: Operator + TypedOp + Clone>(node: &TypedNode) -> Option<Box<dyn Operator>> {
-        Some(Box::new(node.op_as::<O>()?.clone()))
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::graph::{parse, typed_model};
+    use crate::reference::{floats, ids_tensor};
+    use crate::{CancelFlag, Model, OpenOptions, Session};
+
+    /// Walking the list gives what tract's own executor gives, to the last bit.
+    #[test]
+    fn tracts_executor_gives_the_same() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/tiny");
+        let options = OpenOptions {
+            threads: 1,
+            ..OpenOptions::default()
+        };
+        let model = Model::open(&folder, &options).unwrap();
+        let (text, weights) = Model::graph_and_weights(&folder, model.variant(), &options).unwrap();
+        let typed = typed_model(parse(&text).unwrap(), &Arc::new(weights), None).unwrap();
+        let plan = typed.into_optimized().unwrap().into_runnable().unwrap();
+        let mut state = plan.spawn().unwrap();
+        state.turn_state.shared.insert(RunContext::new(&model, 64).unwrap());
+        let ids: Vec<u32> = (0..40).map(|index| 20 + index * 37 % 700).collect();
+        let logits = state.run(tvec!(ids_tensor(&ids).into_tvalue())).unwrap();
+        let mut session = Session::new(&model, 64).unwrap();
+        let expected = session
+            .logits_after(&ids, ids.len() as u32, &CancelFlag::default())
+            .unwrap();
+        assert!(floats(&logits[0]).unwrap() == expected);
     }
-    of::<RmsNorm>(node)
-        .or_else(|| of::<Linear>(node))
-        .or_else(|| of::<Qkv>(node))
-        .or_else(|| of::<GateUp>(node))
-        .or_else(|| of::<Attention>(node))
-        .or_else(|| of::<Embedding>(node))
 }

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 use whimbrel_engine::{
-    CancelFlag, EngineError, Generation, GenerationOptions, Model, OpenOptions, Sampler, SamplingOptions, Session, Step,
+    CancelFlag, EngineError, Generation, GenerationOptions, Model, OpenOptions, Sampler, SamplingOptions, SavedPrefix,
+    Session, Step,
 };
 
 use crate::error::CliError;
@@ -19,6 +20,8 @@ use crate::{interrupt, system};
 const PROMPT_STRIDE: u64 = 7919;
 /// Tokens run at a time to reach the depth; not measured.
 const FILL_CHUNK: usize = 128;
+/// Tokens whose time is taken apart.
+const PROFILED_TOKENS: usize = 15;
 
 /// The flags of `bench`.
 #[derive(clap::Args, Debug)]
@@ -59,6 +62,10 @@ struct Measured {
     load_ms: f64,
     prefill_tokens_per_second: Rate,
     decode_tokens_per_second: Rate,
+    /// Share of a decoded token's time outside of the operators, the median of some tokens.
+    graph_overhead: f64,
+    /// Milliseconds to begin with the prompt's saved keys and values, checks included, when they are in memory.
+    prefix_restore_ms: f64,
     peak_rss_bytes: Option<u64>,
     anonymous_rss_bytes: Option<u64>,
 }
@@ -125,6 +132,14 @@ impl Facts for Measured {
                     ),
                 ),
                 (
+                    "graph",
+                    format!("{:.2} % of a decoded token", 100.0 * self.graph_overhead),
+                ),
+                (
+                    "restore",
+                    format!("{:.1} ms, {} tokens", self.prefix_restore_ms, self.prompt_tokens),
+                ),
+                (
                     "memory",
                     format!(
                         "{peak} at most, {} of it not mapped from files",
@@ -147,6 +162,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let mut bench = Bench::new(&model, arguments.prompt_tokens, arguments.decode_tokens, depth)?;
     let (prefill, decode) = bench.measure(arguments.repetitions)?;
     let memory = system::process_memory();
+    let graph_overhead = bench.graph_overhead()?;
+    let prefix_restore_ms = 1e3 * bench.restore()?;
     let manifest = model.manifest();
     arguments.output.print(&Measured {
         model: manifest.name.clone(),
@@ -165,6 +182,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         load_ms: model.load_ms(),
         prefill_tokens_per_second: Rate::new(arguments.prompt_tokens, &prefill),
         decode_tokens_per_second: Rate::new(arguments.decode_tokens, &decode),
+        graph_overhead,
+        prefix_restore_ms,
         peak_rss_bytes: memory.peak_rss,
         anonymous_rss_bytes: memory.anonymous_rss,
     })
@@ -248,6 +267,34 @@ impl Bench {
             let logits = self.session.logits(&[id], &self.cancel)?;
             id = self.sampler.sample(logits, &[], &[]);
         }
+        Ok(start.elapsed().as_secs_f64())
+    }
+
+    /// The share of time that is spent between operators, at the wanted depth.
+    fn graph_overhead(&mut self) -> Result<f64, CliError> {
+        let id = self.ids(0, 1)[0];
+        let mut shares = Vec::new();
+        for _ in 0..PROFILED_TOKENS {
+            self.session.truncate(self.depth);
+            let profile = self.session.profile(id, &self.cancel)?;
+            shares.push(1.0 - profile.operators.as_secs_f64() / profile.total.as_secs_f64());
+        }
+        shares.sort_by(f64::total_cmp);
+        Ok(shares[shares.len() / 2])
+    }
+
+    /// Seconds to check and take over the saved prompt.
+    fn restore(&mut self) -> Result<f64, CliError> {
+        self.session.truncate(self.prompt_tokens);
+        let missing = self.ids(self.session.tokens().len() as u32, self.prompt_tokens);
+        for chunk in missing.chunks(FILL_CHUNK) {
+            self.session.prefill(chunk, &self.cancel)?;
+        }
+        let saved = self.session.save_prefix(self.prompt_tokens, &[])?;
+        let model = self.session.model().clone();
+        let start = Instant::now();
+        let saved = SavedPrefix::parse(&saved, &model).map_err(EngineError::from)?;
+        self.session.restore_prefix(&saved)?;
         Ok(start.elapsed().as_secs_f64())
     }
 

@@ -1,0 +1,82 @@
+//! Every fused operator beside its counterpart on tract's own operators.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use support::tiny;
+use whimbrel_engine::{CancelFlag, Model, OpenOptions, Session, compare_with_reference};
+
+/// How far the result of one operator may be from its reference: activations are rounded to 8 bits before every product, keys
+/// and values to half precision.
+const DIFFERENCE_MAX: f64 = 0.04;
+
+/// SmolLM2, which `make test-data` prepares.
+fn smollm2() -> PathBuf {
+    let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let folder = path("WHIMBREL_TEST_DATA").unwrap_or_else(|| {
+        let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
+        cache.unwrap().join("whimbrel/test-data")
+    });
+    let folder = folder.join("smollm2");
+    assert!(folder.is_dir(), "{} is missing: run `make test-data`", folder.display());
+    folder
+}
+
+fn options(reference: bool) -> OpenOptions {
+    OpenOptions {
+        threads: 1,
+        reference,
+        ..OpenOptions::default()
+    }
+}
+
+fn check(folder: &Path, ids: &[u32], layers: usize) {
+    let differences = compare_with_reference(folder, &options(false), ids).unwrap();
+    // Of a layer: norm, q, k, v, attention, residual, norm, gate and up, residual; the embedding before, norm and head behind.
+    assert_eq!(differences.len(), 9 * layers + 3);
+    assert_eq!(differences.last().unwrap().name, format!("logits_{}", 7 * layers + 3));
+    let worst = differences
+        .iter()
+        .max_by(|a, b| a.relative.total_cmp(&b.relative))
+        .unwrap();
+    assert!(worst.relative < DIFFERENCE_MAX, "{worst:?}");
+    // The embedding is the same bytes unpacked, a product is computed in another way and never quite the same.
+    assert!(differences[0].relative < 1e-6, "{:?}", differences[0]);
+    assert!(differences.last().unwrap().relative > 0.0);
+}
+
+#[test]
+fn the_tiny_model_layer_by_layer() {
+    let ids: Vec<u32> = (0..70).map(|index| 20 + index * 37 % 700).collect();
+    check(&tiny(), &ids, 3);
+    check(&tiny(), &[5], 3);
+}
+
+#[test]
+fn smollm2_layer_by_layer() {
+    check(&smollm2(), &[504, 3575, 282, 4649, 314], 30);
+}
+
+#[test]
+fn a_session_runs_on_the_reference() {
+    let never = CancelFlag::default();
+    let ids = [20, 57, 94, 131, 20, 57];
+    let model = Model::open(&tiny(), &options(true)).unwrap();
+    let mut whole = Session::new(&model, 32).unwrap();
+    let expected = whole.logits(&ids, &never).unwrap().to_vec();
+    let mut parts = Session::new(&model, 32).unwrap();
+    parts.prefill(&ids[..3], &never).unwrap();
+    let rows = parts.logits_after(&ids[3..], 2, &never).unwrap();
+    let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
+    assert!(close(&rows[rows.len() / 2..], &expected));
+    let own = Model::open(&tiny(), &options(false)).unwrap();
+    let mut own = Session::new(&own, 32).unwrap();
+    let logits = own.logits(&ids, &never).unwrap().to_vec();
+    assert!(logits != expected && logits.len() == expected.len());
+    assert!(
+        whole.save_prefix(3, &[]).is_err(),
+        "the reference keeps no keys and values"
+    );
+}
