@@ -10,7 +10,8 @@ use std::task::{Context, Poll, Waker};
 use whimbrel_client::{
     ANSWERS_MAX, Answer, AnswerEvent, COMMANDS_WAITING_MAX, CONVERSATIONS_MAX, Client, ClientError, Conversation,
     ConversationOptions, EVENTS_WAITING_MAX, EngineError, FinishReason, GenerationOptions, HISTORY_BYTES_MAX,
-    MESSAGES_MAX, MODELS_MAX, Message, ModelHandle, OpenOptions, PROMPT_BYTES_MAX, Role, Statistics, block_on,
+    MESSAGES_MAX, MODELS_MAX, Message, ModelHandle, OpenOptions, PROMPT_BYTES_MAX, PrefixError, Role, SAVED_BYTES_MAX,
+    Statistics, block_on,
 };
 
 fn tiny() -> PathBuf {
@@ -394,4 +395,59 @@ fn handles_keep_what_they_need_open() {
     let answer = ask(&conversation, long());
     drop(conversation);
     assert_eq!(read(&answer, 64).1.completion_tokens, 400);
+}
+
+#[test]
+fn saved_conversations_are_files_of_their_owner() {
+    let (_client, model) = open();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("conversation");
+    let conversation = converse(&model, 512);
+    read(&ask(&conversation, tokens(12)), 64);
+    block_on(conversation.save(&path)).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "nothing is left beside it"
+    );
+    let other = converse(&model, 512);
+    block_on(other.restore(&path)).unwrap();
+    let messages = block_on(conversation.messages()).unwrap();
+    assert_eq!(block_on(other.messages()).unwrap(), messages);
+
+    let answer = ask(&other, long());
+    read_first_text(&answer);
+    assert!(matches!(block_on(other.save(&path)), Err(ClientError::Busy)));
+    assert!(matches!(block_on(other.restore(&path)), Err(ClientError::Busy)));
+    answer.cancel();
+    let missing = folder.path().join("missing");
+    assert!(matches!(
+        block_on(other.restore(&missing)),
+        Err(ClientError::Read { .. })
+    ));
+    let lost = block_on(other.save(missing.join("file")));
+    assert!(matches!(lost, Err(ClientError::Write { .. })));
+    std::fs::write(&path, "nonsense").unwrap();
+    let refused = block_on(other.restore(&path));
+    assert!(matches!(
+        refused,
+        Err(ClientError::Engine(EngineError::Prefix(PrefixError::NotAPrefix)))
+    ));
+    std::fs::File::create(&path)
+        .unwrap()
+        .set_len(SAVED_BYTES_MAX + 1)
+        .unwrap();
+    let refused = block_on(other.restore(&path));
+    assert!(matches!(
+        refused,
+        Err(ClientError::Limit {
+            limit: SAVED_BYTES_MAX,
+            ..
+        })
+    ));
 }

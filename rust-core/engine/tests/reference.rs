@@ -3,26 +3,14 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use support::tiny;
+use support::{smollm2, tiny};
 use whimbrel_engine::{CancelFlag, Model, OpenOptions, Session, compare_with_reference};
 
 /// How far the result of one operator may be from its reference: activations are rounded to 8 bits before every product, keys
 /// and values to half precision.
 const DIFFERENCE_MAX: f64 = 0.04;
-
-/// SmolLM2, which `make test-data` prepares.
-fn smollm2() -> PathBuf {
-    let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let folder = path("WHIMBREL_TEST_DATA").unwrap_or_else(|| {
-        let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
-        cache.unwrap().join("whimbrel/test-data")
-    });
-    let folder = folder.join("smollm2");
-    assert!(folder.is_dir(), "{} is missing: run `make test-data`", folder.display());
-    folder
-}
 
 fn options(reference: bool) -> OpenOptions {
     OpenOptions {

@@ -4,7 +4,7 @@
 mod support;
 
 use support::{open, open_with, tiny};
-use whimbrel_engine::{CancelFlag, EngineError, Session};
+use whimbrel_engine::{CancelFlag, EngineError, Model, OpenOptions, Session};
 
 fn ids(count: u32) -> Vec<u32> {
     (0..count).map(|index| 20 + index * 37 % 700).collect()
@@ -61,6 +61,19 @@ fn threads_do_not_change_the_logits() {
             "{threads} threads"
         );
     }
+}
+
+#[test]
+fn weights_in_huge_pages_do_not_change_the_logits() {
+    let all = ids(70);
+    let expected = logits(&mut Session::new(&open(), 100).unwrap(), &all);
+    let options = OpenOptions {
+        threads: 1,
+        huge_pages: true,
+        ..OpenOptions::default()
+    };
+    let model = Model::open(&tiny(), &options).unwrap();
+    assert_eq!(logits(&mut Session::new(&model, 100).unwrap(), &all), expected);
 }
 
 #[test]

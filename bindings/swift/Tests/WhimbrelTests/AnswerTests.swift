@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Whimbrel
 
@@ -13,6 +14,37 @@ import Whimbrel
             #expect(events.count { $0.isText } > 1)
             let expected = [Message(role: .user, content: question), Message(role: .assistant, content: events.text)]
             #expect(try await conversation.messages().suffix(2) == expected)
+        }
+    }
+
+    @Test func aSavedConversationGoesOn() async throws {
+        try await withConversation { client, conversation in
+            let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+            defer { try? FileManager.default.removeItem(at: file) }
+            let short = GenerationOptions(maxTokens: 20)
+            _ = try await conversation.ask("Hello", options: short).all()
+            try await conversation.save(to: file.path)
+            let expected = try await conversation.ask("And then?", options: short).all().text
+            let other = try await client.openModel(at: Models.tiny).conversation(testContext)
+            try await other.restore(from: file.path)
+            let events = try await other.ask("And then?", options: short).all()
+            #expect(events.text == expected)
+            #expect(try #require(events.statistics).reusedTokens > 20)
+            let messages = try await conversation.messages()
+            #expect(try await other.messages() == messages)
+            try Data("nonsense".utf8).write(to: file)
+            await expectError("invalid_option") { try await other.restore(from: file.path) }
+            #expect(try await other.messages() == messages)
+        }
+    }
+
+    @Test func guessingChangesNoAnswer() async throws {
+        try await withConversation { _, conversation in
+            var options = GenerationOptions(maxTokens: 200)
+            let guessed = try await conversation.ask("Hello", options: options).all().text
+            try await conversation.reset()
+            options.speculation = false
+            #expect(try await conversation.ask("Hello", options: options).all().text == guessed)
         }
     }
 

@@ -26,7 +26,11 @@ enum Models {
 let testContext = ConversationOptions(contextLength: 768)
 
 /// More events than wait for a reader at once: such an answer cannot end before it is read.
-let longAnswer = GenerationOptions(maxTokens: 600)
+let longAnswer = {
+    var options = GenerationOptions(maxTokens: 600)
+    options.speculation = false
+    return options
+}()
 
 /// Runs a test on a client of its own and sees to it that the client ends.
 func withClient(_ body: (WhimbrelClient) async throws -> Void) async throws {

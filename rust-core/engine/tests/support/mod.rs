@@ -10,6 +10,18 @@ pub(crate) fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/tiny")
 }
 
+/// SmolLM2, which `make test-data` prepares.
+pub(crate) fn smollm2() -> PathBuf {
+    let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let folder = path("WHIMBREL_TEST_DATA").unwrap_or_else(|| {
+        let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
+        cache.unwrap().join("whimbrel/test-data")
+    });
+    let folder = folder.join("smollm2");
+    assert!(folder.is_dir(), "{} is missing: run `make test-data`", folder.display());
+    folder
+}
+
 pub(crate) fn open_with(folder: &Path, threads: u32) -> Result<Arc<Model>, EngineError> {
     Model::open(
         folder,

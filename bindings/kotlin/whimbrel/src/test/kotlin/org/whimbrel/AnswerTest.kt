@@ -11,8 +11,11 @@ import kotlinx.coroutines.flow.takeWhile
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.yield
+import java.io.File
+import java.nio.file.Files
 import kotlin.test.Test
 import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
 import kotlin.test.assertIs
 import kotlin.test.assertTrue
 
@@ -31,6 +34,34 @@ class AnswerTest {
                 listOf(Message(Role.USER, question), Message(Role.ASSISTANT, events.text)),
                 conversation.messages().takeLast(2),
             )
+        }
+
+    @Test
+    fun `a saved conversation goes on`() =
+        withConversation { client, conversation ->
+            val file = Files.createTempDirectory("whimbrel").resolve("conversation").toString()
+            conversation.ask("Hello", GenerationOptions(maxTokens = 20)).wholeText()
+            conversation.save(file)
+            val expected = conversation.ask("And then?", GenerationOptions(maxTokens = 20)).wholeText()
+            val options = ConversationOptions(contextLength = TEST_CONTEXT_LENGTH, system = "Be brief.")
+            val other = client.openModel(Models.tiny).conversation(options)
+            other.restore(file)
+            val events = other.ask("And then?", GenerationOptions(maxTokens = 20)).toList()
+            assertEquals(expected, events.text)
+            assertTrue(assertIs<AnswerEvent.Finished>(events.last()).statistics.reusedTokens > 20)
+            assertEquals(conversation.messages(), other.messages())
+            File(file).writeText("nonsense")
+            assertEquals("path", assertFailsWith<WhimbrelException.InvalidOption> { other.restore(file) }.option)
+            assertEquals(conversation.messages(), other.messages())
+        }
+
+    @Test
+    fun `guessing changes no answer`() =
+        withConversation { _, conversation ->
+            val plain = GenerationOptions(maxTokens = 200, speculation = false)
+            val expected = conversation.ask("Hello", plain).wholeText()
+            conversation.reset()
+            assertEquals(expected, conversation.ask("Hello", GenerationOptions(maxTokens = 200)).wholeText())
         }
 
     @Test

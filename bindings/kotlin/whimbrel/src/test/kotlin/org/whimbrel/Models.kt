@@ -40,7 +40,7 @@ internal fun withConversation(
 internal const val TEST_CONTEXT_LENGTH: Int = 768
 
 /** More events than wait for a reader in the core and in a flow: such an answer cannot end before it is read. */
-internal val longAnswer: GenerationOptions = GenerationOptions(maxTokens = 600)
+internal val longAnswer: GenerationOptions = GenerationOptions(maxTokens = 600, speculation = false)
 
 internal suspend fun Flow<AnswerEvent>.wholeText(): String = text().toList().joinToString("")
 

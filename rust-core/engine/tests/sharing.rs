@@ -1,0 +1,58 @@
+//! Several conversations with one long system message take the memory of its keys and values once. Read from the system, so in a
+//! process of its own.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use support::{finish, smollm2};
+use whimbrel_engine::{CancelFlag, Chat, ChatOptions, GenerationOptions, Model, OpenOptions};
+
+/// Memory of this process that is not backed by a file on disk, pages that are mapped several times counted once.
+fn memory_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
+    let field = |name: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    1024 * (field("Pss_Anon:") + field("Pss_Shmem:"))
+}
+
+#[test]
+fn a_long_system_message_is_kept_once() {
+    let options = OpenOptions {
+        threads: 1,
+        ..OpenOptions::default()
+    };
+    let model = Model::open(&smollm2(), &options).unwrap();
+    let system = "You know everything about migrating birds and answer in one short sentence. ".repeat(30);
+    let mut chats: Vec<Chat> = Vec::new();
+    let mut growth = Vec::new();
+    for question in ["Why?", "Where?", "When?", "How far?"] {
+        let before = memory_bytes();
+        let mut chat = Chat::new(
+            &model,
+            ChatOptions {
+                context_length: 2048,
+                system: Some(system.clone()),
+                ..ChatOptions::default()
+            },
+        )
+        .unwrap();
+        let options = GenerationOptions {
+            max_tokens: 2,
+            ..GenerationOptions::default()
+        };
+        chat.ask(question, options, CancelFlag::default()).unwrap();
+        finish(&mut chat);
+        chats.push(chat);
+        growth.push(memory_bytes().saturating_sub(before));
+    }
+    let tokens = u64::from(chats[0].context_use().0);
+    assert!(tokens > 400, "{tokens} tokens");
+    assert!(growth[0] > tokens * model.kv_bytes_per_token() * 9 / 10, "{growth:?}");
+    // Each has buffers of its own and the pages around its question.
+    for later in &growth[1..] {
+        assert!(*later < growth[0] / 3, "{growth:?}");
+    }
+}
