@@ -29,7 +29,7 @@ public enum class FinishReason {
     /** The limit on tokens or the end of the context was reached. */
     LENGTH,
 
-    /** The answer was cancelled, by closing what it belongs to. */
+    /** The answer was stopped, or what it belongs to was closed. */
     CANCELLED,
 }
 

@@ -7,12 +7,15 @@ import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.flowOn
 import kotlinx.coroutines.flow.map
 import org.whimbrel.ffi.Answer
+import java.util.concurrent.ConcurrentHashMap
 import org.whimbrel.ffi.Conversation as CoreConversation
 
 /** A conversation with a model. It answers one question at a time. */
 public class Conversation internal constructor(
     private val core: CoreConversation,
 ) : AutoCloseable {
+    private val turns: MutableSet<Turn> = ConcurrentHashMap.newKeySet()
+
     /**
      * Asks a question. Each collection of the flow asks it anew. Cancelling the collection cancels the answer; what was
      * said until then becomes part of the conversation. A slow collector loses nothing: the answer waits for it.
@@ -24,7 +27,14 @@ public class Conversation internal constructor(
     public fun ask(
         question: String,
         options: GenerationOptions = GenerationOptions(),
-    ): Flow<AnswerEvent> = answerFlow { core.ask(question, options.toCore()) }
+    ): Flow<AnswerEvent> = answerFlow(turns) { core.ask(question, options.toCore()) }
+
+    /**
+     * Stops the answer in the making. Unlike a cancelled flow, its flow still brings what was said until then, and ends
+     * with [AnswerEvent.Finished] and [FinishReason.CANCELLED]. Returns at once; does nothing while nothing is
+     * answered.
+     */
+    public fun stop(): Unit = turns.forEach { it.stop() }
 
     /** The messages so far, the system message first. Waits for a cancelled answer to end. */
     public suspend fun messages(): List<Message> = translated { core.messages().map { it.toPublic() } }
@@ -58,16 +68,47 @@ public fun Flow<AnswerEvent>.text(): Flow<String> = filterIsInstance<AnswerEvent
 /** Events that are taken over the boundary in one call: a call costs about the same for one as for many. */
 private const val EVENTS_A_CALL: UInt = 64u
 
-internal fun answerFlow(begin: suspend () -> Answer): Flow<AnswerEvent> =
+/** One collection of an answer. It may be stopped before the core has begun to answer. */
+internal class Turn {
+    private var answer: Answer? = null
+    private var isStopped = false
+
+    @Synchronized
+    fun begin(begun: Answer) {
+        answer = begun
+        if (isStopped) begun.cancel()
+    }
+
+    @Synchronized
+    fun stop() {
+        isStopped = true
+        answer?.cancel()
+    }
+
+    @Synchronized
+    fun end() {
+        answer?.cancel()
+        answer?.close()
+        answer = null
+    }
+}
+
+internal fun answerFlow(
+    turns: MutableSet<Turn> = mutableSetOf(),
+    begin: suspend () -> Answer,
+): Flow<AnswerEvent> =
     flow {
-        val answer = translated { begin() }
+        val turn = Turn()
+        turns += turn
         try {
+            val answer = translated { begin() }
+            turn.begin(answer)
             do {
                 val events = translated { answer.next(EVENTS_A_CALL) }
                 events.forEach { emit(it.toPublic()) }
             } while (events.isNotEmpty())
         } finally {
-            answer.cancel()
-            answer.close()
+            turns -= turn
+            turn.end()
         }
     }.flowOn(Dispatchers.Default) // a collector without a dispatcher would run on the core's own thread

@@ -95,6 +95,28 @@ class AnswerTest {
         }
 
     @Test
+    fun `a stopped answer ends with its figures`() =
+        withConversation { _, conversation ->
+            val events =
+                conversation
+                    .ask("Hello", longAnswer)
+                    .onEach { if (it is AnswerEvent.Text) conversation.stop() }
+                    .toList()
+            val statistics = assertIs<AnswerEvent.Finished>(events.last()).statistics
+            assertEquals(FinishReason.CANCELLED, statistics.finishReason)
+            assertTrue(statistics.completionTokens in 1 until longAnswer.maxTokens)
+            assertEquals(events.text, conversation.messages().last().content)
+        }
+
+    @Test
+    fun `stopping without an answer does nothing`() =
+        withConversation { _, conversation ->
+            conversation.stop()
+            val events = conversation.ask("Hello", GenerationOptions(maxTokens = 3)).toList()
+            assertEquals(FinishReason.LENGTH, assertIs<AnswerEvent.Finished>(events.last()).statistics.finishReason)
+        }
+
+    @Test
     fun `a slow reader loses nothing`() =
         withConversation { client, conversation ->
             val slow =
