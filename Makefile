@@ -1,7 +1,7 @@
 # The verbs a person types. Each is a line that calls the real tool.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bindings reference fuzz test-data
+.PHONY: help demo test lint bench bindings reference fuzz test-data android-test android-apk android-screens
 
 help: ## print the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -29,3 +29,12 @@ fuzz: ## run every fuzz target for 60 seconds
 
 test-data: ## prepare the models and vectors that tests read
 	@scripts/test-data.sh
+
+android-test: ## compile the Android app and test it here, with the real core
+	@scripts/android-test.sh
+
+android-apk: ## pack the app into an APK; BUNDLE=folder puts a model in
+	@scripts/android-apk.sh $(BUNDLE)
+
+android-screens: ## write the pictures of the app anew
+	@scripts/android-screens.sh

@@ -64,6 +64,11 @@ if can_install javac mvn; then
 else
 	skip kotlin "needs javac and mvn: install openjdk-17-jdk-headless and maven"
 fi
+if can_install javac mvn aapt2; then
+	suite android 20 scripts/android-test.sh
+else
+	skip android "needs javac, mvn and aapt2: install openjdk-17-jdk-headless, maven and aapt"
+fi
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && unshare --mount true 2>/dev/null; then
 	suite swift 12 scripts/swift-test.sh
 else

@@ -1,0 +1,201 @@
+package org.whimbrel.app
+
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineDispatcher
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.asStateFlow
+import kotlinx.coroutines.flow.conflate
+import kotlinx.coroutines.flow.distinctUntilChangedBy
+import kotlinx.coroutines.flow.update
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
+import org.whimbrel.AnswerEvent
+import org.whimbrel.Message
+import java.io.IOException
+import kotlin.time.Duration.Companion.milliseconds
+
+/** Something that the user should know and can act on. [question] is what could not be asked. */
+data class Notice(
+    val problem: Problem,
+    val question: String? = null,
+)
+
+/**
+ * What the screen shows of the conversation.
+ *
+ * @property isAnswering an answer is in the making.
+ * @property reading how much of a long question was read, from 0 to 1; `null` when there is nothing to say.
+ */
+data class ConversationState(
+    val messages: List<ChatMessage> = emptyList(),
+    val isAnswering: Boolean = false,
+    val reading: Float? = null,
+    val notice: Notice? = null,
+)
+
+/**
+ * The conversation: asks, takes in the answer piece by piece, keeps all of it in the [store]. Its functions are called
+ * on one thread, that of [scope].
+ */
+class ConversationModel(
+    private val scope: CoroutineScope,
+    private val store: ConversationStore,
+    private val io: CoroutineDispatcher,
+) {
+    private val mutable = MutableStateFlow(ConversationState())
+    private val restored = CompletableDeferred<Unit>()
+    private var talk: Talk? = null
+    private var answer: Job? = null
+
+    val state: StateFlow<ConversationState> = mutable.asStateFlow()
+
+    private val keeper: Job =
+        scope.launch {
+            restore()
+            keep()
+        }
+
+    /** What the model should know of the conversation so far. Waits until it was read from the file. */
+    suspend fun history(): List<Message> {
+        restored.await()
+        return state.value.messages.toHistory(HISTORY_CHARACTERS_MAX)
+    }
+
+    /** The model is ready, or no longer: then [talk] is `null`. */
+    fun attach(talk: Talk?) {
+        this.talk = talk
+    }
+
+    /** Asks [question]. Returns whether it was taken: not without a model, while answering, or when it is blank. */
+    fun send(question: String): Boolean {
+        val talk = talk ?: return false
+        if (state.value.isAnswering || question.isBlank()) return false
+        val id =
+            (
+                state.value.messages
+                    .lastOrNull()
+                    ?.id ?: 0
+            ) + 1
+        val added = listOf(ChatMessage.Question(id, question.trim()), ChatMessage.Answer(id + 1, ""))
+        mutable.update { state ->
+            ConversationState((state.messages + added).takeLast(ConversationStore.MESSAGES_MAX), isAnswering = true)
+        }
+        answer = scope.launch { listen(talk, question.trim()) }
+        return true
+    }
+
+    /** Ends the answer in the making; what was said so far stays. */
+    fun stop() {
+        talk?.stop()
+    }
+
+    /** Forgets the conversation. */
+    fun startOver() {
+        val talk = talk
+        val before = answer
+        answer =
+            scope.launch {
+                before?.cancelAndJoin()
+                mutable.value = ConversationState()
+                talk?.reset()
+            }
+    }
+
+    fun dismissNotice() = mutable.update { it.copy(notice = null) }
+
+    /** Writes what was not written yet. The last call. */
+    fun close() {
+        keeper.cancel()
+        if (restored.isCompleted) write()
+    }
+
+    private suspend fun listen(
+        talk: Talk,
+        question: String,
+    ) = try {
+        talk.ask(question).collect(::take)
+    } catch (error: CancellationException) {
+        throw error
+    } catch (error: Exception) {
+        refuse(question, error.toProblem())
+    }
+
+    private fun take(event: AnswerEvent) =
+        mutable.update { state ->
+            when (event) {
+                is AnswerEvent.Prefilled -> {
+                    state.copy(reading = event.done.toFloat() / event.total)
+                }
+
+                is AnswerEvent.Text -> {
+                    state.copy(
+                        messages = state.messages.withAnswer { it.copy(text = it.text + event.text) },
+                        reading = null,
+                    )
+                }
+
+                is AnswerEvent.Finished -> {
+                    val ended =
+                        state.messages.withAnswer {
+                            it.copy(
+                                ending = event.statistics.finishReason.toEnding(),
+                                figures = event.statistics.toFigures(),
+                            )
+                        }
+                    state.copy(messages = ended, isAnswering = false, reading = null)
+                }
+            }
+        }
+
+    private fun List<ChatMessage>.withAnswer(change: (ChatMessage.Answer) -> ChatMessage.Answer) =
+        dropLast(1) + change(last() as ChatMessage.Answer)
+
+    /** For the core the question was never asked; so it is for the screen. */
+    private fun refuse(
+        question: String,
+        problem: Problem,
+    ) = mutable.update { ConversationState(it.messages.dropLast(2), notice = Notice(problem, question)) }
+
+    private suspend fun restore() {
+        val notice =
+            try {
+                val messages = withContext(io) { store.read() }
+                mutable.update { it.copy(messages = messages) }
+                null
+            } catch (error: ConversationStore.Unreadable) {
+                Notice(Problem.ConversationUnreadable)
+            }
+        if (notice != null) mutable.update { it.copy(notice = notice) }
+        restored.complete(Unit)
+    }
+
+    /** Writes after every change, but not more often than needed while an answer streams. */
+    private suspend fun keep() =
+        withContext(io) {
+            state.distinctUntilChangedBy { it.messages }.conflate().collect {
+                write()
+                delay(WRITE_PAUSE)
+            }
+        }
+
+    private fun write() =
+        try {
+            store.write { state.value.messages }
+        } catch (error: IOException) {
+            // A full disk must not end the conversation; the next change tries again.
+            System.err.println("the conversation was not written: ${error.javaClass.simpleName}")
+        }
+
+    private companion object {
+        /** Far more than any context holds, far less than the core takes. */
+        const val HISTORY_CHARACTERS_MAX = 1 shl 18
+
+        val WRITE_PAUSE = 250.milliseconds
+    }
+}

@@ -1,0 +1,90 @@
+package org.whimbrel.app
+
+import org.whimbrel.WhimbrelException
+import org.whimbrel.android.InstallException
+
+/** What went wrong, as a person should hear of it. The words are in `strings.xml`. */
+sealed interface Problem {
+    /** A file differs from what the manifest says, or is not there. */
+    data object ModelDamaged : Problem
+
+    data object ModelUnreadable : Problem
+
+    data object ModelUnsupported : Problem
+
+    /** The APK holds no native library for this phone. */
+    data object CoreMissing : Problem
+
+    data object NotAModel : Problem
+
+    data class TooManyFiles(
+        val limit: Int,
+    ) : Problem
+
+    data class NoSpace(
+        val neededBytes: Long,
+        val freeBytes: Long,
+    ) : Problem
+
+    data object SourceUnreadable : Problem
+
+    data object NotWritable : Problem
+
+    data object OutOfMemory : Problem
+
+    /** The question needs [neededTokens] and does not fit into [limitTokens], whatever is left out. */
+    data class ContextFull(
+        val neededTokens: Long,
+        val limitTokens: Long,
+    ) : Problem
+
+    data object QuestionTooLong : Problem
+
+    data object Busy : Problem
+
+    /** A defect; [number] is what a report should name. */
+    data class Internal(
+        val number: Int,
+    ) : Problem
+
+    data object ConversationUnreadable : Problem
+}
+
+/** The numbers of [Problem.Internal] that the core does not give. */
+private const val UNFORESEEN = 100
+
+/** The one place where errors of the package become problems. */
+fun Throwable.toProblem(): Problem =
+    when (this) {
+        is WhimbrelException -> toProblem()
+
+        is InstallException -> toProblem()
+
+        // The native library or what loads it: JNA fails with errors of linking, once as itself and from then on as a
+        // missing class.
+        is LinkageError -> Problem.CoreMissing
+
+        else -> Problem.Internal(UNFORESEEN)
+    }
+
+private fun WhimbrelException.toProblem(): Problem =
+    when (this) {
+        is WhimbrelException.BundleMissing -> Problem.ModelUnreadable
+        is WhimbrelException.BundleCorrupt -> Problem.ModelDamaged
+        is WhimbrelException.UnsupportedBundle -> Problem.ModelUnsupported
+        is WhimbrelException.ContextFull -> Problem.ContextFull(needed, limit)
+        is WhimbrelException.LimitExceeded -> Problem.QuestionTooLong
+        is WhimbrelException.OutOfMemory -> Problem.OutOfMemory
+        is WhimbrelException.Busy -> Problem.Busy
+        is WhimbrelException.InvalidOption, is WhimbrelException.Closed -> Problem.Internal(UNFORESEEN + 1)
+        is WhimbrelException.Internal -> Problem.Internal(number)
+    }
+
+private fun InstallException.toProblem(): Problem =
+    when (this) {
+        is InstallException.NotAModel -> Problem.NotAModel
+        is InstallException.TooManyFiles -> Problem.TooManyFiles(limit)
+        is InstallException.NoSpace -> Problem.NoSpace(neededBytes, freeBytes)
+        is InstallException.SourceUnreadable -> Problem.SourceUnreadable
+        is InstallException.NotWritable -> Problem.NotWritable
+    }

@@ -1,0 +1,83 @@
+package org.whimbrel.app.ui
+
+import android.net.Uri
+import androidx.activity.compose.rememberLauncherForActivityResult
+import androidx.activity.result.contract.ActivityResultContracts.OpenDocumentTree
+import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.WindowInsets
+import androidx.compose.foundation.layout.WindowInsetsSides
+import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.only
+import androidx.compose.foundation.layout.safeDrawing
+import androidx.compose.foundation.layout.windowInsetsPadding
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.Surface
+import androidx.compose.runtime.Composable
+import androidx.compose.ui.Alignment
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.unit.dp
+import org.whimbrel.app.ConversationState
+import org.whimbrel.app.ModelState
+import org.whimbrel.app.OfferedModel
+
+/** What the user can do on the screen. */
+interface ScreenActions {
+    fun write(text: String)
+
+    fun send()
+
+    fun stop()
+
+    fun startOver()
+
+    fun editQuestion()
+
+    fun dismissNotice()
+
+    fun install(model: OfferedModel)
+
+    fun installFrom(tree: Uri)
+
+    fun lookForModel()
+
+    fun retryModel()
+
+    fun removeModel()
+}
+
+/** Lines of text wider than this are hard to read; on larger screens the rest stays empty. */
+internal val ContentWidthMax = 720.dp
+
+/** The whole screen: a header, the conversation or the way to a model, and the input. */
+@Composable
+fun AssistantScreen(
+    modelState: ModelState,
+    conversation: ConversationState,
+    draft: String,
+    actions: ScreenActions,
+) {
+    val picker = rememberLauncherForActivityResult(OpenDocumentTree()) { tree -> tree?.let(actions::installFrom) }
+    val isReady = modelState is ModelState.Ready
+    Surface(Modifier.fillMaxSize(), color = MaterialTheme.colorScheme.surface) {
+        Column(
+            Modifier
+                .fillMaxSize()
+                .windowInsetsPadding(WindowInsets.safeDrawing.only(WindowInsetsSides.Horizontal)),
+            horizontalAlignment = Alignment.CenterHorizontally,
+        ) {
+            Header(modelState, canStartOver = conversation.messages.isNotEmpty(), actions)
+            Box(Modifier.weight(1f).fillMaxWidth(), contentAlignment = Alignment.TopCenter) {
+                when {
+                    !isReady -> ModelPane(modelState, actions, onChooseFolder = { picker.launch(null) })
+                    conversation.messages.isEmpty() -> EmptyPane(onSuggestion = actions::write)
+                    else -> MessageList(conversation)
+                }
+                if (isReady) Announcements(conversation)
+            }
+            conversation.notice?.let { NoticeCard(it, actions) }
+            if (isReady) InputBar(draft, conversation.isAnswering, actions) else BottomInset()
+        }
+    }
+}

@@ -1,0 +1,150 @@
+package org.whimbrel.app.ui
+
+import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.heightIn
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.layout.size
+import androidx.compose.foundation.layout.statusBarsPadding
+import androidx.compose.material.icons.Icons
+import androidx.compose.material.icons.filled.Add
+import androidx.compose.material.icons.filled.MoreVert
+import androidx.compose.material3.AlertDialog
+import androidx.compose.material3.DropdownMenu
+import androidx.compose.material3.DropdownMenuItem
+import androidx.compose.material3.Icon
+import androidx.compose.material3.IconButton
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.Surface
+import androidx.compose.material3.Text
+import androidx.compose.material3.TextButton
+import androidx.compose.runtime.Composable
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.remember
+import androidx.compose.runtime.saveable.rememberSaveable
+import androidx.compose.runtime.setValue
+import androidx.compose.ui.Alignment
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.res.painterResource
+import androidx.compose.ui.res.stringResource
+import androidx.compose.ui.semantics.heading
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.unit.dp
+import org.whimbrel.app.ModelState
+import org.whimbrel.app.R
+
+/**
+ * The app's name, the model, and what can be done with both. It grows with the font, which Material's bar of fixed
+ * height does not.
+ */
+@Composable
+internal fun Header(
+    modelState: ModelState,
+    canStartOver: Boolean,
+    actions: ScreenActions,
+) {
+    val isReady = modelState is ModelState.Ready
+    Surface(color = MaterialTheme.colorScheme.surfaceContainer) {
+        Row(
+            Modifier
+                .fillMaxWidth()
+                .statusBarsPadding()
+                .heightIn(min = 64.dp)
+                .padding(start = 16.dp, end = 4.dp, top = 4.dp, bottom = 4.dp),
+            horizontalArrangement = Arrangement.spacedBy(12.dp),
+            verticalAlignment = Alignment.CenterVertically,
+        ) {
+            Icon(painterResource(R.drawable.ic_whimbrel), null, Modifier.size(36.dp), MaterialTheme.colorScheme.primary)
+            Column(Modifier.weight(1f)) {
+                Text(
+                    stringResource(R.string.app_name),
+                    Modifier.semantics { heading() },
+                    style = MaterialTheme.typography.titleLarge,
+                )
+                Text(
+                    subtitle(modelState),
+                    color = MaterialTheme.colorScheme.onSurfaceVariant,
+                    style = MaterialTheme.typography.bodySmall,
+                )
+            }
+            if (isReady && canStartOver) StartOver(actions)
+            if (isReady) Menu(actions)
+        }
+    }
+}
+
+@Composable
+private fun subtitle(modelState: ModelState) =
+    if (modelState is ModelState.Ready) {
+        stringResource(R.string.model_ready, modelState.name)
+    } else {
+        stringResource(R.string.model_not_ready)
+    }
+
+@Composable
+private fun StartOver(actions: ScreenActions) {
+    var isAsking by rememberSaveable { mutableStateOf(false) }
+    IconButton({ isAsking = true }) {
+        Icon(Icons.Filled.Add, stringResource(R.string.new_conversation))
+    }
+    if (isAsking) {
+        Confirmation(
+            stringResource(R.string.new_conversation),
+            stringResource(R.string.start_over_explanation),
+            stringResource(R.string.start_over),
+            onAnswer = { isConfirmed ->
+                isAsking = false
+                if (isConfirmed) actions.startOver()
+            },
+        )
+    }
+}
+
+@Composable
+private fun Menu(actions: ScreenActions) {
+    var isOpen by remember { mutableStateOf(false) }
+    var isAsking by rememberSaveable { mutableStateOf(false) }
+    Box {
+        IconButton({ isOpen = true }) {
+            Icon(Icons.Filled.MoreVert, stringResource(R.string.more))
+        }
+        DropdownMenu(isOpen, { isOpen = false }) {
+            DropdownMenuItem(
+                text = { Text(stringResource(R.string.remove_model)) },
+                onClick = {
+                    isOpen = false
+                    isAsking = true
+                },
+            )
+        }
+    }
+    if (isAsking) {
+        Confirmation(
+            stringResource(R.string.remove_model),
+            stringResource(R.string.remove_model_explanation),
+            stringResource(R.string.remove),
+            onAnswer = { isConfirmed ->
+                isAsking = false
+                if (isConfirmed) actions.removeModel()
+            },
+        )
+    }
+}
+
+@Composable
+private fun Confirmation(
+    title: String,
+    explanation: String,
+    confirm: String,
+    onAnswer: (Boolean) -> Unit,
+) = AlertDialog(
+    onDismissRequest = { onAnswer(false) },
+    title = { Text(title) },
+    text = { Text(explanation) },
+    confirmButton = { TextButton({ onAnswer(true) }) { Text(confirm) } },
+    dismissButton = { TextButton({ onAnswer(false) }) { Text(stringResource(R.string.cancel)) } },
+)

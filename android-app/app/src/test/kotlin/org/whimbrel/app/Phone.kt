@@ -1,0 +1,252 @@
+package org.whimbrel.app
+
+import android.os.Bundle
+import android.os.Looper
+import android.os.Parcel
+import androidx.compose.ui.semantics.SemanticsActions
+import androidx.compose.ui.semantics.SemanticsNode
+import androidx.compose.ui.semantics.SemanticsProperties
+import androidx.compose.ui.test.ComposeTimeoutException
+import androidx.compose.ui.test.SemanticsMatcher
+import androidx.compose.ui.test.SemanticsNodeInteraction
+import androidx.compose.ui.test.hasClickAction
+import androidx.compose.ui.test.hasContentDescription
+import androidx.compose.ui.test.hasSetTextAction
+import androidx.compose.ui.test.hasTestTag
+import androidx.compose.ui.test.hasText
+import androidx.compose.ui.test.junit4.ComposeTestRule
+import androidx.compose.ui.test.performClick
+import androidx.compose.ui.test.performTextInput
+import androidx.compose.ui.text.TextLayoutResult
+import androidx.test.core.app.ApplicationProvider
+import kotlinx.coroutines.runBlocking
+import org.junit.Assert.assertTrue
+import org.robolectric.Robolectric
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.android.controller.ActivityController
+import org.whimbrel.ConversationOptions
+import org.whimbrel.GenerationOptions
+import org.whimbrel.android.FolderModelSource
+import org.whimbrel.android.ModelInstaller
+import org.whimbrel.app.ui.MESSAGE_TAG
+import java.io.File
+import java.util.concurrent.ConcurrentLinkedQueue
+
+/**
+ * The app in the hands of a person: what can be seen, touched and typed, and what happens to apps on a phone. Waiting
+ * means letting both the main looper and the core get on until a condition holds.
+ */
+class Phone(
+    val compose: ComposeTestRule,
+) : AutoCloseable {
+    private val application: WhimbrelApplication = ApplicationProvider.getApplicationContext()
+    private var activity: ActivityController<MainActivity>? = null
+
+    val modelFolder = File(application.noBackupFilesDir, "models")
+    val conversationFile = File(application.filesDir, "conversation.json")
+    val installer = ModelInstaller(modelFolder)
+
+    private val uncaught = ConcurrentLinkedQueue<Throwable>()
+
+    init {
+        showBars()
+        // What would end the app on a phone must end the test.
+        Thread.setDefaultUncaughtExceptionHandler { _, error -> uncaught += error }
+    }
+
+    /** Puts parts into the app, those of a real one where nothing is said. */
+    fun prepare(
+        openCore: () -> Core,
+        offered: List<OfferedModel> = emptyList(),
+        installer: ModelInstaller = this.installer,
+    ) {
+        application.parts = Parts(installer, ConversationStore(conversationFile), openCore) { offered }
+    }
+
+    /** Installs [bundle] beforehand and talks to it with the real core. */
+    fun prepareReal(
+        bundle: File,
+        contextLength: Int = 768,
+        answering: GenerationOptions = GenerationOptions(),
+    ) {
+        install(bundle)
+        val options = CoreOptions(conversation = ConversationOptions(contextLength), answering = { answering })
+        prepare({ WhimbrelCore(options) })
+    }
+
+    fun install(bundle: File) = runBlocking { installer.install(FolderModelSource(bundle)).collect {} }
+
+    fun launch(saved: Bundle? = null) {
+        activity =
+            Robolectric.buildActivity(MainActivity::class.java).also {
+                if (saved == null) it.setup() else it.setup(saved)
+            }
+    }
+
+    /** Turned round: another activity with the same view model. */
+    fun rotate() {
+        val isUpright = application.resources.configuration.run { screenWidthDp < screenHeightDp }
+        RuntimeEnvironment.setQualifiers(if (isUpright) "+land" else "+port")
+        activity().configurationChange(application.resources.configuration)
+        // Robolectric makes the other activity without a window.
+        if (activity()
+                .get()
+                .window.decorView.parent == null
+        ) {
+            activity().visible()
+        }
+        settle()
+    }
+
+    /** Ends the process as the system does under memory pressure, and starts the app again from what it had saved. */
+    fun killAndRelaunch() {
+        val saved = Bundle()
+        val files = File(conversationFile.path)
+        activity().pause().stop().saveInstanceState(saved)
+        settle()
+        // Whatever the old process does from now on, it does not do to the file.
+        val atDeath = if (files.exists()) files.readBytes() else null
+        activity().destroy()
+        settle()
+        if (atDeath == null) files.delete() else files.writeBytes(atDeath)
+        prepareAnew()
+        launch(throughParcel(saved))
+    }
+
+    /** A new process has new objects. */
+    private fun prepareAnew() {
+        val old = application.parts
+        application.parts = Parts(old.installer, ConversationStore(conversationFile), old.openCore, old.offered)
+    }
+
+    fun type(text: String) = compose.onNode(hasSetTextAction()).performTextInput(text)
+
+    fun tap(words: String) =
+        compose.onNode((hasText(words) or hasContentDescription(words)) and hasClickAction()).performClick()
+
+    fun ask(question: String) {
+        type(question)
+        tap("Send")
+    }
+
+    fun node(words: String): SemanticsNodeInteraction =
+        compose.onNode(hasText(words, substring = true), useUnmergedTree = true)
+
+    fun sees(words: String) = count(hasText(words, substring = true) or hasContentDescription(words)) > 0
+
+    fun count(matcher: SemanticsMatcher) =
+        compose.onAllNodes(matcher, useUnmergedTree = true).fetchSemanticsNodes().size
+
+    /** The texts of the messages, from the top. */
+    fun messages(): List<String> =
+        compose
+            .onAllNodes(hasTestTag(MESSAGE_TAG), useUnmergedTree = true)
+            .fetchSemanticsNodes()
+            .map { it.text() }
+
+    private fun texts() =
+        compose
+            .onAllNodes(isAnything, useUnmergedTree = true)
+            .fetchSemanticsNodes()
+            .map {
+                it.text()
+            }.filter { it.isNotEmpty() }
+
+    private val isAnything = SemanticsMatcher("anything") { true }
+
+    private fun SemanticsNode.text() =
+        config
+            .getOrElse(SemanticsProperties.Text) {
+                emptyList()
+            }.joinToString("") { it.text }
+
+    fun draft(): String =
+        compose
+            .onNode(hasSetTextAction())
+            .fetchSemanticsNode()
+            .config[SemanticsProperties.EditableText]
+            .text
+
+    /** Every text that has no room where it stands. */
+    fun cutTexts(): List<String> =
+        compose
+            .onAllNodes(SemanticsMatcher.keyIsDefined(SemanticsActions.GetTextLayoutResult), useUnmergedTree = true)
+            .fetchSemanticsNodes()
+            .filter { node ->
+                val layouts = mutableListOf<TextLayoutResult>()
+                node.config[SemanticsActions.GetTextLayoutResult].action?.invoke(layouts)
+                layouts.any { it.isCut() }
+            }.map { it.text() }
+
+    /** More lines than are shown, or one that is higher or wider than its place by more than a rounding. */
+    private fun TextLayoutResult.isCut() =
+        multiParagraph.didExceedMaxLines ||
+            multiParagraph.height > size.height + 1 ||
+            (0 until lineCount).any { getLineRight(it) - getLineLeft(it) > size.width + 1 }
+
+    fun waitFor(words: String) = waitUntil("\"$words\" on the screen") { sees(words) }
+
+    fun waitUntil(
+        what: String,
+        condition: () -> Boolean,
+    ) {
+        var holds = false
+        try {
+            compose.waitUntil(WAIT_MS) {
+                settle()
+                condition().also { holds = it }
+            }
+        } catch (error: ComposeTimeoutException) {
+            throw AssertionError("waited in vain for $what; there is ${texts()}", error)
+        }
+        assertTrue(what, holds)
+    }
+
+    /** Lets everything happen that can happen by now. */
+    fun settle() {
+        shadowOf(Looper.getMainLooper()).idle()
+        compose.waitForIdle()
+    }
+
+    fun activity(): ActivityController<MainActivity> = checkNotNull(activity) { "the app was not launched" }
+
+    override fun close() {
+        activity?.pause()?.stop()?.destroy()
+        settle()
+        Thread.setDefaultUncaughtExceptionHandler(null)
+        uncaught.firstOrNull()?.let { throw AssertionError("the app would have crashed", it) }
+    }
+
+    /** What is kept for an app leaves the process as bytes. */
+    private fun throughParcel(bundle: Bundle): Bundle {
+        val parcel = Parcel.obtain()
+        parcel.writeBundle(bundle)
+        assertTrue("the saved state is far below the limit of a transaction", parcel.dataSize() < SAVED_STATE_BYTES_MAX)
+        val bytes = parcel.marshall()
+        parcel.recycle()
+        val restored = Parcel.obtain()
+        restored.unmarshall(bytes, 0, bytes.size)
+        restored.setDataPosition(0)
+        return checkNotNull(restored.readBundle(javaClass.classLoader)).also { restored.recycle() }
+    }
+
+    /** Bars as a phone has them: without this all insets are 0. Robolectric keeps the switch to itself. */
+    private fun showBars() {
+        val bars = Class.forName("org.robolectric.shadows.SystemUi")
+        val behaviours =
+            listOf("STANDARD_STATUS_BAR", "GESTURAL_NAVIGATION").map { name ->
+                bars.getDeclaredField(name).apply { isAccessible = true }.get(null)
+            }
+        val display = bars.getDeclaredMethod("systemUiForDefaultDisplay").apply { isAccessible = true }.invoke(null)
+        val set = bars.declaredMethods.single { it.name == "setBehavior" }.apply { isAccessible = true }
+        set.invoke(display, behaviours[0], behaviours[1])
+    }
+
+    private companion object {
+        /** Long enough for a slow machine: nothing here measures time. */
+        const val WAIT_MS = 60_000L
+
+        const val SAVED_STATE_BYTES_MAX = 200_000
+    }
+}

@@ -1,0 +1,323 @@
+package org.whimbrel.app
+
+import androidx.compose.ui.semantics.LiveRegionMode
+import androidx.compose.ui.semantics.SemanticsActions
+import androidx.compose.ui.semantics.SemanticsProperties
+import androidx.compose.ui.test.SemanticsMatcher
+import androidx.compose.ui.test.assertIsDisplayed
+import androidx.compose.ui.test.assertIsEnabled
+import androidx.compose.ui.test.assertIsNotEnabled
+import androidx.compose.ui.test.hasClickAction
+import androidx.compose.ui.test.hasContentDescription
+import androidx.compose.ui.test.junit4.createEmptyComposeRule
+import androidx.compose.ui.test.onNodeWithTag
+import androidx.compose.ui.test.performTouchInput
+import androidx.compose.ui.test.swipeDown
+import androidx.compose.ui.unit.dp
+import androidx.compose.ui.unit.toSize
+import kotlinx.coroutines.CompletableDeferred
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
+import org.junit.Assert.assertTrue
+import org.junit.Rule
+import org.junit.Test
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.whimbrel.FinishReason
+import org.whimbrel.Message
+import org.whimbrel.Role
+import org.whimbrel.android.FolderModelSource
+import org.whimbrel.app.ui.MESSAGES_TAG
+
+/** The screen, with a core that answers as each test tells it to. */
+@RunWith(RobolectricTestRunner::class)
+class ScreenTest {
+    @get:Rule
+    val compose = createEmptyComposeRule()
+
+    private var core = ScriptedCore()
+
+    private fun withPhone(test: (Phone) -> Unit) =
+        Phone(compose).use { phone ->
+            phone.install(Bundles.tiny)
+            phone.prepare({ core })
+            phone.launch()
+            phone.waitFor("Ask me something")
+            test(phone)
+        }
+
+    @Test
+    fun `a question is sent and its answer appears piece by piece`() =
+        withPhone { phone ->
+            compose.onNode(hasContentDescription("Send") and hasClickAction()).assertIsNotEnabled()
+            phone.type("  What is a whimbrel?\n")
+            compose.onNode(hasContentDescription("Send") and hasClickAction()).assertIsEnabled()
+            phone.tap("Send")
+            phone.waitFor("Answering…")
+            assertEquals("", phone.draft())
+            assertEquals(listOf("What is a whimbrel?"), phone.messages())
+            for ((piece, whole) in listOf(
+                "A bird" to "A bird",
+                " that" to "A bird that",
+                " wades." to "A bird that wades.",
+            )) {
+                core.say(piece)
+                phone.waitUntil(whole) { phone.messages().last() == whole }
+            }
+            core.finish(tokens = 1)
+            phone.waitFor("1 token · 1.9 s · 24.3 tokens/s")
+            assertFalse(phone.sees("Stop the answer"))
+            assertEquals(listOf("What is a whimbrel?"), core.questions)
+        }
+
+    @Test
+    fun `a long answer loses nothing`() =
+        withPhone { phone ->
+            phone.ask("Count")
+            phone.waitFor("Answering…")
+            val pieces = List(300) { "$it " }
+            pieces.forEach { core.say(it) }
+            core.finish(tokens = pieces.size)
+            phone.waitFor("300 tokens")
+            assertEquals(pieces.joinToString(""), phone.messages().last())
+        }
+
+    @Test
+    fun `stopping keeps what was said and lets one ask again`() =
+        withPhone { phone ->
+            phone.ask("First")
+            core.say("Half an ans")
+            phone.waitUntil("the beginning") { phone.messages().last() == "Half an ans" }
+            phone.tap("Stop the answer")
+            phone.waitFor("Stopped")
+            phone.waitFor("7 tokens")
+            phone.ask("Second")
+            core.say("Whole.")
+            core.finish(FinishReason.LENGTH)
+            phone.waitFor("Ended at the limit for one answer")
+            assertEquals(listOf("First", "Half an ans", "Second", "Whole."), phone.messages())
+        }
+
+    @Test
+    fun `turning the phone keeps the answer in the making and the unsent message`() =
+        withPhone { phone ->
+            phone.ask("Hello")
+            core.say("One")
+            phone.waitUntil("the beginning") { phone.messages().last() == "One" }
+            phone.type("to be continued")
+            phone.rotate()
+            assertEquals(listOf("Hello", "One"), phone.messages())
+            assertEquals("to be continued", phone.draft())
+            core.say(" two")
+            core.finish()
+            phone.waitFor("42 tokens")
+            assertEquals(listOf("Hello", "One two"), phone.messages())
+            assertFalse("the core lived through it", core.isClosed)
+        }
+
+    @Test
+    fun `the end of the process interrupts an answer and keeps the rest`() =
+        withPhone { phone ->
+            phone.ask("Hello")
+            core.say("Good eve")
+            phone.waitUntil("the answer in the file") {
+                phone.conversationFile.exists() &&
+                    "Good eve" in phone.conversationFile.readText()
+            }
+            phone.type("an unsent message")
+            core = ScriptedCore()
+            phone.killAndRelaunch()
+            phone.waitFor("Interrupted: the app was closed while answering")
+            phone.waitFor("on this phone")
+            assertEquals(listOf("Hello", "Good eve"), phone.messages())
+            assertEquals("an unsent message", phone.draft())
+            assertEquals(listOf(Message(Role.USER, "Hello"), Message(Role.ASSISTANT, "Good eve")), core.history)
+        }
+
+    @Test
+    fun `the list follows a reader at the bottom and leaves one alone who scrolled up`() =
+        withPhone { phone ->
+            phone.ask("Tell me everything")
+            phone.waitFor("Answering…")
+            repeat(60) { core.say("Line $it\n") }
+            phone.waitUntil("the end of what was said") { phone.messages().lastOrNull()?.endsWith("Line 59\n") == true }
+            phone.node("Answering…").assertIsDisplayed()
+            compose.onNodeWithTag(MESSAGES_TAG).performTouchInput { swipeDown() }
+            phone.waitFor("Go to the latest message")
+            val before = positions()
+            repeat(20) { core.say("More $it\n") }
+            phone.waitUntil("more of it") { phone.messages().lastOrNull()?.endsWith("More 19\n") == true }
+            assertEquals(before, positions())
+            phone.tap("Go to the latest message")
+            core.finish()
+            phone.waitFor("42 tokens")
+            phone.node("42 tokens").assertIsDisplayed()
+            assertFalse(phone.sees("Go to the latest message"))
+        }
+
+    /** Where the messages begin. */
+    private fun positions() =
+        compose
+            .onAllNodes(hasContentDescription("Answer: ", substring = true), useUnmergedTree = true)
+            .fetchSemanticsNodes()
+            .map { it.positionInRoot }
+
+    @Test
+    fun `a long question is read with progress`() =
+        withPhone { phone ->
+            phone.ask("Long")
+            core.read(128, 512)
+            phone.waitFor("Reading the question: 25 %")
+            core.say("x")
+            phone.waitFor("Answering…")
+        }
+
+    @Test
+    fun `a new conversation asks first and forgets then`() =
+        withPhone { phone ->
+            phone.ask("Hello")
+            core.say("Good evening.")
+            core.finish()
+            phone.waitFor("42 tokens")
+            phone.tap("New conversation")
+            phone.tap("Cancel")
+            assertEquals(2, phone.messages().size)
+            phone.tap("New conversation")
+            phone.tap("Start anew")
+            phone.waitFor("Ask me something")
+            phone.waitUntil("the core to forget") { core.resets == 1 }
+            phone.waitUntil("the file to forget") { "Hello" !in phone.conversationFile.readText() }
+        }
+
+    @Test
+    fun `a suggestion becomes the message`() =
+        withPhone { phone ->
+            phone.tap("What is a whimbrel?")
+            assertEquals("What is a whimbrel?", phone.draft())
+        }
+
+    @Test
+    fun `a message ends at its limit and the screen says so`() =
+        withPhone { phone ->
+            val limit = AssistantViewModel.DRAFT_CHARACTERS_MAX
+            phone.type("a".repeat(limit - 1))
+            assertFalse(phone.sees("A message has at most"))
+            phone.type("bc")
+            assertEquals(limit, phone.draft().length)
+            phone.waitFor("A message has at most 16384 characters")
+        }
+
+    @Test
+    fun `the model is removed when the user confirms it`() =
+        withPhone { phone ->
+            phone.tap("More")
+            phone.tap("Remove the model")
+            phone.waitFor("The model's files are deleted")
+            phone.tap("Remove")
+            phone.waitFor("A model is needed first")
+            assertEquals(emptyList<String>(), phone.modelFolder.list()?.toList())
+        }
+
+    @Test
+    fun `an app without its native library says so`() =
+        Phone(compose).use { phone ->
+            phone.install(Bundles.tiny)
+            phone.prepare({ ScriptedCore { throw UnsatisfiedLinkError("no libwhimbrel.so") } })
+            phone.launch()
+            phone.waitFor("came without the part that runs models")
+        }
+
+    @Test
+    fun `too little space is said with both numbers, and trying again goes on`() =
+        Phone(compose).use { phone ->
+            var free = 1_000_000L
+            val installer = org.whimbrel.android.ModelInstaller(phone.modelFolder, freeBytes = { free })
+            phone.prepare({ core }, listOf(OfferedModel("Tiny", FolderModelSource(Bundles.tiny))), installer)
+            phone.launch()
+            phone.waitFor("Install Tiny")
+            phone.tap("Install Tiny")
+            phone.waitFor("There is not enough space")
+            free = Long.MAX_VALUE
+            phone.tap("Try again")
+            phone.waitFor("Ask me something")
+        }
+
+    @Test
+    fun `everything that can be touched has a label and is large enough`() =
+        Phone(compose).use { phone ->
+            val opened = CompletableDeferred<Unit>()
+            core = ScriptedCore { opened.await() }
+            phone.prepare({ core }, listOf(OfferedModel("Tiny", FolderModelSource(Bundles.tiny))))
+            phone.launch()
+            phone.waitFor("Install Tiny")
+            checkTouchables("not installed", 2)
+            phone.tap("Install Tiny")
+            phone.waitFor("Opening the model")
+            opened.complete(Unit)
+            phone.waitFor("Ask me something")
+            checkTouchables("empty", 6)
+            phone.ask("Hello")
+            phone.waitFor("Answering…")
+            checkTouchables("answering", 4)
+            core.say("Good evening.")
+            core.finish()
+            phone.waitFor("42 tokens")
+            checkTouchables("answered", 4)
+        }
+
+    private fun checkTouchables(
+        state: String,
+        countMin: Int,
+    ) {
+        val nodes = compose.onAllNodes(SemanticsMatcher.keyIsDefined(SemanticsActions.OnClick)).fetchSemanticsNodes()
+        assertTrue("$state: ${nodes.size} things to touch", nodes.size >= countMin)
+        for (node in nodes) {
+            val words =
+                node.config.getOrElse(SemanticsProperties.ContentDescription) { emptyList() } +
+                    node.config.getOrElse(SemanticsProperties.Text) { emptyList() }.map { it.text }
+            assertTrue("$state: something to touch without a label", words.any { it.isNotBlank() })
+            val size = node.touchBoundsInRoot.size
+            val edge = with(node.layoutInfo.density) { TOUCHABLE_MIN.toPx() }
+            assertTrue(
+                "$state: $words is ${node.size.toSize()}, too small to touch",
+                size.width >= edge && size.height >= edge,
+            )
+        }
+    }
+
+    @Test
+    fun `a screen reader hears an answer sentence by sentence`() =
+        withPhone { phone ->
+            phone.ask("Hello")
+            phone.waitUntil("the beginning to be announced") { announcement() == "Answering…" }
+            core.say("Good evening. How")
+            phone.waitUntil("the first sentence") { announcement() == "Good evening." }
+            core.say(" are you")
+            phone.waitFor("How are you")
+            assertEquals("Good evening.", announcement())
+            core.finish()
+            phone.waitUntil("the rest") { announcement() == "How are you" }
+        }
+
+    private fun announcement(): String {
+        val polite = SemanticsMatcher.expectValue(SemanticsProperties.LiveRegion, LiveRegionMode.Polite)
+        val nodes = compose.onAllNodes(polite, useUnmergedTree = true).fetchSemanticsNodes()
+        return nodes
+            .flatMap {
+                it.config.getOrElse(
+                    SemanticsProperties.ContentDescription,
+                ) { emptyList() }
+            }.joinToString()
+    }
+
+    @Test
+    fun `headings lead a screen reader through the screen`() =
+        withPhone { phone ->
+            val headings = SemanticsMatcher.keyIsDefined(SemanticsProperties.Heading)
+            assertEquals("the app's name, and the title of the empty conversation", 2, phone.count(headings))
+        }
+
+    private companion object {
+        val TOUCHABLE_MIN = 48.dp
+    }
+}

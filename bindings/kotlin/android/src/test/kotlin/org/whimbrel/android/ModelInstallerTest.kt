@@ -1,0 +1,171 @@
+package org.whimbrel.android
+
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.runBlocking
+import org.junit.Rule
+import org.junit.rules.TemporaryFolder
+import java.io.ByteArrayInputStream
+import java.io.File
+import java.io.IOException
+import java.io.InputStream
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertNull
+import kotlin.test.assertTrue
+
+class ModelInstallerTest {
+    @get:Rule
+    val temporary = TemporaryFolder()
+
+    private val folder by lazy { File(temporary.root, "models") }
+    private val installer by lazy { ModelInstaller(folder) }
+
+    /** A bundle in memory; [listed] changes what it says of its files. */
+    private class Source(
+        private val contents: Map<String, ByteArray>,
+        private val listed: (ModelFile) -> ModelFile = { it },
+        private val onOpen: (String) -> Unit = {},
+    ) : ModelSource {
+        override fun files() = contents.map { (path, bytes) -> listed(ModelFile(path, bytes.size.toLong())) }
+
+        override fun open(file: ModelFile): InputStream {
+            onOpen(file.path)
+            return ByteArrayInputStream(contents.getValue(file.path))
+        }
+    }
+
+    private val bundle =
+        mapOf(
+            "manifest.json" to "{}".toByteArray(),
+            "q4_1/weights.bin" to ByteArray(700_000) { it.toByte() },
+        )
+
+    private fun files() =
+        folder
+            .walk()
+            .filter { it.isFile }
+            .map { it.relativeTo(folder).invariantSeparatorsPath }
+            .toSet()
+
+    private val installedFiles = bundle.keys.map { "installed/$it" }.toSet()
+
+    @Test
+    fun `a bundle is copied with progress and found afterwards`() =
+        runBlocking {
+            assertNull(installer.installed())
+            val progress = installer.install(Source(bundle)).toList()
+            assertEquals(InstallProgress(700_002, 700_002), progress.last())
+            assertEquals(progress.sortedBy { it.doneBytes }, progress)
+            val installed = assertInstalled()
+            assertTrue(
+                bundle.getValue("q4_1/weights.bin").contentEquals(File(installed, "q4_1/weights.bin").readBytes()),
+            )
+        }
+
+    private suspend fun assertInstalled(): File {
+        assertEquals(installedFiles, files())
+        return requireNotNull(ModelInstaller(folder).installed())
+    }
+
+    @Test
+    fun `a source that does not know sizes`() =
+        runBlocking {
+            val progress = installer.install(Source(bundle, { it.copy(bytes = null) })).toList()
+            assertEquals(InstallProgress(700_002, null), progress.last())
+            assertInstalled()
+            Unit
+        }
+
+    @Test
+    fun `what fails leaves the model before in its place`() =
+        runBlocking {
+            installer.install(Source(bundle)).toList()
+            val cases =
+                mapOf<ModelSource, Class<out InstallException>>(
+                    Source(bundle - "manifest.json") to InstallException.NotAModel::class.java,
+                    Source(bundle, { it.copy(bytes = 5) }) to InstallException.SourceUnreadable::class.java,
+                    Source(bundle, onOpen = { if (it != "manifest.json") throw IOException() }) to
+                        InstallException.SourceUnreadable::class.java,
+                    Source(bundle, onOpen = { throw SecurityException() }) to
+                        InstallException.SourceUnreadable::class.java,
+                    Source(bundle + ("../escape" to ByteArray(1))) to InstallException.SourceUnreadable::class.java,
+                    Source(bundle + ("a//b" to ByteArray(1))) to InstallException.SourceUnreadable::class.java,
+                    Source(bundle, { it.copy(bytes = Long.MAX_VALUE / 4) }) to InstallException.NoSpace::class.java,
+                )
+            for ((source, error) in cases) {
+                assertEquals(error, assertFailsWith<InstallException> { installer.install(source).toList() }.javaClass)
+                assertInstalled()
+            }
+        }
+
+    @Test
+    fun `as many files as the limit, and one more`() =
+        runBlocking {
+            val many = (1 until ModelInstaller.FILES_MAX).associate { "file$it" to ByteArray(1) }
+            installer.install(Source(many + ("manifest.json" to ByteArray(1)))).toList()
+            assertEquals(ModelInstaller.FILES_MAX, files().size)
+            val error =
+                assertFailsWith<InstallException.TooManyFiles> { installer.install(Source(many + bundle)).toList() }
+            assertEquals(ModelInstaller.FILES_MAX, error.limit)
+        }
+
+    @Test
+    fun `just enough space, and a byte less`() =
+        runBlocking {
+            val needed = 700_002 + ModelInstaller.SPARE_BYTES
+            ModelInstaller(folder, freeBytes = { needed }).install(Source(bundle)).toList()
+            val tight = ModelInstaller(folder, freeBytes = { needed - 1 })
+            val error = assertFailsWith<InstallException.NoSpace> { tight.install(Source(bundle)).toList() }
+            assertEquals(needed to needed - 1, error.neededBytes to error.freeBytes)
+        }
+
+    @Test
+    fun `a cancelled installation leaves nothing`() =
+        runBlocking {
+            installer.install(Source(bundle)).first()
+            assertEquals(emptySet(), files())
+            assertNull(installer.installed())
+        }
+
+    @Test
+    fun `what a dead process left is tidied up`() =
+        runBlocking {
+            val inTheMiddle = File(folder, "installed.part/manifest.json")
+            inTheMiddle.parentFile.mkdirs()
+            inTheMiddle.writeText("{}")
+            assertNull(installer.installed())
+            assertEquals(emptySet(), files())
+
+            installer.install(Source(bundle)).toList()
+            // Between the renames of an exchange.
+            File(folder, "installed").renameTo(File(folder, "installed.old"))
+            assertInstalledAfterTidying()
+        }
+
+    private suspend fun assertInstalledAfterTidying() {
+        requireNotNull(installer.installed())
+        assertEquals(installedFiles, files())
+    }
+
+    @Test
+    fun `a model takes the place of another, and is removed`() =
+        runBlocking {
+            installer.install(Source(bundle + ("old" to ByteArray(1)))).toList()
+            installer.install(Source(bundle)).toList()
+            assertInstalled()
+            installer.remove()
+            assertEquals(emptySet(), files())
+            installer.remove()
+            assertNull(installer.installed())
+        }
+
+    @Test
+    fun `a folder is a source`() {
+        val source = temporary.newFolder("source")
+        bundle.forEach { (path, bytes) -> File(source, path).apply { parentFile.mkdirs() }.writeBytes(bytes) }
+        runBlocking { FolderModelSource(source).let { installer.install(it).toList() } }
+        assertEquals(installedFiles, files())
+    }
+}
