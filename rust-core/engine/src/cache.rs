@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use memmap2::MmapMut;
-use whimbrel_kernels::AttentionShape;
+use whimbrel_kernels::{AttentionShape, KV_BLOCK};
 
 use crate::EngineError;
 
@@ -70,7 +70,7 @@ impl SharedPrefix {
 
 impl KvCache {
     /// Positions that lie together; a context has whole blocks of them.
-    pub(crate) const BLOCK: usize = 64;
+    pub(crate) const BLOCK: usize = KV_BLOCK;
 
     pub(crate) fn new(layers: &[AttentionLayer], context_length: u32) -> Result<KvCache, EngineError> {
         let capacity = (context_length as usize).next_multiple_of(KvCache::BLOCK);

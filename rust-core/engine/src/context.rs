@@ -20,6 +20,7 @@ pub(crate) struct RunContext {
     pub(crate) pool: Arc<ThreadPool>,
     pub(crate) activations: RefCell<Activations>,
     pub(crate) scratch: RefCell<Vec<f32>>,
+    pub(crate) attention_scratch: RefCell<Vec<f32>>,
     rotations: RefCell<Vec<RotationTable>>,
 }
 
@@ -32,6 +33,7 @@ impl RunContext {
             pool: model.pool().clone(),
             activations: RefCell::default(),
             scratch: RefCell::default(),
+            attention_scratch: RefCell::default(),
             rotations: RefCell::default(),
         })
     }

@@ -424,7 +424,10 @@ impl Operator for Attention {
         run.with_rotation(&self.frequencies, rows, |rotation| {
             append_kv(shape, position, rotation, k, v, keys, values);
             let scale = f32::from_bits(self.scale_bits);
-            attend(&run.pool, shape, position, scale, rotation, q, keys, values, outputs[0]);
+            let apart = &mut run.attention_scratch.borrow_mut();
+            attend(
+                &run.pool, shape, position, scale, rotation, q, keys, values, outputs[0], apart,
+            );
         })
     }
 }

@@ -1,29 +1,30 @@
 //! From a level to the code compiled for it: hand-written tiles where there are some, otherwise the portable body compiled
 //! again with the level's instructions.
 
-use crate::activations::{Activations, quantize_body};
-use crate::attention::{self, BlockKernels, Heads, PortableBlocks, to_halves_body};
+use crate::activations::{ActivationBlock, Activations, quantize_body};
+use crate::attention::{self, Partial, Tile, Work, to_halves_body};
 use crate::cpu::Level;
 use crate::elementwise::{rms_norm_body, swiglu_body};
 use crate::linear::{FloatTile, float_tile_body, quantized_tile_body};
+use crate::simd::Portable;
 use crate::tensor_type::{PANEL_ROWS, TensorType};
 
 /// Fused multiply-add belongs to the baseline of 64-bit ARM.
 pub(crate) const BASELINE_FMA: bool = cfg!(target_arch = "aarch64");
 
-pub(crate) fn quantize(x: &[f32], values: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
+pub(crate) fn quantize(x: &[f32], blocks: &mut [ActivationBlock]) {
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx2,fma,f16c")]
-        fn avx2(x: &[f32], values: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
-            quantize_body(x, values, scales, sums);
+        fn avx2(x: &[f32], blocks: &mut [ActivationBlock]) {
+            quantize_body(x, blocks);
         }
         if Level::best() >= Level::Avx2 {
             // SAFETY: the processor has the level's instructions.
-            return unsafe { avx2(x, values, scales, sums) };
+            return unsafe { avx2(x, blocks) };
         }
     }
-    quantize_body(x, values, scales, sums);
+    quantize_body(x, blocks);
 }
 
 pub(crate) fn quantized_tile(
@@ -96,19 +97,20 @@ pub(crate) fn to_halves(floats: &[f32], halves: &mut [u16]) {
     to_halves_body(floats, halves);
 }
 
-/// Attention of `count` (1 to 4) query heads over one key/value head.
-pub(crate) fn attend_heads(count: usize, heads: Heads<'_>, q: &mut [f32], y: &mut [f32]) {
-    fn by_count<K: BlockKernels>(count: usize, heads: Heads<'_>, q: &mut [f32], y: &mut [f32]) {
-        match count {
-            4 => attention::attend_heads::<K, 4>(heads, q, y),
-            3 => attention::attend_heads::<K, 3>(heads, q, y),
-            2 => attention::attend_heads::<K, 2>(heads, q, y),
-            _ => attention::attend_heads::<K, 1>(heads, q, y),
+/// The softmax of one tile of queries over one span of positions.
+pub(crate) fn attend_span(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma,f16c")]
+        fn avx2(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
+            // SAFETY: this function is compiled for the instructions.
+            unsafe { attention::attend_span::<crate::x86::Avx2>(work, tile, span, partial) }
+        }
+        if Level::best() >= Level::Avx2 {
+            // SAFETY: the processor has the level's instructions.
+            return unsafe { avx2(work, tile, span, partial) };
         }
     }
-    #[cfg(target_arch = "x86_64")]
-    if Level::best() >= Level::Avx2 {
-        return by_count::<crate::x86::Avx2Blocks>(count, heads, q, y);
-    }
-    by_count::<PortableBlocks>(count, heads, q, y);
+    // SAFETY: it needs no special instructions.
+    unsafe { attention::attend_span::<Portable>(work, tile, span, partial) }
 }

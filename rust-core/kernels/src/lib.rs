@@ -10,12 +10,13 @@ mod float;
 mod linear;
 mod pool;
 mod shared;
+mod simd;
 mod tensor_type;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use activations::Activations;
-pub use attention::{AttentionShape, HEAD_DIM_MAX, Rotation, append_kv, attend};
+pub use attention::{AttentionShape, HEAD_DIM_MAX, KV_BLOCK, Rotation, append_kv, attend};
 pub use cpu::{Level, cpu_features};
 pub use elementwise::{rms_norm, swiglu};
 pub use float::{bf16_to_f32, f16_to_f32, f32_to_f16};

@@ -217,14 +217,13 @@ pub(crate) fn quantized_tile_body(
         let groups = &block[header_bytes(tensor_type)..];
         let half = |at: usize| f16_to_f32(u16::from_le_bytes([block[2 * at], block[2 * at + 1]]));
         for (row, outputs) in outputs.iter_mut().enumerate() {
-            let input = activations.block(first + row, index);
-            let sums = block_sums(tensor_type, groups, input.values);
+            let input = &activations.row(first + row)[index];
+            let sums = block_sums(tensor_type, groups, &input.values);
             for (lane, output) in outputs.iter_mut().enumerate() {
                 *output += match tensor_type {
                     TensorType::Q4_0 => half(lane) * input.scale * (sums[lane] - 8 * input.sum) as f32,
                     TensorType::Q4_1 => {
-                        half(lane) * input.scale * sums[lane] as f32
-                            + half(PANEL_ROWS + lane) * (input.scale * input.sum as f32)
+                        half(lane) * input.scale * sums[lane] as f32 + half(PANEL_ROWS + lane) * input.weighted_sum
                     }
                     _ => half(lane) * input.scale * sums[lane] as f32,
                 };

@@ -3,8 +3,8 @@
 
 use crate::linear::multiply_at;
 use crate::{
-    Activations, AttentionShape, Input, Level, Matrix, Product, Rotation, TensorType, ThreadPool, append_kv, attend,
-    f16_to_f32, f32_to_f16, pack, rms_norm, swiglu, unpack_row,
+    Activations, AttentionShape, Input, KV_BLOCK, Level, Matrix, Product, Rotation, TensorType, ThreadPool, append_kv,
+    attend, f16_to_f32, f32_to_f16, pack, rms_norm, swiglu, unpack_row,
 };
 
 /// A fixed sequence of numbers in -1..1.
@@ -357,7 +357,7 @@ fn check_attention(heads: usize, kv_heads: usize, head_dim: usize, pairs: usize,
         heads,
         kv_heads,
         head_dim,
-        capacity: first + second + 5,
+        capacity: (first + second + 5).next_multiple_of(KV_BLOCK),
     };
     let rows = first + second;
     let (q, k, v) = (
@@ -407,6 +407,7 @@ fn check_attention(heads: usize, kv_heads: usize, head_dim: usize, pairs: usize,
             &keys,
             &values,
             y,
+            &mut Vec::new(),
         );
     }
     let rotate = |head: &[f32], position: usize| -> Vec<f64> {

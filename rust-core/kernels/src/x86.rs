@@ -2,10 +2,10 @@
 
 use std::arch::x86_64::*;
 
-use crate::activations::Activations;
-use crate::attention::{BLOCK, BlockKernels, Rows, exponentials_body};
+use crate::activations::{ActivationBlock, Activations};
 use crate::linear::{FloatTile, TILE};
-use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes};
+use crate::simd::Floats;
+use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType};
 
 /// The panel of a quantised matrix times `outputs.len()` rows from `first` on.
 ///
@@ -48,64 +48,72 @@ fn rows<const KIND: u8, const M: usize>(
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
     const { assert!(M >= 1 && M <= TILE) };
-    let tensor_type = match KIND {
-        0 => TensorType::Q4_0,
-        1 => TensorType::Q4_1,
-        _ => TensorType::Q8_0,
+    let (header, block_bytes) = match KIND {
+        0 => (32, 288),
+        1 => (64, 320),
+        _ => (32, 544),
     };
-    let inputs: [_; M] = std::array::from_fn(|row| activations.row(first + row));
+    let blocks = activations.columns() / BLOCK_COLUMNS;
+    assert!(panel.len() == blocks * block_bytes && outputs.len() == M);
+    let inputs: [*const ActivationBlock; M] = std::array::from_fn(|row| activations.row(first + row).as_ptr());
+    let ones = _mm256_set1_epi16(1);
     let mut totals = [[_mm256_setzero_ps(); 2]; M];
-    for (index, block) in panel.chunks_exact(PANEL_ROWS * tensor_type.block_bytes()).enumerate() {
-        let values: [&[i8; BLOCK_COLUMNS]; M] = std::array::from_fn(|row| {
-            inputs[row].0[index * BLOCK_COLUMNS..]
-                .first_chunk()
-                .expect("a row holds whole blocks")
-        });
-        let groups = &block[header_bytes(tensor_type)..];
-        let sums = if KIND == 8 {
-            byte_sums::<M>(groups, &values)
-        } else {
-            nibble_sums::<M>(groups, &values)
-        };
-        let scales = halves(block, 0);
-        for row in 0..M {
-            let (scale, sum) = (inputs[row].1[index], inputs[row].2[index]);
-            let input_scale = _mm256_set1_ps(scale);
-            for side in 0..2 {
-                let mut integer = sums[row][side];
-                if KIND == 0 {
-                    integer = _mm256_sub_epi32(integer, _mm256_set1_epi32(8 * sum));
-                }
-                let scale_product = _mm256_mul_ps(scales[side], input_scale);
-                totals[row][side] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(integer), scale_product, totals[row][side]);
+    for index in 0..blocks {
+        // SAFETY: the panel and every row of activations hold `blocks` blocks.
+        unsafe {
+            let block = panel.as_ptr().add(index * block_bytes);
+            let groups = block.add(header);
+            for line in 0..block_bytes.div_ceil(64) {
+                _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(PREFETCH_BYTES + 64 * line).cast());
             }
-            if KIND == 1 {
-                let minimums = halves(block, 2 * PANEL_ROWS);
-                let weighted = _mm256_set1_ps(scale * sum as f32);
+            let inputs: [&ActivationBlock; M] = std::array::from_fn(|row| &*inputs[row].add(index));
+            let sums = if KIND == 8 {
+                byte_sums::<M>(groups, &inputs)
+            } else {
+                nibble_sums::<M>(groups, &inputs)
+            };
+            let scales = halves(block);
+            let minimums = if KIND == 1 { halves(block.add(32)) } else { scales };
+            for row in 0..M {
+                let input = inputs[row];
+                let scale = _mm256_set1_ps(input.scale);
                 for side in 0..2 {
-                    totals[row][side] = _mm256_fmadd_ps(minimums[side], weighted, totals[row][side]);
+                    let mut sum = sums[row][side];
+                    if KIND != 8 {
+                        sum = _mm256_madd_epi16(sum, ones);
+                    }
+                    if KIND == 0 {
+                        sum = _mm256_sub_epi32(sum, _mm256_slli_epi32::<3>(_mm256_set1_epi32(input.sum)));
+                    }
+                    let scale = _mm256_mul_ps(scales[side], scale);
+                    totals[row][side] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals[row][side]);
+                    if KIND == 1 {
+                        let weighted_sum = _mm256_set1_ps(input.weighted_sum);
+                        totals[row][side] = _mm256_fmadd_ps(minimums[side], weighted_sum, totals[row][side]);
+                    }
                 }
             }
         }
     }
     for (outputs, totals) in outputs.iter_mut().zip(&totals) {
-        let (low, high) = outputs.split_at_mut(8);
-        // SAFETY: each half is eight floats long.
+        // SAFETY: two times eight floats are there.
         unsafe {
-            _mm256_storeu_ps(low.as_mut_ptr(), totals[0]);
-            _mm256_storeu_ps(high.as_mut_ptr(), totals[1]);
+            _mm256_storeu_ps(outputs.as_mut_ptr(), totals[0]);
+            _mm256_storeu_ps(outputs.as_mut_ptr().add(8), totals[1]);
         }
     }
 }
 
-/// Sixteen half-precision numbers at a byte offset of a block.
+/// How far ahead of its use a block of weights is fetched: the processor's own prefetching stops at the end of a page.
+const PREFETCH_BYTES: usize = 4096;
+
+/// Sixteen half-precision numbers.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn halves(block: &[u8], at: usize) -> [__m256; 2] {
-    let bytes: &[u8; 32] = block[at..].first_chunk().expect("a block starts with its scales");
-    // SAFETY: 32 bytes are there.
+unsafe fn halves(block: *const u8) -> [__m256; 2] {
+    // SAFETY: the caller's block starts with 32 bytes of them.
     unsafe {
-        let pointer = bytes.as_ptr().cast();
+        let pointer = block.cast();
         [
             _mm256_cvtph_ps(_mm_loadu_si128(pointer)),
             _mm256_cvtph_ps(_mm_loadu_si128(pointer.add(1))),
@@ -116,11 +124,10 @@ fn halves(block: &[u8], at: usize) -> [__m256; 2] {
 /// The two halves of a 64-byte group: rows 0..8 and rows 8..16.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn group(groups: &[u8], index: usize) -> [__m256i; 2] {
-    let bytes: &[u8; 64] = groups[64 * index..].first_chunk().expect("a block holds whole groups");
-    // SAFETY: 64 bytes are there.
+unsafe fn group(groups: *const u8, index: usize) -> [__m256i; 2] {
+    // SAFETY: the caller's block holds the group.
     unsafe {
-        let pointer = bytes.as_ptr().cast();
+        let pointer = groups.add(64 * index).cast();
         [_mm256_loadu_si256(pointer), _mm256_loadu_si256(pointer.add(1))]
     }
 }
@@ -128,64 +135,100 @@ fn group(groups: &[u8], index: usize) -> [__m256i; 2] {
 /// Four activations, repeated for all eight rows of a register.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn four(values: &[i8; BLOCK_COLUMNS], at: usize) -> __m256i {
-    let bytes: &[i8; 4] = values[at..].first_chunk().expect("four values");
-    _mm256_set1_epi32(i32::from_le_bytes(bytes.map(|value| value as u8)))
+fn four(block: &ActivationBlock, at: usize) -> __m256i {
+    debug_assert!(at + 4 <= BLOCK_COLUMNS);
+    // SAFETY: a block holds 32 values.
+    _mm256_set1_epi32(unsafe { block.values.as_ptr().add(at).cast::<i32>().read_unaligned() })
 }
 
-/// Sums of one block with 4-bit weights. Sixteen-bit sums hold it: 8 × 2 × 15 × 127 = 30,480.
+/// Sums of one block with 4-bit weights, in pairs of columns. Sixteen-bit sums hold it: 8 × 2 × 15 × 127 = 30,480.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn nibble_sums<const M: usize>(groups: &[u8], values: &[&[i8; BLOCK_COLUMNS]; M]) -> [[__m256i; 2]; M] {
+unsafe fn nibble_sums<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [[__m256i; 2]; M] {
     let mask = _mm256_set1_epi8(15);
-    let mut pairs = [[_mm256_setzero_si256(); 2]; M];
+    let mut sums = [[_mm256_setzero_si256(); 2]; M];
     for index in 0..4 {
-        let bytes = group(groups, index);
+        // SAFETY: a block holds four groups.
+        let bytes = unsafe { group(groups, index) };
         let low = [_mm256_and_si256(bytes[0], mask), _mm256_and_si256(bytes[1], mask)];
         for row in 0..M {
-            let input = four(values[row], 8 * index);
+            let input = four(inputs[row], 8 * index);
             for side in 0..2 {
-                pairs[row][side] = _mm256_add_epi16(pairs[row][side], _mm256_maddubs_epi16(low[side], input));
+                sums[row][side] = _mm256_add_epi16(sums[row][side], _mm256_maddubs_epi16(low[side], input));
             }
         }
+        keep_order(&mut sums);
         let high = [
             _mm256_and_si256(_mm256_srli_epi16::<4>(bytes[0]), mask),
             _mm256_and_si256(_mm256_srli_epi16::<4>(bytes[1]), mask),
         ];
         for row in 0..M {
-            let input = four(values[row], 8 * index + 4);
+            let input = four(inputs[row], 8 * index + 4);
             for side in 0..2 {
-                pairs[row][side] = _mm256_add_epi16(pairs[row][side], _mm256_maddubs_epi16(high[side], input));
+                sums[row][side] = _mm256_add_epi16(sums[row][side], _mm256_maddubs_epi16(high[side], input));
             }
         }
+        keep_order(&mut sums);
     }
-    // A closure would not be compiled with this function's instructions, so `map` would call them one by one.
-    let ones = _mm256_set1_epi16(1);
-    for side in pairs.as_flattened_mut() {
-        *side = _mm256_madd_epi16(*side, ones);
-    }
-    pairs
+    sums
 }
 
 /// Sums of one block with 8-bit weights: magnitudes of the weights times activations that took over the weights' signs.
 /// A pair of products fits 16 bits: 2 × 128 × 127 = 32,512.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn byte_sums<const M: usize>(groups: &[u8], values: &[&[i8; BLOCK_COLUMNS]; M]) -> [[__m256i; 2]; M] {
+unsafe fn byte_sums<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [[__m256i; 2]; M] {
     let ones = _mm256_set1_epi16(1);
     let mut sums = [[_mm256_setzero_si256(); 2]; M];
     for index in 0..8 {
-        let weights = group(groups, index);
+        // SAFETY: a block holds eight groups.
+        let weights = unsafe { group(groups, index) };
         let magnitudes = [_mm256_abs_epi8(weights[0]), _mm256_abs_epi8(weights[1])];
         for row in 0..M {
-            let input = four(values[row], 4 * index);
+            let input = four(inputs[row], 4 * index);
             for side in 0..2 {
                 let pairs = _mm256_maddubs_epi16(magnitudes[side], _mm256_sign_epi8(input, weights[side]));
                 sums[row][side] = _mm256_add_epi32(sums[row][side], _mm256_madd_epi16(pairs, ones));
             }
         }
+        keep_order(&mut sums);
     }
     sums
+}
+
+/// No instruction, but the compiler has to have all sums ready in registers here. Left alone it computes one sum after the
+/// other and keeps the unpacked weights on the stack meanwhile.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn keep_order<const M: usize>(sums: &mut [[__m256i; 2]; M]) {
+    // SAFETY: no instruction.
+    unsafe {
+        match sums.as_flattened_mut() {
+            [a, b, c, d, e, f, g, h] => std::arch::asm!(
+                "/* {0}{1}{2}{3}{4}{5}{6}{7} */",
+                inout(ymm_reg) * a,
+                inout(ymm_reg) * b,
+                inout(ymm_reg) * c,
+                inout(ymm_reg) * d,
+                inout(ymm_reg) * e,
+                inout(ymm_reg) * f,
+                inout(ymm_reg) * g,
+                inout(ymm_reg) * h,
+                options(pure, nomem, nostack, preserves_flags)
+            ),
+            [a, b, c, d, e, f] => std::arch::asm!(
+                "/* {0}{1}{2}{3}{4}{5} */",
+                inout(ymm_reg) * a,
+                inout(ymm_reg) * b,
+                inout(ymm_reg) * c,
+                inout(ymm_reg) * d,
+                inout(ymm_reg) * e,
+                inout(ymm_reg) * f,
+                options(pure, nomem, nostack, preserves_flags)
+            ),
+            _ => {}
+        }
+    }
 }
 
 /// Sixteen rows of a float matrix times `outputs.len()` rows of `x`.
@@ -277,82 +320,54 @@ fn sum_of_eight(lanes: __m256) -> f32 {
     _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
 }
 
-/// Attention's loops. Only used on processors that have the instructions.
-pub(crate) struct Avx2Blocks;
+/// Eight floats of AVX2.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(__m256);
 
-impl BlockKernels for Avx2Blocks {
-    fn scores<const G: usize>(dim: usize, queries: &Rows<G>, keys: &[u16], scores: &mut [[f32; BLOCK]; G]) {
-        // SAFETY: whoever chose these kernels has looked at the processor.
-        unsafe { block_scores(dim, queries, keys, scores) }
+// SAFETY: only AVX2, FMA and F16C are used.
+unsafe impl Floats for Avx2 {
+    const LANES: usize = 8;
+    const FMA: bool = true;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the caller's promise, here and below.
+        Avx2(unsafe { _mm256_set1_ps(value) })
     }
 
-    fn add_values<const G: usize>(dim: usize, weights: &[[f32; BLOCK]; G], values: &[u16], sums: &mut Rows<G>) {
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
         // SAFETY: as above.
-        unsafe { add_block_values(dim, weights, values, sums) }
+        Avx2(unsafe { _mm256_loadu_ps(from) })
     }
 
-    fn exponentials(scores: &mut [f32], highest: f32) -> f32 {
-        #[target_feature(enable = "avx2,fma,f16c")]
-        fn avx2(scores: &mut [f32], highest: f32) -> f32 {
-            exponentials_body::<true>(scores, highest)
-        }
+    #[inline(always)]
+    unsafe fn load_halves(from: *const u16) -> Self {
         // SAFETY: as above.
-        unsafe { avx2(scores, highest) }
+        Avx2(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) })
     }
-}
 
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn eight_halves(halves: &[u16]) -> __m256 {
-    let halves: &[u16; 8] = halves.first_chunk().expect("heads are whole registers wide");
-    // SAFETY: eight halves are there.
-    _mm256_cvtph_ps(unsafe { _mm_loadu_si128(halves.as_ptr().cast()) })
-}
-
-#[target_feature(enable = "avx2,fma,f16c")]
-fn block_scores<const G: usize>(dim: usize, queries: &Rows<G>, keys: &[u16], scores: &mut [[f32; BLOCK]; G]) {
-    for (position, key) in keys.chunks_exact(dim).enumerate() {
-        let mut sums = [_mm256_setzero_ps(); G];
-        let mut at = 0;
-        while at < dim {
-            let key = eight_halves(&key[at..]);
-            for head in 0..G {
-                let query: &[f32; 8] = queries[head][at..]
-                    .first_chunk()
-                    .expect("rows are whole registers wide");
-                // SAFETY: eight floats are there.
-                sums[head] = _mm256_fmadd_ps(key, unsafe { _mm256_loadu_ps(query.as_ptr()) }, sums[head]);
-            }
-            at += 8;
-        }
-        for head in 0..G {
-            scores[head][position] = sum_of_eight(sums[head]);
-        }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as above.
+        unsafe { _mm256_storeu_ps(to, self.0) }
     }
-}
 
-/// Eight columns at a time stay in registers over all positions of the block.
-#[target_feature(enable = "avx2,fma,f16c")]
-fn add_block_values<const G: usize>(dim: usize, weights: &[[f32; BLOCK]; G], values: &[u16], sums: &mut Rows<G>) {
-    let mut at = 0;
-    while at < dim {
-        let mut lanes = [_mm256_setzero_ps(); G];
-        for (position, value) in values.chunks_exact(dim).enumerate() {
-            let value = eight_halves(&value[at..]);
-            for head in 0..G {
-                lanes[head] = _mm256_fmadd_ps(value, _mm256_set1_ps(weights[head][position]), lanes[head]);
-            }
-        }
-        for head in 0..G {
-            let sums: &mut [f32; 8] = sums[head][at..]
-                .first_chunk_mut()
-                .expect("rows are whole registers wide");
-            // SAFETY: eight floats are there.
-            unsafe {
-                let total = _mm256_add_ps(_mm256_loadu_ps(sums.as_ptr()), lanes[head]);
-                _mm256_storeu_ps(sums.as_mut_ptr(), total);
-            }
-        }
-        at += 8;
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        // SAFETY: as above.
+        Avx2(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        // SAFETY: as above.
+        Avx2(unsafe { _mm256_add_ps(self.0, b.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(at: *const u8) {
+        // SAFETY: a prefetch may have any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
 }
