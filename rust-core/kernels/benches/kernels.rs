@@ -84,7 +84,7 @@ fn stack(pool: &ThreadPool, tensor_type: TensorType, tokens: usize) {
     quantized[0].quantize(pool, &x[..tokens * 576], 576);
     quantized[1].quantize(pool, &x, 1536);
     let mut y = vec![0f32; tokens * 1536];
-    let repetitions = if tokens == 1 { 15 } else { 5 };
+    let repetitions = if tokens <= 4 { 25 } else { 9 };
     let seconds = time(repetitions, || {
         let mut at = 0;
         for _ in 0..LAYERS {

@@ -19,6 +19,8 @@ pub(crate) struct ActivationBlock {
     pub(crate) scale: f32,
     /// The sum of the quantised values.
     pub(crate) sum: i32,
+    /// `−4 × sum` as two 16-bit numbers: together they take Q4_0's offset of 8 off a sum of pairs.
+    pub(crate) offset: i32,
     /// The sum of the values: `scale × sum`.
     pub(crate) weighted_sum: f32,
     pub(crate) values: [i8; BLOCK_COLUMNS],
@@ -87,6 +89,8 @@ pub(crate) fn quantize_body(x: &[f32], blocks: &mut [ActivationBlock]) {
             total += rounded;
         }
         block.sum = total;
+        let half = (-4 * total) as u16;
+        block.offset = (u32::from(half) << 16 | u32::from(half)) as i32;
         block.weighted_sum = block.scale * total as f32;
     }
 }

@@ -20,7 +20,7 @@ pub use attention::{AttentionShape, HEAD_DIM_MAX, KV_BLOCK, Rotation, append_kv,
 pub use cpu::{Level, cpu_features};
 pub use elementwise::{rms_norm, swiglu};
 pub use float::{bf16_to_f32, f16_to_f32, f32_to_f16};
-pub use linear::{Input, Matrix, Product, multiply};
+pub use linear::{Input, Matrix, PRODUCTS_MAX, Product, multiply};
 pub use pool::{THREADS_MAX, ThreadPool};
 pub use tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, pack, unpack_row};
 

@@ -10,6 +10,9 @@ use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes};
 /// Rows of activations that one tile of a quantised product computes at once.
 pub(crate) const TILE: usize = 4;
 
+/// The most products of one section.
+pub const PRODUCTS_MAX: usize = 4;
+
 /// A weight matrix in our order (see [`TensorType`]), borrowed from wherever it lies.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
@@ -82,7 +85,8 @@ pub struct Product<'a> {
     pub y: &'a mut [f32],
 }
 
-/// Computes products of one input in one parallel section.
+/// Computes at most [`PRODUCTS_MAX`] products of one input in one parallel section. A row's result depends on nothing but
+/// the row: not on the rows beside it, nor on the number of threads.
 ///
 /// # Panics
 /// When a shape does not fit: the callers have checked them.
@@ -119,11 +123,16 @@ pub(crate) fn multiply_at(level: Level, pool: &ThreadPool, input: Input<'_>, pro
     } else {
         panels.div_ceil(pool.threads() * 4).max(1)
     };
-    let jobs: Vec<Job<'_>> = products.iter_mut().map(Job::new).collect();
+    assert!(products.len() <= PRODUCTS_MAX, "products of a section");
+    // On the stack: this runs a hundred times a token.
+    let mut jobs = [const { None }; PRODUCTS_MAX];
+    for (job, product) in jobs.iter_mut().zip(products) {
+        *job = Some(Job::new(product));
+    }
     pool.run(panels.div_ceil(panels_per_task), &|task| {
         let (mut start, end) = (task * panels_per_task, panels.min((task + 1) * panels_per_task));
         let mut before = 0;
-        for job in &jobs {
+        for job in jobs.iter().flatten() {
             let own = job.weights.panels();
             while start < end && start < before + own {
                 compute_panel(level, input, rows, job, start - before);

@@ -463,3 +463,111 @@ fn attention_agrees_with_plain_arithmetic() {
         check_attention(heads, kv_heads, head_dim, pairs, threads);
     }
 }
+
+#[test]
+fn a_row_of_a_batch_equals_the_row_alone() {
+    let mut numbers = Numbers(23);
+    let (rows, columns, tokens) = (40, 96, 11);
+    for tensor_type in TensorType::ALL {
+        let ggml = numbers.ggml(tensor_type, rows, columns);
+        let mut packed = vec![0; tensor_type.packed_bytes(rows, columns).unwrap()];
+        pack(tensor_type, rows, columns, &ggml, &mut packed);
+        let weights = Matrix::new(tensor_type, rows, columns, &packed).unwrap();
+        let x = numbers.many(tokens * columns);
+        for level in Level::available() {
+            let run = |threads: usize, x: &[f32]| {
+                let pool = ThreadPool::new(threads).unwrap();
+                let mut quantized = Activations::default();
+                quantized.quantize(&pool, x, columns);
+                let mut y = vec![f32::NAN; x.len() / columns * rows];
+                let product = Product {
+                    weights,
+                    residual: None,
+                    y: &mut y,
+                };
+                let input = Input {
+                    x,
+                    quantized: &quantized,
+                };
+                multiply_at(level, &pool, input, &mut [product]);
+                y
+            };
+            let alone: Vec<f32> = x.chunks_exact(columns).flat_map(|x| run(1, x)).collect();
+            for (threads, first) in [(1, 0), (2, 0), (3, 5)] {
+                let batch = run(threads, &x[first * columns..]);
+                assert_eq!(batch, alone[first * rows..], "{tensor_type} {}", level.name());
+            }
+        }
+    }
+}
+
+/// Attention of all rows in runs of the given lengths; every way of cutting gives the same bits.
+fn attention_in_runs(shape: AttentionShape, threads: usize, runs: &[usize], qkv: [&[f32]; 3]) -> Vec<f32> {
+    let (width, kv_width) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
+    let pool = ThreadPool::new(threads).unwrap();
+    // What was never written may be anything, NaN included.
+    let (mut keys, mut values) = (
+        vec![0xffffu16; shape.cache_values()],
+        vec![0xffffu16; shape.cache_values()],
+    );
+    let (mut y, mut scratch, mut position) = (Vec::new(), Vec::new(), 0);
+    for rows in runs {
+        let range = |width: usize| position * width..(position + rows) * width;
+        let angles: Vec<f32> = range(4)
+            .map(|index| (index / 4) as f32 * 0.3 + (index % 4) as f32)
+            .collect();
+        let (cosines, sines): (Vec<f32>, Vec<f32>) = angles.iter().map(|angle| (angle.cos(), angle.sin())).unzip();
+        let rotation = Rotation {
+            pairs: 4,
+            cosines: &cosines,
+            sines: &sines,
+        };
+        let (mut q, mut k) = (qkv[0][range(width)].to_vec(), qkv[1][range(kv_width)].to_vec());
+        let v = &qkv[2][range(kv_width)];
+        append_kv(shape, position, rotation, &mut k, v, &mut keys, &mut values);
+        let mut part = vec![0.0; q.len()];
+        attend(
+            &pool,
+            shape,
+            position,
+            0.4,
+            rotation,
+            &mut q,
+            &keys,
+            &values,
+            &mut part,
+            &mut scratch,
+        );
+        y.extend(part);
+        position += rows;
+    }
+    y
+}
+
+#[test]
+fn attention_of_a_row_depends_on_nothing_but_the_row() {
+    for (heads, kv_heads, head_dim) in [(9, 3, 16), (4, 1, 8), (2, 2, 24)] {
+        // More than one span of positions, and not a whole block.
+        let total = 1_100;
+        let shape = AttentionShape {
+            heads,
+            kv_heads,
+            head_dim,
+            capacity: 1_152,
+        };
+        let mut numbers = Numbers(31);
+        let q = numbers.many(total * heads * head_dim);
+        let k = numbers.many(total * kv_heads * head_dim);
+        let v = numbers.many(total * kv_heads * head_dim);
+        let alone = attention_in_runs(shape, 1, &vec![1; total], [&q, &k, &v]);
+        assert!(alone.iter().all(|value| value.is_finite()));
+        for (threads, runs) in [
+            (2, vec![1; total]),
+            (1, vec![total]),
+            (3, vec![1, 2, 3, 64, 130, 400, 500]),
+        ] {
+            let batch = attention_in_runs(shape, threads, &runs, [&q, &k, &v]);
+            assert!(batch == alone, "{heads}/{kv_heads} × {head_dim}, {threads} threads");
+        }
+    }
+}

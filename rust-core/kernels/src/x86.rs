@@ -63,14 +63,16 @@ fn rows<const KIND: u8, const M: usize>(
         unsafe {
             let block = panel.as_ptr().add(index * block_bytes);
             let groups = block.add(header);
-            for line in 0..block_bytes.div_ceil(64) {
-                _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(PREFETCH_BYTES + 64 * line).cast());
+            if first == 0 {
+                for line in 0..block_bytes.div_ceil(64) {
+                    _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(PREFETCH_BYTES + 64 * line).cast());
+                }
             }
             let inputs: [&ActivationBlock; M] = std::array::from_fn(|row| &*inputs[row].add(index));
             let sums = if KIND == 8 {
                 byte_sums::<M>(groups, &inputs)
             } else {
-                nibble_sums::<M>(groups, &inputs)
+                nibble_sums::<KIND, M>(groups, &inputs)
             };
             let scales = halves(block);
             let minimums = if KIND == 1 { halves(block.add(32)) } else { scales };
@@ -81,9 +83,6 @@ fn rows<const KIND: u8, const M: usize>(
                     let mut sum = sums[row][side];
                     if KIND != 8 {
                         sum = _mm256_madd_epi16(sum, ones);
-                    }
-                    if KIND == 0 {
-                        sum = _mm256_sub_epi32(sum, _mm256_slli_epi32::<3>(_mm256_set1_epi32(input.sum)));
                     }
                     let scale = _mm256_mul_ps(scales[side], scale);
                     totals[row][side] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals[row][side]);
@@ -141,36 +140,59 @@ fn four(block: &ActivationBlock, at: usize) -> __m256i {
     _mm256_set1_epi32(unsafe { block.values.as_ptr().add(at).cast::<i32>().read_unaligned() })
 }
 
-/// Sums of one block with 4-bit weights, in pairs of columns. Sixteen-bit sums hold it: 8 × 2 × 15 × 127 = 30,480.
+/// Sums of one block with 4-bit weights, in pairs of columns. Sixteen-bit sums hold it: 8 × 2 × 15 × 127 = 30,480, and that
+/// is the bound with Q4_0's offset as the first summand, too.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn nibble_sums<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [[__m256i; 2]; M] {
-    let mask = _mm256_set1_epi8(15);
+unsafe fn nibble_sums<const KIND: u8, const M: usize>(
+    groups: *const u8,
+    inputs: &[&ActivationBlock; M],
+) -> [[__m256i; 2]; M] {
     let mut sums = [[_mm256_setzero_si256(); 2]; M];
-    for index in 0..4 {
-        // SAFETY: a block holds four groups.
-        let bytes = unsafe { group(groups, index) };
-        let low = [_mm256_and_si256(bytes[0], mask), _mm256_and_si256(bytes[1], mask)];
+    if KIND == 0 {
         for row in 0..M {
-            let input = four(inputs[row], 8 * index);
-            for side in 0..2 {
-                sums[row][side] = _mm256_add_epi16(sums[row][side], _mm256_maddubs_epi16(low[side], input));
-            }
+            sums[row] = [_mm256_set1_epi32(inputs[row].offset); 2];
         }
-        keep_order(&mut sums);
-        let high = [
-            _mm256_and_si256(_mm256_srli_epi16::<4>(bytes[0]), mask),
-            _mm256_and_si256(_mm256_srli_epi16::<4>(bytes[1]), mask),
-        ];
-        for row in 0..M {
-            let input = four(inputs[row], 8 * index + 4);
-            for side in 0..2 {
-                sums[row][side] = _mm256_add_epi16(sums[row][side], _mm256_maddubs_epi16(high[side], input));
-            }
-        }
-        keep_order(&mut sums);
+    }
+    // SAFETY: a block holds four groups.
+    unsafe {
+        nibble_group::<0, M>(groups, inputs, &mut sums);
+        nibble_group::<1, M>(groups, inputs, &mut sums);
+        nibble_group::<2, M>(groups, inputs, &mut sums);
+        nibble_group::<3, M>(groups, inputs, &mut sums);
     }
     sums
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn nibble_group<const INDEX: usize, const M: usize>(
+    groups: *const u8,
+    inputs: &[&ActivationBlock; M],
+    sums: &mut [[__m256i; 2]; M],
+) {
+    let mask = _mm256_set1_epi8(15);
+    // SAFETY: the caller's block holds the group.
+    let bytes = unsafe { group(groups, INDEX) };
+    let low = [_mm256_and_si256(bytes[0], mask), _mm256_and_si256(bytes[1], mask)];
+    for row in 0..M {
+        let input = four(inputs[row], 8 * INDEX);
+        for side in 0..2 {
+            sums[row][side] = _mm256_add_epi16(sums[row][side], _mm256_maddubs_epi16(low[side], input));
+        }
+    }
+    keep_order(sums);
+    let high = [
+        _mm256_and_si256(_mm256_srli_epi16::<4>(bytes[0]), mask),
+        _mm256_and_si256(_mm256_srli_epi16::<4>(bytes[1]), mask),
+    ];
+    for row in 0..M {
+        let input = four(inputs[row], 8 * INDEX + 4);
+        for side in 0..2 {
+            sums[row][side] = _mm256_add_epi16(sums[row][side], _mm256_maddubs_epi16(high[side], input));
+        }
+    }
+    keep_order(sums);
 }
 
 /// Sums of one block with 8-bit weights: magnitudes of the weights times activations that took over the weights' signs.
