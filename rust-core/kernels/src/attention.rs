@@ -4,6 +4,7 @@
 //! lie in a row. Keys lie in blocks of [`KV_BLOCK`] positions, and in a block column by column: one register takes the same
 //! column of several positions, so that scores need no sums across a register.
 
+use crate::cpu::Level;
 use crate::elementwise::{exp, rotate_body};
 use crate::float::f32_to_f16;
 use crate::pool::ThreadPool;
@@ -127,6 +128,35 @@ pub fn attend(
     y: &mut [f32],
     scratch: &mut Vec<f32>,
 ) {
+    attend_at(
+        Level::best(),
+        pool,
+        shape,
+        position,
+        scale,
+        rotation,
+        q,
+        keys,
+        values,
+        y,
+        scratch,
+    );
+}
+
+#[allow(clippy::too_many_arguments, reason = "as above")]
+pub(crate) fn attend_at(
+    level: Level,
+    pool: &ThreadPool,
+    shape: AttentionShape,
+    position: usize,
+    scale: f32,
+    rotation: Rotation<'_>,
+    q: &mut [f32],
+    keys: &[u16],
+    values: &[u16],
+    y: &mut [f32],
+    scratch: &mut Vec<f32>,
+) {
     let (dim, width) = (shape.head_dim, shape.heads * shape.head_dim);
     assert!(shape.is_supported() && q.len() == y.len() && q.len().is_multiple_of(width));
     assert!(shape.capacity.is_multiple_of(KV_BLOCK));
@@ -159,7 +189,7 @@ pub fn attend(
             let (span, tile) = (task % spans, task / spans);
             let tile = work.tile(tile % shape.kv_heads, tile / shape.kv_heads);
             let mut partial = Partial::empty();
-            crate::dispatch::attend_span(&work, &tile, span, &mut partial);
+            crate::dispatch::attend_span(level, &work, &tile, span, &mut partial);
             for query in 0..tile.count {
                 let at = (span * shape.heads + tile.head(&work, query)) * (dim + 2);
                 // SAFETY: a span of a head belongs to one task.
@@ -186,7 +216,7 @@ pub fn attend(
             let mut whole = Partial::empty();
             for span in 0..tile.seen.div_ceil(SPAN) {
                 let mut partial = Partial::empty();
-                crate::dispatch::attend_span(&work, &tile, span, &mut partial);
+                crate::dispatch::attend_span(level, &work, &tile, span, &mut partial);
                 let mut merged = [0f32; HEAD_DIM_MAX + 2];
                 for query in 0..tile.count {
                     partial.write(query, &mut merged[..dim + 2]);
@@ -213,6 +243,12 @@ pub(crate) struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Whether heads fill registers of so many lanes.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn fits(&self, lanes: usize) -> bool {
+        self.shape.head_dim.is_multiple_of(lanes)
+    }
+
     /// Query heads of one key/value head.
     fn group(&self) -> usize {
         self.shape.heads / self.shape.kv_heads

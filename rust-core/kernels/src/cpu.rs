@@ -2,31 +2,93 @@
 
 use std::sync::OnceLock;
 
-/// A set of instructions that kernels are compiled for.
+use crate::linear::TILE;
+
+/// A set of instructions that kernels are written for, from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// The target's baseline: x86-64, or armv8.0 with NEON.
+    /// The target's baseline, left to the compiler.
     Portable,
     /// x86 with AVX2, FMA and F16C.
+    #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// x86 with AVX-512 (F, BW, VL) and its dot products of bytes (VNNI).
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// 64-bit ARM: NEON as every such processor has it.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// NEON with dot products of bytes (`sdot`).
+    #[cfg(target_arch = "aarch64")]
+    DotProd,
+    /// NEON with dot products and matrix products of bytes (`smmla`).
+    #[cfg(target_arch = "aarch64")]
+    I8mm,
 }
 
 impl Level {
+    /// Every level of this architecture.
+    const ALL: &'static [Level] = &[
+        Level::Portable,
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2,
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512,
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon,
+        #[cfg(target_arch = "aarch64")]
+        Level::DotProd,
+        #[cfg(target_arch = "aarch64")]
+        Level::I8mm,
+    ];
+
     /// The name shown to people.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Level::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
             Level::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => "avx512-vnni",
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => "neon",
+            #[cfg(target_arch = "aarch64")]
+            Level::DotProd => "neon-dotprod",
+            #[cfg(target_arch = "aarch64")]
+            Level::I8mm => "neon-i8mm",
+        }
+    }
+
+    /// Whether this processor, and the system on it, can run the level.
+    fn is_supported(self) -> bool {
+        macro_rules! has {
+            ($detect:ident: $($name:tt)*) => { true $(&& std::arch::$detect!($name))* };
+        }
+        match self {
+            Level::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => has!(is_x86_feature_detected: "avx2" "fma" "f16c"),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => {
+                has!(is_x86_feature_detected: "avx2" "fma" "f16c" "avx512f" "avx512bw" "avx512vl" "avx512vnni")
+            }
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => true,
+            #[cfg(target_arch = "aarch64")]
+            Level::DotProd => has!(is_aarch64_feature_detected: "dotprod"),
+            #[cfg(target_arch = "aarch64")]
+            Level::I8mm => has!(is_aarch64_feature_detected: "dotprod" "i8mm"),
         }
     }
 
     /// Every level that this processor can run, the best last.
     #[must_use]
     pub fn available() -> Vec<Level> {
-        [Level::Portable, Level::Avx2]
-            .into_iter()
-            .filter(|level| *level <= Level::best())
+        Level::ALL
+            .iter()
+            .copied()
+            .filter(|level| level.is_supported())
             .collect()
     }
 
@@ -34,13 +96,16 @@ impl Level {
     #[must_use]
     pub fn best() -> Level {
         static BEST: OnceLock<Level> = OnceLock::new();
-        *BEST.get_or_init(|| {
+        *BEST.get_or_init(|| *Level::available().last().expect("the portable level is always there"))
+    }
+
+    /// Rows of activations that one tile of a quantised product takes.
+    pub(crate) fn tile_rows(self) -> usize {
+        match self {
             #[cfg(target_arch = "x86_64")]
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
-                return Level::Avx2;
-            }
-            Level::Portable
-        })
+            Level::Avx512 => TILE,
+            _ => 4,
+        }
     }
 }
 

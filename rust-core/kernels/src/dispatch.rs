@@ -8,6 +8,8 @@ use crate::elementwise::{rms_norm_body, swiglu_body};
 use crate::linear::{FloatTile, float_tile_body, quantized_tile_body};
 use crate::simd::Portable;
 use crate::tensor_type::{PANEL_ROWS, TensorType};
+#[cfg(target_arch = "x86_64")]
+use crate::x86;
 
 /// Fused multiply-add belongs to the baseline of 64-bit ARM.
 pub(crate) const BASELINE_FMA: bool = cfg!(target_arch = "aarch64");
@@ -36,18 +38,22 @@ pub(crate) fn quantized_tile(
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
     match level {
+        Level::Portable => quantized_tile_body(tensor_type, panel, activations, first, outputs),
+        // SAFETY: a level is only chosen when the processor has its instructions, here and below.
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a level is only chosen when the processor has its instructions.
-        Level::Avx2 => unsafe { crate::x86::quantized_tile(tensor_type, panel, activations, first, outputs) },
-        _ => quantized_tile_body(tensor_type, panel, activations, first, outputs),
+        Level::Avx2 => unsafe { x86::avx2::quantized_tile(tensor_type, panel, activations, first, outputs) },
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => unsafe { x86::avx512::quantized_tile(tensor_type, panel, activations, first, outputs) },
+        #[cfg(target_arch = "aarch64")]
+        _ => unsafe { crate::arm::tiles::quantized_tile(level, tensor_type, panel, activations, first, outputs) },
     }
 }
 
 pub(crate) fn float_tile(level: Level, tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
     match level {
+        // SAFETY: as above; AVX-512 comes with AVX2.
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a level is only chosen when the processor has its instructions.
-        Level::Avx2 => unsafe { crate::x86::float_tile(tile, x, outputs) },
+        Level::Avx2 | Level::Avx512 => unsafe { x86::avx2::float_tile(tile, x, outputs) },
         _ => float_tile_body::<BASELINE_FMA>(tile, x, outputs),
     }
 }
@@ -98,19 +104,32 @@ pub(crate) fn to_halves(floats: &[f32], halves: &mut [u16]) {
 }
 
 /// The softmax of one tile of queries over one span of positions.
-pub(crate) fn attend_span(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
+pub(crate) fn attend_span(level: Level, work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx2,fma,f16c")]
         fn avx2(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
-            // SAFETY: this function is compiled for the instructions.
-            unsafe { attention::attend_span::<crate::x86::Avx2>(work, tile, span, partial) }
+            // SAFETY: this function is compiled for the instructions, as is the next.
+            unsafe { attention::attend_span::<x86::avx2::Eight>(work, tile, span, partial) }
         }
-        if Level::best() >= Level::Avx2 {
-            // SAFETY: the processor has the level's instructions.
-            return unsafe { avx2(work, tile, span, partial) };
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
+        fn avx512(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
+            // SAFETY: as above.
+            unsafe { attention::attend_span::<x86::avx512::Sixteen>(work, tile, span, partial) }
+        }
+        // SAFETY: the processor has the level's instructions.
+        match level {
+            Level::Avx512 if work.fits(16) => return unsafe { avx512(work, tile, span, partial) },
+            Level::Avx2 | Level::Avx512 => return unsafe { avx2(work, tile, span, partial) },
+            Level::Portable => {}
         }
     }
+    #[cfg(target_arch = "aarch64")]
+    if level >= Level::Neon {
+        // SAFETY: NEON belongs to the baseline.
+        return unsafe { attention::attend_span::<crate::arm::neon::Eight>(work, tile, span, partial) };
+    }
+    let _ = level;
     // SAFETY: it needs no special instructions.
     unsafe { attention::attend_span::<Portable>(work, tile, span, partial) }
 }

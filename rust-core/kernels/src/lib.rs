@@ -1,7 +1,14 @@
 //! Arithmetic of the engine: quantised matrix products, attention, norms and activations, chosen per CPU at run time.
 //! No files, no threads but the pool's own, no knowledge of models.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "tiles are small matrices of registers: loops by index show what is multiplied with what"
+)]
+
 mod activations;
+#[cfg(target_arch = "aarch64")]
+mod arm;
 mod attention;
 mod cpu;
 mod dispatch;

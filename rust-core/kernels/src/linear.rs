@@ -7,8 +7,8 @@ use crate::pool::ThreadPool;
 use crate::shared::SharedMut;
 use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes};
 
-/// Rows of activations that one tile of a quantised product computes at once.
-pub(crate) const TILE: usize = 4;
+/// The most rows of activations that a tile computes at once.
+pub(crate) const TILE: usize = 8;
 
 /// The most products of one section.
 pub const PRODUCTS_MAX: usize = 4;
@@ -180,7 +180,7 @@ impl<'a> Job<'a> {
 fn compute_panel(level: Level, input: Input<'_>, rows: usize, job: &Job<'_>, panel: usize) {
     let mut row = 0;
     while row < rows {
-        let count = TILE.min(rows - row);
+        let count = level.tile_rows().min(rows - row);
         let mut outputs = [[0f32; PANEL_ROWS]; TILE];
         if job.weights.tensor_type.is_quantized() {
             let bytes = PANEL_ROWS * job.weights.columns / BLOCK_COLUMNS * job.weights.tensor_type.block_bytes();

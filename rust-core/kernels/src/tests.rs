@@ -1,10 +1,11 @@
 //! Every kernel at every level this processor has, against plain arithmetic in f64.
 #![allow(clippy::unwrap_used)]
 
+use crate::attention::attend_at;
 use crate::linear::multiply_at;
 use crate::{
     Activations, AttentionShape, Input, KV_BLOCK, Level, Matrix, Product, Rotation, TensorType, ThreadPool, append_kv,
-    attend, f16_to_f32, f32_to_f16, pack, rms_norm, swiglu, unpack_row,
+    f16_to_f32, f32_to_f16, pack, rms_norm, swiglu, unpack_row,
 };
 
 /// A fixed sequence of numbers in -1..1.
@@ -350,7 +351,7 @@ fn the_exponential_is_accurate_and_bounded() {
 }
 
 /// Attention row by row over a cache filled in two runs, against f64 with keys and values rounded to half precision.
-fn check_attention(heads: usize, kv_heads: usize, head_dim: usize, pairs: usize, threads: usize) {
+fn check_attention(level: Level, heads: usize, kv_heads: usize, head_dim: usize, pairs: usize, threads: usize) {
     let mut numbers = Numbers(heads as u64);
     let (first, second) = (70usize, 3usize);
     let shape = AttentionShape {
@@ -397,7 +398,8 @@ fn check_attention(heads: usize, kv_heads: usize, head_dim: usize, pairs: usize,
         );
         let own = range.start * heads * head_dim..range.end * heads * head_dim;
         let y = &mut found[own.clone()];
-        attend(
+        attend_at(
+            level,
             &pool,
             shape,
             range.start,
@@ -444,7 +446,7 @@ fn check_attention(heads: usize, kv_heads: usize, head_dim: usize, pairs: usize,
         }
     }
     assert_close(
-        &format!("attention {heads}/{kv_heads} × {head_dim}"),
+        &format!("attention {heads}/{kv_heads} × {head_dim}, {}", level.name()),
         &found,
         &expected,
         3e-4,
@@ -460,7 +462,9 @@ fn attention_agrees_with_plain_arithmetic() {
         (5, 1, 40, 12, 3),
         (2, 1, 256, 128, 1),
     ] {
-        check_attention(heads, kv_heads, head_dim, pairs, threads);
+        for level in Level::available() {
+            check_attention(level, heads, kv_heads, head_dim, pairs, threads);
+        }
     }
 }
 
@@ -502,7 +506,13 @@ fn a_row_of_a_batch_equals_the_row_alone() {
 }
 
 /// Attention of all rows in runs of the given lengths; every way of cutting gives the same bits.
-fn attention_in_runs(shape: AttentionShape, threads: usize, runs: &[usize], qkv: [&[f32]; 3]) -> Vec<f32> {
+fn attention_in_runs(
+    level: Level,
+    shape: AttentionShape,
+    threads: usize,
+    runs: &[usize],
+    qkv: [&[f32]; 3],
+) -> Vec<f32> {
     let (width, kv_width) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
     let pool = ThreadPool::new(threads).unwrap();
     // What was never written may be anything, NaN included.
@@ -526,7 +536,8 @@ fn attention_in_runs(shape: AttentionShape, threads: usize, runs: &[usize], qkv:
         let v = &qkv[2][range(kv_width)];
         append_kv(shape, position, rotation, &mut k, v, &mut keys, &mut values);
         let mut part = vec![0.0; q.len()];
-        attend(
+        attend_at(
+            level,
             &pool,
             shape,
             position,
@@ -559,15 +570,21 @@ fn attention_of_a_row_depends_on_nothing_but_the_row() {
         let q = numbers.many(total * heads * head_dim);
         let k = numbers.many(total * kv_heads * head_dim);
         let v = numbers.many(total * kv_heads * head_dim);
-        let alone = attention_in_runs(shape, 1, &vec![1; total], [&q, &k, &v]);
-        assert!(alone.iter().all(|value| value.is_finite()));
-        for (threads, runs) in [
-            (2, vec![1; total]),
-            (1, vec![total]),
-            (3, vec![1, 2, 3, 64, 130, 400, 500]),
-        ] {
-            let batch = attention_in_runs(shape, threads, &runs, [&q, &k, &v]);
-            assert!(batch == alone, "{heads}/{kv_heads} × {head_dim}, {threads} threads");
+        for level in Level::available() {
+            let alone = attention_in_runs(level, shape, 1, &vec![1; total], [&q, &k, &v]);
+            assert!(alone.iter().all(|value| value.is_finite()));
+            for (threads, runs) in [
+                (2, vec![1; total]),
+                (1, vec![total]),
+                (3, vec![1, 2, 3, 64, 130, 400, 500]),
+            ] {
+                let batch = attention_in_runs(level, shape, threads, &runs, [&q, &k, &v]);
+                assert!(
+                    batch == alone,
+                    "{heads}/{kv_heads} × {head_dim}, {threads} threads, {}",
+                    level.name()
+                );
+            }
         }
     }
 }

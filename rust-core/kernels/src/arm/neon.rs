@@ -1,0 +1,109 @@
+//! Registers of floats on NEON, and the few instructions that Rust has no stable function for.
+
+use std::arch::aarch64::*;
+use std::arch::asm;
+
+use crate::simd::Floats;
+
+/// Eight floats in two registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Eight(float32x4_t, float32x4_t);
+
+// SAFETY: only NEON is used, which belongs to the target's baseline.
+unsafe impl Floats for Eight {
+    const LANES: usize = 8;
+    const FMA: bool = true;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: NEON belongs to the baseline, here and below.
+        let value = unsafe { vdupq_n_f32(value) };
+        Eight(value, value)
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Eight(vld1q_f32(from), vld1q_f32(from.add(4))) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves(from: *const u16) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (low, high) = floats(vld1q_u16(from));
+            Eight(low, high)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            vst1q_f32(to, self.0);
+            vst1q_f32(to.add(4), self.1);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { Eight(vfmaq_f32(c.0, self.0, b.0), vfmaq_f32(c.1, self.1, b.1)) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        // SAFETY: as above.
+        unsafe { Eight(vaddq_f32(self.0, b.0), vaddq_f32(self.1, b.1)) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(at: *const u8) {
+        prefetch(at);
+    }
+}
+
+/// Asks for the cache line at an address that need not be valid.
+#[inline(always)]
+pub(crate) fn prefetch(at: *const u8) {
+    // SAFETY: a prefetch may have any address.
+    unsafe { asm!("prfm pldl1strm, [{0}]", in(reg) at, options(readonly, nostack, preserves_flags)) };
+}
+
+/// Eight half-precision numbers as floats, exact.
+#[inline(always)]
+pub(crate) fn floats(halves: uint16x8_t) -> (float32x4_t, float32x4_t) {
+    let (low, high);
+    // SAFETY: both instructions belong to the baseline.
+    unsafe {
+        asm!("fcvtl {0:v}.4s, {1:v}.4h", out(vreg) low, in(vreg) halves, options(pure, nomem, nostack, preserves_flags));
+        asm!("fcvtl2 {0:v}.4s, {1:v}.8h", out(vreg) high, in(vreg) halves, options(pure, nomem, nostack, preserves_flags));
+    }
+    (low, high)
+}
+
+/// Adds to each lane the dot product of four signed bytes of `a` with the four bytes of lane `LANE` of `b`.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+pub(crate) fn dot<const LANE: i32>(sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
+    let mut sum = sum;
+    // SAFETY: the function is only compiled into code for processors that have the instruction.
+    unsafe {
+        asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.4b[{3}]", inout(vreg) sum, in(vreg) a, in(vreg) b, const LANE,
+             options(pure, nomem, nostack, preserves_flags));
+    }
+    sum
+}
+
+/// Adds the product of two rows of eight signed bytes with two columns of eight: `[a0·b0, a0·b1, a1·b0, a1·b1]`.
+#[inline]
+#[target_feature(enable = "neon,i8mm")]
+pub(crate) fn matrix(sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
+    let mut sum = sum;
+    // SAFETY: as above.
+    unsafe {
+        asm!("smmla {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) sum, in(vreg) a, in(vreg) b,
+             options(pure, nomem, nostack, preserves_flags));
+    }
+    sum
+}

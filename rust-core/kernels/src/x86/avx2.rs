@@ -1,0 +1,394 @@
+//! AVX2: tiles of matrix products (16 rows of weights times up to four rows of activations) and registers of eight floats.
+
+use std::arch::x86_64::*;
+
+use super::PREFETCH_BYTES;
+use crate::activations::{ActivationBlock, Activations};
+
+use crate::linear::FloatTile;
+use crate::simd::Floats;
+use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType};
+
+/// The panel of a quantised matrix times `outputs.len()` rows from `first` on.
+///
+/// # Safety
+/// The processor must have AVX2, FMA and F16C.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn quantized_tile(
+    tensor_type: TensorType,
+    panel: &[u8],
+    activations: &Activations,
+    first: usize,
+    outputs: &mut [[f32; PANEL_ROWS]],
+) {
+    assert_eq!(
+        panel.len(),
+        PANEL_ROWS * activations.columns() / BLOCK_COLUMNS * tensor_type.block_bytes()
+    );
+    match (tensor_type, outputs.len()) {
+        (TensorType::Q4_0, 4) => rows::<0, 4>(panel, activations, first, outputs),
+        (TensorType::Q4_0, 3) => rows::<0, 3>(panel, activations, first, outputs),
+        (TensorType::Q4_0, 2) => rows::<0, 2>(panel, activations, first, outputs),
+        (TensorType::Q4_0, _) => rows::<0, 1>(panel, activations, first, outputs),
+        (TensorType::Q4_1, 4) => rows::<1, 4>(panel, activations, first, outputs),
+        (TensorType::Q4_1, 3) => rows::<1, 3>(panel, activations, first, outputs),
+        (TensorType::Q4_1, 2) => rows::<1, 2>(panel, activations, first, outputs),
+        (TensorType::Q4_1, _) => rows::<1, 1>(panel, activations, first, outputs),
+        (_, 4) => rows::<8, 4>(panel, activations, first, outputs),
+        (_, 3) => rows::<8, 3>(panel, activations, first, outputs),
+        (_, 2) => rows::<8, 2>(panel, activations, first, outputs),
+        (_, _) => rows::<8, 1>(panel, activations, first, outputs),
+    }
+}
+
+/// `KIND` is 0 for Q4_0, 1 for Q4_1, 8 for Q8_0; `M` rows of activations.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn rows<const KIND: u8, const M: usize>(
+    panel: &[u8],
+    activations: &Activations,
+    first: usize,
+    outputs: &mut [[f32; PANEL_ROWS]],
+) {
+    const { assert!(M >= 1 && M <= 4) };
+    let (header, block_bytes) = match KIND {
+        0 => (32, 288),
+        1 => (64, 320),
+        _ => (32, 544),
+    };
+    let blocks = activations.columns() / BLOCK_COLUMNS;
+    assert!(panel.len() == blocks * block_bytes && outputs.len() == M);
+    let inputs: [*const ActivationBlock; M] = std::array::from_fn(|row| activations.row(first + row).as_ptr());
+    let ones = _mm256_set1_epi16(1);
+    let mut totals = [[_mm256_setzero_ps(); 2]; M];
+    for index in 0..blocks {
+        // SAFETY: the panel and every row of activations hold `blocks` blocks.
+        unsafe {
+            let block = panel.as_ptr().add(index * block_bytes);
+            let groups = block.add(header);
+            if first == 0 {
+                for line in 0..block_bytes.div_ceil(64) {
+                    _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(PREFETCH_BYTES + 64 * line).cast());
+                }
+            }
+            let inputs: [&ActivationBlock; M] = std::array::from_fn(|row| &*inputs[row].add(index));
+            let sums = if KIND == 8 {
+                byte_sums::<M>(groups, &inputs)
+            } else {
+                nibble_sums::<KIND, M>(groups, &inputs)
+            };
+            let scales = halves(block);
+            let minimums = if KIND == 1 { halves(block.add(32)) } else { scales };
+            for row in 0..M {
+                let input = inputs[row];
+                let scale = _mm256_set1_ps(input.scale);
+                for side in 0..2 {
+                    let mut sum = sums[row][side];
+                    if KIND != 8 {
+                        sum = _mm256_madd_epi16(sum, ones);
+                    }
+                    let scale = _mm256_mul_ps(scales[side], scale);
+                    totals[row][side] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals[row][side]);
+                    if KIND == 1 {
+                        let weighted_sum = _mm256_set1_ps(input.weighted_sum);
+                        totals[row][side] = _mm256_fmadd_ps(minimums[side], weighted_sum, totals[row][side]);
+                    }
+                }
+            }
+        }
+    }
+    for (outputs, totals) in outputs.iter_mut().zip(&totals) {
+        // SAFETY: two times eight floats are there.
+        unsafe {
+            _mm256_storeu_ps(outputs.as_mut_ptr(), totals[0]);
+            _mm256_storeu_ps(outputs.as_mut_ptr().add(8), totals[1]);
+        }
+    }
+}
+
+/// Sixteen half-precision numbers.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn halves(block: *const u8) -> [__m256; 2] {
+    // SAFETY: the caller's block starts with 32 bytes of them.
+    unsafe {
+        let pointer = block.cast();
+        [
+            _mm256_cvtph_ps(_mm_loadu_si128(pointer)),
+            _mm256_cvtph_ps(_mm_loadu_si128(pointer.add(1))),
+        ]
+    }
+}
+
+/// The two halves of a 64-byte group: rows 0..8 and rows 8..16.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn group(groups: *const u8, index: usize) -> [__m256i; 2] {
+    // SAFETY: the caller's block holds the group.
+    unsafe {
+        let pointer = groups.add(64 * index).cast();
+        [_mm256_loadu_si256(pointer), _mm256_loadu_si256(pointer.add(1))]
+    }
+}
+
+/// Four activations, repeated for all eight rows of a register.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn four(block: &ActivationBlock, at: usize) -> __m256i {
+    debug_assert!(at + 4 <= BLOCK_COLUMNS);
+    // SAFETY: a block holds 32 values.
+    _mm256_set1_epi32(unsafe { block.values.as_ptr().add(at).cast::<i32>().read_unaligned() })
+}
+
+/// Sums of one block with 4-bit weights, in pairs of columns. Sixteen-bit sums hold it: 8 × 2 × 15 × 127 = 30,480, and that
+/// is the bound with Q4_0's offset as the first summand, too.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn nibble_sums<const KIND: u8, const M: usize>(
+    groups: *const u8,
+    inputs: &[&ActivationBlock; M],
+) -> [[__m256i; 2]; M] {
+    let mut sums = [[_mm256_setzero_si256(); 2]; M];
+    if KIND == 0 {
+        for row in 0..M {
+            sums[row] = [_mm256_set1_epi32(inputs[row].offset); 2];
+        }
+    }
+    // SAFETY: a block holds four groups.
+    unsafe {
+        nibble_group::<0, M>(groups, inputs, &mut sums);
+        nibble_group::<1, M>(groups, inputs, &mut sums);
+        nibble_group::<2, M>(groups, inputs, &mut sums);
+        nibble_group::<3, M>(groups, inputs, &mut sums);
+    }
+    sums
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn nibble_group<const INDEX: usize, const M: usize>(
+    groups: *const u8,
+    inputs: &[&ActivationBlock; M],
+    sums: &mut [[__m256i; 2]; M],
+) {
+    let mask = _mm256_set1_epi8(15);
+    // SAFETY: the caller's block holds the group.
+    let bytes = unsafe { group(groups, INDEX) };
+    let low = [_mm256_and_si256(bytes[0], mask), _mm256_and_si256(bytes[1], mask)];
+    for row in 0..M {
+        let input = four(inputs[row], 8 * INDEX);
+        for side in 0..2 {
+            sums[row][side] = _mm256_add_epi16(sums[row][side], _mm256_maddubs_epi16(low[side], input));
+        }
+    }
+    keep_order(sums);
+    let high = [
+        _mm256_and_si256(_mm256_srli_epi16::<4>(bytes[0]), mask),
+        _mm256_and_si256(_mm256_srli_epi16::<4>(bytes[1]), mask),
+    ];
+    for row in 0..M {
+        let input = four(inputs[row], 8 * INDEX + 4);
+        for side in 0..2 {
+            sums[row][side] = _mm256_add_epi16(sums[row][side], _mm256_maddubs_epi16(high[side], input));
+        }
+    }
+    keep_order(sums);
+}
+
+/// Sums of one block with 8-bit weights: magnitudes of the weights times activations that took over the weights' signs.
+/// A pair of products fits 16 bits: 2 × 128 × 127 = 32,512.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn byte_sums<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [[__m256i; 2]; M] {
+    let ones = _mm256_set1_epi16(1);
+    let mut sums = [[_mm256_setzero_si256(); 2]; M];
+    for index in 0..8 {
+        // SAFETY: a block holds eight groups.
+        let weights = unsafe { group(groups, index) };
+        let magnitudes = [_mm256_abs_epi8(weights[0]), _mm256_abs_epi8(weights[1])];
+        for row in 0..M {
+            let input = four(inputs[row], 4 * index);
+            for side in 0..2 {
+                let pairs = _mm256_maddubs_epi16(magnitudes[side], _mm256_sign_epi8(input, weights[side]));
+                sums[row][side] = _mm256_add_epi32(sums[row][side], _mm256_madd_epi16(pairs, ones));
+            }
+        }
+        keep_order(&mut sums);
+    }
+    sums
+}
+
+/// No instruction, but the compiler has to have all sums ready in registers here. Left alone it computes one sum after the
+/// other and keeps the unpacked weights on the stack meanwhile.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn keep_order<const M: usize>(sums: &mut [[__m256i; 2]; M]) {
+    // SAFETY: no instruction.
+    unsafe {
+        match sums.as_flattened_mut() {
+            [a, b, c, d, e, f, g, h] => std::arch::asm!(
+                "/* {0}{1}{2}{3}{4}{5}{6}{7} */",
+                inout(ymm_reg) * a,
+                inout(ymm_reg) * b,
+                inout(ymm_reg) * c,
+                inout(ymm_reg) * d,
+                inout(ymm_reg) * e,
+                inout(ymm_reg) * f,
+                inout(ymm_reg) * g,
+                inout(ymm_reg) * h,
+                options(pure, nomem, nostack, preserves_flags)
+            ),
+            [a, b, c, d, e, f] => std::arch::asm!(
+                "/* {0}{1}{2}{3}{4}{5} */",
+                inout(ymm_reg) * a,
+                inout(ymm_reg) * b,
+                inout(ymm_reg) * c,
+                inout(ymm_reg) * d,
+                inout(ymm_reg) * e,
+                inout(ymm_reg) * f,
+                options(pure, nomem, nostack, preserves_flags)
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// Sixteen rows of a float matrix times `outputs.len()` rows of `x`.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn float_tile(tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+    match (tile.tensor_type(), outputs.len()) {
+        (TensorType::F32, 4) => float_rows::<0, 4>(tile, x, outputs),
+        (TensorType::F32, 3) => float_rows::<0, 3>(tile, x, outputs),
+        (TensorType::F32, 2) => float_rows::<0, 2>(tile, x, outputs),
+        (TensorType::F32, _) => float_rows::<0, 1>(tile, x, outputs),
+        (TensorType::F16, 4) => float_rows::<1, 4>(tile, x, outputs),
+        (TensorType::F16, 3) => float_rows::<1, 3>(tile, x, outputs),
+        (TensorType::F16, 2) => float_rows::<1, 2>(tile, x, outputs),
+        (TensorType::F16, _) => float_rows::<1, 1>(tile, x, outputs),
+        (_, 4) => float_rows::<2, 4>(tile, x, outputs),
+        (_, 3) => float_rows::<2, 3>(tile, x, outputs),
+        (_, 2) => float_rows::<2, 2>(tile, x, outputs),
+        (_, _) => float_rows::<2, 1>(tile, x, outputs),
+    }
+}
+
+/// `KIND` is 0 for F32, 1 for F16, 2 for BF16; `M` rows of `x`. Weight rows go in pairs, so that each activation that was
+/// loaded serves two.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn float_rows<const KIND: u8, const M: usize>(tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+    let columns = tile.columns();
+    let bytes = if KIND == 0 { 4 } else { 2 };
+    let mut lane = 0;
+    while lane < PANEL_ROWS {
+        // The last row of an odd panel is paired with itself.
+        let Some(first) = tile.row(lane) else { break };
+        let pair = [first, tile.row(lane + 1).unwrap_or(first)];
+        let mut sums = [[_mm256_setzero_ps(); 2]; M];
+        let whole = columns / 8 * 8;
+        let mut column = 0;
+        while column < whole {
+            let weights = [
+                eight_floats::<KIND>(&pair[0][column * bytes..]),
+                eight_floats::<KIND>(&pair[1][column * bytes..]),
+            ];
+            for row in 0..M {
+                let values: &[f32; 8] = x[row * columns + column..]
+                    .first_chunk()
+                    .expect("a row holds all columns");
+                // SAFETY: eight floats are there.
+                let values = unsafe { _mm256_loadu_ps(values.as_ptr()) };
+                sums[row][0] = _mm256_fmadd_ps(weights[0], values, sums[row][0]);
+                sums[row][1] = _mm256_fmadd_ps(weights[1], values, sums[row][1]);
+            }
+            column += 8;
+        }
+        for row in 0..M {
+            let mut dots = [sum_of_eight(sums[row][0]), sum_of_eight(sums[row][1])];
+            for column in whole..columns {
+                for (dot, weights) in dots.iter_mut().zip(pair) {
+                    *dot += tile.value(weights, column) * x[row * columns + column];
+                }
+            }
+            outputs[row][lane] = dots[0];
+            outputs[row][lane + 1] = dots[1];
+        }
+        lane += 2;
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn eight_floats<const KIND: u8>(bytes: &[u8]) -> __m256 {
+    if KIND == 0 {
+        let bytes: &[u8; 32] = bytes.first_chunk().expect("a row holds all columns");
+        // SAFETY: 32 bytes are there.
+        return unsafe { _mm256_loadu_ps(bytes.as_ptr().cast()) };
+    }
+    let bytes: &[u8; 16] = bytes.first_chunk().expect("a row holds all columns");
+    // SAFETY: 16 bytes are there.
+    let halves = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
+    if KIND == 1 {
+        _mm256_cvtph_ps(halves)
+    } else {
+        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves)))
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn sum_of_eight(lanes: __m256) -> f32 {
+    let four = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps::<1>(lanes));
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+}
+
+/// Eight floats.
+#[derive(Clone, Copy)]
+pub(crate) struct Eight(__m256);
+
+// SAFETY: only AVX2, FMA and F16C are used.
+unsafe impl Floats for Eight {
+    const LANES: usize = 8;
+    const FMA: bool = true;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the caller's promise, here and below.
+        Eight(unsafe { _mm256_set1_ps(value) })
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: as above.
+        Eight(unsafe { _mm256_loadu_ps(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves(from: *const u16) -> Self {
+        // SAFETY: as above.
+        Eight(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as above.
+        unsafe { _mm256_storeu_ps(to, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        // SAFETY: as above.
+        Eight(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        // SAFETY: as above.
+        Eight(unsafe { _mm256_add_ps(self.0, b.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(at: *const u8) {
+        // SAFETY: a prefetch may have any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+}

@@ -1,0 +1,172 @@
+//! AVX-512 with VNNI: tiles of 16 rows of weights times up to eight rows of activations, and registers of 16 floats.
+
+use std::arch::x86_64::*;
+
+use super::PREFETCH_BYTES;
+use crate::activations::{ActivationBlock, Activations};
+use crate::simd::Floats;
+use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType};
+
+/// The panel of a quantised matrix times `outputs.len()` (1 to 8) rows from `first` on.
+///
+/// # Safety
+/// The processor must have AVX-512 F, BW, VL and VNNI.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+pub(crate) fn quantized_tile(
+    tensor_type: TensorType,
+    panel: &[u8],
+    activations: &Activations,
+    first: usize,
+    outputs: &mut [[f32; PANEL_ROWS]],
+) {
+    match tensor_type {
+        TensorType::Q4_0 => by_count::<0>(panel, activations, first, outputs),
+        TensorType::Q4_1 => by_count::<1>(panel, activations, first, outputs),
+        _ => by_count::<8>(panel, activations, first, outputs),
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn by_count<const KIND: u8>(panel: &[u8], activations: &Activations, first: usize, outputs: &mut [[f32; PANEL_ROWS]]) {
+    match outputs.len() {
+        1 => rows::<KIND, 1>(panel, activations, first, outputs),
+        2 => rows::<KIND, 2>(panel, activations, first, outputs),
+        3 => rows::<KIND, 3>(panel, activations, first, outputs),
+        4 => rows::<KIND, 4>(panel, activations, first, outputs),
+        5 => rows::<KIND, 5>(panel, activations, first, outputs),
+        6 => rows::<KIND, 6>(panel, activations, first, outputs),
+        7 => rows::<KIND, 7>(panel, activations, first, outputs),
+        _ => rows::<KIND, 8>(panel, activations, first, outputs),
+    }
+}
+
+/// `KIND` is 0 for Q4_0, 1 for Q4_1, 8 for Q8_0; `M` rows of activations. The weights of a block stay in eight registers, made
+/// unsigned by an offset that each sum starts without; activations come straight from memory.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn rows<const KIND: u8, const M: usize>(
+    panel: &[u8],
+    activations: &Activations,
+    first: usize,
+    outputs: &mut [[f32; PANEL_ROWS]],
+) {
+    let (header, block_bytes, offset) = match KIND {
+        0 => (32, 288, 8),
+        1 => (64, 320, 0),
+        _ => (32, 544, 128),
+    };
+    let blocks = activations.columns() / BLOCK_COLUMNS;
+    assert!(panel.len() == blocks * block_bytes && outputs.len() == M);
+    let inputs: [*const ActivationBlock; M] = std::array::from_fn(|row| activations.row(first + row).as_ptr());
+    let mut totals = [_mm512_setzero_ps(); M];
+    for index in 0..blocks {
+        // SAFETY: the panel and every row of activations hold `blocks` blocks; a prefetch may have any address.
+        unsafe {
+            let block = panel.as_ptr().add(index * block_bytes);
+            if first == 0 {
+                for line in 0..block_bytes.div_ceil(64) {
+                    _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(PREFETCH_BYTES + 64 * line).cast());
+                }
+            }
+            let weights = unsigned_weights::<KIND>(block.add(header));
+            let scales = halves(block);
+            for row in 0..M {
+                let input = &*inputs[row].add(index);
+                let mut sum = _mm512_set1_epi32(-offset * input.sum);
+                for (four, weights) in weights.iter().enumerate() {
+                    let values = input.values.as_ptr().add(4 * four).cast::<i32>().read_unaligned();
+                    sum = _mm512_dpbusd_epi32(sum, *weights, _mm512_set1_epi32(values));
+                }
+                let scale = _mm512_mul_ps(scales, _mm512_set1_ps(input.scale));
+                totals[row] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, totals[row]);
+                if KIND == 1 {
+                    let weighted_sum = _mm512_set1_ps(input.weighted_sum);
+                    totals[row] = _mm512_fmadd_ps(halves(block.add(32)), weighted_sum, totals[row]);
+                }
+            }
+        }
+    }
+    for (outputs, total) in outputs.iter_mut().zip(&totals) {
+        // SAFETY: 16 floats are there.
+        unsafe { _mm512_storeu_ps(outputs.as_mut_ptr(), *total) };
+    }
+}
+
+/// Sixteen half-precision numbers.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+unsafe fn halves(from: *const u8) -> __m512 {
+    // SAFETY: the caller's 32 bytes are there.
+    _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(from.cast()) })
+}
+
+/// A block's weights, four columns of all 16 rows a register.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+unsafe fn unsigned_weights<const KIND: u8>(groups: *const u8) -> [__m512i; 8] {
+    let mut weights = [_mm512_setzero_si512(); 8];
+    let mask = _mm512_set1_epi8(15);
+    let sign = _mm512_set1_epi8(-128);
+    for index in 0..if KIND == 8 { 8 } else { 4 } {
+        // SAFETY: the caller's block holds all groups.
+        let bytes = unsafe { _mm512_loadu_si512(groups.add(64 * index).cast()) };
+        if KIND == 8 {
+            weights[index] = _mm512_xor_si512(bytes, sign);
+        } else {
+            weights[2 * index] = _mm512_and_si512(bytes, mask);
+            weights[2 * index + 1] = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), mask);
+        }
+    }
+    weights
+}
+
+/// Sixteen floats.
+#[derive(Clone, Copy)]
+pub(crate) struct Sixteen(__m512);
+
+// SAFETY: only AVX-512 F is used.
+unsafe impl Floats for Sixteen {
+    const LANES: usize = 16;
+    const FMA: bool = true;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the caller's promise, here and below.
+        Sixteen(unsafe { _mm512_set1_ps(value) })
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: as above.
+        Sixteen(unsafe { _mm512_loadu_ps(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves(from: *const u16) -> Self {
+        // SAFETY: as above.
+        Sixteen(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as above.
+        unsafe { _mm512_storeu_ps(to, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        // SAFETY: as above.
+        Sixteen(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        // SAFETY: as above.
+        Sixteen(unsafe { _mm512_add_ps(self.0, b.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(at: *const u8) {
+        // SAFETY: a prefetch may have any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+}
