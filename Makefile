@@ -1,7 +1,7 @@
 # The verbs a person types. Each is a line that calls the real tool.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bindings reference fuzz test-data android-test android-apk android-screens
+.PHONY: help demo test lint bench bench-peers bindings reference fuzz test-data android-test android-apk android-screens
 
 help: ## print the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -17,6 +17,9 @@ lint: ## formatting, clippy, licences, shell scripts, things that must not land
 
 bench: ## measure load, prefill and decode on SmolLM2
 	@scripts/bench.sh
+
+bench-peers: ## the same work in llama.cpp, run alternately
+	@scripts/bench-peers.sh
 
 bindings: ## generate the Kotlin and Swift sources again
 	@scripts/bindings.sh

@@ -2,24 +2,9 @@
 # `make reference`: builds llama.cpp from its pinned source into the cache, makes the models to compare on, and rewrites the golden figures:
 # perplexities, tokens and chat templates. Some 30 minutes on two cores, most of it the build; `make test` never needs it.
 source "$(dirname "$0")/common.sh"
-source "$ROOT/scripts/packages.sh"
 
 scripts/test-data.sh
-need cmake cmake
-need ninja ninja-build
-need g++ g++
-
-source=$(scripts/llama-cpp-source.sh)
-build=$CACHE/llama-cpp/build
-tools=(llama-perplexity llama-quantize llama-tokenize llama-bench)
-if [ ! -f "$build/.whimbrel-complete" ]; then
-	say "building llama.cpp in $build"
-	cmake -G Ninja -S "$source" -B "$build" -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF \
-		-DLLAMA_BUILD_TESTS=OFF >&2
-	ninja -C "$build" "${tools[@]}" >&2
-	touch "$build/.whimbrel-complete"
-fi
-
+build=$(scripts/llama-cpp-build.sh)
 models=$CACHE/llama-cpp/models
 mkdir -p "$models"
 shipped=$TEST_DATA/SmolLM2-135M-Instruct.Q4_1.gguf

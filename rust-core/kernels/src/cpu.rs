@@ -2,8 +2,6 @@
 
 use std::sync::OnceLock;
 
-use crate::linear::TILE;
-
 /// A set of instructions that kernels are written for, from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -103,7 +101,7 @@ impl Level {
     pub(crate) fn tile_rows(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => TILE,
+            Level::Avx512 => crate::linear::TILE,
             _ => 4,
         }
     }

@@ -178,10 +178,10 @@ impl<'a> Job<'a> {
 }
 
 fn compute_panel(level: Level, input: Input<'_>, rows: usize, job: &Job<'_>, panel: usize) {
+    let mut outputs = [[0f32; PANEL_ROWS]; TILE];
     let mut row = 0;
     while row < rows {
         let count = level.tile_rows().min(rows - row);
-        let mut outputs = [[0f32; PANEL_ROWS]; TILE];
         if job.weights.tensor_type.is_quantized() {
             let bytes = PANEL_ROWS * job.weights.columns / BLOCK_COLUMNS * job.weights.tensor_type.block_bytes();
             let data = &job.weights.data[panel * bytes..][..bytes];
@@ -222,6 +222,7 @@ pub(crate) fn quantized_tile_body(
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
     let block_bytes = PANEL_ROWS * tensor_type.block_bytes();
+    outputs.fill([0.0; PANEL_ROWS]);
     for (index, block) in panel.chunks_exact(block_bytes).enumerate() {
         let groups = &block[header_bytes(tensor_type)..];
         let half = |at: usize| f16_to_f32(u16::from_le_bytes([block[2 * at], block[2 * at + 1]]));

@@ -557,14 +557,14 @@ fn attention_in_runs(
 
 #[test]
 fn attention_of_a_row_depends_on_nothing_but_the_row() {
-    for (heads, kv_heads, head_dim) in [(9, 3, 16), (4, 1, 8), (2, 2, 24)] {
+    for (heads, kv_heads, head_dim) in [(6, 2, 16), (2, 1, 24)] {
         // More than one span of positions, and not a whole block.
-        let total = 1_100;
+        let total = 580;
         let shape = AttentionShape {
             heads,
             kv_heads,
             head_dim,
-            capacity: 1_152,
+            capacity: 640,
         };
         let mut numbers = Numbers(31);
         let q = numbers.many(total * heads * head_dim);
@@ -573,11 +573,7 @@ fn attention_of_a_row_depends_on_nothing_but_the_row() {
         for level in Level::available() {
             let alone = attention_in_runs(level, shape, 1, &vec![1; total], [&q, &k, &v]);
             assert!(alone.iter().all(|value| value.is_finite()));
-            for (threads, runs) in [
-                (2, vec![1; total]),
-                (1, vec![total]),
-                (3, vec![1, 2, 3, 64, 130, 400, 500]),
-            ] {
+            for (threads, runs) in [(2, vec![1; total]), (1, vec![total]), (3, vec![1, 2, 3, 64, 110, 400])] {
                 let batch = attention_in_runs(level, shape, threads, &runs, [&q, &k, &v]);
                 assert!(
                     batch == alone,

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""bench-peers.py WHIMBREL LLAMA_BIN MODELS ROUNDS [CASE…]: runs both engines alternately on the same weights and prints a table."""
+
+import csv
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+# model, threads, prompt tokens (0: decode), decoded tokens, tokens in the cache when decoding starts, more flags of ours
+CASES = {
+    "decode-q4_0-1": ("q4_0", 1, 0, 64, 128, []),
+    "decode-q4_0-2": ("q4_0", 2, 0, 64, 128, []),
+    "decode-q4_0-1-deep": ("q4_0", 1, 0, 32, 2000, []),
+    "prefill128-q4_0-1": ("q4_0", 1, 128, 0, 0, []),
+    "prefill128-q4_0-2": ("q4_0", 2, 128, 0, 0, []),
+    "prefill512-q4_0-1": ("q4_0", 1, 512, 0, 0, []),
+    "prefill512-q4_0-2": ("q4_0", 2, 512, 0, 0, []),
+    "decode-shipped-1": ("shipped", 1, 0, 64, 128, []),
+    "prefill512-shipped-1": ("shipped", 1, 512, 0, 0, []),
+    "decode-q8_0-1": ("q8_0", 1, 0, 64, 128, []),
+    "prefill512-q8_0-1": ("q8_0", 1, 512, 0, 0, []),
+    "decode-q4_0-1-huge": ("q4_0", 1, 0, 64, 128, ["--huge-pages"]),
+    "decode-q4_0-1-deep-huge": ("q4_0", 1, 0, 32, 2000, ["--huge-pages"]),
+}
+
+
+def output(command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+
+
+def ours(whimbrel, models, case):
+    model, threads, prompt, decode, depth, flags = case
+    command = [whimbrel, "bench", "--json", "--model", f"{models}/{model}", "--threads", threads, "--repetitions", 1]
+    if prompt:
+        command += ["--prompt-tokens", prompt, "--decode-tokens", 1]
+    else:
+        command += ["--prompt-tokens", 16, "--decode-tokens", decode, "--context-depth", depth]
+    facts = json.loads(output([str(word) for word in command + flags]))
+    return facts["prefill_tokens_per_second" if prompt else "decode_tokens_per_second"]["median"]
+
+
+def llama(binaries, models, case):
+    """Its better figure of `-fa 0` and `-fa 1`."""
+    model, threads, prompt, decode, depth, _ = case
+    command = [f"{binaries}/llama-bench", "-m", f"{models}/{model}.gguf", "-t", threads, "-fa", "0,1", "-r", 1, "-o", "csv"]
+    command += ["-p", prompt, "-n", decode] + (["-d", depth] if depth else [])
+    rows = csv.DictReader(io.StringIO(output([str(word) for word in command])))
+    return max(float(row["avg_ts"]) for row in rows)
+
+
+def start(command, first):
+    """Seconds until `first` is on standard output, and the peak of resident memory in MB."""
+    with tempfile.TemporaryFile() as errors:
+        began = time.monotonic()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+        seen = b""
+        while not first(seen):
+            chunk = os.read(process.stdout.fileno(), 4096)
+            if not chunk:
+                break
+            seen += chunk
+        seconds = time.monotonic() - began
+        process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.stdout.close()
+        if status:
+            sys.exit(f"failed: {' '.join(command)}")
+    return seconds, usage.ru_maxrss * 1024 / 1e6
+
+
+def row(name, unit, ours, theirs, larger_is_better):
+    a, b = statistics.median(ours), statistics.median(theirs)
+    spread = lambda values: f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+    digits = 1 if a >= 10 else 3
+    print(f"{name:<26} {a:>9.{digits}f} ({spread(ours)})  {b:>9.{digits}f} ({spread(theirs)})  {unit:<9} {a / b:.2f}×"
+          + ("" if larger_is_better else " (smaller is better)"), flush=True)
+
+
+def main():
+    whimbrel, binaries, models, rounds, *wanted = sys.argv[1:]
+    rounds = int(rounds)
+    features = json.loads(output([whimbrel, "doctor", "--json"]))
+    print("machine:", json.dumps(features)[:600])
+    print(f"load before: {os.getloadavg()[0]:.2f}; {rounds} rounds, alternating; median (smallest to largest), ours and llama.cpp's better of -fa 0 and 1\n")
+    for name, case in CASES.items():
+        if wanted and name not in wanted:
+            continue
+        a, b = [], []
+        for _ in range(rounds):
+            a.append(ours(whimbrel, models, case))
+            b.append(llama(binaries, models, case))
+        row(name, "tokens/s", a, b, True)
+    if not wanted or "start" in wanted:
+        mine = [whimbrel, "run", "--raw", "--model", f"{models}/q4_0", "--prompt", "Hello", "--max-tokens", "1", "--threads", "1"]
+        # llama-simple prints the prompt before it computes.
+        theirs = [f"{binaries}/llama-simple", "-m", f"{models}/q4_0.gguf", "-n", "1", "Hello"]
+        runs = [(start(mine, lambda seen: len(seen) > 0), start(theirs, lambda seen: False)) for _ in range(rounds + 1)][1:]
+        row("start to first token", "s", [a[0] for a, _ in runs], [b[0] for _, b in runs], False)
+        row("peak memory of that run", "MB", [a[1] for a, _ in runs], [b[1] for _, b in runs], False)
+
+
+main()
