@@ -97,11 +97,11 @@ impl Level {
         *BEST.get_or_init(|| *Level::available().last().expect("the portable level is always there"))
     }
 
-    /// Rows of activations that one tile of a quantised product takes.
-    pub(crate) fn tile_rows(self) -> usize {
-        match self {
+    /// Rows of activations that one tile takes. Float matrices have AVX2's tiles at every level of x86.
+    pub(crate) fn tile_rows(self, is_quantized: bool) -> usize {
+        match (self, is_quantized) {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => crate::linear::TILE,
+            (Level::Avx512, true) => crate::linear::TILE,
             _ => 4,
         }
     }

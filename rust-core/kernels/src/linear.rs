@@ -178,11 +178,12 @@ impl<'a> Job<'a> {
 }
 
 fn compute_panel(level: Level, input: Input<'_>, rows: usize, job: &Job<'_>, panel: usize) {
+    let is_quantized = job.weights.tensor_type.is_quantized();
     let mut outputs = [[0f32; PANEL_ROWS]; TILE];
     let mut row = 0;
     while row < rows {
-        let count = level.tile_rows().min(rows - row);
-        if job.weights.tensor_type.is_quantized() {
+        let count = level.tile_rows(is_quantized).min(rows - row);
+        if is_quantized {
             let bytes = PANEL_ROWS * job.weights.columns / BLOCK_COLUMNS * job.weights.tensor_type.block_bytes();
             let data = &job.weights.data[panel * bytes..][..bytes];
             crate::dispatch::quantized_tile(

@@ -255,6 +255,7 @@ fn keep_order<const M: usize>(sums: &mut [[__m256i; 2]; M]) {
 /// Sixteen rows of a float matrix times `outputs.len()` rows of `x`.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn float_tile(tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+    assert!((1..=4).contains(&outputs.len()), "rows of a tile");
     match (tile.tensor_type(), outputs.len()) {
         (TensorType::F32, 4) => float_rows::<0, 4>(tile, x, outputs),
         (TensorType::F32, 3) => float_rows::<0, 3>(tile, x, outputs),
