@@ -58,7 +58,7 @@ scripts/test-data.sh
 
 suite rust 25 cargo test --workspace --locked --no-fail-fast
 suite documentation 6 scripts/test.sh --rust-documentation
-suite readme 15 scripts/readme-test.sh
+suite readme 20 scripts/readme-test.sh
 if can_install javac mvn; then
 	suite kotlin 10 scripts/kotlin-test.sh
 else
