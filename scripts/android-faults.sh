@@ -3,13 +3,13 @@
 # a minute or two a fault. `android-faults.sh NAME…` plants only those.
 source "$(dirname "$0")/common.sh"
 
-# name | file under android-app/app/src/main/kotlin/org/whimbrel/app | sed expression | the tests that run
+# name | file under android-app/app/src/main/kotlin/org/whimbrel/app | sed expression | the test that runs; without the fault it passes
 faults=(
-	'send-not-wired|ui/InputBar.kt|s/FilledIconButton(actions::send,/FilledIconButton({},/|ScreenTest'
-	'stop-not-wired|AssistantViewModel.kt|s/override fun stop() = conversation.stop()/override fun stop() = Unit/|ScreenTest'
-	'label-missing|ui/InputBar.kt|s/stringResource(R.string.stop))/null)/|ScreenTest'
-	'state-lost-on-rotation|MainActivity.kt|s/by viewModels()/by lazy { AssistantViewModel(application, androidx.lifecycle.SavedStateHandle()) }/|ScreenTest'
-	'stream-cut-at-64-pieces|ConversationModel.kt|s/talk\.ask(question)\.collect/kotlinx.coroutines.flow.flow { var pieces = 0; talk.ask(question).collect { if (it !is AnswerEvent.Text || pieces++ < 64) emit(it) } }.collect/|ScreenTest'
+	'send-not-wired|ui/InputBar.kt|s/FilledIconButton(actions::send,/FilledIconButton({},/|ScreenTest#a question is sent*'
+	'stop-not-wired|AssistantViewModel.kt|s/override fun stop() = conversation.stop()/override fun stop() = Unit/|ScreenTest#stopping keeps*'
+	'label-missing|ui/InputBar.kt|s/stringResource(R.string.stop))/null)/|ScreenTest#everything that can be touched*'
+	'state-lost-on-rotation|MainActivity.kt|s/by viewModels()/by lazy { AssistantViewModel(application, androidx.lifecycle.SavedStateHandle()) }/|ScreenTest#turning the phone*'
+	'stream-cut-at-64-pieces|ConversationModel.kt|s/talk\.ask(question)\.collect/kotlinx.coroutines.flow.flow { var pieces = 0; talk.ask(question).collect { if (it !is AnswerEvent.Text || pieces++ < 64) emit(it) } }.collect/|ScreenTest#a long answer*'
 )
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
@@ -26,7 +26,7 @@ for fault in "${faults[@]}"; do
 	cp "$source" "$copy/before"
 	sed -i "$expression" "$source"
 	cmp -s "$source" "$copy/before" && fail "$name: nothing was changed in $file"
-	if (cd "$copy" && scripts/android-test.sh test "-Dtest=$tests" -Dsurefire.skipAfterFailureCount=1 \
+	if (cd "$copy" && scripts/android-test.sh test "-Dtest=$tests" \
 		-Dsurefire.failIfNoSpecifiedTests=false) >"$copy/log" 2>&1; then
 		printf '%s: NOT NOTICED\n' "$name"
 		missed=1
