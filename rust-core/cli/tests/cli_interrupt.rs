@@ -116,5 +116,5 @@ fn a_chat_that_waits_for_a_question_ends() {
     started.say("/stats\n");
     assert_eq!(started.first_complaint(), "[no answer yet]\n");
     started.signal("-INT");
-    assert_eq!(started.finish().status, Some(130));
+    assert_eq!(started.wait().status, Some(130));
 }

@@ -118,6 +118,12 @@ impl Started {
     /// Closes standard input and waits for the end; ends the test when that takes too long.
     pub fn finish(mut self) -> Ran {
         drop(self.child.stdin.take());
+        self.wait()
+    }
+
+    /// Like [`Started::finish`] with standard input left open: its end would be a reason to stop, too.
+    pub fn wait(mut self) -> Ran {
+        let _input = self.child.stdin.take();
         let id = self.child.id();
         let (sender, ended) = mpsc::channel();
         thread::spawn(move || sender.send(self.child.wait_with_output().unwrap()));
