@@ -6,7 +6,8 @@ source "$ROOT/scripts/packages.sh"
 
 # WHIMBREL_NATIVE_FOLDER names a folder with a core that is built already, and test data that is there.
 if [ -z "${WHIMBREL_NATIVE_FOLDER:-}" ]; then
-	cargo build --quiet --locked -p whimbrel-ffi
+	# The whole workspace, as the other suites build it: a part of it would be compiled again with fewer features.
+	cargo build --quiet --locked --workspace
 	scripts/test-data.sh
 fi
 export WHIMBREL_TINY_BUNDLE=$ROOT/shared-models/tiny WHIMBREL_SMOLLM2_BUNDLE=$TEST_DATA/smollm2

@@ -43,7 +43,8 @@ for vector in "${vectors[@]}"; do
 done
 
 # The bundle follows the importer: whatever the command makes today is what the tests read.
-cargo build --quiet --locked --package whimbrel-cli
+# The whole workspace, as the suites build it: the command alone would be compiled with other features, tract with it.
+cargo build --quiet --locked --workspace
 whimbrel=${CARGO_TARGET_DIR:-target}/debug/whimbrel
 importer=$(sha256sum "$whimbrel" | cut -d' ' -f1)
 if [ "$(cat "$TEST_DATA/.smollm2" 2>/dev/null)" != "$importer" ] || [ ! -f "$TEST_DATA/smollm2/manifest.json" ]; then
