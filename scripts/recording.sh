@@ -12,10 +12,9 @@ import html, subprocess, sys, textwrap
 
 program, picture, model = sys.argv[1:]
 COLUMNS, LINE, CHARACTER, MARGIN = 104, 19, 7.83, 18
-SYSTEM = "Give clear and correct answers."
 RECORDED = [
-    ["run", "--model", model, "--threads", "1", "--stats", "--system", SYSTEM, "--prompt", "What is the capital of France?"],
-    ["run", "--model", model, "--threads", "1", "--stats", "--system", SYSTEM, "--max-tokens", "64", "--prompt", "Why is the sky blue?"],
+    ["run", "--model", model, "--threads", "1", "--stats", "--prompt", "What is the capital of France?"],
+    ["run", "--model", model, "--threads", "1", "--stats", "--max-tokens", "64", "--prompt", "Why is the sky blue?"],
     ["tokenize", "--model", model, "--text", "Hello, phone!"],
     ["bench", "--model", model, "--threads", "1"],
 ]
