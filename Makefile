@@ -15,7 +15,7 @@ test: ## run every suite, setting up what it needs
 lint: ## formatting, clippy, licences, shell scripts, things that must not land
 	@scripts/lint.sh
 
-bench: ## measure load, prefill and decode on SmolLM2
+bench: ## measure the kernels, and load, prefill and decode on SmolLM2
 	@scripts/bench.sh
 
 bench-peers: ## the same work in llama.cpp, run alternately

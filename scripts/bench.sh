@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `make bench`: loads, prefills and decodes SmolLM2 on one thread and on two, and prints a table. Further flags go to `whimbrel bench`.
+# `make bench`: measures the kernels beside the limits of the machine; then loads, prefills and decodes SmolLM2 on one thread and on two, and
+# prints a table. Further flags go to `whimbrel bench`.
 source "$(dirname "$0")/common.sh"
 
 model=smollm2-135m-instruct
@@ -7,6 +8,7 @@ whimbrel=${CARGO_TARGET_DIR:-target}/release/whimbrel
 
 scripts/setup.sh
 cargo build --release --locked --package whimbrel-cli
+cargo bench --quiet --locked --package whimbrel-kernels --bench kernels
 "$whimbrel" models pull "$model"
 
 results=$(mktemp -d)
