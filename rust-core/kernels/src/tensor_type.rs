@@ -74,7 +74,7 @@ impl TensorType {
 
     /// Bytes of one of GGML's blocks.
     #[must_use]
-    pub fn block_bytes(self) -> usize {
+    pub const fn block_bytes(self) -> usize {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
@@ -135,6 +135,15 @@ pub fn pack(tensor_type: TensorType, rows: usize, columns: usize, ggml: &[u8], p
             let target = &mut packed[panel + index * packed_block..][..packed_block];
             pack_block(tensor_type, row % PANEL_ROWS, block, target);
         }
+    }
+}
+
+/// The type that a kernel's `KIND` stands for. Kernels are compiled once a type, and only numbers can be their parameter.
+pub(crate) const fn type_of_kind(kind: u8) -> TensorType {
+    match kind {
+        0 => TensorType::Q4_0,
+        1 => TensorType::Q4_1,
+        _ => TensorType::Q8_0,
     }
 }
 

@@ -7,7 +7,7 @@ use super::PREFETCH_BYTES;
 use super::neon::{dot, floats, matrix, prefetch};
 use crate::activations::{ActivationBlock, Activations};
 use crate::cpu::Level;
-use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType};
+use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes, type_of_kind};
 
 /// Integer sums of 16 rows, four a register.
 type Sums = [int32x4_t; 4];
@@ -100,11 +100,8 @@ unsafe fn rows<S: BlockSums, const KIND: u8, const M: usize>(
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
     const { assert!(M >= 1 && M <= 4) };
-    let (header, block_bytes) = match KIND {
-        0 => (32, 288),
-        1 => (64, 320),
-        _ => (32, 544),
-    };
+    let tensor_type = type_of_kind(KIND);
+    let (header, block_bytes) = (header_bytes(tensor_type), PANEL_ROWS * tensor_type.block_bytes());
     let blocks = activations.columns() / BLOCK_COLUMNS;
     assert!(panel.len() == blocks * block_bytes && outputs.len() == M);
     let inputs: [*const ActivationBlock; M] = std::array::from_fn(|row| activations.row(first + row).as_ptr());

@@ -7,7 +7,7 @@ use crate::activations::{ActivationBlock, Activations};
 
 use crate::linear::FloatTile;
 use crate::simd::Floats;
-use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType};
+use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes, type_of_kind};
 
 /// The panel of a quantised matrix times `outputs.len()` rows from `first` on.
 ///
@@ -50,11 +50,8 @@ fn rows<const KIND: u8, const M: usize>(
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
     const { assert!(M >= 1 && M <= 4) };
-    let (header, block_bytes) = match KIND {
-        0 => (32, 288),
-        1 => (64, 320),
-        _ => (32, 544),
-    };
+    let tensor_type = type_of_kind(KIND);
+    let (header, block_bytes) = (header_bytes(tensor_type), PANEL_ROWS * tensor_type.block_bytes());
     let blocks = activations.columns() / BLOCK_COLUMNS;
     assert!(panel.len() == blocks * block_bytes && outputs.len() == M);
     let inputs: [*const ActivationBlock; M] = std::array::from_fn(|row| activations.row(first + row).as_ptr());

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use super::PREFETCH_BYTES;
 use crate::activations::{ActivationBlock, Activations};
 use crate::simd::Floats;
-use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType};
+use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes, type_of_kind};
 
 /// The panel of a quantised matrix times `outputs.len()` (1 to 8) rows from `first` on.
 ///
@@ -49,10 +49,12 @@ fn rows<const KIND: u8, const M: usize>(
     first: usize,
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
-    let (header, block_bytes, offset) = match KIND {
-        0 => (32, 288, 8),
-        1 => (64, 320, 0),
-        _ => (32, 544, 128),
+    let tensor_type = type_of_kind(KIND);
+    let (header, block_bytes) = (header_bytes(tensor_type), PANEL_ROWS * tensor_type.block_bytes());
+    let offset = match tensor_type {
+        TensorType::Q4_0 => 8,
+        TensorType::Q4_1 => 0,
+        _ => 128,
     };
     let blocks = activations.columns() / BLOCK_COLUMNS;
     assert!(panel.len() == blocks * block_bytes && outputs.len() == M);
