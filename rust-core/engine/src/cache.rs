@@ -25,6 +25,17 @@ struct CachedLayer {
     start: usize,
 }
 
+impl CachedLayer {
+    /// Where in the map the blocks of some positions lie, in bytes: head after head, keys before values.
+    fn ranges(&self, positions: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (start, shape) = (self.start, self.shape);
+        (0..2 * shape.kv_heads).map(move |head| {
+            let start = start + head * shape.capacity * shape.head_dim;
+            2 * (start + positions.start * shape.head_dim)..2 * (start + positions.end * shape.head_dim)
+        })
+    }
+}
+
 /// One attention layer of a graph.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AttentionLayer {
@@ -121,10 +132,28 @@ impl KvCache {
         position * tokens.next_multiple_of(KvCache::BLOCK) as u64
     }
 
-    /// Appends the blocks that hold the first `tokens` tokens.
+    /// Appends the blocks that hold the first `tokens` tokens, and zeros for what the last block holds of others: a prefix that
+    /// is saved says nothing of what came after it.
     pub(crate) fn save(&self, tokens: usize, bytes: &mut Vec<u8>) {
-        for range in self.ranges(0..tokens.next_multiple_of(KvCache::BLOCK)) {
-            bytes.extend_from_slice(&self.map[range]);
+        let kept = tokens % KvCache::BLOCK;
+        for cached in &self.layers {
+            let AttentionShape { kv_heads, head_dim, .. } = cached.shape;
+            let ranges = cached.ranges(0..tokens.next_multiple_of(KvCache::BLOCK));
+            for (head, range) in ranges.enumerate() {
+                bytes.extend_from_slice(&self.map[range]);
+                if kept == 0 {
+                    continue;
+                }
+                let start = bytes.len() - 2 * head_dim * KvCache::BLOCK;
+                let block = &mut bytes[start..];
+                if head < kv_heads {
+                    // Keys lie column by column.
+                    let columns = block.chunks_exact_mut(2 * KvCache::BLOCK);
+                    columns.for_each(|column| column[2 * kept..].fill(0));
+                } else {
+                    block[2 * kept * head_dim..].fill(0);
+                }
+            }
         }
     }
 
@@ -138,21 +167,11 @@ impl KvCache {
         }
     }
 
-    /// Where in the map the blocks of some positions lie, in bytes: layer after layer, head after head, keys before values.
+    /// Where in the map the blocks of some positions lie, layer after layer.
     fn ranges(&self, positions: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        self.layers.iter().flat_map(move |cached| {
-            let AttentionShape {
-                kv_heads,
-                head_dim,
-                capacity,
-                ..
-            } = cached.shape;
-            let positions = positions.clone();
-            (0..2 * kv_heads).map(move |head| {
-                let start = cached.start + head * capacity * head_dim;
-                2 * (start + positions.start * head_dim)..2 * (start + positions.end * head_dim)
-            })
-        })
+        self.layers
+            .iter()
+            .flat_map(move |cached| cached.ranges(positions.clone()))
     }
 
     /// Puts the keys and values of the first tokens, which are `ids`, where other sessions can read them too, and reads them

@@ -52,6 +52,18 @@ fn going_on_from_a_saved_prefix_changes_nothing() {
 }
 
 #[test]
+fn a_saved_prefix_says_nothing_of_what_came_after_it() {
+    let model = open();
+    for saved_tokens in [0, 1, 63, 64, 65, 70] {
+        let longer = session(&model, 200, 150).save_prefix(saved_tokens, &[]).unwrap();
+        let alone = session(&model, 200, saved_tokens)
+            .save_prefix(saved_tokens, &[])
+            .unwrap();
+        assert!(longer == alone, "{saved_tokens}");
+    }
+}
+
+#[test]
 fn a_context_that_is_too_short_is_left_alone() {
     let model = open();
     let saved = session(&model, 100, 100).save_prefix(u32::MAX, &[]).unwrap();
