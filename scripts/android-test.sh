@@ -5,11 +5,8 @@ source "$(dirname "$0")/common.sh"
 source "$ROOT/scripts/packages.sh"
 
 # WHIMBREL_NATIVE_FOLDER names a folder with a core that is built already, and test data that is there.
-if [ -z "${WHIMBREL_NATIVE_FOLDER:-}" ]; then
-	# The whole workspace, as the other suites build it: a part of it would be compiled again with fewer features.
-	cargo build --quiet --locked --workspace
-	scripts/test-data.sh
-fi
+# Otherwise preparing the test data builds the workspace, the core with it.
+[ -n "${WHIMBREL_NATIVE_FOLDER:-}" ] || scripts/test-data.sh
 export WHIMBREL_TINY_BUNDLE=$ROOT/shared-models/tiny WHIMBREL_SMOLLM2_BUNDLE=$TEST_DATA/smollm2
 source "$ROOT/scripts/android-libraries.sh"
 [ $# -gt 0 ] || set -- verify
