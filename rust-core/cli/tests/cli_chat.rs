@@ -79,9 +79,23 @@ fn a_prefix_cache_saves_reading_and_changes_nothing() {
         written,
         "nothing new to keep"
     );
-    std::fs::write(&cache, "nonsense").unwrap();
+    let mut damaged = std::fs::read(&cache).unwrap();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(&cache, damaged).unwrap();
     assert_eq!(run("two?", &with), run("two?", &[]), "a useless file is no error");
     assert!(run("two?", &with).1 > 100, "and is replaced");
+}
+
+#[test]
+fn a_prefix_cache_writes_over_nothing_but_its_own() {
+    let desk = Desk::new();
+    let letter = desk.write("letter", "Dear bird,");
+    let prompt = "light and colour and motion ".repeat(20);
+    let (tiny, cache) = (tiny(), letter.to_str().unwrap());
+    let model = ["--model", tiny.to_str().unwrap(), "--prefix-cache", cache];
+    let ran = desk.run(["run", "--max-tokens", "8", "--prompt", &prompt].iter().chain(&model));
+    assert_eq!(ran.status, Some(5), "{ran:?}");
+    assert_eq!(std::fs::read(&letter).unwrap(), b"Dear bird,");
 }
 
 #[test]

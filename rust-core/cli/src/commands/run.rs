@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use whimbrel_client::{
-    Answer, Client, ContextPolicy, Conversation, ConversationOptions, ModelHandle, OpenOptions, SamplingOptions,
-    block_on,
+    Answer, Client, ClientError, ContextPolicy, Conversation, ConversationOptions, EngineError, ModelHandle,
+    OpenOptions, PrefixError, SamplingOptions, block_on,
 };
 
 use crate::error::{CliError, exit};
@@ -177,6 +177,10 @@ fn begin(
     if let Some(path) = arguments.prefix_cache.as_ref().filter(|path| path.exists())
         && let Err(error) = block_on(conversation.restore_prefix(path))
     {
+        // Not ours to write over.
+        if matches!(error, ClientError::Engine(EngineError::Prefix(PrefixError::NotAPrefix))) {
+            return Err(error.into());
+        }
         // It is only a shortcut: the answer is the same without it.
         eprintln!("{} is not used: {error}", path.display());
     }
