@@ -1,0 +1,19 @@
+//! How private a text is.
+
+use serde::{Deserialize, Serialize};
+
+/// How private a text is, from the least to the most. The class of a request is the highest of what the app said about it and of
+/// what was found in it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivacyClass {
+    /// Nothing about a person: "What is the capital of France?".
+    #[default]
+    Public,
+    /// About a person, ordinary: a name, an address, a telephone number.
+    Personal,
+    /// Harmful in wrong hands: national ids, cards and accounts, dates of birth, or whatever the app calls so.
+    Sensitive,
+    /// Opens something: passwords, API keys, or whatever the app calls so.
+    Secret,
+}

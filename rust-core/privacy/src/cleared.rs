@@ -1,0 +1,154 @@
+//! Permits, and the payloads that may leave the device.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    ContentDigest, ContentFacts, DraftMessage, Examined, FindingKind, Placeholders, PlaceholdersFull, redaction,
+};
+
+/// In which form a text may leave.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Release {
+    /// As it is.
+    AsIs,
+    /// With every finding replaced by a placeholder.
+    Redacted,
+}
+
+/// A decision that one draft may go to one endpoint, in one form.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Permit {
+    endpoint: String,
+    release: Release,
+    digest: ContentDigest,
+}
+
+impl Permit {
+    /// Permits the draft with these facts to go to `endpoint` (its id in the policy). Called by `whimbrel-policy` alone: a lint refuses
+    /// every other call in the workspace.
+    #[must_use]
+    pub fn issue(endpoint: &str, release: Release, facts: &ContentFacts) -> Permit {
+        Permit {
+            endpoint: endpoint.to_owned(),
+            release,
+            digest: facts.digest,
+        }
+    }
+
+    /// The endpoint's id.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The form.
+    #[must_use]
+    pub fn release(&self) -> Release {
+        self.release
+    }
+}
+
+/// Text that may leave the device, for one endpoint. Made by [`Examined::clear`] only:
+///
+/// ```compile_fail,E0451
+/// use whimbrel_privacy::{Cleared, Release};
+/// let forged = Cleared {
+///     endpoint: String::from("cloud"),
+///     release: Release::AsIs,
+///     messages: Vec::new(),
+///     redactions: Default::default(),
+/// };
+/// ```
+#[derive(Clone, Debug)]
+pub struct Cleared {
+    endpoint: String,
+    release: Release,
+    messages: Vec<DraftMessage>,
+    redactions: BTreeMap<FindingKind, u32>,
+}
+
+impl Cleared {
+    /// The only endpoint that this may be sent to.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The form.
+    #[must_use]
+    pub fn release(&self) -> Release {
+        self.release
+    }
+
+    /// What may be sent, oldest first.
+    #[must_use]
+    pub fn messages(&self) -> &[DraftMessage] {
+        &self.messages
+    }
+
+    /// How many placeholders of each kind are in it; none when it goes as it is.
+    #[must_use]
+    pub fn redactions(&self) -> &BTreeMap<FindingKind, u32> {
+        &self.redactions
+    }
+}
+
+/// Why a draft was not cleared.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum ClearError {
+    /// The permit was issued for another draft.
+    #[error("the permit was issued for another text")]
+    OtherDraft,
+    /// The conversation has no room for another placeholder.
+    #[error(transparent)]
+    PlaceholdersFull(#[from] PlaceholdersFull),
+    /// Every replacement made the scanner find something new, or the original would not come back. Nothing may be sent.
+    #[error("the text does not settle when it is redacted")]
+    Unsettled,
+}
+
+impl Examined {
+    /// Makes the payload that `permit` allows. Redaction replaces every finding, every other occurrence of what was found here or
+    /// earlier in the conversation (in other case or spacing, inside longer words, names also by their parts), and whatever looks
+    /// like a placeholder. Values that are split over messages are not put together.
+    ///
+    /// # Errors
+    /// When the permit is for another draft, the conversation has too many placeholders, or the redacted text does not settle.
+    pub fn clear(&self, permit: &Permit, placeholders: &mut Placeholders) -> Result<Cleared, ClearError> {
+        if permit.digest != self.facts.digest {
+            return Err(ClearError::OtherDraft);
+        }
+        let (messages, redactions) = match permit.release {
+            Release::AsIs => (self.draft.messages.clone(), BTreeMap::new()),
+            Release::Redacted => self.redacted(placeholders)?,
+        };
+        Ok(Cleared {
+            endpoint: permit.endpoint.clone(),
+            release: permit.release,
+            messages,
+            redactions,
+        })
+    }
+
+    fn redacted(
+        &self,
+        placeholders: &mut Placeholders,
+    ) -> Result<(Vec<DraftMessage>, BTreeMap<FindingKind, u32>), ClearError> {
+        let texts: Vec<&str> = self
+            .draft
+            .messages
+            .iter()
+            .map(|message| message.text.as_str())
+            .collect();
+        let redaction = redaction::redact_all(&texts, &self.findings, &self.scanner, placeholders)?;
+        let speakers = self.draft.messages.iter().map(|message| message.speaker);
+        let messages = speakers
+            .zip(redaction.texts)
+            .map(|(speaker, text)| DraftMessage { speaker, text });
+        Ok((messages.collect(), redaction.counts))
+    }
+}

@@ -1,0 +1,168 @@
+//! What can be found in a text.
+
+use serde::{Deserialize, Serialize};
+
+use crate::PrivacyClass;
+
+/// A kind of personal or secret text.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// An e-mail address.
+    Email,
+    /// A telephone number, national or international.
+    Phone,
+    /// A payment card number whose check digit holds (Luhn).
+    PaymentCard,
+    /// An international bank account number whose check digits hold (mod 97).
+    Iban,
+    /// A national identification or tax number whose form, and check digits where it has some, hold.
+    NationalId,
+    /// An IPv4 or IPv6 address.
+    IpAddress,
+    /// A hardware address of a network card.
+    MacAddress,
+    /// A URL with a user name and a password in it.
+    UrlCredentials,
+    /// An API key, token or private key.
+    ApiKey,
+    /// A date that is said to be a birthday.
+    DateOfBirth,
+    /// A street with a house number, a post box, or a postal code with its town.
+    StreetAddress,
+    /// The name of a person.
+    PersonName,
+    /// A word that the app or the user supplied.
+    UserWord,
+}
+
+impl FindingKind {
+    /// Every kind, in the order of the enum.
+    pub const ALL: [FindingKind; 13] = [
+        FindingKind::Email,
+        FindingKind::Phone,
+        FindingKind::PaymentCard,
+        FindingKind::Iban,
+        FindingKind::NationalId,
+        FindingKind::IpAddress,
+        FindingKind::MacAddress,
+        FindingKind::UrlCredentials,
+        FindingKind::ApiKey,
+        FindingKind::DateOfBirth,
+        FindingKind::StreetAddress,
+        FindingKind::PersonName,
+        FindingKind::UserWord,
+    ];
+
+    /// The name in policies, receipts and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            FindingKind::Email => "email",
+            FindingKind::Phone => "phone",
+            FindingKind::PaymentCard => "payment_card",
+            FindingKind::Iban => "iban",
+            FindingKind::NationalId => "national_id",
+            FindingKind::IpAddress => "ip_address",
+            FindingKind::MacAddress => "mac_address",
+            FindingKind::UrlCredentials => "url_credentials",
+            FindingKind::ApiKey => "api_key",
+            FindingKind::DateOfBirth => "date_of_birth",
+            FindingKind::StreetAddress => "street_address",
+            FindingKind::PersonName => "person_name",
+            FindingKind::UserWord => "user_word",
+        }
+    }
+
+    /// The word in the placeholder that stands for such a finding: `PERSON` in `⟨PERSON_1⟩`.
+    #[must_use]
+    pub fn placeholder(self) -> &'static str {
+        match self {
+            FindingKind::Email => "EMAIL",
+            FindingKind::Phone => "PHONE",
+            FindingKind::PaymentCard => "CARD",
+            FindingKind::Iban => "IBAN",
+            FindingKind::NationalId => "ID",
+            FindingKind::IpAddress => "IP",
+            FindingKind::MacAddress => "MAC",
+            FindingKind::UrlCredentials => "URL",
+            FindingKind::ApiKey => "KEY",
+            FindingKind::DateOfBirth => "BIRTHDAY",
+            FindingKind::StreetAddress => "ADDRESS",
+            FindingKind::PersonName => "PERSON",
+            FindingKind::UserWord => "WORD",
+        }
+    }
+
+    /// The class that a text has at least when this was found in it.
+    #[must_use]
+    pub fn class(self) -> PrivacyClass {
+        match self {
+            FindingKind::Email
+            | FindingKind::Phone
+            | FindingKind::IpAddress
+            | FindingKind::MacAddress
+            | FindingKind::StreetAddress
+            | FindingKind::PersonName => PrivacyClass::Personal,
+            FindingKind::PaymentCard
+            | FindingKind::Iban
+            | FindingKind::NationalId
+            | FindingKind::DateOfBirth
+            | FindingKind::UserWord => PrivacyClass::Sensitive,
+            FindingKind::UrlCredentials | FindingKind::ApiKey => PrivacyClass::Secret,
+        }
+    }
+}
+
+/// Something personal or secret at one place of a text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finding {
+    /// What it is.
+    pub kind: FindingKind,
+    /// Where it begins, in bytes of UTF-8.
+    pub start: u32,
+    /// Where it ends, in bytes of UTF-8; always more than `start`.
+    pub end: u32,
+    /// How sure this is, from 0 to 1: 1 for a form whose check digits hold, less for what only its surroundings suggest.
+    pub confidence: f32,
+}
+
+impl Finding {
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// The text that was found.
+    ///
+    /// # Panics
+    /// When `text` is not the text that was scanned.
+    #[must_use]
+    pub fn of<'t>(&self, text: &'t str) -> &'t str {
+        &text[self.range()]
+    }
+}
+
+/// A place in a text, counted in characters (Unicode scalar values).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CharacterSpan {
+    /// The first character's index.
+    pub start: u32,
+    /// The index behind the last character.
+    pub end: u32,
+}
+
+/// Where the findings are in characters, in the findings' order, which must be that of the text as in [`crate::Scanner::scan`].
+#[must_use]
+pub fn in_characters(text: &str, findings: &[Finding]) -> Vec<CharacterSpan> {
+    let (mut at, mut characters) = (0, 0);
+    let mut advance = |to: u32| {
+        characters += text[at..to as usize].chars().count() as u32;
+        at = to as usize;
+        characters
+    };
+    let span = |finding: &Finding| CharacterSpan {
+        start: advance(finding.start),
+        end: advance(finding.end),
+    };
+    findings.iter().map(span).collect()
+}

@@ -1,0 +1,173 @@
+//! Which placeholder stands for which value in one conversation.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{FindingKind, Reidentifier, placeholder_form};
+
+/// The most placeholders in a conversation.
+pub const PLACEHOLDERS_MAX: u32 = 100_000;
+/// The most bytes that all values of a conversation have together.
+pub const PLACEHOLDER_BYTES_MAX: u32 = 16 << 20;
+
+/// A conversation's placeholders and what they stand for. The same value has the same placeholder in all messages and turns; values
+/// that differ in anything, be it only in case, have different ones, so that an answer gets back exactly what was taken out.
+///
+/// It holds what must not leave the device: serialise it only into a store on the device.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(try_from = "Record", into = "Record")]
+pub struct Placeholders {
+    by_value: HashMap<String, (FindingKind, u32)>,
+    by_placeholder: Arc<HashMap<(FindingKind, u32), String>>,
+    /// Values of which only the form was taken out, since it looks like a placeholder; they are no secret.
+    literal: Vec<(FindingKind, u32)>,
+    last: BTreeMap<FindingKind, u32>,
+    value_bytes: u64,
+}
+
+/// A conversation has no room for another placeholder: [`PLACEHOLDERS_MAX`] or [`PLACEHOLDER_BYTES_MAX`] is reached.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error(
+    "the conversation has {PLACEHOLDERS_MAX} placeholders or their values {PLACEHOLDER_BYTES_MAX} bytes, the most there may be"
+)]
+pub struct PlaceholdersFull;
+
+/// One placeholder as it is stored.
+#[derive(Clone, Deserialize, Serialize)]
+struct Entry {
+    kind: FindingKind,
+    number: u32,
+    value: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    literal: bool,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Record {
+    placeholders: Vec<Entry>,
+}
+
+/// Why stored placeholders were not taken.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+enum RecordError {
+    #[error("a placeholder or a value occurs twice")]
+    Twice,
+    #[error("a placeholder's number is not from 1 to {PLACEHOLDERS_MAX}")]
+    Number,
+    #[error(transparent)]
+    Full(#[from] PlaceholdersFull),
+}
+
+// The values are what must not be seen.
+impl fmt::Debug for Placeholders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Placeholders")
+            .field("counts", &self.last)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Placeholders {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Placeholders {
+        Placeholders::default()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.by_placeholder.len() as u32
+    }
+
+    /// Puts the values back into one answer.
+    #[must_use]
+    pub fn reidentifier(&self) -> Reidentifier {
+        Reidentifier::new(Arc::clone(&self.by_placeholder))
+    }
+
+    /// Puts the values back into a whole text.
+    #[must_use]
+    pub fn reidentify(&self, text: &str) -> String {
+        let mut reidentifier = self.reidentifier();
+        let mut whole = reidentifier.push(text);
+        whole.push_str(&reidentifier.finish());
+        whole
+    }
+
+    /// What must not leave the device, with its kind.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&str, FindingKind)> {
+        let secret = |key: &(FindingKind, u32)| self.literal.binary_search(key).is_err();
+        let entries = self.by_placeholder.iter().filter(move |(key, _)| secret(key));
+        entries.map(|((kind, _), value)| (value.as_str(), *kind))
+    }
+
+    /// The placeholder of `value`, which is new when the value is. `literal` says that the value only looks like a placeholder.
+    pub(crate) fn place(&mut self, kind: FindingKind, value: &str, literal: bool) -> Result<String, PlaceholdersFull> {
+        if let Some(&(kind, number)) = self.by_value.get(value) {
+            return Ok(placeholder_form::write(kind, number));
+        }
+        let number = self.last.get(&kind).copied().unwrap_or(0) + 1;
+        self.insert(kind, number, value.to_owned(), literal)?;
+        Ok(placeholder_form::write(kind, number))
+    }
+
+    fn insert(&mut self, kind: FindingKind, number: u32, value: String, literal: bool) -> Result<(), PlaceholdersFull> {
+        let value_bytes = self.value_bytes + value.len() as u64;
+        if self.count() >= PLACEHOLDERS_MAX || value_bytes > u64::from(PLACEHOLDER_BYTES_MAX) {
+            return Err(PlaceholdersFull);
+        }
+        self.value_bytes = value_bytes;
+        let last = self.last.entry(kind).or_insert(0);
+        *last = number.max(*last);
+        if literal {
+            let at = self.literal.partition_point(|other| *other < (kind, number));
+            self.literal.insert(at, (kind, number));
+        }
+        self.by_value.insert(value.clone(), (kind, number));
+        Arc::make_mut(&mut self.by_placeholder).insert((kind, number), value);
+        Ok(())
+    }
+}
+
+impl TryFrom<Record> for Placeholders {
+    type Error = RecordError;
+
+    fn try_from(record: Record) -> Result<Placeholders, RecordError> {
+        let mut placeholders = Placeholders::new();
+        for Entry {
+            kind,
+            number,
+            value,
+            literal,
+        } in record.placeholders
+        {
+            if !(1..=PLACEHOLDERS_MAX).contains(&number) {
+                return Err(RecordError::Number);
+            }
+            if placeholders.by_value.contains_key(&value) || placeholders.by_placeholder.contains_key(&(kind, number)) {
+                return Err(RecordError::Twice);
+            }
+            placeholders.insert(kind, number, value, literal)?;
+        }
+        Ok(placeholders)
+    }
+}
+
+impl From<Placeholders> for Record {
+    fn from(placeholders: Placeholders) -> Record {
+        let entry = |(&(kind, number), value): (&(FindingKind, u32), &String)| Entry {
+            kind,
+            number,
+            value: value.clone(),
+            literal: placeholders.literal.binary_search(&(kind, number)).is_ok(),
+        };
+        let mut entries: Vec<_> = placeholders.by_placeholder.iter().map(entry).collect();
+        entries.sort_by_key(|entry| (entry.kind, entry.number));
+        Record { placeholders: entries }
+    }
+}

@@ -1,0 +1,79 @@
+//! Puts values back where an answer has their placeholders, also when the answer comes in pieces.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::FindingKind;
+use crate::placeholder_form::{self, Form};
+
+/// Puts values back into one answer that comes in pieces. At most some twenty bytes, the length of the longest placeholder, are held
+/// back until the next piece. Placeholders that nothing stands for are left as they are.
+pub struct Reidentifier {
+    values: Arc<HashMap<(FindingKind, u32), String>>,
+    held: String,
+    /// The last character before `held`.
+    previous: Option<char>,
+}
+
+impl fmt::Debug for Reidentifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reidentifier")
+            .field("held_bytes", &self.held.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Reidentifier {
+    pub(crate) fn new(values: Arc<HashMap<(FindingKind, u32), String>>) -> Reidentifier {
+        Reidentifier {
+            values,
+            held: String::new(),
+            previous: None,
+        }
+    }
+
+    /// Takes the next piece and gives what can be said by now.
+    pub fn push(&mut self, piece: &str) -> String {
+        self.held.push_str(piece);
+        self.advance(false)
+    }
+
+    /// Gives the rest, when no piece is left.
+    pub fn finish(mut self) -> String {
+        self.advance(true)
+    }
+
+    fn advance(&mut self, ended: bool) -> String {
+        let mut said = String::with_capacity(self.held.len());
+        let mut at = 0;
+        while let Some(character) = self.held[at..].chars().next() {
+            let mut bytes = character.len_utf8();
+            let mut last = character;
+            let form = if placeholder_form::may_begin(self.previous, character) {
+                placeholder_form::read(&self.held[at..], ended)
+            } else {
+                Form::None
+            };
+            match form {
+                Form::Open => break,
+                Form::Placeholder {
+                    bytes: all,
+                    kind,
+                    number,
+                } => {
+                    // An unknown one is passed over whole, as everywhere where placeholders are read.
+                    bytes = all;
+                    let written = &self.held[at..at + all];
+                    last = written.chars().next_back().unwrap_or(character);
+                    said.push_str(self.values.get(&(kind, number)).map_or(written, String::as_str));
+                }
+                Form::None => said.push(character),
+            }
+            self.previous = Some(last);
+            at += bytes;
+        }
+        self.held.drain(..at);
+        said
+    }
+}

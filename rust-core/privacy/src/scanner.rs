@@ -1,0 +1,230 @@
+//! The scanner: what it is made from, its limits, and how it joins what the detectors find. The detectors are in `detect`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::{Draft, Examined, Finding, FindingKind};
+
+/// The longest text that is scanned, in bytes of UTF-8; for a draft, all messages together.
+pub const TEXT_BYTES_MAX: u32 = 4 << 20;
+/// The most messages in a draft.
+pub const MESSAGES_MAX: u32 = 4096;
+/// The most words that the app and the user may supply.
+pub const USER_WORDS_MAX: u32 = 10_000;
+/// The longest supplied word, in bytes of UTF-8.
+pub const USER_WORD_BYTES_MAX: u32 = 256;
+
+/// How a [`Scanner`] works.
+#[derive(Clone)]
+pub struct ScannerOptions {
+    /// Words or phrases to find besides what the scanner knows: a project's code name, a nickname. Found as whole words, whatever
+    /// their case.
+    pub user_words: Vec<String>,
+    /// Findings that are less sure than this, from 0 to 1, are left out.
+    pub confidence_min: f32,
+}
+
+impl Default for ScannerOptions {
+    fn default() -> ScannerOptions {
+        ScannerOptions {
+            user_words: Vec::new(),
+            confidence_min: 0.5,
+        }
+    }
+}
+
+// The words are what the user wants to keep to themselves.
+impl fmt::Debug for ScannerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScannerOptions")
+            .field("user_words", &self.user_words.len())
+            .field("confidence_min", &self.confidence_min)
+            .finish()
+    }
+}
+
+/// Why options make no scanner.
+#[derive(Clone, Copy, Debug, Error, PartialEq)]
+pub enum ScannerError {
+    /// More than [`USER_WORDS_MAX`].
+    #[error("{count} words were supplied, {USER_WORDS_MAX} are the most")]
+    TooManyWords {
+        /// How many there are.
+        count: u64,
+    },
+    /// Longer than [`USER_WORD_BYTES_MAX`].
+    #[error("the supplied word {index} has {bytes} bytes, {USER_WORD_BYTES_MAX} are the most")]
+    LongWord {
+        /// Which word, from 0.
+        index: u32,
+        /// Its length in bytes.
+        bytes: u64,
+    },
+    /// A word without a letter or a digit.
+    #[error("the supplied word {index} has no letter and no digit")]
+    EmptyWord {
+        /// Which word, from 0.
+        index: u32,
+    },
+    /// A confidence that is no number from 0 to 1.
+    #[error("the least confidence {value} is not from 0 to 1")]
+    Confidence {
+        /// What was given.
+        value: f32,
+    },
+}
+
+/// Why a text was not scanned.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum ScanError {
+    /// Longer than [`TEXT_BYTES_MAX`].
+    #[error("the text has {bytes} bytes, {TEXT_BYTES_MAX} are the most")]
+    LongText {
+        /// Its length in bytes.
+        bytes: u64,
+    },
+    /// More than [`MESSAGES_MAX`].
+    #[error("the draft has {count} messages, {MESSAGES_MAX} are the most")]
+    TooManyMessages {
+        /// How many there are.
+        count: u64,
+    },
+}
+
+/// Finds personal and secret things in texts. Cheap to clone: clones share everything.
+#[derive(Clone)]
+pub struct Scanner {
+    rules: Arc<Rules>,
+}
+
+struct Rules {
+    confidence_min: f32,
+    words: crate::occurrences::Occurrences,
+}
+
+impl fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scanner").finish_non_exhaustive()
+    }
+}
+
+impl Scanner {
+    /// A scanner with these options.
+    ///
+    /// # Errors
+    /// When the words are too many, too long or empty, or the confidence is no number from 0 to 1.
+    pub fn new(options: ScannerOptions) -> Result<Scanner, ScannerError> {
+        let count = options.user_words.len() as u64;
+        if count > u64::from(USER_WORDS_MAX) {
+            return Err(ScannerError::TooManyWords { count });
+        }
+        for (index, word) in (0..).zip(&options.user_words) {
+            let bytes = word.len() as u64;
+            if bytes > u64::from(USER_WORD_BYTES_MAX) {
+                return Err(ScannerError::LongWord { index, bytes });
+            }
+            if !word.chars().any(char::is_alphanumeric) {
+                return Err(ScannerError::EmptyWord { index });
+            }
+        }
+        let value = options.confidence_min;
+        if !(0.0..=1.0).contains(&value) {
+            return Err(ScannerError::Confidence { value });
+        }
+        let words = options
+            .user_words
+            .iter()
+            .map(|word| (word.as_str(), FindingKind::UserWord));
+        Ok(Scanner {
+            rules: Arc::new(Rules {
+                confidence_min: value,
+                words: crate::occurrences::Occurrences::whole_words(words),
+            }),
+        })
+    }
+
+    /// What is in `text`, in the order of the text; no two findings overlap.
+    ///
+    /// # Errors
+    /// [`ScanError::LongText`].
+    pub fn scan(&self, text: &str) -> Result<Vec<Finding>, ScanError> {
+        let bytes = text.len() as u64;
+        if bytes > u64::from(TEXT_BYTES_MAX) {
+            return Err(ScanError::LongText { bytes });
+        }
+        Ok(self.find(text))
+    }
+
+    /// The draft with what is in it.
+    ///
+    /// # Errors
+    /// When the draft is too long or has too many messages.
+    pub fn examine(&self, draft: Draft) -> Result<Examined, ScanError> {
+        let count = draft.messages.len() as u64;
+        if count > u64::from(MESSAGES_MAX) {
+            return Err(ScanError::TooManyMessages { count });
+        }
+        let bytes = draft
+            .messages
+            .iter()
+            .map(|message| message.text.len() as u64)
+            .sum::<u64>();
+        if bytes > u64::from(TEXT_BYTES_MAX) {
+            return Err(ScanError::LongText { bytes });
+        }
+        let findings = draft.messages.iter().map(|message| self.find(&message.text)).collect();
+        Ok(Examined::new(draft, findings, self.clone()))
+    }
+
+    /// As [`Scanner::scan`], for texts whose length was checked.
+    pub(crate) fn find(&self, text: &str) -> Vec<Finding> {
+        let mut found = Vec::new();
+        crate::detect::all(text, &mut found);
+        for (range, kind) in self.rules.words.find(text) {
+            found.push(Finding {
+                kind,
+                start: range.start as u32,
+                end: range.end as u32,
+                confidence: 1.0,
+            });
+        }
+        found.retain(|finding| finding.confidence >= self.rules.confidence_min);
+        without_overlaps(found)
+    }
+}
+
+/// Counts findings by kind.
+pub(crate) fn count(findings: &[Vec<Finding>]) -> BTreeMap<FindingKind, u32> {
+    let mut counts = BTreeMap::new();
+    for finding in findings.iter().flatten() {
+        *counts.entry(finding.kind).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// Joins overlapping findings: what they cover together is one finding, of the kind of the surest, among equals of the longest. No
+/// byte that a detector found is given up.
+fn without_overlaps(mut found: Vec<Finding>) -> Vec<Finding> {
+    found.sort_by_key(|finding| (finding.start, std::cmp::Reverse(finding.end)));
+    let mut joined: Vec<Finding> = Vec::with_capacity(found.len());
+    let mut longest = 0;
+    for finding in found {
+        let length = finding.end - finding.start;
+        match joined.last_mut().filter(|last| finding.start < last.end) {
+            Some(last) => {
+                if (finding.confidence, length) > (last.confidence, longest) {
+                    (last.kind, last.confidence, longest) = (finding.kind, finding.confidence, length);
+                }
+                last.end = last.end.max(finding.end);
+            }
+            None => {
+                longest = length;
+                joined.push(finding);
+            }
+        }
+    }
+    joined
+}
