@@ -1,0 +1,18 @@
+//! Policy documents: from TOML or JSON to values, or to an error that says where and why.
+
+mod conditions;
+mod decode;
+mod error;
+mod json;
+mod node;
+pub(crate) mod policy;
+mod preset;
+mod reader;
+mod set;
+mod url;
+
+pub use error::{PolicyError, PolicyErrorReason};
+pub use node::Format;
+pub use policy::{Endpoint, Limits, Order, Policy, PolicyRole, TrustClass};
+pub use preset::Preset;
+pub use set::PolicySet;

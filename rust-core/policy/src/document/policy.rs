@@ -1,0 +1,333 @@
+//! A policy as values: what a document says once it was read. How it is read is in `decode`, what follows from it in `route`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use whimbrel_privacy::{PrivacyClass, Release};
+
+use super::decode;
+use super::error::PolicyError;
+use super::node::{Format, read};
+use crate::condition::Condition;
+use crate::device::Thermal;
+use crate::id::Id;
+use crate::request::Need;
+
+/// Whose document it is. A user's can only tighten the app's.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyRole {
+    /// The app developer's: has the endpoints, and says what may be done.
+    #[default]
+    App,
+    /// The user's: takes away from what the app's allows.
+    User,
+}
+
+impl PolicyRole {
+    /// Both roles.
+    pub const ALL: [PolicyRole; 2] = [PolicyRole::App, PolicyRole::User];
+
+    /// The name in documents and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            PolicyRole::App => "app",
+            PolicyRole::User => "user",
+        }
+    }
+}
+
+/// Who runs an endpoint.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrustClass {
+    /// A computer of the user's own, close by.
+    OwnDeviceNearby,
+    /// The user's or the app's own organisation.
+    Organisation,
+    /// A service that anybody can rent.
+    PublicCloud,
+}
+
+impl TrustClass {
+    /// Every class, the most trusted first.
+    pub const ALL: [TrustClass; 3] = [
+        TrustClass::OwnDeviceNearby,
+        TrustClass::Organisation,
+        TrustClass::PublicCloud,
+    ];
+
+    /// The name in documents and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            TrustClass::OwnDeviceNearby => "own_device_nearby",
+            TrustClass::Organisation => "organisation",
+            TrustClass::PublicCloud => "public_cloud",
+        }
+    }
+}
+
+/// A computer elsewhere that answers.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Endpoint {
+    /// Its name in rules, receipts and permits.
+    pub id: Id,
+    /// Where its API begins, without a slash at the end: `https://llm.example.org/v1`.
+    pub base_url: String,
+    /// The model that is asked for.
+    pub model: String,
+    /// Who runs it.
+    pub trust: TrustClass,
+    /// Cost of 1000 prompt tokens in millionths of the policy's currency.
+    pub prompt_cost_per_1k_micros: u64,
+    /// Cost of 1000 answer tokens in millionths of the policy's currency.
+    pub answer_cost_per_1k_micros: u64,
+    /// The most private text that may go there as it is.
+    pub class_max: PrivacyClass,
+    /// The most private text that may go there with its findings replaced.
+    pub class_max_redacted: PrivacyClass,
+    /// What it can do beyond text.
+    pub supports: Vec<Need>,
+    /// Prompt and answer tokens that fit; `None` when not stated.
+    pub context_tokens: Option<u32>,
+}
+
+/// One step of a list of `try`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Step {
+    OnDevice,
+    SystemModel,
+    Remote { endpoint: EndpointChoice, release: Release },
+    Queue,
+}
+
+/// `remote:house` or `remote:*`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum EndpointChoice {
+    All,
+    One(Id),
+}
+
+impl EndpointChoice {
+    pub(crate) fn includes(&self, id: &str) -> bool {
+        match self {
+            EndpointChoice::All => true,
+            EndpointChoice::One(one) => **one == *id,
+        }
+    }
+}
+
+impl fmt::Display for EndpointChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EndpointChoice::All => formatter.write_str("*"),
+            EndpointChoice::One(id) => formatter.write_str(id),
+        }
+    }
+}
+
+/// What a rule can deny.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Denied {
+    Everything,
+    OffDevice,
+    Unredacted,
+    OnDevice,
+    SystemModel,
+    Queue,
+    Trust(TrustClass),
+    Remote { endpoint: EndpointChoice, release: Release },
+    Endpoint(Id),
+}
+
+/// How the steps of a list are put in order.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// As they are written.
+    #[default]
+    AsWritten,
+    /// By what was learned about their quality for the task; as written where nothing was learned or learning is off.
+    Quality,
+}
+
+impl Order {
+    pub(crate) const ALL: [Order; 2] = [Order::AsWritten, Order::Quality];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Order::AsWritten => "as_written",
+            Order::Quality => "quality",
+        }
+    }
+}
+
+/// A list of steps with its order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Steps {
+    pub(crate) steps: Vec<Step>,
+    /// `None` means the order of the policy.
+    pub(crate) order: Option<Order>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Then {
+    Deny(Vec<Denied>),
+    Try(Steps),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Rule {
+    pub(crate) id: Id,
+    pub(crate) when: Vec<Condition>,
+    /// Whether a condition about an unknown reading holds.
+    pub(crate) unknown_matches: bool,
+    pub(crate) then: Then,
+}
+
+/// Limits; an absent one does not limit.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Limits {
+    /// Cost of a day in millionths of the policy's currency.
+    pub cost_a_day_micros: Option<u64>,
+    /// Cost of one request in millionths of the policy's currency.
+    pub cost_a_request_micros: Option<u64>,
+    /// Bytes of a day, both ways, on metered, roaming and unknown networks.
+    pub metered_bytes_a_day: Option<u64>,
+    /// Below it, and not charging, nothing is computed on the device. In percent.
+    pub battery_percent_min: Option<u8>,
+    /// Above it nothing is computed on the device.
+    pub thermal_max: Option<Thermal>,
+    /// Time for the whole answer, all candidates together, in milliseconds.
+    pub deadline_ms: Option<u64>,
+    /// Time in which a candidate has to show its first token before the next one is tried, in milliseconds.
+    pub first_token_ms: Option<u64>,
+    /// Time for one candidate's whole answer before the next one is tried, in milliseconds.
+    pub candidate_ms: Option<u64>,
+}
+
+/// What is different for one task.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct TaskOverride {
+    pub(crate) otherwise: Option<Steps>,
+    pub(crate) limits: Limits,
+}
+
+/// A policy document that was read and found valid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    pub(crate) role: PolicyRole,
+    pub(crate) name: Id,
+    pub(crate) description: Option<String>,
+    pub(crate) currency: Option<String>,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) order: Order,
+    /// `None` only in a user's document: whatever the app allows.
+    pub(crate) otherwise: Option<Steps>,
+    pub(crate) limits: Limits,
+    pub(crate) tasks: BTreeMap<String, TaskOverride>,
+    pub(crate) rules: Vec<Rule>,
+    /// Where endpoints are named in a user's document, for the check against the app's.
+    pub(crate) named_endpoints: Vec<NamedEndpoint>,
+}
+
+/// A place in a document that names an endpoint.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct NamedEndpoint {
+    pub(crate) id: Id,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+    pub(crate) path: String,
+}
+
+impl Policy {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it, and where. The endpoints that a user's document names are checked by
+    /// [`PolicySet`](crate::PolicySet), which knows them.
+    pub fn parse(text: &str, format: Format) -> Result<Policy, PolicyError> {
+        let policy = read(text, format).and_then(|root| decode::policy(&root, text));
+        policy.map_err(|fault| fault.locate(text))
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn role(&self) -> PolicyRole {
+        self.role
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is for, in a sentence.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// The currency of every cost in it.
+    #[must_use]
+    pub fn currency(&self) -> Option<&str> {
+        self.currency.as_deref()
+    }
+
+    /// The endpoints, in the order of the document.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// The ids of the rules, in the order of the document.
+    pub fn rule_ids(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| &*rule.id)
+    }
+
+    /// The limits for a task: the task's own where it has them, and else the document's.
+    #[must_use]
+    pub fn limits(&self, task: &str) -> Limits {
+        let general = &self.limits;
+        let Some(task) = self.tasks.get(task).map(|task| &task.limits) else {
+            return general.clone();
+        };
+        Limits {
+            cost_a_day_micros: task.cost_a_day_micros.or(general.cost_a_day_micros),
+            cost_a_request_micros: task.cost_a_request_micros.or(general.cost_a_request_micros),
+            metered_bytes_a_day: task.metered_bytes_a_day.or(general.metered_bytes_a_day),
+            battery_percent_min: task.battery_percent_min.or(general.battery_percent_min),
+            thermal_max: task.thermal_max.or(general.thermal_max),
+            deadline_ms: task.deadline_ms.or(general.deadline_ms),
+            first_token_ms: task.first_token_ms.or(general.first_token_ms),
+            candidate_ms: task.candidate_ms.or(general.candidate_ms),
+        }
+    }
+}
+
+impl Limits {
+    /// The stricter of both, limit by limit.
+    #[must_use]
+    pub fn stricter(&self, other: &Limits) -> Limits {
+        fn least<T: Ord + Copy>(one: Option<T>, other: Option<T>) -> Option<T> {
+            match (one, other) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            }
+        }
+        Limits {
+            cost_a_day_micros: least(self.cost_a_day_micros, other.cost_a_day_micros),
+            cost_a_request_micros: least(self.cost_a_request_micros, other.cost_a_request_micros),
+            metered_bytes_a_day: least(self.metered_bytes_a_day, other.metered_bytes_a_day),
+            battery_percent_min: self.battery_percent_min.max(other.battery_percent_min),
+            thermal_max: least(self.thermal_max, other.thermal_max),
+            deadline_ms: least(self.deadline_ms, other.deadline_ms),
+            first_token_ms: least(self.first_token_ms, other.first_token_ms),
+            candidate_ms: least(self.candidate_ms, other.candidate_ms),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The two documents that decide together: the app's, and the user's, which can only tighten.
+
+use std::sync::Arc;
+
+use super::error::{PolicyError, PolicyErrorReason as Reason};
+use super::policy::{Policy, PolicyRole};
+
+/// An app's policy and perhaps a user's. Cheap to clone: a decision works on a clone, so that replacing the policies never changes a
+/// decision that is being made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicySet {
+    app: Arc<Policy>,
+    user: Option<Arc<Policy>>,
+}
+
+impl PolicySet {
+    /// Puts the documents together.
+    ///
+    /// # Errors
+    /// A document in the place of the other, or a user's document that names an endpoint which the app's does not have.
+    pub fn new(app: Policy, user: Option<Policy>) -> Result<Self, PolicyError> {
+        check_role(&app, PolicyRole::App)?;
+        if let Some(user) = &user {
+            check_role(user, PolicyRole::User)?;
+            check_endpoints(&app, user)?;
+        }
+        Ok(Self {
+            app: Arc::new(app),
+            user: user.map(Arc::new),
+        })
+    }
+
+    /// Puts other documents in place of these, for every decision from now on.
+    ///
+    /// # Errors
+    /// As [`PolicySet::new`]; then everything stays as it was.
+    pub fn replace(&mut self, app: Policy, user: Option<Policy>) -> Result<(), PolicyError> {
+        *self = Self::new(app, user)?;
+        Ok(())
+    }
+
+    /// Puts another user's document in place, or takes it away.
+    ///
+    /// # Errors
+    /// As [`PolicySet::new`]; then everything stays as it was.
+    pub fn replace_user(&mut self, user: Option<Policy>) -> Result<(), PolicyError> {
+        self.replace((*self.app).clone(), user)
+    }
+
+    /// The app's policy.
+    #[must_use]
+    pub fn app(&self) -> &Policy {
+        &self.app
+    }
+
+    /// The user's policy.
+    #[must_use]
+    pub fn user(&self) -> Option<&Policy> {
+        self.user.as_deref()
+    }
+}
+
+fn check_role(policy: &Policy, expected: PolicyRole) -> Result<(), PolicyError> {
+    if policy.role == expected {
+        return Ok(());
+    }
+    Err(PolicyError {
+        line: 0,
+        column: 0,
+        path: "role".to_owned(),
+        reason: Reason::WrongRole {
+            expected: expected.name(),
+            found: policy.role.name(),
+        },
+    })
+}
+
+fn check_endpoints(app: &Policy, user: &Policy) -> Result<(), PolicyError> {
+    let is_unknown = |id: &str| !app.endpoints.iter().any(|endpoint| *endpoint.id == *id);
+    match user.named_endpoints.iter().find(|named| is_unknown(&named.id)) {
+        None => Ok(()),
+        Some(named) => Err(PolicyError {
+            line: named.line,
+            column: named.column,
+            path: named.path.clone(),
+            reason: Reason::UnknownEndpoint {
+                id: named.id.to_string(),
+            },
+        }),
+    }
+}

@@ -1,0 +1,39 @@
+//! Where a request may run: policies that people can read, the decision by them, and what follows from it. Pure: values in, decisions
+//! out. No files, no clock, no network; time and seeds are arguments. Text is not seen here, only what `whimbrel-privacy` says about it.
+//!
+//! A [`Policy`] is read from a document; a [`PolicySet`] is the app's with the user's, which can only tighten. [`route`] decides about
+//! one request and gives a [`Plan`]; a [`Candidate`] of the plan gives the permit with which a text may leave. `docs/policy.md` describes
+//! the documents.
+
+mod beta;
+mod condition;
+mod device;
+mod document;
+mod explain;
+mod feasibility;
+mod id;
+mod learned;
+pub mod limits;
+mod plan;
+mod request;
+mod route;
+
+pub use condition::Found;
+pub use device::{Accelerator, DeviceState, DeviceUpdate, DeviceView, Network, Reading, Reported, Thermal};
+pub use document::{
+    Endpoint, Format, Limits, Order, Policy, PolicyError, PolicyErrorReason, PolicyRole, PolicySet, Preset, TrustClass,
+};
+pub use explain::{ExplainedRequest, Explanation, explain};
+pub use id::Id;
+pub use learned::{
+    EVIDENCE_MAX, Feedback, HALF_LIFE_MS, Learned, LearnedError, LearnedRecord, LearnedSnapshot, LearningMode,
+};
+pub use plan::{
+    Bounds, Candidate, Decision, Deferred, Expected, Plan, Quality, Reason, Refusal, Refused, RuleOutcome, RuleTrace,
+    Target,
+};
+pub use request::{
+    Availability, CandidateFacts, Circuit, EndpointFacts, LocalModelFacts, Need, RequestFacts, SystemModelFacts,
+    UsedToday,
+};
+pub use route::{DEADLINE_MS_DEFAULT, FIRST_TOKEN_MS_DEFAULT, RouteInput, route};

@@ -1,0 +1,492 @@
+//! The outcome of a decision: what may be tried and in which order, what was refused and why, and every rule that was looked at.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+use whimbrel_privacy::{ContentFacts, Permit, PrivacyClass, Release};
+
+use crate::condition::Found;
+use crate::document::PolicyRole;
+use crate::id::Id;
+use crate::request::Need;
+
+/// Who would answer.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Target {
+    /// A model on this device.
+    OnDevice {
+        /// The model.
+        model: Id,
+        /// The variant.
+        variant: Id,
+    },
+    /// The system's model.
+    SystemModel {
+        /// Its name.
+        model: Id,
+    },
+    /// An endpoint of the policy.
+    Endpoint {
+        /// Its id.
+        id: Id,
+    },
+}
+
+/// What a candidate would take, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Expected {
+    /// Milliseconds to the first token.
+    pub first_token_ms: Option<u64>,
+    /// Milliseconds to the end of an answer of the full length.
+    pub total_ms: Option<u64>,
+    /// Cost of an answer of the full length in millionths of the policy's currency.
+    pub cost_micros: u64,
+    /// Bytes over the network, both ways, estimated.
+    pub network_bytes: u64,
+}
+
+/// What was learned about a candidate for the task.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Quality {
+    /// The expected reward, 0 to 1.
+    pub mean: f64,
+    /// What was drawn for this request, and put in order.
+    pub drawn: f64,
+    /// Feedback behind it, decayed; 0 when nothing was learned.
+    pub evidence: f64,
+}
+
+/// Which list allowed a candidate.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Reason {
+    /// The first rule with `try` that matched.
+    Rule {
+        /// Whose.
+        document: PolicyRole,
+        /// Its id.
+        rule: Id,
+    },
+    /// The task's `otherwise`, as no rule with `try` matched.
+    TaskOtherwise {
+        /// Whose.
+        document: PolicyRole,
+    },
+    /// The document's `otherwise`.
+    Otherwise {
+        /// Whose.
+        document: PolicyRole,
+    },
+    /// The user's document wants the text redacted where the app's would send it as it is.
+    RedactedForUser,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Rule { document, rule } => write!(formatter, "the {}'s rule {rule}", document.name()),
+            Reason::TaskOtherwise { document } => {
+                write!(
+                    formatter,
+                    "what the {}'s policy does otherwise for the task",
+                    document.name()
+                )
+            }
+            Reason::Otherwise { document } => write!(formatter, "what the {}'s policy does otherwise", document.name()),
+            Reason::RedactedForUser => formatter.write_str("redacted because the user's policy wants it"),
+        }
+    }
+}
+
+/// Something that may be tried. Only [`route`](crate::route) makes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    pub(crate) target: Target,
+    pub(crate) release: Option<Release>,
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) expected: Expected,
+    pub(crate) quality: Option<Quality>,
+    pub(crate) class: PrivacyClass,
+    pub(crate) digest: whimbrel_privacy::ContentDigest,
+}
+
+impl Candidate {
+    /// Who would answer.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// In which form the text would leave; `None` when it stays on the device.
+    #[must_use]
+    pub fn release(&self) -> Option<Release> {
+        self.release
+    }
+
+    /// Why it may be tried.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+
+    /// The ids of the rules among the reasons, for the receipt.
+    #[must_use]
+    pub fn rule_ids(&self) -> Vec<String> {
+        let id = |reason: &Reason| match reason {
+            Reason::Rule { rule, .. } => Some(rule.to_string()),
+            _ => None,
+        };
+        self.reasons.iter().filter_map(id).collect()
+    }
+
+    /// What it would take.
+    #[must_use]
+    pub fn expected(&self) -> &Expected {
+        &self.expected
+    }
+
+    /// What was learned about it, when the order is by quality.
+    #[must_use]
+    pub fn quality(&self) -> Option<&Quality> {
+        self.quality.as_ref()
+    }
+
+    /// Its name in receipts and in what is learned: `on_device:smollm2/q4_1`, `system_model:gemini-nano`, `remote:house`,
+    /// `redact_then_remote:house`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        candidate_name(&self.target, self.release)
+    }
+
+    /// The permit to send the draft with these facts; `None` when this candidate stays on the device, or was not decided for this draft.
+    #[must_use]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the one place where permits are given, for what the rules allow"
+    )]
+    pub fn permit(&self, facts: &ContentFacts) -> Option<Permit> {
+        let (Target::Endpoint { id }, Some(release)) = (&self.target, self.release) else {
+            return None;
+        };
+        if facts.digest != self.digest || facts.class > self.class {
+            return None;
+        }
+        Some(Permit::issue(id, release, facts))
+    }
+}
+
+pub(crate) fn candidate_name(target: &Target, release: Option<Release>) -> String {
+    match (target, release) {
+        (Target::OnDevice { model, variant }, _) => format!("on_device:{model}/{variant}"),
+        (Target::SystemModel { model }, _) => format!("system_model:{model}"),
+        (Target::Endpoint { id }, Some(Release::Redacted)) => format!("redact_then_remote:{id}"),
+        (Target::Endpoint { id }, _) => format!("remote:{id}"),
+    }
+}
+
+/// The name of a form in JSON.
+pub(crate) fn release_name(release: Release) -> &'static str {
+    match release {
+        Release::AsIs => "as_is",
+        Release::Redacted => "redacted",
+    }
+}
+
+impl Serialize for Candidate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut record = serializer.serialize_struct("Candidate", 6)?;
+        record.serialize_field("name", &self.name())?;
+        record.serialize_field("target", &self.target)?;
+        record.serialize_field("release", &self.release.map(release_name))?;
+        record.serialize_field("reasons", &self.reasons)?;
+        record.serialize_field("expected", &self.expected)?;
+        record.serialize_field("quality", &self.quality)?;
+        record.end()
+    }
+}
+
+/// Why something that a list of the app's policy names is not tried.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Refusal {
+    /// A rule denies it.
+    Denied {
+        /// Whose.
+        document: PolicyRole,
+        /// Its id.
+        rule: Id,
+    },
+    /// The user's list does not have it.
+    NotInUsersList {
+        /// The user's rule with the list; `None` for its `otherwise`.
+        rule: Option<Id>,
+    },
+    /// The text is more private than the endpoint may get in this form.
+    ClassAboveEndpoint {
+        /// The text's class.
+        class: PrivacyClass,
+        /// The endpoint's highest.
+        class_max: PrivacyClass,
+    },
+    /// There is no such model on this device.
+    NoModel,
+    /// More local models than [`LOCAL_MODELS_MAX`](crate::limits::LOCAL_MODELS_MAX).
+    TooManyModels,
+    /// The policy has no endpoint.
+    NoEndpoint,
+    /// The model is not installed, not whole, or not available now.
+    NotReady,
+    /// It cannot do what the answer needs.
+    Lacks {
+        /// What.
+        need: Need,
+    },
+    /// Prompt and answer do not fit into its context.
+    ContextTooShort {
+        /// Tokens that are wanted.
+        tokens: u64,
+        /// Tokens that fit.
+        context_tokens: u32,
+    },
+    /// Its model needs more memory than there is.
+    Memory {
+        /// Bytes that it needs.
+        needed_bytes: u64,
+        /// Bytes that may be used.
+        usable_bytes: u64,
+    },
+    /// The battery is below the policy's floor, and not charging.
+    Battery {
+        /// The charge.
+        percent: u8,
+        /// The floor.
+        percent_min: u8,
+    },
+    /// The device is hotter than the policy allows for computing.
+    Thermal,
+    /// There is no network.
+    Offline,
+    /// The endpoint failed too often of late.
+    CircuitOpen,
+    /// The request may cost more than the policy allows for one.
+    CostOfRequest {
+        /// What it may cost, in millionths of the currency.
+        cost_micros: u64,
+        /// The limit.
+        cost_micros_max: u64,
+    },
+    /// The day's cost would be above the limit.
+    CostOfDay {
+        /// The day's cost with this request, in millionths of the currency.
+        cost_micros: u64,
+        /// The limit.
+        cost_micros_max: u64,
+    },
+    /// The day's bytes on metered networks would be above the limit.
+    MeteredBytes {
+        /// The day's bytes with this request.
+        bytes: u64,
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// Its first token is expected after the deadline.
+    TooSlow {
+        /// When it is expected.
+        first_token_ms: u64,
+        /// The deadline.
+        deadline_ms: u64,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::condition::class_name;
+        match self {
+            Refusal::Denied { document, rule } => write!(formatter, "the {}'s rule {rule} denies it", document.name()),
+            Refusal::NotInUsersList { rule: Some(rule) } => {
+                write!(formatter, "the user's rule {rule} does not list it")
+            }
+            Refusal::NotInUsersList { rule: None } => formatter.write_str("the user's policy does not list it"),
+            Refusal::ClassAboveEndpoint { class, class_max } => {
+                let (class, class_max) = (class_name(*class), class_name(*class_max));
+                write!(
+                    formatter,
+                    "the text is {class}, and in this form it gets at most {class_max}"
+                )
+            }
+            Refusal::NoModel => formatter.write_str("there is none on this device"),
+            Refusal::TooManyModels => formatter.write_str("too many models on this device"),
+            Refusal::NoEndpoint => formatter.write_str("the policy has no endpoint"),
+            Refusal::NotReady => formatter.write_str("not ready"),
+            Refusal::Lacks { need } => write!(formatter, "it cannot do {}", need.name()),
+            Refusal::ContextTooShort { tokens, context_tokens } => {
+                write!(
+                    formatter,
+                    "{tokens} tokens do not fit into its context of {context_tokens}"
+                )
+            }
+            Refusal::Memory {
+                needed_bytes,
+                usable_bytes,
+            } => write!(
+                formatter,
+                "it needs {needed_bytes} bytes of memory, and there are {usable_bytes}"
+            ),
+            Refusal::Battery { percent, percent_min } => {
+                write!(
+                    formatter,
+                    "the battery has {percent} %, and the floor is {percent_min} %"
+                )
+            }
+            Refusal::Thermal => formatter.write_str("the device is too hot"),
+            Refusal::Offline => formatter.write_str("there is no network"),
+            Refusal::CircuitOpen => formatter.write_str("it failed too often of late"),
+            Refusal::CostOfRequest {
+                cost_micros,
+                cost_micros_max,
+            } => write!(
+                formatter,
+                "it may cost {}, and a request may cost {}",
+                units(*cost_micros),
+                units(*cost_micros_max)
+            ),
+            Refusal::CostOfDay {
+                cost_micros,
+                cost_micros_max,
+            } => write!(
+                formatter,
+                "the day would cost {}, and may cost {}",
+                units(*cost_micros),
+                units(*cost_micros_max)
+            ),
+            Refusal::MeteredBytes { bytes, bytes_max } => {
+                write!(formatter, "{bytes} metered bytes today would be above {bytes_max}")
+            }
+            Refusal::TooSlow {
+                first_token_ms,
+                deadline_ms,
+            } => write!(
+                formatter,
+                "its first token is expected after {first_token_ms} ms, and the deadline is {deadline_ms} ms"
+            ),
+        }
+    }
+}
+
+/// Millionths as a decimal fraction.
+pub(crate) fn units(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// Something that is not tried.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Refused {
+    /// Its name, as [`Candidate::name`].
+    pub name: String,
+    /// Why.
+    pub reason: Refusal,
+}
+
+/// What became of one rule.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum RuleOutcome {
+    /// It matched, and what it denies is denied.
+    Denies {
+        /// A condition that held only because its reading is unknown.
+        assumed: Option<&'static str>,
+    },
+    /// It was the first rule with `try` that matched: its list counts.
+    Decides {
+        /// A condition that held only because its reading is unknown.
+        assumed: Option<&'static str>,
+    },
+    /// It has a `try`, and an earlier one decided.
+    NotReached,
+    /// A condition did not hold.
+    DoesNotMatch {
+        /// The first one that did not, a field of `when`.
+        condition: &'static str,
+        /// What there was.
+        found: Found,
+    },
+}
+
+/// A rule that was looked at.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct RuleTrace {
+    /// Whose.
+    pub document: PolicyRole,
+    /// Its id.
+    pub rule: Id,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: RuleOutcome,
+}
+
+/// The request may wait, and be decided again later.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Deferred {
+    /// Why it may wait: where `queue` is listed.
+    pub reasons: Vec<Reason>,
+}
+
+/// Times that a fallback keeps to, in milliseconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Bounds {
+    /// For everything together, from the decision.
+    pub deadline_ms: u64,
+    /// For a candidate's first token.
+    pub first_token_ms: u64,
+    /// For a candidate's whole answer.
+    pub candidate_ms: u64,
+}
+
+/// What is to be done with the request.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Try the candidates.
+    Run,
+    /// Nothing can be tried now, and the request may wait.
+    Defer,
+    /// Rules deny everything that was listed.
+    Denied,
+    /// Something is allowed, but nothing can answer now.
+    Unavailable,
+}
+
+/// A decision.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// What is to be done.
+    pub decision: Decision,
+    /// What may be tried, in this order. A fallback never leaves this list.
+    pub candidates: Vec<Candidate>,
+    /// Set when the request may wait once nothing of the list answered.
+    pub deferred: Option<Deferred>,
+    /// What was listed and is not tried.
+    pub refused: Vec<Refused>,
+    /// Every rule, the app's first, in the order of the documents.
+    pub considered: Vec<RuleTrace>,
+    /// The times to keep to.
+    pub bounds: Bounds,
+}
+
+impl Plan {
+    /// The ids of the rules that had a say, denials too, without repetition: for the receipt.
+    #[must_use]
+    pub fn rule_ids(&self) -> Vec<String> {
+        let had_a_say =
+            |trace: &&RuleTrace| matches!(trace.outcome, RuleOutcome::Denies { .. } | RuleOutcome::Decides { .. });
+        let mut ids: Vec<String> = Vec::new();
+        for trace in self.considered.iter().filter(had_a_say) {
+            if !ids.iter().any(|id| **id == *trace.rule) {
+                ids.push(trace.rule.to_string());
+            }
+        }
+        ids
+    }
+}
