@@ -23,7 +23,7 @@ const FLOORS: &[(&str, &[&str])] = &[
 ];
 /// Programs of the build itself, which stand beside the floors.
 const OUTSIDE: &[&str] = &["bindgen"];
-/// Crates that open sockets or speak TLS; `tokio` counts too once its `net` feature is on.
+/// Crates that open sockets or speak TLS, and the feature of tokio that does.
 const NETWORK_CRATES: &[&str] = &[
     "curl",
     "curl-sys",
@@ -38,6 +38,7 @@ const NETWORK_CRATES: &[&str] = &[
     "ring",
     "rustls",
     "socket2",
+    "tokio/net",
     "tungstenite",
     "ureq",
 ];
@@ -60,7 +61,9 @@ struct Graph {
     names: BTreeMap<String, String>,
     arrows: BTreeMap<String, BTreeSet<String>>,
     members: Vec<String>,
-    tokio_net: bool,
+    /// Names of all crates that building one member alone brings in, `tokio/net` among them where that feature is on. The metadata would
+    /// say too much: its features are those that the whole workspace asks for.
+    carried: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Graph {
@@ -83,20 +86,14 @@ impl Graph {
                 .map(|dependency| dependency["pkg"].as_str().unwrap().to_owned())
                 .collect();
             graph.arrows.insert(id.to_owned(), reached);
-            let net = node["features"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|feature| feature == "net");
-            graph.tokio_net |= net && graph.names[id] == "tokio";
         }
         let members = metadata["workspace_members"].as_array().unwrap();
         graph.members = members.iter().map(|id| id.as_str().unwrap().to_owned()).collect();
         graph
     }
 
-    /// Names of everything that `id` reaches through normal and build dependencies, without itself.
-    fn closure(&self, id: &str) -> BTreeSet<&str> {
+    /// Names of everything that `id` reaches by the arrows, without itself.
+    fn closure(&self, id: &str) -> BTreeSet<String> {
         let mut seen = BTreeSet::new();
         let mut waiting = vec![id];
         while let Some(next) = waiting.pop() {
@@ -106,7 +103,7 @@ impl Graph {
                 }
             }
         }
-        seen.into_iter().map(|id| self.names[id].as_str()).collect()
+        seen.into_iter().map(|id| self.names[id].clone()).collect()
     }
 
     fn violations(&self) -> Vec<String> {
@@ -129,14 +126,13 @@ impl Graph {
                     found.push(format!("{name} -> {ours}"));
                 }
             }
-            let reached = self.closure(id);
+            let carried = &self.carried[id];
             // A crate that reaches `network` reaches its crates too, so only those that do not are asked.
-            if name != "network" && !reached.contains("whimbrel-network") {
-                let network = NETWORK_CRATES.iter().filter(|crate_name| reached.contains(*crate_name));
+            if name != "network" && !carried.contains("whimbrel-network") {
+                let network = NETWORK_CRATES
+                    .iter()
+                    .filter(|crate_name| carried.contains(**crate_name));
                 found.extend(network.map(|crate_name| format!("{name} pulls in {crate_name}")));
-                if self.tokio_net && reached.contains("tokio") {
-                    found.push(format!("{name} pulls in tokio's net feature"));
-                }
             }
         }
         found
@@ -161,10 +157,35 @@ fn cargo(arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
+/// What building `package` alone brings in, for all targets.
+fn carried(package: &str) -> BTreeSet<String> {
+    let select = ["tree", "--package", package, "--all-features", "--target", "all"];
+    let print = ["--edges", "normal,build", "--prefix", "none", "--format", "{p}|{f}"];
+    let tree = String::from_utf8(cargo(&[&select[..], &print].concat())).unwrap();
+    let mut carried = BTreeSet::new();
+    for line in tree.lines() {
+        let (crate_name, features) = line.split_once('|').unwrap();
+        let name = crate_name.split(' ').next().unwrap();
+        carried.insert(name.to_owned());
+        if name == "tokio" && features.split([',', ' ']).any(|feature| feature == "net") {
+            carried.insert("tokio/net".to_owned());
+        }
+    }
+    carried
+}
+
 #[test]
 fn workspace_keeps_its_floors() {
     let metadata = cargo(&["metadata", "--format-version", "1", "--all-features"]);
-    let graph = Graph::from_metadata(&serde_json::from_slice(&metadata).unwrap());
+    let mut graph = Graph::from_metadata(&serde_json::from_slice(&metadata).unwrap());
+    for id in &graph.members {
+        graph.carried.insert(id.clone(), carried(&graph.names[id]));
+    }
+    let door = graph.carried.values().find(|carried| carried.contains("rustls"));
+    assert!(
+        door.is_some_and(|carried| carried.contains("tokio/net")),
+        "features are not seen"
+    );
     assert!(
         graph.members.len() >= 7,
         "the workspace lost members: {:?}",
@@ -208,6 +229,9 @@ fn check(arrows: &[(&str, &str)], expected: &[&str]) {
         }
         graph.arrows.get_mut(*from).unwrap().insert((*to).to_owned());
     }
+    for id in &graph.members {
+        graph.carried.insert(id.clone(), graph.closure(id));
+    }
     assert_eq!(graph.violations(), expected, "{arrows:?}");
 }
 
@@ -228,6 +252,7 @@ fn a_wrong_arrow_is_found() {
         &[("whimbrel-engine", "helper"), ("helper", "rustls")],
         &["engine pulls in rustls"],
     );
+    check(&[("whimbrel-client", "tokio/net")], &["client pulls in tokio/net"]);
     check(
         &[("whimbrel-network", "rustls"), ("whimbrel-client", "whimbrel-network")],
         &[],
