@@ -1,0 +1,238 @@
+//! The hash chain and its seals: what exactly is hashed, with which key what is sealed. Nothing here touches the database.
+
+use std::fmt::Write;
+
+use blake3::Hash;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::query::PlaceKind;
+use crate::{Outcome, Stats};
+
+/// The first line of what is hashed for an entry.
+pub const ENTRY_DOMAIN: &str = "whimbrel-ledger-entry-1";
+const HEAD_DOMAIN: &str = "whimbrel-ledger-head-1";
+const CHECKPOINT_DOMAIN: &str = "whimbrel-ledger-checkpoint-1";
+const STATE_DOMAIN: &str = "whimbrel-state-1";
+const FLOOR_DOMAIN: &str = "whimbrel-ledger-floor-1";
+const SEAL_CONTEXT: &str = "whimbrel store 2026-11-23 seals";
+const KEY_ID_CONTEXT: &str = "whimbrel store 2026-11-23 key id";
+
+/// What stands before the first entry of a ledger.
+pub(crate) const GENESIS: Hash = Hash::from_bytes([0; 32]);
+/// What stands for "none" in the columns `outcome` and `place`.
+pub(crate) const NONE: &str = "-";
+
+/// What an entry of the ledger is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// A receipt begins: an intent.
+    Opened,
+    /// A receipt ends: a closing.
+    Closed,
+    /// Older entries were pruned.
+    Pruned,
+    /// The ledger began again, because the one before was damaged, lost or changed.
+    Restarted,
+}
+
+impl EntryKind {
+    pub(crate) const ALL: [EntryKind; 4] = [
+        EntryKind::Opened,
+        EntryKind::Closed,
+        EntryKind::Pruned,
+        EntryKind::Restarted,
+    ];
+
+    /// The word in the ledger.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            EntryKind::Opened => "opened",
+            EntryKind::Closed => "closed",
+            EntryKind::Pruned => "pruned",
+            EntryKind::Restarted => "restarted",
+        }
+    }
+}
+
+/// One entry as it is stored, without its hash. The words are checked by [`Entry::is_plain`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) sequence: u64,
+    pub(crate) kind: &'a [u8],
+    pub(crate) receipt: u64,
+    pub(crate) time_ms: u64,
+    pub(crate) outcome: &'a [u8],
+    pub(crate) place: &'a [u8],
+    pub(crate) format: u64,
+    pub(crate) body: &'a [u8],
+}
+
+impl Entry<'_> {
+    /// Whether the words are among those that are ever written. Only then is the text that is hashed unambiguous.
+    pub(crate) fn is_plain(&self) -> bool {
+        let is = |word: &[u8], name: &str| word == name.as_bytes();
+        EntryKind::ALL.iter().any(|kind| is(self.kind, kind.name()))
+            && (is(self.outcome, NONE) || Outcome::ALL.iter().any(|outcome| is(self.outcome, outcome.name())))
+            && (is(self.place, NONE) || PlaceKind::ALL.iter().any(|place| is(self.place, place.name())))
+    }
+
+    /// The entry's chain hash, behind an entry with the hash `previous`, as if it had the number `sequence`. `scratch` is room for the
+    /// text.
+    pub(crate) fn hash_at(&self, sequence: u64, previous: &Hash, scratch: &mut Vec<u8>) -> Hash {
+        use std::io::Write;
+        scratch.clear();
+        let mut line = |text: &[u8]| {
+            scratch.extend_from_slice(text);
+            scratch.push(b'\n');
+        };
+        line(ENTRY_DOMAIN.as_bytes());
+        line(Decimal::of(sequence).text());
+        line(self.kind);
+        line(Decimal::of(self.receipt).text());
+        line(Decimal::of(self.time_ms).text());
+        line(self.outcome);
+        line(self.place);
+        line(Decimal::of(self.format).text());
+        line(previous.to_hex().as_bytes());
+        scratch.write_all(self.body).expect("a vector takes every byte");
+        blake3::hash(scratch)
+    }
+
+    /// The entry's chain hash at its own number.
+    pub(crate) fn hash(&self, previous: &Hash, scratch: &mut Vec<u8>) -> Hash {
+        self.hash_at(self.sequence, previous, scratch)
+    }
+}
+
+/// A number in decimal digits, without an allocation: verifying writes four for every entry.
+struct Decimal {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    fn of(mut number: u64) -> Decimal {
+        let mut decimal = Decimal {
+            digits: [b'0'; 20],
+            start: 20,
+        };
+        loop {
+            decimal.start -= 1;
+            decimal.digits[decimal.start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return decimal;
+            }
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.digits[self.start..]
+    }
+}
+
+/// Where the ledger ends: sealed, so that a cut tail shows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Head {
+    /// The last entry's number; 0 when there is none.
+    pub(crate) sequence: u64,
+    /// The last receipt's number; 0 when there is none.
+    pub(crate) receipts: u64,
+    /// The last entry's hash.
+    pub(crate) hash: Hash,
+}
+
+impl Head {
+    pub(crate) const EMPTY: Head = Head {
+        sequence: 0,
+        receipts: 0,
+        hash: GENESIS,
+    };
+
+    fn text(&self, domain: &str) -> String {
+        format!("{domain}\n{}\n{}\n{}", self.sequence, self.receipts, self.hash.to_hex())
+    }
+
+    /// The bytes of the vault's floor.
+    pub(crate) fn to_floor(self) -> Vec<u8> {
+        self.text(FLOOR_DOMAIN).into_bytes()
+    }
+
+    /// Reads the vault's floor; none when it is none.
+    pub(crate) fn from_floor(bytes: &[u8]) -> Option<Head> {
+        let mut lines = str::from_utf8(bytes).ok()?.split('\n');
+        if lines.next()? != FLOOR_DOMAIN {
+            return None;
+        }
+        let head = Head {
+            sequence: lines.next()?.parse().ok()?,
+            receipts: lines.next()?.parse().ok()?,
+            hash: Hash::from_hex(lines.next()?).ok()?,
+        };
+        lines.next().is_none().then_some(head)
+    }
+}
+
+/// What pruning leaves of the entries that it removes, or what a ledger that began again knows of the one before.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// The number of the last entry that is not here any more.
+    pub sequence: u64,
+    /// The number of the last receipt that is not here any more.
+    pub receipts: u64,
+    /// The hash of that entry, in hexadecimal digits: the next entry continues from it.
+    pub hash: String,
+    /// When it was made: milliseconds since 1970 in universal time.
+    pub time_ms: u64,
+    /// Whether entries were lost and not pruned: the ledger began again, and `totals` does not count them.
+    pub lost: bool,
+    /// What the pruned receipts come to.
+    pub totals: Stats,
+}
+
+/// The keys that the vault's key gives.
+pub(crate) struct Keys {
+    seal: Zeroizing<[u8; 32]>,
+    id: [u8; 8],
+}
+
+impl Keys {
+    /// Derives them from the vault's key.
+    pub(crate) fn derive(root: &[u8]) -> Keys {
+        let mut id = [0; 8];
+        id.copy_from_slice(&blake3::derive_key(KEY_ID_CONTEXT, root)[..8]);
+        Keys {
+            seal: Zeroizing::new(blake3::derive_key(SEAL_CONTEXT, root)),
+            id,
+        }
+    }
+
+    /// Tells this key from others without giving anything away.
+    pub(crate) fn id(&self) -> [u8; 8] {
+        self.id
+    }
+
+    fn seal(&self, text: &str) -> Hash {
+        blake3::keyed_hash(&self.seal, text.as_bytes())
+    }
+
+    pub(crate) fn seal_head(&self, head: &Head) -> Hash {
+        self.seal(&head.text(HEAD_DOMAIN))
+    }
+
+    pub(crate) fn seal_checkpoint(&self, checkpoint: &Checkpoint) -> Hash {
+        let text = serde_json::to_string(checkpoint).expect("a record of numbers and words is JSON");
+        self.seal(&format!("{CHECKPOINT_DOMAIN}\n{text}"))
+    }
+
+    pub(crate) fn seal_state(&self, name: &str, value: &[u8]) -> Hash {
+        let mut text = format!("{STATE_DOMAIN}\n{name}\n");
+        // The value's hash in place of the value: the text stays short.
+        write!(text, "{}", blake3::hash(value).to_hex()).expect("a string takes every character");
+        self.seal(&text)
+    }
+}

@@ -1,0 +1,153 @@
+//! Files of the database: opening and locking them, moving them aside, and what SQLite's errors mean here.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::{StoreError, schema};
+
+/// How long a call waits for another connection of this store: a reader of another process holds the database for moments only.
+const BUSY_MS: u64 = 5000;
+/// What SQLite puts beside a database.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// How many databases are kept aside before [`set_aside`] gives up.
+const ASIDE_MAX: u32 = 1000;
+
+/// What SQLite's error means for the database at `path`.
+pub(crate) fn failed(path: &Path, source: rusqlite::Error) -> StoreError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full { path },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { path, source },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::InUse { path },
+        _ => StoreError::Database { path, source },
+    }
+}
+
+pub(crate) fn io_failed(path: &Path, source: io::Error) -> StoreError {
+    StoreError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// The path with something behind its last part.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Takes the lock that one writer holds. It goes with the handle, also when the process is killed.
+pub(crate) fn lock(path: &Path) -> Result<File, StoreError> {
+    let lock_path = beside(path, ".lock");
+    let opened = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&lock_path);
+    let file = opened.map_err(|error| io_failed(&lock_path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(io_failed(&lock_path, error)),
+    }
+}
+
+/// Opens the database for writing, and makes an empty one that only its owner can read when there is none.
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io_failed(path, error)),
+        _ => {}
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(path, error))?;
+    settle(&connection)
+        .and_then(|()| check_owner(&connection, path))
+        .and_then(|()| write_settings(&connection))
+        .map_err(|error| foreign_or(path, error))?;
+    Ok(connection)
+}
+
+/// Opens the database for reading.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Absent { path: path.to_owned() });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(path, error))?;
+    settle(&connection)
+        .and_then(|()| check_owner(&connection, path))
+        .map_err(|error| foreign_or(path, error))?;
+    Ok(connection)
+}
+
+/// Settings of every connection: nothing in the file may make SQLite run or trust anything.
+fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.pragma_update(None, "cell_size_check", true)
+}
+
+/// Settings of the one connection that writes: every commit reaches the disk before it returns, and what is deleted is overwritten.
+fn write_settings(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Apple's fsync leaves data in the drive's cache unless it is told.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    connection.pragma_update(None, "secure_delete", true)
+}
+
+/// Refuses a database of another program before anything is written to it.
+fn check_owner(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let id: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if id != schema::APPLICATION_ID && schema_objects(connection)? > 0 {
+        // Told from other errors in `foreign_or`.
+        return Err(rusqlite::Error::InvalidPath(path.to_owned()));
+    }
+    Ok(())
+}
+
+fn schema_objects(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+}
+
+fn foreign_or(path: &Path, error: rusqlite::Error) -> StoreError {
+    match error {
+        rusqlite::Error::InvalidPath(path) => StoreError::Foreign { path },
+        error => failed(path, error),
+    }
+}
+
+/// Moves the database and what SQLite put beside it to the first free `<name>.aside-<n>`. None when there is no database.
+pub(crate) fn set_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
+    if !path.exists() && COMPANIONS.iter().all(|suffix| !beside(path, suffix).exists()) {
+        return Ok(None);
+    }
+    let free = (1..=ASIDE_MAX)
+        .map(|number| beside(path, &format!(".aside-{number}")))
+        .find(|aside| !aside.exists() && COMPANIONS.iter().all(|suffix| !beside(aside, suffix).exists()));
+    let aside = free.ok_or(StoreError::TooMuch {
+        what: "databases kept aside",
+        found: u64::from(ASIDE_MAX) + 1,
+        limit: u64::from(ASIDE_MAX),
+    })?;
+    // The database goes last: as long as it is there, a repetition finishes the move.
+    for suffix in COMPANIONS.iter().chain(&[""]) {
+        let (from, to) = (beside(path, suffix), beside(&aside, suffix));
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_failed(&from, error)),
+            _ => {}
+        }
+    }
+    Ok(Some(aside))
+}

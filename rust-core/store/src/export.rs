@@ -1,0 +1,279 @@
+//! The ledger as lines of JSON that an outsider can check with nothing but BLAKE3, and the check itself. `docs/ledger.md` describes
+//! the lines.
+
+use std::io::{BufRead, Read, Write};
+
+use blake3::Hash;
+use rusqlite::Row;
+use serde::{Deserialize, Serialize};
+
+use crate::chain::{Entry, Head, Keys};
+use crate::verify::Walk;
+use crate::{BODY_BYTES_MAX, Checkpoint, Ledger, Problem, Report, StoreError, verify};
+
+/// The version of the lines.
+pub const EXPORT_FORMAT: u32 = 1;
+/// How long a line may be: a body whose every byte needs an escape, and room for the rest.
+const LINE_BYTES_MAX: u64 = BODY_BYTES_MAX as u64 * 6 + 4096;
+
+/// The first line.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct FirstLine {
+    whimbrel_ledger: u32,
+    exported_ms: u64,
+    /// Stands for what was pruned before the first entry.
+    checkpoint: Option<Checkpoint>,
+    checkpoint_seal: Option<String>,
+}
+
+/// One entry. The chain hash is over its fields; see `docs/ledger.md`.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct EntryLine {
+    sequence: u64,
+    kind: String,
+    receipt: u64,
+    time_ms: u64,
+    outcome: String,
+    place: String,
+    format: u64,
+    /// The canonical JSON of the entry's content, as a string, so that its bytes survive every JSON tool.
+    body: String,
+    hash: String,
+}
+
+/// The last line: the sealed end.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct LastLine {
+    last_sequence: u64,
+    receipts: u64,
+    hash: String,
+    key_id: String,
+    seal: String,
+}
+
+/// What checking an export saw.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ExportReport {
+    /// When it was exported, as it says itself: milliseconds since 1970.
+    pub exported_ms: u64,
+    /// Whether its seals could be checked: the key vault that was given holds the key that made them.
+    pub seals_checked: bool,
+    /// The chain.
+    pub report: Report,
+    /// The first line that is not of this format, counted from 1. Nothing behind it was read.
+    pub bad_line: Option<u64>,
+}
+
+impl ExportReport {
+    /// Whether nothing is wrong. Without a check of the seals this says only that the lines agree with each other.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.bad_line.is_none() && self.report.is_intact()
+    }
+}
+
+impl Ledger {
+    /// Writes the whole ledger to `to`, as lines of JSON. `now_ms` is the time, in milliseconds since 1970. The ledger is not verified
+    /// first: what is wrong with it is wrong with the export too.
+    ///
+    /// # Errors
+    /// [`StoreError::Export`] when `to` fails, [`StoreError::Ledger`] when an end has no right seal, and those of reading.
+    pub fn export(&self, to: &mut dyn Write, now_ms: u64) -> Result<(), StoreError> {
+        let shared = self.shared();
+        let mut reader = shared.reader();
+        let failed = |error| shared.failed(error);
+        let refused = |problem| StoreError::Ledger {
+            path: shared.path().to_owned(),
+            problem,
+        };
+        let snapshot = reader.transaction().map_err(failed)?;
+        let keys = shared.keys().ok_or_else(|| refused(Problem::ForeignSeal))?;
+        let head = verify::sealed_head(&snapshot, keys).map_err(failed)?.map_err(refused)?;
+        let checkpoint = verify::checkpoint(&snapshot, keys).map_err(failed)?.map_err(refused)?;
+        let first = FirstLine {
+            whimbrel_ledger: EXPORT_FORMAT,
+            exported_ms: now_ms,
+            checkpoint_seal: checkpoint
+                .as_ref()
+                .map(|checkpoint| keys.seal_checkpoint(checkpoint).to_hex().to_string()),
+            checkpoint,
+        };
+        write_line(to, &first)?;
+        let mut statement = snapshot
+            .prepare(&format!("{} ORDER BY sequence", verify::COLUMNS))
+            .map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            write_line(to, &entry_line(row).map_err(failed)?)?;
+        }
+        let last = LastLine {
+            last_sequence: head.sequence,
+            receipts: head.receipts,
+            hash: head.hash.to_hex().to_string(),
+            key_id: hex(&keys.id()),
+            seal: keys.seal_head(&head).to_hex().to_string(),
+        };
+        write_line(to, &last)?;
+        to.flush().map_err(|source| StoreError::Export { source })
+    }
+}
+
+/// Checks an export. With the key vault of the device that made it, the seals of both ends too; without, whoever made the file could have
+/// written the whole chain anew.
+///
+/// # Errors
+/// [`StoreError::Export`] when `from` fails, [`StoreError::Vault`]. What is wrong with the export is in the report.
+pub fn verify_export(from: &mut dyn BufRead, vault: Option<&dyn crate::KeyVault>) -> Result<ExportReport, StoreError> {
+    let keys = vault.map(crate::store::read_keys).transpose()?.flatten();
+    let mut lines = Lines { from, number: 0 };
+    let Some(first) = lines
+        .next::<FirstLine>()?
+        .filter(|first| first.whimbrel_ledger == EXPORT_FORMAT)
+    else {
+        return Ok(ExportReport {
+            exported_ms: 0,
+            seals_checked: false,
+            report: Walk::new(0, None).finish(),
+            bad_line: Some(1),
+        });
+    };
+    let mut walk = Walk::behind(first.checkpoint.as_ref());
+    let (end, mut bad_line) = read_entries(&mut lines, &mut walk)?;
+    let head = end.as_ref().and_then(|line| {
+        Some(Head {
+            sequence: line.last_sequence,
+            receipts: line.receipts,
+            hash: Hash::from_hex(&line.hash).ok()?,
+        })
+    });
+    if end.is_some() && head.is_none() {
+        bad_line = Some(lines.number);
+    }
+    walk.end(head);
+    let mut report = walk.finish();
+    let mut seals_checked = false;
+    if let (Some(keys), Some(line), Some(head)) = (&keys, &end, &head) {
+        seals_checked = true;
+        check_seals(&mut report, keys, line, head, &first);
+    }
+    report.checkpoint = first.checkpoint;
+    Ok(ExportReport {
+        exported_ms: first.exported_ms,
+        seals_checked,
+        report,
+        bad_line,
+    })
+}
+
+/// Reads the lines up to the last one, and says which is not of this format.
+fn read_entries(lines: &mut Lines<'_>, walk: &mut Walk) -> Result<(Option<LastLine>, Option<u64>), StoreError> {
+    loop {
+        match lines.next::<Line>()? {
+            Some(Line::Entry(line)) => take(walk, &line),
+            Some(Line::Last(line)) => {
+                // Anything behind the last line does not belong to the export.
+                let more = lines.is_more()?.then_some(lines.number + 1);
+                return Ok((Some(line), more));
+            }
+            None => return Ok((None, Some(lines.number))),
+        }
+    }
+}
+
+fn check_seals(report: &mut Report, keys: &Keys, line: &LastLine, head: &Head, first: &FirstLine) {
+    let own = line.key_id == hex(&keys.id());
+    let sealed = line.seal == keys.seal_head(head).to_hex().as_str();
+    match (own, sealed) {
+        (true, true) => {}
+        (false, false) => report.add(Problem::ForeignSeal),
+        _ => report.add(Problem::HeadChanged),
+    }
+    let expected = first
+        .checkpoint
+        .as_ref()
+        .map(|checkpoint| keys.seal_checkpoint(checkpoint).to_hex().to_string());
+    if own && expected != first.checkpoint_seal {
+        report.add(Problem::CheckpointChanged);
+    }
+}
+
+/// A line behind the first one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Entry(Box<EntryLine>),
+    Last(LastLine),
+}
+
+/// Reads line after line, each with a limit.
+struct Lines<'a> {
+    from: &'a mut dyn BufRead,
+    number: u64,
+}
+
+impl Lines<'_> {
+    /// The next line; none when there is none, when it is too long, or when it is not of this form.
+    fn next<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>, StoreError> {
+        self.number += 1;
+        let mut line = Vec::new();
+        let read = self.from.take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
+        read.map_err(|source| StoreError::Export { source })?;
+        Ok(line
+            .strip_suffix(b"\n")
+            .and_then(|line| serde_json::from_slice(line).ok()))
+    }
+
+    fn is_more(&mut self) -> Result<bool, StoreError> {
+        let rest = self.from.fill_buf().map_err(|source| StoreError::Export { source })?;
+        Ok(!rest.is_empty())
+    }
+}
+
+fn take(walk: &mut Walk, line: &EntryLine) {
+    let entry = Entry {
+        sequence: line.sequence,
+        kind: line.kind.as_bytes(),
+        receipt: line.receipt,
+        time_ms: line.time_ms,
+        outcome: line.outcome.as_bytes(),
+        place: line.place.as_bytes(),
+        format: line.format,
+        body: line.body.as_bytes(),
+    };
+    let sequence = i64::try_from(line.sequence).unwrap_or(-1);
+    walk.take(
+        sequence,
+        Some(entry).filter(Entry::is_plain),
+        Hash::from_hex(&line.hash).ok(),
+    );
+}
+
+fn entry_line(row: &Row<'_>) -> rusqlite::Result<EntryLine> {
+    let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+    let hash: Vec<u8> = row.get(8)?;
+    Ok(EntryLine {
+        sequence: number(0)?,
+        kind: row.get(1)?,
+        receipt: number(2)?,
+        time_ms: number(3)?,
+        outcome: row.get(4)?,
+        place: row.get(5)?,
+        format: number(6)?,
+        body: row.get(7)?,
+        hash: hex(&hash),
+    })
+}
+
+fn write_line(to: &mut dyn Write, line: &impl Serialize) -> Result<(), StoreError> {
+    let mut text = serde_json::to_string(line).expect("a record of numbers and strings is JSON");
+    text.push('\n');
+    to.write_all(text.as_bytes())
+        .map_err(|source| StoreError::Export { source })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,379 @@
+//! Opening the store: the one writer, the reader beside it, the first look at the ledger, and small pieces of state.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use crate::chain::{GENESIS, Head, Keys};
+use crate::receipt::limit;
+use crate::vault::check_name;
+use crate::{Checkpoint, KeyVault, Ledger, Problem, SCHEMA_VERSION, SecretBytes, Stats, StoreError};
+use crate::{database, ledger, schema, verify};
+
+/// How long the name of a piece of state may be.
+pub const STATE_NAME_BYTES_MAX: u32 = crate::VAULT_NAME_BYTES_MAX;
+/// How long a piece of state may be.
+pub const STATE_BYTES_MAX: u32 = 1024 * 1024;
+
+/// The secret with which the ledger is sealed.
+const KEY_NAME: &str = "whimbrel.ledger-key";
+/// The end of the ledger as the vault knows it.
+const FLOOR_NAME: &str = "whimbrel.ledger-floor";
+
+/// One database: the ledger, feedback and state. Cloning it is cheap and gives another handle of the same; it closes with the last one.
+///
+/// At most one [`Store`] on the machine has a database open for writing; a lock file beside it, `<name>.lock`, sees to that. Any number may
+/// read it at the same time through [`Store::inspect`].
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    path: PathBuf,
+    vault: Arc<dyn KeyVault>,
+    /// None when the vault has no key, which only a store that is inspected can survive.
+    keys: Option<Keys>,
+    writer: Option<Mutex<Writer>>,
+    reader: Mutex<Connection>,
+    /// Released after the connections are closed.
+    _lock: Option<File>,
+}
+
+/// What one thread at a time writes with.
+pub(crate) struct Writer {
+    pub(crate) connection: Connection,
+    pub(crate) head: Head,
+    /// The vault did not take the last floor; the next entry tries again.
+    pub(crate) floor_behind: bool,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Store")
+            .field("path", &self.shared.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database at `path` for writing, or makes one, and brings its tables up to date. The end of the ledger is compared with its
+    /// seal and with the vault; receipts that have no end are closed as interrupted. `now_ms` is the time, in milliseconds since 1970.
+    /// The folder must exist.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Foreign`], [`StoreError::Damaged`], [`StoreError::NewerSchema`],
+    /// [`StoreError::SchemaChanged`], [`StoreError::Ledger`], [`StoreError::Vault`], and those of writing. The file is then as it was.
+    pub fn open(path: &Path, vault: Arc<dyn KeyVault>, now_ms: u64) -> Result<Store, StoreError> {
+        let lock = database::lock(path)?;
+        let floor = read_floor(&*vault)?;
+        let store = Store::open_locked(path, vault, lock, floor, None, now_ms)?;
+        Ok(store)
+    }
+
+    /// Opens the database at `path` for reading only, whatever is wrong with its ledger. Works beside a process that writes.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`], [`StoreError::Foreign`], [`StoreError::Damaged`], [`StoreError::NewerSchema`],
+    /// [`StoreError::SchemaChanged`] also when the tables are older than this program's, [`StoreError::Vault`].
+    pub fn inspect(path: &Path, vault: Arc<dyn KeyVault>) -> Result<Store, StoreError> {
+        let reader = database::open_reader(path)?;
+        check_schema(&reader, path, SCHEMA_VERSION)?;
+        let keys = read_keys(&*vault)?;
+        Ok(Store {
+            shared: Arc::new(Shared {
+                path: path.to_owned(),
+                vault,
+                keys,
+                writer: None,
+                reader: Mutex::new(reader),
+                _lock: None,
+            }),
+        })
+    }
+
+    /// Keeps whatever is at `path` aside, as `<name>.aside-<n>`, and begins a new ledger there. For a store that [`Store::open`] refuses.
+    /// The new ledger says in its first entry that it began again, and goes on counting where the vault's floor says that the old one
+    /// ended. Returns where the old files are now, when there were some. Feedback and state begin empty.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Io`], [`StoreError::Vault`], and those of writing.
+    pub fn restart(path: &Path, vault: Arc<dyn KeyVault>, now_ms: u64) -> Result<(Store, Option<PathBuf>), StoreError> {
+        let lock = database::lock(path)?;
+        let floor = read_floor(&*vault)?;
+        let aside = database::set_aside(path)?;
+        let lost = floor.unwrap_or(Head::EMPTY);
+        let store = Store::open_locked(path, vault, lock, floor, Some(lost), now_ms)?;
+        Ok((store, aside))
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        Ledger::new(Arc::clone(&self.shared))
+    }
+
+    /// Where the database is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// A piece of state by its name, for example what the router has learned; none when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] when it is not what was put there, [`StoreError::Vault`] for a name that
+    /// [`crate::check_name`] refuses, and those of the database. An older value that was put back in its place is not noticed.
+    pub fn state_get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        check_name(name)?;
+        let reader = self.shared.reader();
+        let found: Option<(Vec<u8>, Vec<u8>)> = reader
+            .query_row("SELECT value, seal FROM state WHERE name = ?1", [name], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()
+            .map_err(|error| self.shared.failed(error))?;
+        let Some((value, seal)) = found else {
+            return Ok(None);
+        };
+        let keys = self.shared.keys.as_ref();
+        if keys.is_none_or(|keys| keys.seal_state(name, &value) != seal[..]) {
+            return Err(StoreError::Unreadable {
+                what: format!("the state {name}"),
+            });
+        }
+        Ok(Some(value))
+    }
+
+    /// Puts a piece of state in place of the one that had this name.
+    ///
+    /// # Errors
+    /// [`StoreError::TooMuch`] past [`STATE_BYTES_MAX`], [`StoreError::Vault`] for a name that [`crate::check_name`] refuses,
+    /// [`StoreError::ReadOnly`], and those of writing.
+    pub fn state_put(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        check_name(name)?;
+        limit("bytes of a piece of state", value.len(), STATE_BYTES_MAX)?;
+        let (writer, keys) = self.shared.writer()?;
+        let seal = keys.seal_state(name, value);
+        let put = "INSERT INTO state (name, value, seal) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value, seal = excluded.seal";
+        writer
+            .connection
+            .execute(put, (name, value, &seal.as_bytes()[..]))
+            .map_err(|error| self.shared.failed(error))?;
+        Ok(())
+    }
+
+    /// Forgets a piece of state. It is no error when there is none.
+    ///
+    /// # Errors
+    /// As [`Store::state_put`].
+    pub fn state_delete(&self, name: &str) -> Result<(), StoreError> {
+        check_name(name)?;
+        let (writer, _) = self.shared.writer()?;
+        let deleted = writer.connection.execute("DELETE FROM state WHERE name = ?1", [name]);
+        deleted.map_err(|error| self.shared.failed(error))?;
+        Ok(())
+    }
+
+    /// Limits the database to so many pages of 4 KiB, or as many as it has already; further entries fail with [`StoreError::Full`].
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`], and those of the database.
+    pub fn limit_pages(&self, pages_max: u32) -> Result<(), StoreError> {
+        let (writer, _) = self.shared.writer()?;
+        let limited = writer.connection.pragma_update(None, "max_page_count", pages_max);
+        limited.map_err(|error| self.shared.failed(error))
+    }
+
+    fn open_locked(
+        path: &Path,
+        vault: Arc<dyn KeyVault>,
+        lock: File,
+        floor: Option<Head>,
+        lost: Option<Head>,
+        now_ms: u64,
+    ) -> Result<Store, StoreError> {
+        let refused = |problem| StoreError::Ledger {
+            path: path.to_owned(),
+            problem,
+        };
+        // Where the vault knows of a ledger, none at all is the oldest copy.
+        let known = floor.filter(|floor| floor.sequence > 0 && lost.is_none());
+        let must_exist = |exists: bool| match known {
+            Some(floor) if !exists => Err(refused(Problem::RolledBack {
+                found: 0,
+                floor: floor.sequence,
+            })),
+            _ => Ok(()),
+        };
+        must_exist(path.exists())?;
+        let mut connection = database::open_writer(path)?;
+        let version = check_version(&connection, path)?;
+        must_exist(version > 0)?;
+        let keys = match read_keys(&*vault)? {
+            Some(keys) => keys,
+            None if version == 0 => make_key(&*vault)?,
+            None => return Err(refused(Problem::ForeignSeal)),
+        };
+        prepare(&mut connection, &keys, version, lost, path, now_ms)?;
+        let head = match verify::first_look(&connection, &keys, floor).map_err(|error| database::failed(path, error))? {
+            Ok(head) => head,
+            Err(problem) => return Err(refused(problem)),
+        };
+        let reader = database::open_reader(path)?;
+        let store = Store {
+            shared: Arc::new(Shared {
+                path: path.to_owned(),
+                vault,
+                keys: Some(keys),
+                writer: Some(Mutex::new(Writer {
+                    connection,
+                    head,
+                    floor_behind: false,
+                })),
+                reader: Mutex::new(reader),
+                _lock: Some(lock),
+            }),
+        };
+        store.ledger().close_interrupted(now_ms)?;
+        store.shared.raise_floor(&mut store.shared.writer()?.0);
+        Ok(store)
+    }
+}
+
+impl Shared {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
+    }
+
+    pub(crate) fn failed(&self, error: rusqlite::Error) -> StoreError {
+        database::failed(&self.path, error)
+    }
+
+    /// A panic while the lock was held left no half-written transaction: dropping one rolls it back.
+    pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn writer(&self) -> Result<(MutexGuard<'_, Writer>, &Keys), StoreError> {
+        match (&self.writer, &self.keys) {
+            (Some(writer), Some(keys)) => Ok((writer.lock().unwrap_or_else(PoisonError::into_inner), keys)),
+            _ => Err(StoreError::ReadOnly),
+        }
+    }
+
+    pub(crate) fn floor(&self) -> Result<Option<Head>, StoreError> {
+        read_floor(&*self.vault)
+    }
+
+    /// Tells the vault where the ledger ends. A vault that fails does not undo what is written: the next entry tells it again.
+    pub(crate) fn raise_floor(&self, writer: &mut Writer) {
+        let floor = SecretBytes::new(writer.head.to_floor());
+        writer.floor_behind = self.vault.put(FLOOR_NAME, &floor).is_err();
+    }
+}
+
+fn read_floor(vault: &dyn KeyVault) -> Result<Option<Head>, StoreError> {
+    let Some(bytes) = vault.get(FLOOR_NAME)? else {
+        return Ok(None);
+    };
+    let floor = Head::from_floor(bytes.expose()).ok_or_else(|| StoreError::Unreadable {
+        what: "the ledger's floor in the key vault".to_owned(),
+    })?;
+    Ok(Some(floor))
+}
+
+pub(crate) fn read_keys(vault: &dyn KeyVault) -> Result<Option<Keys>, StoreError> {
+    Ok(vault.get(KEY_NAME)?.map(|root| Keys::derive(root.expose())))
+}
+
+fn make_key(vault: &dyn KeyVault) -> Result<Keys, StoreError> {
+    let mut root = SecretBytes::new(vec![0; 32]);
+    getrandom::fill(root.expose_mut()).map_err(|_| StoreError::Random)?;
+    vault.put(KEY_NAME, &root)?;
+    Ok(Keys::derive(root.expose()))
+}
+
+fn check_version(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
+    let found = schema::version(connection).map_err(|error| database::failed(path, error))?;
+    if found > SCHEMA_VERSION {
+        return Err(StoreError::NewerSchema {
+            path: path.to_owned(),
+            found,
+            supported: SCHEMA_VERSION,
+        });
+    }
+    if found > 0 {
+        check_schema(connection, path, found)?;
+    }
+    Ok(found)
+}
+
+fn check_schema(connection: &Connection, path: &Path, expected: u32) -> Result<(), StoreError> {
+    let found = schema::version(connection).map_err(|error| database::failed(path, error))?;
+    if found > expected {
+        return Err(StoreError::NewerSchema {
+            path: path.to_owned(),
+            found,
+            supported: expected,
+        });
+    }
+    let unchanged = schema::is_unchanged(connection, expected).map_err(|error| database::failed(path, error))?;
+    if !unchanged {
+        return Err(StoreError::SchemaChanged {
+            path: path.to_owned(),
+            version: found,
+        });
+    }
+    Ok(())
+}
+
+/// Makes or migrates the tables in one transaction, so that a crash leaves the old ones.
+fn prepare(
+    connection: &mut Connection,
+    keys: &Keys,
+    version: u32,
+    lost: Option<Head>,
+    path: &Path,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    if version == SCHEMA_VERSION {
+        return Ok(());
+    }
+    let failed = |error| database::failed(path, error);
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
+    schema::migrate(&transaction, version, SCHEMA_VERSION, now_ms.cast_signed()).map_err(failed)?;
+    if version == 0 {
+        begin_ledger(&transaction, keys, lost, now_ms).map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)
+}
+
+/// Writes what an empty ledger consists of. One that began again has a checkpoint for what is lost.
+fn begin_ledger(connection: &Connection, keys: &Keys, lost: Option<Head>, now_ms: u64) -> rusqlite::Result<()> {
+    let Some(lost) = lost else {
+        return ledger::write_head(connection, keys, &Head::EMPTY);
+    };
+    let checkpoint = Checkpoint {
+        sequence: lost.sequence,
+        receipts: lost.receipts,
+        hash: lost.hash.to_hex().to_string(),
+        time_ms: now_ms,
+        lost: true,
+        totals: Stats::default(),
+    };
+    debug_assert!(lost.sequence > 0 || lost.hash == GENESIS);
+    ledger::write_checkpoint(connection, keys, &checkpoint)?;
+    let head = ledger::append_restart(connection, lost, &checkpoint, now_ms)?;
+    ledger::write_head(connection, keys, &head)
+}
