@@ -2,14 +2,16 @@
 //! out. No files, no clock, no network; time and seeds are arguments. Text is not seen here, only what `whimbrel-privacy` says about it.
 //!
 //! A [`Policy`] is read from a document; a [`PolicySet`] is the app's with the user's, which can only tighten. [`route`] decides about
-//! one request and gives a [`Plan`]; a [`Candidate`] of the plan gives the permit with which a text may leave. `docs/policy.md` describes
-//! the documents.
+//! one request and gives a [`Plan`]; a [`Candidate`] of the plan gives the permit with which a text may leave. [`Fallback`] carries the
+//! plan out. [`Learned`] puts in order what the rules allow. `docs/policy.md` describes the documents.
 
 mod beta;
 mod condition;
 mod device;
 mod document;
+mod escalation;
 mod explain;
+mod fallback;
 mod feasibility;
 mod id;
 mod learned;
@@ -23,7 +25,9 @@ pub use device::{Accelerator, DeviceState, DeviceUpdate, DeviceView, Network, Re
 pub use document::{
     Endpoint, Format, Limits, Order, Policy, PolicyError, PolicyErrorReason, PolicyRole, PolicySet, Preset, TrustClass,
 };
+pub use escalation::{Confidence, Escalation, EscalationThresholds, Weakness, escalation, repetition_ratio};
 pub use explain::{ExplainedRequest, Explanation, explain};
+pub use fallback::{ATTEMPTS_MAX, Attempt, AttemptEnd, AttemptEvent, Command, End, Event, FailureKind, Fallback};
 pub use id::Id;
 pub use learned::{
     EVIDENCE_MAX, Feedback, HALF_LIFE_MS, Learned, LearnedError, LearnedRecord, LearnedSnapshot, LearningMode,
