@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use whimbrel_policy::{
     Availability, CandidateFacts, DeviceState, DeviceUpdate, Format, Learned, LearningMode, LocalModelFacts, Network,
@@ -127,7 +128,8 @@ pub(crate) fn healthy() -> DeviceUpdate {
 
 /// Facts of a text of this class in which these were found. The digest is that of an empty draft.
 pub(crate) fn content(class: PrivacyClass, findings: &[(FindingKind, u32)]) -> ContentFacts {
-    let mut facts = examine("").facts().clone();
+    static EMPTY: OnceLock<ContentFacts> = OnceLock::new();
+    let mut facts = EMPTY.get_or_init(|| examine("").facts().clone()).clone();
     let found = findings.iter().map(|(kind, _)| kind.class()).max().unwrap_or_default();
     facts.class = class.max(found);
     facts.findings = findings.iter().copied().collect::<BTreeMap<_, _>>();
