@@ -52,6 +52,8 @@ impl Seen {
     }
 }
 
+type ScriptOf = dyn Fn(usize, &Seen) -> Vec<Step> + Send + Sync;
+
 pub struct Server {
     pub address: SocketAddr,
     pub seen: Arc<Mutex<Vec<Seen>>>,
@@ -62,6 +64,16 @@ pub struct Server {
 impl Server {
     /// Answers the n-th request by the n-th script, and those beyond by the last.
     pub async fn start(scripts: Vec<Vec<Step>>, tls: Option<TlsAcceptor>) -> Server {
+        let last = scripts.len() - 1;
+        Server::answering(move |number, _| scripts[number.min(last)].clone(), tls).await
+    }
+
+    /// Answers each request by the script that its number and content lead to.
+    pub async fn answering(
+        script_of: impl Fn(usize, &Seen) -> Vec<Step> + Send + Sync + 'static,
+        tls: Option<TlsAcceptor>,
+    ) -> Server {
+        let script_of: Arc<ScriptOf> = Arc::new(script_of);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (went, gone) = mpsc::unbounded_channel();
         let server = Server {
@@ -75,13 +87,14 @@ impl Server {
             while let Ok((tcp, _)) = listener.accept().await {
                 tcp.set_nodelay(true).unwrap();
                 *connections.lock().unwrap() += 1;
-                let (scripts, seen, tls, went) = (scripts.clone(), Arc::clone(&seen), tls.clone(), went.clone());
+                let (script_of, seen) = (Arc::clone(&script_of), Arc::clone(&seen));
+                let (tls, went) = (tls.clone(), went.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None => serve(tcp, &scripts, &seen, &went).await,
+                        None => serve(tcp, &*script_of, &seen, &went).await,
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(tcp).await {
-                                serve(stream, &scripts, &seen, &went).await;
+                                serve(stream, &*script_of, &seen, &went).await;
                             }
                         }
                     }
@@ -136,17 +149,18 @@ impl Connection for tokio_rustls::server::TlsStream<TcpStream> {
 
 async fn serve(
     mut stream: impl Connection,
-    scripts: &[Vec<Step>],
+    script_of: &ScriptOf,
     seen: &Mutex<Vec<Seen>>,
     went: &mpsc::UnboundedSender<()>,
 ) {
     while let Some(request) = read_request(&mut stream).await {
-        let number = {
+        let script = {
             let mut seen = seen.lock().unwrap();
+            let script = script_of(seen.len(), &request);
             seen.push(request);
-            seen.len() - 1
+            script
         };
-        for step in &scripts[number.min(scripts.len() - 1)] {
+        for step in &script {
             match step {
                 Step::Send(bytes) => {
                     if stream.write_all(bytes).await.is_err() || stream.flush().await.is_err() {
