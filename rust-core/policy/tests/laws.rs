@@ -166,7 +166,9 @@ impl Rule {
     }
 
     fn matches(&self, facts: &Facts) -> bool {
-        let if_unknown = self.unknown_matches.unwrap_or(self.denies);
+        let stays = ["on_device", "system_model", "queue"];
+        let keeps_text = self.denies && self.words.iter().any(|word| !stays.contains(word));
+        let if_unknown = self.unknown_matches.unwrap_or(keeps_text);
         self.conditions
             .iter()
             .all(|condition| condition.holds(facts).unwrap_or(if_unknown))

@@ -159,6 +159,13 @@ fn what_is_unknown_opens_no_door() {
     let mut scene = Scene::new(&app(&rules("unknown = \"does_not_match\"")), None);
     hot(&mut scene, None);
     check(&scene, &["remote:house", "on_device:smollm2/q4_1"]);
+    // A denial of this device keeps no text on it, so that what is unknown does not bring it about.
+    let text = rules("").replace("off_device", "on_device");
+    let mut scene = Scene::new(&app(&text), None);
+    hot(&mut scene, Some(Thermal::Serious));
+    check(&scene, &["remote:house"]);
+    hot(&mut scene, None);
+    check(&scene, &["remote:house", "on_device:smollm2/q4_1"]);
 
     let rules = |unknown: &str| {
         format!(

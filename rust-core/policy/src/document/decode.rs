@@ -279,8 +279,8 @@ fn rule(id: Id, table: &mut Table<'_>, steps: &mut StepReader<'_>) -> Result<Rul
         _ => return Err(table.item.fault(Reason::DenyOrTry)),
     };
     table.finish()?;
-    // What is unknown must not open a door: it keeps a denial in force, and gives no permission.
-    let unknown_matches = unknown.unwrap_or(matches!(then, Then::Deny(_)));
+    let by_default = matches!(&then, Then::Deny(denied) if denied.iter().any(Denied::keeps_on_device));
+    let unknown_matches = unknown.unwrap_or(by_default);
     Ok(Rule {
         id,
         when: when.unwrap_or_default(),

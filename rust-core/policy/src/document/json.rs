@@ -156,3 +156,77 @@ impl Reader<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_pcg::Pcg64;
+    use rand_pcg::rand_core::Rng;
+
+    use super::*;
+
+    /// The same as serde_json's own value.
+    fn plain(node: &Node) -> serde_json::Value {
+        match &node.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Boolean(boolean) => (*boolean).into(),
+            Value::Integer(integer) => (*integer).into(),
+            Value::Float(float) => (*float).into(),
+            Value::Text(text) => text.as_str().into(),
+            Value::Date => unreachable!("JSON has no dates"),
+            Value::List(entries) => entries.iter().map(plain).collect(),
+            Value::Table(fields) => {
+                let fields = fields.iter().map(|field| (field.key.clone(), plain(&field.node)));
+                serde_json::Value::Object(fields.collect())
+            }
+        }
+    }
+
+    #[test]
+    fn it_reads_what_serde_json_reads() {
+        const PARTS: [&str; 24] = [
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"a\"",
+            "\"b\"",
+            "\"\\u00e9\\n\"",
+            "\"ü\"",
+            "\"",
+            "\\",
+            "1",
+            "-2.5e3",
+            "01",
+            "true",
+            "false",
+            "null",
+            "nul",
+            " ",
+            "\n",
+            "\t",
+            "{\"c\":",
+            "é",
+        ];
+        let mut generator = Pcg64::new(8, 259);
+        let mut accepted = 0;
+        for _ in 0..200_000 {
+            let mut text = String::new();
+            for _ in 0..1 + generator.next_u32() % 7 {
+                text.push_str(PARTS[generator.next_u32() as usize % PARTS.len()]);
+            }
+            let theirs: Result<serde_json::Value, _> = serde_json::from_str(&text);
+            match (read(&text), theirs) {
+                (Ok(ours), Ok(theirs)) => {
+                    assert_eq!(plain(&ours), theirs, "{text}");
+                    accepted += 1;
+                }
+                (Err(fault), Ok(_)) => assert_eq!(fault.reason, Reason::DuplicateKey, "{text}"),
+                (Ok(_), Err(error)) => panic!("{text}: {error}"),
+                (Err(_), Err(_)) => {}
+            }
+        }
+        assert!(accepted > 5000, "{accepted}");
+    }
+}

@@ -143,6 +143,14 @@ pub(crate) enum Denied {
     Endpoint(Id),
 }
 
+impl Denied {
+    /// Whether it keeps text on the device. In a rule with such a denial what is unknown counts as matching, and in no other: an unknown
+    /// reading must neither open a door nor push the text towards one.
+    pub(crate) fn keeps_on_device(&self) -> bool {
+        !matches!(self, Denied::OnDevice | Denied::SystemModel | Denied::Queue)
+    }
+}
+
 /// How the steps of a list are put in order.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,8 @@
 //! What the tests share: a scene in which a decision is made, with everything at hand and nothing in the way.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod schema;
+
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 

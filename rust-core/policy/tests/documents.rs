@@ -1,0 +1,596 @@
+//! Reading policy documents: what is accepted, what is refused with which place and reason, the limits, and the schema beside the parser.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use rand_pcg::Pcg64;
+use rand_pcg::rand_core::Rng;
+use serde_json::{Value, json};
+use support::schema::violations;
+use toml::de::{DeTable, DeValue};
+use whimbrel_policy::limits;
+use whimbrel_policy::{Format, Policy, PolicyError, PolicyErrorReason, PolicyRole, PolicySet, Preset};
+
+const FULL: &str = include_str!("full.toml");
+
+fn schema() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/schemas/policy.schema.json");
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// A TOML document as JSON.
+fn to_json(text: &str) -> Value {
+    fn value(source: &DeValue<'_>) -> Value {
+        match source {
+            DeValue::String(text) => json!(text),
+            DeValue::Integer(integer) => json!(i64::from_str_radix(integer.as_str(), integer.radix()).unwrap()),
+            DeValue::Float(float) => json!(float.as_str().parse::<f64>().unwrap()),
+            DeValue::Boolean(boolean) => json!(boolean),
+            DeValue::Datetime(_) => panic!("no policy has a date"),
+            DeValue::Array(list) => list.iter().map(|entry| value(entry.get_ref())).collect(),
+            DeValue::Table(fields) => table(fields),
+        }
+    }
+    fn table(fields: &DeTable<'_>) -> Value {
+        let fields = fields
+            .iter()
+            .map(|(key, field)| (key.get_ref().to_string(), value(field.get_ref())));
+        Value::Object(fields.collect())
+    }
+    table(DeTable::parse(text).unwrap().get_ref())
+}
+
+fn parse_json(document: &Value) -> Result<Policy, PolicyError> {
+    Policy::parse(&document.to_string(), Format::Json)
+}
+
+#[test]
+fn both_formats_say_the_same() {
+    let presets = Preset::ALL.map(Preset::text);
+    for text in presets.into_iter().chain([FULL]) {
+        let policy = Policy::parse(text, Format::Toml).unwrap();
+        let document = to_json(text);
+        assert_eq!(parse_json(&document).unwrap(), policy);
+        assert_eq!(violations(&schema(), &document), [""; 0]);
+    }
+    for preset in Preset::ALL {
+        let policy = preset.policy(support::ENDPOINTS).unwrap();
+        assert_eq!((policy.name(), policy.endpoints().len()), (preset.name(), 2));
+        assert_eq!(Preset::by_name(preset.name()), Some(preset));
+    }
+}
+
+#[test]
+fn the_full_example_has_every_field_of_the_schema() {
+    // The names of all fields of both, wherever they are.
+    fn of_schema(schema: &Value, names: &mut std::collections::BTreeSet<String>) {
+        if let Some(fields) = schema["properties"].as_object() {
+            names.extend(fields.keys().cloned());
+        }
+        let inner = schema.as_object().into_iter().flat_map(|table| table.values());
+        inner
+            .chain(schema.as_array().into_iter().flatten())
+            .for_each(|inner| of_schema(inner, names));
+    }
+    fn of_document(document: &Value, names: &mut std::collections::BTreeSet<String>) {
+        for (name, inner) in document.as_object().into_iter().flatten() {
+            names.insert(name.clone());
+            of_document(inner, names);
+        }
+        document
+            .as_array()
+            .into_iter()
+            .flatten()
+            .for_each(|inner| of_document(inner, names));
+    }
+    let (mut of_both, mut here) = Default::default();
+    of_schema(&schema(), &mut of_both);
+    of_document(&to_json(FULL), &mut here);
+    let kinds = whimbrel_privacy::FindingKind::ALL.map(|kind| kind.name().to_owned());
+    let missing: Vec<_> = of_both.difference(&here).filter(|name| !kinds.contains(name)).collect();
+    assert_eq!(missing, ["deny"; 0]);
+}
+
+/// Refused at this place for this reason. The text has the fields of a policy before it, in two lines.
+#[track_caller]
+fn check(lines: &str, place: (u32, u32), path: &str, reason: &str) {
+    let text = format!("version = 1\nname = \"test\"\n{lines}");
+    let error = Policy::parse(&text, Format::Toml).unwrap_err();
+    let found = (error.line, error.column, error.path.as_str(), error.reason.to_string());
+    assert_eq!(found, (place.0, place.1, path, reason.to_owned()));
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("line {}, column {}: ", place.0, place.1))
+    );
+}
+
+fn rule(lines: &str) -> String {
+    format!("[[rules]]\nid = \"a\"\n{lines}")
+}
+
+fn endpoint(lines: &str) -> String {
+    format!("[[endpoints]]\nid = \"e\"\nmodel = \"m\"\ntrust = \"organisation\"\n{lines}")
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    check(
+        "x = ",
+        (3, 5),
+        "",
+        "string values must be quoted, expected literal string",
+    );
+    check(
+        "naem = 1",
+        (3, 1),
+        "naem",
+        "unknown field; the fields here are version, $schema, name, description, role, currency, endpoints, order, otherwise, limits, tasks, rules",
+    );
+    check("limits = 3", (3, 1), "limits", "expected a table, found a whole number");
+    check(
+        "[limits]\nbattery_percent_min = 101",
+        (4, 1),
+        "limits.battery_percent_min",
+        "out of range: it goes from 0 to 100",
+    );
+    check(
+        "[limits]\ncost_a_day = -0.1",
+        (4, 1),
+        "limits.cost_a_day",
+        "out of range: it goes from 0 to 1000000",
+    );
+    check(
+        "[limits]\ncost_a_day = nan",
+        (4, 1),
+        "limits.cost_a_day",
+        "out of range: it goes from 0 to 1000000",
+    );
+    check(
+        "[limits]\ndeadline_ms = 0",
+        (4, 1),
+        "limits.deadline_ms",
+        "out of range: it goes from 1 to 3600000",
+    );
+    check(
+        "[limits]\ndeadline_ms = 1.5",
+        (4, 1),
+        "limits.deadline_ms",
+        "expected a whole number, found a fraction",
+    );
+    check("otherwise = []", (3, 1), "otherwise", "empty");
+    check(
+        "otherwise = [\"queue\", \"on_device\"]",
+        (3, 23),
+        "otherwise[1]",
+        "queue has to be the last step",
+    );
+    check(
+        "otherwise = [\"on_device\", \"on_device\"]",
+        (3, 27),
+        "otherwise[1]",
+        "this step is here twice",
+    );
+    check(
+        "otherwise = [\"cloud\"]",
+        (3, 14),
+        "otherwise[0]",
+        "a step is on_device, system_model, remote:ID, redact_then_remote:ID or queue",
+    );
+    check(&rule(""), (3, 1), "rules[0]", "a rule has either deny or try");
+    check(
+        &rule("deny = [\"queue\"]\ntry = [\"queue\"]"),
+        (3, 1),
+        "rules[0]",
+        "a rule has either deny or try",
+    );
+    check(
+        &rule("deny = [\"queue\"]\norder = \"quality\""),
+        (6, 1),
+        "rules[0].order",
+        "only a rule with try has an order",
+    );
+    check(
+        &rule("deny = [\"clouds\"]"),
+        (5, 9),
+        "rules[0].deny[0]",
+        "deny takes everything, off_device, unredacted, on_device, system_model, queue, trust:CLASS, endpoint:ID, remote:ID or redact_then_remote:ID",
+    );
+    check(
+        &rule("deny = [\"trust:me\"]"),
+        (5, 9),
+        "rules[0].deny[0]",
+        "trust:own_device_nearby, trust:organisation or trust:public_cloud",
+    );
+    check(
+        &rule("try = [\"remote:nowhere\"]"),
+        (5, 8),
+        "rules[0].try[0]",
+        "no endpoint has the id nowhere",
+    );
+    check(
+        &rule("deny = [\"endpoint:nowhere\"]"),
+        (5, 9),
+        "rules[0].deny[0]",
+        "no endpoint has the id nowhere",
+    );
+    check(
+        &format!("{}\n{}", rule("deny = [\"queue\"]"), rule("deny = [\"queue\"]")),
+        (7, 1),
+        "rules[1].id",
+        "the rule a is here twice",
+    );
+    check(
+        "[[rules]]\ndeny = [\"queue\"]",
+        (3, 1),
+        "rules[0]",
+        "the field id is missing",
+    );
+    check(
+        "[[rules]]\nid = \"ä\"",
+        (4, 1),
+        "rules[0].id",
+        "an id has letters, digits, -, _ and ., and begins with a letter or a digit",
+    );
+    check(&rule("when = {}\ndeny = [\"queue\"]"), (5, 1), "rules[0].when", "empty");
+    check(
+        &rule("when = { class = { min = \"secret\", max = \"public\" } }\ndeny = [\"queue\"]"),
+        (5, 10),
+        "rules[0].when.class",
+        "an empty range: it needs min or max, and max not below min",
+    );
+    check(
+        &rule("when = { class = {} }\ndeny = [\"queue\"]"),
+        (5, 10),
+        "rules[0].when.class",
+        "an empty range: it needs min or max, and max not below min",
+    );
+    check(
+        &rule("when = { network = [\"5g\"] }\ndeny = [\"queue\"]"),
+        (5, 21),
+        "rules[0].when.network[0]",
+        "expected one of none, metered, unmetered, roaming",
+    );
+    check(
+        &rule("when = { note = \"ü\", batery = 1 }\ndeny = [\"queue\"]"),
+        (5, 10),
+        "rules[0].when.note",
+        "unknown field; the fields here are task, needs, class, text_bytes, prompt_tokens, answer_tokens, findings, findings_total, finding_counts, charging, power_save, foreground, thermal, network, accelerators, battery_percent, memory_total_mb, memory_available_mb, memory_process_mb, storage_free_mb, round_trip_ms, loss_percent, performance_cores",
+    );
+    check(
+        "[tasks.chat]\norder = \"quality\"",
+        (3, 8),
+        "tasks.chat",
+        "the field otherwise is missing",
+    );
+    check(
+        "[tasks.\"a b\"]",
+        (3, 8),
+        "tasks.a b",
+        "an id has letters, digits, -, _ and ., and begins with a letter or a digit",
+    );
+    let url = |url: &str| endpoint(&format!("cost_per_1k_tokens = 0\nbase_url = \"{url}\""));
+    check(
+        &url("https://a.example/v1/"),
+        (8, 1),
+        "endpoints[0].base_url",
+        "the base URL ends with a slash",
+    );
+    check(
+        &url("http://a.example/v1"),
+        (8, 1),
+        "endpoints[0].base_url",
+        "the base URL is not encrypted: http:// is for loopback only",
+    );
+    check(
+        &endpoint("base_url = \"https://a.example\""),
+        (3, 1),
+        "endpoints[0]",
+        "the field cost_per_1k_tokens is missing",
+    );
+    check(
+        &endpoint(
+            "base_url = \"https://a.example\"\ncost_per_1k_tokens = 0\nclass_max = \"sensitive\"\nclass_max_redacted = \"public\"",
+        ),
+        (10, 1),
+        "endpoints[0].class_max_redacted",
+        "class_max_redacted is below class_max",
+    );
+    check(
+        &format!("role = \"user\"\n{}", url("https://a.example")),
+        (4, 3),
+        "endpoints",
+        "only the app's policy has endpoints",
+    );
+}
+
+#[test]
+fn json_errors_have_their_place_too() {
+    #[track_caller]
+    fn check(text: &str, place: (u32, u32), path: &str, reason: &str) {
+        let error = Policy::parse(text, Format::Json).unwrap_err();
+        let found = (error.line, error.column, error.path.as_str(), error.reason.to_string());
+        assert_eq!(found, (place.0, place.1, path, reason.to_owned()));
+    }
+    check("", (1, 1), "", "the document ends where a value is expected");
+    check("[]", (1, 1), "", "expected a table, found a list");
+    check(
+        "{\"version\": 1,\n \"name\": \"ü\", \"nam\": 1}",
+        (2, 15),
+        "nam",
+        "unknown field; the fields here are version, $schema, name, description, role, currency, endpoints, order, otherwise, limits, tasks, rules",
+    );
+    check(
+        "{\"version\": 1,\n\"version\": 1}",
+        (2, 1),
+        "version",
+        "the key is here twice",
+    );
+    check(
+        "{\"version\": 2, \"name\": \"a\"}",
+        (1, 2),
+        "version",
+        "out of range: it goes from 1 to 1",
+    );
+    check(
+        "{\"version\": null}",
+        (1, 2),
+        "version",
+        "expected a whole number, found null",
+    );
+    check("{\"version\": 1 \"name\"", (1, 15), "", "expected a comma or }");
+    check(
+        "{\"version\": 1, \"name\": \"a\\x\"}",
+        (1, 24),
+        "",
+        "a text with an invalid character or escape",
+    );
+    check("{\"version\": 1} {}", (1, 16), "", "expected the end of the document");
+}
+
+#[test]
+fn base_urls_are_encrypted_or_loopback() {
+    #[track_caller]
+    fn check(url: &str, is_accepted: bool) {
+        let lines = endpoint(&format!("cost_per_1k_tokens = 0\nbase_url = \"{url}\""));
+        let text = format!("version = 1\nname = \"test\"\n{lines}");
+        let result = Policy::parse(&text, Format::Toml);
+        assert_eq!(result.is_ok(), is_accepted, "{url}: {result:?}");
+    }
+    for url in [
+        "https://a.example",
+        "https://a.example:8443/v1",
+        "https://10.0.0.7/v1",
+        "https://[2001:db8::1]:443/v1",
+        "http://localhost:8080",
+        "http://LOCALHOST",
+        "http://127.0.0.1:1/v1",
+        "http://127.9.9.9",
+        "http://[::1]:8080/v1",
+    ] {
+        check(url, true);
+    }
+    for url in [
+        "ftp://a.example",
+        "HTTPS://a.example",
+        "https://",
+        "https://:443",
+        "https://a.example:0",
+        "https://a.example:99999",
+        "https://a.example:+1",
+        "https://a.example:",
+        "https://key@a.example",
+        "https://a.example/?key=1",
+        "https://a.example#v1",
+        "https://a example",
+        "https://a.example\\\\@b.example",
+        "https://ä.example",
+        "https://[::1",
+        "http://127.0.0.1.example.org",
+        "http://localhost.example.org",
+        "http://localhost@a.example",
+        "http://0.0.0.0",
+        "http://[::ffff:1.2.3.4]",
+        "http://a.example",
+    ] {
+        check(url, false);
+    }
+}
+
+#[test]
+fn every_size_has_its_limit() {
+    #[track_caller]
+    fn check(limit: u64, document: impl Fn(u64) -> String) {
+        let accepted = Policy::parse(&document(limit), Format::Toml);
+        assert!(accepted.is_ok(), "{accepted:?}");
+        let error = Policy::parse(&document(limit + 1), Format::Toml).unwrap_err();
+        let is_of_size = matches!(
+            error.reason,
+            PolicyErrorReason::TooLong { .. } | PolicyErrorReason::OutOfRange { .. }
+        );
+        assert!(is_of_size, "{error}");
+    }
+    let head = "version = 1\nname = \"test\"\n";
+    let with = |lines: String| format!("{head}{lines}");
+    let repeat = |count: u64, line: &dyn Fn(u64) -> String| (0..count).map(line).collect::<String>();
+    let letters = |count: u64| "x".repeat(count as usize);
+    check(limits::DOCUMENT_BYTES_MAX, |bytes| {
+        let room = bytes - head.len() as u64 - 2;
+        with(format!("# {}", letters(room)))
+    });
+    check(limits::RULES_MAX, |count| {
+        with(repeat(count, &|index| {
+            format!("[[rules]]\nid = \"r{index}\"\ndeny = [\"queue\"]\n")
+        }))
+    });
+    check(limits::ENDPOINTS_MAX, |count| {
+        with(repeat(count, &|index| {
+            let rest =
+                "base_url = \"https://a.example\"\nmodel = \"m\"\ntrust = \"organisation\"\ncost_per_1k_tokens = 0\n";
+            format!("[[endpoints]]\nid = \"e{index}\"\n{rest}")
+        }))
+    });
+    check(limits::TASKS_MAX, |count| {
+        with(repeat(count, &|index| {
+            format!("[tasks.t{index}]\notherwise = [\"on_device\"]\n")
+        }))
+    });
+    check(limits::LIST_ENTRIES_MAX, |count| {
+        let tasks = repeat(count, &|index| format!("\"t{index}\", "));
+        with(rule(&format!("when = {{ task = [{tasks}] }}\ndeny = [\"queue\"]")))
+    });
+    check(limits::ID_BYTES_MAX, |bytes| {
+        with(format!("[tasks.{}]", letters(bytes)))
+    });
+    check(limits::ID_BYTES_MAX, |bytes| {
+        with(format!("[[rules]]\nid = \"{}\"\ndeny = [\"queue\"]", letters(bytes)))
+    });
+    check(limits::TEXT_BYTES_MAX, |bytes| {
+        with(format!("description = \"{}\"", letters(bytes)))
+    });
+    check(limits::URL_BYTES_MAX, |bytes| {
+        let path = letters(bytes - "https://a.example/".len() as u64);
+        with(endpoint(&format!(
+            "cost_per_1k_tokens = 0\nbase_url = \"https://a.example/{path}\""
+        )))
+    });
+    check(limits::NUMBER_MAX, |number| {
+        with(format!("limits = {{ metered_bytes_a_day = {number} }}"))
+    });
+    check(limits::DEADLINE_MS_MAX, |number| {
+        with(format!("limits = {{ deadline_ms = {number} }}"))
+    });
+    check(limits::COST_MAX as u64, |number| {
+        with(format!("limits = {{ cost_a_day = {number} }}"))
+    });
+
+    let nested = |depth: u64| format!("{}{}", "[".repeat(depth as usize), "]".repeat(depth as usize));
+    for (depth, is_too_deep) in [
+        (u64::from(limits::DOCUMENT_DEPTH_MAX), false),
+        (17, true),
+        (10_000, true),
+    ] {
+        let error = Policy::parse(&nested(depth), Format::Json).unwrap_err();
+        assert_eq!(
+            matches!(error.reason, PolicyErrorReason::TooLong { .. }),
+            is_too_deep,
+            "{error}"
+        );
+        let error = Policy::parse(&format!("{head}x = {}", nested(depth)), Format::Toml).unwrap_err();
+        assert!(error.line > 0, "{error}");
+    }
+}
+
+#[test]
+fn documents_belong_together_or_nothing_changes() {
+    let parse = |text: &str| Policy::parse(text, Format::Toml).unwrap();
+    let app = |name: &str| parse(&format!("version = 1\nname = \"{name}\"\n{}", support::ENDPOINTS));
+    let user = |step: &str| {
+        parse(&format!(
+            "version = 1\nname = \"u\"\nrole = \"user\"\notherwise = [\n  \"{step}\"]"
+        ))
+    };
+    assert_eq!(user("on_device").role(), PolicyRole::User);
+    let mut set = PolicySet::new(app("first"), Some(user("remote:house"))).unwrap();
+    let before = set.clone();
+    let error = set.replace_user(Some(user("remote:nowhere"))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "line 5, column 3: otherwise[0]: no endpoint has the id nowhere"
+    );
+    let error = set.replace(user("on_device"), None).unwrap_err();
+    assert_eq!(error.to_string(), "role: this is the user's policy, not the app's");
+    let error = set.replace_user(Some(app("second"))).unwrap_err();
+    assert_eq!(error.to_string(), "role: this is the app's policy, not the user's");
+    assert_eq!(set, before);
+    set.replace(app("second"), None).unwrap();
+    assert_eq!((set.app().name(), set.user()), ("second", None));
+    assert_eq!(before.app().name(), "first");
+}
+
+/// Every place in a document, as JSON pointers.
+fn places(value: &Value, place: String, found: &mut Vec<String>) {
+    match value {
+        Value::Object(table) => table
+            .iter()
+            .for_each(|(key, inner)| places(inner, format!("{place}/{key}"), found)),
+        Value::Array(list) => {
+            for (index, inner) in list.iter().enumerate() {
+                places(inner, format!("{place}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+    found.push(place);
+}
+
+#[test]
+fn a_wrong_type_or_a_field_too_many_is_refused_by_parser_and_schema() {
+    let (document, schema) = (to_json(FULL), schema());
+    let mut found = Vec::new();
+    places(&document, String::new(), &mut found);
+    assert!(found.len() > 100);
+    for place in &found {
+        let mut changed = document.clone();
+        let value = changed.pointer_mut(place).unwrap();
+        match value {
+            Value::Object(table) => drop(table.insert("a b".to_owned(), json!({}))),
+            Value::Array(list) => list.push(json!(null)),
+            Value::Bool(_) => *value = json!("true"),
+            Value::Number(_) => *value = json!(-1),
+            // A text of some fields is free, so that another type has to do.
+            _ => *value = json!(7),
+        }
+        assert!(parse_json(&changed).is_err(), "the parser takes {place}");
+        assert_ne!(violations(&schema, &changed), [""; 0], "the schema takes {place}");
+        let mut changed = document.clone();
+        *changed.pointer_mut(place).unwrap() = json!(null);
+        assert!(parse_json(&changed).is_err(), "the parser takes null for {place}");
+        assert_ne!(
+            violations(&schema, &changed),
+            [""; 0],
+            "the schema takes null for {place}"
+        );
+    }
+}
+
+#[test]
+fn what_the_parser_takes_the_schema_takes() {
+    let (document, schema) = (to_json(FULL), schema());
+    let mut all = Vec::new();
+    places(&document, String::new(), &mut all);
+    let mut generator = Pcg64::new(3, 3);
+    let mut accepted = 0;
+    for _ in 0..10_000 {
+        let mut changed = document.clone();
+        for _ in 0..=generator.next_u32() % 2 {
+            let (from, to) = (pick(&mut generator, &all), pick(&mut generator, &all));
+            let moved = document.pointer(from).unwrap().clone();
+            let (table, key) = to.rsplit_once('/').unwrap_or_default();
+            match changed.pointer_mut(table) {
+                // Take a field away, double an entry, or put another value of the document in its place.
+                Some(Value::Object(table)) if generator.next_u32() % 3 == 0 => drop(table.remove(key)),
+                Some(Value::Array(list)) if generator.next_u32() % 3 == 0 => {
+                    list.extend(list.clone().into_iter().next())
+                }
+                _ => {
+                    if let Some(value) = changed.pointer_mut(to) {
+                        *value = moved;
+                    }
+                }
+            }
+        }
+        if parse_json(&changed).is_ok() {
+            accepted += 1;
+            assert_eq!(violations(&schema, &changed), [""; 0], "{changed}");
+        }
+    }
+    assert!((500..9500).contains(&accepted), "{accepted}");
+}
+
+fn pick<'a>(generator: &mut Pcg64, from: &'a [String]) -> &'a str {
+    &from[generator.next_u32() as usize % from.len()]
+}
