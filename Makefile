@@ -1,7 +1,7 @@
 # The verbs a person types. Each is a line that calls the real tool.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-peers bindings reference fuzz test-data android-test android-apk android-screens
+.PHONY: help demo test lint bench bench-peers bench-bindings bindings reference fuzz test-data android-test android-apk android-screens
 
 help: ## print the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -20,6 +20,9 @@ bench: ## measure the kernels, and load, prefill and decode on SmolLM2
 
 bench-peers: ## the same work in llama.cpp, run alternately
 	@scripts/bench-peers.sh
+
+bench-bindings: ## what the Kotlin package costs beside the command
+	@scripts/bench-bindings.sh
 
 bindings: ## generate the Kotlin and Swift sources again
 	@scripts/bindings.sh

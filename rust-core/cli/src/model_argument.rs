@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use whimbrel_engine::{OpenOptions, Verify};
+use whimbrel_engine::{KvPrecision, OpenOptions, Verify};
 
 use crate::catalogue::Catalogue;
 use crate::error::CliError;
@@ -23,6 +23,16 @@ pub(crate) struct ModelArguments {
     /// Run on tract's own operators instead of ours: slow and large, to compare with
     #[arg(long)]
     reference: bool,
+    /// What the keys and values of the context are kept in: int8 takes half the memory and changes the answers a little
+    #[arg(long, value_name = "PRECISION", value_enum, default_value_t = Kv::F16)]
+    kv: Kv,
+}
+
+/// The values of `--kv`.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq)]
+enum Kv {
+    F16,
+    Int8,
 }
 
 /// How many threads compute.
@@ -62,6 +72,10 @@ impl ModelArguments {
             state_folder: paths::verified(),
             variant: self.variant.clone(),
             huge_pages: false,
+            kv_precision: match self.kv {
+                Kv::F16 => KvPrecision::Half,
+                Kv::Int8 => KvPrecision::Int8,
+            },
             reference: self.reference,
         }
     }

@@ -48,6 +48,6 @@ pub use limits::{
 };
 pub use model::{ModelHandle, ModelInfo};
 pub use whimbrel_engine::{
-    ChatOptions as ConversationOptions, ContextPolicy, EngineError, FinishReason, GenerationOptions, Manifest, Message,
-    OpenOptions, PrefixError, Role, SamplingOptions, Statistics, Verify,
+    ChatOptions as ConversationOptions, ContextPolicy, EngineError, FinishReason, GenerationOptions, KvPrecision,
+    Manifest, Message, OpenOptions, PrefixError, Role, SamplingOptions, Statistics, Verify,
 };

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use memmap2::MmapMut;
-use whimbrel_kernels::{AttentionShape, KV_BLOCK};
+use whimbrel_kernels::{AttentionShape, KV_BLOCK, KvPrecision};
 
 use crate::EngineError;
 
@@ -21,17 +21,17 @@ pub(crate) struct KvCache {
 struct CachedLayer {
     layer: u32,
     shape: AttentionShape,
-    /// Offset of the layer's keys in the map, in values; its values follow.
+    /// Offset of the layer's keys in the map, in halves; its values follow.
     start: usize,
 }
 
 impl CachedLayer {
-    /// Where in the map the blocks of some positions lie, in bytes: head after head, keys before values.
-    fn ranges(&self, positions: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+    /// Where in the map some blocks lie, in bytes: head after head, keys before values.
+    fn ranges(&self, blocks: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
         let (start, shape) = (self.start, self.shape);
         (0..2 * shape.kv_heads).map(move |head| {
-            let start = start + head * shape.capacity * shape.head_dim;
-            2 * (start + positions.start * shape.head_dim)..2 * (start + positions.end * shape.head_dim)
+            let start = start + head * shape.head_halves();
+            2 * (start + blocks.start * shape.block_halves())..2 * (start + blocks.end * shape.block_halves())
         })
     }
 }
@@ -46,18 +46,20 @@ pub(crate) struct AttentionLayer {
 }
 
 impl AttentionLayer {
-    fn shape(&self, capacity: usize) -> AttentionShape {
+    /// The layer with a cache for so many positions, whole blocks of them.
+    pub(crate) fn shape(&self, precision: KvPrecision, capacity: usize) -> AttentionShape {
         AttentionShape {
             heads: self.heads,
             kv_heads: self.kv_heads,
             head_dim: self.head_dim,
             capacity,
+            precision,
         }
     }
 
-    /// Bytes of keys and values a position.
-    pub(crate) fn bytes_per_position(&self) -> u64 {
-        4 * (self.kv_heads * self.head_dim) as u64
+    /// Bytes of keys and values of a block of positions.
+    pub(crate) fn block_bytes(&self, precision: KvPrecision) -> u64 {
+        4 * self.shape(precision, KV_BLOCK).cache_halves() as u64
     }
 }
 
@@ -83,9 +85,13 @@ impl KvCache {
     /// Positions that lie together; a context has whole blocks of them.
     pub(crate) const BLOCK: usize = KV_BLOCK;
 
-    pub(crate) fn new(layers: &[AttentionLayer], context_length: u32) -> Result<KvCache, EngineError> {
+    pub(crate) fn new(
+        layers: &[AttentionLayer],
+        precision: KvPrecision,
+        context_length: u32,
+    ) -> Result<KvCache, EngineError> {
         let capacity = (context_length as usize).next_multiple_of(KvCache::BLOCK);
-        let bytes = KvCache::saved_bytes(layers, capacity);
+        let bytes = KvCache::saved_bytes(layers, precision, capacity);
         let memory = |source| EngineError::Memory {
             context_length,
             bytes,
@@ -99,13 +105,13 @@ impl KvCache {
         let layers = layers
             .iter()
             .map(|layer| {
-                let shape = layer.shape(capacity);
+                let shape = layer.shape(precision, capacity);
                 let cached = CachedLayer {
                     layer: layer.layer,
                     shape,
                     start,
                 };
-                start += 2 * shape.cache_values();
+                start += 2 * shape.cache_halves();
                 cached
             })
             .collect();
@@ -119,17 +125,17 @@ impl KvCache {
     /// Shape, keys and values of a layer.
     pub(crate) fn layer(&mut self, layer: u32) -> Option<(AttentionShape, &mut [u16], &mut [u16])> {
         let cached = self.layers.iter().find(|cached| cached.layer == layer)?;
-        let (shape, values) = (cached.shape, cached.shape.cache_values());
+        let (shape, length) = (cached.shape, cached.shape.cache_halves());
         // SAFETY: every bit pattern is a u16.
         let (_, halves, _) = unsafe { self.map.align_to_mut::<u16>() };
-        let (keys, rest) = halves[cached.start..].split_at_mut(values);
-        Some((shape, keys, &mut rest[..values]))
+        let (keys, rest) = halves[cached.start..].split_at_mut(length);
+        Some((shape, keys, &mut rest[..length]))
     }
 
     /// Bytes of the blocks that hold so many tokens.
-    pub(crate) fn saved_bytes(layers: &[AttentionLayer], tokens: usize) -> u64 {
-        let position: u64 = layers.iter().map(AttentionLayer::bytes_per_position).sum();
-        position * tokens.next_multiple_of(KvCache::BLOCK) as u64
+    pub(crate) fn saved_bytes(layers: &[AttentionLayer], precision: KvPrecision, tokens: usize) -> u64 {
+        let block: u64 = layers.iter().map(|layer| layer.block_bytes(precision)).sum();
+        block * tokens.div_ceil(KvCache::BLOCK) as u64
     }
 
     /// Appends the blocks that hold the first `tokens` tokens, and zeros for what the last block holds of others: a prefix that
@@ -137,21 +143,28 @@ impl KvCache {
     pub(crate) fn save(&self, tokens: usize, bytes: &mut Vec<u8>) {
         let kept = tokens % KvCache::BLOCK;
         for cached in &self.layers {
-            let AttentionShape { kv_heads, head_dim, .. } = cached.shape;
-            let ranges = cached.ranges(0..tokens.next_multiple_of(KvCache::BLOCK));
+            let AttentionShape {
+                kv_heads, precision, ..
+            } = cached.shape;
+            let ranges = cached.ranges(0..tokens.div_ceil(KvCache::BLOCK));
             for (head, range) in ranges.enumerate() {
                 bytes.extend_from_slice(&self.map[range]);
                 if kept == 0 {
                     continue;
                 }
-                let start = bytes.len() - 2 * head_dim * KvCache::BLOCK;
-                let block = &mut bytes[start..];
+                let start = bytes.len() - 2 * cached.shape.block_halves();
+                let (scales, value_bytes) = match precision {
+                    KvPrecision::Half => (0, 2),
+                    KvPrecision::Int8 => (2 * KvCache::BLOCK, 1),
+                };
+                let (scales, block) = bytes[start..].split_at_mut(scales);
+                scales.iter_mut().skip(2 * kept).for_each(|byte| *byte = 0);
                 if head < kv_heads {
                     // Keys lie column by column.
-                    let columns = block.chunks_exact_mut(2 * KvCache::BLOCK);
-                    columns.for_each(|column| column[2 * kept..].fill(0));
+                    let columns = block.chunks_exact_mut(value_bytes * KvCache::BLOCK);
+                    columns.for_each(|column| column[value_bytes * kept..].fill(0));
                 } else {
-                    block[2 * kept * head_dim..].fill(0);
+                    block[value_bytes * kept * cached.shape.head_dim..].fill(0);
                 }
             }
         }
@@ -159,7 +172,7 @@ impl KvCache {
 
     /// Takes over what [`KvCache::save`] gave for as many tokens, from a cache over the same layers.
     pub(crate) fn restore(&mut self, tokens: usize, mut bytes: &[u8]) {
-        let ranges: Vec<_> = self.ranges(0..tokens.next_multiple_of(KvCache::BLOCK)).collect();
+        let ranges: Vec<_> = self.ranges(0..tokens.div_ceil(KvCache::BLOCK)).collect();
         for range in ranges {
             let (part, rest) = bytes.split_at(range.len());
             self.map[range].copy_from_slice(part);
@@ -167,11 +180,9 @@ impl KvCache {
         }
     }
 
-    /// Where in the map the blocks of some positions lie, layer after layer.
-    fn ranges(&self, positions: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        self.layers
-            .iter()
-            .flat_map(move |cached| cached.ranges(positions.clone()))
+    /// Where in the map some blocks lie, layer after layer.
+    fn ranges(&self, blocks: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        self.layers.iter().flat_map(move |cached| cached.ranges(blocks.clone()))
     }
 
     /// Puts the keys and values of the first tokens, which are `ids`, where other sessions can read them too, and reads them
@@ -191,12 +202,12 @@ impl KvCache {
             context_length,
             file,
         });
-        let end = ids.len().next_multiple_of(KvCache::BLOCK);
+        let end = ids.len().div_ceil(KvCache::BLOCK);
         for range in self.ranges(0..end) {
             write_at(&shared.file, &self.map[range.clone()], range.start as u64)?;
         }
         let mut map = private_map(&shared.file)?;
-        for range in self.ranges(end..used.next_multiple_of(KvCache::BLOCK).max(end)) {
+        for range in self.ranges(end..used.div_ceil(KvCache::BLOCK).max(end)) {
             map[range.clone()].copy_from_slice(&self.map[range]);
         }
         self.map = map;

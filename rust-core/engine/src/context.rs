@@ -29,7 +29,11 @@ impl RunContext {
         Ok(RunContext {
             position: Cell::new(0),
             cancel: RefCell::default(),
-            cache: RefCell::new(KvCache::new(model.attention_layers(), context_length)?),
+            cache: RefCell::new(KvCache::new(
+                model.attention_layers(),
+                model.kv_precision(),
+                context_length,
+            )?),
             pool: model.pool().clone(),
             activations: RefCell::default(),
             scratch: RefCell::default(),

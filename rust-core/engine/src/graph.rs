@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tract_nnef::ast::{Document, LValue, ProtoModel, RValue};
 use tract_nnef::internal::*;
-use whimbrel_kernels::AttentionShape;
+use whimbrel_kernels::KvPrecision;
 
 use crate::EngineError;
 use crate::cache::{AttentionLayer, KvCache};
@@ -164,14 +164,7 @@ fn check_attention(layer: &AttentionLayer, before: &[AttentionLayer]) -> Result<
     if before.iter().any(|other| other.layer == layer.layer) {
         return Err(bad(format!("two attention operators have layer = {}", layer.layer)));
     }
-    if !(AttentionShape {
-        heads,
-        kv_heads,
-        head_dim,
-        capacity: KvCache::BLOCK,
-    })
-    .is_supported()
-    {
+    if !layer.shape(KvPrecision::default(), KvCache::BLOCK).is_supported() {
         let number = layer.layer;
         return Err(bad(format!(
             "layer {number}: attention of {heads} heads over {kv_heads} of width {head_dim} is not supported"

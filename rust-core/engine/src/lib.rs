@@ -51,3 +51,4 @@ pub use template::{ChatTemplate, Message, Prompt, RenderOptions, Role};
 pub use text::{StopMatcher, TextStream};
 pub use tokenizer::{PreTokenizer, TokenKind, Tokenizer, TokenizerParts};
 pub use weights::{TensorEntry, TensorType, WeightsIndex};
+pub use whimbrel_kernels::KvPrecision;

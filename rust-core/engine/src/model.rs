@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use whimbrel_kernels::{THREADS_MAX, ThreadPool};
+use whimbrel_kernels::{KV_BLOCK, KvPrecision, THREADS_MAX, ThreadPool};
 
 use crate::bundle::{Verify, read_limited, verify_and_remember};
 use crate::cache::{AttentionLayer, SharedPrefix};
@@ -29,6 +29,8 @@ pub struct OpenOptions {
     /// Whether the weights are copied into memory of huge pages, where the system has them. Decoding is then quicker, opening
     /// slower, and the memory cannot be given back under pressure as mapped files can.
     pub huge_pages: bool,
+    /// What sessions keep keys and values in. 8 bits take about half the memory, and change the answers a little.
+    pub kv_precision: KvPrecision,
     /// Whether the graph runs on tract's own operators instead of ours: to compare with, slow, and with all weights unpacked
     /// to f32 in memory.
     pub reference: bool,
@@ -41,6 +43,7 @@ pub struct Model {
     tokenizer: Tokenizer,
     chat_template: Option<ChatTemplate>,
     graph: Graph,
+    kv_precision: KvPrecision,
     pool: Arc<ThreadPool>,
     /// Prefixes that some session still uses.
     shared: Mutex<Vec<Weak<SharedPrefix>>>,
@@ -94,6 +97,7 @@ impl Model {
             tokenizer,
             chat_template,
             graph,
+            kv_precision: options.kv_precision,
             pool: Arc::new(pool),
             shared: Mutex::default(),
             load_ms: started.elapsed().as_secs_f64() * 1e3,
@@ -158,14 +162,17 @@ impl Model {
         self.graph.attention.len() as u32
     }
 
+    /// What sessions keep keys and values in.
+    #[must_use]
+    pub fn kv_precision(&self) -> KvPrecision {
+        self.kv_precision
+    }
+
     /// Bytes of keys and values that one token of context takes.
     #[must_use]
     pub fn kv_bytes_per_token(&self) -> u64 {
-        self.graph
-            .attention
-            .iter()
-            .map(AttentionLayer::bytes_per_position)
-            .sum()
+        let layers = self.graph.attention.iter();
+        layers.map(|layer| layer.block_bytes(self.kv_precision)).sum::<u64>() / KV_BLOCK as u64
     }
 
     /// The longest shared prefix that a session of this context may begin with to run `ids`.

@@ -5,13 +5,15 @@
 //! | bytes | content |
 //! |---|---|
 //! | 8 | the letters `WHIMKV` and two zeros |
-//! | 4 × 6 | version, kind of the keys and values (0: half precision in blocks of positions), positions a block, tokens, bytes of the note, attention layers |
+//! | 4 × 6 | version, kind of the keys and values (0: half precision, 1: 8 bits with a scale a position; both in blocks of positions), positions a block, tokens, bytes of the note, attention layers |
 //! | 32 | the model: BLAKE3 over the manifest's hash and the variant's name |
 //! | 8 | bytes of keys and values |
 //! | 4 a token | token ids |
 //! | | the note: whatever the writer wants to find again |
 //! | | keys and values: of each layer and each of its key/value heads first the keys, then the values of whole blocks |
 //! | 32 | BLAKE3 of everything before |
+
+use whimbrel_kernels::KvPrecision;
 
 use crate::cache::KvCache;
 use crate::{EngineError, Model};
@@ -22,7 +24,6 @@ pub const PREFIX_VERSION: u32 = 1;
 pub const PREFIX_NOTE_BYTES_MAX: u32 = 32 << 20;
 
 const MAGIC: [u8; 8] = *b"WHIMKV\0\0";
-const KIND_HALF: u32 = 0;
 const HASH_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + 6 * 4 + HASH_BYTES + 8;
 
@@ -87,12 +88,10 @@ impl<'b> SavedPrefix<'b> {
     /// # Errors
     /// [`PrefixError`], all but [`PrefixError::TooLong`].
     pub fn parse(bytes: &'b [u8], model: &Model) -> Result<SavedPrefix<'b>, PrefixError> {
-        let shape = KvCache::saved_bytes(model.attention_layers(), 1);
-        let block = KvCache::BLOCK as u64;
-        let parsed = parse(bytes, &model_hash(model), model.attention_layers().len() as u64)?;
-        let tokens = parsed.ids.len() as u64;
-        let blocks = tokens.div_ceil(block);
-        if parsed.values.len() as u64 != blocks.saturating_mul(shape) {
+        let layers = model.attention_layers();
+        let parsed = parse(bytes, &model_hash(model), model.kv_precision(), layers.len() as u64)?;
+        let expected = KvCache::saved_bytes(layers, model.kv_precision(), parsed.ids.len());
+        if parsed.values.len() as u64 != expected {
             return Err(PrefixError::Content {
                 reason: "keys and values do not fit the tokens",
             });
@@ -123,6 +122,14 @@ impl<'b> SavedPrefix<'b> {
     }
 }
 
+/// How a precision is written.
+fn kind(precision: KvPrecision) -> u32 {
+    match precision {
+        KvPrecision::Half => 0,
+        KvPrecision::Int8 => 1,
+    }
+}
+
 /// What binds a prefix to its model.
 fn model_hash(model: &Model) -> [u8; HASH_BYTES] {
     let mut hasher = blake3::Hasher::new();
@@ -146,12 +153,12 @@ pub(crate) fn write(
         });
     }
     let layers = model.attention_layers();
-    let values = KvCache::saved_bytes(layers, ids.len());
+    let values = KvCache::saved_bytes(layers, model.kv_precision(), ids.len());
     let mut bytes = Vec::with_capacity(HEADER_BYTES + 4 * ids.len() + note.len() + values as usize + HASH_BYTES);
     bytes.extend(MAGIC);
     for number in [
         PREFIX_VERSION,
-        KIND_HALF,
+        kind(model.kv_precision()),
         KvCache::BLOCK as u32,
         ids.len() as u32,
         note.len() as u32,
@@ -172,7 +179,12 @@ pub(crate) fn write(
 }
 
 /// Takes the bytes apart. Lengths are compared before anything is read or allocated, the checksum before anything is believed.
-fn parse<'b>(bytes: &'b [u8], model: &[u8; HASH_BYTES], layers: u64) -> Result<SavedPrefix<'b>, PrefixError> {
+fn parse<'b>(
+    bytes: &'b [u8],
+    model: &[u8; HASH_BYTES],
+    precision: KvPrecision,
+    layers: u64,
+) -> Result<SavedPrefix<'b>, PrefixError> {
     let rest = bytes.strip_prefix(&MAGIC).ok_or(PrefixError::NotAPrefix)?;
     let Some((numbers, rest)) = rest.split_first_chunk::<24>() else {
         return Err(PrefixError::NotAPrefix);
@@ -204,7 +216,7 @@ fn parse<'b>(bytes: &'b [u8], model: &[u8; HASH_BYTES], layers: u64) -> Result<S
     if written_for != model {
         return Err(PrefixError::OtherModel);
     }
-    if number(1) != KIND_HALF || number(2) as usize != KvCache::BLOCK || u64::from(number(5)) != layers {
+    if number(1) != kind(precision) || number(2) as usize != KvCache::BLOCK || u64::from(number(5)) != layers {
         return Err(PrefixError::OtherKind);
     }
     let (content, hash) = bytes.split_at(bytes.len() - HASH_BYTES);

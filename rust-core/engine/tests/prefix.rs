@@ -5,10 +5,10 @@ mod support;
 
 use std::sync::Arc;
 
-use support::{copy, finish, open, open_with};
+use support::{copy, finish, open, open_with, tiny};
 use whimbrel_engine::{
-    CancelFlag, Chat, ChatOptions, EngineError, GenerationOptions, Model, PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION,
-    PrefixError, SavedPrefix, Session, seal,
+    CancelFlag, Chat, ChatOptions, EngineError, GenerationOptions, KvPrecision, Model, OpenOptions,
+    PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION, PrefixError, SavedPrefix, Session, seal,
 };
 
 fn ids(count: u32) -> Vec<u32> {
@@ -23,43 +23,73 @@ fn session(model: &Arc<Model>, context_length: u32, tokens: u32) -> Session {
     session
 }
 
+fn open_kept_in(kv_precision: KvPrecision) -> Arc<Model> {
+    let options = OpenOptions {
+        kv_precision,
+        ..OpenOptions::default()
+    };
+    Model::open(&tiny(), &options).unwrap()
+}
+
 fn next(session: &mut Session) -> Vec<f32> {
     session.logits(&[33, 44], &CancelFlag::default()).unwrap().to_vec()
 }
 
 #[test]
 fn going_on_from_a_saved_prefix_changes_nothing() {
-    let model = open();
-    for (tokens, saved_tokens) in [(0, 0), (1, 1), (63, 63), (64, 64), (65, 65), (150, 150), (150, 70)] {
-        let saved = session(&model, 200, tokens)
-            .save_prefix(saved_tokens, b"a note")
-            .unwrap();
-        let parsed = SavedPrefix::parse(&saved, &model).unwrap();
-        assert_eq!((parsed.tokens(), parsed.note()), (&*ids(saved_tokens), &b"a note"[..]));
-        let expected = next(&mut session(&model, 200, saved_tokens));
-        // The context may be another, and what was in it before makes no difference.
-        for (context_length, before) in [(200, 0), (152, 90), (300, 300)] {
-            let mut restored = session(&model, context_length, before);
-            restored.restore_prefix(&parsed).unwrap();
-            assert_eq!(restored.tokens(), ids(saved_tokens));
-            assert_eq!(
-                next(&mut restored),
-                expected,
-                "{saved_tokens} of {tokens} in {context_length}"
-            );
+    for kv_precision in [KvPrecision::Half, KvPrecision::Int8] {
+        let model = open_kept_in(kv_precision);
+        for counts in [(0, 0), (1, 1), (63, 63), (64, 64), (65, 65), (150, 150), (150, 70)] {
+            check_restored(&model, counts);
         }
     }
 }
 
+/// Runs some tokens, saves some of them, and goes on from those in other sessions.
+fn check_restored(model: &Arc<Model>, (tokens, saved_tokens): (u32, u32)) {
+    let saved = session(model, 200, tokens)
+        .save_prefix(saved_tokens, b"a note")
+        .unwrap();
+    let parsed = SavedPrefix::parse(&saved, model).unwrap();
+    assert_eq!((parsed.tokens(), parsed.note()), (&*ids(saved_tokens), &b"a note"[..]));
+    let expected = next(&mut session(model, 200, saved_tokens));
+    // The context may be another, and what was in it before makes no difference.
+    for (context_length, before) in [(200, 0), (152, 90), (300, 300)] {
+        let mut restored = session(model, context_length, before);
+        restored.restore_prefix(&parsed).unwrap();
+        assert_eq!(restored.tokens(), ids(saved_tokens));
+        assert_eq!(
+            next(&mut restored),
+            expected,
+            "{saved_tokens} of {tokens} in {context_length}"
+        );
+    }
+}
+
+#[test]
+fn a_prefix_belongs_to_its_precision() {
+    let (half, int8) = (open_kept_in(KvPrecision::Half), open_kept_in(KvPrecision::Int8));
+    for (writer, reader) in [(&half, &int8), (&int8, &half)] {
+        let saved = session(writer, 100, 70).save_prefix(70, &[]).unwrap();
+        assert_eq!(
+            SavedPrefix::parse(&saved, reader).map(|_| ()),
+            Err(PrefixError::OtherKind)
+        );
+    }
+    assert!(int8.kv_bytes_per_token() < half.kv_bytes_per_token());
+}
+
 #[test]
 fn a_saved_prefix_says_nothing_of_what_came_after_it() {
-    let model = open();
-    for saved_tokens in [0, 1, 63, 64, 65, 70] {
-        let longer = session(&model, 200, 150).save_prefix(saved_tokens, &[]).unwrap();
-        let alone = session(&model, 200, saved_tokens)
-            .save_prefix(saved_tokens, &[])
-            .unwrap();
-        assert!(longer == alone, "{saved_tokens}");
+    for kv_precision in [KvPrecision::Half, KvPrecision::Int8] {
+        let model = open_kept_in(kv_precision);
+        for saved_tokens in [0, 1, 63, 64, 65, 70] {
+            let longer = session(&model, 200, 150).save_prefix(saved_tokens, &[]).unwrap();
+            let alone = session(&model, 200, saved_tokens)
+                .save_prefix(saved_tokens, &[])
+                .unwrap();
+            assert!(longer == alone, "{saved_tokens}, {kv_precision:?}");
+        }
     }
 }
 

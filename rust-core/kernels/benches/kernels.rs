@@ -6,8 +6,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use whimbrel_kernels::{
-    Activations, AttentionShape, Input, KV_BLOCK, Level, Matrix, Product, Rotation, TensorType, ThreadPool, append_kv,
-    attend, cpu_features, multiply,
+    Activations, AttentionShape, Input, KV_BLOCK, KvPrecision, Level, Matrix, Product, Rotation, TensorType,
+    ThreadPool, append_kv, attend, cpu_features, multiply,
 };
 
 /// Weights of all layers of SmolLM2-135M, as one matrix after the other: rows, columns, how often in a layer.
@@ -117,17 +117,18 @@ fn stack(pool: &ThreadPool, tensor_type: TensorType, tokens: usize) {
 }
 
 /// Attention of `rows` rows at the end of a context of `seen` positions, all layers of SmolLM2-135M.
-fn attention(pool: &ThreadPool, seen: usize, rows: usize) {
+fn attention(pool: &ThreadPool, precision: KvPrecision, seen: usize, rows: usize) {
     let shape = AttentionShape {
         heads: 9,
         kv_heads: 3,
         head_dim: 64,
         capacity: seen.next_multiple_of(KV_BLOCK),
+        precision,
     };
     let layers = LAYERS;
     let (mut keys, mut values) = (
-        vec![0x2c00u16; shape.cache_values() * layers],
-        vec![0x2c00u16; shape.cache_values() * layers],
+        vec![0x2c00u16; shape.cache_halves() * layers],
+        vec![0x2c00u16; shape.cache_halves() * layers],
     );
     let (cosines, sines) = (vec![1f32; rows * 32], vec![0f32; rows * 32]);
     let rotation = Rotation {
@@ -139,7 +140,7 @@ fn attention(pool: &ThreadPool, seen: usize, rows: usize) {
     let v = vec![0.1f32; rows * 192];
     let mut q = vec![0.01f32; rows * 576];
     let mut y = vec![0f32; rows * 576];
-    let size = shape.cache_values();
+    let size = shape.cache_halves();
     let position = seen - rows;
     let mut scratch = Vec::new();
     let seconds = time(9, || {
@@ -162,7 +163,10 @@ fn attention(pool: &ThreadPool, seen: usize, rows: usize) {
         }
     });
     black_box(&y);
-    let name = format!("attention, {rows} rows at {seen}, {} threads", pool.threads());
+    let name = format!(
+        "attention {precision:?}, {rows} rows at {seen}, {} threads",
+        pool.threads()
+    );
     if rows == 1 {
         report(&name, (2 * 2 * size * layers) as f64, "GB/s", seconds);
     } else {
@@ -208,7 +212,9 @@ fn main() {
         }
         if is_wanted("attention") {
             for (seen, rows) in [(192, 1), (2_000, 1), (128, 128), (512, 512), (2_000, 128)] {
-                attention(&pool, seen, rows);
+                for precision in [KvPrecision::Half, KvPrecision::Int8] {
+                    attention(&pool, precision, seen, rows);
+                }
             }
         }
     }

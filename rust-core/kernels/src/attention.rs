@@ -1,21 +1,12 @@
-//! Causal attention over a KV cache in half precision: rotary embedding on the way in, streaming softmax on the way out.
-//!
-//! The cache of one layer holds, for each key/value head, `capacity` positions of `head_dim` values. The values of a position
-//! lie in a row. Keys lie in blocks of [`KV_BLOCK`] positions, and in a block column by column: one register takes the same
-//! column of several positions, so that scores need no sums across a register.
+//! Causal attention over a KV cache: rotary embedding on the way in, streaming softmax on the way out. How a cache lies in memory is in
+//! [`crate::kv`].
 
 use crate::cpu::Level;
 use crate::elementwise::{exp, rotate_body};
-use crate::float::f32_to_f16;
+use crate::kv::{AttentionShape, HEAD_DIM_MAX, KV_BLOCK, KvPrecision};
 use crate::pool::ThreadPool;
 use crate::shared::SharedMut;
 use crate::simd::Floats;
-
-/// The widest head, in values.
-pub const HEAD_DIM_MAX: usize = 256;
-
-/// Positions that lie together in the cache. A context holds whole blocks.
-pub const KV_BLOCK: usize = 64;
 
 /// Positions whose softmax is computed on its own before it is merged into the whole: where a token's work may be cut for
 /// several threads. It does not depend on their number, so neither does the result.
@@ -23,36 +14,6 @@ const SPAN: usize = 8 * KV_BLOCK;
 
 /// Queries that share the reading of one key/value head.
 const TILE: usize = 6;
-
-/// The shape of one attention layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AttentionShape {
-    /// Query heads; a multiple of `kv_heads`.
-    pub heads: usize,
-    /// Key and value heads.
-    pub kv_heads: usize,
-    /// Values of one head: a multiple of 8, at most [`HEAD_DIM_MAX`].
-    pub head_dim: usize,
-    /// Positions that the cache holds: whole blocks of [`KV_BLOCK`].
-    pub capacity: usize,
-}
-
-impl AttentionShape {
-    /// Whether this crate can compute the heads.
-    #[must_use]
-    pub fn is_supported(&self) -> bool {
-        (1..=HEAD_DIM_MAX).contains(&self.head_dim)
-            && self.head_dim.is_multiple_of(8)
-            && self.kv_heads > 0
-            && self.heads.is_multiple_of(self.kv_heads)
-    }
-
-    /// Values in the key cache of one layer, and as many in the value cache.
-    #[must_use]
-    pub fn cache_values(&self) -> usize {
-        self.kv_heads * self.capacity * self.head_dim
-    }
-}
 
 /// Cosines and sines of the rotary angles, `pairs` for each row of a run, row after row.
 #[derive(Clone, Copy, Debug)]
@@ -66,42 +27,9 @@ pub struct Rotation<'a> {
 }
 
 impl Rotation<'_> {
-    fn row(&self, row: usize) -> (&[f32], &[f32]) {
+    pub(crate) fn row(&self, row: usize) -> (&[f32], &[f32]) {
         let range = row * self.pairs..(row + 1) * self.pairs;
         (&self.cosines[range.clone()], &self.sines[range])
-    }
-}
-
-/// Rotates new keys and stores new keys and values at `position` and after. `k` and `v` hold rows of
-/// `kv_heads × head_dim` floats; `k` is rotated in place.
-///
-/// # Panics
-/// When the rows do not fit the cache or the shape: the caller has checked them.
-pub fn append_kv(
-    shape: AttentionShape,
-    position: usize,
-    rotation: Rotation<'_>,
-    k: &mut [f32],
-    v: &[f32],
-    keys: &mut [u16],
-    values: &mut [u16],
-) {
-    let (dim, width) = (shape.head_dim, shape.kv_heads * shape.head_dim);
-    assert!(k.len() == v.len() && k.len().is_multiple_of(width));
-    assert!(shape.capacity.is_multiple_of(KV_BLOCK));
-    assert!(keys.len() == shape.cache_values() && values.len() == keys.len());
-    assert!(position + k.len() / width <= shape.capacity, "the rows fit the cache");
-    for (row, (k, v)) in k.chunks_exact_mut(width).zip(v.chunks_exact(width)).enumerate() {
-        let (cosines, sines) = rotation.row(row);
-        rotate_body(k, dim, cosines, sines);
-        for (head, (k, v)) in k.chunks_exact(dim).zip(v.chunks_exact(dim)).enumerate() {
-            let (cache, position) = (head * shape.capacity * dim, position + row);
-            let column = cache + position / KV_BLOCK * KV_BLOCK * dim + position % KV_BLOCK;
-            for (key, k) in keys[column..].iter_mut().step_by(KV_BLOCK).zip(k) {
-                *key = f32_to_f16(*k);
-            }
-            crate::dispatch::to_halves(v, &mut values[cache + position * dim..][..dim]);
-        }
     }
 }
 
@@ -160,7 +88,7 @@ pub(crate) fn attend_at(
     let (dim, width) = (shape.head_dim, shape.heads * shape.head_dim);
     assert!(shape.is_supported() && q.len() == y.len() && q.len().is_multiple_of(width));
     assert!(shape.capacity.is_multiple_of(KV_BLOCK));
-    assert!(keys.len() == shape.cache_values() && values.len() == keys.len());
+    assert!(keys.len() == shape.cache_halves() && values.len() == keys.len());
     let rows = q.len() / width;
     assert!(position + rows <= shape.capacity, "the rows fit the cache");
     for (row, q) in q.chunks_exact_mut(width).enumerate() {
@@ -344,20 +272,31 @@ impl Partial {
 pub(crate) unsafe fn attend_span<V: Floats>(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
     // SAFETY: the caller's promise.
     unsafe {
+        match work.shape.precision {
+            KvPrecision::Half => span_of_tile::<V, false>(work, tile, span, partial),
+            KvPrecision::Int8 => span_of_tile::<V, true>(work, tile, span, partial),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn span_of_tile<V: Floats, const INT8: bool>(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
+    // SAFETY: the caller's promise.
+    unsafe {
         match tile.count {
-            1 => span_of::<V, 1, 4>(work, tile, span, partial),
-            2 => span_of::<V, 2, 4>(work, tile, span, partial),
-            3 => span_of::<V, 3, 4>(work, tile, span, partial),
-            4 => span_of::<V, 4, 2>(work, tile, span, partial),
-            5 => span_of::<V, 5, 2>(work, tile, span, partial),
-            _ => span_of::<V, 6, 2>(work, tile, span, partial),
+            1 => span_of::<V, INT8, 1, 4>(work, tile, span, partial),
+            2 => span_of::<V, INT8, 2, 4>(work, tile, span, partial),
+            3 => span_of::<V, INT8, 3, 4>(work, tile, span, partial),
+            4 => span_of::<V, INT8, 4, 2>(work, tile, span, partial),
+            5 => span_of::<V, INT8, 5, 2>(work, tile, span, partial),
+            _ => span_of::<V, INT8, 6, 2>(work, tile, span, partial),
         }
     }
 }
 
 /// `M` queries, `N` registers of positions or columns at a time.
 #[inline(always)]
-unsafe fn span_of<V: Floats, const M: usize, const N: usize>(
+unsafe fn span_of<V: Floats, const INT8: bool, const M: usize, const N: usize>(
     work: &Work<'_>,
     tile: &Tile,
     span: usize,
@@ -365,7 +304,7 @@ unsafe fn span_of<V: Floats, const M: usize, const N: usize>(
 ) {
     let dim = work.shape.head_dim;
     let width = work.shape.heads * dim;
-    let cache = tile.kv_head * work.shape.capacity * dim;
+    let block = work.shape.block_halves();
     let mut queries = [[0f32; HEAD_DIM_MAX]; M];
     let mut seen = [0usize; M];
     for query in 0..M {
@@ -378,23 +317,49 @@ unsafe fn span_of<V: Floats, const M: usize, const N: usize>(
     let end = tile.seen.min((span + 1) * SPAN);
     for start in (span * SPAN..end).step_by(KV_BLOCK) {
         let count = KV_BLOCK.min(end - start);
-        let keys = &work.keys[cache + start * dim..][..KV_BLOCK * dim];
-        let values = &work.values[cache + start * dim..][..count * dim];
-        // SAFETY: the caller has the instructions; the slices hold a block of keys and `count` values.
+        let at = work.shape.block_at(tile.kv_head, start);
+        let (keys, values) = (&work.keys[at..][..block], &work.values[at..][..block]);
+        // SAFETY: the caller has the instructions; the slices are whole blocks.
         unsafe {
-            block_scores::<V, M, N>(dim, &queries, keys, count, &mut scores);
+            block_scores::<V, INT8, M, N>(dim, &queries, keys, count, &mut scores);
             for query in 0..M {
                 let own = KV_BLOCK.min(seen[query].saturating_sub(start));
                 soften::<V>(&mut scores[query], own, query, partial, dim);
             }
-            add_values::<V, M, N>(dim, &scores, values, partial);
+            if INT8 {
+                scores
+                    .iter_mut()
+                    .for_each(|weights| scale_weights::<V>(weights, values));
+            }
+            add_values::<V, INT8, M, N>(dim, &scores, values, count, partial);
         }
     }
 }
 
+/// A register of the values of a block: those from `at` on, behind the scales.
+#[inline(always)]
+unsafe fn load<V: Floats, const INT8: bool>(block: &[u16], at: usize) -> V {
+    // SAFETY: the caller's promise that the block holds as many values.
+    unsafe {
+        if INT8 {
+            V::load_bytes(block.as_ptr().add(KV_BLOCK).cast::<i8>().add(at))
+        } else {
+            V::load_halves(block.as_ptr().add(at))
+        }
+    }
+}
+
+/// Asks for what lies a block behind the values from `at` on.
+#[inline(always)]
+unsafe fn prefetch_next<V: Floats, const INT8: bool>(block: &[u16], at: usize) {
+    let value = if INT8 { KV_BLOCK + at / 2 } else { at };
+    // SAFETY: the caller has the instructions; the address need not be valid.
+    unsafe { V::prefetch(block.as_ptr().wrapping_add(block.len() + value).cast()) };
+}
+
 /// `scores[m][p]` = query `m` · key `p`, for at least `count` positions of a block.
 #[inline(always)]
-unsafe fn block_scores<V: Floats, const M: usize, const N: usize>(
+unsafe fn block_scores<V: Floats, const INT8: bool, const M: usize, const N: usize>(
     dim: usize,
     queries: &[[f32; HEAD_DIM_MAX]; M],
     keys: &[u16],
@@ -407,11 +372,11 @@ unsafe fn block_scores<V: Floats, const M: usize, const N: usize>(
         unsafe {
             let mut sums = [[V::splat(0.0); N]; M];
             for column in 0..dim {
-                let row = keys.as_ptr().add(column * KV_BLOCK + at);
-                V::prefetch(row.wrapping_add(dim * KV_BLOCK).cast());
+                let row = column * KV_BLOCK + at;
+                prefetch_next::<V, INT8>(keys, row);
                 let mut key = [V::splat(0.0); N];
                 for (index, key) in key.iter_mut().enumerate() {
-                    *key = V::load_halves(row.add(index * V::LANES));
+                    *key = load::<V, INT8>(keys, row + index * V::LANES);
                 }
                 for query in 0..M {
                     let q = V::splat(queries[query][column]);
@@ -422,11 +387,28 @@ unsafe fn block_scores<V: Floats, const M: usize, const N: usize>(
             }
             for query in 0..M {
                 for index in 0..N {
-                    sums[query][index].store(scores[query].as_mut_ptr().add(at + index * V::LANES));
+                    let (position, mut score) = (at + index * V::LANES, sums[query][index]);
+                    if INT8 {
+                        score = score.mul_add(V::load_halves(keys.as_ptr().add(position)), V::splat(0.0));
+                    }
+                    score.store(scores[query].as_mut_ptr().add(position));
                 }
             }
         }
         at += N * V::LANES;
+    }
+}
+
+/// Multiplies the weights of positions with the scales of their values.
+#[inline(always)]
+unsafe fn scale_weights<V: Floats>(weights: &mut [f32; KV_BLOCK], values: &[u16]) {
+    for at in (0..KV_BLOCK).step_by(V::LANES) {
+        // SAFETY: both hold a value for each position of a block; the caller has the instructions.
+        unsafe {
+            let weight = weights.as_mut_ptr().add(at);
+            let scale = V::load_halves(values.as_ptr().add(at));
+            V::load(weight).mul_add(scale, V::splat(0.0)).store(weight);
+        }
     }
 }
 
@@ -470,46 +452,48 @@ fn soften<V: Floats>(scores: &mut [f32; KV_BLOCK], count: usize, query: usize, p
     partial.totals[query] += lanes.iter().sum::<f32>();
 }
 
-/// Adds the values of a block, weighted, to the sums. Every block is summed from zero, so that what a query does not see
-/// (weight 0) changes nothing.
+/// Adds the first `count` values of a block, weighted, to the sums. Every block is summed from zero, so that what a query does
+/// not see (weight 0) changes nothing.
 #[inline(always)]
-unsafe fn add_values<V: Floats, const M: usize, const N: usize>(
+unsafe fn add_values<V: Floats, const INT8: bool, const M: usize, const N: usize>(
     dim: usize,
     weights: &[[f32; KV_BLOCK]; M],
     values: &[u16],
+    count: usize,
     partial: &mut Partial,
 ) {
     let mut at = 0;
     // SAFETY: columns `at` to `at + N × LANES` are there, of the values and of the sums; the caller has the instructions.
     unsafe {
         while at + N * V::LANES <= dim {
-            value_columns::<V, M, N>(dim, at, weights, values, partial);
+            value_columns::<V, INT8, M, N>(dim, at, weights, values, count, partial);
             at += N * V::LANES;
         }
         while at < dim {
-            value_columns::<V, M, 1>(dim, at, weights, values, partial);
+            value_columns::<V, INT8, M, 1>(dim, at, weights, values, count, partial);
             at += V::LANES;
         }
     }
 }
 
 #[inline(always)]
-unsafe fn value_columns<V: Floats, const M: usize, const N: usize>(
+unsafe fn value_columns<V: Floats, const INT8: bool, const M: usize, const N: usize>(
     dim: usize,
     at: usize,
     weights: &[[f32; KV_BLOCK]; M],
     values: &[u16],
+    count: usize,
     partial: &mut Partial,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
         let mut sums = [[V::splat(0.0); N]; M];
-        for position in 0..values.len() / dim {
-            let row = values.as_ptr().add(position * dim + at);
-            V::prefetch(row.wrapping_add(dim * KV_BLOCK).cast());
+        for position in 0..count {
+            let row = position * dim + at;
+            prefetch_next::<V, INT8>(values, row);
             let mut value = [V::splat(0.0); N];
             for (index, value) in value.iter_mut().enumerate() {
-                *value = V::load_halves(row.add(index * V::LANES));
+                *value = load::<V, INT8>(values, row + index * V::LANES);
             }
             for query in 0..M {
                 let weight = V::splat(weights[query][position]);
@@ -524,12 +508,5 @@ unsafe fn value_columns<V: Floats, const M: usize, const N: usize>(
                 V::load(to).add(sums[query][index]).store(to);
             }
         }
-    }
-}
-
-#[inline(always)]
-pub(crate) fn to_halves_body(floats: &[f32], halves: &mut [u16]) {
-    for (half, float) in halves.iter_mut().zip(floats) {
-        *half = f32_to_f16(*float);
     }
 }

@@ -2,9 +2,10 @@
 //! again with the level's instructions.
 
 use crate::activations::{ActivationBlock, Activations, quantize_body};
-use crate::attention::{self, Partial, Tile, Work, to_halves_body};
+use crate::attention::{self, Partial, Tile, Work};
 use crate::cpu::Level;
 use crate::elementwise::{rms_norm_body, swiglu_body};
+use crate::kv::to_halves_body;
 use crate::linear::{FloatTile, float_tile_body, quantized_tile_body};
 use crate::simd::Portable;
 use crate::tensor_type::{PANEL_ROWS, TensorType};

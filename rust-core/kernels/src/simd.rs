@@ -14,6 +14,7 @@ pub(crate) unsafe trait Floats: Copy {
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn load_halves(from: *const u16) -> Self;
+    unsafe fn load_bytes(from: *const i8) -> Self;
     unsafe fn store(self, to: *mut f32);
     /// `self × b + c`
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
@@ -51,6 +52,13 @@ unsafe impl Floats for Portable {
             *float = crate::float::f16_to_f32(half);
         }
         Portable(floats)
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const i8) -> Self {
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { from.cast::<[i8; 8]>().read_unaligned() };
+        Portable(bytes.map(f32::from))
     }
 
     #[inline(always)]

@@ -4,8 +4,8 @@
 use crate::attention::attend_at;
 use crate::linear::multiply_at;
 use crate::{
-    Activations, AttentionShape, Input, KV_BLOCK, Level, Matrix, Product, Rotation, TensorType, ThreadPool, append_kv,
-    f16_to_f32, f32_to_f16, pack, rms_norm, swiglu, unpack_row,
+    Activations, AttentionShape, Input, KV_BLOCK, KvPrecision, Level, Matrix, Product, Rotation, TensorType,
+    ThreadPool, append_kv, f16_to_f32, f32_to_f16, pack, rms_norm, swiglu, unpack_row,
 };
 
 /// A fixed sequence of numbers in -1..1.
@@ -350,16 +350,43 @@ fn the_exponential_is_accurate_and_bounded() {
     assert!(crate::elementwise::exp::<false>(f32::INFINITY).is_finite());
 }
 
-/// Attention row by row over a cache filled in two runs, against f64 with keys and values rounded to half precision.
-fn check_attention(level: Level, heads: usize, kv_heads: usize, head_dim: usize, pairs: usize, threads: usize) {
-    let mut numbers = Numbers(heads as u64);
-    let (first, second) = (70usize, 3usize);
-    let shape = AttentionShape {
+/// The values of one position of a head as the cache holds them, with the largest error that keeping them may make.
+fn cached(shape: AttentionShape, cache: &[u16], is_keys: bool, head: usize, position: usize) -> (Vec<f64>, f64) {
+    let block = shape.capacity / KV_BLOCK * head + position / KV_BLOCK;
+    let block = &cache[block * shape.block_halves()..][..shape.block_halves()];
+    let within = position % KV_BLOCK;
+    let at = |dim: usize| {
+        if is_keys {
+            dim * KV_BLOCK + within
+        } else {
+            within * shape.head_dim + dim
+        }
+    };
+    let dims = 0..shape.head_dim;
+    match shape.precision {
+        // Half precision has eleven bits; these numbers are below 4.
+        KvPrecision::Half => {
+            let values = dims.map(|dim| f64::from(f16_to_f32(block[at(dim)])));
+            (values.collect(), 2f64.powi(-10))
+        }
+        KvPrecision::Int8 => {
+            let scale = f64::from(f16_to_f32(block[within]));
+            let byte = |index: usize| block[KV_BLOCK + index / 2].to_le_bytes()[index % 2] as i8;
+            (dims.map(|dim| f64::from(byte(at(dim))) * scale).collect(), 0.51 * scale)
+        }
+    }
+}
+
+/// Attention row by row over a cache filled in two runs, against f64 over what the cache holds.
+fn check_attention(level: Level, shape: AttentionShape, pairs: usize, threads: usize) {
+    let AttentionShape {
         heads,
         kv_heads,
         head_dim,
-        capacity: (first + second + 5).next_multiple_of(KV_BLOCK),
-    };
+        ..
+    } = shape;
+    let mut numbers = Numbers(heads as u64);
+    let (first, second) = (70usize, 3usize);
     let rows = first + second;
     let (q, k, v) = (
         numbers.many(rows * heads * head_dim),
@@ -377,7 +404,7 @@ fn check_attention(level: Level, heads: usize, kv_heads: usize, head_dim: usize,
         )
     };
     let pool = ThreadPool::new(threads).unwrap();
-    let (mut keys, mut values) = (vec![0; shape.cache_values()], vec![0; shape.cache_values()]);
+    let (mut keys, mut values) = (vec![0; shape.cache_halves()], vec![0; shape.cache_halves()]);
     let mut found = vec![0.0; q.len()];
     for range in [0..first, first..rows] {
         let (cosines, sines) = table(range.clone());
@@ -421,7 +448,15 @@ fn check_attention(level: Level, heads: usize, kv_heads: usize, head_dim: usize,
         }
         out
     };
-    let halved = |value: f64| f64::from(f16_to_f32(f32_to_f16(value as f32)));
+    let kept = |cache: &[u16], is_keys: bool, position: usize, kv_head: usize, given: &[f64]| {
+        let (kept, error) = cached(shape, cache, is_keys, kv_head, position);
+        let far = given
+            .iter()
+            .zip(&kept)
+            .find(|(given, kept)| (*given - *kept).abs() > error);
+        assert_eq!(far, None, "{shape:?} keys {is_keys} at {position}");
+        kept
+    };
     let mut expected = Vec::new();
     for row in 0..rows {
         for head in 0..heads {
@@ -431,26 +466,21 @@ fn check_attention(level: Level, heads: usize, kv_heads: usize, head_dim: usize,
             let weights: Vec<f64> = (0..=row)
                 .map(|position| {
                     let k = rotate(&k[at(position)..][..head_dim], position);
-                    (q.iter().zip(&k).map(|(q, k)| q * halved(*k)).sum::<f64>() * 0.3).exp()
+                    let k = kept(&keys, true, position, kv_head, &k);
+                    (q.iter().zip(&k).map(|(q, k)| q * k).sum::<f64>() * 0.3).exp()
                 })
                 .collect();
             let total: f64 = weights.iter().sum();
-            for dim in 0..head_dim {
-                let sum: f64 = weights
-                    .iter()
-                    .enumerate()
-                    .map(|(p, w)| w * halved(f64::from(v[at(p) + dim])))
-                    .sum();
-                expected.push(sum / total);
+            let mut sums = vec![0.0; head_dim];
+            for (position, weight) in weights.iter().enumerate() {
+                let given: Vec<f64> = v[at(position)..][..head_dim].iter().map(|v| f64::from(*v)).collect();
+                let v = kept(&values, false, position, kv_head, &given);
+                sums.iter_mut().zip(&v).for_each(|(sum, v)| *sum += weight * v);
             }
+            expected.extend(sums.iter().map(|sum| sum / total));
         }
     }
-    assert_close(
-        &format!("attention {heads}/{kv_heads} × {head_dim}, {}", level.name()),
-        &found,
-        &expected,
-        3e-4,
-    );
+    assert_close(&format!("{shape:?}, {}", level.name()), &found, &expected, 3e-4);
 }
 
 #[test]
@@ -462,8 +492,17 @@ fn attention_agrees_with_plain_arithmetic() {
         (5, 1, 40, 12, 3),
         (2, 1, 256, 128, 1),
     ] {
-        for level in Level::available() {
-            check_attention(level, heads, kv_heads, head_dim, pairs, threads);
+        for precision in [KvPrecision::Half, KvPrecision::Int8] {
+            let shape = AttentionShape {
+                heads,
+                kv_heads,
+                head_dim,
+                capacity: 128,
+                precision,
+            };
+            for level in Level::available() {
+                check_attention(level, shape, pairs, threads);
+            }
         }
     }
 }
@@ -517,8 +556,8 @@ fn attention_in_runs(
     let pool = ThreadPool::new(threads).unwrap();
     // What was never written may be anything, NaN included.
     let (mut keys, mut values) = (
-        vec![0xffffu16; shape.cache_values()],
-        vec![0xffffu16; shape.cache_values()],
+        vec![0xffffu16; shape.cache_halves()],
+        vec![0xffffu16; shape.cache_halves()],
     );
     let (mut y, mut scratch, mut position) = (Vec::new(), Vec::new(), 0);
     for rows in runs {
@@ -557,7 +596,12 @@ fn attention_in_runs(
 
 #[test]
 fn attention_of_a_row_depends_on_nothing_but_the_row() {
-    for (heads, kv_heads, head_dim) in [(6, 2, 16), (2, 1, 24)] {
+    for (heads, kv_heads, head_dim, precision) in [
+        (6, 2, 16, KvPrecision::Half),
+        (2, 1, 24, KvPrecision::Half),
+        (6, 2, 16, KvPrecision::Int8),
+        (2, 1, 24, KvPrecision::Int8),
+    ] {
         // More than one span of positions, and not a whole block.
         let total = 580;
         let shape = AttentionShape {
@@ -565,6 +609,7 @@ fn attention_of_a_row_depends_on_nothing_but_the_row() {
             kv_heads,
             head_dim,
             capacity: 640,
+            precision,
         };
         let mut numbers = Numbers(31);
         let q = numbers.many(total * heads * head_dim);
@@ -575,11 +620,7 @@ fn attention_of_a_row_depends_on_nothing_but_the_row() {
             assert!(alone.iter().all(|value| value.is_finite()));
             for (threads, runs) in [(2, vec![1; total]), (1, vec![total]), (3, vec![1, 2, 3, 64, 110, 400])] {
                 let batch = attention_in_runs(level, shape, threads, &runs, [&q, &k, &v]);
-                assert!(
-                    batch == alone,
-                    "{heads}/{kv_heads} × {head_dim}, {threads} threads, {}",
-                    level.name()
-                );
+                assert!(batch == alone, "{shape:?}, {threads} threads, {}", level.name());
             }
         }
     }

@@ -17,20 +17,32 @@ public struct OpenOptions: Sendable, Equatable {
     /// Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the system
     /// cannot take back.
     public var hugePages: Bool
+    /// What the keys and values of a conversation's context are kept in.
+    public var kvPrecision: KvPrecision
 
     public init(
         threads: Int = 0,
         alwaysVerify: Bool = false,
         variant: String? = nil,
         stateFolder: String? = nil,
-        hugePages: Bool = false
+        hugePages: Bool = false,
+        kvPrecision: KvPrecision = .half
     ) {
         self.threads = threads
         self.alwaysVerify = alwaysVerify
         self.variant = variant
         self.stateFolder = stateFolder
         self.hugePages = hugePages
+        self.kvPrecision = kvPrecision
     }
+}
+
+/// What keys and values are kept in.
+public enum KvPrecision: Sendable, Equatable {
+    /// 16 bits a value.
+    case half
+    /// 8 bits a value: about half the memory, and slightly other answers.
+    case int8
 }
 
 /// What is known of an open model.
@@ -148,7 +160,8 @@ extension OpenOptions {
             alwaysVerify: alwaysVerify,
             variant: variant,
             stateFolder: stateFolder,
-            hugePages: hugePages
+            hugePages: hugePages,
+            kvPrecision: kvPrecision == .half ? .half : .int8
         )
     }
 }

@@ -2097,6 +2097,10 @@ public struct OpenOptions: Equatable, Hashable {
      * cannot take back.
      */
     public let hugePages: Bool
+    /**
+     * What the keys and values of a conversation's context are kept in.
+     */
+    public let kvPrecision: KvPrecision
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -2116,12 +2120,16 @@ public struct OpenOptions: Equatable, Hashable {
         /**
          * Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the system
          * cannot take back.
-         */hugePages: Bool = false) {
+         */hugePages: Bool = false,
+        /**
+         * What the keys and values of a conversation's context are kept in.
+         */kvPrecision: KvPrecision) {
         self.threads = threads
         self.alwaysVerify = alwaysVerify
         self.variant = variant
         self.stateFolder = stateFolder
         self.hugePages = hugePages
+        self.kvPrecision = kvPrecision
     }
 
 
@@ -2144,7 +2152,8 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
                 alwaysVerify: FfiConverterBool.read(from: &buf),
                 variant: FfiConverterOptionString.read(from: &buf),
                 stateFolder: FfiConverterOptionString.read(from: &buf),
-                hugePages: FfiConverterBool.read(from: &buf)
+                hugePages: FfiConverterBool.read(from: &buf),
+                kvPrecision: FfiConverterTypeKvPrecision.read(from: &buf)
         )
     }
 
@@ -2154,6 +2163,7 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
         FfiConverterOptionString.write(value.variant, into: &buf)
         FfiConverterOptionString.write(value.stateFolder, into: &buf)
         FfiConverterBool.write(value.hugePages, into: &buf)
+        FfiConverterTypeKvPrecision.write(value.kvPrecision, into: &buf)
     }
 }
 
@@ -2852,6 +2862,81 @@ public func FfiConverterTypeFinishReason_lift(_ buf: RustBuffer) throws -> Finis
 #endif
 public func FfiConverterTypeFinishReason_lower(_ value: FinishReason) -> RustBuffer {
     return FfiConverterTypeFinishReason.lower(value)
+}
+
+
+
+/**
+ * What keys and values are kept in.
+ */
+
+public enum KvPrecision: Equatable, Hashable {
+
+    /**
+     * 16 bits a value.
+     */
+    case half
+    /**
+     * 8 bits a value: about half the memory, and slightly other answers.
+     */
+    case int8
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension KvPrecision: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeKvPrecision: FfiConverterRustBuffer {
+    typealias SwiftType = KvPrecision
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> KvPrecision {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .half
+
+        case 2: return .int8
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: KvPrecision, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .half:
+            writeInt(&buf, Int32(1))
+
+
+        case .int8:
+            writeInt(&buf, Int32(2))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKvPrecision_lift(_ buf: RustBuffer) throws -> KvPrecision {
+    return try FfiConverterTypeKvPrecision.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKvPrecision_lower(_ value: KvPrecision) -> RustBuffer {
+    return FfiConverterTypeKvPrecision.lower(value)
 }
 
 

@@ -2,7 +2,7 @@
 //! Keys, tensor names and defaults are those of llama.cpp (`src/llama-model.cpp`, `src/models/llama.cpp`).
 
 use whimbrel_engine::Architecture as Shape;
-use whimbrel_kernels::{AttentionShape, HEAD_DIM_MAX};
+use whimbrel_kernels::{AttentionShape, HEAD_DIM_MAX, KV_BLOCK, KvPrecision};
 
 use super::{Architecture, LAYERS_MAX, Network, NetworkTensor, Role, RowOrder, Values, WIDTH_MAX, required};
 use crate::gguf::Tensor;
@@ -142,7 +142,8 @@ impl Keys {
             heads: heads as usize,
             kv_heads: kv_heads as usize,
             head_dim: head_dim as usize,
-            capacity: 1,
+            capacity: KV_BLOCK,
+            precision: KvPrecision::default(),
         };
         if !shape.is_supported() {
             let reason = format!("heads of width {head_dim}: a multiple of 8 up to {HEAD_DIM_MAX} is supported");

@@ -37,6 +37,18 @@ unsafe impl Floats for Eight {
     }
 
     #[inline(always)]
+    unsafe fn load_bytes(from: *const i8) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let wide = vmovl_s8(vld1_s8(from));
+            Eight(
+                vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide))),
+                vcvtq_f32_s32(vmovl_high_s16(wide)),
+            )
+        }
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the caller's promise.
         unsafe {

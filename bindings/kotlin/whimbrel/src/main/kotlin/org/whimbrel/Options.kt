@@ -12,6 +12,7 @@ internal const val DEFAULT_CONTEXT_LENGTH: Int = 2048
  * @property stateFolder a folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
  * @property hugePages whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the
  *   system cannot take back.
+ * @property kvPrecision what the keys and values of a conversation's context are kept in.
  */
 public data class OpenOptions(
     public val threads: Int = 0,
@@ -19,7 +20,17 @@ public data class OpenOptions(
     public val variant: String? = null,
     public val stateFolder: String? = null,
     public val hugePages: Boolean = false,
+    public val kvPrecision: KvPrecision = KvPrecision.HALF,
 )
+
+/** What keys and values are kept in. */
+public enum class KvPrecision {
+    /** 16 bits a value. */
+    HALF,
+
+    /** 8 bits a value: about half the memory, and slightly other answers. */
+    INT8,
+}
 
 /**
  * What is known of an open model.

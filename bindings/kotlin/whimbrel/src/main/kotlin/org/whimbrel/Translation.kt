@@ -8,6 +8,7 @@ import org.whimbrel.ffi.ContextPolicy as CoreContextPolicy
 import org.whimbrel.ffi.ConversationOptions as CoreConversationOptions
 import org.whimbrel.ffi.FinishReason as CoreFinishReason
 import org.whimbrel.ffi.GenerationOptions as CoreGenerationOptions
+import org.whimbrel.ffi.KvPrecision as CoreKvPrecision
 import org.whimbrel.ffi.Message as CoreMessage
 import org.whimbrel.ffi.ModelInfo as CoreModelInfo
 import org.whimbrel.ffi.OpenOptions as CoreOpenOptions
@@ -49,6 +50,11 @@ internal fun OpenOptions.toCore(): CoreOpenOptions =
         variant = variant,
         stateFolder = stateFolder,
         hugePages = hugePages,
+        kvPrecision =
+            when (kvPrecision) {
+                KvPrecision.HALF -> CoreKvPrecision.HALF
+                KvPrecision.INT8 -> CoreKvPrecision.INT8
+            },
     )
 
 internal fun ConversationOptions.toCore(): CoreConversationOptions =

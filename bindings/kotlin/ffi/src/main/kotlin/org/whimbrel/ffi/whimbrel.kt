@@ -3548,6 +3548,11 @@ data class OpenOptions (
      * cannot take back.
      */
     val `hugePages`: kotlin.Boolean = false
+    ,
+    /**
+     * What the keys and values of a conversation's context are kept in.
+     */
+    val `kvPrecision`: KvPrecision
 
 ){
 
@@ -3569,6 +3574,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterBoolean.read(buf),
+            FfiConverterTypeKvPrecision.read(buf),
         )
     }
 
@@ -3577,7 +3583,8 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
             FfiConverterBoolean.allocationSize(value.`alwaysVerify`) +
             FfiConverterOptionalString.allocationSize(value.`variant`) +
             FfiConverterOptionalString.allocationSize(value.`stateFolder`) +
-            FfiConverterBoolean.allocationSize(value.`hugePages`)
+            FfiConverterBoolean.allocationSize(value.`hugePages`) +
+            FfiConverterTypeKvPrecision.allocationSize(value.`kvPrecision`)
     )
 
     override fun write(value: OpenOptions, buf: ByteBuffer) {
@@ -3586,6 +3593,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
             FfiConverterOptionalString.write(value.`variant`, buf)
             FfiConverterOptionalString.write(value.`stateFolder`, buf)
             FfiConverterBoolean.write(value.`hugePages`, buf)
+            FfiConverterTypeKvPrecision.write(value.`kvPrecision`, buf)
     }
 }
 
@@ -4293,6 +4301,51 @@ public object FfiConverterTypeFinishReason: FfiConverterRustBuffer<FinishReason>
     override fun allocationSize(value: FinishReason) = 4UL
 
     override fun write(value: FinishReason, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What keys and values are kept in.
+ */
+
+enum class KvPrecision {
+
+    /**
+     * 16 bits a value.
+     */
+    HALF,
+    /**
+     * 8 bits a value: about half the memory, and slightly other answers.
+     */
+    INT8;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeKvPrecision: FfiConverterRustBuffer<KvPrecision> {
+    override fun read(buf: ByteBuffer) = try {
+
+        KvPrecision.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: KvPrecision) = 4UL
+
+    override fun write(value: KvPrecision, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }

@@ -1,0 +1,152 @@
+//! How keys and values lie in the cache, and how new ones come into it.
+//!
+//! The cache of one layer holds, for each key/value head, `capacity` positions in blocks of [`KV_BLOCK`]. In a block the values of a
+//! position lie in a row; keys lie column by column, so that one register takes the same column of several positions and
+//! scores need no sums across a register. In half precision a block is nothing else. With 8 bits it begins with the scale of
+//! each position, in half precision, and a value is its byte times the scale of its position. A cache is addressed in units
+//! of 16 bits (halves) in both cases.
+
+use crate::attention::Rotation;
+use crate::elementwise::rotate_body;
+use crate::float::{f16_to_f32, f32_to_f16};
+
+/// The widest head, in values.
+pub const HEAD_DIM_MAX: usize = 256;
+
+/// Positions that lie together in the cache. A context holds whole blocks.
+pub const KV_BLOCK: usize = 64;
+
+/// What keys and values are kept in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum KvPrecision {
+    /// 16 bits a value.
+    #[default]
+    Half,
+    /// 8 bits a value and 16 bits for the scale of a head's position: about half the memory.
+    Int8,
+}
+
+/// The shape of one attention layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttentionShape {
+    /// Query heads; a multiple of `kv_heads`.
+    pub heads: usize,
+    /// Key and value heads.
+    pub kv_heads: usize,
+    /// Values of one head: a multiple of 8, at most [`HEAD_DIM_MAX`].
+    pub head_dim: usize,
+    /// Positions that the cache holds: whole blocks of [`KV_BLOCK`].
+    pub capacity: usize,
+    /// What they are kept in.
+    pub precision: KvPrecision,
+}
+
+impl AttentionShape {
+    /// Whether this crate can compute the heads.
+    #[must_use]
+    pub fn is_supported(&self) -> bool {
+        (1..=HEAD_DIM_MAX).contains(&self.head_dim)
+            && self.head_dim.is_multiple_of(8)
+            && self.kv_heads > 0
+            && self.heads.is_multiple_of(self.kv_heads)
+    }
+
+    /// Length of the key cache of one layer in halves; the value cache is as long.
+    #[must_use]
+    pub fn cache_halves(&self) -> usize {
+        self.kv_heads * self.head_halves()
+    }
+
+    /// Length of one head's part of a cache in halves.
+    #[must_use]
+    pub fn head_halves(&self) -> usize {
+        self.capacity / KV_BLOCK * self.block_halves()
+    }
+
+    /// Length of a block in halves.
+    #[must_use]
+    pub fn block_halves(&self) -> usize {
+        match self.precision {
+            KvPrecision::Half => KV_BLOCK * self.head_dim,
+            KvPrecision::Int8 => KV_BLOCK + KV_BLOCK * self.head_dim / 2,
+        }
+    }
+
+    /// Where in a cache the block of a position begins.
+    pub(crate) fn block_at(&self, kv_head: usize, position: usize) -> usize {
+        kv_head * self.head_halves() + position / KV_BLOCK * self.block_halves()
+    }
+}
+
+/// Rotates new keys and stores new keys and values at `position` and after. `k` and `v` hold rows of
+/// `kv_heads × head_dim` floats; `k` is rotated in place.
+///
+/// # Panics
+/// When the rows do not fit the cache or the shape: the caller has checked them.
+pub fn append_kv(
+    shape: AttentionShape,
+    position: usize,
+    rotation: Rotation<'_>,
+    k: &mut [f32],
+    v: &[f32],
+    keys: &mut [u16],
+    values: &mut [u16],
+) {
+    let (dim, width) = (shape.head_dim, shape.kv_heads * shape.head_dim);
+    assert!(k.len() == v.len() && k.len().is_multiple_of(width));
+    assert!(shape.capacity.is_multiple_of(KV_BLOCK));
+    assert!(keys.len() == shape.cache_halves() && values.len() == keys.len());
+    assert!(position + k.len() / width <= shape.capacity, "the rows fit the cache");
+    for (row, (k, v)) in k.chunks_exact_mut(width).zip(v.chunks_exact(width)).enumerate() {
+        let (cosines, sines) = rotation.row(row);
+        rotate_body(k, dim, cosines, sines);
+        for (head, (k, v)) in k.chunks_exact(dim).zip(v.chunks_exact(dim)).enumerate() {
+            let block = shape.block_at(head, position + row);
+            let block = block..block + shape.block_halves();
+            let (keys, values) = (&mut keys[block.clone()], &mut values[block]);
+            let within = (position + row) % KV_BLOCK;
+            match shape.precision {
+                KvPrecision::Half => {
+                    for (key, k) in keys[within..].iter_mut().step_by(KV_BLOCK).zip(k) {
+                        *key = f32_to_f16(*k);
+                    }
+                    crate::dispatch::to_halves(v, &mut values[within * dim..][..dim]);
+                }
+                KvPrecision::Int8 => {
+                    let (scale, keys) = scale_and_bytes(keys, within, k);
+                    for (key, k) in keys[within..].iter_mut().step_by(KV_BLOCK).zip(k) {
+                        *key = to_byte(*k, scale);
+                    }
+                    let (scale, values) = scale_and_bytes(values, within, v);
+                    for (value, v) in values[within * dim..].iter_mut().zip(v) {
+                        *value = to_byte(*v, scale);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes the scale of a position of an 8-bit block, so that the largest of `x` becomes 127, and returns its inverse and the
+/// block's bytes. The inverse is that of the scale as it was stored.
+fn scale_and_bytes<'a>(block: &'a mut [u16], within: usize, x: &[f32]) -> (f32, &'a mut [u8]) {
+    let (scales, bytes) = block.split_at_mut(KV_BLOCK);
+    let largest = x.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+    scales[within] = f32_to_f16(largest / 127.0);
+    let scale = f16_to_f32(scales[within]);
+    // SAFETY: every bit pattern is a byte.
+    let (_, bytes, _) = unsafe { bytes.align_to_mut::<u8>() };
+    (if scale > 0.0 { 1.0 / scale } else { 0.0 }, bytes)
+}
+
+/// A signed byte as the cache keeps it: rounded to nearest, ties to even.
+fn to_byte(x: f32, inverse: f32) -> u8 {
+    (x * inverse).round_ties_even().clamp(-127.0, 127.0) as i8 as u8
+}
+
+#[inline(always)]
+pub(crate) fn to_halves_body(floats: &[f32], halves: &mut [u16]) {
+    for (half, float) in halves.iter_mut().zip(floats) {
+        *half = f32_to_f16(*float);
+    }
+}
