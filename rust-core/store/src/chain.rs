@@ -23,6 +23,12 @@ pub(crate) const GENESIS: Hash = Hash::from_bytes([0; 32]);
 /// What stands for "none" in the columns `outcome` and `place`.
 pub(crate) const NONE: &str = "-";
 
+/// Reads a hash in the one form in which it is written: lower-case digits.
+pub(crate) fn hash_from_text(text: &str) -> Option<Hash> {
+    let hash = Hash::from_hex(text).ok()?;
+    (hash.to_hex().as_str() == text).then_some(hash)
+}
+
 /// What an entry of the ledger is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -170,7 +176,7 @@ impl Head {
         let head = Head {
             sequence: lines.next()?.parse().ok()?,
             receipts: lines.next()?.parse().ok()?,
-            hash: Hash::from_hex(lines.next()?).ok()?,
+            hash: hash_from_text(lines.next()?)?,
         };
         lines.next().is_none().then_some(head)
     }

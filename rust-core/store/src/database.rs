@@ -20,7 +20,16 @@ const ASIDE_MAX: u32 = 1000;
 
 /// What SQLite's error means for the database at `path`.
 pub(crate) fn failed(path: &Path, source: rusqlite::Error) -> StoreError {
+    use rusqlite::Error;
     let path = path.to_owned();
+    // A value of another type than this program ever writes.
+    if let Error::FromSqlConversionFailure(..)
+    | Error::InvalidColumnType(..)
+    | Error::IntegralValueOutOfRange(..)
+    | Error::Utf8Error(..) = source
+    {
+        return StoreError::Damaged { path, source };
+    }
     match source.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full { path },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { path, source },

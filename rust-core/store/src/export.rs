@@ -3,11 +3,10 @@
 
 use std::io::{BufRead, Read, Write};
 
-use blake3::Hash;
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{Entry, Head, Keys};
+use crate::chain::{Entry, Head, Keys, hash_from_text};
 use crate::verify::Walk;
 use crate::{BODY_BYTES_MAX, Checkpoint, Ledger, Problem, Report, StoreError, verify};
 
@@ -146,7 +145,7 @@ pub fn verify_export(from: &mut dyn BufRead, vault: Option<&dyn crate::KeyVault>
         Some(Head {
             sequence: line.last_sequence,
             receipts: line.receipts,
-            hash: Hash::from_hex(&line.hash).ok()?,
+            hash: hash_from_text(&line.hash)?,
         })
     });
     if end.is_some() && head.is_none() {
@@ -247,7 +246,7 @@ fn take(walk: &mut Walk, line: &EntryLine) {
     walk.take(
         sequence,
         Some(entry).filter(Entry::is_plain),
-        Hash::from_hex(&line.hash).ok(),
+        hash_from_text(&line.hash),
     );
 }
 

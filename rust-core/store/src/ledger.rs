@@ -27,6 +27,13 @@ pub struct Prune {
     pub receipts_max: Option<u64>,
 }
 
+/// Whether the vault is told the new end at once, or with the next entry that tells it.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Floor {
+    Raise,
+    Later,
+}
+
 /// What is appended; the rest of an entry follows from where it stands.
 struct Draft<'a> {
     kind: EntryKind,
@@ -96,7 +103,7 @@ impl Ledger {
     }
 
     /// Opens a receipt. When this returns, the intent has reached the disk, and its first byte may leave. `now_ms` is the time, in
-    /// milliseconds since 1970.
+    /// milliseconds since 1970. The key vault is told before this returns when a candidate of the plan is remote, else with the next entry.
     ///
     /// # Errors
     /// [`StoreError::TooMuch`], [`StoreError::Full`], [`StoreError::ReadOnly`], [`StoreError::Database`]. There is no receipt then, and
@@ -105,7 +112,9 @@ impl Ledger {
         let body = intent.encode()?;
         let (mut writer, keys) = self.shared.writer()?;
         let receipt = writer.head.receipts + 1;
-        self.write(&mut writer, keys, |connection, head| {
+        // A vault can be slow. Where nothing leaves, there is nothing to hide by taking this entry away again.
+        let floor = if intent.may_leave() { Floor::Raise } else { Floor::Later };
+        self.write(&mut writer, keys, floor, |connection, head| {
             let mut head = append(connection, head, &Draft::opened(receipt, &body), now_ms)?;
             head.receipts = receipt;
             Ok(head)
@@ -128,7 +137,7 @@ impl Ledger {
         if !opened {
             return Err(StoreError::UnknownReceipt { id: id.0 });
         }
-        self.write(&mut writer, keys, |connection, head| {
+        self.write(&mut writer, keys, Floor::Raise, |connection, head| {
             append(connection, head, &Draft::closed(id.0, closing, &body), now_ms)
         })
     }
@@ -156,7 +165,7 @@ impl Ledger {
         let encoded = encoded.collect::<Result<Vec<_>, StoreError>>()?;
         let (mut writer, keys) = self.shared.writer()?;
         let first = writer.head.receipts + 1;
-        self.write(&mut writer, keys, |connection, mut head| {
+        self.write(&mut writer, keys, Floor::Raise, |connection, mut head| {
             for (intent, end, closing, time_ms) in &encoded {
                 let receipt = head.receipts + 1;
                 head = append(connection, head, &Draft::opened(receipt, intent), *time_ms)?;
@@ -188,7 +197,7 @@ impl Ledger {
         };
         checkpoint.time_ms = now_ms;
         let body = mark(&checkpoint);
-        self.write(&mut writer, keys, |connection, head| {
+        self.write(&mut writer, keys, Floor::Raise, |connection, head| {
             let through = checkpoint.sequence.cast_signed();
             connection.execute("DELETE FROM entry WHERE sequence <= ?1", [through])?;
             let receipts = checkpoint.receipts.cast_signed();
@@ -222,7 +231,7 @@ impl Ledger {
         if open.is_empty() {
             return Ok(());
         }
-        self.write(&mut writer, keys, |connection, mut head| {
+        self.write(&mut writer, keys, Floor::Raise, |connection, mut head| {
             for receipt in open {
                 head = append(connection, head, &Draft::closed(receipt, &closing, &body), now_ms)?;
             }
@@ -235,6 +244,7 @@ impl Ledger {
         &self,
         writer: &mut Writer,
         keys: &Keys,
+        floor: Floor,
         change: impl FnOnce(&Connection, Head) -> rusqlite::Result<Head>,
     ) -> Result<(), StoreError> {
         let before = writer.head;
@@ -250,7 +260,9 @@ impl Ledger {
         match result {
             Ok(head) => {
                 writer.head = head;
-                self.shared.raise_floor(writer);
+                if floor == Floor::Raise {
+                    self.shared.raise_floor(writer);
+                }
                 Ok(())
             }
             Err(error) => Err(self.shared.failed(error)),

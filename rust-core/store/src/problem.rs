@@ -84,12 +84,6 @@ pub enum Problem {
         /// Which.
         sequence: u64,
     },
-    /// The chain holds, but an entry cannot be decoded, or does not fit the receipt that it belongs to.
-    #[error("entry {sequence} cannot be read")]
-    Unreadable {
-        /// Which.
-        sequence: u64,
-    },
     /// SQLite's own check found an index that does not fit its table, or pages out of order.
     #[error("the database's pages or indexes do not fit together")]
     Structure,

@@ -6,8 +6,7 @@ use blake3::Hash;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
-use crate::chain::EntryKind;
-use crate::receipt::{decode_closing, decode_intent, limit};
+use crate::receipt::{decode_closing, decode_intent, limit, parse};
 use crate::stats::count;
 use crate::{Closing, DayStats, Intent, Ledger, Outcome, Place, Receipt, ReceiptId, Stats, StoreError, TrustClass};
 use crate::{feedback, verify};
@@ -260,11 +259,9 @@ impl Ledger {
                 Ok((opened, closed))
             };
             let ((time_ms, sequence, body), closed) = read().map_err(failed)?;
-            let intent = decode_intent(body.as_bytes()).ok_or_else(|| unreadable(sequence))?;
+            let intent: Intent = parse(&body).ok_or_else(|| unreadable(sequence))?;
             let closing = match closed {
-                (Some(sequence), Some(body)) => {
-                    Some(decode_closing(body.as_bytes()).ok_or_else(|| unreadable(sequence))?)
-                }
+                (Some(sequence), Some(body)) => Some(parse::<Closing>(&body).ok_or_else(|| unreadable(sequence))?),
                 _ => None,
             };
             visit(time_ms, &intent, closing.as_ref());
@@ -314,9 +311,4 @@ pub(crate) fn hash_of(connection: &Connection, sequence: u64) -> rusqlite::Resul
             |row| row.get(0),
         )
         .optional()
-}
-
-/// Whether an entry is one of a receipt.
-pub(crate) fn belongs_to_receipt(kind: &[u8]) -> bool {
-    kind == EntryKind::Opened.name().as_bytes() || kind == EntryKind::Closed.name().as_bytes()
 }

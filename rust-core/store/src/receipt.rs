@@ -253,6 +253,11 @@ impl Intent {
         }
     }
 
+    /// Whether text may leave the device.
+    pub(crate) fn may_leave(&self) -> bool {
+        self.planned.iter().any(|planned| planned.place.is_remote())
+    }
+
     /// What may leave the device, in bytes.
     pub(crate) fn bytes_out_max(&self) -> u64 {
         let remote = self.planned.iter().filter(|planned| planned.place.is_remote());
@@ -338,6 +343,11 @@ pub fn decode_intent(body: &[u8]) -> Option<Intent> {
 #[must_use]
 pub fn decode_closing(body: &[u8]) -> Option<Closing> {
     decode(body, Closing::encode)
+}
+
+/// Reads a body without the proof that it is canonical, which takes as long again: for counting.
+pub(crate) fn parse<T: DeserializeOwned>(body: &str) -> Option<T> {
+    serde_json::from_str(body).ok()
 }
 
 fn decode<T: DeserializeOwned>(body: &[u8], encode: impl Fn(&T) -> Result<String, StoreError>) -> Option<T> {

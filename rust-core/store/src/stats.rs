@@ -25,7 +25,7 @@ pub struct Answers {
     pub public_cloud: u64,
 }
 
-/// What a number of receipts come to.
+/// What a number of receipts come to. Its JSON is part of a sealed checkpoint: a field that is added later must be left out while it is 0.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stats {

@@ -36,8 +36,9 @@ pub(crate) struct Shared {
     vault: Arc<dyn KeyVault>,
     /// None when the vault has no key, which only a store that is inspected can survive.
     keys: Option<Keys>,
-    writer: Option<Mutex<Writer>>,
+    /// Dropped before the writer, which empties SQLite's log into the database when it is the last to close.
     reader: Mutex<Connection>,
+    writer: Option<Mutex<Writer>>,
     /// Released after the connections are closed.
     _lock: Option<File>,
 }
@@ -210,7 +211,7 @@ impl Store {
             })),
             _ => Ok(()),
         };
-        must_exist(path.exists())?;
+        must_exist(std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0))?;
         let mut connection = database::open_writer(path)?;
         let version = check_version(&connection, path)?;
         must_exist(version > 0)?;

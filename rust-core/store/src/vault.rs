@@ -59,8 +59,8 @@ impl fmt::Debug for SecretBytes {
 
 /// Keeps small secrets by name: API keys for endpoints, and the store's own key and rollback floor. One vault belongs to one store.
 ///
-/// Calls are synchronous, from any thread, and should answer within milliseconds: the store writes its floor after every entry of the
-/// ledger. Names are those that [`check_name`] accepts; names that begin with `whimbrel.` are the store's own. Secrets have 1 to
+/// Calls are synchronous, from any thread, and should answer within milliseconds: the store writes its floor after almost every
+/// entry of the ledger. Names are those that [`check_name`] accepts; names that begin with `whimbrel.` are the store's own. Secrets have 1 to
 /// [`SECRET_BYTES_MAX`] bytes. When [`KeyVault::put`] has returned, the secret survives a crash, and it never leaves a mixture of the old
 /// and the new one.
 pub trait KeyVault: Send + Sync {

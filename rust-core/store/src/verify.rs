@@ -4,8 +4,7 @@ use blake3::Hash;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::chain::{Entry, EntryKind, GENESIS, Head, Keys};
-use crate::receipt::{decode_closing, decode_intent};
+use crate::chain::{Entry, EntryKind, GENESIS, Head, Keys, hash_from_text};
 use crate::{Checkpoint, Ledger, Problem, Report, StoreError, query};
 
 /// How many wrong entries are looked at closely; what exceeds it is reported as more problems.
@@ -90,11 +89,11 @@ pub(crate) fn first_look(
         Ok(checkpoint) => checkpoint,
         Err(problem) => return Ok(Err(problem)),
     };
-    // The last two entries are enough to see that the chain ends where the seal says.
     let pruned = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.sequence);
+    // The last two entries are enough to see that the chain ends where the seal says.
     let before = head.sequence.saturating_sub(1).max(pruned);
     let previous = match &checkpoint {
-        Some(checkpoint) if checkpoint.sequence == before => Hash::from_hex(&checkpoint.hash).ok(),
+        Some(checkpoint) if checkpoint.sequence == before => hash_from_text(&checkpoint.hash),
         _ if before == 0 => Some(GENESIS),
         _ => query::hash_of(connection, before)?.and_then(|bytes| Hash::from_slice(&bytes).ok()),
     };
@@ -114,10 +113,12 @@ pub(crate) fn first_look(
             problems.push(Problem::Forked { sequence });
         }
     }
-    Ok(match problems.into_iter().next() {
-        Some(problem) => Err(problem),
-        None => Ok(head),
-    })
+    let Some(seen) = problems.into_iter().next() else {
+        return Ok(Ok(head));
+    };
+    // What the last two entries show may have its cause further up.
+    let report = check_ledger(connection, Some(keys), floor)?;
+    Ok(Err(report.problems.into_iter().next().unwrap_or(seen)))
 }
 
 /// The sealed end of the ledger.
@@ -159,18 +160,19 @@ pub(crate) fn checkpoint(
     connection: &Connection,
     keys: &Keys,
 ) -> rusqlite::Result<Result<Option<Checkpoint>, Problem>> {
-    let found: Option<(String, Vec<u8>)> = connection
-        .query_row("SELECT content, seal FROM checkpoint", [], |row| {
+    // As bytes, because somebody may have made it something that is no text.
+    let found: Option<(Vec<u8>, Vec<u8>)> = connection
+        .query_row("SELECT CAST(content AS BLOB), seal FROM checkpoint", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;
     let Some((content, seal)) = found else {
         return Ok(Ok(None));
     };
-    let checkpoint = serde_json::from_str::<Checkpoint>(&content).ok();
+    let checkpoint = serde_json::from_slice::<Checkpoint>(&content).ok();
     let checkpoint = checkpoint.filter(|checkpoint| {
-        let exact = serde_json::to_string(checkpoint).is_ok_and(|text| text == content);
-        exact && Hash::from_hex(&checkpoint.hash).is_ok() && keys.seal_checkpoint(checkpoint) == seal[..]
+        let exact = serde_json::to_string(checkpoint).is_ok_and(|text| text.as_bytes() == content);
+        exact && hash_from_text(&checkpoint.hash).is_some() && keys.seal_checkpoint(checkpoint) == seal[..]
     });
     Ok(checkpoint.map(Some).ok_or(Problem::CheckpointChanged))
 }
@@ -306,7 +308,7 @@ impl Walk {
     /// A walk that begins behind a checkpoint, or at the very beginning.
     pub(crate) fn behind(checkpoint: Option<&Checkpoint>) -> Walk {
         match checkpoint {
-            Some(checkpoint) => Walk::new(checkpoint.sequence, Hash::from_hex(&checkpoint.hash).ok()),
+            Some(checkpoint) => Walk::new(checkpoint.sequence, hash_from_text(&checkpoint.hash)),
             None => Walk::new(0, Some(GENESIS)),
         }
     }
@@ -338,8 +340,9 @@ impl Walk {
             (Some(_), None, Some(_)) => true,
             _ => false,
         };
-        if let Some(entry) = entry.filter(|_| follows) {
-            self.read(&entry);
+        if follows {
+            let opened = entry.is_some_and(|entry| entry.kind == EntryKind::Opened.name().as_bytes());
+            self.report.receipts += u64::from(opened);
         } else if self.broken.len() < BROKEN_MAX {
             self.broken.push(Broken {
                 sequence: number,
@@ -349,20 +352,6 @@ impl Walk {
             });
         } else {
             self.report.more_problems = true;
-        }
-    }
-
-    /// Looks at an entry that is what was written.
-    fn read(&mut self, entry: &Entry<'_>) {
-        let opened = entry.kind == EntryKind::Opened.name().as_bytes();
-        self.report.receipts += u64::from(opened);
-        let readable = match opened {
-            true => decode_intent(entry.body).is_some(),
-            false => !query::belongs_to_receipt(entry.kind) || decode_closing(entry.body).is_some(),
-        };
-        if !readable {
-            let sequence = entry.sequence;
-            self.report.add(Problem::Unreadable { sequence });
         }
     }
 
@@ -481,8 +470,7 @@ fn place_of(problem: &Problem) -> u64 {
         | Problem::HashChanged { sequence }
         | Problem::Moved { sequence, .. }
         | Problem::Rewritten { sequence }
-        | Problem::Forked { sequence }
-        | Problem::Unreadable { sequence } => *sequence,
+        | Problem::Forked { sequence } => *sequence,
         Problem::Missing { first, .. } | Problem::Unsealed { first, .. } => *first,
         Problem::TailCut { sealed, .. } => *sealed,
         Problem::ForeignSeal
