@@ -262,6 +262,7 @@ impl From<GenerationOptions> for client::GenerationOptions {
             },
             stop: from.stop,
             speculation: from.speculation,
+            confidence: false,
         }
     }
 }

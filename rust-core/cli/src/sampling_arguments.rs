@@ -60,6 +60,7 @@ impl GenerationArguments {
             sampling,
             stop: self.stop.clone(),
             speculation: !self.no_speculation,
+            confidence: false,
         }
     }
 

@@ -141,6 +141,8 @@ impl Inference {
         let model = Model::open(path, options)?;
         let info = ModelInfo {
             manifest: model.manifest().clone(),
+            variant: model.variant().name.clone(),
+            kv_bytes_per_token: model.kv_bytes_per_token(),
             threads: model.threads(),
             layers: model.layers(),
             load_ms: model.load_ms(),

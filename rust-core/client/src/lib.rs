@@ -26,6 +26,7 @@
 //! ```
 
 mod answer;
+pub mod assistant;
 mod block_on;
 mod client;
 mod command;
@@ -51,3 +52,11 @@ pub use whimbrel_engine::{
     ChatOptions as ConversationOptions, ContextPolicy, EngineError, FinishReason, GenerationOptions, KvPrecision,
     Manifest, Message, OpenOptions, PrefixError, Role, SamplingOptions, Statistics, Verify,
 };
+/// What leaves the device, and how: pins, time limits, how keys are said.
+pub use whimbrel_network as network;
+/// The rules, the device's state and the decision.
+pub use whimbrel_policy as policy;
+/// Findings, redaction and privacy classes.
+pub use whimbrel_privacy as privacy;
+/// Receipts, the ledger and key vaults.
+pub use whimbrel_store as store;

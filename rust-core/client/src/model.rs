@@ -15,6 +15,10 @@ use crate::{ClientError, ConversationOptions, GenerationOptions, Manifest, PROMP
 pub struct ModelInfo {
     /// What the bundle says of itself.
     pub manifest: Manifest,
+    /// The variant that was opened.
+    pub variant: String,
+    /// Bytes of keys and values that one token of context takes.
+    pub kv_bytes_per_token: u64,
     /// Threads that compute.
     pub threads: u32,
     /// Transformer layers in the graph.

@@ -21,6 +21,8 @@ pub struct GenerationOptions {
     /// Whether tokens may be guessed from what was said before and checked several at a time. That makes answers which repeat
     /// something quicker and changes no answer, whatever the sampling.
     pub speculation: bool,
+    /// Whether [`Statistics::mean_log_probability`] is wanted, which takes another look at the scores of every token.
+    pub confidence: bool,
 }
 
 impl Default for GenerationOptions {
@@ -30,6 +32,7 @@ impl Default for GenerationOptions {
             sampling: SamplingOptions::default(),
             stop: Vec::new(),
             speculation: true,
+            confidence: false,
         }
     }
 }
@@ -82,6 +85,9 @@ pub struct Statistics {
     pub prefill_tokens_per_second: f64,
     /// Tokens decoded after the first, a second of computing; 0 when there was none.
     pub decode_tokens_per_second: f64,
+    /// Mean natural logarithm of the probability that the model gave to each token of the answer, before sampling; `None` unless
+    /// asked for, and for an empty answer.
+    pub mean_log_probability: Option<f64>,
 }
 
 /// What one step brought.
@@ -124,6 +130,36 @@ pub struct Generation {
     decoded: u32,
     drafted: u32,
     accepted: u32,
+    confidence: Option<Confidence>,
+}
+
+/// Adds up how likely the chosen tokens were.
+#[derive(Default)]
+struct Confidence {
+    /// The scores as the model gave them; the sampler changes them.
+    scores: Vec<f32>,
+    log_probabilities: f64,
+    tokens: u32,
+}
+
+impl Confidence {
+    /// Scores so far below the highest add nothing that counts: e⁻²⁰ each.
+    const NEGLIGIBLE: f32 = -20.0;
+
+    fn learn(&mut self, token: u32) {
+        let highest = self.scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let differences = self.scores.iter().map(|score| score - highest);
+        let sum: f64 = differences
+            .filter(|difference| *difference > Self::NEGLIGIBLE)
+            .map(|difference| f64::from(difference.exp()))
+            .sum();
+        self.log_probabilities += f64::from(self.scores[token as usize] - highest) - sum.ln();
+        self.tokens += 1;
+    }
+
+    fn mean(&self) -> Option<f64> {
+        (self.tokens > 0).then(|| self.log_probabilities / f64::from(self.tokens))
+    }
 }
 
 impl Generation {
@@ -181,6 +217,7 @@ impl Generation {
             decoded: 0,
             drafted: 0,
             accepted: 0,
+            confidence: options.confidence.then(Confidence::default),
         })
     }
 
@@ -225,7 +262,7 @@ impl Generation {
             });
         }
         let logits = session.logits(rest, &self.cancel)?;
-        let token = self.sampler.sample(logits, &self.tokens, &[]);
+        let token = choose(&mut self.sampler, &mut self.confidence, logits, &self.tokens, &[]);
         self.prefilling += started.elapsed();
         self.first_token = Some(self.started.elapsed());
         let mut text = String::new();
@@ -255,7 +292,7 @@ impl Generation {
         let mut tokens = [0; 1 + DRAFT_MAX];
         for logits in logits.chunks_exact_mut(model.tokenizer().vocabulary_len() as usize) {
             let (prompt, answer) = self.tokens.split_at(self.prompt_length);
-            let token = self.sampler.sample(logits, prompt, answer);
+            let token = choose(&mut self.sampler, &mut self.confidence, logits, prompt, answer);
             finished = self.accept(model.tokenizer(), token, &mut text);
             tokens[chosen] = token;
             chosen += 1;
@@ -323,7 +360,26 @@ impl Generation {
             total_ms: self.started.elapsed().as_secs_f64() * 1e3,
             prefill_tokens_per_second: rate(run, self.prefilling),
             decode_tokens_per_second: rate(self.decoded, self.decoding),
+            mean_log_probability: self.confidence.as_ref().and_then(Confidence::mean),
         };
         Step::Finished { text, statistics }
     }
+}
+
+/// The next token, and how likely it was if that is wanted.
+fn choose(
+    sampler: &mut Sampler,
+    confidence: &mut Option<Confidence>,
+    logits: &mut [f32],
+    prompt: &[u32],
+    answer: &[u32],
+) -> u32 {
+    let Some(confidence) = confidence else {
+        return sampler.sample(logits, prompt, answer);
+    };
+    confidence.scores.clear();
+    confidence.scores.extend_from_slice(logits);
+    let token = sampler.sample(logits, prompt, answer);
+    confidence.learn(token);
+    token
 }

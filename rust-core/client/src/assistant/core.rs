@@ -1,0 +1,379 @@
+//! What every request of an assistant shares: the rules, the device, what may answer, what was learned and used, the ledger and the door out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use tokio::runtime::{Handle, Runtime};
+use whimbrel_network as network;
+use whimbrel_network::{Endpoint, EndpointSettings, KeyHeader, PinSettings, Remote, Secret, Timeouts, TokenLimitField};
+use whimbrel_policy::{
+    CandidateFacts, Circuit, DeviceState, EndpointFacts, Learned, LearnedSnapshot, LocalModelFacts, Plan, PolicySet,
+    RequestFacts, RouteInput, SystemModelFacts, UsedToday, route,
+};
+use whimbrel_privacy::{ContentFacts, Scanner};
+use whimbrel_store::{KeyVault, Label, SecretBytes, Store};
+
+use super::{AskOptions, AssistantError, SystemCapabilities, SystemModel};
+use crate::{ModelHandle, Statistics};
+
+/// Names of pieces of state in the store.
+const LEARNED: &str = "learned";
+const USED_TODAY: &str = "used_today";
+const DAY_MS: u64 = 24 * 3_600_000;
+/// Bytes of text a token, on average, where nothing better is known.
+const BYTES_A_TOKEN: u64 = 4;
+/// Tokens that a template puts around a message.
+const TOKENS_A_MESSAGE: u64 = 8;
+
+/// What an app says about an endpoint besides what stands in the policy.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EndpointExtras {
+    /// Certificate authorities to trust as well, in PEM.
+    pub authorities_pem: String,
+    /// Keys of which one must be in the server's chain of certificates.
+    pub pins: Option<PinSettings>,
+    /// Time limits; `None` takes the usual ones.
+    pub timeouts: Option<Timeouts>,
+    /// How the key is said to the server.
+    pub key_header: KeyHeader,
+    /// Where the limit of tokens goes.
+    pub token_limit_field: TokenLimitField,
+}
+
+/// See the module.
+pub(crate) struct Core {
+    /// Taken out when the core goes.
+    runtime: Option<Runtime>,
+    handle: Handle,
+    begun: Instant,
+    pub(super) remote: Remote,
+    pub(super) store: Store,
+    pub(super) vault: Arc<dyn KeyVault>,
+    pub(super) scanner: Mutex<Scanner>,
+    pub(super) policies: Mutex<Arc<PolicySet>>,
+    pub(super) device: Mutex<DeviceState>,
+    pub(super) model: Mutex<Option<ModelHandle>>,
+    pub(super) system: Mutex<Option<Arc<dyn SystemModel>>>,
+    pub(super) extras: Mutex<BTreeMap<String, EndpointExtras>>,
+    pub(super) learned: Mutex<Learned>,
+    used: Mutex<Used>,
+    speeds: Mutex<HashMap<String, Speed>>,
+}
+
+/// What was used, and on which day.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+struct Used {
+    day: u64,
+    today: UsedToday,
+}
+
+/// How fast a model of this device was lately.
+#[derive(Clone, Copy)]
+struct Speed {
+    prefill_tokens_per_s: f64,
+    decode_tokens_per_s: f64,
+}
+
+/// A decision with what it was made from.
+pub(super) struct Decided {
+    pub(super) plan: Plan,
+    pub(super) request: RequestFacts,
+    pub(super) candidates: CandidateFacts,
+    pub(super) policies: Arc<PolicySet>,
+    pub(super) device: DeviceState,
+    pub(super) now_ms: u64,
+}
+
+/// A panic elsewhere does not spoil what is behind these locks.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Core {
+    pub(super) fn new(
+        runtime: Runtime,
+        store: Store,
+        vault: Arc<dyn KeyVault>,
+        scanner: Scanner,
+        policies: PolicySet,
+    ) -> Result<Core, AssistantError> {
+        let learned = match store.state_get(LEARNED)? {
+            Some(bytes) => restored(&bytes).unwrap_or_else(|| {
+                log::warn!("what was learned cannot be read and begins anew");
+                Learned::default()
+            }),
+            None => Learned::default(),
+        };
+        let used = store.state_get(USED_TODAY)?;
+        let used = used.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let handle = runtime.handle().clone();
+        Ok(Core {
+            remote: Remote::new(handle.clone()),
+            runtime: Some(runtime),
+            handle,
+            begun: Instant::now(),
+            store,
+            vault,
+            scanner: Mutex::new(scanner),
+            policies: Mutex::new(Arc::new(policies)),
+            device: Mutex::default(),
+            model: Mutex::default(),
+            system: Mutex::default(),
+            extras: Mutex::default(),
+            learned: Mutex::new(learned),
+            used: Mutex::new(used.unwrap_or_default()),
+            speeds: Mutex::default(),
+        })
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Milliseconds since the assistant was opened: the clock of fallbacks, which nobody can set.
+    pub(super) fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Runs something that may wait for the disk or compute for long.
+    pub(super) async fn blocking<T: Send + 'static>(
+        self: &Arc<Core>,
+        work: impl FnOnce(&Core) -> T + Send + 'static,
+    ) -> Result<T, AssistantError> {
+        let core = self.clone();
+        let work = self.handle.spawn_blocking(move || work(&core));
+        work.await.map_err(|_| AssistantError::Closed)
+    }
+
+    /// Decides where a request may run.
+    pub(super) fn decide(&self, request: RequestFacts, content: &ContentFacts) -> Decided {
+        let policies = lock(&self.policies).clone();
+        let candidates = self.candidates(&policies, &request);
+        let now_ms = now_ms();
+        let device = lock(&self.device).clone();
+        let plan = route(&RouteInput {
+            request: &request,
+            content,
+            device: &device,
+            now_ms,
+            policies: &policies,
+            candidates: &candidates,
+            used_today: self.used_today(now_ms),
+            learned: &lock(&self.learned),
+        });
+        Decided {
+            plan,
+            request,
+            candidates,
+            policies,
+            device,
+            now_ms,
+        }
+    }
+
+    /// What a request asks for, as the rules see it.
+    pub(super) fn request_facts(
+        id: String,
+        options: &AskOptions,
+        content: &ContentFacts,
+        messages: u64,
+    ) -> RequestFacts {
+        let tokens = content.text_bytes / BYTES_A_TOKEN + messages * TOKENS_A_MESSAGE;
+        RequestFacts {
+            id,
+            task: options.task.clone(),
+            prompt_tokens: u32::try_from(tokens).unwrap_or(u32::MAX),
+            answer_tokens_max: options.generation.max_tokens,
+            deadline_ms: options.deadline_ms,
+            needs: options.needs.clone(),
+        }
+    }
+
+    fn candidates(&self, policies: &PolicySet, request: &RequestFacts) -> CandidateFacts {
+        let local_models = lock(&self.model)
+            .iter()
+            .map(|model| self.local(model, request))
+            .collect();
+        let system = lock(&self.system).clone();
+        // An adapter that fails to say what it can do cannot be asked.
+        let system_model = system
+            .map(|system| system.capabilities().unwrap_or_default())
+            .map(system_facts);
+        let endpoints = policies.app().endpoints().iter().filter_map(|endpoint| {
+            let health = self.remote.health(&endpoint.id)?;
+            Some(EndpointFacts {
+                id: endpoint.id.to_string(),
+                circuit: match health.circuit {
+                    network::Circuit::Closed => Circuit::Closed,
+                    network::Circuit::HalfOpen => Circuit::HalfOpen,
+                    network::Circuit::Open => Circuit::Open,
+                },
+                first_token_ms: health.first_byte_ms.and_then(|ms| u32::try_from(ms).ok()),
+                tokens_per_s: None,
+            })
+        });
+        CandidateFacts {
+            local_models,
+            system_model,
+            endpoints: endpoints.collect(),
+        }
+    }
+
+    fn local(&self, model: &ModelHandle, request: &RequestFacts) -> LocalModelFacts {
+        let (name, variant) = model_labels(model);
+        let speed = lock(&self.speeds).get(name.as_str()).copied();
+        let first_token_s = speed.map(|speed| f64::from(request.prompt_tokens) / speed.prefill_tokens_per_s);
+        LocalModelFacts {
+            model: name.to_string(),
+            variant: variant.to_string(),
+            ready: true,
+            supports: Vec::new(),
+            context_tokens: Some(model.info().manifest.context_length),
+            first_token_ms: first_token_s.map(|seconds| (seconds * 1e3) as u32),
+            tokens_per_s: speed.map(|speed| speed.decode_tokens_per_s as f32),
+            // It is open: its weights are mapped, and what remains is the context.
+            peak_memory_bytes: Some(model.info().kv_bytes_per_token * u64::from(request.prompt_tokens)),
+        }
+    }
+
+    /// Remembers how fast a model of this device was. A quarter of the figure is the newest.
+    pub(super) fn measured(&self, model: &str, statistics: &Statistics) {
+        let (prefill, decode) = (
+            statistics.prefill_tokens_per_second,
+            statistics.decode_tokens_per_second,
+        );
+        if prefill <= 0.0 || decode <= 0.0 {
+            return;
+        }
+        let mut speeds = lock(&self.speeds);
+        let speed = speeds.entry(model.to_owned()).or_insert(Speed {
+            prefill_tokens_per_s: prefill,
+            decode_tokens_per_s: decode,
+        });
+        speed.prefill_tokens_per_s += (prefill - speed.prefill_tokens_per_s) / 4.0;
+        speed.decode_tokens_per_s += (decode - speed.decode_tokens_per_s) / 4.0;
+    }
+
+    pub(super) fn used_today(&self, now_ms: u64) -> UsedToday {
+        let used = *lock(&self.used);
+        match used.day == now_ms / DAY_MS {
+            true => used.today,
+            false => UsedToday::default(),
+        }
+    }
+
+    /// Adds to what was used today, and keeps it. Blocks.
+    pub(super) fn use_up(&self, cost_micros: u64, metered_bytes: u64, now_ms: u64) {
+        if cost_micros == 0 && metered_bytes == 0 {
+            return;
+        }
+        let today = self.used_today(now_ms);
+        let used = Used {
+            day: now_ms / DAY_MS,
+            today: UsedToday {
+                cost_micros: today.cost_micros.saturating_add(cost_micros),
+                metered_bytes: today.metered_bytes.saturating_add(metered_bytes),
+            },
+        };
+        *lock(&self.used) = used;
+        let bytes = serde_json::to_vec(&used).expect("three numbers are JSON");
+        if let Err(error) = self.store.state_put(USED_TODAY, &bytes) {
+            log::warn!("what was used today cannot be kept: {error}");
+        }
+    }
+
+    /// Keeps what was learned. Blocks.
+    pub(super) fn keep_learned(&self) -> Result<(), AssistantError> {
+        let snapshot = lock(&self.learned).snapshot();
+        let bytes = serde_json::to_vec(&snapshot).expect("names and numbers are JSON");
+        Ok(self.store.state_put(LEARNED, &bytes)?)
+    }
+
+    /// The endpoint of the policy as the network needs it.
+    pub(super) fn endpoint(&self, endpoint: &whimbrel_policy::Endpoint) -> Result<Endpoint, AssistantError> {
+        let extras = lock(&self.extras).get(&*endpoint.id).cloned().unwrap_or_default();
+        endpoint_with(endpoint, extras)
+    }
+
+    /// The key of an endpoint, if one was stored. Blocks.
+    pub(super) fn key(&self, endpoint_id: &str) -> Result<Option<Secret>, AssistantError> {
+        let Some(bytes) = self.vault.get(&key_name(endpoint_id))? else {
+            return Ok(None);
+        };
+        let text = String::from_utf8(bytes.expose().to_vec()).map_err(|_| network::SecretError::Character)?;
+        Ok(Some(Secret::new(text)?))
+    }
+
+    /// Stores or forgets the key of an endpoint. Blocks.
+    pub(super) fn set_key(&self, endpoint_id: &str, key: Option<String>) -> Result<(), AssistantError> {
+        let name = key_name(endpoint_id);
+        match key {
+            Some(key) => {
+                Secret::new(key.clone())?;
+                self.vault.put(&name, &SecretBytes::new(key.into_bytes()))?;
+            }
+            None => self.vault.delete(&name)?,
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // The last handle may go away on one of the runtime's own threads, which cannot wait for themselves.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The endpoint of a policy with what the app says about it besides.
+pub(super) fn endpoint_with(
+    endpoint: &whimbrel_policy::Endpoint,
+    extras: EndpointExtras,
+) -> Result<Endpoint, AssistantError> {
+    let mut settings = EndpointSettings::new(&endpoint.id, &endpoint.base_url, &endpoint.model);
+    settings.authorities_pem = extras.authorities_pem;
+    settings.pins = extras.pins;
+    settings.timeouts = extras.timeouts.unwrap_or_default();
+    settings.key_header = extras.key_header;
+    settings.token_limit_field = extras.token_limit_field;
+    Endpoint::new(settings).map_err(|source| AssistantError::Endpoint {
+        id: endpoint.id.to_string(),
+        source,
+    })
+}
+
+/// Name and variant of an open model, as rules, receipts and learning know it.
+pub(super) fn model_labels(model: &ModelHandle) -> (Label, Label) {
+    let info = model.info();
+    (Label::squeezed(&info.manifest.name), Label::squeezed(&info.variant))
+}
+
+fn key_name(endpoint_id: &str) -> String {
+    format!("key.{endpoint_id}")
+}
+
+fn restored(bytes: &[u8]) -> Option<Learned> {
+    let snapshot: LearnedSnapshot = serde_json::from_slice(bytes).ok()?;
+    Learned::restore(&snapshot).ok()
+}
+
+fn system_facts(capabilities: SystemCapabilities) -> SystemModelFacts {
+    SystemModelFacts {
+        model: Label::squeezed(&capabilities.model).to_string(),
+        availability: capabilities.availability,
+        supports: capabilities.supports,
+        context_tokens: capabilities.context_tokens,
+        first_token_ms: capabilities.first_token_ms,
+        tokens_per_s: capabilities.tokens_per_s,
+    }
+}

@@ -1,0 +1,486 @@
+//! One request from its text to its receipt: examined, decided, written down, carried out as the plan's fallback says, written down again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use whimbrel_engine::{Message, Role};
+use whimbrel_network::ATTEMPTS_MAX;
+use whimbrel_policy::{
+    AttemptEvent, Candidate, Command, Confidence, Decision, End, EscalationThresholds, Event, FailureKind, Fallback,
+    Feedback, Target, escalation, repetition_ratio,
+};
+use whimbrel_privacy::{Examined, Release};
+use whimbrel_store::{Place, ReceiptId, Signal};
+
+use super::attempt::{self, Ended, Progress, Reports, Sending};
+use super::conversation::{ConversationInner, Last};
+use super::core::{Core, Decided, lock, now_ms};
+use super::{AskOptions, AssistantError, AssistantEvent, Report, receipts};
+
+/// Reports of attempts that wait to be looked at.
+const REPORTS_WAITING_MAX: usize = 64;
+/// Header fields and the frame of a request's JSON are shorter than this.
+const REQUEST_FRAME_BYTES: u64 = 4096;
+/// How long a stopped attempt may take to say what it used up.
+const STOP_MS_MAX: u64 = 5_000;
+
+/// A request to be carried out.
+pub(super) struct Job {
+    conversation: Arc<ConversationInner>,
+    question: String,
+    options: AskOptions,
+    /// What is not to be asked.
+    elsewhere: Option<Target>,
+    events: mpsc::Sender<Result<AssistantEvent, AssistantError>>,
+    cancelled: watch::Receiver<bool>,
+}
+
+/// What is needed to ask one candidate.
+enum Prepared {
+    Local,
+    System,
+    Remote(Box<Sending>),
+    /// It cannot be asked, for this reason.
+    Unusable(&'static str),
+}
+
+/// A request that was decided, with everything that its attempts need.
+struct Ready {
+    decided: Decided,
+    request_id: String,
+    content: whimbrel_privacy::ContentFacts,
+    places: Vec<Place>,
+    prepared: Vec<Prepared>,
+}
+
+/// A request under way.
+struct Running<'j> {
+    job: &'j mut Job,
+    ready: Ready,
+    fallback: Fallback,
+    reports: (mpsc::Sender<(u32, Progress)>, mpsc::Receiver<(u32, Progress)>),
+    /// Raised to stop the attempt that runs.
+    stop: watch::Sender<bool>,
+    /// The number of the attempt that runs.
+    attempt: Option<u32>,
+    ended: Vec<Ended>,
+    answer: String,
+    wake_at_ms: u64,
+    is_cancelled: bool,
+}
+
+impl Job {
+    pub(super) fn new(
+        conversation: Arc<ConversationInner>,
+        question: String,
+        options: AskOptions,
+        elsewhere: Option<Target>,
+        events: mpsc::Sender<Result<AssistantEvent, AssistantError>>,
+        cancelled: watch::Receiver<bool>,
+    ) -> Job {
+        Job {
+            conversation,
+            question,
+            options,
+            elsewhere,
+            events,
+            cancelled,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let result = self.carry_out().await;
+        // First of all: a reader that sees the end may ask again at once.
+        self.conversation.is_over();
+        let event = result.map(|report| AssistantEvent::Finished(Box::new(report)));
+        // A reader who has gone does not want to hear it.
+        let _ = self.events.send(event).await;
+    }
+
+    async fn carry_out(&mut self) -> Result<Report, AssistantError> {
+        let core = self.conversation.core.clone();
+        let ready = self.prepare(&core).await?;
+        let bytes_out_max: Vec<u64> = ready.prepared.iter().map(Prepared::bytes_out_max).collect();
+        let plan = &ready.decided.plan;
+        let intent = receipts::intent(
+            plan,
+            &ready.request_id,
+            &self.options.task,
+            &ready.content,
+            &ready.places,
+            &bytes_out_max,
+        );
+        // When this returns, the receipt has reached the disk, and only then may anything leave.
+        let begun = core.blocking(move |core| core.store.ledger().begin(&intent, now_ms()));
+        let receipt = begun.await??;
+        let (fallback, commands) = Fallback::start(plan, core.elapsed_ms());
+        let mut running = Running {
+            job: self,
+            ready,
+            fallback,
+            reports: mpsc::channel(REPORTS_WAITING_MAX),
+            stop: watch::Sender::new(false),
+            attempt: None,
+            ended: Vec::new(),
+            answer: String::new(),
+            wake_at_ms: u64::MAX,
+            is_cancelled: false,
+        };
+        let end = running.to_the_end(&core, commands).await;
+        running.close(&core, receipt, end).await
+    }
+
+    /// Examines the text, decides, and clears it for every endpoint of the plan: what cannot be cleared is not sent.
+    async fn prepare(&self, core: &Arc<Core>) -> Result<Ready, AssistantError> {
+        let draft = self.conversation.draft(&self.question, self.options.class);
+        let (conversation, options) = (self.conversation.clone(), self.options.clone());
+        let elsewhere = self.elsewhere.clone();
+        let model_hash = lock(&core.model)
+            .as_ref()
+            .map(|model| model.info().manifest.blake3.clone());
+        let this = core.clone();
+        core.blocking(move |core| {
+            let request_id = super::request_id()?;
+            let messages = draft.messages.len() as u64;
+            let scanner = lock(&core.scanner).clone();
+            let examined = scanner.examine(draft)?;
+            let request = Core::request_facts(request_id.clone(), &options, examined.facts(), messages);
+            let mut decided = core.decide(request, examined.facts());
+            if let Some(elsewhere) = &elsewhere {
+                let plan = &mut decided.plan;
+                plan.candidates.retain(|candidate| candidate.target() != elsewhere);
+                if plan.candidates.is_empty() && plan.decision == Decision::Run {
+                    plan.decision = Decision::Unavailable;
+                }
+            }
+            let hash = model_hash.unwrap_or_default();
+            let candidates = &decided.plan.candidates;
+            let places = candidates
+                .iter()
+                .map(|candidate| receipts::place(candidate, &decided.policies, &hash));
+            let places = places.collect();
+            let prepared = candidates
+                .iter()
+                .map(|candidate| prepare(&this, &conversation, &decided, candidate, &examined, &request_id))
+                .collect();
+            Ok(Ready {
+                content: examined.facts().clone(),
+                decided,
+                request_id,
+                places,
+                prepared,
+            })
+        })
+        .await?
+    }
+}
+
+fn prepare(
+    core: &Core,
+    conversation: &ConversationInner,
+    decided: &Decided,
+    candidate: &Candidate,
+    examined: &Examined,
+    request_id: &str,
+) -> Prepared {
+    let id = match candidate.target() {
+        Target::OnDevice { .. } => return Prepared::Local,
+        Target::SystemModel { .. } => return Prepared::System,
+        Target::Endpoint { id } => id,
+    };
+    let endpoints = decided.policies.app().endpoints();
+    let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.id == *id) else {
+        return Prepared::Unusable("no_endpoint");
+    };
+    let Ok(endpoint) = core.endpoint(endpoint) else {
+        return Prepared::Unusable("endpoint_settings");
+    };
+    let Some(permit) = candidate.permit(examined.facts()) else {
+        return Prepared::Unusable("no_permit");
+    };
+    let placeholders = &mut lock(&conversation.state).placeholders;
+    match examined.clear(&permit, placeholders) {
+        Ok(cleared) => Prepared::Remote(Box::new(Sending {
+            endpoint,
+            reidentifier: (cleared.release() == Release::Redacted).then(|| placeholders.reidentifier()),
+            cleared,
+            request_id: request_id.to_owned(),
+        })),
+        Err(_) => Prepared::Unusable("not_cleared"),
+    }
+}
+
+impl Prepared {
+    /// Bytes that asking may send at most, every repetition counted.
+    fn bytes_out_max(&self) -> u64 {
+        let Prepared::Remote(sending) = self else { return 0 };
+        let texts = sending.cleared.messages().iter().map(|message| {
+            let escaped = serde_json::to_string(&message.text).expect("text is JSON");
+            escaped.len() as u64 + 64
+        });
+        (texts.sum::<u64>() + REQUEST_FRAME_BYTES) * u64::from(ATTEMPTS_MAX)
+    }
+}
+
+impl Running<'_> {
+    /// Carries out commands and takes in what happens, until it is over.
+    async fn to_the_end(&mut self, core: &Arc<Core>, mut commands: Vec<Command>) -> End {
+        loop {
+            for command in commands {
+                match command {
+                    Command::Start { attempt, candidate } => self.start(core, attempt, candidate).await,
+                    Command::Cancel { attempt } => self.stop(attempt).await,
+                    Command::WakeAt { at_ms } => self.wake_at_ms = at_ms,
+                    Command::Restarted { .. } => {
+                        self.answer.clear();
+                        self.give(core, AssistantEvent::Restarted).await;
+                    }
+                    Command::End(end) => return end,
+                }
+            }
+            commands = self.happens(core).await;
+        }
+    }
+
+    /// Waits for what happens next, and says what is to be done then.
+    async fn happens(&mut self, core: &Arc<Core>) -> Vec<Command> {
+        if self.is_cancelled {
+            return self.fallback.step(core.elapsed_ms(), Event::Cancelled);
+        }
+        let due = deadline(core, self.wake_at_ms);
+        let report = tokio::select! {
+            biased;
+            () = is_raised(&mut self.job.cancelled) => return self.fallback.step(core.elapsed_ms(), Event::Cancelled),
+            () = self.job.events.closed() => return self.fallback.step(core.elapsed_ms(), Event::Cancelled),
+            report = self.reports.1.recv() => report,
+            () = sleep_until(due) => return self.fallback.step(core.elapsed_ms(), Event::Timer),
+        };
+        let (attempt, progress) = report.expect("this end keeps a sender");
+        if self.attempt != Some(attempt) {
+            // One that did not stop in time.
+            return Vec::new();
+        }
+        let (event, text) = match progress {
+            Progress::Text(text) => (AttemptEvent::FirstToken, Some(text)),
+            Progress::Ended(ended) => {
+                let event = ended.event.unwrap_or(AttemptEvent::Failed(FailureKind::Internal));
+                self.attempt = None;
+                self.ended.push(ended);
+                (event, None)
+            }
+        };
+        let commands = self.fallback.step(core.elapsed_ms(), Event::Attempt { attempt, event });
+        // The attempt's time may have been over before the text came.
+        let goes_on = !commands.iter().any(|command| matches!(command, Command::Cancel { .. }));
+        if let (Some(text), true) = (text, goes_on) {
+            self.answer.push_str(&text);
+            self.give(core, AssistantEvent::Text(text)).await;
+        }
+        commands
+    }
+
+    /// Gives an event to the reader, unless the reader goes, the user stops it, or the time is over first.
+    async fn give(&mut self, core: &Arc<Core>, event: AssistantEvent) {
+        let due = deadline(core, self.wake_at_ms);
+        tokio::select! {
+            biased;
+            permit = self.job.events.reserve() => match permit {
+                Ok(permit) => permit.send(Ok(event)),
+                Err(_) => self.is_cancelled = true,
+            },
+            () = is_raised(&mut self.job.cancelled) => self.is_cancelled = true,
+            () = sleep_until(due) => {}
+        }
+    }
+
+    async fn start(&mut self, core: &Arc<Core>, attempt: u32, candidate: u32) {
+        let index = candidate as usize;
+        let trying = AssistantEvent::Trying {
+            place: self.ready.places[index].clone(),
+            sent: receipts::sent(&self.ready.decided.plan.candidates[index]),
+        };
+        self.give(core, trying).await;
+        self.stop = watch::Sender::new(false);
+        self.attempt = Some(attempt);
+        let mut stop = self.stop.subscribe();
+        let reports = Reports {
+            attempt,
+            sender: self.reports.0.clone(),
+        };
+        let prepared = std::mem::replace(&mut self.ready.prepared[index], Prepared::Unusable("asked_before"));
+        let (core, conversation) = (core.clone(), self.job.conversation.clone());
+        let (question, mut options) = (self.job.question.clone(), self.job.options.generation.clone());
+        let handle = core.handle().clone();
+        handle.spawn(async move {
+            let ended = match prepared {
+                Prepared::Local => {
+                    options.confidence = true;
+                    attempt::local(&core, &conversation, &question, options, &reports, &mut stop).await
+                }
+                Prepared::System => {
+                    let mut messages = conversation.history();
+                    messages.push(Message {
+                        role: Role::User,
+                        content: question,
+                    });
+                    attempt::system(&core, messages, &options, &reports, &mut stop).await
+                }
+                Prepared::Remote(sending) => attempt::remote(&core, *sending, &options, &reports, &mut stop).await,
+                Prepared::Unusable(code) => Ended::failed(AttemptEvent::Failed(FailureKind::Internal), code),
+            };
+            reports.send(Progress::Ended(ended)).await;
+        });
+    }
+
+    /// Stops the attempt and waits for what it used up; its text is no longer wanted.
+    async fn stop(&mut self, attempt: u32) {
+        self.stop.send_replace(true);
+        let until = Instant::now() + Duration::from_millis(STOP_MS_MAX);
+        let ended = loop {
+            tokio::select! {
+                report = self.reports.1.recv() => match report {
+                    Some((from, Progress::Ended(ended))) if from == attempt => break ended,
+                    _ => {}
+                },
+                () = sleep_until(until) => break Ended::failed(AttemptEvent::Failed(FailureKind::Internal), "did_not_stop"),
+            }
+        };
+        self.attempt = None;
+        self.ended.push(ended);
+    }
+
+    /// Writes the receipt's end, keeps what was said, and reports.
+    async fn close(self, core: &Arc<Core>, receipt: ReceiptId, end: End) -> Result<Report, AssistantError> {
+        let Running {
+            job,
+            ready,
+            fallback,
+            ended,
+            answer,
+            ..
+        } = self;
+        let Decided {
+            plan,
+            policies,
+            device,
+            now_ms: decided_ms,
+            ..
+        } = ready.decided;
+        let attempts = fallback.attempts().to_vec();
+        let closing = receipts::closing(&plan, &ready.places, end, &attempts, &ended);
+        let view = device.view(decided_ms);
+        let metered = view.network.is_some_and(|network| network.is_metered());
+        let (bytes_out, bytes_in) = ended.iter().fold((0, 0), |(out, into), ended| {
+            (out + ended.bytes_out, into + ended.bytes_in)
+        });
+        let cost_micros = attempts
+            .iter()
+            .zip(&ended)
+            .map(|(attempt, ended)| cost(&plan.candidates[attempt.candidate as usize], ended, &policies));
+        let (cost_micros, metered_bytes) = (cost_micros.sum(), if metered { bytes_out + bytes_in } else { 0 });
+        let stored = closing.clone();
+        core.blocking(move |core| {
+            core.use_up(cost_micros, metered_bytes, now_ms());
+            core.store.ledger().finish(receipt, &stored, now_ms())
+        })
+        .await??;
+
+        let answered = attempts.last().map(|attempt| attempt.candidate as usize);
+        let candidate = answered.map(|index| &plan.candidates[index]);
+        let kept = match end {
+            End::Answered { .. } => true,
+            End::Cancelled { partial } => partial,
+            _ => false,
+        };
+        let mut escalates = None;
+        if let (true, Some(candidate), Some(index)) = (kept, candidate, answered) {
+            let last = Last {
+                receipt,
+                question: job.question.clone(),
+                target: candidate.target().clone(),
+                options: job.options.clone(),
+            };
+            if let (End::Answered { .. }, Some(ended)) = (end, ended.last()) {
+                escalates = confidence(&answer, ended).and_then(|confidence| {
+                    escalation(&plan, index as u32, &confidence, &EscalationThresholds::default())
+                });
+            }
+            let is_local = matches!(candidate.target(), Target::OnDevice { .. }) && matches!(end, End::Answered { .. });
+            job.conversation.keep(last, answer, is_local);
+        }
+        if matches!(end, End::Cancelled { partial: true }) {
+            let learning = core.clone();
+            core.blocking(move |_| super::learn(&learning, receipt, Signal::Aborted, Feedback::Aborted))
+                .await??;
+        }
+        Ok(Report {
+            receipt,
+            end,
+            place: answered.map(|index| ready.places[index].clone()),
+            sent: candidate.and_then(receipts::sent),
+            reasons: candidate.map_or_else(Vec::new, |candidate| {
+                candidate.reasons().iter().map(ToString::to_string).collect()
+            }),
+            rules: plan.rule_ids(),
+            attempts,
+            refused: plan.refused,
+            bytes_out,
+            bytes_in,
+            redacted: closing.redacted.values().sum(),
+            tokens: closing.tokens,
+            first_token_ms: closing.latency.first_token_ms,
+            total_ms: closing.latency.total_ms,
+            energy: closing.energy,
+            escalation: escalates,
+            device: view,
+        })
+    }
+}
+
+/// How sure the answer was. Repetition is counted in words, since not every place says its tokens.
+fn confidence(answer: &str, ended: &Ended) -> Option<Confidence> {
+    let mean_log_probability = ended.mean_log_probability? as f32;
+    let words: Vec<u32> = answer
+        .split_whitespace()
+        .map(|word| {
+            word.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
+                (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+            })
+        })
+        .collect();
+    Some(Confidence {
+        tokens: u32::try_from(ended.tokens_out).unwrap_or(u32::MAX),
+        mean_log_probability,
+        repetition_ratio: repetition_ratio(&words),
+    })
+}
+
+fn cost(candidate: &Candidate, ended: &Ended, policies: &whimbrel_policy::PolicySet) -> u64 {
+    let Target::Endpoint { id } = candidate.target() else {
+        return 0;
+    };
+    let endpoints = policies.app().endpoints();
+    endpoints
+        .iter()
+        .find(|endpoint| endpoint.id == *id)
+        .map_or(0, |endpoint| {
+            let cost = |tokens: u64, per_1k: u64| tokens.saturating_mul(per_1k).div_ceil(1000);
+            cost(ended.tokens_in, endpoint.prompt_cost_per_1k_micros)
+                .saturating_add(cost(ended.tokens_out, endpoint.answer_cost_per_1k_micros))
+        })
+}
+
+fn deadline(core: &Core, at_ms: u64) -> Instant {
+    // A day is for ever: sums with a larger number would overflow.
+    let left_ms = at_ms.saturating_sub(core.elapsed_ms()).min(24 * 3_600_000);
+    Instant::now() + Duration::from_millis(left_ms)
+}
+
+/// Waits until somebody cancels; for ever when nobody can any more, since then the reader is gone too.
+async fn is_raised(cancelled: &mut watch::Receiver<bool>) {
+    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
