@@ -48,6 +48,8 @@ fn write_seeds(output: &Path) -> Result<(), Box<dyn Error>> {
     };
     // The target lays its input over a good prefix of its own; nothing at all leaves that as it is.
     write("saved_prefix", "nothing", &[0])?;
+    let stream = "\u{feff}: ping\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"ä\"}}]}\r\n\r\nevent: x\ndata: a\ndata: b\n\ndata: [DONE]\n\n";
+    write("sse", "stream", stream.as_bytes())?;
     write("gguf", "vocabulary", &seed_model(TensorType::F32).to_vocabulary_gguf())?;
     let folder = tempfile::tempdir()?;
     for tensor_type in TensorType::ALL {

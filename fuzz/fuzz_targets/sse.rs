@@ -1,0 +1,33 @@
+//! An event stream: any bytes in any pieces give the same events and the same error as in one piece, within the limits, and every event is read
+//! as a piece of an answer or refused.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use whimbrel_network::{EVENT_BYTES_MAX, SseError, SseEvent, SseParser, read_error, read_piece};
+
+fn parse<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<SseEvent>, Option<SseError>) {
+    let mut parser = SseParser::new();
+    let mut events = Vec::new();
+    for piece in pieces {
+        if let Err(error) = parser.push(piece, &mut events) {
+            return (events, Some(error));
+        }
+    }
+    (events, None)
+}
+
+// The first byte says how long the pieces are, up to 16 bytes.
+fuzz_target!(|data: &[u8]| {
+    let Some((first, stream)) = data.split_first() else {
+        return;
+    };
+    let whole = parse(std::iter::once(stream));
+    let pieces = parse(stream.chunks(1 + usize::from(first & 15)));
+    assert_eq!(whole, pieces);
+    for event in whole.0 {
+        assert!(event.data.len() <= EVENT_BYTES_MAX as usize);
+        let _ = read_piece(event.data.as_bytes());
+    }
+    let _ = read_error(stream);
+});
