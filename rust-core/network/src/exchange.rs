@@ -35,6 +35,10 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 /// An idle connection is closed after this time: many servers close theirs after a minute, and a request that meets that moment is lost.
 const POOL_IDLE_LIMIT: Duration = Duration::from_secs(30);
 const POOL_IDLE_MAX: usize = 4;
+/// A connection with HTTP/2 is asked for a sign of life this often while a request is on it, and given up when none comes in time: a
+/// phone that changes its network leaves connections behind that say nothing more.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+const PING_LIMIT: Duration = Duration::from_secs(10);
 
 pub(crate) type HttpClient = Client<Connector, OutgoingBody>;
 
@@ -47,6 +51,8 @@ pub(crate) fn http_client(connector: Connector) -> HttpClient {
         .pool_max_idle_per_host(POOL_IDLE_MAX)
         .http1_max_buf_size(HEAD_BYTES_MAX as usize)
         .http2_max_header_list_size(HEAD_BYTES_MAX)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_LIMIT)
         .build(connector)
 }
 
@@ -296,9 +302,11 @@ async fn next_data(body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
 fn body_failure(error: &hyper::Error) -> Failure {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        let early_end = error
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof);
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)) {
+            return Failure::Protocol;
+        }
+        let early_end = kind == Some(io::ErrorKind::UnexpectedEof);
         let incomplete = error
             .downcast_ref::<hyper::Error>()
             .is_some_and(hyper::Error::is_incomplete_message);

@@ -51,18 +51,20 @@ pub struct EndpointHealth {
 pub struct Remote {
     runtime: Handle,
     begun: Instant,
+    requests: AtomicU64,
     doors: Mutex<HashMap<String, Arc<Door>>>,
 }
 
 /// What is kept about one endpoint.
 struct Door {
     endpoint: Endpoint,
-    client: HttpClient,
+    client: Mutex<HttpClient>,
     begun: Instant,
     breaker: Mutex<Breaker>,
     first_byte_ms: Mutex<Option<u64>>,
     pin_misses: Arc<AtomicU64>,
-    used_ms: AtomicU64,
+    /// The number of its last request, of all that went through any door.
+    used: AtomicU64,
 }
 
 impl Remote {
@@ -72,6 +74,7 @@ impl Remote {
         Remote {
             runtime,
             begun: Instant::now(),
+            requests: AtomicU64::new(0),
             doors: Mutex::default(),
         }
     }
@@ -129,6 +132,14 @@ impl Remote {
         })
     }
 
+    /// Keeps no idle connection: call this when the device changes its network, for the old connections may lead nowhere and say
+    /// nothing. Requests on their way stay on theirs.
+    pub fn network_changed(&self) {
+        for door in lock(&self.doors).values() {
+            *lock(&door.client) = new_client(&door.endpoint, &door.pin_misses);
+        }
+    }
+
     /// The door of an endpoint; a new one when its settings changed.
     fn door(&self, endpoint: &Endpoint) -> Arc<Door> {
         let mut doors = lock(&self.doors);
@@ -144,15 +155,14 @@ impl Remote {
                 door
             }
         };
-        door.used_ms.store(door.now_ms(), Ordering::Relaxed);
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        door.used.store(number, Ordering::Relaxed);
         door
     }
 }
 
 fn forget_oldest(doors: &mut HashMap<String, Arc<Door>>) {
-    let oldest = doors
-        .iter()
-        .min_by_key(|(_, door)| door.used_ms.load(Ordering::Relaxed));
+    let oldest = doors.iter().min_by_key(|(_, door)| door.used.load(Ordering::Relaxed));
     if let Some(id) = oldest.map(|(id, _)| id.clone()) {
         doors.remove(&id);
     }
@@ -182,21 +192,25 @@ fn headers(endpoint: &Endpoint, options: &ChatOptions, key: Option<&Secret>) -> 
     headers
 }
 
+fn new_client(endpoint: &Endpoint, pin_misses: &Arc<AtomicU64>) -> HttpClient {
+    let tls = (!endpoint.is_cleartext()).then(|| {
+        tls::client_config(endpoint, Arc::clone(pin_misses)).expect("the endpoint's authorities were checked")
+    });
+    let limit = milliseconds(endpoint.settings().timeouts.connect_ms);
+    exchange::http_client(Connector::new(tls, limit))
+}
+
 impl Door {
     fn new(endpoint: &Endpoint, begun: Instant) -> Door {
         let pin_misses = Arc::new(AtomicU64::new(0));
-        let tls = (!endpoint.is_cleartext()).then(|| {
-            tls::client_config(endpoint, Arc::clone(&pin_misses)).expect("the endpoint's authorities were checked")
-        });
-        let limit = milliseconds(endpoint.settings().timeouts.connect_ms);
         Door {
-            client: exchange::http_client(Connector::new(tls, limit)),
+            client: Mutex::new(new_client(endpoint, &pin_misses)),
             endpoint: endpoint.clone(),
             begun,
             breaker: Mutex::default(),
             first_byte_ms: Mutex::default(),
             pin_misses,
-            used_ms: AtomicU64::new(0),
+            used: AtomicU64::new(0),
         }
     }
 
@@ -311,9 +325,10 @@ impl Job {
     /// Sends until there is an answer, or no reason to hope for one. Gives the connection's rest after an answer that ended by its own word.
     async fn attempts(&self, deadline: Instant, pass: &mut Pass) -> Result<Option<Reply>, Failure> {
         let timeouts = self.door.endpoint.settings().timeouts;
+        let client = lock(&self.door.client).clone();
         loop {
             let attempt = self.meter.begin_attempt();
-            let sent = exchange::send(&self.door.client, &self.prepared, &self.meter, &timeouts).await;
+            let sent = exchange::send(&client, &self.prepared, &self.meter, &timeouts).await;
             let (failure, again) = match sent {
                 Ok(reply) if (200..300).contains(&reply.status()) => return self.answer(reply, pass).await,
                 Ok(reply) => self.refusal(reply).await,

@@ -83,6 +83,11 @@ async fn answers_that_break_off() {
         Failure::Lost,
     )
     .await;
+    // A chunk without a length.
+    let frame = b"zz\r\n".to_vec();
+    let fields = [("content-type", "text/event-stream"), ("transfer-encoding", "chunked")];
+    let script = vec![send(&[&head("200 OK", &fields), &frame]), Step::Stall];
+    answered(script, "", Failure::Protocol).await;
     // An event without its empty line is none.
     let stop = stop();
     let cut = [events, stop.trim_end().as_bytes()].concat();

@@ -6,8 +6,8 @@ mod common;
 use common::authority::Authority;
 use common::*;
 use whimbrel_network::{
-    ChatEvent, ChatOptions, Delivery, Endpoint, Failure, FinishReason, KeyHeader, Secret, TokenLimitField, Traffic,
-    Usage,
+    ChatEvent, ChatOptions, Delivery, ENDPOINTS_MAX, Endpoint, Failure, FinishReason, KeyHeader, Secret,
+    TokenLimitField, Traffic, Usage,
 };
 
 /// The script gives the good text, over a connection of its own.
@@ -250,4 +250,44 @@ async fn one_connection_serves_many_requests() {
         }
         assert_eq!((server.requests(), server.connections()), (20, 1), "tls: {tls}");
     }
+}
+
+#[tokio::test]
+async fn another_network_means_other_connections() {
+    let server = Server::plain(good()).await;
+    let (remote, endpoint) = (remote(), server.endpoint());
+    for connections in 1..=3 {
+        for _ in 0..2 {
+            assert_eq!(read(ask(&remote, &endpoint).unwrap()).await.0, TEXT);
+        }
+        assert_eq!(server.connections(), connections);
+        remote.network_changed();
+    }
+    assert!(remote.health(ID).unwrap().first_byte_ms.is_some());
+}
+
+#[tokio::test]
+async fn endpoints_beyond_the_limit_take_the_place_of_the_oldest() {
+    let server = Server::plain(good()).await;
+    let remote = remote();
+    let id = |number: u32| format!("cloud-{number}");
+    for number in 0..=ENDPOINTS_MAX {
+        assert_eq!(remote.health(&id(0)).is_some(), number > 0, "{number}");
+        let mut settings = server.settings();
+        settings.id = id(number);
+        let endpoint = Endpoint::new(settings).unwrap();
+        assert_eq!(read(ask(&remote, &endpoint).unwrap()).await.0, TEXT);
+    }
+    assert_eq!(remote.health(&id(0)), None);
+    assert!(remote.health(&id(1)).is_some());
+}
+
+#[test]
+fn what_crosses_threads() {
+    fn crosses<T: Send + Sync + 'static>() {}
+    crosses::<whimbrel_network::Remote>();
+    crosses::<whimbrel_network::Answer>();
+    crosses::<whimbrel_network::Canceller>();
+    crosses::<Endpoint>();
+    crosses::<Secret>();
 }
