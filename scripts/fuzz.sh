@@ -7,7 +7,7 @@ cargo_fuzz_version=0.13.2
 seconds=${FUZZ_SECONDS:-60}
 tools=$CACHE/tools/cargo-fuzz-$cargo_fuzz_version
 work=$CACHE/fuzz
-targets=(gguf manifest graph weights_index tokenizer chat_template saved_prefix policy sse)
+targets=(gguf manifest graph weights_index tokenizer chat_template saved_prefix policy sse ledger)
 [ $# -gt 0 ] && targets=("$@")
 
 rustup run nightly rustc --version >/dev/null 2>&1 || fail "fuzzing needs a nightly compiler: run  rustup toolchain install nightly"
@@ -22,6 +22,7 @@ say "writing seeds"
 cargo run --quiet --package whimbrel-forge --example fuzz-seeds -- "$work/seeds"
 mkdir -p "$work/seeds/policy"
 cp rust-core/policy/presets/*.toml rust-core/policy/tests/full.toml "$work/seeds/policy"
+cargo run --quiet --package whimbrel-store --example fuzz-seeds -- "$work/seeds"
 
 # A compiled target is large and of no use to anybody else, so it stays in the cache too.
 export CARGO_TARGET_DIR=$work/target

@@ -383,18 +383,22 @@ fn another_devices_ledger_is_foreign() {
     }
 }
 
-/// A row that an index hides would be missing from lists although the chain holds.
+/// An index that leaves rows out would hide receipts from lists although the chain holds.
 #[test]
 fn an_index_that_hides_a_receipt_is_found() {
+    let hide = "DROP INDEX entry_receipt;
+        CREATE UNIQUE INDEX entry_receipt ON entry (receipt, kind) WHERE receipt > 4;
+        PRAGMA writable_schema = ON;
+        UPDATE sqlite_schema SET sql = replace(sql, 'receipt > 4', 'receipt > 0') WHERE name = 'entry_receipt';
+        PRAGMA writable_schema = RESET;";
     let case = Case::new();
-    let raw = case.raw();
-    raw.execute_batch(
-        "PRAGMA writable_schema = ON;
-         DELETE FROM sqlite_schema WHERE name = 'entry_receipt';
-         PRAGMA writable_schema = RESET;",
-    )
-    .unwrap();
-    drop(raw);
+    case.raw().execute_batch(hide).unwrap();
+    let ledger = case.inspect();
+    assert_eq!(ledger.list(&whimbrel_store::Filter::default(), 10).unwrap().len(), 2);
+    assert_eq!(problems(&ledger), [Problem::Structure]);
+
+    let case = Case::new();
+    case.raw().execute_batch("DROP INDEX entry_receipt").unwrap();
     let refused = Store::inspect(&case.path(), Arc::clone(&case.vault) as Arc<dyn KeyVault>);
     assert!(matches!(refused, Err(StoreError::SchemaChanged { version: 2, .. })));
 }
