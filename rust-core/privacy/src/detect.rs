@@ -1,23 +1,85 @@
-//! The detectors, each for one family of findings, and the pass over a text that calls them.
+//! The detectors, each for one family of findings, and the pass over a text that calls them. Each looks only a bounded way around
+//! where it starts, so that the time for a text grows with its length, whatever is in it.
 
 use crate::{Finding, FindingKind};
 
+mod address;
+mod card;
+mod checks;
+mod date;
 mod email;
+mod iban;
+mod national;
+mod national_letters;
+mod network;
+mod number;
+mod person;
+mod phone;
+mod secret;
+mod view;
+
+pub(crate) use person::{is_part as is_name_part, parts as name_parts};
+use view::{Shape, View};
 
 /// Everything in `text`, in no order; findings may overlap.
 pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
-    for (at, _) in text.match_indices('@') {
-        email::at(text, at, found);
+    let view = View::new(text);
+    signs(text, found);
+    secret::blocks(text, found);
+    let (mut number_next, mut name_next) = (0, 0);
+    for index in 0..view.tokens.len() {
+        let shape = view.tokens[index].shape;
+        if shape == Shape::Digits && index >= number_next {
+            number_next = number::at(&view, index, found);
+        }
+        if shape == Shape::Digits {
+            network::ipv4(&view, index, found);
+        }
+        if matches!(shape, Shape::Digits | Shape::Mixed) {
+            national_letters::at(&view, index, found);
+            iban::at(&view, index, found);
+        } else if index >= name_next {
+            name_next = person::at(&view, index, found);
+        }
+        if view.word(index).len() <= 4 {
+            network::mac(&view, index, found);
+            if shape != Shape::Digits {
+                national_letters::at(&view, index, found);
+            }
+        }
+        date::at(&view, index, found);
+        secret::at(&view, index, found);
+        address::at(&view, index, found);
     }
 }
 
-pub(crate) fn name_parts(name: &str) -> impl Iterator<Item = &str> {
-    name.split(|character: char| !character.is_alphabetic())
-        .filter(|part| part.chars().count() > 2)
-}
-
-pub(crate) fn looks_like_name_part(word: &str) -> bool {
-    word.chars().next().is_some_and(char::is_uppercase)
+/// What is found around a sign and not from the beginning of a word.
+fn signs(text: &str, found: &mut Vec<Finding>) {
+    let bytes = text.as_bytes();
+    let mut ipv6_next = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'@' => email::at(text, at, found),
+            b':' if bytes[at..].starts_with(b"://") => network::url(text, at, found),
+            b':' if at >= ipv6_next => {
+                let group = bytes[..at]
+                    .iter()
+                    .rev()
+                    .take(5)
+                    .take_while(|byte| byte.is_ascii_hexdigit())
+                    .count();
+                let start = at - group;
+                let alone = !text[..start]
+                    .chars()
+                    .next_back()
+                    .is_some_and(|before| before.is_alphanumeric() || before == '_');
+                if alone && group <= 4 {
+                    ipv6_next = network::ipv6(text, start, found);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 fn push(found: &mut Vec<Finding>, kind: FindingKind, range: std::ops::Range<usize>, confidence: f32) {

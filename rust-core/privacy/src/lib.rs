@@ -12,6 +12,7 @@ mod detect;
 mod draft;
 mod finding;
 mod letters;
+mod lexicon;
 mod occurrences;
 mod placeholder_form;
 mod placeholders;

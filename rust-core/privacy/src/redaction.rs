@@ -109,7 +109,7 @@ fn add_occurrences(texts: &[&str], spans: &mut [Vec<Span>], placeholders: &Place
         let of_names = parts
             .find(text)
             .into_iter()
-            .filter(|(range, _)| crate::detect::looks_like_name_part(&text[range.clone()]));
+            .filter(|(range, _)| crate::detect::is_name_part(text, range.clone()));
         spans.extend(known.find(text).into_iter().chain(of_names).map(|(range, kind)| Span {
             range,
             kind,

@@ -1,0 +1,121 @@
+//! Dates of birth: dates that stand near a word for birth.
+
+use super::checks::is_date;
+use super::view::{Shape, View};
+use crate::lexicon::{BIRTH, MONTH, month};
+use crate::{Finding, FindingKind};
+
+/// A birth word counts this many tokens before the date, and this many behind it in its line.
+const TOKENS_BEFORE: usize = 9;
+const TOKENS_BEHIND: usize = 6;
+
+/// Reads a date that begins with token `first`.
+pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) {
+    let Some(last) = date_end(view, first) else {
+        return;
+    };
+    let before = view.meanings_before(first, TOKENS_BEFORE) & BIRTH != 0;
+    if before || view.meanings_behind(last, TOKENS_BEHIND) & BIRTH != 0 {
+        let confidence = if before { 0.95 } else { 0.8 };
+        super::push(
+            found,
+            FindingKind::DateOfBirth,
+            view.start(first)..view.end(last),
+            confidence,
+        );
+    }
+}
+
+/// The last token of the date that begins with `first`.
+fn date_end(view: &View, first: usize) -> Option<usize> {
+    if first > 0 && matches!(view.gap_before(first), "-" | "." | "/") && view.tokens[first - 1].shape == Shape::Digits {
+        return None;
+    }
+    numeric(view, first)
+        .or_else(|| day_first(view, first))
+        .or_else(|| month_first(view, first))
+}
+
+fn numeric(view: &View, first: usize) -> Option<usize> {
+    if first + 2 >= view.tokens.len() {
+        return None;
+    }
+    let (gap, other) = (view.gap(first).trim(), view.gap(first + 1).trim());
+    let separated = gap == other && matches!(gap, "-" | "." | "/" | "") || gap == "." && other.is_empty();
+    let digits = (first..first + 3).all(|index| view.tokens[index].shape == Shape::Digits);
+    if !separated || !digits || view.gap(first).len() > 3 || view.gap(first + 1).len() > 3 {
+        return None;
+    }
+    let [a, b, c] = [first, first + 1, first + 2].map(|index| (view.word(index).len(), number(view, index)));
+    let valid = match (a, b, c) {
+        ((4, year), (1 | 2, month), (1 | 2, day)) => is_year(year) && is_date(year, month, day),
+        ((1 | 2, one), (1 | 2, two), (4, year)) => {
+            is_year(year) && (is_date(year, one, two) || is_date(year, two, one))
+        }
+        ((1 | 2, one), (1 | 2, two), (2, year)) if !gap.is_empty() => {
+            is_date(2000 + year, one, two) || is_date(2000 + year, two, one) || is_date(2000 + one, two, year)
+        }
+        _ => false,
+    };
+    valid.then_some(first + 2)
+}
+
+/// "12 March 1980", "12. März 1980", "1er mars 1980", "12 de marzo de 1980", "the 12th of March, 1980".
+fn day_first(view: &View, first: usize) -> Option<usize> {
+    let day = day(view, first)?;
+    let mut index = skip_of(view, first + 1);
+    let month = month_at(view, index)?;
+    index = skip_of(view, index + 1);
+    year_behind(view, index, month, day)
+}
+
+/// "March 12, 1980", "March 12th 1980".
+fn month_first(view: &View, first: usize) -> Option<usize> {
+    let month = month_at(view, first)?;
+    let day = day(view, first + 1)?;
+    year_behind(view, first + 2, month, day)
+}
+
+fn year_behind(view: &View, index: usize, month: u32, day: u32) -> Option<usize> {
+    let token = view.tokens.get(index)?;
+    let year = number(view, index);
+    let near = view.gap_before(index).chars().count() <= 2;
+    (token.shape == Shape::Digits && near && view.word(index).len() == 4 && is_year(year) && is_date(year, month, day))
+        .then_some(index)
+}
+
+fn skip_of(view: &View, index: usize) -> usize {
+    let of = index < view.tokens.len()
+        && ["of", "de", "del", "di"]
+            .iter()
+            .any(|word| view.word(index).eq_ignore_ascii_case(word));
+    index + usize::from(of)
+}
+
+fn month_at(view: &View, index: usize) -> Option<u32> {
+    let near = index < view.tokens.len() && view.gap_before(index).chars().count() <= 2 || index == 0;
+    if near && view.is(index, MONTH) {
+        month(view.word(index))
+    } else {
+        None
+    }
+}
+
+fn day(view: &View, index: usize) -> Option<u32> {
+    if index >= view.tokens.len() || !matches!(view.tokens[index].shape, Shape::Digits | Shape::Mixed) {
+        return None;
+    }
+    let word = view.word(index);
+    let digits = word.trim_end_matches(|character: char| !character.is_ascii_digit());
+    let ordinal = matches!(&word[digits.len()..], "" | "st" | "nd" | "rd" | "th" | "er" | "º");
+    let day = digits.parse().ok().filter(|_| digits.len() <= 2)?;
+    (ordinal && (1..=31).contains(&day)).then_some(day)
+}
+
+fn number(view: &View, index: usize) -> u32 {
+    view.word(index).parse().unwrap_or(0)
+}
+
+fn is_year(year: u32) -> bool {
+    (1880..=2099).contains(&year)
+}

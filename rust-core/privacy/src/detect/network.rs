@@ -1,0 +1,127 @@
+//! Addresses of machines: IPv4, IPv6, MAC, and URLs with a user's name and password.
+
+use std::net::Ipv6Addr;
+
+use super::view::{Shape, View};
+use crate::lexicon::OTHER_NUMBER;
+use crate::{Finding, FindingKind};
+
+/// The longest text of an IPv6 address (RFC 4291, with an IPv4 address at its end).
+const IPV6_BYTES_MAX: usize = 45;
+const SCHEME_BYTES_MAX: usize = 16;
+const URL_BYTES_MAX: usize = 2048;
+
+/// Four numbers up to 255 with dots between them.
+pub(super) fn ipv4(view: &View, first: usize, found: &mut Vec<Finding>) {
+    let last = first + 3;
+    if last >= view.tokens.len() || first > 0 && matches!(view.gap_before(first), "." | "-" | "_") {
+        return;
+    }
+    let octet = |index: usize| {
+        view.tokens[index].shape == Shape::Digits
+            && view.word(index).len() <= 3
+            && view.word(index).parse::<u8>().is_ok()
+    };
+    let dots = (first..last).all(|index| view.gap(index) == ".");
+    let goes_on = last + 1 < view.tokens.len() && matches!(view.gap(last), "." | "-");
+    if !dots || goes_on || !(first..=last).all(octet) {
+        return;
+    }
+    let version = view.meanings_before(first, 2) & OTHER_NUMBER != 0;
+    super::push(
+        found,
+        FindingKind::IpAddress,
+        view.start(first)..view.end(last),
+        if version { 0.4 } else { 0.95 },
+    );
+}
+
+/// What Rust's parser takes for an IPv6 address, with at least three groups or a `::` at its start, and a digit.
+pub(super) fn ipv6(text: &str, start: usize, found: &mut Vec<Finding>) -> usize {
+    let bytes = text.as_bytes();
+    let part = |byte: u8| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.';
+    let length = bytes[start..]
+        .iter()
+        .take(IPV6_BYTES_MAX + 1)
+        .take_while(|&&byte| part(byte))
+        .count();
+    let goes_on = text[start + length..]
+        .chars()
+        .next()
+        .is_some_and(|next| next.is_alphanumeric() || next == '_');
+    if length > IPV6_BYTES_MAX || goes_on {
+        return start + length.max(1);
+    }
+    let written = text[start..start + length].trim_end_matches('.');
+    let written = written
+        .strip_suffix(':')
+        .filter(|rest| !rest.ends_with(':'))
+        .unwrap_or(written);
+    let groups = written.split(':').filter(|group| !group.is_empty()).count();
+    let address = written.bytes().any(|byte| byte.is_ascii_digit())
+        && (groups >= 3 || written.starts_with("::") || written.contains("::") && written.starts_with("fe80"))
+        && written.parse::<Ipv6Addr>().is_ok();
+    if address {
+        super::push(found, FindingKind::IpAddress, start..start + written.len(), 0.95);
+    }
+    start + length.max(1)
+}
+
+/// Six pairs of hexadecimal digits with `:` or `-`, or three groups of four with dots.
+pub(super) fn mac(view: &View, first: usize, found: &mut Vec<Finding>) {
+    let hex = |index: usize, length: usize| {
+        let word = view.word(index);
+        word.len() == length && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let run = |count: usize, length: usize, separators: &[&str]| {
+        let last = first + count - 1;
+        if last >= view.tokens.len() || !hex(first, length) {
+            return None;
+        }
+        let gap = view.gap(first);
+        let same = separators.contains(&gap) && (first..last).all(|index| view.gap(index) == gap);
+        let alone =
+            (first == 0 || view.gap_before(first) != gap) && (last + 1 >= view.tokens.len() || view.gap(last) != gap);
+        (same && alone && (first..=last).all(|index| hex(index, length))).then_some(last)
+    };
+    let dotted = || {
+        let last = run(3, 4, &["."])?;
+        (first..=last)
+            .any(|index| view.word(index).bytes().any(|byte| byte.is_ascii_alphabetic()))
+            .then_some(last)
+    };
+    if let Some(last) = run(6, 2, &[":", "-"]).or_else(dotted) {
+        super::push(found, FindingKind::MacAddress, view.start(first)..view.end(last), 0.98);
+    }
+}
+
+/// A URL around the `://` at byte `at`, when it holds a user's name and a password (RFC 3986, 3.2.1).
+pub(super) fn url(text: &str, at: usize, found: &mut Vec<Finding>) {
+    let bytes = text.as_bytes();
+    let scheme_part = |&&byte: &&u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    let scheme = bytes[..at]
+        .iter()
+        .rev()
+        .take(SCHEME_BYTES_MAX)
+        .take_while(scheme_part)
+        .count();
+    let blank = |byte: u8| byte.is_ascii_whitespace() || b"\"'<>`".contains(&byte);
+    let rest = &bytes[at + 3..(at + 3 + URL_BYTES_MAX).min(bytes.len())];
+    let rest = &rest[..rest.iter().position(|&byte| blank(byte)).unwrap_or(rest.len())];
+    let authority = &rest[..rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len())];
+    let Some(sign) = authority.iter().rposition(|&byte| byte == b'@') else {
+        return;
+    };
+    let Some(colon) = authority[..sign].iter().position(|&byte| byte == b':') else {
+        return;
+    };
+    if scheme == 0 || colon + 1 == sign || sign + 1 == authority.len() {
+        return;
+    }
+    let trailing = rest.iter().rev().take_while(|byte| b".,;:!?)]".contains(byte)).count();
+    let mut end = at + 3 + rest.len() - trailing;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    super::push(found, FindingKind::UrlCredentials, at - scheme..end, 1.0);
+}

@@ -1,0 +1,239 @@
+//! Groups of digits: puts together what is written as one number and asks which kind of number it may be.
+
+use super::view::{Shape, View};
+use super::{card, national, phone};
+use crate::lexicon::Meaning;
+use crate::{Finding, FindingKind};
+
+const GROUPS_MAX: usize = 8;
+const DIGITS_MAX: usize = 20;
+
+/// A number in groups of digits.
+pub(super) struct Number {
+    pub(super) digits: Vec<u8>,
+    /// How many digits each group has.
+    pub(super) groups: Vec<u8>,
+    /// The first character between each two groups.
+    pub(super) separators: Vec<char>,
+    pub(super) plus: bool,
+    pub(super) bracket: bool,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// The tokens' meanings before it, and behind it in its line.
+    pub(super) before: Meaning,
+    pub(super) behind: Meaning,
+    /// The meaning of the two tokens right before it.
+    pub(super) close: Meaning,
+}
+
+impl Number {
+    pub(super) fn is_grouped(&self, groups: &[u8]) -> bool {
+        self.groups == groups
+    }
+
+    /// All separators are this one.
+    pub(super) fn is_separated_by(&self, separator: char) -> bool {
+        self.separators
+            .iter()
+            .all(|&other| other == separator || separator == ' ' && is_blank(other))
+    }
+
+    pub(super) fn near(&self, meaning: Meaning) -> bool {
+        (self.before | self.behind) & meaning != 0
+    }
+}
+
+pub(super) fn is_blank(character: char) -> bool {
+    matches!(character, ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}')
+}
+
+/// Reads the number that begins with token `first`, and says with which token to go on.
+pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
+    let next = first + 1;
+    let before = view.text[..view.start(first)].chars().next_back();
+    if before.is_some_and(|character| "$€£¥_".contains(character)) {
+        return next;
+    }
+    if first > 0
+        && joins_tightly(view.gap_before(first))
+        && matches!(view.tokens[first - 1].shape, Shape::Digits | Shape::Mixed)
+    {
+        return next;
+    }
+    let Some(mut number) = Grown::from(view, first) else {
+        return next;
+    };
+    let context = (view.meanings_before(first, 7), view.meanings_before(first, 2));
+    while let Some((whole, last)) = number.as_number(view, first, context) {
+        let joined = last + 1 < view.tokens.len()
+            && joins_tightly(view.gap(last))
+            && matches!(view.tokens[last + 1].shape, Shape::Digits | Shape::Mixed);
+        if !joined && let Some((kind, confidence)) = kind_of(&whole) {
+            super::push(found, kind, whole.start..whole.end, confidence);
+            return last + 1;
+        }
+        number.shorten();
+    }
+    next
+}
+
+fn kind_of(number: &Number) -> Option<(FindingKind, f32)> {
+    let candidates = [
+        (FindingKind::PaymentCard, card::confidence(number)),
+        (FindingKind::NationalId, national::confidence(number)),
+        (FindingKind::Phone, phone::confidence(number)),
+    ];
+    let mut best: Option<(FindingKind, f32)> = None;
+    for (kind, confidence) in candidates {
+        if let Some(confidence) = confidence
+            && best.is_none_or(|(_, other)| confidence > other)
+        {
+            best = Some((kind, confidence));
+        }
+    }
+    best
+}
+
+/// A separator that makes one thing of what stands on both sides.
+fn joins_tightly(gap: &str) -> bool {
+    matches!(gap, "-" | "." | "/" | "_" | ":" | ",")
+}
+
+fn joins(gap: &str) -> bool {
+    let mut length = 0;
+    gap.chars().all(|character| {
+        length += 1;
+        length <= 3
+            && (is_blank(character) || matches!(character, '-' | '.' | '/' | '(' | ')' | '\u{2010}' | '\u{2011}' | '–'))
+    }) && !matches!(gap, ". " | ".. " | "...")
+}
+
+/// As many groups as may belong together, which are then tried from the longest.
+struct Grown {
+    digits: Vec<u8>,
+    groups: Vec<u8>,
+    separators: Vec<char>,
+    /// Ends in an extension: `555-123-4567x89`.
+    ends: Vec<usize>,
+}
+
+impl Grown {
+    fn from(view: &View, first: usize) -> Option<Grown> {
+        let mut grown = Grown {
+            digits: Vec::with_capacity(DIGITS_MAX),
+            groups: Vec::with_capacity(GROUPS_MAX),
+            separators: Vec::with_capacity(GROUPS_MAX),
+            ends: Vec::with_capacity(GROUPS_MAX),
+        };
+        for index in first..(first + GROUPS_MAX).min(view.tokens.len()) {
+            let word = view.word(index).as_bytes();
+            let digits = match view.tokens[index].shape {
+                Shape::Digits => word,
+                Shape::Mixed => with_extension(word).filter(|_| index > first).unwrap_or(&[]),
+                _ => &[],
+            };
+            if digits.is_empty() || grown.digits.len() + digits.len() > DIGITS_MAX {
+                break;
+            }
+            if index > first {
+                grown.separators.push(separator(view.gap_before(index)));
+            }
+            grown.digits.extend(digits.iter().map(|digit| digit - b'0'));
+            grown.groups.push(digits.len() as u8);
+            grown.ends.push(view.end(index));
+            if digits.len() < word.len() || !joins(view.gap(index)) {
+                break;
+            }
+        }
+        (!grown.groups.is_empty()).then_some(grown)
+    }
+
+    fn shorten(&mut self) {
+        if let Some(digits) = self.groups.pop() {
+            self.digits.truncate(self.digits.len() - usize::from(digits));
+            self.separators.pop();
+            self.ends.pop();
+        }
+    }
+
+    fn as_number(&self, view: &View, first: usize, (before, close): (Meaning, Meaning)) -> Option<(Number, usize)> {
+        let last = first + self.groups.len().checked_sub(1)?;
+        let mut start = view.start(first);
+        let mut bracket = false;
+        if view.text[..start].ends_with('(') && view.text[start..].chars().take(8).any(|character| character == ')') {
+            start -= 1;
+            bracket = true;
+        }
+        let plus = view.text[..start].ends_with('+') || view.text[..start].ends_with("+ ");
+        if plus {
+            start -= if view.text[..start].ends_with('+') { 1 } else { 2 };
+            if view.text[..start].ends_with('(') && view.gap(first).contains(')') {
+                start -= 1;
+            }
+        }
+        let number = Number {
+            digits: self.digits.clone(),
+            groups: self.groups.clone(),
+            separators: self.separators.clone(),
+            plus,
+            bracket,
+            start,
+            end: extension(view, last, *self.ends.last()?),
+            before,
+            behind: view.meanings_behind(last, 4),
+            close,
+        };
+        Some((number, last))
+    }
+}
+
+fn separator(gap: &str) -> char {
+    gap.chars()
+        .find(|character| !is_blank(*character))
+        .or(gap.chars().next())
+        .unwrap_or(' ')
+}
+
+/// The digits before the `x` of `4567x89`.
+fn with_extension(word: &[u8]) -> Option<&[u8]> {
+    let at = word.iter().position(|byte| !byte.is_ascii_digit())?;
+    let rest = word[at..].strip_prefix(b"x")?;
+    ((3..=4).contains(&at) && (1..=6).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit)).then(|| &word[..at])
+}
+
+/// Where a number ends with its extension: " x89", " ext. 89", " Durchwahl 89".
+fn extension(view: &View, last: usize, end: usize) -> usize {
+    if last + 1 >= view.tokens.len()
+        || !view
+            .gap(last)
+            .chars()
+            .all(|character| is_blank(character) || ",;".contains(character))
+    {
+        return end;
+    }
+    let word = view.word(last + 1);
+    if word
+        .strip_prefix('x')
+        .is_some_and(|rest| (1..=6).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        return view.end(last + 1);
+    }
+    let names_extension = ["x", "ext", "extension", "durchwahl", "poste", "interno"]
+        .iter()
+        .any(|name| word.eq_ignore_ascii_case(name));
+    let follows =
+        last + 2 < view.tokens.len() && view.tokens[last + 2].shape == Shape::Digits && view.word(last + 2).len() <= 6;
+    if names_extension && follows && view.gap(last + 1).len() <= 2 {
+        view.end(last + 2)
+    } else {
+        end
+    }
+}
+
+/// Whether the groups look like a date: day, month and year in some order.
+pub(super) fn is_date_shaped(number: &Number) -> bool {
+    matches!(
+        number.groups[..],
+        [1 | 2, 1 | 2, 4] | [4, 1 | 2, 1 | 2] | [1 | 2, 1 | 2, 2]
+    )
+}

@@ -1,0 +1,91 @@
+//! Telephone numbers: international ones after ITU-T E.164, and the ways in which national ones are written.
+
+use super::number::{Number, is_blank, is_date_shaped};
+use crate::lexicon;
+
+pub(super) fn confidence(number: &Number) -> Option<f32> {
+    let digits = &number.digits;
+    let total = digits.len();
+    if !(7..=17).contains(&total) {
+        return None;
+    }
+    let said = number.near(lexicon::PHONE);
+    if number.plus {
+        return ((8..=15).contains(&total) && digits[0] != 0 && last_group(number) >= 2).then_some(0.95);
+    }
+    if is_date_shaped(number) || number.close & lexicon::OTHER_NUMBER != 0 && !said {
+        return None;
+    }
+    if digits[..2] == [0, 0] && digits[2] != 0 && (10..=17).contains(&total) && last_group(number) >= 2 {
+        return if said || number.groups.len() > 1 {
+            Some(0.85)
+        } else {
+            None
+        };
+    }
+    [
+        north_american(number, said),
+        with_trunk_prefix(number, said),
+        other(number, said),
+    ]
+    .into_iter()
+    .flatten()
+    .reduce(f32::max)
+}
+
+fn last_group(number: &Number) -> u8 {
+    number.groups.last().copied().unwrap_or(0)
+}
+
+/// The North American Numbering Plan: area and exchange begin with 2 to 9 (ATIS-0300051).
+fn north_american(number: &Number, said: bool) -> Option<f32> {
+    let (groups, digits) = match (&number.groups[..], &number.digits[..]) {
+        ([1, rest @ ..], [1, digits @ ..]) => (rest, digits),
+        ([3, rest @ ..], [0, 0, 1, digits @ ..]) if !rest.is_empty() => (rest, digits),
+        ([11], [1, digits @ ..]) => (&[10][..], digits),
+        (groups, digits) => (groups, digits),
+    };
+    if digits.len() != 10 || digits[0] < 2 || digits[3] < 2 {
+        return None;
+    }
+    let blanks = number.separators.iter().all(|&separator| is_blank(separator));
+    match groups {
+        [3, 3, 4] | [3, 7] if number.bracket => Some(0.95),
+        [3, 3, 4] if said => Some(0.95),
+        [3, 3, 4] if blanks => Some(0.65),
+        [3, 3, 4] => Some(0.85),
+        [10] if said => Some(0.85),
+        _ => None,
+    }
+}
+
+/// Most other countries: a national number written with its leading 0.
+fn with_trunk_prefix(number: &Number, said: bool) -> Option<f32> {
+    let digits = &number.digits;
+    if digits[0] != 0 || digits[1] == 0 || !(9..=12).contains(&digits.len()) || last_group(number) < 2 {
+        return None;
+    }
+    match number.groups.len() {
+        1 if said => Some(0.85),
+        1 => (10..=11).contains(&digits.len()).then_some(0.5),
+        _ if said || number.bracket => Some(0.9),
+        2..=5 => Some(0.75),
+        _ => None,
+    }
+}
+
+/// Countries without a trunk prefix: Spain, Poland, Portugal, Norway, Denmark, India, Brazil, China; and whatever is called a number.
+fn other(number: &Number, said: bool) -> Option<f32> {
+    let first = number.digits[0];
+    let total = number.digits.len();
+    let dotted = number.is_separated_by('.');
+    match number.groups[..] {
+        [2, 4 | 5, 4] if number.bracket => Some(0.85),
+        [3, 3, 3] | [3, 2, 2, 2] if said => Some(0.9),
+        [3, 3, 3] | [3, 2, 2, 2] if (6..=9).contains(&first) && !dotted => Some(0.6),
+        [5, 5] if first >= 6 => Some(0.65),
+        [3, 4, 4] if first == 1 && number.digits[1] >= 3 => Some(0.75),
+        _ if said && number.close & lexicon::OTHER_NUMBER == 0 && total <= 13 && last_group(number) >= 2 => Some(0.7),
+        _ => None,
+    }
+}

@@ -1,0 +1,158 @@
+//! A text cut into words and numbers, which the detectors walk over.
+
+use crate::lexicon::{self, Meaning};
+
+/// A maximal run of letters and digits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    /// What the lexicon knows about it.
+    pub(super) meaning: Meaning,
+    pub(super) shape: Shape,
+}
+
+/// What a token is made of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Shape {
+    /// ASCII digits only.
+    Digits,
+    /// Letters and digits.
+    Mixed,
+    /// Letters, the first one in lower case or of a script without case.
+    Lower,
+    /// Letters, the first one a capital, others in lower case or none.
+    Capitalised,
+    /// At least two letters, all capitals.
+    Upper,
+}
+
+/// A text with its tokens.
+pub(super) struct View<'t> {
+    pub(super) text: &'t str,
+    pub(super) tokens: Vec<Token>,
+}
+
+impl<'t> View<'t> {
+    pub(super) fn new(text: &'t str) -> View<'t> {
+        let mut tokens = Vec::with_capacity(text.len() / 5);
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            let start = at;
+            let (mut digits, mut upper, mut lower, mut first_upper) = (0, 0, 0, false);
+            while at < bytes.len() {
+                match bytes[at] {
+                    b'0'..=b'9' => digits += 1,
+                    b'a'..=b'z' => lower += 1,
+                    b'A'..=b'Z' => {
+                        first_upper |= at == start;
+                        upper += 1;
+                    }
+                    0..0x80 => break,
+                    _ => {
+                        let character = text[at..].chars().next().expect("the text goes on");
+                        // A combining accent belongs to the letter before it.
+                        if !(character.is_alphanumeric() || at > start && ('\u{300}'..='\u{36f}').contains(&character))
+                        {
+                            break;
+                        }
+                        if character.is_uppercase() {
+                            first_upper |= at == start;
+                            upper += 1;
+                        } else {
+                            lower += 1;
+                        }
+                        at += character.len_utf8() - 1;
+                    }
+                }
+                at += 1;
+            }
+            if at == start {
+                at += if bytes[at] < 0x80 {
+                    1
+                } else {
+                    text[at..].chars().next().map_or(1, char::len_utf8)
+                };
+                continue;
+            }
+            let shape = match (digits, upper, lower) {
+                (_, 0, 0) => Shape::Digits,
+                (1.., _, _) => Shape::Mixed,
+                (0, 2.., 0) => Shape::Upper,
+                _ if first_upper => Shape::Capitalised,
+                _ => Shape::Lower,
+            };
+            let meaning = if digits == 0 {
+                lexicon::meaning(&text[start..at])
+            } else {
+                0
+            };
+            tokens.push(Token {
+                start: start as u32,
+                end: at as u32,
+                meaning,
+                shape,
+            });
+        }
+        View { text, tokens }
+    }
+
+    pub(super) fn word(&self, index: usize) -> &'t str {
+        let token = &self.tokens[index];
+        &self.text[token.start as usize..token.end as usize]
+    }
+
+    /// What stands between a token and the next one; for the last token, the rest of the text.
+    pub(super) fn gap(&self, index: usize) -> &'t str {
+        let end = self
+            .tokens
+            .get(index + 1)
+            .map_or(self.text.len(), |token| token.start as usize);
+        &self.text[self.tokens[index].end as usize..end]
+    }
+
+    /// What stands between a token and the one before it; for the first token, the beginning of the text.
+    pub(super) fn gap_before(&self, index: usize) -> &'t str {
+        let start = index
+            .checked_sub(1)
+            .map_or(0, |before| self.tokens[before].end as usize);
+        &self.text[start..self.tokens[index].start as usize]
+    }
+
+    pub(super) fn start(&self, index: usize) -> usize {
+        self.tokens[index].start as usize
+    }
+
+    pub(super) fn end(&self, index: usize) -> usize {
+        self.tokens[index].end as usize
+    }
+
+    pub(super) fn is(&self, index: usize, meaning: Meaning) -> bool {
+        self.tokens.get(index).is_some_and(|token| token.meaning & meaning != 0)
+    }
+
+    /// All meanings of the `count` tokens before `index`, no farther back than an empty line.
+    pub(super) fn meanings_before(&self, index: usize, count: usize) -> Meaning {
+        let mut meanings = 0;
+        for before in (index.saturating_sub(count)..index).rev() {
+            if self.gap(before).contains("\n\n") {
+                break;
+            }
+            meanings |= self.tokens[before].meaning;
+        }
+        meanings
+    }
+
+    /// All meanings of the `count` tokens behind `index`, no farther than the line's end.
+    pub(super) fn meanings_behind(&self, index: usize, count: usize) -> Meaning {
+        let mut meanings = 0;
+        for behind in index + 1..(index + 1 + count).min(self.tokens.len()) {
+            if self.gap_before(behind).contains('\n') {
+                break;
+            }
+            meanings |= self.tokens[behind].meaning;
+        }
+        meanings
+    }
+}
