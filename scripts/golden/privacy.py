@@ -386,7 +386,8 @@ def fill(template, values):
         field = piece[1:-1]
         made = getattr(values, "name_" if field == "name" else field)()
         if made[1]:
-            birth_unsaid = made[1] == "date_of_birth" and not re.search(r"(?i)born|birth|dob|geb|n[ée]|nac|nasc|geboorte", template)
+            said = re.search(r"(?i)born|birth|dob|geb|\bnée?\b|nac|nasc|geboorte", re.sub(r"\{\w+\}", "", template))
+            birth_unsaid = made[1] == "date_of_birth" and not said
             spans.append([field, "neutral" if birth_unsaid else made[1], len(text), len(text) + len(made[0]), *made[2:]])
         text += made[0]
     return text, join_addresses(text, spans)

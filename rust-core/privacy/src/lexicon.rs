@@ -55,6 +55,9 @@ pub(crate) const FUNCTION: Meaning = 1 << 21;
 /// Marks an organisation: "Inc", "GmbH", "University".
 pub(crate) const ORGANISATION: Meaning = 1 << 22;
 
+/// An ordinary English word.
+pub(crate) const COMMON: Meaning = 1 << 23;
+
 /// Longer words have no meaning here.
 const WORD_BYTES_MAX: usize = 24;
 
@@ -99,7 +102,7 @@ const WORDS: &[(Meaning, &str)] = &[
         PHONE,
         "phone tel telephone mobile cell cellphone call called calling fax whatsapp sms text landline dial ring reach contact number telefon telefonnummer \
          handy mobil handynummer rufnummer telefone portable telefono movil celular cellulare telefoon telefoonnummer mobiel numero numer nummer \
-         komorka puhelin puhelinnumero telefonnumret telemovel hotline voicemail anrufen rappeler appeler appelez llamar llamame llama chiamare \
+         komorka sms messages puhelin puhelinnumero telefonnumret telemovel hotline voicemail anrufen rappeler appeler appelez llamar llamame llama chiamare \
          chiamami bellen zadzwon ring ringa soita ligar ligue",
     ),
     (
@@ -156,7 +159,8 @@ const WORDS: &[(Meaning, &str)] = &[
         PERSON_VERB,
         "said says told tells asked asks wrote writes replied replies thinks thought called calls lives lived works worked joined left moved married \
          emailed met likes liked loves loved wants wanted needs needed knows knew will has had was is isn't and who speaks spoke plays played \
-         complained suggested mentioned explained agreed confirmed approved requested reported arrived came goes went born died sent signed",
+         complained suggested mentioned explained agreed confirmed approved requested reported arrived came goes went born died sent signed began begins \
+         started shouted shouts spent listed whispered laughed smiled cried grew studied believes believed feels felt insists insisted decided hopes",
     ),
     (
         FUNCTION,
@@ -238,7 +242,7 @@ impl Hasher for Fnv {
 type Table = HashMap<&'static [u8], Meaning, BuildHasherDefault<Fnv>>;
 
 static LEXICON: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table::with_capacity_and_hasher(24_000, BuildHasherDefault::default());
+    let mut table = Table::with_capacity_and_hasher(44_000, BuildHasherDefault::default());
     let mut add = |words: std::str::SplitWhitespace<'static>, meaning| {
         for word in words {
             *table.entry(word.as_bytes()).or_default() |= meaning;
@@ -250,6 +254,7 @@ static LEXICON: LazyLock<Table> = LazyLock::new(|| {
         include_str!("../data/ambiguous_words.txt").split_whitespace(),
         AMBIGUOUS,
     );
+    add(include_str!("../data/common_words.txt").split_whitespace(), COMMON);
     for (meaning, words) in WORDS {
         add(words.split_whitespace(), *meaning);
     }

@@ -215,7 +215,10 @@ fn without_overlaps(mut found: Vec<Finding>) -> Vec<Finding> {
         let length = finding.end - finding.start;
         match joined.last_mut().filter(|last| finding.start < last.end) {
             Some(last) => {
-                if (finding.confidence, length) > (last.confidence, longest) {
+                // Streets are called after people, not the other way round.
+                let street = (last.kind, finding.kind) == (FindingKind::StreetAddress, FindingKind::PersonName);
+                let name = (last.kind, finding.kind) == (FindingKind::PersonName, FindingKind::StreetAddress);
+                if !street && (name || (finding.confidence, length) > (last.confidence, longest)) {
                     (last.kind, last.confidence, longest) = (finding.kind, finding.confidence, length);
                 }
                 last.end = last.end.max(finding.end);

@@ -48,7 +48,8 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) {
     let token = view.tokens[first];
     match token.shape {
         Shape::Digits | Shape::Mixed => {
-            number_first(view, first, found);
+            number_first(view, first, first, found);
+            coded(view, first, found);
             postcode(view, first, found);
             us_line(view, first, found);
         }
@@ -61,6 +62,7 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) {
                 preposition_first(view, first, found);
             }
             box_number(view, first, found);
+            unit_first(view, first, found);
         }
     }
 }
@@ -111,13 +113,17 @@ fn is_ordinal(word: &str) -> bool {
 }
 
 /// "12 Main Street", "221B Baker St", "350 5th Ave", "12, rue de la Paix".
-fn number_first(view: &View, first: usize, found: &mut Vec<Finding>) {
+///
+/// The finding begins with token `from`; the number is `first`.
+fn number_first(view: &View, from: usize, first: usize, found: &mut Vec<Finding>) {
     let starts = is_house_number(view, first)
         && (first == 0 || !matches!(view.gap_before(first), "." | "/" | ":" | "$" | "€" | "£"));
     if !starts {
         return;
     }
-    let mut name = first + 1;
+    // "39/28"
+    let double = first + 1 < view.tokens.len() && view.gap(first) == "/" && is_house_number(view, first + 1);
+    let mut name = first + 1 + usize::from(double);
     let french = ["bis", "ter", "quater"]
         .iter()
         .any(|word| name < view.tokens.len() && view.word(name).eq_ignore_ascii_case(word));
@@ -131,53 +137,117 @@ fn number_first(view: &View, first: usize, found: &mut Vec<Finding>) {
             .contains(&fold(view.word(name)).as_str());
         let next_is_name = view.tokens[name + 1].shape != Shape::Lower || view.is(name + 1, PARTICLE);
         if next_is_name {
-            report(view, first, last, if strong { 0.9 } else { 0.6 }, found);
+            report(view, from, last, if strong { 0.9 } else { 0.6 }, found);
             return;
         }
     }
-    let mut last = None;
-    let mut small = false;
+    english_name(view, from, name, found);
+}
+
+/// The name of an English street from token `name`; the finding begins with token `from`.
+fn english_name(view: &View, from: usize, name: usize, found: &mut Vec<Finding>) -> bool {
+    let (mut last, mut small, mut capitals) = (None, false, None);
     for index in name..(name + STREET_WORDS_MAX).min(view.tokens.len()) {
         let token = view.tokens[index];
         let gap = view.gap_before(index);
-        if !(inside_name(gap) || gap == "\u{a0}")
-            || gap == ". " && view.word(index - 1).len() > 2 && !view.is(index - 1, STREET_END)
-        {
+        let abbreviated = view.word(index - 1).len() <= 2 || view.is(index - 1, STREET_END);
+        if index > name && !(inside_name(gap) || gap == "\u{a0}") || gap == ". " && !abbreviated {
             break;
         }
         let word = view.word(index);
-        let named = matches!(token.shape, Shape::Capitalised | Shape::Upper)
-            || token.shape == Shape::Mixed && is_ordinal(word)
-            || gap == "'"
-            || gap == "’";
+        let capital = matches!(token.shape, Shape::Capitalised | Shape::Upper);
+        let named = capital || token.shape == Shape::Mixed && is_ordinal(word) || gap == "'" || gap == "’";
         let ends = token.meaning & STREET_END != 0 && index > name;
         let plain = ends && PLAIN_ENDINGS.contains(&fold(word).as_str());
         if ends && (named || plain) {
             (last, small) = (Some(index), !named);
         }
-        if !named && (token.shape != Shape::Lower || token.meaning & FUNCTION != 0 || ends) {
+        if capital && token.meaning & FUNCTION == 0 && !view.is(index, UNIT) {
+            capitals = Some(index);
+        }
+        if view.is(index, UNIT) && !ends
+            || !named && (token.shape != Shape::Lower || token.meaning & FUNCTION != 0 || ends)
+        {
             break;
         }
     }
-    let Some(mut last) = last else {
-        return;
-    };
     // Small letters between are for small streets only: "123 main street", but no "5 people at the Park".
-    let all_named = (name..last).all(|index| view.tokens[index].shape != Shape::Lower || view.is(index, PARTICLE));
-    if !all_named && !small {
+    let all_named =
+        |last: usize| (name..last).all(|index| view.tokens[index].shape != Shape::Lower || view.is(index, PARTICLE));
+    match (last, capitals) {
+        (Some(last), _) if all_named(last) || small => {
+            let directed = last + 1 < view.tokens.len()
+                && one_blank(view.gap(last))
+                && matches!(
+                    view.word(last + 1),
+                    "N" | "S" | "E" | "W" | "NW" | "NE" | "SW" | "SE" | "North" | "South" | "East" | "West"
+                );
+            let confidence = if all_named(last) && !small { 0.85 } else { 0.65 };
+            report(view, from, last + usize::from(directed), confidence, found);
+            true
+        }
+        // No word for a street, but a flat or a town with its code behind it.
+        (_, Some(last)) if all_named(last) && (unit(view, last).is_some() || tailed_by_code(view, last)) => {
+            report(view, from, last, 0.7, found);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// "Flat 3, Smith Common", "Studio 14j\nSmith Common".
+fn unit_first(view: &View, first: usize, found: &mut Vec<Finding>) {
+    let number = first + 1;
+    if !view.is(first, UNIT)
+        || !is_house_number(view, number)
+        || view.gap(first).len() > 2
+        || number + 1 >= view.tokens.len()
+    {
         return;
     }
-    // "123 Main Street NW"
-    if last + 1 < view.tokens.len()
-        && one_blank(view.gap(last))
-        && matches!(
-            view.word(last + 1),
-            "N" | "S" | "E" | "W" | "NW" | "NE" | "SW" | "SE" | "North" | "South" | "East" | "West"
-        )
-    {
-        last += 1;
+    let gap = view.gap(number);
+    if !(comma_or_line(gap) || gap == " ") {
+        return;
     }
-    report(view, first, last, if all_named && !small { 0.85 } else { 0.65 }, found);
+    let mut name = number + 1;
+    // "Flat 3, 12 Smith Common"
+    if is_house_number(view, name) && name + 1 < view.tokens.len() && one_blank(view.gap(name)) {
+        name += 1;
+    }
+    english_name(view, first, name, found);
+}
+
+/// "U Nového Dvora 6\n626 52 Trmice": capitalised words, a house number, and a postal code with its town.
+fn coded(view: &View, number: usize, found: &mut Vec<Finding>) {
+    if number == 0 || !is_house_number(view, number) || !matches!(view.gap_before(number), " " | ", " | ". ") {
+        return;
+    }
+    let mut last = number;
+    let next = number + 1;
+    if next < view.tokens.len() && matches!(view.gap(number), "/" | "-") && is_house_number(view, next) {
+        last = next;
+    }
+    if code_and_town(view, last).is_none() && code_and_town(view, unit(view, last).unwrap_or(last)).is_none() {
+        return;
+    }
+    let mut first = number;
+    while first > 0 && number - first < STREET_WORDS_MAX {
+        let before = first - 1;
+        let token = view.tokens[before];
+        let capital = matches!(token.shape, Shape::Capitalised | Shape::Upper) && token.meaning & FUNCTION == 0;
+        let begins = token.meaning & STREET_BEGIN != 0;
+        let small = token.shape == Shape::Lower && token.meaning & PARTICLE != 0 && first < number;
+        if first < number && !inside_name(view.gap(before)) || !(capital || begins || small) {
+            break;
+        }
+        first = before;
+    }
+    while first < number && view.tokens[first].shape == Shape::Lower && view.tokens[first].meaning & STREET_BEGIN == 0 {
+        first += 1;
+    }
+    if first < number {
+        report(view, first, last, 0.75, found);
+    }
 }
 
 fn fold(word: &str) -> String {
@@ -319,6 +389,7 @@ fn preposition_first(view: &View, first: usize, found: &mut Vec<Finding>) {
 
 fn tailed_by_code(view: &View, last: usize) -> bool {
     code_and_town(view, last).is_some()
+        || town_and_code(view, last).is_some_and(|end| view.tokens[end].shape != Shape::Capitalised)
 }
 
 /// "P.O. Box 12", "Postfach 12 34", "BP 12", "Box 1234", "PSC 1234, Box 12".
@@ -451,14 +522,16 @@ fn tail(view: &View, mut last: usize) -> usize {
     town_and_code(view, last).unwrap_or(last)
 }
 
+/// A comma, or a line's end with what stands before a quoted line.
 fn comma_or_line(gap: &str) -> bool {
-    let mut characters = 0;
-    let plain = gap.chars().all(|character| {
-        characters += 1;
-        characters <= 4
-            && (is_blank(character) || matches!(character, ',' | '\n' | '\r' | '.' | ';' | '-' | '–' | '(' | '#'))
-    });
-    plain && (!gap.contains('.') || gap.contains(',') || gap.contains('\n')) && !gap.contains(';')
+    let signs =
+        |character: char| is_blank(character) || matches!(character, ',' | '\n' | '\r' | '.' | '-' | '–' | '(' | '#');
+    let lined = gap.contains('\n');
+    gap.len() <= 16
+        && gap
+            .chars()
+            .all(|character| signs(character) || lined && matches!(character, '>' | '?' | '|' | '*' | '\t'))
+        && (!gap.contains('.') || gap.contains(',') || lined)
 }
 
 fn unit(view: &View, last: usize) -> Option<usize> {
@@ -502,6 +575,7 @@ fn code_and_town(view: &View, last: usize) -> Option<usize> {
         () if digits(town, 4) && digits(town + 1, 3) && view.gap(town) == "-" => town + 2,
         () if digits(town, 5) && digits(town + 1, 3) && view.gap(town) == "-" => town + 2,
         () if digits(town, 4) && capitals(town + 1) => town + 2,
+        () if is_dutch_code(view.word(town)) => town + 1,
         () if digits(town, 4) || digits(town, 5) => town + 1,
         () => return None,
     };
@@ -514,13 +588,25 @@ fn code_and_town(view: &View, last: usize) -> Option<usize> {
     }
 }
 
-/// The last token of the town behind token `before`, on the same line.
+/// "1012AB"
+fn is_dutch_code(word: &str) -> bool {
+    word.len() == 6
+        && word.bytes().enumerate().all(|(index, byte)| {
+            if index < 4 {
+                byte.is_ascii_digit()
+            } else {
+                byte.is_ascii_uppercase()
+            }
+        })
+}
+
+/// The last token of the town behind token `before`.
 fn town_words(view: &View, before: usize) -> Option<usize> {
     let mut last = None;
     for index in before + 1..(before + 1 + TOWN_WORDS_MAX).min(view.tokens.len()) {
         let gap = view.gap_before(index);
         let near = if last.is_none() {
-            one_blank(gap) || matches!(gap, ", " | " - ")
+            one_blank(gap) || matches!(gap, ", " | " - " | "\n" | ",\n")
         } else {
             one_blank(gap) || matches!(gap, "-" | "/" | "'" | ". ") && view.word(index - 1).len() <= 2 || gap == "-"
         };
@@ -536,7 +622,14 @@ fn town_words(view: &View, before: usize) -> Option<usize> {
             last = Some(index);
         }
     }
-    last
+    // "Trieste (TS)"
+    let province = last.map(|last| last + 1).filter(|&province| {
+        province < view.tokens.len()
+            && view.gap_before(province) == " ("
+            && view.word(province).len() == 2
+            && view.tokens[province].shape == Shape::Upper
+    });
+    province.or(last)
 }
 
 /// ", Springfield, IL 62704", "\nNew York NY 10001-1234", ", London SW1A 1AA", ", Sydney NSW 2000".
@@ -548,7 +641,12 @@ fn town_and_code(view: &View, last: usize) -> Option<usize> {
     let mut town = None;
     for index in last + 1..(last + 9).min(view.tokens.len()) {
         let gap = view.gap_before(index);
-        if index > last + 1 && !(one_blank(gap) || matches!(gap, ", " | "\n" | "-" | ". " | "'" | ",\n" | " - ")) {
+        if index > last + 1
+            && !(one_blank(gap)
+                || comma_or_line(gap)
+                || matches!(gap, "." | ". " | "'" | " (" | ") ")
+                || gap.chars().all(is_blank))
+        {
             break;
         }
         let token = view.tokens[index];
@@ -556,7 +654,16 @@ fn town_and_code(view: &View, last: usize) -> Option<usize> {
             return Some(index + 1);
         }
         match token.shape {
-            Shape::Digits if matches!(view.word(index).len(), 4..=6) && town.is_some() && !gap.contains('\n') => {
+            Shape::Digits
+                if view.word(index).len() == 3
+                    && index + 1 < view.tokens.len()
+                    && one_blank(view.gap(index))
+                    && matches!(view.word(index + 1).len(), 2 | 3)
+                    && view.tokens[index + 1].shape == Shape::Digits =>
+            {
+                return town.map(|_| index + 1);
+            }
+            Shape::Digits if matches!(view.word(index).len(), 4..=6) && town.is_some() => {
                 let plus_four = index + 1 < view.tokens.len()
                     && view.gap(index) == "-"
                     && matches!(view.word(index + 1).len(), 3 | 4)

@@ -19,7 +19,8 @@ pub(super) fn confidence(number: &Number) -> Option<f32> {
     if number.plus || number.bracket {
         return None;
     }
-    let said = number.near(lexicon::ID);
+    let other = number.close & lexicon::PHONE != 0 && number.close & lexicon::ID == 0;
+    let said = number.near(lexicon::ID) && !other;
     let checks: &[Check] = match number.digits.len() {
         9 => &[united_states, canada, netherlands, australia],
         10 => &[united_kingdom, sweden],

@@ -3,7 +3,8 @@
 use super::number::is_blank;
 use super::view::{Shape, View};
 use crate::lexicon::{
-    AMBIGUOUS, FIRST, FUNCTION, LAST, MONTH, NAME_CUE, NO_NAME, ORGANISATION, PARTICLE, PERSON_VERB, TITLE, meaning,
+    AMBIGUOUS, COMMON, FIRST, FUNCTION, LAST, MONTH, NAME_CUE, NO_NAME, ORGANISATION, PARTICLE, PERSON_VERB, STATE,
+    STREET_END, TITLE, meaning,
 };
 use crate::{Finding, FindingKind};
 
@@ -19,14 +20,114 @@ const SURNAME_ENDINGS: &[&str] = &[
     "quist", "man",
 ];
 
+/// Words that begin the names of places.
+const PLACE_BEGINNINGS: &[&str] = &[
+    "north", "south", "east", "west", "new", "port", "lake", "saint", "sainte", "st", "mount", "mt", "fort", "san",
+    "santa", "los", "las", "bad", "sankt", "sint", "upper", "lower", "great", "little", "old", "puerto", "villa",
+    "nova", "santo", "sao", "el", "la", "le",
+];
+/// Behind these, or behind a word for "name", stands a name.
+const NAMING: &[&str] = &[
+    "name",
+    "names",
+    "named",
+    "called",
+    "dear",
+    "hi",
+    "hello",
+    "hey",
+    "llamo",
+    "heisse",
+    "appelle",
+    "chiamo",
+    "namens",
+    "heet",
+    "heter",
+    "nickname",
+    "surname",
+    "nom",
+    "nombre",
+    "nome",
+    "naam",
+    "nazwisko",
+    "imie",
+    "nazywam",
+    "liebe",
+    "lieber",
+    "cher",
+    "chere",
+    "querida",
+    "querido",
+    "cara",
+    "caro",
+    "hola",
+    "ciao",
+    "hallo",
+    "bonjour",
+    "hej",
+    "attn",
+    "nimi",
+    "namn",
+    "regards",
+    "sincerely",
+    "cheers",
+    "patient",
+    "holder",
+    "cardholder",
+    "beneficiary",
+    "applicant",
+    "employee",
+    "tenant",
+    "attendee",
+    "attendees",
+    "passenger",
+    "nimeni",
+    "prenom",
+    "cognome",
+    "apellido",
+    "estimado",
+    "estimada",
+    "geehrte",
+    "geehrter",
+    "beste",
+    "geachte",
+    "gruss",
+    "grusse",
+    "client",
+    "recipient",
+    "sender",
+    "greetings",
+    "yours",
+    "cordialement",
+    "saludos",
+    "saluti",
+    "groeten",
+    "user",
+    "signed",
+    "author",
+];
+/// "My name **is** …" in several languages.
+const COPULAS: &[&str] = &[
+    "is", "s", "am", "m", "im", "as", "ist", "est", "bin", "es", "jest", "är", "on", "soy", "sono", "suis", "ben",
+    "under",
+];
+/// "**I** am …", "**this** is …".
+const SPEAKERS: &[&str] = &[
+    "i", "this", "ich", "here", "it", "hier", "ik", "je", "yo", "c", "jag", "under", "io", "im", "maybe",
+];
+
 /// What supports a name from outside.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 enum Cue {
     None,
     /// "friend", "with", "by".
     Weak,
-    /// A title, a greeting, "my name is".
+    /// "this is", "ask", "call me".
+    Speech,
+    /// A greeting, "my name is".
     Strong,
+    /// "Mrs".
+    Title,
 }
 
 /// Reads a name that begins with token `first`, and says with which token to go on.
@@ -37,6 +138,13 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
         return first + 1;
     }
     if is_no_name(view, first) {
+        // "Mr Darling"
+        if token.meaning & COMMON != 0
+            && token.meaning & (FUNCTION | TITLE | ORGANISATION) == 0
+            && cue(view, first) == Cue::Title
+        {
+            super::push(found, FindingKind::PersonName, view.start(first)..view.end(first), 0.7);
+        }
         return first + 1;
     }
     let last = run_end(view, first);
@@ -46,12 +154,19 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
 
 /// A word that no name holds. A given name that is a place too ("Florence") is still one.
 fn is_no_name(view: &View, index: usize) -> bool {
-    let token = view.tokens[index];
-    let never = FUNCTION | TITLE | ORGANISATION;
-    let place = token.meaning & (NO_NAME | MONTH) != 0 && token.meaning & (FIRST | LAST) == 0;
+    let meaning = view.tokens[index].meaning;
+    let listed = meaning & (FIRST | LAST) != 0;
+    let given = meaning & FIRST != 0 && meaning & AMBIGUOUS == 0;
     let initial = view.word(index).chars().count() == 1;
-    let given = token.meaning & FIRST != 0 && token.meaning & AMBIGUOUS == 0;
-    token.meaning & never != 0 && !initial && !given || place
+    let before_surname = meaning & FIRST != 0
+        && is_last_behind(view, index)
+        && (!starts_sentence(view, index) || cue(view, index) >= Cue::Speech);
+    let never = meaning & (FUNCTION | TITLE | ORGANISATION) != 0 && !initial && !given && !before_surname;
+    never || meaning & (NO_NAME | MONTH | COMMON) != 0 && !listed && !initial
+}
+
+fn is_last_behind(view: &View, index: usize) -> bool {
+    index + 1 < view.tokens.len() && view.gap(index) == " " && is_capital(view, index + 1) && is_last(view, index + 1)
 }
 
 fn is_capital(view: &View, index: usize) -> bool {
@@ -65,24 +180,18 @@ fn run_end(view: &View, first: usize) -> usize {
     while index < view.tokens.len() && index - first < NAME_WORDS_MAX {
         let gap = view.gap_before(index);
         let initial = view.word(index - 1).chars().count() == 1;
-        let joined = matches!(gap, "-" | "'" | "’")
-            || gap.chars().count() == 1 && gap.chars().all(is_blank)
-            || initial && matches!(gap, ". " | ".");
-        if !joined {
+        let blank = gap.chars().count() == 1 && gap.chars().all(is_blank);
+        if !blank && !matches!(gap, "-" | "'" | "’") && !(initial && matches!(gap, ". " | ".")) {
             break;
         }
-        if view.tokens[index].shape == Shape::Lower && view.is(index, PARTICLE) && gap.chars().all(is_blank) {
+        if view.tokens[index].shape == Shape::Lower && view.is(index, PARTICLE) && blank {
             index += 1;
             continue;
         }
         // "Anna's" ends before the s; a capital behind an apostrophe ("O'Brien") goes on.
-        if !is_capital(view, index)
-            || is_no_name(view, index)
-            || view.tokens[index].shape != view.tokens[first].shape
-                && view.tokens[first].shape == Shape::Upper
-                && view.word(first).chars().count() > 3
-                && !view.is(index, FIRST | LAST)
-        {
+        let shouted = view.tokens[first].shape == Shape::Upper && view.word(first).chars().count() > 3;
+        let other = shouted && view.tokens[index].shape != Shape::Upper && !view.is(index, FIRST | LAST);
+        if !is_capital(view, index) || is_no_name(view, index) || other {
             break;
         }
         last = index;
@@ -100,152 +209,79 @@ fn starts_sentence(view: &View, index: usize) -> bool {
 
 /// Whether a family name, by the list or by its ending.
 fn is_last(view: &View, index: usize) -> bool {
-    let token = view.tokens[index];
-    token.meaning & LAST != 0 && token.meaning & AMBIGUOUS == 0
-        || token.meaning == 0 && has_surname_ending(view.word(index))
+    let meaning = view.tokens[index].meaning;
+    meaning & LAST != 0 && meaning & (AMBIGUOUS | COMMON) == 0 || meaning == 0 && has_surname_ending(view.word(index))
+}
+
+/// No word that is known for anything but as a name.
+fn is_unknown(view: &View, index: usize) -> bool {
+    let meaning = view.tokens[index].meaning;
+    meaning & !(FIRST | LAST | PARTICLE | STATE) == 0 && view.tokens[index].shape == Shape::Capitalised
 }
 
 fn has_surname_ending(word: &str) -> bool {
     if word.len() < 5 {
         return false;
     }
-    let folded: String = word.chars().flat_map(crate::letters::folded).collect();
+    let folded = fold(word);
     SURNAME_ENDINGS
         .iter()
         .any(|ending| folded.len() >= ending.len() + 3 && folded.ends_with(ending))
 }
 
+fn fold(word: &str) -> String {
+    word.chars().flat_map(crate::letters::folded).collect()
+}
+
 fn cue(view: &View, first: usize) -> Cue {
+    if view.text[..view.start(first)].ends_with('@') {
+        return Cue::Strong;
+    }
     let Some(before) = first.checked_sub(1) else {
         return Cue::None;
     };
     let gap = view.gap(before);
-    let near = gap.chars().count() <= 3 && !gap.contains(['!', '?', ';', ')']);
+    let near = gap.len() <= 8
+        && gap.chars().filter(|character| !is_blank(*character)).count() <= 2
+        && !gap.contains(['!', '?', ';', ')']);
     if !near {
         return Cue::None;
     }
-    let word = view.word(before).to_ascii_lowercase();
+    let word = fold(view.word(before));
+    let word = word.as_str();
     if view.is(before, TITLE)
         && matches!(gap, " " | ". " | "." | "\u{a0}")
-        && (is_capital(view, before) || word.len() > 3)
+        && (is_capital(view, before) || word.len() > 2)
     {
-        return Cue::Strong;
+        return Cue::Title;
     }
-    if matches!(
-        word.as_str(),
-        "is" | "s"
-            | "am"
-            | "m"
-            | "as"
-            | "ist"
-            | "est"
-            | "bin"
-            | "es"
-            | "jest"
-            | "är"
-            | "on"
-            | "soy"
-            | "sono"
-            | "suis"
-            | "ben"
-    ) && before > 0
-    {
-        let named = view.meanings_before(before, 3) & NAME_CUE != 0
-            && [
-                "name", "names", "nombre", "nom", "nome", "naam", "nickname", "surname", "imie", "nazwisko", "namn",
-                "nimi", "nimeni",
-            ]
-            .iter()
-            .any(|cue| (before.saturating_sub(3)..before).any(|index| fold(view.word(index)) == *cue));
-        if named {
+    if COPULAS.contains(&word) && before > 0 {
+        let naming = |index: usize| view.is(index, NAME_CUE) && NAMING.contains(&fold(view.word(index)).as_str());
+        if (before.saturating_sub(3)..before).any(naming) {
             return Cue::Strong;
         }
-        let speaks = matches!(
+        let speaks = SPEAKERS.contains(&fold(view.word(before - 1)).as_str()) || word == "im";
+        return if speaks { Cue::Speech } else { Cue::None };
+    }
+    if matches!(word, "me" | "him" | "her") && before > 0 && gap == " " {
+        let calls = matches!(
             fold(view.word(before - 1)).as_str(),
-            "i" | "this" | "ich" | "here" | "it" | "hier" | "ik" | "je" | "yo" | "c" | "that" | "jag" | "under" | "io"
+            "call" | "calls" | "called" | "name" | "named" | "calling"
         );
-        return if speaks { Cue::Weak } else { Cue::None };
+        return if calls { Cue::Speech } else { Cue::None };
     }
     if view.is(before, NAME_CUE) {
-        let strong = [
-            "name",
-            "names",
-            "named",
-            "called",
-            "dear",
-            "hi",
-            "hello",
-            "hey",
-            "llamo",
-            "heisse",
-            "appelle",
-            "chiamo",
-            "namens",
-            "heet",
-            "heter",
-            "nickname",
-            "surname",
-            "nom",
-            "nombre",
-            "nome",
-            "naam",
-            "nazwisko",
-            "imie",
-            "nazywam",
-            "liebe",
-            "lieber",
-            "cher",
-            "chere",
-            "querida",
-            "querido",
-            "cara",
-            "caro",
-            "hola",
-            "ciao",
-            "hallo",
-            "bonjour",
-            "hej",
-            "attn",
-            "imieniu",
-            "regards",
-            "sincerely",
-            "cheers",
-            "patient",
-            "holder",
-            "cardholder",
-            "beneficiary",
-            "applicant",
-            "employee",
-            "tenant",
-            "attendee",
-            "nimeni",
-            "prenom",
-            "cognome",
-            "apellido",
-            "estimado",
-            "estimada",
-            "geehrte",
-            "geehrter",
-            "beste",
-            "geachte",
-            "gruss",
-            "grusse",
-            "client",
-            "recipient",
-            "sender",
-            "greetings",
-            "yours",
-            "cordialement",
-            "saludos",
-            "saluti",
-            "groeten",
-        ];
-        let folded = fold(&word);
-        let strong = strong.contains(&folded.as_str()) && (gap != ", " || folded != "name");
-        return if strong { Cue::Strong } else { Cue::Weak };
+        return match word {
+            "ask" | "asked" | "tell" | "told" | "by" | "meet" | "met" if gap == " " || gap.starts_with(':') => {
+                Cue::Speech
+            }
+            "best" | "with" | "thanks" | "thank" | "kind" => Cue::Weak,
+            _ if NAMING.contains(&word) => Cue::Strong,
+            _ => Cue::Weak,
+        };
     }
-    let weak = matches!(
-        word.as_str(),
+    let joins = matches!(
+        word,
         "from"
             | "to"
             | "and"
@@ -260,90 +296,58 @@ fn cue(view: &View, first: usize) -> Cue {
             | "met"
             | "och"
             | "cc"
-            | "ask"
             | "call"
-            | "tell"
             | "than"
+            | "und"
+            | "et"
     );
-    if weak && !gap.contains('.') {
+    if NAMING.contains(&word) && gap.contains(':') {
+        return Cue::Strong;
+    }
+    if joins && !gap.contains('.') {
         Cue::Weak
     } else {
         Cue::None
     }
 }
 
-fn fold(word: &str) -> String {
-    word.chars().flat_map(crate::letters::folded).collect()
-}
-
 /// How sure it is that the run is a name.
 fn judge(view: &View, first: usize, last: usize, found: &mut Vec<Finding>) {
     let cue = cue(view, first);
-    let sentence = starts_sentence(view, first);
     let words: Vec<usize> = (first..=last)
         .filter(|&index| view.tokens[index].shape != Shape::Lower)
         .collect();
-    let verb = last + 1 < view.tokens.len()
-        && view.gap(last) == " "
-        && view.is(last + 1, PERSON_VERB)
-        && view.tokens[last + 1].shape == Shape::Lower
-        || view.text[view.end(last)..].starts_with("'s ")
-        || view.text[view.end(last)..].starts_with("’s ");
-    let organisation = last + 1 < view.tokens.len()
-        && matches!(view.gap(last), " " | ", " | " & ")
-        && is_capital(view, last + 1)
-        && view.is(last + 1, ORGANISATION);
+    let behind = &view.text[view.end(last)..];
+    let verb = behind.starts_with("'s ")
+        || behind.starts_with("’s ")
+        || last + 1 < view.tokens.len()
+            && view.gap(last) == " "
+            && view.is(last + 1, PERSON_VERB)
+            && view.tokens[last + 1].shape == Shape::Lower;
     let given = |index: usize| view.is(index, FIRST) && !view.is(index, AMBIGUOUS);
-    let maybe_given = |index: usize| view.is(index, FIRST);
-    let maybe_last = |index: usize| view.is(index, LAST) || is_last(view, index);
     let start = words.iter().copied().find(|&index| given(index));
     let (from, confidence) = match (words.len(), start) {
-        (1, _) => (first, single(view, first, cue, verb, sentence)),
-        // The given name first, or in the middle of a sentence an unknown one before it.
-        (_, Some(start)) => {
-            let from = if start == first
-                || !sentence && start <= first + 2
-                || maybe_last(first)
-                || maybe_given(first)
-                || cue == Cue::Strong
-            {
-                first
-            } else {
-                start
-            };
-            let second = words.iter().copied().find(|&index| index > start);
-            let base = match second {
-                Some(second) if maybe_last(second) || given(second) || view.word(second).chars().count() == 1 => 0.92,
-                Some(second) if view.is(second, NO_NAME | MONTH) => 0.5,
-                Some(_) => 0.75,
-                None if from < start => 0.7,
-                None => single(view, start, Cue::None, verb, false),
-            };
-            (from, base)
-        }
-        (_, None) => {
-            let known = words.iter().any(|&index| is_last(view, index));
-            let pair = maybe_given(first) && words[1..].iter().any(|&index| maybe_last(index));
-            let confidence = match cue {
-                Cue::Strong => 0.85,
-                _ if pair && known => 0.7,
-                Cue::Weak if known => 0.65,
-                _ if verb && (known || pair) => 0.6,
-                Cue::Weak if pair || verb => 0.55,
-                _ if known && !sentence && words.iter().all(|&index| view.tokens[index].meaning & NO_NAME == 0) => 0.52,
-                Cue::Weak => 0.45,
-                _ if known => 0.45,
-                _ => 0.3,
-            };
-            (first, confidence)
-        }
+        (1, _) => (first, single(view, first, cue, verb)),
+        (_, Some(start)) => with_given(view, &words, start, cue, verb),
+        (_, None) => (first, without_given(view, &words, cue, verb)),
     };
-    let confidence = if cue == Cue::Strong {
+    let organisation = last + 1 < view.tokens.len()
+        && matches!(view.gap(last), " " | ", " | " & " | "-")
+        && is_capital(view, last + 1)
+        && view.is(last + 1, ORGANISATION | STREET_END)
+        && !view.is(last + 1, FIRST);
+    let place = PLACE_BEGINNINGS.contains(&fold(view.word(from)).as_str())
+        || words.len() > 1 && view.is(last, STREET_END) && !view.is(last, LAST);
+    let supported = if cue >= Cue::Strong && confidence > 0.4 {
         confidence.max(0.8)
     } else {
         confidence
     };
-    let confidence = if organisation { confidence - 0.45 } else { confidence };
+    let confidence = if organisation || place && cue < Cue::Strong {
+        supported - 0.45
+    } else {
+        supported
+    };
     if confidence > 0.0 && view.word(from).chars().any(char::is_alphabetic) {
         super::push(
             found,
@@ -354,43 +358,81 @@ fn judge(view: &View, first: usize, last: usize, found: &mut Vec<Finding>) {
     }
 }
 
+/// Several words, one of which is a given name for sure: where the name begins, and how sure it is.
+fn with_given(view: &View, words: &[usize], start: usize, cue: Cue, verb: bool) -> (usize, f32) {
+    let first = words[0];
+    // The given name first, or an unknown one before it.
+    let joined =
+        is_unknown(view, first) || view.is(first, FIRST | LAST) && !starts_sentence(view, first) || cue >= Cue::Strong;
+    let from = if joined { first } else { start };
+    let confidence = match words.iter().copied().find(|&index| index > start) {
+        Some(second)
+            if view.is(second, LAST | FIRST) || is_unknown(view, second) || view.word(second).chars().count() == 1 =>
+        {
+            0.92
+        }
+        Some(second) if view.is(second, NO_NAME | MONTH) => 0.5,
+        Some(_) => 0.75,
+        None if from < start => 0.7,
+        None => single(view, start, Cue::None, verb),
+    };
+    (from, confidence)
+}
+
+/// Several words, none of which is a given name for sure.
+fn without_given(view: &View, words: &[usize], cue: Cue, verb: bool) -> f32 {
+    let first = words[0];
+    let maybe_given = view.is(first, FIRST);
+    let initial = |index: usize| view.word(index).chars().count() == 1;
+    let unknown = words
+        .iter()
+        .filter(|&&index| is_unknown(view, index) || is_last(view, index))
+        .count();
+    let initials = words.iter().filter(|&&index| initial(index)).count();
+    let known_last = words[1..].iter().any(|&index| is_last(view, index));
+    let maybe_last = words[1..].iter().any(|&index| view.is(index, LAST));
+    match cue {
+        _ if unknown == 0 && !maybe_given && cue < Cue::Title => 0.2,
+        Cue::Strong | Cue::Title => 0.85,
+        _ if maybe_given && known_last => 0.75,
+        _ if unknown + initials == words.len() && unknown > 0 => 0.62,
+        _ if maybe_given && unknown > 0 => 0.6,
+        _ if is_unknown(view, first) && maybe_last => 0.6,
+        Cue::Speech | Cue::Weak if maybe_given && maybe_last => 0.6,
+        _ if maybe_given && maybe_last && (verb || !starts_sentence(view, first)) => 0.55,
+        Cue::Speech => 0.5,
+        _ => 0.3,
+    }
+}
+
 /// One word by itself.
-fn single(view: &View, index: usize, cue: Cue, verb: bool, sentence: bool) -> f32 {
+fn single(view: &View, index: usize, cue: Cue, verb: bool) -> f32 {
     let token = view.tokens[index];
     let letters = view.word(index).chars().count();
-    if letters < 2 || token.shape == Shape::Upper && (cue != Cue::Strong || letters < 3) {
+    if letters < 2 || token.shape == Shape::Upper && (cue < Cue::Strong || letters < 3) {
         return 0.0;
     }
     let ambiguous = token.meaning & AMBIGUOUS != 0;
     let place = token.meaning & (NO_NAME | MONTH) != 0;
+    let unknown = is_unknown(view, index) || is_last(view, index);
+    // "is" and "has" stand behind everything; people alone say and write.
+    let says = verb
+        && view
+            .tokens
+            .get(index + 1)
+            .is_some_and(|next| next.meaning & FUNCTION == 0 && next.meaning & PERSON_VERB != 0);
     match (token.meaning & FIRST != 0, cue) {
-        _ if place && cue != Cue::Strong => 0.2,
-        (true, Cue::Strong) => 0.9,
-        (true, _) if !ambiguous => {
-            if sentence && !verb {
-                0.6
-            } else {
-                0.7
-            }
-        }
+        _ if place && cue < Cue::Strong => 0.2,
+        (true, Cue::Strong | Cue::Title) => 0.9,
+        (true, _) if !ambiguous => 0.7,
+        (true, Cue::Speech) => 0.6,
         (true, Cue::Weak) => 0.45,
-        (true, Cue::None) => {
-            if verb && !sentence {
-                0.5
-            } else {
-                0.2
-            }
-        }
-        (false, Cue::Strong) => {
-            if token.meaning & LAST != 0 {
-                0.85
-            } else {
-                0.7
-            }
-        }
-        (false, Cue::Weak) if is_last(view, index) && verb => 0.5,
-        (false, _) if is_last(view, index) && verb && token.meaning & LAST != 0 => 0.5,
-        (false, _) => 0.2,
+        (true, Cue::None) if says => 0.55,
+        (_, Cue::Title) => 0.85,
+        (_, Cue::Strong) if unknown || token.meaning & LAST != 0 => 0.75,
+        (_, Cue::Speech) if unknown => 0.6,
+        _ if unknown && says => 0.55,
+        _ => 0.2,
     }
 }
 
@@ -404,7 +446,7 @@ fn small_letters(view: &View, first: usize, found: &mut Vec<Finding>) {
         && view.gap(first) == " "
         && view.is(first + 1, LAST)
         && !view.is(first + 1, FUNCTION | AMBIGUOUS);
-    if cue(view, first) == Cue::Strong || next_is_last {
+    if cue(view, first) >= Cue::Strong || next_is_last {
         let last = first + usize::from(next_is_last);
         super::push(
             found,

@@ -62,7 +62,7 @@ fn north_american(number: &Number, said: bool) -> Option<f32> {
 /// Most other countries: a national number written with its leading 0.
 fn with_trunk_prefix(number: &Number, said: bool) -> Option<f32> {
     let digits = &number.digits;
-    if digits[0] != 0 || digits[1] == 0 || !(9..=12).contains(&digits.len()) || last_group(number) < 2 {
+    if digits[0] != 0 || digits[1] == 0 || !(9..=13).contains(&digits.len()) || last_group(number) < 2 {
         return None;
     }
     match number.groups.len() {
