@@ -75,7 +75,7 @@ const WORDS: &[(Meaning, &str)] = &[
     (
         NAME_CUE,
         "dear hi hello hey named name names called signed regards sincerely cheers yours nickname surname maiden beneficiary cardholder holder \
-         guardian partner husband wife son daughter brother sister mother father mom mum dad cousin friend colleague coworker boss manager \
+         guardian partner husband wife son daughter brother sister mother father mom mum dad kid child girlfriend boyfriend roommate grandmother grandfather grandma grandpa nephew niece cousin friend colleague coworker boss manager \
          neighbour neighbor patient client customer employee tenant applicant attendee recipient sender contact contacted ask asked tell told \
          meet met meeting with heisse heiss namens nombre llamo apellido nom prenom appelle nome chiamo cognome naam heet nazwisko nazywam \
          imie namn heter nimi nimeni liebe lieber hallo sehr geehrte geehrter bonjour cher chere salut hola querido querida estimado estimada \
@@ -170,7 +170,7 @@ const WORDS: &[(Meaning, &str)] = &[
          more most less few many much only just also again once still already never always often sometimes today tomorrow yesterday now later soon \
          thanks thank sorry okay ok dear hi hello hey regards best kind sincerely cheers re fwd subject note ps attn from to cc bcc date sent \
          name first last middle email phone address street city state zip country number order account customer user admin id gender title company \
-         der die das ein eine einer und oder aber ich du er sie es wir ihr mein meine dein sein ist sind war hat haben bitte danke mit von fur auf im am \
+         der die das ihr ihre ihrem ihren ihrer ihnen ein eine einer und oder aber ich du er sie es wir ihr mein meine dein sein ist sind war hat haben bitte danke mit von fur auf im am \
          le la les un une des et ou mais je tu il elle nous vous ils mon ma mes est sont avec pour dans sur merci el los las una unos y o pero yo tu \
          ella nosotros mi es son con para por en gracias lo gli uno io lui lei noi sono con per di da grazie het een en of maar ik jij hij zij wij mijn \
          not new old good great happy call send ask tell meet see get got give go going come coming take make need want check update change \

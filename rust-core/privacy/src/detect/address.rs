@@ -524,8 +524,7 @@ fn tail(view: &View, mut last: usize) -> usize {
 
 /// A comma, or a line's end with what stands before a quoted line.
 fn comma_or_line(gap: &str) -> bool {
-    let signs =
-        |character: char| is_blank(character) || matches!(character, ',' | '\n' | '\r' | '.' | '-' | '–' | '(' | '#');
+    let signs = |character: char| is_blank(character) || matches!(character, ',' | '\n' | '\r' | '.' | '-' | '–' | '#');
     let lined = gap.contains('\n');
     gap.len() <= 16
         && gap

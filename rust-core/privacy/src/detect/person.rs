@@ -106,6 +106,45 @@ const NAMING: &[&str] = &[
     "signed",
     "author",
 ];
+/// "My **friend** …".
+const RELATIONS: &[&str] = &[
+    "kid",
+    "child",
+    "son",
+    "daughter",
+    "husband",
+    "wife",
+    "brother",
+    "sister",
+    "mother",
+    "father",
+    "mom",
+    "mum",
+    "dad",
+    "cousin",
+    "friend",
+    "colleague",
+    "coworker",
+    "boss",
+    "manager",
+    "girlfriend",
+    "boyfriend",
+    "roommate",
+    "neighbour",
+    "neighbor",
+    "partner",
+    "grandmother",
+    "grandfather",
+    "grandma",
+    "grandpa",
+    "nephew",
+    "niece",
+];
+/// Things have these before them, people do not.
+const ARTICLES: &[&str] = &[
+    "the", "a", "an", "der", "die", "das", "ein", "eine", "le", "la", "les", "un", "une", "el", "los", "las", "il",
+    "lo", "het", "een", "den", "det", "ett", "en",
+];
 /// "My name **is** …" in several languages.
 const COPULAS: &[&str] = &[
     "is", "s", "am", "m", "im", "as", "ist", "est", "bin", "es", "jest", "är", "on", "soy", "sono", "suis", "ben",
@@ -162,7 +201,8 @@ fn is_no_name(view: &View, index: usize) -> bool {
         && is_last_behind(view, index)
         && (!starts_sentence(view, index) || cue(view, index) >= Cue::Speech);
     let never = meaning & (FUNCTION | TITLE | ORGANISATION) != 0 && !initial && !given && !before_surname;
-    never || meaning & (NO_NAME | MONTH | COMMON) != 0 && !listed && !initial
+    // A word that means anything else is a name only where a list says so.
+    never || meaning & !(PARTICLE | STATE | PERSON_VERB) != 0 && !listed && !initial
 }
 
 fn is_last_behind(view: &View, index: usize) -> bool {
@@ -276,6 +316,7 @@ fn cue(view: &View, first: usize) -> Cue {
                 Cue::Speech
             }
             "best" | "with" | "thanks" | "thank" | "kind" => Cue::Weak,
+            _ if RELATIONS.contains(&word) && gap == " " => Cue::Speech,
             _ if NAMING.contains(&word) => Cue::Strong,
             _ => Cue::Weak,
         };
@@ -338,6 +379,16 @@ fn judge(view: &View, first: usize, last: usize, found: &mut Vec<Finding>) {
         && !view.is(last + 1, FIRST);
     let place = PLACE_BEGINNINGS.contains(&fold(view.word(from)).as_str())
         || words.len() > 1 && view.is(last, STREET_END) && !view.is(last, LAST);
+    // "the Moon", "the Princess Royal"; "the Maria Smith who …" is a person all the same.
+    let article = cue < Cue::Speech
+        && first > 0
+        && view.gap_before(first) == " "
+        && ARTICLES.contains(&fold(view.word(first - 1)).as_str());
+    let confidence = if article && (words.len() == 1 || start.is_none()) {
+        confidence - 0.3
+    } else {
+        confidence
+    };
     let supported = if cue >= Cue::Strong && confidence > 0.4 {
         confidence.max(0.8)
     } else {
@@ -400,9 +451,17 @@ fn without_given(view: &View, words: &[usize], cue: Cue, verb: bool) -> f32 {
         _ if is_unknown(view, first) && maybe_last => 0.6,
         Cue::Speech | Cue::Weak if maybe_given && maybe_last => 0.6,
         _ if maybe_given && maybe_last && (verb || !starts_sentence(view, first)) => 0.55,
+        _ if maybe_given && maybe_last && is_alone(view, words) => 0.55,
         Cue::Speech => 0.5,
         _ => 0.3,
     }
+}
+
+/// Nothing else is on the line or in the sentence.
+fn is_alone(view: &View, words: &[usize]) -> bool {
+    let (first, last) = (words[0], words[words.len() - 1]);
+    let behind = view.text[view.end(last)..].chars().next();
+    starts_sentence(view, first) && behind.is_none_or(|character| matches!(character, '\n' | '\r' | '.'))
 }
 
 /// One word by itself.
