@@ -58,6 +58,9 @@ pub(crate) const ORGANISATION: Meaning = 1 << 22;
 /// An ordinary English word.
 pub(crate) const COMMON: Meaning = 1 << 23;
 
+/// "My number", which may be a telephone's.
+pub(crate) const NUMBER: Meaning = 1 << 24;
+
 /// Longer words have no meaning here.
 const WORD_BYTES_MAX: usize = 24;
 
@@ -100,16 +103,20 @@ const WORDS: &[(Meaning, &str)] = &[
     ),
     (
         PHONE,
-        "phone tel telephone mobile cell cellphone call called calling fax whatsapp sms text landline dial ring reach contact number telefon telefonnummer \
-         handy mobil handynummer rufnummer telefone portable telefono movil celular cellulare telefoon telefoonnummer mobiel numero numer nummer \
+        "office desk phone tel telephone mobile cell cellphone call called calling fax whatsapp sms text landline dial reach telefon telefonnummer \
+         handy mobil handynummer rufnummer telefone portable telefono movil celular cellulare telefoon telefoonnummer mobiel \
          komorka sms messages puhelin puhelinnumero telefonnumret telemovel hotline voicemail anrufen rappeler appeler appelez llamar llamame llama chiamare \
-         chiamami bellen zadzwon ring ringa soita ligar ligue",
+         chiamami bellen zadzwon ringa soita ligar ligue",
     ),
     (
         ID,
         "ssn social security itin nhs nino insurance tax taxpayer tin steuer steuerid identifikationsnummer idnr steuernummer nir insee secu securite \
          sociale dni nie nif codice fiscale pesel bsn burgerservicenummer sofinummer cpf aadhaar aadhar uidai personnummer hetu henkilotunnus \
          tfn nric fin sin national identity rijksregister rijksregisternummer niss fodselsnummer ahv avs id identification passport ni",
+    ),
+    (
+        NUMBER,
+        "number numbers numero numer nummer num nr contact reach reachable ring",
     ),
     (
         CARD,
@@ -147,7 +154,7 @@ const WORDS: &[(Meaning, &str)] = &[
     ),
     (
         OTHER_NUMBER,
-        "order invoice version ticket tracking reference ref isbn issn sku serial part item case build commit port page chapter section line error code \
+        "account accounts konto compte cuenta conto member membership policy customer license licence order invoice version ticket tracking reference ref isbn issn sku serial part item case build commit port page chapter section line error code \
          model revision bestellung rechnung commande facture pedido factura ordine fattura zamowienie bestelling release firmware v build revision row",
     ),
     (
@@ -178,7 +185,13 @@ const WORDS: &[(Meaning, &str)] = &[
     ),
     (
         NO_NAME,
-        "monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag samstag sonntag lundi mardi mercredi jeudi \
+        "kenyan nigerian egyptian israeli iranian iraqi pakistani bangladeshi vietnamese thai filipino indonesian malaysian ukrainian romanian hungarian \
+         bulgarian serbian croatian austrian belgian swiss danish norwegian icelandic peruvian chilean argentinian colombian cuban jamaican african asian \
+         american moroccan tunisian algerian ethiopian somali ghanaian lebanese syrian saudi afghan nepalese czech slovak catalan basque argentina bangladesh \
+         algeria angola bahamas barbados belarus belize bolivia botswana burundi cambodia cameroon congo ecuador eritrea fiji gabon gambia guatemala \
+         guinea guyana haiti honduras kazakhstan kiribati laos liberia libya madagascar malawi maldives mali mauritius moldova montenegro mozambique \
+         myanmar namibia nauru nicaragua niger oman palau paraguay samoa suriname tajikistan tanzania togo tonga tuvalu vanuatu yemen islands futuna \
+         monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag samstag sonntag lundi mardi mercredi jeudi \
          vendredi samedi dimanche lunes martes miercoles jueves viernes sabado domingo internet email web online google microsoft apple amazon \
          facebook github linux windows android iphone python java javascript rust english german french spanish italian polish dutch swedish finnish \
          portuguese chinese japanese korean russian indian american british european european canadian australian mexican brazilian turkish arabic \

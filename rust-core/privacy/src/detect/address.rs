@@ -4,7 +4,9 @@
 
 use super::number::is_blank;
 use super::view::{Shape, View};
-use crate::lexicon::{ADDRESS, FIRST, FUNCTION, LAST, PARTICLE, STATE, STREET_BEGIN, STREET_END, UNIT, meaning};
+use crate::lexicon::{
+    ADDRESS, FIRST, FUNCTION, LAST, PARTICLE, PERSON_VERB, STATE, STREET_BEGIN, STREET_END, UNIT, meaning,
+};
 use crate::{Finding, FindingKind};
 
 /// The most words in a street's name, and in a town's.
@@ -36,6 +38,8 @@ const PLAIN_ENDINGS: &[&str] = &[
     "lane",
     "drive",
     "boulevard",
+    "bulevardi",
+    "puistotie",
     "blvd",
     "court",
     "crescent",
@@ -313,7 +317,10 @@ fn street_word_first(view: &View, first: usize, found: &mut Vec<Finding>) {
     }
     let said = view.meanings_before(first, 6) & ADDRESS != 0;
     let tailed = tail(view, last) != last;
-    if !WEAK_BEGINNINGS.contains(&word.as_str()) && (said || tailed) && !view.is(first, STREET_END) {
+    if !WEAK_BEGINNINGS.contains(&word.as_str())
+        && (said || tailed)
+        && (!view.is(first, STREET_END) || code_and_town(view, last).is_some())
+    {
         report(view, first, last, 0.65, found);
     }
 }
@@ -346,7 +353,13 @@ fn suffixed(view: &View, index: usize, found: &mut Vec<Finding>) {
     let mut first = index;
     while first > 0
         && index - first < STREET_WORDS_MAX
-        && (view.gap_before(first) == "-" || alone && first == index && adjective)
+        && (view.gap_before(first) == "-"
+            || alone
+                && index - first < 2
+                && one_blank(view.gap_before(first))
+                && adjective
+                && view.tokens[first - 1].shape == Shape::Capitalised
+                && view.tokens[first - 1].meaning & FUNCTION == 0)
     {
         first -= 1;
     }
@@ -579,10 +592,11 @@ fn code_and_town(view: &View, last: usize) -> Option<usize> {
         () => return None,
     };
     let code_end = town - 1;
-    // Behind a line's end or a comma a code may stand without a town; otherwise the town is what makes it one.
+    // Behind a line's end or a comma a code may stand without a town, when the line ends with it.
+    let ends = view.gap(code_end).contains('\n') || code_end + 1 == view.tokens.len();
     match town_words(view, code_end) {
         Some(end) => Some(end),
-        None if view.gap(last).contains([',', '\n']) && view.word(code_end).len() >= 2 => Some(code_end),
+        None if ends && view.gap(last).contains([',', '\n']) => Some(code_end),
         None => None,
     }
 }
@@ -611,6 +625,9 @@ fn town_words(view: &View, before: usize) -> Option<usize> {
         };
         let token = view.tokens[index];
         let small = token.shape == Shape::Lower && token.meaning & PARTICLE != 0
+            || token.shape == Shape::Lower
+                && view.word(index).chars().count() <= 4
+                && token.meaning & (FUNCTION | PERSON_VERB) == 0
             || matches!(view.word(index), "am" | "an" | "sur" | "les" | "aan" | "upon");
         let named = matches!(token.shape, Shape::Capitalised | Shape::Upper)
             && (token.meaning & FUNCTION == 0 || last.is_none());
@@ -668,6 +685,15 @@ fn town_and_code(view: &View, last: usize) -> Option<usize> {
                     && matches!(view.word(index + 1).len(), 3 | 4)
                     && view.tokens[index + 1].shape == Shape::Digits;
                 return Some(index + usize::from(plus_four));
+            }
+            Shape::Mixed if is_dutch_code(view.word(index)) && town.is_some() => return Some(index),
+            Shape::Digits
+                if view.word(index).len() == 2
+                    && index + 1 < view.tokens.len()
+                    && view.gap(index) == "-"
+                    && view.word(index + 1).len() == 3 =>
+            {
+                return town.map(|_| index + 1);
             }
             Shape::Capitalised | Shape::Upper => town = Some(index),
             Shape::Lower if meaning(view.word(index)) & PARTICLE != 0 => {}

@@ -106,6 +106,49 @@ const NAMING: &[&str] = &[
     "signed",
     "author",
 ];
+/// "…", **says** somebody.
+const SAYING: &[&str] = &[
+    "says",
+    "said",
+    "asked",
+    "replied",
+    "wrote",
+    "added",
+    "explained",
+    "starring",
+    "featuring",
+    "sagt",
+    "sagte",
+    "dit",
+    "dijo",
+    "disse",
+];
+/// Somebody **shouted** at somebody.
+const ADDRESSING: &[&str] = &[
+    "shouted",
+    "said",
+    "spoke",
+    "spoken",
+    "speak",
+    "talk",
+    "talked",
+    "talking",
+    "wrote",
+    "replied",
+    "smiled",
+    "laughed",
+    "waved",
+    "married",
+    "engaged",
+    "listened",
+    "apologised",
+    "apologized",
+];
+/// "Somebody, **can** you …".
+const APPEALS: &[&str] = &[
+    "can", "could", "would", "will", "please", "do", "are", "have", "did", "what", "when", "where", "how", "thanks",
+    "thank", "i", "we", "you",
+];
 /// "My **friend** …".
 const RELATIONS: &[&str] = &[
     "kid",
@@ -231,7 +274,13 @@ fn run_end(view: &View, first: usize) -> usize {
         // "Anna's" ends before the s; a capital behind an apostrophe ("O'Brien") goes on.
         let shouted = view.tokens[first].shape == Shape::Upper && view.word(first).chars().count() > 3;
         let other = shouted && view.tokens[index].shape != Shape::Upper && !view.is(index, FIRST | LAST);
-        if !is_capital(view, index) || is_no_name(view, index) || other {
+        // Behind a sure given name an ordinary word with a capital is a family name: "Henri Bonnet".
+        let given = view.is(index - 1, FIRST) && !view.is(index - 1, AMBIGUOUS | NO_NAME | MONTH) && index - 1 == first;
+        let surname = given
+            && blank
+            && view.tokens[index].meaning & !LAST == COMMON
+            && view.tokens[index].shape == Shape::Capitalised;
+        if !is_capital(view, index) || is_no_name(view, index) && !surname || other {
             break;
         }
         last = index;
@@ -256,7 +305,23 @@ fn is_last(view: &View, index: usize) -> bool {
 /// No word that is known for anything but as a name.
 fn is_unknown(view: &View, index: usize) -> bool {
     let meaning = view.tokens[index].meaning;
-    meaning & !(FIRST | LAST | PARTICLE | STATE) == 0 && view.tokens[index].shape == Shape::Capitalised
+    meaning & !(FIRST | LAST | PARTICLE | STATE) == 0
+        && view.tokens[index].shape == Shape::Capitalised
+        && (meaning != 0 || !is_camel_case(view.word(index)))
+}
+
+/// "GitHub", but not "McDonald" or "DeWitt".
+fn is_camel_case(word: &str) -> bool {
+    let inner = word
+        .char_indices()
+        .skip(1)
+        .find(|(_, character)| character.is_uppercase());
+    inner.is_some_and(|(at, _)| {
+        !matches!(
+            &word[..at],
+            "Mc" | "Mac" | "De" | "Di" | "La" | "Le" | "Van" | "Fitz" | "Del" | "O"
+        )
+    })
 }
 
 fn has_surname_ending(word: &str) -> bool {
@@ -302,6 +367,13 @@ fn cue(view: &View, first: usize) -> Cue {
         }
         let speaks = SPEAKERS.contains(&fold(view.word(before - 1)).as_str()) || word == "im";
         return if speaks { Cue::Speech } else { Cue::None };
+    }
+    if SAYING.contains(&word) && gap == " " {
+        return Cue::Speech;
+    }
+    let addressed = matches!(word, "at" | "to" | "with") && before > 0 && gap == " ";
+    if addressed && ADDRESSING.contains(&fold(view.word(before - 1)).as_str()) {
+        return Cue::Speech;
     }
     if matches!(word, "me" | "him" | "her") && before > 0 && gap == " " {
         let calls = matches!(
@@ -384,11 +456,12 @@ fn judge(view: &View, first: usize, last: usize, found: &mut Vec<Finding>) {
         && first > 0
         && view.gap_before(first) == " "
         && ARTICLES.contains(&fold(view.word(first - 1)).as_str());
-    let confidence = if article && (words.len() == 1 || start.is_none()) {
-        confidence - 0.3
-    } else {
-        confidence
-    };
+    let confidence =
+        if article && (words.len() == 1 || start.is_none() && !words.iter().all(|&index| is_unknown(view, index))) {
+            confidence - 0.3
+        } else {
+            confidence
+        };
     let supported = if cue >= Cue::Strong && confidence > 0.4 {
         confidence.max(0.8)
     } else {
@@ -413,8 +486,10 @@ fn judge(view: &View, first: usize, last: usize, found: &mut Vec<Finding>) {
 fn with_given(view: &View, words: &[usize], start: usize, cue: Cue, verb: bool) -> (usize, f32) {
     let first = words[0];
     // The given name first, or an unknown one before it.
-    let joined =
-        is_unknown(view, first) || view.is(first, FIRST | LAST) && !starts_sentence(view, first) || cue >= Cue::Strong;
+    let joined = is_unknown(view, first)
+        || view.is(first, FIRST)
+        || view.is(first, LAST) && !starts_sentence(view, first)
+        || cue >= Cue::Strong;
     let from = if joined { first } else { start };
     let confidence = match words.iter().copied().find(|&index| index > start) {
         Some(second)
@@ -490,9 +565,51 @@ fn single(view: &View, index: usize, cue: Cue, verb: bool) -> f32 {
         (_, Cue::Title) => 0.85,
         (_, Cue::Strong) if unknown || token.meaning & LAST != 0 => 0.75,
         (_, Cue::Speech) if unknown => 0.6,
-        _ if unknown && says => 0.55,
+        _ if unknown && (says || is_appealed_to(view, index) || stands_with_names(view, index)) => 0.55,
+        (true, _) if stands_with_names(view, index) => 0.55,
         _ => 0.2,
     }
+}
+
+/// "Somebody, can you …" at the beginning of a sentence.
+fn is_appealed_to(view: &View, index: usize) -> bool {
+    let behind = index + 1;
+    let appeal = behind < view.tokens.len()
+        && view.gap(index) == ", "
+        && view.tokens[behind].shape != Shape::Upper
+        && APPEALS.contains(&fold(view.word(behind)).as_str());
+    appeal && starts_sentence(view, index)
+}
+
+/// A comma or an "and" away from a given name: "Anna, Oluwaseyi and Ben".
+fn stands_with_names(view: &View, index: usize) -> bool {
+    let given = |index: usize| {
+        is_capital(view, index) && view.is(index, FIRST) && !view.is(index, AMBIGUOUS | NO_NAME | MONTH | COMMON)
+    };
+    let and = |index: usize| {
+        matches!(
+            view.word(index),
+            "and" | "und" | "et" | "y" | "e" | "en" | "och" | "i" | "or"
+        )
+    };
+    let before = match index {
+        0 => false,
+        _ if view.gap_before(index) == ", " => given(index - 1),
+        1 => false,
+        _ => {
+            view.gap_before(index) == " "
+                && and(index - 1)
+                && matches!(view.gap_before(index - 1), " " | ", ")
+                && given(index - 2)
+        }
+    };
+    let count = view.tokens.len();
+    let behind = match view.gap(index) {
+        ", " => index + 1 < count && given(index + 1),
+        " " => index + 2 < count && and(index + 1) && view.gap(index + 1) == " " && given(index + 2),
+        _ => false,
+    };
+    before || behind
 }
 
 /// "my name is john smith", as people write in chats.

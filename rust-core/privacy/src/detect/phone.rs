@@ -9,7 +9,9 @@ pub(super) fn confidence(number: &Number) -> Option<f32> {
     if !(7..=17).contains(&total) {
         return None;
     }
-    let said = number.near(lexicon::PHONE);
+    let a_number =
+        number.before & lexicon::NUMBER != 0 && !number.near(lexicon::ID | lexicon::CARD | lexicon::OTHER_NUMBER);
+    let said = number.near(lexicon::PHONE) || a_number;
     if number.plus {
         return ((8..=15).contains(&total) && digits[0] != 0 && last_group(number) >= 2).then_some(0.95);
     }
@@ -62,7 +64,8 @@ fn north_american(number: &Number, said: bool) -> Option<f32> {
 /// Most other countries: a national number written with its leading 0.
 fn with_trunk_prefix(number: &Number, said: bool) -> Option<f32> {
     let digits = &number.digits;
-    if digits[0] != 0 || digits[1] == 0 || !(9..=13).contains(&digits.len()) || last_group(number) < 2 {
+    let short = digits.len() == 8 && number.groups.len() > 2 && number.separators[0] == '-';
+    if digits[0] != 0 || digits[1] == 0 || !short && !(9..=13).contains(&digits.len()) || last_group(number) < 2 {
         return None;
     }
     match number.groups.len() {
