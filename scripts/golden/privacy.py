@@ -31,7 +31,7 @@ LOCALES = {
     "de": ["de_DE", "de_AT"], "fr": ["fr_FR"], "es": ["es_ES"], "it": ["it_IT"], "pl": ["pl_PL"], "nl": ["nl_NL"], "sv": ["sv_SE"],
     "fi": ["fi_FI"], "pt": ["pt_BR"],
 }
-TEXTS = {"development": 3000, "held-out": 2400}
+TEXTS = {"development": 3000, "held-out": 4000}
 FAKERS = {}
 
 

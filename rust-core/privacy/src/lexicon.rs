@@ -61,6 +61,9 @@ pub(crate) const COMMON: Meaning = 1 << 23;
 /// "My number", which may be a telephone's.
 pub(crate) const NUMBER: Meaning = 1 << 24;
 
+/// A frequent word of German alone.
+pub(crate) const GERMAN: Meaning = 1 << 25;
+
 /// Longer words have no meaning here.
 const WORD_BYTES_MAX: usize = 24;
 
@@ -103,7 +106,7 @@ const WORDS: &[(Meaning, &str)] = &[
     ),
     (
         PHONE,
-        "office desk phone tel telephone mobile cell cellphone call called calling fax whatsapp sms text landline dial reach telefon telefonnummer \
+        "office desk answering unanswered phone tel telephone mobile cell cellphone call called calling fax whatsapp sms text landline dial reach telefon telefonnummer \
          handy mobil handynummer rufnummer telefone portable telefono movil celular cellulare telefoon telefoonnummer mobiel \
          komorka sms messages puhelin puhelinnumero telefonnumret telemovel hotline voicemail anrufen rappeler appeler appelez llamar llamame llama chiamare \
          chiamami bellen zadzwon ringa soita ligar ligue",
@@ -117,6 +120,10 @@ const WORDS: &[(Meaning, &str)] = &[
     (
         NUMBER,
         "number numbers numero numer nummer num nr contact reach reachable ring",
+    ),
+    (
+        GERMAN,
+        "und der das ist nicht ich mit ein eine fur wir zu auf im dem den wird ihre ihr sich auch bei nach wie haben bitte guten am aus uber",
     ),
     (
         CARD,
@@ -216,7 +223,7 @@ const WORDS: &[(Meaning, &str)] = &[
         "inc ltd llc corp corporation company co gmbh ag kg sa sarl spa srl plc bv nv oy ab aps university college school institute hospital bank \
          group holdings partners foundation museum church cathedral airport station hotel restaurant cafe bar theatre theater stadium park library \
          society association committee department ministry council team records studios technologies solutions systems labs industries services \
-         award prize theorem bridge tower street avenue road boulevard river lake mountain island bay valley square plaza palace castle district \
+         llp lp act statute act party journal times review program plan doctrine award prize theorem bridge tower street avenue road boulevard river lake mountain island bay valley square plaza palace castle district \
          county township province festival cup league express airlines motors insurance brothers sons",
     ),
 ];

@@ -46,7 +46,10 @@ pub(crate) fn redact_all(
         .map(|(text, found)| first_spans(text, found))
         .collect();
     for _ in 0..ROUNDS_MAX {
-        add_occurrences(texts, &mut spans, placeholders);
+        let known = Known::new(texts, &spans, placeholders);
+        for (text, spans) in texts.iter().zip(&mut spans) {
+            spans.extend(known.find(text));
+        }
         let mut redaction = Redaction {
             texts: Vec::with_capacity(texts.len()),
             counts: BTreeMap::new(),
@@ -55,7 +58,7 @@ pub(crate) fn redact_all(
         for (text, spans) in texts.iter().zip(&mut spans) {
             join(spans);
             let (redacted, replaced) = replace(text, spans, placeholders)?;
-            let more = remaining(&redacted, &replaced, scanner);
+            let more = remaining(&redacted, &replaced, scanner, &known);
             settled &= more.is_empty();
             spans.extend(more);
             redaction.texts.push(redacted);
@@ -89,32 +92,39 @@ fn first_spans(text: &str, findings: &[Finding]) -> Vec<Span> {
     found.chain(literal).collect()
 }
 
-/// What was found once is taken out wherever it occurs: in other messages, in other case or spacing, names also by their parts.
-fn add_occurrences(texts: &[&str], spans: &mut [Vec<Span>], placeholders: &Placeholders) {
-    let mut values: Vec<(&str, FindingKind)> = placeholders.values().collect();
-    for (text, spans) in texts.iter().zip(&*spans) {
-        let found = spans.iter().filter(|span| !span.literal);
-        values.extend(found.map(|span| (&text[span.range.clone()], span.kind)));
+/// What was found in this draft or earlier in the conversation.
+struct Known {
+    values: Occurrences,
+    parts_of_names: Occurrences,
+}
+
+impl Known {
+    fn new(texts: &[&str], spans: &[Vec<Span>], placeholders: &Placeholders) -> Known {
+        let mut values: Vec<(&str, FindingKind)> = placeholders.values().collect();
+        for (text, spans) in texts.iter().zip(spans) {
+            let found = spans.iter().filter(|span| !span.literal);
+            values.extend(found.map(|span| (&text[span.range.clone()], span.kind)));
+        }
+        values.sort_unstable();
+        values.dedup_by_key(|(value, _)| *value);
+        let names = values.iter().filter(|(_, kind)| *kind == FindingKind::PersonName);
+        let parts = names.flat_map(|(name, kind)| crate::detect::name_parts(name).map(move |part| (part, *kind)));
+        Known {
+            parts_of_names: Occurrences::whole_words(parts),
+            values: Occurrences::anywhere(values.iter().copied()),
+        }
     }
-    values.sort_unstable();
-    values.dedup_by_key(|(value, _)| *value);
-    let parts: Vec<(&str, FindingKind)> = values
-        .iter()
-        .filter(|(_, kind)| *kind == FindingKind::PersonName)
-        .flat_map(|(name, kind)| crate::detect::name_parts(name).map(move |part| (part, *kind)))
-        .collect();
-    let known = Occurrences::anywhere(values.into_iter());
-    let parts = Occurrences::whole_words(parts.into_iter());
-    for (text, spans) in texts.iter().zip(spans) {
-        let of_names = parts
-            .find(text)
-            .into_iter()
-            .filter(|(range, _)| crate::detect::is_name_part(text, range.clone()));
-        spans.extend(known.find(text).into_iter().chain(of_names).map(|(range, kind)| Span {
+
+    /// Where it occurs again: in other case or spacing, names also by their parts.
+    fn find(&self, text: &str) -> Vec<Span> {
+        let parts = self.parts_of_names.find(text).into_iter();
+        let parts = parts.filter(|(range, _)| crate::detect::is_name_part(text, range.clone()));
+        let span = |(range, kind)| Span {
             range,
             kind,
             literal: false,
-        }));
+        };
+        self.values.find(text).into_iter().chain(parts).map(span).collect()
     }
 }
 
@@ -154,17 +164,23 @@ fn replace(text: &str, spans: &[Span], placeholders: &mut Placeholders) -> Resul
     Ok((redacted, replaced))
 }
 
-/// What a second look finds in the redacted text outside our placeholders, as spans of the original.
-fn remaining(redacted: &str, replaced: &[Replaced], scanner: &Scanner) -> Vec<Span> {
+/// What a second look finds in the redacted text outside our placeholders, as spans of the original. A placeholder may have cut a
+/// word in two, and what is left of it may be something that was found elsewhere.
+fn remaining(redacted: &str, replaced: &[Replaced], scanner: &Scanner, known: &Known) -> Vec<Span> {
     let mut spans = Vec::new();
     if replaced.is_empty() {
         return spans;
     }
-    for finding in scanner.find(redacted) {
-        outside(finding.range(), redacted, replaced, |range| {
+    let found = scanner
+        .find(redacted)
+        .into_iter()
+        .map(|finding| (finding.range(), finding.kind));
+    let again = known.find(redacted).into_iter().map(|span| (span.range, span.kind));
+    for (range, kind) in found.chain(again) {
+        outside(range, redacted, replaced, |range| {
             spans.push(Span {
                 range,
-                kind: finding.kind,
+                kind,
                 literal: false,
             });
         });

@@ -8,7 +8,11 @@ use crate::FindingKind;
 use crate::placeholder_form::{self, Form};
 
 /// Puts values back into one answer that comes in pieces. At most some twenty bytes, the length of the longest placeholder, are held
-/// back until the next piece. Placeholders that nothing stands for are left as they are.
+/// back until the next piece. Placeholders that nothing stands for are left as they are. Only for answers to what was redacted: in an
+/// answer to a text that left as it is, what looks like a placeholder is the text's own.
+///
+/// Values come back exactly as they were taken out, wherever the placeholder stands; an answer that is a program or JSON is not
+/// escaped anew.
 pub struct Reidentifier {
     values: Arc<HashMap<(FindingKind, u32), String>>,
     held: String,
@@ -37,6 +41,12 @@ impl Reidentifier {
     pub fn push(&mut self, piece: &str) -> String {
         self.held.push_str(piece);
         self.advance(false)
+    }
+
+    /// How many bytes are held back at the moment.
+    #[must_use]
+    pub fn held_bytes(&self) -> u32 {
+        self.held.len() as u32
     }
 
     /// Gives the rest, when no piece is left.

@@ -1,5 +1,9 @@
 //! From a draft to what may leave: permits, digests, placeholders, and the answer put back together.
 
+#![allow(clippy::unwrap_used)]
+// Here the test is the policy.
+#![allow(clippy::disallowed_methods)]
+
 use whimbrel_privacy::{
     ClearError, Draft, DraftMessage, FindingKind, Permit, Placeholders, PrivacyClass, Release, Scanner, ScannerOptions,
     Speaker,

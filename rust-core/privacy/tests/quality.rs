@@ -1,6 +1,8 @@
 //! How much of the generated texts' personal and secret values is found, kind by kind, and how much that is none. The texts are
 //! made by `scripts/golden/privacy.sh`; those that are checked here were not used to tune the scanner.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -63,7 +63,10 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
     let Some(mut number) = Grown::from(view, first) else {
         return next;
     };
-    let context = (view.meanings_before(first, 7), view.meanings_before(first, 2));
+    let close = view.tokens[first.saturating_sub(2)..first]
+        .iter()
+        .fold(0, |close, token| close | token.meaning);
+    let context = (view.meanings_before(first, 7), close);
     while let Some((whole, last)) = number.as_number(view, first, context) {
         let joined = last + 1 < view.tokens.len()
             && joins_tightly(view.gap(last))

@@ -264,7 +264,7 @@ fn run_end(view: &View, first: usize) -> usize {
         let gap = view.gap_before(index);
         let initial = view.word(index - 1).chars().count() == 1;
         let blank = gap.chars().count() == 1 && gap.chars().all(is_blank);
-        if !blank && !matches!(gap, "-" | "'" | "’") && !(initial && matches!(gap, ". " | ".")) {
+        if !(blank || matches!(gap, "-" | "'" | "’") || initial && matches!(gap, ". " | ".")) {
             break;
         }
         if view.tokens[index].shape == Shape::Lower && view.is(index, PARTICLE) && blank {
@@ -277,6 +277,8 @@ fn run_end(view: &View, first: usize) -> usize {
         // Behind a sure given name an ordinary word with a capital is a family name: "Henri Bonnet".
         let given = view.is(index - 1, FIRST) && !view.is(index - 1, AMBIGUOUS | NO_NAME | MONTH) && index - 1 == first;
         let surname = given
+            && !view.is(first, LAST)
+            && !behind_article(view, first)
             && blank
             && view.tokens[index].meaning & !LAST == COMMON
             && view.tokens[index].shape == Shape::Capitalised;
@@ -287,6 +289,10 @@ fn run_end(view: &View, first: usize) -> usize {
         index += 1;
     }
     last
+}
+
+fn behind_article(view: &View, first: usize) -> bool {
+    first > 0 && view.gap_before(first) == " " && ARTICLES.contains(&fold(view.word(first - 1)).as_str())
 }
 
 fn starts_sentence(view: &View, index: usize) -> bool {
@@ -452,10 +458,7 @@ fn judge(view: &View, first: usize, last: usize, found: &mut Vec<Finding>) {
     let place = PLACE_BEGINNINGS.contains(&fold(view.word(from)).as_str())
         || words.len() > 1 && view.is(last, STREET_END) && !view.is(last, LAST);
     // "the Moon", "the Princess Royal"; "the Maria Smith who …" is a person all the same.
-    let article = cue < Cue::Speech
-        && first > 0
-        && view.gap_before(first) == " "
-        && ARTICLES.contains(&fold(view.word(first - 1)).as_str());
+    let article = cue < Cue::Speech && behind_article(view, first);
     let confidence =
         if article && (words.len() == 1 || start.is_none() && !words.iter().all(|&index| is_unknown(view, index))) {
             confidence - 0.3
@@ -521,6 +524,8 @@ fn without_given(view: &View, words: &[usize], cue: Cue, verb: bool) -> f32 {
         _ if unknown == 0 && !maybe_given && cue < Cue::Title => 0.2,
         Cue::Strong | Cue::Title => 0.85,
         _ if maybe_given && known_last => 0.75,
+        // German writes every noun with a capital.
+        Cue::None if view.is_german && unknown + initials == words.len() && !known_last => 0.4,
         _ if unknown + initials == words.len() && unknown > 0 => 0.62,
         _ if maybe_given && unknown > 0 => 0.6,
         _ if is_unknown(view, first) && maybe_last => 0.6,

@@ -112,7 +112,8 @@ fn body_length(rest: &str) -> usize {
 /// Capitals, small letters and digits mixed as only a generator does.
 fn is_random(word: &str) -> bool {
     let count = |is: fn(&u8) -> bool| word.bytes().filter(is).count();
-    count(u8::is_ascii_digit) >= 3
+    word.is_ascii()
+        && count(u8::is_ascii_digit) >= 3
         && count(u8::is_ascii_uppercase) >= 4
         && count(u8::is_ascii_lowercase) >= 4
         && entropy(word) >= 3.9

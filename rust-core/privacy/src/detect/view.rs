@@ -31,6 +31,8 @@ pub(super) enum Shape {
 pub(super) struct View<'t> {
     pub(super) text: &'t str,
     pub(super) tokens: Vec<Token>,
+    /// At least two words are German for sure.
+    pub(super) is_german: bool,
 }
 
 impl<'t> View<'t> {
@@ -95,7 +97,16 @@ impl<'t> View<'t> {
                 shape,
             });
         }
-        View { text, tokens }
+        let german = tokens
+            .iter()
+            .filter(|token| token.meaning & lexicon::GERMAN != 0)
+            .take(2)
+            .count();
+        View {
+            text,
+            tokens,
+            is_german: german == 2,
+        }
     }
 
     pub(super) fn word(&self, index: usize) -> &'t str {
@@ -132,14 +143,16 @@ impl<'t> View<'t> {
         self.tokens.get(index).is_some_and(|token| token.meaning & meaning != 0)
     }
 
-    /// All meanings of the `count` tokens before `index`, no farther back than an empty line.
+    /// All meanings of the `count` words before `index`, no farther back than an empty line. Numbers between them do not count, but
+    /// at most as many are passed over.
     pub(super) fn meanings_before(&self, index: usize, count: usize) -> Meaning {
-        let mut meanings = 0;
-        for before in (index.saturating_sub(count)..index).rev() {
-            if self.gap(before).contains("\n\n") {
+        let (mut meanings, mut words) = (0, 0);
+        for before in (index.saturating_sub(2 * count)..index).rev() {
+            if words == count || self.gap(before).contains("\n\n") {
                 break;
             }
             meanings |= self.tokens[before].meaning;
+            words += usize::from(self.tokens[before].shape != Shape::Digits);
         }
         meanings
     }
