@@ -10,7 +10,7 @@ use whimbrel_policy::{
     CandidateFacts, DeviceState, DeviceUpdate, Feedback, Format, Learned, LearningMode, LocalModelFacts, Network,
     Policy, PolicySet, RequestFacts, RouteInput, Thermal, UsedToday, route,
 };
-use whimbrel_privacy::{Draft, DraftMessage, Scanner, ScannerOptions, Speaker};
+use whimbrel_privacy::{Draft, DraftMessage, Examined, Scanner, ScannerOptions, Speaker};
 
 const WARM_UP: u32 = 20_000;
 const DECISIONS: u32 = 200_000;
@@ -67,14 +67,7 @@ fn user_policy() -> String {
 fn main() {
     let parse = |text: &str| Policy::parse(text, Format::Toml).unwrap();
     let policies = PolicySet::new(parse(&app_policy()), Some(parse(&user_policy()))).unwrap();
-    let draft = Draft {
-        messages: vec![DraftMessage {
-            speaker: Speaker::User,
-            text: "Write to ann@example.org about the meeting on Monday.".to_owned(),
-        }],
-        ..Draft::default()
-    };
-    let examined = Scanner::new(ScannerOptions::default()).unwrap().examine(draft).unwrap();
+    let examined = examined();
     let update = DeviceUpdate {
         battery_percent: 60.into(),
         thermal: Thermal::Fair.into(),
@@ -93,21 +86,7 @@ fn main() {
         local_models: vec![local("small"), local("large")],
         ..CandidateFacts::default()
     };
-    let mut learned = Learned::new(LearningMode::On);
-    for index in 0..200 {
-        learned.record(
-            &format!("task-{}", index % 50),
-            "on_device:small/q4_1",
-            Feedback::ThumbsUp,
-            NOW_MS,
-        );
-        learned.record(
-            "chat",
-            &format!("remote:endpoint-{}", index % 4),
-            Feedback::ThumbsUp,
-            NOW_MS,
-        );
-    }
+    let learned = learned();
     let request = |index: u32| RequestFacts {
         id: format!("request-{index}"),
         task: "chat".to_owned(),
@@ -136,6 +115,10 @@ fn main() {
             times.push(time);
         }
     }
+    report(times);
+}
+
+fn report(mut times: Vec<Duration>) {
     times.sort();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     println!("{DECISIONS} decisions, 100 rules of the app and 10 of the user, 10 candidates by quality");
@@ -151,6 +134,36 @@ fn main() {
         std::thread::available_parallelism().map_or(0, |count| count.get())
     );
     std::process::exit(i32::from(at(0.99) >= P99_MAX));
+}
+
+fn examined() -> Examined {
+    let draft = Draft {
+        messages: vec![DraftMessage {
+            speaker: Speaker::User,
+            text: "Write to ann@example.org about the meeting on Monday.".to_owned(),
+        }],
+        ..Draft::default()
+    };
+    Scanner::new(ScannerOptions::default()).unwrap().examine(draft).unwrap()
+}
+
+fn learned() -> Learned {
+    let mut learned = Learned::new(LearningMode::On);
+    for index in 0..200 {
+        learned.record(
+            &format!("task-{}", index % 50),
+            "on_device:small/q4_1",
+            Feedback::ThumbsUp,
+            NOW_MS,
+        );
+        learned.record(
+            "chat",
+            &format!("remote:endpoint-{}", index % 4),
+            Feedback::ThumbsUp,
+            NOW_MS,
+        );
+    }
+    learned
 }
 
 /// The processor's name, where the system has it in a file.

@@ -8,7 +8,8 @@ use whimbrel_privacy::{FindingKind, PrivacyClass};
 
 use crate::condition::class_name;
 use crate::device::DeviceView;
-use crate::plan::{Decision, Plan, RuleOutcome, RuleTrace, units};
+use crate::plan::{Decision, Plan, RuleOutcome, RuleTrace};
+use crate::refusal::units;
 use crate::route::{RouteInput, route};
 
 /// What the decision was about.

@@ -6,11 +6,12 @@
 //!   first token counts only while another candidate is left: stopping the last one would gain nothing.
 //! - **When text was shown already**, the next candidate begins anew and [`Command::Restarted`] says so before: what was shown is void. When no
 //!   candidate is left the shown text stays, and the end says that it is partial.
+//! - A candidate that would go beyond what the request may cost or send, together with those that were tried, is passed over.
 //! - Everything ends at the deadline. Where the plan lets the request wait, it ends as [`End::Deferred`] instead of failing, unless text was shown.
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Bounds, Decision, Plan};
+use crate::plan::{Bounds, Budget, Candidate, Decision, Expected, Plan};
 
 /// Candidates that are tried for one request at most.
 pub const ATTEMPTS_MAX: u32 = 8;
@@ -178,7 +179,8 @@ pub struct Attempt {
 /// A plan that is being carried out.
 #[derive(Clone, Debug)]
 pub struct Fallback {
-    names: Vec<String>,
+    candidates: Vec<(String, Expected)>,
+    budget: Budget,
     decision: Decision,
     may_wait: bool,
     bounds: Bounds,
@@ -193,14 +195,10 @@ impl Fallback {
     /// Begins: the commands say what is to be done first.
     #[must_use]
     pub fn start(plan: &Plan, now_ms: u64) -> (Fallback, Vec<Command>) {
-        let attempts_max = ATTEMPTS_MAX as usize;
-        let names = plan
-            .candidates
-            .iter()
-            .take(attempts_max)
-            .map(|candidate| candidate.name());
+        let known = |candidate: &Candidate| (candidate.name(), *candidate.expected());
         let mut fallback = Fallback {
-            names: names.collect(),
+            candidates: plan.candidates.iter().map(known).collect(),
+            budget: plan.budget,
             decision: plan.decision,
             may_wait: plan.deferred.is_some(),
             bounds: plan.bounds,
@@ -330,8 +328,28 @@ impl Fallback {
         }
     }
 
-    fn next_candidate(&self) -> Option<usize> {
-        Some(self.attempts.len()).filter(|next| *next < self.names.len())
+    /// The next candidate behind the last one that can be afforded.
+    fn next_candidate(&self) -> Option<u32> {
+        if self.attempts.len() >= ATTEMPTS_MAX as usize {
+            return None;
+        }
+        let first = self.attempts.last().map_or(0, |attempt| attempt.candidate + 1);
+        let mut left = (0..).zip(&self.candidates).skip(first as usize);
+        left.find(|(_, (_, expected))| self.can_afford(expected))
+            .map(|(place, _)| place)
+    }
+
+    fn can_afford(&self, expected: &Expected) -> bool {
+        let used = |part: fn(&Expected) -> u64| {
+            let tried = self.attempts.iter().filter(|attempt| was_used(attempt.end));
+            let parts = tried.map(|attempt| part(&self.candidates[attempt.candidate as usize].1));
+            parts.fold(0, u64::saturating_add)
+        };
+        let fits = |limit: Option<u64>, part: fn(&Expected) -> u64| {
+            let own = part(expected);
+            own == 0 || limit.is_none_or(|limit| used(part).saturating_add(own) <= limit)
+        };
+        fits(self.budget.cost_micros, |it| it.cost_micros) && fits(self.budget.network_bytes, |it| it.network_bytes)
     }
 
     /// The running attempt ended by itself.
@@ -358,17 +376,18 @@ impl Fallback {
 
     fn start_next(&mut self, commands: &mut Vec<Command>) {
         let next = self.next_candidate().expect("a plan to run has a candidate left");
+        let attempt = self.attempts.len() as u32;
         self.attempts.push(Attempt {
-            candidate: next as u32,
-            name: self.names[next].clone(),
+            candidate: next,
+            name: self.candidates[next as usize].0.clone(),
             started_ms: self.elapsed_ms(),
             first_token_ms: None,
             ended_ms: None,
             end: None,
         });
         commands.push(Command::Start {
-            attempt: next as u32,
-            candidate: next as u32,
+            attempt,
+            candidate: next,
         });
     }
 
@@ -407,5 +426,15 @@ impl Fallback {
             self.wake_at_ms = Some(at_ms);
             commands.push(Command::WakeAt { at_ms });
         }
+    }
+}
+
+/// Whether an attempt that ended so counts as paid for and sent: all do but those that were turned away before they began.
+fn was_used(end: Option<AttemptEnd>) -> bool {
+    use FailureKind::{Connection, RateLimited, Unauthorised};
+    match end {
+        Some(AttemptEnd::Busy | AttemptEnd::OutOfMemory) => false,
+        Some(AttemptEnd::Failed { failure }) => !matches!(failure, Connection | RateLimited | Unauthorised),
+        _ => true,
     }
 }

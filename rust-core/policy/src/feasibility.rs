@@ -4,7 +4,8 @@ use whimbrel_privacy::Release;
 
 use crate::device::{DeviceView, Network};
 use crate::document::policy::{Endpoint, Limits};
-use crate::plan::{Bounds, Expected, Refusal};
+use crate::plan::{Bounds, Budget, Expected};
+use crate::refusal::Refusal;
 use crate::request::{Availability, Circuit, LocalModelFacts, Need, SystemModelFacts};
 use crate::route::{RouteInput, What};
 
@@ -32,6 +33,23 @@ pub(crate) fn refusal(what: &What<'_>, judge: &Feasibility<'_>) -> Result<Expect
 }
 
 impl Feasibility<'_> {
+    /// What is left for this request.
+    pub(crate) fn budget(&self) -> Budget {
+        let used = self.input.used_today;
+        let left = |limit: Option<u64>, used: u64| limit.map(|limit| limit.saturating_sub(used));
+        let of_day = left(self.limits.cost_a_day_micros, used.cost_micros);
+        let of_request = self.limits.cost_a_request_micros;
+        Budget {
+            cost_micros: of_day.into_iter().chain(of_request).min(),
+            network_bytes: left(self.limits.metered_bytes_a_day, used.metered_bytes).filter(|_| self.is_metered()),
+        }
+    }
+
+    /// A network of which nothing is known counts as metered.
+    fn is_metered(&self) -> bool {
+        self.view.network.is_none_or(Network::is_metered)
+    }
+
     fn local(&self, local: &LocalModelFacts) -> Result<Expected, Refusal> {
         if !local.ready {
             return Err(Refusal::NotReady);
@@ -169,14 +187,15 @@ impl Feasibility<'_> {
         }
     }
 
-    /// Bytes both ways. A network of which nothing is known counts as metered.
+    /// Bytes both ways.
     fn network_bytes(&self) -> Result<u64, Refusal> {
         let answer = u64::from(self.input.request.answer_tokens_max) * STREAMED_BYTES_A_TOKEN;
         let bytes = self.input.content.text_bytes.saturating_add(answer + REQUEST_BYTES);
         let day = self.input.used_today.metered_bytes.saturating_add(bytes);
-        let is_metered = self.view.network.is_none_or(Network::is_metered);
         match self.limits.metered_bytes_a_day {
-            Some(bytes_max) if is_metered && day > bytes_max => Err(Refusal::MeteredBytes { bytes: day, bytes_max }),
+            Some(bytes_max) if self.is_metered() && day > bytes_max => {
+                Err(Refusal::MeteredBytes { bytes: day, bytes_max })
+            }
             _ => Ok(bytes),
         }
     }

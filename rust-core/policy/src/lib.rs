@@ -17,6 +17,7 @@ mod id;
 mod learned;
 pub mod limits;
 mod plan;
+mod refusal;
 mod request;
 mod route;
 
@@ -33,9 +34,9 @@ pub use learned::{
     EVIDENCE_MAX, Feedback, HALF_LIFE_MS, Learned, LearnedError, LearnedRecord, LearnedSnapshot, LearningMode,
 };
 pub use plan::{
-    Bounds, Candidate, Decision, Deferred, Expected, Plan, Quality, Reason, Refusal, Refused, RuleOutcome, RuleTrace,
-    Target,
+    Bounds, Budget, Candidate, Decision, Deferred, Expected, Plan, Quality, Reason, RuleOutcome, RuleTrace, Target,
 };
+pub use refusal::{Refusal, Refused};
 pub use request::{
     Availability, CandidateFacts, Circuit, EndpointFacts, LocalModelFacts, Need, RequestFacts, SystemModelFacts,
     UsedToday,

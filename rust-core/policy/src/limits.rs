@@ -4,6 +4,8 @@
 pub const DOCUMENT_BYTES_MAX: u64 = 256 << 10;
 /// Lists and tables inside one another in a document.
 pub const DOCUMENT_DEPTH_MAX: u32 = 16;
+/// Fields of one table in a JSON document; more than any table of a policy can have.
+pub const TABLE_FIELDS_MAX: u64 = 256;
 /// Rules of one document.
 pub const RULES_MAX: u64 = 256;
 /// Endpoints of one document.

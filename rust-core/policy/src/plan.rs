@@ -9,7 +9,7 @@ use whimbrel_privacy::{ContentFacts, Permit, PrivacyClass, Release};
 use crate::condition::Found;
 use crate::document::PolicyRole;
 use crate::id::Id;
-use crate::request::Need;
+use crate::refusal::Refused;
 
 /// Who would answer.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
@@ -207,188 +207,6 @@ impl Serialize for Candidate {
     }
 }
 
-/// Why something that a list of the app's policy names is not tried.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Refusal {
-    /// A rule denies it.
-    Denied {
-        /// Whose.
-        document: PolicyRole,
-        /// Its id.
-        rule: Id,
-    },
-    /// The user's list does not have it.
-    NotInUsersList {
-        /// The user's rule with the list; `None` for its `otherwise`.
-        rule: Option<Id>,
-    },
-    /// The text is more private than the endpoint may get in this form.
-    ClassAboveEndpoint {
-        /// The text's class.
-        class: PrivacyClass,
-        /// The endpoint's highest.
-        class_max: PrivacyClass,
-    },
-    /// There is no such model on this device.
-    NoModel,
-    /// More local models than [`LOCAL_MODELS_MAX`](crate::limits::LOCAL_MODELS_MAX).
-    TooManyModels,
-    /// The policy has no endpoint.
-    NoEndpoint,
-    /// The model is not installed, not whole, or not available now.
-    NotReady,
-    /// It cannot do what the answer needs.
-    Lacks {
-        /// What.
-        need: Need,
-    },
-    /// Prompt and answer do not fit into its context.
-    ContextTooShort {
-        /// Tokens that are wanted.
-        tokens: u64,
-        /// Tokens that fit.
-        context_tokens: u32,
-    },
-    /// Its model needs more memory than there is.
-    Memory {
-        /// Bytes that it needs.
-        needed_bytes: u64,
-        /// Bytes that may be used.
-        usable_bytes: u64,
-    },
-    /// The battery is below the policy's floor, and not charging.
-    Battery {
-        /// The charge.
-        percent: u8,
-        /// The floor.
-        percent_min: u8,
-    },
-    /// The device is hotter than the policy allows for computing.
-    Thermal,
-    /// There is no network.
-    Offline,
-    /// The endpoint failed too often of late.
-    CircuitOpen,
-    /// The request may cost more than the policy allows for one.
-    CostOfRequest {
-        /// What it may cost, in millionths of the currency.
-        cost_micros: u64,
-        /// The limit.
-        cost_micros_max: u64,
-    },
-    /// The day's cost would be above the limit.
-    CostOfDay {
-        /// The day's cost with this request, in millionths of the currency.
-        cost_micros: u64,
-        /// The limit.
-        cost_micros_max: u64,
-    },
-    /// The day's bytes on metered networks would be above the limit.
-    MeteredBytes {
-        /// The day's bytes with this request.
-        bytes: u64,
-        /// The limit.
-        bytes_max: u64,
-    },
-    /// Its first token is expected after the deadline.
-    TooSlow {
-        /// When it is expected.
-        first_token_ms: u64,
-        /// The deadline.
-        deadline_ms: u64,
-    },
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::condition::class_name;
-        match self {
-            Refusal::Denied { document, rule } => write!(formatter, "the {}'s rule {rule} denies it", document.name()),
-            Refusal::NotInUsersList { rule: Some(rule) } => {
-                write!(formatter, "the user's rule {rule} does not list it")
-            }
-            Refusal::NotInUsersList { rule: None } => formatter.write_str("the user's policy does not list it"),
-            Refusal::ClassAboveEndpoint { class, class_max } => {
-                let (class, class_max) = (class_name(*class), class_name(*class_max));
-                write!(
-                    formatter,
-                    "the text is {class}, and in this form it gets at most {class_max}"
-                )
-            }
-            Refusal::NoModel => formatter.write_str("there is none on this device"),
-            Refusal::TooManyModels => formatter.write_str("too many models on this device"),
-            Refusal::NoEndpoint => formatter.write_str("the policy has no endpoint"),
-            Refusal::NotReady => formatter.write_str("not ready"),
-            Refusal::Lacks { need } => write!(formatter, "it cannot do {}", need.name()),
-            Refusal::ContextTooShort { tokens, context_tokens } => {
-                write!(
-                    formatter,
-                    "{tokens} tokens do not fit into its context of {context_tokens}"
-                )
-            }
-            Refusal::Memory {
-                needed_bytes,
-                usable_bytes,
-            } => write!(
-                formatter,
-                "it needs {needed_bytes} bytes of memory, and there are {usable_bytes}"
-            ),
-            Refusal::Battery { percent, percent_min } => {
-                write!(
-                    formatter,
-                    "the battery has {percent} %, and the floor is {percent_min} %"
-                )
-            }
-            Refusal::Thermal => formatter.write_str("the device is too hot"),
-            Refusal::Offline => formatter.write_str("there is no network"),
-            Refusal::CircuitOpen => formatter.write_str("it failed too often of late"),
-            Refusal::CostOfRequest {
-                cost_micros,
-                cost_micros_max,
-            } => write!(
-                formatter,
-                "it may cost {}, and a request may cost {}",
-                units(*cost_micros),
-                units(*cost_micros_max)
-            ),
-            Refusal::CostOfDay {
-                cost_micros,
-                cost_micros_max,
-            } => write!(
-                formatter,
-                "the day would cost {}, and may cost {}",
-                units(*cost_micros),
-                units(*cost_micros_max)
-            ),
-            Refusal::MeteredBytes { bytes, bytes_max } => {
-                write!(formatter, "{bytes} metered bytes today would be above {bytes_max}")
-            }
-            Refusal::TooSlow {
-                first_token_ms,
-                deadline_ms,
-            } => write!(
-                formatter,
-                "its first token is expected after {first_token_ms} ms, and the deadline is {deadline_ms} ms"
-            ),
-        }
-    }
-}
-
-/// Millionths as a decimal fraction.
-pub(crate) fn units(micros: u64) -> String {
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
-}
-
-/// Something that is not tried.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Refused {
-    /// Its name, as [`Candidate::name`].
-    pub name: String,
-    /// Why.
-    pub reason: Refusal,
-}
-
 /// What became of one rule.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -444,6 +262,15 @@ pub struct Bounds {
     pub candidate_ms: u64,
 }
 
+/// What a request may still use, all its candidates together. `None` does not limit.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Budget {
+    /// Cost in millionths of the policy's currency.
+    pub cost_micros: Option<u64>,
+    /// Bytes both ways, on a network where they count.
+    pub network_bytes: Option<u64>,
+}
+
 /// What is to be done with the request.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -473,6 +300,8 @@ pub struct Plan {
     pub considered: Vec<RuleTrace>,
     /// The times to keep to.
     pub bounds: Bounds,
+    /// What all candidates together may use. Each of the plan fits into it by itself.
+    pub budget: Budget,
 }
 
 impl Plan {

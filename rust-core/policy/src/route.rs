@@ -15,9 +15,9 @@ use crate::id::Id;
 use crate::learned::Learned;
 use crate::limits::LOCAL_MODELS_MAX;
 use crate::plan::{
-    Bounds, Candidate, Decision, Deferred, Plan, Reason, Refusal, Refused, RuleOutcome, RuleTrace, Target,
-    candidate_name,
+    Bounds, Candidate, Decision, Deferred, Plan, Reason, RuleOutcome, RuleTrace, Target, candidate_name,
 };
+use crate::refusal::{Refusal, Refused};
 use crate::request::{CandidateFacts, LocalModelFacts, RequestFacts, SystemModelFacts, UsedToday};
 
 /// Time for everything when neither the request nor a policy says: two minutes.
@@ -110,6 +110,7 @@ pub fn route(input: &RouteInput<'_>) -> Plan {
         refused,
         considered,
         bounds,
+        budget: feasibility.budget(),
     }
 }
 

@@ -272,6 +272,10 @@ fn what_is_wrong_is_named_with_its_place() {
         "tasks.a b",
         "an id has letters, digits, -, _ and ., and begins with a letter or a digit",
     );
+}
+
+#[test]
+fn what_is_wrong_in_an_endpoint_is_named_with_its_place() {
     let url = |url: &str| endpoint(&format!("cost_per_1k_tokens = 0\nbase_url = \"{url}\""));
     check(
         &url("https://a.example/v1/"),
@@ -467,6 +471,15 @@ fn every_size_has_its_limit() {
         with(format!("limits = {{ cost_a_day = {number} }}"))
     });
 
+    for (count, is_too_long) in [(limits::TABLE_FIELDS_MAX, false), (limits::TABLE_FIELDS_MAX + 1, true)] {
+        let fields: Vec<_> = (0..count).map(|index| format!("\"f{index}\": 1")).collect();
+        let error = Policy::parse(&format!("{{{}}}", fields.join(",")), Format::Json).unwrap_err();
+        assert_eq!(
+            matches!(error.reason, PolicyErrorReason::TooLong { .. }),
+            is_too_long,
+            "{error}"
+        );
+    }
     let nested = |depth: u64| format!("{}{}", "[".repeat(depth as usize), "]".repeat(depth as usize));
     for (depth, is_too_deep) in [
         (u64::from(limits::DOCUMENT_DEPTH_MAX), false),

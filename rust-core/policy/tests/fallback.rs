@@ -164,6 +164,61 @@ fn stories_end_as_they_should() {
 }
 
 #[test]
+fn what_was_tried_counts_against_the_budget() {
+    use AttemptEvent::{Busy, Finished};
+    // Each endpoint may cost 0.3 and send 68,400 bytes, and there is room for one and a half of either.
+    let budget = |limit: &str| {
+        let endpoints = ENDPOINTS.replace("cost_per_1k_tokens = 0\n", "cost_per_1k_tokens = 1\n");
+        let endpoints = endpoints.replace("{ prompt = 0.5, answer = 2 }", "1");
+        let app = format!(
+            "version = 1\nname = \"app\"\notherwise = [\"remote:*\", \"on_device\"]\n[limits]\n{limit}\n{endpoints}"
+        );
+        let mut scene = Scene::new(&app, None);
+        scene.report(|update| update.network = Network::Metered.into());
+        scene.route()
+    };
+    let died = AttemptEnd::Failed {
+        failure: FailureKind::Interrupted,
+    };
+    let skipped = Command::Start {
+        attempt: 1,
+        candidate: 2,
+    };
+    for limit in [
+        "cost_a_day = 0.45",
+        "cost_a_request = 0.45",
+        "metered_bytes_a_day = 100_000",
+    ] {
+        let plan = budget(limit);
+        assert_eq!(plan.candidates.len(), 3);
+        check(
+            &plan,
+            &[(1, on(0, FAILED)), (2, on(1, Finished))],
+            &[start(0), skipped.clone(), Command::End(End::Answered { candidate: 2 })],
+            &[died, AttemptEnd::Answered],
+        );
+        // One that was turned away cost nothing.
+        check(
+            &plan,
+            &[(1, on(0, Busy)), (2, on(1, FAILED)), (3, on(2, Finished))],
+            &[
+                start(0),
+                start(1),
+                start(2),
+                Command::End(End::Answered { candidate: 2 }),
+            ],
+            &[AttemptEnd::Busy, died, AttemptEnd::Answered],
+        );
+    }
+    check(
+        &budget("cost_a_day = 0.6"),
+        &[(1, on(0, FAILED)), (2, on(1, Finished))],
+        &[start(0), start(1), Command::End(End::Answered { candidate: 1 })],
+        &[died, AttemptEnd::Answered],
+    );
+}
+
+#[test]
 fn a_request_waits_where_it_may() {
     let plan = plan(", \"queue\"");
     let failed = AttemptEnd::Failed {

@@ -3,7 +3,7 @@
 
 use super::error::PolicyErrorReason as Reason;
 use super::node::{Fault, Field, Node, Value, too_deep};
-use crate::limits::DOCUMENT_DEPTH_MAX;
+use crate::limits::{DOCUMENT_DEPTH_MAX, TABLE_FIELDS_MAX};
 
 /// Reads one JSON value with nothing but blanks around it.
 pub(crate) fn read(text: &str) -> Result<Node, Fault> {
@@ -74,6 +74,10 @@ impl Reader<'_> {
                 return Err(self.fault("expected a key in quotes"));
             }
             let key = self.string()?;
+            if fields.len() as u64 == TABLE_FIELDS_MAX {
+                let (max, unit) = (TABLE_FIELDS_MAX, "fields".to_owned());
+                return Err(Fault::new(key_offset, "", Reason::TooLong { max, unit }));
+            }
             if fields.iter().any(|field| field.key == key) {
                 return Err(Fault::new(key_offset, &key, Reason::DuplicateKey));
             }

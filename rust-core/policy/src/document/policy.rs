@@ -292,6 +292,12 @@ impl Policy {
         &self.endpoints
     }
 
+    /// The endpoint with this id.
+    #[must_use]
+    pub fn endpoint(&self, id: &str) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| *endpoint.id == *id)
+    }
+
     /// The ids of the rules, in the order of the document.
     pub fn rule_ids(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|rule| &*rule.id)
