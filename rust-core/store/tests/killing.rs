@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 use support::{NOW_MS, answered_in_the_cloud, intent};
-use whimbrel_store::{FileVault, KeyVault, Outcome, Prune, ReceiptId, Store};
+use whimbrel_store::{FileVault, KeyVault, Outcome, Prune, ReceiptId, Store, StoreError};
 
 /// Tells this program that it is the child, and where it works.
 const CHILD: &str = "WHIMBREL_KILLED_CHILD";
@@ -49,6 +49,16 @@ fn child() {
     }
 }
 
+/// While the child writes, nobody else can, and everybody can read and verify.
+fn beside_a_writer(folder: &Path) {
+    let (path, vault) = (folder.join("store.db"), FileVault::open(&folder.join("vault")).unwrap());
+    let vault: Arc<dyn KeyVault> = Arc::new(vault);
+    let refused = Store::open(&path, Arc::clone(&vault), NOW_MS);
+    assert!(matches!(refused, Err(StoreError::InUse { .. })), "{refused:?}");
+    let report = Store::inspect(&path, vault).unwrap().ledger().verify().unwrap();
+    assert!(report.is_intact(), "{:?}", report.problems);
+}
+
 #[test]
 fn a_killed_process_leaves_a_receipt_for_everything_it_sent() {
     let folder = tempfile::tempdir().unwrap();
@@ -67,6 +77,7 @@ fn a_killed_process_leaves_a_receipt_for_everything_it_sent() {
         for _ in 0..3 + random.next_u64() % LINES_MAX {
             output.read_line(&mut text).unwrap();
         }
+        beside_a_writer(folder.path());
         child.kill().unwrap();
         child.wait().unwrap();
         output.read_to_string(&mut text).unwrap();
