@@ -106,7 +106,7 @@ pub enum Reading<T> {
     Known {
         /// What was read.
         value: T,
-        /// When, in milliseconds of the clock that decisions are given.
+        /// When, as Unix time in milliseconds.
         at_ms: u64,
     },
     /// Nobody said, or the platform does not tell.

@@ -34,7 +34,7 @@ pub struct RouteInput<'a> {
     pub content: &'a ContentFacts,
     /// The device.
     pub device: &'a DeviceState,
-    /// The time, in milliseconds of the clock that the device's readings have. What was learned decays by it.
+    /// Unix time in milliseconds: the clock of the device's readings, and of what was learned, which fades by it.
     pub now_ms: u64,
     /// The policies.
     pub policies: &'a PolicySet,

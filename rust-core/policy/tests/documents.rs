@@ -180,6 +180,22 @@ fn what_is_wrong_is_named_with_its_place() {
         "otherwise[0]",
         "a step is on_device, system_model, remote:ID, redact_then_remote:ID or queue",
     );
+    check(
+        "[tasks.chat]\norder = \"quality\"",
+        (3, 8),
+        "tasks.chat",
+        "the field otherwise is missing",
+    );
+    check(
+        "[tasks.\"a b\"]",
+        (3, 8),
+        "tasks.a b",
+        "an id has letters, digits, -, _ and ., and begins with a letter or a digit",
+    );
+}
+
+#[test]
+fn what_is_wrong_in_a_rule_is_named_with_its_place() {
     check(&rule(""), (3, 1), "rules[0]", "a rule has either deny or try");
     check(
         &rule("deny = [\"queue\"]\ntry = [\"queue\"]"),
@@ -259,18 +275,6 @@ fn what_is_wrong_is_named_with_its_place() {
         (5, 10),
         "rules[0].when.note",
         "unknown field; the fields here are task, needs, class, text_bytes, prompt_tokens, answer_tokens, findings, findings_total, finding_counts, charging, power_save, foreground, thermal, network, accelerators, battery_percent, memory_total_mb, memory_available_mb, memory_process_mb, storage_free_mb, round_trip_ms, loss_percent, performance_cores",
-    );
-    check(
-        "[tasks.chat]\norder = \"quality\"",
-        (3, 8),
-        "tasks.chat",
-        "the field otherwise is missing",
-    );
-    check(
-        "[tasks.\"a b\"]",
-        (3, 8),
-        "tasks.a b",
-        "an id has letters, digits, -, _ and ., and begins with a letter or a digit",
     );
 }
 

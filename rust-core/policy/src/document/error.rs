@@ -6,7 +6,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 /// A policy document that was refused. Nothing of such a document is used.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[derive(Clone, Debug, Eq, Error, PartialEq, Serialize)]
 pub struct PolicyError {
     /// The line, from 1; 0 when the reason is not about one place.
     pub line: u32,
