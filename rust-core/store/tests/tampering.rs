@@ -380,6 +380,22 @@ fn another_devices_ledger_is_foreign() {
             })
         ));
         assert!(std::fs::read(case.path()).unwrap() == before);
+
+        // A device whose vault was emptied, or that was restored from another's backup, goes on with a ledger of its own.
+        let copy = case.folder.path().join("restored.db");
+        std::fs::copy(case.path(), &copy).unwrap();
+        let (store, aside) = Store::restart(&copy, Arc::clone(&stranger) as Arc<dyn KeyVault>, NOW_MS).unwrap();
+        assert!(std::fs::read(aside.unwrap()).unwrap() == before);
+        let report = store.ledger().verify().unwrap();
+        assert!(report.is_intact(), "{report:?}");
+        assert!(
+            report
+                .checkpoint
+                .is_some_and(|checkpoint| checkpoint.lost && checkpoint.sequence == 0)
+        );
+        store.ledger().begin(&intent(1), NOW_MS).unwrap();
+        drop(store);
+        assert_eq!(problems(&open(&copy, &stranger).ledger()), []);
     }
 }
 
