@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -92,10 +93,14 @@ impl Service<Uri> for Connector {
 /// `localhost` is a name, and names can lead anywhere: the address that it led to is looked at before a byte is written.
 fn cleartext(tcp: TcpStream) -> Result<Stream, Failure> {
     let peer = tcp.peer_addr().map_err(|_| Failure::Unreachable)?;
-    if !peer.ip().to_canonical().is_loopback() {
+    if !is_this_machine(peer.ip()) {
         return Err(Failure::NotLoopback);
     }
     Ok(Stream::Plain(TokioIo::new(tcp)))
+}
+
+fn is_this_machine(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
 }
 
 fn handshake_failure(error: &io::Error) -> Failure {
@@ -168,6 +173,33 @@ impl Write for Stream {
         match self.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_and_nothing_else() {
+        let check = |address: &str, expected| {
+            assert_eq!(is_this_machine(address.parse().unwrap()), expected, "{address}");
+        };
+        for address in ["127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1"] {
+            check(address, true);
+        }
+        for address in [
+            "0.0.0.0",
+            "::",
+            "10.0.0.1",
+            "192.168.1.1",
+            "169.254.0.1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+            "2001:db8::1",
+        ] {
+            check(address, false);
         }
     }
 }
