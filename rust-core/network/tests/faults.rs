@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::authority::Authority;
 use common::*;
 use whimbrel_network::{
     Delivery, ERROR_BODY_BYTES_MAX, EVENT_BYTES_MAX, Endpoint, Failure, FinishReason, HEAD_BYTES_MAX, JSON_BYTES_MAX,
@@ -11,23 +12,31 @@ use whimbrel_network::{
 
 const BODY_BYTES_MAX: u32 = 1024 * 1024;
 
-fn limited(server: &Server) -> Endpoint {
-    let mut settings = server.settings();
-    settings.response_bytes_max = BODY_BYTES_MAX;
-    Endpoint::new(settings).unwrap()
-}
-
-/// The script ends in this failure, after this text and one request.
+/// The script ends in this failure, after this text and one request, over plain TCP and over TLS.
 async fn check(script: Vec<Step>, expected_text: &str, failure: Failure, delivery: Delivery) {
-    let server = Server::plain(script).await;
-    let remote = remote();
-    let (text, end) = read(ask(&remote, &limited(&server)).unwrap()).await;
-    assert_eq!(text, expected_text);
-    failed(&end, failure, delivery);
-    let traffic = end.unwrap_err().traffic;
-    assert_eq!((server.requests(), traffic.attempts), (1, 1), "{failure:?}");
-    let request = server.seen.lock().unwrap()[0].clone();
-    assert_eq!(traffic.bytes_out, (request.head.len() + request.body.len()) as u64);
+    let authority = Authority::new("Root");
+    let acceptor = authority.leaf(&["127.0.0.1"], |_| {}).acceptor(&[], &[b"http/1.1"]);
+    for tls in [None, Some(acceptor)] {
+        let is_tls = tls.is_some();
+        let server = Server::start(vec![script.clone()], tls).await;
+        let mut settings = server.settings();
+        settings.response_bytes_max = BODY_BYTES_MAX;
+        if is_tls {
+            settings.base_url = settings.base_url.replace("http:", "https:");
+            settings.authorities_pem = authority.pem();
+        }
+        let (text, end) = ask_once(&Endpoint::new(settings).unwrap()).await;
+        assert_eq!(text, expected_text, "tls: {is_tls}");
+        failed(&end, failure, delivery);
+        let traffic = end.unwrap_err().traffic;
+        assert_eq!(
+            (server.requests(), traffic.attempts),
+            (1, 1),
+            "{failure:?}, tls: {is_tls}"
+        );
+        let request = server.seen.lock().unwrap()[0].clone();
+        assert_eq!(traffic.bytes_out, (request.head.len() + request.body.len()) as u64);
+    }
 }
 
 async fn answered(script: Vec<Step>, text: &str, failure: Failure) {
@@ -50,6 +59,8 @@ async fn answers_that_break_off() {
         Failure::Truncated,
     )
     .await;
+    let vanish = vec![send(&[&stream_head(), events]), Step::Vanish];
+    answered(vanish, "Grüße", Failure::Truncated).await;
     let fields = [("content-type", "text/event-stream")];
     let sized = response("200 OK", &fields, &unfinished);
     answered(vec![Step::Send(sized)], "Grüße", Failure::Truncated).await;
@@ -225,7 +236,9 @@ async fn answers_that_are_too_large() {
     let exact = [&comment.repeat(1023)[..], good_events().as_bytes()].concat();
     assert!(exact.len() <= BODY_BYTES_MAX as usize);
     let server = Server::plain(vec![send(&[&stream_head(), &exact]), Step::Close]).await;
-    assert_eq!(read(ask(&remote(), &limited(&server)).unwrap()).await.0, TEXT);
+    let mut settings = server.settings();
+    settings.response_bytes_max = BODY_BYTES_MAX;
+    assert_eq!(ask_once(&Endpoint::new(settings).unwrap()).await.0, TEXT);
 
     let blanks = " ".repeat(JSON_BYTES_MAX as usize + 1);
     let script = vec![Step::Send(response(

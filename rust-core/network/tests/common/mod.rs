@@ -34,6 +34,8 @@ pub enum Step {
     Reset,
     /// Ends the connection.
     Close,
+    /// Ends the connection below TLS, which does not get to say goodbye.
+    Vanish,
 }
 
 /// What a server saw of one request.
@@ -190,6 +192,7 @@ async fn serve(
                     stream.socket().set_zero_linger().unwrap();
                     return;
                 }
+                Step::Vanish => return,
                 Step::Close => {
                     let _ = stream.shutdown().await;
                     return;
