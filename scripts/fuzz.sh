@@ -7,7 +7,7 @@ cargo_fuzz_version=0.13.2
 seconds=${FUZZ_SECONDS:-60}
 tools=$CACHE/tools/cargo-fuzz-$cargo_fuzz_version
 work=$CACHE/fuzz
-targets=(gguf manifest graph weights_index tokenizer chat_template saved_prefix policy sse ledger)
+targets=(gguf manifest graph weights_index tokenizer chat_template saved_prefix policy sse ledger redact)
 [ $# -gt 0 ] && targets=("$@")
 
 rustup run nightly rustc --version >/dev/null 2>&1 || fail "fuzzing needs a nightly compiler: run  rustup toolchain install nightly"
@@ -22,6 +22,8 @@ say "writing seeds"
 cargo run --quiet --package whimbrel-forge --example fuzz-seeds -- "$work/seeds"
 mkdir -p "$work/seeds/policy"
 cp rust-core/policy/presets/*.toml rust-core/policy/tests/full.toml "$work/seeds/policy"
+mkdir -p "$work/seeds/redact"
+cp scripts/golden/privacy_templates.txt "$work/seeds/redact"
 cargo run --quiet --package whimbrel-store --example fuzz-seeds -- "$work/seeds"
 
 # A compiled target is large and of no use to anybody else, so it stays in the cache too.

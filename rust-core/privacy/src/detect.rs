@@ -43,7 +43,11 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
         }
         if view.word(index).len() <= 4 {
             network::mac(&view, index, found);
-            if shape != Shape::Digits {
+            let number_behind = view
+                .tokens
+                .get(index + 1)
+                .is_some_and(|next| matches!(next.shape, Shape::Digits | Shape::Mixed));
+            if shape != Shape::Digits && number_behind && view.gap(index).len() <= 2 {
                 national_letters::at(&view, index, found);
             }
         }

@@ -407,6 +407,9 @@ fn tailed_by_code(view: &View, last: usize) -> bool {
 
 /// "P.O. Box 12", "Postfach 12 34", "BP 12", "Box 1234", "PSC 1234, Box 12".
 fn box_number(view: &View, first: usize, found: &mut Vec<Finding>) {
+    if !(first + 1..=first + 3).any(|index| is_house_number(view, index)) {
+        return;
+    }
     let word = fold(view.word(first));
     let number = match word.as_str() {
         "po" | "psc" | "unit" | "box" | "postfach" | "postbus" | "bp" | "postboks" | "pl" | "postilokero" => first + 1,

@@ -54,9 +54,10 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) {
     }
     for &(length, check, confidence) in FORMS.iter().filter(|(length, ..)| *length <= count) {
         let end = characters[length - 1].1;
-        let word: Vec<u8> = characters[..length].iter().map(|(character, _)| *character).collect();
+        let bytes = characters.map(|(character, _)| character);
+        let word = &bytes[..length];
         let goes_on = view.text[end..].chars().next().is_some_and(char::is_alphanumeric);
-        if !goes_on && check(&word) {
+        if !goes_on && check(word) {
             let said = (view.meanings_before(first, 6) | view.meanings_behind(first, 5)) & ID != 0;
             super::push(
                 found,

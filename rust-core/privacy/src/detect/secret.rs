@@ -8,6 +8,8 @@ use crate::{Finding, FindingKind};
 const SECRET_BYTES_MAX: usize = 1024;
 /// The longest private key block.
 const BLOCK_BYTES_MAX: usize = 16 << 10;
+/// The longest secret behind a word that says what it is.
+const SAID_BYTES_MAX: usize = 256;
 /// How far behind a word its secret may begin.
 const REACH_BYTES: usize = 48;
 
@@ -83,7 +85,9 @@ pub(super) fn at(view: &View, index: usize, found: &mut Vec<Finding>) {
         return;
     }
     let rest = &view.text[start..];
-    let known = PREFIXES.iter().find(|(prefix, _)| rest.starts_with(prefix));
+    // Nearly all words end here: their first two letters begin no key.
+    let begins = |prefix: &str| rest.as_bytes().get(..2) == prefix.as_bytes().get(..2) && rest.starts_with(prefix);
+    let known = PREFIXES.iter().find(|(prefix, _)| begins(prefix));
     if let Some(&(prefix, least)) = known {
         let body = body_length(&rest[prefix.len()..]);
         let varied = rest[prefix.len()..prefix.len() + body]
@@ -157,7 +161,7 @@ fn behind_word(view: &View, index: usize, found: &mut Vec<Finding>) {
         };
         let length = rest
             .char_indices()
-            .take_while(|(at, character)| *at < SECRET_BYTES_MAX && !stop(*character))
+            .take_while(|(at, character)| *at < SAID_BYTES_MAX && !stop(*character))
             .map(|(at, character)| at + character.len_utf8())
             .last()
             .unwrap_or(0);
