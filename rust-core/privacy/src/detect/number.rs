@@ -6,6 +6,8 @@ use crate::lexicon::Meaning;
 use crate::{Finding, FindingKind};
 
 const GROUPS_MAX: usize = 8;
+/// No card, id or telephone number has fewer.
+const DIGITS_MIN: usize = 7;
 const DIGITS_MAX: usize = 20;
 
 /// A number in groups of digits.
@@ -50,6 +52,10 @@ pub(super) fn is_blank(character: char) -> bool {
 /// Reads the number that begins with token `first`, and says with which token to go on.
 pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
     let next = first + 1;
+    // A year, a quantity: nothing is joined to it that could make it longer.
+    if view.word(first).len() < DIGITS_MIN && !joins(view.gap(first)) {
+        return next;
+    }
     let before = view.text[..view.start(first)].chars().next_back();
     if before.is_some_and(|character| "$€£¥_".contains(character)) {
         return next;
@@ -67,7 +73,9 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
         .iter()
         .fold(0, |close, token| close | token.meaning);
     let context = (view.meanings_before(first, 7), close);
-    while let Some((whole, last)) = number.as_number(view, first, context) {
+    while number.digits.len() >= DIGITS_MIN
+        && let Some((whole, last)) = number.as_number(view, first, context)
+    {
         let joined = last + 1 < view.tokens.len()
             && joins_tightly(view.gap(last))
             && matches!(view.tokens[last + 1].shape, Shape::Digits | Shape::Mixed);
@@ -148,7 +156,7 @@ impl Grown {
                 break;
             }
         }
-        (!grown.groups.is_empty()).then_some(grown)
+        (grown.digits.len() >= DIGITS_MIN).then_some(grown)
     }
 
     fn shorten(&mut self) {

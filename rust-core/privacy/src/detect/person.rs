@@ -623,11 +623,13 @@ fn small_letters(view: &View, first: usize, found: &mut Vec<Finding>) {
     if token.shape != Shape::Lower || token.meaning & FIRST == 0 || token.meaning & (FUNCTION | AMBIGUOUS) != 0 {
         return;
     }
+    let said = cue(view, first) >= Cue::Strong;
     let next_is_last = first + 1 < view.tokens.len()
         && view.gap(first) == " "
         && view.is(first + 1, LAST)
-        && !view.is(first + 1, FUNCTION | AMBIGUOUS);
-    if cue(view, first) >= Cue::Strong || next_is_last {
+        && !view.is(first + 1, FUNCTION)
+        && (said || !view.is(first + 1, AMBIGUOUS | COMMON));
+    if said || next_is_last {
         let last = first + usize::from(next_is_last);
         super::push(
             found,
