@@ -106,9 +106,10 @@ pub(super) fn url(text: &str, at: usize, found: &mut Vec<Finding>) {
         .take_while(scheme_part)
         .count();
     let blank = |byte: u8| byte.is_ascii_whitespace() || b"\"'<>`".contains(&byte);
-    let rest = &bytes[at + 3..(at + 3 + URL_BYTES_MAX).min(bytes.len())];
-    let rest = &rest[..rest.iter().position(|&byte| blank(byte)).unwrap_or(rest.len())];
-    let authority = &rest[..rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len())];
+    // Most URLs end here: the rest of one is read only when it has credentials.
+    let behind = &bytes[at + 3..(at + 3 + URL_BYTES_MAX).min(bytes.len())];
+    let stops = |&byte: &u8| blank(byte) || b"/?#".contains(&byte);
+    let authority = &behind[..behind.iter().position(stops).unwrap_or(behind.len())];
     let Some(sign) = authority.iter().rposition(|&byte| byte == b'@') else {
         return;
     };
@@ -118,6 +119,7 @@ pub(super) fn url(text: &str, at: usize, found: &mut Vec<Finding>) {
     if scheme == 0 || colon + 1 == sign || sign + 1 == authority.len() {
         return;
     }
+    let rest = &behind[..behind.iter().position(|&byte| blank(byte)).unwrap_or(behind.len())];
     let trailing = rest.iter().rev().take_while(|byte| b".,;:!?)]".contains(byte)).count();
     let mut end = at + 3 + rest.len() - trailing;
     while !text.is_char_boundary(end) {
