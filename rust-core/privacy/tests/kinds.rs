@@ -325,6 +325,19 @@ fn names_of_people() {
     }
 }
 
+/// What begins an address, a date or a name may be the last thing in a text.
+#[test]
+fn texts_may_end_anywhere() {
+    let whole = "Ms. Anna van Dyk, Flat 3, 39/28 Kurt-Straße 5 a, D-12345 Berlin; P.O. Box 12, Am Markt 5, PSC 12, Box 3, 12 bis rue X, born 1 May 1980, Apt. 5, FPO AP 96000-1234";
+    let characters: Vec<char> = whole.chars().collect();
+    for start in 0..characters.len() {
+        for end in start..characters.len().min(start + 40) {
+            let part: String = characters[start..end].iter().collect();
+            assert!(scanner().scan(&part).is_ok());
+        }
+    }
+}
+
 #[test]
 fn limits_hold_at_their_edges() {
     let words = |count: usize, word: &str| {

@@ -109,9 +109,10 @@ impl<'t> View<'t> {
         }
     }
 
+    /// A token's text; nothing behind the last one.
     pub(super) fn word(&self, index: usize) -> &'t str {
-        let token = &self.tokens[index];
-        &self.text[token.start as usize..token.end as usize]
+        let token = self.tokens.get(index);
+        token.map_or("", |token| &self.text[token.start as usize..token.end as usize])
     }
 
     /// What stands between a token and the next one; for the last token, the rest of the text.
