@@ -234,6 +234,14 @@ impl Assistant {
         self.ledger(move |ledger| ledger.stats(from_ms, until_ms)).await
     }
 
+    /// Limits the ledger's file to so many pages of 4 KiB, or as many as it has already; when it is full, nothing is asked any more.
+    ///
+    /// # Errors
+    /// [`AssistantError::Store`].
+    pub fn limit_store_pages(&self, pages_max: u32) -> Result<(), AssistantError> {
+        Ok(self.core.store.limit_pages(pages_max)?)
+    }
+
     async fn ledger<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Ledger) -> Result<T, StoreError> + Send + 'static,

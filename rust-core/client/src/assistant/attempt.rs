@@ -180,15 +180,16 @@ pub(super) async fn system(
     let adapter = system.clone();
     // An adapter that does not answer at once holds up nobody but itself.
     let mut starting = core.handle().spawn_blocking(move || adapter.start(request, answer));
-    let mut started = false;
-    let mut ended = loop {
+    let (mut started, mut let_go) = (false, false);
+    let ended = loop {
         tokio::select! {
             result = &mut starting, if !started => match result {
+                Ok(Ok(())) if let_go => break system_failure(SystemModelError::Failed),
                 Ok(Ok(())) => started = true,
                 Ok(Err(error)) => break system_failure(error),
                 Err(_) => break system_failure(SystemModelError::Failed),
             },
-            report = received.recv() => match report {
+            report = received.recv(), if !let_go => match report {
                 Some(SystemReport::Text(text)) => reports.text(text).await,
                 Some(SystemReport::Finished { input_tokens, output_tokens }) => break Ended {
                     event: Some(AttemptEvent::Finished),
@@ -197,7 +198,9 @@ pub(super) async fn system(
                     ..Ended::default()
                 },
                 Some(SystemReport::Failed(error)) => break system_failure(error),
-                None => break system_failure(SystemModelError::Failed),
+                None if started => break system_failure(SystemModelError::Failed),
+                // Why, the call itself says.
+                None => let_go = true,
             },
             () = stopped(stop) => break Ended::default(),
         }
@@ -205,7 +208,6 @@ pub(super) async fn system(
     if ended.event != Some(AttemptEvent::Finished) {
         core.handle().spawn_blocking(move || system.cancel(id).is_ok());
     }
-    ended.threads = 0;
     ended
 }
 

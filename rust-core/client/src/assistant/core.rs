@@ -358,8 +358,16 @@ pub(super) fn model_labels(model: &ModelHandle) -> (Label, Label) {
     (Label::squeezed(&info.manifest.name), Label::squeezed(&info.variant))
 }
 
+/// The vault knows only small letters, so a capital letter in an endpoint's id is marked.
 fn key_name(endpoint_id: &str) -> String {
-    format!("key.{endpoint_id}")
+    let mut name = String::from("key.");
+    for character in endpoint_id.chars() {
+        if character.is_ascii_uppercase() {
+            name.push('_');
+        }
+        name.push(character.to_ascii_lowercase());
+    }
+    name
 }
 
 fn restored(bytes: &[u8]) -> Option<Learned> {
