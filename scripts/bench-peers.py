@@ -28,6 +28,9 @@ CASES = {
     "decode-q4_0-1-deep-huge": ("q4_0", 1, 0, 32, 2000, ["--huge-pages"]),
 }
 
+# SmolLM2-135M: 30 layers of 3 heads of 64 keys and as many values, two bytes each.
+KV_BYTES_A_POSITION = 30 * 2 * 3 * 64 * 2
+
 
 def output(command):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
@@ -81,6 +84,30 @@ def row(name, unit, ours, theirs, larger_is_better):
           + ("" if larger_is_better else " (smaller is better)"), flush=True)
 
 
+def reading():
+    """Bytes a second that one thread reads out of memory, as the kernels' bench measures them; None when it does not run."""
+    bench = ["cargo", "bench", "--quiet", "--locked", "--package", "whimbrel-kernels", "--bench", "kernels", "--", "read"]
+    try:
+        lines = output(bench).splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    found = [line for line in lines if line.startswith("plain reading, 1 threads")]
+    words = found[0].split() if found else []
+    return float(words[words.index("GB/s") - 1]) * 1e9 if "GB/s" in words else None
+
+
+def share(whimbrel, models, rate, limit):
+    """What decoding reads a second, as a share of what one thread can read."""
+    facts = json.loads(output([whimbrel, "inspect", "--json", f"{models}/q4_0"]))
+    variant = facts["manifest"]["variants"][0]
+    # Half-precision keys and values of 160 positions on average: 64 tokens are decoded after 128.
+    bytes_a_token = variant["bytes_per_token"] + 160 * KV_BYTES_A_POSITION
+    print(
+        f"  {bytes_a_token / 1e6:.1f} MB a token: {bytes_a_token * rate / 1e9:.1f} GB/s of {limit / 1e9:.1f} GB/s that a thread reads: "
+        f"{bytes_a_token * rate / limit:.0%}"
+    )
+
+
 def main():
     whimbrel, binaries, models, rounds, *wanted = sys.argv[1:]
     rounds = int(rounds)
@@ -95,6 +122,10 @@ def main():
             a.append(ours(whimbrel, models, case))
             b.append(llama(binaries, models, case))
         row(name, "tokens/s", a, b, True)
+        if name == "decode-q4_0-1":
+            limits = [limit for limit in (reading() for _ in range(3)) if limit]
+            if limits:
+                share(whimbrel, models, statistics.median(a), statistics.median(limits))
     if not wanted or "start" in wanted:
         mine = [whimbrel, "run", "--raw", "--model", f"{models}/q4_0", "--prompt", "Hello", "--max-tokens", "1", "--threads", "1"]
         # llama-simple prints the prompt before it computes.
