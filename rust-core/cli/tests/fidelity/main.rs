@@ -177,7 +177,16 @@ fn the_shipped_file_agrees() {
 fn eight_bit_keys_and_values_are_as_good() {
     let bundle = shipped().with_file_name("smollm2");
     let perplexity = |precision: &str| {
-        let arguments = ["perplexity", "--file", TEXT, "--chunks", "4", "--json", "--kv", precision];
+        let arguments = [
+            "perplexity",
+            "--file",
+            TEXT,
+            "--chunks",
+            "4",
+            "--json",
+            "--kv",
+            precision,
+        ];
         let facts = whimbrel(&[&arguments[..], &["--model", bundle.to_str().unwrap()]].concat());
         let facts: Value = serde_json::from_slice(&facts).unwrap();
         facts["perplexity"].as_f64().unwrap()

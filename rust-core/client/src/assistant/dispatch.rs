@@ -60,7 +60,9 @@ struct Running<'j> {
     job: &'j mut Job,
     ready: Ready,
     fallback: Fallback,
-    reports: (mpsc::Sender<(u32, Progress)>, mpsc::Receiver<(u32, Progress)>),
+    /// Given to every attempt, and kept so that the other end never closes.
+    reporter: mpsc::Sender<(u32, Progress)>,
+    reports: mpsc::Receiver<(u32, Progress)>,
     /// Raised to stop the attempt that runs.
     stop: watch::Sender<bool>,
     /// The number of the attempt that runs.
@@ -116,11 +118,13 @@ impl Job {
         let begun = core.blocking(move |core| core.store.ledger().begin(&intent, now_ms()));
         let receipt = begun.await??;
         let (fallback, commands) = Fallback::start(plan, core.elapsed_ms());
+        let (reporter, reports) = mpsc::channel(REPORTS_WAITING_MAX);
         let mut running = Running {
             job: self,
             ready,
             fallback,
-            reports: mpsc::channel(REPORTS_WAITING_MAX),
+            reporter,
+            reports,
             stop: watch::Sender::new(false),
             attempt: None,
             ended: Vec::new(),
@@ -128,7 +132,7 @@ impl Job {
             wake_at_ms: u64::MAX,
             is_cancelled: false,
         };
-        let end = running.to_the_end(&core, commands).await;
+        let end = running.finish(&core, commands).await;
         running.close(&core, receipt, end).await
     }
 
@@ -226,7 +230,7 @@ impl Prepared {
 
 impl Running<'_> {
     /// Carries out commands and takes in what happens, until it is over.
-    async fn to_the_end(&mut self, core: &Arc<Core>, mut commands: Vec<Command>) -> End {
+    async fn finish(&mut self, core: &Arc<Core>, mut commands: Vec<Command>) -> End {
         loop {
             for command in commands {
                 match command {
@@ -254,7 +258,7 @@ impl Running<'_> {
             biased;
             () = is_raised(&mut self.job.cancelled) => return self.fallback.step(core.elapsed_ms(), Event::Cancelled),
             () = self.job.events.closed() => return self.fallback.step(core.elapsed_ms(), Event::Cancelled),
-            report = self.reports.1.recv() => report,
+            report = self.reports.recv() => report,
             () = sleep_until(due) => return self.fallback.step(core.elapsed_ms(), Event::Timer),
         };
         let (attempt, progress) = report.expect("this end keeps a sender");
@@ -307,7 +311,7 @@ impl Running<'_> {
         let mut stop = self.stop.subscribe();
         let reports = Reports {
             attempt,
-            sender: self.reports.0.clone(),
+            sender: self.reporter.clone(),
         };
         let prepared = std::mem::replace(&mut self.ready.prepared[index], Prepared::Unusable("asked_before"));
         let (core, conversation) = (core.clone(), self.job.conversation.clone());
@@ -340,7 +344,7 @@ impl Running<'_> {
         let until = Instant::now() + Duration::from_millis(STOP_MS_MAX);
         let ended = loop {
             tokio::select! {
-                report = self.reports.1.recv() => match report {
+                report = self.reports.recv() => match report {
                     Some((from, Progress::Ended(ended))) if from == attempt => break ended,
                     _ => {}
                 },
