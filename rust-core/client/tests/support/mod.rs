@@ -1,6 +1,11 @@
 //! What tests of the assistant share: an assistant in a folder of its own, a server on this machine that does as it is told, and a system
 //! model that behaves badly on purpose.
-#![allow(clippy::unwrap_used, dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_types,
+    dead_code,
+    reason = "each test file uses a part of it; the server is one of them"
+)]
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
