@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, chat, completions, doctor, import, inspect, models, perplexity, run, seal, tokenize};
+use crate::commands::{
+    bench, chat, completions, doctor, import, inspect, keys, ledger, models, perplexity, policy, redact, run, seal,
+    tokenize,
+};
 
 /// Language models on this machine, through the core that the phones use.
 #[derive(Debug, Parser)]
@@ -34,6 +37,17 @@ pub(crate) enum Command {
     Perplexity(perplexity::Arguments),
     /// Measure how quick a model is on this machine
     Bench(bench::Arguments),
+    /// Replace what is personal or secret in a text
+    Redact(redact::Arguments),
+    /// Check policies, and say what they decide
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Read and verify the receipts of answers under a policy
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// Keep the keys of endpoints
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Say what this machine has and what will be used
     Doctor(doctor::Arguments),
     /// Print a completion script for a shell

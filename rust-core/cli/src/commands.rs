@@ -6,8 +6,12 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod import;
 pub(crate) mod inspect;
+pub(crate) mod keys;
+pub(crate) mod ledger;
 pub(crate) mod models;
 pub(crate) mod perplexity;
+pub(crate) mod policy;
+pub(crate) mod redact;
 pub(crate) mod run;
 pub(crate) mod seal;
 pub(crate) mod tokenize;
@@ -28,6 +32,10 @@ pub(crate) fn run(command: Command) -> Result<u8, CliError> {
         Command::Tokenize(arguments) => done(tokenize::run(&arguments)),
         Command::Perplexity(arguments) => done(perplexity::run(&arguments)),
         Command::Bench(arguments) => done(bench::run(&arguments)),
+        Command::Redact(arguments) => done(redact::run(&arguments)),
+        Command::Policy(command) => done(policy::run(&command)),
+        Command::Ledger(command) => ledger::run(&command),
+        Command::Keys(command) => done(keys::run(&command)),
         Command::Doctor(arguments) => done(doctor::run(&arguments)),
         Command::Completions(arguments) => done(completions::run(&arguments)),
     }

@@ -4,8 +4,13 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use whimbrel_client::ClientError;
+use whimbrel_client::assistant::AssistantError;
+use whimbrel_client::network::SecretError;
+use whimbrel_client::policy::PolicyError;
+use whimbrel_client::privacy::{RedactError, ScanError, ScannerError};
+use whimbrel_client::store::{Problem, StoreError, VaultError};
 use whimbrel_engine::EngineError;
 use whimbrel_forge::ForgeError;
 
@@ -22,6 +27,8 @@ pub(crate) mod exit {
     pub(crate) const CONTEXT_FULL: u8 = 6;
     pub(crate) const IO: u8 = 7;
     pub(crate) const FETCH: u8 = 8;
+    pub(crate) const LEDGER: u8 = 9;
+    pub(crate) const NOT_ANSWERED: u8 = 10;
     pub(crate) const INTERRUPTED: u8 = 130;
     pub(crate) const OUTPUT_CLOSED: u8 = 141;
 }
@@ -59,8 +66,15 @@ pub(crate) enum CliError {
     Output(#[source] std::io::Error),
     #[error("cannot read standard input")]
     StandardInput(#[source] std::io::Error),
-    #[error("neither HOME nor XDG_CACHE_HOME is set, so there is no place for models")]
-    NoHome,
+    #[error("neither HOME nor {variable} is set, so there is no place for {what}")]
+    NoHome { variable: &'static str, what: &'static str },
+    #[error("{}: {error}", path.display())]
+    Policy { path: PathBuf, error: PolicyError },
+    #[error("{}: {count} things are wrong with it, the first: {first}", path.display())]
+    LedgerChanged { path: PathBuf, count: u64, first: String },
+    /// The code says how it ended.
+    #[error("{message}")]
+    NotAnswered { code: &'static str, message: String },
     #[error("interrupted")]
     Interrupted,
     #[error(transparent)]
@@ -71,6 +85,43 @@ pub(crate) enum CliError {
     Forge(#[from] ForgeError),
     #[error(transparent)]
     Client(ClientError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Redact(#[from] RedactError),
+    #[error(transparent)]
+    Words(#[from] ScannerError),
+    #[error(transparent)]
+    Key(#[from] SecretError),
+    #[error(transparent)]
+    Assistant(AssistantError),
+}
+
+impl From<AssistantError> for CliError {
+    fn from(error: AssistantError) -> CliError {
+        match error {
+            AssistantError::Client(error) => error.into(),
+            AssistantError::Store(error) => error.into(),
+            AssistantError::Vault(error) => error.into(),
+            AssistantError::Scan(error) => error.into(),
+            AssistantError::Redact(error) => error.into(),
+            AssistantError::Words(error) => error.into(),
+            AssistantError::Key(error) => error.into(),
+            other => CliError::Assistant(other),
+        }
+    }
+}
+
+impl From<VaultError> for CliError {
+    fn from(error: VaultError) -> CliError {
+        CliError::Store(error.into())
+    }
+}
+
+impl From<ScanError> for CliError {
+    fn from(error: ScanError) -> CliError {
+        CliError::Redact(error.into())
+    }
 }
 
 impl From<ClientError> for CliError {
@@ -92,6 +143,8 @@ pub(crate) struct Report {
     pub(crate) hint: Option<String>,
     /// The exit status.
     pub(crate) status: u8,
+    /// Further fields of the object: where in a document, for example.
+    pub(crate) details: Map<String, Value>,
 }
 
 impl Report {
@@ -105,7 +158,11 @@ impl Report {
 
     /// `{"error": {"code": …, "message": …, "hint": …}}`
     pub(crate) fn object(&self) -> Value {
-        json!({"error": {"code": self.code, "message": self.message, "hint": self.hint}})
+        let mut error = json!({"code": self.code, "message": self.message, "hint": self.hint});
+        if let Some(error) = error.as_object_mut() {
+            error.extend(self.details.clone());
+        }
+        json!({"error": error})
     }
 }
 
@@ -137,6 +194,17 @@ impl CliError {
             message: one_line(self),
             hint,
             status,
+            details: self.details(),
+        }
+    }
+
+    fn details(&self) -> Map<String, Value> {
+        match self {
+            CliError::Policy { error, .. } => match serde_json::to_value(error) {
+                Ok(Value::Object(place)) => place,
+                _ => Map::new(),
+            },
+            _ => Map::new(),
         }
     }
 
@@ -167,7 +235,10 @@ impl CliError {
             }
             CliError::Write { source, .. } | CliError::Output(source) => io_code(source),
             CliError::StandardInput(_) => ("input_unreadable", exit::INPUT, None),
-            CliError::NoHome => ("no_home", exit::USAGE, hint("set XDG_CACHE_HOME to a folder")),
+            CliError::NoHome { variable, .. } => ("no_home", exit::USAGE, Some(format!("set {variable} to a folder"))),
+            CliError::Policy { .. } => ("policy_invalid", exit::INPUT, None),
+            CliError::LedgerChanged { .. } => ("ledger_changed", exit::LEDGER, None),
+            CliError::NotAnswered { code, .. } => (code, exit::NOT_ANSWERED, None),
             CliError::Interrupted => ("interrupted", exit::INTERRUPTED, None),
             CliError::Fetch(error) => error.classify(),
             CliError::Engine(error) => classify_engine(error),
@@ -176,7 +247,60 @@ impl CliError {
             CliError::Client(ClientError::Read { .. }) => ("input_unreadable", exit::INPUT, None),
             CliError::Client(ClientError::Write { source, .. }) => io_code(source),
             CliError::Client(_) => ("internal", exit::INTERNAL, None),
+            CliError::Store(error) => classify_store(error),
+            CliError::Redact(RedactError::Scan(_)) => ("limit", exit::USAGE, None),
+            CliError::Redact(RedactError::Clear(_)) => ("not_redacted", exit::INPUT, None),
+            CliError::Words(_) | CliError::Key(_) => ("usage", exit::USAGE, None),
+            CliError::Assistant(AssistantError::Endpoint { .. } | AssistantError::NothingToRepeat) => {
+                ("usage", exit::USAGE, None)
+            }
+            CliError::Assistant(_) => ("internal", exit::INTERNAL, None),
         }
+    }
+}
+
+fn classify_store(error: &StoreError) -> (&'static str, u8, Option<String>) {
+    let hint = |text: &str| Some(text.to_owned());
+    match error {
+        StoreError::Absent { .. } => (
+            "ledger_missing",
+            exit::MODEL_MISSING,
+            hint("`run` and `chat` with --policy write one"),
+        ),
+        StoreError::UnknownReceipt { .. } => (
+            "receipt_unknown",
+            exit::MODEL_MISSING,
+            hint("`whimbrel ledger list` shows the numbers"),
+        ),
+        StoreError::InUse { .. } => (
+            "ledger_in_use",
+            exit::IO,
+            hint("another whimbrel writes there; it can be read meanwhile"),
+        ),
+        StoreError::Ledger { problem, .. } => (
+            "ledger_changed",
+            exit::LEDGER,
+            match problem {
+                Problem::ForeignSeal => hint("the vault that belongs to the ledger is missing or another one"),
+                _ => hint("`whimbrel ledger verify` says everything that is wrong; another --ledger begins anew"),
+            },
+        ),
+        StoreError::Foreign { .. }
+        | StoreError::Damaged { .. }
+        | StoreError::SchemaChanged { .. }
+        | StoreError::Unreadable { .. } => ("ledger_damaged", exit::LEDGER, None),
+        StoreError::NewerSchema { .. } => ("ledger_newer", exit::LEDGER, hint("use a newer version of whimbrel")),
+        StoreError::Full { .. } => io_code(&std::io::ErrorKind::StorageFull.into()),
+        StoreError::TooMuch { .. } => ("limit", exit::USAGE, None),
+        StoreError::Vault(VaultError::Name) => (
+            "usage",
+            exit::USAGE,
+            hint("an endpoint's id has letters, digits, -, _ and ."),
+        ),
+        StoreError::Vault(_) => ("vault", exit::IO, None),
+        StoreError::Export { source } if closed(source) => ("output_closed", exit::OUTPUT_CLOSED, None),
+        StoreError::Database { .. } | StoreError::Io { .. } | StoreError::Export { .. } => ("io", exit::IO, None),
+        _ => ("internal", exit::INTERNAL, None),
     }
 }
 

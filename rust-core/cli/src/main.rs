@@ -4,19 +4,25 @@
 mod arguments;
 mod catalogue;
 mod commands;
+mod device;
 mod error;
 mod fetch;
+mod hidden_line;
 mod input;
 mod install;
 mod interrupt;
+mod ledger_argument;
 mod model_argument;
 mod output;
 mod paths;
+mod policy_argument;
 mod progress;
+mod routed;
 mod sampling_arguments;
 mod statistics;
 mod stream;
 mod system;
+mod time;
 
 use std::process::ExitCode;
 

@@ -12,8 +12,9 @@ use crate::paths;
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct ModelArguments {
     /// An installed model's name or a bundle folder
-    #[arg(long, short, value_name = "NAME|FOLDER")]
-    pub(crate) model: String,
+    // `run` and `chat` take it back where a policy says who answers.
+    #[arg(long, short, value_name = "NAME|FOLDER", required = true)]
+    pub(crate) model: Option<String>,
     /// One of the bundle's variants [default: its first]
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<String>,
@@ -57,7 +58,10 @@ impl ModelArguments {
     /// # Errors
     /// [`CliError::UnknownModel`], [`CliError::NotInstalled`], [`CliError::Catalogue`].
     pub(crate) fn folder(&self) -> Result<PathBuf, CliError> {
-        resolve(&self.model)
+        match &self.model {
+            Some(model) => resolve(model),
+            None => Err(CliError::usage("a model is missing", "--model NAME|FOLDER")),
+        }
     }
 
     /// How the bundle is opened.

@@ -64,9 +64,9 @@ impl GenerationArguments {
         }
     }
 
-    /// Tokens of context for this model.
-    pub(crate) fn context_length(&self, info: &ModelInfo) -> u32 {
-        self.context
-            .unwrap_or(CONTEXT_DEFAULT.min(info.manifest.context_length))
+    /// Tokens of context for this model, if there is one on this device.
+    pub(crate) fn context_length(&self, info: Option<&ModelInfo>) -> u32 {
+        let most = info.map_or(u32::MAX, |info| info.manifest.context_length);
+        self.context.unwrap_or(CONTEXT_DEFAULT.min(most))
     }
 }

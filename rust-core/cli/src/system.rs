@@ -52,7 +52,7 @@ pub(crate) fn cores() -> u32 {
 }
 
 /// The value of a line `key   123 kB`, in bytes.
-fn kilobytes(text: &str, key: &str) -> Option<u64> {
+pub(crate) fn kilobytes(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }

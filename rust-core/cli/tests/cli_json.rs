@@ -4,44 +4,9 @@
 
 mod support;
 
-use std::path::Path;
-
 use serde_json::Value;
-use support::{Desk, copy_bundle, tiny};
+use support::{Desk, check_shape as check, copy_bundle, tiny};
 use whimbrel_forge::synthetic::Synthetic;
-
-/// A line for every value: where it stands and of which type it is. Of an array only the first element counts.
-fn shape(value: &Value, place: &str, lines: &mut Vec<String>) {
-    match value {
-        Value::Object(object) => {
-            for (key, value) in object {
-                shape(value, &format!("{place}.{key}"), lines);
-            }
-        }
-        Value::Array(array) => match array.first() {
-            Some(first) => shape(first, &format!("{place}[]"), lines),
-            None => lines.push(format!("{place}[] empty")),
-        },
-        Value::Null => lines.push(format!("{place} null")),
-        Value::Bool(_) => lines.push(format!("{place} bool")),
-        Value::Number(number) if number.is_f64() => lines.push(format!("{place} float")),
-        Value::Number(_) => lines.push(format!("{place} integer")),
-        Value::String(_) => lines.push(format!("{place} string")),
-    }
-}
-
-/// Compares the shape of an object with the committed one.
-fn check(name: &str, value: &Value) {
-    let mut lines = Vec::new();
-    shape(value, "", &mut lines);
-    let found = lines.join("\n") + "\n";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/snapshots/{name}.txt"));
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &found).unwrap();
-    }
-    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), found, "{name}");
-}
 
 #[test]
 fn run() {
@@ -366,8 +331,28 @@ fn a_layer_can_be_taken_out_of_the_graph() {
 #[test]
 fn doctor() {
     let desk = Desk::new();
+    desk.write_device(&[
+        ("sys/class/power_supply/BAT0/type", "Battery"),
+        ("sys/class/power_supply/BAT0/capacity", "64"),
+        ("sys/class/power_supply/BAT0/status", "Discharging"),
+        ("sys/class/net/lo/operstate", "unknown"),
+        ("proc/meminfo", "MemTotal: 4000000 kB"),
+    ]);
     let found = desk.run(["doctor", "--json"]).succeeded().json();
     check("doctor", &found);
+    let device = &found["device"];
+    assert_eq!(device["battery_percent"], 64);
+    assert_eq!(device["charging"], false);
+    assert_eq!(device["network"], "none");
+    assert_eq!(device["memory_total_bytes"], 4_096_000_000_u64);
+    assert_eq!(device["foreground"], true);
+    for unknown in ["thermal", "power_save", "memory_available_bytes", "round_trip_ms"] {
+        assert_eq!(device[unknown], Value::Null, "{unknown}");
+    }
+    let people = desk.run(["doctor"]).succeeded().stdout;
+    for line in ["battery       64 %", "temperature   unknown", "network       none"] {
+        assert!(people.contains(line), "{line}: {people}");
+    }
     assert_eq!(
         found["models"]["available"],
         serde_json::json!(["smollm2-135m-instruct"])

@@ -21,8 +21,8 @@ use whimbrel_store::{
 };
 
 pub use self::conversation::{RoutedAnswer, RoutedConversation};
-pub use self::core::EndpointExtras;
 use self::core::{Core, endpoint_with, lock, now_ms};
+pub use self::core::{EndpointExtras, key_name};
 pub use self::error::AssistantError;
 pub use self::request::{AskOptions, AssistantEvent, Report, TASK_DEFAULT};
 pub use self::system_model::{

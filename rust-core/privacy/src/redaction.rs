@@ -245,6 +245,8 @@ pub struct RedactedFinding {
     pub end: u32,
     /// How sure this is, from 0 to 1.
     pub confidence: f32,
+    /// What stands in its place in the redacted text. A finding beside another may share one with it.
+    pub placeholder: String,
 }
 
 /// Redacts one text by itself, with placeholders of its own. What leaves the device goes through [`crate::Examined::clear`] instead.
@@ -254,18 +256,38 @@ pub struct RedactedFinding {
 pub fn redact(text: &str, scanner: &Scanner) -> Result<Redacted, RedactError> {
     let findings = scanner.scan(text)?;
     let characters = in_characters(text, &findings);
-    let shown = findings.iter().zip(characters).map(|(finding, span)| RedactedFinding {
-        kind: finding.kind,
-        start: span.start,
-        end: span.end,
-        confidence: finding.confidence,
+    let mut placeholders = Placeholders::new();
+    let mut redaction = redact_all(&[text], std::slice::from_ref(&findings), scanner, &mut placeholders)?;
+    let redacted = redaction.texts.pop().expect("one text was given");
+    let ends = placeholder_ends(&redacted, &placeholders);
+    let shown = findings.iter().zip(characters).map(|(finding, span)| {
+        // The first one that ends behind the finding's beginning: every finding is in one.
+        let at = ends.partition_point(|(end, _)| *end <= finding.range().start);
+        RedactedFinding {
+            kind: finding.kind,
+            start: span.start,
+            end: span.end,
+            confidence: finding.confidence,
+            placeholder: ends.get(at).map_or("", |(_, placeholder)| placeholder).to_owned(),
+        }
     });
-    let shown = shown.collect();
-    let mut redaction = redact_all(&[text], &[findings], scanner, &mut Placeholders::new())?;
     Ok(Redacted {
-        text: redaction.texts.pop().expect("one text was given"),
-        findings: shown,
+        findings: shown.collect(),
+        text: redacted,
     })
+}
+
+/// The placeholders of a redacted text in order, each with the byte of the original behind what it stands for.
+fn placeholder_ends<'t>(redacted: &'t str, placeholders: &Placeholders) -> Vec<(usize, &'t str)> {
+    let (mut written, mut original) = (0, 0);
+    let mut ends = Vec::new();
+    for (range, _, _) in placeholder_form::all(redacted) {
+        let placeholder = &redacted[range.clone()];
+        original += range.start - written + placeholders.reidentify(placeholder).len();
+        written = range.end;
+        ends.push((original, placeholder));
+    }
+    ends
 }
 
 /// Why a text was not redacted.

@@ -6,7 +6,7 @@
 
 use whimbrel_privacy::{
     ClearError, Draft, DraftMessage, FindingKind, Permit, Placeholders, PrivacyClass, Release, Scanner, ScannerOptions,
-    Speaker,
+    Speaker, redact,
 };
 
 fn scanner(words: &[&str]) -> Scanner {
@@ -86,4 +86,22 @@ fn a_permit_is_for_one_draft_and_one_scan() {
     let cleared = without.clear(&permit, &mut Placeholders::new()).unwrap();
     assert_eq!(cleared.messages()[0].text, "Bluebird");
     assert!(cleared.redactions().is_empty());
+}
+
+#[test]
+fn a_shown_finding_names_its_placeholder() {
+    let check = |text: &str, redacted: &str, placeholders: &[&str]| {
+        let found = redact(text, &scanner(&["Bluebird"])).unwrap();
+        assert_eq!(found.text, redacted);
+        let named: Vec<&str> = found.findings.iter().map(|finding| &*finding.placeholder).collect();
+        assert_eq!(named, placeholders, "{text}");
+    };
+    check("nothing here", "nothing here", &[]);
+    check(
+        "Bluebird to a@b.example, é, c@d.example, a@b.example",
+        "⟨WORD_1⟩ to ⟨EMAIL_1⟩, é, ⟨EMAIL_2⟩, ⟨EMAIL_1⟩",
+        &["⟨WORD_1⟩", "⟨EMAIL_1⟩", "⟨EMAIL_2⟩", "⟨EMAIL_1⟩"],
+    );
+    // What only looks like a placeholder is replaced as well, and is no finding.
+    check("⟨EMAIL_1⟩ and a@b.example", "⟨EMAIL_1⟩ and ⟨EMAIL_2⟩", &["⟨EMAIL_2⟩"]);
 }

@@ -1,6 +1,7 @@
 //! `whimbrel chat`: a conversation, question by question. Where the lines come from is in `lines.rs`, what `/…` means in `slash.rs`.
 
 mod lines;
+mod routed;
 mod slash;
 
 use std::io::Write;
@@ -17,6 +18,7 @@ use crate::commands::chat::slash::Slash;
 use crate::error::CliError;
 use crate::model_argument::{MemoryArguments, ModelArguments, ThreadArguments};
 use crate::output;
+use crate::routed::PolicyArguments;
 use crate::sampling_arguments::GenerationArguments;
 use crate::statistics::Figures;
 use crate::{interrupt, stream};
@@ -27,12 +29,15 @@ const TOP_P_DEFAULT: f32 = 0.9;
 
 /// The flags of `chat`.
 #[derive(clap::Args, Debug)]
+#[command(mut_arg("model", |model| model.required(false).required_unless_present("policy")))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     /// The system message [default: a plain one; "" leaves it to the model's template]
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArguments,
     #[command(flatten)]
     generation: GenerationArguments,
     #[command(flatten)]
@@ -43,7 +48,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     stats: bool,
     /// Go on with the conversation in this file, if it is there, and write it back at the end
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "policy")]
     state: Option<PathBuf>,
     /// Neither read nor write the file with earlier questions
     #[arg(long)]
@@ -51,6 +56,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    if let Some(policy) = &arguments.policy.policy {
+        return routed::run(arguments, policy);
+    }
     let folder = arguments.model.folder()?;
     interrupt::install(true);
     let client = Client::new()?;
@@ -63,15 +71,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     if let Some(path) = arguments.state.as_ref().filter(|path| path.exists()) {
         block_on(talk.conversation.restore(path))?;
     }
+    let greeting = talk.model_name().to_owned();
+    converse(arguments, &greeting, |line| talk.take(line))?;
+    if let Some(path) = &arguments.state {
+        block_on(talk.conversation.save(path))?;
+    }
+    Ok(())
+}
+
+/// Hands every line to `take` until it returns false or there is none.
+fn converse(
+    arguments: &Arguments,
+    greeting: &str,
+    mut take: impl FnMut(&str) -> Result<bool, CliError>,
+) -> Result<(), CliError> {
     let mut lines = Lines::open(!arguments.no_history)?;
     if lines.is_terminal() {
-        eprintln!(
-            "{}. /help shows the commands, Ctrl-C stops an answer, Ctrl-D leaves.",
-            talk.model_name()
-        );
+        eprintln!("{greeting}. /help shows the commands, Ctrl-C stops an answer, Ctrl-D leaves.");
     }
     while let Some(line) = lines.next()? {
-        match talk.take(&line) {
+        match take(&line) {
             Ok(true) => {}
             Ok(false) => break,
             // A person can go on; a script must know.
@@ -79,9 +98,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
             Err(error) => return Err(error),
         }
     }
-    if let Some(path) = &arguments.state {
-        block_on(talk.conversation.save(path))?;
+    Ok(())
+}
+
+/// How answers are made unless told otherwise.
+fn defaults() -> SamplingOptions {
+    SamplingOptions {
+        temperature: TEMPERATURE_DEFAULT,
+        top_p: TOP_P_DEFAULT,
+        ..SamplingOptions::default()
     }
+}
+
+/// Writes a conversation beside its place and moves it there, so that a full disk costs no earlier file.
+fn save_messages(path: &Path, model: Option<&str>, messages: &[Message]) -> Result<(), CliError> {
+    let said: Vec<_> = messages
+        .iter()
+        .map(|message| json!({"role": message.role, "content": message.content}))
+        .collect();
+    let transcript = json!({"model": model, "messages": said});
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(CliError::write(path))?;
+    writeln!(file, "{transcript:#}").map_err(CliError::write(path))?;
+    file.persist(path).map_err(|error| CliError::write(path)(error.error))?;
+    eprintln!("[saved {} messages]", messages.len());
     Ok(())
 }
 
@@ -113,19 +156,14 @@ impl Talk {
                 "whimbrel run --raw goes on from a text",
             ));
         }
-        let context_length = arguments.generation.context_length(model.info());
+        let context_length = arguments.generation.context_length(Some(model.info()));
         let options = ConversationOptions {
             context_length,
             system: arguments.system.clone(),
             ..ConversationOptions::default()
         };
         let conversation = block_on(model.conversation(options))?;
-        let sampling = SamplingOptions {
-            temperature: TEMPERATURE_DEFAULT,
-            top_p: TOP_P_DEFAULT,
-            ..SamplingOptions::default()
-        };
-        let options = arguments.generation.options(sampling);
+        let options = arguments.generation.options(defaults());
         Ok(Talk {
             model,
             conversation,
@@ -156,6 +194,9 @@ impl Talk {
             Some(Slash::Stats) => self.print_stats(),
             Some(Slash::Save(path)) => self.save(&path)?,
             Some(Slash::System(text)) => self.set_system(text)?,
+            Some(Slash::Redo | Slash::Elsewhere | Slash::Good | Slash::Bad | Slash::Why(_)) => {
+                return Err(CliError::usage("there is no policy", "chat --policy has this command"));
+            }
             Some(Slash::Quit) => return Ok(false),
         }
         Ok(true)
@@ -194,23 +235,9 @@ impl Talk {
         }
     }
 
-    /// Writes the conversation beside its place and moves it there, so that a full disk costs no earlier file.
     fn save(&self, path: &Path) -> Result<(), CliError> {
         let messages = block_on(self.conversation.messages())?;
-        let messages: Vec<_> = messages
-            .iter()
-            .map(|message| json!({"role": message.role, "content": message.content}))
-            .collect();
-        let transcript = json!({"model": self.model_name(), "messages": messages});
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(CliError::write(path))?;
-        writeln!(file, "{transcript:#}").map_err(CliError::write(path))?;
-        file.persist(path).map_err(|error| CliError::write(path)(error.error))?;
-        eprintln!("[saved {} messages]", messages.len());
-        Ok(())
+        save_messages(path, Some(self.model_name()), &messages)
     }
 
     /// Forgets everything but the system message, also when that was set by `/system`.

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
+use whimbrel_client::policy::DeviceUpdate;
 
 use crate::catalogue::Catalogue;
 use crate::error::CliError;
 use crate::output::{Facts, OutputArguments, bytes, table};
-use crate::{fetch, paths, system};
+use crate::{device, fetch, paths, system};
 
 /// The flags of `doctor`.
 #[derive(clap::Args, Debug)]
@@ -26,6 +27,7 @@ struct Examination {
     will_use: WillUse,
     models: Models,
     python: Python,
+    device: DeviceUpdate,
 }
 
 #[derive(Serialize)]
@@ -118,6 +120,8 @@ impl Facts for Examination {
                 ),
             ],
         )?;
+        writeln!(out, "\nthe device, as policies see it")?;
+        table(out, &device::rows(&self.device))?;
         if self.python.pip_version.is_none() {
             writeln!(
                 out,
@@ -150,6 +154,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         },
         models: models()?,
         python: python(),
+        device: device::read(),
     })
 }
 

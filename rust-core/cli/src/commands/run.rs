@@ -1,5 +1,7 @@
 //! `whimbrel run`: one prompt, one answer, through the client that the phones use.
 
+mod routed;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -12,6 +14,7 @@ use whimbrel_client::{
 use crate::error::{CliError, exit};
 use crate::model_argument::{MemoryArguments, ModelArguments, ThreadArguments};
 use crate::output::{self, Facts, OutputArguments};
+use crate::routed::PolicyArguments;
 use crate::sampling_arguments::GenerationArguments;
 use crate::statistics::Figures;
 use crate::{input, interrupt, stream};
@@ -21,6 +24,7 @@ const PREFIX_SLACK: u32 = 64;
 
 /// The flags of `run`.
 #[derive(clap::Args, Debug)]
+#[command(mut_arg("model", |model| model.required(false).required_unless_present("policy")))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
@@ -40,11 +44,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
     system: Option<String>,
     /// Go on from the prompt as it is: no chat template, special tokens in it are tokens
-    #[arg(long)]
+    #[arg(long, conflicts_with = "policy")]
     raw: bool,
     /// Keep what the model made of the prompt in this file, and begin with it next time as far as the prompts agree
-    #[arg(long, value_name = "FILE", conflicts_with = "raw")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["raw", "policy"])]
     prefix_cache: Option<PathBuf>,
+    #[command(flatten)]
+    policy: PolicyArguments,
     #[command(flatten)]
     generation: GenerationArguments,
     #[command(flatten)]
@@ -83,6 +89,9 @@ impl Facts for Ran {
 
 /// Returns the exit status: a stopped answer is shown, and is still not the whole answer.
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
+    if let Some(policy) = &arguments.policy.policy {
+        return routed::run(arguments, policy);
+    }
     let prompt = prompt(arguments)?;
     let folder = arguments.model.folder()?;
     interrupt::install(false);
@@ -92,7 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
         ..arguments.model.open_options(arguments.threads.threads)
     };
     let model = block_on(client.open_model(folder, options))?;
-    let context_length = arguments.generation.context_length(model.info());
+    let context_length = arguments.generation.context_length(Some(model.info()));
     let (answer, conversation) = begin(arguments, &model, &prompt, context_length)?;
     let json = arguments.output.json;
     let received = stream::receive(answer, |text| {

@@ -36,6 +36,39 @@ pub fn bundle_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// A line for every value: where it stands and of which type it is. Of an array only the first element counts.
+fn shape(value: &Value, place: &str, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                shape(value, &format!("{place}.{key}"), lines);
+            }
+        }
+        Value::Array(array) => match array.first() {
+            Some(first) => shape(first, &format!("{place}[]"), lines),
+            None => lines.push(format!("{place}[] empty")),
+        },
+        Value::Null => lines.push(format!("{place} null")),
+        Value::Bool(_) => lines.push(format!("{place} bool")),
+        Value::Number(number) if number.is_f64() => lines.push(format!("{place} float")),
+        Value::Number(_) => lines.push(format!("{place} integer")),
+        Value::String(_) => lines.push(format!("{place} string")),
+    }
+}
+
+/// Compares the shape of an object with the committed one; `UPDATE_SNAPSHOTS=1` writes it anew.
+pub fn check_shape(name: &str, value: &Value) {
+    let mut lines = Vec::new();
+    shape(value, "", &mut lines);
+    let found = lines.join("\n") + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/snapshots/{name}.txt"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &found).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), found, "{name}");
+}
+
 /// A folder with a home in it.
 pub struct Desk {
     folder: tempfile::TempDir,
@@ -70,10 +103,21 @@ impl Desk {
             .env("HOME", self.folder.path())
             .env("XDG_CACHE_HOME", self.path("cache"));
         command.env("XDG_STATE_HOME", self.path("state"));
+        // Nothing is known of the device but what a test says.
+        command.env("WHIMBREL_DEVICE_ROOT", self.path("device"));
         for variable in ["RUST_LOG", "WHIMBREL_CATALOGUE", "WHIMBREL_PYTHON"] {
             command.env_remove(variable);
         }
         command
+    }
+
+    /// What the program reads as `/proc` and `/sys`.
+    pub fn write_device(&self, files: &[(&str, &str)]) {
+        for (path, content) in files {
+            let path = self.path("device").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, format!("{content}\n")).unwrap();
+        }
     }
 
     pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ran {

@@ -358,8 +358,10 @@ pub(super) fn model_labels(model: &ModelHandle) -> (Label, Label) {
     (Label::squeezed(&info.manifest.name), Label::squeezed(&info.variant))
 }
 
-/// The vault knows only small letters, so a capital letter in an endpoint's id is marked.
-fn key_name(endpoint_id: &str) -> String {
+/// The name in the vault under which the key of an endpoint is kept. The vault knows only small letters, so a capital letter in an
+/// endpoint's id is marked.
+#[must_use]
+pub fn key_name(endpoint_id: &str) -> String {
     let mut name = String::from("key.");
     for character in endpoint_id.chars() {
         if character.is_ascii_uppercase() {

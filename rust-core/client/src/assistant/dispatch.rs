@@ -430,6 +430,7 @@ impl Running<'_> {
             rules: plan.rule_ids(),
             attempts,
             refused: plan.refused,
+            considered: plan.considered,
             bytes_out,
             bytes_in,
             redacted: closing.redacted.values().sum(),

@@ -1,7 +1,7 @@
 //! What an app asks for, and what it gets: events on the way, and a report at the end.
 
 use serde::Serialize;
-use whimbrel_policy::{Attempt, DeviceView, End, Escalation, Need, Refused};
+use whimbrel_policy::{Attempt, DeviceView, End, Escalation, Need, Refused, RuleTrace};
 use whimbrel_privacy::PrivacyClass;
 use whimbrel_store::{Energy, Place, ReceiptId, Sent, Tokens};
 
@@ -74,6 +74,8 @@ pub struct Report {
     pub attempts: Vec<Attempt>,
     /// What was listed and not tried.
     pub refused: Vec<Refused>,
+    /// Every rule that was looked at, the app's first.
+    pub considered: Vec<RuleTrace>,
     /// Bytes that left the device.
     pub bytes_out: u64,
     /// Bytes that came back.

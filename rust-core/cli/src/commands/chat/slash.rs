@@ -14,6 +14,14 @@ pub(super) const HELP: &str = "\
 /quit         leave, like Ctrl-D
 A question that begins with / is written with a space in front.";
 
+/// What it shows besides where a policy decides.
+pub(super) const HELP_ROUTED: &str = "\
+/redo         answer the last question again
+/elsewhere    answer the last question again, somewhere else
+/good /bad    say what the last answer was like, to learn from
+/why          the rules that the last answer went by
+/why TEXT     what would be decided about a question";
+
 /// A command inside a chat.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Slash {
@@ -22,6 +30,12 @@ pub(super) enum Slash {
     Stats,
     Save(PathBuf),
     System(String),
+    Redo,
+    Elsewhere,
+    Good,
+    Bad,
+    /// About this question, or the last answer.
+    Why(Option<String>),
     Quit,
 }
 
@@ -45,6 +59,11 @@ impl Slash {
             "save" => Slash::Save(argument.into()),
             "system" if argument.is_empty() => return Err(lacks("a text")),
             "system" => Slash::System(argument.to_owned()),
+            "redo" => Slash::Redo,
+            "elsewhere" => Slash::Elsewhere,
+            "good" => Slash::Good,
+            "bad" => Slash::Bad,
+            "why" => Slash::Why((!argument.is_empty()).then(|| argument.to_owned())),
             "quit" => Slash::Quit,
             _ => return Err(CliError::usage("no such command", "/help shows the commands")),
         }))
@@ -64,6 +83,8 @@ mod tests {
             ("/reset ", Some(Slash::Reset)),
             ("/save a b.json", Some(Slash::Save("a b.json".into()))),
             ("/system  Be brief. ", Some(Slash::System("Be brief.".to_owned()))),
+            ("/why", Some(Slash::Why(None))),
+            ("/why  is it so?", Some(Slash::Why(Some("is it so?".to_owned())))),
             ("/quit", Some(Slash::Quit)),
         ] {
             assert_eq!(Slash::parse(line).expect("valid"), expected, "{line}");

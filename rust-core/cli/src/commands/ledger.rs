@@ -1,0 +1,221 @@
+//! `whimbrel ledger`: the receipts of what was asked under a policy. Everything but pruning reads only, also while answers are made.
+
+mod show;
+mod stats;
+mod verify;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use whimbrel_client::store::{
+    Checkpoint, Filter, LIST_MAX, Outcome, PlaceKind, Prune, Receipt, ReceiptId, Store, StoreError,
+};
+
+use crate::error::{CliError, exit};
+use crate::ledger_argument::LedgerArguments;
+use crate::output::{Facts, OutputArguments, bytes};
+use crate::time::{self, DAY_MS};
+
+/// The most days that can be kept.
+const KEEP_DAYS_MAX: i64 = 36_500;
+
+/// The commands under `ledger`.
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum Command {
+    /// List receipts, the newest first
+    List(ListArguments),
+    /// Show one receipt with everything in it
+    Show(ShowArguments),
+    /// Say whether the ledger, or an export of it, is as it was written
+    Verify(verify::Arguments),
+    /// Write the whole ledger as lines of JSON
+    Export(ExportArguments),
+    /// Say what the receipts come to, today, in all and by day
+    Stats(stats::Arguments),
+    /// Remove old receipts; what they come to is kept, sealed
+    Prune(PruneArguments),
+}
+
+/// The flags of `ledger list`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct ListArguments {
+    /// How many are listed
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(LIST_MAX)))]
+    limit: u32,
+    /// Only receipts with lower numbers: the next page begins before the last one's number
+    #[arg(long, value_name = "ID")]
+    before: Option<u64>,
+    /// Only those that ended so
+    #[arg(long, value_name = "OUTCOME", value_parser = Outcome::ALL.map(Outcome::name))]
+    outcome: Option<String>,
+    /// Only those that were answered there, or tried there last
+    #[arg(long, value_name = "PLACE", value_parser = PlaceKind::ALL.map(PlaceKind::name))]
+    place: Option<String>,
+    #[command(flatten)]
+    ledger: LedgerArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+/// The flags of `ledger show`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct ShowArguments {
+    /// The receipt's number
+    id: u64,
+    #[command(flatten)]
+    ledger: LedgerArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+/// The flags of `ledger export`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct ExportArguments {
+    /// The file to write; it appears whole or not at all [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    ledger: LedgerArguments,
+    /// Print one JSON object about the file on standard output
+    #[arg(long, requires = "output")]
+    json: bool,
+}
+
+/// The flags of `ledger prune`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct PruneArguments {
+    /// Receipts of the last N days stay
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=KEEP_DAYS_MAX as u64))]
+    keep_days: u64,
+    #[command(flatten)]
+    ledger: LedgerArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+/// Returns the exit status: what is wrong with a ledger is a fact, and still a failure.
+pub(crate) fn run(command: &Command) -> Result<u8, CliError> {
+    let done = |outcome: Result<(), CliError>| outcome.map(|()| exit::SUCCESS);
+    match command {
+        Command::List(arguments) => done(list(arguments)),
+        Command::Show(arguments) => done(show_one(arguments)),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Export(arguments) => done(export(arguments)),
+        Command::Stats(arguments) => done(stats::run(arguments)),
+        Command::Prune(arguments) => done(prune(arguments)),
+    }
+}
+
+#[derive(Serialize)]
+struct Listed {
+    ledger: PathBuf,
+    receipts: Vec<Receipt>,
+}
+
+impl Facts for Listed {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.receipts.is_empty() {
+            return writeln!(out, "no receipts");
+        }
+        self.receipts
+            .iter()
+            .try_for_each(|receipt| writeln!(out, "{}", show::line(receipt)))
+    }
+}
+
+fn list(arguments: &ListArguments) -> Result<(), CliError> {
+    let outcome = arguments.outcome.as_deref();
+    let place = arguments.place.as_deref();
+    let filter = Filter {
+        before: arguments.before.map(ReceiptId),
+        outcome: outcome.and_then(|name| Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)),
+        place: place.and_then(|name| PlaceKind::ALL.into_iter().find(|kind| kind.name() == name)),
+        ..Filter::default()
+    };
+    let receipts = arguments.ledger.inspect()?.ledger().list(&filter, arguments.limit)?;
+    arguments.output.print(&Listed {
+        ledger: arguments.ledger.database()?,
+        receipts,
+    })
+}
+
+fn show_one(arguments: &ShowArguments) -> Result<(), CliError> {
+    let receipt = arguments.ledger.inspect()?.ledger().show(ReceiptId(arguments.id))?;
+    arguments.output.print(&show::Shown(receipt))
+}
+
+#[derive(Serialize)]
+struct Exported {
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl Facts for Exported {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}: {}", self.path.display(), bytes(self.bytes))
+    }
+}
+
+fn export(arguments: &ExportArguments) -> Result<(), CliError> {
+    let store = arguments.ledger.inspect()?;
+    let Some(path) = &arguments.output else {
+        let mut out = io::stdout().lock();
+        store.ledger().export(&mut out, time::now_ms())?;
+        return out.flush().map_err(CliError::Output);
+    };
+    let exported = Exported {
+        bytes: export_to(&store, path)?,
+        path: path.clone(),
+    };
+    OutputArguments { json: arguments.json }.print(&exported)
+}
+
+/// Writes beside the file's place and moves it there, so that a full disk costs no earlier file. Returns its length.
+fn export_to(store: &Store, path: &Path) -> Result<u64, CliError> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(CliError::write(path))?;
+    let mut buffered = BufWriter::new(file);
+    store
+        .ledger()
+        .export(&mut buffered, time::now_ms())
+        .map_err(|error| match error {
+            StoreError::Export { source } => CliError::write(path)(source),
+            other => other.into(),
+        })?;
+    let file = buffered
+        .into_inner()
+        .map_err(|error| CliError::write(path)(error.into_error()))?;
+    let file: File = file.persist(path).map_err(|error| CliError::write(path)(error.error))?;
+    Ok(file.metadata().map_err(CliError::write(path))?.len())
+}
+
+#[derive(Serialize)]
+struct Pruned {
+    /// Stands for everything that was ever pruned; null when nothing went now.
+    checkpoint: Option<Checkpoint>,
+}
+
+impl Facts for Pruned {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        match &self.checkpoint {
+            Some(checkpoint) => writeln!(out, "receipts up to {} are gone", checkpoint.receipts),
+            None => writeln!(out, "nothing is that old"),
+        }
+    }
+}
+
+fn prune(arguments: &PruneArguments) -> Result<(), CliError> {
+    let store = arguments.ledger.open()?;
+    let now_ms = time::now_ms();
+    let prune = Prune {
+        opened_before_ms: Some(now_ms.saturating_sub(arguments.keep_days * DAY_MS)),
+        receipts_max: None,
+    };
+    let checkpoint = store.ledger().prune(&prune, now_ms)?;
+    arguments.output.print(&Pruned { checkpoint })
+}

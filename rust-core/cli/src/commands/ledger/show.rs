@@ -1,0 +1,127 @@
+//! A receipt for people: as a line of a list, and as a whole.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use whimbrel_client::store::{Place, Receipt, Sent};
+
+use crate::output::{Facts, bytes, table};
+use crate::time;
+
+/// One receipt.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct Shown(pub(super) Receipt);
+
+/// Number, time, end, place and bytes.
+pub(super) fn line(receipt: &Receipt) -> String {
+    let outcome = receipt.outcome.map_or("not finished", |outcome| outcome.name());
+    let place = receipt.place.as_ref().map_or_else(|| "nowhere".to_owned(), place);
+    format!(
+        "{:>5}  {}  {outcome:<12}  {place}, {} sent",
+        receipt.id,
+        time::date_and_time(receipt.opened_ms),
+        bytes(receipt.bytes_out)
+    )
+}
+
+fn place(place: &Place) -> String {
+    match place {
+        Place::OnDevice { model, variant, .. } => format!("on this device, {model} {variant}"),
+        Place::SystemModel { adapter } => format!("the system's model {adapter}"),
+        Place::Remote { endpoint, model, .. } => format!("{endpoint}, {model}"),
+    }
+}
+
+fn sent(sent: Option<Sent>) -> &'static str {
+    match sent {
+        None => "",
+        Some(Sent::AsIs) => ", as it was",
+        Some(Sent::Redacted) => ", redacted",
+    }
+}
+
+/// `email 2, phone 1`
+fn counts<K: Serialize>(counts: impl IntoIterator<Item = (K, u32)>) -> String {
+    let shown = counts.into_iter().map(|(kind, times)| {
+        let kind = serde_json::to_value(kind).unwrap_or_default();
+        format!("{} {times}", kind.as_str().unwrap_or_default())
+    });
+    let shown: Vec<_> = shown.collect();
+    if shown.is_empty() {
+        "none".to_owned()
+    } else {
+        shown.join(", ")
+    }
+}
+
+impl Facts for Shown {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let receipt = &self.0;
+        let intent = &receipt.intent;
+        let class = serde_json::to_value(intent.class).unwrap_or_default();
+        let rules: Vec<_> = intent.rules.iter().map(ToString::to_string).collect();
+        let mut rows = vec![
+            ("receipt", line(receipt).trim_start().to_owned()),
+            ("request", format!("{}, task {}", intent.request, intent.task)),
+            (
+                "text",
+                format!(
+                    "{}; found: {}",
+                    class.as_str().unwrap_or_default(),
+                    counts(intent.findings.clone())
+                ),
+            ),
+            (
+                "rules",
+                if rules.is_empty() {
+                    "none".to_owned()
+                } else {
+                    rules.join(", ")
+                },
+            ),
+        ];
+        for planned in &intent.planned {
+            rows.push(("planned", format!("{}{}", place(&planned.place), sent(planned.sent))));
+        }
+        if let Some(closing) = &receipt.closing {
+            for attempt in &closing.attempts {
+                let ended = serde_json::to_value(attempt.ended).unwrap_or_default();
+                let error = attempt
+                    .error
+                    .as_ref()
+                    .map(|error| format!(" ({error})"))
+                    .unwrap_or_default();
+                rows.push((
+                    "tried",
+                    format!(
+                        "{}{}: {}{error} after {} ms, {} out, {} in",
+                        place(&attempt.place),
+                        sent(attempt.sent),
+                        ended.as_str().unwrap_or_default(),
+                        attempt.milliseconds,
+                        bytes(attempt.bytes_out),
+                        bytes(attempt.bytes_in)
+                    ),
+                ));
+            }
+            rows.push(("replaced", counts(closing.redacted.clone())));
+            rows.push((
+                "tokens",
+                format!("{} read, {} written", closing.tokens.input, closing.tokens.output),
+            ));
+            rows.push(("time", format!("{} ms", closing.latency.total_ms)));
+            if let Some(energy) = &closing.energy {
+                rows.push(("energy", format!("{:.1} J ({})", energy.joules(), energy.method)));
+            }
+        }
+        for feedback in &receipt.feedback {
+            let signal = serde_json::to_value(feedback.signal).unwrap_or_default();
+            rows.push(("feedback", signal["kind"].as_str().unwrap_or_default().to_owned()));
+        }
+        for (sequence, hash) in receipt.sequences.iter().zip(&receipt.hashes) {
+            rows.push(("entry", format!("{sequence} {hash}")));
+        }
+        table(out, &rows)
+    }
+}

@@ -1,0 +1,91 @@
+//! `whimbrel ledger stats`: what the receipts come to.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use whimbrel_client::store::{DayStats, Host, Stats};
+
+use crate::error::CliError;
+use crate::ledger_argument::LedgerArguments;
+use crate::output::{Facts, OutputArguments, bytes};
+use crate::time::{self, DAY_MS};
+
+/// Days in the table.
+const DAYS_SHOWN: u64 = 30;
+
+/// The flags of `ledger stats`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    ledger: LedgerArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+#[derive(Serialize)]
+struct Counted {
+    today: Summed,
+    total: Summed,
+    /// Days with receipts, the oldest first.
+    days: Vec<DayStats>,
+}
+
+#[derive(Serialize)]
+struct Summed {
+    /// A sentence for people.
+    summary: String,
+    #[serde(flatten)]
+    stats: Stats,
+}
+
+impl From<Stats> for Summed {
+    fn from(stats: Stats) -> Summed {
+        Summed {
+            summary: stats.summary(Host::Computer),
+            stats,
+        }
+    }
+}
+
+impl Facts for Counted {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "today: {}", self.today.summary)?;
+        writeln!(out, "in all: {}", self.total.summary)?;
+        if self.days.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            out,
+            "{:<10} {:>8} {:>8} {:>9} {:>8} {:>10} {:>8}",
+            "day (UTC)", "requests", "here", "elsewhere", "denied", "sent", "replaced"
+        )?;
+        for day in &self.days {
+            let stats = &day.stats;
+            let answers = &stats.answers;
+            writeln!(
+                out,
+                "{:<10} {:>8} {:>8} {:>9} {:>8} {:>10} {:>8}",
+                time::date(day.begins_ms),
+                stats.receipts,
+                answers.on_device + answers.system_model,
+                answers.own_device + answers.organisation + answers.public_cloud,
+                stats.denied,
+                bytes(stats.bytes_out),
+                stats.redacted.values().sum::<u64>()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let store = arguments.ledger.inspect()?;
+    let ledger = store.ledger();
+    let today_ms = time::now_ms() / DAY_MS * DAY_MS;
+    let first_ms = today_ms.saturating_sub((DAYS_SHOWN - 1) * DAY_MS);
+    arguments.output.print(&Counted {
+        today: ledger.stats(Some(today_ms), None)?.into(),
+        total: ledger.stats(None, None)?.into(),
+        days: ledger.days(Some(first_ms), None, 0)?,
+    })
+}

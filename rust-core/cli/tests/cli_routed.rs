@@ -1,0 +1,457 @@
+//! `run` and `chat` with a policy, against a server on the loopback: what leaves, what is shown, and what the ledger says of it.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/server.rs"]
+mod server;
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use server::{Reply, Server};
+use support::{Desk, Ran, Started, check_shape, tiny};
+
+/// What must not leave.
+const PLANTED: [&str; 2] = ["quentin.planted@mail.example", "Zugvogel"];
+const QUESTION: &str = "Write to quentin.planted@mail.example about Zugvogel.";
+/// Cut in the middle of a placeholder.
+const ANSWER: Reply = Reply::Whole(&["Dear ⟨EM", "AIL_1⟩, about ⟨WORD", "_1⟩: yes."]);
+const SHOWN: &str = "Dear quentin.planted@mail.example, about Zugvogel: yes.";
+
+/// A desk with a policy that has one endpoint, and what to say to use it.
+struct Scene {
+    desk: Desk,
+    policy: PathBuf,
+}
+
+impl Scene {
+    fn new(server: &Server, rest: &str) -> Scene {
+        let desk = Desk::new();
+        let text = format!(
+            "version = 1\nname = \"scene\"\n{rest}\n[[endpoints]]\nid = \"cloud\"\nbase_url = \"{}\"\nmodel = \"large\"\n\
+             trust = \"public_cloud\"\ncost_per_1k_tokens = 0\nclass_max_redacted = \"sensitive\"\n",
+            server.url
+        );
+        let policy = desk.write("policy.toml", text);
+        Scene { desk, policy }
+    }
+
+    fn command(&self, command: &str, more: &[&str]) -> std::process::Command {
+        let base = [command, "--policy", self.policy.to_str().unwrap(), "--word", "zugvogel"];
+        self.desk.command(base.iter().chain(more))
+    }
+
+    fn run(&self, more: &[&str]) -> Ran {
+        Started::new(&mut self.command("run", &[&["--prompt", QUESTION], more].concat())).finish()
+    }
+
+    fn chat(&self, more: &[&str], lines: &str) -> Ran {
+        let mut started = Started::new(&mut self.command("chat", more));
+        started.say(lines);
+        started.finish()
+    }
+
+    fn ledger(&self, arguments: &[&str]) -> Ran {
+        self.desk.run(["ledger"].iter().chain(arguments))
+    }
+
+    fn receipts(&self) -> Vec<Value> {
+        let listed = self.ledger(&["list", "--json"]).succeeded().json();
+        listed["receipts"].as_array().unwrap().clone()
+    }
+
+    fn database(&self) -> PathBuf {
+        self.desk.path("state/whimbrel/ledger/ledger.sqlite")
+    }
+}
+
+const REDACT: &str = "otherwise = [\"redact_then_remote:cloud\"]";
+
+fn assert_nothing_planted(text: &str) {
+    for planted in PLANTED {
+        assert!(!text.contains(planted), "{planted}: {text}");
+    }
+}
+
+#[test]
+fn what_leaves_is_redacted_and_what_is_shown_is_not() {
+    let server = Server::start(ANSWER);
+    let scene = Scene::new(&server, REDACT);
+    let mut set = Started::new(&mut scene.desk.command(["keys", "set", "cloud"]));
+    set.say("the-cloud-key\n");
+    set.finish().succeeded();
+
+    let ran = scene.run(&["--json"]).succeeded();
+    let found = ran.json();
+    check_shape("run-policy", &found);
+    assert_eq!(found["text"], SHOWN);
+    assert_eq!(found["route"]["end"]["kind"], "answered");
+    assert_eq!(found["route"]["sent"], "redacted");
+    assert_eq!(found["route"]["redacted"], 2);
+    assert_eq!(found["route"]["tokens"], json!({"input": 20, "output": 5}));
+    assert_nothing_planted(&found["route"].to_string());
+    assert_nothing_planted(&ran.stderr);
+
+    let received = server.received();
+    assert_eq!(received.len(), 1);
+    assert!(received[0].starts_with("POST /v1/chat/completions "), "{received:?}");
+    assert!(received[0].contains("Bearer the-cloud-key"), "{received:?}");
+    assert!(
+        received[0].contains("Write to ⟨EMAIL_1⟩ about ⟨WORD_1⟩."),
+        "{received:?}"
+    );
+    assert_nothing_planted(&received[0]);
+
+    let receipt = &scene.receipts()[0];
+    assert_eq!(receipt["outcome"], "answered");
+    assert_eq!(receipt["bytes_out"], found["route"]["bytes_out"]);
+    assert_eq!(receipt["bytes_in"], found["route"]["bytes_in"]);
+    assert!(receipt["bytes_out"].as_u64().unwrap() > 100);
+    assert_eq!(receipt["closing"]["redacted"], json!({"email": 1, "user_word": 1}));
+    assert_nothing_planted(&receipt.to_string());
+    assert_nothing_planted(&String::from_utf8_lossy(&std::fs::read(scene.database()).unwrap()));
+}
+
+#[test]
+fn an_answer_says_where_it_ran_and_why() {
+    let server = Server::start(ANSWER);
+    let scene = Scene::new(&server, REDACT);
+    let ran = scene.run(&[]).succeeded();
+    assert_eq!(ran.stdout, format!("{SHOWN}\n"));
+    assert!(
+        ran.stderr
+            .starts_with("[at cloud, 2 findings replaced (what the app's policy does otherwise"),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.ends_with("receipt 1]\n"), "{ran:?}");
+    assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+}
+
+#[test]
+fn a_question_without_an_answer_says_so() {
+    let server = Server::start(ANSWER);
+    let check = |rest: &str, kind: &str, line: &str| {
+        let scene = Scene::new(&server, rest);
+        let ran = scene.run(&["--json"]);
+        assert_eq!(ran.status, Some(10), "{ran:?}");
+        let found = ran.json();
+        assert_eq!(found["text"], "");
+        assert_eq!(found["route"]["end"]["kind"], kind);
+        assert!(ran.stderr.starts_with("error: "), "{ran:?}");
+        assert!(ran.stderr.contains(line), "{ran:?}");
+        let receipt = &scene.receipts()[0];
+        assert_eq!(receipt["bytes_out"], 0, "{kind}");
+        let people = scene.run(&[]);
+        assert_eq!((people.status, &*people.stdout), (Some(10), ""), "{people:?}");
+    };
+    let rule = |then: &str| format!("{REDACT}\n[[rules]]\nid = \"closed\"\n{then}");
+    check(
+        &rule("deny = [\"everything\"]"),
+        "denied",
+        "  not tried redact_then_remote:cloud: the app's rule closed denies it\n",
+    );
+    check(
+        "otherwise = [\"on_device\"]",
+        "unavailable",
+        "  not tried on_device: there is none on this device\n",
+    );
+    check(
+        &rule("when = { class = { min = \"personal\" } }\ntry = [\"on_device\", \"queue\"]"),
+        "deferred",
+        "put off",
+    );
+    assert_eq!(server.received(), Vec::<String>::new());
+}
+
+#[test]
+fn a_candidate_that_dies_midway_gives_way_to_the_next() {
+    let server = Server::start(Reply::Midway(&["I thi"]));
+    let scene = Scene::new(&server, "otherwise = [\"redact_then_remote:cloud\", \"on_device\"]");
+    let tiny = tiny();
+    let model = ["--max-tokens", "8", "--model", tiny.to_str().unwrap()];
+    let ran = scene.run(&model).succeeded();
+    assert!(ran.stdout.starts_with("I thi\n"), "{ran:?}");
+    let lines: Vec<_> = ran.stderr.lines().collect();
+    assert_eq!(
+        lines[0], "[what was shown is void: another candidate begins anew]",
+        "{ran:?}"
+    );
+    assert!(lines[1].starts_with("[on this device, "), "{ran:?}");
+    assert!(
+        lines[2].starts_with("  tried redact_then_remote:cloud: failed (interrupted)"),
+        "{ran:?}"
+    );
+
+    let json = scene.run(&[&model[..], &["--json"]].concat()).succeeded().json();
+    let alone = ["run", "--json", "--prompt", QUESTION];
+    let alone = scene.desk.run(alone.iter().chain(&model)).succeeded().json();
+    assert_eq!(json["text"], alone["text"], "nothing of what is void");
+    let receipt = &scene.receipts()[0];
+    let ends: Vec<_> = receipt["closing"]["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| attempt["ended"].clone())
+        .collect();
+    assert_eq!(ends, [json!("failed"), json!("answered")]);
+    assert_eq!(receipt["place"]["kind"], "on_device");
+
+    // Without another candidate what was shown stays.
+    let scene = Scene::new(&server, REDACT);
+    let ran = scene.run(&[]);
+    assert_eq!((ran.status, &*ran.stdout), (Some(10), "I thi\n"), "{ran:?}");
+    assert!(ran.stderr.starts_with("error: failed midway: "), "{ran:?}");
+}
+
+#[test]
+fn ctrl_c_stops_an_answer_from_elsewhere() {
+    let server = Server::start(Reply::Stalls(&["I thi", "nk that"]));
+    let scene = Scene::new(&server, REDACT);
+    let mut started = Started::new(&mut scene.command("run", &["--prompt", QUESTION]));
+    started.first_output();
+    started.signal("-INT");
+    let ran = started.finish();
+    assert_eq!(ran.status, Some(130), "{ran:?}");
+    assert!(ran.stderr.starts_with("[stopped: at cloud"), "{ran:?}");
+    assert_eq!(scene.receipts()[0]["outcome"], "cancelled");
+}
+
+#[test]
+fn a_chat_goes_where_the_policy_says() {
+    let server = Server::start(ANSWER);
+    let scene = Scene::new(&server, REDACT);
+    let file = scene.desk.path("talk.json");
+    let lines = format!(
+        "/help\n/stats\n{QUESTION}\n/stats\n/good\n/why\n/why And now?\n/redo\n/bad\n/save {}\n/system Be brief.\nAgain.\n\
+         /reset\n/elsewhere\n",
+        file.display()
+    );
+    let ran = scene.chat(&[], &lines);
+    // The last line asks for what `/reset` took away.
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    for words in [
+        "/elsewhere    ",
+        "[no answer yet]",
+        "[at cloud, 2 findings replaced",
+        "[prompt 20 tokens, first text after ",
+        "[noted for receipt 1]",
+        "decision: try these, in this order:",
+        "[noted for receipt 2]",
+        "[saved 3 messages]",
+        "[system message set]",
+        "[forgotten]",
+        "error: there is no answer to ask for again",
+    ] {
+        assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+    }
+    assert_eq!(ran.stdout, format!("{SHOWN}\n").repeat(3));
+    let received = server.received();
+    assert_eq!(received.len(), 3);
+    received.iter().for_each(|request| assert_nothing_planted(request));
+    assert!(received[2].contains("Be brief."), "{received:?}");
+    let saved: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(saved["messages"][2], json!({"role": "assistant", "content": SHOWN}));
+    let signals: Vec<_> = scene.receipts()[2]["feedback"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|each| each["signal"]["kind"].clone())
+        .collect();
+    assert_eq!(signals, [json!("thumbs_up"), json!("regenerated")]);
+}
+
+#[test]
+fn elsewhere_is_where_the_last_answer_was_not_made() {
+    let server = Server::start(ANSWER);
+    let scene = Scene::new(&server, "otherwise = [\"on_device\", \"redact_then_remote:cloud\"]");
+    let tiny = tiny();
+    let model = ["--max-tokens", "8", "--model", tiny.to_str().unwrap()];
+    let ran = scene.chat(&model, &format!("{QUESTION}\n/elsewhere\n")).succeeded();
+    let lines: Vec<_> = ran.stderr.lines().filter(|line| line.contains("receipt")).collect();
+    assert!(lines[0].starts_with("[on this device, "), "{ran:?}");
+    assert!(lines[1].starts_with("[at cloud"), "{ran:?}");
+    assert!(ran.stdout.ends_with(&format!("{SHOWN}\n")), "{ran:?}");
+}
+
+#[test]
+fn the_private_policy_answers_here_as_without_one() {
+    let desk = Desk::new();
+    let tiny = tiny();
+    let base = [
+        "run",
+        "--json",
+        "--max-tokens",
+        "8",
+        "--prompt",
+        "What is light?",
+        "--model",
+    ];
+    let run = |more: &[&str]| {
+        let mut command = desk.command(base);
+        Started::new(command.arg(&tiny).args(more)).finish().succeeded().json()
+    };
+    let routed = run(&["--policy", "private"]);
+    assert_eq!(routed["text"], run(&[])["text"]);
+    assert_eq!(routed["route"]["place"]["kind"], "on_device");
+    assert_eq!(routed["route"]["bytes_out"], 0);
+    let sentence = desk.run(["ledger", "stats"]).succeeded().stdout;
+    assert!(
+        sentence.starts_with("today: 1 answer on this computer, nothing sent"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn the_ledger_is_shown_verified_exported_and_pruned() {
+    let server = Server::start(ANSWER);
+    let scene = Scene::new(&server, REDACT);
+    scene.run(&[]).succeeded();
+    scene.run(&[]).succeeded();
+
+    let list = scene.ledger(&["list", "--json"]).succeeded().json();
+    check_shape("ledger-list", &list);
+    let numbers = |arguments: &[&str]| -> Vec<u64> {
+        let listed = scene
+            .ledger(&[&["list", "--json"], arguments].concat())
+            .succeeded()
+            .json();
+        let receipts = listed["receipts"].as_array().unwrap().clone();
+        receipts.iter().map(|receipt| receipt["id"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(numbers(&[]), [2, 1]);
+    assert_eq!(numbers(&["--limit", "1"]), [2]);
+    assert_eq!(numbers(&["--before", "2"]), [1]);
+    assert_eq!(numbers(&["--outcome", "denied"]), [0; 0]);
+    assert_eq!(numbers(&["--place", "public_cloud", "--outcome", "answered"]), [2, 1]);
+    let shown = scene.ledger(&["show", "2", "--json"]).succeeded().json();
+    assert_eq!(shown, list["receipts"][0]);
+    let people = scene.ledger(&["show", "2"]).succeeded().stdout;
+    assert!(people.contains("replaced  email 1, user_word 1"), "{people}");
+    assert_eq!(scene.ledger(&["list"]).succeeded().stdout.lines().count(), 2);
+    scene.ledger(&["show", "3", "--json"]).failed(3, "receipt_unknown");
+
+    let verified = scene.ledger(&["verify", "--json"]).succeeded().json();
+    check_shape("ledger-verify", &verified);
+    assert_eq!((&verified["intact"], &verified["entries"]), (&json!(true), &json!(4)));
+    let stats = scene.ledger(&["stats", "--json"]).succeeded().json();
+    check_shape("ledger-stats", &stats);
+    assert_eq!(stats["total"]["answers"]["public_cloud"], 2);
+    assert!(
+        stats["total"]["summary"]
+            .as_str()
+            .unwrap()
+            .starts_with("2 answers in the cloud, "),
+        "{stats}"
+    );
+    assert!(scene.ledger(&["stats"]).succeeded().stdout.contains("day (UTC)"));
+
+    let file = scene.desk.path("export");
+    let file = file.to_str().unwrap();
+    let exported = scene.ledger(&["export", "--output", file, "--json"]).succeeded().json();
+    assert_eq!(exported["bytes"], std::fs::metadata(file).unwrap().len());
+    let export = scene.ledger(&["verify", "--file", file, "--json"]).succeeded().json();
+    assert_eq!(export["export"]["seals_checked"], true);
+    let text = std::fs::read_to_string(file).unwrap();
+    assert_eq!(
+        scene.ledger(&["export"]).succeeded().stdout.lines().count(),
+        text.lines().count()
+    );
+    let elsewhere = ["verify", "--ledger", "/nowhere", "--file", file, "--json"];
+    assert_eq!(
+        scene.ledger(&elsewhere).succeeded().json()["export"]["seals_checked"],
+        false
+    );
+
+    assert_eq!(
+        scene
+            .ledger(&["prune", "--keep-days", "1", "--json"])
+            .succeeded()
+            .json()["checkpoint"],
+        Value::Null
+    );
+    let pruned = scene
+        .ledger(&["prune", "--keep-days", "0", "--json"])
+        .succeeded()
+        .json();
+    check_shape("ledger-prune", &pruned);
+    assert_eq!(pruned["checkpoint"]["receipts"], 2);
+    assert_eq!(numbers(&[]), [0; 0]);
+    scene.ledger(&["verify"]).succeeded();
+    let total = scene.ledger(&["stats", "--json"]).succeeded().json()["total"].clone();
+    assert_eq!(total["answers"]["public_cloud"], 2, "what went still counts");
+}
+
+#[test]
+fn a_ledger_that_was_changed_is_found_out() {
+    let server = Server::start(ANSWER);
+    let scene = Scene::new(&server, REDACT);
+    scene.run(&[]).succeeded();
+    let older = std::fs::read(scene.database()).unwrap();
+    scene.run(&[]).succeeded();
+    let file = scene.desk.path("export");
+    scene
+        .ledger(&["export", "--output", file.to_str().unwrap()])
+        .succeeded();
+    let check = |arguments: &[&str], kind: &str| {
+        let ran = scene.ledger(&[&["verify", "--json"], arguments].concat());
+        assert_eq!(ran.status, Some(9), "{ran:?}");
+        let found = ran.json();
+        assert_eq!(found["intact"], false);
+        assert_eq!(found["problems"][0]["kind"], kind, "{found}");
+        let message = found["problems"][0]["message"].as_str().unwrap();
+        assert!(
+            ran.stderr.starts_with("error: ") && ran.stderr.contains(message),
+            "{ran:?}"
+        );
+        let people = scene.ledger(&[&["verify"], arguments].concat());
+        assert_eq!(people.status, Some(9));
+        assert!(people.stdout.contains("NOT AS IT WAS WRITTEN"), "{people:?}");
+    };
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("public_cloud", "organisation", 1)).unwrap();
+    check(&["--file", file.to_str().unwrap()], "changed");
+
+    remove_log(&scene.database());
+    std::fs::write(scene.database(), older).unwrap();
+    check(&[], "rolled_back");
+    scene.run(&["--json"]).failed(9, "ledger_changed");
+    assert_eq!(server.received().len(), 2, "nothing leaves without a ledger");
+    assert_eq!(scene.receipts().len(), 1, "what is there can be read");
+}
+
+/// What SQLite may have left beside a database.
+fn remove_log(database: &Path) {
+    for suffix in ["-wal", "-shm"] {
+        let path = database.with_extension(format!("sqlite{suffix}"));
+        if path.exists() {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn wrong_arguments() {
+    let server = Server::start(ANSWER);
+    let scene = Scene::new(&server, REDACT);
+    let pem = scene.desk.write("authority.pem", "no certificate");
+    let check = |status, code, more: &[&str]| {
+        scene.run(&[more, &["--json"]].concat()).failed(status, code);
+    };
+    check(2, "usage", &["--raw"]);
+    check(2, "usage", &["--prefix-cache", "x"]);
+    check(2, "usage", &["--authority", "cloud"]);
+    check(2, "usage", &["--authority", &format!("house={}", pem.display())]);
+    check(2, "usage", &["--authority", &format!("cloud={}", pem.display())]);
+    check(5, "input_unreadable", &["--authority", "cloud=./nowhere"]);
+    check(2, "usage", &["--device", "{"]);
+    check(5, "input_unreadable", &["--user-policy", "./nowhere.toml"]);
+    check(5, "policy_invalid", &["--user-policy", scene.policy.to_str().unwrap()]);
+    check(2, "usage", &["--word", "…"]);
+    check(3, "bundle_missing", &["--model", "./nowhere"]);
+    scene
+        .desk
+        .run(["run", "--json", "--model", "x", "--prompt", "x", "--ledger", "y"])
+        .failed(2, "usage");
+    scene.desk.run(["chat", "--json"]).failed(2, "usage");
+    assert_eq!(server.received(), Vec::<String>::new());
+}
