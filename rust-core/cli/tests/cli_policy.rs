@@ -145,7 +145,7 @@ fn an_invalid_policy_is_refused_with_its_place() {
         [json!(20), json!(20), json!("rules[0].when.class.min")],
         "unknown_word",
     );
-    check("b.json", "{".into(), [json!(1), json!(1), json!("")], "syntax");
+    check("b.json", "{".into(), [json!(1), json!(2), json!("")], "syntax");
     check(
         "user.toml",
         USER.replace("endpoint:house", "endpoint:hose"),

@@ -5,7 +5,7 @@
 mod server;
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use server::{Reply, Server};
@@ -60,8 +60,12 @@ impl Scene {
         listed["receipts"].as_array().unwrap().clone()
     }
 
-    fn database(&self) -> PathBuf {
-        self.desk.path("state/whimbrel/ledger/ledger.sqlite")
+    /// The ledger's files, with what SQLite left beside the database.
+    fn database(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let folder = self.desk.path("state/whimbrel/ledger");
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = paths.filter(|path| path.is_file());
+        files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
     }
 }
 
@@ -109,7 +113,9 @@ fn what_leaves_is_redacted_and_what_is_shown_is_not() {
     assert!(receipt["bytes_out"].as_u64().unwrap() > 100);
     assert_eq!(receipt["closing"]["redacted"], json!({"email": 1, "user_word": 1}));
     assert_nothing_planted(&receipt.to_string());
-    assert_nothing_planted(&String::from_utf8_lossy(&std::fs::read(scene.database()).unwrap()));
+    for (_, bytes) in scene.database() {
+        assert_nothing_planted(&String::from_utf8_lossy(&bytes));
+    }
 }
 
 #[test]
@@ -386,7 +392,7 @@ fn a_ledger_that_was_changed_is_found_out() {
     let server = Server::start(ANSWER);
     let scene = Scene::new(&server, REDACT);
     scene.run(&[]).succeeded();
-    let older = std::fs::read(scene.database()).unwrap();
+    let older = scene.database();
     scene.run(&[]).succeeded();
     let file = scene.desk.path("export");
     scene
@@ -411,22 +417,16 @@ fn a_ledger_that_was_changed_is_found_out() {
     std::fs::write(&file, text.replacen("public_cloud", "organisation", 1)).unwrap();
     check(&["--file", file.to_str().unwrap()], "changed");
 
-    remove_log(&scene.database());
-    std::fs::write(scene.database(), older).unwrap();
+    for (path, _) in scene.database() {
+        std::fs::remove_file(path).unwrap();
+    }
+    for (path, bytes) in older {
+        std::fs::write(path, bytes).unwrap();
+    }
     check(&[], "rolled_back");
     scene.run(&["--json"]).failed(9, "ledger_changed");
     assert_eq!(server.received().len(), 2, "nothing leaves without a ledger");
     assert_eq!(scene.receipts().len(), 1, "what is there can be read");
-}
-
-/// What SQLite may have left beside a database.
-fn remove_log(database: &Path) {
-    for suffix in ["-wal", "-shm"] {
-        let path = database.with_extension(format!("sqlite{suffix}"));
-        if path.exists() {
-            std::fs::remove_file(path).unwrap();
-        }
-    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! A server on the loopback that answers chat completions as it is told, and keeps what it was sent.
+#![allow(clippy::unwrap_used, unreachable_pub)]
 #![allow(clippy::disallowed_types, reason = "this is the other side of the network")]
 
 use std::io::{BufRead, BufReader, Read, Write};
