@@ -215,6 +215,18 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
     lines
 }
 
+/// The figures of an answer, for people.
+pub(crate) fn figures(report: &Report) -> String {
+    let first = match report.first_token_ms {
+        Some(first) => format!("after {first} ms"),
+        None => "never".to_owned(),
+    };
+    format!(
+        "[prompt {} tokens, first text {first}, answer {} tokens, {} ms in all, {} bytes out, {} bytes in]",
+        report.tokens.input, report.tokens.output, report.total_ms, report.bytes_out, report.bytes_in
+    )
+}
+
 fn words(end: AttemptEnd) -> String {
     match end {
         AttemptEnd::Failed { failure } => {

@@ -124,6 +124,15 @@ fn an_answer_says_where_it_ran_and_why() {
     let scene = Scene::new(&server, REDACT);
     let ran = scene.run(&[]).succeeded();
     assert_eq!(ran.stdout, format!("{SHOWN}\n"));
+    let figures = scene.run(&["--stats"]).succeeded().stderr;
+    assert!(
+        figures
+            .lines()
+            .last()
+            .unwrap()
+            .starts_with("[prompt 20 tokens, first text after "),
+        "{figures}"
+    );
     assert!(
         ran.stderr
             .starts_with("[at cloud, 2 findings replaced (what the app's policy does otherwise"),
@@ -220,6 +229,47 @@ fn ctrl_c_stops_an_answer_from_elsewhere() {
     assert_eq!(ran.status, Some(130), "{ran:?}");
     assert!(ran.stderr.starts_with("[stopped: at cloud"), "{ran:?}");
     assert_eq!(scene.receipts()[0]["outcome"], "cancelled");
+}
+
+#[test]
+fn a_chat_goes_on_after_a_stopped_answer_and_keeps_the_ledger_to_itself() {
+    let server = Server::start(Reply::Stalls(&["I thi", "nk that"]));
+    let scene = Scene::new(&server, REDACT);
+    let mut started = Started::new(&mut scene.command("chat", &[]));
+    started.say(&format!("{QUESTION}\n"));
+    started.first_output();
+    // One writes at a time; who only reads is let in.
+    scene.run(&["--json"]).failed(7, "ledger_in_use");
+    assert_eq!(scene.receipts()[0]["outcome"], Value::Null);
+    started.signal("-INT");
+    started.say("/stats\n/quit\n");
+    let ran = started.finish().succeeded();
+    assert!(ran.stderr.starts_with("[stopped: at cloud"), "{ran:?}");
+    assert!(ran.stderr.contains("\n[prompt "), "{ran:?}");
+    assert_eq!(server.received().len(), 1);
+    let receipts = scene.receipts();
+    assert_eq!(receipts[0]["outcome"], "cancelled");
+    assert_eq!(receipts[0]["feedback"][0]["signal"]["kind"], "aborted");
+}
+
+#[test]
+fn a_user_can_only_tighten() {
+    let server = Server::start(ANSWER);
+    let scene = Scene::new(&server, "otherwise = [\"remote:cloud\", \"redact_then_remote:cloud\"]");
+    let user = |rest: &str| {
+        let text = format!("version = 1\nname = \"mine\"\nrole = \"user\"\n{rest}");
+        let path = scene.desk.write("user.toml", text);
+        scene.run(&["--json", "--user-policy", path.to_str().unwrap()])
+    };
+    let asked = |ran: Ran| ran.json()["route"].clone();
+    let denied = user("[[rules]]\nid = \"stay\"\ndeny = [\"off_device\"]\n");
+    assert_eq!(denied.status, Some(10), "{denied:?}");
+    assert!(denied.stderr.contains("the user's rule stay denies it"), "{denied:?}");
+    assert_eq!(asked(denied)["end"]["kind"], "denied");
+    assert_eq!(server.received(), Vec::<String>::new());
+    let redacted = asked(user("otherwise = [\"redact_then_remote:cloud\"]\n").succeeded());
+    assert_eq!(redacted["sent"], "redacted");
+    assert_nothing_planted(&server.received()[0]);
 }
 
 #[test]

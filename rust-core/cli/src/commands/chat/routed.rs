@@ -67,7 +67,7 @@ impl Talk {
                 eprintln!("[forgotten]");
             }
             Some(Slash::Stats) => match &self.last {
-                Some(report) => print_figures(report),
+                Some(report) => eprintln!("{}", routed::figures(report)),
                 None => eprintln!("[no answer yet]"),
             },
             Some(Slash::Save(path)) => self.save(&path)?,
@@ -119,7 +119,7 @@ impl Talk {
             eprintln!("[the answer looks weak: /elsewhere asks elsewhere]");
         }
         if self.shows_figures {
-            print_figures(&received.report);
+            eprintln!("{}", routed::figures(&received.report));
         }
         self.last = Some(received.report);
         Ok(())
@@ -174,14 +174,4 @@ impl Talk {
         let messages: Vec<_> = system.into_iter().chain(self.conversation.messages()).collect();
         save_messages(path, self.model.as_deref(), &messages)
     }
-}
-
-fn print_figures(report: &Report) {
-    let first = report
-        .first_token_ms
-        .map_or_else(|| "never".to_owned(), |first| format!("after {first} ms"));
-    eprintln!(
-        "[prompt {} tokens, first text {first}, answer {} tokens, {} ms in all, {} bytes out, {} bytes in]",
-        report.tokens.input, report.tokens.output, report.total_ms, report.bytes_out, report.bytes_in
-    );
 }

@@ -65,6 +65,9 @@ pub(super) fn run(arguments: &Arguments, policy: &str) -> Result<u8, CliError> {
         return Ok(report.status);
     }
     lines.iter().for_each(|line| eprintln!("{line}"));
+    if arguments.stats {
+        eprintln!("{}", routed::figures(&ran.route));
+    }
     Ok(match ran.route.end {
         End::Cancelled { .. } => exit::INTERRUPTED,
         _ => exit::SUCCESS,
