@@ -480,6 +480,20 @@ fn a_ledger_that_was_changed_is_found_out() {
 }
 
 #[test]
+fn a_server_of_an_own_authority_is_believed_where_that_is_given() {
+    let (server, pem) = Server::start_tls(ANSWER);
+    let scene = Scene::new(&server, REDACT);
+    let refused = scene.run(&["--json"]);
+    assert_eq!(refused.status, Some(10), "{refused:?}");
+    assert_eq!(refused.json()["route"]["end"]["kind"], "failed");
+    let pem = scene.desk.write("authority.pem", pem);
+    let authority = format!("cloud={}", pem.display());
+    let believed = scene.run(&["--json", "--authority", &authority]).succeeded().json();
+    assert_eq!(believed["text"], SHOWN);
+    assert_eq!(server.received().len(), 1);
+}
+
+#[test]
 fn wrong_arguments() {
     let server = Server::start(ANSWER);
     let scene = Scene::new(&server, REDACT);

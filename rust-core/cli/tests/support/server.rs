@@ -7,6 +7,10 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;
 
 /// What a server does with a request.
@@ -29,14 +33,44 @@ pub struct Server {
 
 impl Server {
     pub fn start(reply: Reply) -> Server {
+        Server::serve("http", reply, |stream| stream)
+    }
+
+    /// One that speaks TLS, and the certificate, in PEM, that signed its own.
+    pub fn start_tls(reply: Reply) -> (Server, String) {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &authority).unwrap().der().clone();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let config = Arc::new(config);
+        let server = Server::serve("https", reply, move |stream| {
+            StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream)
+        });
+        (server, authority.pem())
+    }
+
+    fn serve<S: Read + Write>(
+        scheme: &str,
+        reply: Reply,
+        wrap: impl Fn(TcpStream) -> S + Clone + Send + 'static,
+    ) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{}/v1", listener.local_addr().unwrap());
         let received = Arc::new(Mutex::new(Vec::new()));
         let keeps = received.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (stream, keeps) = (stream.unwrap(), keeps.clone());
-                thread::spawn(move || answer(stream, reply, &keeps));
+                let (stream, wrap, keeps) = (stream.unwrap(), wrap.clone(), keeps.clone());
+                thread::spawn(move || answer(wrap(stream), reply, &keeps));
             }
         });
         Server { url, received }
@@ -48,13 +82,14 @@ impl Server {
     }
 }
 
-fn answer(mut stream: TcpStream, reply: Reply, received: &Mutex<Vec<String>>) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+fn answer(stream: impl Read + Write, reply: Reply, received: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream);
     let mut request = String::new();
     let mut body = 0;
     loop {
         let mut line = String::new();
-        if reader.read_line(&mut line).unwrap() == 0 {
+        // The other side may go without a word, for example when it does not believe the certificate.
+        if !matches!(reader.read_line(&mut line), Ok(1..)) {
             return;
         }
         if let Some(length) = line.to_ascii_lowercase().strip_prefix("content-length:") {
@@ -70,7 +105,10 @@ fn answer(mut stream: TcpStream, reply: Reply, received: &Mutex<Vec<String>>) {
     request.push_str(&String::from_utf8(bytes).unwrap());
     received.lock().unwrap().push(request);
 
-    let mut send = |text: String| stream.write_all(text.as_bytes()).unwrap();
+    let mut send = |text: String| {
+        let stream = reader.get_mut();
+        stream.write_all(text.as_bytes()).and_then(|()| stream.flush()).unwrap();
+    };
     send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n".to_owned());
     let (Reply::Whole(pieces) | Reply::Midway(pieces) | Reply::Stalls(pieces)) = reply;
     for piece in pieces {
