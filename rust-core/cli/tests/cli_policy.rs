@@ -236,7 +236,7 @@ fn a_decision_is_explained() {
     assert_eq!(found["request"]["class"], "personal");
     assert_eq!(found["request"]["prompt_tokens"], 100);
     assert_eq!(found["plan"]["decision"], "run");
-    let here = "on_device:Whimbrel Tiny/q4_1";
+    let here = "on_device:Whimbrel_Tiny/q4_1";
     assert_eq!(names(&found, "candidates"), [here, "redact_then_remote:house"]);
     let considered = json!({
         "document": "app", "rule": "secrets-stay", "outcome": "does_not_match", "condition": "class",

@@ -13,6 +13,7 @@ use whimbrel_client::policy::{
 use whimbrel_client::privacy::{
     ContentFacts, Draft, DraftMessage, FindingKind, PrivacyClass, Scanner, ScannerOptions, Speaker,
 };
+use whimbrel_client::store::Label;
 use whimbrel_engine::Manifest;
 
 use crate::error::CliError;
@@ -200,9 +201,11 @@ fn local_model(folder: &Path) -> Result<LocalModelFacts, CliError> {
     let path = folder.join("manifest.json");
     let manifest = Manifest::parse(input::file(&path)?.as_bytes())?;
     let variant = manifest.variants.first();
+    let label = |name: &str| Label::squeezed(name).to_string();
     Ok(LocalModelFacts {
-        model: manifest.name,
-        variant: variant.map_or_else(String::new, |variant| variant.name.clone()),
+        // As receipts and what is learned call it.
+        model: label(&manifest.name),
+        variant: variant.map_or_else(String::new, |variant| label(&variant.name)),
         ready: variant.is_some(),
         context_tokens: Some(manifest.context_length),
         peak_memory_bytes: variant.map(|variant| variant.peak_memory_bytes),
