@@ -6,14 +6,20 @@ mod conversation;
 mod core;
 mod dispatch;
 mod error;
+mod held_vault;
 mod receipts;
 mod request;
 mod system_model;
 
+use std::fs::OpenOptions;
+use std::io::BufWriter;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 
+use serde::Serialize;
 use tokio::runtime::Builder;
+use tokio::sync::{oneshot, watch};
 use whimbrel_policy::{DeviceState, DeviceUpdate, Feedback, LearningMode, Policy, PolicySet};
 use whimbrel_privacy::{Redacted, Scanner, ScannerOptions};
 use whimbrel_store::{
@@ -24,6 +30,7 @@ pub use self::conversation::{RoutedAnswer, RoutedConversation};
 use self::core::{Core, endpoint_with, lock, now_ms};
 pub use self::core::{EndpointExtras, key_name};
 pub use self::error::AssistantError;
+use self::held_vault::HeldVault;
 pub use self::request::{AskOptions, AssistantEvent, Report, TASK_DEFAULT};
 pub use self::system_model::{
     SYSTEM_ANSWER_BYTES_MAX, SystemAnswer, SystemCapabilities, SystemModel, SystemModelError, SystemRequest,
@@ -46,6 +53,8 @@ pub struct AssistantOptions {
 #[derive(Clone)]
 pub struct Assistant {
     core: Arc<Core>,
+    /// Ends when nothing holds the ledger any more.
+    gone: watch::Receiver<()>,
 }
 
 impl Assistant {
@@ -58,15 +67,40 @@ impl Assistant {
     pub fn open(options: AssistantOptions) -> Result<Assistant, AssistantError> {
         let scanner = scanner(options.user_words)?;
         check_endpoints(options.policies.app())?;
-        let store = Store::open(&options.store, options.vault.clone(), now_ms())?;
+        let (vault, gone) = HeldVault::holding(options.vault);
+        let store = Store::open(&options.store, vault.clone(), now_ms())?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("whimbrel-requests")
             .enable_all()
             .build()
             .map_err(AssistantError::Thread)?;
-        let core = Core::new(runtime, store, options.vault, scanner, options.policies)?;
-        Ok(Assistant { core: Arc::new(core) })
+        let core = Arc::new(Core::new(runtime, store, vault, scanner, options.policies)?);
+        Ok(Assistant { core, gone })
+    }
+
+    /// As [`Assistant::open`], without holding up the caller: a thread of its own waits for the disk.
+    ///
+    /// # Errors
+    /// As [`Assistant::open`].
+    pub async fn open_aside(options: AssistantOptions) -> Result<Assistant, AssistantError> {
+        let (sender, opened) = oneshot::channel();
+        let open = move || {
+            // Nobody may be waiting any more; the assistant is then closed again.
+            let _ = sender.send(Assistant::open(options));
+        };
+        let builder = thread::Builder::new().name("whimbrel-open".into());
+        builder.spawn(open).map_err(AssistantError::Thread)?;
+        opened.await.map_err(|_| AssistantError::Closed)?
+    }
+
+    /// Lets go of this handle and waits until nothing holds the ledger any more: other handles, conversations and requests under way do.
+    /// Then it may be opened again.
+    pub async fn shutdown(self) {
+        let mut gone = self.gone.clone();
+        drop(self);
+        // Nothing is ever sent: the sender goes with the core.
+        while gone.changed().await.is_ok() {}
     }
 
     /// Starts a conversation.
@@ -83,6 +117,13 @@ impl Assistant {
     /// The system's model, as the app reaches it; `None` takes it away.
     pub fn set_system_model(&self, system: Option<Arc<dyn SystemModel>>) {
         *lock(&self.core.system) = system;
+    }
+
+    /// Tells the system's model, if there is one, that a question may come soon. Whether it gets ready, nothing depends on.
+    pub fn prewarm_system_model(&self) {
+        if let Some(system) = lock(&self.core.system).clone() {
+            self.core.handle().spawn_blocking(move || system.prewarm().is_ok());
+        }
     }
 
     /// Takes in what the app knows about the device now.
@@ -242,12 +283,37 @@ impl Assistant {
         Ok(self.core.store.limit_pages(pages_max)?)
     }
 
+    /// Writes the ledger to a new file, which only its owner can read, as lines of JSON that [`whimbrel_store::verify_export`] checks.
+    ///
+    /// # Errors
+    /// [`AssistantError::Store`], also when there is such a file already.
+    pub async fn export_ledger(&self, path: PathBuf) -> Result<(), AssistantError> {
+        self.ledger(move |ledger| {
+            let mut create = OpenOptions::new();
+            create.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut create, 0o600);
+            let file = create.open(&path).map_err(|source| StoreError::Io { path, source })?;
+            ledger.export(&mut BufWriter::new(file), now_ms())
+        })
+        .await
+    }
+
     async fn ledger<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Ledger) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, AssistantError> {
         Ok(self.core.blocking(move |core| read(&core.store.ledger())).await??)
     }
+}
+
+/// A report, a receipt or a decision as JSON.
+///
+/// # Panics
+/// For values that are no JSON; those of this crate are.
+#[must_use]
+pub fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("names and numbers are JSON")
 }
 
 fn scanner(user_words: Vec<String>) -> Result<Scanner, AssistantError> {
