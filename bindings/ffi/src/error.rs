@@ -1,5 +1,8 @@
 //! The public errors and the one place where the client's are translated into them. Cases and numbers are stable.
 
+use whimbrel_client::assistant::AssistantError;
+use whimbrel_client::privacy::{RedactError, ScanError, TEXT_BYTES_MAX};
+use whimbrel_client::store::{StoreError, VaultError};
 use whimbrel_client::{ClientError, EngineError};
 
 /// Everything that can go wrong, as apps see it. No case ever holds text of a user or of a model.
@@ -44,12 +47,44 @@ pub enum CoreError {
     /// The client, the model or the conversation was closed before.
     #[error("the {what} is closed")]
     Closed {
-        /// `client`, `model` or `conversation`.
+        /// `client`, `model`, `conversation` or `assistant`.
         what: String,
     },
     /// The conversation is still answering the question before.
     #[error("the conversation is still answering")]
     Busy,
+    /// There is no answer to ask for again.
+    #[error("there is no answer to ask for again")]
+    NothingToRepeat,
+    /// A document with rules was refused whole; the rules before it are still in force.
+    #[error("policy refused, line {line}, column {column}, {path}: {reason}")]
+    Policy {
+        /// The line, from 1; 0 when the reason is not about one place.
+        line: u32,
+        /// The character in the line, from 1; 0 when the reason is not about one place.
+        column: u32,
+        /// The field; empty for the document as a whole.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The ledger cannot be opened, read or written. Nothing leaves the device without a receipt.
+    #[error("ledger, {problem}: {reason}")]
+    Ledger {
+        /// Which case: `in_use`, `absent`, `foreign`, `damaged`, `schema`, `tampered`, `full`, `database`, `file`, `read_only`,
+        /// `unknown_receipt`, `already_closed` or `unreadable`.
+        problem: String,
+        /// More about it.
+        reason: String,
+    },
+    /// The key vault failed.
+    #[error("key vault: {reason}")]
+    Vault {
+        /// How.
+        reason: String,
+        /// Whether it is locked only for now.
+        locked: bool,
+    },
     /// Too many or too much of something.
     #[error("{found} {what}, the limit is {limit}")]
     LimitExceeded {
@@ -72,7 +107,8 @@ pub enum CoreError {
     #[error("internal error {code}: {reason}")]
     Internal {
         /// 1 the model failed while running, 2 the chat template failed, 3 no thread, 4 the background thread stopped,
-        /// 5 a file could not be written, 6 a cancellation came out as an error.
+        /// 5 a file could not be written, 6 a cancellation came out as an error, 7 the system gives no random bytes, 8 what was learned
+        /// cannot be read back, 9 a text did not settle when it was redacted.
         code: u32,
         /// More about it.
         reason: String,
@@ -128,6 +164,100 @@ impl From<EngineError> for CoreError {
             EngineError::Write { .. } => CoreError::Internal { code: 5, reason },
             EngineError::Cancelled => CoreError::Internal { code: 6, reason },
         }
+    }
+}
+
+impl From<AssistantError> for CoreError {
+    fn from(error: AssistantError) -> Self {
+        let reason = error.to_string();
+        match error {
+            AssistantError::Client(error) => error.into(),
+            AssistantError::Policy(error) => CoreError::Policy {
+                line: error.line,
+                column: error.column,
+                path: error.path,
+                reason: error.reason.to_string(),
+            },
+            AssistantError::Store(error) => error.into(),
+            AssistantError::Vault(error) => error.into(),
+            AssistantError::Scan(error) | AssistantError::Redact(RedactError::Scan(error)) => too_long(&error),
+            AssistantError::Redact(RedactError::Clear(_)) => CoreError::Internal { code: 9, reason },
+            AssistantError::Words(_) => refused("user_words", "words that can be looked for", reason),
+            AssistantError::Key(_) => refused("key", "a key that fits into a header", reason),
+            AssistantError::Endpoint { .. } => refused("endpoint", "settings that the network takes", reason),
+            AssistantError::Learned(_) => CoreError::Internal { code: 8, reason },
+            AssistantError::Busy => CoreError::Busy,
+            AssistantError::NothingToRepeat => CoreError::NothingToRepeat,
+            AssistantError::NoRandomness => CoreError::Internal { code: 7, reason },
+            AssistantError::Thread(_) => CoreError::Internal { code: 3, reason },
+            AssistantError::Closed => CoreError::Closed {
+                what: "assistant".into(),
+            },
+        }
+    }
+}
+
+impl From<StoreError> for CoreError {
+    fn from(error: StoreError) -> Self {
+        let reason = error.to_string();
+        let problem = match error {
+            StoreError::Vault(error) => return error.into(),
+            StoreError::TooMuch { what, found, limit } => {
+                return CoreError::LimitExceeded {
+                    what: what.into(),
+                    limit,
+                    found,
+                };
+            }
+            StoreError::Label { what, .. } => return refused(what, "a name", reason),
+            StoreError::Random => return CoreError::Internal { code: 7, reason },
+            StoreError::InUse { .. } => "in_use",
+            StoreError::Absent { .. } => "absent",
+            StoreError::Foreign { .. } => "foreign",
+            StoreError::Damaged { .. } => "damaged",
+            StoreError::SchemaChanged { .. } | StoreError::NewerSchema { .. } => "schema",
+            StoreError::Ledger { .. } => "tampered",
+            StoreError::Full { .. } => "full",
+            StoreError::Database { .. } => "database",
+            StoreError::Io { .. } | StoreError::Export { .. } => "file",
+            StoreError::ReadOnly => "read_only",
+            StoreError::UnknownReceipt { .. } => "unknown_receipt",
+            StoreError::AlreadyClosed { .. } => "already_closed",
+            StoreError::Unreadable { .. } => "unreadable",
+        };
+        CoreError::Ledger {
+            problem: problem.into(),
+            reason,
+        }
+    }
+}
+
+impl From<VaultError> for CoreError {
+    fn from(error: VaultError) -> Self {
+        CoreError::Vault {
+            reason: error.to_string(),
+            locked: matches!(error, VaultError::Locked),
+        }
+    }
+}
+
+fn too_long(error: &ScanError) -> CoreError {
+    let (what, limit, found) = match error {
+        ScanError::LongText { bytes } => ("bytes of text", TEXT_BYTES_MAX, *bytes),
+        ScanError::TooManyMessages { count } => ("messages", whimbrel_client::privacy::MESSAGES_MAX, *count),
+    };
+    CoreError::LimitExceeded {
+        what: what.into(),
+        limit: limit.into(),
+        found,
+    }
+}
+
+fn refused(option: &str, expected: &str, found: String) -> CoreError {
+    CoreError::InvalidOption {
+        option: option.into(),
+        expected: expected.into(),
+        found,
     }
 }
 
@@ -204,6 +334,29 @@ mod tests {
             ClientError::Stopped,
             "internal error 4: the inference thread has stopped",
         );
+    }
+
+    /// The assistant's, likewise.
+    #[test]
+    fn translates_the_assistants() {
+        let refused = |error: AssistantError, expected: &str| assert_eq!(CoreError::from(error).to_string(), expected);
+        let unknown = StoreError::UnknownReceipt { id: 7 };
+        refused(unknown.into(), "ledger, unknown_receipt: there is no receipt 7");
+        let in_use = StoreError::InUse { path: "p".into() };
+        refused(in_use.into(), "ledger, in_use: p is open elsewhere");
+        refused(VaultError::Locked.into(), "key vault: the key store is locked");
+        refused(
+            StoreError::Vault(VaultError::Locked).into(),
+            "key vault: the key store is locked",
+        );
+        let long = ScanError::LongText { bytes: u64::MAX };
+        refused(
+            long.into(),
+            &format!("{} bytes of text, the limit is {TEXT_BYTES_MAX}", u64::MAX),
+        );
+        refused(AssistantError::NothingToRepeat, "there is no answer to ask for again");
+        refused(AssistantError::Closed, "the assistant is closed");
+        refused(AssistantError::Busy, "the conversation is still answering");
     }
 
     fn check(error: impl Into<ClientError>, expected: &str) {

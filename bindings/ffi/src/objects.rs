@@ -78,6 +78,13 @@ impl Model {
     }
 }
 
+impl Model {
+    /// The client's handle, for an assistant.
+    pub(crate) fn handle(&self) -> client::ModelHandle {
+        self.0.clone()
+    }
+}
+
 /// A conversation with a model. It answers one question at a time.
 #[derive(uniffi::Object)]
 pub struct Conversation(client::Conversation);

@@ -12,10 +12,20 @@ public enum WhimbrelError: Error, Sendable, Equatable {
     case contextFull(needed: UInt64, limit: UInt64)
     /// An option is outside its range.
     case invalidOption(_ option: String, expected: String, found: String)
-    /// The client, the model or the conversation was closed before.
+    /// The client, the model, the conversation or the assistant was closed before.
     case closed(what: String)
     /// The conversation is still answering the question before.
     case busy
+    /// There is no answer to ask for again.
+    case nothingToRepeat
+    /// A document with rules was refused whole; the rules before it are still in force. Line and column count from 1, and are
+    /// 0 when the reason is not about one place; the path names the field.
+    case policy(line: Int, column: Int, path: String, reason: String)
+    /// The ledger cannot be opened, read or written; nothing leaves the device without a receipt. The problem is a stable
+    /// word: `in_use`, `tampered`, `full`, `unknown_receipt` and others.
+    case ledger(problem: String, reason: String)
+    /// The key vault failed; when it is locked, trying again later may help.
+    case vault(reason: String, isLocked: Bool)
     /// Too many or too much of something.
     case limitExceeded(what: String, limit: UInt64, found: UInt64)
     /// There is not enough memory for the context.
@@ -33,6 +43,10 @@ public enum WhimbrelError: Error, Sendable, Equatable {
         case .invalidOption: "invalid_option"
         case .closed: "closed"
         case .busy: "busy"
+        case .nothingToRepeat: "nothing_to_repeat"
+        case .policy: "policy"
+        case .ledger: "ledger"
+        case .vault: "vault"
         case .limitExceeded: "limit_exceeded"
         case .outOfMemory: "out_of_memory"
         case .internal: "internal"
@@ -49,6 +63,11 @@ extension WhimbrelError: CustomStringConvertible {
         case .invalidOption(let option, let expected, let found): "\(code): \(option) must be \(expected), not \(found)"
         case .closed(let what): "\(code): the \(what) is closed"
         case .busy: "\(code): the conversation is still answering"
+        case .nothingToRepeat: "\(code): there is no answer to ask for again"
+        case .policy(let line, let column, let path, let reason):
+            "\(code): line \(line), column \(column), \(path): \(reason)"
+        case .ledger(let problem, let reason): "\(code): \(problem): \(reason)"
+        case .vault(let reason, _): "\(code): \(reason)"
         case .limitExceeded(let what, let limit, let found): "\(code): \(found) \(what), the limit is \(limit)"
         case .outOfMemory(let length, let bytes): "\(code): no \(bytes) bytes for a context of \(length) tokens"
         case .internal(let number, let reason): "\(code): \(number): \(reason)"
@@ -75,6 +94,11 @@ extension WhimbrelError {
             self = .invalidOption(option, expected: expected, found: found)
         case .Closed(let what): self = .closed(what: what)
         case .Busy: self = .busy
+        case .NothingToRepeat: self = .nothingToRepeat
+        case .Policy(let line, let column, let path, let reason):
+            self = .policy(line: Int(line), column: Int(column), path: path, reason: reason)
+        case .Ledger(let problem, let reason): self = .ledger(problem: problem, reason: reason)
+        case .Vault(let reason, let locked): self = .vault(reason: reason, isLocked: locked)
         case .LimitExceeded(let what, let limit, let found):
             self = .limitExceeded(what: what, limit: limit, found: found)
         case .OutOfMemory(let length, let bytes): self = .outOfMemory(contextLength: Int(length), bytes: bytes)

@@ -471,6 +471,22 @@ private let UNIFFI_CALLBACK_UNEXPECTED_ERROR: Int32 = 2
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterUInt8: FfiConverterPrimitive {
+    typealias FfiType = UInt8
+    typealias SwiftType = UInt8
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UInt8 {
+        return try lift(readInt(&buf))
+    }
+
+    public static func write(_ value: UInt8, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterUInt32: FfiConverterPrimitive {
     typealias FfiType = UInt32
     typealias SwiftType = UInt32
@@ -599,6 +615,24 @@ fileprivate struct FfiConverterString: FfiConverter {
         let len = Int32(value.utf8.count)
         writeInt(&buf, len)
         writeBytes(&buf, value.utf8)
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterData: FfiConverterRustBuffer {
+    typealias SwiftType = Data
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Data {
+        let len: Int32 = try readInt(&buf)
+        return Data(try readBytes(&buf, count: Int(len)))
+    }
+
+    public static func write(_ value: Data, into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        writeBytes(&buf, value)
     }
 }
 
@@ -750,6 +784,591 @@ public func FfiConverterTypeAnswer_lift(_ handle: UInt64) throws -> Answer {
 #endif
 public func FfiConverterTypeAnswer_lower(_ value: Answer) -> UInt64 {
     return FfiConverterTypeAnswer.lower(value)
+}
+
+
+
+
+
+
+/**
+ * Takes questions, decides under rules where each is answered, redacts what may only leave redacted, and writes a receipt for
+ * everything.
+ */
+public protocol AssistantProtocol: AnyObject, Sendable {
+
+    /**
+     * Starts a conversation.
+     */
+    func conversation(options: ConversationOptions) throws  -> RoutedConversation
+
+    /**
+     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     */
+    func exportLedger(path: String) async throws
+
+    /**
+     * Takes in what the user thought of an answer: it is kept beside the receipt, and the choice of places learns from it.
+     */
+    func feedback(receipt: UInt64, signal: Signal) async throws
+
+    /**
+     * Whether feedback is learned from and used.
+     */
+    func learning() throws  -> LearningMode
+
+    /**
+     * Tells the system's model, if there is one, that a question may come soon.
+     */
+    func prewarmSystemModel() throws
+
+    /**
+     * One receipt.
+     */
+    func receipt(id: UInt64) async throws  -> Receipt
+
+    /**
+     * A page of receipts, the newest first; at most 1,000.
+     */
+    func receipts(filter: ReceiptFilter, receiptsMax: UInt32) async throws  -> [Receipt]
+
+    /**
+     * A text with its findings replaced, and the findings: what an endpoint would get that may only get redacted text.
+     */
+    func redact(text: String) async throws  -> RedactedText
+
+    /**
+     * Cancels its answers and closes it with its conversations. Returns at once; safe to call again.
+     */
+    func release()
+
+    /**
+     * Forgets everything that was learned.
+     */
+    func resetLearning() async throws
+
+    /**
+     * What the app knows about an endpoint of the policy besides what stands there.
+     */
+    func setEndpoint(endpointId: String, extras: EndpointExtras) throws
+
+    /**
+     * Keeps the key of an endpoint in the vault, or forgets it.
+     */
+    func setKey(endpointId: String, key: String?) async throws
+
+    /**
+     * Switches learning on, freezes it, or switches it off.
+     */
+    func setLearning(mode: LearningMode) async throws
+
+    /**
+     * The model of this device that answers from the next question on; nothing takes it away.
+     */
+    func setModel(model: Model?) throws
+
+    /**
+     * Puts other rules in force, from the next question on. After an error the rules are as they were.
+     */
+    func setPolicies(app: PolicyDocument, user: PolicyDocument?) throws
+
+    /**
+     * The system's model, as the app reaches it; nothing takes it away.
+     */
+    func setSystemModel(model: SystemModel?) throws
+
+    /**
+     * Puts other rules of the user's in force, which can only tighten the app's. After an error the rules are as they were.
+     */
+    func setUserPolicy(user: PolicyDocument?) throws
+
+    /**
+     * Words to redact besides what is recognised, from the next question on.
+     */
+    func setUserWords(words: [String]) throws
+
+    /**
+     * Like `release`, and waits until the ledger is closed and may be opened again. Safe to call again.
+     */
+    func shutdown() async
+
+    /**
+     * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
+     */
+    func stats(fromMs: UInt64?, untilMs: UInt64?, host: Host) async throws  -> LedgerStats
+
+    /**
+     * Takes in what the app knows about the device now.
+     */
+    func updateDevice(update: DeviceUpdate) throws
+
+    /**
+     * Looks whether the ledger is as it was written. What is wrong with it is in the report.
+     */
+    func verifyLedger() async throws  -> LedgerReport
+
+}
+/**
+ * Takes questions, decides under rules where each is answered, redacts what may only leave redacted, and writes a receipt for
+ * everything.
+ */
+open class Assistant: AssistantProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_assistant(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_assistant(handle, $0) }
+    }
+
+
+    /**
+     * Opens the ledger and reads the rules. Receipts that a process left open are closed as interrupted.
+     */
+public static func `open`(options: AssistantOptions)async throws  -> Assistant  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_constructor_assistant_open(FfiConverterTypeAssistantOptions_lower(options)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_u64,
+            completeFunc: ffi_whimbrel_rust_future_complete_u64,
+            freeFunc: ffi_whimbrel_rust_future_free_u64,
+            liftFunc: FfiConverterTypeAssistant_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+
+
+    /**
+     * Starts a conversation.
+     */
+open func conversation(options: ConversationOptions)throws  -> RoutedConversation  {
+    return try  FfiConverterTypeRoutedConversation_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_conversation(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeConversationOptions_lower(options),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     */
+open func exportLedger(path: String)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_export_ledger(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Takes in what the user thought of an answer: it is kept beside the receipt, and the choice of places learns from it.
+     */
+open func feedback(receipt: UInt64, signal: Signal)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_feedback(
+                        self.uniffiCloneHandle(),FfiConverterUInt64.lower(receipt),FfiConverterTypeSignal_lower(signal)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Whether feedback is learned from and used.
+     */
+open func learning()throws  -> LearningMode  {
+    return try  FfiConverterTypeLearningMode_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_learning(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Tells the system's model, if there is one, that a question may come soon.
+     */
+open func prewarmSystemModel()throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_prewarm_system_model(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * One receipt.
+     */
+open func receipt(id: UInt64)async throws  -> Receipt  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_receipt(
+                        self.uniffiCloneHandle(),FfiConverterUInt64.lower(id)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeReceipt_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * A page of receipts, the newest first; at most 1,000.
+     */
+open func receipts(filter: ReceiptFilter, receiptsMax: UInt32)async throws  -> [Receipt]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_receipts(
+                        self.uniffiCloneHandle(),FfiConverterTypeReceiptFilter_lower(filter),FfiConverterUInt32.lower(receiptsMax)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeReceipt.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * A text with its findings replaced, and the findings: what an endpoint would get that may only get redacted text.
+     */
+open func redact(text: String)async throws  -> RedactedText  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_redact(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(text)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeRedactedText_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Cancels its answers and closes it with its conversations. Returns at once; safe to call again.
+     */
+open func release()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_release(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Forgets everything that was learned.
+     */
+open func resetLearning()async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_reset_learning(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * What the app knows about an endpoint of the policy besides what stands there.
+     */
+open func setEndpoint(endpointId: String, extras: EndpointExtras)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_set_endpoint(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(endpointId),
+        FfiConverterTypeEndpointExtras_lower(extras),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Keeps the key of an endpoint in the vault, or forgets it.
+     */
+open func setKey(endpointId: String, key: String?)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_set_key(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(endpointId),FfiConverterOptionString.lower(key)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Switches learning on, freezes it, or switches it off.
+     */
+open func setLearning(mode: LearningMode)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_set_learning(
+                        self.uniffiCloneHandle(),FfiConverterTypeLearningMode_lower(mode)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * The model of this device that answers from the next question on; nothing takes it away.
+     */
+open func setModel(model: Model?)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_set_model(
+            self.uniffiCloneHandle(),
+        FfiConverterOptionTypeModel.lower(model),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Puts other rules in force, from the next question on. After an error the rules are as they were.
+     */
+open func setPolicies(app: PolicyDocument, user: PolicyDocument?)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_set_policies(
+            self.uniffiCloneHandle(),
+        FfiConverterTypePolicyDocument_lower(app),
+        FfiConverterOptionTypePolicyDocument.lower(user),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * The system's model, as the app reaches it; nothing takes it away.
+     */
+open func setSystemModel(model: SystemModel?)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_set_system_model(
+            self.uniffiCloneHandle(),
+        FfiConverterOptionTypeSystemModel.lower(model),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Puts other rules of the user's in force, which can only tighten the app's. After an error the rules are as they were.
+     */
+open func setUserPolicy(user: PolicyDocument?)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_set_user_policy(
+            self.uniffiCloneHandle(),
+        FfiConverterOptionTypePolicyDocument.lower(user),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Words to redact besides what is recognised, from the next question on.
+     */
+open func setUserWords(words: [String])throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_set_user_words(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceString.lower(words),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Like `release`, and waits until the ledger is closed and may be opened again. Safe to call again.
+     */
+open func shutdown()async   {
+    return
+        try!  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_shutdown(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: nil
+
+        )
+}
+
+    /**
+     * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
+     */
+open func stats(fromMs: UInt64?, untilMs: UInt64?, host: Host)async throws  -> LedgerStats  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_stats(
+                        self.uniffiCloneHandle(),FfiConverterOptionUInt64.lower(fromMs),FfiConverterOptionUInt64.lower(untilMs),FfiConverterTypeHost_lower(host)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeLedgerStats_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Takes in what the app knows about the device now.
+     */
+open func updateDevice(update: DeviceUpdate)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_update_device(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeDeviceUpdate_lower(update),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Looks whether the ledger is as it was written. What is wrong with it is in the report.
+     */
+open func verifyLedger()async throws  -> LedgerReport  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_verify_ledger(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeLedgerReport_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeAssistant: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Assistant
+
+    public static func lift(_ handle: UInt64) throws -> Assistant {
+        return Assistant(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Assistant) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Assistant {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Assistant, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAssistant_lift(_ handle: UInt64) throws -> Assistant {
+    return try FfiConverterTypeAssistant.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAssistant_lower(_ value: Assistant) -> UInt64 {
+    return FfiConverterTypeAssistant.lower(value)
 }
 
 
@@ -1237,6 +1856,347 @@ public func FfiConverterTypeConversation_lower(_ value: Conversation) -> UInt64 
 
 
 /**
+ * Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with. It is called from
+ * any thread and should answer within milliseconds. What `put` has kept survives a crash.
+ */
+public protocol KeyVault: AnyObject, Sendable {
+
+    /**
+     * The secret of this name, or nothing when there is none. A secret that cannot be read is an error.
+     */
+    func get(name: String) throws  -> Data?
+
+    /**
+     * Keeps a secret, in place of the one that had this name.
+     */
+    func put(name: String, secret: Data) throws
+
+    /**
+     * Forgets a secret. It is no error when there is none.
+     */
+    func delete(name: String) throws
+
+    /**
+     * What protects the secrets.
+     */
+    func level() throws  -> VaultLevel
+
+}
+/**
+ * Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with. It is called from
+ * any thread and should answer within milliseconds. What `put` has kept survives a crash.
+ */
+open class KeyVaultImpl: KeyVault, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_keyvault(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_keyvault(handle, $0) }
+    }
+
+
+
+
+    /**
+     * The secret of this name, or nothing when there is none. A secret that cannot be read is an error.
+     */
+open func get(name: String)throws  -> Data?  {
+    return try  FfiConverterOptionData.lift(try rustCallWithError(FfiConverterTypeKeyVaultError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_keyvault_get(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(name),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Keeps a secret, in place of the one that had this name.
+     */
+open func put(name: String, secret: Data)throws   {try rustCallWithError(FfiConverterTypeKeyVaultError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_keyvault_put(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(name),
+        FfiConverterData.lower(secret),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Forgets a secret. It is no error when there is none.
+     */
+open func delete(name: String)throws   {try rustCallWithError(FfiConverterTypeKeyVaultError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_keyvault_delete(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(name),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * What protects the secrets.
+     */
+open func level()throws  -> VaultLevel  {
+    return try  FfiConverterTypeVaultLevel_lift(try rustCallWithError(FfiConverterTypeKeyVaultError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_keyvault_level(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+
+
+}
+
+
+
+// Put the implementation in a struct so we don't pollute the top-level namespace
+fileprivate struct UniffiCallbackInterfaceKeyVault {
+
+    // Create the VTable using a series of closures.
+    // Swift automatically converts these into C callback functions.
+    //
+    // Store the vtable directly.
+    static let vtable: UniffiVTableCallbackInterfaceKeyVault = UniffiVTableCallbackInterfaceKeyVault(
+        uniffiFree: { (uniffiHandle: UInt64) -> () in
+            do {
+                try FfiConverterTypeKeyVault.handleMap.remove(handle: uniffiHandle)
+            } catch {
+                print("Uniffi callback interface KeyVault: handle missing in uniffiFree")
+            }
+        },
+        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
+            do {
+                return try FfiConverterTypeKeyVault.handleMap.clone(handle: uniffiHandle)
+            } catch {
+                fatalError("Uniffi callback interface KeyVault: handle missing in uniffiClone")
+            }
+        },
+        get: { (
+            uniffiHandle: UInt64,
+            name: RustBuffer,
+            uniffiOutReturn: UnsafeMutablePointer<RustBuffer>,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> Data? in
+                guard let uniffiObj = try? FfiConverterTypeKeyVault.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try uniffiObj.get(
+                     name: try FfiConverterString.lift(name)
+                )
+            }
+
+
+            let writeReturn = { uniffiOutReturn.pointee = FfiConverterOptionData.lower($0) }
+            uniffiTraitInterfaceCallWithError(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeKeyVaultError_lower
+            )
+        },
+        put: { (
+            uniffiHandle: UInt64,
+            name: RustBuffer,
+            secret: RustBuffer,
+            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> () in
+                guard let uniffiObj = try? FfiConverterTypeKeyVault.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try uniffiObj.put(
+                     name: try FfiConverterString.lift(name),
+                     secret: try FfiConverterData.lift(secret)
+                )
+            }
+
+
+            let writeReturn = { () }
+            uniffiTraitInterfaceCallWithError(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeKeyVaultError_lower
+            )
+        },
+        delete: { (
+            uniffiHandle: UInt64,
+            name: RustBuffer,
+            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> () in
+                guard let uniffiObj = try? FfiConverterTypeKeyVault.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try uniffiObj.delete(
+                     name: try FfiConverterString.lift(name)
+                )
+            }
+
+
+            let writeReturn = { () }
+            uniffiTraitInterfaceCallWithError(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeKeyVaultError_lower
+            )
+        },
+        level: { (
+            uniffiHandle: UInt64,
+            uniffiOutReturn: UnsafeMutablePointer<RustBuffer>,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> VaultLevel in
+                guard let uniffiObj = try? FfiConverterTypeKeyVault.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try uniffiObj.level(
+                )
+            }
+
+
+            let writeReturn = { uniffiOutReturn.pointee = FfiConverterTypeVaultLevel_lower($0) }
+            uniffiTraitInterfaceCallWithError(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeKeyVaultError_lower
+            )
+        }
+    )
+
+    // Rust stores this pointer for future callback invocations, so it must live
+    // for the process lifetime (not just for the init function call).
+    //
+    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
+    // This is safe because the pointee is initialized once during static init
+    // and never mutated by either side of the FFI.  Its fields are C function pointers.
+    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceKeyVault> = {
+        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceKeyVault>.allocate(capacity: 1)
+        ptr.initialize(to: vtable)
+        return UnsafePointer(ptr)
+    }()
+}
+
+private func uniffiCallbackInitKeyVault() {
+    uniffi_whimbrel_fn_init_callback_vtable_keyvault(UniffiCallbackInterfaceKeyVault.vtablePtr)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeKeyVault: FfiConverter {
+    fileprivate static let handleMap = UniffiHandleMap<KeyVault>()
+
+    typealias FfiType = UInt64
+    typealias SwiftType = KeyVault
+
+    public static func lift(_ handle: UInt64) throws -> KeyVault {
+        if ((handle & 1) == 0) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return KeyVaultImpl(unsafeFromHandle: handle)
+        } else {
+            // Swift-generated handle, get the object from the handle map
+            return try handleMap.remove(handle: handle)
+        }
+    }
+
+    public static func lower(_ value: KeyVault) -> UInt64 {
+         if let rustImpl = value as? KeyVaultImpl {
+             // Rust-implemented object.  Clone the handle and return it
+            return rustImpl.uniffiCloneHandle()
+         } else {
+            // Swift object, generate a new vtable handle and return that.
+            return handleMap.insert(obj: value)
+         }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> KeyVault {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: KeyVault, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKeyVault_lift(_ handle: UInt64) throws -> KeyVault {
+    return try FfiConverterTypeKeyVault.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKeyVault_lower(_ value: KeyVault) -> UInt64 {
+    return FfiConverterTypeKeyVault.lower(value)
+}
+
+
+
+
+
+
+/**
  * Takes log messages instead of the platform's log. It is called on the thread that logs, mostly the one that computes:
  * it should hand the message over and return.
  */
@@ -1646,6 +2606,1098 @@ public func FfiConverterTypeModel_lower(_ value: Model) -> UInt64 {
 
 
 
+
+
+/**
+ * An answer in the making. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+ */
+public protocol RoutedAnswerProtocol: AnyObject, Sendable {
+
+    /**
+     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
+     */
+    func cancel()
+
+    /**
+     * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
+     */
+    func next(max: UInt32) async throws  -> [AssistantEvent]
+
+}
+/**
+ * An answer in the making. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+ */
+open class RoutedAnswer: RoutedAnswerProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_routedanswer(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_routedanswer(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
+     */
+open func cancel()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_routedanswer_cancel(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
+     */
+open func next(max: UInt32)async throws  -> [AssistantEvent]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_routedanswer_next(
+                        self.uniffiCloneHandle(),FfiConverterUInt32.lower(max)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeAssistantEvent.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRoutedAnswer: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = RoutedAnswer
+
+    public static func lift(_ handle: UInt64) throws -> RoutedAnswer {
+        return RoutedAnswer(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: RoutedAnswer) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RoutedAnswer {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: RoutedAnswer, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRoutedAnswer_lift(_ handle: UInt64) throws -> RoutedAnswer {
+    return try FfiConverterTypeRoutedAnswer.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRoutedAnswer_lower(_ value: RoutedAnswer) -> UInt64 {
+    return FfiConverterTypeRoutedAnswer.lower(value)
+}
+
+
+
+
+
+
+/**
+ * A conversation that may be answered in several places. It answers one question at a time.
+ */
+public protocol RoutedConversationProtocol: AnyObject, Sendable {
+
+    /**
+     * Asks a question. Where it is answered, and whether at all, the last event says.
+     */
+    func ask(question: String, options: AskOptions) throws  -> RoutedAnswer
+
+    /**
+     * Takes the last answer back and asks its question elsewhere, as far as the rules allow it now.
+     */
+    func escalate() throws  -> RoutedAnswer
+
+    /**
+     * What would be decided about a question now. Nothing is asked, and no receipt is written.
+     */
+    func explain(question: String, options: AskOptions) async throws  -> Explanation
+
+    /**
+     * The messages so far, without the system message.
+     */
+    func messages() throws  -> [Message]
+
+    /**
+     * Takes the last answer back and asks its question again. That counts as a sign that the answer was not liked.
+     */
+    func regenerate(generation: GenerationOptions) throws  -> RoutedAnswer
+
+    /**
+     * Cancels the answer in the making and closes the conversation. Returns at once; safe to call again.
+     */
+    func release()
+
+    /**
+     * Replaces the messages: an earlier conversation goes on.
+     */
+    func setMessages(messages: [Message]) throws
+
+}
+/**
+ * A conversation that may be answered in several places. It answers one question at a time.
+ */
+open class RoutedConversation: RoutedConversationProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_routedconversation(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_routedconversation(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Asks a question. Where it is answered, and whether at all, the last event says.
+     */
+open func ask(question: String, options: AskOptions)throws  -> RoutedAnswer  {
+    return try  FfiConverterTypeRoutedAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_routedconversation_ask(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(question),
+        FfiConverterTypeAskOptions_lower(options),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Takes the last answer back and asks its question elsewhere, as far as the rules allow it now.
+     */
+open func escalate()throws  -> RoutedAnswer  {
+    return try  FfiConverterTypeRoutedAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_routedconversation_escalate(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * What would be decided about a question now. Nothing is asked, and no receipt is written.
+     */
+open func explain(question: String, options: AskOptions)async throws  -> Explanation  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_routedconversation_explain(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(question),FfiConverterTypeAskOptions_lower(options)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeExplanation_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * The messages so far, without the system message.
+     */
+open func messages()throws  -> [Message]  {
+    return try  FfiConverterSequenceTypeMessage.lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_routedconversation_messages(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Takes the last answer back and asks its question again. That counts as a sign that the answer was not liked.
+     */
+open func regenerate(generation: GenerationOptions)throws  -> RoutedAnswer  {
+    return try  FfiConverterTypeRoutedAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_routedconversation_regenerate(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeGenerationOptions_lower(generation),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Cancels the answer in the making and closes the conversation. Returns at once; safe to call again.
+     */
+open func release()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_routedconversation_release(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Replaces the messages: an earlier conversation goes on.
+     */
+open func setMessages(messages: [Message])throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_routedconversation_set_messages(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceTypeMessage.lower(messages),uniffiCallStatus
+    )
+}
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRoutedConversation: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = RoutedConversation
+
+    public static func lift(_ handle: UInt64) throws -> RoutedConversation {
+        return RoutedConversation(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: RoutedConversation) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RoutedConversation {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: RoutedConversation, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRoutedConversation_lift(_ handle: UInt64) throws -> RoutedConversation {
+    return try FfiConverterTypeRoutedConversation.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRoutedConversation_lower(_ value: RoutedConversation) -> UInt64 {
+    return FfiConverterTypeRoutedConversation.lower(value)
+}
+
+
+
+
+
+
+/**
+ * Where a system model puts its answer. What is reported after the end is dropped. Letting go of it without a last word is a failure.
+ */
+public protocol SystemAnswerProtocol: AnyObject, Sendable {
+
+    /**
+     * The answer failed.
+     */
+    func fail(failure: SystemFailure)
+
+    /**
+     * The answer is complete. Counts of tokens that are not known are 0.
+     */
+    func finish(inputTokens: UInt64, outputTokens: UInt64)
+
+    /**
+     * The next piece of text. False when nobody listens any more, or the answer is longer than 4 MiB.
+     */
+    func text(piece: String)  -> Bool
+
+}
+/**
+ * Where a system model puts its answer. What is reported after the end is dropped. Letting go of it without a last word is a failure.
+ */
+open class SystemAnswer: SystemAnswerProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_systemanswer(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_systemanswer(handle, $0) }
+    }
+
+
+
+
+    /**
+     * The answer failed.
+     */
+open func fail(failure: SystemFailure)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_systemanswer_fail(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeSystemFailure_lower(failure),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * The answer is complete. Counts of tokens that are not known are 0.
+     */
+open func finish(inputTokens: UInt64, outputTokens: UInt64)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_systemanswer_finish(
+            self.uniffiCloneHandle(),
+        FfiConverterUInt64.lower(inputTokens),
+        FfiConverterUInt64.lower(outputTokens),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * The next piece of text. False when nobody listens any more, or the answer is longer than 4 MiB.
+     */
+open func text(piece: String) -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_systemanswer_text(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(piece),uniffiCallStatus
+    )
+})
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSystemAnswer: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = SystemAnswer
+
+    public static func lift(_ handle: UInt64) throws -> SystemAnswer {
+        return SystemAnswer(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: SystemAnswer) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SystemAnswer {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: SystemAnswer, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSystemAnswer_lift(_ handle: UInt64) throws -> SystemAnswer {
+    return try FfiConverterTypeSystemAnswer.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSystemAnswer_lower(_ value: SystemAnswer) -> UInt64 {
+    return FfiConverterTypeSystemAnswer.lower(value)
+}
+
+
+
+
+
+
+/**
+ * A model that the app reaches: one that the system brings, or that an accelerator runs. Every call returns at once; long work goes on
+ * elsewhere and reports to the answer that `start` was given.
+ */
+public protocol SystemModel: AnyObject, Sendable {
+
+    /**
+     * What it can do now. Asked before every decision.
+     */
+    func capabilities() throws  -> SystemCapabilities
+
+    /**
+     * Gets ready to answer soon. Nothing depends on it.
+     */
+    func prewarm() throws
+
+    /**
+     * Begins an answer. After an error nothing may be reported.
+     */
+    func start(request: SystemRequest, answer: SystemAnswer) throws
+
+    /**
+     * Stops an answer, which may have ended already.
+     */
+    func cancel(id: UInt64) throws
+
+}
+/**
+ * A model that the app reaches: one that the system brings, or that an accelerator runs. Every call returns at once; long work goes on
+ * elsewhere and reports to the answer that `start` was given.
+ */
+open class SystemModelImpl: SystemModel, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_systemmodel(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_systemmodel(handle, $0) }
+    }
+
+
+
+
+    /**
+     * What it can do now. Asked before every decision.
+     */
+open func capabilities()throws  -> SystemCapabilities  {
+    return try  FfiConverterTypeSystemCapabilities_lift(try rustCallWithError(FfiConverterTypeSystemModelError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_systemmodel_capabilities(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Gets ready to answer soon. Nothing depends on it.
+     */
+open func prewarm()throws   {try rustCallWithError(FfiConverterTypeSystemModelError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_systemmodel_prewarm(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Begins an answer. After an error nothing may be reported.
+     */
+open func start(request: SystemRequest, answer: SystemAnswer)throws   {try rustCallWithError(FfiConverterTypeSystemModelError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_systemmodel_start(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeSystemRequest_lower(request),
+        FfiConverterTypeSystemAnswer_lower(answer),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Stops an answer, which may have ended already.
+     */
+open func cancel(id: UInt64)throws   {try rustCallWithError(FfiConverterTypeSystemModelError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_systemmodel_cancel(
+            self.uniffiCloneHandle(),
+        FfiConverterUInt64.lower(id),uniffiCallStatus
+    )
+}
+}
+
+
+
+}
+
+
+
+// Put the implementation in a struct so we don't pollute the top-level namespace
+fileprivate struct UniffiCallbackInterfaceSystemModel {
+
+    // Create the VTable using a series of closures.
+    // Swift automatically converts these into C callback functions.
+    //
+    // Store the vtable directly.
+    static let vtable: UniffiVTableCallbackInterfaceSystemModel = UniffiVTableCallbackInterfaceSystemModel(
+        uniffiFree: { (uniffiHandle: UInt64) -> () in
+            do {
+                try FfiConverterTypeSystemModel.handleMap.remove(handle: uniffiHandle)
+            } catch {
+                print("Uniffi callback interface SystemModel: handle missing in uniffiFree")
+            }
+        },
+        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
+            do {
+                return try FfiConverterTypeSystemModel.handleMap.clone(handle: uniffiHandle)
+            } catch {
+                fatalError("Uniffi callback interface SystemModel: handle missing in uniffiClone")
+            }
+        },
+        capabilities: { (
+            uniffiHandle: UInt64,
+            uniffiOutReturn: UnsafeMutablePointer<RustBuffer>,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> SystemCapabilities in
+                guard let uniffiObj = try? FfiConverterTypeSystemModel.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try uniffiObj.capabilities(
+                )
+            }
+
+
+            let writeReturn = { uniffiOutReturn.pointee = FfiConverterTypeSystemCapabilities_lower($0) }
+            uniffiTraitInterfaceCallWithError(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeSystemModelError_lower
+            )
+        },
+        prewarm: { (
+            uniffiHandle: UInt64,
+            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> () in
+                guard let uniffiObj = try? FfiConverterTypeSystemModel.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try uniffiObj.prewarm(
+                )
+            }
+
+
+            let writeReturn = { () }
+            uniffiTraitInterfaceCallWithError(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeSystemModelError_lower
+            )
+        },
+        start: { (
+            uniffiHandle: UInt64,
+            request: RustBuffer,
+            answer: UInt64,
+            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> () in
+                guard let uniffiObj = try? FfiConverterTypeSystemModel.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try uniffiObj.start(
+                     request: try FfiConverterTypeSystemRequest_lift(request),
+                     answer: try FfiConverterTypeSystemAnswer_lift(answer)
+                )
+            }
+
+
+            let writeReturn = { () }
+            uniffiTraitInterfaceCallWithError(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeSystemModelError_lower
+            )
+        },
+        cancel: { (
+            uniffiHandle: UInt64,
+            id: UInt64,
+            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> () in
+                guard let uniffiObj = try? FfiConverterTypeSystemModel.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try uniffiObj.cancel(
+                     id: try FfiConverterUInt64.lift(id)
+                )
+            }
+
+
+            let writeReturn = { () }
+            uniffiTraitInterfaceCallWithError(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeSystemModelError_lower
+            )
+        }
+    )
+
+    // Rust stores this pointer for future callback invocations, so it must live
+    // for the process lifetime (not just for the init function call).
+    //
+    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
+    // This is safe because the pointee is initialized once during static init
+    // and never mutated by either side of the FFI.  Its fields are C function pointers.
+    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceSystemModel> = {
+        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceSystemModel>.allocate(capacity: 1)
+        ptr.initialize(to: vtable)
+        return UnsafePointer(ptr)
+    }()
+}
+
+private func uniffiCallbackInitSystemModel() {
+    uniffi_whimbrel_fn_init_callback_vtable_systemmodel(UniffiCallbackInterfaceSystemModel.vtablePtr)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSystemModel: FfiConverter {
+    fileprivate static let handleMap = UniffiHandleMap<SystemModel>()
+
+    typealias FfiType = UInt64
+    typealias SwiftType = SystemModel
+
+    public static func lift(_ handle: UInt64) throws -> SystemModel {
+        if ((handle & 1) == 0) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return SystemModelImpl(unsafeFromHandle: handle)
+        } else {
+            // Swift-generated handle, get the object from the handle map
+            return try handleMap.remove(handle: handle)
+        }
+    }
+
+    public static func lower(_ value: SystemModel) -> UInt64 {
+         if let rustImpl = value as? SystemModelImpl {
+             // Rust-implemented object.  Clone the handle and return it
+            return rustImpl.uniffiCloneHandle()
+         } else {
+            // Swift object, generate a new vtable handle and return that.
+            return handleMap.insert(obj: value)
+         }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SystemModel {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: SystemModel, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSystemModel_lift(_ handle: UInt64) throws -> SystemModel {
+    return try FfiConverterTypeSystemModel.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSystemModel_lower(_ value: SystemModel) -> UInt64 {
+    return FfiConverterTypeSystemModel.lower(value)
+}
+
+
+
+
+/**
+ * How an assistant is asked.
+ */
+public struct AskOptions: Equatable, Hashable {
+    /**
+     * The app's name for what it is doing, which rules and learning look at.
+     */
+    public let task: String
+    /**
+     * What the app knows about the text; what is found in it can only raise it.
+     */
+    public let privacyClass: PrivacyClass
+    /**
+     * Time for the whole answer in milliseconds; without it the policy says.
+     */
+    public let deadlineMs: UInt64?
+    /**
+     * What the answer needs beyond text.
+     */
+    public let needs: [Need]
+    /**
+     * How the answer is made.
+     */
+    public let generation: GenerationOptions
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The app's name for what it is doing, which rules and learning look at.
+         */task: String = "chat",
+        /**
+         * What the app knows about the text; what is found in it can only raise it.
+         */privacyClass: PrivacyClass,
+        /**
+         * Time for the whole answer in milliseconds; without it the policy says.
+         */deadlineMs: UInt64? = nil,
+        /**
+         * What the answer needs beyond text.
+         */needs: [Need] = [],
+        /**
+         * How the answer is made.
+         */generation: GenerationOptions) {
+        self.task = task
+        self.privacyClass = privacyClass
+        self.deadlineMs = deadlineMs
+        self.needs = needs
+        self.generation = generation
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension AskOptions: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeAskOptions: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> AskOptions {
+        return
+            try AskOptions(
+                task: FfiConverterString.read(from: &buf),
+                privacyClass: FfiConverterTypePrivacyClass.read(from: &buf),
+                deadlineMs: FfiConverterOptionUInt64.read(from: &buf),
+                needs: FfiConverterSequenceTypeNeed.read(from: &buf),
+                generation: FfiConverterTypeGenerationOptions.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: AskOptions, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.task, into: &buf)
+        FfiConverterTypePrivacyClass.write(value.privacyClass, into: &buf)
+        FfiConverterOptionUInt64.write(value.deadlineMs, into: &buf)
+        FfiConverterSequenceTypeNeed.write(value.needs, into: &buf)
+        FfiConverterTypeGenerationOptions.write(value.generation, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAskOptions_lift(_ buf: RustBuffer) throws -> AskOptions {
+    return try FfiConverterTypeAskOptions.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAskOptions_lower(_ value: AskOptions) -> RustBuffer {
+    return FfiConverterTypeAskOptions.lower(value)
+}
+
+
+/**
+ * What an assistant is opened with.
+ */
+public struct AssistantOptions {
+    /**
+     * The file of the ledger, which is made when it is not there. Its folder must exist.
+     */
+    public let store: String
+    /**
+     * Where keys are kept. One vault belongs to one ledger.
+     */
+    public let vault: KeyVault
+    /**
+     * The app's rules.
+     */
+    public let appPolicy: PolicyDocument
+    /**
+     * The user's rules, which can only tighten the app's.
+     */
+    public let userPolicy: PolicyDocument?
+    /**
+     * Words to redact besides what is recognised.
+     */
+    public let userWords: [String]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The file of the ledger, which is made when it is not there. Its folder must exist.
+         */store: String,
+        /**
+         * Where keys are kept. One vault belongs to one ledger.
+         */vault: KeyVault,
+        /**
+         * The app's rules.
+         */appPolicy: PolicyDocument,
+        /**
+         * The user's rules, which can only tighten the app's.
+         */userPolicy: PolicyDocument? = nil,
+        /**
+         * Words to redact besides what is recognised.
+         */userWords: [String] = []) {
+        self.store = store
+        self.vault = vault
+        self.appPolicy = appPolicy
+        self.userPolicy = userPolicy
+        self.userWords = userWords
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension AssistantOptions: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeAssistantOptions: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> AssistantOptions {
+        return
+            try AssistantOptions(
+                store: FfiConverterString.read(from: &buf),
+                vault: FfiConverterTypeKeyVault.read(from: &buf),
+                appPolicy: FfiConverterTypePolicyDocument.read(from: &buf),
+                userPolicy: FfiConverterOptionTypePolicyDocument.read(from: &buf),
+                userWords: FfiConverterSequenceString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: AssistantOptions, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.store, into: &buf)
+        FfiConverterTypeKeyVault.write(value.vault, into: &buf)
+        FfiConverterTypePolicyDocument.write(value.appPolicy, into: &buf)
+        FfiConverterOptionTypePolicyDocument.write(value.userPolicy, into: &buf)
+        FfiConverterSequenceString.write(value.userWords, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAssistantOptions_lift(_ buf: RustBuffer) throws -> AssistantOptions {
+    return try FfiConverterTypeAssistantOptions.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAssistantOptions_lower(_ value: AssistantOptions) -> RustBuffer {
+    return FfiConverterTypeAssistantOptions.lower(value)
+}
+
+
 /**
  * How a conversation is kept.
  */
@@ -1722,6 +3774,572 @@ public func FfiConverterTypeConversationOptions_lift(_ buf: RustBuffer) throws -
 #endif
 public func FfiConverterTypeConversationOptions_lower(_ value: ConversationOptions) -> RustBuffer {
     return FfiConverterTypeConversationOptions.lower(value)
+}
+
+
+/**
+ * What the app knows about the device now: as many values as it has. Most readings count for two minutes, so they are best sent again
+ * with each question; the totals (memory, cores, accelerators) stay.
+ */
+public struct DeviceUpdate: Equatable, Hashable {
+    /**
+     * Charge of the battery in percent, 0 to 100; more counts as unknown.
+     */
+    public let batteryPercent: UInt8?
+    /**
+     * Whether it is being charged.
+     */
+    public let charging: Bool?
+    /**
+     * Whether the user or the system asked for saving power.
+     */
+    public let powerSave: Bool?
+    /**
+     * How hot the device is.
+     */
+    public let thermal: Thermal?
+    /**
+     * Memory of the device in bytes.
+     */
+    public let memoryTotalBytes: UInt64?
+    /**
+     * Memory that can be had without pushing others out, in bytes.
+     */
+    public let memoryAvailableBytes: UInt64?
+    /**
+     * What the system still gives to this process, in bytes.
+     */
+    public let memoryProcessBytes: UInt64?
+    /**
+     * Free storage in bytes.
+     */
+    public let storageFreeBytes: UInt64?
+    /**
+     * The network.
+     */
+    public let network: Network?
+    /**
+     * Measured time of a round trip in milliseconds.
+     */
+    public let roundTripMs: UInt32?
+    /**
+     * Measured loss of packets or failed requests in percent, 0 to 100; more counts as unknown.
+     */
+    public let lossPercent: UInt8?
+    /**
+     * Processor cores that are made for speed.
+     */
+    public let performanceCores: UInt32?
+    /**
+     * Hardware beside the processor that runs models.
+     */
+    public let accelerators: [Accelerator]?
+    /**
+     * Whether the app is in the foreground.
+     */
+    public let foreground: Bool?
+    /**
+     * What is no longer known. A value that is given besides is not taken.
+     */
+    public let unknown: [DeviceFact]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Charge of the battery in percent, 0 to 100; more counts as unknown.
+         */batteryPercent: UInt8? = nil,
+        /**
+         * Whether it is being charged.
+         */charging: Bool? = nil,
+        /**
+         * Whether the user or the system asked for saving power.
+         */powerSave: Bool? = nil,
+        /**
+         * How hot the device is.
+         */thermal: Thermal? = nil,
+        /**
+         * Memory of the device in bytes.
+         */memoryTotalBytes: UInt64? = nil,
+        /**
+         * Memory that can be had without pushing others out, in bytes.
+         */memoryAvailableBytes: UInt64? = nil,
+        /**
+         * What the system still gives to this process, in bytes.
+         */memoryProcessBytes: UInt64? = nil,
+        /**
+         * Free storage in bytes.
+         */storageFreeBytes: UInt64? = nil,
+        /**
+         * The network.
+         */network: Network? = nil,
+        /**
+         * Measured time of a round trip in milliseconds.
+         */roundTripMs: UInt32? = nil,
+        /**
+         * Measured loss of packets or failed requests in percent, 0 to 100; more counts as unknown.
+         */lossPercent: UInt8? = nil,
+        /**
+         * Processor cores that are made for speed.
+         */performanceCores: UInt32? = nil,
+        /**
+         * Hardware beside the processor that runs models.
+         */accelerators: [Accelerator]? = nil,
+        /**
+         * Whether the app is in the foreground.
+         */foreground: Bool? = nil,
+        /**
+         * What is no longer known. A value that is given besides is not taken.
+         */unknown: [DeviceFact] = []) {
+        self.batteryPercent = batteryPercent
+        self.charging = charging
+        self.powerSave = powerSave
+        self.thermal = thermal
+        self.memoryTotalBytes = memoryTotalBytes
+        self.memoryAvailableBytes = memoryAvailableBytes
+        self.memoryProcessBytes = memoryProcessBytes
+        self.storageFreeBytes = storageFreeBytes
+        self.network = network
+        self.roundTripMs = roundTripMs
+        self.lossPercent = lossPercent
+        self.performanceCores = performanceCores
+        self.accelerators = accelerators
+        self.foreground = foreground
+        self.unknown = unknown
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension DeviceUpdate: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeDeviceUpdate: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> DeviceUpdate {
+        return
+            try DeviceUpdate(
+                batteryPercent: FfiConverterOptionUInt8.read(from: &buf),
+                charging: FfiConverterOptionBool.read(from: &buf),
+                powerSave: FfiConverterOptionBool.read(from: &buf),
+                thermal: FfiConverterOptionTypeThermal.read(from: &buf),
+                memoryTotalBytes: FfiConverterOptionUInt64.read(from: &buf),
+                memoryAvailableBytes: FfiConverterOptionUInt64.read(from: &buf),
+                memoryProcessBytes: FfiConverterOptionUInt64.read(from: &buf),
+                storageFreeBytes: FfiConverterOptionUInt64.read(from: &buf),
+                network: FfiConverterOptionTypeNetwork.read(from: &buf),
+                roundTripMs: FfiConverterOptionUInt32.read(from: &buf),
+                lossPercent: FfiConverterOptionUInt8.read(from: &buf),
+                performanceCores: FfiConverterOptionUInt32.read(from: &buf),
+                accelerators: FfiConverterOptionSequenceTypeAccelerator.read(from: &buf),
+                foreground: FfiConverterOptionBool.read(from: &buf),
+                unknown: FfiConverterSequenceTypeDeviceFact.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: DeviceUpdate, into buf: inout [UInt8]) {
+        FfiConverterOptionUInt8.write(value.batteryPercent, into: &buf)
+        FfiConverterOptionBool.write(value.charging, into: &buf)
+        FfiConverterOptionBool.write(value.powerSave, into: &buf)
+        FfiConverterOptionTypeThermal.write(value.thermal, into: &buf)
+        FfiConverterOptionUInt64.write(value.memoryTotalBytes, into: &buf)
+        FfiConverterOptionUInt64.write(value.memoryAvailableBytes, into: &buf)
+        FfiConverterOptionUInt64.write(value.memoryProcessBytes, into: &buf)
+        FfiConverterOptionUInt64.write(value.storageFreeBytes, into: &buf)
+        FfiConverterOptionTypeNetwork.write(value.network, into: &buf)
+        FfiConverterOptionUInt32.write(value.roundTripMs, into: &buf)
+        FfiConverterOptionUInt8.write(value.lossPercent, into: &buf)
+        FfiConverterOptionUInt32.write(value.performanceCores, into: &buf)
+        FfiConverterOptionSequenceTypeAccelerator.write(value.accelerators, into: &buf)
+        FfiConverterOptionBool.write(value.foreground, into: &buf)
+        FfiConverterSequenceTypeDeviceFact.write(value.unknown, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDeviceUpdate_lift(_ buf: RustBuffer) throws -> DeviceUpdate {
+    return try FfiConverterTypeDeviceUpdate.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDeviceUpdate_lower(_ value: DeviceUpdate) -> RustBuffer {
+    return FfiConverterTypeDeviceUpdate.lower(value)
+}
+
+
+/**
+ * What the app knows about an endpoint besides what stands in the policy.
+ */
+public struct EndpointExtras: Equatable, Hashable {
+    /**
+     * Certificate authorities to trust as well, in PEM.
+     */
+    public let authoritiesPem: String
+    /**
+     * Public keys to insist on.
+     */
+    public let pins: Pins?
+    /**
+     * Time limits.
+     */
+    public let timeouts: Timeouts?
+    /**
+     * The header that takes the key alone, such as `api-key`; without it the key goes as a bearer token.
+     */
+    public let keyHeader: String?
+    /**
+     * Where the limit of tokens goes.
+     */
+    public let tokenLimitField: TokenLimitField
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Certificate authorities to trust as well, in PEM.
+         */authoritiesPem: String = "",
+        /**
+         * Public keys to insist on.
+         */pins: Pins? = nil,
+        /**
+         * Time limits.
+         */timeouts: Timeouts? = nil,
+        /**
+         * The header that takes the key alone, such as `api-key`; without it the key goes as a bearer token.
+         */keyHeader: String? = nil,
+        /**
+         * Where the limit of tokens goes.
+         */tokenLimitField: TokenLimitField) {
+        self.authoritiesPem = authoritiesPem
+        self.pins = pins
+        self.timeouts = timeouts
+        self.keyHeader = keyHeader
+        self.tokenLimitField = tokenLimitField
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension EndpointExtras: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeEndpointExtras: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EndpointExtras {
+        return
+            try EndpointExtras(
+                authoritiesPem: FfiConverterString.read(from: &buf),
+                pins: FfiConverterOptionTypePins.read(from: &buf),
+                timeouts: FfiConverterOptionTypeTimeouts.read(from: &buf),
+                keyHeader: FfiConverterOptionString.read(from: &buf),
+                tokenLimitField: FfiConverterTypeTokenLimitField.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: EndpointExtras, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.authoritiesPem, into: &buf)
+        FfiConverterOptionTypePins.write(value.pins, into: &buf)
+        FfiConverterOptionTypeTimeouts.write(value.timeouts, into: &buf)
+        FfiConverterOptionString.write(value.keyHeader, into: &buf)
+        FfiConverterTypeTokenLimitField.write(value.tokenLimitField, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEndpointExtras_lift(_ buf: RustBuffer) throws -> EndpointExtras {
+    return try FfiConverterTypeEndpointExtras.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEndpointExtras_lower(_ value: EndpointExtras) -> RustBuffer {
+    return FfiConverterTypeEndpointExtras.lower(value)
+}
+
+
+/**
+ * A decision with everything that led to it.
+ */
+public struct Explanation: Equatable, Hashable {
+    /**
+     * The decision.
+     */
+    public let decision: Decision
+    /**
+     * The names of what would be tried, in order.
+     */
+    public let candidates: [String]
+    /**
+     * What was listed and would not be tried.
+     */
+    public let refused: [Refused]
+    /**
+     * The ids of the rules that have a say.
+     */
+    public let rules: [String]
+    /**
+     * All of it for a person.
+     */
+    public let text: String
+    /**
+     * All of it in JSON.
+     */
+    public let json: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The decision.
+         */decision: Decision,
+        /**
+         * The names of what would be tried, in order.
+         */candidates: [String],
+        /**
+         * What was listed and would not be tried.
+         */refused: [Refused],
+        /**
+         * The ids of the rules that have a say.
+         */rules: [String],
+        /**
+         * All of it for a person.
+         */text: String,
+        /**
+         * All of it in JSON.
+         */json: String) {
+        self.decision = decision
+        self.candidates = candidates
+        self.refused = refused
+        self.rules = rules
+        self.text = text
+        self.json = json
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Explanation: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeExplanation: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Explanation {
+        return
+            try Explanation(
+                decision: FfiConverterTypeDecision.read(from: &buf),
+                candidates: FfiConverterSequenceString.read(from: &buf),
+                refused: FfiConverterSequenceTypeRefused.read(from: &buf),
+                rules: FfiConverterSequenceString.read(from: &buf),
+                text: FfiConverterString.read(from: &buf),
+                json: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Explanation, into buf: inout [UInt8]) {
+        FfiConverterTypeDecision.write(value.decision, into: &buf)
+        FfiConverterSequenceString.write(value.candidates, into: &buf)
+        FfiConverterSequenceTypeRefused.write(value.refused, into: &buf)
+        FfiConverterSequenceString.write(value.rules, into: &buf)
+        FfiConverterString.write(value.text, into: &buf)
+        FfiConverterString.write(value.json, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExplanation_lift(_ buf: RustBuffer) throws -> Explanation {
+    return try FfiConverterTypeExplanation.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExplanation_lower(_ value: Explanation) -> RustBuffer {
+    return FfiConverterTypeExplanation.lower(value)
+}
+
+
+/**
+ * Something personal or secret in a text.
+ */
+public struct Finding: Equatable, Hashable {
+    /**
+     * Its kind: `email`, `phone`, `person_name` and so on.
+     */
+    public let kind: String
+    /**
+     * The index of its first character (Unicode scalar value).
+     */
+    public let start: UInt32
+    /**
+     * The index behind its last character.
+     */
+    public let end: UInt32
+    /**
+     * How sure this is, from 0 to 1.
+     */
+    public let confidence: Float
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Its kind: `email`, `phone`, `person_name` and so on.
+         */kind: String,
+        /**
+         * The index of its first character (Unicode scalar value).
+         */start: UInt32,
+        /**
+         * The index behind its last character.
+         */end: UInt32,
+        /**
+         * How sure this is, from 0 to 1.
+         */confidence: Float) {
+        self.kind = kind
+        self.start = start
+        self.end = end
+        self.confidence = confidence
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Finding: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeFinding: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Finding {
+        return
+            try Finding(
+                kind: FfiConverterString.read(from: &buf),
+                start: FfiConverterUInt32.read(from: &buf),
+                end: FfiConverterUInt32.read(from: &buf),
+                confidence: FfiConverterFloat.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Finding, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.kind, into: &buf)
+        FfiConverterUInt32.write(value.start, into: &buf)
+        FfiConverterUInt32.write(value.end, into: &buf)
+        FfiConverterFloat.write(value.confidence, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFinding_lift(_ buf: RustBuffer) throws -> Finding {
+    return try FfiConverterTypeFinding.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFinding_lower(_ value: Finding) -> RustBuffer {
+    return FfiConverterTypeFinding.lower(value)
+}
+
+
+/**
+ * How often a kind of finding occurred.
+ */
+public struct FindingCount: Equatable, Hashable {
+    /**
+     * The kind, as in `Finding`.
+     */
+    public let kind: String
+    /**
+     * How often.
+     */
+    public let count: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The kind, as in `Finding`.
+         */kind: String,
+        /**
+         * How often.
+         */count: UInt64) {
+        self.kind = kind
+        self.count = count
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension FindingCount: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeFindingCount: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> FindingCount {
+        return
+            try FindingCount(
+                kind: FfiConverterString.read(from: &buf),
+                count: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: FindingCount, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.kind, into: &buf)
+        FfiConverterUInt64.write(value.count, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFindingCount_lift(_ buf: RustBuffer) throws -> FindingCount {
+    return try FfiConverterTypeFindingCount.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFindingCount_lower(_ value: FindingCount) -> RustBuffer {
+    return FfiConverterTypeFindingCount.lower(value)
 }
 
 
@@ -1871,6 +4489,364 @@ public func FfiConverterTypeGenerationOptions_lift(_ buf: RustBuffer) throws -> 
 #endif
 public func FfiConverterTypeGenerationOptions_lower(_ value: GenerationOptions) -> RustBuffer {
     return FfiConverterTypeGenerationOptions.lower(value)
+}
+
+
+/**
+ * What a verification of the ledger saw.
+ */
+public struct LedgerReport: Equatable, Hashable {
+    /**
+     * Whether the ledger is as it was written.
+     */
+    public let intact: Bool
+    /**
+     * Entries that were read.
+     */
+    public let entries: UInt64
+    /**
+     * Receipts that these entries open.
+     */
+    public let receipts: UInt64
+    /**
+     * What is wrong, in words; at most 256.
+     */
+    public let problems: [String]
+    /**
+     * All of it in JSON.
+     */
+    public let json: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Whether the ledger is as it was written.
+         */intact: Bool,
+        /**
+         * Entries that were read.
+         */entries: UInt64,
+        /**
+         * Receipts that these entries open.
+         */receipts: UInt64,
+        /**
+         * What is wrong, in words; at most 256.
+         */problems: [String],
+        /**
+         * All of it in JSON.
+         */json: String) {
+        self.intact = intact
+        self.entries = entries
+        self.receipts = receipts
+        self.problems = problems
+        self.json = json
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LedgerReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLedgerReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LedgerReport {
+        return
+            try LedgerReport(
+                intact: FfiConverterBool.read(from: &buf),
+                entries: FfiConverterUInt64.read(from: &buf),
+                receipts: FfiConverterUInt64.read(from: &buf),
+                problems: FfiConverterSequenceString.read(from: &buf),
+                json: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LedgerReport, into buf: inout [UInt8]) {
+        FfiConverterBool.write(value.intact, into: &buf)
+        FfiConverterUInt64.write(value.entries, into: &buf)
+        FfiConverterUInt64.write(value.receipts, into: &buf)
+        FfiConverterSequenceString.write(value.problems, into: &buf)
+        FfiConverterString.write(value.json, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLedgerReport_lift(_ buf: RustBuffer) throws -> LedgerReport {
+    return try FfiConverterTypeLedgerReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLedgerReport_lower(_ value: LedgerReport) -> RustBuffer {
+    return FfiConverterTypeLedgerReport.lower(value)
+}
+
+
+/**
+ * What a number of receipts come to.
+ */
+public struct LedgerStats: Equatable, Hashable {
+    /**
+     * How many receipts these are.
+     */
+    public let receipts: UInt64
+    /**
+     * Answers from Whimbrel's own engine.
+     */
+    public let answersOnDevice: UInt64
+    /**
+     * Answers from the system's model.
+     */
+    public let answersSystemModel: UInt64
+    /**
+     * Answers from another device of the same person.
+     */
+    public let answersOwnDevice: UInt64
+    /**
+     * Answers from a machine of the organisation.
+     */
+    public let answersOrganisation: UInt64
+    /**
+     * Answers from a public cloud.
+     */
+    public let answersPublicCloud: UInt64
+    /**
+     * Requests that the user or the app stopped.
+     */
+    public let cancelled: UInt64
+    /**
+     * Requests without an answer.
+     */
+    public let failed: UInt64
+    /**
+     * Requests that the policy forbade.
+     */
+    public let denied: UInt64
+    /**
+     * Requests that were put off.
+     */
+    public let deferred: UInt64
+    /**
+     * Requests whose process ended first.
+     */
+    public let interrupted: UInt64
+    /**
+     * Requests without an end yet.
+     */
+    public let unfinished: UInt64
+    /**
+     * Bytes that left the device.
+     */
+    public let bytesOut: UInt64
+    /**
+     * Bytes that may have left besides.
+     */
+    public let bytesOutUncertain: UInt64
+    /**
+     * Bytes that came back.
+     */
+    public let bytesIn: UInt64
+    /**
+     * How many requests sent text that was not public, as it is.
+     */
+    public let personalAsIs: UInt64
+    /**
+     * How often each kind was replaced in text that left.
+     */
+    public let redacted: [FindingCount]
+    /**
+     * Tokens read.
+     */
+    public let tokensIn: UInt64
+    /**
+     * Tokens written.
+     */
+    public let tokensOut: UInt64
+    /**
+     * The energy estimates, in thousandths of a joule.
+     */
+    public let millijoules: UInt64
+    /**
+     * All of it in one English sentence.
+     */
+    public let summary: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * How many receipts these are.
+         */receipts: UInt64,
+        /**
+         * Answers from Whimbrel's own engine.
+         */answersOnDevice: UInt64,
+        /**
+         * Answers from the system's model.
+         */answersSystemModel: UInt64,
+        /**
+         * Answers from another device of the same person.
+         */answersOwnDevice: UInt64,
+        /**
+         * Answers from a machine of the organisation.
+         */answersOrganisation: UInt64,
+        /**
+         * Answers from a public cloud.
+         */answersPublicCloud: UInt64,
+        /**
+         * Requests that the user or the app stopped.
+         */cancelled: UInt64,
+        /**
+         * Requests without an answer.
+         */failed: UInt64,
+        /**
+         * Requests that the policy forbade.
+         */denied: UInt64,
+        /**
+         * Requests that were put off.
+         */deferred: UInt64,
+        /**
+         * Requests whose process ended first.
+         */interrupted: UInt64,
+        /**
+         * Requests without an end yet.
+         */unfinished: UInt64,
+        /**
+         * Bytes that left the device.
+         */bytesOut: UInt64,
+        /**
+         * Bytes that may have left besides.
+         */bytesOutUncertain: UInt64,
+        /**
+         * Bytes that came back.
+         */bytesIn: UInt64,
+        /**
+         * How many requests sent text that was not public, as it is.
+         */personalAsIs: UInt64,
+        /**
+         * How often each kind was replaced in text that left.
+         */redacted: [FindingCount],
+        /**
+         * Tokens read.
+         */tokensIn: UInt64,
+        /**
+         * Tokens written.
+         */tokensOut: UInt64,
+        /**
+         * The energy estimates, in thousandths of a joule.
+         */millijoules: UInt64,
+        /**
+         * All of it in one English sentence.
+         */summary: String) {
+        self.receipts = receipts
+        self.answersOnDevice = answersOnDevice
+        self.answersSystemModel = answersSystemModel
+        self.answersOwnDevice = answersOwnDevice
+        self.answersOrganisation = answersOrganisation
+        self.answersPublicCloud = answersPublicCloud
+        self.cancelled = cancelled
+        self.failed = failed
+        self.denied = denied
+        self.deferred = deferred
+        self.interrupted = interrupted
+        self.unfinished = unfinished
+        self.bytesOut = bytesOut
+        self.bytesOutUncertain = bytesOutUncertain
+        self.bytesIn = bytesIn
+        self.personalAsIs = personalAsIs
+        self.redacted = redacted
+        self.tokensIn = tokensIn
+        self.tokensOut = tokensOut
+        self.millijoules = millijoules
+        self.summary = summary
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LedgerStats: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLedgerStats: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LedgerStats {
+        return
+            try LedgerStats(
+                receipts: FfiConverterUInt64.read(from: &buf),
+                answersOnDevice: FfiConverterUInt64.read(from: &buf),
+                answersSystemModel: FfiConverterUInt64.read(from: &buf),
+                answersOwnDevice: FfiConverterUInt64.read(from: &buf),
+                answersOrganisation: FfiConverterUInt64.read(from: &buf),
+                answersPublicCloud: FfiConverterUInt64.read(from: &buf),
+                cancelled: FfiConverterUInt64.read(from: &buf),
+                failed: FfiConverterUInt64.read(from: &buf),
+                denied: FfiConverterUInt64.read(from: &buf),
+                deferred: FfiConverterUInt64.read(from: &buf),
+                interrupted: FfiConverterUInt64.read(from: &buf),
+                unfinished: FfiConverterUInt64.read(from: &buf),
+                bytesOut: FfiConverterUInt64.read(from: &buf),
+                bytesOutUncertain: FfiConverterUInt64.read(from: &buf),
+                bytesIn: FfiConverterUInt64.read(from: &buf),
+                personalAsIs: FfiConverterUInt64.read(from: &buf),
+                redacted: FfiConverterSequenceTypeFindingCount.read(from: &buf),
+                tokensIn: FfiConverterUInt64.read(from: &buf),
+                tokensOut: FfiConverterUInt64.read(from: &buf),
+                millijoules: FfiConverterUInt64.read(from: &buf),
+                summary: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LedgerStats, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.receipts, into: &buf)
+        FfiConverterUInt64.write(value.answersOnDevice, into: &buf)
+        FfiConverterUInt64.write(value.answersSystemModel, into: &buf)
+        FfiConverterUInt64.write(value.answersOwnDevice, into: &buf)
+        FfiConverterUInt64.write(value.answersOrganisation, into: &buf)
+        FfiConverterUInt64.write(value.answersPublicCloud, into: &buf)
+        FfiConverterUInt64.write(value.cancelled, into: &buf)
+        FfiConverterUInt64.write(value.failed, into: &buf)
+        FfiConverterUInt64.write(value.denied, into: &buf)
+        FfiConverterUInt64.write(value.deferred, into: &buf)
+        FfiConverterUInt64.write(value.interrupted, into: &buf)
+        FfiConverterUInt64.write(value.unfinished, into: &buf)
+        FfiConverterUInt64.write(value.bytesOut, into: &buf)
+        FfiConverterUInt64.write(value.bytesOutUncertain, into: &buf)
+        FfiConverterUInt64.write(value.bytesIn, into: &buf)
+        FfiConverterUInt64.write(value.personalAsIs, into: &buf)
+        FfiConverterSequenceTypeFindingCount.write(value.redacted, into: &buf)
+        FfiConverterUInt64.write(value.tokensIn, into: &buf)
+        FfiConverterUInt64.write(value.tokensOut, into: &buf)
+        FfiConverterUInt64.write(value.millijoules, into: &buf)
+        FfiConverterString.write(value.summary, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLedgerStats_lift(_ buf: RustBuffer) throws -> LedgerStats {
+    return try FfiConverterTypeLedgerStats.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLedgerStats_lower(_ value: LedgerStats) -> RustBuffer {
+    return FfiConverterTypeLedgerStats.lower(value)
 }
 
 
@@ -2184,6 +5160,760 @@ public func FfiConverterTypeOpenOptions_lower(_ value: OpenOptions) -> RustBuffe
 
 
 /**
+ * Public keys of which one must be in a server's chain of certificates.
+ */
+public struct Pins: Equatable, Hashable {
+    /**
+     * SHA-256 of a certificate's public key information, each as 64 hexadecimal digits; at least two.
+     */
+    public let sha256: [String]
+    /**
+     * From this second after 1970 on the pins are no longer looked at: an app that nobody updates must not lock itself out.
+     */
+    public let expiresUnixS: UInt64
+    /**
+     * Only log what would be refused, and let it through.
+     */
+    public let reportOnly: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * SHA-256 of a certificate's public key information, each as 64 hexadecimal digits; at least two.
+         */sha256: [String],
+        /**
+         * From this second after 1970 on the pins are no longer looked at: an app that nobody updates must not lock itself out.
+         */expiresUnixS: UInt64,
+        /**
+         * Only log what would be refused, and let it through.
+         */reportOnly: Bool = false) {
+        self.sha256 = sha256
+        self.expiresUnixS = expiresUnixS
+        self.reportOnly = reportOnly
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Pins: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePins: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Pins {
+        return
+            try Pins(
+                sha256: FfiConverterSequenceString.read(from: &buf),
+                expiresUnixS: FfiConverterUInt64.read(from: &buf),
+                reportOnly: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Pins, into buf: inout [UInt8]) {
+        FfiConverterSequenceString.write(value.sha256, into: &buf)
+        FfiConverterUInt64.write(value.expiresUnixS, into: &buf)
+        FfiConverterBool.write(value.reportOnly, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePins_lift(_ buf: RustBuffer) throws -> Pins {
+    return try FfiConverterTypePins.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePins_lower(_ value: Pins) -> RustBuffer {
+    return FfiConverterTypePins.lower(value)
+}
+
+
+/**
+ * What is written down of one request.
+ */
+public struct Receipt: Equatable, Hashable {
+    /**
+     * Its number in the ledger.
+     */
+    public let id: UInt64
+    /**
+     * When it was opened, in milliseconds since 1970.
+     */
+    public let openedMs: UInt64
+    /**
+     * When it was closed.
+     */
+    public let closedMs: UInt64?
+    /**
+     * How the request ended; nothing while it runs.
+     */
+    public let outcome: Outcome?
+    /**
+     * Where the answer came from, or what was tried last.
+     */
+    public let place: Place?
+    /**
+     * The app's name for what it was doing.
+     */
+    public let task: String
+    /**
+     * How private the text was.
+     */
+    public let privacyClass: PrivacyClass
+    /**
+     * The ids of the rules that decided about the request as a whole.
+     */
+    public let rules: [String]
+    /**
+     * How often each kind was found in the text.
+     */
+    public let findings: [FindingCount]
+    /**
+     * How often each kind was replaced in text that left.
+     */
+    public let redacted: [FindingCount]
+    /**
+     * Bytes that left the device.
+     */
+    public let bytesOut: UInt64
+    /**
+     * Bytes that may have left besides, because no end was written in time.
+     */
+    public let bytesOutUncertain: UInt64
+    /**
+     * Bytes that came back.
+     */
+    public let bytesIn: UInt64
+    /**
+     * All of it in JSON: what was planned, each attempt, tokens, times, feedback, and its hashes in the ledger.
+     */
+    public let json: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Its number in the ledger.
+         */id: UInt64,
+        /**
+         * When it was opened, in milliseconds since 1970.
+         */openedMs: UInt64,
+        /**
+         * When it was closed.
+         */closedMs: UInt64?,
+        /**
+         * How the request ended; nothing while it runs.
+         */outcome: Outcome?,
+        /**
+         * Where the answer came from, or what was tried last.
+         */place: Place?,
+        /**
+         * The app's name for what it was doing.
+         */task: String,
+        /**
+         * How private the text was.
+         */privacyClass: PrivacyClass,
+        /**
+         * The ids of the rules that decided about the request as a whole.
+         */rules: [String],
+        /**
+         * How often each kind was found in the text.
+         */findings: [FindingCount],
+        /**
+         * How often each kind was replaced in text that left.
+         */redacted: [FindingCount],
+        /**
+         * Bytes that left the device.
+         */bytesOut: UInt64,
+        /**
+         * Bytes that may have left besides, because no end was written in time.
+         */bytesOutUncertain: UInt64,
+        /**
+         * Bytes that came back.
+         */bytesIn: UInt64,
+        /**
+         * All of it in JSON: what was planned, each attempt, tokens, times, feedback, and its hashes in the ledger.
+         */json: String) {
+        self.id = id
+        self.openedMs = openedMs
+        self.closedMs = closedMs
+        self.outcome = outcome
+        self.place = place
+        self.task = task
+        self.privacyClass = privacyClass
+        self.rules = rules
+        self.findings = findings
+        self.redacted = redacted
+        self.bytesOut = bytesOut
+        self.bytesOutUncertain = bytesOutUncertain
+        self.bytesIn = bytesIn
+        self.json = json
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Receipt: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeReceipt: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Receipt {
+        return
+            try Receipt(
+                id: FfiConverterUInt64.read(from: &buf),
+                openedMs: FfiConverterUInt64.read(from: &buf),
+                closedMs: FfiConverterOptionUInt64.read(from: &buf),
+                outcome: FfiConverterOptionTypeOutcome.read(from: &buf),
+                place: FfiConverterOptionTypePlace.read(from: &buf),
+                task: FfiConverterString.read(from: &buf),
+                privacyClass: FfiConverterTypePrivacyClass.read(from: &buf),
+                rules: FfiConverterSequenceString.read(from: &buf),
+                findings: FfiConverterSequenceTypeFindingCount.read(from: &buf),
+                redacted: FfiConverterSequenceTypeFindingCount.read(from: &buf),
+                bytesOut: FfiConverterUInt64.read(from: &buf),
+                bytesOutUncertain: FfiConverterUInt64.read(from: &buf),
+                bytesIn: FfiConverterUInt64.read(from: &buf),
+                json: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Receipt, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.id, into: &buf)
+        FfiConverterUInt64.write(value.openedMs, into: &buf)
+        FfiConverterOptionUInt64.write(value.closedMs, into: &buf)
+        FfiConverterOptionTypeOutcome.write(value.outcome, into: &buf)
+        FfiConverterOptionTypePlace.write(value.place, into: &buf)
+        FfiConverterString.write(value.task, into: &buf)
+        FfiConverterTypePrivacyClass.write(value.privacyClass, into: &buf)
+        FfiConverterSequenceString.write(value.rules, into: &buf)
+        FfiConverterSequenceTypeFindingCount.write(value.findings, into: &buf)
+        FfiConverterSequenceTypeFindingCount.write(value.redacted, into: &buf)
+        FfiConverterUInt64.write(value.bytesOut, into: &buf)
+        FfiConverterUInt64.write(value.bytesOutUncertain, into: &buf)
+        FfiConverterUInt64.write(value.bytesIn, into: &buf)
+        FfiConverterString.write(value.json, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReceipt_lift(_ buf: RustBuffer) throws -> Receipt {
+    return try FfiConverterTypeReceipt.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReceipt_lower(_ value: Receipt) -> RustBuffer {
+    return FfiConverterTypeReceipt.lower(value)
+}
+
+
+/**
+ * Which receipts are listed; what is not given does not choose.
+ */
+public struct ReceiptFilter: Equatable, Hashable {
+    /**
+     * Receipts with lower numbers than this one: the next page begins before the last one's number.
+     */
+    public let before: UInt64?
+    /**
+     * Receipts that were opened at this time or later, in milliseconds since 1970.
+     */
+    public let fromMs: UInt64?
+    /**
+     * Receipts that were opened before this time.
+     */
+    public let untilMs: UInt64?
+    /**
+     * Receipts that ended so. Deadlines and unavailability count as failed.
+     */
+    public let outcome: Outcome?
+    /**
+     * Receipts whose answer came from there, or which were tried there last.
+     */
+    public let place: PlaceKind?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Receipts with lower numbers than this one: the next page begins before the last one's number.
+         */before: UInt64? = nil,
+        /**
+         * Receipts that were opened at this time or later, in milliseconds since 1970.
+         */fromMs: UInt64? = nil,
+        /**
+         * Receipts that were opened before this time.
+         */untilMs: UInt64? = nil,
+        /**
+         * Receipts that ended so. Deadlines and unavailability count as failed.
+         */outcome: Outcome? = nil,
+        /**
+         * Receipts whose answer came from there, or which were tried there last.
+         */place: PlaceKind? = nil) {
+        self.before = before
+        self.fromMs = fromMs
+        self.untilMs = untilMs
+        self.outcome = outcome
+        self.place = place
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ReceiptFilter: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeReceiptFilter: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ReceiptFilter {
+        return
+            try ReceiptFilter(
+                before: FfiConverterOptionUInt64.read(from: &buf),
+                fromMs: FfiConverterOptionUInt64.read(from: &buf),
+                untilMs: FfiConverterOptionUInt64.read(from: &buf),
+                outcome: FfiConverterOptionTypeOutcome.read(from: &buf),
+                place: FfiConverterOptionTypePlaceKind.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ReceiptFilter, into buf: inout [UInt8]) {
+        FfiConverterOptionUInt64.write(value.before, into: &buf)
+        FfiConverterOptionUInt64.write(value.fromMs, into: &buf)
+        FfiConverterOptionUInt64.write(value.untilMs, into: &buf)
+        FfiConverterOptionTypeOutcome.write(value.outcome, into: &buf)
+        FfiConverterOptionTypePlaceKind.write(value.place, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReceiptFilter_lift(_ buf: RustBuffer) throws -> ReceiptFilter {
+    return try FfiConverterTypeReceiptFilter.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReceiptFilter_lower(_ value: ReceiptFilter) -> RustBuffer {
+    return FfiConverterTypeReceiptFilter.lower(value)
+}
+
+
+/**
+ * A text with its findings replaced.
+ */
+public struct RedactedText: Equatable, Hashable {
+    /**
+     * The text with placeholders.
+     */
+    public let text: String
+    /**
+     * What was found in the original, in its order.
+     */
+    public let findings: [Finding]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The text with placeholders.
+         */text: String,
+        /**
+         * What was found in the original, in its order.
+         */findings: [Finding]) {
+        self.text = text
+        self.findings = findings
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension RedactedText: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRedactedText: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RedactedText {
+        return
+            try RedactedText(
+                text: FfiConverterString.read(from: &buf),
+                findings: FfiConverterSequenceTypeFinding.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: RedactedText, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.text, into: &buf)
+        FfiConverterSequenceTypeFinding.write(value.findings, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRedactedText_lift(_ buf: RustBuffer) throws -> RedactedText {
+    return try FfiConverterTypeRedactedText.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRedactedText_lower(_ value: RedactedText) -> RustBuffer {
+    return FfiConverterTypeRedactedText.lower(value)
+}
+
+
+/**
+ * Something that was listed and not tried.
+ */
+public struct Refused: Equatable, Hashable {
+    /**
+     * Its name: `remote:` and the endpoint's id, for example.
+     */
+    public let name: String
+    /**
+     * Why, in words.
+     */
+    public let reason: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Its name: `remote:` and the endpoint's id, for example.
+         */name: String,
+        /**
+         * Why, in words.
+         */reason: String) {
+        self.name = name
+        self.reason = reason
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Refused: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRefused: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Refused {
+        return
+            try Refused(
+                name: FfiConverterString.read(from: &buf),
+                reason: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Refused, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.name, into: &buf)
+        FfiConverterString.write(value.reason, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRefused_lift(_ buf: RustBuffer) throws -> Refused {
+    return try FfiConverterTypeRefused.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRefused_lower(_ value: Refused) -> RustBuffer {
+    return FfiConverterTypeRefused.lower(value)
+}
+
+
+/**
+ * How a request went. It says what a person would ask for, and holds no text of theirs.
+ */
+public struct Report: Equatable, Hashable {
+    /**
+     * The receipt's number in the ledger.
+     */
+    public let receipt: UInt64
+    /**
+     * How it ended.
+     */
+    public let outcome: Outcome
+    /**
+     * Whether a part of an answer was shown and stays, though the outcome is not an answer.
+     */
+    public let partial: Bool
+    /**
+     * Where the answer came from, or what was tried last.
+     */
+    public let place: Place?
+    /**
+     * In which form the text left the device, if it did.
+     */
+    public let sent: Sent?
+    /**
+     * Why it ran there, in words.
+     */
+    public let reasons: [String]
+    /**
+     * The ids of the rules that had a say.
+     */
+    public let rules: [String]
+    /**
+     * The names of what was tried, in order.
+     */
+    public let tried: [String]
+    /**
+     * What was listed and not tried.
+     */
+    public let refused: [Refused]
+    /**
+     * Bytes that left the device.
+     */
+    public let bytesOut: UInt64
+    /**
+     * Bytes that came back.
+     */
+    public let bytesIn: UInt64
+    /**
+     * Findings that were replaced in text that left.
+     */
+    public let redacted: UInt32
+    /**
+     * Tokens that were read for the answer.
+     */
+    public let tokensIn: UInt64
+    /**
+     * Tokens of the answer.
+     */
+    public let tokensOut: UInt64
+    /**
+     * From the request to the first text that stayed, in milliseconds.
+     */
+    public let firstTokenMs: UInt64?
+    /**
+     * From the request to its end, in milliseconds.
+     */
+    public let totalMs: UInt64
+    /**
+     * Thousandths of a joule that it took on this device, if there is an estimate.
+     */
+    public let millijoules: UInt64?
+    /**
+     * Whether the answer looks weak and may be asked for elsewhere: see `escalate`.
+     */
+    public let canEscalate: Bool
+    /**
+     * One line for a person: where it ran and why.
+     */
+    public let summary: String
+    /**
+     * All of it, with each attempt and the device as it was seen, in JSON.
+     */
+    public let json: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The receipt's number in the ledger.
+         */receipt: UInt64,
+        /**
+         * How it ended.
+         */outcome: Outcome,
+        /**
+         * Whether a part of an answer was shown and stays, though the outcome is not an answer.
+         */partial: Bool,
+        /**
+         * Where the answer came from, or what was tried last.
+         */place: Place?,
+        /**
+         * In which form the text left the device, if it did.
+         */sent: Sent?,
+        /**
+         * Why it ran there, in words.
+         */reasons: [String],
+        /**
+         * The ids of the rules that had a say.
+         */rules: [String],
+        /**
+         * The names of what was tried, in order.
+         */tried: [String],
+        /**
+         * What was listed and not tried.
+         */refused: [Refused],
+        /**
+         * Bytes that left the device.
+         */bytesOut: UInt64,
+        /**
+         * Bytes that came back.
+         */bytesIn: UInt64,
+        /**
+         * Findings that were replaced in text that left.
+         */redacted: UInt32,
+        /**
+         * Tokens that were read for the answer.
+         */tokensIn: UInt64,
+        /**
+         * Tokens of the answer.
+         */tokensOut: UInt64,
+        /**
+         * From the request to the first text that stayed, in milliseconds.
+         */firstTokenMs: UInt64?,
+        /**
+         * From the request to its end, in milliseconds.
+         */totalMs: UInt64,
+        /**
+         * Thousandths of a joule that it took on this device, if there is an estimate.
+         */millijoules: UInt64?,
+        /**
+         * Whether the answer looks weak and may be asked for elsewhere: see `escalate`.
+         */canEscalate: Bool,
+        /**
+         * One line for a person: where it ran and why.
+         */summary: String,
+        /**
+         * All of it, with each attempt and the device as it was seen, in JSON.
+         */json: String) {
+        self.receipt = receipt
+        self.outcome = outcome
+        self.partial = partial
+        self.place = place
+        self.sent = sent
+        self.reasons = reasons
+        self.rules = rules
+        self.tried = tried
+        self.refused = refused
+        self.bytesOut = bytesOut
+        self.bytesIn = bytesIn
+        self.redacted = redacted
+        self.tokensIn = tokensIn
+        self.tokensOut = tokensOut
+        self.firstTokenMs = firstTokenMs
+        self.totalMs = totalMs
+        self.millijoules = millijoules
+        self.canEscalate = canEscalate
+        self.summary = summary
+        self.json = json
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Report: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Report {
+        return
+            try Report(
+                receipt: FfiConverterUInt64.read(from: &buf),
+                outcome: FfiConverterTypeOutcome.read(from: &buf),
+                partial: FfiConverterBool.read(from: &buf),
+                place: FfiConverterOptionTypePlace.read(from: &buf),
+                sent: FfiConverterOptionTypeSent.read(from: &buf),
+                reasons: FfiConverterSequenceString.read(from: &buf),
+                rules: FfiConverterSequenceString.read(from: &buf),
+                tried: FfiConverterSequenceString.read(from: &buf),
+                refused: FfiConverterSequenceTypeRefused.read(from: &buf),
+                bytesOut: FfiConverterUInt64.read(from: &buf),
+                bytesIn: FfiConverterUInt64.read(from: &buf),
+                redacted: FfiConverterUInt32.read(from: &buf),
+                tokensIn: FfiConverterUInt64.read(from: &buf),
+                tokensOut: FfiConverterUInt64.read(from: &buf),
+                firstTokenMs: FfiConverterOptionUInt64.read(from: &buf),
+                totalMs: FfiConverterUInt64.read(from: &buf),
+                millijoules: FfiConverterOptionUInt64.read(from: &buf),
+                canEscalate: FfiConverterBool.read(from: &buf),
+                summary: FfiConverterString.read(from: &buf),
+                json: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Report, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.receipt, into: &buf)
+        FfiConverterTypeOutcome.write(value.outcome, into: &buf)
+        FfiConverterBool.write(value.partial, into: &buf)
+        FfiConverterOptionTypePlace.write(value.place, into: &buf)
+        FfiConverterOptionTypeSent.write(value.sent, into: &buf)
+        FfiConverterSequenceString.write(value.reasons, into: &buf)
+        FfiConverterSequenceString.write(value.rules, into: &buf)
+        FfiConverterSequenceString.write(value.tried, into: &buf)
+        FfiConverterSequenceTypeRefused.write(value.refused, into: &buf)
+        FfiConverterUInt64.write(value.bytesOut, into: &buf)
+        FfiConverterUInt64.write(value.bytesIn, into: &buf)
+        FfiConverterUInt32.write(value.redacted, into: &buf)
+        FfiConverterUInt64.write(value.tokensIn, into: &buf)
+        FfiConverterUInt64.write(value.tokensOut, into: &buf)
+        FfiConverterOptionUInt64.write(value.firstTokenMs, into: &buf)
+        FfiConverterUInt64.write(value.totalMs, into: &buf)
+        FfiConverterOptionUInt64.write(value.millijoules, into: &buf)
+        FfiConverterBool.write(value.canEscalate, into: &buf)
+        FfiConverterString.write(value.summary, into: &buf)
+        FfiConverterString.write(value.json, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReport_lift(_ buf: RustBuffer) throws -> Report {
+    return try FfiConverterTypeReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReport_lower(_ value: Report) -> RustBuffer {
+    return FfiConverterTypeReport.lower(value)
+}
+
+
+/**
  * Counts and rates of one answer.
  */
 public struct Statistics: Equatable, Hashable {
@@ -2343,6 +6073,378 @@ public func FfiConverterTypeStatistics_lower(_ value: Statistics) -> RustBuffer 
 
 
 /**
+ * What a system model can do now.
+ */
+public struct SystemCapabilities: Equatable, Hashable {
+    /**
+     * Its name, in receipts and rules: `gemini-nano`.
+     */
+    public let model: String
+    /**
+     * Whether it can be asked now.
+     */
+    public let availability: Availability
+    /**
+     * What it can do beyond text.
+     */
+    public let supports: [Need]
+    /**
+     * Prompt and answer tokens that fit.
+     */
+    public let contextTokens: UInt32?
+    /**
+     * Expected time to the first token in milliseconds.
+     */
+    public let firstTokenMs: UInt32?
+    /**
+     * Expected tokens a second.
+     */
+    public let tokensPerS: Float?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Its name, in receipts and rules: `gemini-nano`.
+         */model: String,
+        /**
+         * Whether it can be asked now.
+         */availability: Availability,
+        /**
+         * What it can do beyond text.
+         */supports: [Need] = [],
+        /**
+         * Prompt and answer tokens that fit.
+         */contextTokens: UInt32? = nil,
+        /**
+         * Expected time to the first token in milliseconds.
+         */firstTokenMs: UInt32? = nil,
+        /**
+         * Expected tokens a second.
+         */tokensPerS: Float? = nil) {
+        self.model = model
+        self.availability = availability
+        self.supports = supports
+        self.contextTokens = contextTokens
+        self.firstTokenMs = firstTokenMs
+        self.tokensPerS = tokensPerS
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension SystemCapabilities: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSystemCapabilities: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SystemCapabilities {
+        return
+            try SystemCapabilities(
+                model: FfiConverterString.read(from: &buf),
+                availability: FfiConverterTypeAvailability.read(from: &buf),
+                supports: FfiConverterSequenceTypeNeed.read(from: &buf),
+                contextTokens: FfiConverterOptionUInt32.read(from: &buf),
+                firstTokenMs: FfiConverterOptionUInt32.read(from: &buf),
+                tokensPerS: FfiConverterOptionFloat.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: SystemCapabilities, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.model, into: &buf)
+        FfiConverterTypeAvailability.write(value.availability, into: &buf)
+        FfiConverterSequenceTypeNeed.write(value.supports, into: &buf)
+        FfiConverterOptionUInt32.write(value.contextTokens, into: &buf)
+        FfiConverterOptionUInt32.write(value.firstTokenMs, into: &buf)
+        FfiConverterOptionFloat.write(value.tokensPerS, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSystemCapabilities_lift(_ buf: RustBuffer) throws -> SystemCapabilities {
+    return try FfiConverterTypeSystemCapabilities.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSystemCapabilities_lower(_ value: SystemCapabilities) -> RustBuffer {
+    return FfiConverterTypeSystemCapabilities.lower(value)
+}
+
+
+/**
+ * What a system model is asked.
+ */
+public struct SystemRequest: Equatable, Hashable {
+    /**
+     * The number by which `cancel` names it.
+     */
+    public let id: UInt64
+    /**
+     * The messages, oldest first, the question last.
+     */
+    public let messages: [Message]
+    /**
+     * Tokens of the answer at most.
+     */
+    public let maxTokens: UInt32
+    /**
+     * 0 always takes the likeliest token.
+     */
+    public let temperature: Float
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The number by which `cancel` names it.
+         */id: UInt64,
+        /**
+         * The messages, oldest first, the question last.
+         */messages: [Message],
+        /**
+         * Tokens of the answer at most.
+         */maxTokens: UInt32,
+        /**
+         * 0 always takes the likeliest token.
+         */temperature: Float) {
+        self.id = id
+        self.messages = messages
+        self.maxTokens = maxTokens
+        self.temperature = temperature
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension SystemRequest: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSystemRequest: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SystemRequest {
+        return
+            try SystemRequest(
+                id: FfiConverterUInt64.read(from: &buf),
+                messages: FfiConverterSequenceTypeMessage.read(from: &buf),
+                maxTokens: FfiConverterUInt32.read(from: &buf),
+                temperature: FfiConverterFloat.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: SystemRequest, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.id, into: &buf)
+        FfiConverterSequenceTypeMessage.write(value.messages, into: &buf)
+        FfiConverterUInt32.write(value.maxTokens, into: &buf)
+        FfiConverterFloat.write(value.temperature, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSystemRequest_lift(_ buf: RustBuffer) throws -> SystemRequest {
+    return try FfiConverterTypeSystemRequest.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSystemRequest_lower(_ value: SystemRequest) -> RustBuffer {
+    return FfiConverterTypeSystemRequest.lower(value)
+}
+
+
+/**
+ * Time limits of one request to an endpoint, in milliseconds.
+ */
+public struct Timeouts: Equatable, Hashable {
+    /**
+     * Until a connection stands.
+     */
+    public let connectMs: UInt32
+    /**
+     * From then until the first byte of the answer.
+     */
+    public let firstByteMs: UInt32
+    /**
+     * Between two parts of the answer.
+     */
+    public let idleMs: UInt32
+    /**
+     * All of it.
+     */
+    public let totalMs: UInt32
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Until a connection stands.
+         */connectMs: UInt32 = UInt32(10000),
+        /**
+         * From then until the first byte of the answer.
+         */firstByteMs: UInt32 = UInt32(60000),
+        /**
+         * Between two parts of the answer.
+         */idleMs: UInt32 = UInt32(30000),
+        /**
+         * All of it.
+         */totalMs: UInt32 = UInt32(300000)) {
+        self.connectMs = connectMs
+        self.firstByteMs = firstByteMs
+        self.idleMs = idleMs
+        self.totalMs = totalMs
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Timeouts: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTimeouts: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Timeouts {
+        return
+            try Timeouts(
+                connectMs: FfiConverterUInt32.read(from: &buf),
+                firstByteMs: FfiConverterUInt32.read(from: &buf),
+                idleMs: FfiConverterUInt32.read(from: &buf),
+                totalMs: FfiConverterUInt32.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Timeouts, into buf: inout [UInt8]) {
+        FfiConverterUInt32.write(value.connectMs, into: &buf)
+        FfiConverterUInt32.write(value.firstByteMs, into: &buf)
+        FfiConverterUInt32.write(value.idleMs, into: &buf)
+        FfiConverterUInt32.write(value.totalMs, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimeouts_lift(_ buf: RustBuffer) throws -> Timeouts {
+    return try FfiConverterTypeTimeouts.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimeouts_lower(_ value: Timeouts) -> RustBuffer {
+    return FfiConverterTypeTimeouts.lower(value)
+}
+
+
+/**
+ * Hardware beside the processor that runs models.
+ */
+
+public enum Accelerator: Equatable, Hashable {
+
+    /**
+     * A graphics processor.
+     */
+    case gpu
+    /**
+     * A neural processor.
+     */
+    case npu
+    /**
+     * A signal processor.
+     */
+    case dsp
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Accelerator: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeAccelerator: FfiConverterRustBuffer {
+    typealias SwiftType = Accelerator
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Accelerator {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .gpu
+
+        case 2: return .npu
+
+        case 3: return .dsp
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Accelerator, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .gpu:
+            writeInt(&buf, Int32(1))
+
+
+        case .npu:
+            writeInt(&buf, Int32(2))
+
+
+        case .dsp:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAccelerator_lift(_ buf: RustBuffer) throws -> Accelerator {
+    return try FfiConverterTypeAccelerator.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAccelerator_lower(_ value: Accelerator) -> RustBuffer {
+    return FfiConverterTypeAccelerator.lower(value)
+}
+
+
+
+/**
  * What an answer brings, in this order.
  */
 
@@ -2445,6 +6547,218 @@ public func FfiConverterTypeAnswerEvent_lift(_ buf: RustBuffer) throws -> Answer
 #endif
 public func FfiConverterTypeAnswerEvent_lower(_ value: AnswerEvent) -> RustBuffer {
     return FfiConverterTypeAnswerEvent.lower(value)
+}
+
+
+
+/**
+ * What an answer of an assistant brings, in this order, though beginnings, texts and restarts may come again.
+ */
+
+public enum AssistantEvent: Equatable, Hashable {
+
+    /**
+     * Something was asked.
+     */
+    case trying(
+        /**
+         * Its place.
+         */place: Place,
+        /**
+         * In which form the text leaves the device; nothing when it stays.
+         */sent: Sent?
+    )
+    /**
+     * The next piece of text, never empty.
+     */
+    case text(
+        /**
+         * The piece.
+         */text: String
+    )
+    /**
+     * The text so far is void: another place answers from the beginning.
+     */
+    case restarted
+    /**
+     * It is over; nothing follows.
+     */
+    case finished(
+        /**
+         * How it went.
+         */report: Report
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension AssistantEvent: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeAssistantEvent: FfiConverterRustBuffer {
+    typealias SwiftType = AssistantEvent
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> AssistantEvent {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .trying(place: try FfiConverterTypePlace.read(from: &buf), sent: try FfiConverterOptionTypeSent.read(from: &buf)
+        )
+
+        case 2: return .text(text: try FfiConverterString.read(from: &buf)
+        )
+
+        case 3: return .restarted
+
+        case 4: return .finished(report: try FfiConverterTypeReport.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: AssistantEvent, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .trying(place,sent):
+            writeInt(&buf, Int32(1))
+            FfiConverterTypePlace.write(place, into: &buf)
+            FfiConverterOptionTypeSent.write(sent, into: &buf)
+
+
+        case let .text(text):
+            writeInt(&buf, Int32(2))
+            FfiConverterString.write(text, into: &buf)
+
+
+        case .restarted:
+            writeInt(&buf, Int32(3))
+
+
+        case let .finished(report):
+            writeInt(&buf, Int32(4))
+            FfiConverterTypeReport.write(report, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAssistantEvent_lift(_ buf: RustBuffer) throws -> AssistantEvent {
+    return try FfiConverterTypeAssistantEvent.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAssistantEvent_lower(_ value: AssistantEvent) -> RustBuffer {
+    return FfiConverterTypeAssistantEvent.lower(value)
+}
+
+
+
+/**
+ * Whether the system's model can be asked now.
+ */
+
+public enum Availability: Equatable, Hashable {
+
+    /**
+     * Yes.
+     */
+    case available
+    /**
+     * Another app uses it, or its quota is used up for now.
+     */
+    case busy
+    /**
+     * The system is still fetching it.
+     */
+    case downloading
+    /**
+     * This device has none, or the user switched it off.
+     */
+    case unavailable
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Availability: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeAvailability: FfiConverterRustBuffer {
+    typealias SwiftType = Availability
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Availability {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .available
+
+        case 2: return .busy
+
+        case 3: return .downloading
+
+        case 4: return .unavailable
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Availability, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .available:
+            writeInt(&buf, Int32(1))
+
+
+        case .busy:
+            writeInt(&buf, Int32(2))
+
+
+        case .downloading:
+            writeInt(&buf, Int32(3))
+
+
+        case .unavailable:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAvailability_lift(_ buf: RustBuffer) throws -> Availability {
+    return try FfiConverterTypeAvailability.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAvailability_lower(_ value: Availability) -> RustBuffer {
+    return FfiConverterTypeAvailability.lower(value)
 }
 
 
@@ -2586,13 +6900,57 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case Closed(
         /**
-         * `client`, `model` or `conversation`.
+         * `client`, `model`, `conversation` or `assistant`.
          */what: String
     )
     /**
      * The conversation is still answering the question before.
      */
     case Busy
+    /**
+     * There is no answer to ask for again.
+     */
+    case NothingToRepeat
+    /**
+     * A document with rules was refused whole; the rules before it are still in force.
+     */
+    case Policy(
+        /**
+         * The line, from 1; 0 when the reason is not about one place.
+         */line: UInt32,
+        /**
+         * The character in the line, from 1; 0 when the reason is not about one place.
+         */column: UInt32,
+        /**
+         * The field; empty for the document as a whole.
+         */path: String,
+        /**
+         * What is wrong.
+         */reason: String
+    )
+    /**
+     * The ledger cannot be opened, read or written. Nothing leaves the device without a receipt.
+     */
+    case Ledger(
+        /**
+         * Which case: `in_use`, `absent`, `foreign`, `damaged`, `schema`, `tampered`, `full`, `database`, `file`, `read_only`,
+         * `unknown_receipt`, `already_closed` or `unreadable`.
+         */problem: String,
+        /**
+         * More about it.
+         */reason: String
+    )
+    /**
+     * The key vault failed.
+     */
+    case Vault(
+        /**
+         * How.
+         */reason: String,
+        /**
+         * Whether it is locked only for now.
+         */locked: Bool
+    )
     /**
      * Too many or too much of something.
      */
@@ -2624,7 +6982,8 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
     case Internal(
         /**
          * 1 the model failed while running, 2 the chat template failed, 3 no thread, 4 the background thread stopped,
-         * 5 a file could not be written, 6 a cancellation came out as an error.
+         * 5 a file could not be written, 6 a cancellation came out as an error, 7 the system gives no random bytes, 8 what was learned
+         * cannot be read back, 9 a text did not settle when it was redacted.
          */code: UInt32,
         /**
          * More about it.
@@ -2681,16 +7040,31 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
             what: try FfiConverterString.read(from: &buf)
             )
         case 7: return .Busy
-        case 8: return .LimitExceeded(
+        case 8: return .NothingToRepeat
+        case 9: return .Policy(
+            line: try FfiConverterUInt32.read(from: &buf),
+            column: try FfiConverterUInt32.read(from: &buf),
+            path: try FfiConverterString.read(from: &buf),
+            reason: try FfiConverterString.read(from: &buf)
+            )
+        case 10: return .Ledger(
+            problem: try FfiConverterString.read(from: &buf),
+            reason: try FfiConverterString.read(from: &buf)
+            )
+        case 11: return .Vault(
+            reason: try FfiConverterString.read(from: &buf),
+            locked: try FfiConverterBool.read(from: &buf)
+            )
+        case 12: return .LimitExceeded(
             what: try FfiConverterString.read(from: &buf),
             limit: try FfiConverterUInt64.read(from: &buf),
             found: try FfiConverterUInt64.read(from: &buf)
             )
-        case 9: return .OutOfMemory(
+        case 13: return .OutOfMemory(
             contextLength: try FfiConverterUInt32.read(from: &buf),
             bytes: try FfiConverterUInt64.read(from: &buf)
             )
-        case 10: return .Internal(
+        case 14: return .Internal(
             code: try FfiConverterUInt32.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
@@ -2743,21 +7117,45 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
             writeInt(&buf, Int32(7))
 
 
-        case let .LimitExceeded(what,limit,found):
+        case .NothingToRepeat:
             writeInt(&buf, Int32(8))
+
+
+        case let .Policy(line,column,path,reason):
+            writeInt(&buf, Int32(9))
+            FfiConverterUInt32.write(line, into: &buf)
+            FfiConverterUInt32.write(column, into: &buf)
+            FfiConverterString.write(path, into: &buf)
+            FfiConverterString.write(reason, into: &buf)
+
+
+        case let .Ledger(problem,reason):
+            writeInt(&buf, Int32(10))
+            FfiConverterString.write(problem, into: &buf)
+            FfiConverterString.write(reason, into: &buf)
+
+
+        case let .Vault(reason,locked):
+            writeInt(&buf, Int32(11))
+            FfiConverterString.write(reason, into: &buf)
+            FfiConverterBool.write(locked, into: &buf)
+
+
+        case let .LimitExceeded(what,limit,found):
+            writeInt(&buf, Int32(12))
             FfiConverterString.write(what, into: &buf)
             FfiConverterUInt64.write(limit, into: &buf)
             FfiConverterUInt64.write(found, into: &buf)
 
 
         case let .OutOfMemory(contextLength,bytes):
-            writeInt(&buf, Int32(9))
+            writeInt(&buf, Int32(13))
             FfiConverterUInt32.write(contextLength, into: &buf)
             FfiConverterUInt64.write(bytes, into: &buf)
 
 
         case let .Internal(code,reason):
-            writeInt(&buf, Int32(10))
+            writeInt(&buf, Int32(14))
             FfiConverterUInt32.write(code, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
@@ -2779,6 +7177,296 @@ public func FfiConverterTypeCoreError_lift(_ buf: RustBuffer) throws -> CoreErro
 public func FfiConverterTypeCoreError_lower(_ value: CoreError) -> RustBuffer {
     return FfiConverterTypeCoreError.lower(value)
 }
+
+
+/**
+ * What would be decided about a question.
+ */
+
+public enum Decision: Equatable, Hashable {
+
+    /**
+     * Something may be tried.
+     */
+    case run
+    /**
+     * Nothing can be tried now, and the request may wait.
+     */
+    case `defer`
+    /**
+     * The rules deny everything that was listed.
+     */
+    case denied
+    /**
+     * Something is allowed, but nothing can answer now.
+     */
+    case unavailable
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Decision: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeDecision: FfiConverterRustBuffer {
+    typealias SwiftType = Decision
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Decision {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .run
+
+        case 2: return .`defer`
+
+        case 3: return .denied
+
+        case 4: return .unavailable
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Decision, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .run:
+            writeInt(&buf, Int32(1))
+
+
+        case .`defer`:
+            writeInt(&buf, Int32(2))
+
+
+        case .denied:
+            writeInt(&buf, Int32(3))
+
+
+        case .unavailable:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDecision_lift(_ buf: RustBuffer) throws -> Decision {
+    return try FfiConverterTypeDecision.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDecision_lower(_ value: Decision) -> RustBuffer {
+    return FfiConverterTypeDecision.lower(value)
+}
+
+
+
+/**
+ * The values of a `DeviceUpdate`, to name those that are no longer known.
+ */
+
+public enum DeviceFact: Equatable, Hashable {
+
+    /**
+     * `battery_percent`
+     */
+    case batteryPercent
+    /**
+     * `charging`
+     */
+    case charging
+    /**
+     * `power_save`
+     */
+    case powerSave
+    /**
+     * `thermal`
+     */
+    case thermal
+    /**
+     * `memory_total_bytes`
+     */
+    case memoryTotalBytes
+    /**
+     * `memory_available_bytes`
+     */
+    case memoryAvailableBytes
+    /**
+     * `memory_process_bytes`
+     */
+    case memoryProcessBytes
+    /**
+     * `storage_free_bytes`
+     */
+    case storageFreeBytes
+    /**
+     * `network`
+     */
+    case network
+    /**
+     * `round_trip_ms`
+     */
+    case roundTripMs
+    /**
+     * `loss_percent`
+     */
+    case lossPercent
+    /**
+     * `performance_cores`
+     */
+    case performanceCores
+    /**
+     * `accelerators`
+     */
+    case accelerators
+    /**
+     * `foreground`
+     */
+    case foreground
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension DeviceFact: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeDeviceFact: FfiConverterRustBuffer {
+    typealias SwiftType = DeviceFact
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> DeviceFact {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .batteryPercent
+
+        case 2: return .charging
+
+        case 3: return .powerSave
+
+        case 4: return .thermal
+
+        case 5: return .memoryTotalBytes
+
+        case 6: return .memoryAvailableBytes
+
+        case 7: return .memoryProcessBytes
+
+        case 8: return .storageFreeBytes
+
+        case 9: return .network
+
+        case 10: return .roundTripMs
+
+        case 11: return .lossPercent
+
+        case 12: return .performanceCores
+
+        case 13: return .accelerators
+
+        case 14: return .foreground
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: DeviceFact, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .batteryPercent:
+            writeInt(&buf, Int32(1))
+
+
+        case .charging:
+            writeInt(&buf, Int32(2))
+
+
+        case .powerSave:
+            writeInt(&buf, Int32(3))
+
+
+        case .thermal:
+            writeInt(&buf, Int32(4))
+
+
+        case .memoryTotalBytes:
+            writeInt(&buf, Int32(5))
+
+
+        case .memoryAvailableBytes:
+            writeInt(&buf, Int32(6))
+
+
+        case .memoryProcessBytes:
+            writeInt(&buf, Int32(7))
+
+
+        case .storageFreeBytes:
+            writeInt(&buf, Int32(8))
+
+
+        case .network:
+            writeInt(&buf, Int32(9))
+
+
+        case .roundTripMs:
+            writeInt(&buf, Int32(10))
+
+
+        case .lossPercent:
+            writeInt(&buf, Int32(11))
+
+
+        case .performanceCores:
+            writeInt(&buf, Int32(12))
+
+
+        case .accelerators:
+            writeInt(&buf, Int32(13))
+
+
+        case .foreground:
+            writeInt(&buf, Int32(14))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDeviceFact_lift(_ buf: RustBuffer) throws -> DeviceFact {
+    return try FfiConverterTypeDeviceFact.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDeviceFact_lower(_ value: DeviceFact) -> RustBuffer {
+    return FfiConverterTypeDeviceFact.lower(value)
+}
+
 
 
 /**
@@ -2867,6 +7555,184 @@ public func FfiConverterTypeFinishReason_lower(_ value: FinishReason) -> RustBuf
 
 
 /**
+ * What the device is called in a sentence.
+ */
+
+public enum Host: Equatable, Hashable {
+
+    /**
+     * "this phone"
+     */
+    case phone
+    /**
+     * "this tablet"
+     */
+    case tablet
+    /**
+     * "this computer"
+     */
+    case computer
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Host: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeHost: FfiConverterRustBuffer {
+    typealias SwiftType = Host
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Host {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .phone
+
+        case 2: return .tablet
+
+        case 3: return .computer
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Host, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .phone:
+            writeInt(&buf, Int32(1))
+
+
+        case .tablet:
+            writeInt(&buf, Int32(2))
+
+
+        case .computer:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHost_lift(_ buf: RustBuffer) throws -> Host {
+    return try FfiConverterTypeHost.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHost_lower(_ value: Host) -> RustBuffer {
+    return FfiConverterTypeHost.lower(value)
+}
+
+
+
+/**
+ * Why a key vault did not do what it was asked.
+ */
+public
+enum KeyVaultError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
+
+
+
+    /**
+     * The system's key store is locked, for example before the first unlock after a restart. Trying again later may help.
+     */
+    case Locked
+    /**
+     * It failed.
+     */
+    case Failed(
+        /**
+         * A short code of the system's, without any secret in it.
+         */code: String
+    )
+
+
+
+
+
+
+    public var errorDescription: String? {
+        String(reflecting: self)
+    }
+
+}
+
+#if compiler(>=6)
+extension KeyVaultError: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeKeyVaultError: FfiConverterRustBuffer {
+    typealias SwiftType = KeyVaultError
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> KeyVaultError {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+
+
+
+        case 1: return .Locked
+        case 2: return .Failed(
+            code: try FfiConverterString.read(from: &buf)
+            )
+
+         default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: KeyVaultError, into buf: inout [UInt8]) {
+        switch value {
+
+
+
+
+
+        case .Locked:
+            writeInt(&buf, Int32(1))
+
+
+        case let .Failed(code):
+            writeInt(&buf, Int32(2))
+            FfiConverterString.write(code, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKeyVaultError_lift(_ buf: RustBuffer) throws -> KeyVaultError {
+    return try FfiConverterTypeKeyVaultError.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKeyVaultError_lower(_ value: KeyVaultError) -> RustBuffer {
+    return FfiConverterTypeKeyVaultError.lower(value)
+}
+
+
+/**
  * What keys and values are kept in.
  */
 
@@ -2937,6 +7803,91 @@ public func FfiConverterTypeKvPrecision_lift(_ buf: RustBuffer) throws -> KvPrec
 #endif
 public func FfiConverterTypeKvPrecision_lower(_ value: KvPrecision) -> RustBuffer {
     return FfiConverterTypeKvPrecision.lower(value)
+}
+
+
+
+/**
+ * Whether feedback is learned from and used.
+ */
+
+public enum LearningMode: Equatable, Hashable {
+
+    /**
+     * It is learned from, and what is uncertain is tried now and then.
+     */
+    case on
+    /**
+     * Nothing more is learned; what was learned is used.
+     */
+    case frozen
+    /**
+     * Nothing is learned or used. What was learned is kept.
+     */
+    case off
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LearningMode: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLearningMode: FfiConverterRustBuffer {
+    typealias SwiftType = LearningMode
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LearningMode {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .on
+
+        case 2: return .frozen
+
+        case 3: return .off
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: LearningMode, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .on:
+            writeInt(&buf, Int32(1))
+
+
+        case .frozen:
+            writeInt(&buf, Int32(2))
+
+
+        case .off:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLearningMode_lift(_ buf: RustBuffer) throws -> LearningMode {
+    return try FfiConverterTypeLearningMode.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLearningMode_lower(_ value: LearningMode) -> RustBuffer {
+    return FfiConverterTypeLearningMode.lower(value)
 }
 
 
@@ -3141,6 +8092,832 @@ public func FfiConverterTypeLogSinkError_lower(_ value: LogSinkError) -> RustBuf
 
 
 /**
+ * What an answer needs beyond text.
+ */
+
+public enum Need: Equatable, Hashable {
+
+    /**
+     * Calls of tools.
+     */
+    case tools
+    /**
+     * An answer that follows a JSON schema.
+     */
+    case json
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Need: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeNeed: FfiConverterRustBuffer {
+    typealias SwiftType = Need
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Need {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .tools
+
+        case 2: return .json
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Need, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .tools:
+            writeInt(&buf, Int32(1))
+
+
+        case .json:
+            writeInt(&buf, Int32(2))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeNeed_lift(_ buf: RustBuffer) throws -> Need {
+    return try FfiConverterTypeNeed.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeNeed_lower(_ value: Need) -> RustBuffer {
+    return FfiConverterTypeNeed.lower(value)
+}
+
+
+
+/**
+ * The network that a request would use.
+ */
+
+public enum Network: Equatable, Hashable {
+
+    /**
+     * There is none.
+     */
+    case offline
+    /**
+     * Bytes cost money or are few.
+     */
+    case metered
+    /**
+     * Bytes are free.
+     */
+    case unmetered
+    /**
+     * Metered, in a foreign network.
+     */
+    case roaming
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Network: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeNetwork: FfiConverterRustBuffer {
+    typealias SwiftType = Network
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Network {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .offline
+
+        case 2: return .metered
+
+        case 3: return .unmetered
+
+        case 4: return .roaming
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Network, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .offline:
+            writeInt(&buf, Int32(1))
+
+
+        case .metered:
+            writeInt(&buf, Int32(2))
+
+
+        case .unmetered:
+            writeInt(&buf, Int32(3))
+
+
+        case .roaming:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeNetwork_lift(_ buf: RustBuffer) throws -> Network {
+    return try FfiConverterTypeNetwork.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeNetwork_lower(_ value: Network) -> RustBuffer {
+    return FfiConverterTypeNetwork.lower(value)
+}
+
+
+
+/**
+ * How a request ended. None of these is an error.
+ */
+
+public enum Outcome: Equatable, Hashable {
+
+    /**
+     * With an answer.
+     */
+    case answered
+    /**
+     * The user or the app stopped it.
+     */
+    case cancelled
+    /**
+     * Nothing that was tried gave an answer.
+     */
+    case failed
+    /**
+     * The deadline passed. Receipts call this failed.
+     */
+    case deadlinePassed
+    /**
+     * Nothing that the rules allow could answer; nothing was tried. Receipts call this failed.
+     */
+    case unavailable
+    /**
+     * The rules deny it.
+     */
+    case denied
+    /**
+     * It was put off to a better time.
+     */
+    case deferred
+    /**
+     * The process ended before the request did. Only in receipts.
+     */
+    case interrupted
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Outcome: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeOutcome: FfiConverterRustBuffer {
+    typealias SwiftType = Outcome
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Outcome {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .answered
+
+        case 2: return .cancelled
+
+        case 3: return .failed
+
+        case 4: return .deadlinePassed
+
+        case 5: return .unavailable
+
+        case 6: return .denied
+
+        case 7: return .deferred
+
+        case 8: return .interrupted
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Outcome, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .answered:
+            writeInt(&buf, Int32(1))
+
+
+        case .cancelled:
+            writeInt(&buf, Int32(2))
+
+
+        case .failed:
+            writeInt(&buf, Int32(3))
+
+
+        case .deadlinePassed:
+            writeInt(&buf, Int32(4))
+
+
+        case .unavailable:
+            writeInt(&buf, Int32(5))
+
+
+        case .denied:
+            writeInt(&buf, Int32(6))
+
+
+        case .deferred:
+            writeInt(&buf, Int32(7))
+
+
+        case .interrupted:
+            writeInt(&buf, Int32(8))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutcome_lift(_ buf: RustBuffer) throws -> Outcome {
+    return try FfiConverterTypeOutcome.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutcome_lower(_ value: Outcome) -> RustBuffer {
+    return FfiConverterTypeOutcome.lower(value)
+}
+
+
+
+/**
+ * Where a request ran, or was to run.
+ */
+
+public enum Place: Equatable, Hashable {
+
+    /**
+     * A model of Whimbrel's own engine.
+     */
+    case onDevice(
+        /**
+         * The model's name.
+         */model: String,
+        /**
+         * Which quantisation of it.
+         */variant: String,
+        /**
+         * The hash that the bundle's manifest states.
+         */hash: String
+    )
+    /**
+     * The system's model, which the app reaches.
+     */
+    case systemModel(
+        /**
+         * Its name.
+         */adapter: String
+    )
+    /**
+     * An endpoint of the policy.
+     */
+    case remote(
+        /**
+         * The endpoint's id.
+         */endpoint: String,
+        /**
+         * Whose machine it is.
+         */trust: TrustClass,
+        /**
+         * The model that was asked for.
+         */model: String
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Place: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePlace: FfiConverterRustBuffer {
+    typealias SwiftType = Place
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Place {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .onDevice(model: try FfiConverterString.read(from: &buf), variant: try FfiConverterString.read(from: &buf), hash: try FfiConverterString.read(from: &buf)
+        )
+
+        case 2: return .systemModel(adapter: try FfiConverterString.read(from: &buf)
+        )
+
+        case 3: return .remote(endpoint: try FfiConverterString.read(from: &buf), trust: try FfiConverterTypeTrustClass.read(from: &buf), model: try FfiConverterString.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Place, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .onDevice(model,variant,hash):
+            writeInt(&buf, Int32(1))
+            FfiConverterString.write(model, into: &buf)
+            FfiConverterString.write(variant, into: &buf)
+            FfiConverterString.write(hash, into: &buf)
+
+
+        case let .systemModel(adapter):
+            writeInt(&buf, Int32(2))
+            FfiConverterString.write(adapter, into: &buf)
+
+
+        case let .remote(endpoint,trust,model):
+            writeInt(&buf, Int32(3))
+            FfiConverterString.write(endpoint, into: &buf)
+            FfiConverterTypeTrustClass.write(trust, into: &buf)
+            FfiConverterString.write(model, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePlace_lift(_ buf: RustBuffer) throws -> Place {
+    return try FfiConverterTypePlace.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePlace_lower(_ value: Place) -> RustBuffer {
+    return FfiConverterTypePlace.lower(value)
+}
+
+
+
+/**
+ * Kinds of places, to choose receipts by.
+ */
+
+public enum PlaceKind: Equatable, Hashable {
+
+    /**
+     * Whimbrel's own engine.
+     */
+    case onDevice
+    /**
+     * The system's model.
+     */
+    case systemModel
+    /**
+     * Another device of the same person.
+     */
+    case ownDevice
+    /**
+     * A machine of the organisation.
+     */
+    case organisation
+    /**
+     * A public cloud.
+     */
+    case publicCloud
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension PlaceKind: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePlaceKind: FfiConverterRustBuffer {
+    typealias SwiftType = PlaceKind
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PlaceKind {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .onDevice
+
+        case 2: return .systemModel
+
+        case 3: return .ownDevice
+
+        case 4: return .organisation
+
+        case 5: return .publicCloud
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: PlaceKind, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .onDevice:
+            writeInt(&buf, Int32(1))
+
+
+        case .systemModel:
+            writeInt(&buf, Int32(2))
+
+
+        case .ownDevice:
+            writeInt(&buf, Int32(3))
+
+
+        case .organisation:
+            writeInt(&buf, Int32(4))
+
+
+        case .publicCloud:
+            writeInt(&buf, Int32(5))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePlaceKind_lift(_ buf: RustBuffer) throws -> PlaceKind {
+    return try FfiConverterTypePlaceKind.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePlaceKind_lower(_ value: PlaceKind) -> RustBuffer {
+    return FfiConverterTypePlaceKind.lower(value)
+}
+
+
+
+/**
+ * A document with rules.
+ */
+
+public enum PolicyDocument: Equatable, Hashable {
+
+    /**
+     * As TOML.
+     */
+    case toml(
+        /**
+         * The document.
+         */text: String
+    )
+    /**
+     * As JSON.
+     */
+    case json(
+        /**
+         * The document.
+         */text: String
+    )
+    /**
+     * One that comes with the core, with the app's endpoints.
+     */
+    case preset(
+        /**
+         * Which.
+         */preset: Preset,
+        /**
+         * `[[endpoints]]` tables in TOML, perhaps none. Errors count lines from the beginning of the preset's own text.
+         */endpoints: String = ""
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension PolicyDocument: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePolicyDocument: FfiConverterRustBuffer {
+    typealias SwiftType = PolicyDocument
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PolicyDocument {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .toml(text: try FfiConverterString.read(from: &buf)
+        )
+
+        case 2: return .json(text: try FfiConverterString.read(from: &buf)
+        )
+
+        case 3: return .preset(preset: try FfiConverterTypePreset.read(from: &buf), endpoints: try FfiConverterString.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: PolicyDocument, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .toml(text):
+            writeInt(&buf, Int32(1))
+            FfiConverterString.write(text, into: &buf)
+
+
+        case let .json(text):
+            writeInt(&buf, Int32(2))
+            FfiConverterString.write(text, into: &buf)
+
+
+        case let .preset(preset,endpoints):
+            writeInt(&buf, Int32(3))
+            FfiConverterTypePreset.write(preset, into: &buf)
+            FfiConverterString.write(endpoints, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePolicyDocument_lift(_ buf: RustBuffer) throws -> PolicyDocument {
+    return try FfiConverterTypePolicyDocument.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePolicyDocument_lower(_ value: PolicyDocument) -> RustBuffer {
+    return FfiConverterTypePolicyDocument.lower(value)
+}
+
+
+
+/**
+ * A policy that comes with the core.
+ */
+
+public enum Preset: Equatable, Hashable {
+
+    /**
+     * Nothing ever leaves the device.
+     */
+    case `private`
+    /**
+     * On the device whenever it can be done there, and elsewhere only when it cannot.
+     */
+    case onDeviceFirst
+    /**
+     * Wherever the answers were best so far, as long as nothing private is in the text.
+     */
+    case balanced
+    /**
+     * The endpoints first, with what is private replaced.
+     */
+    case qualityFirst
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Preset: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePreset: FfiConverterRustBuffer {
+    typealias SwiftType = Preset
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Preset {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .`private`
+
+        case 2: return .onDeviceFirst
+
+        case 3: return .balanced
+
+        case 4: return .qualityFirst
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Preset, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .`private`:
+            writeInt(&buf, Int32(1))
+
+
+        case .onDeviceFirst:
+            writeInt(&buf, Int32(2))
+
+
+        case .balanced:
+            writeInt(&buf, Int32(3))
+
+
+        case .qualityFirst:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePreset_lift(_ buf: RustBuffer) throws -> Preset {
+    return try FfiConverterTypePreset.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePreset_lower(_ value: Preset) -> RustBuffer {
+    return FfiConverterTypePreset.lower(value)
+}
+
+
+
+/**
+ * How private a text is, from the least to the most.
+ */
+
+public enum PrivacyClass: Equatable, Hashable {
+
+    /**
+     * Nothing about a person.
+     */
+    case `public`
+    /**
+     * About a person, ordinary: a name, an address, a telephone number.
+     */
+    case personal
+    /**
+     * Harmful in wrong hands: national ids, cards and accounts, dates of birth, or whatever the app calls so.
+     */
+    case sensitive
+    /**
+     * Opens something: passwords, keys, or whatever the app calls so.
+     */
+    case secret
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension PrivacyClass: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePrivacyClass: FfiConverterRustBuffer {
+    typealias SwiftType = PrivacyClass
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PrivacyClass {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .`public`
+
+        case 2: return .personal
+
+        case 3: return .sensitive
+
+        case 4: return .secret
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: PrivacyClass, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .`public`:
+            writeInt(&buf, Int32(1))
+
+
+        case .personal:
+            writeInt(&buf, Int32(2))
+
+
+        case .sensitive:
+            writeInt(&buf, Int32(3))
+
+
+        case .secret:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePrivacyClass_lift(_ buf: RustBuffer) throws -> PrivacyClass {
+    return try FfiConverterTypePrivacyClass.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePrivacyClass_lower(_ value: PrivacyClass) -> RustBuffer {
+    return FfiConverterTypePrivacyClass.lower(value)
+}
+
+
+
+/**
  * Who says a message.
  */
 
@@ -3224,6 +9001,872 @@ public func FfiConverterTypeRole_lower(_ value: Role) -> RustBuffer {
 }
 
 
+
+/**
+ * In which form a text leaves the device.
+ */
+
+public enum Sent: Equatable, Hashable {
+
+    /**
+     * As it is.
+     */
+    case asIs
+    /**
+     * With every finding replaced by a placeholder.
+     */
+    case redacted
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Sent: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSent: FfiConverterRustBuffer {
+    typealias SwiftType = Sent
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Sent {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .asIs
+
+        case 2: return .redacted
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Sent, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .asIs:
+            writeInt(&buf, Int32(1))
+
+
+        case .redacted:
+            writeInt(&buf, Int32(2))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSent_lift(_ buf: RustBuffer) throws -> Sent {
+    return try FfiConverterTypeSent.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSent_lower(_ value: Sent) -> RustBuffer {
+    return FfiConverterTypeSent.lower(value)
+}
+
+
+
+/**
+ * A sign of how good an answer was.
+ */
+
+public enum Signal: Equatable, Hashable {
+
+    /**
+     * The user liked it.
+     */
+    case thumbsUp
+    /**
+     * The user did not like it.
+     */
+    case thumbsDown
+    /**
+     * The user asked for another one.
+     */
+    case regenerated
+    /**
+     * The user stopped it.
+     */
+    case aborted
+    /**
+     * The user kept it, perhaps with changes.
+     */
+    case kept(
+        /**
+         * How much was changed, in thousandths of the answer's length: 0 when it was kept as it was.
+         */editedPermille: UInt32
+    )
+    /**
+     * It did not have the form that was asked for.
+     */
+    case schemaFailed
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Signal: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSignal: FfiConverterRustBuffer {
+    typealias SwiftType = Signal
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Signal {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .thumbsUp
+
+        case 2: return .thumbsDown
+
+        case 3: return .regenerated
+
+        case 4: return .aborted
+
+        case 5: return .kept(editedPermille: try FfiConverterUInt32.read(from: &buf)
+        )
+
+        case 6: return .schemaFailed
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Signal, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .thumbsUp:
+            writeInt(&buf, Int32(1))
+
+
+        case .thumbsDown:
+            writeInt(&buf, Int32(2))
+
+
+        case .regenerated:
+            writeInt(&buf, Int32(3))
+
+
+        case .aborted:
+            writeInt(&buf, Int32(4))
+
+
+        case let .kept(editedPermille):
+            writeInt(&buf, Int32(5))
+            FfiConverterUInt32.write(editedPermille, into: &buf)
+
+
+        case .schemaFailed:
+            writeInt(&buf, Int32(6))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSignal_lift(_ buf: RustBuffer) throws -> Signal {
+    return try FfiConverterTypeSignal.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSignal_lower(_ value: Signal) -> RustBuffer {
+    return FfiConverterTypeSignal.lower(value)
+}
+
+
+
+/**
+ * Why a system model gives no answer.
+ */
+
+public enum SystemFailure: Equatable, Hashable {
+
+    /**
+     * It is in use by another app.
+     */
+    case busy
+    /**
+     * Its quota is used up for now.
+     */
+    case quotaExceeded
+    /**
+     * It declined to answer this.
+     */
+    case declined
+    /**
+     * It got no memory.
+     */
+    case outOfMemory
+    /**
+     * It is not there, or not yet.
+     */
+    case unavailable
+    /**
+     * Anything else.
+     */
+    case failed
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension SystemFailure: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSystemFailure: FfiConverterRustBuffer {
+    typealias SwiftType = SystemFailure
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SystemFailure {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .busy
+
+        case 2: return .quotaExceeded
+
+        case 3: return .declined
+
+        case 4: return .outOfMemory
+
+        case 5: return .unavailable
+
+        case 6: return .failed
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: SystemFailure, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .busy:
+            writeInt(&buf, Int32(1))
+
+
+        case .quotaExceeded:
+            writeInt(&buf, Int32(2))
+
+
+        case .declined:
+            writeInt(&buf, Int32(3))
+
+
+        case .outOfMemory:
+            writeInt(&buf, Int32(4))
+
+
+        case .unavailable:
+            writeInt(&buf, Int32(5))
+
+
+        case .failed:
+            writeInt(&buf, Int32(6))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSystemFailure_lift(_ buf: RustBuffer) throws -> SystemFailure {
+    return try FfiConverterTypeSystemFailure.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSystemFailure_lower(_ value: SystemFailure) -> RustBuffer {
+    return FfiConverterTypeSystemFailure.lower(value)
+}
+
+
+
+/**
+ * A system model did not do what it was asked.
+ */
+public
+enum SystemModelError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
+
+
+
+    /**
+     * It gives no answer.
+     */
+    case NoAnswer(
+        /**
+         * Why.
+         */failure: SystemFailure
+    )
+
+
+
+
+
+
+    public var errorDescription: String? {
+        String(reflecting: self)
+    }
+
+}
+
+#if compiler(>=6)
+extension SystemModelError: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSystemModelError: FfiConverterRustBuffer {
+    typealias SwiftType = SystemModelError
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SystemModelError {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+
+
+
+        case 1: return .NoAnswer(
+            failure: try FfiConverterTypeSystemFailure.read(from: &buf)
+            )
+
+         default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: SystemModelError, into buf: inout [UInt8]) {
+        switch value {
+
+
+
+
+
+        case let .NoAnswer(failure):
+            writeInt(&buf, Int32(1))
+            FfiConverterTypeSystemFailure.write(failure, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSystemModelError_lift(_ buf: RustBuffer) throws -> SystemModelError {
+    return try FfiConverterTypeSystemModelError.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSystemModelError_lower(_ value: SystemModelError) -> RustBuffer {
+    return FfiConverterTypeSystemModelError.lower(value)
+}
+
+
+/**
+ * How hot the device is, in the four steps of iOS. Android's seven map onto them: none and light are `Nominal`, moderate is `Fair`,
+ * severe is `Serious`, the rest is `Critical`.
+ */
+
+public enum Thermal: Equatable, Hashable {
+
+    /**
+     * No limits.
+     */
+    case nominal
+    /**
+     * Warm; work that can wait should.
+     */
+    case fair
+    /**
+     * Hot; the system slows the processor down.
+     */
+    case serious
+    /**
+     * Too hot; the system stops what it can.
+     */
+    case critical
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Thermal: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeThermal: FfiConverterRustBuffer {
+    typealias SwiftType = Thermal
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Thermal {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .nominal
+
+        case 2: return .fair
+
+        case 3: return .serious
+
+        case 4: return .critical
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Thermal, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .nominal:
+            writeInt(&buf, Int32(1))
+
+
+        case .fair:
+            writeInt(&buf, Int32(2))
+
+
+        case .serious:
+            writeInt(&buf, Int32(3))
+
+
+        case .critical:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeThermal_lift(_ buf: RustBuffer) throws -> Thermal {
+    return try FfiConverterTypeThermal.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeThermal_lower(_ value: Thermal) -> RustBuffer {
+    return FfiConverterTypeThermal.lower(value)
+}
+
+
+
+/**
+ * Where an endpoint wants the limit of tokens.
+ */
+
+public enum TokenLimitField: Equatable, Hashable {
+
+    /**
+     * `max_tokens`, which nearly every server knows.
+     */
+    case maxTokens
+    /**
+     * `max_completion_tokens`, which newer models of OpenAI ask for.
+     */
+    case maxCompletionTokens
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TokenLimitField: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTokenLimitField: FfiConverterRustBuffer {
+    typealias SwiftType = TokenLimitField
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TokenLimitField {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .maxTokens
+
+        case 2: return .maxCompletionTokens
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TokenLimitField, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .maxTokens:
+            writeInt(&buf, Int32(1))
+
+
+        case .maxCompletionTokens:
+            writeInt(&buf, Int32(2))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTokenLimitField_lift(_ buf: RustBuffer) throws -> TokenLimitField {
+    return try FfiConverterTypeTokenLimitField.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTokenLimitField_lower(_ value: TokenLimitField) -> RustBuffer {
+    return FfiConverterTypeTokenLimitField.lower(value)
+}
+
+
+
+/**
+ * Whose machine an endpoint is.
+ */
+
+public enum TrustClass: Equatable, Hashable {
+
+    /**
+     * Another device of the same person, nearby.
+     */
+    case ownDevice
+    /**
+     * A machine of the person's organisation.
+     */
+    case organisation
+    /**
+     * Anybody else's.
+     */
+    case publicCloud
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TrustClass: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTrustClass: FfiConverterRustBuffer {
+    typealias SwiftType = TrustClass
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TrustClass {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .ownDevice
+
+        case 2: return .organisation
+
+        case 3: return .publicCloud
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TrustClass, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .ownDevice:
+            writeInt(&buf, Int32(1))
+
+
+        case .organisation:
+            writeInt(&buf, Int32(2))
+
+
+        case .publicCloud:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTrustClass_lift(_ buf: RustBuffer) throws -> TrustClass {
+    return try FfiConverterTypeTrustClass.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTrustClass_lower(_ value: TrustClass) -> RustBuffer {
+    return FfiConverterTypeTrustClass.lower(value)
+}
+
+
+
+/**
+ * What protects the secrets of a vault, from the weakest to the strongest.
+ */
+
+public enum VaultLevel: Equatable, Hashable {
+
+    /**
+     * Nothing but this process's memory.
+     */
+    case memory
+    /**
+     * The permissions of a file.
+     */
+    case file
+    /**
+     * The operating system's key store, in software.
+     */
+    case software
+    /**
+     * Hardware that does not give its key away.
+     */
+    case hardware
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension VaultLevel: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeVaultLevel: FfiConverterRustBuffer {
+    typealias SwiftType = VaultLevel
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> VaultLevel {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .memory
+
+        case 2: return .file
+
+        case 3: return .software
+
+        case 4: return .hardware
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: VaultLevel, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .memory:
+            writeInt(&buf, Int32(1))
+
+
+        case .file:
+            writeInt(&buf, Int32(2))
+
+
+        case .software:
+            writeInt(&buf, Int32(3))
+
+
+        case .hardware:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVaultLevel_lift(_ buf: RustBuffer) throws -> VaultLevel {
+    return try FfiConverterTypeVaultLevel.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVaultLevel_lower(_ value: VaultLevel) -> RustBuffer {
+    return FfiConverterTypeVaultLevel.lower(value)
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionUInt8: FfiConverterRustBuffer {
+    typealias SwiftType = UInt8?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterUInt8.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterUInt8.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionUInt32: FfiConverterRustBuffer {
+    typealias SwiftType = UInt32?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterUInt32.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterUInt32.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionUInt64: FfiConverterRustBuffer {
+    typealias SwiftType = UInt64?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterUInt64.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterUInt64.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionFloat: FfiConverterRustBuffer {
+    typealias SwiftType = Float?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterFloat.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterFloat.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionBool: FfiConverterRustBuffer {
+    typealias SwiftType = Bool?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterBool.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterBool.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
@@ -3251,6 +9894,30 @@ fileprivate struct FfiConverterOptionString: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionData: FfiConverterRustBuffer {
+    typealias SwiftType = Data?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterData.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterData.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeLogSink: FfiConverterRustBuffer {
     typealias SwiftType = LogSink?
 
@@ -3267,6 +9934,294 @@ fileprivate struct FfiConverterOptionTypeLogSink: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeLogSink.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeModel: FfiConverterRustBuffer {
+    typealias SwiftType = Model?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeModel.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeModel.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeSystemModel: FfiConverterRustBuffer {
+    typealias SwiftType = SystemModel?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeSystemModel.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeSystemModel.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypePins: FfiConverterRustBuffer {
+    typealias SwiftType = Pins?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypePins.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypePins.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeTimeouts: FfiConverterRustBuffer {
+    typealias SwiftType = Timeouts?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTimeouts.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTimeouts.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeNetwork: FfiConverterRustBuffer {
+    typealias SwiftType = Network?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeNetwork.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeNetwork.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeOutcome: FfiConverterRustBuffer {
+    typealias SwiftType = Outcome?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeOutcome.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeOutcome.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypePlace: FfiConverterRustBuffer {
+    typealias SwiftType = Place?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypePlace.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypePlace.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypePlaceKind: FfiConverterRustBuffer {
+    typealias SwiftType = PlaceKind?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypePlaceKind.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypePlaceKind.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypePolicyDocument: FfiConverterRustBuffer {
+    typealias SwiftType = PolicyDocument?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypePolicyDocument.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypePolicyDocument.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeSent: FfiConverterRustBuffer {
+    typealias SwiftType = Sent?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeSent.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeSent.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeThermal: FfiConverterRustBuffer {
+    typealias SwiftType = Thermal?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeThermal.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeThermal.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionSequenceTypeAccelerator: FfiConverterRustBuffer {
+    typealias SwiftType = [Accelerator]?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterSequenceTypeAccelerator.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterSequenceTypeAccelerator.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -3300,6 +10255,56 @@ fileprivate struct FfiConverterSequenceString: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeFinding: FfiConverterRustBuffer {
+    typealias SwiftType = [Finding]
+
+    public static func write(_ value: [Finding], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeFinding.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Finding] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Finding]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeFinding.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeFindingCount: FfiConverterRustBuffer {
+    typealias SwiftType = [FindingCount]
+
+    public static func write(_ value: [FindingCount], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeFindingCount.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [FindingCount] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [FindingCount]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeFindingCount.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeMessage: FfiConverterRustBuffer {
     typealias SwiftType = [Message]
 
@@ -3325,6 +10330,81 @@ fileprivate struct FfiConverterSequenceTypeMessage: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeReceipt: FfiConverterRustBuffer {
+    typealias SwiftType = [Receipt]
+
+    public static func write(_ value: [Receipt], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeReceipt.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Receipt] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Receipt]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeReceipt.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeRefused: FfiConverterRustBuffer {
+    typealias SwiftType = [Refused]
+
+    public static func write(_ value: [Refused], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeRefused.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Refused] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Refused]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeRefused.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeAccelerator: FfiConverterRustBuffer {
+    typealias SwiftType = [Accelerator]
+
+    public static func write(_ value: [Accelerator], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeAccelerator.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Accelerator] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Accelerator]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeAccelerator.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeAnswerEvent: FfiConverterRustBuffer {
     typealias SwiftType = [AnswerEvent]
 
@@ -3342,6 +10422,81 @@ fileprivate struct FfiConverterSequenceTypeAnswerEvent: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeAnswerEvent.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeAssistantEvent: FfiConverterRustBuffer {
+    typealias SwiftType = [AssistantEvent]
+
+    public static func write(_ value: [AssistantEvent], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeAssistantEvent.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [AssistantEvent] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [AssistantEvent]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeAssistantEvent.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeDeviceFact: FfiConverterRustBuffer {
+    typealias SwiftType = [DeviceFact]
+
+    public static func write(_ value: [DeviceFact], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeDeviceFact.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [DeviceFact] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [DeviceFact]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeDeviceFact.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeNeed: FfiConverterRustBuffer {
+    typealias SwiftType = [Need]
+
+    public static func write(_ value: [Need], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeNeed.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Need] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Need]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeNeed.read(from: &buf))
         }
         return seq
     }
@@ -3424,6 +10579,17 @@ public func setLogSink(sink: LogSink?)  {try! rustCall() {
     )
 }
 }
+/**
+ * The text of a policy that comes with the core, in TOML.
+ */
+public func presetText(preset: Preset) -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_func_preset_text(
+        FfiConverterTypePreset_lower(preset),uniffiCallStatus
+    )
+})
+}
 
 private enum InitializationResult {
     case ok
@@ -3447,6 +10613,135 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_func_set_log_sink() != 19679) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_func_preset_text() != 38325) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_keyvault_get() != 43681) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_keyvault_put() != 25856) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_keyvault_delete() != 40639) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_keyvault_level() != 53898) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_systemanswer_fail() != 59968) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_systemanswer_finish() != 49337) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_systemanswer_text() != 4343) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_systemmodel_capabilities() != 54920) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_systemmodel_prewarm() != 7201) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_systemmodel_start() != 51341) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_systemmodel_cancel() != 54503) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_conversation() != 9178) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_export_ledger() != 4658) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_feedback() != 20346) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_learning() != 65483) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_prewarm_system_model() != 11094) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_receipt() != 42997) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_receipts() != 65309) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_redact() != 16768) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_release() != 41273) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_reset_learning() != 37192) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_set_endpoint() != 65499) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_set_key() != 56476) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_set_learning() != 59875) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_set_model() != 55605) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_set_policies() != 21762) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_set_system_model() != 51117) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_set_user_policy() != 9136) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_set_user_words() != 5222) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_shutdown() != 55353) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_stats() != 3554) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_update_device() != 37552) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_verify_ledger() != 18991) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_routedanswer_cancel() != 7684) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_routedanswer_next() != 3775) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_routedconversation_ask() != 23797) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_routedconversation_escalate() != 33364) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_routedconversation_explain() != 6304) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_routedconversation_messages() != 13968) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_routedconversation_regenerate() != 59752) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_routedconversation_release() != 18086) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_routedconversation_set_messages() != 7619) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_logsink_log() != 58719) {
@@ -3503,11 +10798,16 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_model_release() != 20636) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_whimbrel_checksum_constructor_assistant_open() != 30254) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_whimbrel_checksum_constructor_client_new() != 10926) {
         return InitializationResult.apiChecksumMismatch
     }
 
+    uniffiCallbackInitKeyVault()
     uniffiCallbackInitLogSink()
+    uniffiCallbackInitSystemModel()
     return InitializationResult.ok
 }()
 

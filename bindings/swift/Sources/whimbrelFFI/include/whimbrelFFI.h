@@ -243,11 +243,91 @@ typedef void (*UniffiForeignFutureCompleteVoid)(uint64_t, UniffiForeignFutureRes
     );
 
 #endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD0
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD0
+typedef void (*UniffiCallbackInterfaceKeyVaultMethod0)(uint64_t, RustBuffer, RustBuffer* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD1
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD1
+typedef void (*UniffiCallbackInterfaceKeyVaultMethod1)(uint64_t, RustBuffer, RustBuffer, void* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD2
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD2
+typedef void (*UniffiCallbackInterfaceKeyVaultMethod2)(uint64_t, RustBuffer, void* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD3
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD3
+typedef void (*UniffiCallbackInterfaceKeyVaultMethod3)(uint64_t, RustBuffer* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_SYSTEM_MODEL_METHOD0
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_SYSTEM_MODEL_METHOD0
+typedef void (*UniffiCallbackInterfaceSystemModelMethod0)(uint64_t, RustBuffer* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_SYSTEM_MODEL_METHOD1
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_SYSTEM_MODEL_METHOD1
+typedef void (*UniffiCallbackInterfaceSystemModelMethod1)(uint64_t, void* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_SYSTEM_MODEL_METHOD2
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_SYSTEM_MODEL_METHOD2
+typedef void (*UniffiCallbackInterfaceSystemModelMethod2)(uint64_t, RustBuffer, uint64_t, void* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_SYSTEM_MODEL_METHOD3
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_SYSTEM_MODEL_METHOD3
+typedef void (*UniffiCallbackInterfaceSystemModelMethod3)(uint64_t, uint64_t, void* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_SINK_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_SINK_METHOD0
 typedef void (*UniffiCallbackInterfaceLogSinkMethod0)(uint64_t, RustBuffer, RustBuffer, RustBuffer, void* _Nonnull,
         RustCallStatus *_Nonnull uniffiCallStatus
     );
+
+#endif
+#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_KEY_VAULT
+#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_KEY_VAULT
+typedef struct UniffiVTableCallbackInterfaceKeyVault {
+    UniffiCallbackInterfaceFree _Nonnull uniffiFree;
+    UniffiCallbackInterfaceClone _Nonnull uniffiClone;
+    UniffiCallbackInterfaceKeyVaultMethod0 _Nonnull get;
+    UniffiCallbackInterfaceKeyVaultMethod1 _Nonnull put;
+    UniffiCallbackInterfaceKeyVaultMethod2 _Nonnull delete;
+    UniffiCallbackInterfaceKeyVaultMethod3 _Nonnull level;
+} UniffiVTableCallbackInterfaceKeyVault;
+
+#endif
+#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_SYSTEM_MODEL
+#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_SYSTEM_MODEL
+typedef struct UniffiVTableCallbackInterfaceSystemModel {
+    UniffiCallbackInterfaceFree _Nonnull uniffiFree;
+    UniffiCallbackInterfaceClone _Nonnull uniffiClone;
+    UniffiCallbackInterfaceSystemModelMethod0 _Nonnull capabilities;
+    UniffiCallbackInterfaceSystemModelMethod1 _Nonnull prewarm;
+    UniffiCallbackInterfaceSystemModelMethod2 _Nonnull start;
+    UniffiCallbackInterfaceSystemModelMethod3 _Nonnull cancel;
+} UniffiVTableCallbackInterfaceSystemModel;
 
 #endif
 #ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_LOG_SINK
@@ -258,6 +338,291 @@ typedef struct UniffiVTableCallbackInterfaceLogSink {
     UniffiCallbackInterfaceLogSinkMethod0 _Nonnull log;
 } UniffiVTableCallbackInterfaceLogSink;
 
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_KEYVAULT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_KEYVAULT
+uint64_t uniffi_whimbrel_fn_clone_keyvault(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_KEYVAULT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_KEYVAULT
+void uniffi_whimbrel_fn_free_keyvault(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_KEYVAULT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_KEYVAULT
+void uniffi_whimbrel_fn_init_callback_vtable_keyvault(const UniffiVTableCallbackInterfaceKeyVault* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_GET
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_GET
+RustBuffer uniffi_whimbrel_fn_method_keyvault_get(uint64_t ptr, RustBuffer name, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_PUT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_PUT
+void uniffi_whimbrel_fn_method_keyvault_put(uint64_t ptr, RustBuffer name, RustBuffer secret, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_DELETE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_DELETE
+void uniffi_whimbrel_fn_method_keyvault_delete(uint64_t ptr, RustBuffer name, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_LEVEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_LEVEL
+RustBuffer uniffi_whimbrel_fn_method_keyvault_level(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMANSWER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMANSWER
+uint64_t uniffi_whimbrel_fn_clone_systemanswer(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_SYSTEMANSWER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_SYSTEMANSWER
+void uniffi_whimbrel_fn_free_systemanswer(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_FAIL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_FAIL
+void uniffi_whimbrel_fn_method_systemanswer_fail(uint64_t ptr, RustBuffer failure, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_FINISH
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_FINISH
+void uniffi_whimbrel_fn_method_systemanswer_finish(uint64_t ptr, uint64_t input_tokens, uint64_t output_tokens, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_TEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_TEXT
+int8_t uniffi_whimbrel_fn_method_systemanswer_text(uint64_t ptr, RustBuffer piece, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMMODEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMMODEL
+uint64_t uniffi_whimbrel_fn_clone_systemmodel(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_SYSTEMMODEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_SYSTEMMODEL
+void uniffi_whimbrel_fn_free_systemmodel(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_SYSTEMMODEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_SYSTEMMODEL
+void uniffi_whimbrel_fn_init_callback_vtable_systemmodel(const UniffiVTableCallbackInterfaceSystemModel* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_CAPABILITIES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_CAPABILITIES
+RustBuffer uniffi_whimbrel_fn_method_systemmodel_capabilities(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_PREWARM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_PREWARM
+void uniffi_whimbrel_fn_method_systemmodel_prewarm(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_START
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_START
+void uniffi_whimbrel_fn_method_systemmodel_start(uint64_t ptr, RustBuffer request, uint64_t answer, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_CANCEL
+void uniffi_whimbrel_fn_method_systemmodel_cancel(uint64_t ptr, uint64_t id, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ASSISTANT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ASSISTANT
+uint64_t uniffi_whimbrel_fn_clone_assistant(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ASSISTANT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ASSISTANT
+void uniffi_whimbrel_fn_free_assistant(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CONSTRUCTOR_ASSISTANT_OPEN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CONSTRUCTOR_ASSISTANT_OPEN
+uint64_t uniffi_whimbrel_fn_constructor_assistant_open(RustBuffer options
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_CONVERSATION
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_CONVERSATION
+uint64_t uniffi_whimbrel_fn_method_assistant_conversation(uint64_t ptr, RustBuffer options, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_EXPORT_LEDGER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_EXPORT_LEDGER
+uint64_t uniffi_whimbrel_fn_method_assistant_export_ledger(uint64_t ptr, RustBuffer path
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_FEEDBACK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_FEEDBACK
+uint64_t uniffi_whimbrel_fn_method_assistant_feedback(uint64_t ptr, uint64_t receipt, RustBuffer signal
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_LEARNING
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_LEARNING
+RustBuffer uniffi_whimbrel_fn_method_assistant_learning(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_PREWARM_SYSTEM_MODEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_PREWARM_SYSTEM_MODEL
+void uniffi_whimbrel_fn_method_assistant_prewarm_system_model(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RECEIPT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RECEIPT
+uint64_t uniffi_whimbrel_fn_method_assistant_receipt(uint64_t ptr, uint64_t id
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RECEIPTS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RECEIPTS
+uint64_t uniffi_whimbrel_fn_method_assistant_receipts(uint64_t ptr, RustBuffer filter, uint32_t receipts_max
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_REDACT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_REDACT
+uint64_t uniffi_whimbrel_fn_method_assistant_redact(uint64_t ptr, RustBuffer text
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RELEASE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RELEASE
+void uniffi_whimbrel_fn_method_assistant_release(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RESET_LEARNING
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RESET_LEARNING
+uint64_t uniffi_whimbrel_fn_method_assistant_reset_learning(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_ENDPOINT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_ENDPOINT
+void uniffi_whimbrel_fn_method_assistant_set_endpoint(uint64_t ptr, RustBuffer endpoint_id, RustBuffer extras, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_KEY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_KEY
+uint64_t uniffi_whimbrel_fn_method_assistant_set_key(uint64_t ptr, RustBuffer endpoint_id, RustBuffer key
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_LEARNING
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_LEARNING
+uint64_t uniffi_whimbrel_fn_method_assistant_set_learning(uint64_t ptr, RustBuffer mode
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_MODEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_MODEL
+void uniffi_whimbrel_fn_method_assistant_set_model(uint64_t ptr, RustBuffer model, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_POLICIES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_POLICIES
+void uniffi_whimbrel_fn_method_assistant_set_policies(uint64_t ptr, RustBuffer app, RustBuffer user, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_SYSTEM_MODEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_SYSTEM_MODEL
+void uniffi_whimbrel_fn_method_assistant_set_system_model(uint64_t ptr, RustBuffer model, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_USER_POLICY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_USER_POLICY
+void uniffi_whimbrel_fn_method_assistant_set_user_policy(uint64_t ptr, RustBuffer user, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_USER_WORDS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SET_USER_WORDS
+void uniffi_whimbrel_fn_method_assistant_set_user_words(uint64_t ptr, RustBuffer words, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SHUTDOWN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_SHUTDOWN
+uint64_t uniffi_whimbrel_fn_method_assistant_shutdown(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_STATS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_STATS
+uint64_t uniffi_whimbrel_fn_method_assistant_stats(uint64_t ptr, RustBuffer from_ms, RustBuffer until_ms, RustBuffer host
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_UPDATE_DEVICE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_UPDATE_DEVICE
+void uniffi_whimbrel_fn_method_assistant_update_device(uint64_t ptr, RustBuffer update, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_VERIFY_LEDGER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_VERIFY_LEDGER
+uint64_t uniffi_whimbrel_fn_method_assistant_verify_ledger(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ROUTEDANSWER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ROUTEDANSWER
+uint64_t uniffi_whimbrel_fn_clone_routedanswer(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ROUTEDANSWER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ROUTEDANSWER
+void uniffi_whimbrel_fn_free_routedanswer(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDANSWER_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDANSWER_CANCEL
+void uniffi_whimbrel_fn_method_routedanswer_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDANSWER_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDANSWER_NEXT
+uint64_t uniffi_whimbrel_fn_method_routedanswer_next(uint64_t ptr, uint32_t max
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ROUTEDCONVERSATION
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ROUTEDCONVERSATION
+uint64_t uniffi_whimbrel_fn_clone_routedconversation(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ROUTEDCONVERSATION
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ROUTEDCONVERSATION
+void uniffi_whimbrel_fn_free_routedconversation(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_ASK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_ASK
+uint64_t uniffi_whimbrel_fn_method_routedconversation_ask(uint64_t ptr, RustBuffer question, RustBuffer options, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_ESCALATE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_ESCALATE
+uint64_t uniffi_whimbrel_fn_method_routedconversation_escalate(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_EXPLAIN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_EXPLAIN
+uint64_t uniffi_whimbrel_fn_method_routedconversation_explain(uint64_t ptr, RustBuffer question, RustBuffer options
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_MESSAGES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_MESSAGES
+RustBuffer uniffi_whimbrel_fn_method_routedconversation_messages(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_REGENERATE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_REGENERATE
+uint64_t uniffi_whimbrel_fn_method_routedconversation_regenerate(uint64_t ptr, RustBuffer generation, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_RELEASE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_RELEASE
+void uniffi_whimbrel_fn_method_routedconversation_release(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_SET_MESSAGES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_SET_MESSAGES
+void uniffi_whimbrel_fn_method_routedconversation_set_messages(uint64_t ptr, RustBuffer messages, RustCallStatus *_Nonnull out_status
+);
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_LOGSINK
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_LOGSINK
@@ -424,6 +789,11 @@ void uniffi_whimbrel_fn_func_set_log_level(RustBuffer level, RustCallStatus *_No
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_SET_LOG_SINK
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_SET_LOG_SINK
 void uniffi_whimbrel_fn_func_set_log_sink(RustBuffer sink, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_PRESET_TEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_PRESET_TEXT
+RustBuffer uniffi_whimbrel_fn_func_preset_text(RustBuffer preset, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_FFI_WHIMBREL_RUSTBUFFER_ALLOC
@@ -704,6 +1074,264 @@ uint16_t uniffi_whimbrel_checksum_func_set_log_sink(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_PRESET_TEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_PRESET_TEXT
+uint16_t uniffi_whimbrel_checksum_func_preset_text(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_GET
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_GET
+uint16_t uniffi_whimbrel_checksum_method_keyvault_get(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_PUT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_PUT
+uint16_t uniffi_whimbrel_checksum_method_keyvault_put(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_DELETE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_DELETE
+uint16_t uniffi_whimbrel_checksum_method_keyvault_delete(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_LEVEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_LEVEL
+uint16_t uniffi_whimbrel_checksum_method_keyvault_level(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FAIL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FAIL
+uint16_t uniffi_whimbrel_checksum_method_systemanswer_fail(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FINISH
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FINISH
+uint16_t uniffi_whimbrel_checksum_method_systemanswer_finish(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_TEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_TEXT
+uint16_t uniffi_whimbrel_checksum_method_systemanswer_text(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_CAPABILITIES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_CAPABILITIES
+uint16_t uniffi_whimbrel_checksum_method_systemmodel_capabilities(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_PREWARM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_PREWARM
+uint16_t uniffi_whimbrel_checksum_method_systemmodel_prewarm(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_START
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_START
+uint16_t uniffi_whimbrel_checksum_method_systemmodel_start(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_CANCEL
+uint16_t uniffi_whimbrel_checksum_method_systemmodel_cancel(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_CONVERSATION
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_CONVERSATION
+uint16_t uniffi_whimbrel_checksum_method_assistant_conversation(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_EXPORT_LEDGER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_EXPORT_LEDGER
+uint16_t uniffi_whimbrel_checksum_method_assistant_export_ledger(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_FEEDBACK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_FEEDBACK
+uint16_t uniffi_whimbrel_checksum_method_assistant_feedback(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_LEARNING
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_LEARNING
+uint16_t uniffi_whimbrel_checksum_method_assistant_learning(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_PREWARM_SYSTEM_MODEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_PREWARM_SYSTEM_MODEL
+uint16_t uniffi_whimbrel_checksum_method_assistant_prewarm_system_model(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RECEIPT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RECEIPT
+uint16_t uniffi_whimbrel_checksum_method_assistant_receipt(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RECEIPTS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RECEIPTS
+uint16_t uniffi_whimbrel_checksum_method_assistant_receipts(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_REDACT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_REDACT
+uint16_t uniffi_whimbrel_checksum_method_assistant_redact(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RELEASE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RELEASE
+uint16_t uniffi_whimbrel_checksum_method_assistant_release(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RESET_LEARNING
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RESET_LEARNING
+uint16_t uniffi_whimbrel_checksum_method_assistant_reset_learning(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_ENDPOINT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_ENDPOINT
+uint16_t uniffi_whimbrel_checksum_method_assistant_set_endpoint(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_KEY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_KEY
+uint16_t uniffi_whimbrel_checksum_method_assistant_set_key(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_LEARNING
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_LEARNING
+uint16_t uniffi_whimbrel_checksum_method_assistant_set_learning(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_MODEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_MODEL
+uint16_t uniffi_whimbrel_checksum_method_assistant_set_model(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_POLICIES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_POLICIES
+uint16_t uniffi_whimbrel_checksum_method_assistant_set_policies(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_SYSTEM_MODEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_SYSTEM_MODEL
+uint16_t uniffi_whimbrel_checksum_method_assistant_set_system_model(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_USER_POLICY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_USER_POLICY
+uint16_t uniffi_whimbrel_checksum_method_assistant_set_user_policy(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_USER_WORDS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SET_USER_WORDS
+uint16_t uniffi_whimbrel_checksum_method_assistant_set_user_words(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SHUTDOWN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_SHUTDOWN
+uint16_t uniffi_whimbrel_checksum_method_assistant_shutdown(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_STATS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_STATS
+uint16_t uniffi_whimbrel_checksum_method_assistant_stats(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_UPDATE_DEVICE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_UPDATE_DEVICE
+uint16_t uniffi_whimbrel_checksum_method_assistant_update_device(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_VERIFY_LEDGER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_VERIFY_LEDGER
+uint16_t uniffi_whimbrel_checksum_method_assistant_verify_ledger(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDANSWER_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDANSWER_CANCEL
+uint16_t uniffi_whimbrel_checksum_method_routedanswer_cancel(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDANSWER_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDANSWER_NEXT
+uint16_t uniffi_whimbrel_checksum_method_routedanswer_next(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_ASK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_ASK
+uint16_t uniffi_whimbrel_checksum_method_routedconversation_ask(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_ESCALATE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_ESCALATE
+uint16_t uniffi_whimbrel_checksum_method_routedconversation_escalate(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_EXPLAIN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_EXPLAIN
+uint16_t uniffi_whimbrel_checksum_method_routedconversation_explain(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_MESSAGES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_MESSAGES
+uint16_t uniffi_whimbrel_checksum_method_routedconversation_messages(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_REGENERATE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_REGENERATE
+uint16_t uniffi_whimbrel_checksum_method_routedconversation_regenerate(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_RELEASE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_RELEASE
+uint16_t uniffi_whimbrel_checksum_method_routedconversation_release(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_SET_MESSAGES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_SET_MESSAGES
+uint16_t uniffi_whimbrel_checksum_method_routedconversation_set_messages(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_LOGSINK_LOG
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_LOGSINK_LOG
 uint16_t uniffi_whimbrel_checksum_method_logsink_log(void
@@ -809,6 +1437,12 @@ uint16_t uniffi_whimbrel_checksum_method_model_info(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODEL_RELEASE
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODEL_RELEASE
 uint16_t uniffi_whimbrel_checksum_method_model_release(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_ASSISTANT_OPEN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_ASSISTANT_OPEN
+uint16_t uniffi_whimbrel_checksum_constructor_assistant_open(void
 
 );
 #endif

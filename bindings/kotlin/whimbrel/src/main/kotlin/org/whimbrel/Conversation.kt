@@ -27,7 +27,7 @@ public class Conversation internal constructor(
     public fun ask(
         question: String,
         options: GenerationOptions = GenerationOptions(),
-    ): Flow<AnswerEvent> = answerFlow(turns) { core.ask(question, options.toCore()) }
+    ): Flow<AnswerEvent> = answerFlow(turns) { PulledAnswer(core.ask(question, options.toCore())) }
 
     /**
      * Stops the answer in the making. Unlike a cancelled flow, its flow still brings what was said until then, and ends
@@ -68,13 +68,30 @@ public fun Flow<AnswerEvent>.text(): Flow<String> = filterIsInstance<AnswerEvent
 /** Events that are taken over the boundary in one call: a call costs about the same for one as for many. */
 private const val EVENTS_A_CALL: UInt = 64u
 
+/** An answer of the core, whatever its events are. */
+internal interface Pulled<Event> : AutoCloseable {
+    suspend fun next(max: UInt): List<Event>
+
+    fun cancel()
+}
+
+internal class PulledAnswer(
+    private val core: Answer,
+) : Pulled<AnswerEvent> {
+    override suspend fun next(max: UInt): List<AnswerEvent> = core.next(max).map { it.toPublic() }
+
+    override fun cancel(): Unit = core.cancel()
+
+    override fun close(): Unit = core.close()
+}
+
 /** One collection of an answer. It may be stopped before the core has begun to answer. */
 internal class Turn {
-    private var answer: Answer? = null
+    private var answer: Pulled<*>? = null
     private var isStopped = false
 
     @Synchronized
-    fun begin(begun: Answer) {
+    fun begin(begun: Pulled<*>) {
         answer = begun
         if (isStopped) begun.cancel()
     }
@@ -93,10 +110,10 @@ internal class Turn {
     }
 }
 
-internal fun answerFlow(
+internal fun <Event> answerFlow(
     turns: MutableSet<Turn> = mutableSetOf(),
-    begin: suspend () -> Answer,
-): Flow<AnswerEvent> =
+    begin: suspend () -> Pulled<Event>,
+): Flow<Event> =
     flow {
         val turn = Turn()
         turns += turn
@@ -105,7 +122,7 @@ internal fun answerFlow(
             turn.begin(answer)
             do {
                 val events = translated { answer.next(EVENTS_A_CALL) }
-                events.forEach { emit(it.toPublic()) }
+                events.forEach { emit(it) }
             } while (events.isNotEmpty())
         } finally {
             turns -= turn

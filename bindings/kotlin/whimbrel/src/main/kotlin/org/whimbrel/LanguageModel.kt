@@ -5,7 +5,7 @@ import org.whimbrel.ffi.Model
 
 /** An open model. */
 public class LanguageModel internal constructor(
-    private val core: Model,
+    internal val core: Model,
 ) : AutoCloseable {
     /** What is known of the model, also after it was closed. */
     public val info: ModelInfo = core.info().toPublic()
@@ -27,7 +27,9 @@ public class LanguageModel internal constructor(
         options: GenerationOptions = GenerationOptions(),
         contextLength: Int = DEFAULT_CONTEXT_LENGTH,
     ): Flow<AnswerEvent> =
-        answerFlow { core.complete(prompt, contextLength.atLeastZero("contextLength"), options.toCore()) }
+        answerFlow {
+            PulledAnswer(core.complete(prompt, contextLength.atLeastZero("contextLength"), options.toCore()))
+        }
 
     /** Cancels the model's answers and closes it with its conversations. Returns at once; safe to call again. */
     override fun close(): Unit = core.release()

@@ -43,7 +43,7 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("invalid_option", "$option must be $expected, not $found", cause)
 
-    /** The client, the model or the conversation ([what]) was closed before. */
+    /** The client, the model, the conversation or the assistant ([what]) was closed before. */
     public class Closed internal constructor(
         public val what: String,
         cause: Throwable?,
@@ -53,6 +53,40 @@ public sealed class WhimbrelException(
     public class Busy internal constructor(
         cause: Throwable?,
     ) : WhimbrelException("busy", "the conversation is still answering", cause)
+
+    /** There is no answer to ask for again. */
+    public class NothingToRepeat internal constructor(
+        cause: Throwable?,
+    ) : WhimbrelException("nothing_to_repeat", "there is no answer to ask for again", cause)
+
+    /**
+     * A document with rules was refused whole, for [reason]; the rules before it are still in force. [line] and [column] count
+     * from 1, and are 0 when the reason is not about one place; [path] names the field.
+     */
+    public class Policy internal constructor(
+        public val line: Int,
+        public val column: Int,
+        public val path: String,
+        public val reason: String,
+        cause: Throwable?,
+    ) : WhimbrelException("policy", "line $line, column $column, $path: $reason", cause)
+
+    /**
+     * The ledger cannot be opened, read or written; nothing leaves the device without a receipt. [problem] is a stable word:
+     * `in_use`, `tampered`, `full`, `unknown_receipt` and others.
+     */
+    public class Ledger internal constructor(
+        public val problem: String,
+        public val reason: String,
+        cause: Throwable?,
+    ) : WhimbrelException("ledger", "$problem: $reason", cause)
+
+    /** The key vault failed; when it [isLocked], trying again later may help. */
+    public class Vault internal constructor(
+        public val reason: String,
+        public val isLocked: Boolean,
+        cause: Throwable?,
+    ) : WhimbrelException("vault", reason, cause)
 
     /** There would have been [found] of [what], the limit is [limit]. */
     public class LimitExceeded internal constructor(

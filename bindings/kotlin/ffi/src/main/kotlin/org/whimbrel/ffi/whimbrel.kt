@@ -657,8 +657,88 @@ internal open class UniffiForeignFutureResultVoid(
 internal interface UniffiForeignFutureCompleteVoid : com.sun.jna.Callback {
     fun callback(`callbackData`: Long,`result`: UniffiForeignFutureResultVoid.UniffiByValue,)
 }
+internal interface UniffiCallbackInterfaceKeyVaultMethod0 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`name`: RustBuffer.ByValue,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+internal interface UniffiCallbackInterfaceKeyVaultMethod1 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`name`: RustBuffer.ByValue,`secret`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+internal interface UniffiCallbackInterfaceKeyVaultMethod2 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`name`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+internal interface UniffiCallbackInterfaceKeyVaultMethod3 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+internal interface UniffiCallbackInterfaceSystemModelMethod0 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+internal interface UniffiCallbackInterfaceSystemModelMethod1 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+internal interface UniffiCallbackInterfaceSystemModelMethod2 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`request`: RustBuffer.ByValue,`answer`: Long,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+internal interface UniffiCallbackInterfaceSystemModelMethod3 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`id`: Long,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
+}
 internal interface UniffiCallbackInterfaceLogSinkMethod0 : com.sun.jna.Callback {
     fun callback(`uniffiHandle`: Long,`level`: RustBuffer.ByValue,`target`: RustBuffer.ByValue,`message`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+@Structure.FieldOrder("uniffiFree", "uniffiClone", "get", "put", "delete", "level")
+internal open class UniffiVTableCallbackInterfaceKeyVault(
+    @JvmField internal var `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+    @JvmField internal var `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+    @JvmField internal var `get`: UniffiCallbackInterfaceKeyVaultMethod0? = null,
+    @JvmField internal var `put`: UniffiCallbackInterfaceKeyVaultMethod1? = null,
+    @JvmField internal var `delete`: UniffiCallbackInterfaceKeyVaultMethod2? = null,
+    @JvmField internal var `level`: UniffiCallbackInterfaceKeyVaultMethod3? = null,
+) : Structure() {
+    class UniffiByValue(
+        `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+        `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+        `get`: UniffiCallbackInterfaceKeyVaultMethod0? = null,
+        `put`: UniffiCallbackInterfaceKeyVaultMethod1? = null,
+        `delete`: UniffiCallbackInterfaceKeyVaultMethod2? = null,
+        `level`: UniffiCallbackInterfaceKeyVaultMethod3? = null,
+    ): UniffiVTableCallbackInterfaceKeyVault(`uniffiFree`,`uniffiClone`,`get`,`put`,`delete`,`level`,), Structure.ByValue
+
+   internal fun uniffiSetValue(other: UniffiVTableCallbackInterfaceKeyVault) {
+        `uniffiFree` = other.`uniffiFree`
+        `uniffiClone` = other.`uniffiClone`
+        `get` = other.`get`
+        `put` = other.`put`
+        `delete` = other.`delete`
+        `level` = other.`level`
+    }
+
+}
+@Structure.FieldOrder("uniffiFree", "uniffiClone", "capabilities", "prewarm", "start", "cancel")
+internal open class UniffiVTableCallbackInterfaceSystemModel(
+    @JvmField internal var `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+    @JvmField internal var `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+    @JvmField internal var `capabilities`: UniffiCallbackInterfaceSystemModelMethod0? = null,
+    @JvmField internal var `prewarm`: UniffiCallbackInterfaceSystemModelMethod1? = null,
+    @JvmField internal var `start`: UniffiCallbackInterfaceSystemModelMethod2? = null,
+    @JvmField internal var `cancel`: UniffiCallbackInterfaceSystemModelMethod3? = null,
+) : Structure() {
+    class UniffiByValue(
+        `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+        `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+        `capabilities`: UniffiCallbackInterfaceSystemModelMethod0? = null,
+        `prewarm`: UniffiCallbackInterfaceSystemModelMethod1? = null,
+        `start`: UniffiCallbackInterfaceSystemModelMethod2? = null,
+        `cancel`: UniffiCallbackInterfaceSystemModelMethod3? = null,
+    ): UniffiVTableCallbackInterfaceSystemModel(`uniffiFree`,`uniffiClone`,`capabilities`,`prewarm`,`start`,`cancel`,), Structure.ByValue
+
+   internal fun uniffiSetValue(other: UniffiVTableCallbackInterfaceSystemModel) {
+        `uniffiFree` = other.`uniffiFree`
+        `uniffiClone` = other.`uniffiClone`
+        `capabilities` = other.`capabilities`
+        `prewarm` = other.`prewarm`
+        `start` = other.`start`
+        `cancel` = other.`cancel`
+    }
+
 }
 @Structure.FieldOrder("uniffiFree", "uniffiClone", "log")
 internal open class UniffiVTableCallbackInterfaceLogSink(
@@ -710,6 +790,92 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_func_set_log_sink(
     ): Int
+    external fun uniffi_whimbrel_checksum_func_preset_text(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_keyvault_get(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_keyvault_put(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_keyvault_delete(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_keyvault_level(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemanswer_fail(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemanswer_finish(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemanswer_text(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemmodel_capabilities(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemmodel_prewarm(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemmodel_start(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemmodel_cancel(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_conversation(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_export_ledger(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_feedback(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_learning(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_prewarm_system_model(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_receipt(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_receipts(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_redact(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_release(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_reset_learning(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_set_endpoint(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_set_key(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_set_learning(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_set_model(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_set_policies(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_set_system_model(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_set_user_policy(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_set_user_words(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_shutdown(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_stats(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_update_device(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_verify_ledger(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_routedanswer_cancel(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_routedanswer_next(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_routedconversation_ask(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_routedconversation_escalate(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_routedconversation_explain(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_routedconversation_messages(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_routedconversation_regenerate(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_routedconversation_release(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_routedconversation_set_messages(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_logsink_log(
     ): Int
     external fun uniffi_whimbrel_checksum_method_answer_cancel(
@@ -746,6 +912,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_model_release(
     ): Int
+    external fun uniffi_whimbrel_checksum_constructor_assistant_open(
+    ): Int
     external fun uniffi_whimbrel_checksum_constructor_client_new(
     ): Int
     external fun ffi_whimbrel_uniffi_contract_version(
@@ -764,11 +932,127 @@ internal object UniffiLib {
 
     init {
         Native.register(UniffiLib::class.java, findLibraryName(componentName = "whimbrel"))
+        uniffiCallbackInterfaceKeyVault.register(this)
         uniffiCallbackInterfaceLogSink.register(this)
+        uniffiCallbackInterfaceSystemModel.register(this)
 
     }
 
     internal fun ensureInitialized() = Unit
+    external fun uniffi_whimbrel_fn_clone_keyvault(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_keyvault(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_init_callback_vtable_keyvault(`vtable`: UniffiVTableCallbackInterfaceKeyVault,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_keyvault_get(`ptr`: Long,`name`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_method_keyvault_put(`ptr`: Long,`name`: RustBuffer.ByValue,`secret`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_keyvault_delete(`ptr`: Long,`name`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_keyvault_level(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_clone_systemanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_systemanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_systemanswer_fail(`ptr`: Long,`failure`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_systemanswer_finish(`ptr`: Long,`inputTokens`: Long,`outputTokens`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_systemanswer_text(`ptr`: Long,`piece`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Byte
+    external fun uniffi_whimbrel_fn_clone_systemmodel(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_systemmodel(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_init_callback_vtable_systemmodel(`vtable`: UniffiVTableCallbackInterfaceSystemModel,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_systemmodel_capabilities(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_method_systemmodel_prewarm(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_systemmodel_start(`ptr`: Long,`request`: RustBuffer.ByValue,`answer`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_systemmodel_cancel(`ptr`: Long,`id`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_clone_assistant(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_assistant(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_constructor_assistant_open(`options`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_conversation(`ptr`: Long,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_export_ledger(`ptr`: Long,`path`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_feedback(`ptr`: Long,`receipt`: Long,`signal`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_learning(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_method_assistant_prewarm_system_model(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_assistant_receipt(`ptr`: Long,`id`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_receipts(`ptr`: Long,`filter`: RustBuffer.ByValue,`receiptsMax`: Int,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_redact(`ptr`: Long,`text`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_release(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_assistant_reset_learning(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_set_endpoint(`ptr`: Long,`endpointId`: RustBuffer.ByValue,`extras`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_assistant_set_key(`ptr`: Long,`endpointId`: RustBuffer.ByValue,`key`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_set_learning(`ptr`: Long,`mode`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_set_model(`ptr`: Long,`model`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_assistant_set_policies(`ptr`: Long,`app`: RustBuffer.ByValue,`user`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_assistant_set_system_model(`ptr`: Long,`model`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_assistant_set_user_policy(`ptr`: Long,`user`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_assistant_set_user_words(`ptr`: Long,`words`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_assistant_shutdown(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_stats(`ptr`: Long,`fromMs`: RustBuffer.ByValue,`untilMs`: RustBuffer.ByValue,`host`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_update_device(`ptr`: Long,`update`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_assistant_verify_ledger(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_clone_routedanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_routedanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_routedanswer_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_routedanswer_next(`ptr`: Long,`max`: Int,
+    ): Long
+    external fun uniffi_whimbrel_fn_clone_routedconversation(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_routedconversation(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_routedconversation_ask(`ptr`: Long,`question`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_routedconversation_escalate(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_routedconversation_explain(`ptr`: Long,`question`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_routedconversation_messages(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_method_routedconversation_regenerate(`ptr`: Long,`generation`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_routedconversation_release(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_routedconversation_set_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
     external fun uniffi_whimbrel_fn_clone_logsink(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_free_logsink(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -835,6 +1119,8 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_whimbrel_fn_func_set_log_sink(`sink`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_whimbrel_fn_func_preset_text(`preset`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
     external fun ffi_whimbrel_rustbuffer_alloc(`size`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun ffi_whimbrel_rustbuffer_from_bytes(`bytes`: ForeignBytes.ByValue,uniffi_out_err: UniffiRustCallStatus,
@@ -963,6 +1249,135 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_func_set_log_sink() and 0xFFFF) != 19679) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_func_preset_text() and 0xFFFF) != 38325) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_keyvault_get() and 0xFFFF) != 43681) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_keyvault_put() and 0xFFFF) != 25856) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_keyvault_delete() and 0xFFFF) != 40639) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_keyvault_level() and 0xFFFF) != 53898) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_fail() and 0xFFFF) != 59968) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_finish() and 0xFFFF) != 49337) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_text() and 0xFFFF) != 4343) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_capabilities() and 0xFFFF) != 54920) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_prewarm() and 0xFFFF) != 7201) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_start() and 0xFFFF) != 51341) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_cancel() and 0xFFFF) != 54503) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_conversation() and 0xFFFF) != 9178) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_export_ledger() and 0xFFFF) != 4658) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_feedback() and 0xFFFF) != 20346) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_learning() and 0xFFFF) != 65483) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_prewarm_system_model() and 0xFFFF) != 11094) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_receipt() and 0xFFFF) != 42997) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_receipts() and 0xFFFF) != 65309) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_redact() and 0xFFFF) != 16768) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_release() and 0xFFFF) != 41273) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_reset_learning() and 0xFFFF) != 37192) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_endpoint() and 0xFFFF) != 65499) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_key() and 0xFFFF) != 56476) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_learning() and 0xFFFF) != 59875) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_model() and 0xFFFF) != 55605) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_policies() and 0xFFFF) != 21762) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_system_model() and 0xFFFF) != 51117) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_user_policy() and 0xFFFF) != 9136) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_user_words() and 0xFFFF) != 5222) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_shutdown() and 0xFFFF) != 55353) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_stats() and 0xFFFF) != 3554) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_update_device() and 0xFFFF) != 37552) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_verify_ledger() and 0xFFFF) != 18991) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_routedanswer_cancel() and 0xFFFF) != 7684) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_routedanswer_next() and 0xFFFF) != 3775) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_ask() and 0xFFFF) != 23797) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_escalate() and 0xFFFF) != 33364) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_explain() and 0xFFFF) != 6304) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_messages() and 0xFFFF) != 13968) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_regenerate() and 0xFFFF) != 59752) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_release() and 0xFFFF) != 18086) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_set_messages() and 0xFFFF) != 7619) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_method_logsink_log() and 0xFFFF) != 58719) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1015,6 +1430,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_model_release() and 0xFFFF) != 20636) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_constructor_assistant_open() and 0xFFFF) != 30254) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_constructor_client_new() and 0xFFFF) != 10926) {
@@ -1251,6 +1669,33 @@ private class JavaLangRefCleanable(
 /**
  * @suppress
  */
+public object FfiConverterUByte: FfiConverter<UByte, Byte> {
+    override fun lift(value: Byte): UByte {
+        return value.toUByte()
+    }
+
+    fun lift(value: Int): UByte {
+        return value.toUByte()
+    }
+
+    override fun read(buf: ByteBuffer): UByte {
+        return lift(buf.get())
+    }
+
+    override fun lower(value: UByte): Byte {
+        return value.toByte()
+    }
+
+    override fun allocationSize(value: UByte) = 1UL
+
+    override fun write(value: UByte, buf: ByteBuffer) {
+        buf.put(value.toByte())
+    }
+}
+
+/**
+ * @suppress
+ */
 public object FfiConverterUInt: FfiConverter<UInt, Int> {
     override fun lift(value: Int): UInt {
         return value.toUInt()
@@ -1417,6 +1862,25 @@ public object FfiConverterString: FfiConverter<String, RustBuffer.ByValue> {
         val byteBuf = toUtf8(value)
         buf.putInt(byteBuf.limit())
         buf.put(byteBuf)
+    }
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterByteArray: FfiConverterRustBuffer<ByteArray> {
+    override fun read(buf: ByteBuffer): ByteArray {
+        val len = buf.getInt()
+        val byteArr = ByteArray(len)
+        buf.get(byteArr)
+        return byteArr
+    }
+    override fun allocationSize(value: ByteArray): ULong {
+        return 4UL + value.size.toULong()
+    }
+    override fun write(value: ByteArray, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        buf.put(value)
     }
 }
 
@@ -1712,6 +2176,851 @@ public object FfiConverterTypeAnswer: FfiConverter<Answer, Long> {
     override fun allocationSize(value: Answer) = 8UL
 
     override fun write(value: Answer, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * Takes questions, decides under rules where each is answered, redacts what may only leave redacted, and writes a receipt for
+ * everything.
+ */
+public interface AssistantInterface {
+
+    /**
+     * Starts a conversation.
+     */
+    fun `conversation`(`options`: ConversationOptions): RoutedConversation
+
+    /**
+     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     */
+    suspend fun `exportLedger`(`path`: kotlin.String)
+
+    /**
+     * Takes in what the user thought of an answer: it is kept beside the receipt, and the choice of places learns from it.
+     */
+    suspend fun `feedback`(`receipt`: kotlin.ULong, `signal`: Signal)
+
+    /**
+     * Whether feedback is learned from and used.
+     */
+    fun `learning`(): LearningMode
+
+    /**
+     * Tells the system's model, if there is one, that a question may come soon.
+     */
+    fun `prewarmSystemModel`()
+
+    /**
+     * One receipt.
+     */
+    suspend fun `receipt`(`id`: kotlin.ULong): Receipt
+
+    /**
+     * A page of receipts, the newest first; at most 1,000.
+     */
+    suspend fun `receipts`(`filter`: ReceiptFilter, `receiptsMax`: kotlin.UInt): List<Receipt>
+
+    /**
+     * A text with its findings replaced, and the findings: what an endpoint would get that may only get redacted text.
+     */
+    suspend fun `redact`(`text`: kotlin.String): RedactedText
+
+    /**
+     * Cancels its answers and closes it with its conversations. Returns at once; safe to call again.
+     */
+    fun `release`()
+
+    /**
+     * Forgets everything that was learned.
+     */
+    suspend fun `resetLearning`()
+
+    /**
+     * What the app knows about an endpoint of the policy besides what stands there.
+     */
+    fun `setEndpoint`(`endpointId`: kotlin.String, `extras`: EndpointExtras)
+
+    /**
+     * Keeps the key of an endpoint in the vault, or forgets it.
+     */
+    suspend fun `setKey`(`endpointId`: kotlin.String, `key`: kotlin.String?)
+
+    /**
+     * Switches learning on, freezes it, or switches it off.
+     */
+    suspend fun `setLearning`(`mode`: LearningMode)
+
+    /**
+     * The model of this device that answers from the next question on; nothing takes it away.
+     */
+    fun `setModel`(`model`: Model?)
+
+    /**
+     * Puts other rules in force, from the next question on. After an error the rules are as they were.
+     */
+    fun `setPolicies`(`app`: PolicyDocument, `user`: PolicyDocument?)
+
+    /**
+     * The system's model, as the app reaches it; nothing takes it away.
+     */
+    fun `setSystemModel`(`model`: SystemModel?)
+
+    /**
+     * Puts other rules of the user's in force, which can only tighten the app's. After an error the rules are as they were.
+     */
+    fun `setUserPolicy`(`user`: PolicyDocument?)
+
+    /**
+     * Words to redact besides what is recognised, from the next question on.
+     */
+    fun `setUserWords`(`words`: List<kotlin.String>)
+
+    /**
+     * Like `release`, and waits until the ledger is closed and may be opened again. Safe to call again.
+     */
+    suspend fun `shutdown`()
+
+    /**
+     * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
+     */
+    suspend fun `stats`(`fromMs`: kotlin.ULong?, `untilMs`: kotlin.ULong?, `host`: Host): LedgerStats
+
+    /**
+     * Takes in what the app knows about the device now.
+     */
+    fun `updateDevice`(`update`: DeviceUpdate)
+
+    /**
+     * Looks whether the ledger is as it was written. What is wrong with it is in the report.
+     */
+    suspend fun `verifyLedger`(): LedgerReport
+
+    companion object
+}
+
+/**
+ * Takes questions, decides under rules where each is answered, redacts what may only leave redacted, and writes a receipt for
+ * everything.
+ */
+open class Assistant: Disposable, AutoCloseable, AssistantInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_assistant(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_assistant(handle, status)
+        }
+    }
+
+
+    /**
+     * Starts a conversation.
+     */
+    @Throws(CoreException::class)override fun `conversation`(`options`: ConversationOptions): RoutedConversation {
+            return FfiConverterTypeRoutedConversation.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_conversation(
+        it,
+
+        FfiConverterTypeConversationOptions.lower(`options`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `exportLedger`(`path`: kotlin.String) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_export_ledger(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Takes in what the user thought of an answer: it is kept beside the receipt, and the choice of places learns from it.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `feedback`(`receipt`: kotlin.ULong, `signal`: Signal) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_feedback(
+                uniffiHandle,
+
+        FfiConverterULong.lower(`receipt`),
+        FfiConverterTypeSignal.lower(`signal`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Whether feedback is learned from and used.
+     */
+    @Throws(CoreException::class)override fun `learning`(): LearningMode {
+            return FfiConverterTypeLearningMode.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_learning(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Tells the system's model, if there is one, that a question may come soon.
+     */
+    @Throws(CoreException::class)override fun `prewarmSystemModel`()
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_prewarm_system_model(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * One receipt.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `receipt`(`id`: kotlin.ULong) : Receipt {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_receipt(
+                uniffiHandle,
+
+        FfiConverterULong.lower(`id`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeReceipt.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A page of receipts, the newest first; at most 1,000.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `receipts`(`filter`: ReceiptFilter, `receiptsMax`: kotlin.UInt) : List<Receipt> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_receipts(
+                uniffiHandle,
+
+        FfiConverterTypeReceiptFilter.lower(`filter`),
+        FfiConverterUInt.lower(`receiptsMax`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeReceipt.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A text with its findings replaced, and the findings: what an endpoint would get that may only get redacted text.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `redact`(`text`: kotlin.String) : RedactedText {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_redact(
+                uniffiHandle,
+
+        FfiConverterString.lower(`text`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeRedactedText.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Cancels its answers and closes it with its conversations. Returns at once; safe to call again.
+     */override fun `release`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_release(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Forgets everything that was learned.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `resetLearning`() {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_reset_learning(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What the app knows about an endpoint of the policy besides what stands there.
+     */
+    @Throws(CoreException::class)override fun `setEndpoint`(`endpointId`: kotlin.String, `extras`: EndpointExtras)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_set_endpoint(
+        it,
+
+        FfiConverterString.lower(`endpointId`),
+        FfiConverterTypeEndpointExtras.lower(`extras`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Keeps the key of an endpoint in the vault, or forgets it.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `setKey`(`endpointId`: kotlin.String, `key`: kotlin.String?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_set_key(
+                uniffiHandle,
+
+        FfiConverterString.lower(`endpointId`),
+        FfiConverterOptionalString.lower(`key`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Switches learning on, freezes it, or switches it off.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `setLearning`(`mode`: LearningMode) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_set_learning(
+                uniffiHandle,
+
+        FfiConverterTypeLearningMode.lower(`mode`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The model of this device that answers from the next question on; nothing takes it away.
+     */
+    @Throws(CoreException::class)override fun `setModel`(`model`: Model?)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_set_model(
+        it,
+
+        FfiConverterOptionalTypeModel.lower(`model`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Puts other rules in force, from the next question on. After an error the rules are as they were.
+     */
+    @Throws(CoreException::class)override fun `setPolicies`(`app`: PolicyDocument, `user`: PolicyDocument?)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_set_policies(
+        it,
+
+        FfiConverterTypePolicyDocument.lower(`app`),
+        FfiConverterOptionalTypePolicyDocument.lower(`user`),_status)
+}
+    }
+
+
+
+
+    /**
+     * The system's model, as the app reaches it; nothing takes it away.
+     */
+    @Throws(CoreException::class)override fun `setSystemModel`(`model`: SystemModel?)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_set_system_model(
+        it,
+
+        FfiConverterOptionalTypeSystemModel.lower(`model`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Puts other rules of the user's in force, which can only tighten the app's. After an error the rules are as they were.
+     */
+    @Throws(CoreException::class)override fun `setUserPolicy`(`user`: PolicyDocument?)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_set_user_policy(
+        it,
+
+        FfiConverterOptionalTypePolicyDocument.lower(`user`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Words to redact besides what is recognised, from the next question on.
+     */
+    @Throws(CoreException::class)override fun `setUserWords`(`words`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_set_user_words(
+        it,
+
+        FfiConverterSequenceString.lower(`words`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Like `release`, and waits until the ledger is closed and may be opened again. Safe to call again.
+     */
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `shutdown`() {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_shutdown(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        UniffiNullRustCallStatusErrorHandler,
+    )
+    }
+
+
+    /**
+     * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `stats`(`fromMs`: kotlin.ULong?, `untilMs`: kotlin.ULong?, `host`: Host) : LedgerStats {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_stats(
+                uniffiHandle,
+
+        FfiConverterOptionalULong.lower(`fromMs`),
+        FfiConverterOptionalULong.lower(`untilMs`),
+        FfiConverterTypeHost.lower(`host`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeLedgerStats.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Takes in what the app knows about the device now.
+     */
+    @Throws(CoreException::class)override fun `updateDevice`(`update`: DeviceUpdate)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_update_device(
+        it,
+
+        FfiConverterTypeDeviceUpdate.lower(`update`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Looks whether the ledger is as it was written. What is wrong with it is in the report.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `verifyLedger`() : LedgerReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_verify_ledger(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeLedgerReport.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+    companion object {
+
+    /**
+     * Opens the ledger and reads the rules. Receipts that a process left open are closed as interrupted.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+     suspend fun `open`(`options`: AssistantOptions) : Assistant {
+        return uniffiRustCallAsync(
+        UniffiLib.uniffi_whimbrel_fn_constructor_assistant_open(
+        FfiConverterTypeAssistantOptions.lower(`options`),),
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeAssistant.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    }
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeAssistant: FfiConverter<Assistant, Long> {
+    override fun lower(value: Assistant): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Assistant {
+        return Assistant(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Assistant {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Assistant) = 8UL
+
+    override fun write(value: Assistant, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -2622,6 +3931,459 @@ public object FfiConverterTypeConversation: FfiConverter<Conversation, Long> {
 
 
 /**
+ * Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with. It is called from
+ * any thread and should answer within milliseconds. What `put` has kept survives a crash.
+ */
+public interface KeyVault {
+
+    /**
+     * The secret of this name, or nothing when there is none. A secret that cannot be read is an error.
+     */
+    fun `get`(`name`: kotlin.String): kotlin.ByteArray?
+
+    /**
+     * Keeps a secret, in place of the one that had this name.
+     */
+    fun `put`(`name`: kotlin.String, `secret`: kotlin.ByteArray)
+
+    /**
+     * Forgets a secret. It is no error when there is none.
+     */
+    fun `delete`(`name`: kotlin.String)
+
+    /**
+     * What protects the secrets.
+     */
+    fun `level`(): VaultLevel
+
+    companion object
+}
+
+/**
+ * Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with. It is called from
+ * any thread and should answer within milliseconds. What `put` has kept survives a crash.
+ */
+open class KeyVaultImpl: Disposable, AutoCloseable, KeyVault
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_keyvault(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_keyvault(handle, status)
+        }
+    }
+
+
+    /**
+     * The secret of this name, or nothing when there is none. A secret that cannot be read is an error.
+     */
+    @Throws(KeyVaultException::class)override fun `get`(`name`: kotlin.String): kotlin.ByteArray? {
+            return FfiConverterOptionalByteArray.lift(
+    callWithHandle {
+    uniffiRustCallWithError(KeyVaultException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_keyvault_get(
+        it,
+
+        FfiConverterString.lower(`name`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Keeps a secret, in place of the one that had this name.
+     */
+    @Throws(KeyVaultException::class)override fun `put`(`name`: kotlin.String, `secret`: kotlin.ByteArray)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(KeyVaultException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_keyvault_put(
+        it,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterByteArray.lower(`secret`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Forgets a secret. It is no error when there is none.
+     */
+    @Throws(KeyVaultException::class)override fun `delete`(`name`: kotlin.String)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(KeyVaultException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_keyvault_delete(
+        it,
+
+        FfiConverterString.lower(`name`),_status)
+}
+    }
+
+
+
+
+    /**
+     * What protects the secrets.
+     */
+    @Throws(KeyVaultException::class)override fun `level`(): VaultLevel {
+            return FfiConverterTypeVaultLevel.lift(
+    callWithHandle {
+    uniffiRustCallWithError(KeyVaultException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_keyvault_level(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+
+// Put the implementation in an object so we don't pollute the top-level namespace
+internal object uniffiCallbackInterfaceKeyVault {
+    internal object `get`: UniffiCallbackInterfaceKeyVaultMethod0 {
+        override fun callback(`uniffiHandle`: Long,`name`: RustBuffer.ByValue,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,) {
+            val uniffiObj = FfiConverterTypeKeyVault.handleMap.get(uniffiHandle)
+            val makeCall = { ->
+                uniffiObj.`get`(
+                    FfiConverterString.lift(`name`),
+                )
+            }
+            val writeReturn = { value: kotlin.ByteArray? -> uniffiOutReturn.setValue(FfiConverterOptionalByteArray.lower(value)) }
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: KeyVaultException -> FfiConverterTypeKeyVaultError.lower(e) }
+            )
+        }
+    }
+    internal object `put`: UniffiCallbackInterfaceKeyVaultMethod1 {
+        override fun callback(`uniffiHandle`: Long,`name`: RustBuffer.ByValue,`secret`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,) {
+            val uniffiObj = FfiConverterTypeKeyVault.handleMap.get(uniffiHandle)
+            val makeCall = { ->
+                uniffiObj.`put`(
+                    FfiConverterString.lift(`name`),
+                    FfiConverterByteArray.lift(`secret`),
+                )
+            }
+            val writeReturn = { _: Unit -> Unit }
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: KeyVaultException -> FfiConverterTypeKeyVaultError.lower(e) }
+            )
+        }
+    }
+    internal object `delete`: UniffiCallbackInterfaceKeyVaultMethod2 {
+        override fun callback(`uniffiHandle`: Long,`name`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,) {
+            val uniffiObj = FfiConverterTypeKeyVault.handleMap.get(uniffiHandle)
+            val makeCall = { ->
+                uniffiObj.`delete`(
+                    FfiConverterString.lift(`name`),
+                )
+            }
+            val writeReturn = { _: Unit -> Unit }
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: KeyVaultException -> FfiConverterTypeKeyVaultError.lower(e) }
+            )
+        }
+    }
+    internal object `level`: UniffiCallbackInterfaceKeyVaultMethod3 {
+        override fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,) {
+            val uniffiObj = FfiConverterTypeKeyVault.handleMap.get(uniffiHandle)
+            val makeCall = { ->
+                uniffiObj.`level`(
+                )
+            }
+            val writeReturn = { value: VaultLevel -> uniffiOutReturn.setValue(FfiConverterTypeVaultLevel.lower(value)) }
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: KeyVaultException -> FfiConverterTypeKeyVaultError.lower(e) }
+            )
+        }
+    }
+
+    internal object uniffiFree: UniffiCallbackInterfaceFree {
+        override fun callback(handle: Long) {
+            FfiConverterTypeKeyVault.handleMap.remove(handle)
+        }
+    }
+
+    internal object uniffiClone: UniffiCallbackInterfaceClone {
+        override fun callback(handle: Long): Long {
+            return FfiConverterTypeKeyVault.handleMap.clone(handle)
+        }
+    }
+
+    internal var vtable = UniffiVTableCallbackInterfaceKeyVault.UniffiByValue(
+        uniffiFree,
+        uniffiClone,
+        `get`,
+        `put`,
+        `delete`,
+        `level`,
+    )
+
+    // Registers the foreign callback with the Rust side.
+    // This method is generated for each callback interface.
+    internal fun register(lib: UniffiLib) {
+        lib.uniffi_whimbrel_fn_init_callback_vtable_keyvault(vtable)
+    }
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeKeyVault: FfiConverter<KeyVault, Long> {
+    internal val handleMap = UniffiHandleMap<KeyVault>()
+
+    override fun lower(value: KeyVault): Long {
+        if (value is KeyVaultImpl) {
+             // Rust-implemented object.  Clone the handle and return it
+            return value.uniffiCloneHandle()
+         } else {
+            // Kotlin object, generate a new vtable handle and return that.
+            return handleMap.insert(value)
+         }
+    }
+
+    override fun lift(value: Long): KeyVault {
+        if ((value and 1.toLong()) == 0.toLong()) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return KeyVaultImpl(UniffiWithHandle, value)
+        } else {
+            // Kotlin-generated handle, get the object from the handle map
+            return handleMap.remove(value)
+        }
+    }
+
+    override fun read(buf: ByteBuffer): KeyVault {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: KeyVault) = 8UL
+
+    override fun write(value: KeyVault, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * Takes log messages instead of the platform's log. It is called on the thread that logs, mostly the one that computes:
  * it should hand the message over and return.
  */
@@ -3210,6 +4972,1627 @@ public object FfiConverterTypeModel: FfiConverter<Model, Long> {
 }
 
 
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * An answer in the making. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+ */
+public interface RoutedAnswerInterface {
+
+    /**
+     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
+     */
+    fun `cancel`()
+
+    /**
+     * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
+     */
+    suspend fun `next`(`max`: kotlin.UInt): List<AssistantEvent>
+
+    companion object
+}
+
+/**
+ * An answer in the making. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+ */
+open class RoutedAnswer: Disposable, AutoCloseable, RoutedAnswerInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_routedanswer(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_routedanswer(handle, status)
+        }
+    }
+
+
+    /**
+     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
+     */override fun `cancel`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_routedanswer_cancel(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`max`: kotlin.UInt) : List<AssistantEvent> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_routedanswer_next(
+                uniffiHandle,
+
+        FfiConverterUInt.lower(`max`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeAssistantEvent.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRoutedAnswer: FfiConverter<RoutedAnswer, Long> {
+    override fun lower(value: RoutedAnswer): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): RoutedAnswer {
+        return RoutedAnswer(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): RoutedAnswer {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: RoutedAnswer) = 8UL
+
+    override fun write(value: RoutedAnswer, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * A conversation that may be answered in several places. It answers one question at a time.
+ */
+public interface RoutedConversationInterface {
+
+    /**
+     * Asks a question. Where it is answered, and whether at all, the last event says.
+     */
+    fun `ask`(`question`: kotlin.String, `options`: AskOptions): RoutedAnswer
+
+    /**
+     * Takes the last answer back and asks its question elsewhere, as far as the rules allow it now.
+     */
+    fun `escalate`(): RoutedAnswer
+
+    /**
+     * What would be decided about a question now. Nothing is asked, and no receipt is written.
+     */
+    suspend fun `explain`(`question`: kotlin.String, `options`: AskOptions): Explanation
+
+    /**
+     * The messages so far, without the system message.
+     */
+    fun `messages`(): List<Message>
+
+    /**
+     * Takes the last answer back and asks its question again. That counts as a sign that the answer was not liked.
+     */
+    fun `regenerate`(`generation`: GenerationOptions): RoutedAnswer
+
+    /**
+     * Cancels the answer in the making and closes the conversation. Returns at once; safe to call again.
+     */
+    fun `release`()
+
+    /**
+     * Replaces the messages: an earlier conversation goes on.
+     */
+    fun `setMessages`(`messages`: List<Message>)
+
+    companion object
+}
+
+/**
+ * A conversation that may be answered in several places. It answers one question at a time.
+ */
+open class RoutedConversation: Disposable, AutoCloseable, RoutedConversationInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_routedconversation(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_routedconversation(handle, status)
+        }
+    }
+
+
+    /**
+     * Asks a question. Where it is answered, and whether at all, the last event says.
+     */
+    @Throws(CoreException::class)override fun `ask`(`question`: kotlin.String, `options`: AskOptions): RoutedAnswer {
+            return FfiConverterTypeRoutedAnswer.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_routedconversation_ask(
+        it,
+
+        FfiConverterString.lower(`question`),
+        FfiConverterTypeAskOptions.lower(`options`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Takes the last answer back and asks its question elsewhere, as far as the rules allow it now.
+     */
+    @Throws(CoreException::class)override fun `escalate`(): RoutedAnswer {
+            return FfiConverterTypeRoutedAnswer.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_routedconversation_escalate(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What would be decided about a question now. Nothing is asked, and no receipt is written.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `explain`(`question`: kotlin.String, `options`: AskOptions) : Explanation {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_routedconversation_explain(
+                uniffiHandle,
+
+        FfiConverterString.lower(`question`),
+        FfiConverterTypeAskOptions.lower(`options`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeExplanation.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The messages so far, without the system message.
+     */
+    @Throws(CoreException::class)override fun `messages`(): List<Message> {
+            return FfiConverterSequenceTypeMessage.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_routedconversation_messages(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Takes the last answer back and asks its question again. That counts as a sign that the answer was not liked.
+     */
+    @Throws(CoreException::class)override fun `regenerate`(`generation`: GenerationOptions): RoutedAnswer {
+            return FfiConverterTypeRoutedAnswer.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_routedconversation_regenerate(
+        it,
+
+        FfiConverterTypeGenerationOptions.lower(`generation`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Cancels the answer in the making and closes the conversation. Returns at once; safe to call again.
+     */override fun `release`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_routedconversation_release(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Replaces the messages: an earlier conversation goes on.
+     */
+    @Throws(CoreException::class)override fun `setMessages`(`messages`: List<Message>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_routedconversation_set_messages(
+        it,
+
+        FfiConverterSequenceTypeMessage.lower(`messages`),_status)
+}
+    }
+
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRoutedConversation: FfiConverter<RoutedConversation, Long> {
+    override fun lower(value: RoutedConversation): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): RoutedConversation {
+        return RoutedConversation(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): RoutedConversation {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: RoutedConversation) = 8UL
+
+    override fun write(value: RoutedConversation, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * Where a system model puts its answer. What is reported after the end is dropped. Letting go of it without a last word is a failure.
+ */
+public interface SystemAnswerInterface {
+
+    /**
+     * The answer failed.
+     */
+    fun `fail`(`failure`: SystemFailure)
+
+    /**
+     * The answer is complete. Counts of tokens that are not known are 0.
+     */
+    fun `finish`(`inputTokens`: kotlin.ULong, `outputTokens`: kotlin.ULong)
+
+    /**
+     * The next piece of text. False when nobody listens any more, or the answer is longer than 4 MiB.
+     */
+    fun `text`(`piece`: kotlin.String): kotlin.Boolean
+
+    companion object
+}
+
+/**
+ * Where a system model puts its answer. What is reported after the end is dropped. Letting go of it without a last word is a failure.
+ */
+open class SystemAnswer: Disposable, AutoCloseable, SystemAnswerInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_systemanswer(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_systemanswer(handle, status)
+        }
+    }
+
+
+    /**
+     * The answer failed.
+     */override fun `fail`(`failure`: SystemFailure)
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_systemanswer_fail(
+        it,
+
+        FfiConverterTypeSystemFailure.lower(`failure`),_status)
+}
+    }
+
+
+
+
+    /**
+     * The answer is complete. Counts of tokens that are not known are 0.
+     */override fun `finish`(`inputTokens`: kotlin.ULong, `outputTokens`: kotlin.ULong)
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_systemanswer_finish(
+        it,
+
+        FfiConverterULong.lower(`inputTokens`),
+        FfiConverterULong.lower(`outputTokens`),_status)
+}
+    }
+
+
+
+
+    /**
+     * The next piece of text. False when nobody listens any more, or the answer is longer than 4 MiB.
+     */override fun `text`(`piece`: kotlin.String): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_systemanswer_text(
+        it,
+
+        FfiConverterString.lower(`piece`),_status)
+}
+    }
+    )
+    }
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSystemAnswer: FfiConverter<SystemAnswer, Long> {
+    override fun lower(value: SystemAnswer): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): SystemAnswer {
+        return SystemAnswer(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): SystemAnswer {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: SystemAnswer) = 8UL
+
+    override fun write(value: SystemAnswer, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * A model that the app reaches: one that the system brings, or that an accelerator runs. Every call returns at once; long work goes on
+ * elsewhere and reports to the answer that `start` was given.
+ */
+public interface SystemModel {
+
+    /**
+     * What it can do now. Asked before every decision.
+     */
+    fun `capabilities`(): SystemCapabilities
+
+    /**
+     * Gets ready to answer soon. Nothing depends on it.
+     */
+    fun `prewarm`()
+
+    /**
+     * Begins an answer. After an error nothing may be reported.
+     */
+    fun `start`(`request`: SystemRequest, `answer`: SystemAnswer)
+
+    /**
+     * Stops an answer, which may have ended already.
+     */
+    fun `cancel`(`id`: kotlin.ULong)
+
+    companion object
+}
+
+/**
+ * A model that the app reaches: one that the system brings, or that an accelerator runs. Every call returns at once; long work goes on
+ * elsewhere and reports to the answer that `start` was given.
+ */
+open class SystemModelImpl: Disposable, AutoCloseable, SystemModel
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_systemmodel(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_systemmodel(handle, status)
+        }
+    }
+
+
+    /**
+     * What it can do now. Asked before every decision.
+     */
+    @Throws(SystemModelException::class)override fun `capabilities`(): SystemCapabilities {
+            return FfiConverterTypeSystemCapabilities.lift(
+    callWithHandle {
+    uniffiRustCallWithError(SystemModelException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_systemmodel_capabilities(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Gets ready to answer soon. Nothing depends on it.
+     */
+    @Throws(SystemModelException::class)override fun `prewarm`()
+        =
+    callWithHandle {
+    uniffiRustCallWithError(SystemModelException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_systemmodel_prewarm(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Begins an answer. After an error nothing may be reported.
+     */
+    @Throws(SystemModelException::class)override fun `start`(`request`: SystemRequest, `answer`: SystemAnswer)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(SystemModelException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_systemmodel_start(
+        it,
+
+        FfiConverterTypeSystemRequest.lower(`request`),
+        FfiConverterTypeSystemAnswer.lower(`answer`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Stops an answer, which may have ended already.
+     */
+    @Throws(SystemModelException::class)override fun `cancel`(`id`: kotlin.ULong)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(SystemModelException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_systemmodel_cancel(
+        it,
+
+        FfiConverterULong.lower(`id`),_status)
+}
+    }
+
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+
+// Put the implementation in an object so we don't pollute the top-level namespace
+internal object uniffiCallbackInterfaceSystemModel {
+    internal object `capabilities`: UniffiCallbackInterfaceSystemModelMethod0 {
+        override fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,) {
+            val uniffiObj = FfiConverterTypeSystemModel.handleMap.get(uniffiHandle)
+            val makeCall = { ->
+                uniffiObj.`capabilities`(
+                )
+            }
+            val writeReturn = { value: SystemCapabilities -> uniffiOutReturn.setValue(FfiConverterTypeSystemCapabilities.lower(value)) }
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: SystemModelException -> FfiConverterTypeSystemModelError.lower(e) }
+            )
+        }
+    }
+    internal object `prewarm`: UniffiCallbackInterfaceSystemModelMethod1 {
+        override fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,) {
+            val uniffiObj = FfiConverterTypeSystemModel.handleMap.get(uniffiHandle)
+            val makeCall = { ->
+                uniffiObj.`prewarm`(
+                )
+            }
+            val writeReturn = { _: Unit -> Unit }
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: SystemModelException -> FfiConverterTypeSystemModelError.lower(e) }
+            )
+        }
+    }
+    internal object `start`: UniffiCallbackInterfaceSystemModelMethod2 {
+        override fun callback(`uniffiHandle`: Long,`request`: RustBuffer.ByValue,`answer`: Long,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,) {
+            val uniffiObj = FfiConverterTypeSystemModel.handleMap.get(uniffiHandle)
+            val makeCall = { ->
+                uniffiObj.`start`(
+                    FfiConverterTypeSystemRequest.lift(`request`),
+                    FfiConverterTypeSystemAnswer.lift(`answer`),
+                )
+            }
+            val writeReturn = { _: Unit -> Unit }
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: SystemModelException -> FfiConverterTypeSystemModelError.lower(e) }
+            )
+        }
+    }
+    internal object `cancel`: UniffiCallbackInterfaceSystemModelMethod3 {
+        override fun callback(`uniffiHandle`: Long,`id`: Long,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,) {
+            val uniffiObj = FfiConverterTypeSystemModel.handleMap.get(uniffiHandle)
+            val makeCall = { ->
+                uniffiObj.`cancel`(
+                    FfiConverterULong.lift(`id`),
+                )
+            }
+            val writeReturn = { _: Unit -> Unit }
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: SystemModelException -> FfiConverterTypeSystemModelError.lower(e) }
+            )
+        }
+    }
+
+    internal object uniffiFree: UniffiCallbackInterfaceFree {
+        override fun callback(handle: Long) {
+            FfiConverterTypeSystemModel.handleMap.remove(handle)
+        }
+    }
+
+    internal object uniffiClone: UniffiCallbackInterfaceClone {
+        override fun callback(handle: Long): Long {
+            return FfiConverterTypeSystemModel.handleMap.clone(handle)
+        }
+    }
+
+    internal var vtable = UniffiVTableCallbackInterfaceSystemModel.UniffiByValue(
+        uniffiFree,
+        uniffiClone,
+        `capabilities`,
+        `prewarm`,
+        `start`,
+        `cancel`,
+    )
+
+    // Registers the foreign callback with the Rust side.
+    // This method is generated for each callback interface.
+    internal fun register(lib: UniffiLib) {
+        lib.uniffi_whimbrel_fn_init_callback_vtable_systemmodel(vtable)
+    }
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSystemModel: FfiConverter<SystemModel, Long> {
+    internal val handleMap = UniffiHandleMap<SystemModel>()
+
+    override fun lower(value: SystemModel): Long {
+        if (value is SystemModelImpl) {
+             // Rust-implemented object.  Clone the handle and return it
+            return value.uniffiCloneHandle()
+         } else {
+            // Kotlin object, generate a new vtable handle and return that.
+            return handleMap.insert(value)
+         }
+    }
+
+    override fun lift(value: Long): SystemModel {
+        if ((value and 1.toLong()) == 0.toLong()) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return SystemModelImpl(UniffiWithHandle, value)
+        } else {
+            // Kotlin-generated handle, get the object from the handle map
+            return handleMap.remove(value)
+        }
+    }
+
+    override fun read(buf: ByteBuffer): SystemModel {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: SystemModel) = 8UL
+
+    override fun write(value: SystemModel, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+
+/**
+ * How an assistant is asked.
+ */
+data class AskOptions (
+    /**
+     * The app's name for what it is doing, which rules and learning look at.
+     */
+    val `task`: kotlin.String = "chat"
+    ,
+    /**
+     * What the app knows about the text; what is found in it can only raise it.
+     */
+    val `privacyClass`: PrivacyClass
+    ,
+    /**
+     * Time for the whole answer in milliseconds; without it the policy says.
+     */
+    val `deadlineMs`: kotlin.ULong? = null
+    ,
+    /**
+     * What the answer needs beyond text.
+     */
+    val `needs`: List<Need> = listOf()
+    ,
+    /**
+     * How the answer is made.
+     */
+    val `generation`: GenerationOptions
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
+    override fun read(buf: ByteBuffer): AskOptions {
+        return AskOptions(
+            FfiConverterString.read(buf),
+            FfiConverterTypePrivacyClass.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterSequenceTypeNeed.read(buf),
+            FfiConverterTypeGenerationOptions.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: AskOptions) = (
+            FfiConverterString.allocationSize(value.`task`) +
+            FfiConverterTypePrivacyClass.allocationSize(value.`privacyClass`) +
+            FfiConverterOptionalULong.allocationSize(value.`deadlineMs`) +
+            FfiConverterSequenceTypeNeed.allocationSize(value.`needs`) +
+            FfiConverterTypeGenerationOptions.allocationSize(value.`generation`)
+    )
+
+    override fun write(value: AskOptions, buf: ByteBuffer) {
+            FfiConverterString.write(value.`task`, buf)
+            FfiConverterTypePrivacyClass.write(value.`privacyClass`, buf)
+            FfiConverterOptionalULong.write(value.`deadlineMs`, buf)
+            FfiConverterSequenceTypeNeed.write(value.`needs`, buf)
+            FfiConverterTypeGenerationOptions.write(value.`generation`, buf)
+    }
+}
+
+
+
+/**
+ * What an assistant is opened with.
+ */
+data class AssistantOptions (
+    /**
+     * The file of the ledger, which is made when it is not there. Its folder must exist.
+     */
+    val `store`: kotlin.String
+    ,
+    /**
+     * Where keys are kept. One vault belongs to one ledger.
+     */
+    val `vault`: KeyVault
+    ,
+    /**
+     * The app's rules.
+     */
+    val `appPolicy`: PolicyDocument
+    ,
+    /**
+     * The user's rules, which can only tighten the app's.
+     */
+    val `userPolicy`: PolicyDocument? = null
+    ,
+    /**
+     * Words to redact besides what is recognised.
+     */
+    val `userWords`: List<kotlin.String> = listOf()
+
+): Disposable{
+
+
+
+
+
+    @Suppress("UNNECESSARY_SAFE_CALL") // codegen is much simpler if we unconditionally emit safe calls here
+    override fun destroy() {
+
+    Disposable.destroy(
+        this.`store`,
+        this.`vault`,
+        this.`appPolicy`,
+        this.`userPolicy`,
+        this.`userWords`
+    )
+    }
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeAssistantOptions: FfiConverterRustBuffer<AssistantOptions> {
+    override fun read(buf: ByteBuffer): AssistantOptions {
+        return AssistantOptions(
+            FfiConverterString.read(buf),
+            FfiConverterTypeKeyVault.read(buf),
+            FfiConverterTypePolicyDocument.read(buf),
+            FfiConverterOptionalTypePolicyDocument.read(buf),
+            FfiConverterSequenceString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: AssistantOptions) = (
+            FfiConverterString.allocationSize(value.`store`) +
+            FfiConverterTypeKeyVault.allocationSize(value.`vault`) +
+            FfiConverterTypePolicyDocument.allocationSize(value.`appPolicy`) +
+            FfiConverterOptionalTypePolicyDocument.allocationSize(value.`userPolicy`) +
+            FfiConverterSequenceString.allocationSize(value.`userWords`)
+    )
+
+    override fun write(value: AssistantOptions, buf: ByteBuffer) {
+            FfiConverterString.write(value.`store`, buf)
+            FfiConverterTypeKeyVault.write(value.`vault`, buf)
+            FfiConverterTypePolicyDocument.write(value.`appPolicy`, buf)
+            FfiConverterOptionalTypePolicyDocument.write(value.`userPolicy`, buf)
+            FfiConverterSequenceString.write(value.`userWords`, buf)
+    }
+}
+
+
 
 /**
  * How a conversation is kept.
@@ -3261,6 +6644,418 @@ public object FfiConverterTypeConversationOptions: FfiConverterRustBuffer<Conver
             FfiConverterUInt.write(value.`contextLength`, buf)
             FfiConverterOptionalString.write(value.`system`, buf)
             FfiConverterTypeContextPolicy.write(value.`contextPolicy`, buf)
+    }
+}
+
+
+
+/**
+ * What the app knows about the device now: as many values as it has. Most readings count for two minutes, so they are best sent again
+ * with each question; the totals (memory, cores, accelerators) stay.
+ */
+data class DeviceUpdate (
+    /**
+     * Charge of the battery in percent, 0 to 100; more counts as unknown.
+     */
+    val `batteryPercent`: kotlin.UByte? = null
+    ,
+    /**
+     * Whether it is being charged.
+     */
+    val `charging`: kotlin.Boolean? = null
+    ,
+    /**
+     * Whether the user or the system asked for saving power.
+     */
+    val `powerSave`: kotlin.Boolean? = null
+    ,
+    /**
+     * How hot the device is.
+     */
+    val `thermal`: Thermal? = null
+    ,
+    /**
+     * Memory of the device in bytes.
+     */
+    val `memoryTotalBytes`: kotlin.ULong? = null
+    ,
+    /**
+     * Memory that can be had without pushing others out, in bytes.
+     */
+    val `memoryAvailableBytes`: kotlin.ULong? = null
+    ,
+    /**
+     * What the system still gives to this process, in bytes.
+     */
+    val `memoryProcessBytes`: kotlin.ULong? = null
+    ,
+    /**
+     * Free storage in bytes.
+     */
+    val `storageFreeBytes`: kotlin.ULong? = null
+    ,
+    /**
+     * The network.
+     */
+    val `network`: Network? = null
+    ,
+    /**
+     * Measured time of a round trip in milliseconds.
+     */
+    val `roundTripMs`: kotlin.UInt? = null
+    ,
+    /**
+     * Measured loss of packets or failed requests in percent, 0 to 100; more counts as unknown.
+     */
+    val `lossPercent`: kotlin.UByte? = null
+    ,
+    /**
+     * Processor cores that are made for speed.
+     */
+    val `performanceCores`: kotlin.UInt? = null
+    ,
+    /**
+     * Hardware beside the processor that runs models.
+     */
+    val `accelerators`: List<Accelerator>? = null
+    ,
+    /**
+     * Whether the app is in the foreground.
+     */
+    val `foreground`: kotlin.Boolean? = null
+    ,
+    /**
+     * What is no longer known. A value that is given besides is not taken.
+     */
+    val `unknown`: List<DeviceFact> = listOf()
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeDeviceUpdate: FfiConverterRustBuffer<DeviceUpdate> {
+    override fun read(buf: ByteBuffer): DeviceUpdate {
+        return DeviceUpdate(
+            FfiConverterOptionalUByte.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalTypeThermal.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalTypeNetwork.read(buf),
+            FfiConverterOptionalUInt.read(buf),
+            FfiConverterOptionalUByte.read(buf),
+            FfiConverterOptionalUInt.read(buf),
+            FfiConverterOptionalSequenceTypeAccelerator.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterSequenceTypeDeviceFact.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: DeviceUpdate) = (
+            FfiConverterOptionalUByte.allocationSize(value.`batteryPercent`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`charging`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`powerSave`) +
+            FfiConverterOptionalTypeThermal.allocationSize(value.`thermal`) +
+            FfiConverterOptionalULong.allocationSize(value.`memoryTotalBytes`) +
+            FfiConverterOptionalULong.allocationSize(value.`memoryAvailableBytes`) +
+            FfiConverterOptionalULong.allocationSize(value.`memoryProcessBytes`) +
+            FfiConverterOptionalULong.allocationSize(value.`storageFreeBytes`) +
+            FfiConverterOptionalTypeNetwork.allocationSize(value.`network`) +
+            FfiConverterOptionalUInt.allocationSize(value.`roundTripMs`) +
+            FfiConverterOptionalUByte.allocationSize(value.`lossPercent`) +
+            FfiConverterOptionalUInt.allocationSize(value.`performanceCores`) +
+            FfiConverterOptionalSequenceTypeAccelerator.allocationSize(value.`accelerators`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`foreground`) +
+            FfiConverterSequenceTypeDeviceFact.allocationSize(value.`unknown`)
+    )
+
+    override fun write(value: DeviceUpdate, buf: ByteBuffer) {
+            FfiConverterOptionalUByte.write(value.`batteryPercent`, buf)
+            FfiConverterOptionalBoolean.write(value.`charging`, buf)
+            FfiConverterOptionalBoolean.write(value.`powerSave`, buf)
+            FfiConverterOptionalTypeThermal.write(value.`thermal`, buf)
+            FfiConverterOptionalULong.write(value.`memoryTotalBytes`, buf)
+            FfiConverterOptionalULong.write(value.`memoryAvailableBytes`, buf)
+            FfiConverterOptionalULong.write(value.`memoryProcessBytes`, buf)
+            FfiConverterOptionalULong.write(value.`storageFreeBytes`, buf)
+            FfiConverterOptionalTypeNetwork.write(value.`network`, buf)
+            FfiConverterOptionalUInt.write(value.`roundTripMs`, buf)
+            FfiConverterOptionalUByte.write(value.`lossPercent`, buf)
+            FfiConverterOptionalUInt.write(value.`performanceCores`, buf)
+            FfiConverterOptionalSequenceTypeAccelerator.write(value.`accelerators`, buf)
+            FfiConverterOptionalBoolean.write(value.`foreground`, buf)
+            FfiConverterSequenceTypeDeviceFact.write(value.`unknown`, buf)
+    }
+}
+
+
+
+/**
+ * What the app knows about an endpoint besides what stands in the policy.
+ */
+data class EndpointExtras (
+    /**
+     * Certificate authorities to trust as well, in PEM.
+     */
+    val `authoritiesPem`: kotlin.String = ""
+    ,
+    /**
+     * Public keys to insist on.
+     */
+    val `pins`: Pins? = null
+    ,
+    /**
+     * Time limits.
+     */
+    val `timeouts`: Timeouts? = null
+    ,
+    /**
+     * The header that takes the key alone, such as `api-key`; without it the key goes as a bearer token.
+     */
+    val `keyHeader`: kotlin.String? = null
+    ,
+    /**
+     * Where the limit of tokens goes.
+     */
+    val `tokenLimitField`: TokenLimitField
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeEndpointExtras: FfiConverterRustBuffer<EndpointExtras> {
+    override fun read(buf: ByteBuffer): EndpointExtras {
+        return EndpointExtras(
+            FfiConverterString.read(buf),
+            FfiConverterOptionalTypePins.read(buf),
+            FfiConverterOptionalTypeTimeouts.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterTypeTokenLimitField.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: EndpointExtras) = (
+            FfiConverterString.allocationSize(value.`authoritiesPem`) +
+            FfiConverterOptionalTypePins.allocationSize(value.`pins`) +
+            FfiConverterOptionalTypeTimeouts.allocationSize(value.`timeouts`) +
+            FfiConverterOptionalString.allocationSize(value.`keyHeader`) +
+            FfiConverterTypeTokenLimitField.allocationSize(value.`tokenLimitField`)
+    )
+
+    override fun write(value: EndpointExtras, buf: ByteBuffer) {
+            FfiConverterString.write(value.`authoritiesPem`, buf)
+            FfiConverterOptionalTypePins.write(value.`pins`, buf)
+            FfiConverterOptionalTypeTimeouts.write(value.`timeouts`, buf)
+            FfiConverterOptionalString.write(value.`keyHeader`, buf)
+            FfiConverterTypeTokenLimitField.write(value.`tokenLimitField`, buf)
+    }
+}
+
+
+
+/**
+ * A decision with everything that led to it.
+ */
+data class Explanation (
+    /**
+     * The decision.
+     */
+    val `decision`: Decision
+    ,
+    /**
+     * The names of what would be tried, in order.
+     */
+    val `candidates`: List<kotlin.String>
+    ,
+    /**
+     * What was listed and would not be tried.
+     */
+    val `refused`: List<Refused>
+    ,
+    /**
+     * The ids of the rules that have a say.
+     */
+    val `rules`: List<kotlin.String>
+    ,
+    /**
+     * All of it for a person.
+     */
+    val `text`: kotlin.String
+    ,
+    /**
+     * All of it in JSON.
+     */
+    val `json`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeExplanation: FfiConverterRustBuffer<Explanation> {
+    override fun read(buf: ByteBuffer): Explanation {
+        return Explanation(
+            FfiConverterTypeDecision.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterSequenceTypeRefused.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Explanation) = (
+            FfiConverterTypeDecision.allocationSize(value.`decision`) +
+            FfiConverterSequenceString.allocationSize(value.`candidates`) +
+            FfiConverterSequenceTypeRefused.allocationSize(value.`refused`) +
+            FfiConverterSequenceString.allocationSize(value.`rules`) +
+            FfiConverterString.allocationSize(value.`text`) +
+            FfiConverterString.allocationSize(value.`json`)
+    )
+
+    override fun write(value: Explanation, buf: ByteBuffer) {
+            FfiConverterTypeDecision.write(value.`decision`, buf)
+            FfiConverterSequenceString.write(value.`candidates`, buf)
+            FfiConverterSequenceTypeRefused.write(value.`refused`, buf)
+            FfiConverterSequenceString.write(value.`rules`, buf)
+            FfiConverterString.write(value.`text`, buf)
+            FfiConverterString.write(value.`json`, buf)
+    }
+}
+
+
+
+/**
+ * Something personal or secret in a text.
+ */
+data class Finding (
+    /**
+     * Its kind: `email`, `phone`, `person_name` and so on.
+     */
+    val `kind`: kotlin.String
+    ,
+    /**
+     * The index of its first character (Unicode scalar value).
+     */
+    val `start`: kotlin.UInt
+    ,
+    /**
+     * The index behind its last character.
+     */
+    val `end`: kotlin.UInt
+    ,
+    /**
+     * How sure this is, from 0 to 1.
+     */
+    val `confidence`: kotlin.Float
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeFinding: FfiConverterRustBuffer<Finding> {
+    override fun read(buf: ByteBuffer): Finding {
+        return Finding(
+            FfiConverterString.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterFloat.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Finding) = (
+            FfiConverterString.allocationSize(value.`kind`) +
+            FfiConverterUInt.allocationSize(value.`start`) +
+            FfiConverterUInt.allocationSize(value.`end`) +
+            FfiConverterFloat.allocationSize(value.`confidence`)
+    )
+
+    override fun write(value: Finding, buf: ByteBuffer) {
+            FfiConverterString.write(value.`kind`, buf)
+            FfiConverterUInt.write(value.`start`, buf)
+            FfiConverterUInt.write(value.`end`, buf)
+            FfiConverterFloat.write(value.`confidence`, buf)
+    }
+}
+
+
+
+/**
+ * How often a kind of finding occurred.
+ */
+data class FindingCount (
+    /**
+     * The kind, as in `Finding`.
+     */
+    val `kind`: kotlin.String
+    ,
+    /**
+     * How often.
+     */
+    val `count`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeFindingCount: FfiConverterRustBuffer<FindingCount> {
+    override fun read(buf: ByteBuffer): FindingCount {
+        return FindingCount(
+            FfiConverterString.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: FindingCount) = (
+            FfiConverterString.allocationSize(value.`kind`) +
+            FfiConverterULong.allocationSize(value.`count`)
+    )
+
+    override fun write(value: FindingCount, buf: ByteBuffer) {
+            FfiConverterString.write(value.`kind`, buf)
+            FfiConverterULong.write(value.`count`, buf)
     }
 }
 
@@ -3372,6 +7167,276 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
             FfiConverterULong.write(value.`seed`, buf)
             FfiConverterSequenceString.write(value.`stop`, buf)
             FfiConverterBoolean.write(value.`speculation`, buf)
+    }
+}
+
+
+
+/**
+ * What a verification of the ledger saw.
+ */
+data class LedgerReport (
+    /**
+     * Whether the ledger is as it was written.
+     */
+    val `intact`: kotlin.Boolean
+    ,
+    /**
+     * Entries that were read.
+     */
+    val `entries`: kotlin.ULong
+    ,
+    /**
+     * Receipts that these entries open.
+     */
+    val `receipts`: kotlin.ULong
+    ,
+    /**
+     * What is wrong, in words; at most 256.
+     */
+    val `problems`: List<kotlin.String>
+    ,
+    /**
+     * All of it in JSON.
+     */
+    val `json`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLedgerReport: FfiConverterRustBuffer<LedgerReport> {
+    override fun read(buf: ByteBuffer): LedgerReport {
+        return LedgerReport(
+            FfiConverterBoolean.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: LedgerReport) = (
+            FfiConverterBoolean.allocationSize(value.`intact`) +
+            FfiConverterULong.allocationSize(value.`entries`) +
+            FfiConverterULong.allocationSize(value.`receipts`) +
+            FfiConverterSequenceString.allocationSize(value.`problems`) +
+            FfiConverterString.allocationSize(value.`json`)
+    )
+
+    override fun write(value: LedgerReport, buf: ByteBuffer) {
+            FfiConverterBoolean.write(value.`intact`, buf)
+            FfiConverterULong.write(value.`entries`, buf)
+            FfiConverterULong.write(value.`receipts`, buf)
+            FfiConverterSequenceString.write(value.`problems`, buf)
+            FfiConverterString.write(value.`json`, buf)
+    }
+}
+
+
+
+/**
+ * What a number of receipts come to.
+ */
+data class LedgerStats (
+    /**
+     * How many receipts these are.
+     */
+    val `receipts`: kotlin.ULong
+    ,
+    /**
+     * Answers from Whimbrel's own engine.
+     */
+    val `answersOnDevice`: kotlin.ULong
+    ,
+    /**
+     * Answers from the system's model.
+     */
+    val `answersSystemModel`: kotlin.ULong
+    ,
+    /**
+     * Answers from another device of the same person.
+     */
+    val `answersOwnDevice`: kotlin.ULong
+    ,
+    /**
+     * Answers from a machine of the organisation.
+     */
+    val `answersOrganisation`: kotlin.ULong
+    ,
+    /**
+     * Answers from a public cloud.
+     */
+    val `answersPublicCloud`: kotlin.ULong
+    ,
+    /**
+     * Requests that the user or the app stopped.
+     */
+    val `cancelled`: kotlin.ULong
+    ,
+    /**
+     * Requests without an answer.
+     */
+    val `failed`: kotlin.ULong
+    ,
+    /**
+     * Requests that the policy forbade.
+     */
+    val `denied`: kotlin.ULong
+    ,
+    /**
+     * Requests that were put off.
+     */
+    val `deferred`: kotlin.ULong
+    ,
+    /**
+     * Requests whose process ended first.
+     */
+    val `interrupted`: kotlin.ULong
+    ,
+    /**
+     * Requests without an end yet.
+     */
+    val `unfinished`: kotlin.ULong
+    ,
+    /**
+     * Bytes that left the device.
+     */
+    val `bytesOut`: kotlin.ULong
+    ,
+    /**
+     * Bytes that may have left besides.
+     */
+    val `bytesOutUncertain`: kotlin.ULong
+    ,
+    /**
+     * Bytes that came back.
+     */
+    val `bytesIn`: kotlin.ULong
+    ,
+    /**
+     * How many requests sent text that was not public, as it is.
+     */
+    val `personalAsIs`: kotlin.ULong
+    ,
+    /**
+     * How often each kind was replaced in text that left.
+     */
+    val `redacted`: List<FindingCount>
+    ,
+    /**
+     * Tokens read.
+     */
+    val `tokensIn`: kotlin.ULong
+    ,
+    /**
+     * Tokens written.
+     */
+    val `tokensOut`: kotlin.ULong
+    ,
+    /**
+     * The energy estimates, in thousandths of a joule.
+     */
+    val `millijoules`: kotlin.ULong
+    ,
+    /**
+     * All of it in one English sentence.
+     */
+    val `summary`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLedgerStats: FfiConverterRustBuffer<LedgerStats> {
+    override fun read(buf: ByteBuffer): LedgerStats {
+        return LedgerStats(
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterSequenceTypeFindingCount.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: LedgerStats) = (
+            FfiConverterULong.allocationSize(value.`receipts`) +
+            FfiConverterULong.allocationSize(value.`answersOnDevice`) +
+            FfiConverterULong.allocationSize(value.`answersSystemModel`) +
+            FfiConverterULong.allocationSize(value.`answersOwnDevice`) +
+            FfiConverterULong.allocationSize(value.`answersOrganisation`) +
+            FfiConverterULong.allocationSize(value.`answersPublicCloud`) +
+            FfiConverterULong.allocationSize(value.`cancelled`) +
+            FfiConverterULong.allocationSize(value.`failed`) +
+            FfiConverterULong.allocationSize(value.`denied`) +
+            FfiConverterULong.allocationSize(value.`deferred`) +
+            FfiConverterULong.allocationSize(value.`interrupted`) +
+            FfiConverterULong.allocationSize(value.`unfinished`) +
+            FfiConverterULong.allocationSize(value.`bytesOut`) +
+            FfiConverterULong.allocationSize(value.`bytesOutUncertain`) +
+            FfiConverterULong.allocationSize(value.`bytesIn`) +
+            FfiConverterULong.allocationSize(value.`personalAsIs`) +
+            FfiConverterSequenceTypeFindingCount.allocationSize(value.`redacted`) +
+            FfiConverterULong.allocationSize(value.`tokensIn`) +
+            FfiConverterULong.allocationSize(value.`tokensOut`) +
+            FfiConverterULong.allocationSize(value.`millijoules`) +
+            FfiConverterString.allocationSize(value.`summary`)
+    )
+
+    override fun write(value: LedgerStats, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`receipts`, buf)
+            FfiConverterULong.write(value.`answersOnDevice`, buf)
+            FfiConverterULong.write(value.`answersSystemModel`, buf)
+            FfiConverterULong.write(value.`answersOwnDevice`, buf)
+            FfiConverterULong.write(value.`answersOrganisation`, buf)
+            FfiConverterULong.write(value.`answersPublicCloud`, buf)
+            FfiConverterULong.write(value.`cancelled`, buf)
+            FfiConverterULong.write(value.`failed`, buf)
+            FfiConverterULong.write(value.`denied`, buf)
+            FfiConverterULong.write(value.`deferred`, buf)
+            FfiConverterULong.write(value.`interrupted`, buf)
+            FfiConverterULong.write(value.`unfinished`, buf)
+            FfiConverterULong.write(value.`bytesOut`, buf)
+            FfiConverterULong.write(value.`bytesOutUncertain`, buf)
+            FfiConverterULong.write(value.`bytesIn`, buf)
+            FfiConverterULong.write(value.`personalAsIs`, buf)
+            FfiConverterSequenceTypeFindingCount.write(value.`redacted`, buf)
+            FfiConverterULong.write(value.`tokensIn`, buf)
+            FfiConverterULong.write(value.`tokensOut`, buf)
+            FfiConverterULong.write(value.`millijoules`, buf)
+            FfiConverterString.write(value.`summary`, buf)
     }
 }
 
@@ -3600,6 +7665,560 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
 
 
 /**
+ * Public keys of which one must be in a server's chain of certificates.
+ */
+data class Pins (
+    /**
+     * SHA-256 of a certificate's public key information, each as 64 hexadecimal digits; at least two.
+     */
+    val `sha256`: List<kotlin.String>
+    ,
+    /**
+     * From this second after 1970 on the pins are no longer looked at: an app that nobody updates must not lock itself out.
+     */
+    val `expiresUnixS`: kotlin.ULong
+    ,
+    /**
+     * Only log what would be refused, and let it through.
+     */
+    val `reportOnly`: kotlin.Boolean = false
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePins: FfiConverterRustBuffer<Pins> {
+    override fun read(buf: ByteBuffer): Pins {
+        return Pins(
+            FfiConverterSequenceString.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Pins) = (
+            FfiConverterSequenceString.allocationSize(value.`sha256`) +
+            FfiConverterULong.allocationSize(value.`expiresUnixS`) +
+            FfiConverterBoolean.allocationSize(value.`reportOnly`)
+    )
+
+    override fun write(value: Pins, buf: ByteBuffer) {
+            FfiConverterSequenceString.write(value.`sha256`, buf)
+            FfiConverterULong.write(value.`expiresUnixS`, buf)
+            FfiConverterBoolean.write(value.`reportOnly`, buf)
+    }
+}
+
+
+
+/**
+ * What is written down of one request.
+ */
+data class Receipt (
+    /**
+     * Its number in the ledger.
+     */
+    val `id`: kotlin.ULong
+    ,
+    /**
+     * When it was opened, in milliseconds since 1970.
+     */
+    val `openedMs`: kotlin.ULong
+    ,
+    /**
+     * When it was closed.
+     */
+    val `closedMs`: kotlin.ULong?
+    ,
+    /**
+     * How the request ended; nothing while it runs.
+     */
+    val `outcome`: Outcome?
+    ,
+    /**
+     * Where the answer came from, or what was tried last.
+     */
+    val `place`: Place?
+    ,
+    /**
+     * The app's name for what it was doing.
+     */
+    val `task`: kotlin.String
+    ,
+    /**
+     * How private the text was.
+     */
+    val `privacyClass`: PrivacyClass
+    ,
+    /**
+     * The ids of the rules that decided about the request as a whole.
+     */
+    val `rules`: List<kotlin.String>
+    ,
+    /**
+     * How often each kind was found in the text.
+     */
+    val `findings`: List<FindingCount>
+    ,
+    /**
+     * How often each kind was replaced in text that left.
+     */
+    val `redacted`: List<FindingCount>
+    ,
+    /**
+     * Bytes that left the device.
+     */
+    val `bytesOut`: kotlin.ULong
+    ,
+    /**
+     * Bytes that may have left besides, because no end was written in time.
+     */
+    val `bytesOutUncertain`: kotlin.ULong
+    ,
+    /**
+     * Bytes that came back.
+     */
+    val `bytesIn`: kotlin.ULong
+    ,
+    /**
+     * All of it in JSON: what was planned, each attempt, tokens, times, feedback, and its hashes in the ledger.
+     */
+    val `json`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeReceipt: FfiConverterRustBuffer<Receipt> {
+    override fun read(buf: ByteBuffer): Receipt {
+        return Receipt(
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalTypeOutcome.read(buf),
+            FfiConverterOptionalTypePlace.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterTypePrivacyClass.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterSequenceTypeFindingCount.read(buf),
+            FfiConverterSequenceTypeFindingCount.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Receipt) = (
+            FfiConverterULong.allocationSize(value.`id`) +
+            FfiConverterULong.allocationSize(value.`openedMs`) +
+            FfiConverterOptionalULong.allocationSize(value.`closedMs`) +
+            FfiConverterOptionalTypeOutcome.allocationSize(value.`outcome`) +
+            FfiConverterOptionalTypePlace.allocationSize(value.`place`) +
+            FfiConverterString.allocationSize(value.`task`) +
+            FfiConverterTypePrivacyClass.allocationSize(value.`privacyClass`) +
+            FfiConverterSequenceString.allocationSize(value.`rules`) +
+            FfiConverterSequenceTypeFindingCount.allocationSize(value.`findings`) +
+            FfiConverterSequenceTypeFindingCount.allocationSize(value.`redacted`) +
+            FfiConverterULong.allocationSize(value.`bytesOut`) +
+            FfiConverterULong.allocationSize(value.`bytesOutUncertain`) +
+            FfiConverterULong.allocationSize(value.`bytesIn`) +
+            FfiConverterString.allocationSize(value.`json`)
+    )
+
+    override fun write(value: Receipt, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`id`, buf)
+            FfiConverterULong.write(value.`openedMs`, buf)
+            FfiConverterOptionalULong.write(value.`closedMs`, buf)
+            FfiConverterOptionalTypeOutcome.write(value.`outcome`, buf)
+            FfiConverterOptionalTypePlace.write(value.`place`, buf)
+            FfiConverterString.write(value.`task`, buf)
+            FfiConverterTypePrivacyClass.write(value.`privacyClass`, buf)
+            FfiConverterSequenceString.write(value.`rules`, buf)
+            FfiConverterSequenceTypeFindingCount.write(value.`findings`, buf)
+            FfiConverterSequenceTypeFindingCount.write(value.`redacted`, buf)
+            FfiConverterULong.write(value.`bytesOut`, buf)
+            FfiConverterULong.write(value.`bytesOutUncertain`, buf)
+            FfiConverterULong.write(value.`bytesIn`, buf)
+            FfiConverterString.write(value.`json`, buf)
+    }
+}
+
+
+
+/**
+ * Which receipts are listed; what is not given does not choose.
+ */
+data class ReceiptFilter (
+    /**
+     * Receipts with lower numbers than this one: the next page begins before the last one's number.
+     */
+    val `before`: kotlin.ULong? = null
+    ,
+    /**
+     * Receipts that were opened at this time or later, in milliseconds since 1970.
+     */
+    val `fromMs`: kotlin.ULong? = null
+    ,
+    /**
+     * Receipts that were opened before this time.
+     */
+    val `untilMs`: kotlin.ULong? = null
+    ,
+    /**
+     * Receipts that ended so. Deadlines and unavailability count as failed.
+     */
+    val `outcome`: Outcome? = null
+    ,
+    /**
+     * Receipts whose answer came from there, or which were tried there last.
+     */
+    val `place`: PlaceKind? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeReceiptFilter: FfiConverterRustBuffer<ReceiptFilter> {
+    override fun read(buf: ByteBuffer): ReceiptFilter {
+        return ReceiptFilter(
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalTypeOutcome.read(buf),
+            FfiConverterOptionalTypePlaceKind.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ReceiptFilter) = (
+            FfiConverterOptionalULong.allocationSize(value.`before`) +
+            FfiConverterOptionalULong.allocationSize(value.`fromMs`) +
+            FfiConverterOptionalULong.allocationSize(value.`untilMs`) +
+            FfiConverterOptionalTypeOutcome.allocationSize(value.`outcome`) +
+            FfiConverterOptionalTypePlaceKind.allocationSize(value.`place`)
+    )
+
+    override fun write(value: ReceiptFilter, buf: ByteBuffer) {
+            FfiConverterOptionalULong.write(value.`before`, buf)
+            FfiConverterOptionalULong.write(value.`fromMs`, buf)
+            FfiConverterOptionalULong.write(value.`untilMs`, buf)
+            FfiConverterOptionalTypeOutcome.write(value.`outcome`, buf)
+            FfiConverterOptionalTypePlaceKind.write(value.`place`, buf)
+    }
+}
+
+
+
+/**
+ * A text with its findings replaced.
+ */
+data class RedactedText (
+    /**
+     * The text with placeholders.
+     */
+    val `text`: kotlin.String
+    ,
+    /**
+     * What was found in the original, in its order.
+     */
+    val `findings`: List<Finding>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRedactedText: FfiConverterRustBuffer<RedactedText> {
+    override fun read(buf: ByteBuffer): RedactedText {
+        return RedactedText(
+            FfiConverterString.read(buf),
+            FfiConverterSequenceTypeFinding.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: RedactedText) = (
+            FfiConverterString.allocationSize(value.`text`) +
+            FfiConverterSequenceTypeFinding.allocationSize(value.`findings`)
+    )
+
+    override fun write(value: RedactedText, buf: ByteBuffer) {
+            FfiConverterString.write(value.`text`, buf)
+            FfiConverterSequenceTypeFinding.write(value.`findings`, buf)
+    }
+}
+
+
+
+/**
+ * Something that was listed and not tried.
+ */
+data class Refused (
+    /**
+     * Its name: `remote:` and the endpoint's id, for example.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * Why, in words.
+     */
+    val `reason`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRefused: FfiConverterRustBuffer<Refused> {
+    override fun read(buf: ByteBuffer): Refused {
+        return Refused(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Refused) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterString.allocationSize(value.`reason`)
+    )
+
+    override fun write(value: Refused, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterString.write(value.`reason`, buf)
+    }
+}
+
+
+
+/**
+ * How a request went. It says what a person would ask for, and holds no text of theirs.
+ */
+data class Report (
+    /**
+     * The receipt's number in the ledger.
+     */
+    val `receipt`: kotlin.ULong
+    ,
+    /**
+     * How it ended.
+     */
+    val `outcome`: Outcome
+    ,
+    /**
+     * Whether a part of an answer was shown and stays, though the outcome is not an answer.
+     */
+    val `partial`: kotlin.Boolean
+    ,
+    /**
+     * Where the answer came from, or what was tried last.
+     */
+    val `place`: Place?
+    ,
+    /**
+     * In which form the text left the device, if it did.
+     */
+    val `sent`: Sent?
+    ,
+    /**
+     * Why it ran there, in words.
+     */
+    val `reasons`: List<kotlin.String>
+    ,
+    /**
+     * The ids of the rules that had a say.
+     */
+    val `rules`: List<kotlin.String>
+    ,
+    /**
+     * The names of what was tried, in order.
+     */
+    val `tried`: List<kotlin.String>
+    ,
+    /**
+     * What was listed and not tried.
+     */
+    val `refused`: List<Refused>
+    ,
+    /**
+     * Bytes that left the device.
+     */
+    val `bytesOut`: kotlin.ULong
+    ,
+    /**
+     * Bytes that came back.
+     */
+    val `bytesIn`: kotlin.ULong
+    ,
+    /**
+     * Findings that were replaced in text that left.
+     */
+    val `redacted`: kotlin.UInt
+    ,
+    /**
+     * Tokens that were read for the answer.
+     */
+    val `tokensIn`: kotlin.ULong
+    ,
+    /**
+     * Tokens of the answer.
+     */
+    val `tokensOut`: kotlin.ULong
+    ,
+    /**
+     * From the request to the first text that stayed, in milliseconds.
+     */
+    val `firstTokenMs`: kotlin.ULong?
+    ,
+    /**
+     * From the request to its end, in milliseconds.
+     */
+    val `totalMs`: kotlin.ULong
+    ,
+    /**
+     * Thousandths of a joule that it took on this device, if there is an estimate.
+     */
+    val `millijoules`: kotlin.ULong?
+    ,
+    /**
+     * Whether the answer looks weak and may be asked for elsewhere: see `escalate`.
+     */
+    val `canEscalate`: kotlin.Boolean
+    ,
+    /**
+     * One line for a person: where it ran and why.
+     */
+    val `summary`: kotlin.String
+    ,
+    /**
+     * All of it, with each attempt and the device as it was seen, in JSON.
+     */
+    val `json`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
+    override fun read(buf: ByteBuffer): Report {
+        return Report(
+            FfiConverterULong.read(buf),
+            FfiConverterTypeOutcome.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterOptionalTypePlace.read(buf),
+            FfiConverterOptionalTypeSent.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterSequenceTypeRefused.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Report) = (
+            FfiConverterULong.allocationSize(value.`receipt`) +
+            FfiConverterTypeOutcome.allocationSize(value.`outcome`) +
+            FfiConverterBoolean.allocationSize(value.`partial`) +
+            FfiConverterOptionalTypePlace.allocationSize(value.`place`) +
+            FfiConverterOptionalTypeSent.allocationSize(value.`sent`) +
+            FfiConverterSequenceString.allocationSize(value.`reasons`) +
+            FfiConverterSequenceString.allocationSize(value.`rules`) +
+            FfiConverterSequenceString.allocationSize(value.`tried`) +
+            FfiConverterSequenceTypeRefused.allocationSize(value.`refused`) +
+            FfiConverterULong.allocationSize(value.`bytesOut`) +
+            FfiConverterULong.allocationSize(value.`bytesIn`) +
+            FfiConverterUInt.allocationSize(value.`redacted`) +
+            FfiConverterULong.allocationSize(value.`tokensIn`) +
+            FfiConverterULong.allocationSize(value.`tokensOut`) +
+            FfiConverterOptionalULong.allocationSize(value.`firstTokenMs`) +
+            FfiConverterULong.allocationSize(value.`totalMs`) +
+            FfiConverterOptionalULong.allocationSize(value.`millijoules`) +
+            FfiConverterBoolean.allocationSize(value.`canEscalate`) +
+            FfiConverterString.allocationSize(value.`summary`) +
+            FfiConverterString.allocationSize(value.`json`)
+    )
+
+    override fun write(value: Report, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`receipt`, buf)
+            FfiConverterTypeOutcome.write(value.`outcome`, buf)
+            FfiConverterBoolean.write(value.`partial`, buf)
+            FfiConverterOptionalTypePlace.write(value.`place`, buf)
+            FfiConverterOptionalTypeSent.write(value.`sent`, buf)
+            FfiConverterSequenceString.write(value.`reasons`, buf)
+            FfiConverterSequenceString.write(value.`rules`, buf)
+            FfiConverterSequenceString.write(value.`tried`, buf)
+            FfiConverterSequenceTypeRefused.write(value.`refused`, buf)
+            FfiConverterULong.write(value.`bytesOut`, buf)
+            FfiConverterULong.write(value.`bytesIn`, buf)
+            FfiConverterUInt.write(value.`redacted`, buf)
+            FfiConverterULong.write(value.`tokensIn`, buf)
+            FfiConverterULong.write(value.`tokensOut`, buf)
+            FfiConverterOptionalULong.write(value.`firstTokenMs`, buf)
+            FfiConverterULong.write(value.`totalMs`, buf)
+            FfiConverterOptionalULong.write(value.`millijoules`, buf)
+            FfiConverterBoolean.write(value.`canEscalate`, buf)
+            FfiConverterString.write(value.`summary`, buf)
+            FfiConverterString.write(value.`json`, buf)
+    }
+}
+
+
+
+/**
  * Counts and rates of one answer.
  */
 data class Statistics (
@@ -3715,6 +8334,260 @@ public object FfiConverterTypeStatistics: FfiConverterRustBuffer<Statistics> {
             FfiConverterDouble.write(value.`decodeTokensPerSecond`, buf)
     }
 }
+
+
+
+/**
+ * What a system model can do now.
+ */
+data class SystemCapabilities (
+    /**
+     * Its name, in receipts and rules: `gemini-nano`.
+     */
+    val `model`: kotlin.String
+    ,
+    /**
+     * Whether it can be asked now.
+     */
+    val `availability`: Availability
+    ,
+    /**
+     * What it can do beyond text.
+     */
+    val `supports`: List<Need> = listOf()
+    ,
+    /**
+     * Prompt and answer tokens that fit.
+     */
+    val `contextTokens`: kotlin.UInt? = null
+    ,
+    /**
+     * Expected time to the first token in milliseconds.
+     */
+    val `firstTokenMs`: kotlin.UInt? = null
+    ,
+    /**
+     * Expected tokens a second.
+     */
+    val `tokensPerS`: kotlin.Float? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSystemCapabilities: FfiConverterRustBuffer<SystemCapabilities> {
+    override fun read(buf: ByteBuffer): SystemCapabilities {
+        return SystemCapabilities(
+            FfiConverterString.read(buf),
+            FfiConverterTypeAvailability.read(buf),
+            FfiConverterSequenceTypeNeed.read(buf),
+            FfiConverterOptionalUInt.read(buf),
+            FfiConverterOptionalUInt.read(buf),
+            FfiConverterOptionalFloat.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: SystemCapabilities) = (
+            FfiConverterString.allocationSize(value.`model`) +
+            FfiConverterTypeAvailability.allocationSize(value.`availability`) +
+            FfiConverterSequenceTypeNeed.allocationSize(value.`supports`) +
+            FfiConverterOptionalUInt.allocationSize(value.`contextTokens`) +
+            FfiConverterOptionalUInt.allocationSize(value.`firstTokenMs`) +
+            FfiConverterOptionalFloat.allocationSize(value.`tokensPerS`)
+    )
+
+    override fun write(value: SystemCapabilities, buf: ByteBuffer) {
+            FfiConverterString.write(value.`model`, buf)
+            FfiConverterTypeAvailability.write(value.`availability`, buf)
+            FfiConverterSequenceTypeNeed.write(value.`supports`, buf)
+            FfiConverterOptionalUInt.write(value.`contextTokens`, buf)
+            FfiConverterOptionalUInt.write(value.`firstTokenMs`, buf)
+            FfiConverterOptionalFloat.write(value.`tokensPerS`, buf)
+    }
+}
+
+
+
+/**
+ * What a system model is asked.
+ */
+data class SystemRequest (
+    /**
+     * The number by which `cancel` names it.
+     */
+    val `id`: kotlin.ULong
+    ,
+    /**
+     * The messages, oldest first, the question last.
+     */
+    val `messages`: List<Message>
+    ,
+    /**
+     * Tokens of the answer at most.
+     */
+    val `maxTokens`: kotlin.UInt
+    ,
+    /**
+     * 0 always takes the likeliest token.
+     */
+    val `temperature`: kotlin.Float
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSystemRequest: FfiConverterRustBuffer<SystemRequest> {
+    override fun read(buf: ByteBuffer): SystemRequest {
+        return SystemRequest(
+            FfiConverterULong.read(buf),
+            FfiConverterSequenceTypeMessage.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterFloat.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: SystemRequest) = (
+            FfiConverterULong.allocationSize(value.`id`) +
+            FfiConverterSequenceTypeMessage.allocationSize(value.`messages`) +
+            FfiConverterUInt.allocationSize(value.`maxTokens`) +
+            FfiConverterFloat.allocationSize(value.`temperature`)
+    )
+
+    override fun write(value: SystemRequest, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`id`, buf)
+            FfiConverterSequenceTypeMessage.write(value.`messages`, buf)
+            FfiConverterUInt.write(value.`maxTokens`, buf)
+            FfiConverterFloat.write(value.`temperature`, buf)
+    }
+}
+
+
+
+/**
+ * Time limits of one request to an endpoint, in milliseconds.
+ */
+data class Timeouts (
+    /**
+     * Until a connection stands.
+     */
+    val `connectMs`: kotlin.UInt = 10000u
+    ,
+    /**
+     * From then until the first byte of the answer.
+     */
+    val `firstByteMs`: kotlin.UInt = 60000u
+    ,
+    /**
+     * Between two parts of the answer.
+     */
+    val `idleMs`: kotlin.UInt = 30000u
+    ,
+    /**
+     * All of it.
+     */
+    val `totalMs`: kotlin.UInt = 300000u
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimeouts: FfiConverterRustBuffer<Timeouts> {
+    override fun read(buf: ByteBuffer): Timeouts {
+        return Timeouts(
+            FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Timeouts) = (
+            FfiConverterUInt.allocationSize(value.`connectMs`) +
+            FfiConverterUInt.allocationSize(value.`firstByteMs`) +
+            FfiConverterUInt.allocationSize(value.`idleMs`) +
+            FfiConverterUInt.allocationSize(value.`totalMs`)
+    )
+
+    override fun write(value: Timeouts, buf: ByteBuffer) {
+            FfiConverterUInt.write(value.`connectMs`, buf)
+            FfiConverterUInt.write(value.`firstByteMs`, buf)
+            FfiConverterUInt.write(value.`idleMs`, buf)
+            FfiConverterUInt.write(value.`totalMs`, buf)
+    }
+}
+
+
+
+/**
+ * Hardware beside the processor that runs models.
+ */
+
+enum class Accelerator {
+
+    /**
+     * A graphics processor.
+     */
+    GPU,
+    /**
+     * A neural processor.
+     */
+    NPU,
+    /**
+     * A signal processor.
+     */
+    DSP;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeAccelerator: FfiConverterRustBuffer<Accelerator> {
+    override fun read(buf: ByteBuffer) = try {
+
+        Accelerator.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Accelerator) = 4UL
+
+    override fun write(value: Accelerator, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
 
 
 
@@ -3846,6 +8719,211 @@ public object FfiConverterTypeAnswerEvent : FfiConverterRustBuffer<AnswerEvent>{
                 Unit
             }
         }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * What an answer of an assistant brings, in this order, though beginnings, texts and restarts may come again.
+ */
+sealed class AssistantEvent {
+
+    /**
+     * Something was asked.
+     */
+    data class Trying(
+        /**
+         * Its place.
+         */
+        val `place`: org.whimbrel.ffi.Place,
+        /**
+         * In which form the text leaves the device; nothing when it stays.
+         */
+        val `sent`: org.whimbrel.ffi.Sent?) : AssistantEvent()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The next piece of text, never empty.
+     */
+    data class Text(
+        /**
+         * The piece.
+         */
+        val `text`: kotlin.String) : AssistantEvent()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The text so far is void: another place answers from the beginning.
+     */
+    object Restarted : AssistantEvent()
+
+
+    /**
+     * It is over; nothing follows.
+     */
+    data class Finished(
+        /**
+         * How it went.
+         */
+        val `report`: org.whimbrel.ffi.Report) : AssistantEvent()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeAssistantEvent : FfiConverterRustBuffer<AssistantEvent>{
+    override fun read(buf: ByteBuffer): AssistantEvent {
+        return when(buf.getInt()) {
+            1 -> AssistantEvent.Trying(
+                FfiConverterTypePlace.read(buf),
+                FfiConverterOptionalTypeSent.read(buf),
+                )
+            2 -> AssistantEvent.Text(
+                FfiConverterString.read(buf),
+                )
+            3 -> AssistantEvent.Restarted
+            4 -> AssistantEvent.Finished(
+                FfiConverterTypeReport.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: AssistantEvent): ULong = when(value) {
+        is AssistantEvent.Trying -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypePlace.allocationSize(value.`place`)
+                + FfiConverterOptionalTypeSent.allocationSize(value.`sent`)
+            )
+        }
+        is AssistantEvent.Text -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`text`)
+            )
+        }
+        is AssistantEvent.Restarted -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is AssistantEvent.Finished -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeReport.allocationSize(value.`report`)
+            )
+        }
+    }
+
+    override fun write(value: AssistantEvent, buf: ByteBuffer) {
+        when(value) {
+            is AssistantEvent.Trying -> {
+                buf.putInt(1)
+                FfiConverterTypePlace.write(value.`place`, buf)
+                FfiConverterOptionalTypeSent.write(value.`sent`, buf)
+                Unit
+            }
+            is AssistantEvent.Text -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`text`, buf)
+                Unit
+            }
+            is AssistantEvent.Restarted -> {
+                buf.putInt(3)
+                Unit
+            }
+            is AssistantEvent.Finished -> {
+                buf.putInt(4)
+                FfiConverterTypeReport.write(value.`report`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * Whether the system's model can be asked now.
+ */
+
+enum class Availability {
+
+    /**
+     * Yes.
+     */
+    AVAILABLE,
+    /**
+     * Another app uses it, or its quota is used up for now.
+     */
+    BUSY,
+    /**
+     * The system is still fetching it.
+     */
+    DOWNLOADING,
+    /**
+     * This device has none, or the user switched it off.
+     */
+    UNAVAILABLE;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeAvailability: FfiConverterRustBuffer<Availability> {
+    override fun read(buf: ByteBuffer) = try {
+
+        Availability.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Availability) = 4UL
+
+    override fun write(value: Availability, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
     }
 }
 
@@ -3996,7 +9074,7 @@ sealed class CoreException: kotlin.Exception() {
     class Closed(
 
         /**
-         * `client`, `model` or `conversation`.
+         * `client`, `model`, `conversation` or `assistant`.
          */
         val `what`: kotlin.String
         ) : CoreException() {
@@ -4011,6 +9089,83 @@ sealed class CoreException: kotlin.Exception() {
         ) : CoreException() {
         override val message
             get() = ""
+    }
+
+    /**
+     * There is no answer to ask for again.
+     */
+    class NothingToRepeat(
+        ) : CoreException() {
+        override val message
+            get() = ""
+    }
+
+    /**
+     * A document with rules was refused whole; the rules before it are still in force.
+     */
+    class Policy(
+
+        /**
+         * The line, from 1; 0 when the reason is not about one place.
+         */
+        val `line`: kotlin.UInt,
+
+        /**
+         * The character in the line, from 1; 0 when the reason is not about one place.
+         */
+        val `column`: kotlin.UInt,
+
+        /**
+         * The field; empty for the document as a whole.
+         */
+        val `path`: kotlin.String,
+
+        /**
+         * What is wrong.
+         */
+        val `reason`: kotlin.String
+        ) : CoreException() {
+        override val message
+            get() = "line=${ `line` }, column=${ `column` }, path=${ `path` }, reason=${ `reason` }"
+    }
+
+    /**
+     * The ledger cannot be opened, read or written. Nothing leaves the device without a receipt.
+     */
+    class Ledger(
+
+        /**
+         * Which case: `in_use`, `absent`, `foreign`, `damaged`, `schema`, `tampered`, `full`, `database`, `file`, `read_only`,
+         * `unknown_receipt`, `already_closed` or `unreadable`.
+         */
+        val `problem`: kotlin.String,
+
+        /**
+         * More about it.
+         */
+        val `reason`: kotlin.String
+        ) : CoreException() {
+        override val message
+            get() = "problem=${ `problem` }, reason=${ `reason` }"
+    }
+
+    /**
+     * The key vault failed.
+     */
+    class Vault(
+
+        /**
+         * How.
+         */
+        val `reason`: kotlin.String,
+
+        /**
+         * Whether it is locked only for now.
+         */
+        val `locked`: kotlin.Boolean
+        ) : CoreException() {
+        override val message
+            get() = "reason=${ `reason` }, locked=${ `locked` }"
     }
 
     /**
@@ -4063,7 +9218,8 @@ sealed class CoreException: kotlin.Exception() {
 
         /**
          * 1 the model failed while running, 2 the chat template failed, 3 no thread, 4 the background thread stopped,
-         * 5 a file could not be written, 6 a cancellation came out as an error.
+         * 5 a file could not be written, 6 a cancellation came out as an error, 7 the system gives no random bytes, 8 what was learned
+         * cannot be read back, 9 a text did not settle when it was redacted.
          */
         val `code`: kotlin.UInt,
 
@@ -4117,16 +9273,31 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 FfiConverterString.read(buf),
                 )
             7 -> CoreException.Busy()
-            8 -> CoreException.LimitExceeded(
+            8 -> CoreException.NothingToRepeat()
+            9 -> CoreException.Policy(
+                FfiConverterUInt.read(buf),
+                FfiConverterUInt.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                )
+            10 -> CoreException.Ledger(
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                )
+            11 -> CoreException.Vault(
+                FfiConverterString.read(buf),
+                FfiConverterBoolean.read(buf),
+                )
+            12 -> CoreException.LimitExceeded(
                 FfiConverterString.read(buf),
                 FfiConverterULong.read(buf),
                 FfiConverterULong.read(buf),
                 )
-            9 -> CoreException.OutOfMemory(
+            13 -> CoreException.OutOfMemory(
                 FfiConverterUInt.read(buf),
                 FfiConverterULong.read(buf),
                 )
-            10 -> CoreException.Internal(
+            14 -> CoreException.Internal(
                 FfiConverterUInt.read(buf),
                 FfiConverterString.read(buf),
                 )
@@ -4172,6 +9343,30 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
             is CoreException.Busy -> (
                 // Add the size for the Int that specifies the variant plus the size needed for all fields
                 4UL
+            )
+            is CoreException.NothingToRepeat -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+            )
+            is CoreException.Policy -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterUInt.allocationSize(value.`line`)
+                + FfiConverterUInt.allocationSize(value.`column`)
+                + FfiConverterString.allocationSize(value.`path`)
+                + FfiConverterString.allocationSize(value.`reason`)
+            )
+            is CoreException.Ledger -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterString.allocationSize(value.`problem`)
+                + FfiConverterString.allocationSize(value.`reason`)
+            )
+            is CoreException.Vault -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterString.allocationSize(value.`reason`)
+                + FfiConverterBoolean.allocationSize(value.`locked`)
             )
             is CoreException.LimitExceeded -> (
                 // Add the size for the Int that specifies the variant plus the size needed for all fields
@@ -4234,21 +9429,45 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 buf.putInt(7)
                 Unit
             }
-            is CoreException.LimitExceeded -> {
+            is CoreException.NothingToRepeat -> {
                 buf.putInt(8)
+                Unit
+            }
+            is CoreException.Policy -> {
+                buf.putInt(9)
+                FfiConverterUInt.write(value.`line`, buf)
+                FfiConverterUInt.write(value.`column`, buf)
+                FfiConverterString.write(value.`path`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is CoreException.Ledger -> {
+                buf.putInt(10)
+                FfiConverterString.write(value.`problem`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is CoreException.Vault -> {
+                buf.putInt(11)
+                FfiConverterString.write(value.`reason`, buf)
+                FfiConverterBoolean.write(value.`locked`, buf)
+                Unit
+            }
+            is CoreException.LimitExceeded -> {
+                buf.putInt(12)
                 FfiConverterString.write(value.`what`, buf)
                 FfiConverterULong.write(value.`limit`, buf)
                 FfiConverterULong.write(value.`found`, buf)
                 Unit
             }
             is CoreException.OutOfMemory -> {
-                buf.putInt(9)
+                buf.putInt(13)
                 FfiConverterUInt.write(value.`contextLength`, buf)
                 FfiConverterULong.write(value.`bytes`, buf)
                 Unit
             }
             is CoreException.Internal -> {
-                buf.putInt(10)
+                buf.putInt(14)
                 FfiConverterUInt.write(value.`code`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
@@ -4257,6 +9476,152 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
     }
 
 }
+
+
+
+/**
+ * What would be decided about a question.
+ */
+
+enum class Decision {
+
+    /**
+     * Something may be tried.
+     */
+    RUN,
+    /**
+     * Nothing can be tried now, and the request may wait.
+     */
+    DEFER,
+    /**
+     * The rules deny everything that was listed.
+     */
+    DENIED,
+    /**
+     * Something is allowed, but nothing can answer now.
+     */
+    UNAVAILABLE;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeDecision: FfiConverterRustBuffer<Decision> {
+    override fun read(buf: ByteBuffer) = try {
+
+        Decision.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Decision) = 4UL
+
+    override fun write(value: Decision, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * The values of a `DeviceUpdate`, to name those that are no longer known.
+ */
+
+enum class DeviceFact {
+
+    /**
+     * `battery_percent`
+     */
+    BATTERY_PERCENT,
+    /**
+     * `charging`
+     */
+    CHARGING,
+    /**
+     * `power_save`
+     */
+    POWER_SAVE,
+    /**
+     * `thermal`
+     */
+    THERMAL,
+    /**
+     * `memory_total_bytes`
+     */
+    MEMORY_TOTAL_BYTES,
+    /**
+     * `memory_available_bytes`
+     */
+    MEMORY_AVAILABLE_BYTES,
+    /**
+     * `memory_process_bytes`
+     */
+    MEMORY_PROCESS_BYTES,
+    /**
+     * `storage_free_bytes`
+     */
+    STORAGE_FREE_BYTES,
+    /**
+     * `network`
+     */
+    NETWORK,
+    /**
+     * `round_trip_ms`
+     */
+    ROUND_TRIP_MS,
+    /**
+     * `loss_percent`
+     */
+    LOSS_PERCENT,
+    /**
+     * `performance_cores`
+     */
+    PERFORMANCE_CORES,
+    /**
+     * `accelerators`
+     */
+    ACCELERATORS,
+    /**
+     * `foreground`
+     */
+    FOREGROUND;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeDeviceFact: FfiConverterRustBuffer<DeviceFact> {
+    override fun read(buf: ByteBuffer) = try {
+
+        DeviceFact.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: DeviceFact) = 4UL
+
+    override fun write(value: DeviceFact, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
 
 
 
@@ -4310,6 +9675,144 @@ public object FfiConverterTypeFinishReason: FfiConverterRustBuffer<FinishReason>
 
 
 /**
+ * What the device is called in a sentence.
+ */
+
+enum class Host {
+
+    /**
+     * "this phone"
+     */
+    PHONE,
+    /**
+     * "this tablet"
+     */
+    TABLET,
+    /**
+     * "this computer"
+     */
+    COMPUTER;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeHost: FfiConverterRustBuffer<Host> {
+    override fun read(buf: ByteBuffer) = try {
+
+        Host.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Host) = 4UL
+
+    override fun write(value: Host, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+
+
+/**
+ * Why a key vault did not do what it was asked.
+ */
+sealed class KeyVaultException: kotlin.Exception() {
+
+    /**
+     * The system's key store is locked, for example before the first unlock after a restart. Trying again later may help.
+     */
+    class Locked(
+        ) : KeyVaultException() {
+        override val message
+            get() = ""
+    }
+
+    /**
+     * It failed.
+     */
+    class Failed(
+
+        /**
+         * A short code of the system's, without any secret in it.
+         */
+        val `code`: kotlin.String
+        ) : KeyVaultException() {
+        override val message
+            get() = "code=${ `code` }"
+    }
+
+
+
+
+
+    companion object ErrorHandler : UniffiRustCallStatusErrorHandler<KeyVaultException> {
+        override fun lift(error_buf: RustBuffer.ByValue): KeyVaultException = FfiConverterTypeKeyVaultError.lift(error_buf)
+    }
+
+
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeKeyVaultError : FfiConverterRustBuffer<KeyVaultException> {
+    override fun read(buf: ByteBuffer): KeyVaultException {
+
+
+        return when(buf.getInt()) {
+            1 -> KeyVaultException.Locked()
+            2 -> KeyVaultException.Failed(
+                FfiConverterString.read(buf),
+                )
+            else -> throw RuntimeException("invalid error enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: KeyVaultException): ULong {
+        return when(value) {
+            is KeyVaultException.Locked -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+            )
+            is KeyVaultException.Failed -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterString.allocationSize(value.`code`)
+            )
+        }
+    }
+
+    override fun write(value: KeyVaultException, buf: ByteBuffer) {
+        when(value) {
+            is KeyVaultException.Locked -> {
+                buf.putInt(1)
+                Unit
+            }
+            is KeyVaultException.Failed -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`code`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+
+}
+
+
+
+/**
  * What keys and values are kept in.
  */
 
@@ -4346,6 +9849,55 @@ public object FfiConverterTypeKvPrecision: FfiConverterRustBuffer<KvPrecision> {
     override fun allocationSize(value: KvPrecision) = 4UL
 
     override fun write(value: KvPrecision, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * Whether feedback is learned from and used.
+ */
+
+enum class LearningMode {
+
+    /**
+     * It is learned from, and what is uncertain is tried now and then.
+     */
+    ON,
+    /**
+     * Nothing more is learned; what was learned is used.
+     */
+    FROZEN,
+    /**
+     * Nothing is learned or used. What was learned is kept.
+     */
+    OFF;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLearningMode: FfiConverterRustBuffer<LearningMode> {
+    override fun read(buf: ByteBuffer) = try {
+
+        LearningMode.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: LearningMode) = 4UL
+
+    override fun write(value: LearningMode, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -4487,6 +10039,627 @@ public object FfiConverterTypeLogSinkError : FfiConverterRustBuffer<LogSinkExcep
 
 
 /**
+ * What an answer needs beyond text.
+ */
+
+enum class Need {
+
+    /**
+     * Calls of tools.
+     */
+    TOOLS,
+    /**
+     * An answer that follows a JSON schema.
+     */
+    JSON;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeNeed: FfiConverterRustBuffer<Need> {
+    override fun read(buf: ByteBuffer) = try {
+
+        Need.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Need) = 4UL
+
+    override fun write(value: Need, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * The network that a request would use.
+ */
+
+enum class Network {
+
+    /**
+     * There is none.
+     */
+    OFFLINE,
+    /**
+     * Bytes cost money or are few.
+     */
+    METERED,
+    /**
+     * Bytes are free.
+     */
+    UNMETERED,
+    /**
+     * Metered, in a foreign network.
+     */
+    ROAMING;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeNetwork: FfiConverterRustBuffer<Network> {
+    override fun read(buf: ByteBuffer) = try {
+
+        Network.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Network) = 4UL
+
+    override fun write(value: Network, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * How a request ended. None of these is an error.
+ */
+
+enum class Outcome {
+
+    /**
+     * With an answer.
+     */
+    ANSWERED,
+    /**
+     * The user or the app stopped it.
+     */
+    CANCELLED,
+    /**
+     * Nothing that was tried gave an answer.
+     */
+    FAILED,
+    /**
+     * The deadline passed. Receipts call this failed.
+     */
+    DEADLINE_PASSED,
+    /**
+     * Nothing that the rules allow could answer; nothing was tried. Receipts call this failed.
+     */
+    UNAVAILABLE,
+    /**
+     * The rules deny it.
+     */
+    DENIED,
+    /**
+     * It was put off to a better time.
+     */
+    DEFERRED,
+    /**
+     * The process ended before the request did. Only in receipts.
+     */
+    INTERRUPTED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOutcome: FfiConverterRustBuffer<Outcome> {
+    override fun read(buf: ByteBuffer) = try {
+
+        Outcome.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Outcome) = 4UL
+
+    override fun write(value: Outcome, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * Where a request ran, or was to run.
+ */
+sealed class Place {
+
+    /**
+     * A model of Whimbrel's own engine.
+     */
+    data class OnDevice(
+        /**
+         * The model's name.
+         */
+        val `model`: kotlin.String,
+        /**
+         * Which quantisation of it.
+         */
+        val `variant`: kotlin.String,
+        /**
+         * The hash that the bundle's manifest states.
+         */
+        val `hash`: kotlin.String) : Place()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The system's model, which the app reaches.
+     */
+    data class SystemModel(
+        /**
+         * Its name.
+         */
+        val `adapter`: kotlin.String) : Place()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * An endpoint of the policy.
+     */
+    data class Remote(
+        /**
+         * The endpoint's id.
+         */
+        val `endpoint`: kotlin.String,
+        /**
+         * Whose machine it is.
+         */
+        val `trust`: org.whimbrel.ffi.TrustClass,
+        /**
+         * The model that was asked for.
+         */
+        val `model`: kotlin.String) : Place()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePlace : FfiConverterRustBuffer<Place>{
+    override fun read(buf: ByteBuffer): Place {
+        return when(buf.getInt()) {
+            1 -> Place.OnDevice(
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                )
+            2 -> Place.SystemModel(
+                FfiConverterString.read(buf),
+                )
+            3 -> Place.Remote(
+                FfiConverterString.read(buf),
+                FfiConverterTypeTrustClass.read(buf),
+                FfiConverterString.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: Place): ULong = when(value) {
+        is Place.OnDevice -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`model`)
+                + FfiConverterString.allocationSize(value.`variant`)
+                + FfiConverterString.allocationSize(value.`hash`)
+            )
+        }
+        is Place.SystemModel -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`adapter`)
+            )
+        }
+        is Place.Remote -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`endpoint`)
+                + FfiConverterTypeTrustClass.allocationSize(value.`trust`)
+                + FfiConverterString.allocationSize(value.`model`)
+            )
+        }
+    }
+
+    override fun write(value: Place, buf: ByteBuffer) {
+        when(value) {
+            is Place.OnDevice -> {
+                buf.putInt(1)
+                FfiConverterString.write(value.`model`, buf)
+                FfiConverterString.write(value.`variant`, buf)
+                FfiConverterString.write(value.`hash`, buf)
+                Unit
+            }
+            is Place.SystemModel -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`adapter`, buf)
+                Unit
+            }
+            is Place.Remote -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`endpoint`, buf)
+                FfiConverterTypeTrustClass.write(value.`trust`, buf)
+                FfiConverterString.write(value.`model`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * Kinds of places, to choose receipts by.
+ */
+
+enum class PlaceKind {
+
+    /**
+     * Whimbrel's own engine.
+     */
+    ON_DEVICE,
+    /**
+     * The system's model.
+     */
+    SYSTEM_MODEL,
+    /**
+     * Another device of the same person.
+     */
+    OWN_DEVICE,
+    /**
+     * A machine of the organisation.
+     */
+    ORGANISATION,
+    /**
+     * A public cloud.
+     */
+    PUBLIC_CLOUD;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePlaceKind: FfiConverterRustBuffer<PlaceKind> {
+    override fun read(buf: ByteBuffer) = try {
+
+        PlaceKind.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: PlaceKind) = 4UL
+
+    override fun write(value: PlaceKind, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * A document with rules.
+ */
+sealed class PolicyDocument {
+
+    /**
+     * As TOML.
+     */
+    data class Toml(
+        /**
+         * The document.
+         */
+        val `text`: kotlin.String) : PolicyDocument()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * As JSON.
+     */
+    data class Json(
+        /**
+         * The document.
+         */
+        val `text`: kotlin.String) : PolicyDocument()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * One that comes with the core, with the app's endpoints.
+     */
+    data class Preset(
+        /**
+         * Which.
+         */
+        val `preset`: org.whimbrel.ffi.Preset,
+        /**
+         * `[[endpoints]]` tables in TOML, perhaps none. Errors count lines from the beginning of the preset's own text.
+         */
+        val `endpoints`: kotlin.String = "" ) : PolicyDocument()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePolicyDocument : FfiConverterRustBuffer<PolicyDocument>{
+    override fun read(buf: ByteBuffer): PolicyDocument {
+        return when(buf.getInt()) {
+            1 -> PolicyDocument.Toml(
+                FfiConverterString.read(buf),
+                )
+            2 -> PolicyDocument.Json(
+                FfiConverterString.read(buf),
+                )
+            3 -> PolicyDocument.Preset(
+                FfiConverterTypePreset.read(buf),
+                FfiConverterString.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: PolicyDocument): ULong = when(value) {
+        is PolicyDocument.Toml -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`text`)
+            )
+        }
+        is PolicyDocument.Json -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`text`)
+            )
+        }
+        is PolicyDocument.Preset -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypePreset.allocationSize(value.`preset`)
+                + FfiConverterString.allocationSize(value.`endpoints`)
+            )
+        }
+    }
+
+    override fun write(value: PolicyDocument, buf: ByteBuffer) {
+        when(value) {
+            is PolicyDocument.Toml -> {
+                buf.putInt(1)
+                FfiConverterString.write(value.`text`, buf)
+                Unit
+            }
+            is PolicyDocument.Json -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`text`, buf)
+                Unit
+            }
+            is PolicyDocument.Preset -> {
+                buf.putInt(3)
+                FfiConverterTypePreset.write(value.`preset`, buf)
+                FfiConverterString.write(value.`endpoints`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * A policy that comes with the core.
+ */
+
+enum class Preset {
+
+    /**
+     * Nothing ever leaves the device.
+     */
+    PRIVATE,
+    /**
+     * On the device whenever it can be done there, and elsewhere only when it cannot.
+     */
+    ON_DEVICE_FIRST,
+    /**
+     * Wherever the answers were best so far, as long as nothing private is in the text.
+     */
+    BALANCED,
+    /**
+     * The endpoints first, with what is private replaced.
+     */
+    QUALITY_FIRST;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePreset: FfiConverterRustBuffer<Preset> {
+    override fun read(buf: ByteBuffer) = try {
+
+        Preset.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Preset) = 4UL
+
+    override fun write(value: Preset, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * How private a text is, from the least to the most.
+ */
+
+enum class PrivacyClass {
+
+    /**
+     * Nothing about a person.
+     */
+    PUBLIC,
+    /**
+     * About a person, ordinary: a name, an address, a telephone number.
+     */
+    PERSONAL,
+    /**
+     * Harmful in wrong hands: national ids, cards and accounts, dates of birth, or whatever the app calls so.
+     */
+    SENSITIVE,
+    /**
+     * Opens something: passwords, keys, or whatever the app calls so.
+     */
+    SECRET;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePrivacyClass: FfiConverterRustBuffer<PrivacyClass> {
+    override fun read(buf: ByteBuffer) = try {
+
+        PrivacyClass.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: PrivacyClass) = 4UL
+
+    override fun write(value: PrivacyClass, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * Who says a message.
  */
 
@@ -4535,6 +10708,697 @@ public object FfiConverterTypeRole: FfiConverterRustBuffer<Role> {
 
 
 
+/**
+ * In which form a text leaves the device.
+ */
+
+enum class Sent {
+
+    /**
+     * As it is.
+     */
+    AS_IS,
+    /**
+     * With every finding replaced by a placeholder.
+     */
+    REDACTED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSent: FfiConverterRustBuffer<Sent> {
+    override fun read(buf: ByteBuffer) = try {
+
+        Sent.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Sent) = 4UL
+
+    override fun write(value: Sent, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * A sign of how good an answer was.
+ */
+sealed class Signal {
+
+    /**
+     * The user liked it.
+     */
+    object ThumbsUp : Signal()
+
+
+    /**
+     * The user did not like it.
+     */
+    object ThumbsDown : Signal()
+
+
+    /**
+     * The user asked for another one.
+     */
+    object Regenerated : Signal()
+
+
+    /**
+     * The user stopped it.
+     */
+    object Aborted : Signal()
+
+
+    /**
+     * The user kept it, perhaps with changes.
+     */
+    data class Kept(
+        /**
+         * How much was changed, in thousandths of the answer's length: 0 when it was kept as it was.
+         */
+        val `editedPermille`: kotlin.UInt) : Signal()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * It did not have the form that was asked for.
+     */
+    object SchemaFailed : Signal()
+
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSignal : FfiConverterRustBuffer<Signal>{
+    override fun read(buf: ByteBuffer): Signal {
+        return when(buf.getInt()) {
+            1 -> Signal.ThumbsUp
+            2 -> Signal.ThumbsDown
+            3 -> Signal.Regenerated
+            4 -> Signal.Aborted
+            5 -> Signal.Kept(
+                FfiConverterUInt.read(buf),
+                )
+            6 -> Signal.SchemaFailed
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: Signal): ULong = when(value) {
+        is Signal.ThumbsUp -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is Signal.ThumbsDown -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is Signal.Regenerated -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is Signal.Aborted -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is Signal.Kept -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterUInt.allocationSize(value.`editedPermille`)
+            )
+        }
+        is Signal.SchemaFailed -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+    }
+
+    override fun write(value: Signal, buf: ByteBuffer) {
+        when(value) {
+            is Signal.ThumbsUp -> {
+                buf.putInt(1)
+                Unit
+            }
+            is Signal.ThumbsDown -> {
+                buf.putInt(2)
+                Unit
+            }
+            is Signal.Regenerated -> {
+                buf.putInt(3)
+                Unit
+            }
+            is Signal.Aborted -> {
+                buf.putInt(4)
+                Unit
+            }
+            is Signal.Kept -> {
+                buf.putInt(5)
+                FfiConverterUInt.write(value.`editedPermille`, buf)
+                Unit
+            }
+            is Signal.SchemaFailed -> {
+                buf.putInt(6)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * Why a system model gives no answer.
+ */
+
+enum class SystemFailure {
+
+    /**
+     * It is in use by another app.
+     */
+    BUSY,
+    /**
+     * Its quota is used up for now.
+     */
+    QUOTA_EXCEEDED,
+    /**
+     * It declined to answer this.
+     */
+    DECLINED,
+    /**
+     * It got no memory.
+     */
+    OUT_OF_MEMORY,
+    /**
+     * It is not there, or not yet.
+     */
+    UNAVAILABLE,
+    /**
+     * Anything else.
+     */
+    FAILED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSystemFailure: FfiConverterRustBuffer<SystemFailure> {
+    override fun read(buf: ByteBuffer) = try {
+
+        SystemFailure.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: SystemFailure) = 4UL
+
+    override fun write(value: SystemFailure, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+
+
+/**
+ * A system model did not do what it was asked.
+ */
+sealed class SystemModelException: kotlin.Exception() {
+
+    /**
+     * It gives no answer.
+     */
+    class NoAnswer(
+
+        /**
+         * Why.
+         */
+        val `failure`: SystemFailure
+        ) : SystemModelException() {
+        override val message
+            get() = "failure=${ `failure` }"
+    }
+
+
+
+
+
+    companion object ErrorHandler : UniffiRustCallStatusErrorHandler<SystemModelException> {
+        override fun lift(error_buf: RustBuffer.ByValue): SystemModelException = FfiConverterTypeSystemModelError.lift(error_buf)
+    }
+
+
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSystemModelError : FfiConverterRustBuffer<SystemModelException> {
+    override fun read(buf: ByteBuffer): SystemModelException {
+
+
+        return when(buf.getInt()) {
+            1 -> SystemModelException.NoAnswer(
+                FfiConverterTypeSystemFailure.read(buf),
+                )
+            else -> throw RuntimeException("invalid error enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: SystemModelException): ULong {
+        return when(value) {
+            is SystemModelException.NoAnswer -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterTypeSystemFailure.allocationSize(value.`failure`)
+            )
+        }
+    }
+
+    override fun write(value: SystemModelException, buf: ByteBuffer) {
+        when(value) {
+            is SystemModelException.NoAnswer -> {
+                buf.putInt(1)
+                FfiConverterTypeSystemFailure.write(value.`failure`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+
+}
+
+
+
+/**
+ * How hot the device is, in the four steps of iOS. Android's seven map onto them: none and light are `Nominal`, moderate is `Fair`,
+ * severe is `Serious`, the rest is `Critical`.
+ */
+
+enum class Thermal {
+
+    /**
+     * No limits.
+     */
+    NOMINAL,
+    /**
+     * Warm; work that can wait should.
+     */
+    FAIR,
+    /**
+     * Hot; the system slows the processor down.
+     */
+    SERIOUS,
+    /**
+     * Too hot; the system stops what it can.
+     */
+    CRITICAL;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeThermal: FfiConverterRustBuffer<Thermal> {
+    override fun read(buf: ByteBuffer) = try {
+
+        Thermal.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Thermal) = 4UL
+
+    override fun write(value: Thermal, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * Where an endpoint wants the limit of tokens.
+ */
+
+enum class TokenLimitField {
+
+    /**
+     * `max_tokens`, which nearly every server knows.
+     */
+    MAX_TOKENS,
+    /**
+     * `max_completion_tokens`, which newer models of OpenAI ask for.
+     */
+    MAX_COMPLETION_TOKENS;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTokenLimitField: FfiConverterRustBuffer<TokenLimitField> {
+    override fun read(buf: ByteBuffer) = try {
+
+        TokenLimitField.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: TokenLimitField) = 4UL
+
+    override fun write(value: TokenLimitField, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * Whose machine an endpoint is.
+ */
+
+enum class TrustClass {
+
+    /**
+     * Another device of the same person, nearby.
+     */
+    OWN_DEVICE,
+    /**
+     * A machine of the person's organisation.
+     */
+    ORGANISATION,
+    /**
+     * Anybody else's.
+     */
+    PUBLIC_CLOUD;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTrustClass: FfiConverterRustBuffer<TrustClass> {
+    override fun read(buf: ByteBuffer) = try {
+
+        TrustClass.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: TrustClass) = 4UL
+
+    override fun write(value: TrustClass, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What protects the secrets of a vault, from the weakest to the strongest.
+ */
+
+enum class VaultLevel {
+
+    /**
+     * Nothing but this process's memory.
+     */
+    MEMORY,
+    /**
+     * The permissions of a file.
+     */
+    FILE,
+    /**
+     * The operating system's key store, in software.
+     */
+    SOFTWARE,
+    /**
+     * Hardware that does not give its key away.
+     */
+    HARDWARE;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeVaultLevel: FfiConverterRustBuffer<VaultLevel> {
+    override fun read(buf: ByteBuffer) = try {
+
+        VaultLevel.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: VaultLevel) = 4UL
+
+    override fun write(value: VaultLevel, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalUByte: FfiConverterRustBuffer<kotlin.UByte?> {
+    override fun read(buf: ByteBuffer): kotlin.UByte? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterUByte.read(buf)
+    }
+
+    override fun allocationSize(value: kotlin.UByte?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterUByte.allocationSize(value)
+        }
+    }
+
+    override fun write(value: kotlin.UByte?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterUByte.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalUInt: FfiConverterRustBuffer<kotlin.UInt?> {
+    override fun read(buf: ByteBuffer): kotlin.UInt? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterUInt.read(buf)
+    }
+
+    override fun allocationSize(value: kotlin.UInt?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterUInt.allocationSize(value)
+        }
+    }
+
+    override fun write(value: kotlin.UInt?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterUInt.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalULong: FfiConverterRustBuffer<kotlin.ULong?> {
+    override fun read(buf: ByteBuffer): kotlin.ULong? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterULong.read(buf)
+    }
+
+    override fun allocationSize(value: kotlin.ULong?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterULong.allocationSize(value)
+        }
+    }
+
+    override fun write(value: kotlin.ULong?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterULong.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalFloat: FfiConverterRustBuffer<kotlin.Float?> {
+    override fun read(buf: ByteBuffer): kotlin.Float? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterFloat.read(buf)
+    }
+
+    override fun allocationSize(value: kotlin.Float?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterFloat.allocationSize(value)
+        }
+    }
+
+    override fun write(value: kotlin.Float?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterFloat.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalBoolean: FfiConverterRustBuffer<kotlin.Boolean?> {
+    override fun read(buf: ByteBuffer): kotlin.Boolean? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterBoolean.read(buf)
+    }
+
+    override fun allocationSize(value: kotlin.Boolean?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterBoolean.allocationSize(value)
+        }
+    }
+
+    override fun write(value: kotlin.Boolean?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterBoolean.write(value, buf)
+        }
+    }
+}
+
+
+
 
 /**
  * @suppress
@@ -4561,6 +11425,38 @@ public object FfiConverterOptionalString: FfiConverterRustBuffer<kotlin.String?>
         } else {
             buf.put(1)
             FfiConverterString.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalByteArray: FfiConverterRustBuffer<kotlin.ByteArray?> {
+    override fun read(buf: ByteBuffer): kotlin.ByteArray? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterByteArray.read(buf)
+    }
+
+    override fun allocationSize(value: kotlin.ByteArray?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterByteArray.allocationSize(value)
+        }
+    }
+
+    override fun write(value: kotlin.ByteArray?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterByteArray.write(value, buf)
         }
     }
 }
@@ -4603,6 +11499,390 @@ public object FfiConverterOptionalTypeLogSink: FfiConverterRustBuffer<LogSink?> 
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeModel: FfiConverterRustBuffer<Model?> {
+    override fun read(buf: ByteBuffer): Model? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeModel.read(buf)
+    }
+
+    override fun allocationSize(value: Model?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeModel.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Model?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeModel.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeSystemModel: FfiConverterRustBuffer<SystemModel?> {
+    override fun read(buf: ByteBuffer): SystemModel? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeSystemModel.read(buf)
+    }
+
+    override fun allocationSize(value: SystemModel?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeSystemModel.allocationSize(value)
+        }
+    }
+
+    override fun write(value: SystemModel?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeSystemModel.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypePins: FfiConverterRustBuffer<Pins?> {
+    override fun read(buf: ByteBuffer): Pins? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypePins.read(buf)
+    }
+
+    override fun allocationSize(value: Pins?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypePins.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Pins?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypePins.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeTimeouts: FfiConverterRustBuffer<Timeouts?> {
+    override fun read(buf: ByteBuffer): Timeouts? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeTimeouts.read(buf)
+    }
+
+    override fun allocationSize(value: Timeouts?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeTimeouts.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Timeouts?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeTimeouts.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeNetwork: FfiConverterRustBuffer<Network?> {
+    override fun read(buf: ByteBuffer): Network? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeNetwork.read(buf)
+    }
+
+    override fun allocationSize(value: Network?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeNetwork.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Network?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeNetwork.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeOutcome: FfiConverterRustBuffer<Outcome?> {
+    override fun read(buf: ByteBuffer): Outcome? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeOutcome.read(buf)
+    }
+
+    override fun allocationSize(value: Outcome?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeOutcome.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Outcome?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeOutcome.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypePlace: FfiConverterRustBuffer<Place?> {
+    override fun read(buf: ByteBuffer): Place? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypePlace.read(buf)
+    }
+
+    override fun allocationSize(value: Place?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypePlace.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Place?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypePlace.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypePlaceKind: FfiConverterRustBuffer<PlaceKind?> {
+    override fun read(buf: ByteBuffer): PlaceKind? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypePlaceKind.read(buf)
+    }
+
+    override fun allocationSize(value: PlaceKind?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypePlaceKind.allocationSize(value)
+        }
+    }
+
+    override fun write(value: PlaceKind?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypePlaceKind.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypePolicyDocument: FfiConverterRustBuffer<PolicyDocument?> {
+    override fun read(buf: ByteBuffer): PolicyDocument? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypePolicyDocument.read(buf)
+    }
+
+    override fun allocationSize(value: PolicyDocument?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypePolicyDocument.allocationSize(value)
+        }
+    }
+
+    override fun write(value: PolicyDocument?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypePolicyDocument.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeSent: FfiConverterRustBuffer<Sent?> {
+    override fun read(buf: ByteBuffer): Sent? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeSent.read(buf)
+    }
+
+    override fun allocationSize(value: Sent?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeSent.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Sent?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeSent.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeThermal: FfiConverterRustBuffer<Thermal?> {
+    override fun read(buf: ByteBuffer): Thermal? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeThermal.read(buf)
+    }
+
+    override fun allocationSize(value: Thermal?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeThermal.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Thermal?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeThermal.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalSequenceTypeAccelerator: FfiConverterRustBuffer<List<Accelerator>?> {
+    override fun read(buf: ByteBuffer): List<Accelerator>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterSequenceTypeAccelerator.read(buf)
+    }
+
+    override fun allocationSize(value: List<Accelerator>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterSequenceTypeAccelerator.allocationSize(value)
+        }
+    }
+
+    override fun write(value: List<Accelerator>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterSequenceTypeAccelerator.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceString: FfiConverterRustBuffer<List<kotlin.String>> {
     override fun read(buf: ByteBuffer): List<kotlin.String> {
         val len = buf.getInt()
@@ -4621,6 +11901,62 @@ public object FfiConverterSequenceString: FfiConverterRustBuffer<List<kotlin.Str
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterString.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeFinding: FfiConverterRustBuffer<List<Finding>> {
+    override fun read(buf: ByteBuffer): List<Finding> {
+        val len = buf.getInt()
+        return List<Finding>(len) {
+            FfiConverterTypeFinding.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Finding>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeFinding.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Finding>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeFinding.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeFindingCount: FfiConverterRustBuffer<List<FindingCount>> {
+    override fun read(buf: ByteBuffer): List<FindingCount> {
+        val len = buf.getInt()
+        return List<FindingCount>(len) {
+            FfiConverterTypeFindingCount.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<FindingCount>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeFindingCount.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<FindingCount>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeFindingCount.write(it, buf)
         }
     }
 }
@@ -4659,6 +11995,90 @@ public object FfiConverterSequenceTypeMessage: FfiConverterRustBuffer<List<Messa
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeReceipt: FfiConverterRustBuffer<List<Receipt>> {
+    override fun read(buf: ByteBuffer): List<Receipt> {
+        val len = buf.getInt()
+        return List<Receipt>(len) {
+            FfiConverterTypeReceipt.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Receipt>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeReceipt.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Receipt>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeReceipt.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeRefused: FfiConverterRustBuffer<List<Refused>> {
+    override fun read(buf: ByteBuffer): List<Refused> {
+        val len = buf.getInt()
+        return List<Refused>(len) {
+            FfiConverterTypeRefused.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Refused>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeRefused.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Refused>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeRefused.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeAccelerator: FfiConverterRustBuffer<List<Accelerator>> {
+    override fun read(buf: ByteBuffer): List<Accelerator> {
+        val len = buf.getInt()
+        return List<Accelerator>(len) {
+            FfiConverterTypeAccelerator.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Accelerator>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeAccelerator.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Accelerator>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeAccelerator.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeAnswerEvent: FfiConverterRustBuffer<List<AnswerEvent>> {
     override fun read(buf: ByteBuffer): List<AnswerEvent> {
         val len = buf.getInt()
@@ -4677,6 +12097,90 @@ public object FfiConverterSequenceTypeAnswerEvent: FfiConverterRustBuffer<List<A
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeAnswerEvent.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeAssistantEvent: FfiConverterRustBuffer<List<AssistantEvent>> {
+    override fun read(buf: ByteBuffer): List<AssistantEvent> {
+        val len = buf.getInt()
+        return List<AssistantEvent>(len) {
+            FfiConverterTypeAssistantEvent.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<AssistantEvent>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeAssistantEvent.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<AssistantEvent>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeAssistantEvent.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeDeviceFact: FfiConverterRustBuffer<List<DeviceFact>> {
+    override fun read(buf: ByteBuffer): List<DeviceFact> {
+        val len = buf.getInt()
+        return List<DeviceFact>(len) {
+            FfiConverterTypeDeviceFact.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<DeviceFact>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeDeviceFact.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<DeviceFact>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeDeviceFact.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeNeed: FfiConverterRustBuffer<List<Need>> {
+    override fun read(buf: ByteBuffer): List<Need> {
+        val len = buf.getInt()
+        return List<Need>(len) {
+            FfiConverterTypeNeed.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Need>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeNeed.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Need>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeNeed.write(it, buf)
         }
     }
 }
@@ -4725,6 +12229,20 @@ public object FfiConverterSequenceTypeAnswerEvent: FfiConverterRustBuffer<List<A
         FfiConverterOptionalTypeLogSink.lower(`sink`),_status)
 }
 
+
+
+        /**
+         * The text of a policy that comes with the core, in TOML.
+         */ fun `presetText`(`preset`: Preset): kotlin.String {
+            return FfiConverterString.lift(
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_func_preset_text(
+
+
+        FfiConverterTypePreset.lower(`preset`),_status)
+}
+    )
+    }
 
 
 

@@ -1,0 +1,160 @@
+package org.whimbrel
+
+import org.whimbrel.ffi.Assistant as CoreAssistant
+import org.whimbrel.ffi.AssistantOptions as CoreAssistantOptions
+import org.whimbrel.ffi.LearningMode as CoreLearningMode
+
+/**
+ * What an assistant is opened with.
+ *
+ * @property store the file of the ledger, which is made when it is not there. Its folder must exist.
+ * @property vault where keys are kept. One vault belongs to one ledger.
+ * @property appPolicy the app's rules.
+ * @property userPolicy the user's rules, which can only tighten the app's.
+ * @property userWords words to redact besides what is recognised.
+ */
+public class AssistantOptions(
+    public val store: String,
+    public val vault: KeyVault,
+    public val appPolicy: PolicyDocument,
+    public val userPolicy: PolicyDocument? = null,
+    public val userWords: List<String> = emptyList(),
+)
+
+/**
+ * Takes questions, decides under rules where each is answered, redacts what may only leave redacted, and writes a receipt for
+ * everything. Nothing here blocks its caller.
+ */
+public class Assistant private constructor(
+    private val core: CoreAssistant,
+) : AutoCloseable {
+    /** Starts a conversation. */
+    public fun conversation(options: ConversationOptions = ConversationOptions()): RoutedConversation =
+        translated { RoutedConversation(core.conversation(options.toCore())) }
+
+    /** The model of this device that answers from the next question on; `null` takes it away. */
+    public fun setModel(model: LanguageModel?): Unit = translated { core.setModel(model?.core) }
+
+    /** The system's model, as the app reaches it; `null` takes it away. */
+    public fun setSystemModel(model: SystemModel?): Unit =
+        translated { core.setSystemModel(model?.let(::ForeignSystemModel)) }
+
+    /** Tells the system's model, if there is one, that a question may come soon. */
+    public fun prewarmSystemModel(): Unit = translated { core.prewarmSystemModel() }
+
+    /** Takes in what the app knows about the device now. */
+    public fun updateDevice(update: DeviceUpdate): Unit = translated { core.updateDevice(update.toCore()) }
+
+    /**
+     * Puts other rules in force, from the next question on.
+     *
+     * @throws WhimbrelException.Policy the rules are then as they were.
+     */
+    public fun setPolicies(
+        app: PolicyDocument,
+        user: PolicyDocument? = null,
+    ): Unit = translated { core.setPolicies(app.toCore(), user?.toCore()) }
+
+    /**
+     * Puts other rules of the user's in force, which can only tighten the app's.
+     *
+     * @throws WhimbrelException.Policy the rules are then as they were.
+     */
+    public fun setUserPolicy(user: PolicyDocument?): Unit = translated { core.setUserPolicy(user?.toCore()) }
+
+    /** Words to redact besides what is recognised, from the next question on. */
+    public fun setUserWords(words: List<String>): Unit = translated { core.setUserWords(words) }
+
+    /** What the app knows about an endpoint of the policy besides what stands there. */
+    public fun setEndpoint(
+        endpointId: String,
+        extras: EndpointExtras,
+    ): Unit = translated { core.setEndpoint(endpointId, extras.toCore()) }
+
+    /** Keeps the key of an endpoint in the vault, or forgets it. */
+    public suspend fun setKey(
+        endpointId: String,
+        key: String?,
+    ): Unit = translated { core.setKey(endpointId, key) }
+
+    /**
+     * Takes in what the user thought of an answer: it is kept beside the receipt ([Report.receipt]), and the choice of places
+     * learns from it.
+     */
+    public suspend fun feedback(
+        receipt: Long,
+        signal: Signal,
+    ): Unit = translated { core.feedback(receipt.toULong(), signal.toCore()) }
+
+    /** Whether feedback is learned from and used. */
+    public fun learning(): LearningMode = translated { core.learning().named() }
+
+    /** Switches learning on, freezes it, or switches it off. */
+    public suspend fun setLearning(mode: LearningMode): Unit =
+        translated { core.setLearning(mode.named<CoreLearningMode>()) }
+
+    /** Forgets everything that was learned. */
+    public suspend fun resetLearning(): Unit = translated { core.resetLearning() }
+
+    /** [text] with its findings replaced: what an endpoint would get that may only get redacted text. */
+    public suspend fun redact(text: String): RedactedText = translated { core.redact(text).toPublic() }
+
+    /** A page of receipts, the newest first; at most 1,000. */
+    public suspend fun receipts(
+        filter: ReceiptFilter = ReceiptFilter(),
+        max: Int = RECEIPTS_A_PAGE,
+    ): List<Receipt> = translated { core.receipts(filter.toCore(), max.atLeastZero("max")).map { it.toPublic() } }
+
+    /**
+     * One receipt.
+     *
+     * @throws WhimbrelException.Ledger when there is none of this number, or it was pruned.
+     */
+    public suspend fun receipt(id: Long): Receipt = translated { core.receipt(id.toULong()).toPublic() }
+
+    /** Looks whether the ledger is as it was written. What is wrong with it is in the report. */
+    public suspend fun verifyLedger(): LedgerReport = translated { core.verifyLedger().toPublic() }
+
+    /** Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks. */
+    public suspend fun exportLedger(path: String): Unit = translated { core.exportLedger(path) }
+
+    /** What the receipts between two times come to, in milliseconds since 1970; all of them without limits. */
+    public suspend fun stats(
+        host: Host = Host.PHONE,
+        fromMs: Long? = null,
+        untilMs: Long? = null,
+    ): LedgerStats = translated { core.stats(fromMs?.toULong(), untilMs?.toULong(), host.named()).toPublic() }
+
+    /** Cancels its answers and closes it with its conversations. Returns at once; safe to call again. */
+    override fun close(): Unit = core.release()
+
+    /** Like [close], and waits until the ledger is closed and may be opened again. Safe to call again. */
+    public suspend fun shutdown(): Unit = core.shutdown()
+
+    public companion object {
+        /** Receipts that [receipts] lists where nothing else is said. */
+        public const val RECEIPTS_A_PAGE: Int = 100
+
+        /**
+         * Opens the ledger and reads the rules. Receipts that a process left open are closed as interrupted.
+         *
+         * @throws WhimbrelException.Policy when a document is refused.
+         * @throws WhimbrelException.Ledger when the ledger is in use, damaged or was tampered with.
+         * @throws WhimbrelException.Vault when the key vault fails.
+         */
+        public suspend fun open(options: AssistantOptions): Assistant =
+            translated {
+                Assistant(
+                    CoreAssistant.open(
+                        CoreAssistantOptions(
+                            store = options.store,
+                            vault = ForeignVault(options.vault),
+                            appPolicy = options.appPolicy.toCore(),
+                            userPolicy = options.userPolicy?.toCore(),
+                            userWords = options.userWords,
+                        ),
+                    ),
+                )
+            }
+    }
+}

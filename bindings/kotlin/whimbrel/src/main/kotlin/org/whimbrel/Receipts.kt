@@ -1,0 +1,133 @@
+package org.whimbrel
+
+/** Kinds of places, to choose receipts by. */
+public enum class PlaceKind {
+    /** Whimbrel's own engine. */
+    ON_DEVICE,
+
+    /** The system's model. */
+    SYSTEM_MODEL,
+
+    /** Another device of the same person. */
+    OWN_DEVICE,
+
+    /** A machine of the organisation. */
+    ORGANISATION,
+
+    /** A public cloud. */
+    PUBLIC_CLOUD,
+}
+
+/**
+ * Which receipts are listed; what is `null` does not choose.
+ *
+ * @property before receipts with lower numbers than this one: the next page begins before the last one's number.
+ * @property fromMs receipts that were opened at this time or later, in milliseconds since 1970.
+ * @property untilMs receipts that were opened before this time.
+ * @property outcome receipts that ended so. Deadlines and unavailability count as failed.
+ * @property place receipts whose answer came from there, or which were tried there last.
+ */
+public data class ReceiptFilter(
+    public val before: Long? = null,
+    public val fromMs: Long? = null,
+    public val untilMs: Long? = null,
+    public val outcome: Outcome? = null,
+    public val place: PlaceKind? = null,
+)
+
+/**
+ * What is written down of one request.
+ *
+ * @property id its number in the ledger.
+ * @property openedMs when it was opened, in milliseconds since 1970.
+ * @property closedMs when it was closed.
+ * @property outcome how the request ended; `null` while it runs.
+ * @property place where the answer came from, or what was tried last.
+ * @property task the app's name for what it was doing.
+ * @property privacyClass how private the text was.
+ * @property rules the ids of the rules that decided about the request as a whole.
+ * @property findings how often each kind was found in the text.
+ * @property redacted how often each kind was replaced in text that left.
+ * @property bytesOut bytes that left the device.
+ * @property bytesOutUncertain bytes that may have left besides, because no end was written in time.
+ * @property bytesIn bytes that came back.
+ * @property json all of it: what was planned, each attempt, tokens, times, feedback, and its hashes in the ledger.
+ */
+public data class Receipt(
+    public val id: Long,
+    public val openedMs: Long,
+    public val closedMs: Long?,
+    public val outcome: Outcome?,
+    public val place: Place?,
+    public val task: String,
+    public val privacyClass: PrivacyClass,
+    public val rules: List<String>,
+    public val findings: Map<String, Long>,
+    public val redacted: Map<String, Long>,
+    public val bytesOut: Long,
+    public val bytesOutUncertain: Long,
+    public val bytesIn: Long,
+    public val json: String,
+)
+
+/**
+ * What a verification of the ledger saw.
+ *
+ * @property isIntact whether the ledger is as it was written.
+ * @property entries entries that were read.
+ * @property receipts receipts that these entries open.
+ * @property problems what is wrong, in words; at most 256.
+ * @property json all of it.
+ */
+public data class LedgerReport(
+    public val isIntact: Boolean,
+    public val entries: Long,
+    public val receipts: Long,
+    public val problems: List<String>,
+    public val json: String,
+)
+
+/** What the device is called in a sentence. */
+public enum class Host {
+    /** "this phone" */
+    PHONE,
+
+    /** "this tablet" */
+    TABLET,
+
+    /** "this computer" */
+    COMPUTER,
+}
+
+/**
+ * What a number of receipts come to.
+ *
+ * @property receipts how many receipts these are.
+ * @property answers answers by the kind of place they came from; kinds without any are left out.
+ * @property ends requests without an answer by how they ended; ends without any are left out.
+ * @property unfinished requests without an end yet.
+ * @property bytesOut bytes that left the device.
+ * @property bytesOutUncertain bytes that may have left besides.
+ * @property bytesIn bytes that came back.
+ * @property personalAsIs how many requests sent text that was not public, as it is.
+ * @property redacted how often each kind was replaced in text that left.
+ * @property tokensIn tokens read.
+ * @property tokensOut tokens written.
+ * @property millijoules the energy estimates, in thousandths of a joule.
+ * @property summary all of it in one English sentence.
+ */
+public data class LedgerStats(
+    public val receipts: Long,
+    public val answers: Map<PlaceKind, Long>,
+    public val ends: Map<Outcome, Long>,
+    public val unfinished: Long,
+    public val bytesOut: Long,
+    public val bytesOutUncertain: Long,
+    public val bytesIn: Long,
+    public val personalAsIs: Long,
+    public val redacted: Map<String, Long>,
+    public val tokensIn: Long,
+    public val tokensOut: Long,
+    public val millijoules: Long,
+    public val summary: String,
+)

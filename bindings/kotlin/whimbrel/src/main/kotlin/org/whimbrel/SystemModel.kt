@@ -1,0 +1,163 @@
+package org.whimbrel
+
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.takeWhile
+import kotlinx.coroutines.launch
+import org.whimbrel.ffi.SystemAnswer
+import java.util.concurrent.ConcurrentHashMap
+import org.whimbrel.ffi.SystemCapabilities as CoreSystemCapabilities
+import org.whimbrel.ffi.SystemFailure as CoreSystemFailure
+import org.whimbrel.ffi.SystemModel as CoreSystemModel
+import org.whimbrel.ffi.SystemModelException as CoreSystemModelException
+import org.whimbrel.ffi.SystemRequest as CoreSystemRequest
+
+/** Whether the system's model can be asked now. */
+public enum class Availability {
+    /** Yes. */
+    AVAILABLE,
+
+    /** Another app uses it, or its quota is used up for now. */
+    BUSY,
+
+    /** The system is still fetching it. */
+    DOWNLOADING,
+
+    /** This device has none, or the user switched it off. */
+    UNAVAILABLE,
+}
+
+/**
+ * What a system model can do now.
+ *
+ * @property model its name, in receipts and rules: `gemini-nano`.
+ * @property availability whether it can be asked now.
+ * @property supports what it can do beyond text.
+ * @property contextTokens prompt and answer tokens that fit.
+ * @property firstTokenMs expected milliseconds to the first token.
+ * @property tokensPerSecond expected tokens a second.
+ */
+public data class SystemCapabilities(
+    public val model: String,
+    public val availability: Availability,
+    public val supports: List<Need> = emptyList(),
+    public val contextTokens: Int? = null,
+    public val firstTokenMs: Int? = null,
+    public val tokensPerSecond: Float? = null,
+)
+
+/**
+ * What a system model is asked.
+ *
+ * @property messages the messages, oldest first, the question last.
+ * @property maxTokens tokens of the answer at most.
+ * @property temperature 0 always takes the likeliest token.
+ */
+public class SystemRequest(
+    public val messages: List<Message>,
+    public val maxTokens: Int,
+    public val temperature: Float,
+)
+
+/** Why a system model gives no answer. */
+public enum class SystemFailure {
+    /** It is in use by another app. */
+    BUSY,
+
+    /** Its quota is used up for now. */
+    QUOTA_EXCEEDED,
+
+    /** It declined to answer this. */
+    DECLINED,
+
+    /** It got no memory. */
+    OUT_OF_MEMORY,
+
+    /** It is not there, or not yet. */
+    UNAVAILABLE,
+
+    /** Anything else. */
+    FAILED,
+}
+
+/** Thrown by a [SystemModel], from its functions or in its flows. */
+public class SystemModelException(
+    public val failure: SystemFailure,
+    cause: Throwable? = null,
+) : Exception(failure.name, cause)
+
+/** A model that the app reaches: one that the system brings (Gemini Nano), or that an accelerator runs. */
+public interface SystemModel {
+    /** What it can do now. Asked before every decision, from any thread: it answers from what it knows already. */
+    public fun capabilities(): SystemCapabilities
+
+    /** Gets ready to answer soon. Nothing depends on it. */
+    public fun prewarm() {}
+
+    /**
+     * The answer, piece by piece. The flow is collected once, and cancelled when the answer is no longer wanted. A
+     * [SystemModelException] in it says why there is no answer; any other exception counts as [SystemFailure.FAILED].
+     */
+    public fun answer(request: SystemRequest): Flow<String>
+}
+
+/** An app's system model, as the core sees it: every call starts or stops a coroutine and returns. */
+internal class ForeignSystemModel(
+    private val model: SystemModel,
+) : CoreSystemModel {
+    private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
+    private val answers = ConcurrentHashMap<ULong, Job>()
+
+    override fun capabilities(): CoreSystemCapabilities = answered { model.capabilities().toCore() }
+
+    override fun prewarm(): Unit = answered { model.prewarm() }
+
+    override fun start(
+        request: CoreSystemRequest,
+        answer: SystemAnswer,
+    ) {
+        val flow = answered { model.answer(request.toPublic()) }
+        val job = scope.launch(start = CoroutineStart.LAZY) { give(flow, answer) }
+        answers[request.id] = job
+        // Letting go of the answer without a last word is a failure: nobody waits for an answer that was cancelled.
+        job.invokeOnCompletion {
+            answers.remove(request.id)
+            answer.close()
+        }
+        job.start()
+    }
+
+    override fun cancel(id: ULong) {
+        answers[id]?.cancel()
+    }
+
+    private suspend fun give(
+        flow: Flow<String>,
+        answer: SystemAnswer,
+    ): Unit =
+        try {
+            flow.takeWhile { answer.text(it) }.collect {}
+            // What it counted is not known.
+            answer.finish(0u, 0u)
+        } catch (error: CancellationException) {
+            throw error
+        } catch (error: SystemModelException) {
+            answer.fail(error.failure.named())
+        } catch (
+            @Suppress("TooGenericExceptionCaught") error: Exception,
+        ) {
+            answer.fail(CoreSystemFailure.FAILED)
+        }
+
+    private inline fun <T> answered(call: () -> T): T =
+        try {
+            call()
+        } catch (error: SystemModelException) {
+            throw CoreSystemModelException.NoAnswer(error.failure.named())
+        }
+}

@@ -1,0 +1,282 @@
+package org.whimbrel
+
+import kotlinx.coroutines.flow.last
+import kotlinx.coroutines.flow.onEach
+import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.runBlocking
+import java.io.File
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertFalse
+import kotlin.test.assertIs
+import kotlin.test.assertNull
+import kotlin.test.assertTrue
+
+class AssistantTest {
+    @Test
+    fun `the private preset answers on this device and leaves a receipt`() =
+        withAssistant { assistant, conversation ->
+            val question = "Write to ada@example.com"
+            val events = conversation.ask(question, shortAnswer).toList()
+            val trying = assertIs<AssistantEvent.Trying>(events.first())
+            assertIs<Place.OnDevice>(trying.place)
+            assertNull(trying.sent)
+            val report = events.report
+            assertEquals(Outcome.ANSWERED, report.outcome)
+            assertEquals(0, report.bytesOut)
+            assertEquals(8, report.tokensOut)
+            assertTrue("on this device" in report.summary)
+            assertEquals(
+                listOf(Message(Role.USER, question), Message(Role.ASSISTANT, events.wholeText)),
+                conversation.messages(),
+            )
+            val receipt = assistant.receipt(report.receipt)
+            assertEquals(Outcome.ANSWERED, receipt.outcome)
+            assertEquals(trying.place, receipt.place)
+            assertEquals(PrivacyClass.PERSONAL, receipt.privacyClass)
+            assertEquals(mapOf("email" to 1L), receipt.findings)
+            assertFalse("ada@" in receipt.json || "ada@" in report.json)
+            assertEquals(listOf(receipt), assistant.receipts(ReceiptFilter(place = PlaceKind.ON_DEVICE)))
+            assertEquals(emptyList(), assistant.receipts(ReceiptFilter(outcome = Outcome.DENIED)))
+            val stats = assistant.stats()
+            assertEquals(mapOf(PlaceKind.ON_DEVICE to 1L), stats.answers)
+            assertTrue("1 answer on this phone" in stats.summary)
+        }
+
+    @Test
+    fun `a denied request leaves a receipt and names the rule`() {
+        val rule = "[[rules]]\nid = \"mine\"\nwhen = { class = { min = \"personal\" } }\ndeny = [\"on_device\"]"
+        withAssistant(policy("\"on_device\"", rule)) { assistant, conversation ->
+            val options = shortAnswer.copy(privacyClass = PrivacyClass.SENSITIVE)
+            val report = conversation.ask("Hello", options).toList().report
+            assertEquals(Outcome.DENIED, report.outcome)
+            assertEquals(listOf("mine"), report.rules)
+            assertEquals(
+                "on_device",
+                report.refused
+                    .single()
+                    .name
+                    .substringBefore(':'),
+            )
+            val receipt = assistant.receipt(report.receipt)
+            assertEquals(Outcome.DENIED, receipt.outcome)
+            assertEquals(listOf("mine"), receipt.rules)
+            val explanation = conversation.explain("Hello", options)
+            assertEquals(Decision.DENIED, explanation.decision)
+            assertTrue("mine" in explanation.text)
+            assertEquals(1, assistant.receipts().size)
+            assertEquals(
+                Outcome.ANSWERED,
+                conversation
+                    .ask("Hello", shortAnswer)
+                    .toList()
+                    .report.outcome,
+            )
+        }
+    }
+
+    @Test
+    fun `a policy is refused with its place, and the one before stays`() =
+        withAssistant { assistant, conversation ->
+            val error = assertFailsWith<WhimbrelException.Policy> { assistant.setPolicies(policy("\"everywhere\"")) }
+            assertEquals("policy", error.code)
+            assertEquals(3, error.line)
+            assertEquals("otherwise[0]", error.path)
+            assertFailsWith<WhimbrelException.Policy> { assistant.setUserPolicy(policy("\"on_device\"")) }
+            assertEquals(
+                Outcome.ANSWERED,
+                conversation
+                    .ask("Hello", shortAnswer)
+                    .toList()
+                    .report.outcome,
+            )
+            val rule = "[[rules]]\nid = \"never\"\ndeny = [\"on_device\"]"
+            val never = "version = 1\nname = \"none\"\nrole = \"user\"\n$rule"
+            assistant.setUserPolicy(PolicyDocument.Toml(never))
+            assertEquals(
+                listOf("never-leave", "never"),
+                conversation
+                    .ask("Hello", shortAnswer)
+                    .toList()
+                    .report.rules,
+            )
+            assistant.setUserPolicy(null)
+            assertEquals(
+                Outcome.ANSWERED,
+                conversation
+                    .ask("Hello", shortAnswer)
+                    .toList()
+                    .report.outcome,
+            )
+        }
+
+    @Test
+    fun `the state of the device decides`() {
+        val limits = "[limits]\nbattery_percent_min = 30"
+        withAssistant(policy("\"on_device\"", limits)) { assistant, conversation ->
+            val decision: suspend () -> Decision = { conversation.explain("Hello").decision }
+            assertEquals(Decision.RUN, decision())
+            assistant.updateDevice(DeviceUpdate(batteryPercent = 10, charging = false))
+            assertEquals(Decision.UNAVAILABLE, decision())
+            val report = conversation.ask("Hello", shortAnswer).toList().report
+            assertEquals(Outcome.UNAVAILABLE, report.outcome)
+            assertTrue("battery" in report.refused.single().reason)
+            // What is not given stays as it was.
+            assistant.updateDevice(DeviceUpdate(network = Network.OFFLINE))
+            assertEquals(Decision.UNAVAILABLE, decision())
+            assistant.updateDevice(DeviceUpdate(unknown = setOf(DeviceFact.BATTERY_PERCENT)))
+            assertEquals(Decision.RUN, decision())
+            assertFailsWith<WhimbrelException.InvalidOption> { assistant.updateDevice(DeviceUpdate(lossPercent = 101)) }
+        }
+    }
+
+    @Test
+    fun `feedback, learning and a verified ledger`() =
+        withAssistant { assistant, conversation ->
+            assertFailsWith<WhimbrelException.NothingToRepeat> { conversation.regenerate().toList() }
+            val report = conversation.ask("Hello", shortAnswer).toList().report
+            assistant.feedback(report.receipt, Signal.Kept(editedPermille = 250))
+            assertTrue("\"edited_permille\":250" in assistant.receipt(report.receipt).json)
+            val error = assertFailsWith<WhimbrelException.Ledger> { assistant.feedback(99, Signal.ThumbsUp) }
+            assertEquals("unknown_receipt", error.problem)
+            assistant.setLearning(LearningMode.FROZEN)
+            assertEquals(LearningMode.FROZEN, assistant.learning())
+            assistant.resetLearning()
+            conversation.regenerate(shortAnswer.generation).toList()
+            assertEquals(2, conversation.messages().size)
+            val verified = assistant.verifyLedger()
+            assertTrue(verified.isIntact)
+            assertEquals(2, verified.receipts)
+            withFolder { folder ->
+                val file = folder.resolve("export")
+                assistant.exportLedger(file.path)
+                assertTrue(file.readLines().size > verified.entries)
+                val again = assertFailsWith<WhimbrelException.Ledger> { assistant.exportLedger(file.path) }
+                assertEquals("file", again.problem)
+            }
+        }
+
+    @Test
+    fun `redaction shows what an endpoint would get`() =
+        withAssistant { assistant, _ ->
+            assistant.setUserWords(listOf("Whimsical"))
+            val redacted = assistant.redact("Whimsical, ada@example.com")
+            assertEquals("⟨WORD_1⟩, ⟨EMAIL_1⟩", redacted.text)
+            assertEquals(listOf("user_word", "email"), redacted.findings.map { it.kind })
+            assertEquals(11 to 26, redacted.findings.last().run { start to end })
+        }
+
+    @Test
+    fun `a stopped answer ends with a report`() =
+        withAssistant { assistant, conversation ->
+            val report =
+                conversation
+                    .ask("Hello", AskOptions(generation = longAnswer))
+                    .onEach { if (it is AssistantEvent.Text) conversation.stop() }
+                    .toList()
+                    .report
+            assertEquals(Outcome.CANCELLED, report.outcome)
+            assertTrue(report.isPartial)
+            assertEquals(Outcome.CANCELLED, assistant.receipt(report.receipt).outcome)
+            val text = conversation.ask("Hello", shortAnswer).textSoFar().last()
+            assertEquals(text, conversation.messages().last().content)
+        }
+
+    @Test
+    fun `keys and endpoints`() {
+        val endpoint =
+            """
+            [[endpoints]]
+            id = "cloud"
+            base_url = "https://llm.example.org/v1"
+            model = "m"
+            trust = "public_cloud"
+            cost_per_1k_tokens = 1
+            """.trimIndent()
+        withAssistant(policy("\"on_device\"", endpoint)) { assistant, _ ->
+            assistant.setKey("cloud", "secret")
+            assistant.setKey("cloud", null)
+            assistant.setEndpoint("cloud", EndpointExtras(timeouts = Timeouts(), keyHeader = "api-key"))
+            val broken = EndpointExtras(authoritiesPem = "no certificate")
+            val error = assertFailsWith<WhimbrelException.InvalidOption> { assistant.setEndpoint("cloud", broken) }
+            assertEquals("endpoint", error.option)
+            val key = assertFailsWith<WhimbrelException.InvalidOption> { assistant.setKey("cloud", "SECRET\n") }
+            assertFalse("SECRET" in key.toString())
+        }
+    }
+
+    @Test
+    fun `a ledger is opened once at a time, and goes on`() =
+        withClient { client ->
+            withFolder { folder ->
+                val private = PolicyDocument.OfPreset(Preset.PRIVATE)
+                val options = AssistantOptions(folder.resolve("ledger").path, MemoryKeyVault(), private)
+                val first = Assistant.open(options)
+                first.setModel(client.openModel(Models.tiny))
+                val conversation = first.conversation(ConversationOptions(contextLength = TEST_CONTEXT_LENGTH))
+                val error = assertFailsWith<WhimbrelException.Ledger> { Assistant.open(options) }
+                assertEquals("in_use", error.problem)
+                val report =
+                    conversation
+                        .ask(
+                            "Hello",
+                            AskOptions(generation = longAnswer),
+                        ).onEach { first.close() }
+                        .toList()
+                        .report
+                assertEquals(Outcome.CANCELLED, report.outcome)
+                repeat(2) { first.close() }
+                assertEquals("assistant", assertFailsWith<WhimbrelException.Closed> { first.receipts() }.what)
+                assertEquals("conversation", assertFailsWith<WhimbrelException.Closed> { conversation.messages() }.what)
+                assertFailsWith<WhimbrelException.Closed> { conversation.ask("Hello").toList() }
+                first.shutdown()
+            }
+        }
+
+    @Test
+    fun `after a shutdown the ledger goes on`() =
+        runBlocking {
+            withFolder { folder ->
+                val options = AssistantOptions(folder.resolve("ledger").path, MemoryKeyVault(), policy("\"on_device\""))
+                repeat(2) { earlier ->
+                    val assistant = Assistant.open(options)
+                    assertEquals(earlier, assistant.receipts().size)
+                    assistant.conversation().ask("Hello").toList()
+                    repeat(2) { assistant.shutdown() }
+                }
+                // Another vault does not have the key.
+                val foreign = AssistantOptions(options.store, MemoryKeyVault(), policy("\"on_device\""))
+                assertEquals("tampered", assertFailsWith<WhimbrelException.Ledger> { Assistant.open(foreign) }.problem)
+            }
+        }
+
+    @Test
+    fun `a vault that fails keeps the ledger shut`() =
+        runBlocking {
+            withFolder { folder ->
+                checkVault(folder, true) { throw KeyVaultException("locked", isLocked = true) }
+                checkVault(folder, false) { error("SECRET") }
+                checkVault(folder, false) { ByteArray(SECRET_BYTES_MAX + 1) }
+            }
+        }
+
+    private suspend fun checkVault(
+        folder: File,
+        isLocked: Boolean,
+        get: () -> ByteArray?,
+    ) {
+        val vault =
+            object : KeyVault by MemoryKeyVault() {
+                override fun get(name: String): ByteArray? = get()
+            }
+        val options = AssistantOptions(folder.resolve("ledger").path, vault, policy("\"on_device\""))
+        val error = assertFailsWith<WhimbrelException.Vault> { Assistant.open(options) }
+        assertEquals(isLocked, error.isLocked)
+        assertFalse("SECRET" in error.toString())
+    }
+
+    private companion object {
+        const val SECRET_BYTES_MAX = 16 * 1024
+    }
+}
