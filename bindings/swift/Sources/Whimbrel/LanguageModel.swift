@@ -2,7 +2,7 @@ import WhimbrelCore
 
 /// An open model. It is closed when it, its conversations and their answers are gone, or by `close`.
 public final class LanguageModel: Sendable {
-    private let core: WhimbrelCore.Model
+    let core: WhimbrelCore.Model
 
     /// What is known of the model, also after it was closed.
     public let info: ModelInfo

@@ -1,0 +1,94 @@
+import Foundation
+import WhimbrelCore
+
+/// What a system model can do now.
+public typealias SystemCapabilities = WhimbrelCore.SystemCapabilities
+/// Whether the system's model can be asked now.
+public typealias Availability = WhimbrelCore.Availability
+/// Why a system model gives no answer.
+public typealias SystemFailure = WhimbrelCore.SystemFailure
+
+/// What a system model is asked.
+public struct SystemRequest: Sendable {
+    /// The messages, oldest first, the question last.
+    public let messages: [Message]
+    /// Tokens of the answer at most.
+    public let maxTokens: Int
+    /// 0 always takes the likeliest token.
+    public let temperature: Float
+}
+
+/// Thrown by a system model, from its functions or in its streams.
+public struct SystemModelFailure: Error, Sendable, Equatable {
+    /// Why it gives no answer.
+    public let failure: SystemFailure
+
+    public init(_ failure: SystemFailure) { self.failure = failure }
+}
+
+/// A model that the app reaches: one that the system brings (Apple's foundation model), or that an accelerator runs.
+public protocol SystemModel: Sendable {
+    /// What it can do now. Asked before every decision, from any thread: it answers from what it knows already.
+    func capabilities() throws -> SystemCapabilities
+
+    /// Gets ready to answer soon. Nothing depends on it.
+    func prewarm() throws
+
+    /// The answer, piece by piece. The stream is read once, and let go of when the answer is no longer wanted. A
+    /// `SystemModelFailure` in it says why there is no answer; any other error counts as `failed`.
+    func answer(_ request: SystemRequest) throws -> AsyncThrowingStream<String, any Error>
+}
+
+extension SystemModel {
+    public func prewarm() throws {}
+}
+
+/// An app's system model, as the core sees it: every call starts or stops a task and returns.
+final class ForeignSystemModel: WhimbrelCore.SystemModel, @unchecked Sendable {
+    private let model: any SystemModel
+    private let lock = NSLock()
+    private var answers: [UInt64: Task<Void, Never>] = [:]
+
+    init(_ model: any SystemModel) { self.model = model }
+
+    func capabilities() throws -> SystemCapabilities { try answered { try model.capabilities() } }
+
+    func prewarm() throws { try answered { try model.prewarm() } }
+
+    func start(request: WhimbrelCore.SystemRequest, answer: SystemAnswer) throws {
+        let asked = SystemRequest(
+            messages: request.messages.map(Message.init),
+            maxTokens: Int(request.maxTokens),
+            temperature: request.temperature
+        )
+        let stream = try answered { try model.answer(asked) }
+        // Under the lock: the task takes itself out only after it was put in.
+        lock.withLock {
+            answers[request.id] = Task {
+                await Self.give(stream, to: answer)
+                _ = self.lock.withLock { self.answers.removeValue(forKey: request.id) }
+            }
+        }
+    }
+
+    func cancel(id: UInt64) throws { lock.withLock { answers[id] }?.cancel() }
+
+    /// Letting go of the answer without a last word is a failure: nobody waits for an answer that was cancelled.
+    private static func give(_ stream: AsyncThrowingStream<String, any Error>, to answer: SystemAnswer) async {
+        do {
+            for try await piece in stream where !answer.text(piece: piece) { return }
+            // What it counted is not known.
+            if !Task.isCancelled { answer.finish(inputTokens: 0, outputTokens: 0) }
+        } catch let error as SystemModelFailure {
+            answer.fail(failure: error.failure)
+        } catch {
+            answer.fail(failure: .failed)
+        }
+    }
+
+    private func answered<Value>(_ call: () throws -> Value) throws -> Value {
+        do { return try call() } catch let error as SystemModelFailure {
+            throw WhimbrelCore.SystemModelError.NoAnswer(failure: error.failure)
+        }
+    }
+}
