@@ -185,6 +185,9 @@ impl From<AssistantError> for CoreError {
             AssistantError::Words(_) => refused("user_words", "words that can be looked for", reason),
             AssistantError::Key(_) => refused("key", "a key that fits into a header", reason),
             AssistantError::Endpoint { .. } => refused("endpoint", "settings that the network takes", reason),
+            AssistantError::UnknownEndpoint { .. } => {
+                refused("endpoint", "the id of an endpoint of the policy", reason)
+            }
             AssistantError::Learned(_) => CoreError::Internal { code: 8, reason },
             AssistantError::Busy => CoreError::Busy,
             AssistantError::NothingToRepeat => CoreError::NothingToRepeat,

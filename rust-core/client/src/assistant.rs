@@ -148,10 +148,15 @@ impl Assistant {
     /// # Errors
     /// [`AssistantError::Policy`], [`AssistantError::Endpoint`]; the rules are then as they were.
     pub fn set_policies(&self, app: Policy, user: Option<Policy>) -> Result<(), AssistantError> {
-        check_endpoints(&app)?;
-        let policies = PolicySet::new(app, user)?;
-        *lock(&self.core.policies) = Arc::new(policies);
-        Ok(())
+        self.replace_policies(|_| (app, user))
+    }
+
+    /// Puts other rules of the app's in force; the user's stay.
+    ///
+    /// # Errors
+    /// As [`Assistant::set_policies`], also when the user's rules name an endpoint that the app's no longer have.
+    pub fn set_app_policy(&self, app: Policy) -> Result<(), AssistantError> {
+        self.replace_policies(|now| (app, now.user().cloned()))
     }
 
     /// Puts other rules of the user's in force; they can only tighten the app's.
@@ -159,8 +164,22 @@ impl Assistant {
     /// # Errors
     /// [`AssistantError::Policy`]; the rules are then as they were.
     pub fn set_user_policy(&self, user: Option<Policy>) -> Result<(), AssistantError> {
-        let app = self.policies().app().clone();
-        self.set_policies(app, user)
+        self.replace_policies(|now| (now.app().clone(), user))
+    }
+
+    /// Under one lock, so that nobody's rules are lost.
+    fn replace_policies(
+        &self,
+        change: impl FnOnce(&PolicySet) -> (Policy, Option<Policy>),
+    ) -> Result<(), AssistantError> {
+        let mut policies = lock(&self.core.policies);
+        let (app, user) = change(&policies);
+        let extras = lock(&self.core.extras).clone();
+        for endpoint in app.endpoints() {
+            endpoint_with(endpoint, extras.get(&*endpoint.id).cloned().unwrap_or_default())?;
+        }
+        *policies = Arc::new(PolicySet::new(app, user)?);
+        Ok(())
     }
 
     /// Words to redact besides what is recognised, from the next question on.
@@ -175,13 +194,13 @@ impl Assistant {
     /// What the app knows about an endpoint of the policy besides what stands there.
     ///
     /// # Errors
-    /// [`AssistantError::Endpoint`]; what was known before still holds.
+    /// [`AssistantError::UnknownEndpoint`] when no endpoint of the policy in force has this id, [`AssistantError::Endpoint`]; what was
+    /// known before still holds.
     pub fn set_endpoint(&self, id: &str, extras: EndpointExtras) -> Result<(), AssistantError> {
         let policies = self.policies();
         let known = policies.app().endpoints().iter().find(|endpoint| *endpoint.id == *id);
-        if let Some(endpoint) = known {
-            endpoint_with(endpoint, extras.clone())?;
-        }
+        let endpoint = known.ok_or_else(|| AssistantError::UnknownEndpoint { id: id.to_owned() })?;
+        endpoint_with(endpoint, extras.clone())?;
         lock(&self.core.extras).insert(id.to_owned(), extras);
         Ok(())
     }

@@ -508,8 +508,9 @@ fn nothing_is_sent_when_no_receipt_can_be_written() {
         }
         conversation.set_messages(Vec::new()).unwrap();
     }
-    let (error, _) = refused.expect("the disk is full at some point");
+    let (error, sent) = refused.expect("the disk is full at some point");
     assert!(matches!(error, AssistantError::Store(_)), "{error}");
+    assert!(sent <= 1, "at most what had a receipt");
     let sent = server.received();
     let known: Vec<_> = receipts(&fixture)
         .into_iter()
@@ -517,8 +518,106 @@ fn nothing_is_sent_when_no_receipt_can_be_written() {
         .collect();
     for request in sent.iter().rev().take(known.len().min(100)) {
         assert!(
-            known.contains(&request.idempotency_key()),
+            known.contains(&request.request_id()),
             "something left without a receipt"
         );
     }
+}
+
+#[test]
+fn what_was_said_in_confidence_stays_so_in_later_turns() {
+    let server = Server::start(&[Reply::Whole]);
+    let rules = "otherwise = [\"remote:house\"]\n[[rules]]\nid = \"secrets-stay\"\nwhen = { class = { min = \"secret\" } }\ntry = [\"on_device\"]";
+    let fixture = Fixture::new(&with_server(&server, rules));
+    let conversation = fixture.conversation();
+    let secret = AskOptions {
+        class: PrivacyClass::Secret,
+        ..ask_options()
+    };
+    read(&conversation.ask("My diagnosis is quartz", secret).unwrap());
+    let heard = ask(&conversation, "Thanks");
+    assert!(matches!(heard.report.place, Some(Place::OnDevice { .. })));
+    assert!(server.received().is_empty());
+    // Another conversation, in which nothing was said, goes out; until the app says more about it.
+    let other = fixture.conversation();
+    ask(&other, "Hello");
+    assert_eq!(server.received().len(), 1);
+    other.raise_class(PrivacyClass::Secret);
+    ask(&other, "Hello");
+    assert_eq!(server.received().len(), 1);
+}
+
+#[test]
+fn a_question_that_failed_is_asked_again_and_takes_nothing_away() {
+    let server = Server::start(&[Reply::Whole, Reply::Status(400), Reply::Whole, Reply::Status(400)]);
+    let fixture = Fixture::new(&with_server(&server, "otherwise = [\"remote:house\"]"));
+    let conversation = fixture.conversation();
+    ask(&conversation, "First");
+    assert_eq!(ask(&conversation, "Second").report.end, End::Failed { partial: false });
+    assert_eq!(conversation.messages().len(), 2);
+    let again = read(&conversation.regenerate(ask_options().generation).unwrap());
+    assert_eq!(again.report.end, End::Answered { candidate: 0 });
+    let contents: Vec<_> = conversation
+        .messages()
+        .into_iter()
+        .map(|message| message.content)
+        .collect();
+    assert_eq!(contents.len(), 4);
+    assert_eq!((&*contents[0], &*contents[2]), ("First", "Second"));
+    // An answer that fails leaves the one before where it is.
+    let failed = read(&conversation.regenerate(ask_options().generation).unwrap());
+    assert_eq!(failed.report.end, End::Failed { partial: false });
+    assert_eq!(conversation.messages().len(), 4);
+}
+
+#[test]
+fn stop_strings_end_an_answer_and_do_not_leave() {
+    let server = Server::start(&[Reply::Whole]);
+    let fixture = Fixture::new(&with_server(&server, "otherwise = [\"remote:house\"]"));
+    let options = AskOptions {
+        generation: GenerationOptions {
+            stop: vec!["the ser".into()],
+            ..ask_options().generation
+        },
+        ..ask_options()
+    };
+    let heard = read(&fixture.conversation().ask("Hello", options).unwrap());
+    assert_eq!(heard.text, "An answer from ");
+    assert!(!server.received()[0].body.contains("the ser"));
+    assert_eq!(receipt(&fixture).outcome, Some(Outcome::Answered));
+}
+
+#[test]
+fn the_users_rules_outlive_the_apps() {
+    let server = Server::start(&[Reply::Whole]);
+    let policy = with_server(&server, "otherwise = [\"remote:house\", \"on_device\"]");
+    let fixture = Fixture::new(&policy);
+    let user = "version = 1\nname = \"mine\"\nrole = \"user\"\n[[rules]]\nid = \"never\"\ndeny = [\"off_device\"]";
+    fixture
+        .assistant
+        .set_user_policy(Some(Policy::parse(user, Format::Toml).unwrap()))
+        .unwrap();
+    fixture
+        .assistant
+        .set_app_policy(Policy::parse(&policy, Format::Toml).unwrap())
+        .unwrap();
+    let heard = ask(&fixture.conversation(), "Hello");
+    assert!(matches!(heard.report.place, Some(Place::OnDevice { .. })));
+    let typo = fixture.assistant.set_endpoint("hause", Default::default());
+    assert!(matches!(typo, Err(AssistantError::UnknownEndpoint { .. })));
+}
+
+#[test]
+fn a_text_that_fits_nowhere_leaves_a_receipt() {
+    let fixture = Fixture::new(Preset::Private.text());
+    let conversation = fixture.conversation();
+    let most = whimbrel_client::PROMPT_BYTES_MAX as usize;
+    let long = "word ".repeat(most / 5);
+    let answer = conversation.ask(&long, ask_options()).unwrap();
+    let heard = read(&answer);
+    assert!(
+        !matches!(heard.report.end, End::Answered { .. }),
+        "it does not fit the context"
+    );
+    assert_eq!(receipts(&fixture).len(), 1);
 }

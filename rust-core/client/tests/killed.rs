@@ -77,9 +77,9 @@ fn every_request_that_left_has_a_receipt() {
         .collect();
     let mut seen = BTreeSet::new();
     for request in server.received() {
-        let id = request.idempotency_key();
+        let id = request.request_id();
         assert!(known.contains(&id), "{id} left without a receipt");
-        assert!(seen.insert(id.clone()), "{id} was sent twice");
+        assert!(seen.insert(request.idempotency_key()), "{id} was sent twice");
     }
     let interrupted = receipts
         .iter()

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, watch};
-use whimbrel_engine::EngineError;
+use whimbrel_engine::{EngineError, StopMatcher};
 use whimbrel_network::{ChatError, ChatEvent, ChatOptions, Endpoint, Failure, ServerCode};
 use whimbrel_policy::{AttemptEvent, FailureKind};
 use whimbrel_privacy::{Cleared, FindingKind, Reidentifier, Release};
 
 use super::AssistantError;
-use super::conversation::ConversationInner;
-use super::core::{Core, lock, model_labels};
-use super::system_model::{SystemAnswer, SystemModelError, SystemReport, SystemRequest};
-use crate::{AnswerEvent, ClientError, EVENTS_WAITING_MAX, FinishReason, GenerationOptions, Message};
+use super::conversation::{ConversationInner, Turn};
+use super::core::{Core, model_labels};
+use super::system_model::{
+    SYSTEM_ANSWER_BYTES_MAX, SystemAnswer, SystemModel, SystemModelError, SystemReport, SystemRequest,
+};
+use crate::{
+    Answer, AnswerEvent, ClientError, EVENTS_WAITING_MAX, FinishReason, GenerationOptions, Message, ModelHandle,
+};
 
 /// Gives system models something to name a request by.
 static SYSTEM_REQUESTS: AtomicU64 = AtomicU64::new(1);
@@ -87,23 +91,39 @@ pub(super) struct Sending {
     pub(super) request_id: String,
 }
 
-/// Asks the model on this device.
-pub(super) async fn local(
-    core: &Arc<Core>,
-    conversation: &ConversationInner,
-    question: &str,
-    options: GenerationOptions,
-    reports: &Reports,
-    stop: &mut Stop,
-) -> Ended {
-    let began = conversation.ask_local(question, options);
-    let (answer, model) = tokio::select! {
-        began = began => match began {
-            Ok(began) => began,
-            Err(error) => return local_failure(&error),
-        },
-        () = stopped(stop) => return Ended::default(),
-    };
+/// The model of this device that was decided about, and the conversation that it is asked in.
+pub(super) struct Local<'a> {
+    pub(super) core: &'a Core,
+    pub(super) conversation: &'a ConversationInner,
+    pub(super) model: Option<&'a ModelHandle>,
+    pub(super) turn: Turn,
+}
+
+impl Local<'_> {
+    /// Asks the model on this device.
+    pub(super) async fn ask(
+        &self,
+        question: &str,
+        options: GenerationOptions,
+        reports: &Reports,
+        stop: &mut Stop,
+    ) -> Ended {
+        let Some(model) = self.model else {
+            return Ended::failed(AttemptEvent::Failed(FailureKind::Internal), "closed");
+        };
+        let began = self.conversation.ask_local(model, question, options, self.turn);
+        let answer = tokio::select! {
+            began = began => match began {
+                Ok(answer) => answer,
+                Err(error) => return local_failure(&error),
+            },
+            () = stopped(stop) => return Ended::default(),
+        };
+        listen(self.core, model, &answer, reports, stop).await
+    }
+}
+
+async fn listen(core: &Core, model: &ModelHandle, answer: &Answer, reports: &Reports, stop: &mut Stop) -> Ended {
     let mut cancelled = false;
     loop {
         let events = tokio::select! {
@@ -126,7 +146,7 @@ pub(super) async fn local(
                 AnswerEvent::Prefilled { .. } => {}
                 AnswerEvent::Text(text) => reports.text(text).await,
                 AnswerEvent::Finished(statistics) => {
-                    let (name, _) = model_labels(&model);
+                    let (name, _) = model_labels(model);
                     core.measured(name.as_str(), &statistics);
                     let answered = statistics.finish_reason != FinishReason::Cancelled;
                     return Ended {
@@ -161,12 +181,13 @@ fn local_failure(error: &AssistantError) -> Ended {
 /// Asks the system's model.
 pub(super) async fn system(
     core: &Arc<Core>,
+    system: Option<Arc<dyn SystemModel>>,
     messages: Vec<Message>,
     options: &GenerationOptions,
     reports: &Reports,
     stop: &mut Stop,
 ) -> Ended {
-    let Some(system) = lock(&core.system).clone() else {
+    let Some(system) = system else {
         return system_failure(SystemModelError::Unavailable);
     };
     let (answer, mut received) = SystemAnswer::new();
@@ -232,15 +253,24 @@ pub(super) async fn remote(
     stop: &mut Stop,
 ) -> Ended {
     let id = sending.endpoint.id().to_owned();
-    let key = match core.blocking(move |core| core.key(&id)).await {
-        Ok(Ok(key)) => key,
-        Ok(Err(_)) | Err(_) => return Ended::failed(AttemptEvent::Failed(FailureKind::Unauthorised), "key_vault"),
+    let key = tokio::select! {
+        key = core.blocking(move |core| core.key(&id)) => key,
+        () = stopped(stop) => return Ended::default(),
+    };
+    let Ok(Ok(key)) = key else {
+        return Ended::failed(AttemptEvent::Failed(FailureKind::Unauthorised), "key_vault");
     };
     let redacted = match sending.cleared.release() {
         Release::Redacted => sending.cleared.redactions().clone(),
         Release::AsIs => BTreeMap::new(),
     };
-    let chat_options = chat_options(options, sending.request_id);
+    let Ok(mut shown) = Shown::new(sending.reidentifier, &options.stop) else {
+        return Ended::failed(AttemptEvent::Failed(FailureKind::Internal), "stop");
+    };
+    if *stop.borrow() {
+        return Ended::default();
+    }
+    let chat_options = chat_options(options, &sending.request_id);
     let answer = core
         .remote
         .chat(&sending.endpoint, sending.cleared, &chat_options, key.as_ref());
@@ -248,40 +278,10 @@ pub(super) async fn remote(
         Ok(answer) => answer,
         Err(error) => return remote_failure(&error),
     };
-    let mut reidentifier = sending.reidentifier;
-    let mut ended = loop {
-        let event = tokio::select! {
-            event = answer.next() => event,
-            () = stopped(stop) => {
-                answer.cancel();
-                break Ended::default();
-            }
-        };
-        match event {
-            Some(Ok(ChatEvent::Started { .. })) => {}
-            Some(Ok(ChatEvent::Text(text))) => {
-                let text = match &mut reidentifier {
-                    Some(reidentifier) => reidentifier.push(&text),
-                    None => text,
-                };
-                reports.text(text).await;
-            }
-            Some(Ok(ChatEvent::Finished(finished))) => {
-                if let Some(reidentifier) = reidentifier.take() {
-                    reports.text(reidentifier.finish()).await;
-                }
-                let usage = finished.usage.unwrap_or_default();
-                break Ended {
-                    event: Some(AttemptEvent::Finished),
-                    tokens_in: usage.prompt_tokens,
-                    tokens_out: usage.completion_tokens,
-                    ..Ended::default()
-                };
-            }
-            Some(Err(error)) => break remote_failure(&error),
-            None => break Ended::failed(AttemptEvent::Failed(FailureKind::Interrupted), "ended"),
-        }
-    };
+    let mut ended = hear(&mut answer, &mut shown, reports, stop).await;
+    if !*stop.borrow() {
+        reports.text(shown.finish()).await;
+    }
     let traffic = answer.traffic();
     (ended.bytes_out, ended.bytes_in) = (traffic.bytes_out, traffic.bytes_in);
     if traffic.bytes_out > 0 {
@@ -290,12 +290,86 @@ pub(super) async fn remote(
     ended
 }
 
-fn chat_options(options: &GenerationOptions, request_id: String) -> ChatOptions {
-    let mut chat = ChatOptions::new(&request_id);
+/// Passes an endpoint's answer on until it ends, is long enough, or is to stop.
+async fn hear(answer: &mut whimbrel_network::Answer, shown: &mut Shown, reports: &Reports, stop: &mut Stop) -> Ended {
+    loop {
+        let event = tokio::select! {
+            event = answer.next() => event,
+            () = stopped(stop) => {
+                answer.cancel();
+                return Ended::default();
+            }
+        };
+        match event {
+            Some(Ok(ChatEvent::Started { .. })) => {}
+            Some(Ok(ChatEvent::Text(text))) => {
+                reports.text(shown.push(&text)).await;
+                if shown.stops.is_stopped() {
+                    answer.cancel();
+                    return Ended {
+                        event: Some(AttemptEvent::Finished),
+                        ..Ended::default()
+                    };
+                }
+                if shown.bytes > SYSTEM_ANSWER_BYTES_MAX {
+                    answer.cancel();
+                    return Ended::failed(AttemptEvent::Failed(FailureKind::InvalidAnswer), "too_large");
+                }
+            }
+            Some(Ok(ChatEvent::Finished(finished))) => {
+                let usage = finished.usage.unwrap_or_default();
+                return Ended {
+                    event: Some(AttemptEvent::Finished),
+                    tokens_in: usage.prompt_tokens,
+                    tokens_out: usage.completion_tokens,
+                    ..Ended::default()
+                };
+            }
+            Some(Err(error)) => return remote_failure(&error),
+            None => return Ended::failed(AttemptEvent::Failed(FailureKind::Interrupted), "ended"),
+        }
+    }
+}
+
+/// What is shown of an endpoint's answer: the values back in their places, and nothing from a stop string on. Stop strings are looked for
+/// here, because nobody examined them: they do not leave.
+struct Shown {
+    reidentifier: Option<Reidentifier>,
+    stops: StopMatcher,
+    bytes: u64,
+}
+
+impl Shown {
+    fn new(reidentifier: Option<Reidentifier>, stops: &[String]) -> Result<Shown, EngineError> {
+        Ok(Shown {
+            reidentifier,
+            stops: StopMatcher::new(stops)?,
+            bytes: 0,
+        })
+    }
+
+    fn push(&mut self, text: &str) -> String {
+        let shown = match &mut self.reidentifier {
+            Some(reidentifier) => self.stops.push(&reidentifier.push(text)),
+            None => self.stops.push(text),
+        };
+        self.bytes += shown.len() as u64;
+        shown
+    }
+
+    fn finish(mut self) -> String {
+        let rest = self.reidentifier.take().map(Reidentifier::finish);
+        let mut shown = rest.map_or_else(String::new, |rest| self.stops.push(&rest));
+        shown += &self.stops.finish();
+        shown
+    }
+}
+
+fn chat_options(options: &GenerationOptions, request_id: &str) -> ChatOptions {
+    let mut chat = ChatOptions::new(request_id);
     chat.max_tokens = Some(options.max_tokens);
     chat.temperature = Some(options.sampling.temperature);
     chat.top_p = (options.sampling.top_p < 1.0).then_some(options.sampling.top_p);
-    chat.stop = options.stop.clone();
     chat
 }
 

@@ -14,10 +14,13 @@ use super::dispatch::Job;
 use super::{AskOptions, AssistantError, AssistantEvent};
 use crate::error::within;
 use crate::{
-    Answer, Conversation, ConversationOptions, GenerationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, Message,
-    ModelHandle, PROMPT_BYTES_MAX, Role,
+    Answer, Conversation, ConversationOptions, GenerationOptions, Message, ModelHandle, PROMPT_BYTES_MAX, Role,
 };
 
+/// Messages that a routed conversation keeps; older exchanges are left out.
+pub(super) const CONVERSATION_MESSAGES_MAX: u64 = 4_000;
+/// Bytes of messages that a routed conversation keeps; older exchanges are left out.
+pub(super) const CONVERSATION_BYTES_MAX: u64 = 2 << 20;
 /// Events of a routed answer that wait for their reader before the candidate does.
 const EVENTS_WAITING_MAX: usize = 256;
 
@@ -29,7 +32,7 @@ pub struct RoutedConversation {
 
 pub(super) struct ConversationInner {
     pub(super) core: Arc<Core>,
-    options: ConversationOptions,
+    pub(super) options: ConversationOptions,
     answering: AtomicBool,
     pub(super) state: Mutex<State>,
     /// The conversation of the model on this device, and whether it holds the messages of `state`.
@@ -40,9 +43,21 @@ pub(super) struct ConversationInner {
 pub(super) struct State {
     /// Without the system message.
     messages: Vec<Message>,
+    /// The class of each exchange as the app gave it: what was said stays as private as it was.
+    classes: Vec<PrivacyClass>,
+    /// What the app says about the messages that it set.
+    class: PrivacyClass,
     pub(super) placeholders: Placeholders,
     last: Option<Last>,
     is_local_current: bool,
+}
+
+/// Whether a question comes anew or takes the place of the last one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Turn {
+    Next,
+    /// The last exchange is left out, and replaced when there is an answer.
+    Again,
 }
 
 struct Local {
@@ -50,12 +65,13 @@ struct Local {
     conversation: Conversation,
 }
 
-/// The last question that was answered.
+/// The last question.
 #[derive(Clone)]
 pub(super) struct Last {
     pub(super) receipt: ReceiptId,
     pub(super) question: String,
-    pub(super) target: Target,
+    /// Who answered, if it was answered: then question and answer are the last messages.
+    pub(super) answered: Option<Target>,
     pub(super) options: AskOptions,
 }
 
@@ -80,10 +96,11 @@ impl RoutedConversation {
     /// out of its range. Nothing was asked then.
     pub fn ask(&self, text: &str, options: AskOptions) -> Result<RoutedAnswer, AssistantError> {
         within("bytes of question", text.len() as u64, PROMPT_BYTES_MAX)?;
-        self.begin(text.to_owned(), options, None)
+        self.begin(text.to_owned(), options, Turn::Next, None)
     }
 
-    /// Takes the last answer back and asks its question again. That counts as a sign that the answer was not liked.
+    /// Asks the last question again. If it was answered, that counts as a sign that the answer was not liked; the new answer takes its
+    /// place, and when there is none the old one stays.
     ///
     /// # Errors
     /// [`AssistantError::NothingToRepeat`], otherwise as [`RoutedConversation::ask`].
@@ -96,13 +113,13 @@ impl RoutedConversation {
             generation,
             ..last.options.clone()
         };
-        let answer = self.begin(last.question.clone(), options, Some((&last, None)))?;
+        let answer = self.begin(last.question.clone(), options, last.turn(), None)?;
         self.learn(&last, Signal::Regenerated, Feedback::Regenerated);
         Ok(answer)
     }
 
-    /// Takes up the offer of [`super::Report::escalation`]: takes the last answer back and asks its question elsewhere, as far as the
-    /// rules allow it now.
+    /// Takes up the offer of [`super::Report::escalation`]: asks the last question elsewhere, as far as the rules allow it now. The new
+    /// answer takes the place of the old one; when there is none, the old one stays.
     ///
     /// # Errors
     /// As [`RoutedConversation::regenerate`].
@@ -111,8 +128,12 @@ impl RoutedConversation {
             .last
             .clone()
             .ok_or(AssistantError::NothingToRepeat)?;
-        let elsewhere = Some(last.target.clone());
-        let answer = self.begin(last.question.clone(), last.options.clone(), Some((&last, elsewhere)))?;
+        let answer = self.begin(
+            last.question.clone(),
+            last.options.clone(),
+            last.turn(),
+            last.answered.clone(),
+        )?;
         self.learn(&last, Signal::Regenerated, Feedback::EscalationAccepted);
         Ok(answer)
     }
@@ -122,14 +143,16 @@ impl RoutedConversation {
     /// # Errors
     /// [`AssistantError::Scan`], [`AssistantError::Closed`].
     pub async fn explain(&self, text: &str, options: &AskOptions) -> Result<Explanation, AssistantError> {
-        let draft = self.inner.draft(text, options.class);
+        let draft = self.inner.draft(text, options.class, Turn::Next);
         let options = options.clone();
+        let offered = self.inner.core.offered().await;
+        let context = self.inner.options.clone();
         let explained = self.inner.core.blocking(move |core| {
             let messages = draft.messages.len() as u64;
             let scanner = lock(&core.scanner).clone();
             let examined = scanner.examine(draft)?;
             let request = Core::request_facts("explain".into(), &options, examined.facts(), messages);
-            let decided = core.decide(request, examined.facts());
+            let decided = core.decide(request, examined.facts(), offered, &context);
             let learned = lock(&core.learned);
             Ok(explain(&RouteInput {
                 request: &decided.request,
@@ -156,17 +179,26 @@ impl RoutedConversation {
     /// # Errors
     /// [`AssistantError::Busy`], [`AssistantError::Client`] past a limit.
     pub fn set_messages(&self, messages: Vec<Message>) -> Result<(), AssistantError> {
-        within("messages", messages.len() as u64, MESSAGES_MAX)?;
+        within("messages", messages.len() as u64, CONVERSATION_MESSAGES_MAX)?;
         let bytes = messages.iter().map(|message| message.content.len() as u64).sum();
-        within("bytes of messages", bytes, HISTORY_BYTES_MAX)?;
-        if self.inner.answering.load(Ordering::Acquire) {
+        within("bytes of messages", bytes, CONVERSATION_BYTES_MAX)?;
+        if self.inner.answering.swap(true, Ordering::AcqRel) {
             return Err(AssistantError::Busy);
         }
         *lock(&self.inner.state) = State {
+            classes: vec![PrivacyClass::Public; messages.len() / 2],
             messages,
             ..State::default()
         };
+        self.inner.is_over();
         Ok(())
+    }
+
+    /// Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question
+    /// of the conversation, until the messages are replaced.
+    pub fn raise_class(&self, class: PrivacyClass) {
+        let mut state = lock(&self.inner.state);
+        state.class = state.class.max(class);
     }
 
     /// The system message that is sent along, if there is one.
@@ -175,12 +207,13 @@ impl RoutedConversation {
         self.inner.system()
     }
 
-    /// `again` takes the last exchange back, and names what is not to be asked.
+    /// `not_asked` is left out of what may answer.
     fn begin(
         &self,
         question: String,
         options: AskOptions,
-        again: Option<(&Last, Option<Target>)>,
+        turn: Turn,
+        not_asked: Option<Target>,
     ) -> Result<RoutedAnswer, AssistantError> {
         options
             .generation
@@ -190,25 +223,74 @@ impl RoutedConversation {
         if self.inner.answering.swap(true, Ordering::AcqRel) {
             return Err(AssistantError::Busy);
         }
-        let elsewhere = again.and_then(|(_, elsewhere)| {
-            self.inner.take_back();
-            elsewhere
-        });
         let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
         let (cancel, cancelled) = watch::channel(false);
-        let job = Job::new(self.inner.clone(), question, options, elsewhere, sender, cancelled);
+        let job = Job::new(
+            self.inner.clone(),
+            question,
+            options,
+            turn,
+            not_asked,
+            sender,
+            cancelled,
+        );
         self.inner.core.handle().spawn(job.run());
         Ok(RoutedAnswer {
-            events: tokio::sync::Mutex::new(events),
+            events: tokio::sync::Mutex::new((events, None)),
             cancel,
         })
     }
 
     /// Keeps a sign that the app need not give.
     fn learn(&self, last: &Last, signal: Signal, feedback: Feedback) {
+        if last.answered.is_none() {
+            return;
+        }
         let (core, last) = (self.inner.core.clone(), last.clone());
         let handle = core.handle().clone();
-        drop(handle.spawn_blocking(move || super::learn(&core, last.receipt, signal, feedback)));
+        drop(handle.spawn_blocking(move || {
+            if let Err(error) = super::learn(&core, last.receipt, signal, feedback) {
+                log::warn!("a sign about receipt {} is lost: {error}", last.receipt);
+            }
+        }));
+    }
+}
+
+impl Last {
+    /// How the question is asked again.
+    fn turn(&self) -> Turn {
+        match self.answered {
+            Some(_) => Turn::Again,
+            None => Turn::Next,
+        }
+    }
+}
+
+impl State {
+    /// What was said before a question, and the classes of the exchanges.
+    fn before(&self, turn: Turn) -> (&[Message], &[PrivacyClass]) {
+        match turn {
+            Turn::Next => (&self.messages, &self.classes),
+            Turn::Again => (
+                &self.messages[..self.messages.len().saturating_sub(2)],
+                &self.classes[..self.classes.len().saturating_sub(1)],
+            ),
+        }
+    }
+
+    /// Leaves out the oldest exchanges beyond what can be examined. Their classes stay.
+    fn forget_oldest(&mut self) {
+        let bytes = |messages: &[Message]| messages.iter().map(|message| message.content.len() as u64).sum::<u64>();
+        while self.messages.len() > 2
+            && (self.messages.len() as u64 > CONVERSATION_MESSAGES_MAX
+                || bytes(&self.messages) > CONVERSATION_BYTES_MAX)
+        {
+            self.messages.drain(..2);
+            if !self.classes.is_empty() {
+                self.class = self.class.max(self.classes.remove(0));
+            }
+            self.is_local_current = false;
+        }
     }
 }
 
@@ -222,7 +304,7 @@ impl ConversationInner {
     }
 
     /// Everything that the question would be sent with.
-    pub(super) fn draft(&self, question: &str, class: PrivacyClass) -> Draft {
+    pub(super) fn draft(&self, question: &str, class: PrivacyClass, turn: Turn) -> Draft {
         let spoken = |speaker, text: &str| DraftMessage {
             speaker,
             text: text.to_owned(),
@@ -232,7 +314,10 @@ impl ConversationInner {
             .map(|text| spoken(Speaker::System, text))
             .into_iter()
             .collect();
-        for message in &lock(&self.state).messages {
+        let state = lock(&self.state);
+        let (said, classes) = state.before(turn);
+        let class = classes.iter().copied().fold(class.max(state.class), PrivacyClass::max);
+        for message in said {
             let speaker = match message.role {
                 Role::System => Speaker::System,
                 Role::User => Speaker::User,
@@ -245,22 +330,25 @@ impl ConversationInner {
     }
 
     /// The system message and the messages so far.
-    pub(super) fn history(&self) -> Vec<Message> {
+    pub(super) fn history(&self, turn: Turn) -> Vec<Message> {
         let system = self.system().map(|content| Message {
             role: Role::System,
             content: content.to_owned(),
         });
-        system.into_iter().chain(lock(&self.state).messages.clone()).collect()
+        system
+            .into_iter()
+            .chain(lock(&self.state).before(turn).0.to_vec())
+            .collect()
     }
 
     /// Asks the model of this device, which is first told what was said elsewhere.
     pub(super) async fn ask_local(
         &self,
+        model: &ModelHandle,
         question: &str,
         options: GenerationOptions,
-    ) -> Result<(Answer, ModelHandle), AssistantError> {
-        let model = lock(&self.core.model).clone();
-        let model = model.ok_or(crate::ClientError::Closed { what: "model" })?;
+        turn: Turn,
+    ) -> Result<Answer, AssistantError> {
         let mut local = self.local.lock().await;
         let is_same = |local: &Local| Arc::ptr_eq(&local.model.inner, &model.inner);
         if !local.as_ref().is_some_and(is_same) {
@@ -273,28 +361,33 @@ impl ConversationInner {
         }
         let conversation = &local.as_ref().expect("it was just put there").conversation;
         // It is current again only when this answer has become part of the messages.
-        if !std::mem::replace(&mut lock(&self.state).is_local_current, false) {
-            conversation.set_messages(self.history()).await?;
+        let is_current = std::mem::replace(&mut lock(&self.state).is_local_current, false);
+        if !is_current || turn == Turn::Again {
+            conversation.set_messages(self.history(turn)).await?;
         }
-        Ok((conversation.ask(question, options).await?, model))
+        Ok(conversation.ask(question, options).await?)
     }
 
-    /// The question was answered: both become part of the conversation.
-    pub(super) fn keep(&self, last: Last, answer: String, is_local: bool) {
+    /// The question is over. If it was answered, both become part of the conversation, in place of the last ones when it was asked again.
+    pub(super) fn keep(&self, last: Last, answer: String, is_local: bool, turn: Turn) {
         let mut state = lock(&self.state);
-        let said = |role, content| Message { role, content };
-        state.messages.push(said(Role::User, last.question.clone()));
-        state.messages.push(said(Role::Assistant, answer));
-        state.is_local_current = is_local;
+        if last.answered.is_some() && !answer.is_empty() {
+            if turn == Turn::Again {
+                let kept = state.messages.len().saturating_sub(2);
+                state.messages.truncate(kept);
+                state.classes.pop();
+            }
+            let said = |role, content| Message { role, content };
+            state.messages.push(said(Role::User, last.question.clone()));
+            state.messages.push(said(Role::Assistant, answer));
+            state.classes.push(last.options.class);
+            state.is_local_current = is_local;
+            state.forget_oldest();
+        } else if turn == Turn::Again {
+            // The old answer stays, and can be asked for again.
+            return;
+        }
         state.last = Some(last);
-    }
-
-    fn take_back(&self) {
-        let mut state = lock(&self.state);
-        let kept = state.messages.len().saturating_sub(2);
-        state.messages.truncate(kept);
-        state.is_local_current = false;
-        state.last = None;
     }
 
     pub(super) fn is_over(&self) {
@@ -304,7 +397,11 @@ impl ConversationInner {
 
 /// An answer in the making. It is cancelled when it is dropped.
 pub struct RoutedAnswer {
-    events: tokio::sync::Mutex<mpsc::Receiver<Result<AssistantEvent, AssistantError>>>,
+    /// With an error that came behind events which had to be handed out first.
+    events: tokio::sync::Mutex<(
+        mpsc::Receiver<Result<AssistantEvent, AssistantError>>,
+        Option<AssistantError>,
+    )>,
     cancel: watch::Sender<bool>,
 }
 
@@ -315,7 +412,10 @@ impl RoutedAnswer {
     /// [`AssistantError`] when the request could not be carried through at all, for example because no receipt can be written; then it
     /// has ended.
     pub async fn next(&self, max: u32) -> Result<Vec<AssistantEvent>, AssistantError> {
-        let mut events = self.events.lock().await;
+        let (events, failure) = &mut *self.events.lock().await;
+        if let Some(failure) = failure.take() {
+            return Err(failure);
+        }
         let mut given = Vec::new();
         let Some(first) = events.recv().await else {
             return Ok(given);
@@ -324,7 +424,13 @@ impl RoutedAnswer {
         while given.len() < max as usize
             && let Ok(next) = events.try_recv()
         {
-            given.push(next?);
+            match next {
+                Ok(event) => given.push(event),
+                Err(error) => {
+                    *failure = Some(error);
+                    break;
+                }
+            }
         }
         Ok(given)
     }

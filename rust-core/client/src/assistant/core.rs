@@ -1,8 +1,9 @@
 //! What every request of an assistant shares: the rules, the device, what may answer, what was learned and used, the ledger and the door out.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Handle, Runtime};
@@ -16,7 +17,7 @@ use whimbrel_privacy::{ContentFacts, Scanner};
 use whimbrel_store::{KeyVault, Label, SecretBytes, Store};
 
 use super::{AskOptions, AssistantError, SystemCapabilities, SystemModel};
-use crate::{ModelHandle, Statistics};
+use crate::{ContextPolicy, ConversationOptions, ModelHandle, Statistics};
 
 /// Names of pieces of state in the store.
 const LEARNED: &str = "learned";
@@ -24,6 +25,8 @@ const USED_TODAY: &str = "used_today";
 const DAY_MS: u64 = 24 * 3_600_000;
 /// Bytes of text a token, on average, where nothing better is known.
 const BYTES_A_TOKEN: u64 = 4;
+/// A system model says within this time what it can do.
+const CAPABILITIES_TIME: Duration = Duration::from_millis(500);
 /// Tokens that a template puts around a message.
 const TOKENS_A_MESSAGE: u64 = 8;
 
@@ -59,6 +62,8 @@ pub(crate) struct Core {
     pub(super) extras: Mutex<BTreeMap<String, EndpointExtras>>,
     pub(super) learned: Mutex<Learned>,
     used: Mutex<Used>,
+    /// Whether the system model was asked what it can do and has not said.
+    is_asked: Arc<AtomicBool>,
     speeds: Mutex<HashMap<String, Speed>>,
 }
 
@@ -84,6 +89,16 @@ pub(super) struct Decided {
     pub(super) policies: Arc<PolicySet>,
     pub(super) device: DeviceState,
     pub(super) now_ms: u64,
+    /// What the decision was about, and what alone may answer by it.
+    pub(super) offered: Offered,
+}
+
+/// What of this device could answer when a decision was made.
+#[derive(Clone, Default)]
+pub(super) struct Offered {
+    pub(super) model: Option<ModelHandle>,
+    pub(super) system: Option<Arc<dyn SystemModel>>,
+    capabilities: Option<SystemCapabilities>,
 }
 
 /// A panic elsewhere does not spoil what is behind these locks.
@@ -130,6 +145,7 @@ impl Core {
             extras: Mutex::default(),
             learned: Mutex::new(learned),
             used: Mutex::new(used.unwrap_or_default()),
+            is_asked: Arc::default(),
             speeds: Mutex::default(),
         })
     }
@@ -154,9 +170,15 @@ impl Core {
     }
 
     /// Decides where a request may run.
-    pub(super) fn decide(&self, request: RequestFacts, content: &ContentFacts) -> Decided {
+    pub(super) fn decide(
+        &self,
+        request: RequestFacts,
+        content: &ContentFacts,
+        offered: Offered,
+        context: &ConversationOptions,
+    ) -> Decided {
         let policies = lock(&self.policies).clone();
-        let candidates = self.candidates(&policies, &request);
+        let candidates = self.candidates(&policies, &request, &offered, context);
         let now_ms = now_ms();
         let device = lock(&self.device).clone();
         let plan = route(&RouteInput {
@@ -176,6 +198,34 @@ impl Core {
             policies,
             device,
             now_ms,
+            offered,
+        }
+    }
+
+    /// What of this device could answer now. A system model that does not say at once what it can do cannot be asked.
+    pub(super) async fn offered(&self) -> Offered {
+        let model = lock(&self.model).clone();
+        let system = lock(&self.system).clone();
+        let mut capabilities = None;
+        if let Some(system) = system.clone()
+            && !self.is_asked.swap(true, Ordering::AcqRel)
+        {
+            let is_asked = self.is_asked.clone();
+            let asked = self.handle.spawn_blocking(move || {
+                let said = system.capabilities().ok();
+                is_asked.store(false, Ordering::Release);
+                said
+            });
+            let asked = self.handle.spawn(tokio::time::timeout(CAPABILITIES_TIME, asked));
+            match asked.await {
+                Ok(Ok(Ok(said))) => capabilities = said,
+                _ => log::warn!("the system model does not say what it can do"),
+            }
+        }
+        Offered {
+            model,
+            system,
+            capabilities,
         }
     }
 
@@ -189,7 +239,8 @@ impl Core {
         let tokens = content.text_bytes / BYTES_A_TOKEN + messages * TOKENS_A_MESSAGE;
         RequestFacts {
             id,
-            task: options.task.clone(),
+            // As receipts and learning know it.
+            task: Label::squeezed(&options.task).to_string(),
             prompt_tokens: u32::try_from(tokens).unwrap_or(u32::MAX),
             answer_tokens_max: options.generation.max_tokens,
             deadline_ms: options.deadline_ms,
@@ -197,16 +248,20 @@ impl Core {
         }
     }
 
-    fn candidates(&self, policies: &PolicySet, request: &RequestFacts) -> CandidateFacts {
-        let local_models = lock(&self.model)
-            .iter()
-            .map(|model| self.local(model, request))
-            .collect();
-        let system = lock(&self.system).clone();
-        // An adapter that fails to say what it can do cannot be asked.
-        let system_model = system
-            .map(|system| system.capabilities().unwrap_or_default())
-            .map(system_facts);
+    fn candidates(
+        &self,
+        policies: &PolicySet,
+        request: &RequestFacts,
+        offered: &Offered,
+        context: &ConversationOptions,
+    ) -> CandidateFacts {
+        let models = offered.model.iter();
+        let local_models = models.map(|model| self.local(model, request, context)).collect();
+        let system_model = offered
+            .system
+            .as_ref()
+            .map(|_| offered.capabilities.clone().unwrap_or_default());
+        let system_model = system_model.map(system_facts);
         let endpoints = policies.app().endpoints().iter().filter_map(|endpoint| {
             let health = self.remote.health(&endpoint.id)?;
             Some(EndpointFacts {
@@ -227,7 +282,7 @@ impl Core {
         }
     }
 
-    fn local(&self, model: &ModelHandle, request: &RequestFacts) -> LocalModelFacts {
+    fn local(&self, model: &ModelHandle, request: &RequestFacts, context: &ConversationOptions) -> LocalModelFacts {
         let (name, variant) = model_labels(model);
         let speed = lock(&self.speeds).get(name.as_str()).copied();
         let first_token_s = speed.map(|speed| f64::from(request.prompt_tokens) / speed.prefill_tokens_per_s);
@@ -236,7 +291,11 @@ impl Core {
             variant: variant.to_string(),
             ready: true,
             supports: Vec::new(),
-            context_tokens: Some(model.info().manifest.context_length),
+            // The engine leaves out the oldest exchanges where it is told to; then the length refuses nothing.
+            context_tokens: match context.context_policy {
+                ContextPolicy::Refuse => Some(context.context_length.min(model.info().manifest.context_length)),
+                ContextPolicy::DropOldest => None,
+            },
             first_token_ms: first_token_s.map(|seconds| (seconds * 1e3) as u32),
             tokens_per_s: speed.map(|speed| speed.decode_tokens_per_s as f32),
             // It is open: its weights are mapped, and what remains is the context.
@@ -275,16 +334,15 @@ impl Core {
         if cost_micros == 0 && metered_bytes == 0 {
             return;
         }
-        let today = self.used_today(now_ms);
-        let used = Used {
-            day: now_ms / DAY_MS,
-            today: UsedToday {
-                cost_micros: today.cost_micros.saturating_add(cost_micros),
-                metered_bytes: today.metered_bytes.saturating_add(metered_bytes),
-            },
-        };
-        *lock(&self.used) = used;
-        let bytes = serde_json::to_vec(&used).expect("three numbers are JSON");
+        let mut used = lock(&self.used);
+        let day = now_ms / DAY_MS;
+        if used.day != day {
+            *used = Used { day, ..Used::default() };
+        }
+        used.today.cost_micros = used.today.cost_micros.saturating_add(cost_micros);
+        used.today.metered_bytes = used.today.metered_bytes.saturating_add(metered_bytes);
+        // Under the lock, so that an older sum never takes the place of a newer one.
+        let bytes = serde_json::to_vec(&*used).expect("three numbers are JSON");
         if let Err(error) = self.store.state_put(USED_TODAY, &bytes) {
             log::warn!("what was used today cannot be kept: {error}");
         }
@@ -358,18 +416,15 @@ pub(super) fn model_labels(model: &ModelHandle) -> (Label, Label) {
     (Label::squeezed(&info.manifest.name), Label::squeezed(&info.variant))
 }
 
-/// The name in the vault under which the key of an endpoint is kept. The vault knows only small letters, so a capital letter in an
-/// endpoint's id is marked.
+/// The name in the vault under which the key of an endpoint is kept: `key.` and its id. An id that the vault does not take as a name,
+/// because it is long or has capital letters, is named by its hash, so that no two endpoints share a key.
 #[must_use]
 pub fn key_name(endpoint_id: &str) -> String {
-    let mut name = String::from("key.");
-    for character in endpoint_id.chars() {
-        if character.is_ascii_uppercase() {
-            name.push('_');
-        }
-        name.push(character.to_ascii_lowercase());
+    let name = format!("key.{endpoint_id}");
+    match whimbrel_store::check_name(&name) {
+        Ok(()) => name,
+        Err(_) => format!("key-{}", &blake3::hash(endpoint_id.as_bytes()).to_hex()[..32]),
     }
-    name
 }
 
 fn restored(bytes: &[u8]) -> Option<Learned> {

@@ -7,15 +7,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use whimbrel_engine::{Message, Role};
 use whimbrel_network::ATTEMPTS_MAX;
+use whimbrel_policy::ATTEMPTS_MAX as CANDIDATES_MAX;
 use whimbrel_policy::{
     AttemptEvent, Candidate, Command, Confidence, Decision, End, EscalationThresholds, Event, FailureKind, Fallback,
     Feedback, Target, escalation, repetition_ratio,
 };
-use whimbrel_privacy::{Examined, Release};
-use whimbrel_store::{Place, ReceiptId, Signal};
+use whimbrel_privacy::{Examined, Placeholders, Release, ScanError};
+use whimbrel_store::{Closing, Intent, Label, Outcome, Place, ReceiptId, Signal};
 
 use super::attempt::{self, Ended, Progress, Reports, Sending};
-use super::conversation::{ConversationInner, Last};
+use super::conversation::{ConversationInner, Last, Turn};
 use super::core::{Core, Decided, lock, now_ms};
 use super::{AskOptions, AssistantError, AssistantEvent, Report, receipts};
 
@@ -31,8 +32,9 @@ pub(super) struct Job {
     conversation: Arc<ConversationInner>,
     question: String,
     options: AskOptions,
-    /// What is not to be asked.
-    elsewhere: Option<Target>,
+    turn: Turn,
+    /// What is left out of what may answer.
+    not_asked: Option<Target>,
     events: mpsc::Sender<Result<AssistantEvent, AssistantError>>,
     cancelled: watch::Receiver<bool>,
 }
@@ -70,6 +72,8 @@ struct Running<'j> {
     ended: Vec<Ended>,
     answer: String,
     wake_at_ms: u64,
+    /// When the time for everything is over.
+    ends_at_ms: u64,
     is_cancelled: bool,
 }
 
@@ -78,7 +82,8 @@ impl Job {
         conversation: Arc<ConversationInner>,
         question: String,
         options: AskOptions,
-        elsewhere: Option<Target>,
+        turn: Turn,
+        not_asked: Option<Target>,
         events: mpsc::Sender<Result<AssistantEvent, AssistantError>>,
         cancelled: watch::Receiver<bool>,
     ) -> Job {
@@ -86,16 +91,18 @@ impl Job {
             conversation,
             question,
             options,
-            elsewhere,
+            turn,
+            not_asked,
             events,
             cancelled,
         }
     }
 
     pub(super) async fn run(mut self) {
+        let over = Over(self.conversation.clone());
         let result = self.carry_out().await;
         // First of all: a reader that sees the end may ask again at once.
-        self.conversation.is_over();
+        drop(over);
         let event = result.map(|report| AssistantEvent::Finished(Box::new(report)));
         // A reader who has gone does not want to hear it.
         let _ = self.events.send(event).await;
@@ -103,7 +110,10 @@ impl Job {
 
     async fn carry_out(&mut self) -> Result<Report, AssistantError> {
         let core = self.conversation.core.clone();
-        let ready = self.prepare(&core).await?;
+        let ready = match self.prepare(&core).await {
+            Err(AssistantError::Scan(error)) => return Err(self.refuse(&core, error).await),
+            other => other?,
+        };
         let bytes_out_max: Vec<u64> = ready.prepared.iter().map(Prepared::bytes_out_max).collect();
         let plan = &ready.decided.plan;
         let intent = receipts::intent(
@@ -117,7 +127,9 @@ impl Job {
         // When this returns, the receipt has reached the disk, and only then may anything leave.
         let begun = core.blocking(move |core| core.store.ledger().begin(&intent, now_ms()));
         let receipt = begun.await??;
-        let (fallback, commands) = Fallback::start(plan, core.elapsed_ms());
+        let began_ms = core.elapsed_ms();
+        let (fallback, commands) = Fallback::start(plan, began_ms);
+        let ends_at_ms = began_ms.saturating_add(plan.bounds.deadline_ms);
         let (reporter, reports) = mpsc::channel(REPORTS_WAITING_MAX);
         let mut running = Running {
             job: self,
@@ -130,20 +142,36 @@ impl Job {
             ended: Vec::new(),
             answer: String::new(),
             wake_at_ms: u64::MAX,
+            ends_at_ms,
             is_cancelled: false,
         };
         let end = running.finish(&core, commands).await;
         running.close(&core, receipt, end).await
     }
 
+    /// A text that cannot be examined goes nowhere, and leaves a receipt that says so.
+    async fn refuse(&self, core: &Arc<Core>, error: ScanError) -> AssistantError {
+        let (task, class) = (Label::squeezed(&self.options.task), self.options.class);
+        let recorded = core.blocking(move |core| {
+            let intent = Intent::new(Label::squeezed(&super::request_id()?), task, class);
+            let closing = Closing {
+                error: Some(Label::squeezed("too_long")),
+                ..Closing::new(Outcome::Failed)
+            };
+            Ok::<_, AssistantError>(core.store.ledger().record(&intent, &closing, now_ms())?)
+        });
+        match recorded.await {
+            Ok(Ok(_)) => error.into(),
+            Ok(Err(error)) | Err(error) => error,
+        }
+    }
+
     /// Examines the text, decides, and clears it for every endpoint of the plan: what cannot be cleared is not sent.
     async fn prepare(&self, core: &Arc<Core>) -> Result<Ready, AssistantError> {
-        let draft = self.conversation.draft(&self.question, self.options.class);
+        let draft = self.conversation.draft(&self.question, self.options.class, self.turn);
         let (conversation, options) = (self.conversation.clone(), self.options.clone());
-        let elsewhere = self.elsewhere.clone();
-        let model_hash = lock(&core.model)
-            .as_ref()
-            .map(|model| model.info().manifest.blake3.clone());
+        let not_asked = self.not_asked.clone();
+        let offered = core.offered().await;
         let this = core.clone();
         core.blocking(move |core| {
             let request_id = super::request_id()?;
@@ -151,24 +179,37 @@ impl Job {
             let scanner = lock(&core.scanner).clone();
             let examined = scanner.examine(draft)?;
             let request = Core::request_facts(request_id.clone(), &options, examined.facts(), messages);
-            let mut decided = core.decide(request, examined.facts());
-            if let Some(elsewhere) = &elsewhere {
-                let plan = &mut decided.plan;
-                plan.candidates.retain(|candidate| candidate.target() != elsewhere);
+            let mut decided = core.decide(request, examined.facts(), offered, &conversation.options);
+            let plan = &mut decided.plan;
+            if let Some(not_asked) = &not_asked {
+                plan.candidates.retain(|candidate| candidate.target() != not_asked);
                 if plan.candidates.is_empty() && plan.decision == Decision::Run {
-                    plan.decision = Decision::Unavailable;
+                    plan.decision = match plan.deferred {
+                        Some(_) => Decision::Defer,
+                        None => Decision::Unavailable,
+                    };
                 }
             }
-            let hash = model_hash.unwrap_or_default();
+            // No more are ever tried.
+            plan.candidates.truncate(CANDIDATES_MAX as usize);
+            let model = decided.offered.model.as_ref();
+            let hash = model.map_or_else(String::new, |model| model.info().manifest.blake3.clone());
             let candidates = &decided.plan.candidates;
             let places = candidates
                 .iter()
                 .map(|candidate| receipts::place(candidate, &decided.policies, &hash));
             let places = places.collect();
-            let prepared = candidates
-                .iter()
-                .map(|candidate| prepare(&this, &conversation, &decided, candidate, &examined, &request_id))
+            // Taken out and put back, so that nobody waits for the redaction; no other request of the conversation runs.
+            let mut placeholders = lock(&conversation.state).placeholders.clone();
+            let prepared = (0..)
+                .zip(candidates)
+                .map(|(index, candidate)| {
+                    // One a candidate: the same key must not come with two texts.
+                    let id = format!("{request_id}-{index}");
+                    prepare(&this, &mut placeholders, &decided, candidate, &examined, id)
+                })
                 .collect();
+            lock(&conversation.state).placeholders = placeholders;
             Ok(Ready {
                 content: examined.facts().clone(),
                 decided,
@@ -183,11 +224,11 @@ impl Job {
 
 fn prepare(
     core: &Core,
-    conversation: &ConversationInner,
+    placeholders: &mut Placeholders,
     decided: &Decided,
     candidate: &Candidate,
     examined: &Examined,
-    request_id: &str,
+    request_id: String,
 ) -> Prepared {
     let id = match candidate.target() {
         Target::OnDevice { .. } => return Prepared::Local,
@@ -204,13 +245,12 @@ fn prepare(
     let Some(permit) = candidate.permit(examined.facts()) else {
         return Prepared::Unusable("no_permit");
     };
-    let placeholders = &mut lock(&conversation.state).placeholders;
     match examined.clear(&permit, placeholders) {
         Ok(cleared) => Prepared::Remote(Box::new(Sending {
             endpoint,
             reidentifier: (cleared.release() == Release::Redacted).then(|| placeholders.reidentifier()),
             cleared,
-            request_id: request_id.to_owned(),
+            request_id,
         })),
         Err(_) => Prepared::Unusable("not_cleared"),
     }
@@ -232,11 +272,17 @@ impl Running<'_> {
     /// Carries out commands and takes in what happens, until it is over.
     async fn finish(&mut self, core: &Arc<Core>, mut commands: Vec<Command>) -> End {
         loop {
+            // First of all, since the time before has passed.
+            for command in &commands {
+                if let Command::WakeAt { at_ms } = command {
+                    self.wake_at_ms = *at_ms;
+                }
+            }
             for command in commands {
                 match command {
                     Command::Start { attempt, candidate } => self.start(core, attempt, candidate).await,
                     Command::Cancel { attempt } => self.stop(attempt).await,
-                    Command::WakeAt { at_ms } => self.wake_at_ms = at_ms,
+                    Command::WakeAt { .. } => {}
                     Command::Restarted { .. } => {
                         self.answer.clear();
                         self.give(core, AssistantEvent::Restarted).await;
@@ -285,9 +331,9 @@ impl Running<'_> {
         commands
     }
 
-    /// Gives an event to the reader, unless the reader goes, the user stops it, or the time is over first.
+    /// Gives an event to the reader, unless the reader goes, the user stops it, or the time for everything is over first.
     async fn give(&mut self, core: &Arc<Core>, event: AssistantEvent) {
-        let due = deadline(core, self.wake_at_ms);
+        let due = deadline(core, self.ends_at_ms);
         tokio::select! {
             biased;
             permit = self.job.events.reserve() => match permit {
@@ -314,27 +360,47 @@ impl Running<'_> {
             sender: self.reporter.clone(),
         };
         let prepared = std::mem::replace(&mut self.ready.prepared[index], Prepared::Unusable("asked_before"));
+        if self.is_cancelled || *self.job.cancelled.borrow() {
+            // Nothing is begun any more; the fallback hears of it in its next step.
+            let ended = Ended::failed(AttemptEvent::Failed(FailureKind::Internal), "not_begun");
+            let _ = self.reporter.try_send((attempt, Progress::Ended(ended)));
+            return;
+        }
+        let offered = self.ready.decided.offered.clone();
+        let turn = self.job.turn;
         let (core, conversation) = (core.clone(), self.job.conversation.clone());
         let (question, mut options) = (self.job.question.clone(), self.job.options.generation.clone());
         let handle = core.handle().clone();
-        handle.spawn(async move {
-            let ended = match prepared {
+        let ending = reports.clone();
+        let asked = handle.spawn(async move {
+            match prepared {
                 Prepared::Local => {
                     options.confidence = true;
-                    attempt::local(&core, &conversation, &question, options, &reports, &mut stop).await
+                    let asked = attempt::Local {
+                        core: &core,
+                        conversation: &conversation,
+                        model: offered.model.as_ref(),
+                        turn,
+                    };
+                    asked.ask(&question, options, &reports, &mut stop).await
                 }
                 Prepared::System => {
-                    let mut messages = conversation.history();
+                    let mut messages = conversation.history(turn);
                     messages.push(Message {
                         role: Role::User,
                         content: question,
                     });
-                    attempt::system(&core, messages, &options, &reports, &mut stop).await
+                    attempt::system(&core, offered.system, messages, &options, &reports, &mut stop).await
                 }
                 Prepared::Remote(sending) => attempt::remote(&core, *sending, &options, &reports, &mut stop).await,
                 Prepared::Unusable(code) => Ended::failed(AttemptEvent::Failed(FailureKind::Internal), code),
-            };
-            reports.send(Progress::Ended(ended)).await;
+            }
+        });
+        handle.spawn(async move {
+            // A panic ends the attempt, not the request.
+            let panicked = || Ended::failed(AttemptEvent::Failed(FailureKind::Internal), "panicked");
+            let ended = asked.await.unwrap_or_else(|_| panicked());
+            ending.send(Progress::Ended(ended)).await;
         });
     }
 
@@ -375,7 +441,7 @@ impl Running<'_> {
         let attempts = fallback.attempts().to_vec();
         let closing = receipts::closing(&plan, &ready.places, end, &attempts, &ended);
         let view = device.view(decided_ms);
-        let metered = view.network.is_some_and(|network| network.is_metered());
+        let metered = view.network.is_none_or(|network| network.is_metered());
         let (bytes_out, bytes_in) = ended.iter().fold((0, 0), |(out, into), ended| {
             (out + ended.bytes_out, into + ended.bytes_in)
         });
@@ -399,31 +465,35 @@ impl Running<'_> {
             _ => false,
         };
         let mut escalates = None;
-        if let (true, Some(candidate), Some(index)) = (kept, candidate, answered) {
-            let last = Last {
-                receipt,
-                question: job.question.clone(),
-                target: candidate.target().clone(),
-                options: job.options.clone(),
-            };
-            if let (End::Answered { .. }, Some(ended)) = (end, ended.last()) {
-                escalates = confidence(&answer, ended).and_then(|confidence| {
-                    escalation(&plan, index as u32, &confidence, &EscalationThresholds::default())
-                });
-            }
-            let is_local = matches!(candidate.target(), Target::OnDevice { .. }) && matches!(end, End::Answered { .. });
-            job.conversation.keep(last, answer, is_local);
+        if let (End::Answered { .. }, Some(ended), Some(index)) = (end, ended.last(), answered) {
+            escalates = confidence(&answer, ended)
+                .and_then(|confidence| escalation(&plan, index as u32, &confidence, &EscalationThresholds::default()));
         }
+        let last = Last {
+            receipt,
+            question: job.question.clone(),
+            answered: candidate.filter(|_| kept).map(|candidate| candidate.target().clone()),
+            options: job.options.clone(),
+        };
+        let is_local = matches!(last.answered, Some(Target::OnDevice { .. })) && matches!(end, End::Answered { .. });
+        job.conversation.keep(last, answer, is_local, job.turn);
         if matches!(end, End::Cancelled { partial: true }) {
             let learning = core.clone();
-            core.blocking(move |_| super::learn(&learning, receipt, Signal::Aborted, Feedback::Aborted))
-                .await??;
+            let learned = core.blocking(move |_| super::learn(&learning, receipt, Signal::Aborted, Feedback::Aborted));
+            if let Ok(Err(error)) | Err(error) = learned.await {
+                log::warn!("a sign about receipt {receipt} is lost: {error}");
+            }
         }
         Ok(Report {
             receipt,
             end,
             place: answered.map(|index| ready.places[index].clone()),
-            sent: candidate.and_then(receipts::sent),
+            sent: closing
+                .attempts
+                .iter()
+                .rev()
+                .find(|attempt| attempt.bytes_out > 0)
+                .and_then(|attempt| attempt.sent),
             reasons: candidate.map_or_else(Vec::new, |candidate| {
                 candidate.reasons().iter().map(ToString::to_string).collect()
             }),
@@ -466,6 +536,10 @@ fn cost(candidate: &Candidate, ended: &Ended, policies: &whimbrel_policy::Policy
     let Target::Endpoint { id } = candidate.target() else {
         return 0;
     };
+    if ended.bytes_out > 0 && ended.tokens_in == 0 {
+        // It was sent, and nobody counted: what was expected counts.
+        return candidate.expected().cost_micros;
+    }
     let endpoints = policies.app().endpoints();
     endpoints
         .iter()
@@ -475,6 +549,15 @@ fn cost(candidate: &Candidate, ended: &Ended, policies: &whimbrel_policy::Policy
             cost(ended.tokens_in, endpoint.prompt_cost_per_1k_micros)
                 .saturating_add(cost(ended.tokens_out, endpoint.answer_cost_per_1k_micros))
         })
+}
+
+/// Lets the conversation be asked again, also after a panic.
+struct Over(Arc<ConversationInner>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.is_over();
+    }
 }
 
 fn deadline(core: &Core, at_ms: u64) -> Instant {

@@ -39,6 +39,12 @@ pub enum AssistantError {
         /// What is wrong.
         source: EndpointError,
     },
+    /// The policy in force has no such endpoint.
+    #[error("the policy has no endpoint {id}")]
+    UnknownEndpoint {
+        /// The id that was given.
+        id: String,
+    },
     /// What was learned cannot be read back.
     #[error(transparent)]
     Learned(#[from] LearnedError),

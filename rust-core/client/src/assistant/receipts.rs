@@ -97,7 +97,12 @@ pub(super) fn closing(plan: &Plan, places: &[Place], end: End, attempts: &[Attem
         closing.attempts.push(whimbrel_store::Attempt {
             place: places[attempt.candidate as usize].clone(),
             sent: sent(candidate),
-            ended: stored_end(attempt.end),
+            ended: match took.code {
+                Some(
+                    "circuit_open" | "no_endpoint" | "endpoint_settings" | "no_permit" | "not_cleared" | "not_begun",
+                ) => StoredEnd::Skipped,
+                _ => stored_end(attempt.end),
+            },
             error: took.code.map(Label::squeezed),
             rules: labels(&candidate.rule_ids()),
             milliseconds,

@@ -38,7 +38,7 @@ impl Default for AskOptions {
 }
 
 /// What an answer brings, in this order, though beginnings, texts and restarts may come again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum AssistantEvent {
     /// A candidate was asked.
     Trying {
@@ -53,6 +53,21 @@ pub enum AssistantEvent {
     Restarted,
     /// It is over. The last event.
     Finished(Box<Report>),
+}
+
+// No text may reach a log through a derived `Debug`.
+impl std::fmt::Debug for AssistantEvent {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            AssistantEvent::Trying { place, sent } => {
+                let mut record = formatter.debug_struct("Trying");
+                record.field("place", place).field("sent", sent).finish()
+            }
+            AssistantEvent::Text(text) => write!(formatter, "Text({} bytes)", text.len()),
+            AssistantEvent::Restarted => formatter.write_str("Restarted"),
+            AssistantEvent::Finished(report) => formatter.debug_tuple("Finished").field(report).finish(),
+        }
+    }
 }
 
 /// How a request went. It says everything of the receipt that a person would ask for, and holds no text.

@@ -101,7 +101,6 @@ pub trait SystemModel: Send + Sync {
 }
 
 /// What a system model reports.
-#[derive(Debug)]
 pub(crate) enum SystemReport {
     Text(String),
     Finished { input_tokens: u64, output_tokens: u64 },
@@ -129,6 +128,9 @@ impl SystemAnswer {
 
     /// The next piece of text. False when nobody listens any more, or the answer is longer than [`SYSTEM_ANSWER_BYTES_MAX`].
     pub fn text(&self, piece: String) -> bool {
+        if piece.is_empty() {
+            return !self.ended.load(Ordering::Relaxed) && !self.reports.is_closed();
+        }
         let before = self.bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
         if before + piece.len() as u64 > SYSTEM_ANSWER_BYTES_MAX {
             self.fail(SystemModelError::Failed);

@@ -155,6 +155,12 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    /// The request's id, which the key begins with; behind it stands the candidate's place.
+    pub(crate) fn request_id(&self) -> String {
+        let key = self.idempotency_key();
+        key.rsplit_once('-').unwrap().0.to_owned()
+    }
+
     pub(crate) fn idempotency_key(&self) -> String {
         let line = self.head.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
