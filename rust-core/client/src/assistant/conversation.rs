@@ -236,7 +236,7 @@ impl RoutedConversation {
         );
         self.inner.core.handle().spawn(job.run());
         Ok(RoutedAnswer {
-            events: tokio::sync::Mutex::new((events, None)),
+            reader: tokio::sync::Mutex::new(Reader { events, failure: None }),
             cancel,
         })
     }
@@ -395,13 +395,15 @@ impl ConversationInner {
     }
 }
 
+struct Reader {
+    events: mpsc::Receiver<Result<AssistantEvent, AssistantError>>,
+    /// An error that came behind events which had to be handed out first.
+    failure: Option<AssistantError>,
+}
+
 /// An answer in the making. It is cancelled when it is dropped.
 pub struct RoutedAnswer {
-    /// With an error that came behind events which had to be handed out first.
-    events: tokio::sync::Mutex<(
-        mpsc::Receiver<Result<AssistantEvent, AssistantError>>,
-        Option<AssistantError>,
-    )>,
+    reader: tokio::sync::Mutex<Reader>,
     cancel: watch::Sender<bool>,
 }
 
@@ -412,7 +414,7 @@ impl RoutedAnswer {
     /// [`AssistantError`] when the request could not be carried through at all, for example because no receipt can be written; then it
     /// has ended.
     pub async fn next(&self, max: u32) -> Result<Vec<AssistantEvent>, AssistantError> {
-        let (events, failure) = &mut *self.events.lock().await;
+        let Reader { events, failure } = &mut *self.reader.lock().await;
         if let Some(failure) = failure.take() {
             return Err(failure);
         }
