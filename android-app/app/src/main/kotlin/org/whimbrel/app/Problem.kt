@@ -77,12 +77,8 @@ private fun WhimbrelException.toProblem(): Problem =
         is WhimbrelException.OutOfMemory -> Problem.OutOfMemory
         is WhimbrelException.Busy -> Problem.Busy
         is WhimbrelException.InvalidOption, is WhimbrelException.Closed -> Problem.Internal(UNFORESEEN + 1)
-        // The app asks models, not an assistant.
-        is WhimbrelException.NothingToRepeat,
-        is WhimbrelException.Policy,
-        is WhimbrelException.Ledger,
-        is WhimbrelException.Vault,
-        -> Problem.Internal(UNFORESEEN + 2)
+        is WhimbrelException.NothingToRepeat, is WhimbrelException.Policy -> Problem.Internal(UNFORESEEN + 2)
+        is WhimbrelException.Ledger, is WhimbrelException.Vault -> Problem.Internal(UNFORESEEN + 3)
         is WhimbrelException.Internal -> Problem.Internal(number)
     }
 
