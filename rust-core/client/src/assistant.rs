@@ -128,7 +128,13 @@ impl Assistant {
 
     /// Takes in what the app knows about the device now.
     pub fn update_device(&self, update: &DeviceUpdate) {
-        lock(&self.core.device).apply(update, now_ms());
+        let mut device = lock(&self.core.device);
+        let before = device.network.value().copied();
+        device.apply(update, now_ms());
+        if device.network.value().copied() != before {
+            // Connections over the old one may lead nowhere.
+            self.core.remote.network_changed();
+        }
     }
 
     /// What is known about the device.
