@@ -394,6 +394,6 @@ fn places_are_also_counted_in_characters() {
     assert_eq!((place.start, place.end), (12, 23));
     let redacted = redact(text, &scanner()).unwrap();
     assert_eq!(redacted.text, "Größe 5 µm, ⟨EMAIL_1⟩");
-    let json = r#"{"text":"Größe 5 µm, ⟨EMAIL_1⟩","findings":[{"type":"email","start":12,"end":23,"confidence":1.0}]}"#;
+    let json = r#"{"text":"Größe 5 µm, ⟨EMAIL_1⟩","findings":[{"type":"email","start":12,"end":23,"confidence":1.0,"placeholder":"⟨EMAIL_1⟩"}]}"#;
     assert_eq!(serde_json::to_string(&redacted).unwrap(), json);
 }
