@@ -106,7 +106,7 @@ pub enum Refusal {
 /// Something that is not tried.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Refused {
-    /// Its name, as [`Candidate::name`].
+    /// Its name, as [`crate::Candidate::name`].
     pub name: String,
     /// Why.
     pub reason: Refusal,
