@@ -11,6 +11,7 @@ mod receipts;
 mod request;
 mod system_model;
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::BufWriter;
 use std::path::PathBuf;
@@ -66,7 +67,7 @@ impl Assistant {
     /// [`AssistantError::Endpoint`] for an endpoint that cannot be asked, [`AssistantError::Thread`].
     pub fn open(options: AssistantOptions) -> Result<Assistant, AssistantError> {
         let scanner = scanner(options.user_words)?;
-        check_endpoints(options.policies.app())?;
+        check_endpoints(options.policies.app(), &BTreeMap::new())?;
         let (vault, gone) = HeldVault::holding(options.vault);
         let store = Store::open(&options.store, vault.clone(), now_ms())?;
         let runtime = Builder::new_multi_thread()
@@ -129,9 +130,13 @@ impl Assistant {
     /// Takes in what the app knows about the device now.
     pub fn update_device(&self, update: &DeviceUpdate) {
         let mut device = lock(&self.core.device);
-        let before = device.network.value().copied();
         device.apply(update, now_ms());
-        if device.network.value().copied() != before {
+        let Some(network) = device.network.value().copied() else {
+            return;
+        };
+        // An app that does not know for a moment has not changed its network.
+        let before = lock(&self.core.network).replace(network);
+        if before.is_some_and(|before| before != network) {
             // Connections over the old one may lead nowhere.
             self.core.remote.network_changed();
         }
@@ -180,10 +185,7 @@ impl Assistant {
     ) -> Result<(), AssistantError> {
         let mut policies = lock(&self.core.policies);
         let (app, user) = change(&policies);
-        let extras = lock(&self.core.extras).clone();
-        for endpoint in app.endpoints() {
-            endpoint_with(endpoint, extras.get(&*endpoint.id).cloned().unwrap_or_default())?;
-        }
+        check_endpoints(&app, &lock(&self.core.extras))?;
         *policies = Arc::new(PolicySet::new(app, user)?);
         Ok(())
     }
@@ -349,9 +351,11 @@ fn scanner(user_words: Vec<String>) -> Result<Scanner, AssistantError> {
 }
 
 /// Every endpoint of a policy must be one that the network takes, before a question depends on it.
-fn check_endpoints(policy: &Policy) -> Result<(), AssistantError> {
-    let check = |endpoint| endpoint_with(endpoint, EndpointExtras::default()).map(drop);
-    policy.endpoints().iter().try_for_each(check)
+fn check_endpoints(policy: &Policy, extras: &BTreeMap<String, EndpointExtras>) -> Result<(), AssistantError> {
+    policy.endpoints().iter().try_for_each(|endpoint| {
+        let extras = extras.get(&*endpoint.id).cloned().unwrap_or_default();
+        endpoint_with(endpoint, extras).map(drop)
+    })
 }
 
 /// Keeps a sign about a receipt, and learns from it for the place that answered. Blocks.

@@ -35,6 +35,8 @@ pub(super) struct Ended {
     pub(super) event: Option<AttemptEvent>,
     /// The code of its error.
     pub(super) code: Option<&'static str>,
+    /// Nobody was asked.
+    pub(super) is_skipped: bool,
     pub(super) bytes_out: u64,
     pub(super) bytes_in: u64,
     pub(super) redacted: BTreeMap<FindingKind, u32>,
@@ -51,6 +53,14 @@ impl Ended {
             event: Some(event),
             code: Some(code),
             ..Ended::default()
+        }
+    }
+
+    /// Nobody was asked, for this reason.
+    pub(super) fn skipped(code: &'static str) -> Ended {
+        Ended {
+            is_skipped: true,
+            ..Ended::failed(AttemptEvent::Failed(FailureKind::Internal), code)
         }
     }
 }
@@ -402,6 +412,7 @@ fn remote_failure(error: &ChatError) -> Ended {
     Ended {
         bytes_out: error.traffic.bytes_out,
         bytes_in: error.traffic.bytes_in,
+        is_skipped: matches!(error.failure, Failure::CircuitOpen { .. }),
         ..Ended::failed(AttemptEvent::Failed(kind), code)
     }
 }

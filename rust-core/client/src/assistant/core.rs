@@ -10,8 +10,8 @@ use tokio::runtime::{Handle, Runtime};
 use whimbrel_network as network;
 use whimbrel_network::{Endpoint, EndpointSettings, KeyHeader, PinSettings, Remote, Secret, Timeouts, TokenLimitField};
 use whimbrel_policy::{
-    CandidateFacts, Circuit, DeviceState, EndpointFacts, Learned, LearnedSnapshot, LocalModelFacts, Plan, PolicySet,
-    RequestFacts, RouteInput, SystemModelFacts, UsedToday, route,
+    CandidateFacts, Circuit, DeviceState, EndpointFacts, Learned, LearnedSnapshot, LocalModelFacts, Network, Plan,
+    PolicySet, RequestFacts, RouteInput, SystemModelFacts, UsedToday, route,
 };
 use whimbrel_privacy::{ContentFacts, Scanner};
 use whimbrel_store::{KeyVault, Label, SecretBytes, Store};
@@ -52,11 +52,14 @@ pub(crate) struct Core {
     handle: Handle,
     begun: Instant,
     pub(super) remote: Remote,
+    // Before the vault, whose end says that the ledger may be opened again.
     pub(super) store: Store,
     pub(super) vault: Arc<dyn KeyVault>,
     pub(super) scanner: Mutex<Scanner>,
     pub(super) policies: Mutex<Arc<PolicySet>>,
     pub(super) device: Mutex<DeviceState>,
+    /// The last network that was known.
+    pub(super) network: Mutex<Option<Network>>,
     pub(super) model: Mutex<Option<ModelHandle>>,
     pub(super) system: Mutex<Option<Arc<dyn SystemModel>>>,
     pub(super) extras: Mutex<BTreeMap<String, EndpointExtras>>,
@@ -140,6 +143,7 @@ impl Core {
             scanner: Mutex::new(scanner),
             policies: Mutex::new(Arc::new(policies)),
             device: Mutex::default(),
+            network: Mutex::default(),
             model: Mutex::default(),
             system: Mutex::default(),
             extras: Mutex::default(),

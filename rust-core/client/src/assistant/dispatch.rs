@@ -362,7 +362,7 @@ impl Running<'_> {
         let prepared = std::mem::replace(&mut self.ready.prepared[index], Prepared::Unusable("asked_before"));
         if self.is_cancelled || *self.job.cancelled.borrow() {
             // Nothing is begun any more; the fallback hears of it in its next step.
-            let ended = Ended::failed(AttemptEvent::Failed(FailureKind::Internal), "not_begun");
+            let ended = Ended::skipped("not_begun");
             let _ = self.reporter.try_send((attempt, Progress::Ended(ended)));
             return;
         }
@@ -393,7 +393,7 @@ impl Running<'_> {
                     attempt::system(&core, offered.system, messages, &options, &reports, &mut stop).await
                 }
                 Prepared::Remote(sending) => attempt::remote(&core, *sending, &options, &reports, &mut stop).await,
-                Prepared::Unusable(code) => Ended::failed(AttemptEvent::Failed(FailureKind::Internal), code),
+                Prepared::Unusable(code) => Ended::skipped(code),
             }
         });
         handle.spawn(async move {

@@ -97,11 +97,9 @@ pub(super) fn closing(plan: &Plan, places: &[Place], end: End, attempts: &[Attem
         closing.attempts.push(whimbrel_store::Attempt {
             place: places[attempt.candidate as usize].clone(),
             sent: sent(candidate),
-            ended: match took.code {
-                Some(
-                    "circuit_open" | "no_endpoint" | "endpoint_settings" | "no_permit" | "not_cleared" | "not_begun",
-                ) => StoredEnd::Skipped,
-                _ => stored_end(attempt.end),
+            ended: match took.is_skipped {
+                true => StoredEnd::Skipped,
+                false => stored_end(attempt.end),
             },
             error: took.code.map(Label::squeezed),
             rules: labels(&candidate.rule_ids()),
