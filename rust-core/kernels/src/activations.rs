@@ -17,10 +17,10 @@ pub struct Activations {
 #[repr(C, align(16))]
 pub(crate) struct ActivationBlock {
     pub(crate) scale: f32,
-    /// The sum of the quantised values.
-    pub(crate) sum: i32,
-    /// `−4 × sum` as two 16-bit numbers: together they take Q4_0's offset of 8 off a sum of pairs.
+    /// `−8 × sum` of the quantised values: takes Q4_0's offset of 8 off a sum of products.
     pub(crate) offset: i32,
+    /// `−4 × sum` as two 16-bit numbers: together they take it off a sum of pairs.
+    pub(crate) offset_pair: i32,
     /// The sum of the values: `scale × sum`.
     pub(crate) weighted_sum: f32,
     pub(crate) values: [i8; BLOCK_COLUMNS],
@@ -88,9 +88,9 @@ pub(crate) fn quantize_body(x: &[f32], blocks: &mut [ActivationBlock]) {
             *value = rounded as i8;
             total += rounded;
         }
-        block.sum = total;
+        block.offset = -8 * total;
         let half = (-4 * total) as u16;
-        block.offset = (u32::from(half) << 16 | u32::from(half)) as i32;
+        block.offset_pair = (u32::from(half) << 16 | u32::from(half)) as i32;
         block.weighted_sum = block.scale * total as f32;
     }
 }

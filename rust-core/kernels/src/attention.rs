@@ -12,6 +12,9 @@ use crate::simd::Floats;
 /// several threads. It does not depend on their number, so neither does the result.
 const SPAN: usize = 8 * KV_BLOCK;
 
+/// Halves in a cache line.
+const LINE_HALVES: usize = 32;
+
 /// Queries that share the reading of one key/value head.
 const TILE: usize = 6;
 
@@ -349,12 +352,19 @@ unsafe fn load<V: Floats, const INT8: bool>(block: &[u16], at: usize) -> V {
     }
 }
 
-/// Asks for what lies a block behind the values from `at` on.
+/// Asks for what lies a block behind the values of `N` registers from `at` on.
 #[inline(always)]
-unsafe fn prefetch_next<V: Floats, const INT8: bool>(block: &[u16], at: usize) {
-    let value = if INT8 { KV_BLOCK + at / 2 } else { at };
-    // SAFETY: the caller has the instructions; the address need not be valid.
-    unsafe { V::prefetch(block.as_ptr().wrapping_add(block.len() + value).cast()) };
+unsafe fn prefetch_next<V: Floats, const INT8: bool, const N: usize>(block: &[u16], at: usize) {
+    let (first, halves) = if INT8 {
+        (KV_BLOCK + at / 2, N * V::LANES / 2)
+    } else {
+        (at, N * V::LANES)
+    };
+    for line in 0..halves.div_ceil(LINE_HALVES) {
+        let half = block.len() + first + line * LINE_HALVES;
+        // SAFETY: the caller has the instructions; the address need not be valid.
+        unsafe { V::prefetch(block.as_ptr().wrapping_add(half).cast()) };
+    }
 }
 
 /// `scores[m][p]` = query `m` · key `p`, for at least `count` positions of a block.
@@ -373,7 +383,7 @@ unsafe fn block_scores<V: Floats, const INT8: bool, const M: usize, const N: usi
             let mut sums = [[V::splat(0.0); N]; M];
             for column in 0..dim {
                 let row = column * KV_BLOCK + at;
-                prefetch_next::<V, INT8>(keys, row);
+                prefetch_next::<V, INT8, N>(keys, row);
                 let mut key = [V::splat(0.0); N];
                 for (index, key) in key.iter_mut().enumerate() {
                     *key = load::<V, INT8>(keys, row + index * V::LANES);
@@ -490,7 +500,7 @@ unsafe fn value_columns<V: Floats, const INT8: bool, const M: usize, const N: us
         let mut sums = [[V::splat(0.0); N]; M];
         for position in 0..count {
             let row = position * dim + at;
-            prefetch_next::<V, INT8>(values, row);
+            prefetch_next::<V, INT8, N>(values, row);
             let mut value = [V::splat(0.0); N];
             for (index, value) in value.iter_mut().enumerate() {
                 *value = load::<V, INT8>(values, row + index * V::LANES);

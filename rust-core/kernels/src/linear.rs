@@ -232,7 +232,7 @@ pub(crate) fn quantized_tile_body(
             let sums = block_sums(tensor_type, groups, &input.values);
             for (lane, output) in outputs.iter_mut().enumerate() {
                 *output += match tensor_type {
-                    TensorType::Q4_0 => half(lane) * input.scale * (sums[lane] - 8 * input.sum) as f32,
+                    TensorType::Q4_0 => half(lane) * input.scale * (sums[lane] + input.offset) as f32,
                     TensorType::Q4_1 => {
                         half(lane) * input.scale * sums[lane] as f32 + half(PANEL_ROWS + lane) * input.weighted_sum
                     }

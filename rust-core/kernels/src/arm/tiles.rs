@@ -128,7 +128,7 @@ unsafe fn rows<S: BlockSums, const KIND: u8, const M: usize>(
                 for part in 0..4 {
                     let mut sum = sums[row][part];
                     if KIND == 0 {
-                        sum = vsubq_s32(sum, vdupq_n_s32(8 * input.sum));
+                        sum = vaddq_s32(sum, vdupq_n_s32(input.offset));
                     }
                     let scale = vmulq_n_f32(scales[part], input.scale);
                     totals[row][part] = vfmaq_f32(totals[row][part], vcvtq_f32_s32(sum), scale);

@@ -147,7 +147,7 @@ unsafe fn nibble_sums<const KIND: u8, const M: usize>(
     let mut sums = [[_mm256_setzero_si256(); 2]; M];
     if KIND == 0 {
         for row in 0..M {
-            sums[row] = [_mm256_set1_epi32(inputs[row].offset); 2];
+            sums[row] = [_mm256_set1_epi32(inputs[row].offset_pair); 2];
         }
     }
     // SAFETY: a block holds four groups.

@@ -51,11 +51,6 @@ fn rows<const KIND: u8, const M: usize>(
 ) {
     let tensor_type = type_of_kind(KIND);
     let (header, block_bytes) = (header_bytes(tensor_type), PANEL_ROWS * tensor_type.block_bytes());
-    let offset = match tensor_type {
-        TensorType::Q4_0 => 8,
-        TensorType::Q4_1 => 0,
-        _ => 128,
-    };
     let blocks = activations.columns() / BLOCK_COLUMNS;
     assert!(panel.len() == blocks * block_bytes && outputs.len() == M);
     let inputs: [*const ActivationBlock; M] = std::array::from_fn(|row| activations.row(first + row).as_ptr());
@@ -71,18 +66,18 @@ fn rows<const KIND: u8, const M: usize>(
             }
             let weights = unsigned_weights::<KIND>(block.add(header));
             let scales = halves(block);
-            for row in 0..M {
-                let input = &*inputs[row].add(index);
-                let mut sum = _mm512_set1_epi32(-offset * input.sum);
-                for (four, weights) in weights.iter().enumerate() {
-                    let values = input.values.as_ptr().add(4 * four).cast::<i32>().read_unaligned();
-                    sum = _mm512_dpbusd_epi32(sum, *weights, _mm512_set1_epi32(values));
-                }
-                let scale = _mm512_mul_ps(scales, _mm512_set1_ps(input.scale));
-                totals[row] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, totals[row]);
-                if KIND == 1 {
-                    let weighted_sum = _mm512_set1_ps(input.weighted_sum);
-                    totals[row] = _mm512_fmadd_ps(halves(block.add(32)), weighted_sum, totals[row]);
+            let minimums = if KIND == 1 { halves(block.add(32)) } else { scales };
+            let inputs: [&ActivationBlock; M] = std::array::from_fn(|row| &*inputs[row].add(index));
+            let block = Block { weights, scales, minimums };
+            if M <= 4 {
+                chains::<KIND, M, 0, M>(&block, &inputs, &mut totals);
+            } else {
+                chains::<KIND, M, 0, 4>(&block, &inputs, &mut totals);
+                match M {
+                    5 => chains::<KIND, M, 4, 1>(&block, &inputs, &mut totals),
+                    6 => chains::<KIND, M, 4, 2>(&block, &inputs, &mut totals),
+                    7 => chains::<KIND, M, 4, 3>(&block, &inputs, &mut totals),
+                    _ => chains::<KIND, M, 4, 4>(&block, &inputs, &mut totals),
                 }
             }
         }
@@ -90,6 +85,71 @@ fn rows<const KIND: u8, const M: usize>(
     for (outputs, total) in outputs.iter_mut().zip(&totals) {
         // SAFETY: 16 floats are there.
         unsafe { _mm512_storeu_ps(outputs.as_mut_ptr(), *total) };
+    }
+}
+
+/// A block of weights in registers.
+struct Block {
+    weights: [__m512i; 8],
+    scales: __m512,
+    minimums: __m512,
+}
+
+/// Adds a block to the totals of the `G` rows from `FIRST` on. Their sums take turns: one alone waits for each of its own
+/// instructions.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+unsafe fn chains<const KIND: u8, const M: usize, const FIRST: usize, const G: usize>(
+    block: &Block,
+    inputs: &[&ActivationBlock; M],
+    totals: &mut [__m512; M],
+) {
+    let mut sums = [_mm512_setzero_si512(); G];
+    for row in 0..G {
+        let offset = _mm512_set1_epi32(inputs[FIRST + row].offset);
+        sums[row] = match KIND {
+            0 => offset,
+            1 => _mm512_setzero_si512(),
+            // From 8 to the 128 that made the weights unsigned.
+            _ => _mm512_slli_epi32::<4>(offset),
+        };
+    }
+    for (four, weights) in block.weights.iter().enumerate() {
+        for row in 0..G {
+            let values = inputs[FIRST + row].values.as_ptr();
+            // SAFETY: a block holds 32 values.
+            let values = unsafe { values.add(4 * four).cast::<i32>().read_unaligned() };
+            sums[row] = _mm512_dpbusd_epi32(sums[row], *weights, _mm512_set1_epi32(values));
+        }
+        keep_order(&mut sums);
+    }
+    for row in 0..G {
+        let (input, total) = (inputs[FIRST + row], &mut totals[FIRST + row]);
+        let scale = _mm512_mul_ps(block.scales, _mm512_set1_ps(input.scale));
+        *total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[row]), scale, *total);
+        if KIND == 1 {
+            *total = _mm512_fmadd_ps(block.minimums, _mm512_set1_ps(input.weighted_sum), *total);
+        }
+    }
+}
+
+/// No instruction, but the compiler has to have all sums ready here: it must not compute one after the other.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn keep_order<const G: usize>(sums: &mut [__m512i; G]) {
+    // SAFETY: no instruction.
+    unsafe {
+        match sums.as_mut_slice() {
+            [a, b, c, d] => std::arch::asm!(
+                "/* {0}{1}{2}{3} */",
+                inout(zmm_reg) * a,
+                inout(zmm_reg) * b,
+                inout(zmm_reg) * c,
+                inout(zmm_reg) * d,
+                options(pure, nomem, nostack, preserves_flags)
+            ),
+            _ => {}
+        }
     }
 }
 
