@@ -6,7 +6,7 @@
 
 use tract_core::ops::TypedOp;
 use tract_nnef::internal::*;
-use whimbrel_kernels::{Input, Product, append_kv, attend, multiply, rms_norm, swiglu};
+use whimbrel_kernels::{Input, Product, append_kv, attend, multiply, multiply_gated, rms_norm};
 
 use crate::cache::AttentionLayer;
 use crate::context::RunContext;
@@ -47,6 +47,54 @@ pub(crate) fn operator(node: &TypedNode) -> Option<Box<dyn Operator>> {
         .or_else(|| of::<GateUp>(node))
         .or_else(|| of::<Attention>(node))
         .or_else(|| of::<Embedding>(node))
+}
+
+/// Operators that do nothing to their one input but multiply weights with it.
+trait Multiplies: std::fmt::Debug + Send + Sync {
+    /// The weights.
+    fn weights(&self) -> TVec<&WeightRef>;
+
+    /// As [`Operator::run`], the input prepared.
+    fn multiply(&self, run: &RunContext, input: Input<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()>;
+}
+
+/// A norm and the operator that alone reads it, as one step: the norm goes to 8 bits without being stored.
+#[derive(Debug)]
+struct Normed {
+    norm: RmsNorm,
+    reader: Box<dyn Multiplies>,
+    widths: TVec<usize>,
+}
+
+/// What two nodes do as one, if they can be: `reader` is the only one that reads `norm`, and all its weights are quantised.
+pub(crate) fn fused(norm: &TypedNode, reader: &TypedNode) -> Option<Box<dyn Operator>> {
+    let is_only = matches!(norm.outputs[0].successors.as_slice(), [only] if only.node == reader.id);
+    let norm = norm.op_as::<RmsNorm>().filter(|_| is_only)?.clone();
+    let (widths, reader): (_, Box<dyn Multiplies>) = match (reader.op_as::<Qkv>(), reader.op_as::<GateUp>()) {
+        (Some(qkv), _) => (qkv.widths(), Box::new(qkv.clone())),
+        (_, Some(gate_up)) => (gate_up.widths(), Box::new(gate_up.clone())),
+        _ => return None,
+    };
+    let are_quantized = reader.weights().iter().all(|weights| is_quantized(weights));
+    are_quantized.then(|| Box::new(Normed { norm, reader, widths }) as Box<dyn Operator>)
+}
+
+impl Operator for Normed {
+    fn widths(&self) -> TVec<usize> {
+        self.widths.clone()
+    }
+
+    fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
+        let weights = self.norm.weights.floats().context("norm weights are f32")?;
+        let epsilon = f32::from_bits(self.norm.epsilon_bits);
+        let mut activations = run.activations.borrow_mut();
+        activations.quantize_normed(&run.pool, inputs.floats[0], weights, epsilon);
+        let input = Input {
+            x: &[],
+            quantized: &activations,
+        };
+        self.reader.multiply(run, input, outputs)
+    }
 }
 
 fn rows_of(rows: &TDim, width: usize) -> TypedFact {
@@ -197,14 +245,27 @@ impl Operator for RmsNorm {
     }
 }
 
+fn is_quantized(weights: &WeightRef) -> bool {
+    weights.matrix().tensor_type().is_quantized()
+}
+
 /// Quantises the input once if any of the weights needs it.
 fn quantize(run: &RunContext, x: &[f32], weights: &[&WeightRef]) {
-    if weights
-        .iter()
-        .any(|weight| weight.matrix().tensor_type().is_quantized())
-    {
+    if weights.iter().any(|weights| is_quantized(weights)) {
         run.activations.borrow_mut().quantize(&run.pool, x, weights[0].columns);
     }
+}
+
+/// Runs an operator that multiplies, its input as floats and, where a weight needs it, quantised.
+fn multiply_floats(
+    operator: &dyn Multiplies,
+    run: &RunContext,
+    x: &[f32],
+    outputs: &mut [&mut [f32]],
+) -> TractResult<()> {
+    quantize(run, x, &operator.weights());
+    let quantized = &run.activations.borrow();
+    operator.multiply(run, Input { x, quantized }, outputs)
 }
 
 /// A matrix product, plus a residual as second input. `last`: the head, which is only wanted for the rows whose next token
@@ -276,15 +337,20 @@ impl Operator for Qkv {
     }
 
     fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
-        let [q, k, v] = &self.weights;
-        quantize(run, inputs.floats[0], &[q, k, v]);
-        let input = Input {
-            x: inputs.floats[0],
-            quantized: &run.activations.borrow(),
-        };
+        multiply_floats(self, run, inputs.floats[0], outputs)
+    }
+}
+
+impl Multiplies for Qkv {
+    fn weights(&self) -> TVec<&WeightRef> {
+        self.weights.iter().collect()
+    }
+
+    fn multiply(&self, run: &RunContext, input: Input<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
         let [yq, yk, yv] = outputs else {
             bail!("three outputs instead of {}", outputs.len());
         };
+        let [q, k, v] = &self.weights;
         let mut products = [(q, yq), (k, yk), (v, yv)].map(|(weights, y)| Product {
             weights: weights.matrix(),
             residual: None,
@@ -323,28 +389,17 @@ impl Operator for GateUp {
     }
 
     fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
-        let (x, width) = (inputs.floats[0], self.gate.rows);
-        quantize(run, x, &[&self.gate, &self.up]);
-        let mut gate = run.scratch.borrow_mut();
-        gate.resize(inputs.rows * width, 0.0);
-        let input = Input {
-            x,
-            quantized: &run.activations.borrow(),
-        };
-        let products = &mut [
-            Product {
-                weights: self.gate.matrix(),
-                residual: None,
-                y: &mut gate,
-            },
-            Product {
-                weights: self.up.matrix(),
-                residual: None,
-                y: outputs[0],
-            },
-        ];
-        multiply(&run.pool, input, products);
-        swiglu(&run.pool, width, &gate, outputs[0]);
+        multiply_floats(self, run, inputs.floats[0], outputs)
+    }
+}
+
+impl Multiplies for GateUp {
+    fn weights(&self) -> TVec<&WeightRef> {
+        tvec!(&self.gate, &self.up)
+    }
+
+    fn multiply(&self, run: &RunContext, input: Input<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
+        multiply_gated(&run.pool, input, self.gate.matrix(), self.up.matrix(), outputs[0]);
         Ok(())
     }
 }

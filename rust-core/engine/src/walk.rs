@@ -1,5 +1,6 @@
-//! A graph as a flat list of operators and the buffers between them. tract decides what is in the list and in which order;
-//! a run is then one loop over it, without looking anything up and, once its buffers have their size, without allocating.
+//! A graph as a flat list of operators and the buffers between them. tract decides what is in the list and in which order,
+//! a norm and its only reader become one step, and a run is then one loop over them, without looking anything up and, once
+//! its buffers have their size, without allocating.
 
 use std::collections::HashMap;
 
@@ -7,7 +8,7 @@ use tract_nnef::internal::*;
 
 use crate::EngineError;
 use crate::context::RunContext;
-use crate::ops::{ARITY_MAX, Inputs, Operator, operator};
+use crate::ops::{ARITY_MAX, Inputs, Operator, fused, operator};
 
 /// See the module. The head is not in the list: it is run for the rows that are asked for.
 pub(crate) struct Walk {
@@ -44,15 +45,26 @@ impl Walk {
         let hidden = *model.node(head).inputs.first().context("the head has no input")?;
         let mut plan = Planner::default();
         let mut steps = Vec::new();
-        for (index, id) in order.iter().enumerate() {
-            let node = model.node(*id);
-            if node.inputs.is_empty() || *id == head {
+        let mut index = 0;
+        while index < order.len() {
+            let mut node = model.node(order[index]);
+            let inputs = &node.inputs;
+            if inputs.is_empty() || node.id == head {
+                index += 1;
                 continue;
             }
-            let operator = operator(node).with_context(|| format!("{node} is not one of this engine's operators"))?;
+            let next = order.get(index + 1).map(|next| model.node(*next));
+            let operator = match next.and_then(|next| Some((next, fused(node, next)?))) {
+                Some((next, operator)) => {
+                    node = next;
+                    index += 1;
+                    operator
+                }
+                None => operator(node).with_context(|| format!("{node} is not one of this engine's operators"))?,
+            };
             let widths = operator.widths();
             ensure!(
-                widths.len() == node.outputs.len() && widths.len() <= ARITY_MAX && node.inputs.len() <= ARITY_MAX,
+                widths.len() == node.outputs.len() && widths.len() <= ARITY_MAX && inputs.len() <= ARITY_MAX,
                 "{node} has too many inputs or outputs"
             );
             let mut step = Step {
@@ -60,21 +72,22 @@ impl Walk {
                 inputs: [NONE; ARITY_MAX],
                 outputs: [NONE; ARITY_MAX],
             };
-            for (slot, input) in step.inputs.iter_mut().zip(&node.inputs) {
+            for (slot, input) in step.inputs.iter_mut().zip(inputs) {
                 // Token ids are no buffer.
                 *slot = plan.slots.get(input).copied().unwrap_or(NONE);
             }
             for (output, width) in widths.into_iter().enumerate() {
-                step.outputs[output] = plan.take(OutletId::new(*id, output), width);
+                step.outputs[output] = plan.take(OutletId::new(node.id, output), width);
             }
             // Inputs that nobody reads later are free for the steps that follow; so are outputs that nobody reads at all.
-            let outputs = (0..node.outputs.len()).map(|output| OutletId::new(*id, output));
-            for outlet in node.inputs.iter().copied().chain(outputs) {
+            let outputs = (0..node.outputs.len()).map(|output| OutletId::new(node.id, output));
+            for outlet in inputs.iter().copied().chain(outputs) {
                 if outlet != hidden && last_use.get(&outlet).is_none_or(|last| *last <= index) {
                     plan.free(outlet);
                 }
             }
             steps.push(step);
+            index += 1;
         }
         Ok(Walk {
             steps,

@@ -1,5 +1,7 @@
 //! The inputs of a matrix product: rows of floats and, for quantised weights, the same rows in 8 bits.
 
+use crate::cpu::Level;
+use crate::elementwise::rms_scale;
 use crate::pool::ThreadPool;
 use crate::shared::SharedMut;
 use crate::tensor_type::BLOCK_COLUMNS;
@@ -32,6 +34,33 @@ impl Activations {
     /// # Panics
     /// When the shape does not fit: the caller has checked it.
     pub fn quantize(&mut self, pool: &ThreadPool, x: &[f32], columns: usize) {
+        self.fill(pool, x, columns, &|x, blocks| {
+            crate::dispatch::quantize(Level::best(), x, blocks);
+        });
+    }
+
+    /// Quantises what [`crate::rms_norm`] makes of `x`, rows of `weights.len()` floats each, without storing it as floats; the
+    /// result is the same, bit for bit.
+    ///
+    /// # Panics
+    /// As [`Activations::quantize`].
+    pub fn quantize_normed(&mut self, pool: &ThreadPool, x: &[f32], weights: &[f32], epsilon: f32) {
+        let columns = weights.len();
+        self.fill(pool, x, columns, &|x, blocks| {
+            let blocks = blocks.chunks_exact_mut(columns / BLOCK_COLUMNS);
+            for (x, blocks) in x.chunks_exact(columns).zip(blocks) {
+                crate::dispatch::quantize_normed(Level::best(), x, weights, epsilon, blocks);
+            }
+        });
+    }
+
+    fn fill(
+        &mut self,
+        pool: &ThreadPool,
+        x: &[f32],
+        columns: usize,
+        quantize: &(dyn Fn(&[f32], &mut [ActivationBlock]) + Sync),
+    ) {
         assert!(columns > 0 && columns.is_multiple_of(BLOCK_COLUMNS) && x.len().is_multiple_of(columns));
         self.columns = columns;
         self.rows = x.len() / columns;
@@ -43,7 +72,7 @@ impl Activations {
             let last = x.len().min(first + rows_per_task * columns);
             // SAFETY: tasks cover disjoint rows, and `run` returns before the borrow ends.
             let blocks = unsafe { blocks.slice(first / BLOCK_COLUMNS, last / BLOCK_COLUMNS) };
-            crate::dispatch::quantize(&x[first..last], blocks);
+            quantize(&x[first..last], blocks);
         });
     }
 
@@ -66,6 +95,21 @@ impl Activations {
 /// Rows that are worth a task of their own.
 const ROWS_PER_TASK_MIN: usize = 4;
 
+/// Below this the inverse of a block's scale would not be finite; such blocks count as zeros.
+pub(crate) const LARGEST_MIN: f32 = 1e-36;
+
+impl ActivationBlock {
+    /// Notes what follows from the scale and from the sum of the values.
+    #[inline(always)]
+    pub(crate) fn set(&mut self, scale: f32, sum: i32) {
+        self.scale = scale;
+        self.offset = -8 * sum;
+        let half = (-4 * sum) as u16;
+        self.offset_pair = (u32::from(half) << 16 | u32::from(half)) as i32;
+        self.weighted_sum = scale * sum as f32;
+    }
+}
+
 /// Quantises blocks of 32 floats: the largest magnitude becomes 127, ties round to even.
 #[inline(always)]
 pub(crate) fn quantize_body(x: &[f32], blocks: &mut [ActivationBlock]) {
@@ -77,8 +121,7 @@ pub(crate) fn quantize_body(x: &[f32], blocks: &mut [ActivationBlock]) {
             }
         }
         let largest = lanes.iter().fold(0f32, |a, b| if *b > a { *b } else { a });
-        block.scale = largest / 127.0;
-        let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+        let inverse = if largest >= LARGEST_MIN { 127.0 / largest } else { 0.0 };
         let mut total = 0i32;
         for (value, x) in block.values.iter_mut().zip(x) {
             // Adding 1.5 × 2^23 leaves the rounded integer in the low bits of the sum.
@@ -88,9 +131,30 @@ pub(crate) fn quantize_body(x: &[f32], blocks: &mut [ActivationBlock]) {
             *value = rounded as i8;
             total += rounded;
         }
-        block.offset = -8 * total;
-        let half = (-4 * total) as u16;
-        block.offset_pair = (u32::from(half) << 16 | u32::from(half)) as i32;
-        block.weighted_sum = block.scale * total as f32;
+        block.set(largest / 127.0, total);
+    }
+}
+
+/// Columns that are normed before they are quantised: few enough to stay in registers or at least in the nearest cache.
+const NORMED_COLUMNS: usize = 4 * BLOCK_COLUMNS;
+
+/// Quantises the norm of one row.
+#[inline(always)]
+pub(crate) fn quantize_normed_body<const FMA: bool>(
+    x: &[f32],
+    weights: &[f32],
+    epsilon: f32,
+    blocks: &mut [ActivationBlock],
+    quantize: impl Fn(&[f32], &mut [ActivationBlock]),
+) {
+    let scale = rms_scale::<FMA>(x, epsilon);
+    let parts = x.chunks(NORMED_COLUMNS).zip(weights.chunks(NORMED_COLUMNS));
+    for ((x, weights), blocks) in parts.zip(blocks.chunks_mut(NORMED_COLUMNS / BLOCK_COLUMNS)) {
+        let mut normed = [0f32; NORMED_COLUMNS];
+        let normed = &mut normed[..x.len()];
+        for ((normed, x), weight) in normed.iter_mut().zip(x).zip(weights) {
+            *normed = x * scale * weight;
+        }
+        quantize(normed, blocks);
     }
 }

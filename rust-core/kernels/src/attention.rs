@@ -119,7 +119,7 @@ pub(crate) fn attend_at(
         pool.run(tiles * spans * shape.kv_heads, &|task| {
             let (span, tile) = (task % spans, task / spans);
             let tile = work.tile(tile % shape.kv_heads, tile / shape.kv_heads);
-            let mut partial = Partial::empty();
+            let mut partial = Partial::empty(dim);
             crate::dispatch::attend_span(level, &work, &tile, span, &mut partial);
             for query in 0..tile.count {
                 let at = (span * shape.heads + tile.head(&work, query)) * (dim + 2);
@@ -128,7 +128,7 @@ pub(crate) fn attend_at(
             }
         });
         for head in 0..shape.heads {
-            let mut partial = Partial::empty();
+            let mut partial = Partial::empty(dim);
             for span in 0..spans {
                 partial.merge(0, &scratch[(span * shape.heads + head) * (dim + 2)..][..dim + 2]);
             }
@@ -142,16 +142,18 @@ pub(crate) fn attend_at(
     let parts = tiles.div_ceil(tiles_per_task);
     pool.run(parts * shape.kv_heads, &|task| {
         let (kv_head, first) = (task % shape.kv_heads, task / shape.kv_heads * tiles_per_task);
+        let (mut whole, mut partial) = (Partial::empty(dim), Partial::empty(dim));
         for tile in first..tiles.min(first + tiles_per_task) {
             let tile = work.tile(kv_head, tile);
-            let mut whole = Partial::empty();
-            for span in 0..tile.seen.div_ceil(SPAN) {
-                let mut partial = Partial::empty();
+            whole.clear(dim);
+            crate::dispatch::attend_span(level, &work, &tile, 0, &mut whole);
+            for span in 1..tile.seen.div_ceil(SPAN) {
+                partial.clear(dim);
                 crate::dispatch::attend_span(level, &work, &tile, span, &mut partial);
-                let mut merged = [0f32; HEAD_DIM_MAX + 2];
+                let mut other = [0f32; HEAD_DIM_MAX + 2];
                 for query in 0..tile.count {
-                    partial.write(query, &mut merged[..dim + 2]);
-                    whole.merge(query, &merged[..dim + 2]);
+                    partial.write(query, &mut other[..dim + 2]);
+                    whole.merge(query, &other[..dim + 2]);
                 }
             }
             for query in 0..tile.count {
@@ -226,12 +228,21 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    fn empty() -> Partial {
-        Partial {
-            maximums: [f32::NEG_INFINITY; TILE],
+    /// Nothing seen yet, for heads of `dim` values.
+    fn empty(dim: usize) -> Partial {
+        let mut partial = Partial {
+            maximums: [0.0; TILE],
             totals: [0.0; TILE],
             sums: [[0.0; HEAD_DIM_MAX]; TILE],
-        }
+        };
+        partial.clear(dim);
+        partial
+    }
+
+    fn clear(&mut self, dim: usize) {
+        self.maximums = [f32::NEG_INFINITY; TILE];
+        self.totals = [0.0; TILE];
+        self.sums.iter_mut().for_each(|sums| sums[..dim].fill(0.0));
     }
 
     /// Maximum, total and sums of one query in a row.
@@ -286,12 +297,16 @@ pub(crate) unsafe fn attend_span<V: Floats>(work: &Work<'_>, tile: &Tile, span: 
 unsafe fn span_of_tile<V: Floats, const INT8: bool>(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
     // SAFETY: the caller's promise.
     unsafe {
-        match tile.count {
-            1 => span_of::<V, INT8, 1, 4>(work, tile, span, partial),
-            2 => span_of::<V, INT8, 2, 4>(work, tile, span, partial),
-            3 => span_of::<V, INT8, 3, 4>(work, tile, span, partial),
-            4 => span_of::<V, INT8, 4, 2>(work, tile, span, partial),
-            5 => span_of::<V, INT8, 5, 2>(work, tile, span, partial),
+        // Sums, values and a query have to fit the registers: 16 with eight lanes, 32 with sixteen.
+        match (tile.count, V::LANES) {
+            (1, _) => span_of::<V, INT8, 1, 4>(work, tile, span, partial),
+            (2, _) => span_of::<V, INT8, 2, 4>(work, tile, span, partial),
+            (3, _) => span_of::<V, INT8, 3, 4>(work, tile, span, partial),
+            (4, 16) => span_of::<V, INT8, 4, 4>(work, tile, span, partial),
+            (5, 16) => span_of::<V, INT8, 5, 4>(work, tile, span, partial),
+            (_, 16) => span_of::<V, INT8, 6, 4>(work, tile, span, partial),
+            (4, _) => span_of::<V, INT8, 4, 2>(work, tile, span, partial),
+            (5, _) => span_of::<V, INT8, 5, 2>(work, tile, span, partial),
             _ => span_of::<V, INT8, 6, 2>(work, tile, span, partial),
         }
     }
@@ -377,35 +392,54 @@ unsafe fn block_scores<V: Floats, const INT8: bool, const M: usize, const N: usi
     scores: &mut [[f32; KV_BLOCK]; M],
 ) {
     let mut at = 0;
-    while at < count {
-        // SAFETY: `N` registers from `at` on end within the block, whose columns are all there; the caller has the instructions.
-        unsafe {
-            let mut sums = [[V::splat(0.0); N]; M];
-            for column in 0..dim {
-                let row = column * KV_BLOCK + at;
-                prefetch_next::<V, INT8, N>(keys, row);
-                let mut key = [V::splat(0.0); N];
-                for (index, key) in key.iter_mut().enumerate() {
-                    *key = load::<V, INT8>(keys, row + index * V::LANES);
-                }
-                for query in 0..M {
-                    let q = V::splat(queries[query][column]);
-                    for index in 0..N {
-                        sums[query][index] = key[index].mul_add(q, sums[query][index]);
-                    }
-                }
+    // SAFETY: the registers from `at` on end within the block, whose columns are all there; the caller has the instructions.
+    unsafe {
+        while at < count && at + N * V::LANES <= count.next_multiple_of(V::LANES) {
+            position_scores::<V, INT8, M, N>(dim, queries, keys, at, scores);
+            at += N * V::LANES;
+        }
+        while at < count {
+            position_scores::<V, INT8, M, 1>(dim, queries, keys, at, scores);
+            at += V::LANES;
+        }
+    }
+}
+
+/// The scores of `N` registers of positions from `at` on.
+#[inline(always)]
+unsafe fn position_scores<V: Floats, const INT8: bool, const M: usize, const N: usize>(
+    dim: usize,
+    queries: &[[f32; HEAD_DIM_MAX]; M],
+    keys: &[u16],
+    at: usize,
+    scores: &mut [[f32; KV_BLOCK]; M],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums = [[V::splat(0.0); N]; M];
+        for column in 0..dim {
+            let row = column * KV_BLOCK + at;
+            prefetch_next::<V, INT8, N>(keys, row);
+            let mut key = [V::splat(0.0); N];
+            for (index, key) in key.iter_mut().enumerate() {
+                *key = load::<V, INT8>(keys, row + index * V::LANES);
             }
             for query in 0..M {
+                let q = V::splat(queries[query][column]);
                 for index in 0..N {
-                    let (position, mut score) = (at + index * V::LANES, sums[query][index]);
-                    if INT8 {
-                        score = score.mul_add(V::load_halves(keys.as_ptr().add(position)), V::splat(0.0));
-                    }
-                    score.store(scores[query].as_mut_ptr().add(position));
+                    sums[query][index] = key[index].mul_add(q, sums[query][index]);
                 }
             }
         }
-        at += N * V::LANES;
+        for query in 0..M {
+            for index in 0..N {
+                let (position, mut score) = (at + index * V::LANES, sums[query][index]);
+                if INT8 {
+                    score = score.mul_add(V::load_halves(keys.as_ptr().add(position)), V::splat(0.0));
+                }
+                score.store(scores[query].as_mut_ptr().add(position));
+            }
+        }
     }
 }
 

@@ -97,6 +97,15 @@ impl Level {
         *BEST.get_or_init(|| *Level::available().last().expect("the portable level is always there"))
     }
 
+    /// Rows of activations that a tile of two panels takes; 0 when the level has no such tiles.
+    pub(crate) fn pair_rows(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => 6,
+            _ => 0,
+        }
+    }
+
     /// Rows of activations that one tile takes. Float matrices have AVX2's tiles at every level of x86.
     pub(crate) fn tile_rows(self, is_quantized: bool) -> usize {
         match (self, is_quantized) {

@@ -1,12 +1,12 @@
 //! From a level to the code compiled for it: hand-written tiles where there are some, otherwise the portable body compiled
 //! again with the level's instructions.
 
-use crate::activations::{ActivationBlock, Activations, quantize_body};
+use crate::activations::{ActivationBlock, Activations, quantize_body, quantize_normed_body};
 use crate::attention::{self, Partial, Tile, Work};
 use crate::cpu::Level;
 use crate::elementwise::{rms_norm_body, swiglu_body};
 use crate::kv::to_halves_body;
-use crate::linear::{FloatTile, float_tile_body, quantized_tile_body};
+use crate::linear::{Panel, float_tile_body, quantized_tile_body};
 use crate::simd::Portable;
 use crate::tensor_type::{PANEL_ROWS, TensorType};
 #[cfg(target_arch = "x86_64")]
@@ -15,19 +15,48 @@ use crate::x86;
 /// Fused multiply-add belongs to the baseline of 64-bit ARM.
 pub(crate) const BASELINE_FMA: bool = cfg!(target_arch = "aarch64");
 
-pub(crate) fn quantize(x: &[f32], blocks: &mut [ActivationBlock]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx2,fma,f16c")]
-        fn avx2(x: &[f32], blocks: &mut [ActivationBlock]) {
-            quantize_body(x, blocks);
+pub(crate) fn quantize(level: Level, x: &[f32], blocks: &mut [ActivationBlock]) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => {
+            #[target_feature(enable = "avx2,fma,f16c")]
+            fn avx2(x: &[f32], blocks: &mut [ActivationBlock]) {
+                quantize_body(x, blocks);
+            }
+            // SAFETY: a level is only chosen when the processor has its instructions, here and below.
+            unsafe { avx2(x, blocks) }
         }
-        if Level::best() >= Level::Avx2 {
-            // SAFETY: the processor has the level's instructions.
-            return unsafe { avx2(x, blocks) };
-        }
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => unsafe { x86::avx512::quantize(x, blocks) },
+        _ => quantize_body(x, blocks),
     }
-    quantize_body(x, blocks);
+}
+
+/// Quantises the norm of one row.
+pub(crate) fn quantize_normed(level: Level, x: &[f32], weights: &[f32], epsilon: f32, blocks: &mut [ActivationBlock]) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => {
+            #[target_feature(enable = "avx2,fma,f16c")]
+            fn avx2(x: &[f32], weights: &[f32], epsilon: f32, blocks: &mut [ActivationBlock]) {
+                quantize_normed_body::<true>(x, weights, epsilon, blocks, quantize_body);
+            }
+            // SAFETY: as above.
+            unsafe { avx2(x, weights, epsilon, blocks) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => {
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
+            fn avx512(x: &[f32], weights: &[f32], epsilon: f32, blocks: &mut [ActivationBlock]) {
+                quantize_normed_body::<true>(x, weights, epsilon, blocks, |x, blocks| {
+                    x86::avx512::quantize(x, blocks);
+                });
+            }
+            // SAFETY: as above.
+            unsafe { avx512(x, weights, epsilon, blocks) }
+        }
+        _ => quantize_normed_body::<BASELINE_FMA>(x, weights, epsilon, blocks, quantize_body),
+    }
 }
 
 pub(crate) fn quantized_tile(
@@ -40,7 +69,7 @@ pub(crate) fn quantized_tile(
 ) {
     match level {
         Level::Portable => quantized_tile_body(tensor_type, panel, activations, first, outputs),
-        // SAFETY: a level is only chosen when the processor has its instructions, here and below.
+        // SAFETY: as above, here and below.
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => unsafe { x86::avx2::quantized_tile(tensor_type, panel, activations, first, outputs) },
         #[cfg(target_arch = "x86_64")]
@@ -50,7 +79,28 @@ pub(crate) fn quantized_tile(
     }
 }
 
-pub(crate) fn float_tile(level: Level, tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+/// Two panels of one type times `outputs[…].len()` rows from `first` on, at a level that has such tiles.
+pub(crate) fn quantized_pair(
+    level: Level,
+    tensor_type: TensorType,
+    panels: [&[u8]; 2],
+    activations: &Activations,
+    first: usize,
+    outputs: [&mut [[f32; PANEL_ROWS]]; 2],
+) {
+    match level {
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => unsafe { x86::avx512::quantized_pair(tensor_type, panels, activations, first, outputs) },
+        _ => {
+            for (panel, outputs) in panels.into_iter().zip(outputs) {
+                quantized_tile(level, tensor_type, panel, activations, first, outputs);
+            }
+        }
+    }
+}
+
+pub(crate) fn float_tile(level: Level, tile: Panel<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
     match level {
         // SAFETY: as above; AVX-512 comes with AVX2.
         #[cfg(target_arch = "x86_64")]
@@ -74,19 +124,27 @@ pub(crate) fn rms_norm(x: &[f32], weights: &[f32], epsilon: f32, y: &mut [f32]) 
     rms_norm_body::<BASELINE_FMA>(x, weights, epsilon, y);
 }
 
-pub(crate) fn swiglu(gate: &[f32], y: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx2,fma,f16c")]
-        fn avx2(gate: &[f32], y: &mut [f32]) {
-            swiglu_body::<true>(gate, y);
+pub(crate) fn swiglu(level: Level, gate: &[f32], y: &mut [f32]) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => {
+            #[target_feature(enable = "avx2,fma,f16c")]
+            fn avx2(gate: &[f32], y: &mut [f32]) {
+                swiglu_body::<true>(gate, y);
+            }
+            // SAFETY: the processor has the level's instructions, here and below.
+            unsafe { avx2(gate, y) }
         }
-        if Level::best() >= Level::Avx2 {
-            // SAFETY: the processor has the level's instructions.
-            return unsafe { avx2(gate, y) };
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => {
+            #[target_feature(enable = "avx512f,avx2,fma,f16c")]
+            fn avx512(gate: &[f32], y: &mut [f32]) {
+                swiglu_body::<true>(gate, y);
+            }
+            unsafe { avx512(gate, y) }
         }
+        _ => swiglu_body::<BASELINE_FMA>(gate, y),
     }
-    swiglu_body::<BASELINE_FMA>(gate, y);
 }
 
 pub(crate) fn to_halves(floats: &[f32], halves: &mut [u16]) {

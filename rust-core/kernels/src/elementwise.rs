@@ -1,4 +1,4 @@
-//! Row-wise arithmetic between the matrix products: RMS norm, rotary embedding, gated activation.
+//! Row-wise arithmetic around the matrix products: RMS norm, rotary embedding, gated activation.
 
 use crate::linear::multiply_add;
 use crate::pool::ThreadPool;
@@ -21,18 +21,6 @@ pub fn rms_norm(pool: &ThreadPool, x: &[f32], weights: &[f32], epsilon: f32, y: 
             epsilon,
             y,
         );
-    });
-}
-
-/// The gate of a feed-forward part: `y = silu(gate) × y` with `silu(v) = v / (1 + exp(−v))` (Shazeer 2020, "GLU Variants
-/// Improve Transformer"). `gate` and `y` hold rows of `columns` values.
-///
-/// # Panics
-/// When the lengths do not fit: the caller has checked them.
-pub fn swiglu(pool: &ThreadPool, columns: usize, gate: &[f32], y: &mut [f32]) {
-    assert!(gate.len() == y.len() && columns > 0 && y.len().is_multiple_of(columns));
-    by_rows(pool, y.len() / columns, columns, y, &|rows, y| {
-        crate::dispatch::swiglu(&gate[rows.start * columns..rows.end * columns], y);
     });
 }
 
@@ -72,21 +60,28 @@ pub(crate) fn rotate_body(row: &mut [f32], head_dim: usize, cosines: &[f32], sin
 #[inline(always)]
 pub(crate) fn rms_norm_body<const FMA: bool>(x: &[f32], weights: &[f32], epsilon: f32, y: &mut [f32]) {
     for (x, y) in x.chunks_exact(weights.len()).zip(y.chunks_exact_mut(weights.len())) {
-        let mut lanes = [0f32; 16];
-        let (chunks, rest) = x.as_chunks::<16>();
-        for chunk in chunks {
-            for (lane, value) in lanes.iter_mut().zip(chunk) {
-                *lane = multiply_add::<FMA>(*value, *value, *lane);
-            }
-        }
-        let sum: f32 = lanes.iter().sum::<f32>() + rest.iter().map(|value| value * value).sum::<f32>();
-        let scale = 1.0 / (sum / weights.len() as f32 + epsilon).sqrt();
+        let scale = rms_scale::<FMA>(x, epsilon);
         for ((y, x), weight) in y.iter_mut().zip(x).zip(weights) {
             *y = x * scale * weight;
         }
     }
 }
 
+/// `1 / sqrt(mean(x²) + epsilon)` of one row.
+#[inline(always)]
+pub(crate) fn rms_scale<const FMA: bool>(x: &[f32], epsilon: f32) -> f32 {
+    let mut lanes = [0f32; 16];
+    let (chunks, rest) = x.as_chunks::<16>();
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = multiply_add::<FMA>(*value, *value, *lane);
+        }
+    }
+    let sum: f32 = lanes.iter().sum::<f32>() + rest.iter().map(|value| value * value).sum::<f32>();
+    1.0 / (sum / x.len() as f32 + epsilon).sqrt()
+}
+
+/// `y = silu(gate) × y`.
 #[inline(always)]
 pub(crate) fn swiglu_body<const FMA: bool>(gate: &[f32], y: &mut [f32]) {
     for (gate, y) in gate.iter().zip(y) {

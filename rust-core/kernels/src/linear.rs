@@ -62,15 +62,46 @@ impl<'a> Matrix<'a> {
     fn panels(&self) -> usize {
         self.rows.div_ceil(PANEL_ROWS)
     }
+
+    fn panel(&self, panel: usize) -> Panel<'a> {
+        Panel {
+            weights: *self,
+            first: panel * PANEL_ROWS,
+        }
+    }
 }
 
-/// What is multiplied: `rows` rows of floats, and their quantised form when one of the matrices needs it.
+/// What is multiplied: rows of floats for float matrices, the same rows in 8 bits for quantised ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// The rows, one after the other.
+    /// The rows, one after the other; empty when no matrix needs them.
     pub x: &'a [f32],
-    /// The same rows in 8 bits.
+    /// The same rows in 8 bits; whatever it was when no matrix needs it.
     pub quantized: &'a Activations,
+}
+
+impl Input<'_> {
+    /// How many rows there are.
+    fn rows(&self, columns: usize) -> usize {
+        match self.x.len() {
+            0 => self.quantized.rows(),
+            length => length / columns,
+        }
+    }
+
+    /// Fails unless it has what a matrix needs.
+    fn check(&self, weights: &Matrix<'_>) {
+        let columns = weights.columns;
+        if weights.tensor_type.is_quantized() {
+            let fits = self.quantized.columns() == columns && self.quantized.rows() == self.rows(columns);
+            assert!(fits, "quantised input");
+        } else {
+            assert!(
+                !self.x.is_empty() && self.x.len().is_multiple_of(columns),
+                "input of a float matrix"
+            );
+        }
+    }
 }
 
 /// One product of a section: `y = x Wᵀ`, plus `residual` when there is one. `y` and `residual` hold one row of
@@ -97,49 +128,117 @@ pub fn multiply(pool: &ThreadPool, input: Input<'_>, products: &mut [Product<'_>
 pub(crate) fn multiply_at(level: Level, pool: &ThreadPool, input: Input<'_>, products: &mut [Product<'_>]) {
     let Some(first) = products.first() else { return };
     let columns = first.weights.columns;
-    let rows = input.x.len() / columns;
+    let rows = input.rows(columns);
     for product in products.iter() {
         assert_eq!(
             product.weights.columns, columns,
             "all products of a section share the input"
         );
         assert_eq!(product.y.len(), rows * product.weights.rows, "length of the result");
+        let residual = product.residual;
         assert!(
-            product
-                .residual
-                .is_none_or(|residual| residual.len() == product.y.len()),
+            residual.is_none_or(|residual| residual.len() == product.y.len()),
             "length of the residual"
         );
-        if product.weights.tensor_type.is_quantized() {
-            assert!(
-                input.quantized.columns() == columns && input.quantized.rows() == rows,
-                "quantised input"
-            );
-        }
+        input.check(&product.weights);
     }
-    let panels: usize = products.iter().map(|product| product.weights.panels()).sum();
-    let panels_per_task = if pool.threads() == 1 {
-        panels
-    } else {
-        panels.div_ceil(pool.threads() * 4).max(1)
-    };
     assert!(products.len() <= PRODUCTS_MAX, "products of a section");
     // On the stack: this runs a hundred times a token.
     let mut jobs = [const { None }; PRODUCTS_MAX];
     for (job, product) in jobs.iter_mut().zip(products) {
         *job = Some(Job::new(product));
     }
-    pool.run(panels.div_ceil(panels_per_task), &|task| {
-        let (mut start, end) = (task * panels_per_task, panels.min((task + 1) * panels_per_task));
+    let pairs = |job: &Job<'_>| job.weights.panels().div_ceil(2);
+    by_ranges(pool, jobs.iter().flatten().map(pairs).sum(), &|mut range| {
         let mut before = 0;
         for job in jobs.iter().flatten() {
-            let own = job.weights.panels();
-            while start < end && start < before + own {
-                compute_panel(level, input, rows, job, start - before);
-                start += 1;
+            let own = pairs(job);
+            while range.start < range.end && range.start < before + own {
+                let panel = 2 * (range.start - before);
+                let second = (panel + 1 < job.weights.panels()).then(|| job.weights.panel(panel + 1));
+                compute_pair(
+                    level,
+                    input,
+                    rows,
+                    job.weights.panel(panel),
+                    second,
+                    &mut |row, outputs| {
+                        for (index, outputs) in outputs.iter().take(1 + usize::from(second.is_some())).enumerate() {
+                            for (row, outputs) in (row..).zip(*outputs) {
+                                job.store(row, panel + index, outputs);
+                            }
+                        }
+                    },
+                );
+                range.start += 1;
             }
             before += own;
         }
+    });
+}
+
+/// The gate of a feed-forward part: `y = silu(x Gᵀ) × (x Uᵀ)` with `silu(v) = v / (1 + exp(−v))` (Shazeer 2020, "GLU Variants
+/// Improve Transformer"), in one parallel section and without storing either product. `y` holds one row of `gate.rows()`
+/// values for each row of the input.
+///
+/// # Panics
+/// When a shape does not fit: the callers have checked them.
+pub fn multiply_gated(pool: &ThreadPool, input: Input<'_>, gate: Matrix<'_>, up: Matrix<'_>, y: &mut [f32]) {
+    multiply_gated_at(Level::best(), pool, input, gate, up, y);
+}
+
+pub(crate) fn multiply_gated_at(
+    level: Level,
+    pool: &ThreadPool,
+    input: Input<'_>,
+    gate: Matrix<'_>,
+    up: Matrix<'_>,
+    y: &mut [f32],
+) {
+    let rows = input.rows(gate.columns);
+    assert!(
+        gate.rows == up.rows && gate.columns == up.columns,
+        "shapes of gate and up"
+    );
+    assert_eq!(y.len(), rows * gate.rows, "length of the result");
+    input.check(&gate);
+    input.check(&up);
+    let job = Job {
+        weights: gate,
+        residual: None,
+        y: SharedMut::new(y),
+    };
+    by_ranges(pool, gate.panels(), &|range| {
+        for panel in range {
+            compute_pair(
+                level,
+                input,
+                rows,
+                gate.panel(panel),
+                Some(up.panel(panel)),
+                &mut |row, [gate, up]| {
+                    let mut outputs = [[0f32; PANEL_ROWS]; TILE];
+                    let outputs = &mut outputs[..up.len()];
+                    outputs.copy_from_slice(up);
+                    crate::dispatch::swiglu(level, gate.as_flattened(), outputs.as_flattened_mut());
+                    for (row, outputs) in (row..).zip(outputs) {
+                        job.store(row, panel, outputs);
+                    }
+                },
+            );
+        }
+    });
+}
+
+/// Cuts the numbers below `count` into tasks of a section: one on one thread, several for each of more, which even out.
+fn by_ranges(pool: &ThreadPool, count: usize, compute: &(dyn Fn(std::ops::Range<usize>) + Sync)) {
+    let per_task = match pool.threads() {
+        1 => count,
+        threads => count.div_ceil(threads * 4),
+    };
+    let per_task = per_task.max(1);
+    pool.run(count.div_ceil(per_task), &|task| {
+        compute(task * per_task..count.min((task + 1) * per_task));
     });
 }
 
@@ -177,39 +276,66 @@ impl<'a> Job<'a> {
     }
 }
 
-fn compute_panel(level: Level, input: Input<'_>, rows: usize, job: &Job<'_>, panel: usize) {
-    let is_quantized = job.weights.tensor_type.is_quantized();
-    let mut outputs = [[0f32; PANEL_ROWS]; TILE];
+/// Sixteen rows of a matrix, the last ones perhaps missing.
+#[derive(Clone, Copy)]
+pub(crate) struct Panel<'a> {
+    weights: Matrix<'a>,
+    first: usize,
+}
+
+/// Hands on what one panel or two give for some rows, from the given one on.
+type Store<'a> = dyn FnMut(usize, [&[[f32; PANEL_ROWS]]; 2]) + 'a;
+
+/// One panel, or two side by side, times all rows.
+fn compute_pair(
+    level: Level,
+    input: Input<'_>,
+    rows: usize,
+    first: Panel<'_>,
+    second: Option<Panel<'_>>,
+    store: &mut Store<'_>,
+) {
+    let pair = second
+        .filter(|second| second.weights.tensor_type == first.weights.tensor_type && first.is_quantized() && rows > 4);
+    let mut outputs = [[[0f32; PANEL_ROWS]; TILE]; 2];
     let mut row = 0;
     while row < rows {
-        let count = level.tile_rows(is_quantized).min(rows - row);
-        if is_quantized {
-            let bytes = PANEL_ROWS * job.weights.columns / BLOCK_COLUMNS * job.weights.tensor_type.block_bytes();
-            let data = &job.weights.data[panel * bytes..][..bytes];
-            crate::dispatch::quantized_tile(
-                level,
-                job.weights.tensor_type,
-                data,
-                input.quantized,
-                row,
-                &mut outputs[..count],
-            );
-        } else {
-            let tile = FloatTile {
-                weights: job.weights,
-                first: panel * PANEL_ROWS,
-            };
-            crate::dispatch::float_tile(
-                level,
-                tile,
-                &input.x[row * job.weights.columns..],
-                &mut outputs[..count],
-            );
+        let [a, b] = &mut outputs;
+        let mut count = 0;
+        if let Some(second) = pair {
+            count = level.pair_rows().min(rows - row);
+            if count > 0 {
+                let outputs = [&mut a[..count], &mut b[..count]];
+                let panels = [first.data(), second.data()];
+                crate::dispatch::quantized_pair(
+                    level,
+                    first.weights.tensor_type,
+                    panels,
+                    input.quantized,
+                    row,
+                    outputs,
+                );
+            }
         }
-        for (index, outputs) in outputs[..count].iter().enumerate() {
-            job.store(row + index, panel, outputs);
+        if count == 0 {
+            let floats = !first.is_quantized() || second.is_some_and(|second| !second.is_quantized());
+            count = level.tile_rows(!floats).min(rows - row);
+            compute_tile(level, input, row, first, &mut a[..count]);
+            if let Some(second) = second {
+                compute_tile(level, input, row, second, &mut b[..count]);
+            }
         }
+        store(row, [&a[..count], &b[..count]]);
         row += count;
+    }
+}
+
+fn compute_tile(level: Level, input: Input<'_>, row: usize, panel: Panel<'_>, outputs: &mut [[f32; PANEL_ROWS]]) {
+    let tensor_type = panel.weights.tensor_type;
+    if panel.is_quantized() {
+        crate::dispatch::quantized_tile(level, tensor_type, panel.data(), input.quantized, row, outputs);
+    } else {
+        crate::dispatch::float_tile(level, panel, &input.x[row * panel.weights.columns..], outputs);
     }
 }
 
@@ -268,14 +394,17 @@ fn block_sums(tensor_type: TensorType, groups: &[u8], values: &[i8]) -> [i32; PA
     sums
 }
 
-/// Sixteen rows of a float matrix.
-#[derive(Clone, Copy)]
-pub(crate) struct FloatTile<'a> {
-    weights: Matrix<'a>,
-    first: usize,
-}
+impl<'a> Panel<'a> {
+    fn is_quantized(&self) -> bool {
+        self.weights.tensor_type.is_quantized()
+    }
 
-impl<'a> FloatTile<'a> {
+    /// The bytes of a panel of a quantised matrix.
+    fn data(&self) -> &'a [u8] {
+        let bytes = self.weights.columns / BLOCK_COLUMNS * self.weights.tensor_type.block_bytes();
+        &self.weights.data[self.first * bytes..][..PANEL_ROWS * bytes]
+    }
+
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn tensor_type(&self) -> TensorType {
         self.weights.tensor_type
@@ -308,7 +437,7 @@ impl<'a> FloatTile<'a> {
 }
 
 /// Sixteen rows of a float matrix times some rows of activations, for processors without a kernel of their own.
-pub(crate) fn float_tile_body<const FMA: bool>(tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+pub(crate) fn float_tile_body<const FMA: bool>(tile: Panel<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
     let columns = tile.weights.columns;
     for lane in 0..PANEL_ROWS {
         let Some(weights) = tile.row(lane) else { break };

@@ -1,11 +1,12 @@
 //! Every kernel at every level this processor has, against plain arithmetic in f64.
 #![allow(clippy::unwrap_used)]
 
+use crate::activations::ActivationBlock;
 use crate::attention::attend_at;
-use crate::linear::multiply_at;
+use crate::linear::{multiply_at, multiply_gated_at};
 use crate::{
     Activations, AttentionShape, Input, KV_BLOCK, KvPrecision, Level, Matrix, Product, Rotation, TensorType,
-    ThreadPool, append_kv, f16_to_f32, f32_to_f16, pack, rms_norm, swiglu, unpack_row,
+    ThreadPool, append_kv, f16_to_f32, f32_to_f16, pack, rms_norm, unpack_row,
 };
 
 /// A fixed sequence of numbers in -1..1.
@@ -301,7 +302,7 @@ fn several_products_share_one_section() {
 }
 
 #[test]
-fn norm_and_gate_agree_with_plain_arithmetic() {
+fn norms_agree_with_plain_arithmetic() {
     let mut numbers = Numbers(11);
     for threads in [1, 2] {
         let pool = ThreadPool::new(threads).unwrap();
@@ -320,18 +321,125 @@ fn norm_and_gate_agree_with_plain_arithmetic() {
                 );
             }
             assert_close("rms_norm", &y, &expected, 1e-6);
+        }
+    }
+}
 
-            let gate: Vec<f32> = x.iter().map(|v| v * 20.0).collect();
-            let up = numbers.many(rows * columns);
-            let mut y = up.clone();
-            swiglu(&pool, columns, &gate, &mut y);
+/// Every level quantises to the same bits, and a norm that is not stored to the bits of one that is.
+#[test]
+fn quantising_is_the_same_everywhere() {
+    let same = |a: &[ActivationBlock], b: &[ActivationBlock]| {
+        a.iter().zip(b).all(|(a, b)| {
+            let bits = |block: &ActivationBlock| (block.scale.to_bits(), block.weighted_sum.to_bits());
+            a.values == b.values && a.offset == b.offset && a.offset_pair == b.offset_pair && bits(a) == bits(b)
+        })
+    };
+    let mut numbers = Numbers(13);
+    for columns in [32, 96, 128, 576] {
+        let mut x = numbers.many(3 * columns);
+        // A block of zeros, one of numbers next to nothing, halves to be rounded, and very different sizes.
+        x[..32].fill(0.0);
+        x[columns..columns + 32].iter_mut().for_each(|x| *x *= 1e-37);
+        x[2 * columns..][..32].copy_from_slice(&std::array::from_fn::<f32, 32, _>(|i| {
+            if i == 0 { 127.0 } else { i as f32 + 0.5 }
+        }));
+        x[2 * columns + 31] = 1e-20;
+        let weights = numbers.many(columns);
+        let quantize = |level, x: &[f32]| {
+            let mut blocks = vec![ActivationBlock::default(); x.len() / 32];
+            crate::dispatch::quantize(level, x, &mut blocks);
+            blocks
+        };
+        let expected = quantize(Level::Portable, &x);
+        for level in Level::available() {
+            assert!(
+                same(&quantize(level, &x), &expected),
+                "{columns} columns, {}",
+                level.name()
+            );
+        }
+        for threads in [1, 2] {
+            let pool = ThreadPool::new(threads).unwrap();
+            let mut normed = vec![0.0; x.len()];
+            rms_norm(&pool, &x, &weights, 1e-5, &mut normed);
+            let (mut stored, mut fused) = (Activations::default(), Activations::default());
+            stored.quantize(&pool, &normed, columns);
+            fused.quantize_normed(&pool, &x, &weights, 1e-5);
+            assert_eq!((fused.rows(), fused.columns()), (3, columns));
+            for row in 0..3 {
+                assert!(same(fused.row(row), stored.row(row)), "{columns} columns, row {row}");
+            }
+        }
+    }
+}
+
+/// The gated part against its two products at the same level, which others compare with plain arithmetic.
+#[test]
+fn gates_agree_with_their_products() {
+    let mut numbers = Numbers(17);
+    for (gate_type, up_type) in [
+        (TensorType::Q4_0, TensorType::Q4_0),
+        (TensorType::Q4_1, TensorType::Q8_0),
+        (TensorType::Q8_0, TensorType::F32),
+        (TensorType::F16, TensorType::F16),
+    ] {
+        let (rows, columns, tokens) = (40, 64, 9);
+        let mut packed = |tensor_type: TensorType| {
+            let ggml = numbers.ggml(tensor_type, rows, columns);
+            let mut packed = vec![0; tensor_type.packed_bytes(rows, columns).unwrap()];
+            pack(tensor_type, rows, columns, &ggml, &mut packed);
+            packed
+        };
+        let (gate, up) = (packed(gate_type), packed(up_type));
+        let gate = Matrix::new(gate_type, rows, columns, &gate).unwrap();
+        let up = Matrix::new(up_type, rows, columns, &up).unwrap();
+        let x = numbers.many(tokens * columns);
+        for (level, threads) in Level::available()
+            .into_iter()
+            .flat_map(|level| [(level, 1), (level, 3)])
+        {
+            let pool = ThreadPool::new(threads).unwrap();
+            let mut quantized = Activations::default();
+            quantized.quantize(&pool, &x, columns);
+            let input = Input {
+                x: &x,
+                quantized: &quantized,
+            };
+            let product = |weights| {
+                let mut y = vec![0.0; tokens * rows];
+                let product = Product {
+                    weights,
+                    residual: None,
+                    y: &mut y,
+                };
+                multiply_at(level, &pool, input, &mut [product]);
+                y
+            };
             let silu = |v: f64| v / (1.0 + (-v).exp());
-            let expected: Vec<f64> = gate
+            let expected: Vec<f64> = product(gate)
                 .iter()
-                .zip(&up)
-                .map(|(g, u)| silu(f64::from(*g)) * f64::from(*u))
+                .zip(&product(up))
+                .map(|(gate, up)| silu(f64::from(*gate)) * f64::from(*up))
                 .collect();
-            assert_close("swiglu", &y, &expected, 1e-6);
+            let mut y = vec![f32::NAN; tokens * rows];
+            multiply_gated_at(level, &pool, input, gate, up, &mut y);
+            assert_close(
+                &format!("{gate_type} and {up_type}, {}", level.name()),
+                &y,
+                &expected,
+                1e-6,
+            );
+            for (token, x) in x.chunks_exact(columns).enumerate() {
+                let mut quantized = Activations::default();
+                quantized.quantize(&pool, x, columns);
+                let input = Input {
+                    x,
+                    quantized: &quantized,
+                };
+                let mut alone = vec![f32::NAN; rows];
+                multiply_gated_at(level, &pool, input, gate, up, &mut alone);
+                assert_eq!(alone, y[token * rows..][..rows], "row {token} alone, {}", level.name());
+            }
         }
     }
 }

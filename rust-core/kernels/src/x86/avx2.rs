@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use super::PREFETCH_BYTES;
 use crate::activations::{ActivationBlock, Activations};
 
-use crate::linear::FloatTile;
+use crate::linear::Panel;
 use crate::simd::Floats;
 use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes, type_of_kind};
 
@@ -251,7 +251,7 @@ fn keep_order<const M: usize>(sums: &mut [[__m256i; 2]; M]) {
 
 /// Sixteen rows of a float matrix times `outputs.len()` rows of `x`.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) fn float_tile(tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+pub(crate) fn float_tile(tile: Panel<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
     assert!((1..=4).contains(&outputs.len()), "rows of a tile");
     match (tile.tensor_type(), outputs.len()) {
         (TensorType::F32, 4) => float_rows::<0, 4>(tile, x, outputs),
@@ -272,7 +272,7 @@ pub(crate) fn float_tile(tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PA
 /// `KIND` is 0 for F32, 1 for F16, 2 for BF16; `M` rows of `x`. Weight rows go in pairs, so that each activation that was
 /// loaded serves two.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn float_rows<const KIND: u8, const M: usize>(tile: FloatTile<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+fn float_rows<const KIND: u8, const M: usize>(tile: Panel<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
     let columns = tile.columns();
     let bytes = if KIND == 0 { 4 } else { 2 };
     let mut lane = 0;

@@ -1,9 +1,10 @@
-//! AVX-512 with VNNI: tiles of 16 rows of weights times up to eight rows of activations, and registers of 16 floats.
+//! AVX-512 with VNNI: tiles of 16 rows of weights times up to eight rows of activations, of 32 rows times up to six, the way of
+//! activations to 8 bits, and registers of 16 floats.
 
 use std::arch::x86_64::*;
 
 use super::PREFETCH_BYTES;
-use crate::activations::{ActivationBlock, Activations};
+use crate::activations::{ActivationBlock, Activations, LARGEST_MIN, quantize_body};
 use crate::simd::Floats;
 use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes, type_of_kind};
 
@@ -68,7 +69,11 @@ fn rows<const KIND: u8, const M: usize>(
             let scales = halves(block);
             let minimums = if KIND == 1 { halves(block.add(32)) } else { scales };
             let inputs: [&ActivationBlock; M] = std::array::from_fn(|row| &*inputs[row].add(index));
-            let block = Block { weights, scales, minimums };
+            let block = Block {
+                weights,
+                scales,
+                minimums,
+            };
             if M <= 4 {
                 chains::<KIND, M, 0, M>(&block, &inputs, &mut totals);
             } else {
@@ -106,13 +111,7 @@ unsafe fn chains<const KIND: u8, const M: usize, const FIRST: usize, const G: us
 ) {
     let mut sums = [_mm512_setzero_si512(); G];
     for row in 0..G {
-        let offset = _mm512_set1_epi32(inputs[FIRST + row].offset);
-        sums[row] = match KIND {
-            0 => offset,
-            1 => _mm512_setzero_si512(),
-            // From 8 to the 128 that made the weights unsigned.
-            _ => _mm512_slli_epi32::<4>(offset),
-        };
+        sums[row] = starting_sum::<KIND>(inputs[FIRST + row]);
     }
     for (four, weights) in block.weights.iter().enumerate() {
         for row in 0..G {
@@ -133,22 +132,164 @@ unsafe fn chains<const KIND: u8, const M: usize, const FIRST: usize, const G: us
     }
 }
 
+/// Two panels of one type times as many rows as each of the outputs has (1 to 6) from `first` on: an activation that was fetched serves 32 weights, since
+/// fetching, not multiplying, is what a single panel waits for.
+///
+/// # Safety
+/// The processor must have AVX-512 F, BW, VL and VNNI.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+pub(crate) fn quantized_pair(
+    tensor_type: TensorType,
+    panels: [&[u8]; 2],
+    activations: &Activations,
+    first: usize,
+    outputs: [&mut [[f32; PANEL_ROWS]]; 2],
+) {
+    match tensor_type {
+        TensorType::Q4_0 => pair_by_count::<0>(panels, activations, first, outputs),
+        TensorType::Q4_1 => pair_by_count::<1>(panels, activations, first, outputs),
+        _ => pair_by_count::<8>(panels, activations, first, outputs),
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn pair_by_count<const KIND: u8>(
+    panels: [&[u8]; 2],
+    activations: &Activations,
+    first: usize,
+    outputs: [&mut [[f32; PANEL_ROWS]]; 2],
+) {
+    match outputs[0].len() {
+        1 => pair_rows::<KIND, 1>(panels, activations, first, outputs),
+        2 => pair_rows::<KIND, 2>(panels, activations, first, outputs),
+        3 => pair_rows::<KIND, 3>(panels, activations, first, outputs),
+        4 => pair_rows::<KIND, 4>(panels, activations, first, outputs),
+        5 => pair_rows::<KIND, 5>(panels, activations, first, outputs),
+        _ => pair_rows::<KIND, 6>(panels, activations, first, outputs),
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn pair_rows<const KIND: u8, const M: usize>(
+    panels: [&[u8]; 2],
+    activations: &Activations,
+    first: usize,
+    outputs: [&mut [[f32; PANEL_ROWS]]; 2],
+) {
+    let tensor_type = type_of_kind(KIND);
+    let (header, block_bytes) = (header_bytes(tensor_type), PANEL_ROWS * tensor_type.block_bytes());
+    let blocks = activations.columns() / BLOCK_COLUMNS;
+    assert!(panels.iter().all(|panel| panel.len() == blocks * block_bytes));
+    assert!(outputs.iter().all(|outputs| outputs.len() == M));
+    let inputs: [*const ActivationBlock; M] = std::array::from_fn(|row| activations.row(first + row).as_ptr());
+    let mask = _mm512_set1_epi8(15);
+    let sign = _mm512_set1_epi8(-128);
+    let mut totals = [[_mm512_setzero_ps(); 2]; M];
+    for index in 0..blocks {
+        // SAFETY: the panels and every row of activations hold `blocks` blocks; a prefetch may have any address.
+        unsafe {
+            let blocks = panels.map(|panel| panel.as_ptr().add(index * block_bytes));
+            if first == 0 {
+                for block in blocks {
+                    for line in 0..block_bytes.div_ceil(64) {
+                        _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(PREFETCH_BYTES + 64 * line).cast());
+                    }
+                }
+            }
+            let inputs: [&ActivationBlock; M] = std::array::from_fn(|row| &*inputs[row].add(index));
+            let mut sums = [[_mm512_setzero_si512(); 2]; M];
+            for row in 0..M {
+                sums[row] = [starting_sum::<KIND>(inputs[row]); 2];
+            }
+            for group in 0..if KIND == 8 { 8 } else { 4 } {
+                let bytes = blocks.map(|block| _mm512_loadu_si512(block.add(header + 64 * group).cast()));
+                if KIND == 8 {
+                    let weights = bytes.map(|bytes| _mm512_xor_si512(bytes, sign));
+                    pair_step::<M>(weights, &inputs, 4 * group, &mut sums);
+                } else {
+                    let low = bytes.map(|bytes| _mm512_and_si512(bytes, mask));
+                    pair_step::<M>(low, &inputs, 8 * group, &mut sums);
+                    let high = bytes.map(|bytes| _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), mask));
+                    pair_step::<M>(high, &inputs, 8 * group + 4, &mut sums);
+                }
+            }
+            let scales = blocks.map(|block| halves(block));
+            for row in 0..M {
+                let scale = _mm512_set1_ps(inputs[row].scale);
+                for panel in 0..2 {
+                    let scale = _mm512_mul_ps(scales[panel], scale);
+                    totals[row][panel] =
+                        _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[row][panel]), scale, totals[row][panel]);
+                }
+            }
+            if KIND == 1 {
+                let minimums = blocks.map(|block| halves(block.add(32)));
+                for row in 0..M {
+                    let weighted_sum = _mm512_set1_ps(inputs[row].weighted_sum);
+                    for panel in 0..2 {
+                        totals[row][panel] = _mm512_fmadd_ps(minimums[panel], weighted_sum, totals[row][panel]);
+                    }
+                }
+            }
+        }
+    }
+    for (panel, outputs) in outputs.into_iter().enumerate() {
+        for (outputs, totals) in outputs.iter_mut().zip(&totals) {
+            // SAFETY: 16 floats are there.
+            unsafe { _mm512_storeu_ps(outputs.as_mut_ptr(), totals[panel]) };
+        }
+    }
+}
+
+/// Four columns of two panels and all rows.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+unsafe fn pair_step<const M: usize>(
+    weights: [__m512i; 2],
+    inputs: &[&ActivationBlock; M],
+    at: usize,
+    sums: &mut [[__m512i; 2]; M],
+) {
+    for row in 0..M {
+        // SAFETY: a block holds 32 values, and `at` is at most 28.
+        let values = unsafe { inputs[row].values.as_ptr().add(at).cast::<i32>().read_unaligned() };
+        let values = _mm512_set1_epi32(values);
+        sums[row][0] = _mm512_dpbusd_epi32(sums[row][0], weights[0], values);
+        sums[row][1] = _mm512_dpbusd_epi32(sums[row][1], weights[1], values);
+    }
+    keep_order(sums.as_flattened_mut());
+}
+
+/// What takes the offset that makes weights unsigned off a block's sum.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn starting_sum<const KIND: u8>(input: &ActivationBlock) -> __m512i {
+    let offset = _mm512_set1_epi32(input.offset);
+    match KIND {
+        0 => offset,
+        1 => _mm512_setzero_si512(),
+        // From 8 to 128.
+        _ => _mm512_slli_epi32::<4>(offset),
+    }
+}
+
 /// No instruction, but the compiler has to have all sums ready here: it must not compute one after the other.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn keep_order<const G: usize>(sums: &mut [__m512i; G]) {
-    // SAFETY: no instruction.
-    unsafe {
-        match sums.as_mut_slice() {
-            [a, b, c, d] => std::arch::asm!(
+fn keep_order(sums: &mut [__m512i]) {
+    let mut fours = sums.chunks_exact_mut(4);
+    for four in &mut fours {
+        let [a, b, c, d] = four else { return };
+        // SAFETY: no instruction.
+        unsafe {
+            std::arch::asm!(
                 "/* {0}{1}{2}{3} */",
                 inout(zmm_reg) * a,
                 inout(zmm_reg) * b,
                 inout(zmm_reg) * c,
                 inout(zmm_reg) * d,
                 options(pure, nomem, nostack, preserves_flags)
-            ),
-            _ => {}
+            );
         }
     }
 }
@@ -179,6 +320,83 @@ unsafe fn unsigned_weights<const KIND: u8>(groups: *const u8) -> [__m512i; 8] {
         }
     }
     weights
+}
+
+/// Blocks that are quantised together, so that largest values and sums of several are found side by side.
+const QUANTIZED: usize = 4;
+
+/// Quantises blocks of 32 floats, as [`crate::activations::quantize_body`] does, to the same bits.
+///
+/// # Safety
+/// The processor must have AVX-512 F, BW and VL.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
+pub(crate) fn quantize(x: &[f32], blocks: &mut [ActivationBlock]) {
+    let (fours, rest) = x.as_chunks::<{ QUANTIZED * BLOCK_COLUMNS }>();
+    let (block_fours, block_rest) = blocks.as_chunks_mut::<QUANTIZED>();
+    for (x, blocks) in fours.iter().zip(block_fours) {
+        quantize_four(x, blocks);
+    }
+    quantize_body(rest, block_rest);
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
+fn quantize_four(x: &[f32; QUANTIZED * BLOCK_COLUMNS], blocks: &mut [ActivationBlock; QUANTIZED]) {
+    let mut values = [[_mm512_setzero_ps(); 2]; QUANTIZED];
+    let mut largest = [_mm_setzero_ps(); QUANTIZED];
+    for (block, values) in values.iter_mut().enumerate() {
+        for (half, values) in values.iter_mut().enumerate() {
+            // SAFETY: `x` holds 32 floats a block.
+            *values = unsafe { _mm512_loadu_ps(x.as_ptr().add(BLOCK_COLUMNS * block + 16 * half)) };
+        }
+        // Of two numbers of which one is none the second is taken, so that it is never the largest.
+        let all = _mm512_max_ps(_mm512_abs_ps(values[0]), _mm512_setzero_ps());
+        let all = _mm512_max_ps(_mm512_abs_ps(values[1]), all);
+        let eight = _mm256_max_ps(
+            _mm512_castps512_ps256(all),
+            _mm256_castsi256_ps(_mm512_extracti64x4_epi64::<1>(_mm512_castps_si512(all))),
+        );
+        largest[block] = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+    }
+    // Four registers of four become one of four largest.
+    let pairs = |a: __m128, b: __m128| _mm_max_ps(_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
+    let (a, b) = (pairs(largest[0], largest[1]), pairs(largest[2], largest[3]));
+    let largest = _mm_max_ps(_mm_movelh_ps(a, b), _mm_movehl_ps(b, a));
+    let scales = _mm_div_ps(largest, _mm_set1_ps(127.0));
+    let inverses = _mm_div_ps(_mm_set1_ps(127.0), largest);
+    let inverses = _mm_and_ps(inverses, _mm_cmpge_ps(largest, _mm_set1_ps(LARGEST_MIN)));
+    let inverses = [
+        _mm512_broadcastss_ps(inverses),
+        _mm512_broadcastss_ps(_mm_shuffle_ps::<0b01_01_01_01>(inverses, inverses)),
+        _mm512_broadcastss_ps(_mm_shuffle_ps::<0b10_10_10_10>(inverses, inverses)),
+        _mm512_broadcastss_ps(_mm_shuffle_ps::<0b11_11_11_11>(inverses, inverses)),
+    ];
+    let mut sums = [_mm_setzero_si128(); QUANTIZED];
+    for (block, target) in blocks.iter_mut().enumerate() {
+        let [low, high] = values[block].map(|values| _mm512_cvtps_epi32(_mm512_mul_ps(values, inverses[block])));
+        let to = target.values.as_mut_ptr().cast::<__m128i>();
+        // SAFETY: a block holds 32 values.
+        unsafe {
+            _mm_storeu_si128(to, _mm512_cvtsepi32_epi8(low));
+            _mm_storeu_si128(to.add(1), _mm512_cvtsepi32_epi8(high));
+        }
+        let all = _mm512_add_epi32(low, high);
+        let eight = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64::<1>(all));
+        sums[block] = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256::<1>(eight));
+    }
+    let pairs = |a: __m128i, b: __m128i| _mm_add_epi32(_mm_unpacklo_epi32(a, b), _mm_unpackhi_epi32(a, b));
+    let (a, b) = (pairs(sums[0], sums[1]), pairs(sums[2], sums[3]));
+    let sums = _mm_add_epi32(_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b));
+    let (mut all_scales, mut all_sums) = ([0f32; QUANTIZED], [0i32; QUANTIZED]);
+    // SAFETY: four numbers each.
+    unsafe {
+        _mm_storeu_ps(all_scales.as_mut_ptr(), scales);
+        _mm_storeu_si128(all_sums.as_mut_ptr().cast(), sums);
+    }
+    for (block, (scale, sum)) in blocks.iter_mut().zip(all_scales.into_iter().zip(all_sums)) {
+        block.set(scale, sum);
+    }
 }
 
 /// Sixteen floats.
