@@ -323,12 +323,11 @@ unsafe fn span_of<V: Floats, const INT8: bool, const M: usize, const N: usize>(
     let dim = work.shape.head_dim;
     let width = work.shape.heads * dim;
     let block = work.shape.block_halves();
-    let mut queries = [[0f32; HEAD_DIM_MAX]; M];
+    let mut queries = [&work.q[..dim]; M];
     let mut seen = [0usize; M];
     for query in 0..M {
         let row = tile.row(work, query);
-        let q = &work.q[row * width + tile.head(work, query) * dim..][..dim];
-        queries[query][..dim].copy_from_slice(q);
+        queries[query] = &work.q[row * width + tile.head(work, query) * dim..][..dim];
         seen[query] = work.position + row + 1;
     }
     let mut scores = [[0f32; KV_BLOCK]; M];
@@ -337,7 +336,7 @@ unsafe fn span_of<V: Floats, const INT8: bool, const M: usize, const N: usize>(
         let count = KV_BLOCK.min(end - start);
         let at = work.shape.block_at(tile.kv_head, start);
         let (keys, values) = (&work.keys[at..][..block], &work.values[at..][..block]);
-        // SAFETY: the caller has the instructions; the slices are whole blocks.
+        // SAFETY: the caller has the instructions; the slices are whole blocks, and queries are `dim` long.
         unsafe {
             block_scores::<V, INT8, M, N>(dim, &queries, keys, count, &mut scores);
             for query in 0..M {
@@ -386,7 +385,7 @@ unsafe fn prefetch_next<V: Floats, const INT8: bool, const N: usize>(block: &[u1
 #[inline(always)]
 unsafe fn block_scores<V: Floats, const INT8: bool, const M: usize, const N: usize>(
     dim: usize,
-    queries: &[[f32; HEAD_DIM_MAX]; M],
+    queries: &[&[f32]; M],
     keys: &[u16],
     count: usize,
     scores: &mut [[f32; KV_BLOCK]; M],
@@ -409,7 +408,7 @@ unsafe fn block_scores<V: Floats, const INT8: bool, const M: usize, const N: usi
 #[inline(always)]
 unsafe fn position_scores<V: Floats, const INT8: bool, const M: usize, const N: usize>(
     dim: usize,
-    queries: &[[f32; HEAD_DIM_MAX]; M],
+    queries: &[&[f32]; M],
     keys: &[u16],
     at: usize,
     scores: &mut [[f32; KV_BLOCK]; M],
@@ -425,7 +424,7 @@ unsafe fn position_scores<V: Floats, const INT8: bool, const M: usize, const N: 
                 *key = load::<V, INT8>(keys, row + index * V::LANES);
             }
             for query in 0..M {
-                let q = V::splat(queries[query][column]);
+                let q = V::splat(*queries[query].get_unchecked(column));
                 for index in 0..N {
                     sums[query][index] = key[index].mul_add(q, sums[query][index]);
                 }

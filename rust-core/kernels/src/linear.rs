@@ -164,7 +164,7 @@ pub(crate) fn multiply_at(level: Level, pool: &ThreadPool, input: Input<'_>, pro
                     second,
                     &mut |row, outputs| {
                         for (index, outputs) in outputs.iter().take(1 + usize::from(second.is_some())).enumerate() {
-                            for (row, outputs) in (row..).zip(*outputs) {
+                            for (row, outputs) in (row..).zip(outputs.iter()) {
                                 job.store(row, panel + index, outputs);
                             }
                         }
@@ -265,13 +265,20 @@ impl<'a> Job<'a> {
         let start = row * self.weights.rows + first;
         // SAFETY: a panel belongs to one task, and its outputs of one row to no other panel.
         let y = unsafe { self.y.slice(start, start + count) };
-        match self.residual {
-            Some(residual) => {
-                for ((y, output), residual) in y.iter_mut().zip(outputs).zip(&residual[start..start + count]) {
+        let residual = self.residual.map(|residual| &residual[start..start + count]);
+        // Whole panels, which most are, without asking how long they are.
+        match (<&mut [f32; PANEL_ROWS]>::try_from(&mut *y), residual) {
+            (Ok(y), None) => *y = *outputs,
+            (Ok(y), Some(residual)) => {
+                let residual: &[f32; PANEL_ROWS] = residual.try_into().expect("as long as y");
+                *y = std::array::from_fn(|lane| outputs[lane] + residual[lane]);
+            }
+            (Err(_), None) => y.copy_from_slice(&outputs[..count]),
+            (Err(_), Some(residual)) => {
+                for ((y, output), residual) in y.iter_mut().zip(outputs).zip(residual) {
                     *y = output + residual;
                 }
             }
-            None => y.copy_from_slice(&outputs[..count]),
         }
     }
 }
@@ -284,7 +291,7 @@ pub(crate) struct Panel<'a> {
 }
 
 /// Hands on what one panel or two give for some rows, from the given one on.
-type Store<'a> = dyn FnMut(usize, [&[[f32; PANEL_ROWS]]; 2]) + 'a;
+type Store<'a> = dyn FnMut(usize, [&mut [[f32; PANEL_ROWS]]; 2]) + 'a;
 
 /// One panel, or two side by side, times all rows.
 fn compute_pair(
@@ -325,7 +332,7 @@ fn compute_pair(
                 compute_tile(level, input, row, second, &mut b[..count]);
             }
         }
-        store(row, [&a[..count], &b[..count]]);
+        store(row, [&mut a[..count], &mut b[..count]]);
         row += count;
     }
 }
