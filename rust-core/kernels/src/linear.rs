@@ -149,7 +149,7 @@ pub(crate) fn multiply_at(level: Level, pool: &ThreadPool, input: Input<'_>, pro
         *job = Some(Job::new(product));
     }
     let pairs = |job: &Job<'_>| job.weights.panels().div_ceil(2);
-    by_ranges(pool, jobs.iter().flatten().map(pairs).sum(), &|mut range| {
+    by_ranges(pool, jobs.iter().flatten().map(pairs).sum(), rows, &|mut range| {
         let mut before = 0;
         for job in jobs.iter().flatten() {
             let own = pairs(job);
@@ -208,7 +208,7 @@ pub(crate) fn multiply_gated_at(
         residual: None,
         y: SharedMut::new(y),
     };
-    by_ranges(pool, gate.panels(), &|range| {
+    by_ranges(pool, gate.panels(), rows, &|range| {
         for panel in range {
             compute_pair(
                 level,
@@ -230,11 +230,12 @@ pub(crate) fn multiply_gated_at(
     });
 }
 
-/// Cuts the numbers below `count` into tasks of a section: one on one thread, several for each of more, which even out.
-fn by_ranges(pool: &ThreadPool, count: usize, compute: &(dyn Fn(std::ops::Range<usize>) + Sync)) {
+/// Cuts the numbers below `count` into tasks of a section: one on one thread, several for each of more, which even out. With many
+/// rows a number is enough work for a task of its own.
+fn by_ranges(pool: &ThreadPool, count: usize, rows: usize, compute: &(dyn Fn(std::ops::Range<usize>) + Sync)) {
     let per_task = match pool.threads() {
         1 => count,
-        threads => count.div_ceil(threads * 4),
+        threads => count.div_ceil(threads * if rows < 16 { 4 } else { 16 }),
     };
     let per_task = per_task.max(1);
     pool.run(count.div_ceil(per_task), &|task| {
