@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::now;
 use crate::speculation::{DRAFT_MAX, Guesser};
-use crate::{CancelFlag, EngineError, Sampler, SamplingOptions, Session, StopMatcher, TextStream, Tokenizer};
+use crate::{CancelFlag, EngineError, Sampler, SamplingOptions, Scores, Session, StopMatcher, TextStream, Tokenizer};
 
 /// Prompt tokens that one step runs at most.
 pub const PREFILL_CHUNK: usize = 128;
@@ -261,8 +261,10 @@ impl Generation {
                 total: self.prompt_length as u32,
             });
         }
-        let logits = session.logits(rest, &self.cancel)?;
-        let token = choose(&mut self.sampler, &mut self.confidence, logits, &self.tokens, &[]);
+        let mut rows = session.scores_after(rest, 1, &self.cancel)?;
+        let scores = rows.next().expect("the rest of a prompt is not empty");
+        let token = choose(&mut self.sampler, &mut self.confidence, scores, &self.tokens, &[]);
+        drop(rows);
         self.prefilling += started.elapsed();
         self.first_token = Some(self.started.elapsed());
         let mut text = String::new();
@@ -287,12 +289,12 @@ impl Generation {
 
         let before = session.tokens().len();
         let model = session.model().clone();
-        let logits = session.logits_after(run, run.len() as u32, &self.cancel)?;
+        let rows = session.scores_after(run, run.len() as u32, &self.cancel)?;
         let (mut text, mut finished, mut chosen) = (String::new(), None, 0);
         let mut tokens = [0; 1 + DRAFT_MAX];
-        for logits in logits.chunks_exact_mut(model.tokenizer().vocabulary_len() as usize) {
+        for scores in rows {
             let (prompt, answer) = self.tokens.split_at(self.prompt_length);
-            let token = choose(&mut self.sampler, &mut self.confidence, logits, prompt, answer);
+            let token = choose(&mut self.sampler, &mut self.confidence, scores, prompt, answer);
             finished = self.accept(model.tokenizer(), token, &mut text);
             tokens[chosen] = token;
             chosen += 1;
@@ -370,16 +372,16 @@ impl Generation {
 fn choose(
     sampler: &mut Sampler,
     confidence: &mut Option<Confidence>,
-    logits: &mut [f32],
+    scores: Scores<'_>,
     prompt: &[u32],
     answer: &[u32],
 ) -> u32 {
     let Some(confidence) = confidence else {
-        return sampler.sample(logits, prompt, answer);
+        return sampler.choose(scores, prompt, answer);
     };
     confidence.scores.clear();
-    confidence.scores.extend_from_slice(logits);
-    let token = sampler.sample(logits, prompt, answer);
+    confidence.scores.extend_from_slice(scores.logits);
+    let token = sampler.choose(scores, prompt, answer);
     confidence.learn(token);
     token
 }

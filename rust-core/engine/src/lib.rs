@@ -45,7 +45,7 @@ pub use manifest::{
 pub use model::{Model, OpenOptions};
 pub use prefix::{PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION, PrefixError, SavedPrefix};
 pub use remembered::RECORD_FILE;
-pub use sampling::{Sampler, SamplingOptions};
+pub use sampling::{Sampler, SamplingOptions, Scores};
 pub use session::{CancelFlag, RunProfile, Session};
 pub use template::{ChatTemplate, Message, Prompt, RenderOptions, Role};
 pub use text::{StopMatcher, TextStream};

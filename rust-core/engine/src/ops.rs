@@ -287,15 +287,27 @@ impl Linear {
         Ok(tvec!(rows_of(&inputs[0].shape[0], self.weights.rows)))
     }
 
-    /// The product of some rows.
-    pub(crate) fn multiply(&self, run: &RunContext, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
+    /// The product of some rows; with `maxima`, the largest of each group of results too.
+    pub(crate) fn multiply(
+        &self,
+        run: &RunContext,
+        x: &[f32],
+        residual: Option<&[f32]>,
+        y: &mut [f32],
+        maxima: Option<&mut [f32]>,
+    ) {
         quantize(run, x, &[&self.weights]);
         let input = Input {
             x,
             quantized: &run.activations.borrow(),
         };
-        let weights = self.weights.matrix();
-        multiply(&run.pool, input, &mut [Product { weights, residual, y }]);
+        let product = Product {
+            weights: self.weights.matrix(),
+            residual,
+            y,
+            maxima,
+        };
+        multiply(&run.pool, input, &mut [product]);
     }
 }
 
@@ -306,7 +318,7 @@ impl Operator for Linear {
 
     fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
         let residual = (inputs.count > 1).then_some(inputs.floats[1]);
-        self.multiply(run, inputs.floats[0], residual, outputs[0]);
+        self.multiply(run, inputs.floats[0], residual, outputs[0], None);
         Ok(())
     }
 }
@@ -351,11 +363,7 @@ impl Multiplies for Qkv {
             bail!("three outputs instead of {}", outputs.len());
         };
         let [q, k, v] = &self.weights;
-        let mut products = [(q, yq), (k, yk), (v, yv)].map(|(weights, y)| Product {
-            weights: weights.matrix(),
-            residual: None,
-            y,
-        });
+        let mut products = [(q, yq), (k, yk), (v, yv)].map(|(weights, y)| Product::new(weights.matrix(), y));
         multiply(&run.pool, input, &mut products);
         Ok(())
     }

@@ -6,7 +6,11 @@
 //! temperature only spreads what they left over.
 //!
 //! The same options and scores give the same tokens on every platform: the generator is PCG XSL-RR 128/64, and the exponential
-//! function is computed here from basic arithmetic, because the system's differ in their last bits.
+//! function is our own, made of basic arithmetic, because the system's differ in their last bits.
+//!
+//! A vocabulary is tens or hundreds of thousands of scores, of which few matter. The model's head notes the largest of each group
+//! while it writes them; only groups that can hold a likely token are looked at again, and all scores only where every token can
+//! be drawn.
 
 #[cfg(test)]
 mod tests;
@@ -16,14 +20,26 @@ use std::cmp::Ordering;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 
+use whimbrel_kernels::{PANEL_ROWS, exp_weights, group_maxima};
+
 use crate::EngineError;
 
 /// The highest temperature.
 const TEMPERATURE_MAX: f32 = 100.0;
 /// The strongest repetition penalty.
 const REPETITION_PENALTY_MAX: f32 = 100.0;
-/// How many candidates top-p sorts at first; each further try takes four times as many.
-const SORTED_FIRST: usize = 256;
+/// How many candidates top-p looks at first; each further try takes four times as many.
+const LIKELIEST_FIRST: usize = 256;
+/// Logits whose largest is noted.
+pub(crate) const SCORE_GROUP: usize = PANEL_ROWS;
+
+/// The logits after one token, one for each entry of the vocabulary, with the largest of each group of them.
+#[derive(Debug)]
+pub struct Scores<'a> {
+    pub(crate) logits: &'a mut [f32],
+    /// The largest of each [`SCORE_GROUP`] logits; negative infinity where none is a number.
+    pub(crate) maxima: &'a mut [f32],
+}
 
 /// How tokens are chosen. The default is greedy: always the most likely token.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,8 +109,6 @@ fn in_range(option: &'static str, value: f32, low: f32, high: f32) -> Result<(),
 struct Candidate {
     score: f32,
     id: u32,
-    /// Relative to the likeliest candidate, which has 1.
-    weight: f64,
 }
 
 /// Chooses tokens by [`SamplingOptions`]. It keeps its working space, so that only the first token allocates.
@@ -103,6 +117,10 @@ pub struct Sampler {
     options: SamplingOptions,
     generator: Pcg64,
     candidates: Vec<Candidate>,
+    /// Relative to the likeliest candidate, which has 1; one for each candidate.
+    weights: Vec<f64>,
+    /// Scores to be weighed, or maxima to be sorted.
+    scores: Vec<f32>,
     /// For each token the number of the call that penalised it last.
     penalised: Vec<u64>,
     calls: u64,
@@ -117,58 +135,71 @@ impl Sampler {
             options: options.clone(),
             generator,
             candidates: Vec::new(),
+            weights: Vec::new(),
+            scores: Vec::new(),
             penalised: Vec::new(),
             calls: 0,
         }
     }
 
-    /// Chooses a token from `logits`, one score a token. `prompt` followed by `answer` are the tokens so far, of which the last
+    /// As [`Sampler::choose`], from logits alone.
+    pub fn sample(&mut self, logits: &mut [f32], prompt: &[u32], answer: &[u32]) -> u32 {
+        let mut maxima = vec![f32::NEG_INFINITY; logits.len().div_ceil(SCORE_GROUP)];
+        group_maxima(logits, &mut maxima);
+        let maxima = &mut maxima;
+        self.choose(Scores { logits, maxima }, prompt, answer)
+    }
+
+    /// Chooses a token. `prompt` followed by `answer` are the tokens so far, of which the last
     /// [`SamplingOptions::repetition_window`] are penalised (their scores change in place).
     ///
     /// Of equal scores the lower id comes first; a score that is not a number counts as the lowest. Without any score the
     /// choice is 0.
-    pub fn sample(&mut self, logits: &mut [f32], prompt: &[u32], answer: &[u32]) -> u32 {
-        self.penalise(logits, prompt, answer);
+    pub fn choose(&mut self, mut scores: Scores<'_>, prompt: &[u32], answer: &[u32]) -> u32 {
+        self.penalise(&mut scores, prompt, answer);
         if self.options.temperature == 0.0 {
-            return greedy(logits);
+            return greedy(&scores);
         }
-        self.candidates.clear();
-        let scored = (0..).zip(logits.iter()).map(|(id, &logit)| Candidate {
-            score: score(logit),
-            id,
-            weight: 0.0,
-        });
-        self.candidates.extend(scored);
-        if self.options.top_k > 0 {
-            keep_likeliest(&mut self.candidates, self.options.top_k as usize);
+        let SamplingOptions {
+            top_k, top_p, min_p, ..
+        } = self.options;
+        if top_k > 0 {
+            self.take_likeliest(&scores, top_k as usize);
+            if top_p < 1.0 {
+                self.weigh(1.0);
+                let target = f64::from(top_p) * self.weights.iter().sum::<f64>();
+                self.keep_mass(target);
+            }
+        } else if top_p < 1.0 {
+            self.take_mass(&scores, f64::from(top_p));
+        } else {
+            self.take_above(&scores, f64::from(min_p).ln());
         }
-        if self.options.top_p < 1.0 {
-            weigh(&mut self.candidates, 1.0);
-            keep_mass(&mut self.candidates, f64::from(self.options.top_p));
+        if min_p > 0.0 {
+            self.weigh(1.0);
+            let mut weights = self.weights.iter();
+            let is_likely = |_: &Candidate| weights.next().is_some_and(|weight| *weight >= f64::from(min_p));
+            self.candidates.retain(is_likely);
         }
-        if self.options.min_p > 0.0 {
-            weigh(&mut self.candidates, 1.0);
-            let least = f64::from(self.options.min_p);
-            self.candidates.retain(|candidate| candidate.weight >= least);
-        }
-        weigh(&mut self.candidates, f64::from(self.options.temperature));
+        self.weigh(f64::from(self.options.temperature));
         self.draw()
     }
 
-    fn penalise(&mut self, logits: &mut [f32], prompt: &[u32], answer: &[u32]) {
+    fn penalise(&mut self, scores: &mut Scores<'_>, prompt: &[u32], answer: &[u32]) {
         let penalty = self.options.repetition_penalty;
         if penalty == 1.0 {
             return;
         }
         self.calls += 1;
-        self.penalised.resize(logits.len(), 0);
+        self.penalised.resize(scores.logits.len(), 0);
         let recent = answer
             .iter()
             .rev()
             .chain(prompt.iter().rev())
             .take(self.options.repetition_window as usize);
         for &id in recent {
-            let (Some(logit), Some(last)) = (logits.get_mut(id as usize), self.penalised.get_mut(id as usize)) else {
+            let id = id as usize;
+            let (Some(logit), Some(last)) = (scores.logits.get_mut(id), self.penalised.get_mut(id)) else {
                 continue;
             };
             if std::mem::replace(last, self.calls) != self.calls {
@@ -177,20 +208,106 @@ impl Sampler {
                 } else {
                     *logit * penalty
                 };
+                let group = id / SCORE_GROUP;
+                let logits = scores.logits.chunks(SCORE_GROUP).nth(group).unwrap_or_default();
+                group_maxima(logits, &mut scores.maxima[group..=group]);
             }
         }
+    }
+
+    /// Makes the `count` likeliest tokens candidates, sorted.
+    fn take_likeliest(&mut self, scores: &Scores<'_>, count: usize) {
+        // As many groups have a score of at least the count's largest maximum, so as many scores are.
+        let mut threshold = f32::NEG_INFINITY;
+        if count < scores.maxima.len() {
+            self.scores.clear();
+            self.scores.extend_from_slice(scores.maxima);
+            let descending = |a: &f32, b: &f32| b.total_cmp(a);
+            threshold = *self.scores.select_nth_unstable_by(count - 1, descending).1;
+        }
+        self.take_from(scores, threshold);
+        if count < self.candidates.len() {
+            self.candidates.select_nth_unstable_by(count, by_likelihood);
+            self.candidates.truncate(count);
+        }
+        self.candidates.sort_unstable_by(by_likelihood);
+    }
+
+    /// Makes the likeliest tokens candidates, as few as reach this share of all probability, sorted. One always stays.
+    fn take_mass(&mut self, scores: &Scores<'_>, share: f64) {
+        self.take_from(scores, f32::NEG_INFINITY);
+        self.weigh(1.0);
+        let target = share * self.weights.iter().sum::<f64>();
+        let mut count = LIKELIEST_FIRST;
+        loop {
+            self.take_likeliest(scores, count);
+            self.weigh(1.0);
+            if self.keep_mass(target) || count >= scores.logits.len() {
+                return;
+            }
+            count *= 4;
+        }
+    }
+
+    /// Makes the tokens candidates, in the order of their ids, whose scores are at most so far below the highest, and perhaps some
+    /// more.
+    fn take_above(&mut self, scores: &Scores<'_>, distance: f64) {
+        // What rounding may cost is far below 1.
+        let threshold = f64::from(highest(scores)) + distance - 1.0;
+        self.take_from(scores, threshold as f32);
+    }
+
+    /// Makes the tokens candidates, in the order of their ids, whose scores are at least `threshold`; with negative infinity all.
+    fn take_from(&mut self, scores: &Scores<'_>, threshold: f32) {
+        self.candidates.clear();
+        let all = threshold == f32::NEG_INFINITY;
+        let groups = (0..).step_by(SCORE_GROUP).zip(scores.logits.chunks(SCORE_GROUP));
+        for ((first, group), maximum) in groups.zip(scores.maxima.iter()) {
+            if all || *maximum >= threshold {
+                let own = (first..).zip(group).filter(|(_, logit)| all || **logit >= threshold);
+                let own = own.map(|(id, logit)| Candidate {
+                    score: score(*logit),
+                    id,
+                });
+                self.candidates.extend(own);
+            }
+        }
+    }
+
+    /// Keeps the first candidates, as few as reach this weight together, or all if they do not; whether they did.
+    fn keep_mass(&mut self, target: f64) -> bool {
+        let mut mass = 0.0;
+        let enough = self.weights.iter().position(|weight| {
+            mass += weight;
+            mass >= target
+        });
+        if let Some(last) = enough {
+            self.candidates.truncate(last + 1);
+        }
+        enough.is_some()
+    }
+
+    /// Sets the weights to e^((score - highest score) / temperature).
+    fn weigh(&mut self, temperature: f64) {
+        self.scores.clear();
+        self.scores
+            .extend(self.candidates.iter().map(|candidate| candidate.score));
+        let highest = self.scores.iter().copied().fold(f32::MIN, f32::max);
+        self.weights.resize(self.scores.len(), 0.0);
+        exp_weights(&self.scores, highest, temperature, &mut self.weights);
     }
 
     /// Draws one of the candidates by their weights, in the order in which they stand.
     fn draw(&mut self) -> u32 {
         // The upper 53 bits make a number from 0 up to, not including, 1.
         let uniform = (self.generator.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        let total: f64 = self.candidates.iter().map(|candidate| candidate.weight).sum();
+        let total: f64 = self.weights.iter().sum();
         let mut left = uniform * total;
         let mut chosen = 0;
-        for candidate in self.candidates.iter().filter(|candidate| candidate.weight > 0.0) {
+        let weighed = self.candidates.iter().zip(&self.weights);
+        for (candidate, weight) in weighed.filter(|(_, weight)| **weight > 0.0) {
             chosen = candidate.id;
-            left -= candidate.weight;
+            left -= weight;
             if left < 0.0 {
                 break;
             }
@@ -200,14 +317,21 @@ impl Sampler {
 }
 
 /// The id of the highest score, the lowest of several.
-fn greedy(logits: &[f32]) -> u32 {
-    let mut best = (f32::NEG_INFINITY, 0);
-    for (id, &logit) in (0..).zip(logits) {
-        if logit > best.0 {
-            best = (logit, id);
-        }
-    }
-    best.1
+fn greedy(scores: &Scores<'_>) -> u32 {
+    let highest = scores.maxima.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let group = scores
+        .maxima
+        .iter()
+        .position(|maximum| *maximum == highest)
+        .unwrap_or(0);
+    let logits = scores.logits.iter().enumerate().skip(group * SCORE_GROUP);
+    let mut logits = logits.filter(|(_, logit)| **logit == highest && highest > f32::NEG_INFINITY);
+    logits.next().map_or(0, |(id, _)| id as u32)
+}
+
+/// The highest score; the lowest there is when none is a number.
+fn highest(scores: &Scores<'_>) -> f32 {
+    score(scores.maxima.iter().copied().fold(f32::NEG_INFINITY, f32::max))
 }
 
 /// A score that can be compared and subtracted: not a number counts as the lowest, infinity as the largest finite.
@@ -222,72 +346,4 @@ fn score(logit: f32) -> f32 {
 /// The likeliest first, of equal ones the lower id.
 fn by_likelihood(first: &Candidate, second: &Candidate) -> Ordering {
     second.score.total_cmp(&first.score).then(first.id.cmp(&second.id))
-}
-
-/// Keeps the `count` likeliest, sorted.
-fn keep_likeliest(candidates: &mut Vec<Candidate>, count: usize) {
-    sort_start(candidates, count);
-    candidates.truncate(count);
-}
-
-/// Brings the `count` likeliest to the start, sorted.
-fn sort_start(candidates: &mut [Candidate], count: usize) {
-    if count < candidates.len() {
-        candidates.select_nth_unstable_by(count, by_likelihood);
-    }
-    let count = count.min(candidates.len());
-    candidates[..count].sort_unstable_by(by_likelihood);
-}
-
-/// Sets the weights to e^((score - highest score) / temperature).
-fn weigh(candidates: &mut [Candidate], temperature: f64) {
-    let highest = candidates
-        .iter()
-        .map(|candidate| candidate.score)
-        .fold(f32::MIN, f32::max);
-    for candidate in candidates {
-        candidate.weight = exp_of_negative((f64::from(candidate.score) - f64::from(highest)) / temperature);
-    }
-}
-
-/// Keeps the likeliest candidates, as few as reach this share of the whole weight, sorted. One always stays.
-fn keep_mass(candidates: &mut Vec<Candidate>, share: f64) {
-    let target = share * candidates.iter().map(|candidate| candidate.weight).sum::<f64>();
-    let mut sorted = SORTED_FIRST;
-    loop {
-        sort_start(candidates, sorted);
-        let mut mass = 0.0;
-        let enough = candidates.iter().take(sorted).position(|candidate| {
-            mass += candidate.weight;
-            mass >= target
-        });
-        if let Some(last) = enough {
-            candidates.truncate(last + 1);
-            return;
-        }
-        if sorted >= candidates.len() {
-            return;
-        }
-        sorted *= 4;
-    }
-}
-
-/// e^x for x up to 0, with a relative error below 1e-14; 0 below -700.
-///
-/// x is split into n ln 2 + r with |r| up to ln 2 / 2; e^r is its Taylor series to the 13th power and 2^n is put together
-/// from bits. Only additions, multiplications and one rounding, which IEEE 754 defines to the last bit.
-fn exp_of_negative(x: f64) -> f64 {
-    const LOWEST: f64 = -700.0;
-    // The upper part of ln 2 has its last 20 bits clear, so that n times it is exact.
-    const LN_2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
-    const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
-    const TERMS: u32 = 13;
-    if x.is_nan() || x < LOWEST {
-        return 0.0;
-    }
-    let n = (x * std::f64::consts::LOG2_E).round();
-    let r = x - n * LN_2_HIGH - n * LN_2_LOW;
-    let series = (1..=TERMS).rev().fold(1.0, |sum, term| 1.0 + sum * r / f64::from(term));
-    let power_of_two = f64::from_bits(((n as i64 + 1023) as u64) << 52);
-    series * power_of_two
 }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use whimbrel_kernels::group_maxima;
+
 use crate::clock::now;
 use crate::context::RunContext;
 use crate::ops::ARITY_MAX;
 use crate::prefix::{self, PrefixError, SavedPrefix};
+use crate::sampling::{SCORE_GROUP, Scores};
 use crate::speculation::RunCosts;
 use crate::walk::{Around, Buffers};
 use crate::{EngineError, Model};
@@ -39,6 +42,8 @@ pub struct Session {
     ids: Vec<u32>,
     /// Rows of the vocabulary's length; as many as were asked for at most so far.
     logits: Vec<f32>,
+    /// The largest of each group of logits, rows as above.
+    maxima: Vec<f32>,
     context: RunContext,
     buffers: Buffers,
     /// Measured while answers are made; they decide about guesses.
@@ -88,6 +93,7 @@ impl Session {
             context_length,
             ids: Vec::with_capacity(context_length as usize),
             logits: Vec::new(),
+            maxima: Vec::new(),
             context: RunContext::new(model, context_length)?,
             buffers: Buffers::default(),
             costs: RunCosts::default(),
@@ -143,11 +149,35 @@ impl Session {
     /// # Errors
     /// As [`Session::prefill`].
     pub fn logits_after(&mut self, ids: &[u32], count: u32, cancel: &CancelFlag) -> Result<&mut [f32], EngineError> {
+        let rows = self.run_to_head(ids, count, cancel)?;
+        Ok(&mut self.logits[..rows * self.model.graph().head.weights.rows])
+    }
+
+    /// As [`Session::logits_after`], a row's logits as the sampler wants them.
+    ///
+    /// # Errors
+    /// As [`Session::prefill`].
+    pub fn scores_after<'s>(
+        &'s mut self,
+        ids: &[u32],
+        count: u32,
+        cancel: &CancelFlag,
+    ) -> Result<impl Iterator<Item = Scores<'s>> + use<'s>, EngineError> {
+        let rows = self.run_to_head(ids, count, cancel)?;
+        let vocabulary = self.model.graph().head.weights.rows;
+        let logits = self.logits.chunks_exact_mut(vocabulary);
+        let maxima = self.maxima.chunks_exact_mut(vocabulary.div_ceil(SCORE_GROUP));
+        let scores = logits.zip(maxima).take(rows);
+        Ok(scores.map(|(logits, maxima)| Scores { logits, maxima }))
+    }
+
+    /// Runs tokens and computes the logits after each of the last `count`, or all of fewer; how many those are.
+    fn run_to_head(&mut self, ids: &[u32], count: u32, cancel: &CancelFlag) -> Result<usize, EngineError> {
         self.run(ids, cancel, &mut ())?;
         let rows = ids.len().min(count as usize);
         self.head(ids.len() - rows, rows, cancel)?;
         self.commit(ids);
-        Ok(&mut self.logits[..rows * self.model.graph().head.weights.rows])
+        Ok(rows)
     }
 
     /// Decodes one token as [`Session::logits`] does, and measures where the time goes.
@@ -307,18 +337,21 @@ impl Session {
         }
         let graph = self.model.graph();
         let (width, vocabulary) = (graph.head.weights.columns, graph.head.weights.rows);
+        let groups = vocabulary.div_ceil(SCORE_GROUP);
         let hidden = &graph.body.hidden(&self.buffers)[first * width..(first + rows) * width];
         if self.logits.len() < rows * vocabulary {
             self.logits.resize(rows * vocabulary, 0.0);
+            self.maxima.resize(rows * groups, 0.0);
         }
+        let (logits, maxima) = (&mut self.logits[..rows * vocabulary], &mut self.maxima[..rows * groups]);
         if let Some(reference) = &graph.reference {
-            let logits = reference.logits(hidden, width).map_err(failed)?;
-            self.logits[..logits.len()].copy_from_slice(&logits);
+            logits.copy_from_slice(&reference.logits(hidden, width).map_err(failed)?);
+            for (logits, maxima) in logits.chunks_exact(vocabulary).zip(maxima.chunks_exact_mut(groups)) {
+                group_maxima(logits, maxima);
+            }
             return Ok(());
         }
-        graph
-            .head
-            .multiply(&self.context, hidden, None, &mut self.logits[..rows * vocabulary]);
+        graph.head.multiply(&self.context, hidden, None, logits, Some(maxima));
         Ok(())
     }
 

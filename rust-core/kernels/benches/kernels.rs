@@ -97,11 +97,7 @@ fn stack(pool: &ThreadPool, tensor_type: TensorType, tokens: usize) {
                     x: &x[..tokens * columns],
                     quantized: &quantized[usize::from(columns == 1536)],
                 };
-                let product = Product {
-                    weights,
-                    residual: None,
-                    y: &mut y[..tokens * rows],
-                };
+                let product = Product::new(weights, &mut y[..tokens * rows]);
                 multiply(pool, input, &mut [product]);
             }
         }

@@ -4,7 +4,7 @@
 use crate::activations::{ActivationBlock, Activations, quantize_body, quantize_normed_body};
 use crate::attention::{self, Partial, Tile, Work};
 use crate::cpu::Level;
-use crate::elementwise::{rms_norm_body, swiglu_body};
+use crate::elementwise::{exp_weights_body, rms_norm_body, swiglu_body};
 use crate::kv::to_halves_body;
 use crate::linear::{Panel, float_tile_body, quantized_tile_body};
 use crate::simd::Portable;
@@ -145,6 +145,22 @@ pub(crate) fn swiglu(level: Level, gate: &[f32], y: &mut [f32]) {
         }
         _ => swiglu_body::<BASELINE_FMA>(gate, y),
     }
+}
+
+pub(crate) fn exp_weights(scores: &[f32], highest: f32, temperature: f64, weights: &mut [f64]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // Without fused multiply-add, which rounds differently.
+        #[target_feature(enable = "avx2")]
+        fn avx2(scores: &[f32], highest: f32, temperature: f64, weights: &mut [f64]) {
+            exp_weights_body(scores, highest, temperature, weights);
+        }
+        if Level::best() >= Level::Avx2 {
+            // SAFETY: the processor has the level's instructions.
+            return unsafe { avx2(scores, highest, temperature, weights) };
+        }
+    }
+    exp_weights_body(scores, highest, temperature, weights);
 }
 
 pub(crate) fn to_halves(floats: &[f32], halves: &mut [u16]) {

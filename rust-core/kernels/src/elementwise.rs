@@ -89,6 +89,58 @@ pub(crate) fn swiglu_body<const FMA: bool>(gate: &[f32], y: &mut [f32]) {
     }
 }
 
+/// `weights[i] = e^((scores[i] − highest) ÷ temperature)` for scores up to `highest`, with a relative error below 1e-14; 0 where the
+/// exponent is below -700 and for what is no number. The same bits on every processor: they are made of additions and multiplications
+/// that IEEE 754 defines to the last bit.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn exp_weights(scores: &[f32], highest: f32, temperature: f64, weights: &mut [f64]) {
+    assert_eq!(scores.len(), weights.len(), "a weight for each score");
+    crate::dispatch::exp_weights(scores, highest, temperature, weights);
+}
+
+#[inline(always)]
+pub(crate) fn exp_weights_body(scores: &[f32], highest: f32, temperature: f64, weights: &mut [f64]) {
+    for (weight, score) in weights.iter_mut().zip(scores) {
+        *weight = exp_of_negative((f64::from(*score) - f64::from(highest)) / temperature);
+    }
+}
+
+/// `e^x` for x up to 0, as [`exp_weights`] says. x is split into n ln 2 + r with |r| up to ln 2 / 2; e^r is its Taylor series to
+/// the 13th power and 2^n is put together from bits.
+#[inline(always)]
+fn exp_of_negative(x: f64) -> f64 {
+    const LOWEST: f64 = -700.0;
+    /// 1.5 × 2^52: added to a number it leaves the rounded integer in the low bits of the sum.
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    // The upper part of ln 2 has its last 20 bits clear, so that n times it is exact.
+    const LN_2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
+    const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+    /// 1 ÷ n!
+    const SERIES: [f64; 14] = {
+        let mut series = [1.0; 14];
+        let mut n = 1;
+        while n < series.len() {
+            series[n] = series[n - 1] / n as f64;
+            n += 1;
+        }
+        series
+    };
+    let is_weighed = x >= LOWEST;
+    let x = if is_weighed { x } else { LOWEST };
+    let shifted = x * std::f64::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = x - n * LN_2_HIGH - n * LN_2_LOW;
+    let mut sum = SERIES[13];
+    for index in (0..13).rev() {
+        sum = sum * r + SERIES[index];
+    }
+    // The low bits of `shifted` hold n; moved into the exponent they multiply by 2^n.
+    let weight = f64::from_bits(sum.to_bits().wrapping_add(shifted.to_bits() << 52));
+    if is_weighed { weight } else { 0.0 }
+}
+
 /// `e^x` within 2 units in the last place, without branches: 2^n times a polynomial on ±ln 2 / 2 (Cephes' coefficients).
 /// Arguments are clamped to where the result is a normal number.
 #[inline(always)]

@@ -114,6 +114,37 @@ pub struct Product<'a> {
     pub residual: Option<&'a [f32]>,
     /// The result.
     pub y: &'a mut [f32],
+    /// Where the largest of each group of [`PANEL_ROWS`] results goes, the groups of one row after those of the other, the last
+    /// group of a row perhaps smaller. What is not a number is never the largest; a group of nothing else has negative infinity.
+    pub maxima: Option<&'a mut [f32]>,
+}
+
+impl<'a> Product<'a> {
+    /// `y = x Wᵀ` and nothing else.
+    pub fn new(weights: Matrix<'a>, y: &'a mut [f32]) -> Product<'a> {
+        Product {
+            weights,
+            residual: None,
+            y,
+            maxima: None,
+        }
+    }
+}
+
+/// The largest of each group of [`PANEL_ROWS`] values of one row, as [`Product::maxima`] has them.
+///
+/// # Panics
+/// When `maxima` is not as long as there are groups.
+pub fn group_maxima(values: &[f32], maxima: &mut [f32]) {
+    assert_eq!(maxima.len(), values.len().div_ceil(PANEL_ROWS), "groups");
+    for (maximum, group) in maxima.iter_mut().zip(values.chunks(PANEL_ROWS)) {
+        *maximum = largest(group);
+    }
+}
+
+#[inline(always)]
+fn largest(group: &[f32]) -> f32 {
+    group.iter().fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a })
 }
 
 /// Computes at most [`PRODUCTS_MAX`] products of one input in one parallel section. A row's result depends on nothing but
@@ -139,6 +170,11 @@ pub(crate) fn multiply_at(level: Level, pool: &ThreadPool, input: Input<'_>, pro
         assert!(
             residual.is_none_or(|residual| residual.len() == product.y.len()),
             "length of the residual"
+        );
+        let maxima = product.maxima.as_deref();
+        assert!(
+            maxima.is_none_or(|maxima| maxima.len() == rows * product.weights.panels()),
+            "length of the maxima"
         );
         input.check(&product.weights);
     }
@@ -203,11 +239,8 @@ pub(crate) fn multiply_gated_at(
     assert_eq!(y.len(), rows * gate.rows, "length of the result");
     input.check(&gate);
     input.check(&up);
-    let job = Job {
-        weights: gate,
-        residual: None,
-        y: SharedMut::new(y),
-    };
+    let mut product = Product::new(gate, y);
+    let job = Job::new(&mut product);
     by_ranges(pool, gate.panels(), rows, &|range| {
         for panel in range {
             compute_pair(
@@ -247,6 +280,7 @@ struct Job<'a> {
     weights: Matrix<'a>,
     residual: Option<&'a [f32]>,
     y: SharedMut<'a, f32>,
+    maxima: Option<SharedMut<'a, f32>>,
 }
 
 impl<'a> Job<'a> {
@@ -255,6 +289,7 @@ impl<'a> Job<'a> {
             weights: product.weights,
             residual: product.residual,
             y: SharedMut::new(product.y),
+            maxima: product.maxima.as_deref_mut().map(SharedMut::new),
         }
     }
 
@@ -266,6 +301,11 @@ impl<'a> Job<'a> {
         let start = row * self.weights.rows + first;
         // SAFETY: a panel belongs to one task, and its outputs of one row to no other panel.
         let y = unsafe { self.y.slice(start, start + count) };
+        if let Some(maxima) = &self.maxima {
+            let at = row * self.weights.panels() + panel;
+            // SAFETY: as above; a panel is a group.
+            unsafe { maxima.slice(at, at + 1)[0] = largest(&outputs[..count]) };
+        }
         let residual = self.residual.map(|residual| &residual[start..start + count]);
         // Whole panels, which most are, without asking how long they are.
         match (<&mut [f32; PANEL_ROWS]>::try_from(&mut *y), residual) {

@@ -164,6 +164,7 @@ fn check_product(tensor_type: TensorType, rows: usize, columns: usize, tokens: u
                 weights,
                 residual: added.as_deref(),
                 y: &mut y,
+                maxima: None,
             };
             multiply_at(
                 level,
@@ -229,11 +230,7 @@ fn quantised_products_are_exact_on_integers() {
         for level in Level::available() {
             let mut y = vec![0.0; tokens * rows];
             let weights = Matrix::new(tensor_type, rows, columns, &packed).unwrap();
-            let product = Product {
-                weights,
-                residual: None,
-                y: &mut y,
-            };
+            let product = Product::new(weights, &mut y);
             multiply_at(
                 level,
                 &pool,
@@ -279,24 +276,12 @@ fn several_products_share_one_section() {
         let mut products: Vec<Product<'_>> = matrices
             .iter()
             .zip(outputs)
-            .map(|(weights, y)| Product {
-                weights: *weights,
-                residual: None,
-                y,
-            })
+            .map(|(weights, y)| Product::new(*weights, y))
             .collect();
         crate::multiply(&pool, input, &mut products);
     }
     for (weights, y) in matrices.iter().zip(&mut alone) {
-        crate::multiply(
-            &pool,
-            input,
-            &mut [Product {
-                weights: *weights,
-                residual: None,
-                y,
-            }],
-        );
+        crate::multiply(&pool, input, &mut [Product::new(*weights, y)]);
     }
     assert_eq!(together, alone);
 }
@@ -407,11 +392,7 @@ fn gates_agree_with_their_products() {
             };
             let product = |weights| {
                 let mut y = vec![0.0; tokens * rows];
-                let product = Product {
-                    weights,
-                    residual: None,
-                    y: &mut y,
-                };
+                let product = Product::new(weights, &mut y);
                 multiply_at(level, &pool, input, &mut [product]);
                 y
             };
@@ -440,6 +421,62 @@ fn gates_agree_with_their_products() {
                 multiply_gated_at(level, &pool, input, gate, up, &mut alone);
                 assert_eq!(alone, y[token * rows..][..rows], "row {token} alone, {}", level.name());
             }
+        }
+    }
+}
+
+#[test]
+fn weights_are_close_to_the_systems_exponential() {
+    for temperature in [1.0, 0.7, 3.0] {
+        let scores: Vec<f32> = (0..=21_000).map(|step| 5.0 - step as f32 * 0.1).collect();
+        let mut weights = vec![f64::NAN; scores.len()];
+        crate::exp_weights(&scores, 5.0, temperature, &mut weights);
+        for (score, found) in scores.iter().zip(&weights) {
+            let x = (f64::from(*score) - 5.0) / temperature;
+            let expected = if x < -700.0 { 0.0 } else { x.exp() };
+            assert!((found - expected).abs() <= 1e-14 * expected, "{x}: {found} {expected}");
+        }
+        assert_eq!(weights[0], 1.0);
+    }
+    let mut weights = [f64::NAN; 3];
+    crate::exp_weights(&[f32::NAN, f32::NEG_INFINITY, f32::MIN], 0.0, 1.0, &mut weights);
+    assert_eq!(weights, [0.0; 3]);
+}
+
+/// What a product notes of its groups is what looking at the results gives.
+#[test]
+fn the_largest_of_each_group_is_noted() {
+    let mut numbers = Numbers(19);
+    let (rows, columns, tokens) = (40, 64, 9);
+    for tensor_type in TensorType::ALL {
+        let ggml = numbers.ggml(tensor_type, rows, columns);
+        let mut packed = vec![0; tensor_type.packed_bytes(rows, columns).unwrap()];
+        pack(tensor_type, rows, columns, &ggml, &mut packed);
+        let weights = Matrix::new(tensor_type, rows, columns, &packed).unwrap();
+        let mut x = numbers.many(tokens * columns);
+        x[columns..2 * columns].fill(f32::NAN);
+        for (level, threads) in Level::available()
+            .into_iter()
+            .flat_map(|level| [(level, 1), (level, 2)])
+        {
+            let pool = ThreadPool::new(threads).unwrap();
+            let mut quantized = Activations::default();
+            quantized.quantize(&pool, &x, columns);
+            let input = Input {
+                x: &x,
+                quantized: &quantized,
+            };
+            let (mut y, mut maxima) = (vec![0.0; tokens * rows], vec![f32::NAN; tokens * 3]);
+            let mut product = Product::new(weights, &mut y);
+            product.maxima = Some(&mut maxima);
+            multiply_at(level, &pool, input, &mut [product]);
+            let expected = y.chunks_exact(rows).flat_map(|row| {
+                let mut maxima = [0.0; 3];
+                crate::group_maxima(row, &mut maxima);
+                maxima
+            });
+            assert!(maxima.iter().copied().eq(expected), "{tensor_type}, {}", level.name());
+            assert!(maxima[0] > f32::NEG_INFINITY);
         }
     }
 }
@@ -631,11 +668,7 @@ fn a_row_of_a_batch_equals_the_row_alone() {
                 let mut quantized = Activations::default();
                 quantized.quantize(&pool, x, columns);
                 let mut y = vec![f32::NAN; x.len() / columns * rows];
-                let product = Product {
-                    weights,
-                    residual: None,
-                    y: &mut y,
-                };
+                let product = Product::new(weights, &mut y);
                 let input = Input {
                     x,
                     quantized: &quantized,

@@ -264,8 +264,9 @@ impl Bench {
         let mut id = self.ids(0, 1)[0];
         let start = Instant::now();
         for _ in 0..self.decode_tokens {
-            let logits = self.session.logits(&[id], &self.cancel)?;
-            id = self.sampler.sample(logits, &[], &[]);
+            for scores in self.session.scores_after(&[id], 1, &self.cancel)? {
+                id = self.sampler.choose(scores, &[], &[]);
+            }
         }
         Ok(start.elapsed().as_secs_f64())
     }

@@ -232,17 +232,6 @@ fn working_space_is_kept() {
 }
 
 #[test]
-fn the_exponential_is_close_to_the_systems() {
-    for step in 0..=70_000 {
-        let x = f64::from(step) * -0.01;
-        let (found, expected) = (exp_of_negative(x), x.exp());
-        assert!((found / expected - 1.0).abs() < 1e-14, "{x}: {found} {expected}");
-    }
-    assert_eq!(exp_of_negative(0.0), 1.0);
-    assert_eq!(exp_of_negative(-1e300), 0.0);
-}
-
-#[test]
 fn options_out_of_range_are_named() {
     let refused = |options: SamplingOptions| match options.validate() {
         Err(EngineError::Option { option, .. }) => option,
