@@ -42,7 +42,7 @@ fn read_below(root: &Path) -> DeviceUpdate {
         network: system.network().into(),
         round_trip_ms: Reported::Unknown,
         loss_percent: Reported::Unknown,
-        performance_cores: system.performance_cores().into(),
+        performance_cores: whimbrel_engine::performance_cores(root).into(),
         accelerators: Reported::Unknown,
         // Whoever types a command waits for it.
         foreground: true.into(),
@@ -214,37 +214,6 @@ impl Files<'_> {
         };
         (!names.iter().any(is_up)).then_some(Network::None)
     }
-
-    /// Where cores differ, those that are made for speed; elsewhere all.
-    fn performance_cores(&self) -> Option<u32> {
-        if let Some(list) = self.text("sys/devices/cpu_core/cpus") {
-            return listed(&list);
-        }
-        let online = self.text("sys/devices/system/cpu/online")?;
-        let cores = self.names("sys/devices/system/cpu")?;
-        let capacities: Vec<u64> = cores
-            .iter()
-            .filter_map(|core| self.number(format!("sys/devices/system/cpu/{core}/cpu_capacity")))
-            .collect();
-        let Some(most) = capacities.iter().max() else {
-            return listed(&online);
-        };
-        // Arm's scale: the largest core has 1024, a small one less than half of it.
-        let fast = capacities.iter().filter(|capacity| **capacity * 4 >= most * 3);
-        u32::try_from(fast.count()).ok()
-    }
-}
-
-/// How many numbers a list like `0-3,8` has.
-fn listed(list: &str) -> Option<u32> {
-    let count = |part: &str| -> Option<u32> {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        last.checked_sub(first)?.checked_add(1)
-    };
-    list.split(',')
-        .map(count)
-        .try_fold(0, |sum: u32, count| sum.checked_add(count?))
 }
 
 #[cfg(test)]
@@ -394,21 +363,6 @@ mod tests {
     fn cores_and_profiles() {
         let online = ("sys/devices/system/cpu/online", "0-3,8");
         check(&[online], &json!({"performance_cores": 5}));
-        check(
-            &[("sys/devices/system/cpu/online", "many")],
-            &json!({"performance_cores": null}),
-        );
-        let big_and_small = [
-            online,
-            ("sys/devices/system/cpu/cpu0/cpu_capacity", "400"),
-            ("sys/devices/system/cpu/cpu1/cpu_capacity", "900"),
-            ("sys/devices/system/cpu/cpu2/cpu_capacity", "1024"),
-        ];
-        check(&big_and_small, &json!({"performance_cores": 2}));
-        check(
-            &[online, ("sys/devices/cpu_core/cpus", "0-1")],
-            &json!({"performance_cores": 2}),
-        );
         let profile = |name| [("sys/firmware/acpi/platform_profile", name)];
         check(&profile("low-power"), &json!({"power_save": true}));
         check(&profile("balanced"), &json!({"power_save": false}));

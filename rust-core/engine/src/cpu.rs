@@ -1,4 +1,6 @@
-//! What this processor offers and which kernels will run on it, for people and tools.
+//! What this processor offers, which kernels will run on it, and how many of its cores are made for speed.
+
+use std::path::Path;
 
 use whimbrel_kernels::{Level, cpu_features};
 
@@ -20,5 +22,108 @@ pub fn cpu_report() -> CpuReport {
         kernels: Level::best().name(),
         kernels_available: Level::available().into_iter().map(Level::name).collect(),
         features: cpu_features(),
+    }
+}
+
+/// How many cores are made for speed where cores differ (big.LITTLE, performance and efficiency cores), elsewhere all; `None`
+/// where the system does not say. `root` is the folder that holds `sys`, `/` but in tests; Apple's systems are asked otherwise.
+#[must_use]
+pub fn performance_cores(root: &Path) -> Option<u32> {
+    if let Some(cores) = whimbrel_kernels::apple_performance_cores() {
+        return Some(cores);
+    }
+    if let Some(list) = text(root, "sys/devices/cpu_core/cpus") {
+        return listed(&list);
+    }
+    let online = text(root, "sys/devices/system/cpu/online")?;
+    let cores = numbers(&online)?;
+    // Arm's scale, where the largest core has 1024, or the highest clock.
+    for file in ["cpu_capacity", "cpufreq/cpuinfo_max_freq"] {
+        let speeds = cores.iter().filter_map(|core| {
+            let speed = text(root, &format!("sys/devices/system/cpu/cpu{core}/{file}"))?;
+            speed.parse::<u64>().ok()
+        });
+        let speeds: Vec<u64> = speeds.collect();
+        if let Some(most) = speeds.iter().max() {
+            // A section waits for its slowest thread, so cores of much less speed than the best are no help.
+            let fast = speeds.iter().filter(|speed| **speed * 4 >= most * 3);
+            return u32::try_from(fast.count()).ok();
+        }
+    }
+    u32::try_from(cores.len()).ok()
+}
+
+/// The longest list of cores, and the most of them, that are believed.
+const CORES_MAX: u32 = 4096;
+
+fn text(root: &Path, path: &str) -> Option<String> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "what the system says of its processor is in files"
+    )]
+    let text = std::fs::read_to_string(root.join(path)).ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// The numbers of a list like `0-3,8`.
+fn numbers(list: &str) -> Option<Vec<u32>> {
+    let mut all = Vec::new();
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if last < first || last >= CORES_MAX {
+            return None;
+        }
+        all.extend(first..=last);
+    }
+    Some(all)
+}
+
+fn listed(list: &str) -> Option<u32> {
+    u32::try_from(numbers(list)?.len()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+    use super::*;
+
+    #[test]
+    fn the_cores_that_are_made_for_speed() {
+        let check = |files: &[(&str, &str)], expected: Option<u32>| {
+            let root = tempfile::tempdir().unwrap();
+            for (path, content) in files {
+                let path = root.path().join("sys/devices").join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, format!("{content}\n")).unwrap();
+            }
+            assert_eq!(performance_cores(root.path()), expected, "{files:?}");
+        };
+        let online = ("system/cpu/online", "0-3,8");
+        check(&[], None);
+        check(&[online], Some(5));
+        for list in ["many", "3-1", "0-99999999", "-", ""] {
+            check(&[("system/cpu/online", list)], None);
+        }
+        check(&[online, ("cpu_core/cpus", "0-1")], Some(2));
+        check(
+            &[
+                online,
+                ("system/cpu/cpu0/cpu_capacity", "400"),
+                ("system/cpu/cpu1/cpu_capacity", "900"),
+                ("system/cpu/cpu2/cpu_capacity", "1024"),
+            ],
+            Some(2),
+        );
+        check(
+            &[
+                online,
+                ("system/cpu/cpu0/cpufreq/cpuinfo_max_freq", "1804800"),
+                ("system/cpu/cpu1/cpufreq/cpuinfo_max_freq", "2419200"),
+                ("system/cpu/cpu2/cpufreq/cpuinfo_max_freq", "2841600"),
+                ("system/cpu/cpu8/cpufreq/cpuinfo_max_freq", "nothing"),
+            ],
+            Some(2),
+        );
     }
 }

@@ -131,3 +131,38 @@ pub fn cpu_features() -> Vec<&'static str> {
     look!(is_aarch64_feature_detected: "neon" "fp16" "dotprod" "i8mm" "bf16" "sve" "sve2");
     found
 }
+
+/// The cores of an Apple processor that are made for speed; `None` on other systems.
+#[must_use]
+pub fn apple_performance_cores() -> Option<u32> {
+    #[cfg(target_vendor = "apple")]
+    {
+        use std::ffi::{c_char, c_int, c_void};
+
+        unsafe extern "C" {
+            /// Of libSystem, which every program has; see sysctlbyname(3).
+            fn sysctlbyname(
+                name: *const c_char,
+                old: *mut c_void,
+                old_length: *mut usize,
+                new: *mut c_void,
+                new_length: usize,
+            ) -> c_int;
+        }
+        let (mut cores, mut length) = (0u32, size_of::<u32>());
+        // SAFETY: the name ends in a zero, `cores` has room for `length` bytes, and nothing is set.
+        let status = unsafe {
+            sysctlbyname(
+                c"hw.perflevel0.logicalcpu".as_ptr(),
+                (&raw mut cores).cast(),
+                &mut length,
+                std::ptr::null_mut(),
+                0,
+            )
+        };
+        if status == 0 && length == size_of::<u32>() && cores > 0 {
+            return Some(cores);
+        }
+    }
+    None
+}
