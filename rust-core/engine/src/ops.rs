@@ -6,7 +6,7 @@
 
 use tract_core::ops::TypedOp;
 use tract_nnef::internal::*;
-use whimbrel_kernels::{Input, Product, append_kv, attend, multiply, multiply_gated, rms_norm};
+use whimbrel_kernels::{Activation, Input, Product, append_kv, attend, multiply, multiply_gated, rms_norm};
 
 use crate::cache::AttentionLayer;
 use crate::context::RunContext;
@@ -369,9 +369,10 @@ impl Multiplies for Qkv {
     }
 }
 
-/// The gated feed-forward input: `silu(x Gᵀ) × (x Uᵀ)`.
+/// The gated feed-forward input: `activation(x Gᵀ) × (x Uᵀ)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GateUp {
+    pub(crate) activation: Activation,
     pub(crate) gate: WeightRef,
     pub(crate) up: WeightRef,
 }
@@ -407,7 +408,8 @@ impl Multiplies for GateUp {
     }
 
     fn multiply(&self, run: &RunContext, input: Input<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
-        multiply_gated(&run.pool, input, self.gate.matrix(), self.up.matrix(), outputs[0]);
+        let (gate, up) = (self.gate.matrix(), self.up.matrix());
+        multiply_gated(&run.pool, input, self.activation, gate, up, outputs[0]);
         Ok(())
     }
 }

@@ -9,12 +9,14 @@ use tract_core::ops::change_axes::AxisOp;
 use tract_core::ops::einsum::EinSum;
 use tract_core::ops::logic::{Iff, comp_gte};
 use tract_core::ops::math::{add, mul, sub};
+use tract_core::ops::nn::gelu_approximate::gelu_approximate;
 use tract_core::ops::nn::silu::silu;
 use tract_core::ops::nn::{RmsNorm, Softmax, SoftmaxKind};
 use tract_nnef::ast::{Document, Identifier, LValue, RValue};
 use tract_nnef::internal::*;
+use whimbrel_kernels::Activation;
 
-use crate::registry::{count, weight};
+use crate::registry::{activation, count, weight};
 use crate::weights::WeightRef;
 
 /// Under this name the builder finds the longest context.
@@ -306,10 +308,14 @@ pub(crate) fn qkv(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> Trac
 pub(crate) fn gate_up(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
     let x: OutletId = call.named_arg_as(builder, "x")?;
     let (gate, up) = (weight(builder, call, "gate")?, weight(builder, call, "up")?);
+    let activation = activation(builder, call)?;
     let mut wiring = Wiring { builder };
     let gate = wiring.product(x, &gate)?;
     let up = wiring.product(x, &up)?;
-    let gate = wiring.wire(silu(), &[gate])?;
+    let gate = match activation {
+        Activation::Silu => wiring.wire(silu(), &[gate])?,
+        Activation::Gelu => wiring.wire(gelu_approximate(false), &[gate])?,
+    };
     Ok(Value::Wire(wiring.wire(mul(), &[gate, up])?))
 }
 

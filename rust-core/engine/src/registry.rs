@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tract_nnef::ast::TypeSpec;
 use tract_nnef::internal::*;
 use tract_nnef::registry::ToTract;
+use whimbrel_kernels::Activation;
 
 use crate::ops::{Attention, Embedding, GateUp, Linear, Qkv, RmsNorm};
 use crate::reference;
@@ -52,9 +53,10 @@ pub(crate) fn registry(of_reference: bool) -> Registry {
         three,
         pick(qkv, reference::qkv),
     );
+    let activation = string("activation").default("silu");
     registry.register_primitive(
         "whimbrel_gate_up",
-        &[x(), string("gate"), string("up")],
+        &[x(), string("gate"), string("up"), activation],
         output,
         pick(gate_up, reference::gate_up),
     );
@@ -101,6 +103,15 @@ pub(crate) fn count(builder: &mut ModelBuilder, call: &ResolvedInvocation, argum
     Ok(value as usize)
 }
 
+pub(crate) fn activation(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Activation> {
+    let name: String = call.named_arg_as(builder, "activation")?;
+    Ok(match name.as_str() {
+        "silu" => Activation::Silu,
+        "gelu" => Activation::Gelu,
+        _ => bail!("activation is {name:?}, it must be \"silu\" or \"gelu\""),
+    })
+}
+
 fn embedding(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
     let ids: OutletId = call.named_arg_as(builder, "ids")?;
     let weights = weight(builder, call, "weights")?;
@@ -141,7 +152,8 @@ fn qkv(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Val
 fn gate_up(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
     let x: OutletId = call.named_arg_as(builder, "x")?;
     let (gate, up) = (weight(builder, call, "gate")?, weight(builder, call, "up")?);
-    builder.wire(GateUp { gate, up }, &[x])
+    let activation = activation(builder, call)?;
+    builder.wire(GateUp { activation, gate, up }, &[x])
 }
 
 fn attention(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {

@@ -150,6 +150,10 @@ fn a_graph_that_cannot_run_is_refused_with_its_reason() {
         "whimbrel_other",
     );
     check_graph(|text| text.replacen("whimbrel_gate_up", "conv", 1), "conv");
+    check_graph(
+        |text| text.replacen("ffn_up\");", "ffn_up\", activation = \"tanh\");", 1),
+        "activation is \"tanh\"",
+    );
     check_graph(|text| text.replacen("layer = 1,", "layer = 0,", 1), "layer = 0");
     check_graph(|text| text.replacen("heads = 4,", "heads = 3,", 1), "[T, 96]");
     check_graph(|text| text.replace(", last = true", ""), "last = true");

@@ -5,8 +5,8 @@ mod support;
 
 use std::path::Path;
 
-use support::{smollm2, tiny};
-use whimbrel_engine::{CancelFlag, Model, OpenOptions, Session, compare_with_reference};
+use support::{copy, smollm2, tiny};
+use whimbrel_engine::{CancelFlag, Model, OpenOptions, Session, compare_with_reference, seal};
 
 /// How far the result of one operator may be from its reference: activations are rounded to 8 bits before every product, keys
 /// and values to half precision.
@@ -40,6 +40,25 @@ fn the_tiny_model_layer_by_layer() {
     let ids: Vec<u32> = (0..70).map(|index| 20 + index * 37 % 700).collect();
     check(&tiny(), &ids, 3);
     check(&tiny(), &[5], 3);
+}
+
+#[test]
+fn another_activation_layer_by_layer() {
+    let bundle = copy();
+    let path = bundle.path().join("q4_1/graph.nnef");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let edited = text.replace("ffn_up\");", "ffn_up\", activation = \"gelu\");");
+    assert_eq!(edited.matches("gelu").count(), 3);
+    std::fs::write(&path, edited).unwrap();
+    seal(bundle.path()).unwrap();
+    let ids: Vec<u32> = (0..70).map(|index| 20 + index * 37 % 700).collect();
+    check(bundle.path(), &ids, 3);
+    let of = |folder: &Path| {
+        let model = Model::open(folder, &options(false)).unwrap();
+        let mut session = Session::new(&model, 80).unwrap();
+        session.logits(&ids, &CancelFlag::default()).unwrap().to_vec()
+    };
+    assert!(of(bundle.path()) != of(&tiny()), "the activation makes a difference");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::activations::{ActivationBlock, Activations, quantize_body, quantize_normed_body};
 use crate::attention::{self, Partial, Tile, Work};
 use crate::cpu::Level;
-use crate::elementwise::{exp_weights_body, rms_norm_body, swiglu_body};
+use crate::elementwise::{Activation, exp_weights_body, gate_body, rms_norm_body};
 use crate::kv::to_halves_body;
 use crate::linear::{Panel, float_tile_body, quantized_tile_body};
 use crate::simd::Portable;
@@ -124,26 +124,26 @@ pub(crate) fn rms_norm(x: &[f32], weights: &[f32], epsilon: f32, y: &mut [f32]) 
     rms_norm_body::<BASELINE_FMA>(x, weights, epsilon, y);
 }
 
-pub(crate) fn swiglu(level: Level, gate: &[f32], y: &mut [f32]) {
+pub(crate) fn gate(level: Level, activation: Activation, gate: &[f32], y: &mut [f32]) {
     match level {
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => {
             #[target_feature(enable = "avx2,fma,f16c")]
-            fn avx2(gate: &[f32], y: &mut [f32]) {
-                swiglu_body::<true>(gate, y);
+            fn avx2(activation: Activation, gate: &[f32], y: &mut [f32]) {
+                gate_body::<true>(activation, gate, y);
             }
             // SAFETY: the processor has the level's instructions, here and below.
-            unsafe { avx2(gate, y) }
+            unsafe { avx2(activation, gate, y) }
         }
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => {
             #[target_feature(enable = "avx512f,avx2,fma,f16c")]
-            fn avx512(gate: &[f32], y: &mut [f32]) {
-                swiglu_body::<true>(gate, y);
+            fn avx512(activation: Activation, gate: &[f32], y: &mut [f32]) {
+                gate_body::<true>(activation, gate, y);
             }
-            unsafe { avx512(gate, y) }
+            unsafe { avx512(activation, gate, y) }
         }
-        _ => swiglu_body::<BASELINE_FMA>(gate, y),
+        _ => gate_body::<BASELINE_FMA>(activation, gate, y),
     }
 }
 

@@ -81,11 +81,35 @@ pub(crate) fn rms_scale<const FMA: bool>(x: &[f32], epsilon: f32) -> f32 {
     1.0 / (sum / x.len() as f32 + epsilon).sqrt()
 }
 
-/// `y = silu(gate) × y`.
+/// What the gate of a feed-forward part goes through (Shazeer 2020, "GLU Variants Improve Transformer").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// `v ÷ (1 + e^−v)`
+    #[default]
+    Silu,
+    /// `v ÷ 2 × (1 + tanh(√(2 ÷ π) × (v + 0.044715 v³)))`: GELU as nearly every model computes it (Hendrycks and Gimpel 2016,
+    /// "Gaussian Error Linear Units").
+    Gelu,
+}
+
+/// `y = activation(gate) × y`.
 #[inline(always)]
-pub(crate) fn swiglu_body<const FMA: bool>(gate: &[f32], y: &mut [f32]) {
-    for (gate, y) in gate.iter().zip(y) {
-        *y *= gate / (1.0 + exp::<FMA>(-gate));
+pub(crate) fn gate_body<const FMA: bool>(activation: Activation, gate: &[f32], y: &mut [f32]) {
+    match activation {
+        Activation::Silu => {
+            for (gate, y) in gate.iter().zip(y) {
+                *y *= gate / (1.0 + exp::<FMA>(-gate));
+            }
+        }
+        Activation::Gelu => {
+            // 1 + tanh(u) is 2 ÷ (1 + e^−2u).
+            const LINEAR: f32 = -2.0 * 0.797_884_6;
+            const CUBIC: f32 = LINEAR * 0.044_715;
+            for (gate, y) in gate.iter().zip(y) {
+                let u = gate * multiply_add::<FMA>(gate * gate, CUBIC, LINEAR);
+                *y *= gate / (1.0 + exp::<FMA>(u));
+            }
+        }
     }
 }
 

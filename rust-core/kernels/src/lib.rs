@@ -26,7 +26,7 @@ mod x86;
 pub use activations::Activations;
 pub use attention::{Rotation, attend};
 pub use cpu::{Level, apple_performance_cores, cpu_features};
-pub use elementwise::{exp_weights, rms_norm};
+pub use elementwise::{Activation, exp_weights, rms_norm};
 pub use float::{bf16_to_f32, f16_to_f32, f32_to_f16};
 pub use kv::{AttentionShape, HEAD_DIM_MAX, KV_BLOCK, KvPrecision, append_kv};
 pub use linear::{Input, Matrix, PRODUCTS_MAX, Product, group_maxima, multiply, multiply_gated};

@@ -2,6 +2,7 @@
 
 use crate::activations::Activations;
 use crate::cpu::Level;
+use crate::elementwise::Activation;
 use crate::float::{bf16_to_f32, f16_to_f32};
 use crate::pool::ThreadPool;
 use crate::shared::SharedMut;
@@ -213,20 +214,27 @@ pub(crate) fn multiply_at(level: Level, pool: &ThreadPool, input: Input<'_>, pro
     });
 }
 
-/// The gate of a feed-forward part: `y = silu(x Gᵀ) × (x Uᵀ)` with `silu(v) = v / (1 + exp(−v))` (Shazeer 2020, "GLU Variants
-/// Improve Transformer"), in one parallel section and without storing either product. `y` holds one row of `gate.rows()`
-/// values for each row of the input.
+/// The gated input of a feed-forward part: `y = activation(x Gᵀ) × (x Uᵀ)`, in one parallel section and without storing either
+/// product. `y` holds one row of `gate.rows()` values for each row of the input.
 ///
 /// # Panics
 /// When a shape does not fit: the callers have checked them.
-pub fn multiply_gated(pool: &ThreadPool, input: Input<'_>, gate: Matrix<'_>, up: Matrix<'_>, y: &mut [f32]) {
-    multiply_gated_at(Level::best(), pool, input, gate, up, y);
+pub fn multiply_gated(
+    pool: &ThreadPool,
+    input: Input<'_>,
+    activation: Activation,
+    gate: Matrix<'_>,
+    up: Matrix<'_>,
+    y: &mut [f32],
+) {
+    multiply_gated_at(Level::best(), pool, input, activation, gate, up, y);
 }
 
 pub(crate) fn multiply_gated_at(
     level: Level,
     pool: &ThreadPool,
     input: Input<'_>,
+    activation: Activation,
     gate: Matrix<'_>,
     up: Matrix<'_>,
     y: &mut [f32],
@@ -253,7 +261,7 @@ pub(crate) fn multiply_gated_at(
                     let mut outputs = [[0f32; PANEL_ROWS]; TILE];
                     let outputs = &mut outputs[..up.len()];
                     outputs.copy_from_slice(up);
-                    crate::dispatch::swiglu(level, gate.as_flattened(), outputs.as_flattened_mut());
+                    crate::dispatch::gate(level, activation, gate.as_flattened(), outputs.as_flattened_mut());
                     for (row, outputs) in (row..).zip(outputs) {
                         job.store(row, panel, outputs);
                     }

@@ -5,8 +5,8 @@ use crate::activations::ActivationBlock;
 use crate::attention::attend_at;
 use crate::linear::{multiply_at, multiply_gated_at};
 use crate::{
-    Activations, AttentionShape, Input, KV_BLOCK, KvPrecision, Level, Matrix, Product, Rotation, TensorType,
-    ThreadPool, append_kv, f16_to_f32, f32_to_f16, pack, rms_norm, unpack_row,
+    Activation, Activations, AttentionShape, Input, KV_BLOCK, KvPrecision, Level, Matrix, Product, Rotation,
+    TensorType, ThreadPool, append_kv, f16_to_f32, f32_to_f16, pack, rms_norm, unpack_row,
 };
 
 /// A fixed sequence of numbers in -1..1.
@@ -362,11 +362,12 @@ fn quantising_is_the_same_everywhere() {
 #[test]
 fn gates_agree_with_their_products() {
     let mut numbers = Numbers(17);
-    for (gate_type, up_type) in [
-        (TensorType::Q4_0, TensorType::Q4_0),
-        (TensorType::Q4_1, TensorType::Q8_0),
-        (TensorType::Q8_0, TensorType::F32),
-        (TensorType::F16, TensorType::F16),
+    for (gate_type, up_type, activation) in [
+        (TensorType::Q4_0, TensorType::Q4_0, Activation::Silu),
+        (TensorType::Q4_1, TensorType::Q4_1, Activation::Gelu),
+        (TensorType::Q4_1, TensorType::Q8_0, Activation::Silu),
+        (TensorType::Q8_0, TensorType::F32, Activation::Gelu),
+        (TensorType::F16, TensorType::F16, Activation::Silu),
     ] {
         let (rows, columns, tokens) = (40, 64, 9);
         let mut packed = |tensor_type: TensorType| {
@@ -396,14 +397,20 @@ fn gates_agree_with_their_products() {
                 multiply_at(level, &pool, input, &mut [product]);
                 y
             };
-            let silu = |v: f64| v / (1.0 + (-v).exp());
+            let activated = |v: f64| match activation {
+                Activation::Silu => v / (1.0 + (-v).exp()),
+                Activation::Gelu => {
+                    let u = (2.0 / std::f64::consts::PI).sqrt() * (v + 0.044_715 * v.powi(3));
+                    0.5 * v * (1.0 + u.tanh())
+                }
+            };
             let expected: Vec<f64> = product(gate)
                 .iter()
                 .zip(&product(up))
-                .map(|(gate, up)| silu(f64::from(*gate)) * f64::from(*up))
+                .map(|(gate, up)| activated(f64::from(*gate)) * f64::from(*up))
                 .collect();
             let mut y = vec![f32::NAN; tokens * rows];
-            multiply_gated_at(level, &pool, input, gate, up, &mut y);
+            multiply_gated_at(level, &pool, input, activation, gate, up, &mut y);
             assert_close(
                 &format!("{gate_type} and {up_type}, {}", level.name()),
                 &y,
@@ -418,7 +425,7 @@ fn gates_agree_with_their_products() {
                     quantized: &quantized,
                 };
                 let mut alone = vec![f32::NAN; rows];
-                multiply_gated_at(level, &pool, input, gate, up, &mut alone);
+                multiply_gated_at(level, &pool, input, activation, gate, up, &mut alone);
                 assert_eq!(alone, y[token * rows..][..rows], "row {token} alone, {}", level.name());
             }
         }
