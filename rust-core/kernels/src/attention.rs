@@ -464,18 +464,15 @@ fn soften<V: Floats>(scores: &mut [f32; KV_BLOCK], count: usize, query: usize, p
         return;
     }
     scores[count..].fill(f32::NEG_INFINITY);
-    let mut lanes = [f32::NEG_INFINITY; 8];
-    for eight in scores.as_chunks::<8>().0 {
-        for (lane, score) in lanes.iter_mut().zip(eight) {
-            *lane = if *score > *lane { *score } else { *lane };
-        }
-    }
     let before = partial.maximums[query];
-    let highest = lanes.iter().fold(before, |a, b| if *b > a { *b } else { a });
+    let highest = fold(scores, before, |a, b| if b > a { b } else { a });
     if highest > before {
-        let shrink = exp::<false>(before - highest);
-        partial.totals[query] *= shrink;
-        partial.sums[query][..dim].iter_mut().for_each(|sum| *sum *= shrink);
+        // Of nothing, nothing is to be scaled.
+        if before > f32::NEG_INFINITY {
+            let shrink = exp::<false>(before - highest);
+            partial.totals[query] *= shrink;
+            partial.sums[query][..dim].iter_mut().for_each(|sum| *sum *= shrink);
+        }
         partial.maximums[query] = highest;
     }
     for score in scores.iter_mut() {
@@ -486,13 +483,25 @@ fn soften<V: Floats>(scores: &mut [f32; KV_BLOCK], count: usize, query: usize, p
         };
     }
     scores[count..].fill(0.0);
-    let mut lanes = [0f32; 8];
-    for eight in scores.as_chunks::<8>().0 {
-        for (lane, score) in lanes.iter_mut().zip(eight) {
-            *lane += score;
+    partial.totals[query] += fold(scores, 0.0, |a, b| a + b);
+}
+
+/// Combines the values of a block in an order that suits registers: lane by lane, then the lanes in halves.
+#[inline(always)]
+fn fold(scores: &[f32; KV_BLOCK], start: f32, combine: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [start; 16];
+    for sixteen in scores.as_chunks::<16>().0 {
+        for (lane, score) in lanes.iter_mut().zip(sixteen) {
+            *lane = combine(*lane, *score);
         }
     }
-    partial.totals[query] += lanes.iter().sum::<f32>();
+    for half in [8, 4, 2, 1] {
+        let (low, high) = lanes.split_at_mut(half);
+        for (low, high) in low.iter_mut().zip(high) {
+            *low = combine(*low, *high);
+        }
+    }
+    lanes[0]
 }
 
 /// Adds the first `count` values of a block, weighted, to the sums. Every block is summed from zero, so that what a query does
