@@ -107,8 +107,10 @@ pub fn append_kv(
             let within = (position + row) % KV_BLOCK;
             match shape.precision {
                 KvPrecision::Half => {
-                    for (key, k) in keys[within..].iter_mut().step_by(KV_BLOCK).zip(k) {
-                        *key = f32_to_f16(*k);
+                    let mut halves = [0u16; HEAD_DIM_MAX];
+                    crate::dispatch::to_halves(k, &mut halves[..dim]);
+                    for (key, half) in keys[within..].iter_mut().step_by(KV_BLOCK).zip(&halves[..dim]) {
+                        *key = *half;
                     }
                     crate::dispatch::to_halves(v, &mut values[within * dim..][..dim]);
                 }
