@@ -108,6 +108,40 @@ def share(whimbrel, models, rate, limit):
     )
 
 
+# A text of which the answer repeats nearly everything, and one of which it repeats nothing.
+REPEATED = (
+    "Repeat the following text word for word, then stop.\n\nThe whimbrel is a large wader of the curlew family. It breeds across much of "
+    "subarctic North America, Asia and Europe as far south as Scotland. In winter it flies to the coasts of Africa, South America, and "
+    "south Asia into Australasia, and crosses oceans on what it carries. It is fairly gregarious outside the breeding season, and "
+    "probes soft mud for small invertebrates with its long curved bill."
+)
+UNRELATED = "Tell me something about how volcanoes are formed, in your own words."
+
+
+def speculation(whimbrel, models, rounds):
+    """Answers with and without guessing ahead: their rates, and that they are the same."""
+    for name, prompt in (("guessing, repeated text", REPEATED), ("guessing, unrelated text", UNRELATED)):
+        rates = {True: [], False: []}
+        texts = set()
+        for guessing in [True, False] * rounds:
+            command = [whimbrel, "run", "--json", "--model", f"{models}/shipped", "--threads", "1", "--max-tokens", "110", "--prompt", prompt]
+            facts = json.loads(output(command + ([] if guessing else ["--no-speculation"])))
+            rates[guessing].append(facts["decode_tokens_per_second"])
+            texts.add(facts["text"])
+        row(name, "tokens/s", rates[True], rates[False], True)
+        if len(texts) != 1:
+            sys.exit(f"{name}: the answers differ")
+
+
+def restoring(whimbrel, models, rounds):
+    """Milliseconds to begin with the saved keys and values of 1,000 tokens, beside reading the tokens."""
+    command = [whimbrel, "bench", "--json", "--model", f"{models}/q4_0", "--threads", "1", "--repetitions", "1"]
+    command += ["--prompt-tokens", "1000", "--decode-tokens", "1"]
+    runs = [json.loads(output(command)) for _ in range(rounds)]
+    reads = [1e6 / facts["prefill_tokens_per_second"]["median"] for facts in runs]
+    row("1,000 tokens, restored", "ms", [facts["prefix_restore_ms"] for facts in runs], reads, False)
+
+
 def main():
     whimbrel, binaries, models, rounds, *wanted = sys.argv[1:]
     rounds = int(rounds)
@@ -133,6 +167,10 @@ def main():
         runs = [(start(mine, lambda seen: len(seen) > 0), start(theirs, lambda seen: False)) for _ in range(rounds + 1)][1:]
         row("start to first token", "s", [a[0] for a, _ in runs], [b[0] for _, b in runs], False)
         row("peak memory of that run", "MB", [a[1] for a, _ in runs], [b[1] for _, b in runs], False)
+    if not wanted or "ourselves" in wanted:
+        print("\nbeside ourselves: with, and without or in the plain way")
+        speculation(whimbrel, models, rounds)
+        restoring(whimbrel, models, rounds)
 
 
 main()

@@ -1,0 +1,245 @@
+//! Attention over a cache in both precisions, and that a row depends on nothing but the row.
+#![allow(clippy::unwrap_used)]
+
+use super::{Numbers, assert_close};
+use crate::attention::attend_at;
+use crate::{AttentionShape, KV_BLOCK, KvPrecision, Level, Rotation, ThreadPool, append_kv, f16_to_f32};
+
+/// The values of one position of a head as the cache holds them, with the largest error that keeping them may make.
+fn cached(shape: AttentionShape, cache: &[u16], is_keys: bool, head: usize, position: usize) -> (Vec<f64>, f64) {
+    let block = shape.capacity / KV_BLOCK * head + position / KV_BLOCK;
+    let block = &cache[block * shape.block_halves()..][..shape.block_halves()];
+    let within = position % KV_BLOCK;
+    let at = |dim: usize| {
+        if is_keys {
+            dim * KV_BLOCK + within
+        } else {
+            within * shape.head_dim + dim
+        }
+    };
+    let dims = 0..shape.head_dim;
+    match shape.precision {
+        // Half precision has eleven bits; these numbers are below 4.
+        KvPrecision::Half => {
+            let values = dims.map(|dim| f64::from(f16_to_f32(block[at(dim)])));
+            (values.collect(), 2f64.powi(-10))
+        }
+        KvPrecision::Int8 => {
+            let scale = f64::from(f16_to_f32(block[within]));
+            let byte = |index: usize| block[KV_BLOCK + index / 2].to_le_bytes()[index % 2] as i8;
+            (dims.map(|dim| f64::from(byte(at(dim))) * scale).collect(), 0.51 * scale)
+        }
+    }
+}
+
+/// Attention row by row over a cache filled in two runs, against f64 over what the cache holds.
+fn check_attention(level: Level, shape: AttentionShape, pairs: usize, threads: usize) {
+    let AttentionShape {
+        heads,
+        kv_heads,
+        head_dim,
+        ..
+    } = shape;
+    let mut numbers = Numbers(heads as u64);
+    let (first, second) = (70usize, 3usize);
+    let rows = first + second;
+    let (q, k, v) = (
+        numbers.many(rows * heads * head_dim),
+        numbers.many(rows * kv_heads * head_dim),
+        numbers.many(rows * kv_heads * head_dim),
+    );
+    let angle = |position: usize, pair: usize| position as f64 * 0.7f64.powi(pair as i32);
+    let table = |range: std::ops::Range<usize>| -> (Vec<f32>, Vec<f32>) {
+        let angles: Vec<f64> = range
+            .flat_map(|position| (0..pairs).map(move |pair| angle(position, pair)))
+            .collect();
+        (
+            angles.iter().map(|a| a.cos() as f32).collect(),
+            angles.iter().map(|a| a.sin() as f32).collect(),
+        )
+    };
+    let pool = ThreadPool::new(threads).unwrap();
+    let (mut keys, mut values) = (vec![0; shape.cache_halves()], vec![0; shape.cache_halves()]);
+    let mut found = vec![0.0; q.len()];
+    for range in [0..first, first..rows] {
+        let (cosines, sines) = table(range.clone());
+        let rotation = Rotation {
+            pairs,
+            cosines: &cosines,
+            sines: &sines,
+        };
+        let kv = range.start * kv_heads * head_dim..range.end * kv_heads * head_dim;
+        append_kv(
+            shape,
+            range.start,
+            rotation,
+            &mut k[kv.clone()].to_vec(),
+            &v[kv],
+            &mut keys,
+            &mut values,
+        );
+        let own = range.start * heads * head_dim..range.end * heads * head_dim;
+        let y = &mut found[own.clone()];
+        attend_at(
+            level,
+            &pool,
+            shape,
+            range.start,
+            0.3,
+            rotation,
+            &mut q[own].to_vec(),
+            &keys,
+            &values,
+            y,
+            &mut Vec::new(),
+        );
+    }
+    let rotate = |head: &[f32], position: usize| -> Vec<f64> {
+        let mut out: Vec<f64> = head.iter().map(|v| f64::from(*v)).collect();
+        for pair in 0..pairs {
+            let (a, b, turn) = (out[pair], out[pair + pairs], angle(position, pair));
+            out[pair] = a * turn.cos() - b * turn.sin();
+            out[pair + pairs] = a * turn.sin() + b * turn.cos();
+        }
+        out
+    };
+    let kept = |cache: &[u16], is_keys: bool, position: usize, kv_head: usize, given: &[f64]| {
+        let (kept, error) = cached(shape, cache, is_keys, kv_head, position);
+        let far = given
+            .iter()
+            .zip(&kept)
+            .find(|(given, kept)| (*given - *kept).abs() > error);
+        assert_eq!(far, None, "{shape:?} keys {is_keys} at {position}");
+        kept
+    };
+    let mut expected = Vec::new();
+    for row in 0..rows {
+        for head in 0..heads {
+            let kv_head = head / (heads / kv_heads);
+            let q = rotate(&q[(row * heads + head) * head_dim..][..head_dim], row);
+            let at = |position: usize| (position * kv_heads + kv_head) * head_dim;
+            let weights: Vec<f64> = (0..=row)
+                .map(|position| {
+                    let k = rotate(&k[at(position)..][..head_dim], position);
+                    let k = kept(&keys, true, position, kv_head, &k);
+                    (q.iter().zip(&k).map(|(q, k)| q * k).sum::<f64>() * 0.3).exp()
+                })
+                .collect();
+            let total: f64 = weights.iter().sum();
+            let mut sums = vec![0.0; head_dim];
+            for (position, weight) in weights.iter().enumerate() {
+                let given: Vec<f64> = v[at(position)..][..head_dim].iter().map(|v| f64::from(*v)).collect();
+                let v = kept(&values, false, position, kv_head, &given);
+                sums.iter_mut().zip(&v).for_each(|(sum, v)| *sum += weight * v);
+            }
+            expected.extend(sums.iter().map(|sum| sum / total));
+        }
+    }
+    assert_close(&format!("{shape:?}, {}", level.name()), &found, &expected, 3e-4);
+}
+
+#[test]
+fn attention_agrees_with_plain_arithmetic() {
+    for (heads, kv_heads, head_dim, pairs, threads) in [
+        (9, 3, 64, 32, 1),
+        (4, 4, 16, 8, 2),
+        (14, 2, 8, 4, 1),
+        (5, 1, 40, 12, 3),
+        (2, 1, 256, 128, 1),
+    ] {
+        for precision in [KvPrecision::Half, KvPrecision::Int8] {
+            let shape = AttentionShape {
+                heads,
+                kv_heads,
+                head_dim,
+                capacity: 128,
+                precision,
+            };
+            for level in Level::available() {
+                check_attention(level, shape, pairs, threads);
+            }
+        }
+    }
+}
+
+/// Attention of all rows in runs of the given lengths; every way of cutting gives the same bits.
+fn attention_in_runs(
+    level: Level,
+    shape: AttentionShape,
+    threads: usize,
+    runs: &[usize],
+    qkv: [&[f32]; 3],
+) -> Vec<f32> {
+    let (width, kv_width) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
+    let pool = ThreadPool::new(threads).unwrap();
+    // What was never written may be anything, NaN included.
+    let (mut keys, mut values) = (
+        vec![0xffffu16; shape.cache_halves()],
+        vec![0xffffu16; shape.cache_halves()],
+    );
+    let (mut y, mut scratch, mut position) = (Vec::new(), Vec::new(), 0);
+    for rows in runs {
+        let range = |width: usize| position * width..(position + rows) * width;
+        let angles: Vec<f32> = range(4)
+            .map(|index| (index / 4) as f32 * 0.3 + (index % 4) as f32)
+            .collect();
+        let (cosines, sines): (Vec<f32>, Vec<f32>) = angles.iter().map(|angle| (angle.cos(), angle.sin())).unzip();
+        let rotation = Rotation {
+            pairs: 4,
+            cosines: &cosines,
+            sines: &sines,
+        };
+        let (mut q, mut k) = (qkv[0][range(width)].to_vec(), qkv[1][range(kv_width)].to_vec());
+        let v = &qkv[2][range(kv_width)];
+        append_kv(shape, position, rotation, &mut k, v, &mut keys, &mut values);
+        let mut part = vec![0.0; q.len()];
+        attend_at(
+            level,
+            &pool,
+            shape,
+            position,
+            0.4,
+            rotation,
+            &mut q,
+            &keys,
+            &values,
+            &mut part,
+            &mut scratch,
+        );
+        y.extend(part);
+        position += rows;
+    }
+    y
+}
+
+#[test]
+fn attention_of_a_row_depends_on_nothing_but_the_row() {
+    for (heads, kv_heads, head_dim, precision) in [
+        (6, 2, 16, KvPrecision::Half),
+        (2, 1, 24, KvPrecision::Half),
+        (6, 2, 16, KvPrecision::Int8),
+        (2, 1, 24, KvPrecision::Int8),
+    ] {
+        // More than one span of positions, and not a whole block.
+        let total = 580;
+        let shape = AttentionShape {
+            heads,
+            kv_heads,
+            head_dim,
+            capacity: 640,
+            precision,
+        };
+        let mut numbers = Numbers(31);
+        let q = numbers.many(total * heads * head_dim);
+        let k = numbers.many(total * kv_heads * head_dim);
+        let v = numbers.many(total * kv_heads * head_dim);
+        for level in Level::available() {
+            let alone = attention_in_runs(level, shape, 1, &vec![1; total], [&q, &k, &v]);
+            assert!(alone.iter().all(|value| value.is_finite()));
+            for (threads, runs) in [(2, vec![1; total]), (1, vec![total]), (3, vec![1, 2, 3, 64, 110, 400])] {
+                let batch = attention_in_runs(level, shape, threads, &runs, [&q, &k, &v]);
+                assert!(batch == alone, "{shape:?}, {threads} threads, {}", level.name());
+            }
+        }
+    }
+}
