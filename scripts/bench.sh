@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make bench`: measures the kernels beside the limits of the machine; then loads, prefills and decodes SmolLM2 on one thread and on two, and
-# prints a table. Further flags go to `whimbrel bench`.
+# prints a table; its last column is the share of a decoded token that the graph takes beside the operators. Further flags go to `whimbrel bench`.
 source "$(dirname "$0")/common.sh"
 
 model=smollm2-135m-instruct
@@ -25,7 +25,7 @@ printf 'commit  %s%s\n' "$(git rev-parse --short HEAD)" "${changed:+, with chang
 python3 - "$results"/*.json <<'PYTHON'
 import json, sys
 
-print(f"{'threads':>7} {'load ms':>8} {'prefill tokens/s':>24} {'decode tokens/s':>24} {'peak MB':>8} {'anonymous MB':>12}")
+print(f"{'threads':>7} {'load ms':>8} {'prefill tokens/s':>24} {'decode tokens/s':>24} {'peak MB':>8} {'anonymous MB':>12} {'graph':>7}")
 for path in sys.argv[1:]:
     with open(path) as file:
         facts = json.load(file)
@@ -33,6 +33,6 @@ for path in sys.argv[1:]:
     megabytes = lambda name: f"{facts[name] / 1e6:.0f}" if facts[name] is not None else "-"
     print(
         f"{facts['threads']:>7} {facts['load_ms']:>8.0f} {rate('prefill_tokens_per_second'):>24} "
-        f"{rate('decode_tokens_per_second'):>24} {megabytes('peak_rss_bytes'):>8} {megabytes('anonymous_rss_bytes'):>12}"
+        f"{rate('decode_tokens_per_second'):>24} {megabytes('peak_rss_bytes'):>8} {megabytes('anonymous_rss_bytes'):>12} {facts['graph_overhead']:>7.2%}"
     )
 PYTHON

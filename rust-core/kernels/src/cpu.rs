@@ -97,12 +97,13 @@ impl Level {
         *BEST.get_or_init(|| *Level::available().last().expect("the portable level is always there"))
     }
 
-    /// Rows of activations that a tile of two panels takes; 0 when the level has no such tiles.
-    pub(crate) fn pair_rows(self) -> usize {
+    /// Rows of activations that a tile of two panels takes; `None` when one panel after the other is quicker: for a few rows, which
+    /// wait for the weights, and at levels without such tiles.
+    pub(crate) fn pair_rows(self, rows: usize) -> Option<usize> {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => 6,
-            _ => 0,
+            Level::Avx512 if rows > 4 => Some(6),
+            _ => None,
         }
     }
 

@@ -79,7 +79,7 @@ pub(crate) fn quantized_tile(
     }
 }
 
-/// Two panels of one type times `outputs[…].len()` rows from `first` on, at a level that has such tiles.
+/// Two panels of one type times `outputs[…].len()` rows from `first` on; one after the other at levels without such tiles.
 pub(crate) fn quantized_pair(
     level: Level,
     tensor_type: TensorType,

@@ -258,11 +258,8 @@ pub(crate) fn multiply_gated_at(
                 gate.panel(panel),
                 Some(up.panel(panel)),
                 &mut |row, [gate, up]| {
-                    let mut outputs = [[0f32; PANEL_ROWS]; TILE];
-                    let outputs = &mut outputs[..up.len()];
-                    outputs.copy_from_slice(up);
-                    crate::dispatch::gate(level, activation, gate.as_flattened(), outputs.as_flattened_mut());
-                    for (row, outputs) in (row..).zip(outputs) {
+                    crate::dispatch::gate(level, activation, gate.as_flattened(), up.as_flattened_mut());
+                    for (row, outputs) in (row..).zip(up.iter()) {
                         job.store(row, panel, outputs);
                     }
                 },
@@ -351,38 +348,26 @@ fn compute_pair(
     second: Option<Panel<'_>>,
     store: &mut Store<'_>,
 ) {
-    let pair = second
-        .filter(|second| second.weights.tensor_type == first.weights.tensor_type && first.is_quantized() && rows > 4);
+    let tensor_type = first.weights.tensor_type;
+    let is_pair = |second: &Panel<'_>| second.weights.tensor_type == tensor_type && tensor_type.is_quantized();
+    let pair = second.filter(is_pair).zip(level.pair_rows(rows));
+    let are_quantized = first.is_quantized() && second.is_none_or(|second| second.is_quantized());
+    let tile_rows = pair.map_or(level.tile_rows(are_quantized), |(_, tile_rows)| tile_rows);
     let mut outputs = [[[0f32; PANEL_ROWS]; TILE]; 2];
-    let mut row = 0;
-    while row < rows {
-        let [a, b] = &mut outputs;
-        let mut count = 0;
-        if let Some(second) = pair {
-            count = level.pair_rows().min(rows - row);
-            if count > 0 {
-                let outputs = [&mut a[..count], &mut b[..count]];
-                let panels = [first.data(), second.data()];
-                crate::dispatch::quantized_pair(
-                    level,
-                    first.weights.tensor_type,
-                    panels,
-                    input.quantized,
-                    row,
-                    outputs,
-                );
-            }
-        }
-        if count == 0 {
-            let floats = !first.is_quantized() || second.is_some_and(|second| !second.is_quantized());
-            count = level.tile_rows(!floats).min(rows - row);
-            compute_tile(level, input, row, first, &mut a[..count]);
+    for row in (0..rows).step_by(tile_rows) {
+        let count = tile_rows.min(rows - row);
+        let [a, b] = outputs.each_mut().map(|outputs| &mut outputs[..count]);
+        if let Some((second, _)) = pair {
+            let panels = [first.data(), second.data()];
+            let outputs = [&mut *a, &mut *b];
+            crate::dispatch::quantized_pair(level, tensor_type, panels, input.quantized, row, outputs);
+        } else {
+            compute_tile(level, input, row, first, a);
             if let Some(second) = second {
-                compute_tile(level, input, row, second, &mut b[..count]);
+                compute_tile(level, input, row, second, b);
             }
         }
-        store(row, [&mut a[..count], &mut b[..count]]);
-        row += count;
+        store(row, [a, b]);
     }
 }
 

@@ -132,8 +132,8 @@ unsafe fn chains<const KIND: u8, const M: usize, const FIRST: usize, const G: us
     }
 }
 
-/// Two panels of one type times as many rows as each of the outputs has (1 to 6) from `first` on: an activation that was fetched serves 32 weights, since
-/// fetching, not multiplying, is what a single panel waits for.
+/// Two panels of one type times as many rows as each of the outputs has (1 to 6), from `first` on. What is fetched of the
+/// activations serves both: fetching, not multiplying, is what a tile of one panel waits for.
 ///
 /// # Safety
 /// The processor must have AVX-512 F, BW, VL and VNNI.
