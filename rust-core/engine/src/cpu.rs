@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use whimbrel_kernels::{Level, cpu_features};
+use whimbrel_kernels::{Level, THREADS_MAX, cpu_features};
 
 /// See [`cpu_report`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,9 @@ pub fn cpu_report() -> CpuReport {
 /// where the system does not say. `root` is the folder that holds `sys`, `/` but in tests; Apple's systems are asked otherwise.
 #[must_use]
 pub fn performance_cores(root: &Path) -> Option<u32> {
-    if let Some(cores) = whimbrel_kernels::apple_performance_cores() {
+    if root == Path::new("/")
+        && let Some(cores) = whimbrel_kernels::apple_performance_cores()
+    {
         return Some(cores);
     }
     if let Some(list) = text(root, "sys/devices/cpu_core/cpus") {
@@ -51,6 +53,15 @@ pub fn performance_cores(root: &Path) -> Option<u32> {
         }
     }
     u32::try_from(cores.len()).ok()
+}
+
+/// Threads that compute unless told otherwise: as many as there are cores made for speed, at most those that this process may use.
+#[must_use]
+pub fn default_threads() -> u32 {
+    let available = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let available = u32::try_from(available.min(THREADS_MAX)).unwrap_or(1);
+    let fast = performance_cores(Path::new("/")).unwrap_or(available);
+    available.min(fast).max(1)
 }
 
 /// The longest list of cores, and the most of them, that are believed.

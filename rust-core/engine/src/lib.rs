@@ -33,7 +33,7 @@ mod weights;
 pub use bundle::{BundleFile, Verify, seal, verify, verify_and_remember};
 pub use chat::{Chat, ChatOptions, ContextPolicy, SYSTEM_DEFAULT};
 pub use comparison::{Difference, compare_with_reference};
-pub use cpu::{CpuReport, cpu_report, performance_cores};
+pub use cpu::{CpuReport, cpu_report, default_threads, performance_cores};
 pub use error::EngineError;
 pub use generation::{FinishReason, Generation, GenerationOptions, PREFILL_CHUNK, Statistics, Step};
 pub use graph::{

@@ -8,7 +8,7 @@ use whimbrel_kernels::{KV_BLOCK, KvPrecision, THREADS_MAX, ThreadPool};
 use crate::bundle::{Verify, read_limited, verify_and_remember};
 use crate::cache::{AttentionLayer, SharedPrefix};
 use crate::clock::now;
-use crate::cpu::performance_cores;
+use crate::cpu::default_threads;
 use crate::graph::{GRAPH_BYTES_MAX, Graph};
 use crate::reference::Limits;
 use crate::template::TEMPLATE_BYTES_MAX;
@@ -19,7 +19,7 @@ use crate::{ChatTemplate, EngineError, Manifest, Tokenizer, Variant};
 /// How a bundle is opened.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
-    /// Threads that compute; 0 takes the cores that are made for speed, as far as this process may use them.
+    /// Threads that compute; 0 takes [`crate::default_threads`].
     pub threads: u32,
     /// Which files are hashed first.
     pub verify: Verify,
@@ -220,12 +220,7 @@ fn threads(wanted: u32) -> Result<usize, EngineError> {
             found: wanted.to_string(),
         });
     }
-    if wanted > 0 {
-        return Ok(wanted as usize);
-    }
-    let available = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let fast = performance_cores(Path::new("/")).map_or(available, |cores| cores as usize);
-    Ok(available.min(fast).clamp(1, THREADS_MAX))
+    Ok(if wanted > 0 { wanted } else { default_threads() } as usize)
 }
 
 fn variant_index(manifest: &Manifest, wanted: Option<&str>) -> Result<usize, EngineError> {

@@ -260,7 +260,9 @@ impl Sampler {
     /// Makes the tokens candidates, in the order of their ids, whose scores are at least `threshold`; with negative infinity all.
     fn take_from(&mut self, scores: &Scores<'_>, threshold: f32) {
         self.candidates.clear();
-        let all = threshold == f32::NEG_INFINITY;
+        // Scores count as finite ones, so what is infinite or no number must not fall out here.
+        let all = threshold <= f32::MIN;
+        let threshold = threshold.min(f32::MAX);
         let groups = (0..).step_by(SCORE_GROUP).zip(scores.logits.chunks(SCORE_GROUP));
         for ((first, group), maximum) in groups.zip(scores.maxima.iter()) {
             if all || *maximum >= threshold {

@@ -110,7 +110,7 @@ impl ActivationBlock {
     }
 }
 
-/// Quantises blocks of 32 floats: the largest magnitude becomes 127, ties round to even.
+/// Quantises blocks of 32 floats: the largest magnitude becomes 127, ties round to even, what is no number becomes 127.
 #[inline(always)]
 pub(crate) fn quantize_body(x: &[f32], blocks: &mut [ActivationBlock]) {
     for (x, block) in x.as_chunks::<BLOCK_COLUMNS>().0.iter().zip(blocks) {
@@ -125,9 +125,10 @@ pub(crate) fn quantize_body(x: &[f32], blocks: &mut [ActivationBlock]) {
         let mut total = 0i32;
         for (value, x) in block.values.iter_mut().zip(x) {
             // Adding 1.5 × 2^23 leaves the rounded integer in the low bits of the sum.
-            let rounded = ((x * inverse + 12_582_912.0).to_bits() as i32)
-                .wrapping_sub(0x4b40_0000)
-                .clamp(-127, 127);
+            let scaled = x * inverse;
+            let scaled = if scaled < 127.0 { scaled } else { 127.0 };
+            let scaled = if scaled > -127.0 { scaled } else { -127.0 };
+            let rounded = ((scaled + 12_582_912.0).to_bits() as i32).wrapping_sub(0x4b40_0000);
             *value = rounded as i8;
             total += rounded;
         }

@@ -117,6 +117,7 @@ pub struct Product<'a> {
     pub y: &'a mut [f32],
     /// Where the largest of each group of [`PANEL_ROWS`] results goes, the groups of one row after those of the other, the last
     /// group of a row perhaps smaller. What is not a number is never the largest; a group of nothing else has negative infinity.
+    /// Not together with a residual.
     pub maxima: Option<&'a mut [f32]>,
 }
 
@@ -174,6 +175,10 @@ pub(crate) fn multiply_at(level: Level, pool: &ThreadPool, input: Input<'_>, pro
         );
         let maxima = product.maxima.as_deref();
         assert!(
+            residual.is_none() || maxima.is_none(),
+            "maxima are those of a product without residual"
+        );
+        assert!(
             maxima.is_none_or(|maxima| maxima.len() == rows * product.weights.panels()),
             "length of the maxima"
         );
@@ -191,22 +196,14 @@ pub(crate) fn multiply_at(level: Level, pool: &ThreadPool, input: Input<'_>, pro
         for job in jobs.iter().flatten() {
             let own = pairs(job);
             while range.start < range.end && range.start < before + own {
-                let panel = 2 * (range.start - before);
-                let second = (panel + 1 < job.weights.panels()).then(|| job.weights.panel(panel + 1));
-                compute_pair(
-                    level,
-                    input,
-                    rows,
-                    job.weights.panel(panel),
-                    second,
-                    &mut |row, outputs| {
-                        for (index, outputs) in outputs.iter().take(1 + usize::from(second.is_some())).enumerate() {
-                            for (row, outputs) in (row..).zip(outputs.iter()) {
-                                job.store(row, panel + index, outputs);
-                            }
-                        }
-                    },
-                );
+                let first = 2 * (range.start - before);
+                let panels = first..job.weights.panels().min(first + 2);
+                if panels.len() == 2 && job.weights.tensor_type.is_quantized() && level.pair_rows(rows).is_some() {
+                    job.compute(level, input, rows, panels);
+                } else {
+                    // One after the other, so that all rows find a panel in the nearest cache.
+                    panels.for_each(|panel| job.compute(level, input, rows, panel..panel + 1));
+                }
                 range.start += 1;
             }
             before += own;
@@ -268,8 +265,8 @@ pub(crate) fn multiply_gated_at(
     });
 }
 
-/// Cuts the numbers below `count` into tasks of a section: one on one thread, several for each of more, which even out. With many
-/// rows a number is enough work for a task of its own.
+/// Cuts the numbers below `count` into tasks of a section: one on one thread, several for each of more, which even out, and finer
+/// ones where many rows make each number much work.
 fn by_ranges(pool: &ThreadPool, count: usize, rows: usize, compute: &(dyn Fn(std::ops::Range<usize>) + Sync)) {
     let per_task = match pool.threads() {
         1 => count,
@@ -296,6 +293,19 @@ impl<'a> Job<'a> {
             y: SharedMut::new(product.y),
             maxima: product.maxima.as_deref_mut().map(SharedMut::new),
         }
+    }
+
+    /// One panel or two side by side times all rows.
+    fn compute(&self, level: Level, input: Input<'_>, rows: usize, panels: std::ops::Range<usize>) {
+        let second = (panels.len() == 2).then(|| self.weights.panel(panels.start + 1));
+        let first = self.weights.panel(panels.start);
+        compute_pair(level, input, rows, first, second, &mut |row, outputs| {
+            for (panel, outputs) in panels.clone().zip(outputs) {
+                for (row, outputs) in (row..).zip(outputs.iter()) {
+                    self.store(row, panel, outputs);
+                }
+            }
+        });
     }
 
     /// Writes up to 16 outputs of one row, from the panel's first output on.

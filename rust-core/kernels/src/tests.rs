@@ -173,6 +173,10 @@ fn quantising_is_the_same_everywhere() {
             if i == 0 { 127.0 } else { i as f32 + 0.5 }
         }));
         x[2 * columns + 31] = 1e-20;
+        // What is no number, or none that is finite.
+        x[columns - 1] = f32::NAN;
+        x[2 * columns - 1] = -f32::NAN;
+        x[3 * columns - 2] = f32::NAN;
         let weights = numbers.many(columns);
         let quantize = |level, x: &[f32]| {
             let mut blocks = vec![ActivationBlock::default(); x.len() / 32];

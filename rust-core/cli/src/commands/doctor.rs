@@ -150,7 +150,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         will_use: WillUse {
             kernels: report.kernels,
             kernels_available: report.kernels_available,
-            threads: system::cores(),
+            threads: whimbrel_engine::default_threads(),
         },
         models: models()?,
         python: python(),

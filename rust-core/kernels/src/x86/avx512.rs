@@ -325,7 +325,7 @@ unsafe fn unsigned_weights<const KIND: u8>(groups: *const u8) -> [__m512i; 8] {
 /// Blocks that are quantised together, so that largest values and sums of several are found side by side.
 const QUANTIZED: usize = 4;
 
-/// Quantises blocks of 32 floats, as [`crate::activations::quantize_body`] does, to the same bits.
+/// Quantises blocks of 32 floats, as [`crate::activations::quantize_body`] does, to the same bits; what is no number becomes 127.
 ///
 /// # Safety
 /// The processor must have AVX-512 F, BW and VL.
@@ -374,7 +374,11 @@ fn quantize_four(x: &[f32; QUANTIZED * BLOCK_COLUMNS], blocks: &mut [ActivationB
     ];
     let mut sums = [_mm_setzero_si128(); QUANTIZED];
     for (block, target) in blocks.iter_mut().enumerate() {
-        let [low, high] = values[block].map(|values| _mm512_cvtps_epi32(_mm512_mul_ps(values, inverses[block])));
+        let [low, high] = values[block].map(|values| {
+            // The second of two numbers is taken where one is none.
+            let scaled = _mm512_min_ps(_mm512_mul_ps(values, inverses[block]), _mm512_set1_ps(127.0));
+            _mm512_cvtps_epi32(_mm512_max_ps(scaled, _mm512_set1_ps(-127.0)))
+        });
         let to = target.values.as_mut_ptr().cast::<__m128i>();
         // SAFETY: a block holds 32 values.
         unsafe {
