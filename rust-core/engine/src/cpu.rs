@@ -34,21 +34,22 @@ pub fn performance_cores(root: &Path) -> Option<u32> {
     {
         return Some(cores);
     }
-    if let Some(list) = text(root, "sys/devices/cpu_core/cpus") {
-        return listed(&list);
+    if let Some(cores) = text(root, "sys/devices/cpu_core/cpus").and_then(|list| listed(&list)) {
+        return Some(cores);
     }
     let online = text(root, "sys/devices/system/cpu/online")?;
     let cores = numbers(&online)?;
-    // Arm's scale, where the largest core has 1024, or the highest clock.
-    for file in ["cpu_capacity", "cpufreq/cpuinfo_max_freq"] {
+    // Arm's scale, where the largest core has 1024 and a small one less than half of it, or the highest clocks, which differ less.
+    for (file, share) in [("cpu_capacity", 2), ("cpufreq/cpuinfo_max_freq", 3)] {
         let speeds = cores.iter().filter_map(|core| {
             let speed = text(root, &format!("sys/devices/system/cpu/cpu{core}/{file}"))?;
             speed.parse::<u64>().ok()
         });
         let speeds: Vec<u64> = speeds.collect();
         if let Some(most) = speeds.iter().max() {
-            // A section waits for its slowest thread, so cores of much less speed than the best are no help.
-            let fast = speeds.iter().filter(|speed| **speed * 4 >= most * 3);
+            let fast = speeds
+                .iter()
+                .filter(|speed| speed.saturating_mul(4) >= most.saturating_mul(share));
             return u32::try_from(fast.count()).ok();
         }
     }
@@ -121,7 +122,7 @@ mod tests {
             &[
                 online,
                 ("system/cpu/cpu0/cpu_capacity", "400"),
-                ("system/cpu/cpu1/cpu_capacity", "900"),
+                ("system/cpu/cpu1/cpu_capacity", "760"),
                 ("system/cpu/cpu2/cpu_capacity", "1024"),
             ],
             Some(2),

@@ -9,8 +9,8 @@
 //! function is our own, made of basic arithmetic, because the system's differ in their last bits.
 //!
 //! A vocabulary is tens or hundreds of thousands of scores, of which few matter. The model's head notes the largest of each group
-//! while it writes them; only groups that can hold a likely token are looked at again, and all scores only where every token can
-//! be drawn.
+//! while it writes them; only groups that can hold a likely token are looked at again, and all scores only where all are
+//! weighed: for top-p over the whole vocabulary, and where every token can be drawn.
 
 #[cfg(test)]
 mod tests;

@@ -466,6 +466,11 @@ fn soften<V: Floats>(scores: &mut [f32; KV_BLOCK], count: usize, query: usize, p
     scores[count..].fill(f32::NEG_INFINITY);
     let before = partial.maximums[query];
     let highest = fold(scores, before, |a, b| if b > a { b } else { a });
+    if highest == f32::NEG_INFINITY {
+        // No score is a number: nothing to be added, wherever a span ends.
+        scores.fill(0.0);
+        return;
+    }
     if highest > before {
         // Of nothing, nothing is to be scaled.
         if before > f32::NEG_INFINITY {

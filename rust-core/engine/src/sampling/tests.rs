@@ -191,6 +191,31 @@ fn odd_scores_are_drawn_without_harm() {
     }
 }
 
+/// Scores count as finite numbers, whichever option looks at them first.
+#[test]
+fn scores_that_are_no_numbers_count_as_the_lowest_everywhere() {
+    let choose = |logits: &[f32], change: fn(&mut SamplingOptions)| {
+        let mut options = SamplingOptions {
+            temperature: 1.0,
+            seed: 5,
+            ..SamplingOptions::default()
+        };
+        change(&mut options);
+        Sampler::new(&options).sample(&mut logits.to_vec(), &[], &[])
+    };
+    for nothing in [f32::NAN, f32::NEG_INFINITY] {
+        let logits = [nothing; 100];
+        assert_eq!(choose(&logits, |options| options.min_p = 0.05), choose(&logits, |_| ()));
+    }
+    let mut logits = [0.0; 100];
+    (logits[3], logits[40], logits[90]) = (f32::MAX, f32::INFINITY, f32::NAN);
+    assert_eq!(choose(&logits, |options| options.top_k = 1), 3);
+    let mut logits = [f32::NAN; 100];
+    logits[70] = 1.0;
+    assert_eq!(choose(&logits, |options| options.min_p = 0.05), 70);
+    assert_eq!(choose(&logits, |options| options.top_k = 1), 70);
+}
+
 #[test]
 fn equal_seeds_give_equal_choices() {
     let choose = |seed: u64| -> Vec<u32> {
