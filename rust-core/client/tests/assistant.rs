@@ -329,14 +329,14 @@ fn said(role: Role, content: &str) -> Message {
 #[test]
 fn a_conversation_goes_on_in_another_place() {
     let server = Server::start(&[Reply::Whole]);
-    let fixture = Fixture::new(&with_server(&server, "otherwise = [\"on_device\"]"));
+    let fixture = Fixture::new(&with_server(&server, "otherwise = [\"on_device\", \"remote:house\"]"));
     let conversation = fixture.conversation();
     let first = ask(&conversation, "Hello").text;
     let set = |list: &str| {
-        let policies = policies(&with_server(&server, &format!("otherwise = [\"{list}\"]")));
+        let policies = policies(&with_server(&server, &format!("otherwise = [{list}]")));
         fixture.assistant.set_policies(policies.app().clone(), None).unwrap();
     };
-    set("remote:house");
+    set("\"remote:house\", \"on_device\"");
     assert_eq!(ask(&conversation, "There?").text, "An answer from the server.");
     let body: serde_json::Value = serde_json::from_str(&server.received()[0].body).unwrap();
     let contents: Vec<_> = body["messages"]
@@ -346,7 +346,7 @@ fn a_conversation_goes_on_in_another_place() {
         .map(|message| message["content"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(contents, ["Answer.", "Hello", &first, "There?"]);
-    set("on_device");
+    set("\"on_device\", \"remote:house\"");
     let here = ask(&conversation, "Here?").text;
     let other = fixture.conversation();
     let history = [

@@ -310,6 +310,7 @@ fn nothing_leaves_that_a_rule_forbids() {
             candidates: &candidates,
             used_today: UsedToday::default(),
             learned: &Learned::default(),
+            history: &[],
         });
         let sent = carry_out(&mut random, &plan, &examined, &mut Placeholders::new());
         // What this test knows about the text, without asking the scanner.

@@ -106,6 +106,7 @@ fn main() {
             candidates: &candidates,
             used_today: UsedToday::default(),
             learned: &learned,
+            history: &[],
         };
         let started = Instant::now();
         let plan = route(black_box(&input));

@@ -13,6 +13,7 @@ mod escalation;
 mod explain;
 mod fallback;
 mod feasibility;
+mod history;
 mod id;
 mod learned;
 pub mod limits;
@@ -29,6 +30,7 @@ pub use document::{
 pub use escalation::{Confidence, Escalation, EscalationThresholds, Weakness, escalation, repetition_ratio};
 pub use explain::{ExplainedRequest, Explanation, explain};
 pub use fallback::{ATTEMPTS_MAX, Attempt, AttemptEnd, AttemptEvent, Command, End, Event, FailureKind, Fallback};
+pub use history::Recipients;
 pub use id::Id;
 pub use learned::{
     EVIDENCE_MAX, Feedback, HALF_LIFE_MS, Learned, LearnedError, LearnedRecord, LearnedSnapshot, LearningMode,

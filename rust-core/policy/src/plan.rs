@@ -8,6 +8,7 @@ use whimbrel_privacy::{ContentFacts, Permit, PrivacyClass, Release};
 
 use crate::condition::Found;
 use crate::document::PolicyRole;
+use crate::history::Recipients;
 use crate::id::Id;
 use crate::refusal::Refused;
 
@@ -302,6 +303,9 @@ pub struct Plan {
     pub bounds: Bounds,
     /// What all candidates together may use. Each of the plan fits into it by itself.
     pub budget: Budget,
+    /// Who may read this exchange when later questions take it along as history.
+    #[serde(skip)]
+    pub recipients: Recipients,
 }
 
 impl Plan {

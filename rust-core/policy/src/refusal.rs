@@ -33,6 +33,11 @@ pub enum Refusal {
         /// The endpoint's highest.
         class_max: PrivacyClass,
     },
+    /// The conversation holds exchanges that were kept from it.
+    History {
+        /// How many.
+        exchanges: u32,
+    },
     /// There is no such model on this device.
     NoModel,
     /// More local models than [`LOCAL_MODELS_MAX`](crate::limits::LOCAL_MODELS_MAX).
@@ -112,6 +117,20 @@ pub struct Refused {
     pub reason: Refusal,
 }
 
+impl Refusal {
+    /// Whether rules, lists or classes forbid it, whatever the device can do now.
+    #[must_use]
+    pub fn is_denial(&self) -> bool {
+        matches!(
+            self,
+            Refusal::Denied { .. }
+                | Refusal::NotInUsersList { .. }
+                | Refusal::ClassAboveEndpoint { .. }
+                | Refusal::History { .. }
+        )
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -123,6 +142,12 @@ impl fmt::Display for Refusal {
             Refusal::ClassAboveEndpoint { class, class_max } => {
                 let (class, class_max) = (class_name(*class), class_name(*class_max));
                 write!(f, "the text is {class}, and in this form it gets at most {class_max}")
+            }
+            Refusal::History { exchanges: 1 } => {
+                f.write_str("an earlier exchange of the conversation was kept from it")
+            }
+            Refusal::History { exchanges } => {
+                write!(f, "{exchanges} earlier exchanges of the conversation were kept from it")
             }
             Refusal::NoModel => f.write_str("there is none on this device"),
             Refusal::TooManyModels => f.write_str("too many models on this device"),

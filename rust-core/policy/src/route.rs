@@ -11,6 +11,7 @@ use crate::device::DeviceState;
 use crate::document::PolicySet;
 use crate::document::policy::{Denied, Endpoint, Limits, Order, Policy, Rule, Step, Steps, Then};
 use crate::feasibility::{Feasibility, refusal};
+use crate::history::Recipients;
 use crate::id::Id;
 use crate::learned::Learned;
 use crate::limits::LOCAL_MODELS_MAX;
@@ -44,6 +45,8 @@ pub struct RouteInput<'a> {
     pub used_today: UsedToday,
     /// What was learned from feedback.
     pub learned: &'a Learned,
+    /// Who may read each exchange of the history that the text contains.
+    pub history: &'a [Recipients],
 }
 
 /// Decides where a request may run.
@@ -70,6 +73,7 @@ pub fn route(input: &RouteInput<'_>) -> Plan {
     };
     let mut refused = Vec::new();
     let mut allowed: Vec<Candidate> = Vec::new();
+    let mut recipients = Recipients::nobody();
     for option in options(&app, user.as_ref(), input, &mut refused) {
         if allowed.iter().any(|other| option.is_candidate(other)) {
             continue;
@@ -77,10 +81,14 @@ pub fn route(input: &RouteInput<'_>) -> Plan {
         let of_user = || user.as_ref().and_then(|user| user.denial(option.what));
         // What the app's policy refuses in its own form stays refused in the form that the user wants.
         let of_app = || app.denial(option.original).or_else(|| app.denial(option.what));
-        let judged = match of_app().or_else(of_user) {
+        let of_history = || history_denial(input.history, option.what);
+        let judged = match of_app().or_else(of_user).or_else(of_history) {
             Some(reason) => Err(reason),
             None => refusal(&option.original, &feasibility).and_then(|_| refusal(&option.what, &feasibility)),
         };
+        if !judged.as_ref().is_err_and(Refusal::is_denial) {
+            recipients.add(option.what);
+        }
         match judged {
             Ok(expected) => allowed.push(Candidate {
                 target: option.target(),
@@ -111,16 +119,12 @@ pub fn route(input: &RouteInput<'_>) -> Plan {
         considered,
         bounds,
         budget: feasibility.budget(),
+        recipients,
     }
 }
 
 fn decision(allowed: &[Candidate], deferred: Option<&Deferred>, refused: &[Refused]) -> Decision {
-    let by_rule = |refused: &Refused| {
-        matches!(
-            refused.reason,
-            Refusal::Denied { .. } | Refusal::NotInUsersList { .. } | Refusal::ClassAboveEndpoint { .. }
-        )
-    };
+    let by_rule = |refused: &Refused| refused.reason.is_denial();
     if !allowed.is_empty() {
         Decision::Run
     } else if deferred.is_some() {
@@ -130,6 +134,14 @@ fn decision(allowed: &[Candidate], deferred: Option<&Deferred>, refused: &[Refus
     } else {
         Decision::Unavailable
     }
+}
+
+/// What an earlier exchange was kept from keeps the whole text from it.
+fn history_denial(history: &[Recipients], what: What<'_>) -> Option<Refusal> {
+    let exchanges = history.iter().filter(|recipients| !recipients.include(what)).count();
+    (exchanges > 0).then_some(Refusal::History {
+        exchanges: exchanges as u32,
+    })
 }
 
 /// The limits that hold: of both documents the stricter.

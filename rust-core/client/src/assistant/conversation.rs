@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
 use whimbrel_engine::SYSTEM_DEFAULT;
-use whimbrel_policy::{Explanation, Feedback, RouteInput, Target, explain};
+use whimbrel_policy::{Explanation, Feedback, Recipients, RouteInput, Target, explain};
 use whimbrel_privacy::{Draft, DraftMessage, Placeholders, PrivacyClass, Speaker};
 use whimbrel_store::{ReceiptId, Signal};
 
@@ -43,13 +43,30 @@ pub(super) struct ConversationInner {
 pub(super) struct State {
     /// Without the system message.
     messages: Vec<Message>,
-    /// The class of each exchange as the app gave it: what was said stays as private as it was.
-    classes: Vec<PrivacyClass>,
-    /// What the app says about the messages that it set.
-    class: PrivacyClass,
+    /// How each exchange is to be treated: what was said stays as private as it was, and stays where it was kept.
+    exchanges: Vec<Handling>,
+    /// What holds for messages of which nothing else is known: those that the app set, and those that were left out.
+    floor: Handling,
     pub(super) placeholders: Placeholders,
     last: Option<Last>,
     is_local_current: bool,
+}
+
+/// How private a text is, and who may read it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Handling {
+    class: PrivacyClass,
+    recipients: Recipients,
+}
+
+impl Handling {
+    /// As strict as both.
+    fn and(self, other: &Handling) -> Handling {
+        Handling {
+            class: self.class.max(other.class),
+            recipients: self.recipients.both(&other.recipients),
+        }
+    }
 }
 
 /// Whether a question comes anew or takes the place of the last one.
@@ -73,6 +90,8 @@ pub(super) struct Last {
     /// Who answered, if it was answered: then question and answer are the last messages.
     pub(super) answered: Option<Target>,
     pub(super) options: AskOptions,
+    /// Who may read the exchange, by its decision.
+    pub(super) recipients: Recipients,
 }
 
 impl RoutedConversation {
@@ -143,7 +162,7 @@ impl RoutedConversation {
     /// # Errors
     /// [`AssistantError::Scan`], [`AssistantError::Closed`].
     pub async fn explain(&self, text: &str, options: &AskOptions) -> Result<Explanation, AssistantError> {
-        let draft = self.inner.draft(text, options.class, Turn::Next);
+        let (draft, history) = self.inner.draft(text, options.class, Turn::Next);
         let options = options.clone();
         let offered = self.inner.core.offered().await;
         let context = self.inner.options.clone();
@@ -152,7 +171,7 @@ impl RoutedConversation {
             let scanner = lock(&core.scanner).clone();
             let examined = scanner.examine(draft)?;
             let request = Core::request_facts("explain".into(), &options, examined.facts(), messages);
-            let decided = core.decide(request, examined.facts(), offered, &context);
+            let decided = core.decide(request, examined.facts(), offered, &context, &history);
             let learned = lock(&core.learned);
             Ok(explain(&RouteInput {
                 request: &decided.request,
@@ -163,6 +182,7 @@ impl RoutedConversation {
                 candidates: &decided.candidates,
                 used_today: core.used_today(decided.now_ms),
                 learned: &learned,
+                history: &history,
             }))
         });
         explained.await?
@@ -174,7 +194,9 @@ impl RoutedConversation {
         lock(&self.inner.state).messages.clone()
     }
 
-    /// Replaces the messages: an earlier conversation goes on. What stood for what in its redacted text is forgotten.
+    /// Replaces the messages: an earlier conversation goes on. What stood for what in its redacted text is forgotten. Where the new messages
+    /// come from is not known, so all of them are treated as the strictest of those before: their highest class, and only the recipients
+    /// whom every one of them was allowed.
     ///
     /// # Errors
     /// [`AssistantError::Busy`], [`AssistantError::Client`] past a limit.
@@ -185,20 +207,23 @@ impl RoutedConversation {
         if self.inner.answering.swap(true, Ordering::AcqRel) {
             return Err(AssistantError::Busy);
         }
-        *lock(&self.inner.state) = State {
-            classes: vec![PrivacyClass::Public; messages.len() / 2],
+        let mut state = lock(&self.inner.state);
+        let floor = state.exchanges.iter().fold(state.floor.clone(), Handling::and);
+        *state = State {
             messages,
+            floor,
             ..State::default()
         };
+        drop(state);
         self.inner.is_over();
         Ok(())
     }
 
     /// Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question
-    /// of the conversation, until the messages are replaced.
+    /// of the conversation.
     pub fn raise_class(&self, class: PrivacyClass) {
-        let mut state = lock(&self.inner.state);
-        state.class = state.class.max(class);
+        let floor = &mut lock(&self.inner.state).floor;
+        floor.class = floor.class.max(class);
     }
 
     /// The system message that is sent along, if there is one.
@@ -267,18 +292,18 @@ impl Last {
 }
 
 impl State {
-    /// What was said before a question, and the classes of the exchanges.
-    fn before(&self, turn: Turn) -> (&[Message], &[PrivacyClass]) {
+    /// What was said before a question, and how its exchanges are to be treated.
+    fn before(&self, turn: Turn) -> (&[Message], &[Handling]) {
         match turn {
-            Turn::Next => (&self.messages, &self.classes),
+            Turn::Next => (&self.messages, &self.exchanges),
             Turn::Again => (
                 &self.messages[..self.messages.len().saturating_sub(2)],
-                &self.classes[..self.classes.len().saturating_sub(1)],
+                &self.exchanges[..self.exchanges.len().saturating_sub(1)],
             ),
         }
     }
 
-    /// Leaves out the oldest exchanges beyond what can be examined. Their classes stay.
+    /// Leaves out the oldest exchanges beyond what can be examined. What held for them still holds.
     fn forget_oldest(&mut self) {
         let bytes = |messages: &[Message]| messages.iter().map(|message| message.content.len() as u64).sum::<u64>();
         while self.messages.len() > 2
@@ -286,8 +311,9 @@ impl State {
                 || bytes(&self.messages) > CONVERSATION_BYTES_MAX)
         {
             self.messages.drain(..2);
-            if !self.classes.is_empty() {
-                self.class = self.class.max(self.classes.remove(0));
+            if !self.exchanges.is_empty() {
+                let oldest = self.exchanges.remove(0);
+                self.floor = std::mem::take(&mut self.floor).and(&oldest);
             }
             self.is_local_current = false;
         }
@@ -303,8 +329,8 @@ impl ConversationInner {
         }
     }
 
-    /// Everything that the question would be sent with.
-    pub(super) fn draft(&self, question: &str, class: PrivacyClass, turn: Turn) -> Draft {
+    /// Everything that the question would be sent with, and who may read each exchange of it.
+    pub(super) fn draft(&self, question: &str, class: PrivacyClass, turn: Turn) -> (Draft, Vec<Recipients>) {
         let spoken = |speaker, text: &str| DraftMessage {
             speaker,
             text: text.to_owned(),
@@ -315,8 +341,10 @@ impl ConversationInner {
             .into_iter()
             .collect();
         let state = lock(&self.state);
-        let (said, classes) = state.before(turn);
-        let class = classes.iter().copied().fold(class.max(state.class), PrivacyClass::max);
+        let (said, exchanges) = state.before(turn);
+        let kept = || [&state.floor].into_iter().chain(exchanges);
+        let class = kept().map(|handling| handling.class).fold(class, PrivacyClass::max);
+        let recipients = kept().map(|handling| handling.recipients.clone()).collect();
         for message in said {
             let speaker = match message.role {
                 Role::System => Speaker::System,
@@ -326,7 +354,7 @@ impl ConversationInner {
             messages.push(spoken(speaker, &message.content));
         }
         messages.push(spoken(Speaker::User, question));
-        Draft { messages, class }
+        (Draft { messages, class }, recipients)
     }
 
     /// The system message and the messages so far.
@@ -375,12 +403,15 @@ impl ConversationInner {
             if turn == Turn::Again {
                 let kept = state.messages.len().saturating_sub(2);
                 state.messages.truncate(kept);
-                state.classes.pop();
+                state.exchanges.pop();
             }
             let said = |role, content| Message { role, content };
             state.messages.push(said(Role::User, last.question.clone()));
             state.messages.push(said(Role::Assistant, answer));
-            state.classes.push(last.options.class);
+            state.exchanges.push(Handling {
+                class: last.options.class,
+                recipients: last.recipients.clone(),
+            });
             state.is_local_current = is_local;
             state.forget_oldest();
         } else if turn == Turn::Again {

@@ -11,7 +11,7 @@ use whimbrel_network as network;
 use whimbrel_network::{Endpoint, EndpointSettings, KeyHeader, PinSettings, Remote, Secret, Timeouts, TokenLimitField};
 use whimbrel_policy::{
     CandidateFacts, Circuit, DeviceState, EndpointFacts, Learned, LearnedSnapshot, LocalModelFacts, Network, Plan,
-    PolicySet, RequestFacts, RouteInput, SystemModelFacts, UsedToday, route,
+    PolicySet, Recipients, RequestFacts, RouteInput, SystemModelFacts, UsedToday, route,
 };
 use whimbrel_privacy::{ContentFacts, Scanner};
 use whimbrel_store::{KeyVault, Label, SecretBytes, Store};
@@ -180,6 +180,7 @@ impl Core {
         content: &ContentFacts,
         offered: Offered,
         context: &ConversationOptions,
+        history: &[Recipients],
     ) -> Decided {
         let policies = lock(&self.policies).clone();
         let candidates = self.candidates(&policies, &request, &offered, context);
@@ -194,6 +195,7 @@ impl Core {
             candidates: &candidates,
             used_today: self.used_today(now_ms),
             learned: &lock(&self.learned),
+            history,
         });
         Decided {
             plan,

@@ -168,7 +168,7 @@ impl Job {
 
     /// Examines the text, decides, and clears it for every endpoint of the plan: what cannot be cleared is not sent.
     async fn prepare(&self, core: &Arc<Core>) -> Result<Ready, AssistantError> {
-        let draft = self.conversation.draft(&self.question, self.options.class, self.turn);
+        let (draft, history) = self.conversation.draft(&self.question, self.options.class, self.turn);
         let (conversation, options) = (self.conversation.clone(), self.options.clone());
         let not_asked = self.not_asked.clone();
         let offered = core.offered().await;
@@ -179,7 +179,7 @@ impl Job {
             let scanner = lock(&core.scanner).clone();
             let examined = scanner.examine(draft)?;
             let request = Core::request_facts(request_id.clone(), &options, examined.facts(), messages);
-            let mut decided = core.decide(request, examined.facts(), offered, &conversation.options);
+            let mut decided = core.decide(request, examined.facts(), offered, &conversation.options, &history);
             let plan = &mut decided.plan;
             if let Some(not_asked) = &not_asked {
                 plan.candidates.retain(|candidate| candidate.target() != not_asked);
@@ -474,6 +474,7 @@ impl Running<'_> {
             question: job.question.clone(),
             answered: candidate.filter(|_| kept).map(|candidate| candidate.target().clone()),
             options: job.options.clone(),
+            recipients: plan.recipients.clone(),
         };
         let is_local = matches!(last.answered, Some(Target::OnDevice { .. })) && matches!(end, End::Answered { .. });
         job.conversation.keep(last, answer, is_local, job.turn);

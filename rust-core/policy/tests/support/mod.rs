@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use whimbrel_policy::{
     Availability, CandidateFacts, DeviceState, DeviceUpdate, Format, Learned, LearningMode, LocalModelFacts, Network,
-    Plan, Policy, PolicySet, RequestFacts, RouteInput, SystemModelFacts, Thermal, UsedToday, route,
+    Plan, Policy, PolicySet, Recipients, RequestFacts, RouteInput, SystemModelFacts, Thermal, UsedToday, route,
 };
 use whimbrel_privacy::{
     ContentFacts, Draft, DraftMessage, Examined, FindingKind, PrivacyClass, Scanner, ScannerOptions, Speaker,
@@ -46,6 +46,7 @@ pub(crate) struct Scene {
     pub(crate) candidates: CandidateFacts,
     pub(crate) used_today: UsedToday,
     pub(crate) learned: Learned,
+    pub(crate) history: Vec<Recipients>,
 }
 
 impl Scene {
@@ -74,6 +75,7 @@ impl Scene {
             },
             used_today: UsedToday::default(),
             learned: Learned::new(LearningMode::On),
+            history: Vec::new(),
         }
     }
 
@@ -87,6 +89,7 @@ impl Scene {
             candidates: &self.candidates,
             used_today: self.used_today,
             learned: &self.learned,
+            history: &self.history,
         }
     }
 

@@ -117,6 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         candidates: &candidates(arguments)?,
         used_today: UsedToday::default(),
         learned: &Learned::default(),
+        history: &[],
     })))
 }
 
