@@ -10,6 +10,7 @@ mod class;
 mod cleared;
 mod detect;
 mod draft;
+mod examined;
 mod finding;
 mod letters;
 mod lexicon;
@@ -22,7 +23,8 @@ mod scanner;
 
 pub use class::PrivacyClass;
 pub use cleared::{ClearError, Cleared, Permit, Release};
-pub use draft::{ContentDigest, ContentFacts, Draft, DraftMessage, Examined, Speaker};
+pub use draft::{Draft, DraftMessage, Speaker};
+pub use examined::{ContentDigest, ContentFacts, Examined};
 pub use finding::{CharacterSpan, Finding, FindingKind, in_characters};
 pub use placeholders::{PLACEHOLDER_BYTES_MAX, PLACEHOLDERS_MAX, Placeholders, PlaceholdersFull};
 pub use redaction::{RedactError, Redacted, RedactedFinding, redact};
