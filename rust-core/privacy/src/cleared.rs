@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    ContentDigest, ContentFacts, DraftMessage, Examined, FindingKind, Placeholders, PlaceholdersFull, redaction,
+    ContentDigest, ContentFacts, DraftMessage, Examined, ExaminedMessage, Finding, FindingKind, Placeholders,
+    PlaceholdersFull, redaction,
 };
 
 /// In which form a text may leave.
@@ -123,7 +124,7 @@ impl Examined {
             return Err(ClearError::OtherDraft);
         }
         let (messages, redactions) = match permit.release {
-            Release::AsIs => (self.draft.messages.clone(), BTreeMap::new()),
+            Release::AsIs => (self.as_is(), BTreeMap::new()),
             Release::Redacted => self.redacted(placeholders)?,
         };
         Ok(Cleared {
@@ -134,18 +135,22 @@ impl Examined {
         })
     }
 
+    fn as_is(&self) -> Vec<DraftMessage> {
+        let message = |message: &ExaminedMessage| DraftMessage {
+            speaker: message.speaker(),
+            text: message.text().as_ref().to_owned(),
+        };
+        self.messages.iter().map(message).collect()
+    }
+
     fn redacted(
         &self,
         placeholders: &mut Placeholders,
     ) -> Result<(Vec<DraftMessage>, BTreeMap<FindingKind, u32>), ClearError> {
-        let texts: Vec<&str> = self
-            .draft
-            .messages
-            .iter()
-            .map(|message| message.text.as_str())
-            .collect();
-        let redaction = redaction::redact_all(&texts, &self.findings, &self.scanner, placeholders)?;
-        let speakers = self.draft.messages.iter().map(|message| message.speaker);
+        let texts: Vec<&str> = self.messages.iter().map(|message| message.text().as_ref()).collect();
+        let findings: Vec<&[Finding]> = self.messages.iter().map(ExaminedMessage::findings).collect();
+        let redaction = redaction::redact_all(&texts, &findings, &self.scanner, placeholders)?;
+        let speakers = self.messages.iter().map(ExaminedMessage::speaker);
         let messages = speakers
             .zip(redaction.texts)
             .map(|(speaker, text)| DraftMessage { speaker, text });

@@ -1,8 +1,11 @@
-//! A draft together with what was found in it, and the facts about it that a policy may know.
+//! Messages and whole drafts together with what was found in them, and the facts about a draft that a policy may know.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
-use crate::{Draft, Finding, FindingKind, PrivacyClass, Scanner};
+use crate::scanner::{RulesId, within_limits};
+use crate::{Finding, FindingKind, PrivacyClass, ScanError, Scanner, Speaker};
 
 /// BLAKE3 of a draft and of what was found in it: ties a permit to the text that it was issued for.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -21,52 +24,141 @@ pub struct ContentFacts {
     pub digest: ContentDigest,
 }
 
-/// A draft with what was found in it. Only [`Scanner::examine`] makes it, so its facts are those of its text.
+/// One message with what was found in it. It cannot be changed, and clones share everything, so a conversation keeps one for each
+/// message and examines only the new ones. Made by [`Scanner::examine_message`] only:
+///
+/// ```compile_fail,E0451
+/// use whimbrel_privacy::ExaminedMessage;
+/// let forged = ExaminedMessage { parts: todo!() };
+/// ```
+#[derive(Clone)]
+pub struct ExaminedMessage {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    speaker: Speaker,
+    text: Arc<str>,
+    findings: Vec<Finding>,
+    counts: BTreeMap<FindingKind, u32>,
+    made_by: RulesId,
+}
+
+// No text may reach a log through `Debug`.
+impl fmt::Debug for ExaminedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExaminedMessage")
+            .field("speaker", &self.parts.speaker)
+            .field("text_bytes", &self.parts.text.len())
+            .field("counts", &self.parts.counts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ExaminedMessage {
+    pub(crate) fn new(speaker: Speaker, text: Arc<str>, findings: Vec<Finding>, made_by: RulesId) -> ExaminedMessage {
+        let mut counts = BTreeMap::new();
+        for finding in &findings {
+            *counts.entry(finding.kind).or_insert(0) += 1;
+        }
+        ExaminedMessage {
+            parts: Arc::new(Parts {
+                speaker,
+                text,
+                findings,
+                counts,
+                made_by,
+            }),
+        }
+    }
+
+    /// Who speaks.
+    #[must_use]
+    pub fn speaker(&self) -> Speaker {
+        self.parts.speaker
+    }
+
+    /// What is said. The text is shared, not copied, when the `Arc` is cloned.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
+        &self.parts.text
+    }
+
+    /// What was found and where, in the order of the text; no two findings overlap. They hold places, never text.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.parts.findings
+    }
+
+    /// How often each kind was found; kinds that were not found are absent.
+    #[must_use]
+    pub fn counts(&self) -> &BTreeMap<FindingKind, u32> {
+        &self.parts.counts
+    }
+
+    /// The highest class of what was found; [`PrivacyClass::Public`] when nothing was.
+    #[must_use]
+    pub fn class(&self) -> PrivacyClass {
+        class_of(&self.parts.counts)
+    }
+
+    pub(crate) fn made_by(&self) -> RulesId {
+        self.parts.made_by
+    }
+}
+
+/// A draft with what was found in it. Only [`Scanner::examine`] and [`Examined::of`] make it, so its facts are those of its text.
 #[derive(Clone, Debug)]
 pub struct Examined {
-    pub(crate) draft: Draft,
-    /// Message by message.
-    pub(crate) findings: Vec<Vec<Finding>>,
+    pub(crate) messages: Vec<ExaminedMessage>,
     pub(crate) facts: ContentFacts,
     pub(crate) scanner: Scanner,
 }
 
 impl Examined {
-    /// The same as [`Scanner::examine`].
+    /// The draft that consists of `messages`, oldest first, the same as if [`Scanner::examine`] had made it. A message that was made
+    /// with other rules than this scanner's is examined again, so a message from before a change of the word list is safe to give.
+    /// `class` is what the app says about the text; findings can only raise it.
     ///
     /// # Errors
-    /// When the draft is too long or has too many messages.
-    pub fn examine(draft: Draft, scanner: &Scanner) -> Result<Examined, crate::ScanError> {
-        scanner.examine(draft)
+    /// When the messages are too many, or together too long.
+    pub fn of(
+        mut messages: Vec<ExaminedMessage>,
+        class: PrivacyClass,
+        scanner: &Scanner,
+    ) -> Result<Examined, ScanError> {
+        within_limits(messages.iter().map(|message| message.text().len()))?;
+        for message in &mut messages {
+            if !scanner.made(message) {
+                *message = scanner.examined(message.speaker(), message.text().clone());
+            }
+        }
+        Ok(Examined::new(messages, class, scanner))
     }
 
-    pub(crate) fn new(draft: Draft, findings: Vec<Vec<Finding>>, scanner: Scanner) -> Examined {
-        let counts = crate::scanner::count(&findings);
-        let found = counts.keys().map(|kind| kind.class()).max().unwrap_or_default();
+    /// As [`Examined::of`], for messages that `scanner` made and whose limits were checked.
+    pub(crate) fn new(messages: Vec<ExaminedMessage>, class: PrivacyClass, scanner: &Scanner) -> Examined {
+        let mut findings = BTreeMap::new();
+        for (kind, count) in messages.iter().flat_map(ExaminedMessage::counts) {
+            *findings.entry(*kind).or_insert(0) += count;
+        }
         let facts = ContentFacts {
-            class: draft.class.max(found),
-            findings: counts,
-            text_bytes: draft.messages.iter().map(|message| message.text.len() as u64).sum(),
-            digest: ContentDigest::of(&draft, &findings),
+            class: class.max(class_of(&findings)),
+            findings,
+            text_bytes: messages.iter().map(|message| message.text().len() as u64).sum(),
+            digest: ContentDigest::of(&messages, class),
         };
         Examined {
-            draft,
-            findings,
+            messages,
             facts,
-            scanner,
+            scanner: scanner.clone(),
         }
     }
 
-    /// The text, for the engine on this device.
+    /// The messages, oldest first, each with what was found in it. Their text may stay on this device only.
     #[must_use]
-    pub fn draft(&self) -> &Draft {
-        &self.draft
-    }
-
-    /// What was found, message by message.
-    #[must_use]
-    pub fn findings(&self) -> &[Vec<Finding>] {
-        &self.findings
+    pub fn messages(&self) -> &[ExaminedMessage] {
+        &self.messages
     }
 
     /// What a policy may know.
@@ -79,16 +171,16 @@ impl Examined {
 impl ContentDigest {
     /// Every part is preceded by its length or has a fixed one, so that two different drafts never make the same bytes. The findings
     /// belong to it: the same text examined with other words has other facts, which a permit for these must not cover.
-    fn of(draft: &Draft, findings: &[Vec<Finding>]) -> ContentDigest {
+    fn of(messages: &[ExaminedMessage], class: PrivacyClass) -> ContentDigest {
         let mut hasher = blake3::Hasher::new_derive_key("whimbrel privacy draft 1");
-        hasher.update(&[draft.class as u8]);
-        hasher.update(&(draft.messages.len() as u64).to_le_bytes());
-        for (message, findings) in draft.messages.iter().zip(findings) {
-            hasher.update(&[message.speaker as u8]);
-            hasher.update(&(message.text.len() as u64).to_le_bytes());
-            hasher.update(message.text.as_bytes());
-            hasher.update(&(findings.len() as u64).to_le_bytes());
-            for finding in findings {
+        hasher.update(&[class as u8]);
+        hasher.update(&(messages.len() as u64).to_le_bytes());
+        for message in messages {
+            hasher.update(&[message.speaker() as u8]);
+            hasher.update(&(message.text().len() as u64).to_le_bytes());
+            hasher.update(message.text().as_bytes());
+            hasher.update(&(message.findings().len() as u64).to_le_bytes());
+            for finding in message.findings() {
                 hasher.update(&[finding.kind as u8]);
                 hasher.update(&finding.start.to_le_bytes());
                 hasher.update(&finding.end.to_le_bytes());
@@ -96,4 +188,8 @@ impl ContentDigest {
         }
         ContentDigest(*hasher.finalize().as_bytes())
     }
+}
+
+fn class_of(counts: &BTreeMap<FindingKind, u32>) -> PrivacyClass {
+    counts.keys().map(|kind| kind.class()).max().unwrap_or_default()
 }

@@ -36,7 +36,7 @@ struct Replaced {
 /// whatever looks like a placeholder. The result, reidentified, is the original again.
 pub(crate) fn redact_all(
     texts: &[&str],
-    findings: &[Vec<Finding>],
+    findings: &[&[Finding]],
     scanner: &Scanner,
     placeholders: &mut Placeholders,
 ) -> Result<Redaction, ClearError> {
@@ -257,7 +257,7 @@ pub fn redact(text: &str, scanner: &Scanner) -> Result<Redacted, RedactError> {
     let findings = scanner.scan(text)?;
     let characters = in_characters(text, &findings);
     let mut placeholders = Placeholders::new();
-    let mut redaction = redact_all(&[text], std::slice::from_ref(&findings), scanner, &mut placeholders)?;
+    let mut redaction = redact_all(&[text], &[&findings], scanner, &mut placeholders)?;
     let redacted = redaction.texts.pop().expect("one text was given");
     let ends = placeholder_ends(&redacted, &placeholders);
     let shown = findings.iter().zip(characters).map(|(finding, span)| {

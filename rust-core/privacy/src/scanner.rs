@@ -1,12 +1,11 @@
 //! The scanner: what it is made from, its limits, and how it joins what the detectors find. The detectors are in `detect`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::{Draft, Examined, Finding, FindingKind};
+use crate::{Draft, Examined, ExaminedMessage, Finding, FindingKind, Speaker};
 
 /// The longest text that is scanned, in bytes of UTF-8; for a draft, all messages together.
 pub const TEXT_BYTES_MAX: u32 = 4 << 20;
@@ -101,8 +100,25 @@ pub struct Scanner {
 }
 
 struct Rules {
+    id: RulesId,
     confidence_min: f32,
     words: crate::occurrences::Occurrences,
+}
+
+/// BLAKE3 of a scanner's options. Scanners with the same options find the same in every text.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) struct RulesId([u8; 32]);
+
+impl RulesId {
+    fn of(options: &ScannerOptions) -> RulesId {
+        let mut hasher = blake3::Hasher::new_derive_key("whimbrel privacy rules 1");
+        hasher.update(&options.confidence_min.to_bits().to_le_bytes());
+        for word in &options.user_words {
+            hasher.update(&(word.len() as u64).to_le_bytes());
+            hasher.update(word.as_bytes());
+        }
+        RulesId(*hasher.finalize().as_bytes())
+    }
 }
 
 impl fmt::Debug for Scanner {
@@ -140,6 +156,7 @@ impl Scanner {
             .map(|word| (word.as_str(), FindingKind::UserWord));
         Ok(Scanner {
             rules: Arc::new(Rules {
+                id: RulesId::of(&options),
                 confidence_min: value,
                 words: crate::occurrences::Occurrences::whole_words(words),
             }),
@@ -151,11 +168,24 @@ impl Scanner {
     /// # Errors
     /// [`ScanError::LongText`].
     pub fn scan(&self, text: &str) -> Result<Vec<Finding>, ScanError> {
-        let bytes = text.len() as u64;
-        if bytes > u64::from(TEXT_BYTES_MAX) {
-            return Err(ScanError::LongText { bytes });
-        }
+        within_limits(std::iter::once(text.len()))?;
         Ok(self.find(text))
+    }
+
+    /// The message with what is in it, to be kept beside the message and put into a draft with [`Examined::of`].
+    ///
+    /// # Errors
+    /// [`ScanError::LongText`].
+    pub fn examine_message(&self, speaker: Speaker, text: impl Into<Arc<str>>) -> Result<ExaminedMessage, ScanError> {
+        let text = text.into();
+        within_limits(std::iter::once(text.len()))?;
+        Ok(self.examined(speaker, text))
+    }
+
+    /// Whether a scanner with this one's options made `message`. After a change of the options, [`Examined::of`] examines it again.
+    #[must_use]
+    pub fn made(&self, message: &ExaminedMessage) -> bool {
+        message.made_by() == self.rules.id
     }
 
     /// The draft with what is in it.
@@ -163,20 +193,18 @@ impl Scanner {
     /// # Errors
     /// When the draft is too long or has too many messages.
     pub fn examine(&self, draft: Draft) -> Result<Examined, ScanError> {
-        let count = draft.messages.len() as u64;
-        if count > u64::from(MESSAGES_MAX) {
-            return Err(ScanError::TooManyMessages { count });
-        }
-        let bytes = draft
+        within_limits(draft.messages.iter().map(|message| message.text.len()))?;
+        let messages = draft
             .messages
-            .iter()
-            .map(|message| message.text.len() as u64)
-            .sum::<u64>();
-        if bytes > u64::from(TEXT_BYTES_MAX) {
-            return Err(ScanError::LongText { bytes });
-        }
-        let findings = draft.messages.iter().map(|message| self.find(&message.text)).collect();
-        Ok(Examined::new(draft, findings, self.clone()))
+            .into_iter()
+            .map(|message| self.examined(message.speaker, message.text.into()));
+        Ok(Examined::new(messages.collect(), draft.class, self))
+    }
+
+    /// As [`Scanner::examine_message`], for texts whose length was checked.
+    pub(crate) fn examined(&self, speaker: Speaker, text: Arc<str>) -> ExaminedMessage {
+        let findings = self.find(&text);
+        ExaminedMessage::new(speaker, text, findings, self.rules.id)
     }
 
     /// As [`Scanner::scan`], for texts whose length was checked.
@@ -196,13 +224,17 @@ impl Scanner {
     }
 }
 
-/// Counts findings by kind.
-pub(crate) fn count(findings: &[Vec<Finding>]) -> BTreeMap<FindingKind, u32> {
-    let mut counts = BTreeMap::new();
-    for finding in findings.iter().flatten() {
-        *counts.entry(finding.kind).or_insert(0) += 1;
+/// Whether messages of these lengths in bytes make a draft.
+pub(crate) fn within_limits(text_bytes: impl ExactSizeIterator<Item = usize>) -> Result<(), ScanError> {
+    let count = text_bytes.len() as u64;
+    if count > u64::from(MESSAGES_MAX) {
+        return Err(ScanError::TooManyMessages { count });
     }
-    counts
+    let bytes = text_bytes.map(|bytes| bytes as u64).sum();
+    if bytes > u64::from(TEXT_BYTES_MAX) {
+        return Err(ScanError::LongText { bytes });
+    }
+    Ok(())
 }
 
 /// Joins overlapping findings: what they cover together is one finding, of the kind of the surest, among equals of the longest. No
