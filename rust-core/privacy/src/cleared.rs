@@ -117,6 +117,28 @@ impl Examined {
     /// earlier in the conversation (in other case or spacing, inside longer words, names also by their parts), and whatever looks
     /// like a placeholder. Values that are split over messages are not put together.
     ///
+    /// ```
+    /// use whimbrel_privacy::{
+    ///     Draft, DraftMessage, Permit, Placeholders, PrivacyClass, Release, Scanner, ScannerOptions, Speaker,
+    /// };
+    ///
+    /// let scanner = Scanner::new(ScannerOptions::default())?;
+    /// let examined = scanner.examine(Draft {
+    ///     messages: vec![DraftMessage {
+    ///         speaker: Speaker::User,
+    ///         text: "Is a@b.example a valid address?".to_owned(),
+    ///     }],
+    ///     class: PrivacyClass::Public,
+    /// })?;
+    /// // In an app the policy issues the permit.
+    /// let permit = Permit::issue("cloud", Release::Redacted, examined.facts());
+    /// let mut placeholders = Placeholders::new();
+    /// let cleared = examined.clear(&permit, &mut placeholders)?;
+    /// assert_eq!(cleared.messages()[0].text, "Is ⟨EMAIL_1⟩ a valid address?");
+    /// assert_eq!(placeholders.reidentify("⟨EMAIL_1⟩ is valid."), "a@b.example is valid.");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the permit is for another draft, the conversation has too many placeholders, or the redacted text does not settle.
     pub fn clear(&self, permit: &Permit, placeholders: &mut Placeholders) -> Result<Cleared, ClearError> {

@@ -40,6 +40,20 @@ impl fmt::Debug for DraftMessage {
 }
 
 /// Everything of a request that is text: the system message, the history, tool results and the question, in order.
+///
+/// ```
+/// use whimbrel_privacy::{Draft, DraftMessage, PrivacyClass, Speaker};
+///
+/// let draft = Draft {
+///     messages: vec![DraftMessage {
+///         speaker: Speaker::User,
+///         text: "How tall is the Eiffel Tower?".to_owned(),
+///     }],
+///     class: PrivacyClass::Public,
+/// };
+/// // Debug output may reach a log, so it shows no text.
+/// assert!(!format!("{draft:?}").contains("Eiffel"));
+/// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Draft {
     /// The messages, oldest first.

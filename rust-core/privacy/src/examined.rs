@@ -108,6 +108,23 @@ impl ExaminedMessage {
 }
 
 /// A draft with what was found in it. Only [`Scanner::examine`] and [`Examined::of`] make it, so its facts are those of its text.
+///
+/// ```
+/// use whimbrel_privacy::{Draft, DraftMessage, FindingKind, PrivacyClass, Scanner, ScannerOptions, Speaker};
+///
+/// let scanner = Scanner::new(ScannerOptions::default())?;
+/// let examined = scanner.examine(Draft {
+///     messages: vec![DraftMessage {
+///         speaker: Speaker::User,
+///         text: "My IBAN is DE89 3704 0044 0532 0130 00.".to_owned(),
+///     }],
+///     class: PrivacyClass::Personal,
+/// })?;
+/// // What was found raises the class that the app declared.
+/// assert_eq!(examined.facts().class, PrivacyClass::Sensitive);
+/// assert_eq!(examined.facts().findings[&FindingKind::Iban], 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Examined {
     pub(crate) messages: Vec<ExaminedMessage>,
@@ -119,6 +136,19 @@ impl Examined {
     /// The draft that consists of `messages`, oldest first, the same as if [`Scanner::examine`] had made it. A message that was made
     /// with other rules than this scanner's is examined again, so a message from before a change of the word list is safe to give.
     /// `class` is what the app says about the text; findings can only raise it.
+    ///
+    /// ```
+    /// use whimbrel_privacy::{Examined, FindingKind, PrivacyClass, Scanner, ScannerOptions, Speaker};
+    ///
+    /// let scanner = Scanner::new(ScannerOptions::default())?;
+    /// let mut history = vec![scanner.examine_message(Speaker::User, "I am at 10.0.0.1.")?];
+    /// // The next question: only the new message is scanned.
+    /// history.push(scanner.examine_message(Speaker::User, "Ping 10.0.0.2, please.")?);
+    /// let examined = Examined::of(history.clone(), PrivacyClass::Public, &scanner)?;
+    /// assert_eq!(examined.facts().class, PrivacyClass::Personal);
+    /// assert_eq!(examined.facts().findings[&FindingKind::IpAddress], 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the messages are too many, or together too long.

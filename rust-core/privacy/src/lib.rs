@@ -5,6 +5,29 @@
 //! conversation keeps an [`ExaminedMessage`] for each of its messages instead, and [`Examined::of`] puts them together. A policy that allows an endpoint issues a [`Permit`] for exactly this draft, and [`Examined::clear`] turns the two into a
 //! [`Cleared`] payload, which is the only thing that `whimbrel-network` takes. What was replaced is kept in the conversation's
 //! [`Placeholders`], and a [`Reidentifier`] puts it back into the answer.
+//!
+//! ```
+//! use whimbrel_privacy::{
+//!     Draft, DraftMessage, Permit, Placeholders, PrivacyClass, Release, Scanner, ScannerOptions, Speaker,
+//! };
+//!
+//! let scanner = Scanner::new(ScannerOptions::default())?;
+//! let examined = scanner.examine(Draft {
+//!     messages: vec![DraftMessage {
+//!         speaker: Speaker::User,
+//!         text: "Is a@b.example a valid address?".to_owned(),
+//!     }],
+//!     class: PrivacyClass::Public,
+//! })?;
+//! // In an app the policy issues the permit.
+//! let permit = Permit::issue("cloud", Release::Redacted, examined.facts());
+//! let mut placeholders = Placeholders::new();
+//! let cleared = examined.clear(&permit, &mut placeholders)?;
+//! assert_eq!(cleared.messages()[0].text, "Is ⟨EMAIL_1⟩ a valid address?");
+//! // The endpoint answers about the placeholder, and the person reads about the address.
+//! assert_eq!(placeholders.reidentify("⟨EMAIL_1⟩ is valid."), "a@b.example is valid.");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod class;
 mod cleared;

@@ -251,6 +251,16 @@ pub struct RedactedFinding {
 
 /// Redacts one text by itself, with placeholders of its own. What leaves the device goes through [`crate::Examined::clear`] instead.
 ///
+/// ```
+/// use whimbrel_privacy::{Scanner, ScannerOptions, redact};
+///
+/// let scanner = Scanner::new(ScannerOptions::default())?;
+/// let redacted = redact("Call +49 30 1234567 or write to a@b.example.", &scanner)?;
+/// assert_eq!(redacted.text, "Call ⟨PHONE_1⟩ or write to ⟨EMAIL_1⟩.");
+/// assert_eq!(redacted.findings[1].placeholder, "⟨EMAIL_1⟩");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When the text is too long, has too many findings, or does not settle.
 pub fn redact(text: &str, scanner: &Scanner) -> Result<Redacted, RedactError> {

@@ -17,6 +17,18 @@ pub const USER_WORDS_MAX: u32 = 10_000;
 pub const USER_WORD_BYTES_MAX: u32 = 256;
 
 /// How a [`Scanner`] works.
+///
+/// ```
+/// use whimbrel_privacy::{FindingKind, Scanner, ScannerOptions};
+///
+/// let scanner = Scanner::new(ScannerOptions {
+///     user_words: vec!["Bluebird".to_owned()],
+///     ..ScannerOptions::default()
+/// })?;
+/// let findings = scanner.scan("When does BLUEBIRD ship?")?;
+/// assert_eq!(findings[0].kind, FindingKind::UserWord);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct ScannerOptions {
     /// Words or phrases to find besides what the scanner knows: a project's code name, a nickname. Found as whole words, whatever
@@ -94,6 +106,23 @@ pub enum ScanError {
 }
 
 /// Finds personal and secret things in texts. Cheap to clone: clones share everything.
+///
+/// ```
+/// use whimbrel_privacy::{FindingKind, Scanner, ScannerOptions};
+///
+/// let scanner = Scanner::new(ScannerOptions::default())?;
+/// let text = "Write to maria@example.org, her card is 4111 1111 1111 1111.";
+/// let findings = scanner.scan(text)?;
+/// let found: Vec<_> = findings.iter().map(|finding| (finding.kind, finding.of(text))).collect();
+/// assert_eq!(
+///     found,
+///     [
+///         (FindingKind::Email, "maria@example.org"),
+///         (FindingKind::PaymentCard, "4111 1111 1111 1111"),
+///     ]
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Scanner {
     rules: Arc<Rules>,
@@ -173,6 +202,16 @@ impl Scanner {
     }
 
     /// The message with what is in it, to be kept beside the message and put into a draft with [`Examined::of`].
+    ///
+    /// ```
+    /// use whimbrel_privacy::{PrivacyClass, Scanner, ScannerOptions, Speaker};
+    ///
+    /// let scanner = Scanner::new(ScannerOptions::default())?;
+    /// let message = scanner.examine_message(Speaker::User, "My password: hunter2!x")?;
+    /// assert_eq!(message.class(), PrivacyClass::Secret);
+    /// assert!(scanner.made(&message));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`ScanError::LongText`].
