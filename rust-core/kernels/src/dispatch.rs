@@ -6,7 +6,8 @@ use crate::attention::{self, Partial, Tile, Work};
 use crate::cpu::Level;
 use crate::elementwise::{Activation, exp_weights_body, gate_body, rms_norm_body};
 use crate::kv::to_halves_body;
-use crate::linear::{Panel, float_tile_body, quantized_tile_body};
+use crate::linear::Panel;
+use crate::portable::{float_tile_body, quantized_tile_body};
 use crate::simd::Portable;
 use crate::tensor_type::{PANEL_ROWS, TensorType};
 #[cfg(target_arch = "x86_64")]
@@ -27,7 +28,7 @@ pub(crate) fn quantize(level: Level, x: &[f32], blocks: &mut [ActivationBlock]) 
             unsafe { avx2(x, blocks) }
         }
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { x86::avx512::quantize(x, blocks) },
+        Level::Avx512 => unsafe { x86::quantize::quantize(x, blocks) },
         _ => quantize_body(x, blocks),
     }
 }
@@ -49,7 +50,7 @@ pub(crate) fn quantize_normed(level: Level, x: &[f32], weights: &[f32], epsilon:
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
             fn avx512(x: &[f32], weights: &[f32], epsilon: f32, blocks: &mut [ActivationBlock]) {
                 quantize_normed_body::<true>(x, weights, epsilon, blocks, |x, blocks| {
-                    x86::avx512::quantize(x, blocks);
+                    x86::quantize::quantize(x, blocks);
                 });
             }
             // SAFETY: as above.
@@ -185,12 +186,12 @@ pub(crate) fn attend_span(level: Level, work: &Work<'_>, tile: &Tile, span: usiz
         #[target_feature(enable = "avx2,fma,f16c")]
         fn avx2(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
             // SAFETY: this function is compiled for the instructions, as is the next.
-            unsafe { attention::attend_span::<x86::avx2::Eight>(work, tile, span, partial) }
+            unsafe { attention::attend_span::<x86::floats::Eight>(work, tile, span, partial) }
         }
         #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
         fn avx512(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
             // SAFETY: as above.
-            unsafe { attention::attend_span::<x86::avx512::Sixteen>(work, tile, span, partial) }
+            unsafe { attention::attend_span::<x86::floats::Sixteen>(work, tile, span, partial) }
         }
         // SAFETY: the processor has the level's instructions.
         match level {

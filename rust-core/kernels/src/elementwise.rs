@@ -1,7 +1,7 @@
 //! Row-wise arithmetic around the matrix products: RMS norm, rotary embedding, gated activation.
 
-use crate::linear::multiply_add;
 use crate::pool::ThreadPool;
+use crate::portable::multiply_add;
 use crate::shared::SharedMut;
 
 /// Rows that are worth a task of their own.

@@ -17,6 +17,7 @@ mod float;
 mod kv;
 mod linear;
 mod pool;
+mod portable;
 mod shared;
 mod simd;
 mod tensor_type;

@@ -1,4 +1,4 @@
-//! Matrix products `y = x Wᵀ (+ residual)` for every weight type: how the work is cut into tasks, and the portable tiles.
+//! Matrix products `y = x Wᵀ (+ residual)` for every weight type: how the work is cut into tasks and tiles.
 
 use crate::activations::Activations;
 use crate::cpu::Level;
@@ -6,7 +6,7 @@ use crate::elementwise::Activation;
 use crate::float::{bf16_to_f32, f16_to_f32};
 use crate::pool::ThreadPool;
 use crate::shared::SharedMut;
-use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes};
+use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType};
 
 /// The most rows of activations that a tile computes at once.
 pub(crate) const TILE: usize = 8;
@@ -346,6 +346,47 @@ pub(crate) struct Panel<'a> {
     first: usize,
 }
 
+impl<'a> Panel<'a> {
+    fn is_quantized(&self) -> bool {
+        self.weights.tensor_type.is_quantized()
+    }
+
+    /// The bytes of a panel of a quantised matrix.
+    fn data(&self) -> &'a [u8] {
+        let bytes = self.weights.columns / BLOCK_COLUMNS * self.weights.tensor_type.block_bytes();
+        &self.weights.data[self.first * bytes..][..PANEL_ROWS * bytes]
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn tensor_type(&self) -> TensorType {
+        self.weights.tensor_type
+    }
+
+    pub(crate) fn columns(&self) -> usize {
+        self.weights.columns
+    }
+
+    /// The bytes of one of the sixteen rows, if the matrix has it.
+    pub(crate) fn row(&self, lane: usize) -> Option<&'a [u8]> {
+        let (row, bytes) = (
+            self.first + lane,
+            self.weights.columns * self.weights.tensor_type.block_bytes(),
+        );
+        (lane < PANEL_ROWS && row < self.weights.rows).then(|| &self.weights.data[row * bytes..][..bytes])
+    }
+
+    /// One value of a row.
+    #[inline(always)]
+    pub(crate) fn value(&self, row: &[u8], column: usize) -> f32 {
+        let half = || u16::from_le_bytes([row[2 * column], row[2 * column + 1]]);
+        match self.weights.tensor_type {
+            TensorType::F32 => f32::from_le_bytes(*row[4 * column..].first_chunk().expect("a row holds all columns")),
+            TensorType::F16 => f16_to_f32(half()),
+            _ => bf16_to_f32(half()),
+        }
+    }
+}
+
 /// Hands on what one panel or two give for some rows, from the given one on.
 type Store<'a> = dyn FnMut(usize, [&mut [[f32; PANEL_ROWS]]; 2]) + 'a;
 
@@ -388,123 +429,4 @@ fn compute_tile(level: Level, input: Input<'_>, row: usize, panel: Panel<'_>, ou
     } else {
         crate::dispatch::float_tile(level, panel, &input.x[row * panel.weights.columns..], outputs);
     }
-}
-
-/// The panel of a quantised matrix times some rows, for processors without a kernel of their own.
-#[inline(always)]
-pub(crate) fn quantized_tile_body(
-    tensor_type: TensorType,
-    panel: &[u8],
-    activations: &Activations,
-    first: usize,
-    outputs: &mut [[f32; PANEL_ROWS]],
-) {
-    let block_bytes = PANEL_ROWS * tensor_type.block_bytes();
-    outputs.fill([0.0; PANEL_ROWS]);
-    for (index, block) in panel.chunks_exact(block_bytes).enumerate() {
-        let groups = &block[header_bytes(tensor_type)..];
-        let half = |at: usize| f16_to_f32(u16::from_le_bytes([block[2 * at], block[2 * at + 1]]));
-        for (row, outputs) in outputs.iter_mut().enumerate() {
-            let input = &activations.row(first + row)[index];
-            let sums = block_sums(tensor_type, groups, &input.values);
-            for (lane, output) in outputs.iter_mut().enumerate() {
-                *output += match tensor_type {
-                    TensorType::Q4_0 => half(lane) * input.scale * (sums[lane] + input.offset) as f32,
-                    TensorType::Q4_1 => {
-                        half(lane) * input.scale * sums[lane] as f32 + half(PANEL_ROWS + lane) * input.weighted_sum
-                    }
-                    _ => half(lane) * input.scale * sums[lane] as f32,
-                };
-            }
-        }
-    }
-}
-
-/// Integer sums of 16 rows over one block of 32 columns, the offset of 4-bit values not taken off yet.
-#[inline(always)]
-fn block_sums(tensor_type: TensorType, groups: &[u8], values: &[i8]) -> [i32; PANEL_ROWS] {
-    let mut sums = [0i32; PANEL_ROWS];
-    if tensor_type == TensorType::Q8_0 {
-        for (group, values) in groups.as_chunks::<64>().0.iter().zip(values.as_chunks::<4>().0) {
-            for (sum, weights) in sums.iter_mut().zip(group.as_chunks::<4>().0) {
-                for byte in 0..4 {
-                    *sum += i32::from(weights[byte] as i8) * i32::from(values[byte]);
-                }
-            }
-        }
-    } else {
-        for (group, values) in groups.as_chunks::<64>().0.iter().zip(values.as_chunks::<8>().0) {
-            for (sum, weights) in sums.iter_mut().zip(group.as_chunks::<4>().0) {
-                for byte in 0..4 {
-                    *sum += i32::from(weights[byte] & 15) * i32::from(values[byte])
-                        + i32::from(weights[byte] >> 4) * i32::from(values[byte + 4]);
-                }
-            }
-        }
-    }
-    sums
-}
-
-impl<'a> Panel<'a> {
-    fn is_quantized(&self) -> bool {
-        self.weights.tensor_type.is_quantized()
-    }
-
-    /// The bytes of a panel of a quantised matrix.
-    fn data(&self) -> &'a [u8] {
-        let bytes = self.weights.columns / BLOCK_COLUMNS * self.weights.tensor_type.block_bytes();
-        &self.weights.data[self.first * bytes..][..PANEL_ROWS * bytes]
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn tensor_type(&self) -> TensorType {
-        self.weights.tensor_type
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn columns(&self) -> usize {
-        self.weights.columns
-    }
-
-    /// The bytes of one of the sixteen rows, if the matrix has it.
-    pub(crate) fn row(&self, lane: usize) -> Option<&'a [u8]> {
-        let (row, bytes) = (
-            self.first + lane,
-            self.weights.columns * self.weights.tensor_type.block_bytes(),
-        );
-        (lane < PANEL_ROWS && row < self.weights.rows).then(|| &self.weights.data[row * bytes..][..bytes])
-    }
-
-    /// One value of a row.
-    #[inline(always)]
-    pub(crate) fn value(&self, row: &[u8], column: usize) -> f32 {
-        let half = || u16::from_le_bytes([row[2 * column], row[2 * column + 1]]);
-        match self.weights.tensor_type {
-            TensorType::F32 => f32::from_le_bytes(*row[4 * column..].first_chunk().expect("a row holds all columns")),
-            TensorType::F16 => f16_to_f32(half()),
-            _ => bf16_to_f32(half()),
-        }
-    }
-}
-
-/// Sixteen rows of a float matrix times some rows of activations, for processors without a kernel of their own.
-pub(crate) fn float_tile_body<const FMA: bool>(tile: Panel<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
-    let columns = tile.weights.columns;
-    for lane in 0..PANEL_ROWS {
-        let Some(weights) = tile.row(lane) else { break };
-        for (x, outputs) in x.chunks_exact(columns).zip(outputs.iter_mut()) {
-            let mut lanes = [0f32; 8];
-            for (column, x) in x.iter().enumerate() {
-                let sum = &mut lanes[column % 8];
-                *sum = multiply_add::<FMA>(tile.value(weights, column), *x, *sum);
-            }
-            outputs[lane] = lanes.iter().sum();
-        }
-    }
-}
-
-/// `a × b + c`, fused where the processor can: without the instruction the fused form would be a slow library call.
-#[inline(always)]
-pub(crate) fn multiply_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
 }

@@ -70,7 +70,7 @@ unsafe impl Floats for Portable {
     #[inline(always)]
     unsafe fn mul_add(mut self, b: Self, c: Self) -> Self {
         for lane in 0..8 {
-            self.0[lane] = crate::linear::multiply_add::<{ Self::FMA }>(self.0[lane], b.0[lane], c.0[lane]);
+            self.0[lane] = crate::portable::multiply_add::<{ Self::FMA }>(self.0[lane], b.0[lane], c.0[lane]);
         }
         self
     }

@@ -1,12 +1,10 @@
-//! AVX2: tiles of matrix products (16 rows of weights times up to four rows of activations) and registers of eight floats.
+//! AVX2: tiles of matrix products, 16 rows of weights times up to four rows of activations.
 
 use std::arch::x86_64::*;
 
 use super::PREFETCH_BYTES;
 use crate::activations::{ActivationBlock, Activations};
-
 use crate::linear::Panel;
-use crate::simd::Floats;
 use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes, type_of_kind};
 
 /// The panel of a quantised matrix times `outputs.len()` rows from `first` on.
@@ -337,62 +335,4 @@ fn sum_of_eight(lanes: __m256) -> f32 {
     let four = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps::<1>(lanes));
     let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
-}
-
-/// Eight floats.
-#[derive(Clone, Copy)]
-pub(crate) struct Eight(__m256);
-
-// SAFETY: only AVX2, FMA and F16C are used.
-unsafe impl Floats for Eight {
-    const LANES: usize = 8;
-    const FMA: bool = true;
-
-    #[inline(always)]
-    unsafe fn splat(value: f32) -> Self {
-        // SAFETY: the caller's promise, here and below.
-        Eight(unsafe { _mm256_set1_ps(value) })
-    }
-
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: as above.
-        Eight(unsafe { _mm256_loadu_ps(from) })
-    }
-
-    #[inline(always)]
-    unsafe fn load_halves(from: *const u16) -> Self {
-        // SAFETY: as above.
-        Eight(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) })
-    }
-
-    #[inline(always)]
-    unsafe fn load_bytes(from: *const i8) -> Self {
-        // SAFETY: as above.
-        Eight(unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) })
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
-        // SAFETY: as above.
-        unsafe { _mm256_storeu_ps(to, self.0) }
-    }
-
-    #[inline(always)]
-    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
-        // SAFETY: as above.
-        Eight(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
-    }
-
-    #[inline(always)]
-    unsafe fn add(self, b: Self) -> Self {
-        // SAFETY: as above.
-        Eight(unsafe { _mm256_add_ps(self.0, b.0) })
-    }
-
-    #[inline(always)]
-    unsafe fn prefetch(at: *const u8) {
-        // SAFETY: a prefetch may have any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-    }
 }
