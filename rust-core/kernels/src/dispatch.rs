@@ -5,11 +5,12 @@ use crate::activations::{ActivationBlock, Activations, quantize_body, quantize_n
 use crate::attention::{self, Partial, Tile, Work};
 use crate::cpu::Level;
 use crate::elementwise::{Activation, exp_weights_body, gate_body, rms_norm_body};
+use crate::formats::{BlockType, FloatType, with_block_format, with_float_format};
 use crate::kv::to_halves_body;
 use crate::linear::Panel;
 use crate::portable::{float_tile_body, quantized_tile_body};
 use crate::simd::Portable;
-use crate::tensor_type::{PANEL_ROWS, TensorType};
+use crate::tensor_type::PANEL_ROWS;
 #[cfg(target_arch = "x86_64")]
 use crate::x86;
 
@@ -62,28 +63,32 @@ pub(crate) fn quantize_normed(level: Level, x: &[f32], weights: &[f32], epsilon:
 
 pub(crate) fn quantized_tile(
     level: Level,
-    tensor_type: TensorType,
+    block_type: BlockType,
     panel: &[u8],
     activations: &Activations,
     first: usize,
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
     match level {
-        Level::Portable => quantized_tile_body(tensor_type, panel, activations, first, outputs),
+        Level::Portable => {
+            with_block_format!(block_type, F => quantized_tile_body::<F>(panel, activations, first, outputs));
+        }
         // SAFETY: as above, here and below.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => unsafe { x86::avx2::quantized_tile(tensor_type, panel, activations, first, outputs) },
+        Level::Avx2 => unsafe { x86::avx2::quantized_tile(block_type, panel, activations, first, outputs) },
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { x86::avx512::quantized_tile(tensor_type, panel, activations, first, outputs) },
+        Level::Avx512 => unsafe { x86::avx512::quantized_tile(block_type, panel, activations, first, outputs) },
         #[cfg(target_arch = "aarch64")]
-        _ => unsafe { crate::arm::tiles::quantized_tile(level, tensor_type, panel, activations, first, outputs) },
+        Level::Neon | Level::DotProd | Level::I8mm => unsafe {
+            crate::arm::tiles::quantized_tile(level, block_type, panel, activations, first, outputs)
+        },
     }
 }
 
 /// Two panels of one type times `outputs[…].len()` rows from `first` on; one after the other at levels without such tiles.
 pub(crate) fn quantized_pair(
     level: Level,
-    tensor_type: TensorType,
+    block_type: BlockType,
     panels: [&[u8]; 2],
     activations: &Activations,
     first: usize,
@@ -92,21 +97,27 @@ pub(crate) fn quantized_pair(
     match level {
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { x86::avx512::quantized_pair(tensor_type, panels, activations, first, outputs) },
+        Level::Avx512 => unsafe { x86::avx512::quantized_pair(block_type, panels, activations, first, outputs) },
         _ => {
             for (panel, outputs) in panels.into_iter().zip(outputs) {
-                quantized_tile(level, tensor_type, panel, activations, first, outputs);
+                quantized_tile(level, block_type, panel, activations, first, outputs);
             }
         }
     }
 }
 
-pub(crate) fn float_tile(level: Level, tile: Panel<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+pub(crate) fn float_tile(
+    level: Level,
+    float_type: FloatType,
+    tile: Panel<'_>,
+    x: &[f32],
+    outputs: &mut [[f32; PANEL_ROWS]],
+) {
     match level {
         // SAFETY: as above; AVX-512 comes with AVX2.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 | Level::Avx512 => unsafe { x86::avx2::float_tile(tile, x, outputs) },
-        _ => float_tile_body::<BASELINE_FMA>(tile, x, outputs),
+        Level::Avx2 | Level::Avx512 => unsafe { x86::avx2::float_tile(float_type, tile, x, outputs) },
+        _ => with_float_format!(float_type, F => float_tile_body::<F, BASELINE_FMA>(tile, x, outputs)),
     }
 }
 

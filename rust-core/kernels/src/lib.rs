@@ -14,6 +14,7 @@ mod cpu;
 mod dispatch;
 mod elementwise;
 mod float;
+mod formats;
 mod kv;
 mod linear;
 mod pool;

@@ -3,7 +3,7 @@
 use crate::activations::Activations;
 use crate::cpu::Level;
 use crate::elementwise::Activation;
-use crate::float::{bf16_to_f32, f16_to_f32};
+use crate::formats::{FloatFormat, Storage};
 use crate::pool::ThreadPool;
 use crate::shared::SharedMut;
 use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType};
@@ -347,6 +347,10 @@ pub(crate) struct Panel<'a> {
 }
 
 impl<'a> Panel<'a> {
+    fn storage(&self) -> Storage {
+        self.weights.tensor_type.storage()
+    }
+
     fn is_quantized(&self) -> bool {
         self.weights.tensor_type.is_quantized()
     }
@@ -357,33 +361,15 @@ impl<'a> Panel<'a> {
         &self.weights.data[self.first * bytes..][..PANEL_ROWS * bytes]
     }
 
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn tensor_type(&self) -> TensorType {
-        self.weights.tensor_type
-    }
-
     pub(crate) fn columns(&self) -> usize {
         self.weights.columns
     }
 
-    /// The bytes of one of the sixteen rows, if the matrix has it.
-    pub(crate) fn row(&self, lane: usize) -> Option<&'a [u8]> {
-        let (row, bytes) = (
-            self.first + lane,
-            self.weights.columns * self.weights.tensor_type.block_bytes(),
-        );
-        (lane < PANEL_ROWS && row < self.weights.rows).then(|| &self.weights.data[row * bytes..][..bytes])
-    }
-
-    /// One value of a row.
+    /// The bytes of one of the sixteen rows of a float matrix, if the matrix has it.
     #[inline(always)]
-    pub(crate) fn value(&self, row: &[u8], column: usize) -> f32 {
-        let half = || u16::from_le_bytes([row[2 * column], row[2 * column + 1]]);
-        match self.weights.tensor_type {
-            TensorType::F32 => f32::from_le_bytes(*row[4 * column..].first_chunk().expect("a row holds all columns")),
-            TensorType::F16 => f16_to_f32(half()),
-            _ => bf16_to_f32(half()),
-        }
+    pub(crate) fn row<F: FloatFormat>(&self, lane: usize) -> Option<&'a [u8]> {
+        let (row, bytes) = (self.first + lane, self.weights.columns * F::BLOCK_BYTES);
+        (lane < PANEL_ROWS && row < self.weights.rows).then(|| &self.weights.data[row * bytes..][..bytes])
     }
 }
 
@@ -399,19 +385,20 @@ fn compute_pair(
     second: Option<Panel<'_>>,
     store: &mut Store<'_>,
 ) {
-    let tensor_type = first.weights.tensor_type;
-    let is_pair = |second: &Panel<'_>| second.weights.tensor_type == tensor_type && tensor_type.is_quantized();
-    let pair = second.filter(is_pair).zip(level.pair_rows(rows));
+    let pair = second.and_then(|second| match (first.storage(), second.storage()) {
+        (Storage::Blocks(own), Storage::Blocks(other)) if own == other => Some((second, own, level.pair_rows(rows)?)),
+        _ => None,
+    });
     let are_quantized = first.is_quantized() && second.is_none_or(|second| second.is_quantized());
-    let tile_rows = pair.map_or(level.tile_rows(are_quantized), |(_, tile_rows)| tile_rows);
+    let tile_rows = pair.map_or(level.tile_rows(are_quantized), |(_, _, tile_rows)| tile_rows);
     let mut outputs = [[[0f32; PANEL_ROWS]; TILE]; 2];
     for row in (0..rows).step_by(tile_rows) {
         let count = tile_rows.min(rows - row);
         let [a, b] = outputs.each_mut().map(|outputs| &mut outputs[..count]);
-        if let Some((second, _)) = pair {
+        if let Some((second, block_type, _)) = pair {
             let panels = [first.data(), second.data()];
             let outputs = [&mut *a, &mut *b];
-            crate::dispatch::quantized_pair(level, tensor_type, panels, input.quantized, row, outputs);
+            crate::dispatch::quantized_pair(level, block_type, panels, input.quantized, row, outputs);
         } else {
             compute_tile(level, input, row, first, a);
             if let Some(second) = second {
@@ -423,10 +410,13 @@ fn compute_pair(
 }
 
 fn compute_tile(level: Level, input: Input<'_>, row: usize, panel: Panel<'_>, outputs: &mut [[f32; PANEL_ROWS]]) {
-    let tensor_type = panel.weights.tensor_type;
-    if panel.is_quantized() {
-        crate::dispatch::quantized_tile(level, tensor_type, panel.data(), input.quantized, row, outputs);
-    } else {
-        crate::dispatch::float_tile(level, panel, &input.x[row * panel.weights.columns..], outputs);
+    match panel.storage() {
+        Storage::Blocks(block_type) => {
+            crate::dispatch::quantized_tile(level, block_type, panel.data(), input.quantized, row, outputs);
+        }
+        Storage::Floats(float_type) => {
+            let x = &input.x[row * panel.columns()..];
+            crate::dispatch::float_tile(level, float_type, panel, x, outputs);
+        }
     }
 }

@@ -7,7 +7,8 @@ use super::neon::{floats, prefetch};
 use super::sums::{BlockSums, DotProducts, MatrixProducts, Products};
 use crate::activations::{ActivationBlock, Activations};
 use crate::cpu::Level;
-use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes, type_of_kind};
+use crate::formats::{BlockFormat, BlockType, Codes, MINIMUMS_AT, Shift, with_block_format};
+use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS};
 
 /// The panel of a quantised matrix times `outputs.len()` (1 to 4) rows from `first` on.
 ///
@@ -15,7 +16,7 @@ use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes, ty
 /// The processor must have the instructions of `level`.
 pub(crate) unsafe fn quantized_tile(
     level: Level,
-    tensor_type: TensorType,
+    block_type: BlockType,
     panel: &[u8],
     activations: &Activations,
     first: usize,
@@ -30,9 +31,9 @@ pub(crate) unsafe fn quantized_tile(
     // SAFETY: the caller's promise; whoever has matrix products has dot products.
     unsafe {
         match level {
-            Level::I8mm => with_matrix_products(tensor_type, panel, activations, first, outputs),
-            Level::DotProd => with_dot_products(tensor_type, panel, activations, first, outputs),
-            _ => with_products(tensor_type, panel, activations, first, outputs),
+            Level::I8mm => with_matrix_products(block_type, panel, activations, first, outputs),
+            Level::DotProd => with_dot_products(block_type, panel, activations, first, outputs),
+            Level::Portable | Level::Neon => with_products(block_type, panel, activations, first, outputs),
         }
     }
 }
@@ -42,14 +43,14 @@ macro_rules! level {
     ($name:ident, $features:literal, $sums:ident) => {
         #[target_feature(enable = $features)]
         unsafe fn $name(
-            tensor_type: TensorType,
+            block_type: BlockType,
             panel: &[u8],
             activations: &Activations,
             first: usize,
             outputs: &mut [[f32; PANEL_ROWS]],
         ) {
             #[target_feature(enable = $features)]
-            unsafe fn by_count<const KIND: u8>(
+            unsafe fn by_count<F: BlockFormat>(
                 panel: &[u8],
                 activations: &Activations,
                 first: usize,
@@ -58,20 +59,16 @@ macro_rules! level {
                 // SAFETY: this function is compiled for the instructions.
                 unsafe {
                     match outputs.len() {
-                        1 => rows::<$sums, KIND, 1>(panel, activations, first, outputs),
-                        2 => rows::<$sums, KIND, 2>(panel, activations, first, outputs),
-                        3 => rows::<$sums, KIND, 3>(panel, activations, first, outputs),
-                        _ => rows::<$sums, KIND, 4>(panel, activations, first, outputs),
+                        1 => rows::<$sums, F, 1>(panel, activations, first, outputs),
+                        2 => rows::<$sums, F, 2>(panel, activations, first, outputs),
+                        3 => rows::<$sums, F, 3>(panel, activations, first, outputs),
+                        _ => rows::<$sums, F, 4>(panel, activations, first, outputs),
                     }
                 }
             }
             // SAFETY: as above.
             unsafe {
-                match tensor_type {
-                    TensorType::Q4_0 => by_count::<0>(panel, activations, first, outputs),
-                    TensorType::Q4_1 => by_count::<1>(panel, activations, first, outputs),
-                    _ => by_count::<8>(panel, activations, first, outputs),
-                }
+                with_block_format!(block_type, F => by_count::<F>(panel, activations, first, outputs));
             }
         }
     };
@@ -80,50 +77,47 @@ level!(with_products, "neon", Products);
 level!(with_dot_products, "neon,dotprod", DotProducts);
 level!(with_matrix_products, "neon,dotprod,i8mm", MatrixProducts);
 
-/// `KIND` is 0 for Q4_0, 1 for Q4_1, 8 for Q8_0; `M` rows of activations.
+/// `M` rows of activations.
 #[inline(always)]
-unsafe fn rows<S: BlockSums, const KIND: u8, const M: usize>(
+unsafe fn rows<S: BlockSums, F: BlockFormat, const M: usize>(
     panel: &[u8],
     activations: &Activations,
     first: usize,
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
-    const { assert!(M >= 1 && M <= 4) };
-    let tensor_type = type_of_kind(KIND);
-    let (header, block_bytes) = (header_bytes(tensor_type), PANEL_ROWS * tensor_type.block_bytes());
+    const { assert!(M >= 1 && M <= 4 && F::BLOCK_COLUMNS == BLOCK_COLUMNS) };
     let blocks = activations.columns() / BLOCK_COLUMNS;
-    assert!(panel.len() == blocks * block_bytes && outputs.len() == M);
+    assert!(panel.len() == blocks * F::PACKED_BYTES && outputs.len() == M);
     let inputs: [*const ActivationBlock; M] = std::array::from_fn(|row| activations.row(first + row).as_ptr());
     // SAFETY: the panel and every row of activations hold `blocks` blocks; the caller has the instructions.
     unsafe {
         let mut totals = [[vdupq_n_f32(0.0); 4]; M];
         for index in 0..blocks {
-            let block = panel.as_ptr().add(index * block_bytes);
+            let block = panel.as_ptr().add(index * F::PACKED_BYTES);
             if first == 0 {
-                for line in 0..block_bytes.div_ceil(64) {
+                for line in 0..F::PACKED_BYTES.div_ceil(64) {
                     prefetch(block.wrapping_add(PREFETCH_BYTES + 64 * line));
                 }
             }
-            let groups = block.add(header);
+            let groups = block.add(F::HEADER_BYTES);
             let inputs: [&ActivationBlock; M] = std::array::from_fn(|row| &*inputs[row].add(index));
-            let sums = if KIND == 8 {
-                S::bytes::<M>(groups, &inputs)
-            } else {
-                S::nibbles::<M>(groups, &inputs)
+            let sums = match F::CODES {
+                Codes::Bytes => S::bytes::<M>(groups, &inputs),
+                Codes::Nibbles => S::nibbles::<M>(groups, &inputs),
             };
             let scales = sixteen_halves(block);
             for row in 0..M {
                 let input = inputs[row];
                 for part in 0..4 {
                     let mut sum = sums[row][part];
-                    if KIND == 0 {
+                    if matches!(F::SHIFT, Shift::Eight) {
                         sum = vaddq_s32(sum, vdupq_n_s32(input.offset));
                     }
                     let scale = vmulq_n_f32(scales[part], input.scale);
                     totals[row][part] = vfmaq_f32(totals[row][part], vcvtq_f32_s32(sum), scale);
                 }
-                if KIND == 1 {
-                    let minimums = sixteen_halves(block.add(32));
+                if matches!(F::SHIFT, Shift::Minimum) {
+                    let minimums = sixteen_halves(block.add(MINIMUMS_AT));
                     for part in 0..4 {
                         totals[row][part] = vfmaq_n_f32(totals[row][part], minimums[part], input.weighted_sum);
                     }
