@@ -6,7 +6,7 @@
 
 use tract_core::ops::TypedOp;
 use tract_nnef::internal::*;
-use whimbrel_kernels::{Activation, Input, Product, append_kv, attend, multiply, multiply_gated, rms_norm};
+use whimbrel_kernels::{Activation, Attend, Input, Product, append_kv, attend, multiply, multiply_gated, rms_norm};
 
 use crate::cache::AttentionLayer;
 use crate::context::RunContext;
@@ -488,11 +488,16 @@ impl Operator for Attention {
         let (k, q) = scratch.split_at_mut(k.len());
         run.with_rotation(&self.frequencies, rows, |rotation| {
             append_kv(shape, position, rotation, k, v, keys, values);
-            let scale = f32::from_bits(self.scale_bits);
-            let apart = &mut run.attention_scratch.borrow_mut();
-            attend(
-                &run.pool, shape, position, scale, rotation, q, keys, values, outputs[0], apart,
-            );
+            let call = Attend {
+                shape,
+                position,
+                scale: f32::from_bits(self.scale_bits),
+                rotation,
+                keys,
+                values,
+            };
+            let scratch = &mut run.attention_scratch.borrow_mut();
+            attend(&run.pool, call, q, outputs[0], scratch);
         })
     }
 }

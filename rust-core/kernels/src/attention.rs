@@ -38,133 +38,173 @@ impl Rotation<'_> {
     }
 }
 
-/// Attention of rows at `position` and after over the cache, which already holds their keys and values. `q` holds rows of
-/// `heads × head_dim` floats and is rotated and scaled in place; `y` has the same shape. `scratch` is kept and reused.
+/// One call of attention: a run of rows over the cache of one layer, which already holds the keys and values of the rows themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Attend<'a> {
+    /// The heads, and how the cache is laid out.
+    pub shape: AttentionShape,
+    /// The position of the first row; the others follow it.
+    pub position: usize,
+    /// What a score is multiplied with before the softmax, mostly `1 ÷ √head_dim`.
+    pub scale: f32,
+    /// The angles by which the queries turn, a row of them for each row.
+    pub rotation: Rotation<'a>,
+    /// The keys of the layer's cache, [`AttentionShape::cache_halves`] long.
+    pub keys: &'a [u16],
+    /// The values of the layer's cache, as long as the keys.
+    pub values: &'a [u16],
+}
+
+impl Attend<'_> {
+    /// Query values of one row.
+    fn width(&self) -> usize {
+        self.shape.heads * self.shape.head_dim
+    }
+
+    /// Fails unless the queries and the cache fit the shape.
+    fn check(&self, q: &[f32], y: &[f32]) {
+        let shape = &self.shape;
+        assert!(shape.is_supported() && q.len() == y.len() && q.len().is_multiple_of(self.width()));
+        assert!(shape.capacity.is_multiple_of(KV_BLOCK));
+        assert!(self.keys.len() == shape.cache_halves() && self.values.len() == self.keys.len());
+        assert!(
+            self.position + q.len() / self.width() <= shape.capacity,
+            "the rows fit the cache"
+        );
+    }
+
+    /// Turns and scales the queries in place.
+    fn prepare(&self, q: &mut [f32]) {
+        for (row, q) in q.chunks_exact_mut(self.width()).enumerate() {
+            let (cosines, sines) = self.rotation.row(row);
+            rotate_body(q, self.shape.head_dim, cosines, sines);
+            q.iter_mut().for_each(|q| *q *= self.scale);
+        }
+    }
+}
+
+/// Computes the attention of `q`, rows of `heads × head_dim` floats, which are rotated and scaled in place; `y` has the same shape.
+/// `scratch` is kept and reused.
 ///
 /// A row's result depends on nothing but the row and the cache: not on the rows beside it, nor on the number of threads.
 ///
 /// # Panics
 /// When a length does not fit: the caller has checked them.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "one call site; a struct would only repeat the names"
-)]
-pub fn attend(
-    pool: &ThreadPool,
-    shape: AttentionShape,
-    position: usize,
-    scale: f32,
-    rotation: Rotation<'_>,
-    q: &mut [f32],
-    keys: &[u16],
-    values: &[u16],
-    y: &mut [f32],
-    scratch: &mut Vec<f32>,
-) {
-    attend_at(
-        Level::best(),
-        pool,
-        shape,
-        position,
-        scale,
-        rotation,
-        q,
-        keys,
-        values,
-        y,
-        scratch,
-    );
+pub fn attend(pool: &ThreadPool, call: Attend<'_>, q: &mut [f32], y: &mut [f32], scratch: &mut Vec<f32>) {
+    attend_at(Level::best(), pool, call, q, y, scratch);
 }
 
-#[allow(clippy::too_many_arguments, reason = "as above")]
 pub(crate) fn attend_at(
     level: Level,
     pool: &ThreadPool,
-    shape: AttentionShape,
-    position: usize,
-    scale: f32,
-    rotation: Rotation<'_>,
+    call: Attend<'_>,
     q: &mut [f32],
-    keys: &[u16],
-    values: &[u16],
     y: &mut [f32],
     scratch: &mut Vec<f32>,
 ) {
-    let (dim, width) = (shape.head_dim, shape.heads * shape.head_dim);
-    assert!(shape.is_supported() && q.len() == y.len() && q.len().is_multiple_of(width));
-    assert!(shape.capacity.is_multiple_of(KV_BLOCK));
-    assert!(keys.len() == shape.cache_halves() && values.len() == keys.len());
-    let rows = q.len() / width;
-    assert!(position + rows <= shape.capacity, "the rows fit the cache");
-    for (row, q) in q.chunks_exact_mut(width).enumerate() {
-        let (cosines, sines) = rotation.row(row);
-        rotate_body(q, dim, cosines, sines);
-        q.iter_mut().for_each(|q| *q *= scale);
-    }
+    call.check(q, y);
+    call.prepare(q);
+    let rows = q.len() / call.width();
     let work = Work {
-        shape,
-        position,
+        shape: call.shape,
+        position: call.position,
         rows,
         q,
-        keys,
-        values,
+        keys: call.keys,
+        values: call.values,
     };
-    let tiles = (rows * work.group()).div_ceil(TILE);
-    let spans = (position + rows).div_ceil(SPAN);
-    let y = SharedMut::new(y);
-    if rows == 1 && spans > 1 && pool.threads() > 1 {
-        // One token in a long context: its spans are computed apart and merged.
-        let partials = spans * shape.heads;
-        scratch.clear();
-        scratch.resize(partials * (dim + 2), 0.0);
-        let apart = SharedMut::new(scratch);
-        pool.run(tiles * spans * shape.kv_heads, &|task| {
-            let (span, tile) = (task % spans, task / spans);
-            let tile = work.tile(tile % shape.kv_heads, tile / shape.kv_heads);
-            let mut partial = Partial::empty(dim);
-            crate::dispatch::attend_span(level, &work, &tile, span, &mut partial);
-            for query in 0..tile.count {
-                let at = (span * shape.heads + tile.head(&work, query)) * (dim + 2);
-                // SAFETY: a span of a head belongs to one task.
-                partial.write(query, unsafe { apart.slice(at, at + dim + 2) });
-            }
-        });
-        for head in 0..shape.heads {
-            let mut partial = Partial::empty(dim);
-            for span in 0..spans {
-                partial.merge(0, &scratch[(span * shape.heads + head) * (dim + 2)..][..dim + 2]);
-            }
-            // SAFETY: the section is over; nobody else writes.
-            partial.finish(0, unsafe { y.slice(head * dim, (head + 1) * dim) });
-        }
-        return;
+    if rows == 1 && work.spans() > 1 && pool.threads() > 1 {
+        spans_apart(level, pool, &work, scratch);
+        merge_spans(&work, scratch, y);
+    } else {
+        tiles_in_turn(level, pool, &work, y);
     }
+}
+
+/// One token in a long context: each span of a head is a piece of work of its own, whose partial softmax goes into `scratch`, span
+/// after span and head after head.
+fn spans_apart(level: Level, pool: &ThreadPool, work: &Work<'_>, scratch: &mut Vec<f32>) {
+    let AttentionShape {
+        heads,
+        kv_heads,
+        head_dim,
+        ..
+    } = work.shape;
+    let spans = work.spans();
+    let length = Partial::written(head_dim);
+    scratch.clear();
+    scratch.resize(spans * heads * length, 0.0);
+    let scratch = SharedMut::new(scratch);
+    pool.run(work.tiles() * spans * kv_heads, &|task| {
+        let (span, tile) = (task % spans, task / spans);
+        let tile = work.tile(tile % kv_heads, tile / kv_heads);
+        let mut partial = Partial::empty(head_dim);
+        crate::dispatch::attend_span(level, work, &tile, span, &mut partial);
+        for query in 0..tile.count {
+            let at = (span * heads + tile.head(work, query)) * length;
+            // SAFETY: a head's query belongs to one tile, and a span of a tile to one task.
+            partial.write(query, unsafe { scratch.slice(at, at + length) });
+        }
+    });
+}
+
+/// Puts together what [`spans_apart`] left in `scratch`, in the order of the spans.
+fn merge_spans(work: &Work<'_>, scratch: &[f32], y: &mut [f32]) {
+    let AttentionShape { heads, head_dim, .. } = work.shape;
+    let length = Partial::written(head_dim);
+    for (head, y) in y.chunks_exact_mut(head_dim).enumerate() {
+        let mut whole = Partial::empty(head_dim);
+        for span in 0..work.spans() {
+            whole.merge(0, &scratch[(span * heads + head) * length..][..length]);
+        }
+        whole.finish(0, y);
+    }
+}
+
+/// Many rows, a short context or a single thread: a task takes some tiles, one after the other.
+fn tiles_in_turn(level: Level, pool: &ThreadPool, work: &Work<'_>, y: &mut [f32]) {
+    let AttentionShape {
+        heads,
+        kv_heads,
+        head_dim,
+        ..
+    } = work.shape;
+    let (tiles, width) = (work.tiles(), heads * head_dim);
+    let y = SharedMut::new(y);
     // Later tiles see more positions; small tasks taken in turn even that out.
     let tiles_per_task = tiles.div_ceil(8).max(1);
     let parts = tiles.div_ceil(tiles_per_task);
-    pool.run(parts * shape.kv_heads, &|task| {
-        let (kv_head, first) = (task % shape.kv_heads, task / shape.kv_heads * tiles_per_task);
-        let (mut whole, mut partial) = (Partial::empty(dim), Partial::empty(dim));
+    pool.run(parts * kv_heads, &|task| {
+        let (kv_head, first) = (task % kv_heads, task / kv_heads * tiles_per_task);
+        let mut whole = Partial::empty(head_dim);
+        let mut partial = Partial::empty(head_dim);
         for tile in first..tiles.min(first + tiles_per_task) {
             let tile = work.tile(kv_head, tile);
-            whole.clear(dim);
-            crate::dispatch::attend_span(level, &work, &tile, 0, &mut whole);
-            for span in 1..tile.seen.div_ceil(SPAN) {
-                partial.clear(dim);
-                crate::dispatch::attend_span(level, &work, &tile, span, &mut partial);
-                let mut other = [0f32; HEAD_DIM_MAX + 2];
-                for query in 0..tile.count {
-                    partial.write(query, &mut other[..dim + 2]);
-                    whole.merge(query, &other[..dim + 2]);
-                }
-            }
+            whole_tile(level, work, &tile, &mut whole, &mut partial);
             for query in 0..tile.count {
-                let at = tile.row(&work, query) * width + tile.head(&work, query) * dim;
+                let at = tile.row(work, query) * width + tile.head(work, query) * head_dim;
                 // SAFETY: a head of a row belongs to one tile, a tile to one task.
-                whole.finish(query, unsafe { y.slice(at, at + dim) });
+                whole.finish(query, unsafe { y.slice(at, at + head_dim) });
             }
         }
     });
+}
+
+/// The softmax of a tile over all that it sees, span by span, left in `whole`; `partial` is room for one span.
+fn whole_tile(level: Level, work: &Work<'_>, tile: &Tile, whole: &mut Partial, partial: &mut Partial) {
+    let dim = work.shape.head_dim;
+    whole.clear(dim);
+    crate::dispatch::attend_span(level, work, tile, 0, whole);
+    for span in 1..tile.seen.div_ceil(SPAN) {
+        partial.clear(dim);
+        crate::dispatch::attend_span(level, work, tile, span, partial);
+        let mut other = [0f32; Partial::written(HEAD_DIM_MAX)];
+        let other = &mut other[..Partial::written(dim)];
+        for query in 0..tile.count {
+            partial.write(query, other);
+            whole.merge(query, other);
+        }
+    }
 }
 
 /// One call of [`attend`], its queries rotated and scaled.
@@ -187,6 +227,16 @@ impl Work<'_> {
     /// Query heads of one key/value head.
     fn group(&self) -> usize {
         self.shape.heads / self.shape.kv_heads
+    }
+
+    /// Tiles of one key/value head.
+    fn tiles(&self) -> usize {
+        (self.rows * self.group()).div_ceil(TILE)
+    }
+
+    /// Spans that the last row sees.
+    fn spans(&self) -> usize {
+        (self.position + self.rows).div_ceil(SPAN)
     }
 
     fn tile(&self, kv_head: usize, tile: usize) -> Tile {

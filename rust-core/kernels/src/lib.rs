@@ -26,7 +26,7 @@ mod tensor_type;
 mod x86;
 
 pub use activations::Activations;
-pub use attention::{Rotation, attend};
+pub use attention::{Attend, Rotation, attend};
 pub use cpu::{Level, apple_performance_cores, cpu_features};
 pub use elementwise::{Activation, exp_weights, rms_norm};
 pub use float::{bf16_to_f32, f16_to_f32, f32_to_f16};

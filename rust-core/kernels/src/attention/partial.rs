@@ -30,6 +30,11 @@ impl Partial {
         self.sums.iter_mut().for_each(|sums| sums[..dim].fill(0.0));
     }
 
+    /// Length of what [`Partial::write`] writes.
+    pub(super) const fn written(dim: usize) -> usize {
+        dim + 2
+    }
+
     /// Maximum, total and sums of one query in a row.
     pub(super) fn write(&self, query: usize, to: &mut [f32]) {
         let (head, sums) = to.split_at_mut(2);
