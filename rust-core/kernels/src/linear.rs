@@ -318,7 +318,7 @@ impl<'a> Job<'a> {
         let y = unsafe { self.y.slice(start, start + count) };
         if let Some(maxima) = &self.maxima {
             let at = row * self.weights.panels() + panel;
-            // SAFETY: as above; a panel is a group.
+            // SAFETY: there is one maximum for a panel and a row, and a panel belongs to one task.
             unsafe { maxima.slice(at, at + 1)[0] = largest(&outputs[..count]) };
         }
         let residual = self.residual.map(|residual| &residual[start..start + count]);

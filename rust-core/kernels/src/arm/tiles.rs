@@ -28,7 +28,7 @@ pub(crate) unsafe fn quantized_tile(
     } else {
         level
     };
-    // SAFETY: the caller's promise; whoever has matrix products has dot products.
+    // SAFETY: the processor has the level's instructions, and whoever has matrix products has dot products.
     unsafe {
         match level {
             Level::I8mm => with_matrix_products(block_type, panel, activations, first, outputs),
@@ -66,7 +66,7 @@ macro_rules! level {
                     }
                 }
             }
-            // SAFETY: as above.
+            // SAFETY: this function is compiled for the same instructions as `by_count`.
             unsafe {
                 with_block_format!(block_type, F => by_count::<F>(panel, activations, first, outputs));
             }

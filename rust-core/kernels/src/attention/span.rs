@@ -15,7 +15,7 @@ const LINE_HALVES: usize = 32;
 /// The processor must have the instructions of `V`, and the caller must be compiled for them.
 #[inline(always)]
 pub(crate) unsafe fn attend_span<V: Floats>(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller has the instructions of `V`, which is all that a tile's span asks for.
     unsafe {
         match work.shape.precision {
             KvPrecision::Half => span_of_tile::<V, false>(work, tile, span, partial),
@@ -26,7 +26,7 @@ pub(crate) unsafe fn attend_span<V: Floats>(work: &Work<'_>, tile: &Tile, span: 
 
 #[inline(always)]
 unsafe fn span_of_tile<V: Floats, const INT8: bool>(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller has the instructions of `V`; each arm has as many queries as the tile.
     unsafe {
         // Sums, values and a query have to fit the registers: 16 with eight lanes, 32 with sixteen.
         match (tile.count, V::LANES) {
@@ -87,7 +87,7 @@ unsafe fn span_of<V: Floats, const INT8: bool, const M: usize, const N: usize>(
 /// A register of the values of a block: those from `at` on, behind the scales.
 #[inline(always)]
 unsafe fn load<V: Floats, const INT8: bool>(block: &[u16], at: usize) -> V {
-    // SAFETY: the caller's promise that the block holds as many values.
+    // SAFETY: the caller has the instructions, and the block holds a register of values from `at` on.
     unsafe {
         if INT8 {
             V::load_bytes(block.as_ptr().add(KV_BLOCK).cast::<i8>().add(at))
@@ -144,7 +144,8 @@ unsafe fn position_scores<V: Floats, const INT8: bool, const M: usize, const N: 
     at: usize,
     scores: &mut [[f32; KV_BLOCK]; M],
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller has the instructions; `N` registers from `at` on are within the block, for each of its `dim` columns, and within the
+    // scores; queries have `dim` columns too.
     unsafe {
         let mut sums = [[V::splat(0.0); N]; M];
         for column in 0..dim {
@@ -273,7 +274,7 @@ unsafe fn value_columns<V: Floats, const INT8: bool, const M: usize, const N: us
     count: usize,
     partial: &mut Partial,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller has the instructions; columns `at` to `at + N × LANES` are within `dim`, so within the block's rows and the sums.
     unsafe {
         let mut sums = [[V::splat(0.0); N]; M];
         for position in 0..count {
