@@ -135,6 +135,13 @@ impl<'a> Product<'a> {
 
 /// The largest of each group of [`PANEL_ROWS`] values of one row, as [`Product::maxima`] has them.
 ///
+/// ```
+/// let values: Vec<f32> = (0..20).map(|index| index as f32).collect();
+/// let mut maxima = [0.0; 2];
+/// whimbrel_kernels::group_maxima(&values, &mut maxima);
+/// assert_eq!(maxima, [15.0, 19.0]);
+/// ```
+///
 /// # Panics
 /// When `maxima` is not as long as there are groups.
 pub fn group_maxima(values: &[f32], maxima: &mut [f32]) {
@@ -151,6 +158,22 @@ fn largest(group: &[f32]) -> f32 {
 
 /// Computes at most [`PRODUCTS_MAX`] products of one input in one parallel section. A row's result depends on nothing but
 /// the row: not on the rows beside it, nor on the number of threads.
+///
+/// ```
+/// use whimbrel_kernels::{Activations, Input, Matrix, Product, TensorType, ThreadPool, multiply};
+///
+/// // Two outputs of three inputs. Float weights read the floats, so nothing has to be quantised.
+/// let weights = [1f32, 2.0, 3.0, 0.0, 0.0, 1.0].map(f32::to_le_bytes);
+/// let weights = Matrix::new(TensorType::F32, 2, 3, weights.as_flattened()).unwrap();
+/// let input = Input {
+///     x: &[1.0, 10.0, 100.0],
+///     quantized: &Activations::default(),
+/// };
+/// let mut y = [0.0; 2];
+/// multiply(&ThreadPool::new(1)?, input, &mut [Product::new(weights, &mut y)]);
+/// assert_eq!(y, [321.0, 100.0]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Panics
 /// When a shape does not fit: the callers have checked them.

@@ -77,6 +77,18 @@ impl ThreadPool {
 
     /// Calls `task` once for every number below `tasks`, on all threads, and returns when all calls have returned.
     ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use whimbrel_kernels::ThreadPool;
+    ///
+    /// let sum = AtomicUsize::new(0);
+    /// ThreadPool::new(2)?.run(5, &|task| {
+    ///     sum.fetch_add(task, Ordering::Relaxed);
+    /// });
+    /// assert_eq!(sum.into_inner(), 10);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Panics
     /// When a task panicked.
     pub fn run(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {

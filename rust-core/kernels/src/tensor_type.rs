@@ -79,6 +79,17 @@ impl TensorType {
     }
 
     /// Bytes of a matrix in our order, padding included; `None` as in [`TensorType::row_bytes`].
+    ///
+    /// ```
+    /// use whimbrel_kernels::TensorType;
+    ///
+    /// // Two blocks of 18 bytes a row, and rows in panels of 16.
+    /// assert_eq!(TensorType::Q4_0.row_bytes(64), Some(36));
+    /// assert_eq!(TensorType::Q4_0.packed_bytes(17, 64), Some(32 * 36));
+    /// // Floats are not padded, and 65 columns are no whole blocks.
+    /// assert_eq!(TensorType::F16.packed_bytes(17, 64), Some(17 * 128));
+    /// assert_eq!(TensorType::Q4_0.packed_bytes(17, 65), None);
+    /// ```
     #[must_use]
     pub fn packed_bytes(self, rows: usize, columns: usize) -> Option<usize> {
         let rows = if self.is_quantized() {
@@ -98,6 +109,20 @@ impl std::fmt::Display for TensorType {
 
 /// Re-orders whole rows of GGML blocks into panels; float rows are copied. `rows × columns` values in `ggml`
 /// (row after row), [`TensorType::packed_bytes`] bytes in `packed`.
+///
+/// ```
+/// use whimbrel_kernels::{TensorType, f32_to_f16, pack, unpack_row};
+///
+/// // One row of Q8_0: a scale of a half, then the codes 0 to 31.
+/// let mut ggml = f32_to_f16(0.5).to_le_bytes().to_vec();
+/// ggml.extend(0..32u8);
+/// let mut packed = vec![0; TensorType::Q8_0.packed_bytes(1, 32).unwrap()];
+/// pack(TensorType::Q8_0, 1, 32, &ggml, &mut packed);
+///
+/// let mut row = [0.0; 32];
+/// unpack_row(TensorType::Q8_0, &packed, 0, &mut row);
+/// assert_eq!(row[31], 15.5);
+/// ```
 ///
 /// # Panics
 /// When either slice has another length than the shape asks for: the caller has checked both.
