@@ -7,7 +7,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::tls::{self, TrustError};
+use crate::http::tls::{self, TrustError};
 use crate::{PinSet, PinSettings};
 
 /// The longest endpoint id, in bytes.

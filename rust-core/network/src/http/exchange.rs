@@ -1,5 +1,5 @@
 //! One attempt: the request goes out, the response comes in, both under their time limits and counted. What the bytes mean, and
-//! whether to try again, is decided in `remote`.
+//! whether to try again, is decided in `chat`.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -19,8 +19,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::answer::Meter;
-use crate::connector::{ConnectError, Connector};
+use crate::chat::answer::Meter;
+use crate::http::connector::{ConnectError, Connector};
 use crate::{Delivery, Failure, TimeLimit, Timeouts};
 
 /// The largest head of a response, in bytes.

@@ -13,7 +13,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use thiserror::Error;
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
-use crate::pins::{PINS_MAX, PINS_MIN};
+use crate::http::pins::{PINS_MAX, PINS_MIN};
 use crate::{Endpoint, EndpointSettings, PinSet};
 
 /// The most certificate authorities that an endpoint may add.

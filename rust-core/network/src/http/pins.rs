@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::tls::TrustError;
+use crate::http::tls::TrustError;
 
 /// The fewest pins of a set: one in use and one in reserve, so that a key can be changed.
 pub const PINS_MIN: u32 = 2;

@@ -14,13 +14,15 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 use whimbrel_privacy::Cleared;
 
-use crate::answer::Meter;
-use crate::connector::Connector;
-use crate::exchange::{self, HttpClient, Prepared, Reply, milliseconds};
+use crate::chat::answer::Meter;
+use crate::chat::completion;
+use crate::http::connector::Connector;
+use crate::http::exchange::{self, HttpClient, Prepared, Reply, milliseconds};
+use crate::http::{retry, tls};
 use crate::{
     Admission, Answer, Breaker, ChatError, ChatEvent, ChatOptions, Circuit, Delivery, EVENT_BYTES_MAX,
     EVENTS_WAITING_MAX, Endpoint, Failure, FinishReason, Finished, Piece, Secret, ServerCode, SseError, SseEvent,
-    SseParser, Usage, Verdict, completion, retry, tls,
+    SseParser, Usage, Verdict,
 };
 
 /// The largest answer of a server that does not stream, in bytes; it has to be in memory at once.

@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
-use crate::endpoint::bare_host;
+use crate::http::endpoint::bare_host;
 use crate::{CertificateProblem, Failure, TimeLimit};
 
 /// Why there is no connection.

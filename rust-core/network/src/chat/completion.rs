@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use whimbrel_privacy::{Cleared, Speaker};
 
-use crate::endpoint::is_name;
+use crate::http::endpoint::is_name;
 use crate::{Endpoint, Failure, ServerCode, TokenLimitField};
 
 /// The longest request id, in bytes.

@@ -1,0 +1,6 @@
+//! Chat completions: the JSON of request and answer, the stream of events, and the client that turns them into an [`Answer`](crate::Answer).
+
+pub(crate) mod answer;
+pub(crate) mod client;
+pub(crate) mod completion;
+pub(crate) mod sse;
