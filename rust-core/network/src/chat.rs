@@ -3,4 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod client;
 pub(crate) mod completion;
+pub(crate) mod reader;
+pub(crate) mod request;
 pub(crate) mod sse;
+pub(crate) mod task;

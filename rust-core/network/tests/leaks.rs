@@ -11,7 +11,7 @@ use common::*;
 use log::{LevelFilter, Log, Metadata, Record};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
-use whimbrel_network::{ChatOptions, Endpoint, Failure, Remote, Secret};
+use whimbrel_network::{ChatClient, ChatOptions, Endpoint, Failure, Secret};
 use whimbrel_privacy::{
     Cleared, Draft, DraftMessage, Permit, Placeholders, PrivacyClass, Release, Scanner, ScannerOptions, Speaker,
 };
@@ -211,7 +211,7 @@ fn script(number: usize, request: &Seen) -> Vec<Step> {
 }
 
 /// Sends every request; gives how many were answered, and everything that errors say.
-async fn send_all(remote: &Arc<Remote>, endpoint: &Endpoint, scanner: &Scanner, cases: &[Case]) -> (usize, String) {
+async fn send_all(client: &Arc<ChatClient>, endpoint: &Endpoint, scanner: &Scanner, cases: &[Case]) -> (usize, String) {
     let mut running = tokio::task::JoinSet::new();
     let (mut answered, mut said) = (0, String::new());
     let mut ended = |result: Result<_, whimbrel_network::ChatError>| match result {
@@ -228,11 +228,11 @@ async fn send_all(remote: &Arc<Remote>, endpoint: &Endpoint, scanner: &Scanner, 
         if running.len() >= AT_ONCE {
             ended(running.join_next().await.unwrap().unwrap());
         }
-        let (remote, endpoint) = (Arc::clone(remote), endpoint.clone());
+        let (client, endpoint) = (Arc::clone(client), endpoint.clone());
         let (payload, options) = (cleared(case, scanner), ChatOptions::new(&case.id));
         let key = Secret::new(API_KEY.to_owned()).unwrap();
         running.spawn(async move {
-            let answer = remote.chat(&endpoint, payload, &options, Some(&key))?;
+            let answer = client.chat(&endpoint, payload, &options, Some(&key))?;
             read(answer).await.1
         });
     }
@@ -259,7 +259,7 @@ async fn nothing_planted_is_seen() {
     settings.base_url = settings.base_url.replace("http:", "https:");
     settings.authorities_pem = authority.pem();
     let endpoint = Endpoint::new(settings).unwrap();
-    let remote = Arc::new(remote());
+    let client = Arc::new(client());
     let mut generator = Generator(Pcg64Mcg::seed_from_u64(6));
     let (mut answered, mut received, mut log_bytes) = (0, 0, 0);
     for batch in 0..REQUESTS / BATCH {
@@ -271,7 +271,7 @@ async fn nothing_planted_is_seen() {
             user_words: words,
             ..ScannerOptions::default()
         });
-        let (count, errors) = send_all(&remote, &endpoint, &scanner.unwrap(), &cases).await;
+        let (count, errors) = send_all(&client, &endpoint, &scanner.unwrap(), &cases).await;
         answered += count;
         let requests = std::mem::take(&mut *server.seen.lock().unwrap());
         received += requests.len();
@@ -294,7 +294,7 @@ async fn nothing_planted_is_seen() {
         }
         let logged = std::mem::take(&mut *RECORDS.0.lock().unwrap());
         log_bytes += logged.len();
-        let health = format!("{:?} {remote:?} {endpoint:?}", remote.health(ID));
+        let health = format!("{:?} {client:?} {endpoint:?}", client.health(ID));
         let own = [API_KEY.to_owned()];
         for trace in [logged, errors, health] {
             let trace = trace.to_lowercase();

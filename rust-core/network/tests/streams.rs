@@ -86,8 +86,8 @@ async fn events_figures_and_traffic() {
     let script = good();
     let Step::Send(sent) = &script[0] else { unreachable!() };
     let server = Server::plain(script.clone()).await;
-    let remote = remote();
-    let mut answer = ask(&remote, &server.endpoint()).unwrap();
+    let client = client();
+    let mut answer = ask(&client, &server.endpoint()).unwrap();
     let mut events = Vec::new();
     while let Some(event) = answer.next().await {
         events.push(event.unwrap());
@@ -135,8 +135,8 @@ async fn events_figures_and_traffic() {
         (answer.traffic(), answer.delivery()),
         (finished.traffic, Delivery::Answered)
     );
-    assert!(remote.health(ID).unwrap().first_byte_ms.is_some());
-    assert_eq!(remote.health("other"), None);
+    assert!(client.health(ID).unwrap().first_byte_ms.is_some());
+    assert_eq!(client.health("other"), None);
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn the_request_on_the_wire() {
     };
     let key = Secret::new("sk-test".to_owned()).unwrap();
     let endpoint = Endpoint::new(settings).unwrap();
-    let answer = remote()
+    let answer = client()
         .chat(&endpoint, cleared_for(ID, "a \"b\"\n"), &options, Some(&key))
         .unwrap();
     read(answer).await.1.unwrap();
@@ -183,7 +183,7 @@ async fn the_request_on_the_wire() {
     expected.sort_unstable();
     assert_eq!(lines, expected);
 
-    let answer = remote()
+    let answer = client()
         .chat(
             &server.endpoint(),
             cleared_for(ID, "a"),
@@ -200,7 +200,7 @@ async fn the_request_on_the_wire() {
 async fn nothing_is_sent_to_another_endpoint() {
     let server = Server::plain(good()).await;
     let check = |endpoint: &Endpoint, payload, options: &ChatOptions, failure| {
-        let error = remote().chat(endpoint, payload, options, None).unwrap_err();
+        let error = client().chat(endpoint, payload, options, None).unwrap_err();
         assert_eq!((error.failure, error.delivery), (failure, Delivery::NotSent));
         assert_eq!(error.traffic, Traffic::default());
     };
@@ -224,7 +224,7 @@ async fn nothing_is_sent_to_another_endpoint() {
     };
     check(&endpoint, cleared_for(ID, "ab"), &options(), too_large);
     assert_eq!(server.connections(), 0);
-    let fits = remote()
+    let fits = client()
         .chat(&endpoint, cleared_for(ID, "a"), &options(), None)
         .unwrap();
     assert_eq!(read(fits).await.0, TEXT);
@@ -242,9 +242,9 @@ async fn one_connection_serves_many_requests() {
             settings.authorities_pem = authority.pem();
         }
         let endpoint = Endpoint::new(settings).unwrap();
-        let remote = remote();
+        let client = client();
         for _ in 0..20 {
-            let (text, end) = read(ask(&remote, &endpoint).unwrap()).await;
+            let (text, end) = read(ask(&client, &endpoint).unwrap()).await;
             end.unwrap();
             assert_eq!(text, TEXT);
         }
@@ -255,37 +255,37 @@ async fn one_connection_serves_many_requests() {
 #[tokio::test]
 async fn another_network_means_other_connections() {
     let server = Server::plain(good()).await;
-    let (remote, endpoint) = (remote(), server.endpoint());
+    let (client, endpoint) = (client(), server.endpoint());
     for connections in 1..=3 {
         for _ in 0..2 {
-            assert_eq!(read(ask(&remote, &endpoint).unwrap()).await.0, TEXT);
+            assert_eq!(read(ask(&client, &endpoint).unwrap()).await.0, TEXT);
         }
         assert_eq!(server.connections(), connections);
-        remote.network_changed();
+        client.network_changed();
     }
-    assert!(remote.health(ID).unwrap().first_byte_ms.is_some());
+    assert!(client.health(ID).unwrap().first_byte_ms.is_some());
 }
 
 #[tokio::test]
 async fn endpoints_beyond_the_limit_take_the_place_of_the_oldest() {
     let server = Server::plain(good()).await;
-    let remote = remote();
+    let client = client();
     let id = |number: u32| format!("cloud-{number}");
     for number in 0..=ENDPOINTS_MAX {
-        assert_eq!(remote.health(&id(0)).is_some(), number > 0, "{number}");
+        assert_eq!(client.health(&id(0)).is_some(), number > 0, "{number}");
         let mut settings = server.settings();
         settings.id = id(number);
         let endpoint = Endpoint::new(settings).unwrap();
-        assert_eq!(read(ask(&remote, &endpoint).unwrap()).await.0, TEXT);
+        assert_eq!(read(ask(&client, &endpoint).unwrap()).await.0, TEXT);
     }
-    assert_eq!(remote.health(&id(0)), None);
-    assert!(remote.health(&id(1)).is_some());
+    assert_eq!(client.health(&id(0)), None);
+    assert!(client.health(&id(1)).is_some());
 }
 
 #[test]
 fn what_crosses_threads() {
     fn crosses<T: Send + Sync + 'static>() {}
-    crosses::<whimbrel_network::Remote>();
+    crosses::<whimbrel_network::ChatClient>();
     crosses::<whimbrel_network::Answer>();
     crosses::<whimbrel_network::Canceller>();
     crosses::<Endpoint>();

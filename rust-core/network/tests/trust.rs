@@ -21,9 +21,9 @@ async fn ask_with(acceptor: TlsAcceptor, change: impl FnOnce(&mut EndpointSettin
     let mut settings = server.settings();
     settings.base_url = settings.base_url.replace("http:", "https:");
     change(&mut settings);
-    let remote = remote();
-    let (text, end) = read(ask(&remote, &Endpoint::new(settings).unwrap()).unwrap()).await;
-    let misses = remote.health(ID).unwrap().pin_misses;
+    let client = client();
+    let (text, end) = read(ask(&client, &Endpoint::new(settings).unwrap()).unwrap()).await;
+    let misses = client.health(ID).unwrap().pin_misses;
     match end {
         Ok(finished) => {
             assert_eq!((text.as_str(), server.requests()), (TEXT, 1));

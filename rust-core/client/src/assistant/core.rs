@@ -8,7 +8,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Handle, Runtime};
 use whimbrel_network as network;
-use whimbrel_network::{Endpoint, EndpointSettings, KeyHeader, PinSettings, Remote, Secret, Timeouts, TokenLimitField};
+use whimbrel_network::{
+    ChatClient, Endpoint, EndpointSettings, KeyHeader, PinSettings, Secret, Timeouts, TokenLimitField,
+};
 use whimbrel_policy::{
     CandidateFacts, Circuit, DeviceState, EndpointFacts, Learned, LearnedSnapshot, LocalModelFacts, Network, Plan,
     PolicySet, RequestFacts, RouteInput, SystemModelFacts, UsedToday, route,
@@ -51,7 +53,7 @@ pub(crate) struct Core {
     runtime: Option<Runtime>,
     handle: Handle,
     begun: Instant,
-    pub(super) remote: Remote,
+    pub(super) remote: ChatClient,
     // Before the vault, whose end says that the ledger may be opened again.
     pub(super) store: Store,
     pub(super) vault: Arc<dyn KeyVault>,
@@ -134,7 +136,7 @@ impl Core {
         let used = used.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let handle = runtime.handle().clone();
         Ok(Core {
-            remote: Remote::new(handle.clone()),
+            remote: ChatClient::new(handle.clone()),
             runtime: Some(runtime),
             handle,
             begun: Instant::now(),

@@ -1,28 +1,17 @@
-//! An answer on its way: the events that the caller pulls, and the count of what went over the wire.
+//! An answer on its way: the events that the caller pulls, and the sender that the request's task pushes them into.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::{ChatError, Delivery, Failure, FinishReason, Usage};
+use crate::chat::completion::{FinishReason, Usage};
+use crate::http::traffic::{Delivery, RequestProgress, Traffic};
+use crate::{ChatError, Failure};
 
 /// So many events wait for the caller; then no more is read from the connection until one is taken.
 pub const EVENTS_WAITING_MAX: u32 = 64;
-
-/// What a request moved, all attempts together: request and status lines, header fields and bodies, as HTTP/1.1 writes them. Framing, the
-/// compression of HTTP/2's headers, and TLS are not counted. Bytes count as out once they were handed to a connection.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Traffic {
-    /// How often the request was tried.
-    pub attempts: u32,
-    /// Bytes that went out.
-    pub bytes_out: u64,
-    /// Bytes that came in.
-    pub bytes_in: u64,
-}
 
 /// A step of an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +51,7 @@ pub struct Finished {
 pub struct Answer {
     events: mpsc::Receiver<Result<ChatEvent, ChatError>>,
     canceller: Canceller,
-    meter: Arc<Meter>,
+    progress: Arc<RequestProgress>,
     ended: bool,
 }
 
@@ -70,12 +59,12 @@ impl Answer {
     pub(crate) fn new(
         events: mpsc::Receiver<Result<ChatEvent, ChatError>>,
         task: AbortHandle,
-        meter: Arc<Meter>,
+        progress: Arc<RequestProgress>,
     ) -> Answer {
         Answer {
             events,
             canceller: Canceller(task),
-            meter,
+            progress,
             ended: false,
         }
     }
@@ -89,7 +78,7 @@ impl Answer {
         if self.ended {
             return None;
         }
-        let cancelled = || Err(self.meter.error(Failure::Cancelled));
+        let cancelled = || Err(ChatError::new(Failure::Cancelled, &self.progress));
         let event = self.events.recv().await.unwrap_or_else(cancelled);
         self.ended = matches!(event, Err(_) | Ok(ChatEvent::Finished(_)));
         Some(event)
@@ -112,13 +101,13 @@ impl Answer {
     /// What went over the wire until now; the last word for a receipt, also of a cancelled request.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
-        self.meter.traffic()
+        self.progress.traffic()
     }
 
     /// How far the request came until now.
     #[must_use]
     pub fn delivery(&self) -> Delivery {
-        self.meter.delivery()
+        self.progress.delivery()
     }
 }
 
@@ -139,71 +128,36 @@ impl Canceller {
     }
 }
 
-/// What a request has done so far, seen from several tasks.
-#[derive(Debug, Default)]
-pub(crate) struct Meter {
-    attempts: AtomicU32,
-    bytes_out: AtomicU64,
-    bytes_in: AtomicU64,
-    /// A [`Delivery`], in its order.
-    delivery: AtomicU8,
-    text_seen: AtomicBool,
-    /// The caller does not take events fast enough; the server is not to blame for the time.
-    waits_for_caller: AtomicBool,
+/// The side of an [`Answer`] that the request's task writes to.
+pub(crate) struct EventSender {
+    events: mpsc::Sender<Result<ChatEvent, ChatError>>,
+    progress: Arc<RequestProgress>,
 }
 
-impl Meter {
-    pub(crate) fn begin_attempt(&self) -> u32 {
-        self.attempts.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    pub(crate) fn sent(&self, bytes: u64) {
-        self.bytes_out.fetch_add(bytes, Ordering::Relaxed);
-        self.reach(Delivery::Unknown);
-    }
-
-    pub(crate) fn received(&self, bytes: u64) {
-        self.bytes_in.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn reach(&self, delivery: Delivery) {
-        self.delivery.store(delivery as u8, Ordering::Relaxed);
-    }
-
-    pub(crate) fn text(&self) {
-        self.text_seen.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn set_waits_for_caller(&self, waits: bool) {
-        self.waits_for_caller.store(waits, Ordering::Relaxed);
-    }
-
-    pub(crate) fn waits_for_caller(&self) -> bool {
-        self.waits_for_caller.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn traffic(&self) -> Traffic {
-        Traffic {
-            attempts: self.attempts.load(Ordering::Relaxed),
-            bytes_out: self.bytes_out.load(Ordering::Relaxed),
-            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+impl EventSender {
+    pub(crate) fn new(
+        events: mpsc::Sender<Result<ChatEvent, ChatError>>,
+        progress: &Arc<RequestProgress>,
+    ) -> EventSender {
+        EventSender {
+            events,
+            progress: Arc::clone(progress),
         }
     }
 
-    pub(crate) fn delivery(&self) -> Delivery {
-        let reached = self.delivery.load(Ordering::Relaxed);
-        [Delivery::NotSent, Delivery::Refused, Delivery::Unknown]
-            .into_iter()
-            .find(|delivery| *delivery as u8 == reached)
-            .unwrap_or(Delivery::Answered)
+    /// Waits until there is room for the event.
+    ///
+    /// # Errors
+    /// [`Failure::Cancelled`] if the caller has gone.
+    pub(crate) async fn send(&self, event: ChatEvent) -> Result<(), Failure> {
+        self.progress.set_waits_for_caller(true);
+        let sent = self.events.send(Ok(event)).await;
+        self.progress.set_waits_for_caller(false);
+        sent.map_err(|_| Failure::Cancelled)
     }
 
-    pub(crate) fn error(&self, failure: Failure) -> ChatError {
-        ChatError {
-            failure,
-            partial_text: self.text_seen.load(Ordering::Relaxed),
-            delivery: self.delivery(),
-            traffic: self.traffic(),
-        }
+    /// Ends the answer with a failure. A caller who has gone does not want to hear it.
+    pub(crate) async fn fail(&self, failure: Failure) {
+        let _ = self.events.send(Err(ChatError::new(failure, &self.progress))).await;
     }
 }

@@ -19,9 +19,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::chat::answer::Meter;
 use crate::http::connector::{ConnectError, Connector};
-use crate::{Delivery, Failure, TimeLimit, Timeouts};
+use crate::http::settings::Timeouts;
+use crate::http::traffic::{Delivery, RequestProgress};
+use crate::{Failure, TimeLimit};
 
 /// The largest head of a response, in bytes.
 pub const HEAD_BYTES_MAX: u32 = 64 * 1024;
@@ -57,13 +58,13 @@ pub(crate) fn http_client(connector: Connector) -> HttpClient {
 }
 
 /// A request that can be sent several times.
-pub(crate) struct Prepared {
+pub(crate) struct OutgoingRequest {
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-impl Prepared {
+impl OutgoingRequest {
     /// The size of request line and header fields as HTTP/1.1 writes them, with the two fields that hyper adds.
     fn head_bytes(&self) -> u64 {
         let host = self.uri.authority().map_or(0, |authority| authority.as_str().len());
@@ -81,10 +82,10 @@ fn field_bytes(headers: &HeaderMap) -> u64 {
     headers.iter().map(field).sum()
 }
 
-/// Tells when the request's body was taken, which is when it begins to leave.
+/// Tells when the connection took the request's body, which is when it begins to leave.
 #[derive(Default)]
-struct Departure {
-    left: AtomicBool,
+struct BodyTaken {
+    taken: AtomicBool,
     notify: Notify,
 }
 
@@ -92,8 +93,8 @@ struct Departure {
 pub(crate) struct OutgoingBody {
     bytes: Option<Bytes>,
     head_bytes: u64,
-    departure: Arc<Departure>,
-    meter: Arc<Meter>,
+    body_taken: Arc<BodyTaken>,
+    progress: Arc<RequestProgress>,
 }
 
 impl Body for OutgoingBody {
@@ -104,9 +105,9 @@ impl Body for OutgoingBody {
         let Some(bytes) = self.bytes.take() else {
             return Poll::Ready(None);
         };
-        self.meter.sent(self.head_bytes + bytes.len() as u64);
-        self.departure.left.store(true, Ordering::Relaxed);
-        self.departure.notify.notify_one();
+        self.progress.add_sent(self.head_bytes + bytes.len() as u64);
+        self.body_taken.taken.store(true, Ordering::Relaxed);
+        self.body_taken.notify.notify_one();
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 
@@ -120,37 +121,37 @@ impl Body for OutgoingBody {
 }
 
 /// An attempt that brought no response.
-pub(crate) struct Missed {
+pub(crate) struct SendError {
     pub(crate) failure: Failure,
     /// The body began to leave, so the server may have the request.
-    pub(crate) departed: bool,
+    pub(crate) body_taken: bool,
 }
 
 /// Sends the request once.
 pub(crate) async fn send(
     client: &HttpClient,
-    prepared: &Prepared,
-    meter: &Arc<Meter>,
+    outgoing: &OutgoingRequest,
+    progress: &Arc<RequestProgress>,
     timeouts: &Timeouts,
-) -> Result<Reply, Missed> {
-    let departure = Arc::new(Departure::default());
+) -> Result<IncomingResponse, SendError> {
+    let body_taken = Arc::new(BodyTaken::default());
     let mut request = Request::new(OutgoingBody {
-        bytes: Some(prepared.body.clone()),
-        head_bytes: prepared.head_bytes(),
-        departure: Arc::clone(&departure),
-        meter: Arc::clone(meter),
+        bytes: Some(outgoing.body.clone()),
+        head_bytes: outgoing.head_bytes(),
+        body_taken: Arc::clone(&body_taken),
+        progress: Arc::clone(progress),
     });
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = prepared.uri.clone();
-    *request.headers_mut() = prepared.headers.clone();
+    *request.uri_mut() = outgoing.uri.clone();
+    *request.headers_mut() = outgoing.headers.clone();
 
-    let missed = |failure| Missed {
+    let failed = |failure| SendError {
         failure,
-        departed: departure.left.load(Ordering::Relaxed),
+        body_taken: body_taken.taken.load(Ordering::Relaxed),
     };
-    let timed_out = |limit| missed(Failure::TimedOut { limit });
+    let timed_out = |limit| failed(Failure::TimedOut { limit });
     let mut response = pin!(client.request(request));
-    let mut left = pin!(departure.notify.notified());
+    let mut left = pin!(body_taken.notify.notified());
     // Until the request leaves it is the connection that is waited for.
     let early = poll_fn(|context| {
         if let Poll::Ready(result) = response.as_mut().poll(context) {
@@ -161,16 +162,16 @@ pub(crate) async fn send(
     let early = timeout(milliseconds(timeouts.connect_ms), early)
         .await
         .map_err(|_| timed_out(TimeLimit::Connect))?;
-    let departed = Instant::now();
-    let deadline = departed + milliseconds(timeouts.first_byte_ms);
+    let taken_at = Instant::now();
+    let deadline = taken_at + milliseconds(timeouts.first_byte_ms);
     let result = match early {
         Some(result) => result,
         None => timeout_at(deadline, response)
             .await
             .map_err(|_| timed_out(TimeLimit::FirstByte))?,
     };
-    let response = result.map_err(|error| missed(response_failure(&error)))?;
-    Ok(Reply::new(response, departed, timeouts, meter))
+    let response = result.map_err(|error| failed(response_failure(&error)))?;
+    Ok(IncomingResponse::new(response, taken_at, timeouts, progress))
 }
 
 pub(crate) fn milliseconds(count: u32) -> Duration {
@@ -195,28 +196,33 @@ fn response_failure(error: &hyper_util::client::legacy::Error) -> Failure {
 }
 
 /// A response whose body is being read.
-pub(crate) struct Reply {
+pub(crate) struct IncomingResponse {
     response: Response<Incoming>,
-    departed: Instant,
+    taken_at: Instant,
     /// Until the first byte of the body.
     first_deadline: Option<Instant>,
     idle: Duration,
     body_bytes: u64,
-    meter: Arc<Meter>,
+    progress: Arc<RequestProgress>,
 }
 
-impl Reply {
-    fn new(response: Response<Incoming>, departed: Instant, timeouts: &Timeouts, meter: &Arc<Meter>) -> Reply {
+impl IncomingResponse {
+    fn new(
+        response: Response<Incoming>,
+        taken_at: Instant,
+        timeouts: &Timeouts,
+        progress: &Arc<RequestProgress>,
+    ) -> IncomingResponse {
         let reason = response.status().canonical_reason().unwrap_or_default();
         let line = "HTTP/1.1 200 \r\n".len() + reason.len() + "\r\n".len();
-        meter.received(line as u64 + field_bytes(response.headers()));
-        Reply {
+        progress.add_received(line as u64 + field_bytes(response.headers()));
+        IncomingResponse {
             response,
-            departed,
-            first_deadline: Some(departed + milliseconds(timeouts.first_byte_ms)),
+            taken_at,
+            first_deadline: Some(taken_at + milliseconds(timeouts.first_byte_ms)),
             idle: milliseconds(timeouts.idle_ms),
             body_bytes: 0,
-            meter: Arc::clone(meter),
+            progress: Arc::clone(progress),
         }
     }
 
@@ -224,9 +230,9 @@ impl Reply {
         self.response.status().as_u16()
     }
 
-    /// When the request was sent.
-    pub(crate) fn departed(&self) -> Instant {
-        self.departed
+    /// When the connection took the request.
+    pub(crate) fn body_taken_at(&self) -> Instant {
+        self.taken_at
     }
 
     pub(crate) fn is_http2(&self) -> bool {
@@ -251,7 +257,7 @@ impl Reply {
         let Some(data) = data else {
             return Ok(None);
         };
-        self.meter.received(data.len() as u64);
+        self.progress.add_received(data.len() as u64);
         self.body_bytes += data.len() as u64;
         if self.body_bytes > bytes_max {
             let what = "body";
@@ -262,7 +268,7 @@ impl Reply {
 
     /// The beginning of a refusal's body, as much as comes without trouble.
     pub(crate) async fn error_body(&mut self) -> Vec<u8> {
-        self.meter.reach(Delivery::Refused);
+        self.progress.set_delivery(Delivery::Refused);
         let mut body = Vec::new();
         let bytes_max = u64::from(ERROR_BODY_BYTES_MAX);
         let read = async {

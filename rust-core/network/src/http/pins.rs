@@ -1,27 +1,9 @@
 //! Pinned public keys: the check that comes after a chain of certificates was found valid.
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::http::tls::TrustError;
-
-/// The fewest pins of a set: one in use and one in reserve, so that a key can be changed.
-pub const PINS_MIN: u32 = 2;
-/// The most pins of a set.
-pub const PINS_MAX: u32 = 16;
-
-/// Pins as they stand in the settings.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct PinSettings {
-    /// SHA-256 of a certificate's `SubjectPublicKeyInfo` (RFC 7469, section 2.4), each as 64 hexadecimal digits.
-    pub sha256: Vec<String>,
-    /// From this second after 1970 on the pins are no longer looked at: an app that nobody updates must not lock itself out.
-    pub expires_unix_s: u64,
-    /// Count and log what would be refused, but let it through.
-    #[serde(default)]
-    pub report_only: bool,
-}
+use crate::http::settings::{PINS_MAX, PINS_MIN, PinSettings};
+use crate::http::trust::TrustError;
 
 /// A checked set of pins.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use whimbrel_network::{
-    Answer, ChatError, ChatEvent, ChatOptions, Delivery, Endpoint, EndpointSettings, Failure, Finished, Remote,
+    Answer, ChatClient, ChatError, ChatEvent, ChatOptions, Delivery, Endpoint, EndpointSettings, Failure, Finished,
 };
 use whimbrel_privacy::{
     Cleared, Draft, DraftMessage, Permit, Placeholders, PrivacyClass, Release, Scanner, ScannerOptions, Speaker,
@@ -316,16 +316,16 @@ pub fn cleared_for(endpoint: &str, text: &str) -> Cleared {
     examined.clear(&permit, &mut Placeholders::new()).unwrap()
 }
 
-pub fn remote() -> Remote {
-    Remote::new(tokio::runtime::Handle::current())
+pub fn client() -> ChatClient {
+    ChatClient::new(tokio::runtime::Handle::current())
 }
 
 pub fn options() -> ChatOptions {
     ChatOptions::new("request-1")
 }
 
-pub fn ask(remote: &Remote, endpoint: &Endpoint) -> Result<Answer, ChatError> {
-    remote.chat(endpoint, cleared_for(endpoint.id(), "What is this?"), &options(), None)
+pub fn ask(client: &ChatClient, endpoint: &Endpoint) -> Result<Answer, ChatError> {
+    client.chat(endpoint, cleared_for(endpoint.id(), "What is this?"), &options(), None)
 }
 
 /// An answer to its end: all text, and the end.
@@ -350,7 +350,7 @@ pub async fn read(mut answer: Answer) -> (String, Result<Finished, ChatError>) {
 
 /// Asks once on an engine of its own.
 pub async fn ask_once(endpoint: &Endpoint) -> (String, Result<Finished, ChatError>) {
-    match ask(&remote(), endpoint) {
+    match ask(&client(), endpoint) {
         Ok(answer) => read(answer).await,
         Err(error) => (String::new(), Err(error)),
     }
