@@ -64,6 +64,9 @@ async fn answers_that_break_off() {
     let fields = [("content-type", "text/event-stream")];
     let sized = response("200 OK", &fields, &unfinished);
     answered(vec![Step::Send(sized)], "Grüße", Failure::Truncated).await;
+    // An empty reason is none.
+    let unreasoned = unfinished.replace("null", "\"\"");
+    answered(vec![Step::Send(chunked(&unreasoned, 9))], "Grüße", Failure::Truncated).await;
     let empty = response("200 OK", &fields, "");
     answered(vec![Step::Send(empty)], "", Failure::Truncated).await;
     // Wrong lengths: more was promised than comes, less was promised than comes.

@@ -71,6 +71,37 @@ async fn every_shape_of_an_end() {
 }
 
 #[tokio::test]
+async fn how_an_answer_ended_is_told_apart() {
+    let check = async |events: &[&str], finish_reason, text_bytes| {
+        let script = vec![Step::Send(chunked(&events.concat(), 1000))];
+        let server = Server::plain(script).await;
+        let (text, end) = ask_once(&server.endpoint()).await;
+        let finished = end.unwrap();
+        assert_eq!(
+            (finished.finish_reason, finished.text_bytes),
+            (finish_reason, text_bytes)
+        );
+        assert_eq!(text.len() as u64, text_bytes);
+        assert_eq!(finished.first_text_ms.is_some(), text_bytes > 0);
+    };
+    let text = delta("Grüße");
+    for (word, reason) in [
+        ("stop", FinishReason::Stop),
+        ("length", FinishReason::Length),
+        ("content_filter", FinishReason::ContentFilter),
+        ("tool_calls", FinishReason::ToolCalls),
+        ("function_call", FinishReason::ToolCalls),
+        ("eos", FinishReason::Other),
+    ] {
+        let end = stop().replace("stop", word);
+        check(&[&text, &end, DONE], reason, 7).await;
+        check(&[&delta(""), &end], reason, 0).await;
+    }
+    check(&[&text, DONE], FinishReason::Unstated, 7).await;
+    check(&[DONE], FinishReason::Unstated, 0).await;
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_stream() {
     let body = format!(
         r#"{{"id":"x","object":"chat.completion","model":"m-1","choices":[{{"index":0,"message":{{"role":"assistant",
@@ -122,6 +153,7 @@ async fn events_figures_and_traffic() {
         })
     );
     assert_eq!(finished.model.as_deref(), Some("m-1"));
+    assert_eq!(finished.text_bytes, TEXT.len() as u64);
     assert_eq!(
         finished.traffic,
         Traffic {

@@ -40,6 +40,8 @@ pub struct Finished {
     pub model: Option<String>,
     /// What went over the wire.
     pub traffic: Traffic,
+    /// Bytes of text in all [`ChatEvent::Text`] events. 0 means an answer without text, whatever its `finish_reason`.
+    pub text_bytes: u64,
     /// From the call to the first text; `None` for an empty answer.
     pub first_text_ms: Option<u64>,
     /// From the call to the end.

@@ -97,7 +97,9 @@ pub fn read_piece(json: &[u8]) -> Result<Piece, Failure> {
     if let Some(choice) = first {
         let message = choice.delta.or(choice.message);
         piece.text = message.and_then(|message| message.content);
-        piece.finish_reason = choice.finish_reason.as_deref().map(finish_reason);
+        // Some servers write an empty reason into every chunk but the last.
+        let reason = choice.finish_reason.as_deref().filter(|word| !word.is_empty());
+        piece.finish_reason = reason.map(finish_reason);
     }
     Ok(piece)
 }
@@ -194,6 +196,7 @@ mod tests {
         // Counts and names that make no sense are left out; they are no reason to lose the text.
         for odd in [
             r#"{"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":-1,"completion_tokens":1}}"#,
+            r#"{"choices":[{"delta":{"content":"a"},"finish_reason":""}]}"#,
             r#"{"choices":[{"delta":{"content":"a"}}],"usage":[]}"#,
             r#"{"choices":[{"delta":{"content":"a"}}],"model":"a b"}"#,
             r#"{"choices":[{"delta":{"content":"a"}}],"model":7}"#,

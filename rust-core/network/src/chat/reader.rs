@@ -23,6 +23,7 @@ pub(crate) struct AnswerReader<'a> {
     finish_reason: Option<FinishReason>,
     usage: Option<Usage>,
     model: Option<String>,
+    text_bytes: u64,
     first_text_ms: Option<u64>,
     byte_seen: bool,
 }
@@ -43,6 +44,7 @@ impl<'a> AnswerReader<'a> {
             finish_reason: None,
             usage: None,
             model: None,
+            text_bytes: 0,
             first_text_ms: None,
             byte_seen: false,
         }
@@ -82,6 +84,7 @@ impl<'a> AnswerReader<'a> {
             usage: self.usage,
             model: self.model,
             traffic: self.progress.traffic(),
+            text_bytes: self.text_bytes,
             first_text_ms: self.first_text_ms,
             total_ms: elapsed_ms(self.begun),
         };
@@ -148,6 +151,7 @@ impl<'a> AnswerReader<'a> {
             return Ok(());
         };
         self.progress.set_text_seen();
+        self.text_bytes += text.len() as u64;
         self.first_text_ms.get_or_insert_with(|| elapsed_ms(self.begun));
         self.events.send(ChatEvent::Text(text)).await
     }

@@ -15,6 +15,9 @@ pub const STOPS_MAX: u32 = 4;
 pub const STOP_BYTES_MAX: u32 = 256;
 
 /// What is asked for besides the text. None of it is examined for personal data: it is for values of the app's own.
+///
+/// The chat completions of OpenAI's API have no field for `top_k`, `min_p` or a repetition penalty, and many servers refuse a request with
+/// a field that they do not know. Such options cannot be sent; a caller that has them says so in its own report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChatOptions {
     /// Sent as `Idempotency-Key`, the same in every attempt: 1 to 64 letters, digits, `.`, `_` and `-`. Unique to the request.
@@ -27,7 +30,7 @@ pub struct ChatOptions {
     pub top_p: Option<f32>,
     /// Strings before which the answer ends: at most 4 of 1 to 256 bytes. Constants of the app's, never a user's text.
     pub stop: Vec<String>,
-    /// For servers that can repeat an answer.
+    /// Sent as `seed`. A server that supports it tries to give the same answer to the same request; it promises nothing.
     pub seed: Option<i64>,
 }
 
