@@ -1,5 +1,5 @@
 //! Nothing leaves that a rule forbids: 100,000 random requests under random policies, devices and failures, with a transport that only
-//! records. What was planted comes from this file's own generator, and what is allowed is judged by its own reading of the rules.
+//! records. What was planted comes from `whimbrel-testing`, and what is allowed is judged by this file's own reading of the rules.
 #![allow(clippy::unwrap_used)]
 
 use whimbrel_client::policy::{
@@ -11,42 +11,10 @@ use whimbrel_client::privacy::{
     Cleared, Draft, DraftMessage, Examined, FindingKind, Placeholders, PrivacyClass, Release, Scanner, ScannerOptions,
     Speaker,
 };
+use whimbrel_testing::{Random, planted};
 
 const CASES: u32 = 100_000;
 const POLICIES: u32 = 500;
-
-/// Numbers that follow from a seed (Steele and others 2014, SplitMix).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len() as u64) as usize]
-    }
-
-    fn letters(&mut self, count: u64) -> String {
-        (0..count).map(|_| char::from(b'a' + self.below(26) as u8)).collect()
-    }
-
-    fn digits(&mut self, count: u64) -> String {
-        (0..count).map(|_| char::from(b'0' + self.below(10) as u8)).collect()
-    }
-}
 
 const CLASSES: [(&str, PrivacyClass); 4] = [
     ("public", PrivacyClass::Public),
@@ -131,21 +99,15 @@ fn rules(random: &mut Random) -> Rules {
 }
 
 /// A text in which something is planted, and what was planted with its kind.
-fn planted(random: &mut Random, word: &str) -> (String, Vec<(FindingKind, String)>) {
+fn text_with_secrets(random: &mut Random, word: &str) -> (String, Vec<(FindingKind, String)>) {
     let mut text = String::from("Please look at this for me.");
     let mut secrets = Vec::new();
     for _ in 0..random.below(4) {
         let (kind, secret) = match random.below(5) {
-            0 => (
-                FindingKind::Email,
-                format!("{}@{}.example.com", random.letters(9), random.letters(6)),
-            ),
-            1 => (FindingKind::PaymentCard, card(random)),
-            2 => (FindingKind::Iban, iban(random)),
-            3 => (
-                FindingKind::ApiKey,
-                format!("ghp_{}{}", random.letters(18), random.digits(18)),
-            ),
+            0 => (FindingKind::Email, planted::email(random)),
+            1 => (FindingKind::PaymentCard, planted::card(random)),
+            2 => (FindingKind::Iban, planted::iban(random)),
+            3 => (FindingKind::ApiKey, planted::github_token(random)),
             _ => (FindingKind::UserWord, word.to_owned()),
         };
         text += *random.pick(&[" It says ", " The second is ", "\nAlso: ", " — "]);
@@ -154,30 +116,6 @@ fn planted(random: &mut Random, word: &str) -> (String, Vec<(FindingKind, String
         secrets.push((kind, secret));
     }
     (text, secrets)
-}
-
-/// Sixteen digits that end in their check digit (ISO/IEC 7812-1, annex B).
-fn card(random: &mut Random) -> String {
-    let digits = format!("4{}", random.digits(14));
-    let doubled = digits.bytes().rev().enumerate().map(|(place, digit)| {
-        let digit = u32::from(digit - b'0');
-        match place % 2 {
-            0 if digit > 4 => 2 * digit - 9,
-            0 => 2 * digit,
-            _ => digit,
-        }
-    });
-    format!("{digits}{}", (10 - doubled.sum::<u32>() % 10) % 10)
-}
-
-/// A German account number with its check digits (ISO 13616-1).
-fn iban(random: &mut Random) -> String {
-    let account = random.digits(18);
-    // D is 13, E is 14; the check digits are 00 while they are computed.
-    let rest = format!("{account}131400")
-        .bytes()
-        .fold(0u32, |rest, digit| (rest * 10 + u32::from(digit - b'0')) % 97);
-    format!("DE{:02}{account}", 98 - rest)
 }
 
 fn device(random: &mut Random) -> (DeviceState, Option<Network>) {
@@ -253,7 +191,7 @@ fn carry_out(
 
 #[test]
 fn nothing_leaves_that_a_rule_forbids() {
-    let mut random = Random(20_261_123);
+    let mut random = Random::new(20_261_123);
     let all: Vec<Rules> = (0..POLICIES).map(|_| rules(&mut random)).collect();
     let (mut sent_as_is, mut sent_redacted, mut stayed) = (0, 0, 0);
     for case in 0..CASES {
@@ -273,7 +211,7 @@ fn nothing_leaves_that_a_rule_forbids() {
             Speaker::User,
         ] {
             if speaker == Speaker::User || random.chance(30) {
-                let (text, found) = planted(&mut random, &word);
+                let (text, found) = text_with_secrets(&mut random, &word);
                 messages.push(DraftMessage { speaker, text });
                 secrets.extend(found);
             }

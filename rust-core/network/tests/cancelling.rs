@@ -36,7 +36,7 @@ async fn dropping_closes_the_connection() {
             }
             drop(answer);
             server.client_gone().await;
-            server.seen.lock().unwrap().clear();
+            server.take_received();
         }
         assert_eq!(client.health(ID).unwrap().circuit, Circuit::Closed);
     }

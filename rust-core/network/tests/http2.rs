@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use common::authority::Authority;
 use common::*;
 use h2::{Reason, SendStream};
 use tokio::net::TcpListener;

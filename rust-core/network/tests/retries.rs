@@ -5,7 +5,6 @@ mod common;
 
 use std::time::{Duration, SystemTime};
 
-use common::authority::Authority;
 use common::*;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -22,7 +21,7 @@ const BUSY: &str = "429 Too Many Requests";
 
 /// The scripts lead to the good text after so many requests, and a wait within these virtual milliseconds.
 async fn check(scripts: Vec<Vec<Step>>, requests: usize, least_ms: u64, most_ms: u64) {
-    let server = Server::start(scripts, None).await;
+    let server = Server::scripted(scripts, None).await;
     let begun = Instant::now();
     let (text, end) = ask_once(&server.endpoint()).await;
     let finished = end.unwrap();
@@ -33,7 +32,7 @@ async fn check(scripts: Vec<Vec<Step>>, requests: usize, least_ms: u64, most_ms:
     );
     let took = begun.elapsed().as_millis() as u64;
     assert!((least_ms..=most_ms).contains(&took), "{took}");
-    let seen = server.seen.lock().unwrap();
+    let seen = server.received();
     let sent: usize = seen.iter().map(|request| request.head.len() + request.body.len()).sum();
     assert_eq!(finished.traffic.bytes_out, sent as u64);
     for request in seen.iter() {
@@ -112,14 +111,14 @@ async fn what_may_have_arrived_is_not_sent_again() {
         vec![begun_events, Step::Stall],
         vec![Step::Send(b"garbage\r\n\r\n".to_vec()), Step::Stall],
     ] {
-        let server = Server::start(vec![script.clone(), good()], None).await;
+        let server = Server::scripted(vec![script.clone(), good()], None).await;
         let (_, end) = ask_once(&server.endpoint()).await;
         assert_eq!(end.unwrap_err().traffic.attempts, 1, "{script:?}");
         assert_eq!(server.requests(), 1, "{script:?}");
     }
     // The same on a connection that has served before, where HTTP libraries like to try again by themselves.
     for end in [Step::Close, Step::Reset] {
-        let server = Server::start(vec![good(), vec![end], good()], None).await;
+        let server = Server::scripted(vec![good(), vec![end], good()], None).await;
         let client = client();
         let endpoint = server.endpoint();
         assert_eq!(read(ask(&client, &endpoint).unwrap()).await.0, TEXT);
@@ -166,7 +165,7 @@ async fn a_broken_handshake_is_tried_again() {
     let authority = Authority::new("Test Root");
     let acceptor = authority.leaf(&["127.0.0.1"], |_| {}).acceptor(&[], &[b"http/1.1"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = Server::start(vec![good()], Some(acceptor)).await;
+    let server = Server::scripted(vec![good()], Some(acceptor)).await;
     let address = listener.local_addr().unwrap();
     let target = server.address;
     // The first connection is dropped, the second one leads to the server.
@@ -187,7 +186,7 @@ async fn a_broken_handshake_is_tried_again() {
 async fn the_circuit_opens_and_closes() {
     let failing = refusal("500 Error", &[]);
     let scripts = vec![failing.clone(), failing.clone(), failing.clone(), failing, good()];
-    let server = Server::start(scripts, None).await;
+    let server = Server::scripted(scripts, None).await;
     let (client, endpoint) = (client(), server.endpoint());
     let circuit = || client.health(ID).unwrap().circuit;
     for _ in 0..FAILURES_MAX {
@@ -215,7 +214,7 @@ async fn the_circuit_opens_and_closes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_is_left_alone_as_long_as_it_asks() {
-    let server = Server::start(vec![refusal(BUSY, &[("retry-after", "60")]), good()], None).await;
+    let server = Server::scripted(vec![refusal(BUSY, &[("retry-after", "60")]), good()], None).await;
     let (client, endpoint) = (client(), server.endpoint());
     assert!(read(ask(&client, &endpoint).unwrap()).await.1.is_err());
     let health = client.health(ID).unwrap();

@@ -3,10 +3,9 @@
 
 mod common;
 
-use common::authority::Authority;
 use common::*;
 use whimbrel_network::{
-    ChatEvent, ChatOptions, Delivery, ENDPOINTS_MAX, Endpoint, Failure, FinishReason, KeyHeader, Secret,
+    ChatEvent, ChatOptions, Delivery, ENDPOINTS_MAX, Endpoint, Failure, FinishReason, KeyHeader, Secret, ServerCode,
     TokenLimitField, Traffic, Usage,
 };
 
@@ -101,6 +100,34 @@ async fn how_an_answer_ended_is_told_apart() {
     check(&[DONE], FinishReason::Unstated, 0).await;
 }
 
+/// The replies that other crates' suites are written with.
+#[tokio::test]
+async fn whole_replies_end_as_they_say() {
+    let check = async |reply, expected_text: &str, expected: Result<FinishReason, Failure>| {
+        let server = Server::start(&[reply]);
+        let (text, end) = ask_once(&server.endpoint()).await;
+        let end = end
+            .map(|finished| finished.finish_reason)
+            .map_err(|error| error.failure);
+        assert_eq!((text.as_str(), end), (expected_text, expected), "{reply:?}");
+        assert_eq!(server.requests(), 1);
+    };
+    let whole = "An answer from the server.";
+    check(Reply::Whole, whole, Ok(FinishReason::Stop)).await;
+    check(Reply::Ends("length"), whole, Ok(FinishReason::Length)).await;
+    check(Reply::Empty, "", Ok(FinishReason::Stop)).await;
+    check(Reply::Echo, "What is this?", Ok(FinishReason::Stop)).await;
+    check(Reply::DiesMidway, "An answer ", Err(Failure::Truncated)).await;
+    let refused = Failure::Refused {
+        status: 500,
+        code: ServerCode::Unstated,
+        retry_after_ms: None,
+    };
+    check(Reply::Status(500), "", Err(refused)).await;
+    check(Reply::Garbage, "", Err(Failure::ContentType)).await;
+    check(Reply::Raw(b"hello\r\n\r\n"), "", Err(Failure::Protocol)).await;
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_stream() {
     let body = format!(
@@ -123,7 +150,7 @@ async fn events_figures_and_traffic() {
     while let Some(event) = answer.next().await {
         events.push(event.unwrap());
     }
-    let request = server.seen.lock().unwrap()[0].clone();
+    let request = server.received()[0].clone();
     let bytes_out = (request.head.len() + request.body.len()) as u64;
     // The body without its chunks' frames.
     let head_bytes = sent.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
@@ -192,9 +219,9 @@ async fn the_request_on_the_wire() {
         .chat(&endpoint, cleared_for(ID, "a \"b\"\n"), &options, Some(&key))
         .unwrap();
     read(answer).await.1.unwrap();
-    let request = server.seen.lock().unwrap()[0].clone();
+    let request = server.received()[0].clone();
     let body = r#"{"model":"small","messages":[{"role":"user","content":"a \"b\"\n"}],"stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":16,"temperature":0.5,"top_p":1.0,"stop":["\n\n"],"seed":-7}"#;
-    assert_eq!(String::from_utf8(request.body.clone()).unwrap(), body);
+    assert_eq!(request.body, body);
     let mut lines: Vec<&str> = request.head.trim_end().split("\r\n").collect();
     assert_eq!(lines.remove(0), "POST /v1/chat/completions HTTP/1.1");
     lines.sort_unstable();
@@ -224,7 +251,7 @@ async fn the_request_on_the_wire() {
         )
         .unwrap();
     read(answer).await.1.unwrap();
-    let request = server.seen.lock().unwrap()[1].clone();
+    let request = server.received()[1].clone();
     assert_eq!(request.header("authorization"), Some("Bearer sk-test"));
 }
 
@@ -267,10 +294,9 @@ async fn one_connection_serves_many_requests() {
     for tls in [false, true] {
         let authority = Authority::new("Test Root");
         let acceptor = authority.leaf(&["127.0.0.1"], |_| {}).acceptor(&[], &[b"http/1.1"]);
-        let server = Server::start(vec![good()], tls.then_some(acceptor)).await;
+        let server = Server::scripted(vec![good()], tls.then_some(acceptor)).await;
         let mut settings = server.settings();
         if tls {
-            settings.base_url = settings.base_url.replace("http:", "https:");
             settings.authorities_pem = authority.pem();
         }
         let endpoint = Endpoint::new(settings).unwrap();

@@ -12,11 +12,20 @@ use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 
 /// A certificate authority of the test's own.
+///
+/// ```
+/// let root = whimbrel_testing::Authority::new("Root");
+/// let leaf = root.leaf(&["127.0.0.1"], |_| {});
+/// let _acceptor = leaf.acceptor(&[], &[b"http/1.1"]);
+/// assert!(root.pem().starts_with("-----BEGIN CERTIFICATE-----"));
+/// ```
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
+    /// An authority of this name that signs itself.
+    #[must_use]
     pub fn new(name: &str) -> Authority {
         let key = KeyPair::generate().unwrap();
         let issuer = CertifiedIssuer::self_signed(authority_params(name), key).unwrap();
@@ -24,26 +33,33 @@ impl Authority {
     }
 
     /// An authority below this one.
+    #[must_use]
     pub fn intermediate(&self, name: &str) -> Authority {
         let key = KeyPair::generate().unwrap();
         let issuer = CertifiedIssuer::signed_by(authority_params(name), key, &self.issuer).unwrap();
         Authority { issuer }
     }
 
+    /// Its certificate in PEM.
+    #[must_use]
     pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
+    /// Its certificate in DER.
+    #[must_use]
     pub fn der(&self) -> CertificateDer<'static> {
         self.issuer.der().clone()
     }
 
-    /// SHA-256 of its public key, as pins are written.
+    /// SHA-256 of its public key, as pins are written: 64 hexadecimal digits.
+    #[must_use]
     pub fn pin(&self) -> String {
         pin(self.issuer.key())
     }
 
-    /// A certificate for these names, changed as wished.
+    /// A server's certificate for these names, changed as wished before it is signed.
+    #[must_use]
     pub fn leaf(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Leaf {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -78,16 +94,20 @@ pub struct Leaf {
 }
 
 impl Leaf {
+    /// SHA-256 of its public key, as pins are written: 64 hexadecimal digits.
+    #[must_use]
     pub fn pin(&self) -> String {
         pin(&self.key)
     }
 
-    /// Takes TLS connections with this certificate and `others` sent along.
+    /// Takes TLS connections with this certificate and `others` sent along, for these application protocols (ALPN).
+    #[must_use]
     pub fn acceptor(&self, others: &[CertificateDer<'static>], protocols: &[&[u8]]) -> TlsAcceptor {
         self.acceptor_of(others, protocols, &[&rustls::version::TLS13, &rustls::version::TLS12])
     }
 
     /// The same, for these versions of TLS.
+    #[must_use]
     pub fn acceptor_of(
         &self,
         others: &[CertificateDer<'static>],
