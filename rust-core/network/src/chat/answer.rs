@@ -30,6 +30,21 @@ pub enum ChatEvent {
 }
 
 /// The end of an answer.
+///
+/// ```
+/// use whimbrel_network::{FinishReason, Finished};
+///
+/// /// Whether a caller may be content with an answer that ended like this.
+/// fn is_complete(end: &Finished) -> bool {
+///     end.text_bytes > 0 && matches!(end.finish_reason, FinishReason::Stop | FinishReason::Unstated)
+/// }
+/// # let end = |finish_reason, text_bytes| Finished {
+/// #     finish_reason, text_bytes, usage: None, model: None, traffic: Default::default(), first_text_ms: None, total_ms: 1,
+/// # };
+/// assert!(is_complete(&end(FinishReason::Stop, 26)));
+/// assert!(!is_complete(&end(FinishReason::Length, 26)));
+/// assert!(!is_complete(&end(FinishReason::Stop, 0)));
+/// ```
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Finished {
     /// Why it ended.

@@ -21,6 +21,46 @@ use crate::{ChatError, Endpoint, Failure, Secret};
 const USER_AGENT: &str = concat!("whimbrel/", env!("CARGO_PKG_VERSION"));
 
 /// Sends chat completions. One for the process; it keeps connections and the health of every endpoint.
+///
+/// ```
+/// use whimbrel_network::{ChatClient, ChatEvent, ChatOptions, Endpoint, EndpointSettings, FinishReason};
+/// use whimbrel_testing::{ChatServer, Reply};
+/// # use whimbrel_privacy::{
+/// #     Cleared, Draft, DraftMessage, Permit, Placeholders, PrivacyClass, Release, Scanner, ScannerOptions, Speaker,
+/// # };
+/// # /// What the policy does in an app.
+/// # fn cleared_for(endpoint: &str, text: &str) -> Cleared {
+/// #     let message = DraftMessage { speaker: Speaker::User, text: text.to_owned() };
+/// #     let draft = Draft { messages: vec![message], class: PrivacyClass::Public };
+/// #     let examined = Scanner::new(ScannerOptions::default()).unwrap().examine(draft).unwrap();
+/// #     let permit = Permit::issue(endpoint, Release::AsIs, examined.facts());
+/// #     examined.clear(&permit, &mut Placeholders::new()).unwrap()
+/// # }
+///
+/// let runtime = tokio::runtime::Runtime::new()?;
+/// let client = ChatClient::new(runtime.handle().clone());
+///
+/// // A server on this machine stands for the one in the policy.
+/// let server = ChatServer::start(&[Reply::Whole]);
+/// let endpoint = Endpoint::new(EndpointSettings::new("cloud", &server.url, "small"))?;
+///
+/// let payload = cleared_for("cloud", "What is a whimbrel?");
+/// let mut answer = client.chat(&endpoint, payload, &ChatOptions::new("request-1"), None)?;
+/// let mut text = String::new();
+/// runtime.block_on(async {
+///     while let Some(event) = answer.next().await {
+///         match event? {
+///             ChatEvent::Started { .. } => {}
+///             ChatEvent::Text(piece) => text += &piece,
+///             ChatEvent::Finished(end) => assert_eq!(end.finish_reason, FinishReason::Stop),
+///         }
+///     }
+///     Ok::<(), whimbrel_network::ChatError>(())
+/// })?;
+/// assert_eq!(text, "An answer from the server.");
+/// assert_eq!(client.health("cloud").unwrap().failures_in_a_row, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct ChatClient {
     runtime: Handle,

@@ -71,6 +71,16 @@ struct MessageJson {
 
 /// Reads a chunk of a stream, or the whole answer of a server that does not stream.
 ///
+/// ```
+/// use whimbrel_network::{FinishReason, read_piece};
+///
+/// let chunk = br#"{"choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}]}"#;
+/// assert_eq!(read_piece(chunk)?.text.as_deref(), Some("Hello"));
+/// let last = br#"{"choices":[{"index":0,"delta":{},"finish_reason":"content_filter"}]}"#;
+/// assert_eq!(read_piece(last)?.finish_reason, Some(FinishReason::ContentFilter));
+/// # Ok::<(), whimbrel_network::Failure>(())
+/// ```
+///
 /// # Errors
 /// [`Failure::Malformed`] for what is no chat completion, [`Failure::Reported`] for an error in its place.
 pub fn read_piece(json: &[u8]) -> Result<Piece, Failure> {
@@ -127,6 +137,14 @@ fn model_name(name: &str) -> Option<String> {
 }
 
 /// What the body of a refusal means. Its words are looked up in a list and dropped.
+///
+/// ```
+/// use whimbrel_network::{ServerCode, read_error};
+///
+/// let body = br#"{"error":{"message":"You wrote: ...","code":"context_length_exceeded"}}"#;
+/// assert_eq!(read_error(body), ServerCode::ContextLength);
+/// assert_eq!(read_error(b"<html>"), ServerCode::Unstated);
+/// ```
 #[must_use]
 pub fn read_error(body: &[u8]) -> ServerCode {
     let Ok(whole) = serde_json::from_slice::<Value>(body) else {

@@ -18,6 +18,18 @@ pub const STOP_BYTES_MAX: u32 = 256;
 ///
 /// The chat completions of OpenAI's API have no field for `top_k`, `min_p` or a repetition penalty, and many servers refuse a request with
 /// a field that they do not know. Such options cannot be sent; a caller that has them says so in its own report.
+///
+/// ```
+/// use whimbrel_network::ChatOptions;
+///
+/// let options = ChatOptions {
+///     max_tokens: Some(256),
+///     temperature: Some(0.0),
+///     seed: Some(7),
+///     ..ChatOptions::new("request-1")
+/// };
+/// assert_eq!(options.top_p, None);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChatOptions {
     /// Sent as `Idempotency-Key`, the same in every attempt: 1 to 64 letters, digits, `.`, `_` and `-`. Unique to the request.

@@ -29,6 +29,18 @@ pub enum SseError {
 }
 
 /// Cuts events out of bytes. Where the bytes were split makes no difference.
+///
+/// ```
+/// use whimbrel_network::SseParser;
+///
+/// let mut parser = SseParser::new();
+/// let mut events = Vec::new();
+/// parser.push(b": ping\n\nevent: note\ndata: on", &mut events)?;
+/// assert!(events.is_empty());
+/// parser.push(b"e\r\ndata: two\r\n\r\n", &mut events)?;
+/// assert_eq!((events[0].name.as_str(), events[0].data.as_str()), ("note", "one\ntwo"));
+/// # Ok::<(), whimbrel_network::SseError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct SseParser {
     /// The line that has not ended yet.

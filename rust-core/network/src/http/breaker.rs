@@ -44,6 +44,24 @@ pub struct Admission {
 }
 
 /// The breaker of one endpoint.
+///
+/// ```
+/// use whimbrel_network::{Breaker, Circuit, FAILURES_MAX, OPEN_MS_BASE, Verdict};
+///
+/// let mut breaker = Breaker::new();
+/// for _ in 0..FAILURES_MAX {
+///     let admission = breaker.admit(0).unwrap();
+///     breaker.record(&admission, Verdict::Fails { leave_alone_ms: None }, 0);
+/// }
+/// assert_eq!(breaker.circuit(0), Circuit::Open);
+/// assert_eq!(breaker.remaining_ms(0), OPEN_MS_BASE);
+/// assert!(breaker.admit(0).is_none());
+///
+/// // Later one request is let through, and it shows that the endpoint works again.
+/// let probe = breaker.admit(OPEN_MS_BASE).unwrap();
+/// breaker.record(&probe, Verdict::Works, OPEN_MS_BASE);
+/// assert_eq!(breaker.circuit(OPEN_MS_BASE), Circuit::Closed);
+/// ```
 #[derive(Debug, Default)]
 pub struct Breaker {
     failures: u32,

@@ -79,6 +79,19 @@ pub enum EndpointError {
 }
 
 /// A checked endpoint.
+///
+/// ```
+/// use whimbrel_network::{Endpoint, EndpointError, EndpointSettings};
+///
+/// let settings = EndpointSettings::new("cloud", "https://api.example.com/v1", "small");
+/// assert_eq!(Endpoint::new(settings)?.id(), "cloud");
+///
+/// // Cleartext is for this machine only.
+/// let at = |url| Endpoint::new(EndpointSettings::new("house", url, "small"));
+/// assert!(at("http://localhost:8080/v1").is_ok());
+/// assert_eq!(at("http://192.168.1.10:8080/v1").unwrap_err(), EndpointError::Cleartext);
+/// # Ok::<(), EndpointError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     settings: EndpointSettings,

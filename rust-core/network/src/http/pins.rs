@@ -6,6 +6,20 @@ use crate::http::settings::{PINS_MAX, PINS_MIN, PinSettings};
 use crate::http::trust::TrustError;
 
 /// A checked set of pins.
+///
+/// ```
+/// use whimbrel_network::{PinSet, PinSettings, TrustError};
+///
+/// let mut settings = PinSettings {
+///     sha256: vec!["ab".repeat(32), "cd".repeat(32)],
+///     expires_unix_s: 1_830_297_600,
+///     report_only: true,
+/// };
+/// assert!(PinSet::new(&settings).is_ok());
+/// // A key without one in reserve could never be changed.
+/// settings.sha256.truncate(1);
+/// assert_eq!(PinSet::new(&settings).unwrap_err(), TrustError::PinCount);
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PinSet {
     hashes: Vec<[u8; 32]>,

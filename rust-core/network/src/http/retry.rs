@@ -24,6 +24,18 @@ pub fn backoff_ms(attempt: u32, random: u32) -> u64 {
 
 /// How long to wait after failed attempt `attempt` when the server asked for `retry_after_ms` and the request has `left_ms` to
 /// live. `None`: do not try again.
+///
+/// ```
+/// use whimbrel_network::{ATTEMPTS_MAX, backoff_ms, wait_ms};
+///
+/// let random = 1 << 31;
+/// assert_eq!(wait_ms(1, None, 60_000, random), Some(backoff_ms(1, random)));
+/// // The server asked for more.
+/// assert_eq!(wait_ms(1, Some(4_000), 60_000, random), Some(4_000));
+/// // The request would be over before the wait is.
+/// assert_eq!(wait_ms(1, Some(4_000), 3_000, random), None);
+/// assert_eq!(wait_ms(ATTEMPTS_MAX, None, 60_000, random), None);
+/// ```
 #[must_use]
 pub fn wait_ms(attempt: u32, retry_after_ms: Option<u64>, left_ms: u64, random: u32) -> Option<u64> {
     if attempt >= ATTEMPTS_MAX || retry_after_ms.is_some_and(|asked| asked > RETRY_AFTER_MS_MAX) {
@@ -35,6 +47,16 @@ pub fn wait_ms(attempt: u32, retry_after_ms: Option<u64>, left_ms: u64, random: 
 
 /// Reads the value of a `Retry-After` header, seconds or an HTTP date (RFC 9110, section 10.2.3), as milliseconds from `now`. A date that
 /// has passed is 0; what is neither is `None`.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use whimbrel_network::retry_after_ms;
+///
+/// let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_747);
+/// assert_eq!(retry_after_ms("120", now), Some(120_000));
+/// assert_eq!(retry_after_ms("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(30_000));
+/// assert_eq!(retry_after_ms("soon", now), None);
+/// ```
 #[must_use]
 pub fn retry_after_ms(value: &str, now: SystemTime) -> Option<u64> {
     let value = value.trim();

@@ -11,6 +11,15 @@ pub const SECRET_BYTES_MAX: u32 = 4096;
 
 /// An API key. It is wiped from memory when it is dropped and prints as nothing. The header that carries it is marked as
 /// sensitive; the copies that the HTTP and TLS layers make of it while sending are not wiped.
+///
+/// ```
+/// use whimbrel_network::{Secret, SecretError};
+///
+/// let key = Secret::new("sk-0123456789".to_owned())?;
+/// assert_eq!(format!("{key:?}"), "Secret");
+/// assert_eq!(Secret::new("sk-0123456789\n".to_owned()).unwrap_err(), SecretError::Character);
+/// # Ok::<(), SecretError>(())
+/// ```
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 

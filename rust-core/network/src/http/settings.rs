@@ -24,6 +24,18 @@ pub const PINS_MIN: u32 = 2;
 pub const PINS_MAX: u32 = 16;
 
 /// Time limits of one request, in milliseconds. Reaching any of them ends the request with a typed error.
+///
+/// ```
+/// use whimbrel_network::{Endpoint, EndpointError, EndpointSettings, Timeouts};
+///
+/// let mut settings = EndpointSettings::new("cloud", "https://api.example.com/v1", "small");
+/// settings.timeouts = Timeouts { total_ms: 20_000, ..Timeouts::default() };
+/// assert!(Endpoint::new(settings.clone()).is_ok());
+///
+/// settings.timeouts.idle_ms = 0;
+/// let error = Endpoint::new(settings).unwrap_err();
+/// assert_eq!(error, EndpointError::Timeout { field: "idle_ms" });
+/// ```
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
@@ -70,7 +82,25 @@ pub enum TokenLimitField {
     MaxCompletionTokens,
 }
 
-/// The settings of an endpoint, as they stand in a policy or an app. [`Endpoint::new`] checks them.
+/// The settings of an endpoint, as they stand in a policy or an app. [`Endpoint::new`](crate::Endpoint::new) checks them.
+///
+/// ```
+/// use whimbrel_network::{EndpointSettings, KeyHeader};
+///
+/// let settings: EndpointSettings = serde_json::from_str(
+///     r#"{
+///         "id": "cloud",
+///         "base_url": "https://api.example.com/v1",
+///         "model": "small",
+///         "key_header": { "named": "api-key" },
+///         "timeouts": { "first_byte_ms": 20000 }
+///     }"#,
+/// )?;
+/// assert_eq!(settings.key_header, KeyHeader::Named("api-key".to_owned()));
+/// // What is left out has its default.
+/// assert_eq!((settings.timeouts.first_byte_ms, settings.timeouts.idle_ms), (20_000, 30_000));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointSettings {
