@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use tokio::sync::{mpsc, oneshot};
-use whimbrel_engine::{CancelFlag, ChatOptions, GenerationOptions, Message, OpenOptions};
+use whimbrel_engine::{CancelFlag, GenerationOptions, Message, OpenOptions};
 
 use crate::registry::{ConversationId, ModelId, Owner, Ticket};
-use crate::{AnswerEvent, ClientError, ModelInfo};
+use crate::{AnswerEvent, ClientError, ConversationOptions, ModelInfo};
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ClientError>>;
 pub(crate) type EventSender = mpsc::Sender<Result<AnswerEvent, ClientError>>;
@@ -21,7 +21,7 @@ pub(crate) enum Command {
     OpenConversation {
         id: ConversationId,
         model: ModelId,
-        options: ChatOptions,
+        options: ConversationOptions,
         reply: Reply<()>,
     },
     Messages {

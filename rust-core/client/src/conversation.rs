@@ -3,13 +3,53 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use whimbrel_engine::{ChatOptions, SYSTEM_DEFAULT};
+
 use crate::answer::Answer;
 use crate::client::Guard;
 use crate::command::{Command, MessagesAction, Prompt, SavedAction};
 use crate::error::within;
 use crate::model::ModelInner;
 use crate::registry::{ConversationId, Owner};
-use crate::{ClientError, GenerationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, Message, PROMPT_BYTES_MAX};
+use crate::{
+    ClientError, ContextPolicy, GenerationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, Message, PROMPT_BYTES_MAX, Role,
+};
+
+/// How a conversation is kept.
+#[derive(Clone, Debug)]
+pub struct ConversationOptions {
+    /// Tokens of context; at most the model's own.
+    pub context_length: u32,
+    /// The system message: `None` takes a plain one, an empty text leaves it to the model's template.
+    pub system: Option<String>,
+    /// See [`ContextPolicy`].
+    pub context_policy: ContextPolicy,
+}
+
+impl Default for ConversationOptions {
+    fn default() -> Self {
+        let ChatOptions {
+            context_length,
+            context_policy,
+        } = ChatOptions::default();
+        ConversationOptions {
+            context_length,
+            system: None,
+            context_policy,
+        }
+    }
+}
+
+impl ConversationOptions {
+    /// What a conversation begins with.
+    pub(crate) fn system_message(&self) -> Option<Message> {
+        let content = self.system.as_deref().unwrap_or(SYSTEM_DEFAULT);
+        (!content.is_empty()).then(|| Message {
+            role: Role::System,
+            content: content.to_owned(),
+        })
+    }
+}
 
 /// A conversation. Clones are the same conversation; it is closed when they and their answers are dropped, or by
 /// [`Conversation::close`].

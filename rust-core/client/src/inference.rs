@@ -9,8 +9,8 @@ use std::thread;
 
 use tokio::sync::mpsc;
 use whimbrel_engine::{
-    CancelFlag, Chat, ChatOptions, EngineError, Generation, GenerationOptions, Message, Model, OpenOptions, Session,
-    Step,
+    CancelFlag, Chat, ChatOptions, EngineError, Generation, GenerationOptions, Message, Model, OpenOptions, Role,
+    Session, Step,
 };
 
 use crate::command::{Begin, Command, EventSender, MessagesAction, Prompt, SavedAction};
@@ -18,7 +18,7 @@ use crate::error::within;
 use crate::limits::EVENTS_A_STEP;
 use crate::registry::{ConversationId, ModelId, Owned, Owner, Registry, Ticket};
 use crate::saved;
-use crate::{AnswerEvent, CONVERSATIONS_MAX, ClientError, MODELS_MAX, ModelInfo};
+use crate::{AnswerEvent, CONVERSATIONS_MAX, ClientError, ConversationOptions, MODELS_MAX, ModelInfo};
 
 pub(crate) struct Inference {
     registry: Arc<Registry>,
@@ -32,6 +32,60 @@ pub(crate) struct Inference {
 struct OpenConversation {
     model: ModelId,
     chat: Chat,
+    /// Messages that were dropped for want of room are gone from these.
+    messages: Vec<Message>,
+    system: Option<Message>,
+    /// The question that is being answered, and the answer so far.
+    exchange: Option<(String, String)>,
+}
+
+impl OpenConversation {
+    fn new(model: ModelId, chat: Chat, system: Option<Message>) -> OpenConversation {
+        OpenConversation {
+            model,
+            chat,
+            messages: system.iter().cloned().collect(),
+            system,
+            exchange: None,
+        }
+    }
+
+    fn ask(&mut self, question: String, options: GenerationOptions, cancel: CancelFlag) -> Result<(), EngineError> {
+        let message = Message {
+            role: Role::User,
+            content: question,
+        };
+        self.messages.push(message);
+        let asked = self.chat.ask(&self.messages, options, cancel);
+        let question = self.messages.pop().map(|message| message.content);
+        asked?;
+        self.exchange = question.map(|question| (question, String::new()));
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<Step, EngineError> {
+        let step = self.chat.step()?;
+        if let (Step::Text(text) | Step::Finished { text, .. }, Some((_, answer))) = (&step, &mut self.exchange) {
+            answer.push_str(text);
+        }
+        if let Step::Finished { statistics, .. } = &step {
+            self.keep_exchange(statistics.dropped_messages as usize);
+        }
+        Ok(step)
+    }
+
+    /// Question and answer become part of the messages, and what was dropped for them is forgotten.
+    fn keep_exchange(&mut self, dropped: usize) {
+        let Some((question, answer)) = self.exchange.take().filter(|(_, answer)| !answer.is_empty()) else {
+            return;
+        };
+        let first = self.messages.iter().take_while(|message| message.role == Role::System);
+        let first = first.count();
+        self.messages.drain(first..first + dropped);
+        let said = |role, content| Message { role, content };
+        self.messages
+            .extend([said(Role::User, question), said(Role::Assistant, answer)]);
+    }
 }
 
 /// An answer in the making.
@@ -44,7 +98,7 @@ struct Active {
 }
 
 enum Work {
-    /// The state is in the owner's [`Chat`].
+    /// The state is in the owner's [`OpenConversation`].
     Chat(ConversationId),
     Raw(Box<RawWork>),
 }
@@ -162,17 +216,22 @@ impl Inference {
         &mut self,
         id: ConversationId,
         model: ModelId,
-        options: ChatOptions,
+        options: ConversationOptions,
     ) -> Result<(), ClientError> {
         within(
             "open conversations",
             self.conversations.len() as u64 + 1,
             CONVERSATIONS_MAX,
         )?;
-        let context_length = options.context_length;
+        let (context_length, system) = (options.context_length, options.system_message());
+        let options = ChatOptions {
+            context_length,
+            context_policy: options.context_policy,
+        };
         let chat = Chat::new(self.model(model)?, options)?;
         log::debug!("opened a conversation with a context of {context_length} tokens");
-        self.conversations.insert(id, OpenConversation { model, chat });
+        self.conversations
+            .insert(id, OpenConversation::new(model, chat, system));
         Ok(())
     }
 
@@ -180,24 +239,23 @@ impl Inference {
         self.models.get(&id).ok_or(ClientError::Closed { what: "model" })
     }
 
-    fn chat(&mut self, id: ConversationId) -> Result<&mut Chat, ClientError> {
+    fn conversation(&mut self, id: ConversationId) -> Result<&mut OpenConversation, ClientError> {
         self.conversations
             .get_mut(&id)
-            .map(|open| &mut open.chat)
             .ok_or(ClientError::Closed { what: "conversation" })
     }
 
     fn messages(&mut self, id: ConversationId, action: MessagesAction) -> Result<Vec<Message>, ClientError> {
         self.settle(id);
         let busy = self.answers.iter().any(|active| active.owner.conversation == Some(id));
-        let chat = self.chat(id)?;
+        let open = self.conversation(id)?;
         match action {
             MessagesAction::Read => {}
             _ if busy => return Err(ClientError::Busy),
-            MessagesAction::Reset => chat.reset(),
-            MessagesAction::Replace(messages) => chat.set_messages(messages),
+            MessagesAction::Reset => open.messages = open.system.iter().cloned().collect(),
+            MessagesAction::Replace(messages) => open.messages = messages,
         }
-        Ok(chat.messages().to_vec())
+        Ok(open.messages.clone())
     }
 
     fn saved(&mut self, id: ConversationId, action: SavedAction) -> Result<(), ClientError> {
@@ -205,10 +263,13 @@ impl Inference {
         if self.answers.iter().any(|active| active.owner.conversation == Some(id)) {
             return Err(ClientError::Busy);
         }
-        let chat = self.chat(id)?;
+        let OpenConversation { chat, messages, .. } = self.conversation(id)?;
         match action {
-            SavedAction::Save(path) => saved::write(&path, &chat.save()?),
-            SavedAction::Restore(path) => Ok(chat.restore(&saved::read(&path)?)?),
+            SavedAction::Save(path) => saved::write(&path, &chat.save(messages)?),
+            SavedAction::Restore(path) => {
+                *messages = chat.restore(&saved::read(&path)?)?;
+                Ok(())
+            }
             SavedAction::SavePrefix(path, tokens) => saved::write(&path, &chat.save_prefix(tokens)?),
             SavedAction::RestorePrefix(path) => Ok(chat.restore_prefix(&saved::read(&path)?)?),
         }
@@ -226,7 +287,7 @@ impl Inference {
         let work = match (prompt, owner.conversation) {
             (Prompt::Question(text), Some(id)) => {
                 self.settle(id);
-                self.chat(id)?.ask(&text, options, cancel.clone())?;
+                self.conversation(id)?.ask(text, options, cancel.clone())?;
                 Work::Chat(id)
             }
             (Prompt::Raw { text, context_length }, _) => Work::Raw(Box::new(raw_work(
@@ -285,7 +346,7 @@ impl Inference {
     /// Makes one step and hands its events over. `None` when the answer has ended.
     fn step(&mut self, mut active: Active) -> Option<Active> {
         let step = match &mut active.work {
-            Work::Chat(id) => self.chat(*id).and_then(|chat| Ok(chat.step()?)),
+            Work::Chat(id) => self.conversation(*id).and_then(|open| Ok(open.step()?)),
             Work::Raw(raw) => raw.generation.step(&mut raw.session).map_err(ClientError::from),
         };
         // A send fails only when the reader is gone; the answer is then cancelled and ends in its next step.

@@ -41,7 +41,7 @@ mod saved;
 pub use answer::{Answer, AnswerEvent};
 pub use block_on::block_on;
 pub use client::Client;
-pub use conversation::Conversation;
+pub use conversation::{Conversation, ConversationOptions};
 pub use error::ClientError;
 pub use limits::{
     ANSWERS_MAX, COMMANDS_WAITING_MAX, CONVERSATIONS_MAX, EVENTS_WAITING_MAX, HISTORY_BYTES_MAX, MESSAGES_MAX,
@@ -49,8 +49,8 @@ pub use limits::{
 };
 pub use model::{ModelHandle, ModelInfo};
 pub use whimbrel_engine::{
-    ChatOptions as ConversationOptions, ContextPolicy, EngineError, FinishReason, GenerationOptions, KvPrecision,
-    Manifest, Message, OpenOptions, PrefixError, Role, SamplingOptions, Statistics, Verify,
+    ContextPolicy, EngineError, FinishReason, GenerationOptions, KvPrecision, Manifest, Message, OpenOptions,
+    PrefixError, Role, SamplingOptions, Statistics, Verify,
 };
 /// What leaves the device, and how: pins, time limits, how keys are said.
 pub use whimbrel_network as network;
