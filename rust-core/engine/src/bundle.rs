@@ -1,11 +1,15 @@
 //! The files of a bundle against its manifest: verifying them, and sealing a bundle again after a deliberate edit.
 
+pub(crate) mod manifest;
+pub(crate) mod remembered;
+pub(crate) mod weights;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::manifest::{MANIFEST_BYTES_MAX, MANIFEST_FILE};
-use crate::remembered::{Places, stamps};
+use self::manifest::{MANIFEST_BYTES_MAX, MANIFEST_FILE};
+use self::remembered::{Places, stamps};
 use crate::{EngineError, FileEntry, Manifest};
 
 /// One file of a bundle.

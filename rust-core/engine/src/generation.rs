@@ -1,9 +1,13 @@
 //! One answer, as a state machine: a chunk of the prompt or one run of the model a step, so that several can take turns.
 
+pub(crate) mod sampling;
+pub(crate) mod speculation;
+pub(crate) mod stop;
+
 use std::time::{Duration, Instant};
 
+use self::speculation::{DRAFT_MAX, Guesser};
 use crate::clock::now;
-use crate::speculation::{DRAFT_MAX, Guesser};
 use crate::{CancelFlag, EngineError, Sampler, SamplingOptions, Scores, Session, StopMatcher, TextStream, Tokenizer};
 
 /// Prompt tokens that one step runs at most.

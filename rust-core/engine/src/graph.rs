@@ -3,6 +3,12 @@
 //! tract's NNEF parser takes time exponential in nesting and recurses over long expressions, so the text is capped before it
 //! is parsed, and only plain calls of our operators are accepted.
 
+pub(crate) mod context;
+pub(crate) mod operators;
+pub(crate) mod plan;
+pub(crate) mod reference;
+pub(crate) mod registry;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -10,13 +16,13 @@ use tract_nnef::ast::{Document, LValue, ProtoModel, RValue};
 use tract_nnef::internal::*;
 use whimbrel_kernels::KvPrecision;
 
+use self::operators::{Attention, Embedding, GateUp, Linear, Qkv, RmsNorm};
+use self::plan::Walk;
+use self::reference::{LIMITS, Limits, Reference};
+use self::registry::{WEIGHTS, registry};
 use crate::EngineError;
+use crate::bundle::weights::Weights;
 use crate::cache::{AttentionLayer, KvCache};
-use crate::ops::{Attention, Embedding, GateUp, Linear, Qkv, RmsNorm};
-use crate::reference::{LIMITS, Limits, Reference};
-use crate::registry::{WEIGHTS, registry};
-use crate::walk::Walk;
-use crate::weights::Weights;
 
 /// The longest graph text that is parsed, in bytes.
 pub const GRAPH_BYTES_MAX: usize = 1 << 20;

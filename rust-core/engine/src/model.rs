@@ -1,19 +1,21 @@
 //! An opened bundle: the mapped weights, the planned graph, the tokenizer and the chat template, shared by all sessions.
 
+pub(crate) mod comparison;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use whimbrel_kernels::{KV_BLOCK, KvPrecision, THREADS_MAX, ThreadPool};
 
+use crate::bundle::weights::{INDEX_BYTES_MAX, Weights};
 use crate::bundle::{Verify, read_limited, verify_and_remember};
 use crate::cache::{AttentionLayer, SharedPrefix};
 use crate::clock::now;
 use crate::cpu::default_threads;
+use crate::graph::reference::Limits;
 use crate::graph::{GRAPH_BYTES_MAX, Graph};
-use crate::reference::Limits;
 use crate::template::TEMPLATE_BYTES_MAX;
 use crate::tokenizer::TOKENIZER_BYTES_MAX;
-use crate::weights::{INDEX_BYTES_MAX, Weights};
 use crate::{ChatTemplate, EngineError, Manifest, Tokenizer, Variant};
 
 /// How a bundle is opened.

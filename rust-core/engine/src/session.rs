@@ -1,18 +1,20 @@
 //! What one conversation owns: its KV cache and its position over the shared model.
 
+pub(crate) mod prefix;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use whimbrel_kernels::group_maxima;
 
+use self::prefix::{PrefixError, SavedPrefix};
 use crate::clock::now;
-use crate::context::RunContext;
-use crate::ops::ARITY_MAX;
-use crate::prefix::{self, PrefixError, SavedPrefix};
-use crate::sampling::{SCORE_GROUP, Scores};
-use crate::speculation::RunCosts;
-use crate::walk::{Around, Buffers};
+use crate::generation::sampling::{SCORE_GROUP, Scores};
+use crate::generation::speculation::RunCosts;
+use crate::graph::context::RunContext;
+use crate::graph::operators::ARITY_MAX;
+use crate::graph::plan::{Around, Buffers};
 use crate::{EngineError, Model};
 
 /// Rows of logits that are computed at a time when every row is wanted.

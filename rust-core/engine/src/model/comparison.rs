@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tract_nnef::internal::*;
 
-use crate::context::RunContext;
+use crate::graph::context::RunContext;
+use crate::graph::operators::{ARITY_MAX, Inputs, operator};
+use crate::graph::reference::{Limits, floats, ids_tensor, numbered, run};
 use crate::graph::{parse, typed_model};
-use crate::ops::{ARITY_MAX, Inputs, operator};
-use crate::reference::{Limits, floats, ids_tensor, numbered, run};
 use crate::{EngineError, Model, OpenOptions};
 
 /// How far one result of a graph is from its reference.

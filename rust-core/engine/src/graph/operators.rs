@@ -2,15 +2,15 @@
 //! f32 of shape `[T, width]`, `T` the tokens of one run.
 //!
 //! Each is a tract `TypedOp`, so tract reads them from text, checks their shapes and orders them. Sessions walk that order
-//! themselves ([`crate::walk`]) through [`Operator::run`]; tract's own way to run them, `eval`, does the same with fresh tensors.
+//! themselves ([`crate::graph::plan`]) through [`Operator::run`]; tract's own way to run them, `eval`, does the same with fresh tensors.
 
 use tract_core::ops::TypedOp;
 use tract_nnef::internal::*;
 use whimbrel_kernels::{Activation, Input, Product, append_kv, attend, multiply, multiply_gated, rms_norm};
 
+use crate::bundle::weights::WeightRef;
 use crate::cache::AttentionLayer;
-use crate::context::RunContext;
-use crate::weights::WeightRef;
+use crate::graph::context::RunContext;
 
 /// The most inputs, and the most outputs, of an operator.
 pub(crate) const ARITY_MAX: usize = 3;

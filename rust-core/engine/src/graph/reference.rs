@@ -16,8 +16,8 @@ use tract_nnef::ast::{Document, Identifier, LValue, RValue};
 use tract_nnef::internal::*;
 use whimbrel_kernels::Activation;
 
-use crate::registry::{activation, count, weight};
-use crate::weights::WeightRef;
+use crate::bundle::weights::WeightRef;
+use crate::graph::registry::{activation, count, weight};
 
 /// Under this name the builder finds the longest context.
 pub(crate) const LIMITS: &str = "whimbrel_reference_limits";

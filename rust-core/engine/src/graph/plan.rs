@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use tract_nnef::internal::*;
 
 use crate::EngineError;
-use crate::context::RunContext;
-use crate::ops::{ARITY_MAX, Inputs, Operator, fused, operator};
+use crate::graph::context::RunContext;
+use crate::graph::operators::{ARITY_MAX, Inputs, Operator, fused, operator};
 
 /// See the module. The head is not in the list: it is run for the rows that are asked for.
 pub(crate) struct Walk {
@@ -219,8 +219,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::graph::reference::{floats, ids_tensor};
     use crate::graph::{parse, typed_model};
-    use crate::reference::{floats, ids_tensor};
     use crate::{CancelFlag, Model, OpenOptions, Session};
 
     /// Walking the list gives what tract's own executor gives, to the last bit.

@@ -8,9 +8,9 @@ use tract_nnef::internal::*;
 use tract_nnef::registry::ToTract;
 use whimbrel_kernels::Activation;
 
-use crate::ops::{Attention, Embedding, GateUp, Linear, Qkv, RmsNorm};
-use crate::reference;
-use crate::weights::{WeightRef, Weights};
+use crate::bundle::weights::{WeightRef, Weights};
+use crate::graph::operators::{Attention, Embedding, GateUp, Linear, Qkv, RmsNorm};
+use crate::graph::reference;
 
 /// Under this name the builder finds the weights.
 pub(crate) const WEIGHTS: &str = "whimbrel_weights";

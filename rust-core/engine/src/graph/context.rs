@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tract_nnef::internal::*;
 use whimbrel_kernels::{Activations, Rotation, ThreadPool};
 
+use crate::bundle::weights::WeightRef;
 use crate::cache::KvCache;
 use crate::session::CancelFlag;
-use crate::weights::WeightRef;
 use crate::{EngineError, Model};
 
 /// See the module. Operators get it read-only, hence the cells; a session is used by one thread at a time.
