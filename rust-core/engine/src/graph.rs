@@ -3,11 +3,12 @@
 //! tract's NNEF parser takes time exponential in nesting and recurses over long expressions, so the text is capped before it
 //! is parsed, and only plain calls of our operators are accepted.
 
+mod arguments;
 pub(crate) mod context;
+pub(crate) mod operator;
 pub(crate) mod operators;
 pub(crate) mod plan;
 pub(crate) mod reference;
-pub(crate) mod registry;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,10 +17,12 @@ use tract_nnef::ast::{Document, LValue, ProtoModel, RValue};
 use tract_nnef::internal::*;
 use whimbrel_kernels::KvPrecision;
 
-use self::operators::{Attention, Embedding, GateUp, Linear, Qkv, RmsNorm};
-use self::plan::Walk;
+use self::arguments::WEIGHTS;
+use self::operators::attention::Attention;
+use self::operators::linear::Linear;
+use self::operators::{operator, registry};
+use self::plan::ExecutionPlan;
 use self::reference::{LIMITS, Limits, Reference};
-use self::registry::{WEIGHTS, registry};
 use crate::EngineError;
 use crate::bundle::weights::Weights;
 use crate::cache::{AttentionLayer, KvCache};
@@ -46,7 +49,7 @@ const OPERATOR_PREFIX: &str = "whimbrel_";
 
 /// A planned graph: `body` leads to the hidden states that `head` makes logits of.
 pub(crate) struct Graph {
-    pub(crate) body: Walk,
+    pub(crate) body: ExecutionPlan,
     pub(crate) head: Linear,
     pub(crate) attention: Vec<AttentionLayer>,
     /// The same on tract's own operators, if asked for; sessions then run that.
@@ -112,7 +115,7 @@ impl Graph {
         let head = head_node.op_as::<Linear>().filter(|head| head.last).cloned();
         let head = head.ok_or_else(|| bad("the graph does not end in whimbrel_linear(…, last = true)"))?;
         Ok(Graph {
-            body: Walk::new(model, output.node).map_err(tract)?,
+            body: ExecutionPlan::new(model, output.node).map_err(tract)?,
             head,
             attention,
             reference: None,
@@ -151,13 +154,7 @@ pub(crate) fn typed_model(
 }
 
 fn is_ours(node: &TypedNode) -> bool {
-    let op = node.op();
-    op.is::<tract_core::ops::source::TypedSource>()
-        || op.is::<Embedding>()
-        || op.is::<RmsNorm>()
-        || op.is::<Linear>()
-        || op.is::<Qkv>()
-        || op.is::<GateUp>()
+    node.op_is::<tract_core::ops::source::TypedSource>() || operator(node).is_some()
 }
 
 fn check_attention(layer: &AttentionLayer, before: &[AttentionLayer]) -> Result<(), EngineError> {

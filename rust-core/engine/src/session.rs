@@ -1,6 +1,8 @@
 //! What one conversation owns: its KV cache and its position over the shared model.
 
 pub(crate) mod prefix;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +15,8 @@ use crate::clock::now;
 use crate::generation::sampling::{SCORE_GROUP, Scores};
 use crate::generation::speculation::RunCosts;
 use crate::graph::context::RunContext;
-use crate::graph::operators::ARITY_MAX;
-use crate::graph::plan::{Around, Buffers};
+use crate::graph::operator::ARITY_MAX;
+use crate::graph::plan::{Buffers, RunObserver};
 use crate::{EngineError, Model};
 
 /// Rows of logits that are computed at a time when every row is wanted.
@@ -67,7 +69,7 @@ struct Stopwatch {
     operators: Duration,
 }
 
-impl Around for Stopwatch {
+impl RunObserver for Stopwatch {
     fn before(&mut self) {
         self.started = now();
     }
@@ -305,7 +307,7 @@ impl Session {
     }
 
     /// Runs everything before the head. Keys and values behind the position are written; the position itself is not moved.
-    fn run(&mut self, ids: &[u32], cancel: &CancelFlag, around: &mut impl Around) -> Result<(), EngineError> {
+    fn run(&mut self, ids: &[u32], cancel: &CancelFlag, observer: &mut impl RunObserver) -> Result<(), EngineError> {
         let needed = self.ids.len() as u64 + ids.len() as u64;
         if needed > u64::from(self.context_length) {
             return Err(EngineError::ContextFull {
@@ -329,7 +331,7 @@ impl Session {
             return Ok(());
         }
         let body = &graph.body;
-        body.run(&self.context, ids, &mut self.buffers, around)
+        body.run(&self.context, ids, &mut self.buffers, observer)
     }
 
     /// Logits after some rows of the last run, into the first rows of `logits`.

@@ -1,17 +1,18 @@
-//! A graph as a flat list of operators and the buffers between them. tract decides what is in the list and in which order,
-//! a norm and its only reader become one step, and a run is then one loop over them, without looking anything up and, once
-//! its buffers have their size, without allocating.
+//! The execution plan of a graph: a flat list of operators and the buffers between them. tract decides what is in the list and in
+//! which order, a norm and its only reader become one step, and a run is then one loop over them, without looking anything up
+//! and, once its buffers have their size, without allocating.
 
 use std::collections::HashMap;
 
 use tract_nnef::internal::*;
 
+use super::context::RunContext;
+use super::operator::{ARITY_MAX, Inputs, Operator};
+use super::operators::{fused, operator};
 use crate::EngineError;
-use crate::graph::context::RunContext;
-use crate::graph::operators::{ARITY_MAX, Inputs, Operator, fused, operator};
 
 /// See the module. The head is not in the list: it is run for the rows that are asked for.
-pub(crate) struct Walk {
+pub(crate) struct ExecutionPlan {
     steps: Vec<Step>,
     /// Values in a row of each buffer.
     widths: Vec<usize>,
@@ -28,74 +29,44 @@ struct Step {
 
 const NONE: usize = usize::MAX;
 
-/// Buffers of one session for one [`Walk`]. They grow to the longest run and stay.
+/// Buffers of one session for one [`ExecutionPlan`]. They grow to the longest run and stay.
 #[derive(Default)]
 pub(crate) struct Buffers(Vec<Vec<f32>>);
 
-impl Walk {
+impl ExecutionPlan {
     /// Flattens everything before the head, the node `head`.
-    pub(crate) fn new(model: &TypedModel, head: usize) -> TractResult<Walk> {
+    pub(crate) fn new(model: &TypedModel, head: usize) -> TractResult<ExecutionPlan> {
         let order = model.eval_order()?;
-        let mut last_use: HashMap<OutletId, usize> = HashMap::new();
-        for (index, node) in order.iter().enumerate() {
-            for input in &model.node(*node).inputs {
-                last_use.insert(*input, index);
-            }
-        }
         let hidden = *model.node(head).inputs.first().context("the head has no input")?;
-        let mut plan = Planner::default();
+        let mut buffers = BufferAllocator::new(model, &order, hidden);
         let mut steps = Vec::new();
         let mut index = 0;
         while index < order.len() {
-            let mut node = model.node(order[index]);
-            let inputs = &node.inputs;
-            if inputs.is_empty() || node.id == head {
+            let node = model.node(order[index]);
+            if node.inputs.is_empty() || node.id == head {
                 index += 1;
                 continue;
             }
             let next = order.get(index + 1).map(|next| model.node(*next));
-            let operator = match next.and_then(|next| Some((next, fused(node, next)?))) {
-                Some((next, operator)) => {
-                    node = next;
+            let (operator, last) = match next.and_then(|next| Some((fused(node, next)?, next))) {
+                Some((operator, next)) => {
                     index += 1;
-                    operator
+                    (operator, next)
                 }
-                None => operator(node).with_context(|| format!("{node} is not one of this engine's operators"))?,
-            };
-            let widths = operator.widths();
-            ensure!(
-                widths.len() == node.outputs.len() && widths.len() <= ARITY_MAX && inputs.len() <= ARITY_MAX,
-                "{node} has too many inputs or outputs"
-            );
-            let mut step = Step {
-                operator,
-                inputs: [NONE; ARITY_MAX],
-                outputs: [NONE; ARITY_MAX],
-            };
-            for (slot, input) in step.inputs.iter_mut().zip(inputs) {
-                // Token ids are no buffer.
-                *slot = plan.slots.get(input).copied().unwrap_or(NONE);
-            }
-            for (output, width) in widths.into_iter().enumerate() {
-                step.outputs[output] = plan.take(OutletId::new(node.id, output), width);
-            }
-            // Inputs that nobody reads later are free for the steps that follow; so are outputs that nobody reads at all.
-            let outputs = (0..node.outputs.len()).map(|output| OutletId::new(node.id, output));
-            for outlet in inputs.iter().copied().chain(outputs) {
-                if outlet != hidden && last_use.get(&outlet).is_none_or(|last| *last <= index) {
-                    plan.free(outlet);
+                None => {
+                    let operator = operator(node);
+                    let operator = operator.with_context(|| format!("{node} is not one of this engine's operators"))?;
+                    (operator, node)
                 }
-            }
-            steps.push(step);
+            };
+            steps.push(Step::new(operator, &node.inputs, last, index, &mut buffers)?);
             index += 1;
         }
-        Ok(Walk {
+        let hidden = buffers.slots.get(&hidden);
+        Ok(ExecutionPlan {
             steps,
-            hidden: *plan
-                .slots
-                .get(&hidden)
-                .context("the head reads what nothing computes")?,
-            widths: plan.widths,
+            hidden: *hidden.context("the head reads what nothing computes")?,
+            widths: buffers.widths,
         })
     }
 
@@ -117,7 +88,7 @@ impl Walk {
         run: &RunContext,
         ids: &[u32],
         buffers: &mut Buffers,
-        around: &mut impl Around,
+        observer: &mut impl RunObserver,
     ) -> Result<(), EngineError> {
         let buffers = &mut buffers.0;
         buffers.resize_with(self.widths.len(), Vec::new);
@@ -128,9 +99,9 @@ impl Walk {
             if run.cancel.borrow().is_cancelled() {
                 return Err(EngineError::Cancelled);
             }
-            around.before();
+            observer.before();
             let outcome = step.run(run, ids, buffers);
-            around.after(index, &step.outputs, buffers);
+            observer.after(index, &step.outputs, buffers);
             outcome.map_err(|error| EngineError::Run {
                 reason: format!("{error:#}"),
             })?;
@@ -139,16 +110,16 @@ impl Walk {
     }
 }
 
-/// Looks at a run while it goes on.
-pub(crate) trait Around {
+/// Watches a run.
+pub(crate) trait RunObserver {
     /// An operator is about to run.
     fn before(&mut self);
     /// The operator of that index has run; its outputs are these of the buffers.
     fn after(&mut self, index: usize, outputs: &[usize; ARITY_MAX], buffers: &[Vec<f32>]);
 }
 
-/// Nobody looks.
-impl Around for () {
+/// Nobody watches.
+impl RunObserver for () {
     #[inline(always)]
     fn before(&mut self) {}
     #[inline(always)]
@@ -156,6 +127,39 @@ impl Around for () {
 }
 
 impl Step {
+    /// An operator that reads `inputs` and writes the outputs of the node `last`, the one at `index` of the order.
+    fn new(
+        operator: Box<dyn Operator>,
+        inputs: &[OutletId],
+        last: &TypedNode,
+        index: usize,
+        buffers: &mut BufferAllocator,
+    ) -> TractResult<Step> {
+        let widths = operator.widths();
+        ensure!(
+            widths.len() == last.outputs.len() && widths.len() <= ARITY_MAX && inputs.len() <= ARITY_MAX,
+            "{last} has too many inputs or outputs"
+        );
+        let mut step = Step {
+            operator,
+            inputs: [NONE; ARITY_MAX],
+            outputs: [NONE; ARITY_MAX],
+        };
+        for (slot, input) in step.inputs.iter_mut().zip(inputs) {
+            // Token ids are no buffer.
+            *slot = buffers.slots.get(input).copied().unwrap_or(NONE);
+        }
+        for (output, width) in widths.into_iter().enumerate() {
+            step.outputs[output] = buffers.take(OutletId::new(last.id, output), width);
+        }
+        // Inputs that nobody reads later are free for the steps that follow; so are outputs that nobody reads at all.
+        let outputs = (0..last.outputs.len()).map(|output| OutletId::new(last.id, output));
+        for outlet in inputs.iter().copied().chain(outputs) {
+            buffers.free_unread(outlet, index);
+        }
+        Ok(step)
+    }
+
     fn run(&self, run: &RunContext, ids: &[u32], buffers: &mut [Vec<f32>]) -> TractResult<()> {
         // Outputs leave the list while they are written, so that the inputs can be read beside them.
         let mut taken = self
@@ -182,14 +186,33 @@ impl Step {
 }
 
 /// Gives every value between operators a buffer; values that do not live at the same time share one.
-#[derive(Default)]
-struct Planner {
+struct BufferAllocator {
     slots: HashMap<OutletId, usize>,
     widths: Vec<usize>,
     free: Vec<usize>,
+    /// The last node in the order that reads a value.
+    last_reads: HashMap<OutletId, usize>,
+    /// The value that is kept to the end.
+    kept: OutletId,
 }
 
-impl Planner {
+impl BufferAllocator {
+    fn new(model: &TypedModel, order: &[usize], kept: OutletId) -> BufferAllocator {
+        let mut last_reads = HashMap::new();
+        for (index, node) in order.iter().enumerate() {
+            for input in &model.node(*node).inputs {
+                last_reads.insert(*input, index);
+            }
+        }
+        BufferAllocator {
+            slots: HashMap::new(),
+            widths: Vec::new(),
+            free: Vec::new(),
+            last_reads,
+            kept,
+        }
+    }
+
     fn take(&mut self, outlet: OutletId, width: usize) -> usize {
         let found = self.free.iter().position(|slot| self.widths[*slot] == width);
         let slot = match found {
@@ -203,46 +226,15 @@ impl Planner {
         slot
     }
 
-    fn free(&mut self, outlet: OutletId) {
+    /// Frees the buffer of a value that nobody reads after the node at `index`.
+    fn free_unread(&mut self, outlet: OutletId, index: usize) {
+        if outlet == self.kept || self.last_reads.get(&outlet).is_some_and(|last| *last > index) {
+            return;
+        }
         if let Some(slot) = self.slots.get(&outlet)
             && !self.free.contains(slot)
         {
             self.free.push(*slot);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::graph::reference::{floats, ids_tensor};
-    use crate::graph::{parse, typed_model};
-    use crate::{CancelFlag, Model, OpenOptions, Session};
-
-    /// Walking the list gives what tract's own executor gives, to the last bit.
-    #[test]
-    fn tracts_executor_gives_the_same() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/tiny");
-        let options = OpenOptions {
-            threads: 1,
-            ..OpenOptions::default()
-        };
-        let model = Model::open(&folder, &options).unwrap();
-        let (text, weights) = Model::graph_and_weights(&folder, model.variant(), &options).unwrap();
-        let typed = typed_model(parse(&text).unwrap(), &Arc::new(weights), None).unwrap();
-        let plan = typed.into_optimized().unwrap().into_runnable().unwrap();
-        let mut state = plan.spawn().unwrap();
-        state.turn_state.shared.insert(RunContext::new(&model, 64).unwrap());
-        let ids: Vec<u32> = (0..40).map(|index| 20 + index * 37 % 700).collect();
-        let logits = state.run(tvec!(ids_tensor(&ids).into_tvalue())).unwrap();
-        let mut session = Session::new(&model, 64).unwrap();
-        let expected = session
-            .logits_after(&ids, ids.len() as u32, &CancelFlag::default())
-            .unwrap();
-        assert!(floats(&logits[0]).unwrap() == expected);
     }
 }

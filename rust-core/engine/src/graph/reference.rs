@@ -17,7 +17,7 @@ use tract_nnef::internal::*;
 use whimbrel_kernels::Activation;
 
 use crate::bundle::weights::WeightRef;
-use crate::graph::registry::{activation, count, weight};
+use crate::graph::arguments::{activation, count, weight};
 
 /// Under this name the builder finds the longest context.
 pub(crate) const LIMITS: &str = "whimbrel_reference_limits";

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tract_nnef::internal::*;
 
 use crate::graph::context::RunContext;
-use crate::graph::operators::{ARITY_MAX, Inputs, operator};
+use crate::graph::operator::{ARITY_MAX, Inputs};
+use crate::graph::operators::operator;
 use crate::graph::reference::{Limits, floats, ids_tensor, numbered, run};
 use crate::graph::{parse, typed_model};
 use crate::{EngineError, Model, OpenOptions};
