@@ -1,14 +1,15 @@
 //! The files of a bundle against its manifest: verifying them, and sealing a bundle again after a deliberate edit.
 
 pub(crate) mod manifest;
+pub(crate) mod read;
 pub(crate) mod remembered;
 pub(crate) mod weights;
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use self::manifest::{MANIFEST_BYTES_MAX, MANIFEST_FILE};
+use self::read::{open, read_limited};
 use self::remembered::{Places, stamps};
 use crate::{EngineError, FileEntry, Manifest};
 
@@ -168,34 +169,6 @@ fn read_manifest_text(folder: &Path) -> Result<Vec<u8>, EngineError> {
         return Err(missing("it has no manifest.json"));
     }
     read_limited(folder, MANIFEST_FILE, MANIFEST_BYTES_MAX)
-}
-
-/// Reads a whole file of a bundle, at most `limit` bytes.
-pub(crate) fn read_limited(folder: &Path, file: &str, limit: u64) -> Result<Vec<u8>, EngineError> {
-    let path = folder.join(file);
-    let read = |source| EngineError::Read {
-        path: path.clone(),
-        source,
-    };
-    let mut bytes = Vec::new();
-    open(&path)
-        .map_err(read)?
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(read)?;
-    if bytes.len() as u64 > limit {
-        return Err(EngineError::Corrupt {
-            file: file.to_owned(),
-            reason: format!("longer than {limit} bytes"),
-        });
-    }
-    Ok(bytes)
-}
-
-/// Opens a file of a bundle for reading.
-#[allow(clippy::disallowed_methods, reason = "the engine's one way to a file")]
-pub(crate) fn open(path: &Path) -> std::io::Result<File> {
-    File::open(path)
 }
 
 /// Size and hash of a file as it is now.

@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use whimbrel_kernels::{KV_BLOCK, KvPrecision, THREADS_MAX, ThreadPool};
 
+use crate::bundle::read::read_limited;
 use crate::bundle::weights::{INDEX_BYTES_MAX, Weights};
-use crate::bundle::{Verify, read_limited, verify_and_remember};
-use crate::cache::{AttentionLayer, SharedPrefix};
+use crate::bundle::{Verify, verify_and_remember};
+use crate::cache::{AttentionLayer, KvCache, SharedPrefix};
 use crate::clock::now;
 use crate::cpu::default_threads;
+use crate::graph::Graph;
+use crate::graph::context::RunContext;
 use crate::graph::reference::Limits;
-use crate::graph::{GRAPH_BYTES_MAX, Graph};
+use crate::graph::text::GRAPH_BYTES_MAX;
 use crate::template::TEMPLATE_BYTES_MAX;
 use crate::tokenizer::TOKENIZER_BYTES_MAX;
 use crate::{ChatTemplate, EngineError, Manifest, Tokenizer, Variant};
@@ -202,8 +205,13 @@ impl Model {
         &self.graph.attention
     }
 
-    pub(crate) fn pool(&self) -> &Arc<ThreadPool> {
-        &self.pool
+    /// What a session of `context_length` tokens shares with the graph's operators.
+    ///
+    /// # Errors
+    /// [`EngineError::Memory`].
+    pub(crate) fn run_context(&self, context_length: u32) -> Result<RunContext, EngineError> {
+        let cache = KvCache::new(self.attention_layers(), self.kv_precision, context_length)?;
+        Ok(RunContext::new(cache, self.pool.clone()))
     }
 }
 

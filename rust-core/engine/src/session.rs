@@ -1,43 +1,27 @@
 //! What one conversation owns: its KV cache and its position over the shared model.
 
+pub(crate) mod costs;
 pub(crate) mod prefix;
+pub(crate) mod scores;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use whimbrel_kernels::group_maxima;
 
-use self::prefix::{PrefixError, SavedPrefix};
+use self::costs::RunCosts;
+use self::prefix::SavedPrefix;
+use self::scores::{SCORE_GROUP, Scores};
 use crate::clock::now;
-use crate::generation::sampling::{SCORE_GROUP, Scores};
-use crate::generation::speculation::RunCosts;
 use crate::graph::context::RunContext;
 use crate::graph::operator::ARITY_MAX;
 use crate::graph::plan::{Buffers, RunObserver};
-use crate::{EngineError, Model};
+use crate::{CancelFlag, EngineError, Model, PrefixError};
 
 /// Rows of logits that are computed at a time when every row is wanted.
 const LOGIT_ROWS: usize = 16;
-
-/// Asks a run to stop; every operator looks at it. Clones share the same flag.
-#[derive(Clone, Debug, Default)]
-pub struct CancelFlag(Arc<AtomicBool>);
-
-impl CancelFlag {
-    /// Raises the flag. It stays raised.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether somebody raised it.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// The state of one conversation: the tokens seen so far and their keys and values.
 pub struct Session {
@@ -98,7 +82,7 @@ impl Session {
             ids: Vec::with_capacity(context_length as usize),
             logits: Vec::new(),
             maxima: Vec::new(),
-            context: RunContext::new(model, context_length)?,
+            context: model.run_context(context_length)?,
             buffers: Buffers::default(),
             costs: RunCosts::default(),
             model: model.clone(),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::Manifest;
-use crate::bundle::open;
+use crate::bundle::read::open;
 
 /// The record's name inside a bundle. It is not part of the bundle and may be deleted at any time.
 pub const RECORD_FILE: &str = ".verified.json";

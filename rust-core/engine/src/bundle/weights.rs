@@ -13,7 +13,7 @@ use whimbrel_kernels::Matrix;
 pub use whimbrel_kernels::TensorType;
 
 use crate::EngineError;
-use crate::bundle::open;
+use crate::bundle::read::open;
 
 /// Every tensor starts at a multiple of this many bytes.
 pub(crate) const TENSOR_ALIGNMENT: u64 = 64;

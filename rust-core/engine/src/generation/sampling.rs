@@ -20,9 +20,10 @@ use std::cmp::Ordering;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 
-use whimbrel_kernels::{PANEL_ROWS, exp_weights, group_maxima};
+use whimbrel_kernels::{exp_weights, group_maxima};
 
 use crate::EngineError;
+use crate::session::scores::{SCORE_GROUP, Scores};
 
 /// The highest temperature.
 const TEMPERATURE_MAX: f32 = 100.0;
@@ -30,16 +31,6 @@ const TEMPERATURE_MAX: f32 = 100.0;
 const REPETITION_PENALTY_MAX: f32 = 100.0;
 /// How many candidates top-p looks at first; each further try takes four times as many.
 const LIKELIEST_FIRST: usize = 256;
-/// Logits whose largest is noted.
-pub(crate) const SCORE_GROUP: usize = PANEL_ROWS;
-
-/// The logits after one token, one for each entry of the vocabulary, with the largest of each group of them.
-#[derive(Debug)]
-pub struct Scores<'a> {
-    pub(crate) logits: &'a mut [f32],
-    /// The largest of each [`SCORE_GROUP`] logits; negative infinity where none is a number.
-    pub(crate) maxima: &'a mut [f32],
-}
 
 /// How tokens are chosen. The default is greedy: always the most likely token.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use tract_nnef::internal::*;
 use whimbrel_kernels::{Activations, Rotation, ThreadPool};
 
+use crate::CancelFlag;
 use crate::bundle::weights::WeightRef;
 use crate::cache::KvCache;
-use crate::session::CancelFlag;
-use crate::{EngineError, Model};
 
 /// See the module. Operators get it read-only, hence the cells; a session is used by one thread at a time.
 pub(crate) struct RunContext {
@@ -25,21 +24,17 @@ pub(crate) struct RunContext {
 }
 
 impl RunContext {
-    pub(crate) fn new(model: &Model, context_length: u32) -> Result<RunContext, EngineError> {
-        Ok(RunContext {
+    pub(crate) fn new(cache: KvCache, pool: Arc<ThreadPool>) -> RunContext {
+        RunContext {
             position: Cell::new(0),
             cancel: RefCell::default(),
-            cache: RefCell::new(KvCache::new(
-                model.attention_layers(),
-                model.kv_precision(),
-                context_length,
-            )?),
-            pool: model.pool().clone(),
+            cache: RefCell::new(cache),
+            pool,
             activations: RefCell::default(),
             scratch: RefCell::default(),
             attention_scratch: RefCell::default(),
             rotations: RefCell::default(),
-        })
+        }
     }
 
     /// The context of the session that runs, where tract's own executor hands it on in the turn's shared state.

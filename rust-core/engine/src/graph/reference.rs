@@ -12,7 +12,6 @@ use tract_core::ops::math::{add, mul, sub};
 use tract_core::ops::nn::gelu_approximate::gelu_approximate;
 use tract_core::ops::nn::silu::silu;
 use tract_core::ops::nn::{RmsNorm, Softmax, SoftmaxKind};
-use tract_nnef::ast::{Document, Identifier, LValue, RValue};
 use tract_nnef::internal::*;
 use whimbrel_kernels::Activation;
 
@@ -82,50 +81,6 @@ pub(crate) fn run(plan: &Arc<TypedRunnableModel>, input: Tensor) -> TractResult<
 
 pub(crate) fn floats(value: &TValue) -> TractResult<Vec<f32>> {
     Ok(value.try_as_plain_ram()?.as_slice::<f32>()?.to_vec())
-}
-
-/// The same document with a name of its own for every result, all of which are results of the graph; their names in order.
-pub(crate) fn numbered(mut document: Document) -> TractResult<(Document, Vec<String>)> {
-    let mut current: HashMap<Identifier, Identifier> = HashMap::new();
-    let mut names = Vec::new();
-    let mut results = Vec::new();
-    for (index, assignment) in document.graph_def.body.iter_mut().enumerate() {
-        let RValue::Invocation(call) = &mut assignment.right else {
-            bail!("only calls are numbered");
-        };
-        for argument in &mut call.arguments {
-            if let RValue::Identifier(name) = &mut argument.rvalue
-                && let Some(numbered) = current.get(name)
-            {
-                *name = numbered.clone();
-            }
-        }
-        let is_input = index == 0;
-        let mut rename = |name: &mut Identifier| {
-            let numbered = Identifier(format!("{}_{index}", name.0));
-            current.insert(name.clone(), numbered.clone());
-            if !is_input {
-                names.push(numbered.0.clone());
-                results.push(numbered.clone());
-            }
-            *name = numbered;
-        };
-        match &mut assignment.left {
-            LValue::Identifier(name) => rename(name),
-            LValue::Array(all) | LValue::Tuple(all) => {
-                for name in all {
-                    let LValue::Identifier(name) = name else {
-                        bail!("results are not nested");
-                    };
-                    rename(name);
-                }
-            }
-        }
-    }
-    let renamed = |name: &Identifier| current.get(name).cloned().unwrap_or_else(|| name.clone());
-    document.graph_def.parameters = document.graph_def.parameters.iter().map(renamed).collect();
-    document.graph_def.results = results;
-    Ok((document, names))
 }
 
 /// One wire behind another.

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tract_nnef::ast::{Document, Identifier, LValue, RValue};
 use tract_nnef::internal::*;
 
 use crate::graph::context::RunContext;
 use crate::graph::operator::{ARITY_MAX, Inputs};
 use crate::graph::operators::operator;
-use crate::graph::reference::{Limits, floats, ids_tensor, numbered, run};
-use crate::graph::{parse, typed_model};
+use crate::graph::reference::{Limits, floats, ids_tensor, run};
+use crate::graph::text::parse;
+use crate::graph::typed_model;
 use crate::{EngineError, Model, OpenOptions};
 
 /// How far one result of a graph is from its reference.
@@ -40,7 +42,7 @@ pub fn compare_with_reference(
         context_length: ids.len(),
     };
     let reference = typed_model(document, &weights, Some(limits))?;
-    let context = RunContext::new(&model, ids.len() as u32)?;
+    let context = model.run_context(ids.len() as u32)?;
     compare(&context, &fused, reference, &names, ids).map_err(failed)
 }
 
@@ -100,6 +102,50 @@ fn compare(
             })
         })
         .collect()
+}
+
+/// The same document with a name of its own for every result, all of which are results of the graph; their names in order.
+fn numbered(mut document: Document) -> TractResult<(Document, Vec<String>)> {
+    let mut current: HashMap<Identifier, Identifier> = HashMap::new();
+    let mut names = Vec::new();
+    let mut results = Vec::new();
+    for (index, assignment) in document.graph_def.body.iter_mut().enumerate() {
+        let RValue::Invocation(call) = &mut assignment.right else {
+            bail!("only calls are numbered");
+        };
+        for argument in &mut call.arguments {
+            if let RValue::Identifier(name) = &mut argument.rvalue
+                && let Some(numbered) = current.get(name)
+            {
+                *name = numbered.clone();
+            }
+        }
+        let is_input = index == 0;
+        let mut rename = |name: &mut Identifier| {
+            let numbered = Identifier(format!("{}_{index}", name.0));
+            current.insert(name.clone(), numbered.clone());
+            if !is_input {
+                names.push(numbered.0.clone());
+                results.push(numbered.clone());
+            }
+            *name = numbered;
+        };
+        match &mut assignment.left {
+            LValue::Identifier(name) => rename(name),
+            LValue::Array(all) | LValue::Tuple(all) => {
+                for name in all {
+                    let LValue::Identifier(name) = name else {
+                        bail!("results are not nested");
+                    };
+                    rename(name);
+                }
+            }
+        }
+    }
+    let renamed = |name: &Identifier| current.get(name).cloned().unwrap_or_else(|| name.clone());
+    document.graph_def.parameters = document.graph_def.parameters.iter().map(renamed).collect();
+    document.graph_def.results = results;
+    Ok((document, names))
 }
 
 fn relative_difference(own: &[f32], reference: &[f32]) -> f64 {

@@ -16,7 +16,7 @@
 use whimbrel_kernels::KvPrecision;
 
 use crate::cache::KvCache;
-use crate::{EngineError, Model};
+use crate::{EngineError, Model, PrefixError};
 
 /// The version that is written and read.
 pub const PREFIX_VERSION: u32 = 1;
@@ -26,53 +26,6 @@ pub const PREFIX_NOTE_BYTES_MAX: u32 = 32 << 20;
 const MAGIC: [u8; 8] = *b"WHIMKV\0\0";
 const HASH_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + 6 * 4 + HASH_BYTES + 8;
-
-/// Why a saved prefix cannot be used. It is then as if there were none.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PrefixError {
-    /// The bytes do not begin as a saved prefix does.
-    #[error("not a saved prefix")]
-    NotAPrefix,
-    /// It was written by another version.
-    #[error("version {found}, this engine reads {supported}")]
-    Version {
-        /// The file's.
-        found: u32,
-        /// The engine's.
-        supported: u32,
-    },
-    /// It belongs to another model, another variant or another state of the bundle.
-    #[error("it belongs to another model")]
-    OtherModel,
-    /// Keys and values are kept in another form.
-    #[error("its keys and values are kept in another form")]
-    OtherKind,
-    /// Its length is not what its header says.
-    #[error("{found} bytes instead of {expected}")]
-    Length {
-        /// What the header says.
-        expected: u64,
-        /// What there is.
-        found: u64,
-    },
-    /// The checksum does not fit.
-    #[error("its checksum does not fit")]
-    Checksum,
-    /// The content contradicts itself.
-    #[error("{reason}")]
-    Content {
-        /// What is wrong.
-        reason: &'static str,
-    },
-    /// The session's context is shorter.
-    #[error("it has {tokens} tokens, the context holds {limit}")]
-    TooLong {
-        /// Tokens of the prefix.
-        tokens: u64,
-        /// Tokens of the context.
-        limit: u64,
-    },
-}
 
 /// A saved prefix that was read and checked. Nothing is copied but the ids.
 #[derive(Debug)]

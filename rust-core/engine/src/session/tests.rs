@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use tract_nnef::internal::*;
 
-use crate::graph::context::RunContext;
 use crate::graph::reference::{floats, ids_tensor};
-use crate::graph::{parse, typed_model};
+use crate::graph::text::parse;
+use crate::graph::typed_model;
 use crate::{CancelFlag, Model, OpenOptions, Session};
 
 /// Running the plan gives what tract's own executor gives, to the last bit.
@@ -24,7 +24,7 @@ fn tracts_executor_gives_the_same() {
     let typed = typed_model(parse(&text).unwrap(), &Arc::new(weights), None).unwrap();
     let plan = typed.into_optimized().unwrap().into_runnable().unwrap();
     let mut state = plan.spawn().unwrap();
-    state.turn_state.shared.insert(RunContext::new(&model, 64).unwrap());
+    state.turn_state.shared.insert(model.run_context(64).unwrap());
     let ids: Vec<u32> = (0..40).map(|index| 20 + index * 37 % 700).collect();
     let logits = state.run(tvec!(ids_tensor(&ids).into_tvalue())).unwrap();
     let mut session = Session::new(&model, 64).unwrap();
