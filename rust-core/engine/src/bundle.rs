@@ -34,6 +34,19 @@ pub enum Verify {
 
 /// Reads the manifest of a bundle and checks size and hash of every file it names.
 ///
+/// ```
+/// use std::path::Path;
+/// use whimbrel_engine::{EngineError, verify};
+///
+/// # fn main() -> Result<(), EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// let manifest = verify(Path::new(folder))?;
+/// assert_eq!(manifest.files().len(), 5);
+/// assert!(matches!(verify(Path::new("nothing here")), Err(EngineError::BundleMissing { .. })));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`EngineError::BundleMissing`], [`EngineError::Manifest`], [`EngineError::LayoutVersion`], [`EngineError::Corrupt`],
 /// [`EngineError::Read`].

@@ -63,6 +63,52 @@ struct Note {
 
 /// Answers the last message of a history. Each question comes with its whole history, which may be another one than before; tokens
 /// that both begin with are not run again.
+///
+/// ```
+/// # use std::path::Path;
+/// # use whimbrel_engine::{EngineError, Model, OpenOptions, Statistics, Step};
+/// use whimbrel_engine::{CancelFlag, Chat, ChatOptions, GenerationOptions, Message, Role};
+///
+/// # fn finish(chat: &mut Chat) -> Result<(String, Statistics), EngineError> {
+/// #     let mut answer = String::new();
+/// #     loop {
+/// #         match chat.step()? {
+/// #             Step::Prefilled { .. } => {}
+/// #             Step::Text(text) => answer += &text,
+/// #             Step::Finished { text, statistics } => return Ok((answer + &text, statistics)),
+/// #         }
+/// #     }
+/// # }
+/// # fn main() -> Result<(), EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// # let model = Model::open(Path::new(folder), &OpenOptions::default())?;
+/// let message = |role, content: &str| Message {
+///     role,
+///     content: content.into(),
+/// };
+/// let options = GenerationOptions {
+///     max_tokens: 8,
+///     ..GenerationOptions::default()
+/// };
+/// let mut chat = Chat::new(&model, ChatOptions::default())?;
+/// let mut history = vec![
+///     message(Role::System, "Answer briefly."),
+///     message(Role::User, "Which bird crosses oceans?"),
+/// ];
+/// chat.ask(&history, options.clone(), CancelFlag::default())?;
+/// // `finish` calls `step` until the answer has ended.
+/// let (answer, _) = finish(&mut chat)?;
+///
+/// // The caller keeps the history. What it shares with the last one need not be read again.
+/// history.push(message(Role::Assistant, &answer));
+/// history.push(message(Role::User, "And then?"));
+/// chat.ask(&history, options, CancelFlag::default())?;
+/// let (_, statistics) = finish(&mut chat)?;
+/// assert!(statistics.reused_tokens > 20);
+/// assert_eq!(statistics.dropped_messages, 0);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Chat {
     session: Session,
     options: ChatOptions,

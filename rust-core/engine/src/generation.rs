@@ -22,6 +22,24 @@ use crate::{
 pub const PREFILL_CHUNK: usize = 128;
 
 /// How an answer is made.
+///
+/// ```
+/// use whimbrel_engine::{GenerationOptions, SamplingOptions};
+///
+/// let options = GenerationOptions {
+///     max_tokens: 100,
+///     stop: vec!["\n\n".into()],
+///     sampling: SamplingOptions {
+///         temperature: 0.7,
+///         top_p: 0.9,
+///         seed: 42,
+///         ..SamplingOptions::default()
+///     },
+///     ..GenerationOptions::default()
+/// };
+/// assert!(options.sampling.validate().is_ok());
+/// assert!(options.speculation, "it changes no answer");
+/// ```
 #[derive(Clone, Debug)]
 pub struct GenerationOptions {
     /// Tokens after which the answer ends with [`FinishReason::Length`].
@@ -70,7 +88,33 @@ pub enum Step {
     },
 }
 
-/// One answer in the making.
+/// One answer in the making: what goes on from a prompt of tokens.
+///
+/// ```
+/// # use std::path::Path;
+/// # use whimbrel_engine::{Model, OpenOptions};
+/// use whimbrel_engine::{CancelFlag, FinishReason, Generation, GenerationOptions, Session, Step};
+///
+/// # fn main() -> Result<(), whimbrel_engine::EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// # let model = Model::open(Path::new(folder), &OpenOptions::default())?;
+/// let mut session = Session::new(&model, 64)?;
+/// let prompt = model.tokenizer().encode("one two three", false);
+/// let options = GenerationOptions {
+///     max_tokens: 5,
+///     ..GenerationOptions::default()
+/// };
+/// let mut generation = Generation::new(&mut session, prompt, options, CancelFlag::default())?;
+/// let statistics = loop {
+///     if let Step::Finished { statistics, .. } = generation.step(&mut session)? {
+///         break statistics;
+///     }
+/// };
+/// assert_eq!(statistics.finish_reason, FinishReason::Length);
+/// assert_eq!(generation.answer().len(), 5);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Generation {
     /// The prompt and the answer so far; the last token of the answer has not been run yet.
     tokens: Vec<u32>,

@@ -5,6 +5,41 @@
 //! cache in the [`Session`] that runs them. Nothing here touches a network or a database; files are only read, except that
 //! [`seal`] writes a manifest.
 //!
+//! ```
+//! use std::path::Path;
+//! use whimbrel_engine::{
+//!     CancelFlag, Chat, ChatOptions, GenerationOptions, Message, Model, OpenOptions, Role, Step,
+//! };
+//!
+//! # fn main() -> Result<(), whimbrel_engine::EngineError> {
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+//! let model = Model::open(Path::new(folder), &OpenOptions::default())?;
+//! let mut chat = Chat::new(&model, ChatOptions::default())?;
+//! let question = Message {
+//!     role: Role::User,
+//!     content: "Which bird crosses oceans?".into(),
+//! };
+//! let options = GenerationOptions {
+//!     max_tokens: 8,
+//!     ..GenerationOptions::default()
+//! };
+//! chat.ask(&[question], options, CancelFlag::default())?;
+//! let mut answer = String::new();
+//! let statistics = loop {
+//!     match chat.step()? {
+//!         Step::Prefilled { .. } => {}
+//!         Step::Text(text) => answer += &text,
+//!         Step::Finished { text, statistics } => {
+//!             answer += &text;
+//!             break statistics;
+//!         }
+//!     }
+//! };
+//! assert!(!answer.is_empty() && statistics.completion_tokens <= 8);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The modules from the bottom up, each of which uses only those before it: `error`, `clock`, `cpu`, `cancel`, `bundle` (files),
 //! `cache` (keys and values), `tokenizer`, `template`, `graph` (operators and their order), `model` (an opened bundle), `session`
 //! (runs tokens), `generation` (makes an answer), `chat` (answers a history).

@@ -43,6 +43,24 @@ pub struct OpenOptions {
 }
 
 /// A model ready to run. Shared by its sessions, immutable.
+///
+/// ```
+/// use std::path::Path;
+/// use whimbrel_engine::{KvPrecision, Model, OpenOptions};
+///
+/// # fn main() -> Result<(), whimbrel_engine::EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// let options = OpenOptions {
+///     threads: 1,
+///     kv_precision: KvPrecision::Int8,
+///     ..OpenOptions::default()
+/// };
+/// let model = Model::open(Path::new(folder), &options)?;
+/// assert_eq!((model.layers(), model.threads()), (3, 1));
+/// assert!(model.chat_template().is_some());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Model {
     manifest: Manifest,
     variant: usize,

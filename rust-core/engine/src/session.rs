@@ -24,6 +24,27 @@ use crate::{CancelFlag, EngineError, Model, PrefixError};
 const LOGIT_ROWS: usize = 16;
 
 /// The state of one conversation: the tokens seen so far and their keys and values.
+///
+/// ```
+/// # use std::path::Path;
+/// # use whimbrel_engine::{Model, OpenOptions};
+/// use whimbrel_engine::{CancelFlag, Session};
+///
+/// # fn main() -> Result<(), whimbrel_engine::EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// # let model = Model::open(Path::new(folder), &OpenOptions::default())?;
+/// let never = CancelFlag::default();
+/// let mut session = Session::new(&model, 64)?;
+/// session.prefill(&[20, 21], &never)?;
+/// let after = session.logits(&[22], &never)?.to_vec();
+/// assert_eq!(after.len(), model.tokenizer().vocabulary_len() as usize);
+///
+/// // One token back, and the same again.
+/// session.truncate(2);
+/// assert_eq!(session.logits(&[22], &never)?, after);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Session {
     model: Arc<Model>,
     context_length: u32,

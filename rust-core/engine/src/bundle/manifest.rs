@@ -13,6 +13,22 @@ pub(crate) const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 pub(crate) const MANIFEST_FILE: &str = "manifest.json";
 
 /// A bundle's identity, contents and hashes. The last field is the hash of everything before it.
+///
+/// ```
+/// use whimbrel_engine::Manifest;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny/manifest.json");
+/// let text = std::fs::read_to_string(file)?;
+/// let manifest = Manifest::parse(text.as_bytes())?;
+/// assert_eq!((manifest.name.as_str(), manifest.task.as_str()), ("Whimbrel Tiny", "chat"));
+/// assert_eq!(manifest.to_text(), text);
+///
+/// let edited = text.replace("Whimbrel Tiny", "Something else");
+/// assert!(Manifest::parse(edited.as_bytes()).is_err(), "the hash no longer fits");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {

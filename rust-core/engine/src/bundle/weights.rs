@@ -65,6 +65,18 @@ impl WeightsIndex {
     /// Parses a table and checks it against the size of its weight file: shapes, alignment, and that every tensor lies
     /// inside the file and after the one before.
     ///
+    /// ```
+    /// use whimbrel_engine::WeightsIndex;
+    ///
+    /// # fn main() -> Result<(), whimbrel_engine::EngineError> {
+    /// let table = br#"{"tensors": [{"name": "norm", "type": "f32", "rows": 1, "columns": 128, "offset": 64}]}"#;
+    /// let index = WeightsIndex::parse(table, 576)?;
+    /// assert_eq!(index.tensors[0].bytes(), Some(512));
+    /// assert!(WeightsIndex::parse(table, 575).is_err(), "the file is too short");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`EngineError::Weights`] names the tensor and what is wrong with it.
     pub fn parse(text: &[u8], file_bytes: u64) -> Result<WeightsIndex, EngineError> {

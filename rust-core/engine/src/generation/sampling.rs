@@ -68,6 +68,17 @@ impl Default for SamplingOptions {
 impl SamplingOptions {
     /// Checks that every option is in its range.
     ///
+    /// ```
+    /// use whimbrel_engine::SamplingOptions;
+    ///
+    /// let options = SamplingOptions {
+    ///     top_p: 1.5,
+    ///     ..SamplingOptions::default()
+    /// };
+    /// let error = options.validate().unwrap_err();
+    /// assert_eq!(error.to_string(), "top_p must be from 0 to 1, not 1.5");
+    /// ```
+    ///
     /// # Errors
     /// [`EngineError::Option`] naming the first that is not.
     pub fn validate(&self) -> Result<(), EngineError> {
@@ -103,6 +114,32 @@ struct Candidate {
 }
 
 /// Chooses tokens by [`SamplingOptions`]. It keeps its working space, so that only the first token allocates.
+///
+/// ```
+/// use whimbrel_engine::{Sampler, SamplingOptions};
+///
+/// let logits = [0.5, 3.0, 2.9, -1.0];
+/// let choose = |options: &SamplingOptions| Sampler::new(options).sample(&mut logits.clone(), &[], &[]);
+/// // Greedy by default.
+/// assert_eq!(choose(&SamplingOptions::default()), 1);
+///
+/// // Token 1 was just said, and is penalised for it.
+/// let options = SamplingOptions {
+///     repetition_penalty: 1.3,
+///     ..SamplingOptions::default()
+/// };
+/// assert_eq!(Sampler::new(&options).sample(&mut logits.clone(), &[1], &[]), 2);
+///
+/// // Equal seeds give equal choices, here among the two likeliest.
+/// let options = SamplingOptions {
+///     temperature: 1.0,
+///     top_k: 2,
+///     seed: 7,
+///     ..SamplingOptions::default()
+/// };
+/// assert_eq!(choose(&options), choose(&options));
+/// assert!([1, 2].contains(&choose(&options)));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sampler {
     options: SamplingOptions,

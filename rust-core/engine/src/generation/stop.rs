@@ -8,6 +8,19 @@ pub(crate) const STOP_STRINGS_MAX: u32 = 16;
 pub(crate) const STOP_STRING_BYTES_MAX: u32 = 256;
 
 /// Looks for stop strings in text that comes in pieces. How the text is cut makes no difference to what comes out.
+///
+/// ```
+/// use whimbrel_engine::StopMatcher;
+///
+/// # fn main() -> Result<(), whimbrel_engine::EngineError> {
+/// let mut matcher = StopMatcher::new(&["END".into()])?;
+/// assert_eq!(matcher.push("all is well E"), "all is well ", "it may go on with ND");
+/// assert_eq!(matcher.push("N"), "");
+/// assert_eq!(matcher.push("D, and more"), "");
+/// assert!(matcher.is_stopped());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct StopMatcher {
     stops: Vec<String>,

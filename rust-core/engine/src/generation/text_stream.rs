@@ -1,6 +1,15 @@
 //! From the bytes of tokens to text: whole characters only.
 
 /// Puts characters together whose bytes come in several tokens.
+///
+/// ```
+/// use whimbrel_engine::TextStream;
+///
+/// let mut stream = TextStream::default();
+/// assert_eq!(stream.push(b"caf\xc3"), "caf");
+/// assert_eq!(stream.push(b"\xa9"), "é");
+/// assert_eq!(stream.finish(), "");
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct TextStream {
     /// The start of a character, at most three bytes.

@@ -31,6 +31,19 @@ const OPERATOR_PREFIX: &str = "whimbrel_";
 /// Checks a graph text as far as that is possible without weights: its caps, its syntax, and that it holds nothing but
 /// calls of our operators.
 ///
+/// ```
+/// use whimbrel_engine::check_graph_text;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny/q4_1/graph.nnef");
+/// let text = std::fs::read_to_string(file)?;
+/// check_graph_text(&text)?;
+/// let error = check_graph_text(&text.replace("whimbrel_qkv", "softmax")).unwrap_err();
+/// assert_eq!(error.to_string(), "graph.nnef: operator softmax is not one of this engine's");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`EngineError::Graph`] says what is wrong, with the line where it can.
 pub fn check_graph_text(text: &str) -> Result<(), EngineError> {

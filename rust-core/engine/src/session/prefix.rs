@@ -28,6 +28,30 @@ const HASH_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + 6 * 4 + HASH_BYTES + 8;
 
 /// A saved prefix that was read and checked. Nothing is copied but the ids.
+///
+/// ```
+/// # use std::path::Path;
+/// # use whimbrel_engine::{Model, OpenOptions};
+/// use whimbrel_engine::{CancelFlag, PrefixError, SavedPrefix, Session};
+///
+/// # fn main() -> Result<(), whimbrel_engine::EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// # let model = Model::open(Path::new(folder), &OpenOptions::default())?;
+/// let mut first = Session::new(&model, 64)?;
+/// first.prefill(&[20, 21, 22], &CancelFlag::default())?;
+/// let mut bytes = first.save_prefix(2, b"a note")?;
+///
+/// let saved = SavedPrefix::parse(&bytes, &model)?;
+/// assert_eq!(saved.note(), b"a note");
+/// let mut second = Session::new(&model, 64)?;
+/// second.restore_prefix(&saved)?;
+/// assert_eq!(second.tokens(), [20, 21]);
+///
+/// bytes[100] ^= 1;
+/// assert_eq!(SavedPrefix::parse(&bytes, &model).unwrap_err(), PrefixError::Checksum);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct SavedPrefix<'b> {
     ids: Vec<u32>,

@@ -105,6 +105,13 @@ pub struct TokenizerParts {
 impl TokenizerParts {
     /// The bytes that a token's text in a byte-level vocabulary stands for (GPT-2's alphabet, in which `Ġ` is a space), or
     /// `None` if the text has a character outside that alphabet.
+    ///
+    /// ```
+    /// use whimbrel_engine::TokenizerParts;
+    ///
+    /// assert_eq!(TokenizerParts::unmap("Ġbird"), Some(b" bird".to_vec()));
+    /// assert_eq!(TokenizerParts::unmap("日"), None);
+    /// ```
     pub fn unmap(text: &str) -> Option<Vec<u8>> {
         byte_level::decode(text)
     }
