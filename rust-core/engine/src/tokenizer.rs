@@ -5,21 +5,24 @@
 
 mod bpe;
 mod byte_level;
+mod kind;
 mod marked;
 mod parts;
 mod pre_tokenizer;
 mod special;
+mod table;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use parts::TOKENIZER_BYTES_MAX;
-pub use parts::{TokenKind, TokenizerParts};
+pub use kind::TokenKind;
+pub use parts::TokenizerParts;
 pub use pre_tokenizer::PreTokenizer;
 
 use bpe::{Merger, Merges};
-use parts::{Table, TokenText};
 use special::{Found, SpecialTokens};
+pub(crate) use table::TOKENIZER_BYTES_MAX;
+use table::{Table, TokenText};
 
 use crate::EngineError;
 
