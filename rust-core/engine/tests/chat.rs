@@ -68,6 +68,7 @@ fn a_changed_history_gives_the_answer_of_a_fresh_chat() {
         conversation.ask(question, answer_of(16));
     }
     let said = conversation.messages.clone();
+    let saved = conversation.chat.save(&said).unwrap();
     let edited = |index: usize, content: &str| {
         let mut messages = said.clone();
         messages[index].content = content.to_owned();
@@ -90,14 +91,41 @@ fn a_changed_history_gives_the_answer_of_a_fresh_chat() {
             "replaced",
             vec![message(Role::User, "Hello"), message(Role::Assistant, "Good day.")],
         ),
-        ("as it was at first", said.clone()),
     ] {
         let mut fresh = converse_with(&model, 1024, ContextPolicy::Refuse);
         fresh.messages.clone_from(&messages);
         let expected = fresh.ask("Why is that?", answer_of(12)).0;
+        // Every case begins with what the whole conversation left behind.
+        conversation.chat.restore(&saved).unwrap();
         conversation.messages = messages;
         assert_eq!(conversation.ask("Why is that?", answer_of(12)).0, expected, "{what}");
     }
+}
+
+/// The tokens of an answer are known, but not those of a word that its caller completes.
+#[test]
+fn a_lengthened_answer_is_encoded_anew() {
+    let model = open();
+    let mut conversation = converse_with(&model, 512, ContextPolicy::Refuse);
+    // "… were bird": an "s" makes one token of the last word.
+    conversation.ask("Which bird crosses oceans?", answer_of(7));
+    let said = conversation.messages.clone();
+    let saved = conversation.chat.save(&said).unwrap();
+    let mut lengths = Vec::new();
+    for ending in ["", "s", "x"] {
+        let mut messages = said.clone();
+        messages[2].content += ending;
+        let mut fresh = converse_with(&model, 512, ContextPolicy::Refuse);
+        fresh.messages.clone_from(&messages);
+        let expected = fresh.ask("Why?", answer_of(1)).1.prompt_tokens;
+        conversation.chat.restore(&saved).unwrap();
+        conversation.messages = messages;
+        let (_, statistics) = conversation.ask("Why?", answer_of(1));
+        assert_eq!(statistics.prompt_tokens, expected, "{ending:?}");
+        lengths.push(expected);
+    }
+    assert_eq!(lengths[0], lengths[1], "the ending is part of the last token");
+    assert!(lengths[0] < lengths[2]);
 }
 
 #[test]
