@@ -1,7 +1,7 @@
 # The verbs a person types. Each is a line that calls the real tool.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-peers bench-bindings bindings reference fuzz cloud-check test-data android-test android-apk android-screens
+.PHONY: help demo test lint bench bench-peers bench-bindings bindings reference fuzz miri cloud-check test-data android-test android-apk android-screens
 
 help: ## print the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -32,6 +32,9 @@ reference: ## build llama.cpp and rewrite the golden figures
 
 fuzz: ## run every fuzz target for 60 seconds
 	@scripts/fuzz.sh
+
+miri: ## run the kernels' shared memory in Miri, which finds races and stray accesses
+	@scripts/miri.sh
 
 cloud-check: ## let the network crate talk to llama.cpp's server
 	@scripts/cloud-check.sh

@@ -9,7 +9,7 @@ faults=(
 	'stop-not-wired|AssistantViewModel.kt|s/override fun stop() = conversation.stop()/override fun stop() = Unit/|ScreenTest#stopping keeps*'
 	'label-missing|ui/InputBar.kt|s/stringResource(R.string.stop))/null)/|ScreenTest#everything that can be touched*'
 	'state-lost-on-rotation|MainActivity.kt|s/by viewModels()/by lazy { AssistantViewModel(application, androidx.lifecycle.SavedStateHandle()) }/|ScreenTest#turning the phone*'
-	'stream-cut-at-64-pieces|ConversationModel.kt|s/talk\.ask(question)\.collect/kotlinx.coroutines.flow.flow { var pieces = 0; talk.ask(question).collect { if ((it is AnswerEvent.Finished) or (pieces++ < 64)) emit(it) } }.collect/|ScreenTest#a long answer*'
+	'stream-cut-at-64-pieces|ConversationModel.kt|s/chat\.ask(question)\.collect/kotlinx.coroutines.flow.flow { var pieces = 0; chat.ask(question).collect { if ((it is org.whimbrel.Event.Finished) or (pieces++ < 64)) emit(it) } }.collect/|ScreenTest#a long answer*'
 )
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT

@@ -9,6 +9,8 @@ whimbrel=${CARGO_TARGET_DIR:-target}/release/whimbrel
 scripts/setup.sh
 cargo build --release --locked --package whimbrel-cli
 cargo bench --quiet --locked --package whimbrel-kernels --bench kernels
+# Nothing leaves that must stay: ten times as many random histories as in the tests.
+WHIMBREL_HISTORIES=${WHIMBREL_HISTORIES:-100000} cargo test --quiet --locked --release --package whimbrel-client --test histories -- --nocapture
 "$whimbrel" models pull "$model"
 
 results=$(mktemp -d)

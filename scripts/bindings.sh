@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# bindings.sh [--check]: builds the library and generates the Kotlin and Swift sources that are committed; with --check it fails when they
-# are not what the library says, and changes nothing.
+# bindings.sh [--check]: builds the library and generates the Kotlin and Swift sources that are committed, with the packages' value types; with
+# --check it fails when they are not what the library says, and changes nothing.
 source "$(dirname "$0")/common.sh"
 
 target=${CARGO_TARGET_DIR:-$ROOT/target}
@@ -35,5 +35,8 @@ for pair in "${generated[@]}"; do
 		install -D -m 644 "$made" "$committed"
 		say "wrote $committed"
 	fi
+done
+for language in kotlin swift; do
+	scripts/bindings-values.py "$language" "$@" || drift=1
 done
 [ "$drift" = 0 ] || fail "run  make bindings  and commit what it writes"

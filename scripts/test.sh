@@ -47,6 +47,7 @@ rust_documentation() {
 
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target} CARGO_TERM_PROGRESS_WHEN=never
 if [ "${1:-}" = --rust-documentation ]; then
+	scripts/bindings-parity.py
 	RUSTDOCFLAGS=-Dwarnings rust_documentation
 	exit
 fi

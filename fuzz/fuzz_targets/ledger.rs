@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use whimbrel_store::{decode_closing, decode_intent, verify_export};
+use whimbrel_record::{decode_closing, decode_intent, verify_export};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(intent) = decode_intent(bytes) {

@@ -62,7 +62,7 @@ fn decide(policies: &PolicySet) {
         assert_eq!(permit.map(|permit| permit.release()), candidate.release());
     }
     let (fallback, _) = Fallback::start(&plan, NOW_MS);
-    assert_eq!(fallback.end().is_some(), plan.candidates.is_empty());
+    assert_eq!(fallback.ending().is_some(), plan.candidates.is_empty());
 }
 
 fuzz_target!(|text: &str| {

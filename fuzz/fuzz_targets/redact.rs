@@ -68,20 +68,20 @@ fuzz_target!(|text: &str| {
         .iter()
         .flat_map(|message| outside(&message.text))
         .collect();
-    for (message, findings) in examined.draft().messages.iter().zip(examined.findings()) {
-        for finding in findings {
-            let value = finding.of(&message.text);
+    for message in examined.messages() {
+        for finding in message.findings() {
+            let value = finding.of(message.text());
             let long = value.chars().filter(|character| character.is_alphanumeric()).count() >= INSIDE_WORDS_MIN;
             assert!(!long || left.iter().all(|part| !part.contains(value)));
         }
     }
-    for (message, original) in cleared.messages().iter().zip(&examined.draft().messages) {
+    for (message, original) in cleared.messages().iter().zip(examined.messages()) {
         let mut reidentifier = placeholders.reidentifier();
         let mut answer = String::new();
         for character in message.text.chars() {
             answer.push_str(&reidentifier.push(character.encode_utf8(&mut [0; 4])));
         }
         answer.push_str(&reidentifier.finish());
-        assert_eq!(answer, original.text);
+        assert_eq!(answer, **original.text());
     }
 });

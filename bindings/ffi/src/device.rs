@@ -236,6 +236,6 @@ mod tests {
 
     fn check(update: DeviceUpdate, expected: &str) {
         let update = policy::DeviceUpdate::from(update);
-        assert_eq!(whimbrel_client::assistant::json(&update), expected);
+        assert_eq!(crate::json(&update), expected);
     }
 }

@@ -1,7 +1,7 @@
 //! The public errors and the one place where the client's are translated into them. Cases and numbers are stable.
 
-use whimbrel_client::assistant::AssistantError;
 use whimbrel_client::privacy::{RedactError, ScanError, TEXT_BYTES_MAX};
+use whimbrel_client::record::{Problem, RecordError};
 use whimbrel_client::store::{StoreError, VaultError};
 use whimbrel_client::{ClientError, EngineError};
 
@@ -53,9 +53,15 @@ pub enum CoreError {
     /// The conversation is still answering the question before.
     #[error("the conversation is still answering")]
     Busy,
-    /// There is no answer to ask for again.
-    #[error("there is no answer to ask for again")]
+    /// There is no question to ask again.
+    #[error("there is no question to ask again")]
     NothingToRepeat,
+    /// Only where rules decide can a decision be explained: in a conversation of an `Assistant`.
+    #[error("no policy decides here")]
+    NoPolicy,
+    /// Only a model of this device has something to save.
+    #[error("there is no model of this device")]
+    NoModel,
     /// A document with rules was refused whole; the rules before it are still in force.
     #[error("policy refused, line {line}, column {column}, {path}: {reason}")]
     Policy {
@@ -72,7 +78,8 @@ pub enum CoreError {
     #[error("ledger, {problem}: {reason}")]
     Ledger {
         /// Which case: `in_use`, `absent`, `foreign`, `damaged`, `schema`, `tampered`, `full`, `database`, `file`, `read_only`,
-        /// `unknown_receipt`, `already_closed` or `unreadable`.
+        /// `unknown_receipt`, `already_closed` or `unreadable`. `foreign` is a file of something else, or a ledger that another vault sealed: when
+        /// its vault is gone, `restart_ledger` begins another.
         problem: String,
         /// More about it.
         reason: String,
@@ -107,8 +114,8 @@ pub enum CoreError {
     #[error("internal error {code}: {reason}")]
     Internal {
         /// 1 the model failed while running, 2 the chat template failed, 3 no thread, 4 the background thread stopped,
-        /// 5 a file could not be written, 6 a cancellation came out as an error, 7 the system gives no random bytes, 8 what was learned
-        /// cannot be read back, 9 a text did not settle when it was redacted.
+        /// 5 a file could not be written, 6 a cancellation came out as an error, 7 the system gives no random bytes, 9 a text did not settle when
+        /// it was redacted.
         code: u32,
         /// More about it.
         reason: String,
@@ -131,6 +138,24 @@ impl From<ClientError> for CoreError {
             ClientError::Write { .. } => CoreError::Internal { code: 5, reason },
             ClientError::Thread(_) => CoreError::Internal { code: 3, reason },
             ClientError::Stopped => CoreError::Internal { code: 4, reason },
+            ClientError::NothingToRepeat => CoreError::NothingToRepeat,
+            ClientError::NoPolicy => CoreError::NoPolicy,
+            ClientError::NoModel => CoreError::NoModel,
+            ClientError::Policy(error) => CoreError::Policy {
+                line: error.line,
+                column: error.column,
+                path: error.path,
+                reason: error.reason.to_string(),
+            },
+            ClientError::Store(error) => error.into(),
+            ClientError::Vault(error) => error.into(),
+            ClientError::Scan(error) | ClientError::Redact(RedactError::Scan(error)) => too_long(&error),
+            ClientError::Redact(RedactError::Clear(_)) => CoreError::Internal { code: 9, reason },
+            ClientError::Words(_) => refused("user_words", "words that can be looked for", reason),
+            ClientError::Key(_) => refused("key", "a key that fits into a header", reason),
+            ClientError::Endpoint { .. } => refused("endpoint", "settings that the network takes", reason),
+            ClientError::UnknownEndpoint { .. } => refused("endpoint", "the id of an endpoint of the policy", reason),
+            ClientError::NoRandomness => CoreError::Internal { code: 7, reason },
         }
     }
 }
@@ -167,62 +192,32 @@ impl From<EngineError> for CoreError {
     }
 }
 
-impl From<AssistantError> for CoreError {
-    fn from(error: AssistantError) -> Self {
-        let reason = error.to_string();
-        match error {
-            AssistantError::Client(error) => error.into(),
-            AssistantError::Policy(error) => CoreError::Policy {
-                line: error.line,
-                column: error.column,
-                path: error.path,
-                reason: error.reason.to_string(),
-            },
-            AssistantError::Store(error) => error.into(),
-            AssistantError::Vault(error) => error.into(),
-            AssistantError::Scan(error) | AssistantError::Redact(RedactError::Scan(error)) => too_long(&error),
-            AssistantError::Redact(RedactError::Clear(_)) => CoreError::Internal { code: 9, reason },
-            AssistantError::Words(_) => refused("user_words", "words that can be looked for", reason),
-            AssistantError::Key(_) => refused("key", "a key that fits into a header", reason),
-            AssistantError::Endpoint { .. } => refused("endpoint", "settings that the network takes", reason),
-            AssistantError::UnknownEndpoint { .. } => {
-                refused("endpoint", "the id of an endpoint of the policy", reason)
-            }
-            AssistantError::Learned(_) => CoreError::Internal { code: 8, reason },
-            AssistantError::Busy => CoreError::Busy,
-            AssistantError::NothingToRepeat => CoreError::NothingToRepeat,
-            AssistantError::NoRandomness => CoreError::Internal { code: 7, reason },
-            AssistantError::Thread(_) => CoreError::Internal { code: 3, reason },
-            AssistantError::Closed => CoreError::Closed {
-                what: "assistant".into(),
-            },
-        }
-    }
-}
-
 impl From<StoreError> for CoreError {
     fn from(error: StoreError) -> Self {
         let reason = error.to_string();
         let problem = match error {
             StoreError::Vault(error) => return error.into(),
-            StoreError::TooMuch { what, found, limit } => {
+            StoreError::Record(RecordError::TooMuch { what, found, limit }) => {
                 return CoreError::LimitExceeded {
                     what: what.into(),
                     limit,
                     found,
                 };
             }
-            StoreError::Label { what, .. } => return refused(what, "a name", reason),
             StoreError::Random => return CoreError::Internal { code: 7, reason },
             StoreError::InUse { .. } => "in_use",
             StoreError::Absent { .. } => "absent",
-            StoreError::Foreign { .. } => "foreign",
+            StoreError::Foreign { .. }
+            | StoreError::Ledger {
+                problem: Problem::ForeignSeal,
+                ..
+            } => "foreign",
             StoreError::Damaged { .. } => "damaged",
             StoreError::SchemaChanged { .. } | StoreError::NewerSchema { .. } => "schema",
             StoreError::Ledger { .. } => "tampered",
             StoreError::Full { .. } => "full",
             StoreError::Database { .. } => "database",
-            StoreError::Io { .. } | StoreError::Export { .. } => "file",
+            StoreError::Io { .. } | StoreError::Record(RecordError::Export { .. }) => "file",
             StoreError::ReadOnly => "read_only",
             StoreError::UnknownReceipt { .. } => "unknown_receipt",
             StoreError::AlreadyClosed { .. } => "already_closed",
@@ -335,31 +330,50 @@ mod tests {
         );
         check(
             ClientError::Stopped,
-            "internal error 4: the inference thread has stopped",
+            "internal error 4: a thread of the client has stopped",
         );
     }
 
     /// The assistant's, likewise.
     #[test]
     fn translates_the_assistants() {
-        let refused = |error: AssistantError, expected: &str| assert_eq!(CoreError::from(error).to_string(), expected);
-        let unknown = StoreError::UnknownReceipt { id: 7 };
-        refused(unknown.into(), "ledger, unknown_receipt: there is no receipt 7");
-        let in_use = StoreError::InUse { path: "p".into() };
-        refused(in_use.into(), "ledger, in_use: p is open elsewhere");
-        refused(VaultError::Locked.into(), "key vault: the key store is locked");
-        refused(
-            StoreError::Vault(VaultError::Locked).into(),
+        check(
+            StoreError::UnknownReceipt { id: 7 },
+            "ledger, unknown_receipt: there is no receipt 7",
+        );
+        check(
+            StoreError::InUse { path: "p".into() },
+            "ledger, in_use: p is open elsewhere",
+        );
+        check(VaultError::Locked, "key vault: the key store is locked");
+        check(
+            StoreError::Vault(VaultError::Locked),
             "key vault: the key store is locked",
         );
-        let long = ScanError::LongText { bytes: u64::MAX };
-        refused(
-            long.into(),
+        check(
+            ScanError::LongText { bytes: u64::MAX },
             &format!("{} bytes of text, the limit is {TEXT_BYTES_MAX}", u64::MAX),
         );
-        refused(AssistantError::NothingToRepeat, "there is no answer to ask for again");
-        refused(AssistantError::Closed, "the assistant is closed");
-        refused(AssistantError::Busy, "the conversation is still answering");
+        check(ClientError::NothingToRepeat, "there is no question to ask again");
+        check(ClientError::NoPolicy, "no policy decides here");
+        check(ClientError::NoModel, "there is no model of this device");
+        check(ClientError::Closed { what: "assistant" }, "the assistant is closed");
+    }
+
+    #[test]
+    fn another_vaults_ledger_is_foreign() {
+        let problem = |problem| {
+            let path = "p".into();
+            CoreError::from(StoreError::Ledger { path, problem }).to_string()
+        };
+        assert_eq!(
+            problem(Problem::ForeignSeal),
+            "ledger, foreign: p: the ledger was sealed with a key that the vault does not have"
+        );
+        assert_eq!(
+            problem(Problem::HeadChanged),
+            "ledger, tampered: p: the record of the ledger's end was changed"
+        );
     }
 
     fn check(error: impl Into<ClientError>, expected: &str) {

@@ -1,38 +1,43 @@
 //! What Kotlin and Swift see of Whimbrel's core. Nothing is decided here: each method hands over to the client, errors are
 //! translated in one place ([`CoreError`]), and log messages are passed on ([`set_log_sink`]).
 
-mod adapters;
 mod assistant;
+mod client;
+mod conversation;
 mod device;
 mod error;
+mod ledger;
 mod logging;
-mod objects;
-mod policies;
-mod receipts;
-mod records;
-mod requests;
+mod model;
+mod options;
+mod policy;
+mod report;
+mod system_model;
+mod vault;
 
-pub use adapters::{
-    KeyVault, KeyVaultError, SystemAnswer, SystemCapabilities, SystemFailure, SystemModel, SystemModelError,
-    SystemRequest, VaultLevel,
-};
-pub use assistant::{Assistant, AssistantOptions, RoutedAnswer, RoutedConversation};
+pub use assistant::{Assistant, AssistantOptions, Finding, RedactedText};
+pub use client::Client;
+pub use conversation::{Answer, Conversation, Event, Message, Role};
 pub use device::{Accelerator, DeviceFact, DeviceUpdate, Network, Thermal};
 pub use error::CoreError;
+pub use ledger::{
+    Checkpoint, FindingCount, Host, LedgerReport, LedgerStats, Prune, Receipt, ReceiptFilter, restart_ledger,
+};
 pub use logging::{LogLevel, LogSink, LogSinkError, set_log_level, set_log_sink};
-pub use objects::{Answer, Client, Conversation, Model};
-pub use policies::{
+pub use model::{Model, ModelInfo};
+pub use options::{
+    AskOptions, ContextPolicy, ConversationOptions, GenerationOptions, KvPrecision, Need, OpenOptions, PrivacyClass,
+};
+pub use policy::{
     EndpointExtras, LearningMode, Pins, PolicyDocument, Preset, Signal, Timeouts, TokenLimitField, preset_text,
 };
-pub use receipts::{Host, LedgerReport, LedgerStats, PlaceKind, Receipt, ReceiptFilter};
-pub use records::{
-    AnswerEvent, ContextPolicy, ConversationOptions, FinishReason, GenerationOptions, Message, ModelInfo, OpenOptions,
-    Role, Statistics,
+pub use report::{
+    Decision, Explanation, FinishReason, Outcome, Place, PlaceKind, Refused, Release, Report, Statistics, TrustClass,
 };
-pub use requests::{
-    AskOptions, AssistantEvent, Availability, Decision, Explanation, Finding, FindingCount, Need, Outcome, Place,
-    PrivacyClass, RedactedText, Refused, Report, Sent, TrustClass,
+pub use system_model::{
+    Availability, SystemAnswer, SystemCapabilities, SystemFailure, SystemModel, SystemModelError, SystemRequest,
 };
+pub use vault::{KeyVault, KeyVaultError, VaultLevel};
 
 uniffi::setup_scaffolding!();
 
@@ -41,4 +46,9 @@ uniffi::setup_scaffolding!();
 #[must_use]
 pub fn version() -> String {
     env!("CARGO_PKG_VERSION").into()
+}
+
+/// A report, a receipt or a decision in JSON.
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("names and numbers are JSON")
 }

@@ -1,4 +1,4 @@
-//! One file a command: its flags, its facts, and what it does.
+//! The commands, a file each: its flags, its facts, and what it does.
 
 pub(crate) mod bench;
 pub(crate) mod chat;
@@ -16,8 +16,56 @@ pub(crate) mod run;
 pub(crate) mod seal;
 pub(crate) mod tokenize;
 
-use crate::arguments::Command;
+use clap::{CommandFactory, Parser, Subcommand};
+
 use crate::error::{CliError, exit};
+
+/// Language models on this machine, through the core that the phones use.
+#[derive(Debug, Parser)]
+#[command(name = "whimbrel", version, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Talk with a model
+    Chat(chat::Arguments),
+    /// Answer one prompt
+    Run(run::Arguments),
+    /// Make a bundle from a model file
+    Import(import::Arguments),
+    /// Say what is in a bundle or a model file
+    Inspect(inspect::Arguments),
+    /// Write a bundle's hashes anew after its files were edited on purpose
+    Seal(seal::Arguments),
+    /// List, fetch and remove models
+    #[command(subcommand)]
+    Models(models::Command),
+    /// Turn text into token ids
+    Tokenize(tokenize::Arguments),
+    /// Measure how well a model predicts a text
+    Perplexity(perplexity::Arguments),
+    /// Measure how quick a model is on this machine
+    Bench(bench::Arguments),
+    /// Replace what is personal or secret in a text
+    Redact(redact::Arguments),
+    /// Check policies, and say what they decide
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Read and verify the receipts of answers under a policy
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// Keep the keys of endpoints
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Say what this machine has and what will be used
+    Doctor(doctor::Arguments),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+}
 
 /// Carries out a command and returns the exit status.
 pub(crate) fn run(command: Command) -> Result<u8, CliError> {
@@ -37,6 +85,6 @@ pub(crate) fn run(command: Command) -> Result<u8, CliError> {
         Command::Ledger(command) => ledger::run(&command),
         Command::Keys(command) => done(keys::run(&command)),
         Command::Doctor(arguments) => done(doctor::run(&arguments)),
-        Command::Completions(arguments) => done(completions::run(&arguments)),
+        Command::Completions(arguments) => done(completions::run(&arguments, Arguments::command())),
     }
 }

@@ -1,37 +1,23 @@
 //! What the command line says when it fails: one line, a stable code and an exit status. The failures themselves are made
 //! where they happen; here they only get their words.
 
+mod codes;
+pub(crate) mod exit;
+
 use std::error::Error;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 use whimbrel_client::ClientError;
-use whimbrel_client::assistant::AssistantError;
 use whimbrel_client::network::SecretError;
 use whimbrel_client::policy::PolicyError;
 use whimbrel_client::privacy::{RedactError, ScanError, ScannerError};
-use whimbrel_client::store::{Problem, StoreError, VaultError};
+use whimbrel_client::store::{StoreError, VaultError};
 use whimbrel_engine::EngineError;
 use whimbrel_forge::ForgeError;
 
-use crate::fetch::FetchError;
-
-/// Exit statuses; part of the interface, see `docs/command-line.md`.
-pub(crate) mod exit {
-    pub(crate) const SUCCESS: u8 = 0;
-    pub(crate) const INTERNAL: u8 = 1;
-    pub(crate) const USAGE: u8 = 2;
-    pub(crate) const MODEL_MISSING: u8 = 3;
-    pub(crate) const BUNDLE_DAMAGED: u8 = 4;
-    pub(crate) const INPUT: u8 = 5;
-    pub(crate) const CONTEXT_FULL: u8 = 6;
-    pub(crate) const IO: u8 = 7;
-    pub(crate) const FETCH: u8 = 8;
-    pub(crate) const LEDGER: u8 = 9;
-    pub(crate) const NOT_ANSWERED: u8 = 10;
-    pub(crate) const INTERRUPTED: u8 = 130;
-    pub(crate) const OUTPUT_CLOSED: u8 = 141;
-}
+use self::codes::{Classified, closed, io_code};
+use crate::models::fetch_error::FetchError;
 
 /// Every failure of a command.
 #[derive(Debug, thiserror::Error)]
@@ -93,23 +79,6 @@ pub(crate) enum CliError {
     Words(#[from] ScannerError),
     #[error(transparent)]
     Key(#[from] SecretError),
-    #[error(transparent)]
-    Assistant(AssistantError),
-}
-
-impl From<AssistantError> for CliError {
-    fn from(error: AssistantError) -> CliError {
-        match error {
-            AssistantError::Client(error) => error.into(),
-            AssistantError::Store(error) => error.into(),
-            AssistantError::Vault(error) => error.into(),
-            AssistantError::Scan(error) => error.into(),
-            AssistantError::Redact(error) => error.into(),
-            AssistantError::Words(error) => error.into(),
-            AssistantError::Key(error) => error.into(),
-            other => CliError::Assistant(other),
-        }
-    }
 }
 
 impl From<VaultError> for CliError {
@@ -127,7 +96,13 @@ impl From<ScanError> for CliError {
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> CliError {
         match error {
-            ClientError::Engine(error) => CliError::Engine(error),
+            ClientError::Engine(error) => error.into(),
+            ClientError::Store(error) => error.into(),
+            ClientError::Vault(error) => error.into(),
+            ClientError::Scan(error) => error.into(),
+            ClientError::Redact(error) => error.into(),
+            ClientError::Words(error) => error.into(),
+            ClientError::Key(error) => error.into(),
             other => CliError::Client(other),
         }
     }
@@ -208,7 +183,7 @@ impl CliError {
         }
     }
 
-    fn classify(&self) -> (&'static str, u8, Option<String>) {
+    fn classify(&self) -> Classified {
         let hint = |text: &str| Some(text.to_owned());
         match self {
             CliError::Usage { hint, .. } => ("usage", exit::USAGE, hint.clone()),
@@ -240,148 +215,22 @@ impl CliError {
             CliError::LedgerChanged { .. } => ("ledger_changed", exit::LEDGER, None),
             CliError::NotAnswered { code, .. } => (code, exit::NOT_ANSWERED, None),
             CliError::Interrupted => ("interrupted", exit::INTERRUPTED, None),
-            CliError::Fetch(error) => error.classify(),
-            CliError::Engine(error) => classify_engine(error),
-            CliError::Forge(error) => classify_forge(error),
+            CliError::Fetch(error) => codes::fetch(error),
+            CliError::Engine(error) => codes::engine(error),
+            CliError::Forge(error) => codes::forge(error),
             CliError::Client(ClientError::Limit { .. }) => ("limit", exit::USAGE, None),
             CliError::Client(ClientError::Read { .. }) => ("input_unreadable", exit::INPUT, None),
             CliError::Client(ClientError::Write { source, .. }) => io_code(source),
+            CliError::Client(
+                ClientError::Endpoint { .. } | ClientError::UnknownEndpoint { .. } | ClientError::NothingToRepeat,
+            ) => ("usage", exit::USAGE, None),
             CliError::Client(_) => ("internal", exit::INTERNAL, None),
-            CliError::Store(error) => classify_store(error),
+            CliError::Store(error) => codes::store(error),
             CliError::Redact(RedactError::Scan(_)) => ("limit", exit::USAGE, None),
             CliError::Redact(RedactError::Clear(_)) => ("not_redacted", exit::INPUT, None),
             CliError::Words(_) | CliError::Key(_) => ("usage", exit::USAGE, None),
-            CliError::Assistant(AssistantError::Endpoint { .. } | AssistantError::NothingToRepeat) => {
-                ("usage", exit::USAGE, None)
-            }
-            CliError::Assistant(_) => ("internal", exit::INTERNAL, None),
         }
     }
-}
-
-fn classify_store(error: &StoreError) -> (&'static str, u8, Option<String>) {
-    let hint = |text: &str| Some(text.to_owned());
-    match error {
-        StoreError::Absent { .. } => (
-            "ledger_missing",
-            exit::MODEL_MISSING,
-            hint("`run` and `chat` with --policy write one"),
-        ),
-        StoreError::UnknownReceipt { .. } => (
-            "receipt_unknown",
-            exit::MODEL_MISSING,
-            hint("`whimbrel ledger list` shows the numbers"),
-        ),
-        StoreError::InUse { .. } => (
-            "ledger_in_use",
-            exit::IO,
-            hint("another whimbrel writes there; it can be read meanwhile"),
-        ),
-        StoreError::Ledger { problem, .. } => (
-            "ledger_changed",
-            exit::LEDGER,
-            match problem {
-                Problem::ForeignSeal => hint("the vault that belongs to the ledger is missing or another one"),
-                _ => hint("`whimbrel ledger verify` says everything that is wrong; another --ledger begins anew"),
-            },
-        ),
-        StoreError::Foreign { .. }
-        | StoreError::Damaged { .. }
-        | StoreError::SchemaChanged { .. }
-        | StoreError::Unreadable { .. } => ("ledger_damaged", exit::LEDGER, None),
-        StoreError::NewerSchema { .. } => ("ledger_newer", exit::LEDGER, hint("use a newer version of whimbrel")),
-        StoreError::Full { .. } => io_code(&std::io::ErrorKind::StorageFull.into()),
-        StoreError::TooMuch { .. } => ("limit", exit::USAGE, None),
-        StoreError::Vault(VaultError::Name) => (
-            "usage",
-            exit::USAGE,
-            hint("an endpoint's id has letters, digits, -, _ and ."),
-        ),
-        StoreError::Vault(_) => ("vault", exit::IO, None),
-        StoreError::Export { source } if closed(source) => ("output_closed", exit::OUTPUT_CLOSED, None),
-        StoreError::Database { .. } | StoreError::Io { .. } | StoreError::Export { .. } => ("io", exit::IO, None),
-        _ => ("internal", exit::INTERNAL, None),
-    }
-}
-
-fn classify_forge(error: &ForgeError) -> (&'static str, u8, Option<String>) {
-    let hint = |text: &str| Some(text.to_owned());
-    match error {
-        ForgeError::Read { .. } => ("input_unreadable", exit::INPUT, None),
-        ForgeError::Write { source, .. } => io_code(source),
-        ForgeError::DiskFull { .. } => io_code(&std::io::ErrorKind::StorageFull.into()),
-        ForgeError::OutputExists { .. } => (
-            "output_exists",
-            exit::USAGE,
-            hint("--force replaces a bundle; nothing else is ever replaced"),
-        ),
-        ForgeError::Unsupported { .. } => (
-            "input_unsupported",
-            exit::INPUT,
-            hint("`whimbrel inspect FILE` shows what is in the file"),
-        ),
-        ForgeError::Gguf(_) | ForgeError::Key { .. } | ForgeError::Tensor { .. } | ForgeError::Vocabulary { .. } => {
-            ("input_invalid", exit::INPUT, hint("fetch or convert the file again"))
-        }
-        ForgeError::Option { .. } => ("usage", exit::USAGE, None),
-        ForgeError::Engine(error) => classify_engine(error),
-        ForgeError::Cancelled => ("interrupted", exit::INTERRUPTED, None),
-    }
-}
-
-fn classify_engine(error: &EngineError) -> (&'static str, u8, Option<String>) {
-    let hint = |text: &str| Some(text.to_owned());
-    let damaged = || hint("import or pull the model again; after a deliberate edit run `whimbrel seal` on the folder");
-    match error {
-        EngineError::BundleMissing { .. } => (
-            "bundle_missing",
-            exit::MODEL_MISSING,
-            hint("--model takes a catalogue name or a bundle folder"),
-        ),
-        EngineError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            ("bundle_damaged", exit::BUNDLE_DAMAGED, damaged())
-        }
-        EngineError::Read { .. } => ("bundle_unreadable", exit::IO, None),
-        EngineError::Write { source, .. } => io_code(source),
-        EngineError::LayoutVersion { .. } => (
-            "bundle_layout",
-            exit::BUNDLE_DAMAGED,
-            hint("import the model again with this version of whimbrel"),
-        ),
-        EngineError::Manifest { .. }
-        | EngineError::Corrupt { .. }
-        | EngineError::Graph { .. }
-        | EngineError::Weights { .. }
-        | EngineError::Tokenizer { .. } => ("bundle_damaged", exit::BUNDLE_DAMAGED, damaged()),
-        EngineError::Template { .. } => (
-            "template",
-            exit::BUNDLE_DAMAGED,
-            hint("`whimbrel run --raw` needs no chat template"),
-        ),
-        EngineError::ContextFull { .. } => (
-            "context_full",
-            exit::CONTEXT_FULL,
-            hint("shorten the prompt or raise --context"),
-        ),
-        EngineError::Option { .. } => ("usage", exit::USAGE, None),
-        EngineError::Prefix(_) => ("input_invalid", exit::INPUT, None),
-        EngineError::Cancelled => ("interrupted", exit::INTERRUPTED, None),
-        EngineError::Memory { .. } => ("memory", exit::IO, hint("lower --context")),
-        EngineError::Run { .. } => ("internal", exit::INTERNAL, None),
-    }
-}
-
-/// Code, status and hint of a failed write.
-pub(crate) fn io_code(error: &std::io::Error) -> (&'static str, u8, Option<String>) {
-    if error.kind() == std::io::ErrorKind::StorageFull {
-        ("disk_full", exit::IO, Some("free some space and try again".to_owned()))
-    } else {
-        ("io", exit::IO, None)
-    }
-}
-
-fn closed(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::BrokenPipe
 }
 
 /// The error and its sources, joined, without line breaks.

@@ -1,35 +1,21 @@
-//! `whimbrel`: run, chat with, import and measure language models from a terminal. Arguments are in `arguments.rs`, each command
-//! in a file of its own under `commands/`.
+//! `whimbrel`: run, chat with, import and measure language models from a terminal. Each command is a file of its own
+//! under `commands/`.
 
+mod answer;
 mod arguments;
-mod catalogue;
 mod commands;
-mod device;
 mod error;
-mod fetch;
-mod hidden_line;
-mod input;
-mod install;
-mod interrupt;
-mod ledger_argument;
-mod model_argument;
-mod output;
-mod paths;
-mod policy_argument;
-mod progress;
-mod routed;
-mod sampling_arguments;
-mod statistics;
-mod stream;
-mod system;
-mod time;
+mod machine;
+mod models;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::Arguments;
+use crate::commands::Arguments;
 use crate::error::{CliError, exit};
+use crate::terminal::output;
 
 fn main() -> ExitCode {
     let json = std::env::args_os().skip(1).any(|argument| argument == "--json");

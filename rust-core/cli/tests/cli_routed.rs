@@ -1,22 +1,25 @@
 //! `run` and `chat` with a policy, against a server on the loopback: what leaves, what is shown, and what the ledger says of it.
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/server.rs"]
-mod server;
 mod support;
 
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use server::{Reply, Server};
 use support::{Desk, Ran, Started, check_shape, tiny};
+use whimbrel_testing::{ChatServer, Received, Reply};
 
 /// What must not leave.
 const PLANTED: [&str; 2] = ["quentin.planted@mail.example", "Zugvogel"];
 const QUESTION: &str = "Write to quentin.planted@mail.example about Zugvogel.";
 /// Cut in the middle of a placeholder.
-const ANSWER: Reply = Reply::Whole(&["Dear ⟨EM", "AIL_1⟩, about ⟨WORD", "_1⟩: yes."]);
+const ANSWER: [&str; 3] = ["Dear ⟨EM", "AIL_1⟩, about ⟨WORD", "_1⟩: yes."];
 const SHOWN: &str = "Dear quentin.planted@mail.example, about Zugvogel: yes.";
+
+/// Every request so far, head and body.
+fn received(server: &ChatServer) -> Vec<String> {
+    server.received().iter().map(Received::whole).collect()
+}
 
 /// A desk with a policy that has one endpoint, and what to say to use it.
 struct Scene {
@@ -25,7 +28,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(server: &Server, rest: &str) -> Scene {
+    fn new(server: &ChatServer, rest: &str) -> Scene {
         let desk = Desk::new();
         let text = format!(
             "version = 1\nname = \"scene\"\n{rest}\n[[endpoints]]\nid = \"cloud\"\nbase_url = \"{}\"\nmodel = \"large\"\n\
@@ -79,7 +82,7 @@ fn assert_nothing_planted(text: &str) {
 
 #[test]
 fn what_leaves_is_redacted_and_what_is_shown_is_not() {
-    let server = Server::start(ANSWER);
+    let server = ChatServer::saying(&ANSWER, &[Reply::Whole]);
     let scene = Scene::new(&server, REDACT);
     let mut set = Started::new(&mut scene.desk.command(["keys", "set", "cloud"]));
     set.say("the-cloud-key\n");
@@ -89,14 +92,16 @@ fn what_leaves_is_redacted_and_what_is_shown_is_not() {
     let found = ran.json();
     check_shape("run-policy", &found);
     assert_eq!(found["text"], SHOWN);
-    assert_eq!(found["route"]["end"]["kind"], "answered");
-    assert_eq!(found["route"]["sent"], "redacted");
+    assert_eq!(found["route"]["outcome"], "answered");
+    assert_eq!(found["route"]["release"], "redacted");
     assert_eq!(found["route"]["redacted"], 2);
-    assert_eq!(found["route"]["tokens"], json!({"input": 20, "output": 5}));
+    assert_eq!(found["route"]["finish"], "stop");
+    assert_eq!(found["route"]["unsupported"], json!([]));
+    assert_eq!(found["route"]["tokens"], json!({"input": 30, "output": 7}));
     assert_nothing_planted(&found["route"].to_string());
     assert_nothing_planted(&ran.stderr);
 
-    let received = server.received();
+    let received = received(&server);
     assert_eq!(received.len(), 1);
     assert!(received[0].starts_with("POST /v1/chat/completions "), "{received:?}");
     assert!(received[0].contains("Bearer the-cloud-key"), "{received:?}");
@@ -120,7 +125,7 @@ fn what_leaves_is_redacted_and_what_is_shown_is_not() {
 
 #[test]
 fn an_answer_says_where_it_ran_and_why() {
-    let server = Server::start(ANSWER);
+    let server = ChatServer::saying(&ANSWER, &[Reply::Whole]);
     let scene = Scene::new(&server, REDACT);
     let ran = scene.run(&[]).succeeded();
     assert_eq!(ran.stdout, format!("{SHOWN}\n"));
@@ -130,7 +135,7 @@ fn an_answer_says_where_it_ran_and_why() {
             .lines()
             .last()
             .unwrap()
-            .starts_with("[prompt 20 tokens, first text after "),
+            .starts_with("[prompt 30 tokens, first text after "),
         "{figures}"
     );
     assert!(
@@ -144,18 +149,19 @@ fn an_answer_says_where_it_ran_and_why() {
 
 #[test]
 fn a_question_without_an_answer_says_so() {
-    let server = Server::start(ANSWER);
-    let check = |rest: &str, kind: &str, line: &str| {
+    let server = ChatServer::saying(&ANSWER, &[Reply::Whole]);
+    let check = |rest: &str, outcome: &str, code: Value, line: &str| {
         let scene = Scene::new(&server, rest);
         let ran = scene.run(&["--json"]);
         assert_eq!(ran.status, Some(10), "{ran:?}");
         let found = ran.json();
         assert_eq!(found["text"], "");
-        assert_eq!(found["route"]["end"]["kind"], kind);
+        assert_eq!(found["route"]["outcome"], outcome);
+        assert_eq!(found["route"]["code"], code);
         assert!(ran.stderr.starts_with("error: "), "{ran:?}");
         assert!(ran.stderr.contains(line), "{ran:?}");
         let receipt = &scene.receipts()[0];
-        assert_eq!(receipt["bytes_out"], 0, "{kind}");
+        assert_eq!(receipt["bytes_out"], 0, "{outcome}");
         let people = scene.run(&[]);
         assert_eq!((people.status, &*people.stdout), (Some(10), ""), "{people:?}");
     };
@@ -163,37 +169,37 @@ fn a_question_without_an_answer_says_so() {
     check(
         &rule("deny = [\"everything\"]"),
         "denied",
+        Value::Null,
         "  not tried redact_then_remote:cloud: the app's rule closed denies it\n",
     );
     check(
         "otherwise = [\"on_device\"]",
-        "unavailable",
+        "failed",
+        json!("unavailable"),
         "  not tried on_device: there is none on this device\n",
     );
     check(
         &rule("when = { class = { min = \"personal\" } }\ntry = [\"on_device\", \"queue\"]"),
         "deferred",
+        Value::Null,
         "put off",
     );
-    assert_eq!(server.received(), Vec::<String>::new());
+    assert_eq!(server.requests(), 0);
 }
 
 #[test]
 fn a_candidate_that_dies_midway_gives_way_to_the_next() {
-    let server = Server::start(Reply::Midway(&["I thi"]));
+    let server = ChatServer::saying(&["I thi"], &[Reply::DiesMidway]);
     let scene = Scene::new(&server, "otherwise = [\"redact_then_remote:cloud\", \"on_device\"]");
     let tiny = tiny();
     let model = ["--max-tokens", "8", "--model", tiny.to_str().unwrap()];
     let ran = scene.run(&model).succeeded();
     assert!(ran.stdout.starts_with("I thi\n"), "{ran:?}");
     let lines: Vec<_> = ran.stderr.lines().collect();
-    assert_eq!(
-        lines[0], "[what was shown is void: another candidate begins anew]",
-        "{ran:?}"
-    );
+    assert_eq!(lines[0], "[discarding the text above; retrying elsewhere]", "{ran:?}");
     assert!(lines[1].starts_with("[on this device, "), "{ran:?}");
     assert!(
-        lines[2].starts_with("  tried redact_then_remote:cloud: failed (interrupted)"),
+        lines[2].starts_with("  tried redact_then_remote:cloud: failed (truncated)"),
         "{ran:?}"
     );
 
@@ -220,7 +226,7 @@ fn a_candidate_that_dies_midway_gives_way_to_the_next() {
 
 #[test]
 fn ctrl_c_stops_an_answer_from_elsewhere() {
-    let server = Server::start(Reply::Stalls(&["I thi", "nk that"]));
+    let server = ChatServer::saying(&["I think that"], &[Reply::Stalls]);
     let scene = Scene::new(&server, REDACT);
     let mut started = Started::new(&mut scene.command("run", &["--prompt", QUESTION]));
     started.first_output();
@@ -233,7 +239,7 @@ fn ctrl_c_stops_an_answer_from_elsewhere() {
 
 #[test]
 fn a_chat_goes_on_after_a_stopped_answer_and_keeps_the_ledger_to_itself() {
-    let server = Server::start(Reply::Stalls(&["I thi", "nk that"]));
+    let server = ChatServer::saying(&["I think that"], &[Reply::Stalls]);
     let scene = Scene::new(&server, REDACT);
     let mut started = Started::new(&mut scene.command("chat", &[]));
     started.say(&format!("{QUESTION}\n"));
@@ -246,7 +252,7 @@ fn a_chat_goes_on_after_a_stopped_answer_and_keeps_the_ledger_to_itself() {
     let ran = started.finish().succeeded();
     assert!(ran.stderr.starts_with("[stopped: at cloud"), "{ran:?}");
     assert!(ran.stderr.contains("\n[prompt "), "{ran:?}");
-    assert_eq!(server.received().len(), 1);
+    assert_eq!(server.requests(), 1);
     let receipts = scene.receipts();
     assert_eq!(receipts[0]["outcome"], "cancelled");
     assert_eq!(receipts[0]["feedback"][0]["signal"]["kind"], "aborted");
@@ -254,7 +260,7 @@ fn a_chat_goes_on_after_a_stopped_answer_and_keeps_the_ledger_to_itself() {
 
 #[test]
 fn a_user_can_only_tighten() {
-    let server = Server::start(ANSWER);
+    let server = ChatServer::saying(&ANSWER, &[Reply::Whole]);
     let scene = Scene::new(&server, "otherwise = [\"remote:cloud\", \"redact_then_remote:cloud\"]");
     let user = |rest: &str| {
         let text = format!("version = 1\nname = \"mine\"\nrole = \"user\"\n{rest}");
@@ -265,16 +271,16 @@ fn a_user_can_only_tighten() {
     let denied = user("[[rules]]\nid = \"stay\"\ndeny = [\"off_device\"]\n");
     assert_eq!(denied.status, Some(10), "{denied:?}");
     assert!(denied.stderr.contains("the user's rule stay denies it"), "{denied:?}");
-    assert_eq!(asked(denied)["end"]["kind"], "denied");
-    assert_eq!(server.received(), Vec::<String>::new());
+    assert_eq!(asked(denied)["outcome"], "denied");
+    assert_eq!(server.requests(), 0);
     let redacted = asked(user("otherwise = [\"redact_then_remote:cloud\"]\n").succeeded());
-    assert_eq!(redacted["sent"], "redacted");
-    assert_nothing_planted(&server.received()[0]);
+    assert_eq!(redacted["release"], "redacted");
+    assert_nothing_planted(&received(&server)[0]);
 }
 
 #[test]
 fn a_chat_goes_where_the_policy_says() {
-    let server = Server::start(ANSWER);
+    let server = ChatServer::saying(&ANSWER, &[Reply::Whole]);
     let scene = Scene::new(&server, REDACT);
     let file = scene.desk.path("talk.json");
     let lines = format!(
@@ -289,19 +295,19 @@ fn a_chat_goes_where_the_policy_says() {
         "/elsewhere    ",
         "[no answer yet]",
         "[at cloud, 2 findings replaced",
-        "[prompt 20 tokens, first text after ",
+        "[prompt 30 tokens, first text after ",
         "[noted for receipt 1]",
         "decision: try these, in this order:",
         "[noted for receipt 2]",
         "[saved 3 messages]",
         "[system message set]",
         "[forgotten]",
-        "error: there is no answer to ask for again",
+        "error: there is no question to ask again",
     ] {
         assert!(ran.stderr.contains(words), "{words}: {ran:?}");
     }
     assert_eq!(ran.stdout, format!("{SHOWN}\n").repeat(3));
-    let received = server.received();
+    let received = received(&server);
     assert_eq!(received.len(), 3);
     received.iter().for_each(|request| assert_nothing_planted(request));
     assert!(received[2].contains("Be brief."), "{received:?}");
@@ -318,7 +324,7 @@ fn a_chat_goes_where_the_policy_says() {
 
 #[test]
 fn elsewhere_is_where_the_last_answer_was_not_made() {
-    let server = Server::start(ANSWER);
+    let server = ChatServer::saying(&ANSWER, &[Reply::Whole]);
     let scene = Scene::new(&server, "otherwise = [\"on_device\", \"redact_then_remote:cloud\"]");
     let tiny = tiny();
     let model = ["--max-tokens", "8", "--model", tiny.to_str().unwrap()];
@@ -359,7 +365,7 @@ fn the_private_policy_answers_here_as_without_one() {
 
 #[test]
 fn the_ledger_is_shown_verified_exported_and_pruned() {
-    let server = Server::start(ANSWER);
+    let server = ChatServer::saying(&ANSWER, &[Reply::Whole]);
     let scene = Scene::new(&server, REDACT);
     scene.run(&[]).succeeded();
     scene.run(&[]).succeeded();
@@ -383,6 +389,7 @@ fn the_ledger_is_shown_verified_exported_and_pruned() {
     assert_eq!(shown, list["receipts"][0]);
     let people = scene.ledger(&["show", "2"]).succeeded().stdout;
     assert!(people.contains("replaced  email 1, user_word 1"), "{people}");
+    assert!(people.contains("finish    stop\n"), "{people}");
     assert_eq!(scene.ledger(&["list"]).succeeded().stdout.lines().count(), 2);
     scene.ledger(&["show", "3", "--json"]).failed(3, "receipt_unknown");
 
@@ -439,7 +446,7 @@ fn the_ledger_is_shown_verified_exported_and_pruned() {
 
 #[test]
 fn a_ledger_that_was_changed_is_found_out() {
-    let server = Server::start(ANSWER);
+    let server = ChatServer::saying(&ANSWER, &[Reply::Whole]);
     let scene = Scene::new(&server, REDACT);
     scene.run(&[]).succeeded();
     let older = scene.database();
@@ -475,27 +482,98 @@ fn a_ledger_that_was_changed_is_found_out() {
     }
     check(&[], "rolled_back");
     scene.run(&["--json"]).failed(9, "ledger_changed");
-    assert_eq!(server.received().len(), 2, "nothing leaves without a ledger");
+    assert_eq!(server.requests(), 2, "nothing leaves without a ledger");
     assert_eq!(scene.receipts().len(), 1, "what is there can be read");
 }
 
 #[test]
+fn a_ledger_whose_vault_is_gone_begins_again_and_the_old_file_is_kept() {
+    let server = ChatServer::saying(&ANSWER, &[Reply::Whole]);
+    let scene = Scene::new(&server, REDACT);
+    let restart = |more: &[&str]| scene.ledger(&[&["restart", "--json"], more].concat());
+    restart(&["--yes"]).failed(3, "ledger_missing");
+    scene.run(&[]).succeeded();
+    restart(&["--yes"]).failed(2, "usage");
+
+    std::fs::remove_dir_all(scene.desk.path("state/whimbrel/ledger/vault")).unwrap();
+    let refused = scene.run(&["--json"]).failed(9, "ledger_foreign");
+    assert!(refused.stderr.contains("whimbrel ledger restart"), "{refused:?}");
+    let ledger = scene.desk.path("state/whimbrel/ledger/ledger.sqlite");
+    let before = std::fs::read(&ledger).unwrap();
+    restart(&[]).failed(2, "usage");
+    assert!(
+        std::fs::read(&ledger).unwrap() == before,
+        "nothing happens without a confirmation"
+    );
+
+    let restarted = restart(&["--yes"]).succeeded().json();
+    check_shape("ledger-restart", &restarted);
+    assert_eq!(restarted["ledger"], json!(ledger));
+    assert!(
+        std::fs::read(restarted["old"].as_str().unwrap()).unwrap() == before,
+        "kept"
+    );
+    assert_eq!(scene.receipts(), Vec::<Value>::new());
+
+    scene.run(&[]).succeeded();
+    scene.ledger(&["verify"]).succeeded();
+    assert_eq!(scene.receipts().len(), 1);
+}
+
+#[test]
+fn what_was_kept_here_stays_here_behind_another_system_message() {
+    let server = ChatServer::saying(&ANSWER, &[Reply::Whole]);
+    let rule = "[[rules]]\nid = \"weak-battery\"\nwhen = { battery_percent = { max = 20 } }\ndeny = [\"off_device\"]";
+    let rest = format!("otherwise = [\"redact_then_remote:cloud\", \"on_device\"]\n{rule}\n");
+    let scene = Scene::new(&server, &rest);
+    let battery = |percent: &str| {
+        scene.desk.write_device(&[
+            ("sys/class/power_supply/BAT0/type", "Battery"),
+            ("sys/class/power_supply/BAT0/capacity", percent),
+        ]);
+    };
+    battery("10");
+    let tiny = tiny();
+    let model = ["--max-tokens", "8", "--model", tiny.to_str().unwrap()];
+    let mut chat = Started::new(&mut scene.command("chat", &model));
+    chat.say("What is light?\n");
+    let said = chat.first_complaint();
+    assert!(said.starts_with("[on this device, "), "{said}");
+    battery("90");
+    chat.say("/system Be brief.\nAnd colour?\n/reset\nAnd now?\n");
+    let ran = chat.finish().succeeded();
+    let lines: Vec<_> = ran.stderr.lines().filter(|line| line.contains("receipt")).collect();
+    assert!(lines[0].starts_with("[on this device, "), "{ran:?}");
+    assert!(lines[1].starts_with("[at cloud"), "{ran:?}");
+    let received = received(&server);
+    assert_eq!(received.len(), 1);
+    assert!(
+        received[0].contains("Be brief.") && received[0].contains("And now?"),
+        "{received:?}"
+    );
+    assert!(
+        !received[0].contains("light") && !received[0].contains("colour"),
+        "{received:?}"
+    );
+}
+
+#[test]
 fn a_server_of_an_own_authority_is_believed_where_that_is_given() {
-    let (server, pem) = Server::start_tls(ANSWER);
+    let (server, authority) = ChatServer::saying_over_tls(&ANSWER, &[Reply::Whole]);
     let scene = Scene::new(&server, REDACT);
     let refused = scene.run(&["--json"]);
     assert_eq!(refused.status, Some(10), "{refused:?}");
-    assert_eq!(refused.json()["route"]["end"]["kind"], "failed");
-    let pem = scene.desk.write("authority.pem", pem);
+    assert_eq!(refused.json()["route"]["outcome"], "failed");
+    let pem = scene.desk.write("authority.pem", authority.pem());
     let authority = format!("cloud={}", pem.display());
     let believed = scene.run(&["--json", "--authority", &authority]).succeeded().json();
     assert_eq!(believed["text"], SHOWN);
-    assert_eq!(server.received().len(), 1);
+    assert_eq!(server.requests(), 1);
 }
 
 #[test]
 fn wrong_arguments() {
-    let server = Server::start(ANSWER);
+    let server = ChatServer::saying(&ANSWER, &[Reply::Whole]);
     let scene = Scene::new(&server, REDACT);
     let pem = scene.desk.write("authority.pem", "no certificate");
     let check = |status, code, more: &[&str]| {
@@ -517,5 +595,5 @@ fn wrong_arguments() {
         .run(["run", "--json", "--model", "x", "--prompt", "x", "--ledger", "y"])
         .failed(2, "usage");
     scene.desk.run(["chat", "--json"]).failed(2, "usage");
-    assert_eq!(server.received(), Vec::<String>::new());
+    assert_eq!(server.requests(), 0);
 }

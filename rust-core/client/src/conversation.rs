@@ -1,99 +1,227 @@
-//! A conversation with a model: its messages, and one question at a time.
+//! A conversation: a history that makes requests, one question at a time. It is the same thing whether a policy decides where each answer is made
+//! or one model of this device answers alone.
+
+mod answer;
+mod asking;
+mod history;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::answer::Answer;
-use crate::client::Guard;
-use crate::command::{Command, MessagesAction, Prompt, SavedAction};
-use crate::error::within;
-use crate::model::ModelInner;
-use crate::registry::{ConversationId, Owner};
-use crate::{ClientError, GenerationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, Message, PROMPT_BYTES_MAX};
+use tokio::sync::watch;
+use whimbrel_policy::Explanation;
+use whimbrel_privacy::PrivacyClass;
 
-/// A conversation. Clones are the same conversation; it is closed when they and their answers are dropped, or by
+pub use self::answer::Answer;
+use self::asking::{Asked, Begun, Inner, Question, Running, begin};
+use self::history::History;
+use crate::error::{lock, within};
+use crate::exchange::{self, Job};
+use crate::local::SessionOptions;
+use crate::request::{AskOptions, Message, Request};
+use crate::services::Services;
+use crate::{ClientError, ContextPolicy, GenerationOptions, MESSAGES_MAX, Model, PROMPT_BYTES_MAX, Role};
+
+/// How a conversation is kept.
+#[derive(Clone, Debug)]
+pub struct ConversationOptions {
+    /// Tokens of context on this device; at most the model's own.
+    pub context_length: u32,
+    /// The system message: `None` takes [`crate::SYSTEM_DEFAULT`], an empty text leaves it to the model's template.
+    pub system: Option<String>,
+    /// See [`ContextPolicy`].
+    pub context_policy: ContextPolicy,
+}
+
+impl Default for ConversationOptions {
+    fn default() -> ConversationOptions {
+        let SessionOptions {
+            context_length,
+            context_policy,
+        } = SessionOptions::default();
+        ConversationOptions {
+            context_length,
+            system: None,
+            context_policy,
+        }
+    }
+}
+
+/// See the module. Clones are the same conversation. Its context is given back when they and their answers are dropped, or by
 /// [`Conversation::close`].
 #[derive(Clone)]
 pub struct Conversation {
-    pub(crate) inner: Arc<ConversationInner>,
-}
-
-pub(crate) struct ConversationInner {
-    pub(crate) guard: Guard,
-    pub(crate) id: ConversationId,
-    /// Keeps the model open.
-    pub(crate) model: Arc<ModelInner>,
+    inner: Arc<Inner>,
 }
 
 impl Conversation {
-    /// Asks a question. When the answer has ended, also by cancelling, question and answer are part of the conversation, unless
-    /// there was no answer at all.
+    pub(crate) fn new(services: Arc<Services>, model: Option<Model>, options: ConversationOptions) -> Conversation {
+        Conversation {
+            inner: Arc::new(Inner {
+                services,
+                model,
+                history: Mutex::new(History::new(options.system.clone())),
+                options,
+                running: Mutex::default(),
+                session: Arc::default(),
+            }),
+        }
+    }
+
+    /// Asks a question. Where it is answered, and whether at all, the last event says. The answer goes on by itself until its reader's events are
+    /// full. After an answer that was cancelled, the question waits for its end.
     ///
     /// # Errors
-    /// [`ClientError::Busy`] while an earlier answer is in the making (a cancelled one does not count);
-    /// [`ClientError::Engine`] when the context or an option does not allow it; [`ClientError::Limit`] past
-    /// [`PROMPT_BYTES_MAX`] or [`crate::ANSWERS_MAX`]; [`ClientError::Closed`]. The conversation is then as it was.
-    pub async fn ask(&self, text: &str, options: GenerationOptions) -> Result<Answer, ClientError> {
+    /// [`ClientError::Busy`] while an earlier answer goes on; [`ClientError::Limit`] past [`PROMPT_BYTES_MAX`]; [`ClientError::Engine`] for an option
+    /// out of its range; [`ClientError::Closed`]. Nothing was asked then.
+    pub fn ask(&self, text: &str, options: AskOptions) -> Result<Answer, ClientError> {
         within("bytes of question", text.len() as u64, PROMPT_BYTES_MAX)?;
-        let owner = Owner {
-            model: self.inner.model.id,
-            conversation: Some(self.inner.id),
-        };
-        let link = self.inner.guard.link.clone();
-        Answer::begin(
-            link,
-            owner,
-            Prompt::Question(text.into()),
-            options,
-            Box::new(self.clone()),
-        )
-        .await
+        options.generation.sampling.validate()?;
+        self.begin(Asked::Question(text.to_owned(), options))
     }
 
-    /// The messages so far, the system message first. A cancelled answer is waited for; one still in the making is not part
-    /// of them.
+    /// Asks the last question again. If it was answered, that counts as a sign that the answer was not liked; the new answer takes its
+    /// place, and when there is none the old one stays.
     ///
     /// # Errors
+    /// [`ClientError::NothingToRepeat`], otherwise as [`Conversation::ask`].
+    pub fn regenerate(&self, generation: GenerationOptions) -> Result<Answer, ClientError> {
+        generation.sampling.validate()?;
+        self.begin(Asked::Again {
+            generation: Some(generation),
+            is_elsewhere: false,
+        })
+    }
+
+    /// Takes up the offer of [`crate::Report::escalation`]: asks the last question elsewhere, as far as the rules allow it now. The new answer takes
+    /// the place of the old one; when there is none, the old one stays.
+    ///
+    /// # Errors
+    /// As [`Conversation::regenerate`].
+    pub fn escalate(&self) -> Result<Answer, ClientError> {
+        self.begin(Asked::Again {
+            generation: None,
+            is_elsewhere: true,
+        })
+    }
+
+    /// Cancels the answer that goes on, if there is one. Its reader still gets the last event.
+    pub fn stop(&self) {
+        if let Some(begun) = &lock(&self.inner.running).answer {
+            begun.cancel.send_replace(true);
+        }
+    }
+
+    /// What would be decided about a question now. Nothing is asked, and no receipt is written.
+    ///
+    /// # Errors
+    /// [`ClientError::Scan`]; [`ClientError::NoPolicy`] where no policy decides; [`ClientError::Closed`].
+    pub async fn explain(&self, text: &str, options: &AskOptions) -> Result<Explanation, ClientError> {
+        let request = self.inner.request(&Question::next(text, options.clone()));
+        exchange::explain(&self.inner.services, request).await
+    }
+
+    /// The messages so far, without the system message, each with how it is to be treated.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Message> {
+        lock(&self.inner.history).messages().to_vec()
+    }
+
+    /// A number that grows with every change of the messages.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        lock(&self.inner.history).revision()
+    }
+
+    /// Replaces the messages: an earlier conversation goes on. A cancelled answer that has not ended yet is not kept. Messages that come from [`Conversation::messages`] are treated as they were. One
+    /// that comes without its class or recipients is held at the highest class, and at the fewest recipients, that held for any message of this
+    /// conversation. What stood for what in redacted text is forgotten.
+    ///
+    /// # Errors
+    /// [`ClientError::Busy`] while an answer goes on; [`ClientError::Limit`] past [`crate::MESSAGES_MAX`] or [`crate::HISTORY_BYTES_MAX`];
     /// [`ClientError::Closed`].
-    pub async fn messages(&self) -> Result<Vec<Message>, ClientError> {
-        self.act(MessagesAction::Read).await
+    pub fn set_messages(&self, messages: Vec<Message>) -> Result<(), ClientError> {
+        self.change(|history| history.replace(messages))
     }
 
-    /// Forgets everything but the system message.
+    /// Forgets the messages. What was declared about them still holds for messages that come back without a word about them.
     ///
     /// # Errors
-    /// [`ClientError::Busy`] while an answer is in the making, [`ClientError::Closed`].
-    pub async fn reset(&self) -> Result<(), ClientError> {
-        self.act(MessagesAction::Reset).await.map(drop)
+    /// [`ClientError::Busy`] while an answer goes on, [`ClientError::Closed`].
+    pub fn reset(&self) -> Result<(), ClientError> {
+        self.change(|history| {
+            history.clear();
+            Ok(())
+        })
     }
 
-    /// Replaces all messages, the system message included: an earlier conversation goes on.
+    /// Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question
+    /// of the conversation until [`Conversation::reset`].
+    pub fn raise_class(&self, class: PrivacyClass) {
+        lock(&self.inner.history).raise_class(class);
+    }
+
+    /// The system message that is sent along, if there is one.
+    #[must_use]
+    pub fn system(&self) -> Option<String> {
+        lock(&self.inner.history).system().map(str::to_owned)
+    }
+
+    /// Sends along another system message from the next question on: `None` takes [`crate::SYSTEM_DEFAULT`], an empty text leaves it to the model's
+    /// template. The messages stay, and how they are treated.
     ///
     /// # Errors
-    /// [`ClientError::Limit`] past [`MESSAGES_MAX`] or [`HISTORY_BYTES_MAX`], otherwise as [`Conversation::reset`].
-    pub async fn set_messages(&self, messages: Vec<Message>) -> Result<(), ClientError> {
-        within("messages", messages.len() as u64, MESSAGES_MAX)?;
-        let bytes = messages.iter().map(|message| message.content.len() as u64).sum();
-        within("bytes of messages", bytes, HISTORY_BYTES_MAX)?;
-        self.act(MessagesAction::Replace(messages)).await.map(drop)
+    /// [`ClientError::Busy`] while an answer goes on; [`ClientError::Limit`] past [`PROMPT_BYTES_MAX`]; [`ClientError::Closed`].
+    pub fn set_system(&self, system: Option<String>) -> Result<(), ClientError> {
+        within(
+            "bytes of system message",
+            system.as_ref().map_or(0, |text| text.len() as u64),
+            PROMPT_BYTES_MAX,
+        )?;
+        self.change(|history| {
+            history.set_system(system);
+            Ok(())
+        })
     }
 
     /// Writes the conversation to a file from which [`Conversation::restore`] goes on without reading its text again. The file
     /// holds what was said, is readable by its owner only, and appears whole or not at all.
     ///
     /// # Errors
-    /// [`ClientError::Busy`] while an answer is in the making, [`ClientError::Write`], [`ClientError::Closed`].
+    /// [`ClientError::Busy`] while an answer goes on, [`ClientError::NoModel`], [`ClientError::Write`], [`ClientError::Closed`].
     pub async fn save(&self, path: impl Into<PathBuf>) -> Result<(), ClientError> {
-        self.saved(SavedAction::Save(path.into())).await
+        self.settled().await?;
+        let request = self.inner.request(&Question::next("", AskOptions::default()));
+        let mut messages: Vec<_> = request.messages.iter().map(Message::for_engine).collect();
+        // The question that is not asked.
+        messages.pop();
+        self.session().await?.save(messages, path.into()).await
     }
 
-    /// Goes on with a conversation that [`Conversation::save`] wrote with the same model; this one is forgotten.
+    /// Goes on with a conversation that [`Conversation::save`] wrote with the same model; this one is forgotten. The file does not say who may read
+    /// it, so under a policy nothing of it leaves the device.
     ///
     /// # Errors
     /// [`ClientError::Read`], or [`ClientError::Engine`] with what is wrong with the file; this conversation is then as it was.
     /// Otherwise as [`Conversation::save`].
     pub async fn restore(&self, path: impl Into<PathBuf>) -> Result<(), ClientError> {
-        self.saved(SavedAction::Restore(path.into())).await
+        self.settled().await?;
+        let restored = self.session().await?.restore(path.into()).await?;
+        let system = restored.iter().find(|message| message.role == Role::System);
+        // An empty one, since the file had none.
+        let system = Some(system.map_or_else(String::new, |message| message.content.clone()));
+        let messages = restored.into_iter().filter(|message| message.role != Role::System);
+        let messages = messages
+            .map(|message| Message::new(message.role, message.content))
+            .collect();
+        self.change(|history| {
+            match self.inner.services.rules {
+                Some(_) => history.restore(messages),
+                None => history.replace(messages),
+            }?;
+            history.set_system(system);
+            Ok(())
+        })
     }
 
     /// Writes what the model made of the first `tokens` tokens of the conversation, without the messages: another conversation
@@ -102,7 +230,8 @@ impl Conversation {
     /// # Errors
     /// As [`Conversation::save`].
     pub async fn save_prefix(&self, path: impl Into<PathBuf>, tokens: u32) -> Result<(), ClientError> {
-        self.saved(SavedAction::SavePrefix(path.into(), tokens)).await
+        self.settled().await?;
+        self.session().await?.save_prefix(path.into(), tokens).await
     }
 
     /// Takes over what [`Conversation::save_prefix`] wrote. The messages stay as they are; as far as their text begins with the
@@ -111,29 +240,120 @@ impl Conversation {
     /// # Errors
     /// As [`Conversation::restore`].
     pub async fn restore_prefix(&self, path: impl Into<PathBuf>) -> Result<(), ClientError> {
-        self.saved(SavedAction::RestorePrefix(path.into())).await
+        self.settled().await?;
+        self.session().await?.restore_prefix(path.into()).await
     }
 
-    async fn saved(&self, action: SavedAction) -> Result<(), ClientError> {
-        let id = self.inner.id;
-        self.inner
-            .guard
-            .link
-            .request(|reply| Command::Saved { id, action, reply })
-            .await
-    }
-
-    async fn act(&self, action: MessagesAction) -> Result<Vec<Message>, ClientError> {
-        let id = self.inner.id;
-        self.inner
-            .guard
-            .link
-            .request(|reply| Command::Messages { id, action, reply })
-            .await
-    }
-
-    /// Cancels the answer in the making and gives the memory of the context back. Returns at once; may be called again.
+    /// Cancels the answer that goes on and gives the memory of the context back. Returns at once; may be called again.
     pub fn close(&self) {
-        self.inner.guard.close();
+        let mut running = lock(&self.inner.running);
+        running.is_closed = true;
+        if let Some(begun) = &running.answer {
+            begun.cancel.send_replace(true);
+        }
+        self.inner.session.close();
+    }
+
+    fn begin(&self, asked: Asked) -> Result<Answer, ClientError> {
+        let mut running = self.idle()?;
+        let is_pending = running.answer.as_ref().is_some_and(|begun| !begun.is_over());
+        if matches!(asked, Asked::Again { .. }) && !is_pending && lock(&self.inner.history).last().is_none() {
+            return Err(ClientError::NothingToRepeat);
+        }
+        let before = running.answer.take().map(|begun| begun.over);
+        let (over, is_over) = watch::channel(());
+        let inner = self.inner.clone();
+        let (answer, cancel) = begin(&self.inner.services, async move |begun| {
+            if let Some(mut before) = before {
+                // Nothing is ever sent: it ends with the answer before.
+                let _ = before.changed().await;
+            }
+            let answered = match inner.question(asked) {
+                Ok(question) => inner.answer(question, begun).await,
+                Err(error) => Err(error),
+            };
+            // First of all: a reader that sees the end may ask again at once.
+            drop(over);
+            answered
+        })?;
+        running.answer = Some(Begun { cancel, over: is_over });
+        Ok(answer)
+    }
+
+    /// Answers a request that belongs to no conversation.
+    pub(crate) fn answer(services: &Arc<Services>, request: Request) -> Result<Answer, ClientError> {
+        request.generation.sampling.validate()?;
+        within("messages", request.messages.len() as u64, MESSAGES_MAX)?;
+        let answering = services.clone();
+        let (answer, _) = begin(services, async move |begun| {
+            let job = begun.job(request, Arc::default());
+            Ok(exchange::answer(&answering, job).await?.report)
+        })?;
+        Ok(answer)
+    }
+
+    /// Goes on from a raw text with a model alone.
+    pub(crate) fn complete(
+        services: &Arc<Services>,
+        model: Model,
+        prompt: String,
+        context_length: u32,
+        generation: GenerationOptions,
+    ) -> Result<Answer, ClientError> {
+        generation.sampling.validate()?;
+        let answering = services.clone();
+        let (answer, _) = begin(services, async move |begun| {
+            let request = Request {
+                context_length,
+                ..Request::new(Vec::new(), generation.into())
+            };
+            let job = Job {
+                raw: Some(prompt),
+                model: Some(model),
+                ..begun.job(request, Arc::default())
+            };
+            Ok(exchange::answer(&answering, job).await?.report)
+        })?;
+        Ok(answer)
+    }
+
+    /// The place of the answer. A cancelled one does not count, though it may not have ended yet.
+    fn idle(&self) -> Result<MutexGuard<'_, Running>, ClientError> {
+        let running = lock(&self.inner.running);
+        if running.is_closed {
+            return Err(ClientError::Closed { what: "conversation" });
+        }
+        match &running.answer {
+            Some(begun) if !begun.is_over() && !*begun.cancel.borrow() => Err(ClientError::Busy),
+            _ => Ok(running),
+        }
+    }
+
+    /// As `idle`, and a cancelled answer has ended.
+    async fn settled(&self) -> Result<(), ClientError> {
+        let over = self.idle()?.answer.as_ref().map(|begun| begun.over.clone());
+        if let Some(mut over) = over {
+            // Nothing is ever sent: it ends with the answer.
+            let _ = over.changed().await;
+        }
+        Ok(())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut History) -> Result<(), ClientError>) -> Result<(), ClientError> {
+        let _idle = self.idle()?;
+        change(&mut lock(&self.inner.history))
+    }
+
+    async fn session(&self) -> Result<crate::local::Session, ClientError> {
+        let inner = &self.inner;
+        let model = match &inner.model {
+            Some(model) => Some(model.clone()),
+            None => inner.services.places.offered().await.model,
+        };
+        let options = SessionOptions {
+            context_length: inner.options.context_length,
+            context_policy: inner.options.context_policy,
+        };
+        inner.session.of(&model.ok_or(ClientError::NoModel)?, options).await
     }
 }

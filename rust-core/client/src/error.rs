@@ -1,8 +1,14 @@
-//! What can go wrong in the client. Messages name things and limits, never a user's text.
+//! What can go wrong. A request that was denied, put off or failed everywhere is no error: its report says so. Messages name things and limits,
+//! never a user's text.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use whimbrel_engine::EngineError;
+use whimbrel_network::{EndpointError, SecretError};
+use whimbrel_policy::PolicyError;
+use whimbrel_privacy::{RedactError, ScanError, ScannerError};
+use whimbrel_store::{StoreError, VaultError};
 
 /// Every failure of the client.
 #[derive(Debug, thiserror::Error)]
@@ -13,12 +19,21 @@ pub enum ClientError {
     /// Something was used after it had been closed.
     #[error("the {what} is closed")]
     Closed {
-        /// `client`, `model` or `conversation`.
+        /// `client`, `model`, `conversation` or `assistant`.
         what: &'static str,
     },
     /// The conversation is still answering the question before.
     #[error("the conversation is still answering")]
     Busy,
+    /// There is no question to ask again.
+    #[error("there is no question to ask again")]
+    NothingToRepeat,
+    /// Only an assistant decides by a policy.
+    #[error("no policy decides here")]
+    NoPolicy,
+    /// Only a model of this device has something to save.
+    #[error("there is no model of this device")]
+    NoModel,
     /// A named limit of this crate.
     #[error("{found} {what}, the limit is {limit}")]
     Limit {
@@ -47,11 +62,49 @@ pub enum ClientError {
         #[source]
         source: std::io::Error,
     },
+    /// A policy was refused whole; the one before is still in force.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The ledger cannot be written or read. Nothing leaves the device without a receipt.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The text is too long to be examined.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// The words to look for.
+    #[error(transparent)]
+    Words(#[from] ScannerError),
+    /// A key that cannot be one.
+    #[error(transparent)]
+    Key(#[from] SecretError),
+    /// The text cannot be redacted.
+    #[error(transparent)]
+    Redact(#[from] RedactError),
+    /// The settings of an endpoint.
+    #[error("the endpoint {id}: {source}")]
+    Endpoint {
+        /// Its id.
+        id: String,
+        /// What is wrong.
+        source: EndpointError,
+    },
+    /// The policy in force has no such endpoint.
+    #[error("the policy has no endpoint {id}")]
+    UnknownEndpoint {
+        /// The id that was given.
+        id: String,
+    },
+    /// The system gave no random bytes.
+    #[error("the system gives no random bytes")]
+    NoRandomness,
     /// The system gave no thread.
-    #[error("cannot start the inference thread")]
+    #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
-    /// The inference thread ended by a defect; the client is of no more use.
-    #[error("the inference thread has stopped")]
+    /// A thread ended by a defect; the client is of no more use.
+    #[error("a thread of the client has stopped")]
     Stopped,
 }
 
@@ -62,4 +115,9 @@ pub(crate) fn within(what: &'static str, found: u64, limit: u64) -> Result<(), C
     } else {
         Ok(())
     }
+}
+
+/// A panic elsewhere does not spoil what is behind these locks.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

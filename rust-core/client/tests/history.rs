@@ -4,7 +4,7 @@
 mod support;
 
 use support::{Fixture, Reply, Server, ask_options, read};
-use whimbrel_client::assistant::AskOptions;
+use whimbrel_client::AskOptions;
 use whimbrel_client::policy::{DeviceUpdate, Network, Reported};
 use whimbrel_client::privacy::PrivacyClass;
 

@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use support::{Reply, Server, ask_options, options, policies};
-use whimbrel_client::assistant::{Assistant, AssistantOptions};
-use whimbrel_client::block_on;
-use whimbrel_client::store::{FileVault, Filter, Outcome};
+use whimbrel_client::record::Outcome;
+use whimbrel_client::store::{FileVault, Filter};
+use whimbrel_client::{Assistant, AssistantOptions, block_on};
 
 /// Where the child finds its ledger and its server; unset in the parent.
 const CHILD: &str = "WHIMBREL_TEST_KILLED_CHILD";

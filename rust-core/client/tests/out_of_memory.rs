@@ -10,7 +10,7 @@ use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use support::{Fixture, Reply, Server, ask_options, read};
-use whimbrel_client::policy::End;
+use whimbrel_client::record::Outcome;
 use whimbrel_client::store::Filter;
 use whimbrel_client::{Client, ConversationOptions, OpenOptions, block_on};
 
@@ -71,7 +71,8 @@ fn child() {
     )
     .unwrap();
     let heard = read(&conversation.ask("Hello", ask_options()).unwrap());
-    assert_eq!(heard.report.end, End::Answered { candidate: 1 });
+    assert_eq!(heard.report.outcome, Outcome::Answered);
+    assert!(heard.report.place.is_some_and(|place| place.is_remote()));
     assert_eq!(heard.text, "An answer from the server.");
     let receipts = block_on(fixture.assistant.receipts(Filter::default(), 10)).unwrap();
     let attempts = &receipts[0].closing.as_ref().unwrap().attempts;

@@ -1,11 +1,16 @@
 //! The files of a bundle against its manifest: verifying them, and sealing a bundle again after a deliberate edit.
 
-use std::fs::File;
+pub(crate) mod manifest;
+pub(crate) mod read;
+pub(crate) mod remembered;
+pub(crate) mod weights;
+
 use std::io::Read;
 use std::path::Path;
 
-use crate::manifest::{MANIFEST_BYTES_MAX, MANIFEST_FILE};
-use crate::remembered::{Places, stamps};
+use self::manifest::{MANIFEST_BYTES_MAX, MANIFEST_FILE};
+use self::read::{open, read_limited};
+use self::remembered::{Places, stamps};
 use crate::{EngineError, FileEntry, Manifest};
 
 /// One file of a bundle.
@@ -28,6 +33,19 @@ pub enum Verify {
 }
 
 /// Reads the manifest of a bundle and checks size and hash of every file it names.
+///
+/// ```
+/// use std::path::Path;
+/// use whimbrel_engine::{EngineError, verify};
+///
+/// # fn main() -> Result<(), EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// let manifest = verify(Path::new(folder))?;
+/// assert_eq!(manifest.files().len(), 5);
+/// assert!(matches!(verify(Path::new("nothing here")), Err(EngineError::BundleMissing { .. })));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// [`EngineError::BundleMissing`], [`EngineError::Manifest`], [`EngineError::LayoutVersion`], [`EngineError::Corrupt`],
@@ -164,34 +182,6 @@ fn read_manifest_text(folder: &Path) -> Result<Vec<u8>, EngineError> {
         return Err(missing("it has no manifest.json"));
     }
     read_limited(folder, MANIFEST_FILE, MANIFEST_BYTES_MAX)
-}
-
-/// Reads a whole file of a bundle, at most `limit` bytes.
-pub(crate) fn read_limited(folder: &Path, file: &str, limit: u64) -> Result<Vec<u8>, EngineError> {
-    let path = folder.join(file);
-    let read = |source| EngineError::Read {
-        path: path.clone(),
-        source,
-    };
-    let mut bytes = Vec::new();
-    open(&path)
-        .map_err(read)?
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(read)?;
-    if bytes.len() as u64 > limit {
-        return Err(EngineError::Corrupt {
-            file: file.to_owned(),
-            reason: format!("longer than {limit} bytes"),
-        });
-    }
-    Ok(bytes)
-}
-
-/// Opens a file of a bundle for reading.
-#[allow(clippy::disallowed_methods, reason = "the engine's one way to a file")]
-pub(crate) fn open(path: &Path) -> std::io::Result<File> {
-    File::open(path)
 }
 
 /// Size and hash of a file as it is now.

@@ -1,36 +1,40 @@
-//! A conversation over one session: messages in, answers out, the context's limit handled by a policy.
+//! A chat over one session: a history of messages in, an answer out, the context's limit handled by a policy. The history belongs
+//! to the caller; what is kept here is the cache, and the text whose tokens it holds.
+
+mod history;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::history::{History, smallest_that_fits, system_messages};
 use crate::template::{Prompt, RenderOptions};
 use crate::{
     CancelFlag, EngineError, Generation, GenerationOptions, Message, Model, PrefixError, Role, SavedPrefix, Session,
     Statistics, Step,
 };
 
-/// What happens when the conversation no longer fits the context.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What happens when the history no longer fits the context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ContextPolicy {
     /// The question is refused with [`EngineError::ContextFull`].
     Refuse,
-    /// The oldest exchanges are left out, never the system message; the result says how many messages.
+    /// The oldest exchanges are left out of the prompt, never the system message. [`Statistics::dropped_messages`] says how many
+    /// messages they had.
     #[default]
     DropOldest,
 }
 
-/// The system message of conversations that are given none. Templates bring their own, but small models answer better to
-/// this plain one.
+/// A plain system message for conversations that have none of their own. Templates bring one, but small models answer better
+/// to this one.
 pub const SYSTEM_DEFAULT: &str = "Give clear and correct answers.";
 
-/// How a conversation is kept.
+/// How a chat uses its context.
 #[derive(Clone, Debug)]
 pub struct ChatOptions {
     /// Tokens of context; at most the model's own.
     pub context_length: u32,
-    /// The system message: `None` takes [`SYSTEM_DEFAULT`], an empty text leaves it to the model's template.
-    pub system: Option<String>,
     /// See [`ContextPolicy`].
     pub context_policy: ContextPolicy,
 }
@@ -39,19 +43,18 @@ impl Default for ChatOptions {
     fn default() -> Self {
         ChatOptions {
             context_length: 2048,
-            system: None,
             context_policy: ContextPolicy::default(),
         }
     }
 }
 
-/// The largest part of the context that is kept free for an answer before older messages are dropped, as a divisor.
+/// The largest part of the context that is kept free for an answer before older messages are left out, as a divisor.
 const ANSWER_SHARE: u32 = 4;
 
 /// The shortest beginning of a conversation, in tokens, that is worth sharing with other conversations.
 const SHARED_TOKENS_MIN: usize = 128;
 
-/// What is saved of a conversation besides tokens, keys and values.
+/// What is saved besides tokens, keys and values.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Note {
@@ -59,14 +62,62 @@ struct Note {
     known: Option<(String, Vec<u32>)>,
 }
 
-/// A conversation. Messages that were dropped for want of room are gone from it.
+/// Answers the last message of a history. Each question comes with its whole history, which may be another one than before; tokens
+/// that both begin with are not run again.
+///
+/// ```
+/// # use std::path::Path;
+/// # use whimbrel_engine::{EngineError, Model, OpenOptions, Statistics, Step};
+/// use whimbrel_engine::{CancelFlag, Chat, ChatOptions, GenerationOptions, Message, Role};
+///
+/// # fn finish(chat: &mut Chat) -> Result<(String, Statistics), EngineError> {
+/// #     let mut answer = String::new();
+/// #     loop {
+/// #         match chat.step()? {
+/// #             Step::Prefilled { .. } => {}
+/// #             Step::Text(text) => answer += &text,
+/// #             Step::Finished { text, statistics } => return Ok((answer + &text, statistics)),
+/// #         }
+/// #     }
+/// # }
+/// # fn main() -> Result<(), EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// # let model = Model::open(Path::new(folder), &OpenOptions::default())?;
+/// let message = |role, content: &str| Message {
+///     role,
+///     content: content.into(),
+/// };
+/// let options = GenerationOptions {
+///     max_tokens: 8,
+///     ..GenerationOptions::default()
+/// };
+/// let mut chat = Chat::new(&model, ChatOptions::default())?;
+/// let mut history = vec![
+///     message(Role::System, "Answer briefly."),
+///     message(Role::User, "Which bird crosses oceans?"),
+/// ];
+/// chat.ask(&history, options.clone(), CancelFlag::default())?;
+/// // `finish` calls `step` until the answer has ended.
+/// let (answer, _) = finish(&mut chat)?;
+///
+/// // The caller keeps the history. What it shares with the last one need not be read again.
+/// history.push(message(Role::Assistant, &answer));
+/// history.push(message(Role::User, "And then?"));
+/// chat.ask(&history, options, CancelFlag::default())?;
+/// let (_, statistics) = finish(&mut chat)?;
+/// assert!(statistics.reused_tokens > 20);
+/// assert_eq!(statistics.dropped_messages, 0);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Chat {
     session: Session,
     options: ChatOptions,
-    messages: Vec<Message>,
     answer: Option<Answer>,
     /// The rendered text whose tokens are known, and those tokens: prompt and answer of the last turn.
     known: Option<(String, Vec<u32>)>,
+    /// Exchanges left out of the last prompt, which is where the search for the next one begins.
+    dropped_exchanges: usize,
     /// Tokens at the beginning that other conversations may begin with too, until they are shared.
     to_share: Option<usize>,
 }
@@ -74,14 +125,13 @@ pub struct Chat {
 /// An answer in the making.
 struct Answer {
     generation: Generation,
-    question: Message,
     prompt: Prompt,
     text: String,
-    dropped: u32,
+    dropped_messages: u32,
 }
 
 impl Chat {
-    /// Starts a conversation.
+    /// Reserves the memory for a context.
     ///
     /// # Errors
     /// As [`Session::new`]; [`EngineError::Template`] when the model has no chat template.
@@ -91,23 +141,14 @@ impl Chat {
                 reason: "the model has none, so it cannot hold a conversation".into(),
             });
         }
-        let session = Session::new(model, options.context_length)?;
-        let mut chat = Chat {
-            session,
+        Ok(Chat {
+            session: Session::new(model, options.context_length)?,
             options,
-            messages: Vec::new(),
             answer: None,
             known: None,
+            dropped_exchanges: 0,
             to_share: None,
-        };
-        chat.reset();
-        Ok(chat)
-    }
-
-    /// The messages so far, the system message first.
-    #[must_use]
-    pub fn messages(&self) -> &[Message] {
-        &self.messages
+        })
     }
 
     /// Tokens in the KV cache and tokens that fit.
@@ -116,75 +157,66 @@ impl Chat {
         (self.session.tokens().len() as u32, self.session.context_length())
     }
 
-    /// Replaces the messages: an earlier conversation is continued. The cache is kept as far as it agrees. An answer in
-    /// the making is given up.
-    pub fn set_messages(&mut self, messages: Vec<Message>) {
-        self.answer = None;
-        self.messages = messages;
-    }
-
-    /// Forgets everything but the system message.
-    pub fn reset(&mut self) {
-        let system = self.options.system.as_deref().unwrap_or(SYSTEM_DEFAULT);
-        let message = Message {
-            role: Role::System,
-            content: system.to_owned(),
-        };
-        self.set_messages(if system.is_empty() { Vec::new() } else { vec![message] });
-    }
-
-    /// Begins an answer to a question; [`Chat::step`] makes it. An answer in the making is given up.
+    /// Begins an answer to the last of `messages`; [`Chat::step`] makes it. `messages` are the whole history: the system message
+    /// first, if there is one, and the question last. An answer in the making is given up.
     ///
     /// # Errors
-    /// [`EngineError::ContextFull`], [`EngineError::Template`], [`EngineError::Option`]: the messages are then as they were.
-    pub fn ask(&mut self, text: &str, options: GenerationOptions, cancel: CancelFlag) -> Result<(), EngineError> {
+    /// [`EngineError::ContextFull`], [`EngineError::Template`], [`EngineError::Option`], the last also when the last message is
+    /// not the user's.
+    pub fn ask(
+        &mut self,
+        messages: &[Message],
+        options: GenerationOptions,
+        cancel: CancelFlag,
+    ) -> Result<(), EngineError> {
         self.answer = None;
-        let question = Message {
-            role: Role::User,
-            content: text.to_owned(),
-        };
-        let mut messages = self.messages.clone();
-        messages.push(question.clone());
-        let limit = self.session.context_length();
-        let reserve = match self.options.context_policy {
-            ContextPolicy::Refuse => 1,
-            ContextPolicy::DropOldest => options.max_tokens.min(limit / ANSWER_SHARE).max(1),
-        };
-        let mut dropped = 0;
-        let prompt = loop {
-            let prompt = self.render(&messages)?;
-            if prompt.ids.len() as u64 + u64::from(reserve) <= u64::from(limit) {
-                break prompt;
-            }
-            let oldest = match self.options.context_policy {
-                ContextPolicy::Refuse => 0..0,
-                ContextPolicy::DropOldest => oldest_exchange(&messages),
-            };
-            if oldest.is_empty() {
-                // Nothing is left to drop: a shorter answer is better than none, and the generation refuses what cannot be.
-                break prompt;
-            }
-            dropped += oldest.len() as u32;
-            messages.drain(oldest);
-        };
+        let last = messages.last().map(|message| message.role);
+        if last != Some(Role::User) {
+            return Err(EngineError::Option {
+                option: "messages",
+                expected: "a question as the last one".into(),
+                found: last.map_or("no message".into(), |role| format!("{role:?}")),
+            });
+        }
+        let history = History::new(messages);
+        let (dropped, prompt) = self.fit(&history, options.max_tokens)?;
         let ids = prompt.ids.clone();
         self.session.adopt_shared(&ids);
-        self.to_share = self.beginning(&messages, &ids);
+        self.to_share = self.beginning(messages, &ids);
         let generation = Generation::new(&mut self.session, ids, options, cancel)?;
-        messages.pop();
-        self.messages = messages;
+        self.dropped_exchanges = dropped;
         self.answer = Some(Answer {
             generation,
-            question,
             prompt,
             text: String::new(),
-            dropped,
+            dropped_messages: history.messages_in(dropped) as u32,
         });
         Ok(())
     }
 
-    /// Runs one step of the answer. When it is finished (also when cancelled, if there was any text) question and answer are
-    /// part of the conversation; otherwise neither is.
+    /// The prompt for a history, and how many of its oldest exchanges it does without: as few as leave room for an answer. If
+    /// none are left to drop, the prompt may be too long: a shorter answer is better than none, and [`Generation::new`] refuses a
+    /// prompt that leaves no room at all.
+    fn fit(&self, history: &History<'_>, max_tokens: u32) -> Result<(usize, Prompt), EngineError> {
+        let limit = self.session.context_length();
+        let (most, reserve) = match self.options.context_policy {
+            ContextPolicy::Refuse => (0, 1),
+            ContextPolicy::DropOldest => (history.exchanges(), max_tokens.min(limit / ANSWER_SHARE).max(1)),
+        };
+        let mut kept = None;
+        let dropped = smallest_that_fits(most, self.dropped_exchanges, |dropped| {
+            let prompt = self.render(&history.without(dropped))?;
+            let fits = prompt.ids.len() as u64 + u64::from(reserve) <= u64::from(limit);
+            if fits || dropped == most {
+                kept = Some(prompt);
+            }
+            Ok::<_, EngineError>(fits)
+        })?;
+        let prompt = kept.expect("the search ends with a number that it has asked for");
+        Ok((dropped, prompt))
+    }
+
+    /// Runs one step of the answer. To go on, the caller puts the answer's text behind the question and asks again.
     ///
     /// # Errors
     /// [`EngineError::Run`]; [`EngineError::Option`] when no answer is being made.
@@ -209,10 +241,10 @@ impl Chat {
             Ok(Step::Finished { text, statistics }) => {
                 answer.text += &text;
                 let statistics = Statistics {
-                    dropped_messages: answer.dropped,
+                    dropped_messages: answer.dropped_messages,
                     ..statistics
                 };
-                self.keep_answer();
+                self.remember_answer();
                 Ok(Step::Finished { text, statistics })
             }
             Err(error) => {
@@ -223,25 +255,26 @@ impl Chat {
         }
     }
 
-    /// The conversation as bytes: its messages, and its tokens with their keys and values. They hold what was said. An answer in
-    /// the making is not part of them.
+    /// A conversation as bytes: its messages, and the tokens in the cache with their keys and values. They hold what was said. An
+    /// answer in the making is not part of them.
     ///
     /// # Errors
     /// [`EngineError::Option`] when the messages are too long to be saved.
-    pub fn save(&self) -> Result<Vec<u8>, EngineError> {
+    pub fn save(&self, messages: &[Message]) -> Result<Vec<u8>, EngineError> {
         let note = Note {
-            messages: self.messages.clone(),
+            messages: messages.to_vec(),
             known: self.known.clone(),
         };
         let note = serde_json::to_vec(&note).expect("a note has only string keys");
         self.session.save_prefix(u32::MAX, &note)
     }
 
-    /// Goes on with a conversation that [`Chat::save`] saved with the same model; this one is forgotten.
+    /// Fills the cache from what [`Chat::save`] saved with the same model, and gives the conversation's messages back. An answer in
+    /// the making is given up.
     ///
     /// # Errors
-    /// [`EngineError::Prefix`]; this conversation is then as it was.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+    /// [`EngineError::Prefix`]; nothing is then changed.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<Vec<Message>, EngineError> {
         let saved = SavedPrefix::parse(bytes, self.session.model())?;
         let note: Option<Note> = serde_json::from_slice(saved.note()).ok();
         let vocabulary = self.session.model().tokenizer().vocabulary_len();
@@ -254,9 +287,8 @@ impl Chat {
         })?;
         self.session.restore_prefix(&saved)?;
         self.answer = None;
-        self.messages = note.messages;
         self.known = note.known;
-        Ok(())
+        Ok(note.messages)
     }
 
     /// The first `length` tokens in the cache with their keys and values as bytes, without the messages.
@@ -267,8 +299,8 @@ impl Chat {
         self.session.save_prefix(length, &[])
     }
 
-    /// Fills the cache with tokens that [`Chat::save_prefix`] or [`Chat::save`] saved with the same model. The conversation stays what
-    /// it is; a prompt that begins with some of these tokens need not run them.
+    /// Fills the cache with tokens that [`Chat::save_prefix`] or [`Chat::save`] saved with the same model. A prompt that begins with
+    /// some of these tokens need not run them.
     ///
     /// # Errors
     /// [`EngineError::Prefix`]; the cache is then as it was.
@@ -280,17 +312,21 @@ impl Chat {
 
     /// How many tokens of the prompt `ids` come from the system message alone, if that is worth sharing.
     fn beginning(&self, messages: &[Message], ids: &[u32]) -> Option<usize> {
-        let system = messages.iter().position(|message| message.role != Role::System)?;
         let model = self.session.model();
         let template = model.chat_template()?;
         let alone = template
-            .render_tokens(model.tokenizer(), &messages[..system], &RenderOptions::default())
+            .render_tokens(
+                model.tokenizer(),
+                &messages[..system_messages(messages)],
+                &RenderOptions::default(),
+            )
             .ok()?;
         let common = alone.ids.iter().zip(ids).take_while(|(a, b)| a == b).count();
         (common >= SHARED_TOKENS_MIN).then_some(common)
     }
 
-    fn keep_answer(&mut self) {
+    /// The answer is over: from now on the tokens of its text are known.
+    fn remember_answer(&mut self) {
         let Some(answer) = self.answer.take() else { return };
         if answer.text.is_empty() {
             return;
@@ -304,18 +340,13 @@ impl Chat {
         ids.extend_from_slice(answer.generation.answer());
         let protected = self.session.model().tokenizer().protect(&answer.text, sentinel);
         self.known = Some((marked + &protected, ids));
-        self.messages.push(answer.question);
-        self.messages.push(Message {
-            role: Role::Assistant,
-            content: answer.text,
-        });
     }
 
     /// The prompt for these messages. Where it begins with text whose tokens are known, those tokens are taken: an answer
     /// keeps the tokens the model chose, so its keys and values can be used again.
     fn render(&self, messages: &[Message]) -> Result<Prompt, EngineError> {
         let model = self.session.model();
-        let template = model.chat_template().expect("checked when the conversation was made");
+        let template = model.chat_template().expect("checked when the chat was made");
         let options = RenderOptions {
             add_generation_prompt: true,
             ..RenderOptions::default()
@@ -323,6 +354,7 @@ impl Chat {
         let mut prompt = template.render_tokens(model.tokenizer(), messages, &options)?;
         if let Some((text, ids)) = &self.known
             && let Some(rest) = prompt.marked.strip_prefix(text.as_str())
+            && self.ends_with_an_answer(text, messages, prompt.sentinel)
         {
             let mut continued = ids.clone();
             continued.extend(model.tokenizer().encode_marked(rest, prompt.sentinel));
@@ -330,20 +362,13 @@ impl Chat {
         }
         Ok(prompt)
     }
-}
 
-/// The oldest messages that can go: from the first one that is not the system's to the next question, never the last one.
-fn oldest_exchange(messages: &[Message]) -> std::ops::Range<usize> {
-    let start = messages
-        .iter()
-        .position(|message| message.role != Role::System)
-        .unwrap_or(messages.len());
-    let later = messages
-        .iter()
-        .skip(start + 1)
-        .position(|message| message.role == Role::User);
-    match later {
-        Some(later) => start..start + 1 + later,
-        None => start..start,
+    /// Whether `text` ends where one of the assistant's messages does. It does not if the caller has lengthened the last answer,
+    /// and the tokens of the longer text may then be others.
+    fn ends_with_an_answer(&self, text: &str, messages: &[Message], sentinel: char) -> bool {
+        let tokenizer = self.session.model().tokenizer();
+        let is_answer = |message: &&Message| message.role == Role::Assistant && !message.content.is_empty();
+        let mut answers = messages.iter().rev().filter(is_answer);
+        answers.any(|answer| text.ends_with(&tokenizer.protect(&answer.content, sentinel)))
     }
 }

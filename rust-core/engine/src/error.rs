@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::PrefixError;
-
 /// Every failure of the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -119,5 +117,52 @@ pub enum EngineError {
     Run {
         /// tract's account of it.
         reason: String,
+    },
+}
+
+/// Why a saved prefix cannot be used. It is then as if there were none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PrefixError {
+    /// The bytes do not begin as a saved prefix does.
+    #[error("not a saved prefix")]
+    NotAPrefix,
+    /// It was written by another version.
+    #[error("version {found}, this engine reads {supported}")]
+    Version {
+        /// The file's.
+        found: u32,
+        /// The engine's.
+        supported: u32,
+    },
+    /// It belongs to another model, another variant or another state of the bundle.
+    #[error("it belongs to another model")]
+    OtherModel,
+    /// Keys and values are kept in another form.
+    #[error("its keys and values are kept in another form")]
+    OtherKind,
+    /// Its length is not what its header says.
+    #[error("{found} bytes instead of {expected}")]
+    Length {
+        /// What the header says.
+        expected: u64,
+        /// What there is.
+        found: u64,
+    },
+    /// The checksum does not fit.
+    #[error("its checksum does not fit")]
+    Checksum,
+    /// The content contradicts itself.
+    #[error("{reason}")]
+    Content {
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The session's context is shorter.
+    #[error("it has {tokens} tokens, the context holds {limit}")]
+    TooLong {
+        /// Tokens of the prefix.
+        tokens: u64,
+        /// Tokens of the context.
+        limit: u64,
     },
 }

@@ -1,16 +1,48 @@
 //! One answer, as a state machine: a chunk of the prompt or one run of the model a step, so that several can take turns.
 
+mod confidence;
+pub(crate) mod sampling;
+mod speculation;
+pub(crate) mod statistics;
+pub(crate) mod stop;
+pub(crate) mod text_stream;
+
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
+use self::confidence::Confidence;
+use self::speculation::Guesser;
 use crate::clock::now;
-use crate::speculation::{DRAFT_MAX, Guesser};
-use crate::{CancelFlag, EngineError, Sampler, SamplingOptions, Scores, Session, StopMatcher, TextStream, Tokenizer};
+use crate::session::costs::DRAFT_MAX;
+use crate::{
+    CancelFlag, EngineError, FinishReason, Sampler, SamplingOptions, Scores, Session, Statistics, StopMatcher,
+    TextStream, Tokenizer,
+};
 
 /// Prompt tokens that one step runs at most.
 pub const PREFILL_CHUNK: usize = 128;
 
 /// How an answer is made.
-#[derive(Clone, Debug)]
+///
+/// ```
+/// use whimbrel_engine::{GenerationOptions, SamplingOptions};
+///
+/// let options = GenerationOptions {
+///     max_tokens: 100,
+///     stop: vec!["\n\n".into()],
+///     sampling: SamplingOptions {
+///         temperature: 0.7,
+///         top_p: 0.9,
+///         seed: 42,
+///         ..SamplingOptions::default()
+///     },
+///     ..GenerationOptions::default()
+/// };
+/// assert!(options.sampling.validate().is_ok());
+/// assert!(options.speculation, "it changes no answer");
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GenerationOptions {
     /// Tokens after which the answer ends with [`FinishReason::Length`].
     pub max_tokens: u32,
@@ -37,59 +69,6 @@ impl Default for GenerationOptions {
     }
 }
 
-/// Why an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FinishReason {
-    /// The model ended its turn, or a stop string appeared.
-    Stop,
-    /// `max_tokens` or the end of the context was reached.
-    Length,
-    /// The caller cancelled.
-    Cancelled,
-}
-
-impl FinishReason {
-    /// The name used in JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            FinishReason::Stop => "stop",
-            FinishReason::Length => "length",
-            FinishReason::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// Counts and rates of one answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Statistics {
-    /// Why it ended.
-    pub finish_reason: FinishReason,
-    /// Tokens of the whole prompt, template and history included.
-    pub prompt_tokens: u32,
-    /// How many of them were still in the KV cache and not run again.
-    pub reused_tokens: u32,
-    /// Tokens of the answer, the end-of-turn token not counted.
-    pub completion_tokens: u32,
-    /// Tokens that were guessed and run.
-    pub drafted_tokens: u32,
-    /// How many of them the model would have chosen, so that they needed no run of their own.
-    pub accepted_tokens: u32,
-    /// Oldest messages left out of the prompt because the context was full.
-    pub dropped_messages: u32,
-    /// From the start of the answer to its first token, in milliseconds; 0 when there was none.
-    pub time_to_first_token_ms: f64,
-    /// From the start of the answer to its end, in milliseconds.
-    pub total_ms: f64,
-    /// Prompt tokens run, a second of computing; 0 when none was.
-    pub prefill_tokens_per_second: f64,
-    /// Tokens decoded after the first, a second of computing; 0 when there was none.
-    pub decode_tokens_per_second: f64,
-    /// Mean natural logarithm of the probability that the model gave to each token of the answer, before sampling; `None` unless
-    /// asked for, and for an empty answer.
-    pub mean_log_probability: Option<f64>,
-}
-
 /// What one step brought.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
@@ -111,7 +90,33 @@ pub enum Step {
     },
 }
 
-/// One answer in the making.
+/// One answer in the making: what goes on from a prompt of tokens.
+///
+/// ```
+/// # use std::path::Path;
+/// # use whimbrel_engine::{Model, OpenOptions};
+/// use whimbrel_engine::{CancelFlag, FinishReason, Generation, GenerationOptions, Session, Step};
+///
+/// # fn main() -> Result<(), whimbrel_engine::EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// # let model = Model::open(Path::new(folder), &OpenOptions::default())?;
+/// let mut session = Session::new(&model, 64)?;
+/// let prompt = model.tokenizer().encode("one two three", false);
+/// let options = GenerationOptions {
+///     max_tokens: 5,
+///     ..GenerationOptions::default()
+/// };
+/// let mut generation = Generation::new(&mut session, prompt, options, CancelFlag::default())?;
+/// let statistics = loop {
+///     if let Step::Finished { statistics, .. } = generation.step(&mut session)? {
+///         break statistics;
+///     }
+/// };
+/// assert_eq!(statistics.finish_reason, FinishReason::Length);
+/// assert_eq!(generation.answer().len(), 5);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Generation {
     /// The prompt and the answer so far; the last token of the answer has not been run yet.
     tokens: Vec<u32>,
@@ -131,35 +136,6 @@ pub struct Generation {
     drafted: u32,
     accepted: u32,
     confidence: Option<Confidence>,
-}
-
-/// Adds up how likely the chosen tokens were.
-#[derive(Default)]
-struct Confidence {
-    /// The scores as the model gave them; the sampler changes them.
-    scores: Vec<f32>,
-    log_probabilities: f64,
-    tokens: u32,
-}
-
-impl Confidence {
-    /// Scores so far below the highest add nothing that counts: e⁻²⁰ each.
-    const NEGLIGIBLE: f32 = -20.0;
-
-    fn learn(&mut self, token: u32) {
-        let highest = self.scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let differences = self.scores.iter().map(|score| score - highest);
-        let sum: f64 = differences
-            .filter(|difference| *difference > Self::NEGLIGIBLE)
-            .map(|difference| f64::from(difference.exp()))
-            .sum();
-        self.log_probabilities += f64::from(self.scores[token as usize] - highest) - sum.ln();
-        self.tokens += 1;
-    }
-
-    fn mean(&self) -> Option<f64> {
-        (self.tokens > 0).then(|| self.log_probabilities / f64::from(self.tokens))
-    }
 }
 
 impl Generation {

@@ -1,54 +1,86 @@
 //! Runs one language model: opens and verifies a bundle, tokenises, prefills and decodes.
 //!
-//! tract is the graph: it parses the bundle's NNEF text, checks shapes and plans the run. The heavy operators are ours
-//! (the module `ops`, backed by `whimbrel-kernels`), read their weights in place from one memory map, and keep the KV cache in the
-//! [`Session`] that runs them. Nothing here touches a network or a database; files are only read, except that [`seal`] writes a manifest.
+//! tract is the graph: it parses the bundle's NNEF text, checks shapes and plans the run. The heavy operators are ours (the
+//! module `graph::operators`, backed by `whimbrel-kernels`), read their weights in place from one memory map, and keep the KV
+//! cache in the [`Session`] that runs them. Nothing here touches a network or a database; files are only read, except that
+//! [`seal`] writes a manifest.
+//!
+//! ```
+//! use std::path::Path;
+//! use whimbrel_engine::{
+//!     CancelFlag, Chat, ChatOptions, GenerationOptions, Message, Model, OpenOptions, Role, Step,
+//! };
+//!
+//! # fn main() -> Result<(), whimbrel_engine::EngineError> {
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+//! let model = Model::open(Path::new(folder), &OpenOptions::default())?;
+//! let mut chat = Chat::new(&model, ChatOptions::default())?;
+//! let question = Message {
+//!     role: Role::User,
+//!     content: "Which bird crosses oceans?".into(),
+//! };
+//! let options = GenerationOptions {
+//!     max_tokens: 8,
+//!     ..GenerationOptions::default()
+//! };
+//! chat.ask(&[question], options, CancelFlag::default())?;
+//! let mut answer = String::new();
+//! let statistics = loop {
+//!     match chat.step()? {
+//!         Step::Prefilled { .. } => {}
+//!         Step::Text(text) => answer += &text,
+//!         Step::Finished { text, statistics } => {
+//!             answer += &text;
+//!             break statistics;
+//!         }
+//!     }
+//! };
+//! assert!(!answer.is_empty() && statistics.completion_tokens <= 8);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The modules from the bottom up, each of which uses only those before it: `error`, `clock`, `cpu`, `cancel`, `bundle` (files),
+//! `cache` (keys and values), `tokenizer`, `template`, `graph` (operators and their order), `model` (an opened bundle), `session`
+//! (runs tokens), `generation` (makes an answer), `chat` (answers a history).
 
 mod bundle;
 mod cache;
+mod cancel;
 mod chat;
 mod clock;
-mod comparison;
-mod context;
 mod cpu;
 mod error;
 mod generation;
 mod graph;
-mod manifest;
 mod model;
-mod ops;
-mod prefix;
-mod reference;
-mod registry;
-mod remembered;
-mod sampling;
 mod session;
-mod speculation;
 mod template;
-mod text;
 mod tokenizer;
-mod walk;
-mod weights;
 
-pub use bundle::{BundleFile, Verify, seal, verify, verify_and_remember};
-pub use chat::{Chat, ChatOptions, ContextPolicy, SYSTEM_DEFAULT};
-pub use comparison::{Difference, compare_with_reference};
-pub use cpu::{CpuReport, cpu_report, default_threads, performance_cores};
-pub use error::EngineError;
-pub use generation::{FinishReason, Generation, GenerationOptions, PREFILL_CHUNK, Statistics, Step};
-pub use graph::{
-    GRAPH_BYTES_MAX, GRAPH_NESTING_MAX, GRAPH_STATEMENT_BYTES_MAX, GRAPH_STATEMENTS_MAX, check_graph_text,
-};
-pub use manifest::{
+pub use bundle::manifest::{
     Architecture, FileEntry, LAYOUT_VERSION, Licence, Manifest, Quality, Source, TokenizerInfo, Variant,
 };
+pub use bundle::remembered::RECORD_FILE;
+pub use bundle::weights::{TensorEntry, TensorType, WeightsIndex};
+pub use bundle::{BundleFile, Verify, seal, verify, verify_and_remember};
+pub use cancel::CancelFlag;
+pub use chat::{Chat, ChatOptions, ContextPolicy, SYSTEM_DEFAULT};
+pub use cpu::{CpuReport, cpu_report, default_threads, performance_cores};
+pub use error::{EngineError, PrefixError};
+pub use generation::sampling::{Sampler, SamplingOptions};
+pub use generation::statistics::{FinishReason, Statistics};
+pub use generation::stop::StopMatcher;
+pub use generation::text_stream::TextStream;
+pub use generation::{Generation, GenerationOptions, PREFILL_CHUNK, Step};
+pub use graph::text::{
+    GRAPH_BYTES_MAX, GRAPH_NESTING_MAX, GRAPH_STATEMENT_BYTES_MAX, GRAPH_STATEMENTS_MAX, check_graph_text,
+};
+pub use model::comparison::{Difference, compare_with_reference};
 pub use model::{Model, OpenOptions};
-pub use prefix::{PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION, PrefixError, SavedPrefix};
-pub use remembered::RECORD_FILE;
-pub use sampling::{Sampler, SamplingOptions, Scores};
-pub use session::{CancelFlag, RunProfile, Session};
+pub use session::prefix::{PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION, SavedPrefix};
+pub use session::scores::Scores;
+pub use session::{RunProfile, Session};
 pub use template::{ChatTemplate, Message, Prompt, RenderOptions, Role};
-pub use text::{StopMatcher, TextStream};
 pub use tokenizer::{PreTokenizer, TokenKind, Tokenizer, TokenizerParts};
-pub use weights::{TensorEntry, TensorType, WeightsIndex};
 pub use whimbrel_kernels::KvPrecision;

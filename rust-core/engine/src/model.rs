@@ -1,19 +1,24 @@
 //! An opened bundle: the mapped weights, the planned graph, the tokenizer and the chat template, shared by all sessions.
 
+pub(crate) mod comparison;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use whimbrel_kernels::{KV_BLOCK, KvPrecision, THREADS_MAX, ThreadPool};
 
-use crate::bundle::{Verify, read_limited, verify_and_remember};
-use crate::cache::{AttentionLayer, SharedPrefix};
+use crate::bundle::read::read_limited;
+use crate::bundle::weights::{INDEX_BYTES_MAX, Weights};
+use crate::bundle::{Verify, verify_and_remember};
+use crate::cache::{AttentionLayer, KvCache, SharedPrefix};
 use crate::clock::now;
 use crate::cpu::default_threads;
-use crate::graph::{GRAPH_BYTES_MAX, Graph};
-use crate::reference::Limits;
+use crate::graph::Graph;
+use crate::graph::context::RunContext;
+use crate::graph::reference::Limits;
+use crate::graph::text::GRAPH_BYTES_MAX;
 use crate::template::TEMPLATE_BYTES_MAX;
 use crate::tokenizer::TOKENIZER_BYTES_MAX;
-use crate::weights::{INDEX_BYTES_MAX, Weights};
 use crate::{ChatTemplate, EngineError, Manifest, Tokenizer, Variant};
 
 /// How a bundle is opened.
@@ -38,6 +43,24 @@ pub struct OpenOptions {
 }
 
 /// A model ready to run. Shared by its sessions, immutable.
+///
+/// ```
+/// use std::path::Path;
+/// use whimbrel_engine::{KvPrecision, Model, OpenOptions};
+///
+/// # fn main() -> Result<(), whimbrel_engine::EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// let options = OpenOptions {
+///     threads: 1,
+///     kv_precision: KvPrecision::Int8,
+///     ..OpenOptions::default()
+/// };
+/// let model = Model::open(Path::new(folder), &options)?;
+/// assert_eq!((model.layers(), model.threads()), (3, 1));
+/// assert!(model.chat_template().is_some());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Model {
     manifest: Manifest,
     variant: usize,
@@ -200,8 +223,13 @@ impl Model {
         &self.graph.attention
     }
 
-    pub(crate) fn pool(&self) -> &Arc<ThreadPool> {
-        &self.pool
+    /// What a session of `context_length` tokens shares with the graph's operators.
+    ///
+    /// # Errors
+    /// [`EngineError::Memory`].
+    pub(crate) fn run_context(&self, context_length: u32) -> Result<RunContext, EngineError> {
+        let cache = KvCache::new(self.attention_layers(), self.kv_precision, context_length)?;
+        Ok(RunContext::new(cache, self.pool.clone()))
     }
 }
 

@@ -1,41 +1,50 @@
 //! What one conversation owns: its KV cache and its position over the shared model.
 
+pub(crate) mod costs;
+pub(crate) mod prefix;
+pub(crate) mod scores;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use whimbrel_kernels::group_maxima;
 
+use self::costs::RunCosts;
+use self::prefix::SavedPrefix;
+use self::scores::{SCORE_GROUP, Scores};
 use crate::clock::now;
-use crate::context::RunContext;
-use crate::ops::ARITY_MAX;
-use crate::prefix::{self, PrefixError, SavedPrefix};
-use crate::sampling::{SCORE_GROUP, Scores};
-use crate::speculation::RunCosts;
-use crate::walk::{Around, Buffers};
-use crate::{EngineError, Model};
+use crate::graph::context::RunContext;
+use crate::graph::operator::ARITY_MAX;
+use crate::graph::plan::{Buffers, RunObserver};
+use crate::{CancelFlag, EngineError, Model, PrefixError};
 
 /// Rows of logits that are computed at a time when every row is wanted.
 const LOGIT_ROWS: usize = 16;
 
-/// Asks a run to stop; every operator looks at it. Clones share the same flag.
-#[derive(Clone, Debug, Default)]
-pub struct CancelFlag(Arc<AtomicBool>);
-
-impl CancelFlag {
-    /// Raises the flag. It stays raised.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether somebody raised it.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// The state of one conversation: the tokens seen so far and their keys and values.
+///
+/// ```
+/// # use std::path::Path;
+/// # use whimbrel_engine::{Model, OpenOptions};
+/// use whimbrel_engine::{CancelFlag, Session};
+///
+/// # fn main() -> Result<(), whimbrel_engine::EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// # let model = Model::open(Path::new(folder), &OpenOptions::default())?;
+/// let never = CancelFlag::default();
+/// let mut session = Session::new(&model, 64)?;
+/// session.prefill(&[20, 21], &never)?;
+/// let after = session.logits(&[22], &never)?.to_vec();
+/// assert_eq!(after.len(), model.tokenizer().vocabulary_len() as usize);
+///
+/// // One token back, and the same again.
+/// session.truncate(2);
+/// assert_eq!(session.logits(&[22], &never)?, after);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Session {
     model: Arc<Model>,
     context_length: u32,
@@ -65,7 +74,7 @@ struct Stopwatch {
     operators: Duration,
 }
 
-impl Around for Stopwatch {
+impl RunObserver for Stopwatch {
     fn before(&mut self) {
         self.started = now();
     }
@@ -94,7 +103,7 @@ impl Session {
             ids: Vec::with_capacity(context_length as usize),
             logits: Vec::new(),
             maxima: Vec::new(),
-            context: RunContext::new(model, context_length)?,
+            context: model.run_context(context_length)?,
             buffers: Buffers::default(),
             costs: RunCosts::default(),
             model: model.clone(),
@@ -303,7 +312,7 @@ impl Session {
     }
 
     /// Runs everything before the head. Keys and values behind the position are written; the position itself is not moved.
-    fn run(&mut self, ids: &[u32], cancel: &CancelFlag, around: &mut impl Around) -> Result<(), EngineError> {
+    fn run(&mut self, ids: &[u32], cancel: &CancelFlag, observer: &mut impl RunObserver) -> Result<(), EngineError> {
         let needed = self.ids.len() as u64 + ids.len() as u64;
         if needed > u64::from(self.context_length) {
             return Err(EngineError::ContextFull {
@@ -327,7 +336,7 @@ impl Session {
             return Ok(());
         }
         let body = &graph.body;
-        body.run(&self.context, ids, &mut self.buffers, around)
+        body.run(&self.context, ids, &mut self.buffers, observer)
     }
 
     /// Logits after some rows of the last run, into the first rows of `logits`.

@@ -79,6 +79,27 @@ pub struct Prompt {
 }
 
 /// A compiled chat template.
+///
+/// ```
+/// use whimbrel_engine::{ChatTemplate, Message, RenderOptions, Role};
+///
+/// # fn main() -> Result<(), whimbrel_engine::EngineError> {
+/// let template = ChatTemplate::new(
+///     "{% for message in messages %}<{{ message.role }}>{{ message.content }}{% endfor %}\
+///      {% if add_generation_prompt %}<assistant>{% endif %}",
+/// )?;
+/// let messages = [Message {
+///     role: Role::User,
+///     content: "Hello".into(),
+/// }];
+/// let options = RenderOptions {
+///     add_generation_prompt: true,
+///     ..RenderOptions::default()
+/// };
+/// assert_eq!(template.render(&messages, &options)?, "<user>Hello<assistant>");
+/// # Ok(())
+/// # }
+/// ```
 pub struct ChatTemplate {
     environment: Environment<'static>,
     source: String,

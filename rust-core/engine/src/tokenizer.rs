@@ -5,25 +5,45 @@
 
 mod bpe;
 mod byte_level;
+mod kind;
 mod marked;
 mod parts;
 mod pre_tokenizer;
 mod special;
+mod table;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use parts::TOKENIZER_BYTES_MAX;
-pub use parts::{TokenKind, TokenizerParts};
+pub use kind::TokenKind;
+pub use parts::TokenizerParts;
 pub use pre_tokenizer::PreTokenizer;
 
 use bpe::{Merger, Merges};
-use parts::{Table, TokenText};
 use special::{Found, SpecialTokens};
+pub(crate) use table::TOKENIZER_BYTES_MAX;
+use table::{Table, TokenText};
 
 use crate::EngineError;
 
 /// A vocabulary and its rules, ready to use. It does not change and can be shared between threads.
+///
+/// ```
+/// use whimbrel_engine::Tokenizer;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny/tokenizer.bin");
+/// let tokenizer = Tokenizer::from_bytes(&std::fs::read(file)?)?;
+/// let ids = tokenizer.encode("one two", false);
+/// let bytes: Vec<u8> = ids.iter().flat_map(|id| tokenizer.decode_bytes(*id)).copied().collect();
+/// assert_eq!(bytes, b"one two");
+///
+/// // The text of a control token is that token only where it is asked for.
+/// assert_eq!(tokenizer.encode("<|im_end|>", true).len(), 1);
+/// assert!(tokenizer.encode("<|im_end|>", false).len() > 1);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Tokenizer {
     pre_tokenizer: PreTokenizer,
     ignore_merges: bool,

@@ -6,8 +6,8 @@ mod support;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use support::{finish, open};
-use whimbrel_engine::{CancelFlag, Chat, ChatOptions, GenerationOptions};
+use support::{Conversation, open};
+use whimbrel_engine::{ChatOptions, GenerationOptions, SYSTEM_DEFAULT};
 
 /// Counts the bytes in use.
 struct Counting;
@@ -37,22 +37,19 @@ const SLACK_BYTES: i64 = 1024;
 
 #[test]
 fn two_hundred_turns_do_not_grow() {
-    let mut chat = Chat::new(
-        &open(),
-        ChatOptions {
-            context_length: 256,
-            ..ChatOptions::default()
-        },
-    )
-    .unwrap();
+    let options = ChatOptions {
+        context_length: 256,
+        ..ChatOptions::default()
+    };
+    let mut conversation = Conversation::new(&open(), SYSTEM_DEFAULT, options);
     let mut turn = || {
         let options = GenerationOptions {
             max_tokens: 12,
             ..GenerationOptions::default()
         };
-        chat.ask("Where does the bird go in winter?", options, CancelFlag::default())
-            .unwrap();
-        finish(&mut chat);
+        let (_, statistics) = conversation.ask("Where does the bird go in winter?", options);
+        // The history is the caller's, who here forgets what the model no longer sees.
+        conversation.messages.drain(1..=statistics.dropped_messages as usize);
         IN_USE.load(Ordering::Relaxed)
     };
     // The conversation fills its context within the first turns; from then on it moves between the same sizes.

@@ -5,10 +5,10 @@ mod support;
 
 use std::sync::Arc;
 
-use support::{copy, finish, open, open_with, tiny};
+use support::{Conversation, copy, open, open_with, tiny};
 use whimbrel_engine::{
-    CancelFlag, Chat, ChatOptions, EngineError, GenerationOptions, KvPrecision, Model, OpenOptions,
-    PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION, PrefixError, SavedPrefix, Session, seal,
+    CancelFlag, ChatOptions, EngineError, GenerationOptions, KvPrecision, Model, OpenOptions, PREFIX_NOTE_BYTES_MAX,
+    PREFIX_VERSION, PrefixError, SavedPrefix, Session, seal,
 };
 
 fn ids(count: u32) -> Vec<u32> {
@@ -218,58 +218,56 @@ fn a_prefix_belongs_to_the_bundle_as_it_was() {
     assert_eq!(SavedPrefix::parse(&saved, &other).unwrap_err(), PrefixError::OtherModel);
 }
 
-fn chat(model: &Arc<Model>, system: &str) -> Chat {
+fn converse(model: &Arc<Model>, system: &str) -> Conversation {
     let options = ChatOptions {
         context_length: 900,
-        system: Some(system.to_owned()),
         ..ChatOptions::default()
     };
-    Chat::new(model, options).unwrap()
+    Conversation::new(model, system, options)
 }
 
-fn answer(chat: &mut Chat, question: &str) -> (String, u32) {
+fn answer(conversation: &mut Conversation, question: &str) -> (String, u32) {
     let options = GenerationOptions {
         max_tokens: 20,
         ..GenerationOptions::default()
     };
-    chat.ask(question, options, CancelFlag::default()).unwrap();
-    let (text, statistics) = finish(chat);
+    let (text, statistics) = conversation.ask(question, options);
     (text, statistics.reused_tokens)
 }
 
 #[test]
 fn a_saved_conversation_goes_on() {
     let model = open();
-    let mut first = chat(&model, "You are brief.");
+    let mut first = converse(&model, "You are brief.");
     answer(&mut first, "one two three");
-    let saved = first.save().unwrap();
+    let saved = first.chat.save(&first.messages).unwrap();
     let (expected, reused) = answer(&mut first, "and four?");
-    let mut second = chat(&model, "");
+    let mut second = converse(&model, "");
     answer(&mut second, "something else");
-    let before = second.messages().to_vec();
+    let before = second.chat.context_use();
     assert!(matches!(
-        second.restore(&saved[..saved.len() - 1]),
+        second.chat.restore(&saved[..saved.len() - 1]),
         Err(EngineError::Prefix(PrefixError::Length { .. }))
     ));
-    let prefix = first.save_prefix(10).unwrap();
+    let prefix = first.chat.save_prefix(10).unwrap();
     assert!(matches!(
-        second.restore(&prefix),
+        second.chat.restore(&prefix),
         Err(EngineError::Prefix(PrefixError::Content { .. }))
     ));
-    assert_eq!(second.messages(), before);
-    second.restore(&saved).unwrap();
-    assert_eq!(second.messages().len(), 3);
+    assert_eq!(second.chat.context_use(), before);
+    second.messages = second.chat.restore(&saved).unwrap();
+    assert_eq!(second.messages, first.messages[..3]);
     assert_eq!(answer(&mut second, "and four?"), (expected, reused));
 }
 
 #[test]
 fn a_saved_prefix_serves_another_conversation() {
     let model = open();
-    let mut first = chat(&model, "You are brief.");
+    let mut first = converse(&model, "You are brief.");
     let expected = answer(&mut first, "one two three").0;
-    let saved = first.save_prefix(20).unwrap();
-    let mut second = chat(&model, "You are brief.");
-    second.restore_prefix(&saved).unwrap();
+    let saved = first.chat.save_prefix(20).unwrap();
+    let mut second = converse(&model, "You are brief.");
+    second.chat.restore_prefix(&saved).unwrap();
     assert_eq!(answer(&mut second, "one two three"), (expected, 20));
 }
 
@@ -278,11 +276,11 @@ fn a_saved_prefix_serves_another_conversation() {
 fn conversations_share_their_beginning() {
     let model = open();
     let system = "the quick brown fox jumps over the lazy dog. ".repeat(12);
-    let alone = |question: &str| answer(&mut chat(&open(), &system), question).0;
-    let mut first = chat(&model, &system);
+    let alone = |question: &str| answer(&mut converse(&open(), &system), question).0;
+    let mut first = converse(&model, &system);
     let (text, reused) = answer(&mut first, "one");
     assert_eq!((text, reused), (alone("one"), 0));
-    let mut others: Vec<Chat> = (0..3).map(|_| chat(&model, &system)).collect();
+    let mut others: Vec<Conversation> = (0..3).map(|_| converse(&model, &system)).collect();
     for (other, question) in others.iter_mut().zip(["one", "two", "three"]) {
         let (text, reused) = answer(other, question);
         assert_eq!(text, alone(question));
@@ -294,15 +292,16 @@ fn conversations_share_their_beginning() {
     }
     // One of them writes where the others read.
     others[0]
-        .restore_prefix(&chat(&model, "").save_prefix(0).unwrap())
+        .chat
+        .restore_prefix(&converse(&model, "").chat.save_prefix(0).unwrap())
         .unwrap();
-    others[0].set_messages(Vec::new());
+    others[0].messages.clear();
     answer(&mut others[0], &"something quite different ".repeat(20));
-    let mut last = chat(&model, &system);
+    let mut last = converse(&model, &system);
     assert_eq!(answer(&mut last, "four").0, alone("four"));
     drop((first, others, last));
     assert_eq!(
-        answer(&mut chat(&model, &system), "five").1,
+        answer(&mut converse(&model, &system), "five").1,
         0,
         "nobody uses it any more"
     );

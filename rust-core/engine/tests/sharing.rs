@@ -5,8 +5,8 @@
 
 mod support;
 
-use support::{finish, smollm2};
-use whimbrel_engine::{CancelFlag, Chat, ChatOptions, GenerationOptions, Model, OpenOptions};
+use support::{Conversation, smollm2};
+use whimbrel_engine::{ChatOptions, GenerationOptions, Model, OpenOptions};
 
 /// Memory of this process that is not backed by a file on disk, pages that are mapped several times counted once.
 fn memory_bytes() -> u64 {
@@ -26,29 +26,24 @@ fn a_long_system_message_is_kept_once() {
     };
     let model = Model::open(&smollm2(), &options).unwrap();
     let system = "You know everything about migrating birds and answer in one short sentence. ".repeat(30);
-    let mut chats: Vec<Chat> = Vec::new();
+    let mut conversations: Vec<Conversation> = Vec::new();
     let mut growth = Vec::new();
     for question in ["Why?", "Where?", "When?", "How far?"] {
         let before = memory_bytes();
-        let mut chat = Chat::new(
-            &model,
-            ChatOptions {
-                context_length: 2048,
-                system: Some(system.clone()),
-                ..ChatOptions::default()
-            },
-        )
-        .unwrap();
+        let options = ChatOptions {
+            context_length: 2048,
+            ..ChatOptions::default()
+        };
+        let mut conversation = Conversation::new(&model, &system, options);
         let options = GenerationOptions {
             max_tokens: 2,
             ..GenerationOptions::default()
         };
-        chat.ask(question, options, CancelFlag::default()).unwrap();
-        finish(&mut chat);
-        chats.push(chat);
+        conversation.ask(question, options);
+        conversations.push(conversation);
         growth.push(memory_bytes().saturating_sub(before));
     }
-    let tokens = u64::from(chats[0].context_use().0);
+    let tokens = u64::from(conversations[0].chat.context_use().0);
     assert!(tokens > 400, "{tokens} tokens");
     assert!(growth[0] > tokens * model.kv_bytes_per_token() * 9 / 10, "{growth:?}");
     // Each has buffers of its own and the pages around its question.

@@ -5,18 +5,17 @@ mod support;
 
 use std::path::Path;
 
-use support::{finish, open, open_with, smollm2, tiny};
-use whimbrel_engine::{CancelFlag, Chat, ChatOptions, GenerationOptions, SamplingOptions, Session, Statistics};
+use support::{Conversation, open, open_with, smollm2, tiny};
+use whimbrel_engine::{
+    CancelFlag, ChatOptions, GenerationOptions, SYSTEM_DEFAULT, SamplingOptions, Session, Statistics,
+};
 
 fn answer(speculation: bool, options: &GenerationOptions) -> (String, Statistics, u32) {
-    let mut chat = Chat::new(
-        &open(),
-        ChatOptions {
-            context_length: 512,
-            ..ChatOptions::default()
-        },
-    )
-    .unwrap();
+    let chat_options = ChatOptions {
+        context_length: 512,
+        ..ChatOptions::default()
+    };
+    let mut conversation = Conversation::new(&open(), SYSTEM_DEFAULT, chat_options);
     let options = GenerationOptions {
         speculation,
         ..options.clone()
@@ -24,11 +23,10 @@ fn answer(speculation: bool, options: &GenerationOptions) -> (String, Statistics
     let mut text = String::new();
     // The second turn goes on in the cache that the first one left.
     for question in ["one two three one two three one two three", "one two three one"] {
-        chat.ask(question, options.clone(), CancelFlag::default()).unwrap();
-        let (piece, statistics) = finish(&mut chat);
+        let (piece, statistics) = conversation.ask(question, options.clone());
         text = text + &piece + "\n--\n";
         if question == "one two three one" {
-            return (text, statistics, chat.context_use().0);
+            return (text, statistics, conversation.chat.context_use().0);
         }
     }
     unreachable!("the second question returns");

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use whimbrel_kernels::{
-    Activations, AttentionShape, Input, KV_BLOCK, KvPrecision, Level, Matrix, Product, Rotation, TensorType,
+    Activations, Attend, AttentionShape, Input, KV_BLOCK, KvPrecision, Level, Matrix, Product, Rotation, TensorType,
     ThreadPool, append_kv, attend, cpu_features, multiply,
 };
 
@@ -144,18 +144,15 @@ fn attention(pool: &ThreadPool, precision: KvPrecision, seen: usize, rows: usize
             let range = layer * size..(layer + 1) * size;
             let (keys, values) = (&mut keys[range.clone()], &mut values[range]);
             append_kv(shape, position, rotation, &mut k, &v, keys, values);
-            attend(
-                pool,
+            let call = Attend {
                 shape,
                 position,
-                0.125,
+                scale: 0.125,
                 rotation,
-                &mut q,
                 keys,
                 values,
-                &mut y,
-                &mut scratch,
-            );
+            };
+            attend(pool, call, &mut q, &mut y, &mut scratch);
         }
     });
     black_box(&y);

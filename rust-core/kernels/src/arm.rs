@@ -1,6 +1,7 @@
 //! Kernels for 64-bit ARM: NEON, NEON with dot products, NEON with matrix products.
 
 pub(crate) mod neon;
+mod sums;
 pub(crate) mod tiles;
 
 /// How far ahead of its use a block of weights is fetched, in bytes.

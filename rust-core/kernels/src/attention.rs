@@ -1,19 +1,21 @@
 //! Causal attention over a KV cache: rotary embedding on the way in, streaming softmax on the way out. How a cache lies in memory is in
 //! [`crate::kv`].
 
+mod partial;
+mod span;
+
 use crate::cpu::Level;
-use crate::elementwise::{exp, rotate_body};
-use crate::kv::{AttentionShape, HEAD_DIM_MAX, KV_BLOCK, KvPrecision};
+use crate::elementwise::rotate_body;
+use crate::kv::{AttentionShape, HEAD_DIM_MAX, KV_BLOCK};
 use crate::pool::ThreadPool;
 use crate::shared::SharedMut;
-use crate::simd::Floats;
+
+pub(crate) use partial::Partial;
+pub(crate) use span::attend_span;
 
 /// Positions whose softmax is computed on its own before it is merged into the whole: where a token's work may be cut for
-/// several threads. It does not depend on their number, so neither does the result.
-const SPAN: usize = 8 * KV_BLOCK;
-
-/// Halves in a cache line.
-const LINE_HALVES: usize = 32;
+/// several threads. It does not depend on their number, so neither does the result. Miri is too slow for several spans of full length.
+pub(crate) const SPAN: usize = if cfg!(miri) { KV_BLOCK } else { 8 * KV_BLOCK };
 
 /// Queries that share the reading of one key/value head.
 const TILE: usize = 6;
@@ -36,133 +38,173 @@ impl Rotation<'_> {
     }
 }
 
-/// Attention of rows at `position` and after over the cache, which already holds their keys and values. `q` holds rows of
-/// `heads × head_dim` floats and is rotated and scaled in place; `y` has the same shape. `scratch` is kept and reused.
+/// One call of attention: a run of rows over the cache of one layer, which already holds the keys and values of the rows themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Attend<'a> {
+    /// The heads, and how the cache is laid out.
+    pub shape: AttentionShape,
+    /// The position of the first row; the others follow it.
+    pub position: usize,
+    /// What a score is multiplied with before the softmax, mostly `1 ÷ √head_dim`.
+    pub scale: f32,
+    /// The angles by which the queries turn, a row of them for each row.
+    pub rotation: Rotation<'a>,
+    /// The keys of the layer's cache, [`AttentionShape::cache_halves`] long.
+    pub keys: &'a [u16],
+    /// The values of the layer's cache, as long as the keys.
+    pub values: &'a [u16],
+}
+
+impl Attend<'_> {
+    /// Query values of one row.
+    fn width(&self) -> usize {
+        self.shape.heads * self.shape.head_dim
+    }
+
+    /// Fails unless the queries and the cache fit the shape.
+    fn check(&self, q: &[f32], y: &[f32]) {
+        let shape = &self.shape;
+        assert!(shape.is_supported() && q.len() == y.len() && q.len().is_multiple_of(self.width()));
+        assert!(shape.capacity.is_multiple_of(KV_BLOCK));
+        assert!(self.keys.len() == shape.cache_halves() && self.values.len() == self.keys.len());
+        assert!(
+            self.position + q.len() / self.width() <= shape.capacity,
+            "the rows fit the cache"
+        );
+    }
+
+    /// Turns and scales the queries in place.
+    fn prepare(&self, q: &mut [f32]) {
+        for (row, q) in q.chunks_exact_mut(self.width()).enumerate() {
+            let (cosines, sines) = self.rotation.row(row);
+            rotate_body(q, self.shape.head_dim, cosines, sines);
+            q.iter_mut().for_each(|q| *q *= self.scale);
+        }
+    }
+}
+
+/// Computes the attention of `q`, rows of `heads × head_dim` floats, which are rotated and scaled in place; `y` has the same shape.
+/// `scratch` is kept and reused.
 ///
 /// A row's result depends on nothing but the row and the cache: not on the rows beside it, nor on the number of threads.
 ///
 /// # Panics
 /// When a length does not fit: the caller has checked them.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "one call site; a struct would only repeat the names"
-)]
-pub fn attend(
-    pool: &ThreadPool,
-    shape: AttentionShape,
-    position: usize,
-    scale: f32,
-    rotation: Rotation<'_>,
-    q: &mut [f32],
-    keys: &[u16],
-    values: &[u16],
-    y: &mut [f32],
-    scratch: &mut Vec<f32>,
-) {
-    attend_at(
-        Level::best(),
-        pool,
-        shape,
-        position,
-        scale,
-        rotation,
-        q,
-        keys,
-        values,
-        y,
-        scratch,
-    );
+pub fn attend(pool: &ThreadPool, call: Attend<'_>, q: &mut [f32], y: &mut [f32], scratch: &mut Vec<f32>) {
+    attend_at(Level::best(), pool, call, q, y, scratch);
 }
 
-#[allow(clippy::too_many_arguments, reason = "as above")]
 pub(crate) fn attend_at(
     level: Level,
     pool: &ThreadPool,
-    shape: AttentionShape,
-    position: usize,
-    scale: f32,
-    rotation: Rotation<'_>,
+    call: Attend<'_>,
     q: &mut [f32],
-    keys: &[u16],
-    values: &[u16],
     y: &mut [f32],
     scratch: &mut Vec<f32>,
 ) {
-    let (dim, width) = (shape.head_dim, shape.heads * shape.head_dim);
-    assert!(shape.is_supported() && q.len() == y.len() && q.len().is_multiple_of(width));
-    assert!(shape.capacity.is_multiple_of(KV_BLOCK));
-    assert!(keys.len() == shape.cache_halves() && values.len() == keys.len());
-    let rows = q.len() / width;
-    assert!(position + rows <= shape.capacity, "the rows fit the cache");
-    for (row, q) in q.chunks_exact_mut(width).enumerate() {
-        let (cosines, sines) = rotation.row(row);
-        rotate_body(q, dim, cosines, sines);
-        q.iter_mut().for_each(|q| *q *= scale);
-    }
+    call.check(q, y);
+    call.prepare(q);
+    let rows = q.len() / call.width();
     let work = Work {
-        shape,
-        position,
+        shape: call.shape,
+        position: call.position,
         rows,
         q,
-        keys,
-        values,
+        keys: call.keys,
+        values: call.values,
     };
-    let tiles = (rows * work.group()).div_ceil(TILE);
-    let spans = (position + rows).div_ceil(SPAN);
-    let y = SharedMut::new(y);
-    if rows == 1 && spans > 1 && pool.threads() > 1 {
-        // One token in a long context: its spans are computed apart and merged.
-        let partials = spans * shape.heads;
-        scratch.clear();
-        scratch.resize(partials * (dim + 2), 0.0);
-        let apart = SharedMut::new(scratch);
-        pool.run(tiles * spans * shape.kv_heads, &|task| {
-            let (span, tile) = (task % spans, task / spans);
-            let tile = work.tile(tile % shape.kv_heads, tile / shape.kv_heads);
-            let mut partial = Partial::empty(dim);
-            crate::dispatch::attend_span(level, &work, &tile, span, &mut partial);
-            for query in 0..tile.count {
-                let at = (span * shape.heads + tile.head(&work, query)) * (dim + 2);
-                // SAFETY: a span of a head belongs to one task.
-                partial.write(query, unsafe { apart.slice(at, at + dim + 2) });
-            }
-        });
-        for head in 0..shape.heads {
-            let mut partial = Partial::empty(dim);
-            for span in 0..spans {
-                partial.merge(0, &scratch[(span * shape.heads + head) * (dim + 2)..][..dim + 2]);
-            }
-            // SAFETY: the section is over; nobody else writes.
-            partial.finish(0, unsafe { y.slice(head * dim, (head + 1) * dim) });
-        }
-        return;
+    if rows == 1 && work.spans() > 1 && pool.threads() > 1 {
+        spans_apart(level, pool, &work, scratch);
+        merge_spans(&work, scratch, y);
+    } else {
+        tiles_in_turn(level, pool, &work, y);
     }
+}
+
+/// One token in a long context: each span of a head is a piece of work of its own, whose partial softmax goes into `scratch`, span
+/// after span and head after head.
+fn spans_apart(level: Level, pool: &ThreadPool, work: &Work<'_>, scratch: &mut Vec<f32>) {
+    let AttentionShape {
+        heads,
+        kv_heads,
+        head_dim,
+        ..
+    } = work.shape;
+    let spans = work.spans();
+    let length = Partial::written(head_dim);
+    scratch.clear();
+    scratch.resize(spans * heads * length, 0.0);
+    let scratch = SharedMut::new(scratch);
+    pool.run(work.tiles() * spans * kv_heads, &|task| {
+        let (span, tile) = (task % spans, task / spans);
+        let tile = work.tile(tile % kv_heads, tile / kv_heads);
+        let mut partial = Partial::empty(head_dim);
+        crate::dispatch::attend_span(level, work, &tile, span, &mut partial);
+        for query in 0..tile.count {
+            let at = (span * heads + tile.head(work, query)) * length;
+            // SAFETY: a head's query belongs to one tile, and a span of a tile to one task.
+            partial.write(query, unsafe { scratch.slice(at, at + length) });
+        }
+    });
+}
+
+/// Puts together what [`spans_apart`] left in `scratch`, in the order of the spans.
+fn merge_spans(work: &Work<'_>, scratch: &[f32], y: &mut [f32]) {
+    let AttentionShape { heads, head_dim, .. } = work.shape;
+    let length = Partial::written(head_dim);
+    for (head, y) in y.chunks_exact_mut(head_dim).enumerate() {
+        let mut whole = Partial::empty(head_dim);
+        for span in 0..work.spans() {
+            whole.merge(0, &scratch[(span * heads + head) * length..][..length]);
+        }
+        whole.finish(0, y);
+    }
+}
+
+/// Many rows, a short context or a single thread: a task takes some tiles, one after the other.
+fn tiles_in_turn(level: Level, pool: &ThreadPool, work: &Work<'_>, y: &mut [f32]) {
+    let AttentionShape {
+        heads,
+        kv_heads,
+        head_dim,
+        ..
+    } = work.shape;
+    let (tiles, width) = (work.tiles(), heads * head_dim);
+    let y = SharedMut::new(y);
     // Later tiles see more positions; small tasks taken in turn even that out.
     let tiles_per_task = tiles.div_ceil(8).max(1);
     let parts = tiles.div_ceil(tiles_per_task);
-    pool.run(parts * shape.kv_heads, &|task| {
-        let (kv_head, first) = (task % shape.kv_heads, task / shape.kv_heads * tiles_per_task);
-        let (mut whole, mut partial) = (Partial::empty(dim), Partial::empty(dim));
+    pool.run(parts * kv_heads, &|task| {
+        let (kv_head, first) = (task % kv_heads, task / kv_heads * tiles_per_task);
+        let mut whole = Partial::empty(head_dim);
+        let mut partial = Partial::empty(head_dim);
         for tile in first..tiles.min(first + tiles_per_task) {
             let tile = work.tile(kv_head, tile);
-            whole.clear(dim);
-            crate::dispatch::attend_span(level, &work, &tile, 0, &mut whole);
-            for span in 1..tile.seen.div_ceil(SPAN) {
-                partial.clear(dim);
-                crate::dispatch::attend_span(level, &work, &tile, span, &mut partial);
-                let mut other = [0f32; HEAD_DIM_MAX + 2];
-                for query in 0..tile.count {
-                    partial.write(query, &mut other[..dim + 2]);
-                    whole.merge(query, &other[..dim + 2]);
-                }
-            }
+            whole_tile(level, work, &tile, &mut whole, &mut partial);
             for query in 0..tile.count {
-                let at = tile.row(&work, query) * width + tile.head(&work, query) * dim;
+                let at = tile.row(work, query) * width + tile.head(work, query) * head_dim;
                 // SAFETY: a head of a row belongs to one tile, a tile to one task.
-                whole.finish(query, unsafe { y.slice(at, at + dim) });
+                whole.finish(query, unsafe { y.slice(at, at + head_dim) });
             }
         }
     });
+}
+
+/// The softmax of a tile over all that it sees, span by span, left in `whole`; `partial` is room for one span.
+fn whole_tile(level: Level, work: &Work<'_>, tile: &Tile, whole: &mut Partial, partial: &mut Partial) {
+    let dim = work.shape.head_dim;
+    whole.clear(dim);
+    crate::dispatch::attend_span(level, work, tile, 0, whole);
+    for span in 1..tile.seen.div_ceil(SPAN) {
+        partial.clear(dim);
+        crate::dispatch::attend_span(level, work, tile, span, partial);
+        let mut other = [0f32; Partial::written(HEAD_DIM_MAX)];
+        let other = &mut other[..Partial::written(dim)];
+        for query in 0..tile.count {
+            partial.write(query, other);
+            whole.merge(query, other);
+        }
+    }
 }
 
 /// One call of [`attend`], its queries rotated and scaled.
@@ -185,6 +227,16 @@ impl Work<'_> {
     /// Query heads of one key/value head.
     fn group(&self) -> usize {
         self.shape.heads / self.shape.kv_heads
+    }
+
+    /// Tiles of one key/value head.
+    fn tiles(&self) -> usize {
+        (self.rows * self.group()).div_ceil(TILE)
+    }
+
+    /// Spans that the last row sees.
+    fn spans(&self) -> usize {
+        (self.position + self.rows).div_ceil(SPAN)
     }
 
     fn tile(&self, kv_head: usize, tile: usize) -> Tile {
@@ -216,354 +268,5 @@ impl Tile {
 
     fn head(&self, work: &Work<'_>, query: usize) -> usize {
         self.kv_head * work.group() + (self.first + query) % work.group()
-    }
-}
-
-/// A softmax that is not finished: for each query the maximum of the scores so far, the sum of their exponentials and the sum
-/// of the values weighted with them (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax").
-pub(crate) struct Partial {
-    maximums: [f32; TILE],
-    totals: [f32; TILE],
-    sums: [[f32; HEAD_DIM_MAX]; TILE],
-}
-
-impl Partial {
-    /// Nothing seen yet, for heads of `dim` values.
-    fn empty(dim: usize) -> Partial {
-        let mut partial = Partial {
-            maximums: [0.0; TILE],
-            totals: [0.0; TILE],
-            sums: [[0.0; HEAD_DIM_MAX]; TILE],
-        };
-        partial.clear(dim);
-        partial
-    }
-
-    fn clear(&mut self, dim: usize) {
-        self.maximums = [f32::NEG_INFINITY; TILE];
-        self.totals = [0.0; TILE];
-        self.sums.iter_mut().for_each(|sums| sums[..dim].fill(0.0));
-    }
-
-    /// Maximum, total and sums of one query in a row.
-    fn write(&self, query: usize, to: &mut [f32]) {
-        let (head, sums) = to.split_at_mut(2);
-        head.copy_from_slice(&[self.maximums[query], self.totals[query]]);
-        sums.copy_from_slice(&self.sums[query][..sums.len()]);
-    }
-
-    /// Adds what [`Partial::write`] wrote.
-    fn merge(&mut self, query: usize, other: &[f32]) {
-        let (maximum, total, others) = (other[0], other[1], &other[2..]);
-        let highest = self.maximums[query].max(maximum);
-        if highest == f32::NEG_INFINITY {
-            return;
-        }
-        let (own, its) = (
-            exp::<false>(self.maximums[query] - highest),
-            exp::<false>(maximum - highest),
-        );
-        self.maximums[query] = highest;
-        self.totals[query] = self.totals[query] * own + total * its;
-        for (sum, other) in self.sums[query].iter_mut().zip(others) {
-            *sum = *sum * own + other * its;
-        }
-    }
-
-    fn finish(&self, query: usize, y: &mut [f32]) {
-        let inverse = 1.0 / self.totals[query];
-        for (y, sum) in y.iter_mut().zip(&self.sums[query]) {
-            *y = sum * inverse;
-        }
-    }
-}
-
-/// The softmax of one tile over one span of positions.
-///
-/// # Safety
-/// The processor must have the instructions of `V`, and the caller must be compiled for them.
-#[inline(always)]
-pub(crate) unsafe fn attend_span<V: Floats>(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match work.shape.precision {
-            KvPrecision::Half => span_of_tile::<V, false>(work, tile, span, partial),
-            KvPrecision::Int8 => span_of_tile::<V, true>(work, tile, span, partial),
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn span_of_tile<V: Floats, const INT8: bool>(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        // Sums, values and a query have to fit the registers: 16 with eight lanes, 32 with sixteen.
-        match (tile.count, V::LANES) {
-            (1, _) => span_of::<V, INT8, 1, 4>(work, tile, span, partial),
-            (2, _) => span_of::<V, INT8, 2, 4>(work, tile, span, partial),
-            (3, _) => span_of::<V, INT8, 3, 4>(work, tile, span, partial),
-            (4, 16) => span_of::<V, INT8, 4, 4>(work, tile, span, partial),
-            (5, 16) => span_of::<V, INT8, 5, 4>(work, tile, span, partial),
-            (_, 16) => span_of::<V, INT8, 6, 4>(work, tile, span, partial),
-            (4, _) => span_of::<V, INT8, 4, 2>(work, tile, span, partial),
-            (5, _) => span_of::<V, INT8, 5, 2>(work, tile, span, partial),
-            _ => span_of::<V, INT8, 6, 2>(work, tile, span, partial),
-        }
-    }
-}
-
-/// `M` queries, `N` registers of positions or columns at a time.
-#[inline(always)]
-unsafe fn span_of<V: Floats, const INT8: bool, const M: usize, const N: usize>(
-    work: &Work<'_>,
-    tile: &Tile,
-    span: usize,
-    partial: &mut Partial,
-) {
-    let dim = work.shape.head_dim;
-    let width = work.shape.heads * dim;
-    let block = work.shape.block_halves();
-    let mut queries = [&work.q[..dim]; M];
-    let mut seen = [0usize; M];
-    for query in 0..M {
-        let row = tile.row(work, query);
-        queries[query] = &work.q[row * width + tile.head(work, query) * dim..][..dim];
-        seen[query] = work.position + row + 1;
-    }
-    let mut scores = [[0f32; KV_BLOCK]; M];
-    let end = tile.seen.min((span + 1) * SPAN);
-    for start in (span * SPAN..end).step_by(KV_BLOCK) {
-        let count = KV_BLOCK.min(end - start);
-        let at = work.shape.block_at(tile.kv_head, start);
-        let (keys, values) = (&work.keys[at..][..block], &work.values[at..][..block]);
-        // SAFETY: the caller has the instructions; the slices are whole blocks, and queries are `dim` long.
-        unsafe {
-            block_scores::<V, INT8, M, N>(dim, &queries, keys, count, &mut scores);
-            for query in 0..M {
-                let own = KV_BLOCK.min(seen[query].saturating_sub(start));
-                soften::<V>(&mut scores[query], own, query, partial, dim);
-            }
-            if INT8 {
-                scores
-                    .iter_mut()
-                    .for_each(|weights| scale_weights::<V>(weights, values));
-            }
-            add_values::<V, INT8, M, N>(dim, &scores, values, count, partial);
-        }
-    }
-}
-
-/// A register of the values of a block: those from `at` on, behind the scales.
-#[inline(always)]
-unsafe fn load<V: Floats, const INT8: bool>(block: &[u16], at: usize) -> V {
-    // SAFETY: the caller's promise that the block holds as many values.
-    unsafe {
-        if INT8 {
-            V::load_bytes(block.as_ptr().add(KV_BLOCK).cast::<i8>().add(at))
-        } else {
-            V::load_halves(block.as_ptr().add(at))
-        }
-    }
-}
-
-/// Asks for what lies a block behind the values of `N` registers from `at` on.
-#[inline(always)]
-unsafe fn prefetch_next<V: Floats, const INT8: bool, const N: usize>(block: &[u16], at: usize) {
-    let (first, halves) = if INT8 {
-        (KV_BLOCK + at / 2, N * V::LANES / 2)
-    } else {
-        (at, N * V::LANES)
-    };
-    for line in 0..halves.div_ceil(LINE_HALVES) {
-        let half = block.len() + first + line * LINE_HALVES;
-        // SAFETY: the caller has the instructions; the address need not be valid.
-        unsafe { V::prefetch(block.as_ptr().wrapping_add(half).cast()) };
-    }
-}
-
-/// `scores[m][p]` = query `m` · key `p`, for at least `count` positions of a block.
-#[inline(always)]
-unsafe fn block_scores<V: Floats, const INT8: bool, const M: usize, const N: usize>(
-    dim: usize,
-    queries: &[&[f32]; M],
-    keys: &[u16],
-    count: usize,
-    scores: &mut [[f32; KV_BLOCK]; M],
-) {
-    let mut at = 0;
-    // SAFETY: the registers from `at` on end within the block, whose columns are all there; the caller has the instructions.
-    unsafe {
-        while at < count && at + N * V::LANES <= count.next_multiple_of(V::LANES) {
-            position_scores::<V, INT8, M, N>(dim, queries, keys, at, scores);
-            at += N * V::LANES;
-        }
-        while at < count {
-            position_scores::<V, INT8, M, 1>(dim, queries, keys, at, scores);
-            at += V::LANES;
-        }
-    }
-}
-
-/// The scores of `N` registers of positions from `at` on.
-#[inline(always)]
-unsafe fn position_scores<V: Floats, const INT8: bool, const M: usize, const N: usize>(
-    dim: usize,
-    queries: &[&[f32]; M],
-    keys: &[u16],
-    at: usize,
-    scores: &mut [[f32; KV_BLOCK]; M],
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut sums = [[V::splat(0.0); N]; M];
-        for column in 0..dim {
-            let row = column * KV_BLOCK + at;
-            prefetch_next::<V, INT8, N>(keys, row);
-            let mut key = [V::splat(0.0); N];
-            for (index, key) in key.iter_mut().enumerate() {
-                *key = load::<V, INT8>(keys, row + index * V::LANES);
-            }
-            for query in 0..M {
-                let q = V::splat(*queries[query].get_unchecked(column));
-                for index in 0..N {
-                    sums[query][index] = key[index].mul_add(q, sums[query][index]);
-                }
-            }
-        }
-        for query in 0..M {
-            for index in 0..N {
-                let (position, mut score) = (at + index * V::LANES, sums[query][index]);
-                if INT8 {
-                    score = score.mul_add(V::load_halves(keys.as_ptr().add(position)), V::splat(0.0));
-                }
-                score.store(scores[query].as_mut_ptr().add(position));
-            }
-        }
-    }
-}
-
-/// Multiplies the weights of positions with the scales of their values.
-#[inline(always)]
-unsafe fn scale_weights<V: Floats>(weights: &mut [f32; KV_BLOCK], values: &[u16]) {
-    for at in (0..KV_BLOCK).step_by(V::LANES) {
-        // SAFETY: both hold a value for each position of a block; the caller has the instructions.
-        unsafe {
-            let weight = weights.as_mut_ptr().add(at);
-            let scale = V::load_halves(values.as_ptr().add(at));
-            V::load(weight).mul_add(scale, V::splat(0.0)).store(weight);
-        }
-    }
-}
-
-/// Replaces the first `count` scores by `exp(score − maximum)` and the others by 0, after the sums so far were scaled to the
-/// new maximum.
-#[inline(always)]
-fn soften<V: Floats>(scores: &mut [f32; KV_BLOCK], count: usize, query: usize, partial: &mut Partial, dim: usize) {
-    if count == 0 {
-        scores.fill(0.0);
-        return;
-    }
-    scores[count..].fill(f32::NEG_INFINITY);
-    let before = partial.maximums[query];
-    let highest = fold(scores, before, |a, b| if b > a { b } else { a });
-    if highest == f32::NEG_INFINITY {
-        // No score is a number: nothing to be added, wherever a span ends.
-        scores.fill(0.0);
-        return;
-    }
-    if highest > before {
-        // Of nothing, nothing is to be scaled.
-        if before > f32::NEG_INFINITY {
-            let shrink = exp::<false>(before - highest);
-            partial.totals[query] *= shrink;
-            partial.sums[query][..dim].iter_mut().for_each(|sum| *sum *= shrink);
-        }
-        partial.maximums[query] = highest;
-    }
-    for score in scores.iter_mut() {
-        *score = if V::FMA {
-            exp::<true>(*score - highest)
-        } else {
-            exp::<false>(*score - highest)
-        };
-    }
-    scores[count..].fill(0.0);
-    partial.totals[query] += fold(scores, 0.0, |a, b| a + b);
-}
-
-/// Combines the values of a block in an order that suits registers: lane by lane, then the lanes in halves.
-#[inline(always)]
-fn fold(scores: &[f32; KV_BLOCK], start: f32, combine: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [start; 16];
-    for sixteen in scores.as_chunks::<16>().0 {
-        for (lane, score) in lanes.iter_mut().zip(sixteen) {
-            *lane = combine(*lane, *score);
-        }
-    }
-    for half in [8, 4, 2, 1] {
-        let (low, high) = lanes.split_at_mut(half);
-        for (low, high) in low.iter_mut().zip(high) {
-            *low = combine(*low, *high);
-        }
-    }
-    lanes[0]
-}
-
-/// Adds the first `count` values of a block, weighted, to the sums. Every block is summed from zero, so that what a query does
-/// not see (weight 0) changes nothing.
-#[inline(always)]
-unsafe fn add_values<V: Floats, const INT8: bool, const M: usize, const N: usize>(
-    dim: usize,
-    weights: &[[f32; KV_BLOCK]; M],
-    values: &[u16],
-    count: usize,
-    partial: &mut Partial,
-) {
-    let mut at = 0;
-    // SAFETY: columns `at` to `at + N × LANES` are there, of the values and of the sums; the caller has the instructions.
-    unsafe {
-        while at + N * V::LANES <= dim {
-            value_columns::<V, INT8, M, N>(dim, at, weights, values, count, partial);
-            at += N * V::LANES;
-        }
-        while at < dim {
-            value_columns::<V, INT8, M, 1>(dim, at, weights, values, count, partial);
-            at += V::LANES;
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn value_columns<V: Floats, const INT8: bool, const M: usize, const N: usize>(
-    dim: usize,
-    at: usize,
-    weights: &[[f32; KV_BLOCK]; M],
-    values: &[u16],
-    count: usize,
-    partial: &mut Partial,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut sums = [[V::splat(0.0); N]; M];
-        for position in 0..count {
-            let row = position * dim + at;
-            prefetch_next::<V, INT8, N>(values, row);
-            let mut value = [V::splat(0.0); N];
-            for (index, value) in value.iter_mut().enumerate() {
-                *value = load::<V, INT8>(values, row + index * V::LANES);
-            }
-            for query in 0..M {
-                let weight = V::splat(weights[query][position]);
-                for index in 0..N {
-                    sums[query][index] = value[index].mul_add(weight, sums[query][index]);
-                }
-            }
-        }
-        for query in 0..M {
-            for index in 0..N {
-                let to = partial.sums[query].as_mut_ptr().add(at + index * V::LANES);
-                V::load(to).add(sums[query][index]).store(to);
-            }
-        }
     }
 }

@@ -100,11 +100,12 @@ impl Level {
     /// Rows of activations that a tile of two panels takes; `None` when one panel after the other is quicker: for a few rows, which
     /// wait for the weights, and at levels without such tiles.
     pub(crate) fn pair_rows(self, rows: usize) -> Option<usize> {
-        match self {
+        let has_pairs = match self {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 if rows > 4 => Some(6),
-            _ => None,
-        }
+            Level::Avx512 => true,
+            _ => false,
+        };
+        (has_pairs && rows > 4).then_some(6)
     }
 
     /// Rows of activations that one tile takes. Float matrices have AVX2's tiles at every level of x86.

@@ -5,10 +5,12 @@ use crate::activations::{ActivationBlock, Activations, quantize_body, quantize_n
 use crate::attention::{self, Partial, Tile, Work};
 use crate::cpu::Level;
 use crate::elementwise::{Activation, exp_weights_body, gate_body, rms_norm_body};
+use crate::formats::{BlockType, FloatType, with_block_format, with_float_format};
 use crate::kv::to_halves_body;
-use crate::linear::{Panel, float_tile_body, quantized_tile_body};
+use crate::linear::Panel;
+use crate::portable::{float_tile_body, quantized_tile_body};
 use crate::simd::Portable;
-use crate::tensor_type::{PANEL_ROWS, TensorType};
+use crate::tensor_type::PANEL_ROWS;
 #[cfg(target_arch = "x86_64")]
 use crate::x86;
 
@@ -23,11 +25,12 @@ pub(crate) fn quantize(level: Level, x: &[f32], blocks: &mut [ActivationBlock]) 
             fn avx2(x: &[f32], blocks: &mut [ActivationBlock]) {
                 quantize_body(x, blocks);
             }
-            // SAFETY: a level is only chosen when the processor has its instructions, here and below.
+            // SAFETY: the level is AVX2, so the processor has AVX2, FMA and F16C.
             unsafe { avx2(x, blocks) }
         }
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { x86::avx512::quantize(x, blocks) },
+        // SAFETY: the level is AVX-512, so the processor has F, BW and VL, and AVX2 with them.
+        Level::Avx512 => unsafe { x86::quantize::quantize(x, blocks) },
         _ => quantize_body(x, blocks),
     }
 }
@@ -41,7 +44,7 @@ pub(crate) fn quantize_normed(level: Level, x: &[f32], weights: &[f32], epsilon:
             fn avx2(x: &[f32], weights: &[f32], epsilon: f32, blocks: &mut [ActivationBlock]) {
                 quantize_normed_body::<true>(x, weights, epsilon, blocks, quantize_body);
             }
-            // SAFETY: as above.
+            // SAFETY: the level is AVX2, so the processor has AVX2, FMA and F16C.
             unsafe { avx2(x, weights, epsilon, blocks) }
         }
         #[cfg(target_arch = "x86_64")]
@@ -49,10 +52,10 @@ pub(crate) fn quantize_normed(level: Level, x: &[f32], weights: &[f32], epsilon:
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
             fn avx512(x: &[f32], weights: &[f32], epsilon: f32, blocks: &mut [ActivationBlock]) {
                 quantize_normed_body::<true>(x, weights, epsilon, blocks, |x, blocks| {
-                    x86::avx512::quantize(x, blocks);
+                    x86::quantize::quantize(x, blocks);
                 });
             }
-            // SAFETY: as above.
+            // SAFETY: the level is AVX-512, so the processor has F, BW and VL, and AVX2 with them.
             unsafe { avx512(x, weights, epsilon, blocks) }
         }
         _ => quantize_normed_body::<BASELINE_FMA>(x, weights, epsilon, blocks, quantize_body),
@@ -61,51 +64,63 @@ pub(crate) fn quantize_normed(level: Level, x: &[f32], weights: &[f32], epsilon:
 
 pub(crate) fn quantized_tile(
     level: Level,
-    tensor_type: TensorType,
+    block_type: BlockType,
     panel: &[u8],
     activations: &Activations,
     first: usize,
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
     match level {
-        Level::Portable => quantized_tile_body(tensor_type, panel, activations, first, outputs),
-        // SAFETY: as above, here and below.
+        Level::Portable => {
+            with_block_format!(block_type, F => quantized_tile_body::<F>(panel, activations, first, outputs));
+        }
+        // SAFETY: the level is AVX2, so the processor has AVX2, FMA and F16C.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => unsafe { x86::avx2::quantized_tile(tensor_type, panel, activations, first, outputs) },
+        Level::Avx2 => unsafe { x86::avx2::quantized_tile(block_type, panel, activations, first, outputs) },
+        // SAFETY: the level is AVX-512, so the processor has F, BW, VL and VNNI.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { x86::avx512::quantized_tile(tensor_type, panel, activations, first, outputs) },
+        Level::Avx512 => unsafe { x86::avx512::quantized_tile(block_type, panel, activations, first, outputs) },
+        // SAFETY: the processor has the instructions of the level, which is handed on.
         #[cfg(target_arch = "aarch64")]
-        _ => unsafe { crate::arm::tiles::quantized_tile(level, tensor_type, panel, activations, first, outputs) },
+        Level::Neon | Level::DotProd | Level::I8mm => unsafe {
+            crate::arm::tiles::quantized_tile(level, block_type, panel, activations, first, outputs)
+        },
     }
 }
 
 /// Two panels of one type times `outputs[…].len()` rows from `first` on; one after the other at levels without such tiles.
 pub(crate) fn quantized_pair(
     level: Level,
-    tensor_type: TensorType,
+    block_type: BlockType,
     panels: [&[u8]; 2],
     activations: &Activations,
     first: usize,
     outputs: [&mut [[f32; PANEL_ROWS]]; 2],
 ) {
     match level {
-        // SAFETY: as above.
+        // SAFETY: the level is AVX-512, so the processor has F, BW, VL and VNNI.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { x86::avx512::quantized_pair(tensor_type, panels, activations, first, outputs) },
+        Level::Avx512 => unsafe { x86::avx512::quantized_pair(block_type, panels, activations, first, outputs) },
         _ => {
             for (panel, outputs) in panels.into_iter().zip(outputs) {
-                quantized_tile(level, tensor_type, panel, activations, first, outputs);
+                quantized_tile(level, block_type, panel, activations, first, outputs);
             }
         }
     }
 }
 
-pub(crate) fn float_tile(level: Level, tile: Panel<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+pub(crate) fn float_tile(
+    level: Level,
+    float_type: FloatType,
+    tile: Panel<'_>,
+    x: &[f32],
+    outputs: &mut [[f32; PANEL_ROWS]],
+) {
     match level {
-        // SAFETY: as above; AVX-512 comes with AVX2.
+        // SAFETY: the level is AVX2 or AVX-512, and both ask for AVX2, FMA and F16C.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 | Level::Avx512 => unsafe { x86::avx2::float_tile(tile, x, outputs) },
-        _ => float_tile_body::<BASELINE_FMA>(tile, x, outputs),
+        Level::Avx2 | Level::Avx512 => unsafe { x86::avx2::float_tile(float_type, tile, x, outputs) },
+        _ => with_float_format!(float_type, F => float_tile_body::<F, BASELINE_FMA>(tile, x, outputs)),
     }
 }
 
@@ -117,7 +132,7 @@ pub(crate) fn rms_norm(x: &[f32], weights: &[f32], epsilon: f32, y: &mut [f32]) 
             rms_norm_body::<true>(x, weights, epsilon, y);
         }
         if Level::best() >= Level::Avx2 {
-            // SAFETY: the processor has the level's instructions.
+            // SAFETY: from AVX2 on, every level asks for AVX2, FMA and F16C.
             return unsafe { avx2(x, weights, epsilon, y) };
         }
     }
@@ -132,7 +147,7 @@ pub(crate) fn gate(level: Level, activation: Activation, gate: &[f32], y: &mut [
             fn avx2(activation: Activation, gate: &[f32], y: &mut [f32]) {
                 gate_body::<true>(activation, gate, y);
             }
-            // SAFETY: the processor has the level's instructions, here and below.
+            // SAFETY: the level is AVX2, so the processor has AVX2, FMA and F16C.
             unsafe { avx2(activation, gate, y) }
         }
         #[cfg(target_arch = "x86_64")]
@@ -141,6 +156,7 @@ pub(crate) fn gate(level: Level, activation: Activation, gate: &[f32], y: &mut [
             fn avx512(activation: Activation, gate: &[f32], y: &mut [f32]) {
                 gate_body::<true>(activation, gate, y);
             }
+            // SAFETY: the level is AVX-512, so the processor has its foundation, and AVX2 with it.
             unsafe { avx512(activation, gate, y) }
         }
         _ => gate_body::<BASELINE_FMA>(activation, gate, y),
@@ -156,7 +172,7 @@ pub(crate) fn exp_weights(scores: &[f32], highest: f32, temperature: f64, weight
             exp_weights_body(scores, highest, temperature, weights);
         }
         if Level::best() >= Level::Avx2 {
-            // SAFETY: the processor has the level's instructions.
+            // SAFETY: from AVX2 on, every level asks for AVX2.
             return unsafe { avx2(scores, highest, temperature, weights) };
         }
     }
@@ -171,7 +187,7 @@ pub(crate) fn to_halves(floats: &[f32], halves: &mut [u16]) {
             to_halves_body(floats, halves);
         }
         if Level::best() >= Level::Avx2 {
-            // SAFETY: the processor has the level's instructions.
+            // SAFETY: from AVX2 on, every level asks for AVX2, FMA and F16C.
             return unsafe { avx2(floats, halves) };
         }
     }
@@ -184,17 +200,18 @@ pub(crate) fn attend_span(level: Level, work: &Work<'_>, tile: &Tile, span: usiz
     {
         #[target_feature(enable = "avx2,fma,f16c")]
         fn avx2(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
-            // SAFETY: this function is compiled for the instructions, as is the next.
-            unsafe { attention::attend_span::<x86::avx2::Eight>(work, tile, span, partial) }
+            // SAFETY: this function is compiled for AVX2, FMA and F16C, which `Eight` needs.
+            unsafe { attention::attend_span::<x86::floats::Eight>(work, tile, span, partial) }
         }
         #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
         fn avx512(work: &Work<'_>, tile: &Tile, span: usize, partial: &mut Partial) {
-            // SAFETY: as above.
-            unsafe { attention::attend_span::<x86::avx512::Sixteen>(work, tile, span, partial) }
+            // SAFETY: this function is compiled for AVX-512 F, which `Sixteen` needs.
+            unsafe { attention::attend_span::<x86::floats::Sixteen>(work, tile, span, partial) }
         }
-        // SAFETY: the processor has the level's instructions.
         match level {
+            // SAFETY: the level is AVX-512, so the processor has F, BW and VL, and AVX2 with them.
             Level::Avx512 if work.fits(16) => return unsafe { avx512(work, tile, span, partial) },
+            // SAFETY: the level is AVX2 or AVX-512, and both ask for AVX2, FMA and F16C.
             Level::Avx2 | Level::Avx512 => return unsafe { avx2(work, tile, span, partial) },
             Level::Portable => {}
         }

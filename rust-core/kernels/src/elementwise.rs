@@ -1,7 +1,7 @@
 //! Row-wise arithmetic around the matrix products: RMS norm, rotary embedding, gated activation.
 
-use crate::linear::multiply_add;
 use crate::pool::ThreadPool;
+use crate::portable::multiply_add;
 use crate::shared::SharedMut;
 
 /// Rows that are worth a task of their own.
@@ -9,6 +9,15 @@ const ROWS_PER_TASK_MIN: usize = 4;
 
 /// Root-mean-square norm: `y = x / sqrt(mean(x²) + epsilon) × weights`, for rows of `weights.len()` values
 /// (Zhang and Sennrich 2019, "Root Mean Square Layer Normalization").
+///
+/// ```
+/// use whimbrel_kernels::{ThreadPool, rms_norm};
+///
+/// let mut y = [0.0; 2];
+/// rms_norm(&ThreadPool::new(1)?, &[3.0, -3.0], &[1.0, 0.5], 0.0, &mut y);
+/// assert_eq!(y, [1.0, -0.5]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Panics
 /// When the lengths do not fit: the caller has checked them.
@@ -116,6 +125,14 @@ pub(crate) fn gate_body<const FMA: bool>(activation: Activation, gate: &[f32], y
 /// `weights[i] = e^((scores[i] − highest) ÷ temperature)` for scores up to `highest`, with a relative error below 1e-14; 0 where the
 /// exponent is below -700 and for what is no number. The same bits on every processor: they are made of additions and multiplications
 /// that IEEE 754 defines to the last bit.
+///
+/// ```
+/// let mut weights = [0.0; 3];
+/// whimbrel_kernels::exp_weights(&[2.0, 1.0, f32::NEG_INFINITY], 2.0, 1.0, &mut weights);
+/// assert_eq!(weights[0], 1.0);
+/// assert!((weights[1] - (-1f64).exp()).abs() < 1e-15);
+/// assert_eq!(weights[2], 0.0);
+/// ```
 ///
 /// # Panics
 /// When the lengths differ.

@@ -1,6 +1,14 @@
 //! Half-precision conversions, exact and branch-free enough to vectorise.
 
 /// IEEE half precision to single precision, exact.
+///
+/// ```
+/// use whimbrel_kernels::f16_to_f32;
+///
+/// assert_eq!(f16_to_f32(0x3c00), 1.0);
+/// assert_eq!(f16_to_f32(0x0001), 2f32.powi(-24));
+/// assert_eq!(f16_to_f32(0xfc00), f32::NEG_INFINITY);
+/// ```
 #[inline(always)]
 #[must_use]
 pub fn f16_to_f32(half: u16) -> f32 {
@@ -16,7 +24,15 @@ pub fn f16_to_f32(half: u16) -> f32 {
     f32::from_bits(sign | bits)
 }
 
-/// Single precision to IEEE half precision, rounded to nearest, ties to even.
+/// Single precision to IEEE half precision, rounded to nearest, ties to even. What is too large becomes infinite.
+///
+/// ```
+/// use whimbrel_kernels::{f16_to_f32, f32_to_f16};
+///
+/// assert_eq!(f32_to_f16(-2.0), 0xc000);
+/// assert_eq!(f16_to_f32(f32_to_f16(2049.0)), 2048.0);
+/// assert_eq!(f16_to_f32(f32_to_f16(65_520.0)), f32::INFINITY);
+/// ```
 #[inline(always)]
 #[must_use]
 pub fn f32_to_f16(value: f32) -> u16 {
@@ -39,6 +55,10 @@ pub fn f32_to_f16(value: f32) -> u16 {
 }
 
 /// Brain float to single precision, exact.
+///
+/// ```
+/// assert_eq!(whimbrel_kernels::bf16_to_f32(0x4049), 3.140_625);
+/// ```
 #[inline(always)]
 #[must_use]
 pub fn bf16_to_f32(half: u16) -> f32 {

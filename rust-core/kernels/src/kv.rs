@@ -52,6 +52,22 @@ impl AttentionShape {
     }
 
     /// Length of the key cache of one layer in halves; the value cache is as long.
+    ///
+    /// ```
+    /// use whimbrel_kernels::{AttentionShape, KvPrecision};
+    ///
+    /// let half = AttentionShape {
+    ///     heads: 9,
+    ///     kv_heads: 3,
+    ///     head_dim: 64,
+    ///     capacity: 128,
+    ///     precision: KvPrecision::Half,
+    /// };
+    /// assert_eq!(half.cache_halves(), 3 * 128 * 64);
+    /// // Two bytes fit a half, and each position of a head has a scale.
+    /// let int8 = AttentionShape { precision: KvPrecision::Int8, ..half };
+    /// assert_eq!(int8.cache_halves(), 3 * 128 * (32 + 1));
+    /// ```
     #[must_use]
     pub fn cache_halves(&self) -> usize {
         self.kv_heads * self.head_halves()

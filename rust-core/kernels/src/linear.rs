@@ -1,12 +1,12 @@
-//! Matrix products `y = x Wᵀ (+ residual)` for every weight type: how the work is cut into tasks, and the portable tiles.
+//! Matrix products `y = x Wᵀ (+ residual)` for every weight type: how the work is cut into tasks and tiles.
 
 use crate::activations::Activations;
 use crate::cpu::Level;
 use crate::elementwise::Activation;
-use crate::float::{bf16_to_f32, f16_to_f32};
+use crate::formats::{FloatFormat, Storage};
 use crate::pool::ThreadPool;
 use crate::shared::SharedMut;
-use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes};
+use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType};
 
 /// The most rows of activations that a tile computes at once.
 pub(crate) const TILE: usize = 8;
@@ -135,6 +135,13 @@ impl<'a> Product<'a> {
 
 /// The largest of each group of [`PANEL_ROWS`] values of one row, as [`Product::maxima`] has them.
 ///
+/// ```
+/// let values: Vec<f32> = (0..20).map(|index| index as f32).collect();
+/// let mut maxima = [0.0; 2];
+/// whimbrel_kernels::group_maxima(&values, &mut maxima);
+/// assert_eq!(maxima, [15.0, 19.0]);
+/// ```
+///
 /// # Panics
 /// When `maxima` is not as long as there are groups.
 pub fn group_maxima(values: &[f32], maxima: &mut [f32]) {
@@ -151,6 +158,22 @@ fn largest(group: &[f32]) -> f32 {
 
 /// Computes at most [`PRODUCTS_MAX`] products of one input in one parallel section. A row's result depends on nothing but
 /// the row: not on the rows beside it, nor on the number of threads.
+///
+/// ```
+/// use whimbrel_kernels::{Activations, Input, Matrix, Product, TensorType, ThreadPool, multiply};
+///
+/// // Two outputs of three inputs. Float weights read the floats, so nothing has to be quantised.
+/// let weights = [1f32, 2.0, 3.0, 0.0, 0.0, 1.0].map(f32::to_le_bytes);
+/// let weights = Matrix::new(TensorType::F32, 2, 3, weights.as_flattened()).unwrap();
+/// let input = Input {
+///     x: &[1.0, 10.0, 100.0],
+///     quantized: &Activations::default(),
+/// };
+/// let mut y = [0.0; 2];
+/// multiply(&ThreadPool::new(1)?, input, &mut [Product::new(weights, &mut y)]);
+/// assert_eq!(y, [321.0, 100.0]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Panics
 /// When a shape does not fit: the callers have checked them.
@@ -318,7 +341,7 @@ impl<'a> Job<'a> {
         let y = unsafe { self.y.slice(start, start + count) };
         if let Some(maxima) = &self.maxima {
             let at = row * self.weights.panels() + panel;
-            // SAFETY: as above; a panel is a group.
+            // SAFETY: there is one maximum for a panel and a row, and a panel belongs to one task.
             unsafe { maxima.slice(at, at + 1)[0] = largest(&outputs[..count]) };
         }
         let residual = self.residual.map(|residual| &residual[start..start + count]);
@@ -346,6 +369,33 @@ pub(crate) struct Panel<'a> {
     first: usize,
 }
 
+impl<'a> Panel<'a> {
+    fn storage(&self) -> Storage {
+        self.weights.tensor_type.storage()
+    }
+
+    fn is_quantized(&self) -> bool {
+        self.weights.tensor_type.is_quantized()
+    }
+
+    /// The bytes of a panel of a quantised matrix.
+    fn data(&self) -> &'a [u8] {
+        let bytes = self.weights.columns / BLOCK_COLUMNS * self.weights.tensor_type.block_bytes();
+        &self.weights.data[self.first * bytes..][..PANEL_ROWS * bytes]
+    }
+
+    pub(crate) fn columns(&self) -> usize {
+        self.weights.columns
+    }
+
+    /// The bytes of one of the sixteen rows of a float matrix, if the matrix has it.
+    #[inline(always)]
+    pub(crate) fn row<F: FloatFormat>(&self, lane: usize) -> Option<&'a [u8]> {
+        let (row, bytes) = (self.first + lane, self.weights.columns * F::BLOCK_BYTES);
+        (lane < PANEL_ROWS && row < self.weights.rows).then(|| &self.weights.data[row * bytes..][..bytes])
+    }
+}
+
 /// Hands on what one panel or two give for some rows, from the given one on.
 type Store<'a> = dyn FnMut(usize, [&mut [[f32; PANEL_ROWS]]; 2]) + 'a;
 
@@ -358,19 +408,20 @@ fn compute_pair(
     second: Option<Panel<'_>>,
     store: &mut Store<'_>,
 ) {
-    let tensor_type = first.weights.tensor_type;
-    let is_pair = |second: &Panel<'_>| second.weights.tensor_type == tensor_type && tensor_type.is_quantized();
-    let pair = second.filter(is_pair).zip(level.pair_rows(rows));
+    let pair = second.and_then(|second| match (first.storage(), second.storage()) {
+        (Storage::Blocks(own), Storage::Blocks(other)) if own == other => Some((second, own, level.pair_rows(rows)?)),
+        _ => None,
+    });
     let are_quantized = first.is_quantized() && second.is_none_or(|second| second.is_quantized());
-    let tile_rows = pair.map_or(level.tile_rows(are_quantized), |(_, tile_rows)| tile_rows);
+    let tile_rows = pair.map_or(level.tile_rows(are_quantized), |(_, _, tile_rows)| tile_rows);
     let mut outputs = [[[0f32; PANEL_ROWS]; TILE]; 2];
     for row in (0..rows).step_by(tile_rows) {
         let count = tile_rows.min(rows - row);
         let [a, b] = outputs.each_mut().map(|outputs| &mut outputs[..count]);
-        if let Some((second, _)) = pair {
+        if let Some((second, block_type, _)) = pair {
             let panels = [first.data(), second.data()];
             let outputs = [&mut *a, &mut *b];
-            crate::dispatch::quantized_pair(level, tensor_type, panels, input.quantized, row, outputs);
+            crate::dispatch::quantized_pair(level, block_type, panels, input.quantized, row, outputs);
         } else {
             compute_tile(level, input, row, first, a);
             if let Some(second) = second {
@@ -382,129 +433,13 @@ fn compute_pair(
 }
 
 fn compute_tile(level: Level, input: Input<'_>, row: usize, panel: Panel<'_>, outputs: &mut [[f32; PANEL_ROWS]]) {
-    let tensor_type = panel.weights.tensor_type;
-    if panel.is_quantized() {
-        crate::dispatch::quantized_tile(level, tensor_type, panel.data(), input.quantized, row, outputs);
-    } else {
-        crate::dispatch::float_tile(level, panel, &input.x[row * panel.weights.columns..], outputs);
-    }
-}
-
-/// The panel of a quantised matrix times some rows, for processors without a kernel of their own.
-#[inline(always)]
-pub(crate) fn quantized_tile_body(
-    tensor_type: TensorType,
-    panel: &[u8],
-    activations: &Activations,
-    first: usize,
-    outputs: &mut [[f32; PANEL_ROWS]],
-) {
-    let block_bytes = PANEL_ROWS * tensor_type.block_bytes();
-    outputs.fill([0.0; PANEL_ROWS]);
-    for (index, block) in panel.chunks_exact(block_bytes).enumerate() {
-        let groups = &block[header_bytes(tensor_type)..];
-        let half = |at: usize| f16_to_f32(u16::from_le_bytes([block[2 * at], block[2 * at + 1]]));
-        for (row, outputs) in outputs.iter_mut().enumerate() {
-            let input = &activations.row(first + row)[index];
-            let sums = block_sums(tensor_type, groups, &input.values);
-            for (lane, output) in outputs.iter_mut().enumerate() {
-                *output += match tensor_type {
-                    TensorType::Q4_0 => half(lane) * input.scale * (sums[lane] + input.offset) as f32,
-                    TensorType::Q4_1 => {
-                        half(lane) * input.scale * sums[lane] as f32 + half(PANEL_ROWS + lane) * input.weighted_sum
-                    }
-                    _ => half(lane) * input.scale * sums[lane] as f32,
-                };
-            }
+    match panel.storage() {
+        Storage::Blocks(block_type) => {
+            crate::dispatch::quantized_tile(level, block_type, panel.data(), input.quantized, row, outputs);
+        }
+        Storage::Floats(float_type) => {
+            let x = &input.x[row * panel.columns()..];
+            crate::dispatch::float_tile(level, float_type, panel, x, outputs);
         }
     }
-}
-
-/// Integer sums of 16 rows over one block of 32 columns, the offset of 4-bit values not taken off yet.
-#[inline(always)]
-fn block_sums(tensor_type: TensorType, groups: &[u8], values: &[i8]) -> [i32; PANEL_ROWS] {
-    let mut sums = [0i32; PANEL_ROWS];
-    if tensor_type == TensorType::Q8_0 {
-        for (group, values) in groups.as_chunks::<64>().0.iter().zip(values.as_chunks::<4>().0) {
-            for (sum, weights) in sums.iter_mut().zip(group.as_chunks::<4>().0) {
-                for byte in 0..4 {
-                    *sum += i32::from(weights[byte] as i8) * i32::from(values[byte]);
-                }
-            }
-        }
-    } else {
-        for (group, values) in groups.as_chunks::<64>().0.iter().zip(values.as_chunks::<8>().0) {
-            for (sum, weights) in sums.iter_mut().zip(group.as_chunks::<4>().0) {
-                for byte in 0..4 {
-                    *sum += i32::from(weights[byte] & 15) * i32::from(values[byte])
-                        + i32::from(weights[byte] >> 4) * i32::from(values[byte + 4]);
-                }
-            }
-        }
-    }
-    sums
-}
-
-impl<'a> Panel<'a> {
-    fn is_quantized(&self) -> bool {
-        self.weights.tensor_type.is_quantized()
-    }
-
-    /// The bytes of a panel of a quantised matrix.
-    fn data(&self) -> &'a [u8] {
-        let bytes = self.weights.columns / BLOCK_COLUMNS * self.weights.tensor_type.block_bytes();
-        &self.weights.data[self.first * bytes..][..PANEL_ROWS * bytes]
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn tensor_type(&self) -> TensorType {
-        self.weights.tensor_type
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn columns(&self) -> usize {
-        self.weights.columns
-    }
-
-    /// The bytes of one of the sixteen rows, if the matrix has it.
-    pub(crate) fn row(&self, lane: usize) -> Option<&'a [u8]> {
-        let (row, bytes) = (
-            self.first + lane,
-            self.weights.columns * self.weights.tensor_type.block_bytes(),
-        );
-        (lane < PANEL_ROWS && row < self.weights.rows).then(|| &self.weights.data[row * bytes..][..bytes])
-    }
-
-    /// One value of a row.
-    #[inline(always)]
-    pub(crate) fn value(&self, row: &[u8], column: usize) -> f32 {
-        let half = || u16::from_le_bytes([row[2 * column], row[2 * column + 1]]);
-        match self.weights.tensor_type {
-            TensorType::F32 => f32::from_le_bytes(*row[4 * column..].first_chunk().expect("a row holds all columns")),
-            TensorType::F16 => f16_to_f32(half()),
-            _ => bf16_to_f32(half()),
-        }
-    }
-}
-
-/// Sixteen rows of a float matrix times some rows of activations, for processors without a kernel of their own.
-pub(crate) fn float_tile_body<const FMA: bool>(tile: Panel<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
-    let columns = tile.weights.columns;
-    for lane in 0..PANEL_ROWS {
-        let Some(weights) = tile.row(lane) else { break };
-        for (x, outputs) in x.chunks_exact(columns).zip(outputs.iter_mut()) {
-            let mut lanes = [0f32; 8];
-            for (column, x) in x.iter().enumerate() {
-                let sum = &mut lanes[column % 8];
-                *sum = multiply_add::<FMA>(tile.value(weights, column), *x, *sum);
-            }
-            outputs[lane] = lanes.iter().sum();
-        }
-    }
-}
-
-/// `a × b + c`, fused where the processor can: without the instruction the fused form would be a slow library call.
-#[inline(always)]
-pub(crate) fn multiply_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
 }

@@ -77,6 +77,18 @@ impl ThreadPool {
 
     /// Calls `task` once for every number below `tasks`, on all threads, and returns when all calls have returned.
     ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use whimbrel_kernels::ThreadPool;
+    ///
+    /// let sum = AtomicUsize::new(0);
+    /// ThreadPool::new(2)?.run(5, &|task| {
+    ///     sum.fetch_add(task, Ordering::Relaxed);
+    /// });
+    /// assert_eq!(sum.into_inner(), 10);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Panics
     /// When a task panicked.
     pub fn run(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
@@ -187,13 +199,16 @@ fn work(shared: &Shared) {
 mod tests {
     use super::*;
 
+    /// Miri runs each section many times slower, and with schedules that differ more.
+    const SECTIONS: usize = if cfg!(miri) { 3 } else { 50 };
+
     #[test]
     fn every_task_runs_once_in_every_section() {
         for threads in [1, 2, 3, 8] {
             let pool = ThreadPool::new(threads).expect("threads can be started");
             assert_eq!(pool.threads(), threads);
             for tasks in [0, 1, 2, 7, 100] {
-                for _ in 0..50 {
+                for _ in 0..SECTIONS {
                     let counts: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
                     pool.run(tasks, &|index| {
                         counts[index].fetch_add(1, Ordering::Relaxed);
@@ -227,7 +242,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
-                    for _ in 0..200 {
+                    for _ in 0..4 * SECTIONS {
                         let sum = AtomicUsize::new(0);
                         pool.run(20, &|index| {
                             sum.fetch_add(index, Ordering::Relaxed);

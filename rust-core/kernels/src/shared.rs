@@ -12,7 +12,8 @@ pub(crate) struct SharedMut<'a, T> {
 
 // SAFETY: access goes through `slice`, whose callers promise disjoint ranges; `T: Send` lets another thread write them.
 unsafe impl<T: Send> Send for SharedMut<'_, T> {}
-// SAFETY: as above.
+// SAFETY: threads that share a reference reach elements only through `slice`, in ranges that do not overlap; a thread that writes an
+// element has it to itself, for which `T: Send` is enough.
 unsafe impl<T: Send> Sync for SharedMut<'_, T> {}
 
 impl<'a, T> SharedMut<'a, T> {

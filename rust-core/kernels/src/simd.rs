@@ -39,13 +39,13 @@ unsafe impl Floats for Portable {
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that eight floats are at `from`, aligned or not.
         Portable(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
     }
 
     #[inline(always)]
     unsafe fn load_halves(from: *const u16) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that eight halves are at `from`, aligned or not.
         let halves = unsafe { from.cast::<[u16; 8]>().read_unaligned() };
         let mut floats = [0f32; 8];
         for (float, half) in floats.iter_mut().zip(halves) {
@@ -56,21 +56,21 @@ unsafe impl Floats for Portable {
 
     #[inline(always)]
     unsafe fn load_bytes(from: *const i8) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that eight bytes are at `from`.
         let bytes = unsafe { from.cast::<[i8; 8]>().read_unaligned() };
         Portable(bytes.map(f32::from))
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that eight floats have room at `to`, aligned or not.
         unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
     }
 
     #[inline(always)]
     unsafe fn mul_add(mut self, b: Self, c: Self) -> Self {
         for lane in 0..8 {
-            self.0[lane] = crate::linear::multiply_add::<{ Self::FMA }>(self.0[lane], b.0[lane], c.0[lane]);
+            self.0[lane] = crate::portable::multiply_add::<{ Self::FMA }>(self.0[lane], b.0[lane], c.0[lane]);
         }
         self
     }

@@ -1,25 +1,12 @@
-//! How weights are stored, and the lossless re-ordering from GGML's blocks to ours.
-//!
-//! A quantised matrix lies in panels of [`PANEL_ROWS`] rows (the last one padded with zeros). A panel is a run of blocks,
-//! one for every 32 columns, and a block holds the 16 rows side by side, so that one vector register serves 4 to 16 rows:
-//!
-//! | type | a block of 16 rows × 32 columns | bytes |
-//! |---|---|---|
-//! | Q4_0 | 16 f16 scales, 4 × 64 bytes of nibbles | 288 |
-//! | Q4_1 | 16 f16 scales, 16 f16 minimums, 4 × 64 bytes of nibbles | 320 |
-//! | Q8_0 | 16 f16 scales, 8 × 64 signed bytes | 544 |
-//!
-//! In group `g` of nibbles, bytes `4r..4r+4` belong to row `r`: their low halves are columns `8g..8g+4`, their high halves
-//! `8g+4..8g+8`. In group `g` of Q8_0, bytes `4r..4r+4` are columns `4g..4g+4` of row `r`. Values and scales are GGML's own,
-//! bit for bit. Float matrices lie row after row.
+//! The types of tensors, and the lossless re-ordering from GGML's blocks to ours. How each type is laid out is in [`crate::formats`].
 
 use serde::{Deserialize, Serialize};
 
-use crate::float::{bf16_to_f32, f16_to_f32};
+use crate::formats::{BlockFormat, FloatFormat, Format, Storage, with_block_format, with_float_format};
 
 /// Rows of a panel.
 pub const PANEL_ROWS: usize = 16;
-/// Columns that share one scale.
+/// Columns of a block of quantised activations, and of a block of every quantised type so far.
 pub const BLOCK_COLUMNS: usize = 32;
 
 /// How the values of a tensor are stored.
@@ -63,24 +50,24 @@ impl TensorType {
     /// Whether the values lie in panels of blocks.
     #[must_use]
     pub fn is_quantized(self) -> bool {
-        matches!(self, Self::Q4_0 | Self::Q4_1 | Self::Q8_0)
+        matches!(self.storage(), Storage::Blocks(_))
     }
 
     /// Values in one of GGML's blocks: the number of columns must be a multiple of it.
     #[must_use]
-    pub fn block_values(self) -> usize {
-        if self.is_quantized() { BLOCK_COLUMNS } else { 1 }
+    pub const fn block_values(self) -> usize {
+        match self.storage() {
+            Storage::Blocks(block_type) => with_block_format!(block_type, F => F::BLOCK_COLUMNS),
+            Storage::Floats(float_type) => with_float_format!(float_type, F => F::BLOCK_COLUMNS),
+        }
     }
 
     /// Bytes of one of GGML's blocks.
     #[must_use]
     pub const fn block_bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
-            Self::Q4_0 => 18,
-            Self::Q4_1 => 20,
-            Self::Q8_0 => 34,
+        match self.storage() {
+            Storage::Blocks(block_type) => with_block_format!(block_type, F => F::BLOCK_BYTES),
+            Storage::Floats(float_type) => with_float_format!(float_type, F => F::BLOCK_BYTES),
         }
     }
 
@@ -92,6 +79,17 @@ impl TensorType {
     }
 
     /// Bytes of a matrix in our order, padding included; `None` as in [`TensorType::row_bytes`].
+    ///
+    /// ```
+    /// use whimbrel_kernels::TensorType;
+    ///
+    /// // Two blocks of 18 bytes a row, and rows in panels of 16.
+    /// assert_eq!(TensorType::Q4_0.row_bytes(64), Some(36));
+    /// assert_eq!(TensorType::Q4_0.packed_bytes(17, 64), Some(32 * 36));
+    /// // Floats are not padded, and 65 columns are no whole blocks.
+    /// assert_eq!(TensorType::F16.packed_bytes(17, 64), Some(17 * 128));
+    /// assert_eq!(TensorType::Q4_0.packed_bytes(17, 65), None);
+    /// ```
     #[must_use]
     pub fn packed_bytes(self, rows: usize, columns: usize) -> Option<usize> {
         let rows = if self.is_quantized() {
@@ -112,6 +110,20 @@ impl std::fmt::Display for TensorType {
 /// Re-orders whole rows of GGML blocks into panels; float rows are copied. `rows × columns` values in `ggml`
 /// (row after row), [`TensorType::packed_bytes`] bytes in `packed`.
 ///
+/// ```
+/// use whimbrel_kernels::{TensorType, f32_to_f16, pack, unpack_row};
+///
+/// // One row of Q8_0: a scale of a half, then the codes 0 to 31.
+/// let mut ggml = f32_to_f16(0.5).to_le_bytes().to_vec();
+/// ggml.extend(0..32u8);
+/// let mut packed = vec![0; TensorType::Q8_0.packed_bytes(1, 32).unwrap()];
+/// pack(TensorType::Q8_0, 1, 32, &ggml, &mut packed);
+///
+/// let mut row = [0.0; 32];
+/// unpack_row(TensorType::Q8_0, &packed, 0, &mut row);
+/// assert_eq!(row[31], 15.5);
+/// ```
+///
 /// # Panics
 /// When either slice has another length than the shape asks for: the caller has checked both.
 pub fn pack(tensor_type: TensorType, rows: usize, columns: usize, ggml: &[u8], packed: &mut [u8]) {
@@ -122,66 +134,20 @@ pub fn pack(tensor_type: TensorType, rows: usize, columns: usize, ggml: &[u8], p
         tensor_type.packed_bytes(rows, columns),
         "length of the packed matrix"
     );
-    if !tensor_type.is_quantized() {
-        packed.copy_from_slice(ggml);
-        return;
+    match tensor_type.storage() {
+        Storage::Blocks(block_type) => with_block_format!(block_type, F => pack_panels::<F>(row_bytes, ggml, packed)),
+        Storage::Floats(_) => packed.copy_from_slice(ggml),
     }
+}
+
+/// Packs rows of `row_bytes` each.
+fn pack_panels<F: BlockFormat>(row_bytes: usize, ggml: &[u8], packed: &mut [u8]) {
     packed.fill(0);
-    let block_bytes = tensor_type.block_bytes();
-    let packed_block = PANEL_ROWS * block_bytes;
     for (row, blocks) in ggml.chunks_exact(row_bytes).enumerate() {
-        let panel = row / PANEL_ROWS * PANEL_ROWS * row_bytes;
-        for (index, block) in blocks.chunks_exact(block_bytes).enumerate() {
-            let target = &mut packed[panel + index * packed_block..][..packed_block];
-            pack_block(tensor_type, row % PANEL_ROWS, block, target);
-        }
-    }
-}
-
-/// The type that a kernel's `KIND` stands for. Kernels are compiled once a type, and only numbers can be their parameter.
-pub(crate) const fn type_of_kind(kind: u8) -> TensorType {
-    match kind {
-        0 => TensorType::Q4_0,
-        1 => TensorType::Q4_1,
-        _ => TensorType::Q8_0,
-    }
-}
-
-/// Bytes of scales (and minimums) before the values in a packed block.
-pub(crate) const fn header_bytes(tensor_type: TensorType) -> usize {
-    if matches!(tensor_type, TensorType::Q4_1) {
-        4 * PANEL_ROWS
-    } else {
-        2 * PANEL_ROWS
-    }
-}
-
-fn pack_block(tensor_type: TensorType, row: usize, block: &[u8], target: &mut [u8]) {
-    target[2 * row..2 * row + 2].copy_from_slice(&block[..2]);
-    let mut values = &block[2..];
-    if tensor_type == TensorType::Q4_1 {
-        target[2 * (PANEL_ROWS + row)..][..2].copy_from_slice(&values[..2]);
-        values = &values[2..];
-    }
-    let groups = &mut target[header_bytes(tensor_type)..];
-    if tensor_type == TensorType::Q8_0 {
-        for (group, four) in values.chunks_exact(4).enumerate() {
-            groups[64 * group + 4 * row..][..4].copy_from_slice(four);
-        }
-        return;
-    }
-    // GGML keeps column c in the low half of byte c and column c + 16 in its high half.
-    let nibble = |column: usize| {
-        if column < 16 {
-            values[column] & 15
-        } else {
-            values[column - 16] >> 4
-        }
-    };
-    for group in 0..4 {
-        for byte in 0..4 {
-            let column = 8 * group + byte;
-            groups[64 * group + 4 * row + byte] = nibble(column) | nibble(column + 4) << 4;
+        let panel = &mut packed[row / PANEL_ROWS * PANEL_ROWS * row_bytes..];
+        let blocks = blocks.chunks_exact(F::BLOCK_BYTES);
+        for (block, packed) in blocks.zip(panel.chunks_exact_mut(F::PACKED_BYTES)) {
+            F::pack_block(row % PANEL_ROWS, block, packed);
         }
     }
 }
@@ -191,64 +157,31 @@ fn pack_block(tensor_type: TensorType, row: usize, block: &[u8], target: &mut [u
 /// # Panics
 /// When the matrix is too short for the row: the caller has checked the shape.
 pub fn unpack_row(tensor_type: TensorType, packed: &[u8], row: usize, row_values: &mut [f32]) {
-    let columns = row_values.len();
-    let row_bytes = tensor_type.row_bytes(columns).expect("the columns fill whole blocks");
-    let (panel, lane) = (row / PANEL_ROWS, row % PANEL_ROWS);
-    let half = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
-    match tensor_type {
-        TensorType::F32 => {
-            for (value, bytes) in row_values
-                .iter_mut()
-                .zip(packed[row * row_bytes..][..row_bytes].chunks_exact(4))
-            {
-                *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-            }
+    let row_bytes = tensor_type
+        .row_bytes(row_values.len())
+        .expect("the columns fill whole blocks");
+    match tensor_type.storage() {
+        Storage::Blocks(block_type) => {
+            let panel = &packed[row / PANEL_ROWS * PANEL_ROWS * row_bytes..][..PANEL_ROWS * row_bytes];
+            with_block_format!(block_type, F => unpack_lane::<F>(panel, row % PANEL_ROWS, row_values));
         }
-        TensorType::F16 | TensorType::Bf16 => {
-            let convert = if tensor_type == TensorType::F16 {
-                f16_to_f32
-            } else {
-                bf16_to_f32
-            };
-            for (value, bytes) in row_values
-                .iter_mut()
-                .zip(packed[row * row_bytes..][..row_bytes].chunks_exact(2))
-            {
-                *value = convert(half(bytes));
-            }
-        }
-        TensorType::Q4_0 | TensorType::Q4_1 | TensorType::Q8_0 => {
-            let panel = &packed[panel * PANEL_ROWS * row_bytes..][..PANEL_ROWS * row_bytes];
-            let blocks = panel.chunks_exact(PANEL_ROWS * tensor_type.block_bytes());
-            for (values, block) in row_values.chunks_exact_mut(BLOCK_COLUMNS).zip(blocks) {
-                unpack_block(tensor_type, lane, block, values);
-            }
+        Storage::Floats(float_type) => {
+            let row = &packed[row * row_bytes..][..row_bytes];
+            with_float_format!(float_type, F => unpack_floats::<F>(row, row_values));
         }
     }
 }
 
-fn unpack_block(tensor_type: TensorType, lane: usize, block: &[u8], values: &mut [f32]) {
-    let half = |index: usize| f16_to_f32(u16::from_le_bytes([block[2 * index], block[2 * index + 1]]));
-    let scale = half(lane);
-    let groups = &block[header_bytes(tensor_type)..];
-    if tensor_type == TensorType::Q8_0 {
-        for (group, four) in values.chunks_exact_mut(4).enumerate() {
-            for (value, byte) in four.iter_mut().zip(&groups[64 * group + 4 * lane..][..4]) {
-                *value = scale * f32::from(*byte as i8);
-            }
-        }
-        return;
+/// One row of a panel.
+fn unpack_lane<F: BlockFormat>(panel: &[u8], lane: usize, row_values: &mut [f32]) {
+    let blocks = panel.chunks_exact(F::PACKED_BYTES);
+    for (values, block) in row_values.chunks_exact_mut(F::BLOCK_COLUMNS).zip(blocks) {
+        F::unpack_block(lane, block, values);
     }
-    let (offset, minimum) = if tensor_type == TensorType::Q4_1 {
-        (0.0, half(PANEL_ROWS + lane))
-    } else {
-        (8.0, 0.0)
-    };
-    for (group, eight) in values.chunks_exact_mut(8).enumerate() {
-        for byte in 0..4 {
-            let pair = groups[64 * group + 4 * lane + byte];
-            eight[byte] = scale * (f32::from(pair & 15) - offset) + minimum;
-            eight[byte + 4] = scale * (f32::from(pair >> 4) - offset) + minimum;
-        }
+}
+
+fn unpack_floats<F: FloatFormat>(row: &[u8], row_values: &mut [f32]) {
+    for (value, bytes) in row_values.iter_mut().zip(row.chunks_exact(F::BLOCK_BYTES)) {
+        *value = F::value(bytes, 0);
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod attention;
+mod memory;
 mod products;
 
 use crate::activations::ActivationBlock;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use whimbrel_network::{
-    ChatError, ChatEvent, ChatOptions, Delivery, Endpoint, EndpointSettings, Failure, FinishReason, Finished, Remote,
-    Secret, ServerCode,
+    ChatClient, ChatError, ChatEvent, ChatOptions, Delivery, Endpoint, EndpointSettings, Failure, FinishReason,
+    Finished, Secret, ServerCode,
 };
 use whimbrel_privacy::{
     Cleared, Draft, DraftMessage, Permit, Placeholders, PrivacyClass, Release, Scanner, ScannerOptions, Speaker,
@@ -18,7 +18,7 @@ const ID: &str = "llama-cpp";
 const QUESTION: &str = "Write the numbers from one to twenty as words.";
 
 struct Check {
-    remote: Remote,
+    client: ChatClient,
     settings: EndpointSettings,
     key: Secret,
     asked: u32,
@@ -59,7 +59,7 @@ impl Check {
     ) -> Read {
         let endpoint = Endpoint::new(settings.clone()).unwrap();
         let mut pieces = Vec::new();
-        let mut answer = match self.remote.chat(&endpoint, cleared(text), options, key) {
+        let mut answer = match self.client.chat(&endpoint, cleared(text), options, key) {
             Ok(answer) => answer,
             Err(error) => return (pieces, Err(error)),
         };
@@ -82,7 +82,7 @@ impl Check {
                 return true;
             }
             // Forget the open circuit.
-            self.remote = Remote::new(tokio::runtime::Handle::current());
+            self.client = ChatClient::new(tokio::runtime::Handle::current());
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         false
@@ -161,7 +161,7 @@ impl Check {
         let options = self.options(4_000);
         let endpoint = Endpoint::new(self.settings.clone()).unwrap();
         let mut answer = self
-            .remote
+            .client
             .chat(&endpoint, cleared(QUESTION), &options, Some(&self.key))
             .unwrap();
         while !matches!(answer.next().await.unwrap().unwrap(), ChatEvent::Text(_)) {}
@@ -200,7 +200,7 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let mut check = Check {
-        remote: Remote::new(tokio::runtime::Handle::current()),
+        client: ChatClient::new(tokio::runtime::Handle::current()),
         settings: EndpointSettings::new(ID, base_url, "any"),
         key: Secret::new(key.clone()).unwrap(),
         asked: 0,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::Traffic;
+use crate::http::traffic::{Delivery, RequestProgress, Traffic};
 
 /// A request that failed, and what was done before it did.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -19,18 +19,15 @@ pub struct ChatError {
     pub traffic: Traffic,
 }
 
-/// How far a request came.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Delivery {
-    /// No byte of its text left.
-    NotSent,
-    /// The server refused it with a status.
-    Refused,
-    /// It went out, and nothing came back: the server may have worked on it or not.
-    Unknown,
-    /// The server began to answer.
-    Answered,
+impl ChatError {
+    pub(crate) fn new(failure: Failure, progress: &RequestProgress) -> ChatError {
+        ChatError {
+            failure,
+            partial_text: progress.is_text_seen(),
+            delivery: progress.delivery(),
+            traffic: progress.traffic(),
+        }
+    }
 }
 
 /// Why a request failed.

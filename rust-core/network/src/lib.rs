@@ -2,40 +2,32 @@
 //! but [`whimbrel_privacy::Cleared`] text, and sends it to no other endpoint than the one that it was cleared for. Where a request
 //! goes, and whether it is tried elsewhere afterwards, is `whimbrel-policy`'s decision.
 //!
-//! [`Remote`] works on a tokio runtime whose handle it is given, with I/O and time enabled; it starts no thread and no runtime of its own.
-//! [`Remote::chat`] returns at once with an [`Answer`], from which events are pulled by any executor.
+//! [`ChatClient`] works on a tokio runtime whose handle it is given, with I/O and time enabled; it starts no thread and no runtime of its own.
+//! [`ChatClient::chat`] returns at once with an [`Answer`], from which events are pulled by any executor.
 
-mod answer;
-mod breaker;
-mod completion;
-mod connector;
-mod endpoint;
+mod chat;
 mod error;
-mod exchange;
-mod pins;
-mod remote;
-mod retry;
-mod secret;
-mod sse;
-mod tls;
+mod http;
 
-pub use answer::{Answer, Canceller, ChatEvent, EVENTS_WAITING_MAX, Finished, Traffic};
-pub use breaker::{Admission, Breaker, Circuit, FAILURES_MAX, OPEN_MS_BASE, OPEN_MS_MAX, Verdict};
-pub use completion::{
-    ChatOptions, FinishReason, Piece, REPORTED_MODEL_BYTES_MAX, REQUEST_ID_BYTES_MAX, STOP_BYTES_MAX, STOPS_MAX, Usage,
-    read_error, read_piece,
-};
-pub use endpoint::{
-    Endpoint, EndpointError, EndpointSettings, HEADER_BYTES_MAX, HEADERS_MAX, ID_BYTES_MAX, KeyHeader, MODEL_BYTES_MAX,
-    REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, TIMEOUT_MS_MAX, Timeouts, TokenLimitField, URL_BYTES_MAX,
-};
-pub use error::{CertificateProblem, ChatError, Delivery, Failure, ServerCode, TimeLimit};
-pub use exchange::{ERROR_BODY_BYTES_MAX, HEAD_BYTES_MAX};
-pub use pins::{PINS_MAX, PINS_MIN, PinSet, PinSettings};
-pub use remote::{ENDPOINTS_MAX, EndpointHealth, JSON_BYTES_MAX, Remote};
-pub use retry::{
+pub use chat::answer::{Answer, Canceller, ChatEvent, EVENTS_WAITING_MAX, Finished};
+pub use chat::client::ChatClient;
+pub use chat::completion::{FinishReason, Piece, REPORTED_MODEL_BYTES_MAX, Usage, read_error, read_piece};
+pub use chat::reader::JSON_BYTES_MAX;
+pub use chat::request::{ChatOptions, REQUEST_ID_BYTES_MAX, STOP_BYTES_MAX, STOPS_MAX};
+pub use chat::sse::{EVENT_BYTES_MAX, SseError, SseEvent, SseParser};
+pub use error::{CertificateProblem, ChatError, Failure, ServerCode, TimeLimit};
+pub use http::breaker::{Admission, Breaker, Circuit, FAILURES_MAX, OPEN_MS_BASE, OPEN_MS_MAX, Verdict};
+pub use http::endpoint::{Endpoint, EndpointError};
+pub use http::exchange::{ERROR_BODY_BYTES_MAX, HEAD_BYTES_MAX};
+pub use http::pins::PinSet;
+pub use http::pool::{ENDPOINTS_MAX, EndpointHealth};
+pub use http::retry::{
     ATTEMPTS_MAX, BACKOFF_MS_BASE, BACKOFF_MS_MAX, RETRY_AFTER_MS_MAX, backoff_ms, retry_after_ms, wait_ms,
 };
-pub use secret::{SECRET_BYTES_MAX, Secret, SecretError};
-pub use sse::{EVENT_BYTES_MAX, SseError, SseEvent, SseParser};
-pub use tls::{AUTHORITIES_MAX, AUTHORITY_BYTES_MAX, TrustError};
+pub use http::secret::{SECRET_BYTES_MAX, Secret, SecretError};
+pub use http::settings::{
+    EndpointSettings, HEADER_BYTES_MAX, HEADERS_MAX, ID_BYTES_MAX, KeyHeader, MODEL_BYTES_MAX, PINS_MAX, PINS_MIN,
+    PinSettings, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, TIMEOUT_MS_MAX, Timeouts, TokenLimitField, URL_BYTES_MAX,
+};
+pub use http::traffic::{Delivery, Traffic};
+pub use http::trust::{AUTHORITIES_MAX, AUTHORITY_BYTES_MAX, TrustError};

@@ -26,19 +26,19 @@ async fn until_stalled(answer: &mut Answer, events: usize) {
 async fn dropping_closes_the_connection() {
     for (events, script) in stalls().into_iter().enumerate() {
         let server = Server::plain(script).await;
-        let remote = remote();
+        let client = client();
         let endpoint = server.endpoint();
         for _ in 0..2 * FAILURES_MAX {
-            let mut answer = ask(&remote, &endpoint).unwrap();
+            let mut answer = ask(&client, &endpoint).unwrap();
             until_stalled(&mut answer, events).await;
             while server.requests() == 0 {
                 tokio::task::yield_now().await;
             }
             drop(answer);
             server.client_gone().await;
-            server.seen.lock().unwrap().clear();
+            server.take_received();
         }
-        assert_eq!(remote.health(ID).unwrap().circuit, Circuit::Closed);
+        assert_eq!(client.health(ID).unwrap().circuit, Circuit::Closed);
     }
 }
 
@@ -46,7 +46,7 @@ async fn dropping_closes_the_connection() {
 async fn cancelling_is_told() {
     for (events, script) in stalls().into_iter().enumerate() {
         let server = Server::plain(script).await;
-        let mut answer = ask(&remote(), &server.endpoint()).unwrap();
+        let mut answer = ask(&client(), &server.endpoint()).unwrap();
         until_stalled(&mut answer, events).await;
         while server.requests() == 0 {
             tokio::task::yield_now().await;
@@ -77,7 +77,7 @@ async fn cancelling_is_told() {
 #[tokio::test]
 async fn cancelled_before_it_began() {
     let server = Server::plain(good()).await;
-    let mut answer = ask(&remote(), &server.endpoint()).unwrap();
+    let mut answer = ask(&client(), &server.endpoint()).unwrap();
     answer.cancel();
     let error = answer.next().await.unwrap().unwrap_err();
     assert_eq!((error.failure, error.delivery), (Failure::Cancelled, Delivery::NotSent));
@@ -88,9 +88,9 @@ async fn cancelled_before_it_began() {
 #[tokio::test]
 async fn cancelling_after_the_end_does_nothing() {
     let server = Server::plain(good()).await;
-    let remote = remote();
+    let client = client();
     for _ in 0..3 {
-        let mut answer = ask(&remote, &server.endpoint()).unwrap();
+        let mut answer = ask(&client, &server.endpoint()).unwrap();
         while !matches!(answer.next().await, Some(Ok(ChatEvent::Finished(_)))) {}
         answer.cancel();
         drop(answer);
@@ -110,8 +110,8 @@ fn a_runtime_that_ends_ends_its_answers() {
     };
     let (servers, clients) = (runtime(), runtime());
     let server = servers.block_on(Server::plain(vec![Step::Stall]));
-    let remote = whimbrel_network::Remote::new(clients.handle().clone());
-    let mut answer = ask(&remote, &server.endpoint()).unwrap();
+    let client = whimbrel_network::ChatClient::new(clients.handle().clone());
+    let mut answer = ask(&client, &server.endpoint()).unwrap();
     while server.requests() == 0 {
         std::thread::yield_now();
     }

@@ -3,7 +3,6 @@
 
 mod common;
 
-use common::authority::Authority;
 use common::*;
 use whimbrel_network::{
     Delivery, ERROR_BODY_BYTES_MAX, EVENT_BYTES_MAX, Endpoint, Failure, FinishReason, HEAD_BYTES_MAX, JSON_BYTES_MAX,
@@ -18,11 +17,10 @@ async fn check(script: Vec<Step>, expected_text: &str, failure: Failure, deliver
     let acceptor = authority.leaf(&["127.0.0.1"], |_| {}).acceptor(&[], &[b"http/1.1"]);
     for tls in [None, Some(acceptor)] {
         let is_tls = tls.is_some();
-        let server = Server::start(vec![script.clone()], tls).await;
+        let server = Server::scripted(vec![script.clone()], tls).await;
         let mut settings = server.settings();
         settings.response_bytes_max = BODY_BYTES_MAX;
         if is_tls {
-            settings.base_url = settings.base_url.replace("http:", "https:");
             settings.authorities_pem = authority.pem();
         }
         let (text, end) = ask_once(&Endpoint::new(settings).unwrap()).await;
@@ -34,7 +32,7 @@ async fn check(script: Vec<Step>, expected_text: &str, failure: Failure, deliver
             (1, 1),
             "{failure:?}, tls: {is_tls}"
         );
-        let request = server.seen.lock().unwrap()[0].clone();
+        let request = server.received()[0].clone();
         assert_eq!(traffic.bytes_out, (request.head.len() + request.body.len()) as u64);
     }
 }
@@ -64,6 +62,9 @@ async fn answers_that_break_off() {
     let fields = [("content-type", "text/event-stream")];
     let sized = response("200 OK", &fields, &unfinished);
     answered(vec![Step::Send(sized)], "Grüße", Failure::Truncated).await;
+    // An empty reason is none.
+    let unreasoned = unfinished.replace("null", "\"\"");
+    answered(vec![Step::Send(chunked(&unreasoned, 9))], "Grüße", Failure::Truncated).await;
     let empty = response("200 OK", &fields, "");
     answered(vec![Step::Send(empty)], "", Failure::Truncated).await;
     // Wrong lengths: more was promised than comes, less was promised than comes.

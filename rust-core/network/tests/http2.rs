@@ -7,12 +7,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use common::authority::Authority;
 use common::*;
 use h2::{Reason, SendStream};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use whimbrel_network::{Answer, ChatEvent, Delivery, Endpoint, EndpointSettings, Failure, Remote};
+use whimbrel_network::{Answer, ChatClient, ChatEvent, Delivery, Endpoint, EndpointSettings, Failure};
 
 /// What is done with a request.
 #[derive(Clone, Copy, Debug)]
@@ -129,9 +128,9 @@ async fn answer(
 async fn many_answers_share_a_connection() {
     for act in [Act::Good, Act::EachByte] {
         let server = Http2::start(act).await;
-        let (remote, endpoint) = (remote(), server.endpoint());
-        assert_eq!(read(ask(&remote, &endpoint).unwrap()).await.0, TEXT);
-        let answers: Vec<Answer> = (0..20).map(|_| ask(&remote, &endpoint).unwrap()).collect();
+        let (client, endpoint) = (client(), server.endpoint());
+        assert_eq!(read(ask(&client, &endpoint).unwrap()).await.0, TEXT);
+        let answers: Vec<Answer> = (0..20).map(|_| ask(&client, &endpoint).unwrap()).collect();
         for mut answer in answers {
             let started = answer.next().await.unwrap().unwrap();
             assert!(matches!(started, ChatEvent::Started { http2: true, .. }));
@@ -147,18 +146,18 @@ async fn many_answers_share_a_connection() {
 #[tokio::test]
 async fn cancelling_one_leaves_the_others() {
     let mut server = Http2::start(Act::Stall).await;
-    let (remote, endpoint) = (remote(), server.endpoint());
-    let begun = async |remote: &Remote| {
-        let mut answer = ask(remote, &endpoint).unwrap();
+    let (client, endpoint) = (client(), server.endpoint());
+    let begun = async |client: &ChatClient| {
+        let mut answer = ask(client, &endpoint).unwrap();
         answer.next().await.unwrap().unwrap();
         assert_eq!(answer.next().await.unwrap().unwrap(), ChatEvent::Text("a".to_owned()));
         answer
     };
-    let first = begun(&remote).await;
-    let second = begun(&remote).await;
+    let first = begun(&client).await;
+    let second = begun(&client).await;
     drop(first);
     assert_eq!(server.resets.recv().await, Some(Reason::CANCEL));
-    let third = begun(&remote).await;
+    let third = begun(&client).await;
     second.cancel();
     third.cancel();
     assert_eq!(server.resets.recv().await, Some(Reason::CANCEL));

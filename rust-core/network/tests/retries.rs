@@ -5,7 +5,6 @@ mod common;
 
 use std::time::{Duration, SystemTime};
 
-use common::authority::Authority;
 use common::*;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -22,7 +21,7 @@ const BUSY: &str = "429 Too Many Requests";
 
 /// The scripts lead to the good text after so many requests, and a wait within these virtual milliseconds.
 async fn check(scripts: Vec<Vec<Step>>, requests: usize, least_ms: u64, most_ms: u64) {
-    let server = Server::start(scripts, None).await;
+    let server = Server::scripted(scripts, None).await;
     let begun = Instant::now();
     let (text, end) = ask_once(&server.endpoint()).await;
     let finished = end.unwrap();
@@ -33,7 +32,7 @@ async fn check(scripts: Vec<Vec<Step>>, requests: usize, least_ms: u64, most_ms:
     );
     let took = begun.elapsed().as_millis() as u64;
     assert!((least_ms..=most_ms).contains(&took), "{took}");
-    let seen = server.seen.lock().unwrap();
+    let seen = server.received();
     let sent: usize = seen.iter().map(|request| request.head.len() + request.body.len()).sum();
     assert_eq!(finished.traffic.bytes_out, sent as u64);
     for request in seen.iter() {
@@ -112,18 +111,18 @@ async fn what_may_have_arrived_is_not_sent_again() {
         vec![begun_events, Step::Stall],
         vec![Step::Send(b"garbage\r\n\r\n".to_vec()), Step::Stall],
     ] {
-        let server = Server::start(vec![script.clone(), good()], None).await;
+        let server = Server::scripted(vec![script.clone(), good()], None).await;
         let (_, end) = ask_once(&server.endpoint()).await;
         assert_eq!(end.unwrap_err().traffic.attempts, 1, "{script:?}");
         assert_eq!(server.requests(), 1, "{script:?}");
     }
     // The same on a connection that has served before, where HTTP libraries like to try again by themselves.
     for end in [Step::Close, Step::Reset] {
-        let server = Server::start(vec![good(), vec![end], good()], None).await;
-        let remote = remote();
+        let server = Server::scripted(vec![good(), vec![end], good()], None).await;
+        let client = client();
         let endpoint = server.endpoint();
-        assert_eq!(read(ask(&remote, &endpoint).unwrap()).await.0, TEXT);
-        let (_, result) = read(ask(&remote, &endpoint).unwrap()).await;
+        assert_eq!(read(ask(&client, &endpoint).unwrap()).await.0, TEXT);
+        let (_, result) = read(ask(&client, &endpoint).unwrap()).await;
         failed(&result, Failure::Lost, Delivery::Unknown);
         assert_eq!((server.requests(), server.connections()), (2, 1));
     }
@@ -135,9 +134,9 @@ async fn a_connection_that_went_while_idle_is_replaced() {
     let fields = [("content-type", "text/event-stream")];
     let closing = vec![Step::Send(response("200 OK", &fields, &whole)), Step::Close];
     let server = Server::plain(closing).await;
-    let remote = remote();
+    let client = client();
     for _ in 0..5 {
-        let (text, end) = read(ask(&remote, &server.endpoint()).unwrap()).await;
+        let (text, end) = read(ask(&client, &server.endpoint()).unwrap()).await;
         assert_eq!(text, TEXT);
         assert_eq!(end.unwrap().traffic.attempts, 1);
         // The server's farewell has to arrive, or the next request meets a dying connection, which is the case above.
@@ -166,7 +165,7 @@ async fn a_broken_handshake_is_tried_again() {
     let authority = Authority::new("Test Root");
     let acceptor = authority.leaf(&["127.0.0.1"], |_| {}).acceptor(&[], &[b"http/1.1"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = Server::start(vec![good()], Some(acceptor)).await;
+    let server = Server::scripted(vec![good()], Some(acceptor)).await;
     let address = listener.local_addr().unwrap();
     let target = server.address;
     // The first connection is dropped, the second one leads to the server.
@@ -187,26 +186,26 @@ async fn a_broken_handshake_is_tried_again() {
 async fn the_circuit_opens_and_closes() {
     let failing = refusal("500 Error", &[]);
     let scripts = vec![failing.clone(), failing.clone(), failing.clone(), failing, good()];
-    let server = Server::start(scripts, None).await;
-    let (remote, endpoint) = (remote(), server.endpoint());
-    let circuit = || remote.health(ID).unwrap().circuit;
+    let server = Server::scripted(scripts, None).await;
+    let (client, endpoint) = (client(), server.endpoint());
+    let circuit = || client.health(ID).unwrap().circuit;
     for _ in 0..FAILURES_MAX {
-        assert!(read(ask(&remote, &endpoint).unwrap()).await.1.is_err());
+        assert!(read(ask(&client, &endpoint).unwrap()).await.1.is_err());
     }
     assert_eq!(circuit(), Circuit::Open);
-    let error = ask(&remote, &endpoint).unwrap_err();
+    let error = ask(&client, &endpoint).unwrap_err();
     assert!(matches!(error.failure, Failure::CircuitOpen { remaining_ms } if remaining_ms <= OPEN_MS_BASE));
     assert_eq!((error.delivery, server.requests()), (Delivery::NotSent, 3));
     tokio::time::advance(Duration::from_millis(OPEN_MS_BASE)).await;
     assert_eq!(circuit(), Circuit::HalfOpen);
     // One probe at a time; one that is dropped makes way for the next.
-    let probe = ask(&remote, &endpoint).unwrap();
-    assert!(ask(&remote, &endpoint).is_err());
+    let probe = ask(&client, &endpoint).unwrap();
+    assert!(ask(&client, &endpoint).is_err());
     assert!(read(probe).await.1.is_err());
     assert_eq!(circuit(), Circuit::Open);
     tokio::time::advance(Duration::from_millis(2 * OPEN_MS_BASE)).await;
-    assert_eq!(read(ask(&remote, &endpoint).unwrap()).await.0, TEXT);
-    let health = remote.health(ID).unwrap();
+    assert_eq!(read(ask(&client, &endpoint).unwrap()).await.0, TEXT);
+    let health = client.health(ID).unwrap();
     assert_eq!(
         (health.circuit, health.failures_in_a_row, health.open_for_ms),
         (Circuit::Closed, 0, 0)
@@ -215,17 +214,17 @@ async fn the_circuit_opens_and_closes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_is_left_alone_as_long_as_it_asks() {
-    let server = Server::start(vec![refusal(BUSY, &[("retry-after", "60")]), good()], None).await;
-    let (remote, endpoint) = (remote(), server.endpoint());
-    assert!(read(ask(&remote, &endpoint).unwrap()).await.1.is_err());
-    let health = remote.health(ID).unwrap();
+    let server = Server::scripted(vec![refusal(BUSY, &[("retry-after", "60")]), good()], None).await;
+    let (client, endpoint) = (client(), server.endpoint());
+    assert!(read(ask(&client, &endpoint).unwrap()).await.1.is_err());
+    let health = client.health(ID).unwrap();
     assert_eq!(health.circuit, Circuit::Open);
     assert!((59_900..=60_000).contains(&health.open_for_ms), "{health:?}");
     // New settings are a new endpoint.
     let mut settings = server.settings();
     settings.model = "other".to_owned();
     assert_eq!(
-        read(ask(&remote, &Endpoint::new(settings).unwrap()).unwrap()).await.0,
+        read(ask(&client, &Endpoint::new(settings).unwrap()).unwrap()).await.0,
         TEXT
     );
 }
@@ -233,10 +232,10 @@ async fn a_server_is_left_alone_as_long_as_it_asks() {
 #[tokio::test(start_paused = true)]
 async fn refusals_of_the_request_are_not_the_endpoints_fault() {
     let server = Server::plain(refusal("400 Bad Request", &[])).await;
-    let (remote, endpoint) = (remote(), server.endpoint());
+    let (client, endpoint) = (client(), server.endpoint());
     for _ in 0..2 * FAILURES_MAX {
-        assert!(read(ask(&remote, &endpoint).unwrap()).await.1.is_err());
+        assert!(read(ask(&client, &endpoint).unwrap()).await.1.is_err());
     }
-    assert_eq!(remote.health(ID).unwrap().circuit, Circuit::Closed);
+    assert_eq!(client.health(ID).unwrap().circuit, Circuit::Closed);
     assert_eq!(server.requests(), 2 * FAILURES_MAX as usize);
 }

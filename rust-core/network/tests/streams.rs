@@ -3,10 +3,9 @@
 
 mod common;
 
-use common::authority::Authority;
 use common::*;
 use whimbrel_network::{
-    ChatEvent, ChatOptions, Delivery, ENDPOINTS_MAX, Endpoint, Failure, FinishReason, KeyHeader, Secret,
+    ChatEvent, ChatOptions, Delivery, ENDPOINTS_MAX, Endpoint, Failure, FinishReason, KeyHeader, Secret, ServerCode,
     TokenLimitField, Traffic, Usage,
 };
 
@@ -71,6 +70,65 @@ async fn every_shape_of_an_end() {
 }
 
 #[tokio::test]
+async fn how_an_answer_ended_is_told_apart() {
+    let check = async |events: &[&str], finish_reason, text_bytes| {
+        let script = vec![Step::Send(chunked(&events.concat(), 1000))];
+        let server = Server::plain(script).await;
+        let (text, end) = ask_once(&server.endpoint()).await;
+        let finished = end.unwrap();
+        assert_eq!(
+            (finished.finish_reason, finished.text_bytes),
+            (finish_reason, text_bytes)
+        );
+        assert_eq!(text.len() as u64, text_bytes);
+        assert_eq!(finished.first_text_ms.is_some(), text_bytes > 0);
+    };
+    let text = delta("Grüße");
+    for (word, reason) in [
+        ("stop", FinishReason::Stop),
+        ("length", FinishReason::Length),
+        ("content_filter", FinishReason::ContentFilter),
+        ("tool_calls", FinishReason::ToolCalls),
+        ("function_call", FinishReason::ToolCalls),
+        ("eos", FinishReason::Other),
+    ] {
+        let end = stop().replace("stop", word);
+        check(&[&text, &end, DONE], reason, 7).await;
+        check(&[&delta(""), &end], reason, 0).await;
+    }
+    check(&[&text, DONE], FinishReason::Unstated, 7).await;
+    check(&[DONE], FinishReason::Unstated, 0).await;
+}
+
+/// The replies that other crates' suites are written with.
+#[tokio::test]
+async fn whole_replies_end_as_they_say() {
+    let check = async |reply, expected_text: &str, expected: Result<FinishReason, Failure>| {
+        let server = Server::start(&[reply]);
+        let (text, end) = ask_once(&server.endpoint()).await;
+        let end = end
+            .map(|finished| finished.finish_reason)
+            .map_err(|error| error.failure);
+        assert_eq!((text.as_str(), end), (expected_text, expected), "{reply:?}");
+        assert_eq!(server.requests(), 1);
+    };
+    let whole = "An answer from the server.";
+    check(Reply::Whole, whole, Ok(FinishReason::Stop)).await;
+    check(Reply::Ends("length"), whole, Ok(FinishReason::Length)).await;
+    check(Reply::Empty, "", Ok(FinishReason::Stop)).await;
+    check(Reply::Echo, "What is this?", Ok(FinishReason::Stop)).await;
+    check(Reply::DiesMidway, "An answer ", Err(Failure::Truncated)).await;
+    let refused = Failure::Refused {
+        status: 500,
+        code: ServerCode::Unstated,
+        retry_after_ms: None,
+    };
+    check(Reply::Status(500), "", Err(refused)).await;
+    check(Reply::Garbage, "", Err(Failure::ContentType)).await;
+    check(Reply::Raw(b"hello\r\n\r\n"), "", Err(Failure::Protocol)).await;
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_stream() {
     let body = format!(
         r#"{{"id":"x","object":"chat.completion","model":"m-1","choices":[{{"index":0,"message":{{"role":"assistant",
@@ -86,13 +144,13 @@ async fn events_figures_and_traffic() {
     let script = good();
     let Step::Send(sent) = &script[0] else { unreachable!() };
     let server = Server::plain(script.clone()).await;
-    let remote = remote();
-    let mut answer = ask(&remote, &server.endpoint()).unwrap();
+    let client = client();
+    let mut answer = ask(&client, &server.endpoint()).unwrap();
     let mut events = Vec::new();
     while let Some(event) = answer.next().await {
         events.push(event.unwrap());
     }
-    let request = server.seen.lock().unwrap()[0].clone();
+    let request = server.received()[0].clone();
     let bytes_out = (request.head.len() + request.body.len()) as u64;
     // The body without its chunks' frames.
     let head_bytes = sent.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
@@ -122,6 +180,7 @@ async fn events_figures_and_traffic() {
         })
     );
     assert_eq!(finished.model.as_deref(), Some("m-1"));
+    assert_eq!(finished.text_bytes, TEXT.len() as u64);
     assert_eq!(
         finished.traffic,
         Traffic {
@@ -135,8 +194,8 @@ async fn events_figures_and_traffic() {
         (answer.traffic(), answer.delivery()),
         (finished.traffic, Delivery::Answered)
     );
-    assert!(remote.health(ID).unwrap().first_byte_ms.is_some());
-    assert_eq!(remote.health("other"), None);
+    assert!(client.health(ID).unwrap().first_byte_ms.is_some());
+    assert_eq!(client.health("other"), None);
 }
 
 #[tokio::test]
@@ -156,13 +215,13 @@ async fn the_request_on_the_wire() {
     };
     let key = Secret::new("sk-test".to_owned()).unwrap();
     let endpoint = Endpoint::new(settings).unwrap();
-    let answer = remote()
+    let answer = client()
         .chat(&endpoint, cleared_for(ID, "a \"b\"\n"), &options, Some(&key))
         .unwrap();
     read(answer).await.1.unwrap();
-    let request = server.seen.lock().unwrap()[0].clone();
+    let request = server.received()[0].clone();
     let body = r#"{"model":"small","messages":[{"role":"user","content":"a \"b\"\n"}],"stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":16,"temperature":0.5,"top_p":1.0,"stop":["\n\n"],"seed":-7}"#;
-    assert_eq!(String::from_utf8(request.body.clone()).unwrap(), body);
+    assert_eq!(request.body, body);
     let mut lines: Vec<&str> = request.head.trim_end().split("\r\n").collect();
     assert_eq!(lines.remove(0), "POST /v1/chat/completions HTTP/1.1");
     lines.sort_unstable();
@@ -183,7 +242,7 @@ async fn the_request_on_the_wire() {
     expected.sort_unstable();
     assert_eq!(lines, expected);
 
-    let answer = remote()
+    let answer = client()
         .chat(
             &server.endpoint(),
             cleared_for(ID, "a"),
@@ -192,7 +251,7 @@ async fn the_request_on_the_wire() {
         )
         .unwrap();
     read(answer).await.1.unwrap();
-    let request = server.seen.lock().unwrap()[1].clone();
+    let request = server.received()[1].clone();
     assert_eq!(request.header("authorization"), Some("Bearer sk-test"));
 }
 
@@ -200,7 +259,7 @@ async fn the_request_on_the_wire() {
 async fn nothing_is_sent_to_another_endpoint() {
     let server = Server::plain(good()).await;
     let check = |endpoint: &Endpoint, payload, options: &ChatOptions, failure| {
-        let error = remote().chat(endpoint, payload, options, None).unwrap_err();
+        let error = client().chat(endpoint, payload, options, None).unwrap_err();
         assert_eq!((error.failure, error.delivery), (failure, Delivery::NotSent));
         assert_eq!(error.traffic, Traffic::default());
     };
@@ -224,7 +283,7 @@ async fn nothing_is_sent_to_another_endpoint() {
     };
     check(&endpoint, cleared_for(ID, "ab"), &options(), too_large);
     assert_eq!(server.connections(), 0);
-    let fits = remote()
+    let fits = client()
         .chat(&endpoint, cleared_for(ID, "a"), &options(), None)
         .unwrap();
     assert_eq!(read(fits).await.0, TEXT);
@@ -235,16 +294,15 @@ async fn one_connection_serves_many_requests() {
     for tls in [false, true] {
         let authority = Authority::new("Test Root");
         let acceptor = authority.leaf(&["127.0.0.1"], |_| {}).acceptor(&[], &[b"http/1.1"]);
-        let server = Server::start(vec![good()], tls.then_some(acceptor)).await;
+        let server = Server::scripted(vec![good()], tls.then_some(acceptor)).await;
         let mut settings = server.settings();
         if tls {
-            settings.base_url = settings.base_url.replace("http:", "https:");
             settings.authorities_pem = authority.pem();
         }
         let endpoint = Endpoint::new(settings).unwrap();
-        let remote = remote();
+        let client = client();
         for _ in 0..20 {
-            let (text, end) = read(ask(&remote, &endpoint).unwrap()).await;
+            let (text, end) = read(ask(&client, &endpoint).unwrap()).await;
             end.unwrap();
             assert_eq!(text, TEXT);
         }
@@ -255,37 +313,37 @@ async fn one_connection_serves_many_requests() {
 #[tokio::test]
 async fn another_network_means_other_connections() {
     let server = Server::plain(good()).await;
-    let (remote, endpoint) = (remote(), server.endpoint());
+    let (client, endpoint) = (client(), server.endpoint());
     for connections in 1..=3 {
         for _ in 0..2 {
-            assert_eq!(read(ask(&remote, &endpoint).unwrap()).await.0, TEXT);
+            assert_eq!(read(ask(&client, &endpoint).unwrap()).await.0, TEXT);
         }
         assert_eq!(server.connections(), connections);
-        remote.network_changed();
+        client.network_changed();
     }
-    assert!(remote.health(ID).unwrap().first_byte_ms.is_some());
+    assert!(client.health(ID).unwrap().first_byte_ms.is_some());
 }
 
 #[tokio::test]
 async fn endpoints_beyond_the_limit_take_the_place_of_the_oldest() {
     let server = Server::plain(good()).await;
-    let remote = remote();
+    let client = client();
     let id = |number: u32| format!("cloud-{number}");
     for number in 0..=ENDPOINTS_MAX {
-        assert_eq!(remote.health(&id(0)).is_some(), number > 0, "{number}");
+        assert_eq!(client.health(&id(0)).is_some(), number > 0, "{number}");
         let mut settings = server.settings();
         settings.id = id(number);
         let endpoint = Endpoint::new(settings).unwrap();
-        assert_eq!(read(ask(&remote, &endpoint).unwrap()).await.0, TEXT);
+        assert_eq!(read(ask(&client, &endpoint).unwrap()).await.0, TEXT);
     }
-    assert_eq!(remote.health(&id(0)), None);
-    assert!(remote.health(&id(1)).is_some());
+    assert_eq!(client.health(&id(0)), None);
+    assert!(client.health(&id(1)).is_some());
 }
 
 #[test]
 fn what_crosses_threads() {
     fn crosses<T: Send + Sync + 'static>() {}
-    crosses::<whimbrel_network::Remote>();
+    crosses::<whimbrel_network::ChatClient>();
     crosses::<whimbrel_network::Answer>();
     crosses::<whimbrel_network::Canceller>();
     crosses::<Endpoint>();

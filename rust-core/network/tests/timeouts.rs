@@ -149,13 +149,13 @@ async fn a_caller_who_does_not_read() {
     let mut settings = server.settings();
     settings.timeouts = LIMITS;
     let endpoint = Endpoint::new(settings).unwrap();
-    let remote = remote();
-    let answer = ask(&remote, &endpoint).unwrap();
+    let client = client();
+    let answer = ask(&client, &endpoint).unwrap();
     server.client_gone().await;
     let (text, end) = read(answer).await;
     // What was read before the limit is given; the endpoint is not blamed.
     assert!((1..10_000).contains(&text.len()), "{}", text.len());
     failed(&end, timed_out(TimeLimit::Total), Delivery::Answered);
-    let health = remote.health(ID).unwrap();
+    let health = client.health(ID).unwrap();
     assert_eq!((health.circuit, health.failures_in_a_row), (Circuit::Closed, 0));
 }

@@ -3,7 +3,6 @@
 
 mod common;
 
-use common::authority::{Authority, Leaf};
 use common::*;
 use tokio_rustls::TlsAcceptor;
 use whimbrel_network::{
@@ -17,13 +16,12 @@ const FAR: u64 = 4_000_000_000;
 
 /// Asks a server with this certificate; gives how it failed and the pin misses that were counted.
 async fn ask_with(acceptor: TlsAcceptor, change: impl FnOnce(&mut EndpointSettings)) -> (Option<Failure>, u64) {
-    let server = Server::start(vec![good()], Some(acceptor)).await;
+    let server = Server::scripted(vec![good()], Some(acceptor)).await;
     let mut settings = server.settings();
-    settings.base_url = settings.base_url.replace("http:", "https:");
     change(&mut settings);
-    let remote = remote();
-    let (text, end) = read(ask(&remote, &Endpoint::new(settings).unwrap()).unwrap()).await;
-    let misses = remote.health(ID).unwrap().pin_misses;
+    let client = client();
+    let (text, end) = read(ask(&client, &Endpoint::new(settings).unwrap()).unwrap()).await;
+    let misses = client.health(ID).unwrap().pin_misses;
     match end {
         Ok(finished) => {
             assert_eq!((text.as_str(), server.requests()), (TEXT, 1));

@@ -7,10 +7,11 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use whimbrel_policy::{
-    CandidateFacts, DeviceState, DeviceUpdate, Feedback, Format, Learned, LearningMode, LocalModelFacts, Network,
-    Policy, PolicySet, RequestFacts, RouteInput, Thermal, UsedToday, route,
+    CandidateFacts, DeviceState, DeviceUpdate, Format, Learned, LearningMode, LocalModelFacts, Network, Policy,
+    PolicySet, RequestFacts, RouteInput, Thermal, UsedToday, route,
 };
 use whimbrel_privacy::{Draft, DraftMessage, Examined, Scanner, ScannerOptions, Speaker};
+use whimbrel_record::Signal;
 
 const WARM_UP: u32 = 20_000;
 const DECISIONS: u32 = 200_000;
@@ -107,6 +108,7 @@ fn main() {
             used_today: UsedToday::default(),
             learned: &learned,
             history: &[],
+            excluded: &[],
         };
         let started = Instant::now();
         let plan = route(black_box(&input));
@@ -154,13 +156,13 @@ fn learned() -> Learned {
         learned.record(
             &format!("task-{}", index % 50),
             "on_device:small/q4_1",
-            Feedback::ThumbsUp,
+            Signal::ThumbsUp,
             NOW_MS,
         );
         learned.record(
             "chat",
             &format!("remote:endpoint-{}", index % 4),
-            Feedback::ThumbsUp,
+            Signal::ThumbsUp,
             NOW_MS,
         );
     }

@@ -301,6 +301,19 @@ device_fields! {
 
 impl DeviceState {
     /// A device about which exactly this was reported at `at_ms`; the rest is unknown.
+    ///
+    /// ```
+    /// use whimbrel_policy::{DeviceState, DeviceUpdate, Network};
+    ///
+    /// let update = DeviceUpdate {
+    ///     network: Network::Metered.into(),
+    ///     ..DeviceUpdate::default()
+    /// };
+    /// let device = DeviceState::reported(&update, 1_000);
+    /// assert_eq!(device.view(2_000).network, Some(Network::Metered));
+    /// // What was read long ago counts as unknown.
+    /// assert_eq!(device.view(1_000_000).network, None);
+    /// ```
     #[must_use]
     pub fn reported(update: &DeviceUpdate, at_ms: u64) -> Self {
         let mut state = Self::default();

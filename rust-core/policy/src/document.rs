@@ -13,6 +13,6 @@ mod url;
 
 pub use error::{PolicyError, PolicyErrorReason};
 pub use node::Format;
-pub use policy::{Endpoint, Limits, Order, Policy, PolicyRole, TrustClass};
+pub use policy::{Endpoint, Limits, Order, Policy, PolicyRole};
 pub use preset::Preset;
 pub use set::PolicySet;

@@ -4,12 +4,8 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use whimbrel_privacy::Release;
 
-use crate::document::policy::Endpoint;
-use crate::route::What;
-
-/// Who, besides the engine on this device, may read an exchange of the history: everyone whom the exchange's own decision allowed. A place that
+/// Who, besides the engine on this device, may read a message of the history: everyone whom its own decision allowed. A place that
 /// was allowed but could not answer then (offline, too slow, too expensive) is among them; a place that a rule, a list or a class denied is not.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -42,47 +38,18 @@ impl Recipients {
         }
     }
 
-    pub(crate) fn add(&mut self, what: What<'_>) {
-        if let (Recipients::Only(recipients), Some(name)) = (self, name(what)) {
-            recipients.insert(name);
+    /// Adds a place by the first of its names.
+    pub(crate) fn add(&mut self, names: &[String]) {
+        if let (Recipients::Only(recipients), Some(name)) = (self, names.first()) {
+            recipients.insert(name.clone());
         }
     }
 
-    pub(crate) fn include(&self, what: What<'_>) -> bool {
-        let Recipients::Only(recipients) = self else {
-            return true;
-        };
-        match what {
-            What::Local(_) => true,
-            // Whoever may read a text as it is may read it redacted.
-            What::Remote(endpoint, Release::Redacted) => {
-                let forms = [Release::Redacted, Release::AsIs].map(|release| What::Remote(endpoint, release));
-                forms
-                    .into_iter()
-                    .filter_map(name)
-                    .any(|name| recipients.contains(&name))
-            }
-            what => name(what).is_none_or(|name| recipients.contains(&name)),
-        }
-    }
-}
-
-/// How a recipient is written down; `None` for the engine on this device, which reads everything.
-fn name(what: What<'_>) -> Option<String> {
-    match what {
-        What::Local(_) => None,
-        What::System(_) => Some("system_model".to_owned()),
-        What::Remote(
-            Endpoint {
-                id, base_url, trust, ..
-            },
-            release,
-        ) => {
-            let form = match release {
-                Release::AsIs => "remote",
-                Release::Redacted => "redact_then_remote",
-            };
-            Some(format!("{form}:{id} {} {base_url}", trust.name()))
+    /// Whether a place with these names may read the text. One without a name is the engine on this device.
+    pub(crate) fn include(&self, names: &[String]) -> bool {
+        match self {
+            Recipients::Any => true,
+            Recipients::Only(recipients) => names.is_empty() || names.iter().any(|name| recipients.contains(name)),
         }
     }
 }

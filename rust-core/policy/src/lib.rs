@@ -2,17 +2,14 @@
 //! out. No files, no clock, no network; time and seeds are arguments. Text is not seen here, only what `whimbrel-privacy` says about it.
 //!
 //! A [`Policy`] is read from a document; a [`PolicySet`] is the app's with the user's, which can only tighten. [`route`] decides about
-//! one request and gives a [`Plan`]; a [`Candidate`] of the plan gives the permit with which a text may leave. [`Fallback`] carries the
+//! one request and gives a [`Plan`]; a [`Candidate`] of the plan gives the permit with which a text may leave. [`Exchange`] carries the
 //! plan out. [`Learned`] puts in order what the rules allow. `docs/policy.md` describes the documents.
 
-mod beta;
 mod condition;
 mod device;
 mod document;
-mod escalation;
+mod exchange;
 mod explain;
-mod fallback;
-mod feasibility;
 mod history;
 mod id;
 mod learned;
@@ -25,18 +22,18 @@ mod route;
 pub use condition::Found;
 pub use device::{Accelerator, DeviceState, DeviceUpdate, DeviceView, Network, Reading, Reported, Thermal};
 pub use document::{
-    Endpoint, Format, Limits, Order, Policy, PolicyError, PolicyErrorReason, PolicyRole, PolicySet, Preset, TrustClass,
+    Endpoint, Format, Limits, Order, Policy, PolicyError, PolicyErrorReason, PolicyRole, PolicySet, Preset,
 };
-pub use escalation::{Confidence, Escalation, EscalationThresholds, Weakness, escalation, repetition_ratio};
+pub use exchange::{
+    ATTEMPTS_MAX, Attempt, Command, Conclusion, Confidence, Ended, Ending, Escalation, EscalationThresholds, Event,
+    Exchange, Price, STOP_MS_MAX, Usage, Weakness, escalation, fallback, repetition_ratio,
+};
 pub use explain::{ExplainedRequest, Explanation, explain};
-pub use fallback::{ATTEMPTS_MAX, Attempt, AttemptEnd, AttemptEvent, Command, End, Event, FailureKind, Fallback};
 pub use history::Recipients;
 pub use id::Id;
-pub use learned::{
-    EVIDENCE_MAX, Feedback, HALF_LIFE_MS, Learned, LearnedError, LearnedRecord, LearnedSnapshot, LearningMode,
-};
+pub use learned::{EVIDENCE_MAX, HALF_LIFE_MS, Learned, LearnedError, LearnedRecord, LearnedSnapshot, LearningMode};
 pub use plan::{
-    Bounds, Budget, Candidate, Decision, Deferred, Expected, Plan, Quality, Reason, RuleOutcome, RuleTrace, Target,
+    Bounds, Budget, Candidate, Decision, Deferred, Expected, Plan, Quality, Reason, RuleOutcome, RuleTrace,
 };
 pub use refusal::{Refusal, Refused};
 pub use request::{

@@ -5,35 +5,14 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 use whimbrel_privacy::{ContentFacts, Permit, PrivacyClass, Release};
+use whimbrel_record::{CANDIDATES_MAX, Intent, Label, Place, Planned, RULES_MAX};
 
 use crate::condition::Found;
 use crate::document::PolicyRole;
 use crate::history::Recipients;
 use crate::id::Id;
-use crate::refusal::Refused;
-
-/// Who would answer.
-#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Target {
-    /// A model on this device.
-    OnDevice {
-        /// The model.
-        model: Id,
-        /// The variant.
-        variant: Id,
-    },
-    /// The system's model.
-    SystemModel {
-        /// Its name.
-        model: Id,
-    },
-    /// An endpoint of the policy.
-    Endpoint {
-        /// Its id.
-        id: Id,
-    },
-}
+use crate::refusal::{Refusal, Refused};
+use crate::request::RequestFacts;
 
 /// What a candidate would take, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -104,20 +83,29 @@ impl fmt::Display for Reason {
 /// Something that may be tried. Only [`route`](crate::route) makes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
-    pub(crate) target: Target,
+    pub(crate) place: Place,
+    /// The endpoint's id exactly as the policy has it.
+    pub(crate) endpoint: Option<Id>,
     pub(crate) release: Option<Release>,
     pub(crate) reasons: Vec<Reason>,
     pub(crate) expected: Expected,
     pub(crate) quality: Option<Quality>,
     pub(crate) class: PrivacyClass,
-    pub(crate) digest: whimbrel_privacy::ContentDigest,
+    /// The text that it was decided about; none where nothing can leave.
+    pub(crate) digest: Option<whimbrel_privacy::ContentDigest>,
 }
 
 impl Candidate {
-    /// Who would answer.
+    /// Where the request would run.
     #[must_use]
-    pub fn target(&self) -> &Target {
-        &self.target
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The id of the endpoint in the policy; `None` when this candidate stays on the device.
+    #[must_use]
+    pub fn endpoint_id(&self) -> Option<&Id> {
+        self.endpoint.as_ref()
     }
 
     /// In which form the text would leave; `None` when it stays on the device.
@@ -154,11 +142,10 @@ impl Candidate {
         self.quality.as_ref()
     }
 
-    /// Its name in receipts and in what is learned: `on_device:smollm2/q4_1`, `system_model:gemini-nano`, `remote:house`,
-    /// `redact_then_remote:house`.
+    /// Its name in plans and in what is learned: [`Place::candidate_name`].
     #[must_use]
     pub fn name(&self) -> String {
-        candidate_name(&self.target, self.release)
+        self.place.candidate_name(self.release)
     }
 
     /// The permit to send the draft with these facts; `None` when this candidate stays on the device, or was not decided for this draft.
@@ -168,30 +155,13 @@ impl Candidate {
         reason = "this is the one place where permits are given, for what the rules allow"
     )]
     pub fn permit(&self, facts: &ContentFacts) -> Option<Permit> {
-        let (Target::Endpoint { id }, Some(release)) = (&self.target, self.release) else {
+        let (Some(id), Some(release)) = (&self.endpoint, self.release) else {
             return None;
         };
-        if facts.digest != self.digest || facts.class > self.class {
+        if self.digest != Some(facts.digest) || facts.class > self.class {
             return None;
         }
         Some(Permit::issue(id, release, facts))
-    }
-}
-
-pub(crate) fn candidate_name(target: &Target, release: Option<Release>) -> String {
-    match (target, release) {
-        (Target::OnDevice { model, variant }, _) => format!("on_device:{model}/{variant}"),
-        (Target::SystemModel { model }, _) => format!("system_model:{model}"),
-        (Target::Endpoint { id }, Some(Release::Redacted)) => format!("redact_then_remote:{id}"),
-        (Target::Endpoint { id }, _) => format!("remote:{id}"),
-    }
-}
-
-/// The name of a form in JSON.
-pub(crate) fn release_name(release: Release) -> &'static str {
-    match release {
-        Release::AsIs => "as_is",
-        Release::Redacted => "redacted",
     }
 }
 
@@ -199,8 +169,8 @@ impl Serialize for Candidate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut record = serializer.serialize_struct("Candidate", 6)?;
         record.serialize_field("name", &self.name())?;
-        record.serialize_field("target", &self.target)?;
-        record.serialize_field("release", &self.release.map(release_name))?;
+        record.serialize_field("place", &self.place)?;
+        record.serialize_field("release", &self.release)?;
         record.serialize_field("reasons", &self.reasons)?;
         record.serialize_field("expected", &self.expected)?;
         record.serialize_field("quality", &self.quality)?;
@@ -309,6 +279,57 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plan of a request that no rules decide about: the engine on this device answers, in this time.
+    #[must_use]
+    pub fn on_device(place: Place, deadline_ms: u64) -> Plan {
+        let bounds = Bounds {
+            deadline_ms,
+            first_token_ms: deadline_ms,
+            candidate_ms: deadline_ms,
+        };
+        Plan {
+            decision: Decision::Run,
+            candidates: vec![Candidate {
+                place,
+                endpoint: None,
+                release: None,
+                reasons: Vec::new(),
+                expected: Expected::default(),
+                quality: None,
+                class: PrivacyClass::Public,
+                digest: None,
+            }],
+            deferred: None,
+            refused: Vec::new(),
+            considered: Vec::new(),
+            bounds,
+            budget: Budget::default(),
+            recipients: Recipients::Any,
+        }
+    }
+
+    /// The receipt's first entry, which is written down before anything happens. `bytes_out_max` has a number for each candidate.
+    #[must_use]
+    pub fn intent(&self, request: &RequestFacts, content: &ContentFacts, bytes_out_max: &[u64]) -> Intent {
+        let (id, task) = (Label::squeezed(&request.id), Label::squeezed(&request.task));
+        let mut intent = Intent::new(id, task, content.class);
+        intent.rules = labels(&self.rule_ids());
+        intent.findings = content.findings.clone();
+        let planned = self.candidates.iter().zip(bytes_out_max);
+        intent.planned = planned
+            .map(|(candidate, bytes_out_max)| Planned {
+                place: candidate.place.clone(),
+                sent: candidate.release,
+                bytes_out_max: *bytes_out_max,
+                rules: labels(&candidate.rule_ids()),
+            })
+            .collect();
+        let of_history = |refused: &&Refused| matches!(refused.reason, Refusal::History { .. });
+        let kept = self.refused.iter().filter(of_history).take(CANDIDATES_MAX as usize);
+        intent.history = kept.map(|refused| Label::squeezed(&refused.name)).collect();
+        intent
+    }
+
     /// The ids of the rules that had a say, denials too, without repetition: for the receipt.
     #[must_use]
     pub fn rule_ids(&self) -> Vec<String> {
@@ -322,4 +343,12 @@ impl Plan {
         }
         ids
     }
+}
+
+/// Rule ids as a receipt holds them.
+pub(crate) fn labels(ids: &[String]) -> Vec<Label> {
+    ids.iter()
+        .take(RULES_MAX as usize)
+        .map(|id| Label::squeezed(id))
+        .collect()
 }

@@ -33,11 +33,13 @@ pub enum Refusal {
         /// The endpoint's highest.
         class_max: PrivacyClass,
     },
-    /// The conversation holds exchanges that were kept from it.
+    /// The conversation holds messages that were kept from it.
     History {
         /// How many.
-        exchanges: u32,
+        messages: u32,
     },
+    /// The request leaves it out: it answered before, and another place is asked for.
+    Excluded,
     /// There is no such model on this device.
     NoModel,
     /// More local models than [`LOCAL_MODELS_MAX`](crate::limits::LOCAL_MODELS_MAX).
@@ -143,12 +145,11 @@ impl fmt::Display for Refusal {
                 let (class, class_max) = (class_name(*class), class_name(*class_max));
                 write!(f, "the text is {class}, and in this form it gets at most {class_max}")
             }
-            Refusal::History { exchanges: 1 } => {
-                f.write_str("an earlier exchange of the conversation was kept from it")
+            Refusal::History { messages: 1 } => f.write_str("an earlier message of the conversation was kept from it"),
+            Refusal::History { messages } => {
+                write!(f, "{messages} earlier messages of the conversation were kept from it")
             }
-            Refusal::History { exchanges } => {
-                write!(f, "{exchanges} earlier exchanges of the conversation were kept from it")
-            }
+            Refusal::Excluded => f.write_str("another place is asked for"),
             Refusal::NoModel => f.write_str("there is none on this device"),
             Refusal::TooManyModels => f.write_str("too many models on this device"),
             Refusal::NoEndpoint => f.write_str("the policy has no endpoint"),

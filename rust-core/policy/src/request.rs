@@ -52,6 +52,8 @@ pub struct LocalModelFacts {
     pub model: String,
     /// The variant that would run.
     pub variant: String,
+    /// The hash that its bundle's manifest states, in hexadecimal digits.
+    pub hash: String,
     /// Whether its bundle is installed and whole.
     pub ready: bool,
     /// What it can do beyond text.

@@ -4,8 +4,9 @@
 mod support;
 
 use support::{ENDPOINTS, Scene, content};
-use whimbrel_policy::{Feedback, explain};
+use whimbrel_policy::explain;
 use whimbrel_privacy::{FindingKind, PrivacyClass};
+use whimbrel_record::Signal;
 
 const APP: &str = r#"
 version = 1
@@ -46,7 +47,7 @@ fn scene() -> Scene {
     scene.report(|update| update.thermal = None.into());
     scene
         .learned
-        .record("chat", "remote:house", Feedback::ThumbsUp, support::NOW_MS);
+        .record("chat", "remote:house", Signal::ThumbsUp, support::NOW_MS);
     scene.learned.set_mode(whimbrel_policy::LearningMode::Frozen);
     scene
 }

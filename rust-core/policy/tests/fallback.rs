@@ -6,11 +6,23 @@ mod support;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 use support::{ENDPOINTS, NOW_MS, Scene, local};
-use whimbrel_policy::{
-    ATTEMPTS_MAX, AttemptEnd, AttemptEvent, Command, End, Event, FailureKind, Fallback, Network, Plan,
-};
+use whimbrel_policy::fallback::{ATTEMPTS_MAX, AttemptEvent, Command, Ending, Event, Fallback};
+use whimbrel_policy::{Network, Plan};
+use whimbrel_record::{AttemptEnd, Code, Outcome};
 
-const FAILED: AttemptEvent = AttemptEvent::Failed(FailureKind::Interrupted);
+const FAILED: AttemptEvent = AttemptEvent::Failed(Code::Lost);
+const BUSY: AttemptEvent = AttemptEvent::Failed(Code::Busy);
+const OUT_OF_MEMORY: AttemptEvent = AttemptEvent::Failed(Code::OutOfMemory);
+
+/// How an attempt ended, and why.
+type Why = (AttemptEnd, Option<Code>);
+
+const ANSWERED: Why = (AttemptEnd::Answered, None);
+const DIED: Why = (AttemptEnd::Failed, Some(Code::Lost));
+const WAS_BUSY: Why = (AttemptEnd::Failed, Some(Code::Busy));
+const NO_FIRST_TOKEN: Why = (AttemptEnd::TimedOut, Some(Code::NoFirstToken));
+const TOO_LONG: Why = (AttemptEnd::TimedOut, Some(Code::TimedOut));
+const DEADLINE: Why = (AttemptEnd::TimedOut, Some(Code::Deadline));
 
 /// Three candidates: house, this device, cloud; 2 s for a first token, 10 s for one, 15 s for all.
 fn plan(more_steps: &str) -> Plan {
@@ -23,23 +35,57 @@ fn plan(more_steps: &str) -> Plan {
 
 /// Plays events, each at its time since the beginning, and compares all commands but `WakeAt`, the end, and the reasons in the story.
 #[track_caller]
-fn check(plan: &Plan, events: &[(u64, Event)], expected: &[Command], story: &[AttemptEnd]) {
+fn check(plan: &Plan, events: &[(u64, Event)], expected: &[Command], story: &[Why]) {
     let (mut fallback, mut commands) = Fallback::start(plan, NOW_MS);
     for (at_ms, event) in events {
         commands.extend(fallback.step(NOW_MS + at_ms, *event));
     }
     commands.retain(|command| !matches!(command, Command::WakeAt { .. }));
     assert_eq!(commands, expected);
-    let ends: Vec<_> = fallback.attempts().iter().filter_map(|attempt| attempt.end).collect();
+    let attempts = fallback.attempts().iter();
+    let ends: Vec<_> = attempts.map(|attempt| (attempt.end.unwrap(), attempt.code)).collect();
     assert_eq!(ends, story);
-    let Some(Command::End(end)) = commands.last() else {
+    let Some(Command::End(ending)) = commands.last() else {
         panic!("the story has no end");
     };
-    assert_eq!(fallback.end(), Some(*end));
+    assert_eq!(fallback.ending(), Some(*ending));
 }
 
 fn on(attempt: u32, event: AttemptEvent) -> Event {
     Event::Attempt { attempt, event }
+}
+
+/// The end with nothing to show.
+fn end(outcome: Outcome, code: Option<Code>) -> Command {
+    Command::End(Ending {
+        outcome,
+        code,
+        is_partial: false,
+        candidate: None,
+    })
+}
+
+fn answered(candidate: u32) -> Command {
+    Command::End(Ending {
+        outcome: Outcome::Answered,
+        code: None,
+        is_partial: false,
+        candidate: Some(candidate),
+    })
+}
+
+/// The end with a part of the candidate's answer.
+fn partial(outcome: Outcome, code: Option<Code>, candidate: u32) -> Command {
+    Command::End(Ending {
+        outcome,
+        code,
+        is_partial: true,
+        candidate: Some(candidate),
+    })
+}
+
+fn restarted(attempt: u32, (end, code): Why) -> Command {
+    Command::Restarted { attempt, end, code }
 }
 
 fn start(attempt: u32) -> Command {
@@ -49,17 +95,13 @@ fn start(attempt: u32) -> Command {
 
 #[test]
 fn stories_end_as_they_should() {
-    use AttemptEvent::{Busy, Finished, FirstToken, OutOfMemory, Token};
+    use AttemptEvent::{Finished, FirstToken, Token};
     let plan = plan("");
-    let failed = AttemptEnd::Failed {
-        failure: FailureKind::Interrupted,
-    };
-    let answered = |candidate| Command::End(End::Answered { candidate });
     check(
         &plan,
         &[(100, on(0, FirstToken)), (200, on(0, Token)), (300, on(0, Finished))],
         &[start(0), answered(0)],
-        &[AttemptEnd::Answered],
+        &[ANSWERED],
     );
     // It dies midway, and the next one begins anew.
     check(
@@ -70,22 +112,14 @@ fn stories_end_as_they_should() {
             (900, on(1, Token)),
             (950, on(1, Finished)),
         ],
-        &[
-            start(0),
-            Command::Restarted {
-                attempt: 0,
-                because: failed,
-            },
-            start(1),
-            answered(1),
-        ],
-        &[failed, AttemptEnd::Answered],
+        &[start(0), restarted(0, DIED), start(1), answered(1)],
+        &[DIED, ANSWERED],
     );
     check(
         &plan,
-        &[(5, on(0, Busy)), (9, on(1, OutOfMemory)), (20, on(2, Finished))],
+        &[(5, on(0, BUSY)), (9, on(1, OUT_OF_MEMORY)), (20, on(2, Finished))],
         &[start(0), start(1), start(2), answered(2)],
-        &[AttemptEnd::Busy, AttemptEnd::OutOfMemory, AttemptEnd::Answered],
+        &[WAS_BUSY, (AttemptEnd::Failed, Some(Code::OutOfMemory)), ANSWERED],
     );
     // A silent one is stopped while another is left, and what it reports then is ignored. The last one gets its whole time.
     check(
@@ -105,9 +139,9 @@ fn stories_end_as_they_should() {
             Command::Cancel { attempt: 1 },
             start(2),
             Command::Cancel { attempt: 2 },
-            Command::End(End::Failed { partial: false }),
+            end(Outcome::Failed, Some(Code::TimedOut)),
         ],
-        &[AttemptEnd::NoFirstToken, AttemptEnd::NoFirstToken, AttemptEnd::TooLong],
+        &[NO_FIRST_TOKEN, NO_FIRST_TOKEN, TOO_LONG],
     );
     check(
         &plan,
@@ -120,15 +154,12 @@ fn stories_end_as_they_should() {
         &[
             start(0),
             Command::Cancel { attempt: 0 },
-            Command::Restarted {
-                attempt: 0,
-                because: AttemptEnd::TooLong,
-            },
+            restarted(0, TOO_LONG),
             start(1),
             Command::Cancel { attempt: 1 },
-            Command::End(End::DeadlinePassed { partial: true }),
+            partial(Outcome::Failed, Some(Code::Deadline), 1),
         ],
-        &[AttemptEnd::TooLong, AttemptEnd::Deadline],
+        &[TOO_LONG, DEADLINE],
     );
     check(
         &plan,
@@ -142,9 +173,9 @@ fn stories_end_as_they_should() {
             start(0),
             start(1),
             start(2),
-            Command::End(End::Failed { partial: true }),
+            partial(Outcome::Failed, Some(Code::Lost), 2),
         ],
-        &[failed, failed, failed],
+        &[DIED, DIED, DIED],
     );
     check(
         &plan,
@@ -157,15 +188,15 @@ fn stories_end_as_they_should() {
         &[
             start(0),
             Command::Cancel { attempt: 0 },
-            Command::End(End::Cancelled { partial: true }),
+            partial(Outcome::Cancelled, None, 0),
         ],
-        &[AttemptEnd::Cancelled],
+        &[(AttemptEnd::Cancelled, None)],
     );
 }
 
 #[test]
 fn what_was_tried_counts_against_the_budget() {
-    use AttemptEvent::{Busy, Finished};
+    use AttemptEvent::Finished;
     // Each endpoint may cost 0.3 and send 68,400 bytes, and there is room for one and a half of either.
     let budget = |limit: &str| {
         let endpoints = ENDPOINTS.replace("cost_per_1k_tokens = 0\n", "cost_per_1k_tokens = 1\n");
@@ -176,9 +207,6 @@ fn what_was_tried_counts_against_the_budget() {
         let mut scene = Scene::new(&app, None);
         scene.report(|update| update.network = Network::Metered.into());
         scene.route()
-    };
-    let died = AttemptEnd::Failed {
-        failure: FailureKind::Interrupted,
     };
     let skipped = Command::Start {
         attempt: 1,
@@ -194,41 +222,33 @@ fn what_was_tried_counts_against_the_budget() {
         check(
             &plan,
             &[(1, on(0, FAILED)), (2, on(1, Finished))],
-            &[start(0), skipped.clone(), Command::End(End::Answered { candidate: 2 })],
-            &[died, AttemptEnd::Answered],
+            &[start(0), skipped.clone(), answered(2)],
+            &[DIED, ANSWERED],
         );
         // One that was turned away cost nothing.
         check(
             &plan,
-            &[(1, on(0, Busy)), (2, on(1, FAILED)), (3, on(2, Finished))],
-            &[
-                start(0),
-                start(1),
-                start(2),
-                Command::End(End::Answered { candidate: 2 }),
-            ],
-            &[AttemptEnd::Busy, died, AttemptEnd::Answered],
+            &[(1, on(0, BUSY)), (2, on(1, FAILED)), (3, on(2, Finished))],
+            &[start(0), start(1), start(2), answered(2)],
+            &[WAS_BUSY, DIED, ANSWERED],
         );
     }
     check(
         &budget("cost_a_day = 0.6"),
         &[(1, on(0, FAILED)), (2, on(1, Finished))],
-        &[start(0), start(1), Command::End(End::Answered { candidate: 1 })],
-        &[died, AttemptEnd::Answered],
+        &[start(0), start(1), answered(1)],
+        &[DIED, ANSWERED],
     );
 }
 
 #[test]
 fn a_request_waits_where_it_may() {
     let plan = plan(", \"queue\"");
-    let failed = AttemptEnd::Failed {
-        failure: FailureKind::Interrupted,
-    };
     check(
         &plan,
         &[(1, on(0, FAILED)), (2, on(1, FAILED)), (3, on(2, FAILED))],
-        &[start(0), start(1), start(2), Command::End(End::Deferred)],
-        &[failed; 3],
+        &[start(0), start(1), start(2), end(Outcome::Deferred, None)],
+        &[DIED; 3],
     );
     check(
         &plan,
@@ -238,28 +258,28 @@ fn a_request_waits_where_it_may() {
             start(1),
             start(2),
             Command::Cancel { attempt: 2 },
-            Command::End(End::Deferred),
+            end(Outcome::Deferred, None),
         ],
-        &[failed, failed, AttemptEnd::Deadline],
+        &[DIED, DIED, DEADLINE],
     );
 }
 
 #[test]
 fn what_cannot_run_ends_at_once() {
     #[track_caller]
-    fn check_end(list: &str, expected: End) {
+    fn check_end(list: &str, outcome: Outcome, code: Option<Code>) {
         let rules = "[[rules]]\nid = \"no\"\nwhen = { task = [\"chat\"] }\ndeny = [\"on_device\"]";
         let app = format!("version = 1\nname = \"app\"\notherwise = [{list}]\n{rules}\n{ENDPOINTS}");
         let mut scene = Scene::new(&app, None);
         scene.report(|update| update.network = Network::None.into());
         let (mut fallback, commands) = Fallback::start(&scene.route(), NOW_MS);
-        assert_eq!(commands, [Command::End(expected)]);
+        assert_eq!(commands, [end(outcome, code)]);
         assert_eq!(fallback.step(NOW_MS, Event::Timer), []);
         assert_eq!(fallback.attempts(), []);
     }
-    check_end("\"on_device\"", End::Denied);
-    check_end("\"remote:house\"", End::Unavailable);
-    check_end("\"remote:house\", \"queue\"", End::Deferred);
+    check_end("\"on_device\"", Outcome::Denied, None);
+    check_end("\"remote:house\"", Outcome::Failed, Some(Code::Unavailable));
+    check_end("\"remote:house\", \"queue\"", Outcome::Deferred, None);
 }
 
 #[test]
@@ -274,7 +294,10 @@ fn no_more_are_tried_than_the_limit() {
             fallback.step(NOW_MS, on(attempt, FAILED));
         }
         assert_eq!(fallback.attempts().len() as u32, ATTEMPTS_MAX);
-        assert_eq!(fallback.end(), Some(End::Failed { partial: false }));
+        assert_eq!(
+            fallback.ending().map(Command::End),
+            Some(end(Outcome::Failed, Some(Code::Lost)))
+        );
     }
 }
 
@@ -335,8 +358,8 @@ fn random_event(generator: &mut Pcg64) -> Event {
         2..=4 => AttemptEvent::FirstToken,
         5..=8 => AttemptEvent::Token,
         9 => AttemptEvent::Finished,
-        10 => AttemptEvent::Busy,
-        11 => AttemptEvent::OutOfMemory,
+        10 => BUSY,
+        11 => OUT_OF_MEMORY,
         _ => FAILED,
     };
     on(attempt, event)
@@ -376,7 +399,7 @@ fn whatever_happens_it_ends_once_in_time_and_within_the_plan() {
                 .iter()
                 .all(|attempt| attempt.end.is_some() && attempt.ended_ms.is_some())
         );
-        *ends.entry(format!("{:?}", fallback.end().unwrap())).or_insert(0u32) += 1;
+        *ends.entry(format!("{:?}", fallback.ending().unwrap())).or_insert(0u32) += 1;
         assert_eq!(fallback.step(now_ms + 1, Event::Timer), []);
     }
     // Every end is reached often enough to mean something.

@@ -32,7 +32,7 @@ fn scene() -> Scene {
 #[track_caller]
 fn check(first: &Scene, then: &[&str]) {
     let mut next = scene();
-    next.history = vec![Recipients::Any, first.route().recipients];
+    next.history = vec![Recipients::Any.into(), first.route().recipients.into()];
     let names: Vec<_> = next
         .route()
         .candidates
@@ -79,7 +79,7 @@ fn a_denial_is_inherited_through_the_exchanges_between() {
     let mut diary = scene();
     diary.request.task = "diary".into();
     let mut between = scene();
-    between.history = vec![diary.route().recipients];
+    between.history = vec![diary.route().recipients.into()];
     check(&between, &[LOCAL]);
 }
 
@@ -88,7 +88,7 @@ fn another_server_under_the_same_name_is_another_recipient() {
     let first = scene().route().recipients;
     let moved = format!("{POLICY}{ENDPOINTS}").replace("llm.example.org", "llm.example.net");
     let mut next = Scene::new(&moved, None);
-    next.history = vec![first];
+    next.history = vec![first.into()];
     let plan = next.route();
     assert!(
         plan.candidates
@@ -100,10 +100,10 @@ fn another_server_under_the_same_name_is_another_recipient() {
         .iter()
         .find(|refused| refused.name == "remote:house")
         .unwrap();
-    assert_eq!(refused.reason, Refusal::History { exchanges: 1 });
+    assert_eq!(refused.reason, Refusal::History { messages: 1 });
     assert_eq!(
         refused.reason.to_string(),
-        "an earlier exchange of the conversation was kept from it"
+        "an earlier message of the conversation was kept from it"
     );
 }
 
@@ -120,7 +120,7 @@ fn as_it_is_includes_redacted_and_not_the_other_way_round() {
         ("\"redact_then_remote:house\"", "\"remote:house\"", false),
     ] {
         let mut next = with(then);
-        next.history = vec![with(first).route().recipients];
+        next.history = vec![with(first).route().recipients.into()];
         let name = then.trim_matches('"');
         assert_eq!(
             next.route().candidates.iter().any(|candidate| candidate.name() == name),
@@ -133,7 +133,7 @@ fn as_it_is_includes_redacted_and_not_the_other_way_round() {
 #[test]
 fn when_the_history_leaves_nobody_it_is_a_denial() {
     let mut next = Scene::new(&format!("{}{ENDPOINTS}", POLICY.replace("\"on_device\", ", "")), None);
-    next.history = vec![Recipients::nobody()];
+    next.history = vec![Recipients::nobody().into()];
     assert_eq!(next.route().decision, Decision::Denied);
 }
 

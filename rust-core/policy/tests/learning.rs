@@ -7,7 +7,8 @@ use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 use support::{ENDPOINTS, NOW_MS, Scene, local, names};
 use whimbrel_policy::limits::{LEARNED_ENTRIES_MAX, LEARNED_NAME_BYTES_MAX};
-use whimbrel_policy::{EVIDENCE_MAX, Feedback, HALF_LIFE_MS, Learned, LearnedError, LearnedSnapshot, LearningMode};
+use whimbrel_policy::{EVIDENCE_MAX, HALF_LIFE_MS, Learned, LearnedError, LearnedSnapshot, LearningMode};
+use whimbrel_record::Signal;
 
 const SEEDS: u64 = 100;
 const FEEDBACKS_A_TASK: u64 = 300;
@@ -55,12 +56,8 @@ fn simulate(seed: u64) -> [(f64, f64); 4] {
             let chosen = plan.candidates[0].name();
             let (_, quality) = qualities.iter().find(|(name, _)| *name == chosen).unwrap();
             let is_liked = (generator.next_u32() as f64 / f64::from(u32::MAX)) < *quality;
-            let feedback = if is_liked {
-                Feedback::ThumbsUp
-            } else {
-                Feedback::ThumbsDown
-            };
-            scene.learned.record(task, &chosen, feedback, NOW_MS);
+            let signal = if is_liked { Signal::ThumbsUp } else { Signal::ThumbsDown };
+            scene.learned.record(task, &chosen, signal, NOW_MS);
             if round >= 200 {
                 rewards[index].0 += f64::from(u8::from(is_liked)) / 100.0;
                 rewards[index].1 += quality / 100.0;
@@ -92,28 +89,28 @@ fn the_best_of_what_is_allowed_is_found() {
 #[test]
 fn feedback_moves_the_mean_by_its_weight() {
     #[track_caller]
-    fn check(feedback: Feedback, expected: f64) {
+    fn check(signal: Signal, expected: f64) {
         let mut learned = Learned::new(LearningMode::On);
-        learned.record("chat", "a", feedback, NOW_MS);
+        learned.record("chat", "a", signal, NOW_MS);
         let quality = learned.quality("r", "chat", "a", NOW_MS).unwrap();
-        assert!((quality.mean - expected).abs() < 1e-9, "{feedback:?}: {}", quality.mean);
+        assert!((quality.mean - expected).abs() < 1e-9, "{signal:?}: {}", quality.mean);
     }
-    check(Feedback::ThumbsUp, 2.0 / 3.0);
-    check(Feedback::ThumbsDown, 1.0 / 3.0);
-    check(Feedback::FailedSchema, 1.0 / 3.0);
-    check(Feedback::Regenerated, 1.0 / 2.7);
-    check(Feedback::EscalationAccepted, 1.0 / 2.7);
-    check(Feedback::Aborted, 1.0 / 2.3);
-    check(Feedback::Kept { ratio: 0.75 }, 1.6 / 2.8);
-    check(Feedback::Kept { ratio: 7.0 }, 1.8 / 2.8);
-    check(Feedback::Kept { ratio: f32::NAN }, 0.5);
+    check(Signal::ThumbsUp, 2.0 / 3.0);
+    check(Signal::ThumbsDown, 1.0 / 3.0);
+    check(Signal::SchemaFailed, 1.0 / 3.0);
+    check(Signal::Regenerated, 1.0 / 2.7);
+    check(Signal::EscalationAccepted, 1.0 / 2.7);
+    check(Signal::Aborted, 1.0 / 2.3);
+    check(Signal::Kept { edited_permille: 250 }, 1.6 / 2.8);
+    check(Signal::Kept { edited_permille: 0 }, 1.8 / 2.8);
+    check(Signal::Kept { edited_permille: 7000 }, 1.0 / 2.8);
 }
 
 #[test]
 fn what_was_learned_fades() {
     let mut learned = Learned::new(LearningMode::On);
     for _ in 0..8 {
-        learned.record("chat", "a", Feedback::ThumbsUp, NOW_MS);
+        learned.record("chat", "a", Signal::ThumbsUp, NOW_MS);
     }
     let evidence = |age| learned.quality("r", "chat", "a", NOW_MS + age).unwrap().evidence;
     assert_eq!(evidence(0), 8.0);
@@ -124,7 +121,7 @@ fn what_was_learned_fades() {
     assert_eq!(before.evidence, 8.0);
     let mut learned = Learned::new(LearningMode::On);
     for _ in 0..1000 {
-        learned.record("chat", "a", Feedback::ThumbsUp, NOW_MS);
+        learned.record("chat", "a", Signal::ThumbsUp, NOW_MS);
     }
     assert!(learned.quality("r", "chat", "a", NOW_MS).unwrap().evidence <= EVIDENCE_MAX);
 }
@@ -135,17 +132,15 @@ fn it_can_be_frozen_switched_off_and_forgotten() {
     for _ in 0..50 {
         scene
             .learned
-            .record("chat", "on_device:large/q4_1", Feedback::ThumbsUp, NOW_MS);
-        scene
-            .learned
-            .record("chat", "remote:house", Feedback::ThumbsDown, NOW_MS);
+            .record("chat", "on_device:large/q4_1", Signal::ThumbsUp, NOW_MS);
+        scene.learned.record("chat", "remote:house", Signal::ThumbsDown, NOW_MS);
     }
     let best_first = ["on_device:large/q4_1", "on_device:small/q4_1", "remote:house"];
     let as_written = ["remote:house", "on_device:small/q4_1", "on_device:large/q4_1"];
     scene.learned.set_mode(LearningMode::Frozen);
     assert_eq!(names(&scene.route()), best_first);
     let frozen = scene.learned.clone();
-    scene.learned.record("chat", "remote:house", Feedback::ThumbsUp, NOW_MS);
+    scene.learned.record("chat", "remote:house", Signal::ThumbsUp, NOW_MS);
     assert_eq!(scene.learned, frozen);
     scene.learned.set_mode(LearningMode::Off);
     assert_eq!(names(&scene.route()), as_written);
@@ -169,8 +164,8 @@ fn a_draw_follows_from_the_request() {
 #[test]
 fn it_is_kept_as_it_is() {
     let mut learned = Learned::new(LearningMode::On);
-    learned.record("chat", "remote:house", Feedback::ThumbsUp, NOW_MS);
-    learned.record("chat", "remote:house", Feedback::Regenerated, NOW_MS);
+    learned.record("chat", "remote:house", Signal::ThumbsUp, NOW_MS);
+    learned.record("chat", "remote:house", Signal::Regenerated, NOW_MS);
     let snapshot = learned.snapshot();
     let json = serde_json::to_string(&snapshot).unwrap();
     assert_eq!(
@@ -214,7 +209,7 @@ fn it_is_kept_as_it_is() {
 fn the_oldest_entry_makes_room() {
     let mut learned = Learned::new(LearningMode::On);
     for index in 0..=LEARNED_ENTRIES_MAX {
-        learned.record(&format!("task-{index}"), "a", Feedback::ThumbsUp, NOW_MS + index);
+        learned.record(&format!("task-{index}"), "a", Signal::ThumbsUp, NOW_MS + index);
     }
     assert_eq!(learned.snapshot().entries.len() as u64, LEARNED_ENTRIES_MAX);
     let evidence = |task| learned.quality("r", task, "a", NOW_MS).unwrap().evidence;
@@ -223,7 +218,7 @@ fn the_oldest_entry_makes_room() {
     learned.record(
         &"n".repeat(LEARNED_NAME_BYTES_MAX as usize + 1),
         "a",
-        Feedback::ThumbsUp,
+        Signal::ThumbsUp,
         NOW_MS,
     );
     assert_eq!(learned.snapshot(), before);

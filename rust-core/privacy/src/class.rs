@@ -4,6 +4,14 @@ use serde::{Deserialize, Serialize};
 
 /// How private a text is, from the least to the most. The class of a request is the highest of what the app said about it and of
 /// what was found in it.
+///
+/// ```
+/// use whimbrel_privacy::{FindingKind, PrivacyClass};
+///
+/// let declared = PrivacyClass::Personal;
+/// assert_eq!(declared.max(FindingKind::ApiKey.class()), PrivacyClass::Secret);
+/// assert!(PrivacyClass::Public < PrivacyClass::Personal);
+/// ```
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PrivacyClass {

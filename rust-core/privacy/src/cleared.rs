@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    ContentDigest, ContentFacts, DraftMessage, Examined, FindingKind, Placeholders, PlaceholdersFull, redaction,
+    ContentDigest, ContentFacts, DraftMessage, Examined, ExaminedMessage, Finding, FindingKind, Placeholders,
+    PlaceholdersFull, redaction,
 };
 
 /// In which form a text may leave.
@@ -116,6 +117,28 @@ impl Examined {
     /// earlier in the conversation (in other case or spacing, inside longer words, names also by their parts), and whatever looks
     /// like a placeholder. Values that are split over messages are not put together.
     ///
+    /// ```
+    /// use whimbrel_privacy::{
+    ///     Draft, DraftMessage, Permit, Placeholders, PrivacyClass, Release, Scanner, ScannerOptions, Speaker,
+    /// };
+    ///
+    /// let scanner = Scanner::new(ScannerOptions::default())?;
+    /// let examined = scanner.examine(Draft {
+    ///     messages: vec![DraftMessage {
+    ///         speaker: Speaker::User,
+    ///         text: "Is a@b.example a valid address?".to_owned(),
+    ///     }],
+    ///     class: PrivacyClass::Public,
+    /// })?;
+    /// // In an app the policy issues the permit.
+    /// let permit = Permit::issue("cloud", Release::Redacted, examined.facts());
+    /// let mut placeholders = Placeholders::new();
+    /// let cleared = examined.clear(&permit, &mut placeholders)?;
+    /// assert_eq!(cleared.messages()[0].text, "Is ⟨EMAIL_1⟩ a valid address?");
+    /// assert_eq!(placeholders.reidentify("⟨EMAIL_1⟩ is valid."), "a@b.example is valid.");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the permit is for another draft, the conversation has too many placeholders, or the redacted text does not settle.
     pub fn clear(&self, permit: &Permit, placeholders: &mut Placeholders) -> Result<Cleared, ClearError> {
@@ -123,7 +146,7 @@ impl Examined {
             return Err(ClearError::OtherDraft);
         }
         let (messages, redactions) = match permit.release {
-            Release::AsIs => (self.draft.messages.clone(), BTreeMap::new()),
+            Release::AsIs => (self.as_is(), BTreeMap::new()),
             Release::Redacted => self.redacted(placeholders)?,
         };
         Ok(Cleared {
@@ -134,18 +157,22 @@ impl Examined {
         })
     }
 
+    fn as_is(&self) -> Vec<DraftMessage> {
+        let message = |message: &ExaminedMessage| DraftMessage {
+            speaker: message.speaker(),
+            text: message.text().as_ref().to_owned(),
+        };
+        self.messages.iter().map(message).collect()
+    }
+
     fn redacted(
         &self,
         placeholders: &mut Placeholders,
     ) -> Result<(Vec<DraftMessage>, BTreeMap<FindingKind, u32>), ClearError> {
-        let texts: Vec<&str> = self
-            .draft
-            .messages
-            .iter()
-            .map(|message| message.text.as_str())
-            .collect();
-        let redaction = redaction::redact_all(&texts, &self.findings, &self.scanner, placeholders)?;
-        let speakers = self.draft.messages.iter().map(|message| message.speaker);
+        let texts: Vec<&str> = self.messages.iter().map(|message| message.text().as_ref()).collect();
+        let findings: Vec<&[Finding]> = self.messages.iter().map(ExaminedMessage::findings).collect();
+        let redaction = redaction::redact_all(&texts, &findings, &self.scanner, placeholders)?;
+        let speakers = self.messages.iter().map(ExaminedMessage::speaker);
         let messages = speakers
             .zip(redaction.texts)
             .map(|(speaker, text)| DraftMessage { speaker, text });

@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 use crate::PrivacyClass;
 
 /// A kind of personal or secret text.
+///
+/// ```
+/// use whimbrel_privacy::{FindingKind, PrivacyClass};
+///
+/// let kind = FindingKind::DateOfBirth;
+/// assert_eq!(kind.name(), "date_of_birth");
+/// assert_eq!(kind.placeholder(), "BIRTHDAY");
+/// assert_eq!(kind.class(), PrivacyClass::Sensitive);
+/// ```
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
@@ -152,6 +161,18 @@ pub struct CharacterSpan {
 }
 
 /// Where the findings are in characters, in the findings' order, which must be that of the text as in [`crate::Scanner::scan`].
+///
+/// ```
+/// use whimbrel_privacy::{Scanner, ScannerOptions, in_characters};
+///
+/// let scanner = Scanner::new(ScannerOptions::default())?;
+/// let text = "Größe? a@b.example";
+/// let findings = scanner.scan(text)?;
+/// assert_eq!((findings[0].start, findings[0].end), (9, 20));
+/// let spans = in_characters(text, &findings);
+/// assert_eq!((spans[0].start, spans[0].end), (7, 18));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn in_characters(text: &str, findings: &[Finding]) -> Vec<CharacterSpan> {
     let (mut at, mut characters) = (0, 0);

@@ -18,6 +18,24 @@ pub const PLACEHOLDER_BYTES_MAX: u32 = 16 << 20;
 /// that differ in anything, be it only in case, have different ones, so that an answer gets back exactly what was taken out.
 ///
 /// It holds what must not leave the device: serialise it only into a store on the device.
+///
+/// ```
+/// use whimbrel_privacy::Placeholders;
+/// # use whimbrel_privacy::{Draft, DraftMessage, Permit, PrivacyClass, Release, Scanner, ScannerOptions, Speaker};
+/// # let scanner = Scanner::new(ScannerOptions::default())?;
+/// # let text = "Is a@b.example a valid address?".to_owned();
+/// # let messages = vec![DraftMessage { speaker: Speaker::User, text }];
+/// # let examined = scanner.examine(Draft { messages, class: PrivacyClass::Public })?;
+/// # let permit = Permit::issue("cloud", Release::Redacted, examined.facts());
+/// let mut placeholders = Placeholders::new();
+/// examined.clear(&permit, &mut placeholders)?;
+/// assert_eq!(placeholders.count(), 1);
+/// // The conversation is kept and goes on later.
+/// let stored = serde_json::to_string(&placeholders)?;
+/// let restored: Placeholders = serde_json::from_str(&stored)?;
+/// assert_eq!(restored.reidentify("Yes, ⟨EMAIL_1⟩ is."), "Yes, a@b.example is.");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(try_from = "Record", into = "Record")]
 pub struct Placeholders {

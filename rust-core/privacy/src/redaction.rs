@@ -36,7 +36,7 @@ struct Replaced {
 /// whatever looks like a placeholder. The result, reidentified, is the original again.
 pub(crate) fn redact_all(
     texts: &[&str],
-    findings: &[Vec<Finding>],
+    findings: &[&[Finding]],
     scanner: &Scanner,
     placeholders: &mut Placeholders,
 ) -> Result<Redaction, ClearError> {
@@ -251,13 +251,23 @@ pub struct RedactedFinding {
 
 /// Redacts one text by itself, with placeholders of its own. What leaves the device goes through [`crate::Examined::clear`] instead.
 ///
+/// ```
+/// use whimbrel_privacy::{Scanner, ScannerOptions, redact};
+///
+/// let scanner = Scanner::new(ScannerOptions::default())?;
+/// let redacted = redact("Call +49 30 1234567 or write to a@b.example.", &scanner)?;
+/// assert_eq!(redacted.text, "Call ⟨PHONE_1⟩ or write to ⟨EMAIL_1⟩.");
+/// assert_eq!(redacted.findings[1].placeholder, "⟨EMAIL_1⟩");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When the text is too long, has too many findings, or does not settle.
 pub fn redact(text: &str, scanner: &Scanner) -> Result<Redacted, RedactError> {
     let findings = scanner.scan(text)?;
     let characters = in_characters(text, &findings);
     let mut placeholders = Placeholders::new();
-    let mut redaction = redact_all(&[text], std::slice::from_ref(&findings), scanner, &mut placeholders)?;
+    let mut redaction = redact_all(&[text], &[&findings], scanner, &mut placeholders)?;
     let redacted = redaction.texts.pop().expect("one text was given");
     let ends = placeholder_ends(&redacted, &placeholders);
     let shown = findings.iter().zip(characters).map(|(finding, span)| {

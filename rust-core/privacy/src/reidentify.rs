@@ -13,6 +13,24 @@ use crate::placeholder_form::{self, Form};
 ///
 /// Values come back exactly as they were taken out, wherever the placeholder stands; an answer that is a program or JSON is not
 /// escaped anew.
+///
+/// ```
+/// use whimbrel_privacy::Placeholders;
+/// # use whimbrel_privacy::{Draft, DraftMessage, Permit, PrivacyClass, Release, Scanner, ScannerOptions, Speaker};
+/// # let scanner = Scanner::new(ScannerOptions::default())?;
+/// # let text = "Is a@b.example a valid address?".to_owned();
+/// # let messages = vec![DraftMessage { speaker: Speaker::User, text }];
+/// # let examined = scanner.examine(Draft { messages, class: PrivacyClass::Public })?;
+/// # let permit = Permit::issue("cloud", Release::Redacted, examined.facts());
+/// let mut placeholders = Placeholders::new();
+/// examined.clear(&permit, &mut placeholders)?;
+/// // The answer arrives in pieces; a placeholder that is cut in two is held back until it is whole.
+/// let mut reidentifier = placeholders.reidentifier();
+/// assert_eq!(reidentifier.push("Yes, ⟨EMA"), "Yes, ");
+/// assert_eq!(reidentifier.push("IL_1⟩ is."), "a@b.example is.");
+/// assert_eq!(reidentifier.finish(), "");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Reidentifier {
     values: Arc<HashMap<(FindingKind, u32), String>>,
     held: String,

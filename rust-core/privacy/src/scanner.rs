@@ -1,12 +1,11 @@
 //! The scanner: what it is made from, its limits, and how it joins what the detectors find. The detectors are in `detect`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::{Draft, Examined, Finding, FindingKind};
+use crate::{Draft, Examined, ExaminedMessage, Finding, FindingKind, Speaker};
 
 /// The longest text that is scanned, in bytes of UTF-8; for a draft, all messages together.
 pub const TEXT_BYTES_MAX: u32 = 4 << 20;
@@ -18,6 +17,18 @@ pub const USER_WORDS_MAX: u32 = 10_000;
 pub const USER_WORD_BYTES_MAX: u32 = 256;
 
 /// How a [`Scanner`] works.
+///
+/// ```
+/// use whimbrel_privacy::{FindingKind, Scanner, ScannerOptions};
+///
+/// let scanner = Scanner::new(ScannerOptions {
+///     user_words: vec!["Bluebird".to_owned()],
+///     ..ScannerOptions::default()
+/// })?;
+/// let findings = scanner.scan("When does BLUEBIRD ship?")?;
+/// assert_eq!(findings[0].kind, FindingKind::UserWord);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct ScannerOptions {
     /// Words or phrases to find besides what the scanner knows: a project's code name, a nickname. Found as whole words, whatever
@@ -95,14 +106,48 @@ pub enum ScanError {
 }
 
 /// Finds personal and secret things in texts. Cheap to clone: clones share everything.
+///
+/// ```
+/// use whimbrel_privacy::{FindingKind, Scanner, ScannerOptions};
+///
+/// let scanner = Scanner::new(ScannerOptions::default())?;
+/// let text = "Write to maria@example.org, her card is 4111 1111 1111 1111.";
+/// let findings = scanner.scan(text)?;
+/// let found: Vec<_> = findings.iter().map(|finding| (finding.kind, finding.of(text))).collect();
+/// assert_eq!(
+///     found,
+///     [
+///         (FindingKind::Email, "maria@example.org"),
+///         (FindingKind::PaymentCard, "4111 1111 1111 1111"),
+///     ]
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Scanner {
     rules: Arc<Rules>,
 }
 
 struct Rules {
+    id: RulesId,
     confidence_min: f32,
     words: crate::occurrences::Occurrences,
+}
+
+/// BLAKE3 of a scanner's options. Scanners with the same options find the same in every text.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) struct RulesId([u8; 32]);
+
+impl RulesId {
+    fn of(options: &ScannerOptions) -> RulesId {
+        let mut hasher = blake3::Hasher::new_derive_key("whimbrel privacy rules 1");
+        hasher.update(&options.confidence_min.to_bits().to_le_bytes());
+        for word in &options.user_words {
+            hasher.update(&(word.len() as u64).to_le_bytes());
+            hasher.update(word.as_bytes());
+        }
+        RulesId(*hasher.finalize().as_bytes())
+    }
 }
 
 impl fmt::Debug for Scanner {
@@ -140,6 +185,7 @@ impl Scanner {
             .map(|word| (word.as_str(), FindingKind::UserWord));
         Ok(Scanner {
             rules: Arc::new(Rules {
+                id: RulesId::of(&options),
                 confidence_min: value,
                 words: crate::occurrences::Occurrences::whole_words(words),
             }),
@@ -151,11 +197,34 @@ impl Scanner {
     /// # Errors
     /// [`ScanError::LongText`].
     pub fn scan(&self, text: &str) -> Result<Vec<Finding>, ScanError> {
-        let bytes = text.len() as u64;
-        if bytes > u64::from(TEXT_BYTES_MAX) {
-            return Err(ScanError::LongText { bytes });
-        }
+        within_limits(std::iter::once(text.len()))?;
         Ok(self.find(text))
+    }
+
+    /// The message with what is in it, to be kept beside the message and put into a draft with [`Examined::of`].
+    ///
+    /// ```
+    /// use whimbrel_privacy::{PrivacyClass, Scanner, ScannerOptions, Speaker};
+    ///
+    /// let scanner = Scanner::new(ScannerOptions::default())?;
+    /// let message = scanner.examine_message(Speaker::User, "My password: hunter2!x")?;
+    /// assert_eq!(message.class(), PrivacyClass::Secret);
+    /// assert!(scanner.made(&message));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ScanError::LongText`].
+    pub fn examine_message(&self, speaker: Speaker, text: impl Into<Arc<str>>) -> Result<ExaminedMessage, ScanError> {
+        let text = text.into();
+        within_limits(std::iter::once(text.len()))?;
+        Ok(self.examined(speaker, text))
+    }
+
+    /// Whether a scanner with this one's options made `message`. After a change of the options, [`Examined::of`] examines it again.
+    #[must_use]
+    pub fn made(&self, message: &ExaminedMessage) -> bool {
+        message.made_by() == self.rules.id
     }
 
     /// The draft with what is in it.
@@ -163,20 +232,18 @@ impl Scanner {
     /// # Errors
     /// When the draft is too long or has too many messages.
     pub fn examine(&self, draft: Draft) -> Result<Examined, ScanError> {
-        let count = draft.messages.len() as u64;
-        if count > u64::from(MESSAGES_MAX) {
-            return Err(ScanError::TooManyMessages { count });
-        }
-        let bytes = draft
+        within_limits(draft.messages.iter().map(|message| message.text.len()))?;
+        let messages = draft
             .messages
-            .iter()
-            .map(|message| message.text.len() as u64)
-            .sum::<u64>();
-        if bytes > u64::from(TEXT_BYTES_MAX) {
-            return Err(ScanError::LongText { bytes });
-        }
-        let findings = draft.messages.iter().map(|message| self.find(&message.text)).collect();
-        Ok(Examined::new(draft, findings, self.clone()))
+            .into_iter()
+            .map(|message| self.examined(message.speaker, message.text.into()));
+        Ok(Examined::new(messages.collect(), draft.class, self))
+    }
+
+    /// As [`Scanner::examine_message`], for texts whose length was checked.
+    pub(crate) fn examined(&self, speaker: Speaker, text: Arc<str>) -> ExaminedMessage {
+        let findings = self.find(&text);
+        ExaminedMessage::new(speaker, text, findings, self.rules.id)
     }
 
     /// As [`Scanner::scan`], for texts whose length was checked.
@@ -196,13 +263,17 @@ impl Scanner {
     }
 }
 
-/// Counts findings by kind.
-pub(crate) fn count(findings: &[Vec<Finding>]) -> BTreeMap<FindingKind, u32> {
-    let mut counts = BTreeMap::new();
-    for finding in findings.iter().flatten() {
-        *counts.entry(finding.kind).or_insert(0) += 1;
+/// Whether messages of these lengths in bytes make a draft.
+pub(crate) fn within_limits(text_bytes: impl ExactSizeIterator<Item = usize>) -> Result<(), ScanError> {
+    let count = text_bytes.len() as u64;
+    if count > u64::from(MESSAGES_MAX) {
+        return Err(ScanError::TooManyMessages { count });
     }
-    counts
+    let bytes = text_bytes.map(|bytes| bytes as u64).sum();
+    if bytes > u64::from(TEXT_BYTES_MAX) {
+        return Err(ScanError::LongText { bytes });
+    }
+    Ok(())
 }
 
 /// Joins overlapping findings: what they cover together is one finding, of the kind of the surest, among equals of the longest. No

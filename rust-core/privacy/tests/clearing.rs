@@ -36,8 +36,8 @@ fn redacted(scanner: &Scanner, texts: &[&str], placeholders: &mut Placeholders) 
     assert_eq!(cleared.endpoint(), "cloud");
     assert_eq!(cleared.release(), Release::Redacted);
     let texts: Vec<String> = cleared.messages().iter().map(|message| message.text.clone()).collect();
-    for (redacted, message) in texts.iter().zip(&examined.draft().messages) {
-        assert_eq!(placeholders.reidentify(redacted), message.text);
+    for (redacted, message) in texts.iter().zip(examined.messages()) {
+        assert_eq!(placeholders.reidentify(redacted), **message.text());
     }
     texts
 }

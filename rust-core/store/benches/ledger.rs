@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use support::{NOW_MS, answered_here, answered_in_the_cloud, intent};
-use whimbrel_store::{FileVault, Filter, KeyVault, Prune, ReceiptId, Store};
+use whimbrel_record::ReceiptId;
+use whimbrel_store::{FileVault, Filter, KeyVault, Prune, Store};
 
 const RECEIPTS: u64 = 100_000;
 const APPENDS: usize = 400;
@@ -120,7 +121,8 @@ fn main() {
     let ((), seconds) = timed(|| ledger.export(&mut export, NOW_MS).expect("an export"));
     println!("export: {seconds:.2} s, {:.1} MB", export.len() as f64 / 1e6);
     repeated("verify the export", 3, || {
-        let report = whimbrel_store::verify_export(&mut &export[..], Some(&*vault)).expect("an export is read");
+        let keys = whimbrel_store::seal_keys(&*vault).expect("the vault is read");
+        let report = whimbrel_record::verify_export(&mut &export[..], keys.as_ref()).expect("an export is read");
         assert!(report.is_intact() && report.seals_checked);
     });
     drop((ledger, store));

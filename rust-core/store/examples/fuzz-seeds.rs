@@ -7,7 +7,8 @@ mod support;
 use std::path::PathBuf;
 
 use support::{NOW_MS, answered_here, answered_in_the_cloud, intent};
-use whimbrel_store::{Closing, Outcome, Prune};
+use whimbrel_record::{Closing, Outcome};
+use whimbrel_store::Prune;
 
 fn main() {
     let folder = PathBuf::from(std::env::args_os().nth(1).expect("a folder for the seeds")).join("ledger");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use whimbrel_record::RecordError;
 
 use crate::{StoreError, schema};
 
@@ -145,7 +146,7 @@ pub(crate) fn set_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
     let free = (1..=ASIDE_MAX)
         .map(|number| beside(path, &format!(".aside-{number}")))
         .find(|aside| !aside.exists() && COMPANIONS.iter().all(|suffix| !beside(aside, suffix).exists()));
-    let aside = free.ok_or(StoreError::TooMuch {
+    let aside = free.ok_or(RecordError::TooMuch {
         what: "databases kept aside",
         found: u64::from(ASIDE_MAX) + 1,
         limit: u64::from(ASIDE_MAX),

@@ -4,8 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
-
-use crate::{LabelError, Problem};
+use whimbrel_record::{Problem, RecordError};
 
 /// Why a key vault did not do what it was asked.
 #[derive(Debug, Error)]
@@ -149,24 +148,9 @@ pub enum StoreError {
         /// The id.
         id: u64,
     },
-    /// A list or an entry that is longer than its limit.
-    #[error("{what}: {found} is more than the limit of {limit}")]
-    TooMuch {
-        /// What is too long.
-        what: &'static str,
-        /// How long it is.
-        found: u64,
-        /// How long it may be.
-        limit: u64,
-    },
-    /// A name that a [`crate::Label`] cannot hold.
-    #[error("{what}: {source}")]
-    Label {
-        /// Which name.
-        what: &'static str,
-        /// Why.
-        source: LabelError,
-    },
+    /// A list or an entry that is longer than its limit, or an export that cannot be written or read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// A stored entry or state that cannot be decoded.
     #[error("{what} cannot be read")]
     Unreadable {
@@ -179,10 +163,4 @@ pub enum StoreError {
     /// The key vault failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// An exported ledger could not be read or written.
-    #[error("the export cannot be read or written: {source}")]
-    Export {
-        /// Why.
-        source: io::Error,
-    },
 }

@@ -1,61 +1,50 @@
-//! Opening the store: the one writer, the reader beside it, the first look at the ledger, and small pieces of state.
+//! Opening the store: locking it, bringing its tables up to date, the first look at the ledger, and small pieces of state.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use whimbrel_record::chain::{GENESIS, Head, SealKeys};
+use whimbrel_record::{Checkpoint, Problem, Stats, limit};
 
-use crate::chain::{GENESIS, Head, Keys};
-use crate::receipt::limit;
+use crate::connection::{Shared, Writer, make_key, read_floor, read_keys};
 use crate::vault::check_name;
-use crate::{Checkpoint, KeyVault, Ledger, Problem, SCHEMA_VERSION, SecretBytes, Stats, StoreError};
-use crate::{database, ledger, schema, verify};
+use crate::{KeyVault, Ledger, SCHEMA_VERSION, StoreError, database, ledger, schema};
 
 /// How long the name of a piece of state may be.
 pub const STATE_NAME_BYTES_MAX: u32 = crate::VAULT_NAME_BYTES_MAX;
 /// How long a piece of state may be.
 pub const STATE_BYTES_MAX: u32 = 1024 * 1024;
 
-/// The secret with which the ledger is sealed.
-const KEY_NAME: &str = "whimbrel.ledger-key";
-/// The end of the ledger as the vault knows it.
-const FLOOR_NAME: &str = "whimbrel.ledger-floor";
-
 /// One database: the ledger, feedback and state. Cloning it is cheap and gives another handle of the same; it closes with the last one.
 ///
 /// At most one [`Store`] on the machine has a database open for writing; a lock file beside it, `<name>.lock`, sees to that. Any number may
 /// read it at the same time through [`Store::inspect`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use whimbrel_store::{MemoryVault, Store};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("store.db");
+/// let now_ms = 1_795_420_800_000;
+/// let store = Store::open(&path, Arc::new(MemoryVault::new()), now_ms)?;
+/// store.state_put("learned", b"{}")?;
+/// assert_eq!(store.state_get("learned")?.as_deref(), Some(&b"{}"[..]));
+/// assert!(store.ledger().verify()?.is_intact());
+/// # Ok::<(), whimbrel_store::StoreError>(())
+/// ```
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
-}
-
-pub(crate) struct Shared {
-    path: PathBuf,
-    vault: Arc<dyn KeyVault>,
-    /// None when the vault has no key, which only a store that is inspected can survive.
-    keys: Option<Keys>,
-    /// Dropped before the writer, which empties SQLite's log into the database when it is the last to close.
-    reader: Mutex<Connection>,
-    writer: Option<Mutex<Writer>>,
-    /// Released after the connections are closed.
-    _lock: Option<File>,
-}
-
-/// What one thread at a time writes with.
-pub(crate) struct Writer {
-    pub(crate) connection: Connection,
-    pub(crate) head: Head,
-    /// The vault did not take the last floor; the next entry tries again.
-    pub(crate) floor_behind: bool,
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Store")
-            .field("path", &self.shared.path)
+            .field("path", &self.shared.path())
             .finish_non_exhaustive()
     }
 }
@@ -84,16 +73,8 @@ impl Store {
         let reader = database::open_reader(path)?;
         check_schema(&reader, path, SCHEMA_VERSION)?;
         let keys = read_keys(&*vault)?;
-        Ok(Store {
-            shared: Arc::new(Shared {
-                path: path.to_owned(),
-                vault,
-                keys,
-                writer: None,
-                reader: Mutex::new(reader),
-                _lock: None,
-            }),
-        })
+        let shared = Shared::new(path, vault, keys, reader, None, None);
+        Ok(Store { shared })
     }
 
     /// Keeps whatever is at `path` aside, as `<name>.aside-<n>`, and begins a new ledger there. For a store that [`Store::open`] refuses.
@@ -120,7 +101,7 @@ impl Store {
     /// Where the database is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.shared.path
+        self.shared.path()
     }
 
     /// A piece of state by its name, for example what the router has learned; none when there is none.
@@ -140,7 +121,7 @@ impl Store {
         let Some((value, seal)) = found else {
             return Ok(None);
         };
-        let keys = self.shared.keys.as_ref();
+        let keys = self.shared.keys();
         if keys.is_none_or(|keys| keys.seal_state(name, &value) != seal[..]) {
             return Err(StoreError::Unreadable {
                 what: format!("the state {name}"),
@@ -152,7 +133,7 @@ impl Store {
     /// Puts a piece of state in place of the one that had this name.
     ///
     /// # Errors
-    /// [`StoreError::TooMuch`] past [`STATE_BYTES_MAX`], [`StoreError::Vault`] for a name that [`crate::check_name`] refuses,
+    /// [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch) past [`STATE_BYTES_MAX`], [`StoreError::Vault`] for a name that [`crate::check_name`] refuses,
     /// [`StoreError::ReadOnly`], and those of writing.
     pub fn state_put(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
         check_name(name)?;
@@ -221,86 +202,23 @@ impl Store {
             None => return Err(refused(Problem::ForeignSeal)),
         };
         prepare(&mut connection, &keys, version, lost, path, now_ms)?;
-        let head = match verify::first_look(&connection, &keys, floor).map_err(|error| database::failed(path, error))? {
+        let head = match ledger::first_look(&connection, &keys, floor).map_err(|error| database::failed(path, error))? {
             Ok(head) => head,
             Err(problem) => return Err(refused(problem)),
         };
         let reader = database::open_reader(path)?;
+        let writer = Writer {
+            connection,
+            head,
+            floor_behind: false,
+        };
         let store = Store {
-            shared: Arc::new(Shared {
-                path: path.to_owned(),
-                vault,
-                keys: Some(keys),
-                writer: Some(Mutex::new(Writer {
-                    connection,
-                    head,
-                    floor_behind: false,
-                })),
-                reader: Mutex::new(reader),
-                _lock: Some(lock),
-            }),
+            shared: Shared::new(path, vault, Some(keys), reader, Some(writer), Some(lock)),
         };
         store.ledger().close_interrupted(now_ms)?;
         store.shared.raise_floor(&mut store.shared.writer()?.0);
         Ok(store)
     }
-}
-
-impl Shared {
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(crate) fn keys(&self) -> Option<&Keys> {
-        self.keys.as_ref()
-    }
-
-    pub(crate) fn failed(&self, error: rusqlite::Error) -> StoreError {
-        database::failed(&self.path, error)
-    }
-
-    /// A panic while the lock was held left no half-written transaction: dropping one rolls it back.
-    pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn writer(&self) -> Result<(MutexGuard<'_, Writer>, &Keys), StoreError> {
-        match (&self.writer, &self.keys) {
-            (Some(writer), Some(keys)) => Ok((writer.lock().unwrap_or_else(PoisonError::into_inner), keys)),
-            _ => Err(StoreError::ReadOnly),
-        }
-    }
-
-    pub(crate) fn floor(&self) -> Result<Option<Head>, StoreError> {
-        read_floor(&*self.vault)
-    }
-
-    /// Tells the vault where the ledger ends. A vault that fails does not undo what is written: the next entry tells it again.
-    pub(crate) fn raise_floor(&self, writer: &mut Writer) {
-        let floor = SecretBytes::new(writer.head.to_floor());
-        writer.floor_behind = self.vault.put(FLOOR_NAME, &floor).is_err();
-    }
-}
-
-fn read_floor(vault: &dyn KeyVault) -> Result<Option<Head>, StoreError> {
-    let Some(bytes) = vault.get(FLOOR_NAME)? else {
-        return Ok(None);
-    };
-    let floor = Head::from_floor(bytes.expose()).ok_or_else(|| StoreError::Unreadable {
-        what: "the ledger's floor in the key vault".to_owned(),
-    })?;
-    Ok(Some(floor))
-}
-
-pub(crate) fn read_keys(vault: &dyn KeyVault) -> Result<Option<Keys>, StoreError> {
-    Ok(vault.get(KEY_NAME)?.map(|root| Keys::derive(root.expose())))
-}
-
-fn make_key(vault: &dyn KeyVault) -> Result<Keys, StoreError> {
-    let mut root = SecretBytes::new(vec![0; 32]);
-    getrandom::fill(root.expose_mut()).map_err(|_| StoreError::Random)?;
-    vault.put(KEY_NAME, &root)?;
-    Ok(Keys::derive(root.expose()))
 }
 
 fn check_version(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
@@ -340,7 +258,7 @@ fn check_schema(connection: &Connection, path: &Path, expected: u32) -> Result<(
 /// Makes or migrates the tables in one transaction, so that a crash leaves the old ones.
 fn prepare(
     connection: &mut Connection,
-    keys: &Keys,
+    keys: &SealKeys,
     version: u32,
     lost: Option<Head>,
     path: &Path,
@@ -361,7 +279,7 @@ fn prepare(
 }
 
 /// Writes what an empty ledger consists of. One that began again has a checkpoint for what is lost.
-fn begin_ledger(connection: &Connection, keys: &Keys, lost: Option<Head>, now_ms: u64) -> rusqlite::Result<()> {
+fn begin_ledger(connection: &Connection, keys: &SealKeys, lost: Option<Head>, now_ms: u64) -> rusqlite::Result<()> {
     let Some(lost) = lost else {
         return ledger::write_head(connection, keys, &Head::EMPTY);
     };

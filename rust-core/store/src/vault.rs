@@ -1,13 +1,16 @@
-//! The key vault: where small secrets live. A phone implements it with Android's Keystore or Apple's Keychain; `file_vault` is the
-//! desktop's, and the one in memory is for tests.
+//! The key vault: where small secrets live. A phone implements it with Android's Keystore or Apple's Keychain; `file` is the
+//! desktop's, and `memory` is for tests.
 
-use std::collections::BTreeMap;
+mod file;
+mod memory;
+
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub use self::file::FileVault;
+pub use self::memory::MemoryVault;
 use crate::VaultError;
 
 /// How long a secret's name may be.
@@ -86,7 +89,16 @@ pub trait KeyVault: Send + Sync {
     fn level(&self) -> VaultLevel;
 }
 
-/// Checks a secret's name: 1 to [`VAULT_NAME_BYTES_MAX`] characters of `a-z`, `0-9`, `.`, `_` and `-`, the first not a dot.
+/// Checks a secret's name, as [`KeyVault::put`] does.
+///
+/// ```
+/// use whimbrel_store::check_name;
+///
+/// assert!(check_name("endpoint.house").is_ok());
+/// assert!(check_name("../house").is_err());
+/// ```
+///
+/// It has 1 to [`VAULT_NAME_BYTES_MAX`] characters of `a-z`, `0-9`, `.`, `_` and `-`, the first not a dot.
 ///
 /// # Errors
 /// [`VaultError::Name`].
@@ -108,41 +120,4 @@ pub(crate) fn check_secret(name: &str, bytes: u64) -> Result<(), VaultError> {
         });
     }
     Ok(())
-}
-
-/// A vault that forgets everything with the process. For tests and for stores that need not survive.
-#[derive(Debug, Default)]
-pub struct MemoryVault(Mutex<BTreeMap<String, SecretBytes>>);
-
-impl MemoryVault {
-    /// An empty vault.
-    #[must_use]
-    pub fn new() -> MemoryVault {
-        MemoryVault::default()
-    }
-}
-
-impl KeyVault for MemoryVault {
-    fn get(&self, name: &str) -> Result<Option<SecretBytes>, VaultError> {
-        check_name(name)?;
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned())
-    }
-
-    fn put(&self, name: &str, secret: &SecretBytes) -> Result<(), VaultError> {
-        check_name(name)?;
-        check_secret(name, secret.expose().len() as u64)?;
-        let mut secrets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        secrets.insert(name.to_owned(), secret.clone());
-        Ok(())
-    }
-
-    fn delete(&self, name: &str) -> Result<(), VaultError> {
-        check_name(name)?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        Ok(())
-    }
-
-    fn level(&self) -> VaultLevel {
-        VaultLevel::Memory
-    }
 }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use support::{NOW_MS, answered_here, answered_in_the_cloud, intent, open, vault};
-use whimbrel_store::{
-    Closing, ENTRY_DOMAIN, ExportReport, KeyVault, MemoryVault, Outcome, Problem, Prune, Signal, Store, decode_closing,
-    decode_intent, verify_export,
+use whimbrel_record::{
+    Closing, ENTRY_DOMAIN, ExportReport, FinishReason, Outcome, Problem, Signal, decode_closing, decode_intent,
+    verify_export,
 };
+use whimbrel_store::{Filter, KeyVault, MemoryVault, Prune, Store, seal_keys};
 
 /// Entries 3 to 9 behind a checkpoint.
 fn exported() -> (String, Arc<MemoryVault>) {
@@ -35,7 +36,8 @@ fn exported() -> (String, Arc<MemoryVault>) {
 }
 
 fn check(text: &str, vault: Option<&dyn KeyVault>) -> ExportReport {
-    verify_export(&mut text.as_bytes(), vault).unwrap()
+    let keys = vault.and_then(|vault| seal_keys(vault).unwrap());
+    verify_export(&mut text.as_bytes(), keys.as_ref()).unwrap()
 }
 
 #[test]
@@ -86,11 +88,12 @@ fn every_changed_byte_of_an_export_is_found() {
     let bytes = text.as_bytes();
     // When it was exported is not sealed: a copy may be made at any time.
     let time = text.find(&(NOW_MS + 5).to_string()).unwrap();
+    let keys = seal_keys(&*vault).unwrap();
     for at in 0..bytes.len() {
         for mask in [1u8, 32] {
             let mut changed = bytes.to_vec();
             changed[at] ^= mask;
-            let report = verify_export(&mut &changed[..], Some(&*vault)).unwrap();
+            let report = verify_export(&mut &changed[..], keys.as_ref()).unwrap();
             let expected = (time..time + 13).contains(&at) && report.bad_line.is_none();
             assert_eq!(
                 report.is_intact() && report.seals_checked,
@@ -229,4 +232,31 @@ fn only_canonical_bytes_are_read() {
     let closing = r#"{"outcome":"denied","tokens":{"input":0,"output":0},"latency":{"queue_ms":0,"total_ms":0}}"#;
     assert!(decode_closing(closing.as_bytes()).is_some());
     assert!(decode_closing(closing.replace("denied", "answerd").as_bytes()).is_none());
+}
+
+#[test]
+fn only_entries_with_new_fields_have_the_new_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = vault();
+    let store = open(&folder.path().join("store.db"), &vault);
+    let ledger = store.ledger();
+    ledger.record(&intent(1), &answered_here(), NOW_MS).unwrap();
+    let mut refused = intent(2);
+    refused.history = vec![support::label("cloud-eu")];
+    let mut cut_off = answered_here();
+    cut_off.finish = Some(FinishReason::Length);
+    ledger.record(&refused, &answered_here(), NOW_MS + 1).unwrap();
+    ledger.record(&intent(3), &cut_off, NOW_MS + 2).unwrap();
+    assert!(ledger.verify().unwrap().is_intact());
+    let newest = ledger.list(&Filter::default(), 2).unwrap();
+    assert_eq!(newest[0].closing.as_ref(), Some(&cut_off));
+    assert_eq!(newest[1].intent, refused);
+
+    let mut text = Vec::new();
+    ledger.export(&mut text, NOW_MS + 3).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let formats: Vec<_> = lines.filter_map(|line| line.get("format")?.as_u64()).collect();
+    assert_eq!(formats, [1, 1, 2, 1, 1, 2]);
+    assert!(check(&text, Some(&*vault)).is_intact());
 }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 use support::{NOW_MS, answered_in_the_cloud, intent};
-use whimbrel_store::{FileVault, KeyVault, Outcome, Prune, ReceiptId, Store, StoreError};
+use whimbrel_record::{Outcome, ReceiptId};
+use whimbrel_store::{FileVault, KeyVault, Prune, Store, StoreError};
 
 /// Tells this program that it is the child, and where it works.
 const CHILD: &str = "WHIMBREL_KILLED_CHILD";

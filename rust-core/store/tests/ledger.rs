@@ -7,10 +7,8 @@ use std::sync::Arc;
 
 use support::{NOW_MS, answered_here, answered_in_the_cloud, intent, open, vault};
 use whimbrel_privacy::FindingKind;
-use whimbrel_store::{
-    Closing, Filter, Host, KeyVault, LIST_MAX, MemoryVault, Outcome, PlaceKind, Planned, Prune, ReceiptId, Signal,
-    Store, StoreError,
-};
+use whimbrel_record::{Closing, Host, Outcome, PlaceKind, Planned, ReceiptId, RecordError, Signal};
+use whimbrel_store::{Filter, KeyVault, LIST_MAX, MemoryVault, Prune, Store, StoreError};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -188,7 +186,7 @@ fn lists_are_paged_and_filtered() {
     );
     assert!(matches!(
         ledger.list(&all, LIST_MAX + 1),
-        Err(StoreError::TooMuch { .. })
+        Err(StoreError::Record(RecordError::TooMuch { .. }))
     ));
 }
 
@@ -332,7 +330,7 @@ fn lists_inside_receipts_have_limits() {
         let result = ledger.record(&intent, &closing, NOW_MS);
         match result {
             Ok(_) => assert!(fits, "{rules} {planned} {attempts}"),
-            Err(StoreError::TooMuch { .. }) => assert!(!fits, "{rules} {planned} {attempts}"),
+            Err(StoreError::Record(RecordError::TooMuch { .. })) => assert!(!fits, "{rules} {planned} {attempts}"),
             Err(error) => panic!("{error}"),
         }
     };
@@ -344,7 +342,7 @@ fn lists_inside_receipts_have_limits() {
         ledger.feedback(ReceiptId(1), Signal::Regenerated, NOW_MS).unwrap();
     }
     let one_more = ledger.feedback(ReceiptId(1), Signal::Regenerated, NOW_MS);
-    assert!(matches!(one_more, Err(StoreError::TooMuch { .. })));
+    assert!(matches!(one_more, Err(StoreError::Record(RecordError::TooMuch { .. }))));
     assert!(ledger.verify().unwrap().is_intact());
 }
 
@@ -353,7 +351,8 @@ fn feedback_refers_to_a_receipt() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(&folder.path().join("store.db"), &vault()).ledger();
     let id = ledger.record(&intent(1), &answered_here(), NOW_MS).unwrap();
-    let signals = [Signal::Kept { edited_permille: 120 }, Signal::ThumbsUp];
+    let kept = Signal::Kept { edited_permille: 120 };
+    let signals = [kept, Signal::ThumbsUp, Signal::EscalationAccepted];
     for (later, signal) in (1..).zip(signals) {
         ledger.feedback(id, signal, NOW_MS + later).unwrap();
     }
@@ -362,7 +361,8 @@ fn feedback_refers_to_a_receipt() {
         .iter()
         .map(|feedback| (feedback.time_ms, feedback.signal))
         .collect();
-    assert_eq!(feedback, [(NOW_MS + 1, signals[0]), (NOW_MS + 2, signals[1])]);
+    let expected: Vec<_> = (NOW_MS + 1..).zip(signals).collect();
+    assert_eq!(feedback, expected);
 }
 
 /// Many threads at once: every receipt has its own number, and the chain holds.

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 use support::{NOW_MS, answered_here, answered_in_the_cloud, intent, open, vault};
+use whimbrel_record::{Outcome, Problem, ReceiptId, RecordError, Signal};
 use whimbrel_store::{
-    Filter, KeyVault, MemoryVault, Outcome, Problem, Prune, ReceiptId, SCHEMA_VERSION, STATE_BYTES_MAX, SecretBytes,
-    Signal, Store, StoreError, VaultError, VaultLevel,
+    Filter, KeyVault, MemoryVault, Prune, SCHEMA_VERSION, STATE_BYTES_MAX, SecretBytes, Store, StoreError, VaultError,
+    VaultLevel,
 };
 
 fn try_open(path: &Path, vault: &Arc<MemoryVault>) -> Result<Store, StoreError> {
@@ -188,7 +189,7 @@ fn state_is_kept_by_name_with_limits() {
     store.state_put("learned", &largest).unwrap();
     assert_eq!(store.state_get("learned").unwrap().unwrap(), largest);
     let past = store.state_put("learned", &vec![3; STATE_BYTES_MAX as usize + 1]);
-    assert!(matches!(past, Err(StoreError::TooMuch { .. })));
+    assert!(matches!(past, Err(StoreError::Record(RecordError::TooMuch { .. }))));
     store.state_put(&"n".repeat(64), b"").unwrap();
     for name in ["", "two words", &"n".repeat(65)] {
         assert!(matches!(
@@ -357,7 +358,7 @@ fn fill(store: &Store) {
     };
     ledger.prune(&all, NOW_MS + 1).unwrap().unwrap();
     ledger.record(&intent(2), &answered_in_the_cloud(), NOW_MS + 2).unwrap();
-    let denied = whimbrel_store::Closing::new(Outcome::Denied);
+    let denied = whimbrel_record::Closing::new(Outcome::Denied);
     ledger.record(&intent(3), &denied, NOW_MS + 3).unwrap();
     ledger.record(&intent(4), &answered_here(), NOW_MS + 4).unwrap();
 }

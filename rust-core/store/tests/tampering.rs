@@ -11,10 +11,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode};
 use support::{NOW_MS, answered_here, answered_in_the_cloud, intent, open, vault};
 use tempfile::TempDir;
-use whimbrel_store::{
-    Closing, ENTRY_DOMAIN, KeyVault, Ledger, MemoryVault, Outcome, Problem, Prune, Report, SecretBytes, Store,
-    StoreError,
-};
+use whimbrel_record::{Closing, ENTRY_DOMAIN, LedgerReport, Outcome, Problem};
+use whimbrel_store::{KeyVault, Ledger, MemoryVault, Prune, SecretBytes, Store, StoreError};
 
 /// A ledger with a checkpoint behind two receipts: entry 5 is the mark of the pruning, 6 to 13 are four receipts.
 struct Case {
@@ -73,7 +71,7 @@ fn inspect(path: &Path, vault: &Arc<MemoryVault>) -> Ledger {
 }
 
 fn problems(ledger: &Ledger) -> Vec<Problem> {
-    let report: Report = ledger.verify().unwrap();
+    let report: LedgerReport = ledger.verify().unwrap();
     assert_eq!(report.is_intact(), report.problems.is_empty());
     report.problems
 }

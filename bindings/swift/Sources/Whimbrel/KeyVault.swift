@@ -1,14 +1,31 @@
 import Foundation
-import WhimbrelCore
+internal import WhimbrelCore
 
-/// Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with. It is called
-/// from any thread and should answer within milliseconds; what `put` has kept survives a crash. A function that throws anything
-/// but a `KeyVaultError` counts as a failure without a code.
-public typealias KeyVault = WhimbrelCore.KeyVault
-/// A key vault did not do what it was asked: `Locked`, or `Failed` with a short code that holds no secret.
-public typealias KeyVaultError = WhimbrelCore.KeyVaultError
-/// What protects the secrets of a vault, from the weakest to the strongest.
-public typealias VaultLevel = WhimbrelCore.VaultLevel
+/// A key vault did not do what it was asked.
+public enum KeyVaultError: Error, Sendable, Equatable {
+    /// The system's key store is locked, for example before the first unlock after a restart. Trying again later may
+    /// help.
+    case locked
+    /// It failed; the short code of the system's holds no secret.
+    case failed(code: String)
+}
+
+/// Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with.
+/// It is called from any thread and should answer within milliseconds. Every function may throw a `KeyVaultError`; what
+/// else it throws counts as a failure without a code.
+public protocol KeyVault: Sendable {
+    /// The secret of this name, or `nil` when there is none. A secret that cannot be read is an error.
+    func get(name: String) throws -> Data?
+
+    /// Keeps a secret, in place of the one that had this name. When it has returned, the secret survives a crash.
+    func put(name: String, secret: Data) throws
+
+    /// Forgets a secret. It is no error when there is none.
+    func delete(name: String) throws
+
+    /// What protects the secrets.
+    func level() throws -> VaultLevel
+}
 
 /// A vault that forgets everything with the process. For tests: a ledger cannot be opened again without its vault.
 public final class MemoryKeyVault: KeyVault, @unchecked Sendable {
@@ -29,7 +46,8 @@ public final class MemoryKeyVault: KeyVault, @unchecked Sendable {
 #if canImport(Security)
     import Security
 
-    /// A vault in the system's keychain. Its secrets stay on this device, and can be read once it was unlocked after a restart.
+    /// A vault in the system's keychain. Its secrets stay on this device, and can be read once it was unlocked after a
+    /// restart.
     public final class KeychainVault: KeyVault, Sendable {
         private let service: String
 
@@ -43,7 +61,7 @@ public final class MemoryKeyVault: KeyVault, @unchecked Sendable {
             let status = SecItemCopyMatching(query as CFDictionary, &found)
             if status == errSecItemNotFound { return nil }
             try check(status)
-            guard let secret = found as? Data else { throw KeyVaultError.Failed(code: "no-data") }
+            guard let secret = found as? Data else { throw KeyVaultError.failed(code: "no-data") }
             return secret
         }
 
@@ -74,9 +92,33 @@ public final class MemoryKeyVault: KeyVault, @unchecked Sendable {
         private func check(_ status: OSStatus) throws {
             switch status {
             case errSecSuccess: return
-            case errSecInteractionNotAllowed: throw KeyVaultError.Locked
-            default: throw KeyVaultError.Failed(code: "osstatus.\(status)")
+            case errSecInteractionNotAllowed: throw KeyVaultError.locked
+            default: throw KeyVaultError.failed(code: "osstatus.\(status)")
             }
         }
     }
 #endif
+
+/// An app's vault, as the core sees it.
+final class ForeignVault: WhimbrelCore.KeyVault {
+    private let vault: any KeyVault
+
+    init(_ vault: any KeyVault) { self.vault = vault }
+
+    func get(name: String) throws -> Data? { try answered { try vault.get(name: name) } }
+
+    func put(name: String, secret: Data) throws { try answered { try vault.put(name: name, secret: secret) } }
+
+    func delete(name: String) throws { try answered { try vault.delete(name: name) } }
+
+    func level() throws -> WhimbrelCore.VaultLevel { try answered { try vault.level().toCore() } }
+
+    private func answered<Value>(_ call: () throws -> Value) throws -> Value {
+        do { return try call() } catch let error as KeyVaultError {
+            switch error {
+            case .locked: throw WhimbrelCore.KeyVaultError.Locked
+            case .failed(let code): throw WhimbrelCore.KeyVaultError.Failed(code: code)
+            }
+        }
+    }
+}

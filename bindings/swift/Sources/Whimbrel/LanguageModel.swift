@@ -1,4 +1,4 @@
-import WhimbrelCore
+internal import WhimbrelCore
 
 /// An open model. It is closed when it, its conversations and their answers are gone, or by `close`.
 public final class LanguageModel: Sendable {
@@ -9,15 +9,13 @@ public final class LanguageModel: Sendable {
 
     init(_ core: WhimbrelCore.Model) {
         self.core = core
-        info = ModelInfo(core.info())
+        info = core.info().toPublic()
     }
 
-    /// Starts a conversation and reserves the memory for its context.
-    public func conversation(
-        _ options: ConversationOptions = ConversationOptions()
-    ) async throws(WhimbrelError) -> Conversation {
-        let options = try options.toCore()
-        return Conversation(try await translated { try await core.conversation(options: options) })
+    /// Starts a conversation with this model alone, without rules and without receipts. The memory for its context is
+    /// reserved with the first question.
+    public func conversation(_ options: ConversationOptions = ConversationOptions()) throws -> Conversation {
+        Conversation(try translated { try core.conversation(options: options.toCore()) })
     }
 
     /// Goes on from a text without any conversation around it, in a context of its own of `contextLength` tokens. As
@@ -25,12 +23,12 @@ public final class LanguageModel: Sendable {
     public func complete(
         _ prompt: String,
         options: GenerationOptions = GenerationOptions(),
-        contextLength: Int = defaultContextLength
-    ) -> AsyncThrowingStream<AnswerEvent, any Error> {
+        contextLength: Int = 2048
+    ) -> AsyncThrowingStream<Event, any Error> {
         answerStream { [core] in
-            try await core.complete(
+            try core.complete(
                 prompt: prompt,
-                contextLength: unsigned(contextLength, "contextLength"),
+                contextLength: coreNumber(contextLength, "contextLength"),
                 options: options.toCore()
             )
         }

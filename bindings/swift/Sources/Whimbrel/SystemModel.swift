@@ -1,12 +1,5 @@
 import Foundation
-import WhimbrelCore
-
-/// What a system model can do now.
-public typealias SystemCapabilities = WhimbrelCore.SystemCapabilities
-/// Whether the system's model can be asked now.
-public typealias Availability = WhimbrelCore.Availability
-/// Why a system model gives no answer.
-public typealias SystemFailure = WhimbrelCore.SystemFailure
+internal import WhimbrelCore
 
 /// What a system model is asked.
 public struct SystemRequest: Sendable {
@@ -51,13 +44,15 @@ final class ForeignSystemModel: WhimbrelCore.SystemModel, @unchecked Sendable {
 
     init(_ model: any SystemModel) { self.model = model }
 
-    func capabilities() throws -> SystemCapabilities { try answered { try model.capabilities() } }
+    func capabilities() throws -> WhimbrelCore.SystemCapabilities {
+        try answered { try model.capabilities().toCore() }
+    }
 
     func prewarm() throws { try answered { try model.prewarm() } }
 
     func start(request: WhimbrelCore.SystemRequest, answer: SystemAnswer) throws {
         let asked = SystemRequest(
-            messages: request.messages.map(Message.init),
+            messages: request.messages.map { $0.toPublic() },
             maxTokens: Int(request.maxTokens),
             temperature: request.temperature
         )
@@ -80,7 +75,7 @@ final class ForeignSystemModel: WhimbrelCore.SystemModel, @unchecked Sendable {
             // What it counted is not known.
             if !Task.isCancelled { answer.finish(inputTokens: 0, outputTokens: 0) }
         } catch let error as SystemModelFailure {
-            answer.fail(failure: error.failure)
+            answer.fail(failure: error.failure.toCore())
         } catch {
             answer.fail(failure: .failed)
         }
@@ -88,7 +83,7 @@ final class ForeignSystemModel: WhimbrelCore.SystemModel, @unchecked Sendable {
 
     private func answered<Value>(_ call: () throws -> Value) throws -> Value {
         do { return try call() } catch let error as SystemModelFailure {
-            throw WhimbrelCore.SystemModelError.NoAnswer(failure: error.failure)
+            throw WhimbrelCore.SystemModelError.NoAnswer(failure: error.failure.toCore())
         }
     }
 }

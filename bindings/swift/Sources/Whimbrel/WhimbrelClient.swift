@@ -1,12 +1,12 @@
-import WhimbrelCore
+internal import WhimbrelCore
 
-/// Opens models. All computing happens on one background thread that this object owns; nothing here blocks its caller, so
-/// every function may be called on the main actor.
+/// Opens models. All computing happens on one background thread that this object owns; nothing here blocks its caller,
+/// so every function may be called on the main actor.
 public final class WhimbrelClient: Sendable {
     private let core: WhimbrelCore.Client
 
     /// Starts the background thread.
-    public init() throws(WhimbrelError) {
+    public init() throws {
         core = try translated { try WhimbrelCore.Client() }
     }
 
@@ -14,10 +14,7 @@ public final class WhimbrelClient: Sendable {
     public var activeAnswers: Int { Int(core.activeAnswers()) }
 
     /// Opens the bundle in the folder `path`. Answers in the making pause meanwhile.
-    public func openModel(
-        at path: String,
-        options: OpenOptions = OpenOptions()
-    ) async throws(WhimbrelError) -> LanguageModel {
+    public func openModel(at path: String, options: OpenOptions = OpenOptions()) async throws -> LanguageModel {
         let options = try options.toCore()
         return LanguageModel(try await translated { try await core.openModel(path: path, options: options) })
     }

@@ -1,4 +1,4 @@
-import WhimbrelCore
+internal import WhimbrelCore
 
 /// Everything that can go wrong. No error ever holds text of a user or of a model, so that all of it may be logged.
 public enum WhimbrelError: Error, Sendable, Equatable {
@@ -9,27 +9,32 @@ public enum WhimbrelError: Error, Sendable, Equatable {
     /// The bundle is intact, but this version cannot run it.
     case unsupportedBundle(reason: String)
     /// The question needs more tokens, room for an answer included, than the context holds.
-    case contextFull(needed: UInt64, limit: UInt64)
+    case contextFull(needed: Int, limit: Int)
     /// An option is outside its range.
     case invalidOption(_ option: String, expected: String, found: String)
     /// The client, the model, the conversation or the assistant was closed before.
     case closed(what: String)
     /// The conversation is still answering the question before.
     case busy
-    /// There is no answer to ask for again.
+    /// There is no question to ask again.
     case nothingToRepeat
-    /// A document with rules was refused whole; the rules before it are still in force. Line and column count from 1, and are
-    /// 0 when the reason is not about one place; the path names the field.
+    /// Only a conversation of an `Assistant` can explain a decision: with one model alone no rules decide.
+    case noPolicy
+    /// Only a model of this device has something to save.
+    case noModel
+    /// A document with rules was refused whole; the rules before it are still in force. Line and column count from 1,
+    /// and are 0 when the reason is not about one place; the path names the field.
     case policy(line: Int, column: Int, path: String, reason: String)
-    /// The ledger cannot be opened, read or written; nothing leaves the device without a receipt. The problem is a stable
-    /// word: `in_use`, `tampered`, `full`, `unknown_receipt` and others.
+    /// The ledger cannot be opened, read or written; nothing leaves the device without a receipt. The problem is a
+    /// stable word: `in_use`, `foreign`, `tampered`, `full`, `unknown_receipt` and others. With `foreign` the vault is
+    /// not the ledger's own: when that is gone, `Assistant.restartLedger` begins another ledger.
     case ledger(problem: String, reason: String)
     /// The key vault failed; when it is locked, trying again later may help.
     case vault(reason: String, isLocked: Bool)
     /// Too many or too much of something.
-    case limitExceeded(what: String, limit: UInt64, found: UInt64)
+    case limitExceeded(what: String, limit: Int, found: Int)
     /// There is not enough memory for the context.
-    case outOfMemory(contextLength: Int, bytes: UInt64)
+    case outOfMemory(contextLength: Int, bytes: Int)
     /// A defect in Whimbrel; the number tells which, 0 that the call itself failed.
     case `internal`(number: Int, reason: String)
 
@@ -44,6 +49,8 @@ public enum WhimbrelError: Error, Sendable, Equatable {
         case .closed: "closed"
         case .busy: "busy"
         case .nothingToRepeat: "nothing_to_repeat"
+        case .noPolicy: "no_policy"
+        case .noModel: "no_model"
         case .policy: "policy"
         case .ledger: "ledger"
         case .vault: "vault"
@@ -63,7 +70,9 @@ extension WhimbrelError: CustomStringConvertible {
         case .invalidOption(let option, let expected, let found): "\(code): \(option) must be \(expected), not \(found)"
         case .closed(let what): "\(code): the \(what) is closed"
         case .busy: "\(code): the conversation is still answering"
-        case .nothingToRepeat: "\(code): there is no answer to ask for again"
+        case .nothingToRepeat: "\(code): there is no question to ask again"
+        case .noPolicy: "\(code): no policy decides here"
+        case .noModel: "\(code): there is no model of this device"
         case .policy(let line, let column, let path, let reason):
             "\(code): line \(line), column \(column), \(path): \(reason)"
         case .ledger(let problem, let reason): "\(code): \(problem): \(reason)"
@@ -89,33 +98,24 @@ extension WhimbrelError {
         case .BundleMissing(let reason): self = .bundleMissing(reason: reason)
         case .BundleCorrupt(let reason): self = .bundleCorrupt(reason: reason)
         case .UnsupportedBundle(let reason): self = .unsupportedBundle(reason: reason)
-        case .ContextFull(let needed, let limit): self = .contextFull(needed: needed, limit: limit)
+        case .ContextFull(let needed, let limit):
+            self = .contextFull(needed: Int(clamping: needed), limit: Int(clamping: limit))
         case .InvalidOption(let option, let expected, let found):
             self = .invalidOption(option, expected: expected, found: found)
         case .Closed(let what): self = .closed(what: what)
         case .Busy: self = .busy
         case .NothingToRepeat: self = .nothingToRepeat
+        case .NoPolicy: self = .noPolicy
+        case .NoModel: self = .noModel
         case .Policy(let line, let column, let path, let reason):
             self = .policy(line: Int(line), column: Int(column), path: path, reason: reason)
         case .Ledger(let problem, let reason): self = .ledger(problem: problem, reason: reason)
         case .Vault(let reason, let locked): self = .vault(reason: reason, isLocked: locked)
         case .LimitExceeded(let what, let limit, let found):
-            self = .limitExceeded(what: what, limit: limit, found: found)
-        case .OutOfMemory(let length, let bytes): self = .outOfMemory(contextLength: Int(length), bytes: bytes)
+            self = .limitExceeded(what: what, limit: Int(clamping: limit), found: Int(clamping: found))
+        case .OutOfMemory(let length, let bytes):
+            self = .outOfMemory(contextLength: Int(length), bytes: Int(clamping: bytes))
         case .Internal(let code, let reason): self = .internal(number: Int(code), reason: reason)
         }
     }
-}
-
-/// Runs a call into the core and gives its errors their public form.
-func translated<Value>(_ call: () throws -> Value) throws(WhimbrelError) -> Value {
-    do { return try call() } catch { throw WhimbrelError(error) }
-}
-
-/// Runs a call into the core and gives its errors their public form.
-func translated<Value: Sendable>(
-    isolation: isolated (any Actor)? = #isolation,
-    _ call: () async throws -> Value
-) async throws(WhimbrelError) -> Value {
-    do { return try await call() } catch { throw WhimbrelError(error) }
 }

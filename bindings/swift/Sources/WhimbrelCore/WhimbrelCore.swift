@@ -640,23 +640,28 @@ fileprivate struct FfiConverterData: FfiConverterRustBuffer {
 
 
 /**
- * An answer in the making. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+ * An answer in progress. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
  */
 public protocol AnswerProtocol: AnyObject, Sendable {
 
     /**
-     * Stops the answer. The last event, with the figures, still comes. Safe to call again, and after the end.
+     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
      */
     func cancel()
 
     /**
      * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
      */
-    func next(max: UInt32) async throws  -> [AnswerEvent]
+    func next(max: UInt32) async throws  -> [Event]
+
+    /**
+     * The text of the events so far, without what became void.
+     */
+    func textSoFar()  -> String
 
 }
 /**
- * An answer in the making. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+ * An answer in progress. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
  */
 open class Answer: AnswerProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -712,7 +717,7 @@ open class Answer: AnswerProtocol, @unchecked Sendable {
 
 
     /**
-     * Stops the answer. The last event, with the figures, still comes. Safe to call again, and after the end.
+     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
      */
 open func cancel()  {try! rustCall() {
         uniffiCallStatus in
@@ -725,7 +730,7 @@ open func cancel()  {try! rustCall() {
     /**
      * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
      */
-open func next(max: UInt32)async throws  -> [AnswerEvent]  {
+open func next(max: UInt32)async throws  -> [Event]  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
@@ -736,9 +741,21 @@ open func next(max: UInt32)async throws  -> [AnswerEvent]  {
             pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
             completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
             freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterSequenceTypeAnswerEvent.lift,
+            liftFunc: FfiConverterSequenceTypeEvent.lift,
             errorHandler: FfiConverterTypeCoreError_lift
         )
+}
+
+    /**
+     * The text of the events so far, without what became void.
+     */
+open func textSoFar() -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_answer_text_so_far(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
 }
 
 
@@ -798,14 +815,14 @@ public func FfiConverterTypeAnswer_lower(_ value: Answer) -> UInt64 {
 public protocol AssistantProtocol: AnyObject, Sendable {
 
     /**
-     * Starts a conversation.
+     * Answers messages that belong to no conversation; the last one is the question.
      */
-    func conversation(options: ConversationOptions) throws  -> RoutedConversation
+    func answer(messages: [Message], options: AskOptions) throws  -> Answer
 
     /**
-     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     * Starts a conversation. After `release` its questions are refused.
      */
-    func exportLedger(path: String) async throws
+    func conversation(options: ConversationOptions)  -> Conversation
 
     /**
      * Takes in what the user thought of an answer: it is kept beside the receipt, and the choice of places learns from it.
@@ -815,22 +832,12 @@ public protocol AssistantProtocol: AnyObject, Sendable {
     /**
      * Whether feedback is learned from and used.
      */
-    func learning() throws  -> LearningMode
+    func learning()  -> LearningMode
 
     /**
      * Tells the system's model, if there is one, that a question may come soon.
      */
-    func prewarmSystemModel() throws
-
-    /**
-     * One receipt.
-     */
-    func receipt(id: UInt64) async throws  -> Receipt
-
-    /**
-     * A page of receipts, the newest first; at most 1,000.
-     */
-    func receipts(filter: ReceiptFilter, receiptsMax: UInt32) async throws  -> [Receipt]
+    func prewarmSystemModel()
 
     /**
      * A text with its findings replaced, and the findings: what an endpoint would get that may only get redacted text.
@@ -838,7 +845,8 @@ public protocol AssistantProtocol: AnyObject, Sendable {
     func redact(text: String) async throws  -> RedactedText
 
     /**
-     * Cancels its answers and closes it with its conversations. Returns at once; safe to call again.
+     * Cancels its answers and lets go of the ledger once they have ended; its conversations take no more questions. Returns at once; safe to call
+     * again.
      */
     func release()
 
@@ -865,7 +873,7 @@ public protocol AssistantProtocol: AnyObject, Sendable {
     /**
      * The model of this device that answers from the next question on; nothing takes it away.
      */
-    func setModel(model: Model?) throws
+    func setModel(model: Model?)
 
     /**
      * Puts other rules in force, from the next question on. After an error the rules are as they were.
@@ -875,7 +883,7 @@ public protocol AssistantProtocol: AnyObject, Sendable {
     /**
      * The system's model, as the app reaches it; nothing takes it away.
      */
-    func setSystemModel(model: SystemModel?) throws
+    func setSystemModel(model: SystemModel?)
 
     /**
      * Puts other rules of the user's in force, which can only tighten the app's. After an error the rules are as they were.
@@ -893,14 +901,40 @@ public protocol AssistantProtocol: AnyObject, Sendable {
     func shutdown() async
 
     /**
+     * Takes in what the app knows about the device now.
+     */
+    func updateDevice(update: DeviceUpdate)
+
+    /**
+     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     */
+    func exportLedger(path: String) async throws
+
+    /**
+     * Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them can be taken away unnoticed.
+     */
+    func isLedgerFloorBehind() async throws  -> Bool
+
+    /**
+     * Removes old receipts. What is left can still be verified, from the checkpoint on that is returned; nothing is returned when nothing was
+     * removed.
+     */
+    func pruneLedger(prune: Prune) async throws  -> Checkpoint?
+
+    /**
+     * One receipt.
+     */
+    func receipt(id: UInt64) async throws  -> Receipt
+
+    /**
+     * A page of receipts, the newest first; at most 1,000.
+     */
+    func receipts(filter: ReceiptFilter, receiptsMax: UInt32) async throws  -> [Receipt]
+
+    /**
      * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
      */
     func stats(fromMs: UInt64?, untilMs: UInt64?, host: Host) async throws  -> LedgerStats
-
-    /**
-     * Takes in what the app knows about the device now.
-     */
-    func updateDevice(update: DeviceUpdate) throws
 
     /**
      * Looks whether the ledger is as it was written. What is wrong with it is in the report.
@@ -984,35 +1018,30 @@ public static func `open`(options: AssistantOptions)async throws  -> Assistant  
 
 
     /**
-     * Starts a conversation.
+     * Answers messages that belong to no conversation; the last one is the question.
      */
-open func conversation(options: ConversationOptions)throws  -> RoutedConversation  {
-    return try  FfiConverterTypeRoutedConversation_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+open func answer(messages: [Message], options: AskOptions = AskOptions())throws  -> Answer  {
+    return try  FfiConverterTypeAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_answer(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceTypeMessage.lower(messages),
+        FfiConverterTypeAskOptions_lower(options),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Starts a conversation. After `release` its questions are refused.
+     */
+open func conversation(options: ConversationOptions = ConversationOptions()) -> Conversation  {
+    return try!  FfiConverterTypeConversation_lift(try! rustCall() {
         uniffiCallStatus in
     uniffi_whimbrel_fn_method_assistant_conversation(
             self.uniffiCloneHandle(),
         FfiConverterTypeConversationOptions_lower(options),uniffiCallStatus
     )
 })
-}
-
-    /**
-     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
-     */
-open func exportLedger(path: String)async throws   {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_whimbrel_fn_method_assistant_export_ledger(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(path)
-                )
-            },
-            pollFunc: ffi_whimbrel_rust_future_poll_void,
-            completeFunc: ffi_whimbrel_rust_future_complete_void,
-            freeFunc: ffi_whimbrel_rust_future_free_void,
-            liftFunc: { $0 },
-            errorHandler: FfiConverterTypeCoreError_lift
-        )
 }
 
     /**
@@ -1037,8 +1066,8 @@ open func feedback(receipt: UInt64, signal: Signal)async throws   {
     /**
      * Whether feedback is learned from and used.
      */
-open func learning()throws  -> LearningMode  {
-    return try  FfiConverterTypeLearningMode_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+open func learning() -> LearningMode  {
+    return try!  FfiConverterTypeLearningMode_lift(try! rustCall() {
         uniffiCallStatus in
     uniffi_whimbrel_fn_method_assistant_learning(
             self.uniffiCloneHandle(),uniffiCallStatus
@@ -1049,50 +1078,12 @@ open func learning()throws  -> LearningMode  {
     /**
      * Tells the system's model, if there is one, that a question may come soon.
      */
-open func prewarmSystemModel()throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+open func prewarmSystemModel()  {try! rustCall() {
         uniffiCallStatus in
     uniffi_whimbrel_fn_method_assistant_prewarm_system_model(
             self.uniffiCloneHandle(),uniffiCallStatus
     )
 }
-}
-
-    /**
-     * One receipt.
-     */
-open func receipt(id: UInt64)async throws  -> Receipt  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_whimbrel_fn_method_assistant_receipt(
-                        self.uniffiCloneHandle(),FfiConverterUInt64.lower(id)
-                )
-            },
-            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
-            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
-            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterTypeReceipt_lift,
-            errorHandler: FfiConverterTypeCoreError_lift
-        )
-}
-
-    /**
-     * A page of receipts, the newest first; at most 1,000.
-     */
-open func receipts(filter: ReceiptFilter, receiptsMax: UInt32)async throws  -> [Receipt]  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_whimbrel_fn_method_assistant_receipts(
-                        self.uniffiCloneHandle(),FfiConverterTypeReceiptFilter_lower(filter),FfiConverterUInt32.lower(receiptsMax)
-                )
-            },
-            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
-            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
-            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterSequenceTypeReceipt.lift,
-            errorHandler: FfiConverterTypeCoreError_lift
-        )
 }
 
     /**
@@ -1115,7 +1106,8 @@ open func redact(text: String)async throws  -> RedactedText  {
 }
 
     /**
-     * Cancels its answers and closes it with its conversations. Returns at once; safe to call again.
+     * Cancels its answers and lets go of the ledger once they have ended; its conversations take no more questions. Returns at once; safe to call
+     * again.
      */
 open func release()  {try! rustCall() {
         uniffiCallStatus in
@@ -1198,7 +1190,7 @@ open func setLearning(mode: LearningMode)async throws   {
     /**
      * The model of this device that answers from the next question on; nothing takes it away.
      */
-open func setModel(model: Model?)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+open func setModel(model: Model?)  {try! rustCall() {
         uniffiCallStatus in
     uniffi_whimbrel_fn_method_assistant_set_model(
             self.uniffiCloneHandle(),
@@ -1210,7 +1202,7 @@ open func setModel(model: Model?)throws   {try rustCallWithError(FfiConverterTyp
     /**
      * Puts other rules in force, from the next question on. After an error the rules are as they were.
      */
-open func setPolicies(app: PolicyDocument, user: PolicyDocument?)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+open func setPolicies(app: PolicyDocument, user: PolicyDocument? = nil)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
         uniffiCallStatus in
     uniffi_whimbrel_fn_method_assistant_set_policies(
             self.uniffiCloneHandle(),
@@ -1223,7 +1215,7 @@ open func setPolicies(app: PolicyDocument, user: PolicyDocument?)throws   {try r
     /**
      * The system's model, as the app reaches it; nothing takes it away.
      */
-open func setSystemModel(model: SystemModel?)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+open func setSystemModel(model: SystemModel?)  {try! rustCall() {
         uniffiCallStatus in
     uniffi_whimbrel_fn_method_assistant_set_system_model(
             self.uniffiCloneHandle(),
@@ -1277,9 +1269,117 @@ open func shutdown()async   {
 }
 
     /**
+     * Takes in what the app knows about the device now.
+     */
+open func updateDevice(update: DeviceUpdate)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_update_device(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeDeviceUpdate_lower(update),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     */
+open func exportLedger(path: String)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_export_ledger(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them can be taken away unnoticed.
+     */
+open func isLedgerFloorBehind()async throws  -> Bool  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_is_ledger_floor_behind(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_i8,
+            completeFunc: ffi_whimbrel_rust_future_complete_i8,
+            freeFunc: ffi_whimbrel_rust_future_free_i8,
+            liftFunc: FfiConverterBool.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Removes old receipts. What is left can still be verified, from the checkpoint on that is returned; nothing is returned when nothing was
+     * removed.
+     */
+open func pruneLedger(prune: Prune)async throws  -> Checkpoint?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_prune_ledger(
+                        self.uniffiCloneHandle(),FfiConverterTypePrune_lower(prune)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionTypeCheckpoint.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * One receipt.
+     */
+open func receipt(id: UInt64)async throws  -> Receipt  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_receipt(
+                        self.uniffiCloneHandle(),FfiConverterUInt64.lower(id)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeReceipt_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * A page of receipts, the newest first; at most 1,000.
+     */
+open func receipts(filter: ReceiptFilter, receiptsMax: UInt32)async throws  -> [Receipt]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_assistant_receipts(
+                        self.uniffiCloneHandle(),FfiConverterTypeReceiptFilter_lower(filter),FfiConverterUInt32.lower(receiptsMax)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeReceipt.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
      * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
      */
-open func stats(fromMs: UInt64?, untilMs: UInt64?, host: Host)async throws  -> LedgerStats  {
+open func stats(fromMs: UInt64? = nil, untilMs: UInt64? = nil, host: Host)async throws  -> LedgerStats  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
@@ -1293,18 +1393,6 @@ open func stats(fromMs: UInt64?, untilMs: UInt64?, host: Host)async throws  -> L
             liftFunc: FfiConverterTypeLedgerStats_lift,
             errorHandler: FfiConverterTypeCoreError_lift
         )
-}
-
-    /**
-     * Takes in what the app knows about the device now.
-     */
-open func updateDevice(update: DeviceUpdate)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
-        uniffiCallStatus in
-    uniffi_whimbrel_fn_method_assistant_update_device(
-            self.uniffiCloneHandle(),
-        FfiConverterTypeDeviceUpdate_lower(update),uniffiCallStatus
-    )
-}
 }
 
     /**
@@ -1382,12 +1470,12 @@ public func FfiConverterTypeAssistant_lower(_ value: Assistant) -> UInt64 {
 public protocol ClientProtocol: AnyObject, Sendable {
 
     /**
-     * Answers in the making, in all conversations. A cancelled answer counts until it has really ended.
+     * Answers in progress, in all conversations. A cancelled answer counts until it has really ended.
      */
     func activeAnswers()  -> UInt32
 
     /**
-     * Opens the model in the folder `path`. Answers in the making pause meanwhile.
+     * Opens the model in the folder `path`. Answers in progress pause meanwhile.
      */
     func openModel(path: String, options: OpenOptions) async throws  -> Model
 
@@ -1470,7 +1558,7 @@ public convenience init()throws  {
 
 
     /**
-     * Answers in the making, in all conversations. A cancelled answer counts until it has really ended.
+     * Answers in progress, in all conversations. A cancelled answer counts until it has really ended.
      */
 open func activeAnswers() -> UInt32  {
     return try!  FfiConverterUInt32.lift(try! rustCall() {
@@ -1482,9 +1570,9 @@ open func activeAnswers() -> UInt32  {
 }
 
     /**
-     * Opens the model in the folder `path`. Answers in the making pause meanwhile.
+     * Opens the model in the folder `path`. Answers in progress pause meanwhile.
      */
-open func openModel(path: String, options: OpenOptions)async throws  -> Model  {
+open func openModel(path: String, options: OpenOptions = OpenOptions())async throws  -> Model  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
@@ -1582,49 +1670,106 @@ public func FfiConverterTypeClient_lower(_ value: Client) -> UInt64 {
 
 
 /**
- * A conversation with a model. It answers one question at a time.
+ * A conversation. It answers one question at a time.
  */
 public protocol ConversationProtocol: AnyObject, Sendable {
 
     /**
-     * Asks a question. When the answer has ended, also by cancelling, both are part of the conversation.
+     * Asks a question. The last event says where it was answered, and whether at all. After an answer that was cancelled the question waits for
+     * its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
      */
-    func ask(question: String, options: GenerationOptions) async throws  -> Answer
+    func ask(question: String, options: AskOptions) throws  -> Answer
 
     /**
-     * The messages so far, the system message first. Waits for a cancelled answer to end.
+     * Asks the last question elsewhere, as far as the rules allow it now. The new answer takes the place of the old one; when there is no new
+     * answer, the old one stays.
      */
-    func messages() async throws  -> [Message]
+    func escalate() throws  -> Answer
 
     /**
-     * Cancels the answer in the making and gives the memory of the context back. Returns at once; safe to call again.
+     * What would be decided about a question now. Nothing is asked, and no receipt is written. Only where rules decide.
+     */
+    func explain(question: String, options: AskOptions) async throws  -> Explanation
+
+    /**
+     * The messages so far, without the system message.
+     */
+    func messages()  -> [Message]
+
+    /**
+     * Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question until
+     * `reset()`.
+     */
+    func raiseClass(privacyClass: PrivacyClass)
+
+    /**
+     * Asks the last question again. If it was answered, that counts as a sign that the answer was not liked. The new answer takes the place of
+     * the old one; when there is no new answer, the old one stays.
+     */
+    func regenerate(generation: GenerationOptions) throws  -> Answer
+
+    /**
+     * Cancels the answer in progress and gives the memory of the context back. Returns at once; safe to call again.
      */
     func release()
 
     /**
-     * Forgets everything but the system message.
+     * Forgets the messages, but not the system message.
      */
-    func reset() async throws
+    func reset() throws
 
     /**
-     * Goes on with a conversation that was saved with the same model; this one is forgotten.
+     * Goes on with a conversation that was saved with the same model; this one is forgotten. The file does not say who may read it, so where rules
+     * decide nothing of it leaves the device.
      */
     func restore(path: String) async throws
 
     /**
-     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text
-     * again. The file holds what was said and is readable by its owner only.
+     * Takes over what `save_prefix` wrote with the same model. The messages stay as they are.
+     */
+    func restorePrefix(path: String) async throws
+
+    /**
+     * A number that grows with every change of the messages.
+     */
+    func revision()  -> UInt64
+
+    /**
+     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text again. The file holds
+     * what was said, and only its owner can read it.
      */
     func save(path: String) async throws
 
     /**
-     * Replaces all messages, the system message included: an earlier conversation goes on.
+     * Writes what the model made of the first `tokens` tokens of the conversation to a file, without the messages. Another conversation that
+     * begins with the same text can take it over with `restore_prefix`.
      */
-    func setMessages(messages: [Message]) async throws
+    func savePrefix(path: String, tokens: UInt32) async throws
+
+    /**
+     * Replaces the messages: an earlier conversation goes on. Messages that `messages()` gave are treated as they were.
+     */
+    func setMessages(messages: [Message]) throws
+
+    /**
+     * Sends along another system message from the next question on. Nothing takes the usual one, an empty text leaves it to the model. The messages
+     * stay, and how they are treated.
+     */
+    func setSystem(system: String?) throws
+
+    /**
+     * Cancels the answer in progress, if there is one. Its last event still comes.
+     */
+    func stop()
+
+    /**
+     * The system message that is sent along, if there is one.
+     */
+    func system()  -> String?
 
 }
 /**
- * A conversation with a model. It answers one question at a time.
+ * A conversation. It answers one question at a time.
  */
 open class Conversation: ConversationProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1680,45 +1825,93 @@ open class Conversation: ConversationProtocol, @unchecked Sendable {
 
 
     /**
-     * Asks a question. When the answer has ended, also by cancelling, both are part of the conversation.
+     * Asks a question. The last event says where it was answered, and whether at all. After an answer that was cancelled the question waits for
+     * its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
      */
-open func ask(question: String, options: GenerationOptions)async throws  -> Answer  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_whimbrel_fn_method_conversation_ask(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(question),FfiConverterTypeGenerationOptions_lower(options)
-                )
-            },
-            pollFunc: ffi_whimbrel_rust_future_poll_u64,
-            completeFunc: ffi_whimbrel_rust_future_complete_u64,
-            freeFunc: ffi_whimbrel_rust_future_free_u64,
-            liftFunc: FfiConverterTypeAnswer_lift,
-            errorHandler: FfiConverterTypeCoreError_lift
-        )
+open func ask(question: String, options: AskOptions = AskOptions())throws  -> Answer  {
+    return try  FfiConverterTypeAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversation_ask(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(question),
+        FfiConverterTypeAskOptions_lower(options),uniffiCallStatus
+    )
+})
 }
 
     /**
-     * The messages so far, the system message first. Waits for a cancelled answer to end.
+     * Asks the last question elsewhere, as far as the rules allow it now. The new answer takes the place of the old one; when there is no new
+     * answer, the old one stays.
      */
-open func messages()async throws  -> [Message]  {
+open func escalate()throws  -> Answer  {
+    return try  FfiConverterTypeAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversation_escalate(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * What would be decided about a question now. Nothing is asked, and no receipt is written. Only where rules decide.
+     */
+open func explain(question: String, options: AskOptions = AskOptions())async throws  -> Explanation  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
-                uniffi_whimbrel_fn_method_conversation_messages(
-                        self.uniffiCloneHandle()
+                uniffi_whimbrel_fn_method_conversation_explain(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(question),FfiConverterTypeAskOptions_lower(options)
                 )
             },
             pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
             completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
             freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterSequenceTypeMessage.lift,
+            liftFunc: FfiConverterTypeExplanation_lift,
             errorHandler: FfiConverterTypeCoreError_lift
         )
 }
 
     /**
-     * Cancels the answer in the making and gives the memory of the context back. Returns at once; safe to call again.
+     * The messages so far, without the system message.
+     */
+open func messages() -> [Message]  {
+    return try!  FfiConverterSequenceTypeMessage.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversation_messages(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question until
+     * `reset()`.
+     */
+open func raiseClass(privacyClass: PrivacyClass)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversation_raise_class(
+            self.uniffiCloneHandle(),
+        FfiConverterTypePrivacyClass_lower(privacyClass),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Asks the last question again. If it was answered, that counts as a sign that the answer was not liked. The new answer takes the place of
+     * the old one; when there is no new answer, the old one stays.
+     */
+open func regenerate(generation: GenerationOptions = GenerationOptions())throws  -> Answer  {
+    return try  FfiConverterTypeAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversation_regenerate(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeGenerationOptions_lower(generation),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Cancels the answer in progress and gives the memory of the context back. Returns at once; safe to call again.
      */
 open func release()  {try! rustCall() {
         uniffiCallStatus in
@@ -1729,26 +1922,19 @@ open func release()  {try! rustCall() {
 }
 
     /**
-     * Forgets everything but the system message.
+     * Forgets the messages, but not the system message.
      */
-open func reset()async throws   {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_whimbrel_fn_method_conversation_reset(
-                        self.uniffiCloneHandle()
-                )
-            },
-            pollFunc: ffi_whimbrel_rust_future_poll_void,
-            completeFunc: ffi_whimbrel_rust_future_complete_void,
-            freeFunc: ffi_whimbrel_rust_future_free_void,
-            liftFunc: { $0 },
-            errorHandler: FfiConverterTypeCoreError_lift
-        )
+open func reset()throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversation_reset(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
 }
 
     /**
-     * Goes on with a conversation that was saved with the same model; this one is forgotten.
+     * Goes on with a conversation that was saved with the same model; this one is forgotten. The file does not say who may read it, so where rules
+     * decide nothing of it leaves the device.
      */
 open func restore(path: String)async throws   {
     return
@@ -1767,8 +1953,39 @@ open func restore(path: String)async throws   {
 }
 
     /**
-     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text
-     * again. The file holds what was said and is readable by its owner only.
+     * Takes over what `save_prefix` wrote with the same model. The messages stay as they are.
+     */
+open func restorePrefix(path: String)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversation_restore_prefix(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * A number that grows with every change of the messages.
+     */
+open func revision() -> UInt64  {
+    return try!  FfiConverterUInt64.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversation_revision(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text again. The file holds
+     * what was said, and only its owner can read it.
      */
 open func save(path: String)async throws   {
     return
@@ -1787,14 +2004,15 @@ open func save(path: String)async throws   {
 }
 
     /**
-     * Replaces all messages, the system message included: an earlier conversation goes on.
+     * Writes what the model made of the first `tokens` tokens of the conversation to a file, without the messages. Another conversation that
+     * begins with the same text can take it over with `restore_prefix`.
      */
-open func setMessages(messages: [Message])async throws   {
+open func savePrefix(path: String, tokens: UInt32)async throws   {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
-                uniffi_whimbrel_fn_method_conversation_set_messages(
-                        self.uniffiCloneHandle(),FfiConverterSequenceTypeMessage.lower(messages)
+                uniffi_whimbrel_fn_method_conversation_save_prefix(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path),FfiConverterUInt32.lower(tokens)
                 )
             },
             pollFunc: ffi_whimbrel_rust_future_poll_void,
@@ -1803,6 +2021,54 @@ open func setMessages(messages: [Message])async throws   {
             liftFunc: { $0 },
             errorHandler: FfiConverterTypeCoreError_lift
         )
+}
+
+    /**
+     * Replaces the messages: an earlier conversation goes on. Messages that `messages()` gave are treated as they were.
+     */
+open func setMessages(messages: [Message])throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversation_set_messages(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceTypeMessage.lower(messages),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Sends along another system message from the next question on. Nothing takes the usual one, an empty text leaves it to the model. The messages
+     * stay, and how they are treated.
+     */
+open func setSystem(system: String?)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversation_set_system(
+            self.uniffiCloneHandle(),
+        FfiConverterOptionString.lower(system),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Cancels the answer in progress, if there is one. Its last event still comes.
+     */
+open func stop()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversation_stop(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * The system message that is sent along, if there is one.
+     */
+open func system() -> String?  {
+    return try!  FfiConverterOptionString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversation_system(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
 }
 
 
@@ -2421,14 +2687,15 @@ public func FfiConverterTypeLogSink_lower(_ value: LogSink) -> UInt64 {
 public protocol ModelProtocol: AnyObject, Sendable {
 
     /**
-     * Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens.
+     * Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens. What does not fit into the
+     * context is an error of the answer.
      */
-    func complete(prompt: String, contextLength: UInt32, options: GenerationOptions) async throws  -> Answer
+    func complete(prompt: String, contextLength: UInt32, options: GenerationOptions) throws  -> Answer
 
     /**
-     * Starts a conversation and reserves the memory for its context.
+     * Starts a conversation with this model alone. The memory for its context is reserved with the first question.
      */
-    func conversation(options: ConversationOptions) async throws  -> Conversation
+    func conversation(options: ConversationOptions) throws  -> Conversation
 
     /**
      * What is known of the model, also after it was released.
@@ -2498,41 +2765,32 @@ open class Model: ModelProtocol, @unchecked Sendable {
 
 
     /**
-     * Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens.
+     * Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens. What does not fit into the
+     * context is an error of the answer.
      */
-open func complete(prompt: String, contextLength: UInt32, options: GenerationOptions)async throws  -> Answer  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_whimbrel_fn_method_model_complete(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(prompt),FfiConverterUInt32.lower(contextLength),FfiConverterTypeGenerationOptions_lower(options)
-                )
-            },
-            pollFunc: ffi_whimbrel_rust_future_poll_u64,
-            completeFunc: ffi_whimbrel_rust_future_complete_u64,
-            freeFunc: ffi_whimbrel_rust_future_free_u64,
-            liftFunc: FfiConverterTypeAnswer_lift,
-            errorHandler: FfiConverterTypeCoreError_lift
-        )
+open func complete(prompt: String, contextLength: UInt32 = UInt32(2048), options: GenerationOptions = GenerationOptions())throws  -> Answer  {
+    return try  FfiConverterTypeAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_model_complete(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(prompt),
+        FfiConverterUInt32.lower(contextLength),
+        FfiConverterTypeGenerationOptions_lower(options),uniffiCallStatus
+    )
+})
 }
 
     /**
-     * Starts a conversation and reserves the memory for its context.
+     * Starts a conversation with this model alone. The memory for its context is reserved with the first question.
      */
-open func conversation(options: ConversationOptions)async throws  -> Conversation  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_whimbrel_fn_method_model_conversation(
-                        self.uniffiCloneHandle(),FfiConverterTypeConversationOptions_lower(options)
-                )
-            },
-            pollFunc: ffi_whimbrel_rust_future_poll_u64,
-            completeFunc: ffi_whimbrel_rust_future_complete_u64,
-            freeFunc: ffi_whimbrel_rust_future_free_u64,
-            liftFunc: FfiConverterTypeConversation_lift,
-            errorHandler: FfiConverterTypeCoreError_lift
-        )
+open func conversation(options: ConversationOptions = ConversationOptions())throws  -> Conversation  {
+    return try  FfiConverterTypeConversation_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_model_conversation(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeConversationOptions_lower(options),uniffiCallStatus
+    )
+})
 }
 
     /**
@@ -2601,398 +2859,6 @@ public func FfiConverterTypeModel_lift(_ handle: UInt64) throws -> Model {
 #endif
 public func FfiConverterTypeModel_lower(_ value: Model) -> UInt64 {
     return FfiConverterTypeModel.lower(value)
-}
-
-
-
-
-
-
-/**
- * An answer in the making. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
- */
-public protocol RoutedAnswerProtocol: AnyObject, Sendable {
-
-    /**
-     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
-     */
-    func cancel()
-
-    /**
-     * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
-     */
-    func next(max: UInt32) async throws  -> [AssistantEvent]
-
-}
-/**
- * An answer in the making. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
- */
-open class RoutedAnswer: RoutedAnswerProtocol, @unchecked Sendable {
-    fileprivate let handle: UInt64
-
-    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public struct NoHandle {
-        public init() {}
-    }
-
-    // TODO: We'd like this to be `private` but for Swifty reasons,
-    // we can't implement `FfiConverter` without making this `required` and we can't
-    // make it `required` without making it `public`.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    required public init(unsafeFromHandle handle: UInt64) {
-        self.handle = handle
-    }
-
-    // This constructor can be used to instantiate a fake object.
-    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
-    //
-    // - Warning:
-    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public init(noHandle: NoHandle) {
-        self.handle = 0
-    }
-
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public func uniffiCloneHandle() -> UInt64 {
-        return try! rustCall { uniffi_whimbrel_fn_clone_routedanswer(self.handle, $0) }
-    }
-    // No primary constructor declared for this class.
-
-    deinit {
-        if handle == 0 {
-            // Mock objects have handle=0 don't try to free them
-            return
-        }
-
-        try! rustCall { uniffi_whimbrel_fn_free_routedanswer(handle, $0) }
-    }
-
-
-
-
-    /**
-     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
-     */
-open func cancel()  {try! rustCall() {
-        uniffiCallStatus in
-    uniffi_whimbrel_fn_method_routedanswer_cancel(
-            self.uniffiCloneHandle(),uniffiCallStatus
-    )
-}
-}
-
-    /**
-     * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
-     */
-open func next(max: UInt32)async throws  -> [AssistantEvent]  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_whimbrel_fn_method_routedanswer_next(
-                        self.uniffiCloneHandle(),FfiConverterUInt32.lower(max)
-                )
-            },
-            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
-            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
-            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterSequenceTypeAssistantEvent.lift,
-            errorHandler: FfiConverterTypeCoreError_lift
-        )
-}
-
-
-
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeRoutedAnswer: FfiConverter {
-    typealias FfiType = UInt64
-    typealias SwiftType = RoutedAnswer
-
-    public static func lift(_ handle: UInt64) throws -> RoutedAnswer {
-        return RoutedAnswer(unsafeFromHandle: handle)
-    }
-
-    public static func lower(_ value: RoutedAnswer) -> UInt64 {
-        return value.uniffiCloneHandle()
-    }
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RoutedAnswer {
-        let handle: UInt64 = try readInt(&buf)
-        return try lift(handle)
-    }
-
-    public static func write(_ value: RoutedAnswer, into buf: inout [UInt8]) {
-        writeInt(&buf, lower(value))
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeRoutedAnswer_lift(_ handle: UInt64) throws -> RoutedAnswer {
-    return try FfiConverterTypeRoutedAnswer.lift(handle)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeRoutedAnswer_lower(_ value: RoutedAnswer) -> UInt64 {
-    return FfiConverterTypeRoutedAnswer.lower(value)
-}
-
-
-
-
-
-
-/**
- * A conversation that may be answered in several places. It answers one question at a time.
- */
-public protocol RoutedConversationProtocol: AnyObject, Sendable {
-
-    /**
-     * Asks a question. Where it is answered, and whether at all, the last event says.
-     */
-    func ask(question: String, options: AskOptions) throws  -> RoutedAnswer
-
-    /**
-     * Takes the last answer back and asks its question elsewhere, as far as the rules allow it now.
-     */
-    func escalate() throws  -> RoutedAnswer
-
-    /**
-     * What would be decided about a question now. Nothing is asked, and no receipt is written.
-     */
-    func explain(question: String, options: AskOptions) async throws  -> Explanation
-
-    /**
-     * The messages so far, without the system message.
-     */
-    func messages() throws  -> [Message]
-
-    /**
-     * Takes the last answer back and asks its question again. That counts as a sign that the answer was not liked.
-     */
-    func regenerate(generation: GenerationOptions) throws  -> RoutedAnswer
-
-    /**
-     * Cancels the answer in the making and closes the conversation. Returns at once; safe to call again.
-     */
-    func release()
-
-    /**
-     * Replaces the messages: an earlier conversation goes on.
-     */
-    func setMessages(messages: [Message]) throws
-
-}
-/**
- * A conversation that may be answered in several places. It answers one question at a time.
- */
-open class RoutedConversation: RoutedConversationProtocol, @unchecked Sendable {
-    fileprivate let handle: UInt64
-
-    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public struct NoHandle {
-        public init() {}
-    }
-
-    // TODO: We'd like this to be `private` but for Swifty reasons,
-    // we can't implement `FfiConverter` without making this `required` and we can't
-    // make it `required` without making it `public`.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    required public init(unsafeFromHandle handle: UInt64) {
-        self.handle = handle
-    }
-
-    // This constructor can be used to instantiate a fake object.
-    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
-    //
-    // - Warning:
-    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public init(noHandle: NoHandle) {
-        self.handle = 0
-    }
-
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public func uniffiCloneHandle() -> UInt64 {
-        return try! rustCall { uniffi_whimbrel_fn_clone_routedconversation(self.handle, $0) }
-    }
-    // No primary constructor declared for this class.
-
-    deinit {
-        if handle == 0 {
-            // Mock objects have handle=0 don't try to free them
-            return
-        }
-
-        try! rustCall { uniffi_whimbrel_fn_free_routedconversation(handle, $0) }
-    }
-
-
-
-
-    /**
-     * Asks a question. Where it is answered, and whether at all, the last event says.
-     */
-open func ask(question: String, options: AskOptions)throws  -> RoutedAnswer  {
-    return try  FfiConverterTypeRoutedAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
-        uniffiCallStatus in
-    uniffi_whimbrel_fn_method_routedconversation_ask(
-            self.uniffiCloneHandle(),
-        FfiConverterString.lower(question),
-        FfiConverterTypeAskOptions_lower(options),uniffiCallStatus
-    )
-})
-}
-
-    /**
-     * Takes the last answer back and asks its question elsewhere, as far as the rules allow it now.
-     */
-open func escalate()throws  -> RoutedAnswer  {
-    return try  FfiConverterTypeRoutedAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
-        uniffiCallStatus in
-    uniffi_whimbrel_fn_method_routedconversation_escalate(
-            self.uniffiCloneHandle(),uniffiCallStatus
-    )
-})
-}
-
-    /**
-     * What would be decided about a question now. Nothing is asked, and no receipt is written.
-     */
-open func explain(question: String, options: AskOptions)async throws  -> Explanation  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_whimbrel_fn_method_routedconversation_explain(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(question),FfiConverterTypeAskOptions_lower(options)
-                )
-            },
-            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
-            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
-            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterTypeExplanation_lift,
-            errorHandler: FfiConverterTypeCoreError_lift
-        )
-}
-
-    /**
-     * The messages so far, without the system message.
-     */
-open func messages()throws  -> [Message]  {
-    return try  FfiConverterSequenceTypeMessage.lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
-        uniffiCallStatus in
-    uniffi_whimbrel_fn_method_routedconversation_messages(
-            self.uniffiCloneHandle(),uniffiCallStatus
-    )
-})
-}
-
-    /**
-     * Takes the last answer back and asks its question again. That counts as a sign that the answer was not liked.
-     */
-open func regenerate(generation: GenerationOptions)throws  -> RoutedAnswer  {
-    return try  FfiConverterTypeRoutedAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
-        uniffiCallStatus in
-    uniffi_whimbrel_fn_method_routedconversation_regenerate(
-            self.uniffiCloneHandle(),
-        FfiConverterTypeGenerationOptions_lower(generation),uniffiCallStatus
-    )
-})
-}
-
-    /**
-     * Cancels the answer in the making and closes the conversation. Returns at once; safe to call again.
-     */
-open func release()  {try! rustCall() {
-        uniffiCallStatus in
-    uniffi_whimbrel_fn_method_routedconversation_release(
-            self.uniffiCloneHandle(),uniffiCallStatus
-    )
-}
-}
-
-    /**
-     * Replaces the messages: an earlier conversation goes on.
-     */
-open func setMessages(messages: [Message])throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
-        uniffiCallStatus in
-    uniffi_whimbrel_fn_method_routedconversation_set_messages(
-            self.uniffiCloneHandle(),
-        FfiConverterSequenceTypeMessage.lower(messages),uniffiCallStatus
-    )
-}
-}
-
-
-
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeRoutedConversation: FfiConverter {
-    typealias FfiType = UInt64
-    typealias SwiftType = RoutedConversation
-
-    public static func lift(_ handle: UInt64) throws -> RoutedConversation {
-        return RoutedConversation(unsafeFromHandle: handle)
-    }
-
-    public static func lower(_ value: RoutedConversation) -> UInt64 {
-        return value.uniffiCloneHandle()
-    }
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RoutedConversation {
-        let handle: UInt64 = try readInt(&buf)
-        return try lift(handle)
-    }
-
-    public static func write(_ value: RoutedConversation, into buf: inout [UInt8]) {
-        writeInt(&buf, lower(value))
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeRoutedConversation_lift(_ handle: UInt64) throws -> RoutedConversation {
-    return try FfiConverterTypeRoutedConversation.lift(handle)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeRoutedConversation_lower(_ value: RoutedConversation) -> UInt64 {
-    return FfiConverterTypeRoutedConversation.lower(value)
 }
 
 
@@ -3501,7 +3367,7 @@ public func FfiConverterTypeSystemModel_lower(_ value: SystemModel) -> UInt64 {
 
 
 /**
- * How an assistant is asked.
+ * How a question is asked.
  */
 public struct AskOptions: Equatable, Hashable {
     /**
@@ -3509,9 +3375,9 @@ public struct AskOptions: Equatable, Hashable {
      */
     public let task: String
     /**
-     * What the app knows about the text; what is found in it can only raise it.
+     * What the app knows about the text; without it `Public`. What is found in the text can only raise it.
      */
-    public let privacyClass: PrivacyClass
+    public let privacyClass: PrivacyClass?
     /**
      * Time for the whole answer in milliseconds; without it the policy says.
      */
@@ -3532,8 +3398,8 @@ public struct AskOptions: Equatable, Hashable {
          * The app's name for what it is doing, which rules and learning look at.
          */task: String = "chat",
         /**
-         * What the app knows about the text; what is found in it can only raise it.
-         */privacyClass: PrivacyClass,
+         * What the app knows about the text; without it `Public`. What is found in the text can only raise it.
+         */privacyClass: PrivacyClass? = nil,
         /**
          * Time for the whole answer in milliseconds; without it the policy says.
          */deadlineMs: UInt64? = nil,
@@ -3542,7 +3408,7 @@ public struct AskOptions: Equatable, Hashable {
          */needs: [Need] = [],
         /**
          * How the answer is made.
-         */generation: GenerationOptions) {
+         */generation: GenerationOptions = GenerationOptions()) {
         self.task = task
         self.privacyClass = privacyClass
         self.deadlineMs = deadlineMs
@@ -3567,7 +3433,7 @@ public struct FfiConverterTypeAskOptions: FfiConverterRustBuffer {
         return
             try AskOptions(
                 task: FfiConverterString.read(from: &buf),
-                privacyClass: FfiConverterTypePrivacyClass.read(from: &buf),
+                privacyClass: FfiConverterOptionTypePrivacyClass.read(from: &buf),
                 deadlineMs: FfiConverterOptionUInt64.read(from: &buf),
                 needs: FfiConverterSequenceTypeNeed.read(from: &buf),
                 generation: FfiConverterTypeGenerationOptions.read(from: &buf)
@@ -3576,7 +3442,7 @@ public struct FfiConverterTypeAskOptions: FfiConverterRustBuffer {
 
     public static func write(_ value: AskOptions, into buf: inout [UInt8]) {
         FfiConverterString.write(value.task, into: &buf)
-        FfiConverterTypePrivacyClass.write(value.privacyClass, into: &buf)
+        FfiConverterOptionTypePrivacyClass.write(value.privacyClass, into: &buf)
         FfiConverterOptionUInt64.write(value.deadlineMs, into: &buf)
         FfiConverterSequenceTypeNeed.write(value.needs, into: &buf)
         FfiConverterTypeGenerationOptions.write(value.generation, into: &buf)
@@ -3699,6 +3565,95 @@ public func FfiConverterTypeAssistantOptions_lower(_ value: AssistantOptions) ->
 
 
 /**
+ * Where a ledger begins whose oldest receipts were removed.
+ */
+public struct Checkpoint: Equatable, Hashable {
+    /**
+     * The number of the last entry that was removed.
+     */
+    public let sequence: UInt64
+    /**
+     * The number of the last receipt that was removed.
+     */
+    public let receipts: UInt64
+    /**
+     * The hash of that entry, in hexadecimal digits: the next entry continues from it.
+     */
+    public let hash: String
+    /**
+     * When they were removed, in milliseconds since 1970.
+     */
+    public let timeMs: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The number of the last entry that was removed.
+         */sequence: UInt64,
+        /**
+         * The number of the last receipt that was removed.
+         */receipts: UInt64,
+        /**
+         * The hash of that entry, in hexadecimal digits: the next entry continues from it.
+         */hash: String,
+        /**
+         * When they were removed, in milliseconds since 1970.
+         */timeMs: UInt64) {
+        self.sequence = sequence
+        self.receipts = receipts
+        self.hash = hash
+        self.timeMs = timeMs
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Checkpoint: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCheckpoint: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Checkpoint {
+        return
+            try Checkpoint(
+                sequence: FfiConverterUInt64.read(from: &buf),
+                receipts: FfiConverterUInt64.read(from: &buf),
+                hash: FfiConverterString.read(from: &buf),
+                timeMs: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Checkpoint, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.sequence, into: &buf)
+        FfiConverterUInt64.write(value.receipts, into: &buf)
+        FfiConverterString.write(value.hash, into: &buf)
+        FfiConverterUInt64.write(value.timeMs, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCheckpoint_lift(_ buf: RustBuffer) throws -> Checkpoint {
+    return try FfiConverterTypeCheckpoint.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCheckpoint_lower(_ value: Checkpoint) -> RustBuffer {
+    return FfiConverterTypeCheckpoint.lower(value)
+}
+
+
+/**
  * How a conversation is kept.
  */
 public struct ConversationOptions: Equatable, Hashable {
@@ -3711,9 +3666,9 @@ public struct ConversationOptions: Equatable, Hashable {
      */
     public let system: String?
     /**
-     * What happens when the context is full.
+     * What happens when the context is full; without it `DropOldest`.
      */
-    public let contextPolicy: ContextPolicy
+    public let contextPolicy: ContextPolicy?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -3725,8 +3680,8 @@ public struct ConversationOptions: Equatable, Hashable {
          * The system message; without it a plain one is used, and an empty text leaves it to the model.
          */system: String? = nil,
         /**
-         * What happens when the context is full.
-         */contextPolicy: ContextPolicy) {
+         * What happens when the context is full; without it `DropOldest`.
+         */contextPolicy: ContextPolicy? = nil) {
         self.contextLength = contextLength
         self.system = system
         self.contextPolicy = contextPolicy
@@ -3750,14 +3705,14 @@ public struct FfiConverterTypeConversationOptions: FfiConverterRustBuffer {
             try ConversationOptions(
                 contextLength: FfiConverterUInt32.read(from: &buf),
                 system: FfiConverterOptionString.read(from: &buf),
-                contextPolicy: FfiConverterTypeContextPolicy.read(from: &buf)
+                contextPolicy: FfiConverterOptionTypeContextPolicy.read(from: &buf)
         )
     }
 
     public static func write(_ value: ConversationOptions, into buf: inout [UInt8]) {
         FfiConverterUInt32.write(value.contextLength, into: &buf)
         FfiConverterOptionString.write(value.system, into: &buf)
-        FfiConverterTypeContextPolicy.write(value.contextPolicy, into: &buf)
+        FfiConverterOptionTypeContextPolicy.write(value.contextPolicy, into: &buf)
     }
 }
 
@@ -3998,9 +3953,9 @@ public struct EndpointExtras: Equatable, Hashable {
      */
     public let keyHeader: String?
     /**
-     * Where the limit of tokens goes.
+     * Where the limit of tokens goes; without it `MaxTokens`.
      */
-    public let tokenLimitField: TokenLimitField
+    public let tokenLimitField: TokenLimitField?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -4018,8 +3973,8 @@ public struct EndpointExtras: Equatable, Hashable {
          * The header that takes the key alone, such as `api-key`; without it the key goes as a bearer token.
          */keyHeader: String? = nil,
         /**
-         * Where the limit of tokens goes.
-         */tokenLimitField: TokenLimitField) {
+         * Where the limit of tokens goes; without it `MaxTokens`.
+         */tokenLimitField: TokenLimitField? = nil) {
         self.authoritiesPem = authoritiesPem
         self.pins = pins
         self.timeouts = timeouts
@@ -4047,7 +4002,7 @@ public struct FfiConverterTypeEndpointExtras: FfiConverterRustBuffer {
                 pins: FfiConverterOptionTypePins.read(from: &buf),
                 timeouts: FfiConverterOptionTypeTimeouts.read(from: &buf),
                 keyHeader: FfiConverterOptionString.read(from: &buf),
-                tokenLimitField: FfiConverterTypeTokenLimitField.read(from: &buf)
+                tokenLimitField: FfiConverterOptionTypeTokenLimitField.read(from: &buf)
         )
     }
 
@@ -4056,7 +4011,7 @@ public struct FfiConverterTypeEndpointExtras: FfiConverterRustBuffer {
         FfiConverterOptionTypePins.write(value.pins, into: &buf)
         FfiConverterOptionTypeTimeouts.write(value.timeouts, into: &buf)
         FfiConverterOptionString.write(value.keyHeader, into: &buf)
-        FfiConverterTypeTokenLimitField.write(value.tokenLimitField, into: &buf)
+        FfiConverterOptionTypeTokenLimitField.write(value.tokenLimitField, into: &buf)
     }
 }
 
@@ -4851,7 +4806,7 @@ public func FfiConverterTypeLedgerStats_lower(_ value: LedgerStats) -> RustBuffe
 
 
 /**
- * One message of a conversation.
+ * One message of a conversation. To go on with an earlier conversation, hand back what `messages()` gave.
  */
 public struct Message: Equatable, Hashable {
     /**
@@ -4862,6 +4817,15 @@ public struct Message: Equatable, Hashable {
      * The text.
      */
     public let content: String
+    /**
+     * How private it is. A message without it is treated as the most private message that its conversation ever held.
+     */
+    public let privacyClass: PrivacyClass?
+    /**
+     * Who besides this device's model may read it. Apps keep this value and hand it back; what is in it may change between versions. A message
+     * without it may be read only by those who might read every message that its conversation ever held.
+     */
+    public let recipients: [String]?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -4871,9 +4835,18 @@ public struct Message: Equatable, Hashable {
          */role: Role,
         /**
          * The text.
-         */content: String) {
+         */content: String,
+        /**
+         * How private it is. A message without it is treated as the most private message that its conversation ever held.
+         */privacyClass: PrivacyClass? = nil,
+        /**
+         * Who besides this device's model may read it. Apps keep this value and hand it back; what is in it may change between versions. A message
+         * without it may be read only by those who might read every message that its conversation ever held.
+         */recipients: [String]? = nil) {
         self.role = role
         self.content = content
+        self.privacyClass = privacyClass
+        self.recipients = recipients
     }
 
 
@@ -4893,13 +4866,17 @@ public struct FfiConverterTypeMessage: FfiConverterRustBuffer {
         return
             try Message(
                 role: FfiConverterTypeRole.read(from: &buf),
-                content: FfiConverterString.read(from: &buf)
+                content: FfiConverterString.read(from: &buf),
+                privacyClass: FfiConverterOptionTypePrivacyClass.read(from: &buf),
+                recipients: FfiConverterOptionSequenceString.read(from: &buf)
         )
     }
 
     public static func write(_ value: Message, into buf: inout [UInt8]) {
         FfiConverterTypeRole.write(value.role, into: &buf)
         FfiConverterString.write(value.content, into: &buf)
+        FfiConverterOptionTypePrivacyClass.write(value.privacyClass, into: &buf)
+        FfiConverterOptionSequenceString.write(value.recipients, into: &buf)
     }
 }
 
@@ -5074,9 +5051,9 @@ public struct OpenOptions: Equatable, Hashable {
      */
     public let hugePages: Bool
     /**
-     * What the keys and values of a conversation's context are kept in.
+     * What the keys and values of a conversation's context are kept in; without it `Half`.
      */
-    public let kvPrecision: KvPrecision
+    public let kvPrecision: KvPrecision?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -5098,8 +5075,8 @@ public struct OpenOptions: Equatable, Hashable {
          * cannot take back.
          */hugePages: Bool = false,
         /**
-         * What the keys and values of a conversation's context are kept in.
-         */kvPrecision: KvPrecision) {
+         * What the keys and values of a conversation's context are kept in; without it `Half`.
+         */kvPrecision: KvPrecision? = nil) {
         self.threads = threads
         self.alwaysVerify = alwaysVerify
         self.variant = variant
@@ -5129,7 +5106,7 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
                 variant: FfiConverterOptionString.read(from: &buf),
                 stateFolder: FfiConverterOptionString.read(from: &buf),
                 hugePages: FfiConverterBool.read(from: &buf),
-                kvPrecision: FfiConverterTypeKvPrecision.read(from: &buf)
+                kvPrecision: FfiConverterOptionTypeKvPrecision.read(from: &buf)
         )
     }
 
@@ -5139,7 +5116,7 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
         FfiConverterOptionString.write(value.variant, into: &buf)
         FfiConverterOptionString.write(value.stateFolder, into: &buf)
         FfiConverterBool.write(value.hugePages, into: &buf)
-        FfiConverterTypeKvPrecision.write(value.kvPrecision, into: &buf)
+        FfiConverterOptionTypeKvPrecision.write(value.kvPrecision, into: &buf)
     }
 }
 
@@ -5235,6 +5212,75 @@ public func FfiConverterTypePins_lift(_ buf: RustBuffer) throws -> Pins {
 #endif
 public func FfiConverterTypePins_lower(_ value: Pins) -> RustBuffer {
     return FfiConverterTypePins.lower(value)
+}
+
+
+/**
+ * Which receipts are removed: those that either of the two names.
+ */
+public struct Prune: Equatable, Hashable {
+    /**
+     * Receipts that were opened before this time, in milliseconds since 1970.
+     */
+    public let openedBeforeMs: UInt64?
+    /**
+     * All but so many of the newest.
+     */
+    public let receiptsMax: UInt64?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Receipts that were opened before this time, in milliseconds since 1970.
+         */openedBeforeMs: UInt64? = nil,
+        /**
+         * All but so many of the newest.
+         */receiptsMax: UInt64? = nil) {
+        self.openedBeforeMs = openedBeforeMs
+        self.receiptsMax = receiptsMax
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Prune: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePrune: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Prune {
+        return
+            try Prune(
+                openedBeforeMs: FfiConverterOptionUInt64.read(from: &buf),
+                receiptsMax: FfiConverterOptionUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Prune, into buf: inout [UInt8]) {
+        FfiConverterOptionUInt64.write(value.openedBeforeMs, into: &buf)
+        FfiConverterOptionUInt64.write(value.receiptsMax, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePrune_lift(_ buf: RustBuffer) throws -> Prune {
+    return try FfiConverterTypePrune.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePrune_lower(_ value: Prune) -> RustBuffer {
+    return FfiConverterTypePrune.lower(value)
 }
 
 
@@ -5444,7 +5490,7 @@ public struct ReceiptFilter: Equatable, Hashable {
      */
     public let untilMs: UInt64?
     /**
-     * Receipts that ended so. Deadlines and unavailability count as failed.
+     * Receipts that ended so.
      */
     public let outcome: Outcome?
     /**
@@ -5465,7 +5511,7 @@ public struct ReceiptFilter: Equatable, Hashable {
          * Receipts that were opened before this time.
          */untilMs: UInt64? = nil,
         /**
-         * Receipts that ended so. Deadlines and unavailability count as failed.
+         * Receipts that ended so.
          */outcome: Outcome? = nil,
         /**
          * Receipts whose answer came from there, or which were tried there last.
@@ -5669,17 +5715,25 @@ public func FfiConverterTypeRefused_lower(_ value: Refused) -> RustBuffer {
  */
 public struct Report: Equatable, Hashable {
     /**
-     * The receipt's number in the ledger.
+     * The receipt's number in the ledger; nothing where no rules decide.
      */
-    public let receipt: UInt64
+    public let receipt: UInt64?
     /**
      * How it ended.
      */
     public let outcome: Outcome
     /**
+     * Why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`, `content_filter` and so on.
+     */
+    public let code: String?
+    /**
      * Whether a part of an answer was shown and stays, though the outcome is not an answer.
      */
     public let partial: Bool
+    /**
+     * Why the answer is complete.
+     */
+    public let finish: FinishReason?
     /**
      * Where the answer came from, or what was tried last.
      */
@@ -5687,7 +5741,7 @@ public struct Report: Equatable, Hashable {
     /**
      * In which form the text left the device, if it did.
      */
-    public let sent: Sent?
+    public let release: Release?
     /**
      * Why it ran there, in words.
      */
@@ -5699,7 +5753,7 @@ public struct Report: Equatable, Hashable {
     /**
      * The names of what was tried, in order.
      */
-    public let tried: [String]
+    public let attempts: [String]
     /**
      * What was listed and not tried.
      */
@@ -5737,6 +5791,14 @@ public struct Report: Equatable, Hashable {
      */
     public let millijoules: UInt64?
     /**
+     * The engine's figures, when Whimbrel's own engine answered.
+     */
+    public let statistics: Statistics?
+    /**
+     * The names of options that were given and that the place could not honour.
+     */
+    public let unsupported: [String]
+    /**
      * Whether the answer looks weak and may be asked for elsewhere: see `escalate`.
      */
     public let canEscalate: Bool
@@ -5753,20 +5815,26 @@ public struct Report: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The receipt's number in the ledger.
-         */receipt: UInt64,
+         * The receipt's number in the ledger; nothing where no rules decide.
+         */receipt: UInt64?,
         /**
          * How it ended.
          */outcome: Outcome,
         /**
+         * Why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`, `content_filter` and so on.
+         */code: String?,
+        /**
          * Whether a part of an answer was shown and stays, though the outcome is not an answer.
          */partial: Bool,
+        /**
+         * Why the answer is complete.
+         */finish: FinishReason?,
         /**
          * Where the answer came from, or what was tried last.
          */place: Place?,
         /**
          * In which form the text left the device, if it did.
-         */sent: Sent?,
+         */release: Release?,
         /**
          * Why it ran there, in words.
          */reasons: [String],
@@ -5775,7 +5843,7 @@ public struct Report: Equatable, Hashable {
          */rules: [String],
         /**
          * The names of what was tried, in order.
-         */tried: [String],
+         */attempts: [String],
         /**
          * What was listed and not tried.
          */refused: [Refused],
@@ -5804,6 +5872,12 @@ public struct Report: Equatable, Hashable {
          * Thousandths of a joule that it took on this device, if there is an estimate.
          */millijoules: UInt64?,
         /**
+         * The engine's figures, when Whimbrel's own engine answered.
+         */statistics: Statistics?,
+        /**
+         * The names of options that were given and that the place could not honour.
+         */unsupported: [String],
+        /**
          * Whether the answer looks weak and may be asked for elsewhere: see `escalate`.
          */canEscalate: Bool,
         /**
@@ -5814,12 +5888,14 @@ public struct Report: Equatable, Hashable {
          */json: String) {
         self.receipt = receipt
         self.outcome = outcome
+        self.code = code
         self.partial = partial
+        self.finish = finish
         self.place = place
-        self.sent = sent
+        self.release = release
         self.reasons = reasons
         self.rules = rules
-        self.tried = tried
+        self.attempts = attempts
         self.refused = refused
         self.bytesOut = bytesOut
         self.bytesIn = bytesIn
@@ -5829,6 +5905,8 @@ public struct Report: Equatable, Hashable {
         self.firstTokenMs = firstTokenMs
         self.totalMs = totalMs
         self.millijoules = millijoules
+        self.statistics = statistics
+        self.unsupported = unsupported
         self.canEscalate = canEscalate
         self.summary = summary
         self.json = json
@@ -5850,14 +5928,16 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Report {
         return
             try Report(
-                receipt: FfiConverterUInt64.read(from: &buf),
+                receipt: FfiConverterOptionUInt64.read(from: &buf),
                 outcome: FfiConverterTypeOutcome.read(from: &buf),
+                code: FfiConverterOptionString.read(from: &buf),
                 partial: FfiConverterBool.read(from: &buf),
+                finish: FfiConverterOptionTypeFinishReason.read(from: &buf),
                 place: FfiConverterOptionTypePlace.read(from: &buf),
-                sent: FfiConverterOptionTypeSent.read(from: &buf),
+                release: FfiConverterOptionTypeRelease.read(from: &buf),
                 reasons: FfiConverterSequenceString.read(from: &buf),
                 rules: FfiConverterSequenceString.read(from: &buf),
-                tried: FfiConverterSequenceString.read(from: &buf),
+                attempts: FfiConverterSequenceString.read(from: &buf),
                 refused: FfiConverterSequenceTypeRefused.read(from: &buf),
                 bytesOut: FfiConverterUInt64.read(from: &buf),
                 bytesIn: FfiConverterUInt64.read(from: &buf),
@@ -5867,6 +5947,8 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
                 firstTokenMs: FfiConverterOptionUInt64.read(from: &buf),
                 totalMs: FfiConverterUInt64.read(from: &buf),
                 millijoules: FfiConverterOptionUInt64.read(from: &buf),
+                statistics: FfiConverterOptionTypeStatistics.read(from: &buf),
+                unsupported: FfiConverterSequenceString.read(from: &buf),
                 canEscalate: FfiConverterBool.read(from: &buf),
                 summary: FfiConverterString.read(from: &buf),
                 json: FfiConverterString.read(from: &buf)
@@ -5874,14 +5956,16 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
     }
 
     public static func write(_ value: Report, into buf: inout [UInt8]) {
-        FfiConverterUInt64.write(value.receipt, into: &buf)
+        FfiConverterOptionUInt64.write(value.receipt, into: &buf)
         FfiConverterTypeOutcome.write(value.outcome, into: &buf)
+        FfiConverterOptionString.write(value.code, into: &buf)
         FfiConverterBool.write(value.partial, into: &buf)
+        FfiConverterOptionTypeFinishReason.write(value.finish, into: &buf)
         FfiConverterOptionTypePlace.write(value.place, into: &buf)
-        FfiConverterOptionTypeSent.write(value.sent, into: &buf)
+        FfiConverterOptionTypeRelease.write(value.release, into: &buf)
         FfiConverterSequenceString.write(value.reasons, into: &buf)
         FfiConverterSequenceString.write(value.rules, into: &buf)
-        FfiConverterSequenceString.write(value.tried, into: &buf)
+        FfiConverterSequenceString.write(value.attempts, into: &buf)
         FfiConverterSequenceTypeRefused.write(value.refused, into: &buf)
         FfiConverterUInt64.write(value.bytesOut, into: &buf)
         FfiConverterUInt64.write(value.bytesIn, into: &buf)
@@ -5891,6 +5975,8 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
         FfiConverterOptionUInt64.write(value.firstTokenMs, into: &buf)
         FfiConverterUInt64.write(value.totalMs, into: &buf)
         FfiConverterOptionUInt64.write(value.millijoules, into: &buf)
+        FfiConverterOptionTypeStatistics.write(value.statistics, into: &buf)
+        FfiConverterSequenceString.write(value.unsupported, into: &buf)
         FfiConverterBool.write(value.canEscalate, into: &buf)
         FfiConverterString.write(value.summary, into: &buf)
         FfiConverterString.write(value.json, into: &buf)
@@ -5914,13 +6000,9 @@ public func FfiConverterTypeReport_lower(_ value: Report) -> RustBuffer {
 
 
 /**
- * Counts and rates of one answer.
+ * Counts and rates of an answer of Whimbrel's own engine.
  */
 public struct Statistics: Equatable, Hashable {
-    /**
-     * Why it ended.
-     */
-    public let finishReason: FinishReason
     /**
      * Tokens of the whole prompt, template and history included.
      */
@@ -5966,9 +6048,6 @@ public struct Statistics: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Why it ended.
-         */finishReason: FinishReason,
-        /**
          * Tokens of the whole prompt, template and history included.
          */promptTokens: UInt32,
         /**
@@ -5998,7 +6077,6 @@ public struct Statistics: Equatable, Hashable {
         /**
          * Answer tokens a second of computing.
          */decodeTokensPerSecond: Double) {
-        self.finishReason = finishReason
         self.promptTokens = promptTokens
         self.reusedTokens = reusedTokens
         self.completionTokens = completionTokens
@@ -6027,7 +6105,6 @@ public struct FfiConverterTypeStatistics: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Statistics {
         return
             try Statistics(
-                finishReason: FfiConverterTypeFinishReason.read(from: &buf),
                 promptTokens: FfiConverterUInt32.read(from: &buf),
                 reusedTokens: FfiConverterUInt32.read(from: &buf),
                 completionTokens: FfiConverterUInt32.read(from: &buf),
@@ -6042,7 +6119,6 @@ public struct FfiConverterTypeStatistics: FfiConverterRustBuffer {
     }
 
     public static func write(_ value: Statistics, into buf: inout [UInt8]) {
-        FfiConverterTypeFinishReason.write(value.finishReason, into: &buf)
         FfiConverterUInt32.write(value.promptTokens, into: &buf)
         FfiConverterUInt32.write(value.reusedTokens, into: &buf)
         FfiConverterUInt32.write(value.completionTokens, into: &buf)
@@ -6445,230 +6521,6 @@ public func FfiConverterTypeAccelerator_lower(_ value: Accelerator) -> RustBuffe
 
 
 /**
- * What an answer brings, in this order.
- */
-
-public enum AnswerEvent: Equatable, Hashable {
-
-    /**
-     * A part of the prompt was read by the model. A short prompt is read in one go, without this event.
-     */
-    case prefilled(
-        /**
-         * Prompt tokens read so far.
-         */done: UInt32,
-        /**
-         * Prompt tokens in all.
-         */total: UInt32
-    )
-    /**
-     * The next piece of text, never empty and never half a character.
-     */
-    case text(
-        /**
-         * The piece.
-         */text: String
-    )
-    /**
-     * The answer is complete; nothing follows.
-     */
-    case finished(
-        /**
-         * Counts and rates.
-         */statistics: Statistics
-    )
-
-
-
-
-
-}
-
-#if compiler(>=6)
-extension AnswerEvent: Sendable {}
-#endif
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeAnswerEvent: FfiConverterRustBuffer {
-    typealias SwiftType = AnswerEvent
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> AnswerEvent {
-        let variant: Int32 = try readInt(&buf)
-        switch variant {
-
-        case 1: return .prefilled(done: try FfiConverterUInt32.read(from: &buf), total: try FfiConverterUInt32.read(from: &buf)
-        )
-
-        case 2: return .text(text: try FfiConverterString.read(from: &buf)
-        )
-
-        case 3: return .finished(statistics: try FfiConverterTypeStatistics.read(from: &buf)
-        )
-
-        default: throw UniffiInternalError.unexpectedEnumCase
-        }
-    }
-
-    public static func write(_ value: AnswerEvent, into buf: inout [UInt8]) {
-        switch value {
-
-
-        case let .prefilled(done,total):
-            writeInt(&buf, Int32(1))
-            FfiConverterUInt32.write(done, into: &buf)
-            FfiConverterUInt32.write(total, into: &buf)
-
-
-        case let .text(text):
-            writeInt(&buf, Int32(2))
-            FfiConverterString.write(text, into: &buf)
-
-
-        case let .finished(statistics):
-            writeInt(&buf, Int32(3))
-            FfiConverterTypeStatistics.write(statistics, into: &buf)
-
-        }
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeAnswerEvent_lift(_ buf: RustBuffer) throws -> AnswerEvent {
-    return try FfiConverterTypeAnswerEvent.lift(buf)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeAnswerEvent_lower(_ value: AnswerEvent) -> RustBuffer {
-    return FfiConverterTypeAnswerEvent.lower(value)
-}
-
-
-
-/**
- * What an answer of an assistant brings, in this order, though beginnings, texts and restarts may come again.
- */
-
-public enum AssistantEvent: Equatable, Hashable {
-
-    /**
-     * Something was asked.
-     */
-    case trying(
-        /**
-         * Its place.
-         */place: Place,
-        /**
-         * In which form the text leaves the device; nothing when it stays.
-         */sent: Sent?
-    )
-    /**
-     * The next piece of text, never empty.
-     */
-    case text(
-        /**
-         * The piece.
-         */text: String
-    )
-    /**
-     * The text so far is void: another place answers from the beginning.
-     */
-    case restarted
-    /**
-     * It is over; nothing follows.
-     */
-    case finished(
-        /**
-         * How it went.
-         */report: Report
-    )
-
-
-
-
-
-}
-
-#if compiler(>=6)
-extension AssistantEvent: Sendable {}
-#endif
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeAssistantEvent: FfiConverterRustBuffer {
-    typealias SwiftType = AssistantEvent
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> AssistantEvent {
-        let variant: Int32 = try readInt(&buf)
-        switch variant {
-
-        case 1: return .trying(place: try FfiConverterTypePlace.read(from: &buf), sent: try FfiConverterOptionTypeSent.read(from: &buf)
-        )
-
-        case 2: return .text(text: try FfiConverterString.read(from: &buf)
-        )
-
-        case 3: return .restarted
-
-        case 4: return .finished(report: try FfiConverterTypeReport.read(from: &buf)
-        )
-
-        default: throw UniffiInternalError.unexpectedEnumCase
-        }
-    }
-
-    public static func write(_ value: AssistantEvent, into buf: inout [UInt8]) {
-        switch value {
-
-
-        case let .trying(place,sent):
-            writeInt(&buf, Int32(1))
-            FfiConverterTypePlace.write(place, into: &buf)
-            FfiConverterOptionTypeSent.write(sent, into: &buf)
-
-
-        case let .text(text):
-            writeInt(&buf, Int32(2))
-            FfiConverterString.write(text, into: &buf)
-
-
-        case .restarted:
-            writeInt(&buf, Int32(3))
-
-
-        case let .finished(report):
-            writeInt(&buf, Int32(4))
-            FfiConverterTypeReport.write(report, into: &buf)
-
-        }
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeAssistantEvent_lift(_ buf: RustBuffer) throws -> AssistantEvent {
-    return try FfiConverterTypeAssistantEvent.lift(buf)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeAssistantEvent_lower(_ value: AssistantEvent) -> RustBuffer {
-    return FfiConverterTypeAssistantEvent.lower(value)
-}
-
-
-
-/**
  * Whether the system's model can be asked now.
  */
 
@@ -6908,9 +6760,17 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case Busy
     /**
-     * There is no answer to ask for again.
+     * There is no question to ask again.
      */
     case NothingToRepeat
+    /**
+     * Only where rules decide can a decision be explained: in a conversation of an `Assistant`.
+     */
+    case NoPolicy
+    /**
+     * Only a model of this device has something to save.
+     */
+    case NoModel
     /**
      * A document with rules was refused whole; the rules before it are still in force.
      */
@@ -6934,7 +6794,8 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
     case Ledger(
         /**
          * Which case: `in_use`, `absent`, `foreign`, `damaged`, `schema`, `tampered`, `full`, `database`, `file`, `read_only`,
-         * `unknown_receipt`, `already_closed` or `unreadable`.
+         * `unknown_receipt`, `already_closed` or `unreadable`. `foreign` is a file of something else, or a ledger that another vault sealed: when
+         * its vault is gone, `restart_ledger` begins another.
          */problem: String,
         /**
          * More about it.
@@ -6982,8 +6843,8 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
     case Internal(
         /**
          * 1 the model failed while running, 2 the chat template failed, 3 no thread, 4 the background thread stopped,
-         * 5 a file could not be written, 6 a cancellation came out as an error, 7 the system gives no random bytes, 8 what was learned
-         * cannot be read back, 9 a text did not settle when it was redacted.
+         * 5 a file could not be written, 6 a cancellation came out as an error, 7 the system gives no random bytes, 9 a text did not settle when
+         * it was redacted.
          */code: UInt32,
         /**
          * More about it.
@@ -7041,30 +6902,32 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
             )
         case 7: return .Busy
         case 8: return .NothingToRepeat
-        case 9: return .Policy(
+        case 9: return .NoPolicy
+        case 10: return .NoModel
+        case 11: return .Policy(
             line: try FfiConverterUInt32.read(from: &buf),
             column: try FfiConverterUInt32.read(from: &buf),
             path: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 10: return .Ledger(
+        case 12: return .Ledger(
             problem: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 11: return .Vault(
+        case 13: return .Vault(
             reason: try FfiConverterString.read(from: &buf),
             locked: try FfiConverterBool.read(from: &buf)
             )
-        case 12: return .LimitExceeded(
+        case 14: return .LimitExceeded(
             what: try FfiConverterString.read(from: &buf),
             limit: try FfiConverterUInt64.read(from: &buf),
             found: try FfiConverterUInt64.read(from: &buf)
             )
-        case 13: return .OutOfMemory(
+        case 15: return .OutOfMemory(
             contextLength: try FfiConverterUInt32.read(from: &buf),
             bytes: try FfiConverterUInt64.read(from: &buf)
             )
-        case 14: return .Internal(
+        case 16: return .Internal(
             code: try FfiConverterUInt32.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
@@ -7121,8 +6984,16 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
             writeInt(&buf, Int32(8))
 
 
-        case let .Policy(line,column,path,reason):
+        case .NoPolicy:
             writeInt(&buf, Int32(9))
+
+
+        case .NoModel:
+            writeInt(&buf, Int32(10))
+
+
+        case let .Policy(line,column,path,reason):
+            writeInt(&buf, Int32(11))
             FfiConverterUInt32.write(line, into: &buf)
             FfiConverterUInt32.write(column, into: &buf)
             FfiConverterString.write(path, into: &buf)
@@ -7130,32 +7001,32 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
 
 
         case let .Ledger(problem,reason):
-            writeInt(&buf, Int32(10))
+            writeInt(&buf, Int32(12))
             FfiConverterString.write(problem, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
 
         case let .Vault(reason,locked):
-            writeInt(&buf, Int32(11))
+            writeInt(&buf, Int32(13))
             FfiConverterString.write(reason, into: &buf)
             FfiConverterBool.write(locked, into: &buf)
 
 
         case let .LimitExceeded(what,limit,found):
-            writeInt(&buf, Int32(12))
+            writeInt(&buf, Int32(14))
             FfiConverterString.write(what, into: &buf)
             FfiConverterUInt64.write(limit, into: &buf)
             FfiConverterUInt64.write(found, into: &buf)
 
 
         case let .OutOfMemory(contextLength,bytes):
-            writeInt(&buf, Int32(13))
+            writeInt(&buf, Int32(15))
             FfiConverterUInt32.write(contextLength, into: &buf)
             FfiConverterUInt64.write(bytes, into: &buf)
 
 
         case let .Internal(code,reason):
-            writeInt(&buf, Int32(14))
+            writeInt(&buf, Int32(16))
             FfiConverterUInt32.write(code, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
@@ -7470,23 +7341,172 @@ public func FfiConverterTypeDeviceFact_lower(_ value: DeviceFact) -> RustBuffer 
 
 
 /**
- * Why an answer ended.
+ * What an answer brings, in this order. All but the last may come again.
+ */
+
+public enum Event: Equatable, Hashable {
+
+    /**
+     * A place was asked.
+     */
+    case started(
+        /**
+         * Which.
+         */place: Place,
+        /**
+         * In which form the text leaves the device; nothing when it stays.
+         */release: Release?
+    )
+    /**
+     * The model read a part of the prompt. A short prompt is read in one go, without this event.
+     */
+    case reading(
+        /**
+         * Prompt tokens read so far.
+         */done: UInt32,
+        /**
+         * Prompt tokens in all.
+         */total: UInt32
+    )
+    /**
+     * The next piece of text, never empty and never half a character.
+     */
+    case text(
+        /**
+         * The piece.
+         */text: String
+    )
+    /**
+     * The text so far is void: another place answers from the beginning.
+     */
+    case restarted
+    /**
+     * The answer is over; nothing follows.
+     */
+    case finished(
+        /**
+         * How it went.
+         */report: Report
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Event: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
+    typealias SwiftType = Event
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Event {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .started(place: try FfiConverterTypePlace.read(from: &buf), release: try FfiConverterOptionTypeRelease.read(from: &buf)
+        )
+
+        case 2: return .reading(done: try FfiConverterUInt32.read(from: &buf), total: try FfiConverterUInt32.read(from: &buf)
+        )
+
+        case 3: return .text(text: try FfiConverterString.read(from: &buf)
+        )
+
+        case 4: return .restarted
+
+        case 5: return .finished(report: try FfiConverterTypeReport.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Event, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .started(place,release):
+            writeInt(&buf, Int32(1))
+            FfiConverterTypePlace.write(place, into: &buf)
+            FfiConverterOptionTypeRelease.write(release, into: &buf)
+
+
+        case let .reading(done,total):
+            writeInt(&buf, Int32(2))
+            FfiConverterUInt32.write(done, into: &buf)
+            FfiConverterUInt32.write(total, into: &buf)
+
+
+        case let .text(text):
+            writeInt(&buf, Int32(3))
+            FfiConverterString.write(text, into: &buf)
+
+
+        case .restarted:
+            writeInt(&buf, Int32(4))
+
+
+        case let .finished(report):
+            writeInt(&buf, Int32(5))
+            FfiConverterTypeReport.write(report, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEvent_lift(_ buf: RustBuffer) throws -> Event {
+    return try FfiConverterTypeEvent.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEvent_lower(_ value: Event) -> RustBuffer {
+    return FfiConverterTypeEvent.lower(value)
+}
+
+
+
+/**
+ * Why an answer is complete.
  */
 
 public enum FinishReason: Equatable, Hashable {
 
     /**
-     * The model ended its turn, or a stop text appeared.
+     * The model ended it, or a stop text appeared.
      */
     case stop
     /**
-     * The limit on tokens or the end of the context was reached.
+     * It reached its limit of tokens, or the end of the context.
      */
     case length
     /**
-     * The answer was cancelled.
+     * A filter at the place withheld the rest.
+     */
+    case contentFilter
+    /**
+     * The model called a tool.
+     */
+    case toolCalls
+    /**
+     * The user or the app stopped it.
      */
     case cancelled
+    /**
+     * The place did not say.
+     */
+    case unstated
 
 
 
@@ -7512,7 +7532,13 @@ public struct FfiConverterTypeFinishReason: FfiConverterRustBuffer {
 
         case 2: return .length
 
-        case 3: return .cancelled
+        case 3: return .contentFilter
+
+        case 4: return .toolCalls
+
+        case 5: return .cancelled
+
+        case 6: return .unstated
 
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -7530,8 +7556,20 @@ public struct FfiConverterTypeFinishReason: FfiConverterRustBuffer {
             writeInt(&buf, Int32(2))
 
 
-        case .cancelled:
+        case .contentFilter:
             writeInt(&buf, Int32(3))
+
+
+        case .toolCalls:
+            writeInt(&buf, Int32(4))
+
+
+        case .cancelled:
+            writeInt(&buf, Int32(5))
+
+
+        case .unstated:
+            writeInt(&buf, Int32(6))
 
         }
     }
@@ -8276,17 +8314,9 @@ public enum Outcome: Equatable, Hashable {
      */
     case cancelled
     /**
-     * Nothing that was tried gave an answer.
+     * Nothing gave an answer. The code says why: `deadline` when its time was up, `unavailable` when nothing that the rules allow can answer now.
      */
     case failed
-    /**
-     * The deadline passed. Receipts call this failed.
-     */
-    case deadlinePassed
-    /**
-     * Nothing that the rules allow could answer; nothing was tried. Receipts call this failed.
-     */
-    case unavailable
     /**
      * The rules deny it.
      */
@@ -8326,15 +8356,11 @@ public struct FfiConverterTypeOutcome: FfiConverterRustBuffer {
 
         case 3: return .failed
 
-        case 4: return .deadlinePassed
+        case 4: return .denied
 
-        case 5: return .unavailable
+        case 5: return .deferred
 
-        case 6: return .denied
-
-        case 7: return .deferred
-
-        case 8: return .interrupted
+        case 6: return .interrupted
 
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -8356,24 +8382,16 @@ public struct FfiConverterTypeOutcome: FfiConverterRustBuffer {
             writeInt(&buf, Int32(3))
 
 
-        case .deadlinePassed:
+        case .denied:
             writeInt(&buf, Int32(4))
 
 
-        case .unavailable:
+        case .deferred:
             writeInt(&buf, Int32(5))
 
 
-        case .denied:
-            writeInt(&buf, Int32(6))
-
-
-        case .deferred:
-            writeInt(&buf, Int32(7))
-
-
         case .interrupted:
-            writeInt(&buf, Int32(8))
+            writeInt(&buf, Int32(6))
 
         }
     }
@@ -8918,6 +8936,81 @@ public func FfiConverterTypePrivacyClass_lower(_ value: PrivacyClass) -> RustBuf
 
 
 /**
+ * In which form a text leaves the device.
+ */
+
+public enum Release: Equatable, Hashable {
+
+    /**
+     * As it is.
+     */
+    case asIs
+    /**
+     * With every finding replaced by a placeholder.
+     */
+    case redacted
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Release: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRelease: FfiConverterRustBuffer {
+    typealias SwiftType = Release
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Release {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .asIs
+
+        case 2: return .redacted
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Release, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .asIs:
+            writeInt(&buf, Int32(1))
+
+
+        case .redacted:
+            writeInt(&buf, Int32(2))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRelease_lift(_ buf: RustBuffer) throws -> Release {
+    return try FfiConverterTypeRelease.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRelease_lower(_ value: Release) -> RustBuffer {
+    return FfiConverterTypeRelease.lower(value)
+}
+
+
+
+/**
  * Who says a message.
  */
 
@@ -9003,81 +9096,6 @@ public func FfiConverterTypeRole_lower(_ value: Role) -> RustBuffer {
 
 
 /**
- * In which form a text leaves the device.
- */
-
-public enum Sent: Equatable, Hashable {
-
-    /**
-     * As it is.
-     */
-    case asIs
-    /**
-     * With every finding replaced by a placeholder.
-     */
-    case redacted
-
-
-
-
-
-}
-
-#if compiler(>=6)
-extension Sent: Sendable {}
-#endif
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeSent: FfiConverterRustBuffer {
-    typealias SwiftType = Sent
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Sent {
-        let variant: Int32 = try readInt(&buf)
-        switch variant {
-
-        case 1: return .asIs
-
-        case 2: return .redacted
-
-        default: throw UniffiInternalError.unexpectedEnumCase
-        }
-    }
-
-    public static func write(_ value: Sent, into buf: inout [UInt8]) {
-        switch value {
-
-
-        case .asIs:
-            writeInt(&buf, Int32(1))
-
-
-        case .redacted:
-            writeInt(&buf, Int32(2))
-
-        }
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeSent_lift(_ buf: RustBuffer) throws -> Sent {
-    return try FfiConverterTypeSent.lift(buf)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeSent_lower(_ value: Sent) -> RustBuffer {
-    return FfiConverterTypeSent.lower(value)
-}
-
-
-
-/**
  * A sign of how good an answer was.
  */
 
@@ -9111,6 +9129,10 @@ public enum Signal: Equatable, Hashable {
      * It did not have the form that was asked for.
      */
     case schemaFailed
+    /**
+     * The user took up the offer to ask elsewhere. `Conversation.escalate` says so by itself.
+     */
+    case escalationAccepted
 
 
 
@@ -9145,6 +9167,8 @@ public struct FfiConverterTypeSignal: FfiConverterRustBuffer {
 
         case 6: return .schemaFailed
 
+        case 7: return .escalationAccepted
+
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -9176,6 +9200,10 @@ public struct FfiConverterTypeSignal: FfiConverterRustBuffer {
 
         case .schemaFailed:
             writeInt(&buf, Int32(6))
+
+
+        case .escalationAccepted:
+            writeInt(&buf, Int32(7))
 
         }
     }
@@ -9990,6 +10018,30 @@ fileprivate struct FfiConverterOptionTypeSystemModel: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeCheckpoint: FfiConverterRustBuffer {
+    typealias SwiftType = Checkpoint?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeCheckpoint.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeCheckpoint.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypePins: FfiConverterRustBuffer {
     typealias SwiftType = Pins?
 
@@ -10014,6 +10066,30 @@ fileprivate struct FfiConverterOptionTypePins: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeStatistics: FfiConverterRustBuffer {
+    typealias SwiftType = Statistics?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeStatistics.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeStatistics.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeTimeouts: FfiConverterRustBuffer {
     typealias SwiftType = Timeouts?
 
@@ -10030,6 +10106,78 @@ fileprivate struct FfiConverterOptionTypeTimeouts: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeTimeouts.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeContextPolicy: FfiConverterRustBuffer {
+    typealias SwiftType = ContextPolicy?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeContextPolicy.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeContextPolicy.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeFinishReason: FfiConverterRustBuffer {
+    typealias SwiftType = FinishReason?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeFinishReason.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeFinishReason.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeKvPrecision: FfiConverterRustBuffer {
+    typealias SwiftType = KvPrecision?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeKvPrecision.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeKvPrecision.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -10158,8 +10306,8 @@ fileprivate struct FfiConverterOptionTypePolicyDocument: FfiConverterRustBuffer 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterOptionTypeSent: FfiConverterRustBuffer {
-    typealias SwiftType = Sent?
+fileprivate struct FfiConverterOptionTypePrivacyClass: FfiConverterRustBuffer {
+    typealias SwiftType = PrivacyClass?
 
     public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
         guard let value = value else {
@@ -10167,13 +10315,37 @@ fileprivate struct FfiConverterOptionTypeSent: FfiConverterRustBuffer {
             return
         }
         writeInt(&buf, Int8(1))
-        FfiConverterTypeSent.write(value, into: &buf)
+        FfiConverterTypePrivacyClass.write(value, into: &buf)
     }
 
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
-        case 1: return try FfiConverterTypeSent.read(from: &buf)
+        case 1: return try FfiConverterTypePrivacyClass.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeRelease: FfiConverterRustBuffer {
+    typealias SwiftType = Release?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeRelease.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeRelease.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -10198,6 +10370,54 @@ fileprivate struct FfiConverterOptionTypeThermal: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeThermal.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeTokenLimitField: FfiConverterRustBuffer {
+    typealias SwiftType = TokenLimitField?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTokenLimitField.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTokenLimitField.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionSequenceString: FfiConverterRustBuffer {
+    typealias SwiftType = [String]?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterSequenceString.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterSequenceString.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -10405,56 +10625,6 @@ fileprivate struct FfiConverterSequenceTypeAccelerator: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterSequenceTypeAnswerEvent: FfiConverterRustBuffer {
-    typealias SwiftType = [AnswerEvent]
-
-    public static func write(_ value: [AnswerEvent], into buf: inout [UInt8]) {
-        let len = Int32(value.count)
-        writeInt(&buf, len)
-        for item in value {
-            FfiConverterTypeAnswerEvent.write(item, into: &buf)
-        }
-    }
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [AnswerEvent] {
-        let len: Int32 = try readInt(&buf)
-        var seq = [AnswerEvent]()
-        seq.reserveCapacity(Int(len))
-        for _ in 0 ..< len {
-            seq.append(try FfiConverterTypeAnswerEvent.read(from: &buf))
-        }
-        return seq
-    }
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-fileprivate struct FfiConverterSequenceTypeAssistantEvent: FfiConverterRustBuffer {
-    typealias SwiftType = [AssistantEvent]
-
-    public static func write(_ value: [AssistantEvent], into buf: inout [UInt8]) {
-        let len = Int32(value.count)
-        writeInt(&buf, len)
-        for item in value {
-            FfiConverterTypeAssistantEvent.write(item, into: &buf)
-        }
-    }
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [AssistantEvent] {
-        let len: Int32 = try readInt(&buf)
-        var seq = [AssistantEvent]()
-        seq.reserveCapacity(Int(len))
-        for _ in 0 ..< len {
-            seq.append(try FfiConverterTypeAssistantEvent.read(from: &buf))
-        }
-        return seq
-    }
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
 fileprivate struct FfiConverterSequenceTypeDeviceFact: FfiConverterRustBuffer {
     typealias SwiftType = [DeviceFact]
 
@@ -10472,6 +10642,31 @@ fileprivate struct FfiConverterSequenceTypeDeviceFact: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeDeviceFact.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeEvent: FfiConverterRustBuffer {
+    typealias SwiftType = [Event]
+
+    public static func write(_ value: [Event], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeEvent.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Event] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Event]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeEvent.read(from: &buf))
         }
         return seq
     }
@@ -10560,6 +10755,24 @@ public func version() -> String  {
 })
 }
 /**
+ * Begins a new, empty ledger at `path` where the old one cannot be opened any more because its vault is gone (the error `Ledger` with the problem
+ * `foreign`). The old file is kept under another name, which is returned when there was one. No assistant may have the ledger open.
+ */
+public func restartLedger(path: String, vault: KeyVault)async throws  -> String?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_func_restart_ledger(FfiConverterString.lower(path),FfiConverterTypeKeyVault_lower(vault)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionString.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+/**
  * Sets how much is logged, for the whole process.
  */
 public func setLogLevel(level: LogLevel)  {try! rustCall() {
@@ -10609,97 +10822,61 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_func_version() != 23605) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_whimbrel_checksum_func_restart_ledger() != 55368) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_whimbrel_checksum_func_set_log_level() != 44958) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_func_set_log_sink() != 19679) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_func_preset_text() != 38325) {
+    if (uniffi_whimbrel_checksum_func_preset_text() != 34246) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_keyvault_get() != 43681) {
+    if (uniffi_whimbrel_checksum_method_assistant_answer() != 39220) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_keyvault_put() != 25856) {
+    if (uniffi_whimbrel_checksum_method_assistant_conversation() != 6181) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_keyvault_delete() != 40639) {
+    if (uniffi_whimbrel_checksum_method_assistant_feedback() != 30701) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_keyvault_level() != 53898) {
+    if (uniffi_whimbrel_checksum_method_assistant_learning() != 31284) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_systemanswer_fail() != 59968) {
+    if (uniffi_whimbrel_checksum_method_assistant_prewarm_system_model() != 61355) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_systemanswer_finish() != 49337) {
+    if (uniffi_whimbrel_checksum_method_assistant_redact() != 51925) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_systemanswer_text() != 4343) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_systemmodel_capabilities() != 54920) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_systemmodel_prewarm() != 7201) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_systemmodel_start() != 51341) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_systemmodel_cancel() != 54503) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_assistant_conversation() != 9178) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_assistant_export_ledger() != 4658) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_assistant_feedback() != 20346) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_assistant_learning() != 65483) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_assistant_prewarm_system_model() != 11094) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_assistant_receipt() != 42997) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_assistant_receipts() != 65309) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_assistant_redact() != 16768) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_assistant_release() != 41273) {
+    if (uniffi_whimbrel_checksum_method_assistant_release() != 18918) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_assistant_reset_learning() != 37192) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_endpoint() != 65499) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_endpoint() != 9974) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_assistant_set_key() != 56476) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_learning() != 59875) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_learning() != 33241) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_model() != 55605) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_model() != 56451) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_policies() != 21762) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_policies() != 35606) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_system_model() != 51117) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_system_model() != 11690) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_user_policy() != 9136) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_user_policy() != 44897) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_assistant_set_user_words() != 5222) {
@@ -10708,100 +10885,154 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_assistant_shutdown() != 55353) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_stats() != 3554) {
+    if (uniffi_whimbrel_checksum_method_assistant_update_device() != 47601) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_update_device() != 37552) {
+    if (uniffi_whimbrel_checksum_method_assistant_export_ledger() != 50455) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_verify_ledger() != 18991) {
+    if (uniffi_whimbrel_checksum_method_assistant_is_ledger_floor_behind() != 43828) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_routedanswer_cancel() != 7684) {
+    if (uniffi_whimbrel_checksum_method_assistant_prune_ledger() != 46375) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_routedanswer_next() != 3775) {
+    if (uniffi_whimbrel_checksum_method_assistant_receipt() != 53697) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_routedconversation_ask() != 23797) {
+    if (uniffi_whimbrel_checksum_method_assistant_receipts() != 59437) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_routedconversation_escalate() != 33364) {
+    if (uniffi_whimbrel_checksum_method_assistant_stats() != 64362) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_routedconversation_explain() != 6304) {
+    if (uniffi_whimbrel_checksum_method_assistant_verify_ledger() != 55640) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_routedconversation_messages() != 13968) {
+    if (uniffi_whimbrel_checksum_method_client_active_answers() != 60035) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_routedconversation_regenerate() != 59752) {
+    if (uniffi_whimbrel_checksum_method_client_open_model() != 46315) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_routedconversation_release() != 18086) {
+    if (uniffi_whimbrel_checksum_method_client_release() != 37978) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_routedconversation_set_messages() != 7619) {
+    if (uniffi_whimbrel_checksum_method_client_shutdown() != 39926) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_answer_cancel() != 46335) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_answer_next() != 967) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_answer_text_so_far() != 48717) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_ask() != 3202) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_escalate() != 14867) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_explain() != 2192) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_messages() != 32929) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_raise_class() != 49675) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_regenerate() != 64783) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_release() != 53938) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_reset() != 52025) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_restore() != 58759) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_restore_prefix() != 53085) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_revision() != 59279) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_save() != 55748) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_save_prefix() != 11022) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_set_messages() != 14985) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_set_system() != 498) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_stop() != 49000) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_system() != 61606) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_logsink_log() != 58719) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_answer_cancel() != 29683) {
+    if (uniffi_whimbrel_checksum_method_model_complete() != 53199) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_answer_next() != 34274) {
+    if (uniffi_whimbrel_checksum_method_model_conversation() != 2624) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_client_active_answers() != 25868) {
+    if (uniffi_whimbrel_checksum_method_model_info() != 64768) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_client_open_model() != 26688) {
+    if (uniffi_whimbrel_checksum_method_model_release() != 47411) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_client_release() != 15833) {
+    if (uniffi_whimbrel_checksum_method_systemanswer_fail() != 46057) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_client_shutdown() != 13797) {
+    if (uniffi_whimbrel_checksum_method_systemanswer_finish() != 21600) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_ask() != 22135) {
+    if (uniffi_whimbrel_checksum_method_systemanswer_text() != 36492) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_messages() != 8935) {
+    if (uniffi_whimbrel_checksum_method_systemmodel_capabilities() != 23246) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_release() != 20560) {
+    if (uniffi_whimbrel_checksum_method_systemmodel_prewarm() != 43300) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_reset() != 60948) {
+    if (uniffi_whimbrel_checksum_method_systemmodel_start() != 28267) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_restore() != 17141) {
+    if (uniffi_whimbrel_checksum_method_systemmodel_cancel() != 48854) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_save() != 1072) {
+    if (uniffi_whimbrel_checksum_method_keyvault_get() != 2512) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_set_messages() != 57598) {
+    if (uniffi_whimbrel_checksum_method_keyvault_put() != 14279) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_model_complete() != 39929) {
+    if (uniffi_whimbrel_checksum_method_keyvault_delete() != 37419) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_model_conversation() != 29890) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_model_info() != 50832) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_whimbrel_checksum_method_model_release() != 20636) {
+    if (uniffi_whimbrel_checksum_method_keyvault_level() != 12501) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_constructor_assistant_open() != 30254) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_constructor_client_new() != 10926) {
+    if (uniffi_whimbrel_checksum_constructor_client_new() != 22467) {
         return InitializationResult.apiChecksumMismatch
     }
 

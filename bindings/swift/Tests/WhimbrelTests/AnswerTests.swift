@@ -6,14 +6,16 @@ import Whimbrel
     @Test func anAnswerStreamsProgressTextAndFigures() async throws {
         try await withConversation { _, conversation in
             let question = String(repeating: "Hello ", count: 50)
-            let events = try await conversation.ask(question, options: GenerationOptions(maxTokens: 20)).all()
-            guard case .prefilled = events.first else { throw Failure.unexpected }
-            let statistics = try #require(events.statistics)
-            #expect(statistics.completionTokens == 20)
-            #expect(statistics.finishReason == .length)
+            let events = try await conversation.ask(question, options: atMost(20)).all()
+            guard case .started(.onDevice, nil) = events.first, case .reading = events[1] else {
+                Issue.record("no progress")
+                return
+            }
+            let report = try #require(events.report)
+            #expect(report.outcome == .answered && report.finish == .length && report.receipt == nil)
+            #expect(report.statistics?.completionTokens == 20)
             #expect(events.count { $0.isText } > 1)
-            let expected = [Message(role: .user, content: question), Message(role: .assistant, content: events.text)]
-            #expect(try await conversation.messages().suffix(2) == expected)
+            #expect(conversation.said == ["user: \(question)", "assistant: \(events.text)"])
         }
     }
 
@@ -21,7 +23,7 @@ import Whimbrel
         try await withConversation { client, conversation in
             let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
             defer { try? FileManager.default.removeItem(at: file) }
-            let short = GenerationOptions(maxTokens: 20)
+            let short = atMost(20)
             _ = try await conversation.ask("Hello", options: short).all()
             try await conversation.save(to: file.path)
             let expected = try await conversation.ask("And then?", options: short).all().text
@@ -30,21 +32,19 @@ import Whimbrel
             let events = try await other.ask("And then?", options: short).all()
             #expect(events.text == expected)
             #expect(try #require(events.statistics).reusedTokens > 20)
-            let messages = try await conversation.messages()
-            #expect(try await other.messages() == messages)
+            #expect(other.said == conversation.said)
             try Data("nonsense".utf8).write(to: file)
             await expectError("invalid_option") { try await other.restore(from: file.path) }
-            #expect(try await other.messages() == messages)
+            #expect(other.said == conversation.said)
         }
     }
 
     @Test func guessingChangesNoAnswer() async throws {
         try await withConversation { _, conversation in
-            var options = GenerationOptions(maxTokens: 200)
-            let guessed = try await conversation.ask("Hello", options: options).all().text
-            try await conversation.reset()
-            options.speculation = false
-            #expect(try await conversation.ask("Hello", options: options).all().text == guessed)
+            let guessed = try await conversation.ask("Hello", options: atMost(200)).all().text
+            try conversation.reset()
+            let plain = atMost(200, speculation: false)
+            #expect(try await conversation.ask("Hello", options: plain).all().text == guessed)
         }
     }
 
@@ -59,10 +59,10 @@ import Whimbrel
             for await _ in begun { break }
             reader.cancel()
             try await reader.value
-            // Waits for the cancelled answer to end.
-            let cut = try #require(try await conversation.messages().last).content
+            try await waitForEnd(client, conversation)
+            let cut = try #require(conversation.messages().last).content
             #expect(client.activeAnswers == 0)
-            try await conversation.reset()
+            try conversation.reset()
             let whole = try await conversation.ask("Hello", options: longAnswer).all().text
             #expect(whole.hasPrefix(cut) && cut.count < whole.count)
         }
@@ -71,20 +71,21 @@ import Whimbrel
     @Test func leavingTheStreamEarlyStopsTheCore() async throws {
         try await withConversation { client, conversation in
             for try await event in conversation.ask("Hello", options: longAnswer) where event.isText { break }
-            #expect(try await conversation.messages().last?.role == .assistant)
+            try await waitForEnd(client, conversation)
+            #expect(conversation.messages().last?.role == .assistant)
             #expect(client.activeAnswers == 0)
         }
     }
 
     @Test func aSlowReaderLosesNothing() async throws {
         try await withConversation { client, conversation in
-            var slow: [AnswerEvent] = []
+            var slow: [Event] = []
             for try await event in conversation.ask("Hello", options: longAnswer) {
                 for _ in 0..<20 { await Task.yield() }
                 slow.append(event)
             }
-            #expect(slow.statistics?.completionTokens == longAnswer.maxTokens)
-            try await conversation.reset()
+            #expect(slow.statistics?.completionTokens == longAnswer.generation.maxTokens)
+            try conversation.reset()
             #expect(try await conversation.ask("Hello", options: longAnswer).all().text == slow.text)
             #expect(client.activeAnswers == 0)
         }
@@ -93,11 +94,10 @@ import Whimbrel
     @Test func twoConversationsTakeTurns() async throws {
         try await withClient { client in
             let model = try await client.openModel(at: Models.tiny)
-            var readers = [AsyncThrowingStream<AnswerEvent, any Error>.Iterator]()
+            var readers = [AsyncThrowingStream<Event, any Error>.Iterator]()
             for _ in 0..<2 {
-                readers.append(
-                    try await model.conversation(testContext).ask("Hello", options: longAnswer).makeAsyncIterator()
-                )
+                let conversation = try model.conversation(testContext)
+                readers.append(conversation.ask("Hello", options: longAnswer).makeAsyncIterator())
             }
             // Neither is read further before the other has something: with one after the other, the second never would.
             for index in readers.indices {
@@ -107,9 +107,9 @@ import Whimbrel
             }
             #expect(client.activeAnswers == 2)
             for index in readers.indices {
-                var last: AnswerEvent?
+                var last: Event?
                 while let event = try await readers[index].next() { last = event }
-                #expect(last.map { [$0].statistics?.finishReason } == .length)
+                #expect(last.map { [$0].report?.finish } == .length)
             }
         }
     }
@@ -125,16 +125,123 @@ import Whimbrel
 
     @Test func anEarlierConversationGoesOn() async throws {
         try await withConversation { _, conversation in
-            let earlier = [
-                Message(role: .system, content: "Be brief."), Message(role: .user, content: "a"),
-                Message(role: .assistant, content: "b"),
-            ]
-            try await conversation.setMessages(earlier)
-            #expect(try await conversation.messages() == earlier)
-            _ = try await conversation.ask("c", options: GenerationOptions(maxTokens: 2)).all()
-            #expect(try await conversation.messages().count == 5)
+            let revision = conversation.revision
+            try conversation.setMessages([Message(role: .user, content: "a"), Message(role: .assistant, content: "b")])
+            #expect(conversation.said == ["user: a", "assistant: b"])
+            #expect(conversation.revision > revision)
+            _ = try await conversation.ask("c", options: atMost(2)).all()
+            let messages = conversation.messages()
+            #expect(messages.count == 4)
+            try conversation.setMessages(messages)
+            #expect(conversation.messages() == messages)
         }
     }
 
-    enum Failure: Error { case unexpected }
+    @Test func anotherSystemMessageLeavesTheMessages() async throws {
+        try await withConversation { _, conversation in
+            _ = try await conversation.ask("Hello", options: atMost(2)).all()
+            let (messages, usual) = (conversation.messages(), conversation.system)
+            try conversation.setSystem("You are brief.")
+            #expect(conversation.system == "You are brief." && conversation.messages() == messages)
+            try conversation.setSystem("")
+            #expect(conversation.system == nil)
+            try conversation.setSystem(nil)
+            #expect(usual != nil && conversation.system == usual)
+        }
+    }
+
+    @Test func aNewAnswerTakesThePlaceOfTheOldOne() async throws {
+        try await withConversation { _, conversation in
+            await expectError("nothing_to_repeat") { _ = try await conversation.regenerate().all() }
+            _ = try await conversation.ask("Hello", options: atMost(20)).all()
+            let events = try await conversation.regenerate(GenerationOptions(maxTokens: 5)).all()
+            #expect(events.statistics?.completionTokens == 5)
+            #expect(conversation.said == ["user: Hello", "assistant: \(events.text)"])
+            await expectError("no_policy") { _ = try await conversation.explain("Hello") }
+        }
+    }
+
+    @Test func aStoppedAnswerEndsWithItsFigures() async throws {
+        try await withConversation { _, conversation in
+            conversation.stop()
+            var events: [Event] = []
+            for try await event in conversation.ask("Hello", options: longAnswer) {
+                events.append(event)
+                if event.isText { conversation.stop() }
+            }
+            let report = try #require(events.report)
+            #expect(report.outcome == .cancelled && report.finish == nil)
+            let tokens = try #require(report.statistics).completionTokens
+            #expect(tokens > 0 && tokens < longAnswer.generation.maxTokens)
+            #expect(conversation.messages().last?.content == events.text)
+        }
+    }
+
+    @Test func theTextSoFarGrowsToTheWholeText() async throws {
+        try await withConversation { _, conversation in
+            let pieces = try await conversation.ask("Hello", options: atMost(20)).text().all()
+            #expect(pieces.count > 1 && conversation.messages().last?.content == pieces.joined())
+            let texts = try await conversation.regenerate(GenerationOptions(maxTokens: 20)).textSoFar().all()
+            #expect(zip(texts, texts.dropFirst()).allSatisfy { $1.hasPrefix($0) && $1 != $0 })
+            #expect(texts.last == conversation.messages().last?.content)
+        }
+    }
+
+    @Test func aBeginningThatWasReadIsTakenOver() async throws {
+        try await withConversation { client, conversation in
+            try await withFolder { folder in
+                let file = folder.appendingPathComponent("prefix").path
+                let question = String(repeating: "Hello ", count: 50)
+                _ = try await conversation.ask(question, options: atMost(2)).all()
+                try await conversation.savePrefix(to: file, tokens: 16)
+                let other = try await client.openModel(at: Models.tiny).conversation(testContext)
+                try await other.restorePrefix(from: file)
+                #expect(other.messages().isEmpty)
+                let events = try await other.ask(question, options: atMost(2)).all()
+                #expect(try #require(events.statistics).reusedTokens >= 16)
+            }
+        }
+    }
+
+    @Test func aQuestionAfterACancelledAnswerIsNeverRefused() async throws {
+        try await withConversation { client, conversation in
+            for round in 0..<1000 {
+                switch round % 3 {
+                case 0: try await leave(conversation)
+                case 1: try await cancel(conversation)
+                default: try await stop(conversation)
+                }
+                // Keeps the history short, and the test quick.
+                if round % 4 == 0 { try conversation.reset() }
+            }
+            let report = try await conversation.ask("Hello", options: atMost(2)).all().report
+            #expect(report?.outcome == .answered)
+            #expect(client.activeAnswers == 0)
+        }
+    }
+
+    /// Lets go of a stream.
+    private func leave(_ conversation: Conversation) async throws {
+        for try await event in conversation.ask("Hello", options: longAnswer) where event.isText { break }
+    }
+
+    /// Cancels the task that reads.
+    private func cancel(_ conversation: Conversation) async throws {
+        let (begun, hasBegun) = AsyncStream<Void>.makeStream()
+        let reader = Task {
+            for try await _ in conversation.ask("Hello", options: longAnswer).textSoFar() { hasBegun.yield() }
+        }
+        for await _ in begun { break }
+        reader.cancel()
+        try await reader.value
+    }
+
+    /// Stops the answer, and keeps its stream.
+    private func stop(_ conversation: Conversation) async throws {
+        var events = conversation.ask("Hello", options: longAnswer).makeAsyncIterator()
+        _ = try await events.next()
+        conversation.stop()
+        _ = try await conversation.ask("And then?", options: atMost(2)).all()
+        while try await events.next() != nil {}
+    }
 }

@@ -5,7 +5,7 @@ import Whimbrel
 /// Runs a test on an assistant of its own whose model of this device is the tiny one.
 func withAssistant(
     _ policy: PolicyDocument = .preset(preset: .private, endpoints: ""),
-    _ body: (Assistant, RoutedConversation) async throws -> Void
+    _ body: (Assistant, Conversation) async throws -> Void
 ) async throws {
     try await withClient { client in
         try await withFolder { folder in
@@ -13,7 +13,7 @@ func withAssistant(
             let assistant = try await Assistant(
                 AssistantOptions(store: store, vault: MemoryKeyVault(), appPolicy: policy)
             )
-            try assistant.setModel(try await client.openModel(at: Models.tiny))
+            assistant.setModel(try await client.openModel(at: Models.tiny))
             try await body(assistant, try assistant.conversation(testContext))
             await assistant.shutdown()
         }
@@ -34,8 +34,6 @@ func policy(_ otherwise: String, _ more: String = "") -> PolicyDocument {
 
 let systemFirst = policy("\"system_model\", \"on_device\"")
 
-let shortAnswer = AskOptions(generation: GenerationOptions(maxTokens: 8))
-
 /// A system's model that does what a test wants.
 struct FakeSystemModel: SystemModel {
     private let answers: @Sendable (SystemRequest) throws -> AsyncThrowingStream<String, any Error>
@@ -51,9 +49,9 @@ struct FakeSystemModel: SystemModel {
 
 /// A vault that fails.
 final class BrokenVault: KeyVault {
-    func get(name: String) throws -> Data? { throw KeyVaultError.Locked }
-    func put(name: String, secret: Data) throws { throw KeyVaultError.Locked }
-    func delete(name: String) throws { throw KeyVaultError.Locked }
+    func get(name: String) throws -> Data? { throw KeyVaultError.locked }
+    func put(name: String, secret: Data) throws { throw KeyVaultError.locked }
+    func delete(name: String) throws { throw KeyVaultError.locked }
     func level() -> VaultLevel { .memory }
 }
 
@@ -64,25 +62,5 @@ extension [String] {
             for piece in self { continuation.yield(piece) }
             continuation.finish(throwing: error)
         }
-    }
-}
-
-extension AsyncThrowingStream<AssistantEvent, any Error> {
-    func all() async throws -> [AssistantEvent] {
-        var events: [AssistantEvent] = []
-        for try await event in self { events.append(event) }
-        return events
-    }
-}
-
-extension [AssistantEvent] {
-    var text: String {
-        compactMap { event in
-            if case .text(let text) = event { text } else { nil }
-        }.joined()
-    }
-
-    var report: Report? {
-        if case .finished(let report) = last { report } else { nil }
     }
 }

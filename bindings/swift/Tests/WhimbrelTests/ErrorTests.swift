@@ -25,7 +25,7 @@ import Whimbrel
 
     @Test func aQuestionThatDoesNotFit() async throws {
         try await withConversation(ConversationOptions(contextLength: 64)) { _, conversation in
-            let before = try await conversation.messages()
+            let before = conversation.messages()
             let question = String(repeating: "word ", count: 200)
             do {
                 _ = try await conversation.ask(question).all()
@@ -34,7 +34,7 @@ import Whimbrel
                 #expect(limit == 64)
                 #expect(needed > limit)
             }
-            #expect(try await conversation.messages() == before)
+            #expect(conversation.messages() == before)
         }
     }
 
@@ -42,13 +42,18 @@ import Whimbrel
         try await withConversation { client, conversation in
             let model = try await client.openModel(at: Models.tiny)
             await expectError("invalid_option") {
-                _ = try await model.conversation(ConversationOptions(contextLength: 0))
+                _ = try model.conversation(ConversationOptions(contextLength: 0))
             }
             await expectError("invalid_option") {
-                _ = try await model.conversation(ConversationOptions(contextLength: -1))
+                _ = try model.conversation(ConversationOptions(contextLength: -1))
             }
             await expectError("invalid_option") {
-                _ = try await conversation.ask("a", options: GenerationOptions(temperature: -1)).all()
+                let cold = AskOptions(generation: GenerationOptions(temperature: -1))
+                _ = try await conversation.ask("a", options: cold).all()
+            }
+            await expectError("invalid_option") {
+                let late = AskOptions(deadline: .seconds(-1))
+                _ = try await conversation.ask("a", options: late).all()
             }
         }
     }
@@ -72,12 +77,12 @@ import Whimbrel
     @Test func closingTwiceAndUseAfterwards() async throws {
         try await withClient { client in
             let model = try await client.openModel(at: Models.tiny)
-            let conversation = try await model.conversation(testContext)
+            let conversation = try model.conversation(testContext)
             for _ in 0..<2 { conversation.close() }
-            await expectError("closed") { _ = try await conversation.messages() }
+            await expectError("closed") { try conversation.reset() }
             await expectError("closed") { _ = try await conversation.ask("a").all() }
             for _ in 0..<2 { model.close() }
-            await expectError("closed") { _ = try await model.conversation() }
+            await expectError("closed") { _ = try await model.conversation().ask("a").all() }
             for _ in 0..<2 { client.close() }
             for _ in 0..<2 { await client.shutdown() }
             await expectError("closed") { _ = try await client.openModel(at: Models.tiny) }
@@ -87,12 +92,68 @@ import Whimbrel
 
     @Test func closingEndsAnAnswerInTheMaking() async throws {
         try await withConversation { client, conversation in
-            var events: [AnswerEvent] = []
+            var events: [Event] = []
             for try await event in conversation.ask("a", options: longAnswer) {
                 events.append(event)
                 if event.isText { client.close() }
             }
-            #expect(events.statistics?.finishReason == .cancelled)
+            let report = try #require(events.report)
+            #expect(report.outcome != .answered)
+            #expect(events.count { $0.isText } < longAnswer.generation.maxTokens)
+        }
+    }
+
+    /// The forms of `catch` that docs/bindings.md shows: the compiler takes them, and each catches its error.
+    @Test func everyDocumentedFormOfCatch() async throws {
+        try await withClient { client in
+            #expect(await caught(client, "/no/such/folder", "Hello") == "fetch the model again")
+            let long = String(repeating: "word ", count: 200)
+            #expect(await caught(client, Models.tiny, long)?.hasSuffix("of 64 tokens") == true)
+            #expect(await caught(client, Models.tiny, String(repeating: "a", count: 1 << 21)) == "limit_exceeded")
+            #expect(await caught(client, Models.tiny, "Hello") == nil)
+            client.close()
+            #expect(await caught(client, Models.tiny, "Hello") == "closed already")
+        }
+    }
+
+    private func caught(_ client: WhimbrelClient, _ folder: String, _ question: String) async -> String? {
+        do {
+            let model = try await client.openModel(at: folder)
+            let conversation = try model.conversation(ConversationOptions(contextLength: 64))
+            for try await piece in conversation.ask(question, options: atMost(2)).text() { #expect(!piece.isEmpty) }
+            return nil
+        } catch WhimbrelError.bundleMissing, WhimbrelError.bundleCorrupt {
+            return "fetch the model again"
+        } catch WhimbrelError.contextFull(let needed, let limit) {
+            return "\(needed) of \(limit) tokens"
+        } catch let error as WhimbrelError where error.code == "closed" {
+            return "\(error.code) already"
+        } catch let error as WhimbrelError {
+            return error.code
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    /// The same on calls that do not wait, and on one call each.
+    @Test func formsOfCatchOnSingleCalls() async throws {
+        try await withConversation { client, conversation in
+            do { _ = try await client.openModel(at: "/no/such/folder") } catch WhimbrelError.bundleMissing(let reason) {
+                #expect(!reason.isEmpty)
+            }
+            do { try await conversation.restore(from: "/no/such/file") } catch let error as WhimbrelError {
+                #expect(error.code == "invalid_option")
+            }
+            conversation.close()
+            do { try conversation.reset() } catch WhimbrelError.closed(what: "conversation") {}
+            do { try conversation.reset() } catch {
+                #expect(error as? WhimbrelError == .closed(what: "conversation"))
+            }
+            let store = "/no/such/folder/ledger"
+            let options = AssistantOptions(store: store, vault: MemoryKeyVault(), appPolicy: systemFirst)
+            do { _ = try await Assistant(options) } catch WhimbrelError.ledger(let problem, _) {
+                #expect(problem == "file")
+            }
         }
     }
 }

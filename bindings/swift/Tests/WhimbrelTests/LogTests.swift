@@ -22,7 +22,7 @@ final class Messages: @unchecked Sendable {
         }
         let options = ConversationOptions(contextLength: 128, system: "SECRET-system")
         try await withConversation(options) { _, conversation in
-            let events = try await conversation.ask("SECRET-question", options: GenerationOptions(maxTokens: 40)).all()
+            let events = try await conversation.ask("SECRET-question", options: atMost(40)).all()
             let tooLong = String(repeating: "SECRET-question ", count: 100)
             await expectError("context_full") { _ = try await conversation.ask(tooLong).all() }
             let log = messages.text

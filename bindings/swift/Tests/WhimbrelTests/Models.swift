@@ -25,12 +25,15 @@ enum Models {
 
 let testContext = ConversationOptions(contextLength: 768)
 
+/// An answer of so many tokens at most.
+func atMost(_ tokens: Int, speculation: Bool = true) -> AskOptions {
+    AskOptions(generation: GenerationOptions(maxTokens: tokens, speculation: speculation))
+}
+
+let shortAnswer = atMost(8)
+
 /// More events than wait for a reader at once: such an answer cannot end before it is read.
-let longAnswer = {
-    var options = GenerationOptions(maxTokens: 600)
-    options.speculation = false
-    return options
-}()
+let longAnswer = atMost(600, speculation: false)
 
 /// Runs a test on a client of its own and sees to it that the client ends.
 func withClient(_ body: (WhimbrelClient) async throws -> Void) async throws {
@@ -51,28 +54,42 @@ func withConversation(
     }
 }
 
-extension AsyncThrowingStream<AnswerEvent, any Error> {
-    func all() async throws -> [AnswerEvent] {
-        var events: [AnswerEvent] = []
-        for try await event in self { events.append(event) }
-        return events
+/// Waits until a cancelled answer has ended and what was said is part of the conversation.
+func waitForEnd(_ client: WhimbrelClient, _ conversation: Conversation) async throws {
+    for _ in 0..<1000 where client.activeAnswers > 0 || conversation.messages().last?.role != .assistant {
+        try await Task.sleep(for: .milliseconds(10))
     }
 }
 
-extension [AnswerEvent] {
+extension AsyncThrowingStream where Failure == any Error {
+    func all() async throws -> [Element] {
+        var elements: [Element] = []
+        for try await element in self { elements.append(element) }
+        return elements
+    }
+}
+
+extension [Event] {
     var text: String {
         compactMap { event in
             if case .text(let text) = event { text } else { nil }
         }.joined()
     }
 
-    var statistics: Statistics? {
-        if case .finished(let statistics) = last { statistics } else { nil }
+    var report: Report? {
+        if case .finished(let report) = last { report } else { nil }
     }
+
+    var statistics: Statistics? { report?.statistics }
 }
 
-extension AnswerEvent {
+extension Event {
     var isText: Bool { if case .text = self { true } else { false } }
+}
+
+extension Conversation {
+    /// Who said what, without how it is to be treated.
+    var said: [String] { messages().map { "\($0.role): \($0.content)" } }
 }
 
 /// Expects an error of a given case.

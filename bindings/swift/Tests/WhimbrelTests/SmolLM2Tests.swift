@@ -13,8 +13,8 @@ import Whimbrel
         let maxTokens = try #require(Int(Models.variable("WHIMBREL_MAX_TOKENS")))
         try await withClient { client in
             let conversation = try await client.openModel(at: Models.smollm2).conversation()
-            let options = GenerationOptions(maxTokens: maxTokens)
-            let answer = try await conversation.ask(Models.variable("WHIMBREL_QUESTION"), options: options).all().text
+            let question = Models.variable("WHIMBREL_QUESTION")
+            let answer = try await conversation.ask(question, options: atMost(maxTokens)).all().text
             #expect(answer == expected)
             #expect(!answer.isEmpty)
         }

@@ -10,11 +10,12 @@ use whimbrel_engine::{
     Session, Step,
 };
 
+use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
 use crate::error::CliError;
-use crate::model_argument::{MemoryArguments, ModelArguments, ThreadArguments};
-use crate::output::{Facts, OutputArguments, bytes, table};
-use crate::progress::Progress;
-use crate::{interrupt, system};
+use crate::machine::system;
+use crate::terminal::interrupt;
+use crate::terminal::output::{Facts, OutputArguments, bytes, table};
+use crate::terminal::progress::Progress;
 
 /// Distance between two token ids of the made-up prompt; prime, so that it wanders through the whole vocabulary.
 const PROMPT_STRIDE: u64 = 7919;

@@ -1,27 +1,27 @@
 //! `whimbrel chat`: a conversation, question by question. Where the lines come from is in `lines.rs`, what `/…` means in `slash.rs`.
 
 mod lines;
-mod routed;
 mod slash;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use whimbrel_client::record::Signal;
 use whimbrel_client::{
-    Client, Conversation, ConversationOptions, GenerationOptions, Message, ModelHandle, OpenOptions, Role,
-    SamplingOptions, block_on,
+    Answer, ClientError, Conversation, ConversationOptions, GenerationOptions, Message, Report, Role, SamplingOptions,
+    block_on,
 };
 
-use crate::commands::chat::lines::Lines;
-use crate::commands::chat::slash::Slash;
+use self::lines::Lines;
+use self::slash::Slash;
+use crate::answer::figures::Figures;
+use crate::answer::{self, AnswerSource, report};
+use crate::arguments::generation::GenerationArguments;
+use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
+use crate::arguments::policy::PolicyArguments;
 use crate::error::CliError;
-use crate::model_argument::{MemoryArguments, ModelArguments, ThreadArguments};
-use crate::output;
-use crate::routed::PolicyArguments;
-use crate::sampling_arguments::GenerationArguments;
-use crate::statistics::Figures;
-use crate::{interrupt, stream};
+use crate::terminal::{interrupt, output};
 
 /// What a chat uses unless told otherwise: a little variety, as the makers of SmolLM2 advise.
 const TEMPERATURE_DEFAULT: f32 = 0.2;
@@ -56,30 +56,20 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    if let Some(policy) = &arguments.policy.policy {
-        return routed::run(arguments, policy);
-    }
-    let folder = arguments.model.folder()?;
     interrupt::install(true);
-    let client = Client::new()?;
-    let options = OpenOptions {
-        huge_pages: arguments.memory.huge_pages,
-        ..arguments.model.open_options(arguments.threads.threads)
-    };
-    let model = block_on(client.open_model(folder, options))?;
-    let mut talk = Talk::begin(arguments, model)?;
+    let source = AnswerSource::open(&arguments.model, &arguments.policy, arguments.threads, arguments.memory)?;
+    let mut chat = Chat::begin(arguments, source)?;
     if let Some(path) = arguments.state.as_ref().filter(|path| path.exists()) {
-        block_on(talk.conversation.restore(path))?;
+        block_on(chat.conversation.restore(path))?;
     }
-    let greeting = talk.model_name().to_owned();
-    converse(arguments, &greeting, |line| talk.take(line))?;
+    converse(arguments, &chat.greeting(), |line| chat.take(line))?;
     if let Some(path) = &arguments.state {
-        block_on(talk.conversation.save(path))?;
+        block_on(chat.conversation.save(path))?;
     }
     Ok(())
 }
 
-/// Hands every line to `take` until it returns false or there is none.
+/// Passes every line to `take` until it returns false or there is none.
 fn converse(
     arguments: &Arguments,
     greeting: &str,
@@ -130,53 +120,52 @@ fn save_messages(path: &Path, model: Option<&str>, messages: &[Message]) -> Resu
 
 /// Whether the conversation is still usable after an error.
 fn goes_on(error: &CliError) -> bool {
-    !matches!(
-        error,
-        CliError::Output(_) | CliError::Client(whimbrel_client::ClientError::Stopped)
-    )
+    !matches!(error, CliError::Output(_) | CliError::Client(ClientError::Stopped))
 }
 
 /// The conversation and how its answers are made.
-struct Talk {
-    model: ModelHandle,
+struct Chat {
+    source: AnswerSource,
     conversation: Conversation,
-    options: GenerationOptions,
-    context_length: u32,
+    options: ConversationOptions,
+    generation: GenerationOptions,
     shows_figures: bool,
-    /// Set by `/system`.
-    system: Option<Message>,
-    last: Option<Figures>,
+    /// About the last answer.
+    last: Option<Report>,
 }
 
-impl Talk {
-    fn begin(arguments: &Arguments, model: ModelHandle) -> Result<Talk, CliError> {
-        if !model.info().has_chat_template {
-            return Err(CliError::usage(
-                "the model has no chat template",
-                "whimbrel run --raw goes on from a text",
-            ));
-        }
-        let context_length = arguments.generation.context_length(Some(model.info()));
+impl Chat {
+    fn begin(arguments: &Arguments, source: AnswerSource) -> Result<Chat, CliError> {
         let options = ConversationOptions {
-            context_length,
+            context_length: arguments.generation.context_length(source.model_info()),
             system: arguments.system.clone(),
             ..ConversationOptions::default()
         };
-        let conversation = block_on(model.conversation(options))?;
-        let options = arguments.generation.options(defaults());
-        Ok(Talk {
-            model,
-            conversation,
+        Ok(Chat {
+            conversation: conversation(&source, &options)?,
+            source,
             options,
-            context_length,
+            generation: arguments.generation.options(defaults()),
             shows_figures: arguments.stats,
-            system: None,
             last: None,
         })
     }
 
-    fn model_name(&self) -> &str {
-        &self.model.info().manifest.name
+    fn greeting(&self) -> String {
+        let model = self.model_name();
+        match self.source.assistant() {
+            Some(assistant) => format!(
+                "{} under the policy {}",
+                model.unwrap_or("no model of this device"),
+                assistant.policies().app().name()
+            ),
+            None => model.unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// The name of this device's model.
+    fn model_name(&self) -> Option<&str> {
+        self.source.model_info().map(|info| &*info.manifest.name)
     }
 
     /// Carries out a line; false ends the chat.
@@ -184,84 +173,148 @@ impl Talk {
         if line.trim().is_empty() {
             return Ok(true);
         }
-        match Slash::parse(line)? {
-            None => self.ask(line)?,
-            Some(Slash::Help) => eprintln!("{}", slash::HELP),
-            Some(Slash::Reset) => {
-                self.reset()?;
+        let Some(slash) = Slash::parse(line)? else {
+            self.begin_answer();
+            let options = self.source.ask_options(&self.generation);
+            let answer = self.conversation.ask(line, options)?;
+            return self.show(answer).map(|()| true);
+        };
+        if slash.needs_policy() && self.source.assistant().is_none() {
+            return Err(CliError::usage("there is no policy", "chat --policy has this command"));
+        }
+        match slash {
+            Slash::Help => self.help(),
+            Slash::Reset => {
+                self.conversation.reset()?;
+                self.last = None;
                 eprintln!("[forgotten]");
             }
-            Some(Slash::Stats) => self.print_stats(),
-            Some(Slash::Save(path)) => self.save(&path)?,
-            Some(Slash::System(text)) => self.set_system(text)?,
-            Some(Slash::Redo | Slash::Elsewhere | Slash::Good | Slash::Bad | Slash::Why(_)) => {
-                return Err(CliError::usage("there is no policy", "chat --policy has this command"));
+            Slash::Stats => self.print_figures(),
+            Slash::Save(path) => self.save(&path)?,
+            Slash::System(text) => self.set_system(text)?,
+            Slash::Redo => {
+                self.begin_answer();
+                let answer = self.conversation.regenerate(self.generation.clone())?;
+                self.show(answer)?;
             }
-            Some(Slash::Quit) => return Ok(false),
+            Slash::Elsewhere => {
+                self.begin_answer();
+                let answer = self.conversation.escalate()?;
+                self.show(answer)?;
+            }
+            Slash::Good => self.feedback(Signal::ThumbsUp)?,
+            Slash::Bad => self.feedback(Signal::ThumbsDown)?,
+            Slash::Why(Some(text)) => self.explain(&text)?,
+            Slash::Why(None) => self.explain_last()?,
+            Slash::Quit => return Ok(false),
         }
         Ok(true)
     }
 
-    fn ask(&mut self, text: &str) -> Result<(), CliError> {
+    /// A policy decides by the device as it is when the answer begins.
+    fn begin_answer(&self) {
         interrupt::reset();
-        let answer = block_on(self.conversation.ask(text, self.options.clone()))?;
-        let received = stream::receive(answer, |text| output::write_all(text.as_bytes()))?;
-        output::write_all(b"\n")?;
-        let figures = Figures::from(&received.statistics);
-        if figures.finish_reason == "cancelled" {
-            eprintln!("[stopped]");
+        self.source.update_device();
+    }
+
+    fn show(&mut self, answer: Answer) -> Result<(), CliError> {
+        let completion = answer::receive(answer, |text| output::write_all(text.as_bytes()))?;
+        let report = completion.report;
+        // A question that a policy kept from being answered has no line.
+        if !completion.text.is_empty() || report.receipt.is_none() {
+            output::write_all(b"\n")?;
         }
-        if let Some(line) = figures.dropped_line() {
+        if let Some(error) = report::not_answered(&report).filter(|_| report.receipt.is_none()) {
+            return Err(error);
+        }
+        for line in report::lines(&report) {
             eprintln!("{line}");
         }
+        if let Some(line) = Figures::from(&report).dropped_line() {
+            eprintln!("{line}");
+        }
+        if report.escalation.is_some() {
+            eprintln!("[the answer looks weak: /elsewhere asks elsewhere]");
+        }
         if self.shows_figures {
-            eprintln!("{}", figures.line());
+            eprintln!("{}", report::figures(&report));
         }
-        self.last = Some(figures);
+        self.last = Some(report);
         Ok(())
     }
 
-    fn print_stats(&self) {
-        match &self.last {
-            Some(figures) => {
-                eprintln!("{}", figures.line());
-                eprintln!(
-                    "[{} of {} tokens of context used]",
-                    figures.tokens(),
-                    self.context_length
-                );
-            }
-            None => eprintln!("[no answer yet]"),
+    fn help(&self) {
+        eprintln!("{}", slash::HELP);
+        if self.source.assistant().is_some() {
+            eprintln!("{}", slash::HELP_POLICY);
         }
     }
 
-    fn save(&self, path: &Path) -> Result<(), CliError> {
-        let messages = block_on(self.conversation.messages())?;
-        save_messages(path, Some(self.model_name()), &messages)
-    }
-
-    /// Forgets everything but the system message, also when that was set by `/system`.
-    fn reset(&mut self) -> Result<(), CliError> {
-        block_on(self.conversation.reset())?;
-        if let Some(system) = &self.system {
-            block_on(self.conversation.set_messages(vec![system.clone()]))?;
-        }
-        self.last = None;
-        Ok(())
-    }
-
-    /// Another system message, the rest of the conversation unchanged.
-    fn set_system(&mut self, text: String) -> Result<(), CliError> {
-        let system = Message {
-            role: Role::System,
-            content: text,
+    fn print_figures(&self) {
+        let Some(report) = &self.last else {
+            eprintln!("[no answer yet]");
+            return;
         };
-        let mut messages = block_on(self.conversation.messages())?;
-        messages.retain(|message| message.role != Role::System);
-        messages.insert(0, system.clone());
-        block_on(self.conversation.set_messages(messages))?;
-        self.system = Some(system);
+        eprintln!("{}", report::figures(report));
+        if report.receipt.is_none() {
+            eprintln!(
+                "[{} of {} tokens of context used]",
+                Figures::from(report).tokens(),
+                self.options.context_length
+            );
+        }
+    }
+
+    fn feedback(&self, signal: Signal) -> Result<(), CliError> {
+        let receipt = self.last.as_ref().and_then(|report| report.receipt);
+        let (Some(assistant), Some(receipt)) = (self.source.assistant(), receipt) else {
+            return Err(CliError::usage("there is no answer yet", "ask something first"));
+        };
+        block_on(assistant.feedback(receipt, signal))?;
+        eprintln!("[noted for receipt {receipt}]");
+        Ok(())
+    }
+
+    /// What would be decided about a text now.
+    fn explain(&self, text: &str) -> Result<(), CliError> {
+        self.source.update_device();
+        let options = self.source.ask_options(&self.generation);
+        let explanation = block_on(self.conversation.explain(text, &options))?;
+        eprint!("{explanation}");
+        Ok(())
+    }
+
+    /// The rules that the last answer went by.
+    fn explain_last(&self) -> Result<(), CliError> {
+        let Some(report) = &self.last else {
+            return Err(CliError::usage(
+                "there is no answer yet",
+                "/why TEXT asks about a question before it is asked",
+            ));
+        };
+        for line in report::lines(report) {
+            eprintln!("{line}");
+        }
+        for rule in &report.considered {
+            eprintln!("  {rule}");
+        }
+        Ok(())
+    }
+
+    /// Another system message. The other messages go on as they are: as private, and for the same recipients.
+    fn set_system(&self, text: String) -> Result<(), CliError> {
+        self.conversation.set_system(Some(text))?;
         eprintln!("[system message set]");
         Ok(())
     }
+
+    fn save(&self, path: &Path) -> Result<(), CliError> {
+        let system = self.conversation.system().map(|text| Message::new(Role::System, text));
+        let messages: Vec<_> = system.into_iter().chain(self.conversation.messages()).collect();
+        save_messages(path, self.model_name(), &messages)
+    }
+}
+
+fn conversation(source: &AnswerSource, options: &ConversationOptions) -> Result<Conversation, CliError> {
+    source.conversation(options.clone(), "whimbrel run --raw goes on from a text")
 }

@@ -1,10 +1,9 @@
 //! `whimbrel completions`: scripts that complete commands and flags in a shell.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::error::CliError;
-use crate::output;
+use crate::terminal::output;
 
 /// The flags of `completions`.
 #[derive(clap::Args, Debug)]
@@ -13,13 +12,9 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+/// `program` is the whole command line.
+pub(crate) fn run(arguments: &Arguments, mut program: clap::Command) -> Result<(), CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        arguments.shell,
-        &mut crate::arguments::Arguments::command(),
-        "whimbrel",
-        &mut script,
-    );
+    clap_complete::generate(arguments.shell, &mut program, "whimbrel", &mut script);
     output::write_all(&script)
 }

@@ -7,10 +7,12 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 use whimbrel_client::policy::DeviceUpdate;
 
-use crate::catalogue::Catalogue;
 use crate::error::CliError;
-use crate::output::{Facts, OutputArguments, bytes, table};
-use crate::{device, fetch, paths, system};
+use crate::machine::{device, paths, system};
+use crate::models::catalogue::Catalogue;
+use crate::models::fetch;
+use crate::models::install::installed_names;
+use crate::terminal::output::{Facts, OutputArguments, bytes, table};
 
 /// The flags of `doctor`.
 #[derive(clap::Args, Debug)]
@@ -161,10 +163,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
 fn models() -> Result<Models, CliError> {
     // Without a home everything else is still worth knowing.
     let directory = paths::models().ok();
-    let installed = directory
-        .as_deref()
-        .map(super::models::installed_names)
-        .unwrap_or_default();
+    let installed = directory.as_deref().map(installed_names).unwrap_or_default();
     let catalogue = Catalogue::load()?;
     let names = catalogue.models.into_iter().map(|entry| entry.name);
     let available = names.filter(|name| !installed.contains(name)).collect();

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
-use whimbrel_engine::{Architecture, CancelFlag, Licence, Manifest, Source};
-use whimbrel_forge::{ImportOptions, Phase, Quantization};
+use whimbrel_engine::{Architecture, Licence, Source};
+use whimbrel_forge::{ImportOptions, Quantization};
 
 use crate::error::CliError;
-use crate::interrupt;
-use crate::output::{Facts, OutputArguments, bytes, table};
-use crate::progress::Progress;
+use crate::models::import::{bundle_bytes, import};
+use crate::terminal::interrupt;
+use crate::terminal::output::{Facts, OutputArguments, bytes, table};
 
 /// The flags of `import`.
 #[derive(clap::Args, Debug)]
@@ -121,24 +121,4 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         bundle_bytes,
         peak_memory_bytes: variant.peak_memory_bytes,
     })
-}
-
-/// Imports with a progress bar; Ctrl-C cancels and leaves nothing behind.
-pub(crate) fn import(mut options: ImportOptions) -> Result<Manifest, CliError> {
-    let cancel = CancelFlag::default();
-    options.cancel = cancel.clone();
-    let _guard = interrupt::on_raise(move || cancel.cancel());
-    let mut bar = None;
-    let manifest = whimbrel_forge::import(&options, &mut |progress| {
-        let bar = bar.get_or_insert_with(|| Progress::bytes("importing", progress.bytes_total));
-        if progress.phase != Phase::Finishing {
-            bar.set(progress.bytes_done);
-        }
-    })?;
-    Ok(manifest)
-}
-
-/// Size of the files that a manifest names.
-pub(crate) fn bundle_bytes(manifest: &Manifest) -> u64 {
-    manifest.files().iter().map(|file| file.bytes).sum()
 }

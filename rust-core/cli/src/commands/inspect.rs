@@ -11,10 +11,10 @@ use whimbrel_engine::{EngineError, Manifest};
 use whimbrel_forge::gguf::{Gguf, MappedFile, Value};
 use whimbrel_forge::{Quantization, Summary};
 
-use crate::commands::import::bundle_bytes;
+use crate::arguments::model;
 use crate::error::{CliError, exit};
-use crate::model_argument;
-use crate::output::{Facts, OutputArguments, bytes, table};
+use crate::models::import::bundle_bytes;
+use crate::terminal::output::{Facts, OutputArguments, bytes, table};
 
 /// The largest manifest that is looked at, in bytes.
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
         arguments.output.print(&inspect_file(path)?)?;
         return Ok(exit::SUCCESS);
     }
-    let bundle = inspect_bundle(&model_argument::resolve(&arguments.what)?)?;
+    let bundle = inspect_bundle(&model::resolve(&arguments.what)?)?;
     arguments.output.print(&bundle.facts)?;
     Ok(match bundle.damage {
         None => exit::SUCCESS,

@@ -3,14 +3,14 @@
 use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
-use whimbrel_client::assistant::key_name;
+use whimbrel_client::key_name;
 use whimbrel_client::network::Secret;
 use whimbrel_client::store::{KeyVault, SecretBytes};
 
+use crate::arguments::ledger::LedgerArguments;
 use crate::error::CliError;
-use crate::ledger_argument::LedgerArguments;
-use crate::output::{Facts, OutputArguments};
-use crate::{hidden_line, input};
+use crate::terminal::output::{Facts, OutputArguments};
+use crate::terminal::{hidden_line, input};
 
 /// The commands under `keys`.
 #[derive(clap::Subcommand, Debug)]

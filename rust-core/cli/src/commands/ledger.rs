@@ -1,5 +1,7 @@
-//! `whimbrel ledger`: the receipts of what was asked under a policy. Everything but pruning reads only, also while answers are made.
+//! `whimbrel ledger`: the receipts of what was asked under a policy. Everything but pruning and restarting only reads, also while answers are
+//! made.
 
+mod restart;
 mod show;
 mod stats;
 mod verify;
@@ -9,14 +11,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use whimbrel_client::store::{
-    Checkpoint, Filter, LIST_MAX, Outcome, PlaceKind, Prune, Receipt, ReceiptId, Store, StoreError,
-};
+use whimbrel_client::record::{Checkpoint, Outcome, PlaceKind, Receipt, ReceiptId, RecordError};
+use whimbrel_client::store::{Filter, LIST_MAX, Prune, Store, StoreError};
 
+use crate::arguments::ledger::LedgerArguments;
 use crate::error::{CliError, exit};
-use crate::ledger_argument::LedgerArguments;
-use crate::output::{Facts, OutputArguments, bytes};
-use crate::time::{self, DAY_MS};
+use crate::machine::time::{self, DAY_MS};
+use crate::terminal::output::{Facts, OutputArguments, bytes};
 
 /// The most days that can be kept.
 const KEEP_DAYS_MAX: i64 = 36_500;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Stats(stats::Arguments),
     /// Remove old receipts; what they come to is kept, sealed
     Prune(PruneArguments),
+    /// Begin a new ledger in place of one whose vault is gone or that was changed; the old file is kept
+    Restart(restart::Arguments),
 }
 
 /// The flags of `ledger list`.
@@ -105,6 +108,7 @@ pub(crate) fn run(command: &Command) -> Result<u8, CliError> {
         Command::Export(arguments) => done(export(arguments)),
         Command::Stats(arguments) => done(stats::run(arguments)),
         Command::Prune(arguments) => done(prune(arguments)),
+        Command::Restart(arguments) => done(restart::run(arguments)),
     }
 }
 
@@ -143,7 +147,7 @@ fn list(arguments: &ListArguments) -> Result<(), CliError> {
 
 fn show_one(arguments: &ShowArguments) -> Result<(), CliError> {
     let receipt = arguments.ledger.inspect()?.ledger().show(ReceiptId(arguments.id))?;
-    arguments.output.print(&show::Shown(receipt))
+    arguments.output.print(&show::ShownReceipt(receipt))
 }
 
 #[derive(Serialize)]
@@ -184,7 +188,7 @@ fn export_to(store: &Store, path: &Path) -> Result<u64, CliError> {
         .ledger()
         .export(&mut buffered, time::now_ms())
         .map_err(|error| match error {
-            StoreError::Export { source } => CliError::write(path)(source),
+            StoreError::Record(RecordError::Export { source }) => CliError::write(path)(source),
             other => other.into(),
         })?;
     let file = buffered

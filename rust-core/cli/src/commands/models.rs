@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use whimbrel_engine::Manifest;
 
-use crate::catalogue::{Catalogue, Entry, Licence, Source};
+use crate::arguments::model;
 use crate::error::CliError;
-use crate::install::{self, Lock, PullStatus};
-use crate::model_argument::is_name;
-use crate::output::{Facts, OutputArguments, bytes};
-use crate::{model_argument, paths};
+use crate::machine::paths;
+use crate::models::catalogue::{Catalogue, Entry, Licence, Source, is_name};
+use crate::models::install::{self, Lock, PullStatus};
+use crate::terminal::output::{Facts, OutputArguments, bytes};
 
 /// The commands under `models`.
 #[derive(clap::Subcommand, Debug)]
@@ -109,7 +109,7 @@ fn list(arguments: &ListArguments) -> Result<(), CliError> {
     let directory = paths::models()?;
     let catalogue = Catalogue::load()?;
     let mut models: Vec<Listed> = catalogue.models.iter().map(|entry| listed(entry, &directory)).collect();
-    for name in installed_names(&directory) {
+    for name in install::installed_names(&directory) {
         if catalogue.find(&name).is_none() {
             models.push(listed_only_here(name, &directory));
         }
@@ -164,17 +164,6 @@ fn listed_only_here(name: String, directory: &Path) -> Listed {
         bundle_bytes: Some(install::folder_bytes(&folder)),
         path: Some(folder),
     }
-}
-
-/// Folders with a manifest, by name.
-pub(crate) fn installed_names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<_> = names
-        .filter(|name| is_name(name) && directory.join(name).join("manifest.json").is_file())
-        .collect();
-    names.sort();
-    names
 }
 
 #[derive(Serialize)]
@@ -267,7 +256,7 @@ impl Facts for Located {
 
 fn path(arguments: &PathArguments) -> Result<(), CliError> {
     let path = match &arguments.name {
-        Some(name) => model_argument::resolve(name)?,
+        Some(name) => model::resolve(name)?,
         None => paths::models()?,
     };
     arguments.output.print(&Located { path })

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use whimbrel_engine::{CancelFlag, EngineError, Model, Session};
 
+use crate::arguments::model::{ModelArguments, ThreadArguments};
 use crate::error::CliError;
-use crate::model_argument::{ModelArguments, ThreadArguments};
-use crate::output::{Facts, OutputArguments};
-use crate::progress::Progress;
-use crate::{input, interrupt};
+use crate::terminal::output::{Facts, OutputArguments};
+use crate::terminal::progress::Progress;
+use crate::terminal::{input, interrupt};
 
 /// The flags of `perplexity`.
 #[derive(clap::Args, Debug)]

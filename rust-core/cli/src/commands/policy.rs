@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 use whimbrel_client::policy::{Endpoint, Limits, Policy, PolicyRole, Preset};
 
+use crate::arguments::policy_documents::{self, Named};
 use crate::error::CliError;
-use crate::output::{self, Facts, OutputArguments, table};
-use crate::policy_argument::{self, Named};
+use crate::terminal::output::{self, Facts, OutputArguments, table};
 
 /// The schema of policy documents.
 const SCHEMA: &str = include_str!("../../../../shared-models/schemas/policy.schema.json");
@@ -124,7 +124,7 @@ impl Summary {
             format!(
                 "{} ({}, {} at {})",
                 endpoint.id,
-                endpoint.trust.name(),
+                endpoint.trust_word(),
                 endpoint.model,
                 endpoint.base_url
             )
@@ -148,7 +148,7 @@ impl Summary {
 }
 
 fn check(arguments: &CheckArguments) -> Result<(), CliError> {
-    let app = policy_argument::named(&arguments.policy)?;
+    let app = policy_documents::named(&arguments.policy)?;
     let Some(user) = &arguments.user else {
         // A user's document by itself is a document, too.
         let checked = Checked {
@@ -157,12 +157,12 @@ fn check(arguments: &CheckArguments) -> Result<(), CliError> {
             user: None,
         };
         if app.policy.role() == PolicyRole::App {
-            policy_argument::together(app, None)?;
+            policy_documents::together(app, None)?;
         }
         return arguments.output.print(&checked);
     };
-    let user: Named = policy_argument::named(&user.to_string_lossy())?;
-    let set = policy_argument::together(app, Some(user))?;
+    let user: Named = policy_documents::named(&user.to_string_lossy())?;
+    let set = policy_documents::together(app, Some(user))?;
     arguments.output.print(&Checked {
         valid: true,
         summary: Summary::from(set.app()),
@@ -171,12 +171,12 @@ fn check(arguments: &CheckArguments) -> Result<(), CliError> {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct PresetText {
     name: &'static str,
     text: &'static str,
 }
 
-impl Facts for Shown {
+impl Facts for PresetText {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(self.text.as_bytes())
     }
@@ -184,7 +184,7 @@ impl Facts for Shown {
 
 fn show(arguments: &ShowArguments) -> Result<(), CliError> {
     match Preset::by_name(&arguments.preset) {
-        Some(preset) => arguments.output.print(&Shown {
+        Some(preset) => arguments.output.print(&PresetText {
             name: preset.name(),
             text: preset.text(),
         }),

@@ -8,8 +8,8 @@ use serde::Serialize;
 use whimbrel_client::privacy::{Redacted, Scanner, ScannerOptions, redact};
 
 use crate::error::CliError;
-use crate::input;
-use crate::output::{Facts, OutputArguments};
+use crate::terminal::input;
+use crate::terminal::output::{Facts, OutputArguments};
 
 /// The flags of `redact`.
 #[derive(clap::Args, Debug)]

@@ -1,23 +1,23 @@
 //! `whimbrel run`: one prompt, one answer, through the client that the phones use.
 
-mod routed;
-
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
+use whimbrel_client::record::Outcome;
 use whimbrel_client::{
-    Answer, Client, ClientError, ContextPolicy, Conversation, ConversationOptions, EngineError, ModelHandle,
-    OpenOptions, PrefixError, SamplingOptions, block_on,
+    Answer, ClientError, ContextPolicy, Conversation, ConversationOptions, EngineError, PrefixError, Report,
+    SamplingOptions, block_on,
 };
 
+use crate::answer::figures::Figures;
+use crate::answer::{self, AnswerSource, Completion, report};
+use crate::arguments::generation::GenerationArguments;
+use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
+use crate::arguments::policy::PolicyArguments;
 use crate::error::{CliError, exit};
-use crate::model_argument::{MemoryArguments, ModelArguments, ThreadArguments};
-use crate::output::{self, Facts, OutputArguments};
-use crate::routed::PolicyArguments;
-use crate::sampling_arguments::GenerationArguments;
-use crate::statistics::Figures;
-use crate::{input, interrupt, stream};
+use crate::terminal::output::{self, Facts, OutputArguments};
+use crate::terminal::{input, interrupt};
 
 /// Prompt tokens that had to be run before the file of `--prefix-cache` is written anew.
 const PREFIX_SLACK: u32 = 64;
@@ -64,82 +64,101 @@ pub(crate) struct Arguments {
     output: OutputArguments,
 }
 
+/// What is printed: with a policy where it was answered, without one how quickly.
 #[derive(Serialize)]
-struct Ran {
-    model: String,
-    variant: String,
-    text: String,
-    #[serde(flatten)]
-    figures: Figures,
-    context_length: u32,
-    threads: u32,
-    load_ms: f64,
+#[serde(untagged)]
+enum Answered<'a> {
+    UnderPolicy {
+        /// Empty when there is no answer.
+        text: &'a str,
+        route: &'a Report,
+    },
+    ByModel {
+        model: &'a str,
+        variant: &'a str,
+        text: &'a str,
+        #[serde(flatten)]
+        figures: Figures,
+        context_length: u32,
+        threads: u32,
+        load_ms: f64,
+    },
 }
 
-impl Facts for Ran {
+impl<'a> Answered<'a> {
+    fn new(source: &'a AnswerSource, completion: &'a Completion, context_length: u32) -> Answered<'a> {
+        let Completion { text, report } = completion;
+        match (source.assistant(), source.model_info()) {
+            (None, Some(info)) => Answered::ByModel {
+                model: &info.manifest.name,
+                variant: &info.variant,
+                text,
+                figures: report.into(),
+                context_length,
+                threads: info.threads,
+                load_ms: info.load_ms,
+            },
+            _ => Answered::UnderPolicy { text, route: report },
+        }
+    }
+}
+
+impl Facts for Answered<'_> {
     /// The text itself was shown as it came.
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.text.ends_with('\n') {
-            Ok(())
-        } else {
-            writeln!(out)
+        let (Answered::UnderPolicy { text, .. } | Answered::ByModel { text, .. }) = self;
+        let has_no_line = matches!(self, Answered::UnderPolicy { text: "", .. });
+        match has_no_line || text.ends_with('\n') {
+            true => Ok(()),
+            false => writeln!(out),
         }
     }
 }
 
 /// Returns the exit status: a stopped answer is shown, and is still not the whole answer.
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
-    if let Some(policy) = &arguments.policy.policy {
-        return routed::run(arguments, policy);
-    }
     let prompt = prompt(arguments)?;
-    let folder = arguments.model.folder()?;
     interrupt::install(false);
-    let client = Client::new()?;
-    let options = OpenOptions {
-        huge_pages: arguments.memory.huge_pages,
-        ..arguments.model.open_options(arguments.threads.threads)
-    };
-    let model = block_on(client.open_model(folder, options))?;
-    let context_length = arguments.generation.context_length(Some(model.info()));
-    let (answer, conversation) = begin(arguments, &model, &prompt, context_length)?;
+    let source = AnswerSource::open(&arguments.model, &arguments.policy, arguments.threads, arguments.memory)?;
+    let context_length = arguments.generation.context_length(source.model_info());
+    let (answer, conversation) = begin(arguments, &source, &prompt, context_length)?;
     let json = arguments.output.json;
-    let received = stream::receive(answer, |text| {
-        if json {
-            Ok(())
-        } else {
-            output::write_all(text.as_bytes())
+    let completion = answer::receive(answer, |text| match json {
+        true => Ok(()),
+        false => output::write_all(text.as_bytes()),
+    })?;
+    if let (Some(path), Some(conversation)) = (&arguments.prefix_cache, &conversation) {
+        let figures = Figures::from(&completion.report);
+        if figures.read_tokens() > PREFIX_SLACK {
+            block_on(conversation.save_prefix(path, figures.prompt_tokens))?;
         }
-    })?;
+    }
+    let answered = Answered::new(&source, &completion, context_length);
+    arguments.output.print(&answered)?;
+    Ok(conclude(arguments, &completion.report))
+}
 
-    let figures = Figures::from(&received.statistics);
-    if let (Some(path), Some(conversation)) = (&arguments.prefix_cache, &conversation)
-        && received.statistics.prompt_tokens - received.statistics.reused_tokens > PREFIX_SLACK
-    {
-        block_on(conversation.save_prefix(path, received.statistics.prompt_tokens))?;
+/// Says on standard error how it went, and returns the exit status: that there is no answer is a fact, and still a failure.
+fn conclude(arguments: &Arguments, report: &Report) -> u8 {
+    let lines = report::lines(report);
+    if let Some(error) = report::not_answered(report) {
+        let error = error.report();
+        eprintln!("{}", error.line());
+        lines.iter().skip(1).for_each(|line| eprintln!("{line}"));
+        return error.status;
     }
-    let info = model.info();
-    arguments.output.print(&Ran {
-        model: info.manifest.name.clone(),
-        variant: arguments
-            .model
-            .variant
-            .clone()
-            .unwrap_or_else(|| info.manifest.variants[0].name.clone()),
-        text: received.text,
-        figures,
-        context_length,
-        threads: info.threads,
-        load_ms: info.load_ms,
-    })?;
-    if arguments.stats || (!json && output::watched()) {
-        eprintln!("{}", figures.line());
+    let is_under_policy = report.receipt.is_some();
+    if is_under_policy {
+        lines.iter().for_each(|line| eprintln!("{line}"));
     }
-    Ok(if figures.finish_reason == "cancelled" {
-        exit::INTERRUPTED
-    } else {
-        exit::SUCCESS
-    })
+    let is_watched = !is_under_policy && !arguments.output.json && output::watched();
+    if arguments.stats || is_watched {
+        eprintln!("{}", report::figures(report));
+    }
+    match report.outcome {
+        Outcome::Cancelled => exit::INTERRUPTED,
+        _ => exit::SUCCESS,
+    }
 }
 
 fn prompt(arguments: &Arguments) -> Result<String, CliError> {
@@ -160,29 +179,23 @@ fn prompt(arguments: &Arguments) -> Result<String, CliError> {
 /// Begins the answer, in a conversation unless the prompt is raw.
 fn begin(
     arguments: &Arguments,
-    model: &ModelHandle,
+    source: &AnswerSource,
     prompt: &str,
     context_length: u32,
 ) -> Result<(Answer, Option<Conversation>), CliError> {
-    let options = arguments.generation.options(SamplingOptions {
+    let generation = arguments.generation.options(SamplingOptions {
         temperature: 0.0,
         ..SamplingOptions::default()
     });
-    if arguments.raw {
-        return Ok((block_on(model.complete(prompt, context_length, options))?, None));
+    if let (true, Some(model)) = (arguments.raw, source.model()) {
+        return Ok((model.complete(prompt, context_length, generation)?, None));
     }
-    if !model.info().has_chat_template {
-        return Err(CliError::usage(
-            "the model has no chat template",
-            "add --raw to go on from the prompt as it is",
-        ));
-    }
-    let conversation = ConversationOptions {
+    let options = ConversationOptions {
         context_length,
         system: arguments.system.clone(),
         context_policy: ContextPolicy::Refuse,
     };
-    let conversation = block_on(model.conversation(conversation))?;
+    let conversation = source.conversation(options, "add --raw to go on from the prompt as it is")?;
     if let Some(path) = arguments.prefix_cache.as_ref().filter(|path| path.exists())
         && let Err(error) = block_on(conversation.restore_prefix(path))
     {
@@ -193,6 +206,7 @@ fn begin(
         // It is only a shortcut: the answer is the same without it.
         eprintln!("{} is not used: {error}", path.display());
     }
-    let answer = block_on(conversation.ask(prompt, options))?;
+    source.update_device();
+    let answer = conversation.ask(prompt, source.ask_options(&generation))?;
     Ok((answer, Some(conversation)))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::output::{Facts, OutputArguments, bytes};
+use crate::terminal::output::{Facts, OutputArguments, bytes};
 
 /// The flags of `seal`.
 #[derive(clap::Args, Debug)]

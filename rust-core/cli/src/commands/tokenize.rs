@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 use whimbrel_engine::Model;
 
+use crate::arguments::model::ModelArguments;
 use crate::error::CliError;
-use crate::input;
-use crate::model_argument::ModelArguments;
-use crate::output::{Facts, OutputArguments};
+use crate::terminal::input;
+use crate::terminal::output::{Facts, OutputArguments};
 
 /// The flags of `tokenize`.
 #[derive(clap::Args, Debug)]

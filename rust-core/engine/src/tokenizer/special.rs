@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::parts::TokenText;
+use super::table::TokenText;
 
 /// The special tokens, sorted by their texts.
 pub(super) struct SpecialTokens {

@@ -1,10 +1,13 @@
-//! The tiny bundle, opened or copied.
+//! The tiny bundle, opened or copied, and a conversation with it.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use whimbrel_engine::{Chat, EngineError, Model, OpenOptions, RECORD_FILE, Statistics, Step};
+use whimbrel_engine::{
+    CancelFlag, Chat, ChatOptions, EngineError, GenerationOptions, Message, Model, OpenOptions, RECORD_FILE, Role,
+    Statistics, Step,
+};
 
 pub(crate) fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/tiny")
@@ -81,6 +84,66 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+pub(crate) fn message(role: Role, content: &str) -> Message {
+    Message {
+        role,
+        content: content.to_owned(),
+    }
+}
+
+/// A chat and the history that its caller keeps.
+pub(crate) struct Conversation {
+    pub(crate) chat: Chat,
+    pub(crate) messages: Vec<Message>,
+    question: Option<Message>,
+}
+
+impl Conversation {
+    /// An empty `system` means none.
+    pub(crate) fn new(model: &Arc<Model>, system: &str, options: ChatOptions) -> Conversation {
+        let system = (!system.is_empty()).then(|| message(Role::System, system));
+        Conversation {
+            chat: Chat::new(model, options).unwrap(),
+            messages: system.into_iter().collect(),
+            question: None,
+        }
+    }
+
+    pub(crate) fn begin(
+        &mut self,
+        question: &str,
+        options: GenerationOptions,
+        cancel: CancelFlag,
+    ) -> Result<(), EngineError> {
+        let question = message(Role::User, question);
+        let history = [&self.messages[..], std::slice::from_ref(&question)].concat();
+        self.chat.ask(&history, options, cancel)?;
+        self.question = Some(question);
+        Ok(())
+    }
+
+    /// Runs the answer to its end and keeps it, with the text `before` that was read already, unless it is empty.
+    pub(crate) fn finish_after(&mut self, before: &str) -> (String, Statistics) {
+        let (rest, statistics) = finish(&mut self.chat);
+        let text = before.to_owned() + &rest;
+        let question = self.question.take().unwrap();
+        if !text.is_empty() {
+            self.messages.extend([question, message(Role::Assistant, &text)]);
+        }
+        (rest, statistics)
+    }
+
+    pub(crate) fn ask(&mut self, question: &str, options: GenerationOptions) -> (String, Statistics) {
+        self.begin(question, options, CancelFlag::default()).unwrap();
+        self.finish_after("")
+    }
+
+    /// Forgets everything but the system message.
+    pub(crate) fn reset(&mut self) {
+        self.messages.retain(|message| message.role == Role::System);
+    }
 }
 
 /// Runs an answer to its end.

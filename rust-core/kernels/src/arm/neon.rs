@@ -16,20 +16,20 @@ unsafe impl Floats for Eight {
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
-        // SAFETY: NEON belongs to the baseline, here and below.
+        // SAFETY: NEON belongs to the baseline, and no memory is touched.
         let value = unsafe { vdupq_n_f32(value) };
         Eight(value, value)
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: NEON belongs to the baseline, and eight floats are at `from`.
         unsafe { Eight(vld1q_f32(from), vld1q_f32(from.add(4))) }
     }
 
     #[inline(always)]
     unsafe fn load_halves(from: *const u16) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: NEON belongs to the baseline, and eight halves are at `from`.
         unsafe {
             let (low, high) = floats(vld1q_u16(from));
             Eight(low, high)
@@ -38,7 +38,7 @@ unsafe impl Floats for Eight {
 
     #[inline(always)]
     unsafe fn load_bytes(from: *const i8) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: NEON belongs to the baseline, and eight bytes are at `from`.
         unsafe {
             let wide = vmovl_s8(vld1_s8(from));
             Eight(
@@ -50,7 +50,7 @@ unsafe impl Floats for Eight {
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller's promise.
+        // SAFETY: NEON belongs to the baseline, and eight floats have room at `to`.
         unsafe {
             vst1q_f32(to, self.0);
             vst1q_f32(to.add(4), self.1);
@@ -59,13 +59,13 @@ unsafe impl Floats for Eight {
 
     #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
-        // SAFETY: as above.
+        // SAFETY: NEON belongs to the baseline; operands are registers.
         unsafe { Eight(vfmaq_f32(c.0, self.0, b.0), vfmaq_f32(c.1, self.1, b.1)) }
     }
 
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
-        // SAFETY: as above.
+        // SAFETY: NEON belongs to the baseline; operands are registers.
         unsafe { Eight(vaddq_f32(self.0, b.0), vaddq_f32(self.1, b.1)) }
     }
 
@@ -86,7 +86,7 @@ pub(crate) fn prefetch(at: *const u8) {
 #[inline(always)]
 pub(crate) fn floats(halves: uint16x8_t) -> (float32x4_t, float32x4_t) {
     let (low, high);
-    // SAFETY: both instructions belong to the baseline.
+    // SAFETY: both instructions belong to the baseline; operands are registers.
     unsafe {
         asm!("fcvtl {0:v}.4s, {1:v}.4h", out(vreg) low, in(vreg) halves, options(pure, nomem, nostack, preserves_flags));
         asm!("fcvtl2 {0:v}.4s, {1:v}.8h", out(vreg) high, in(vreg) halves, options(pure, nomem, nostack, preserves_flags));
@@ -99,7 +99,7 @@ pub(crate) fn floats(halves: uint16x8_t) -> (float32x4_t, float32x4_t) {
 #[target_feature(enable = "neon,dotprod")]
 pub(crate) fn dot<const LANE: i32>(sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
     let mut sum = sum;
-    // SAFETY: the function is only compiled into code for processors that have the instruction.
+    // SAFETY: the function is only compiled into code for processors that have dot products; operands are registers.
     unsafe {
         asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.4b[{3}]", inout(vreg) sum, in(vreg) a, in(vreg) b, const LANE,
              options(pure, nomem, nostack, preserves_flags));
@@ -112,7 +112,7 @@ pub(crate) fn dot<const LANE: i32>(sum: int32x4_t, a: int8x16_t, b: int8x16_t) -
 #[target_feature(enable = "neon,i8mm")]
 pub(crate) fn matrix(sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
     let mut sum = sum;
-    // SAFETY: as above.
+    // SAFETY: the function is only compiled into code for processors that have matrix products of bytes; operands are registers.
     unsafe {
         asm!("smmla {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) sum, in(vreg) a, in(vreg) b,
              options(pure, nomem, nostack, preserves_flags));

@@ -3,7 +3,7 @@
 
 use super::{Numbers, assert_close};
 use crate::attention::attend_at;
-use crate::{AttentionShape, KV_BLOCK, KvPrecision, Level, Rotation, ThreadPool, append_kv, f16_to_f32};
+use crate::{Attend, AttentionShape, KV_BLOCK, KvPrecision, Level, Rotation, ThreadPool, append_kv, f16_to_f32};
 
 /// The values of one position of a head as the cache holds them, with the largest error that keeping them may make.
 fn cached(shape: AttentionShape, cache: &[u16], is_keys: bool, head: usize, position: usize) -> (Vec<f64>, f64) {
@@ -80,19 +80,15 @@ fn check_attention(level: Level, shape: AttentionShape, pairs: usize, threads: u
         );
         let own = range.start * heads * head_dim..range.end * heads * head_dim;
         let y = &mut found[own.clone()];
-        attend_at(
-            level,
-            &pool,
+        let call = Attend {
             shape,
-            range.start,
-            0.3,
+            position: range.start,
+            scale: 0.3,
             rotation,
-            &mut q[own].to_vec(),
-            &keys,
-            &values,
-            y,
-            &mut Vec::new(),
-        );
+            keys: &keys,
+            values: &values,
+        };
+        attend_at(level, &pool, call, &mut q[own].to_vec(), y, &mut Vec::new());
     }
     let rotate = |head: &[f32], position: usize| -> Vec<f64> {
         let mut out: Vec<f64> = head.iter().map(|v| f64::from(*v)).collect();
@@ -193,19 +189,15 @@ fn attention_in_runs(
         let v = &qkv[2][range(kv_width)];
         append_kv(shape, position, rotation, &mut k, v, &mut keys, &mut values);
         let mut part = vec![0.0; q.len()];
-        attend_at(
-            level,
-            &pool,
+        let call = Attend {
             shape,
             position,
-            0.4,
+            scale: 0.4,
             rotation,
-            &mut q,
-            &keys,
-            &values,
-            &mut part,
-            &mut scratch,
-        );
+            keys: &keys,
+            values: &values,
+        };
+        attend_at(level, &pool, call, &mut q, &mut part, &mut scratch);
         y.extend(part);
         position += rows;
     }

@@ -1,13 +1,14 @@
-//! AVX2: tiles of matrix products (16 rows of weights times up to four rows of activations) and registers of eight floats.
+//! AVX2: tiles of matrix products, 16 rows of weights times up to four rows of activations.
 
 use std::arch::x86_64::*;
 
 use super::PREFETCH_BYTES;
 use crate::activations::{ActivationBlock, Activations};
-
+use crate::formats::{
+    BlockFormat, BlockType, Codes, FloatFormat, FloatType, MINIMUMS_AT, Shift, with_block_format, with_float_format,
+};
 use crate::linear::Panel;
-use crate::simd::Floats;
-use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes, type_of_kind};
+use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS};
 
 /// The panel of a quantised matrix times `outputs.len()` rows from `first` on.
 ///
@@ -15,77 +16,65 @@ use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes, ty
 /// The processor must have AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn quantized_tile(
-    tensor_type: TensorType,
+    block_type: BlockType,
     panel: &[u8],
     activations: &Activations,
     first: usize,
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
-    assert_eq!(
-        panel.len(),
-        PANEL_ROWS * activations.columns() / BLOCK_COLUMNS * tensor_type.block_bytes()
-    );
-    match (tensor_type, outputs.len()) {
-        (TensorType::Q4_0, 4) => rows::<0, 4>(panel, activations, first, outputs),
-        (TensorType::Q4_0, 3) => rows::<0, 3>(panel, activations, first, outputs),
-        (TensorType::Q4_0, 2) => rows::<0, 2>(panel, activations, first, outputs),
-        (TensorType::Q4_0, _) => rows::<0, 1>(panel, activations, first, outputs),
-        (TensorType::Q4_1, 4) => rows::<1, 4>(panel, activations, first, outputs),
-        (TensorType::Q4_1, 3) => rows::<1, 3>(panel, activations, first, outputs),
-        (TensorType::Q4_1, 2) => rows::<1, 2>(panel, activations, first, outputs),
-        (TensorType::Q4_1, _) => rows::<1, 1>(panel, activations, first, outputs),
-        (_, 4) => rows::<8, 4>(panel, activations, first, outputs),
-        (_, 3) => rows::<8, 3>(panel, activations, first, outputs),
-        (_, 2) => rows::<8, 2>(panel, activations, first, outputs),
-        (_, _) => rows::<8, 1>(panel, activations, first, outputs),
-    }
+    with_block_format!(block_type, F => match outputs.len() {
+        1 => rows::<F, 1>(panel, activations, first, outputs),
+        2 => rows::<F, 2>(panel, activations, first, outputs),
+        3 => rows::<F, 3>(panel, activations, first, outputs),
+        _ => rows::<F, 4>(panel, activations, first, outputs),
+    });
 }
 
-/// `KIND` is 0 for Q4_0, 1 for Q4_1, 8 for Q8_0; `M` rows of activations.
+/// `M` rows of activations.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn rows<const KIND: u8, const M: usize>(
+fn rows<F: BlockFormat, const M: usize>(
     panel: &[u8],
     activations: &Activations,
     first: usize,
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
-    const { assert!(M >= 1 && M <= 4) };
-    let tensor_type = type_of_kind(KIND);
-    let (header, block_bytes) = (header_bytes(tensor_type), PANEL_ROWS * tensor_type.block_bytes());
+    const { assert!(M >= 1 && M <= 4 && F::BLOCK_COLUMNS == BLOCK_COLUMNS) };
     let blocks = activations.columns() / BLOCK_COLUMNS;
-    assert!(panel.len() == blocks * block_bytes && outputs.len() == M);
+    assert!(panel.len() == blocks * F::PACKED_BYTES && outputs.len() == M);
     let inputs: [*const ActivationBlock; M] = std::array::from_fn(|row| activations.row(first + row).as_ptr());
     let ones = _mm256_set1_epi16(1);
     let mut totals = [[_mm256_setzero_ps(); 2]; M];
     for index in 0..blocks {
         // SAFETY: the panel and every row of activations hold `blocks` blocks.
         unsafe {
-            let block = panel.as_ptr().add(index * block_bytes);
-            let groups = block.add(header);
+            let block = panel.as_ptr().add(index * F::PACKED_BYTES);
+            let groups = block.add(F::HEADER_BYTES);
             if first == 0 {
-                for line in 0..block_bytes.div_ceil(64) {
+                for line in 0..F::PACKED_BYTES.div_ceil(64) {
                     _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(PREFETCH_BYTES + 64 * line).cast());
                 }
             }
             let inputs: [&ActivationBlock; M] = std::array::from_fn(|row| &*inputs[row].add(index));
-            let sums = if KIND == 8 {
-                byte_sums::<M>(groups, &inputs)
-            } else {
-                nibble_sums::<KIND, M>(groups, &inputs)
+            let sums = match F::CODES {
+                Codes::Bytes => byte_sums::<M>(groups, &inputs),
+                Codes::Nibbles => nibble_sums::<F, M>(groups, &inputs),
             };
             let scales = halves(block);
-            let minimums = if KIND == 1 { halves(block.add(32)) } else { scales };
+            let minimums = match F::SHIFT {
+                Shift::Minimum => halves(block.add(MINIMUMS_AT)),
+                Shift::None | Shift::Eight => scales,
+            };
             for row in 0..M {
                 let input = inputs[row];
                 let scale = _mm256_set1_ps(input.scale);
                 for side in 0..2 {
                     let mut sum = sums[row][side];
-                    if KIND != 8 {
+                    if matches!(F::CODES, Codes::Nibbles) {
                         sum = _mm256_madd_epi16(sum, ones);
                     }
                     let scale = _mm256_mul_ps(scales[side], scale);
                     totals[row][side] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals[row][side]);
-                    if KIND == 1 {
+                    if matches!(F::SHIFT, Shift::Minimum) {
                         let weighted_sum = _mm256_set1_ps(input.weighted_sum);
                         totals[row][side] = _mm256_fmadd_ps(minimums[side], weighted_sum, totals[row][side]);
                     }
@@ -140,12 +129,12 @@ fn four(block: &ActivationBlock, at: usize) -> __m256i {
 /// is the bound with Q4_0's offset as the first summand, too.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn nibble_sums<const KIND: u8, const M: usize>(
+unsafe fn nibble_sums<F: BlockFormat, const M: usize>(
     groups: *const u8,
     inputs: &[&ActivationBlock; M],
 ) -> [[__m256i; 2]; M] {
     let mut sums = [[_mm256_setzero_si256(); 2]; M];
-    if KIND == 0 {
+    if matches!(F::SHIFT, Shift::Eight) {
         for row in 0..M {
             sums[row] = [_mm256_set1_epi32(inputs[row].offset_pair); 2];
         }
@@ -251,42 +240,32 @@ fn keep_order<const M: usize>(sums: &mut [[__m256i; 2]; M]) {
 
 /// Sixteen rows of a float matrix times `outputs.len()` rows of `x`.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) fn float_tile(tile: Panel<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
-    assert!((1..=4).contains(&outputs.len()), "rows of a tile");
-    match (tile.tensor_type(), outputs.len()) {
-        (TensorType::F32, 4) => float_rows::<0, 4>(tile, x, outputs),
-        (TensorType::F32, 3) => float_rows::<0, 3>(tile, x, outputs),
-        (TensorType::F32, 2) => float_rows::<0, 2>(tile, x, outputs),
-        (TensorType::F32, _) => float_rows::<0, 1>(tile, x, outputs),
-        (TensorType::F16, 4) => float_rows::<1, 4>(tile, x, outputs),
-        (TensorType::F16, 3) => float_rows::<1, 3>(tile, x, outputs),
-        (TensorType::F16, 2) => float_rows::<1, 2>(tile, x, outputs),
-        (TensorType::F16, _) => float_rows::<1, 1>(tile, x, outputs),
-        (_, 4) => float_rows::<2, 4>(tile, x, outputs),
-        (_, 3) => float_rows::<2, 3>(tile, x, outputs),
-        (_, 2) => float_rows::<2, 2>(tile, x, outputs),
-        (_, _) => float_rows::<2, 1>(tile, x, outputs),
-    }
+pub(crate) fn float_tile(float_type: FloatType, tile: Panel<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+    with_float_format!(float_type, F => match outputs.len() {
+        1 => float_rows::<F, 1>(tile, x, outputs),
+        2 => float_rows::<F, 2>(tile, x, outputs),
+        3 => float_rows::<F, 3>(tile, x, outputs),
+        _ => float_rows::<F, 4>(tile, x, outputs),
+    });
 }
 
-/// `KIND` is 0 for F32, 1 for F16, 2 for BF16; `M` rows of `x`. Weight rows go in pairs, so that each activation that was
-/// loaded serves two.
+/// `M` rows of `x`. Weight rows go in pairs, so that each activation that was loaded serves two.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn float_rows<const KIND: u8, const M: usize>(tile: Panel<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+fn float_rows<F: FloatFormat, const M: usize>(tile: Panel<'_>, x: &[f32], outputs: &mut [[f32; PANEL_ROWS]]) {
+    assert_eq!(outputs.len(), M, "rows of a tile");
     let columns = tile.columns();
-    let bytes = if KIND == 0 { 4 } else { 2 };
     let mut lane = 0;
     while lane < PANEL_ROWS {
         // The last row of an odd panel is paired with itself.
-        let Some(first) = tile.row(lane) else { break };
-        let pair = [first, tile.row(lane + 1).unwrap_or(first)];
+        let Some(first) = tile.row::<F>(lane) else { break };
+        let pair = [first, tile.row::<F>(lane + 1).unwrap_or(first)];
         let mut sums = [[_mm256_setzero_ps(); 2]; M];
         let whole = columns / 8 * 8;
         let mut column = 0;
         while column < whole {
             let weights = [
-                eight_floats::<KIND>(&pair[0][column * bytes..]),
-                eight_floats::<KIND>(&pair[1][column * bytes..]),
+                eight_floats::<F>(&pair[0][column * F::BLOCK_BYTES..]),
+                eight_floats::<F>(&pair[1][column * F::BLOCK_BYTES..]),
             ];
             for row in 0..M {
                 let values: &[f32; 8] = x[row * columns + column..]
@@ -303,7 +282,7 @@ fn float_rows<const KIND: u8, const M: usize>(tile: Panel<'_>, x: &[f32], output
             let mut dots = [sum_of_eight(sums[row][0]), sum_of_eight(sums[row][1])];
             for column in whole..columns {
                 for (dot, weights) in dots.iter_mut().zip(pair) {
-                    *dot += tile.value(weights, column) * x[row * columns + column];
+                    *dot += F::value(weights, column) * x[row * columns + column];
                 }
             }
             outputs[row][lane] = dots[0];
@@ -315,20 +294,24 @@ fn float_rows<const KIND: u8, const M: usize>(tile: Panel<'_>, x: &[f32], output
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn eight_floats<const KIND: u8>(bytes: &[u8]) -> __m256 {
-    if KIND == 0 {
-        let bytes: &[u8; 32] = bytes.first_chunk().expect("a row holds all columns");
-        // SAFETY: 32 bytes are there.
-        return unsafe { _mm256_loadu_ps(bytes.as_ptr().cast()) };
+fn eight_floats<F: FloatFormat>(bytes: &[u8]) -> __m256 {
+    match F::TYPE {
+        FloatType::F32 => {
+            let bytes: &[u8; 32] = bytes.first_chunk().expect("a row holds all columns");
+            // SAFETY: 32 bytes are there.
+            unsafe { _mm256_loadu_ps(bytes.as_ptr().cast()) }
+        }
+        FloatType::F16 => _mm256_cvtph_ps(eight_halves(bytes)),
+        FloatType::Bf16 => _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(eight_halves(bytes)))),
     }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn eight_halves(bytes: &[u8]) -> __m128i {
     let bytes: &[u8; 16] = bytes.first_chunk().expect("a row holds all columns");
     // SAFETY: 16 bytes are there.
-    let halves = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
-    if KIND == 1 {
-        _mm256_cvtph_ps(halves)
-    } else {
-        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves)))
-    }
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
 }
 
 #[inline]
@@ -337,62 +320,4 @@ fn sum_of_eight(lanes: __m256) -> f32 {
     let four = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps::<1>(lanes));
     let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
-}
-
-/// Eight floats.
-#[derive(Clone, Copy)]
-pub(crate) struct Eight(__m256);
-
-// SAFETY: only AVX2, FMA and F16C are used.
-unsafe impl Floats for Eight {
-    const LANES: usize = 8;
-    const FMA: bool = true;
-
-    #[inline(always)]
-    unsafe fn splat(value: f32) -> Self {
-        // SAFETY: the caller's promise, here and below.
-        Eight(unsafe { _mm256_set1_ps(value) })
-    }
-
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: as above.
-        Eight(unsafe { _mm256_loadu_ps(from) })
-    }
-
-    #[inline(always)]
-    unsafe fn load_halves(from: *const u16) -> Self {
-        // SAFETY: as above.
-        Eight(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) })
-    }
-
-    #[inline(always)]
-    unsafe fn load_bytes(from: *const i8) -> Self {
-        // SAFETY: as above.
-        Eight(unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) })
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
-        // SAFETY: as above.
-        unsafe { _mm256_storeu_ps(to, self.0) }
-    }
-
-    #[inline(always)]
-    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
-        // SAFETY: as above.
-        Eight(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
-    }
-
-    #[inline(always)]
-    unsafe fn add(self, b: Self) -> Self {
-        // SAFETY: as above.
-        Eight(unsafe { _mm256_add_ps(self.0, b.0) })
-    }
-
-    #[inline(always)]
-    unsafe fn prefetch(at: *const u8) {
-        // SAFETY: a prefetch may have any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-    }
 }

@@ -1,12 +1,11 @@
-//! AVX-512 with VNNI: tiles of 16 rows of weights times up to eight rows of activations, of 32 rows times up to six, the way of
-//! activations to 8 bits, and registers of 16 floats.
+//! AVX-512 with VNNI: tiles of matrix products, 16 rows of weights times up to eight rows of activations and 32 rows times up to six.
 
 use std::arch::x86_64::*;
 
 use super::PREFETCH_BYTES;
-use crate::activations::{ActivationBlock, Activations, LARGEST_MIN, quantize_body};
-use crate::simd::Floats;
-use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes, type_of_kind};
+use crate::activations::{ActivationBlock, Activations};
+use crate::formats::{BlockFormat, BlockType, Codes, GROUP_BYTES, MINIMUMS_AT, Shift, with_block_format};
+use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS};
 
 /// The panel of a quantised matrix times `outputs.len()` (1 to 8) rows from `first` on.
 ///
@@ -14,60 +13,58 @@ use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType, header_bytes, ty
 /// The processor must have AVX-512 F, BW, VL and VNNI.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
 pub(crate) fn quantized_tile(
-    tensor_type: TensorType,
+    block_type: BlockType,
     panel: &[u8],
     activations: &Activations,
     first: usize,
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
-    match tensor_type {
-        TensorType::Q4_0 => by_count::<0>(panel, activations, first, outputs),
-        TensorType::Q4_1 => by_count::<1>(panel, activations, first, outputs),
-        _ => by_count::<8>(panel, activations, first, outputs),
-    }
+    with_block_format!(block_type, F => by_count::<F>(panel, activations, first, outputs));
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn by_count<const KIND: u8>(panel: &[u8], activations: &Activations, first: usize, outputs: &mut [[f32; PANEL_ROWS]]) {
+fn by_count<F: BlockFormat>(panel: &[u8], activations: &Activations, first: usize, outputs: &mut [[f32; PANEL_ROWS]]) {
     match outputs.len() {
-        1 => rows::<KIND, 1>(panel, activations, first, outputs),
-        2 => rows::<KIND, 2>(panel, activations, first, outputs),
-        3 => rows::<KIND, 3>(panel, activations, first, outputs),
-        4 => rows::<KIND, 4>(panel, activations, first, outputs),
-        5 => rows::<KIND, 5>(panel, activations, first, outputs),
-        6 => rows::<KIND, 6>(panel, activations, first, outputs),
-        7 => rows::<KIND, 7>(panel, activations, first, outputs),
-        _ => rows::<KIND, 8>(panel, activations, first, outputs),
+        1 => rows::<F, 1>(panel, activations, first, outputs),
+        2 => rows::<F, 2>(panel, activations, first, outputs),
+        3 => rows::<F, 3>(panel, activations, first, outputs),
+        4 => rows::<F, 4>(panel, activations, first, outputs),
+        5 => rows::<F, 5>(panel, activations, first, outputs),
+        6 => rows::<F, 6>(panel, activations, first, outputs),
+        7 => rows::<F, 7>(panel, activations, first, outputs),
+        _ => rows::<F, 8>(panel, activations, first, outputs),
     }
 }
 
-/// `KIND` is 0 for Q4_0, 1 for Q4_1, 8 for Q8_0; `M` rows of activations. The weights of a block stay in eight registers, made
+/// `M` rows of activations. The weights of a block stay in eight registers, made
 /// unsigned by an offset that each sum starts without; activations come straight from memory.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn rows<const KIND: u8, const M: usize>(
+fn rows<F: BlockFormat, const M: usize>(
     panel: &[u8],
     activations: &Activations,
     first: usize,
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
-    let tensor_type = type_of_kind(KIND);
-    let (header, block_bytes) = (header_bytes(tensor_type), PANEL_ROWS * tensor_type.block_bytes());
+    const { assert!(F::BLOCK_COLUMNS == BLOCK_COLUMNS) };
     let blocks = activations.columns() / BLOCK_COLUMNS;
-    assert!(panel.len() == blocks * block_bytes && outputs.len() == M);
+    assert!(panel.len() == blocks * F::PACKED_BYTES && outputs.len() == M);
     let inputs: [*const ActivationBlock; M] = std::array::from_fn(|row| activations.row(first + row).as_ptr());
     let mut totals = [_mm512_setzero_ps(); M];
     for index in 0..blocks {
         // SAFETY: the panel and every row of activations hold `blocks` blocks; a prefetch may have any address.
         unsafe {
-            let block = panel.as_ptr().add(index * block_bytes);
+            let block = panel.as_ptr().add(index * F::PACKED_BYTES);
             if first == 0 {
-                for line in 0..block_bytes.div_ceil(64) {
+                for line in 0..F::PACKED_BYTES.div_ceil(64) {
                     _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(PREFETCH_BYTES + 64 * line).cast());
                 }
             }
-            let weights = unsigned_weights::<KIND>(block.add(header));
+            let weights = unsigned_weights::<F>(block.add(F::HEADER_BYTES));
             let scales = halves(block);
-            let minimums = if KIND == 1 { halves(block.add(32)) } else { scales };
+            let minimums = match F::SHIFT {
+                Shift::Minimum => halves(block.add(MINIMUMS_AT)),
+                Shift::None | Shift::Eight => scales,
+            };
             let inputs: [&ActivationBlock; M] = std::array::from_fn(|row| &*inputs[row].add(index));
             let block = Block {
                 weights,
@@ -75,14 +72,14 @@ fn rows<const KIND: u8, const M: usize>(
                 minimums,
             };
             if M <= 4 {
-                chains::<KIND, M, 0, M>(&block, &inputs, &mut totals);
+                chains::<F, M, 0, M>(&block, &inputs, &mut totals);
             } else {
-                chains::<KIND, M, 0, 4>(&block, &inputs, &mut totals);
+                chains::<F, M, 0, 4>(&block, &inputs, &mut totals);
                 match M {
-                    5 => chains::<KIND, M, 4, 1>(&block, &inputs, &mut totals),
-                    6 => chains::<KIND, M, 4, 2>(&block, &inputs, &mut totals),
-                    7 => chains::<KIND, M, 4, 3>(&block, &inputs, &mut totals),
-                    _ => chains::<KIND, M, 4, 4>(&block, &inputs, &mut totals),
+                    5 => chains::<F, M, 4, 1>(&block, &inputs, &mut totals),
+                    6 => chains::<F, M, 4, 2>(&block, &inputs, &mut totals),
+                    7 => chains::<F, M, 4, 3>(&block, &inputs, &mut totals),
+                    _ => chains::<F, M, 4, 4>(&block, &inputs, &mut totals),
                 }
             }
         }
@@ -104,14 +101,14 @@ struct Block {
 /// instructions.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-unsafe fn chains<const KIND: u8, const M: usize, const FIRST: usize, const G: usize>(
+unsafe fn chains<F: BlockFormat, const M: usize, const FIRST: usize, const G: usize>(
     block: &Block,
     inputs: &[&ActivationBlock; M],
     totals: &mut [__m512; M],
 ) {
     let mut sums = [_mm512_setzero_si512(); G];
     for row in 0..G {
-        sums[row] = starting_sum::<KIND>(inputs[FIRST + row]);
+        sums[row] = starting_sum::<F>(inputs[FIRST + row]);
     }
     for (four, weights) in block.weights.iter().enumerate() {
         for row in 0..G {
@@ -126,7 +123,7 @@ unsafe fn chains<const KIND: u8, const M: usize, const FIRST: usize, const G: us
         let (input, total) = (inputs[FIRST + row], &mut totals[FIRST + row]);
         let scale = _mm512_mul_ps(block.scales, _mm512_set1_ps(input.scale));
         *total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[row]), scale, *total);
-        if KIND == 1 {
+        if matches!(F::SHIFT, Shift::Minimum) {
             *total = _mm512_fmadd_ps(block.minimums, _mm512_set1_ps(input.weighted_sum), *total);
         }
     }
@@ -139,47 +136,42 @@ unsafe fn chains<const KIND: u8, const M: usize, const FIRST: usize, const G: us
 /// The processor must have AVX-512 F, BW, VL and VNNI.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
 pub(crate) fn quantized_pair(
-    tensor_type: TensorType,
+    block_type: BlockType,
     panels: [&[u8]; 2],
     activations: &Activations,
     first: usize,
     outputs: [&mut [[f32; PANEL_ROWS]]; 2],
 ) {
-    match tensor_type {
-        TensorType::Q4_0 => pair_by_count::<0>(panels, activations, first, outputs),
-        TensorType::Q4_1 => pair_by_count::<1>(panels, activations, first, outputs),
-        _ => pair_by_count::<8>(panels, activations, first, outputs),
-    }
+    with_block_format!(block_type, F => pair_by_count::<F>(panels, activations, first, outputs));
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn pair_by_count<const KIND: u8>(
+fn pair_by_count<F: BlockFormat>(
     panels: [&[u8]; 2],
     activations: &Activations,
     first: usize,
     outputs: [&mut [[f32; PANEL_ROWS]]; 2],
 ) {
     match outputs[0].len() {
-        1 => pair_rows::<KIND, 1>(panels, activations, first, outputs),
-        2 => pair_rows::<KIND, 2>(panels, activations, first, outputs),
-        3 => pair_rows::<KIND, 3>(panels, activations, first, outputs),
-        4 => pair_rows::<KIND, 4>(panels, activations, first, outputs),
-        5 => pair_rows::<KIND, 5>(panels, activations, first, outputs),
-        _ => pair_rows::<KIND, 6>(panels, activations, first, outputs),
+        1 => pair_rows::<F, 1>(panels, activations, first, outputs),
+        2 => pair_rows::<F, 2>(panels, activations, first, outputs),
+        3 => pair_rows::<F, 3>(panels, activations, first, outputs),
+        4 => pair_rows::<F, 4>(panels, activations, first, outputs),
+        5 => pair_rows::<F, 5>(panels, activations, first, outputs),
+        _ => pair_rows::<F, 6>(panels, activations, first, outputs),
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn pair_rows<const KIND: u8, const M: usize>(
+fn pair_rows<F: BlockFormat, const M: usize>(
     panels: [&[u8]; 2],
     activations: &Activations,
     first: usize,
     outputs: [&mut [[f32; PANEL_ROWS]]; 2],
 ) {
-    let tensor_type = type_of_kind(KIND);
-    let (header, block_bytes) = (header_bytes(tensor_type), PANEL_ROWS * tensor_type.block_bytes());
+    const { assert!(F::BLOCK_COLUMNS == BLOCK_COLUMNS) };
     let blocks = activations.columns() / BLOCK_COLUMNS;
-    assert!(panels.iter().all(|panel| panel.len() == blocks * block_bytes));
+    assert!(panels.iter().all(|panel| panel.len() == blocks * F::PACKED_BYTES));
     assert!(outputs.iter().all(|outputs| outputs.len() == M));
     let inputs: [*const ActivationBlock; M] = std::array::from_fn(|row| activations.row(first + row).as_ptr());
     let mask = _mm512_set1_epi8(15);
@@ -188,10 +180,10 @@ fn pair_rows<const KIND: u8, const M: usize>(
     for index in 0..blocks {
         // SAFETY: the panels and every row of activations hold `blocks` blocks; a prefetch may have any address.
         unsafe {
-            let blocks = panels.map(|panel| panel.as_ptr().add(index * block_bytes));
+            let blocks = panels.map(|panel| panel.as_ptr().add(index * F::PACKED_BYTES));
             if first == 0 {
                 for block in blocks {
-                    for line in 0..block_bytes.div_ceil(64) {
+                    for line in 0..F::PACKED_BYTES.div_ceil(64) {
                         _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(PREFETCH_BYTES + 64 * line).cast());
                     }
                 }
@@ -199,18 +191,22 @@ fn pair_rows<const KIND: u8, const M: usize>(
             let inputs: [&ActivationBlock; M] = std::array::from_fn(|row| &*inputs[row].add(index));
             let mut sums = [[_mm512_setzero_si512(); 2]; M];
             for row in 0..M {
-                sums[row] = [starting_sum::<KIND>(inputs[row]); 2];
+                sums[row] = [starting_sum::<F>(inputs[row]); 2];
             }
-            for group in 0..if KIND == 8 { 8 } else { 4 } {
-                let bytes = blocks.map(|block| _mm512_loadu_si512(block.add(header + 64 * group).cast()));
-                if KIND == 8 {
-                    let weights = bytes.map(|bytes| _mm512_xor_si512(bytes, sign));
-                    pair_step::<M>(weights, &inputs, 4 * group, &mut sums);
-                } else {
-                    let low = bytes.map(|bytes| _mm512_and_si512(bytes, mask));
-                    pair_step::<M>(low, &inputs, 8 * group, &mut sums);
-                    let high = bytes.map(|bytes| _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), mask));
-                    pair_step::<M>(high, &inputs, 8 * group + 4, &mut sums);
+            for group in 0..F::GROUPS {
+                let bytes =
+                    blocks.map(|block| _mm512_loadu_si512(block.add(F::HEADER_BYTES + GROUP_BYTES * group).cast()));
+                match F::CODES {
+                    Codes::Bytes => {
+                        let weights = bytes.map(|bytes| _mm512_xor_si512(bytes, sign));
+                        pair_step::<M>(weights, &inputs, 4 * group, &mut sums);
+                    }
+                    Codes::Nibbles => {
+                        let low = bytes.map(|bytes| _mm512_and_si512(bytes, mask));
+                        pair_step::<M>(low, &inputs, 8 * group, &mut sums);
+                        let high = bytes.map(|bytes| _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), mask));
+                        pair_step::<M>(high, &inputs, 8 * group + 4, &mut sums);
+                    }
                 }
             }
             let scales = blocks.map(|block| halves(block));
@@ -222,8 +218,8 @@ fn pair_rows<const KIND: u8, const M: usize>(
                         _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[row][panel]), scale, totals[row][panel]);
                 }
             }
-            if KIND == 1 {
-                let minimums = blocks.map(|block| halves(block.add(32)));
+            if matches!(F::SHIFT, Shift::Minimum) {
+                let minimums = blocks.map(|block| halves(block.add(MINIMUMS_AT)));
                 for row in 0..M {
                     let weighted_sum = _mm512_set1_ps(inputs[row].weighted_sum);
                     for panel in 0..2 {
@@ -263,13 +259,14 @@ unsafe fn pair_step<const M: usize>(
 /// What takes the offset that makes weights unsigned off a block's sum.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn starting_sum<const KIND: u8>(input: &ActivationBlock) -> __m512i {
-    let offset = _mm512_set1_epi32(input.offset);
-    match KIND {
-        0 => offset,
-        1 => _mm512_setzero_si512(),
-        // From 8 to 128.
-        _ => _mm512_slli_epi32::<4>(offset),
+fn starting_sum<F: BlockFormat>(input: &ActivationBlock) -> __m512i {
+    let eight = _mm512_set1_epi32(input.offset);
+    match (F::CODES, F::SHIFT) {
+        (Codes::Nibbles, Shift::Eight) => eight,
+        (Codes::Nibbles, Shift::None | Shift::Minimum) => _mm512_setzero_si512(),
+        // Signed bytes become unsigned by an offset of 128, which is 16 times 8.
+        (Codes::Bytes, Shift::None | Shift::Minimum) => _mm512_slli_epi32::<4>(eight),
+        (Codes::Bytes, Shift::Eight) => _mm512_add_epi32(_mm512_slli_epi32::<4>(eight), eight),
     }
 }
 
@@ -305,158 +302,20 @@ unsafe fn halves(from: *const u8) -> __m512 {
 /// A block's weights, four columns of all 16 rows a register.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-unsafe fn unsigned_weights<const KIND: u8>(groups: *const u8) -> [__m512i; 8] {
+unsafe fn unsigned_weights<F: BlockFormat>(groups: *const u8) -> [__m512i; 8] {
     let mut weights = [_mm512_setzero_si512(); 8];
     let mask = _mm512_set1_epi8(15);
     let sign = _mm512_set1_epi8(-128);
-    for index in 0..if KIND == 8 { 8 } else { 4 } {
+    for index in 0..F::GROUPS {
         // SAFETY: the caller's block holds all groups.
-        let bytes = unsafe { _mm512_loadu_si512(groups.add(64 * index).cast()) };
-        if KIND == 8 {
-            weights[index] = _mm512_xor_si512(bytes, sign);
-        } else {
-            weights[2 * index] = _mm512_and_si512(bytes, mask);
-            weights[2 * index + 1] = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), mask);
+        let bytes = unsafe { _mm512_loadu_si512(groups.add(GROUP_BYTES * index).cast()) };
+        match F::CODES {
+            Codes::Bytes => weights[index] = _mm512_xor_si512(bytes, sign),
+            Codes::Nibbles => {
+                weights[2 * index] = _mm512_and_si512(bytes, mask);
+                weights[2 * index + 1] = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), mask);
+            }
         }
     }
     weights
-}
-
-/// Blocks that are quantised together, so that largest values and sums of several are found side by side.
-const QUANTIZED: usize = 4;
-
-/// Quantises blocks of 32 floats, as [`crate::activations::quantize_body`] does, to the same bits; what is no number becomes 127.
-///
-/// # Safety
-/// The processor must have AVX-512 F, BW and VL.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
-pub(crate) fn quantize(x: &[f32], blocks: &mut [ActivationBlock]) {
-    let (fours, rest) = x.as_chunks::<{ QUANTIZED * BLOCK_COLUMNS }>();
-    let (block_fours, block_rest) = blocks.as_chunks_mut::<QUANTIZED>();
-    for (x, blocks) in fours.iter().zip(block_fours) {
-        quantize_four(x, blocks);
-    }
-    quantize_body(rest, block_rest);
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
-fn quantize_four(x: &[f32; QUANTIZED * BLOCK_COLUMNS], blocks: &mut [ActivationBlock; QUANTIZED]) {
-    let mut values = [[_mm512_setzero_ps(); 2]; QUANTIZED];
-    let mut largest = [_mm_setzero_ps(); QUANTIZED];
-    for (block, values) in values.iter_mut().enumerate() {
-        for (half, values) in values.iter_mut().enumerate() {
-            // SAFETY: `x` holds 32 floats a block.
-            *values = unsafe { _mm512_loadu_ps(x.as_ptr().add(BLOCK_COLUMNS * block + 16 * half)) };
-        }
-        // Of two numbers of which one is none the second is taken, so that it is never the largest.
-        let all = _mm512_max_ps(_mm512_abs_ps(values[0]), _mm512_setzero_ps());
-        let all = _mm512_max_ps(_mm512_abs_ps(values[1]), all);
-        let eight = _mm256_max_ps(
-            _mm512_castps512_ps256(all),
-            _mm256_castsi256_ps(_mm512_extracti64x4_epi64::<1>(_mm512_castps_si512(all))),
-        );
-        largest[block] = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
-    }
-    // Four registers of four become one of four largest.
-    let pairs = |a: __m128, b: __m128| _mm_max_ps(_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
-    let (a, b) = (pairs(largest[0], largest[1]), pairs(largest[2], largest[3]));
-    let largest = _mm_max_ps(_mm_movelh_ps(a, b), _mm_movehl_ps(b, a));
-    let scales = _mm_div_ps(largest, _mm_set1_ps(127.0));
-    let inverses = _mm_div_ps(_mm_set1_ps(127.0), largest);
-    let inverses = _mm_and_ps(inverses, _mm_cmpge_ps(largest, _mm_set1_ps(LARGEST_MIN)));
-    let inverses = [
-        _mm512_broadcastss_ps(inverses),
-        _mm512_broadcastss_ps(_mm_shuffle_ps::<0b01_01_01_01>(inverses, inverses)),
-        _mm512_broadcastss_ps(_mm_shuffle_ps::<0b10_10_10_10>(inverses, inverses)),
-        _mm512_broadcastss_ps(_mm_shuffle_ps::<0b11_11_11_11>(inverses, inverses)),
-    ];
-    let mut sums = [_mm_setzero_si128(); QUANTIZED];
-    for (block, target) in blocks.iter_mut().enumerate() {
-        let [low, high] = values[block].map(|values| {
-            // The second of two numbers is taken where one is none.
-            let scaled = _mm512_min_ps(_mm512_mul_ps(values, inverses[block]), _mm512_set1_ps(127.0));
-            _mm512_cvtps_epi32(_mm512_max_ps(scaled, _mm512_set1_ps(-127.0)))
-        });
-        let to = target.values.as_mut_ptr().cast::<__m128i>();
-        // SAFETY: a block holds 32 values.
-        unsafe {
-            _mm_storeu_si128(to, _mm512_cvtsepi32_epi8(low));
-            _mm_storeu_si128(to.add(1), _mm512_cvtsepi32_epi8(high));
-        }
-        let all = _mm512_add_epi32(low, high);
-        let eight = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64::<1>(all));
-        sums[block] = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256::<1>(eight));
-    }
-    let pairs = |a: __m128i, b: __m128i| _mm_add_epi32(_mm_unpacklo_epi32(a, b), _mm_unpackhi_epi32(a, b));
-    let (a, b) = (pairs(sums[0], sums[1]), pairs(sums[2], sums[3]));
-    let sums = _mm_add_epi32(_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b));
-    let (mut all_scales, mut all_sums) = ([0f32; QUANTIZED], [0i32; QUANTIZED]);
-    // SAFETY: four numbers each.
-    unsafe {
-        _mm_storeu_ps(all_scales.as_mut_ptr(), scales);
-        _mm_storeu_si128(all_sums.as_mut_ptr().cast(), sums);
-    }
-    for (block, (scale, sum)) in blocks.iter_mut().zip(all_scales.into_iter().zip(all_sums)) {
-        block.set(scale, sum);
-    }
-}
-
-/// Sixteen floats.
-#[derive(Clone, Copy)]
-pub(crate) struct Sixteen(__m512);
-
-// SAFETY: only AVX-512 F is used.
-unsafe impl Floats for Sixteen {
-    const LANES: usize = 16;
-    const FMA: bool = true;
-
-    #[inline(always)]
-    unsafe fn splat(value: f32) -> Self {
-        // SAFETY: the caller's promise, here and below.
-        Sixteen(unsafe { _mm512_set1_ps(value) })
-    }
-
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: as above.
-        Sixteen(unsafe { _mm512_loadu_ps(from) })
-    }
-
-    #[inline(always)]
-    unsafe fn load_halves(from: *const u16) -> Self {
-        // SAFETY: as above.
-        Sixteen(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) })
-    }
-
-    #[inline(always)]
-    unsafe fn load_bytes(from: *const i8) -> Self {
-        // SAFETY: as above.
-        Sixteen(unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) })
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
-        // SAFETY: as above.
-        unsafe { _mm512_storeu_ps(to, self.0) }
-    }
-
-    #[inline(always)]
-    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
-        // SAFETY: as above.
-        Sixteen(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
-    }
-
-    #[inline(always)]
-    unsafe fn add(self, b: Self) -> Self {
-        // SAFETY: as above.
-        Sixteen(unsafe { _mm512_add_ps(self.0, b.0) })
-    }
-
-    #[inline(always)]
-    unsafe fn prefetch(at: *const u8) {
-        // SAFETY: a prefetch may have any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-    }
 }

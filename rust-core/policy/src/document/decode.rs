@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use whimbrel_privacy::{PrivacyClass, Release};
+use whimbrel_record::{Label, Place, TrustClass};
 
 use super::conditions;
 use super::error::PolicyErrorReason as Reason;
 use super::node::{Fault, Node, line_and_column};
 use super::policy::{
     Denied, Endpoint, EndpointChoice, Limits, NamedEndpoint, Order, Policy, PolicyRole, Rule, Step, Steps,
-    TaskOverride, Then, TrustClass,
+    TaskOverride, Then, trust_word,
 };
 use super::reader::{Item, Table, is_id};
 use super::url;
@@ -109,7 +110,7 @@ fn endpoint(item: &Item<'_>, before: &[Endpoint]) -> Result<Endpoint, Fault> {
         return Err(url_item.fault(Reason::InvalidUrl { problem }));
     }
     let model = table.required("model")?.sentence()?;
-    let trust = table.required("trust")?.word(&TrustClass::ALL, TrustClass::name)?;
+    let trust = table.required("trust")?.word(&TrustClass::ALL, trust_word)?;
     let (prompt_cost, answer_cost) = cost(&table.required("cost_per_1k_tokens")?)?;
     let as_is = table.optional("class_max").map(|item| class(&item)).transpose()?;
     let class_max = as_is.unwrap_or(PrivacyClass::Public);
@@ -125,6 +126,12 @@ fn endpoint(item: &Item<'_>, before: &[Endpoint]) -> Result<Endpoint, Fault> {
         .map(|item| item.number(1, u64::from(u32::MAX)))
         .transpose()?;
     table.finish()?;
+    let place = Place::Remote {
+        // Every id of a policy is a label as it is.
+        endpoint: Label::squeezed(&id),
+        trust,
+        model: Label::squeezed(&model),
+    };
     Ok(Endpoint {
         id,
         base_url: base_url.to_owned(),
@@ -136,6 +143,7 @@ fn endpoint(item: &Item<'_>, before: &[Endpoint]) -> Result<Endpoint, Fault> {
         class_max_redacted,
         supports: supports.unwrap_or_default(),
         context_tokens: context.map(|tokens| u32::try_from(tokens).expect("the range is that of u32")),
+        place,
     })
 }
 
@@ -358,7 +366,7 @@ impl StepReader<'_> {
             "queue" => Denied::Queue,
             _ => {
                 if let Some(name) = word.strip_prefix("trust:") {
-                    let trust = TrustClass::ALL.into_iter().find(|trust| trust.name() == name);
+                    let trust = TrustClass::ALL.into_iter().find(|trust| trust_word(*trust) == name);
                     let expected = "trust:own_device_nearby, trust:organisation or trust:public_cloud";
                     return trust.map(Denied::Trust).ok_or_else(|| unknown_word(item, expected));
                 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use whimbrel_privacy::{PrivacyClass, Release};
+use whimbrel_record::{Place, TrustClass};
 
 use super::decode;
 use super::error::PolicyError;
@@ -39,35 +40,17 @@ impl PolicyRole {
     }
 }
 
-/// Who runs an endpoint.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TrustClass {
-    /// A computer of the user's own, close by.
-    OwnDeviceNearby,
-    /// The user's or the app's own organisation.
-    Organisation,
-    /// A service that anybody can rent.
-    PublicCloud,
+/// The word for a class of trust in documents and in what is printed of them.
+pub(crate) fn trust_word(trust: TrustClass) -> &'static str {
+    match trust {
+        TrustClass::OwnDevice => "own_device_nearby",
+        TrustClass::Organisation => "organisation",
+        TrustClass::PublicCloud => "public_cloud",
+    }
 }
 
-impl TrustClass {
-    /// Every class, the most trusted first.
-    pub const ALL: [TrustClass; 3] = [
-        TrustClass::OwnDeviceNearby,
-        TrustClass::Organisation,
-        TrustClass::PublicCloud,
-    ];
-
-    /// The name in documents and JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            TrustClass::OwnDeviceNearby => "own_device_nearby",
-            TrustClass::Organisation => "organisation",
-            TrustClass::PublicCloud => "public_cloud",
-        }
-    }
+fn as_trust_word<S: Serializer>(trust: &TrustClass, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(trust_word(*trust))
 }
 
 /// A computer elsewhere that answers.
@@ -79,7 +62,8 @@ pub struct Endpoint {
     pub base_url: String,
     /// The model that is asked for.
     pub model: String,
-    /// Who runs it.
+    /// Whose machine it is.
+    #[serde(serialize_with = "as_trust_word")]
     pub trust: TrustClass,
     /// Cost of 1000 prompt tokens in millionths of the policy's currency.
     pub prompt_cost_per_1k_micros: u64,
@@ -93,6 +77,23 @@ pub struct Endpoint {
     pub supports: Vec<Need>,
     /// Prompt and answer tokens that fit; `None` when not stated.
     pub context_tokens: Option<u32>,
+    /// Made once, so that no decision makes it.
+    #[serde(skip)]
+    pub(crate) place: Place,
+}
+
+impl Endpoint {
+    /// The place that its answers come from.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Whose machine it is, in the word of documents: `own_device_nearby`, `organisation`, `public_cloud`.
+    #[must_use]
+    pub fn trust_word(&self) -> &'static str {
+        trust_word(self.trust)
+    }
 }
 
 /// One step of a list of `try`.
@@ -253,6 +254,16 @@ pub(crate) struct NamedEndpoint {
 
 impl Policy {
     /// Reads a document.
+    ///
+    /// ```
+    /// use whimbrel_policy::{Format, Policy};
+    ///
+    /// let policy = Policy::parse("version = 1\nname = \"mine\"\notherwise = [\"on_device\"]", Format::Toml)?;
+    /// assert_eq!(policy.name(), "mine");
+    /// let error = Policy::parse("version = 1\nname = \"mine\"\nhurry = true", Format::Toml).unwrap_err();
+    /// assert_eq!((error.line, error.path.as_str()), (3, "hurry"));
+    /// # Ok::<(), whimbrel_policy::PolicyError>(())
+    /// ```
     ///
     /// # Errors
     /// The first thing that is wrong with it, and where. The endpoints that a user's document names are checked by

@@ -7,6 +7,16 @@ use super::policy::{Policy, PolicyRole};
 
 /// An app's policy and perhaps a user's. Cheap to clone: a decision works on a clone, so that replacing the policies never changes a
 /// decision that is being made.
+///
+/// ```
+/// use whimbrel_policy::{Format, Policy, PolicySet, Preset};
+///
+/// let app = Preset::OnDeviceFirst.policy("")?;
+/// let user = "version = 1\nname = \"mine\"\nrole = \"user\"\n[[rules]]\nid = \"stay\"\ndeny = [\"off_device\"]";
+/// let policies = PolicySet::new(app, Some(Policy::parse(user, Format::Toml)?))?;
+/// assert_eq!(policies.user().map(Policy::name), Some("mine"));
+/// # Ok::<(), whimbrel_policy::PolicyError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicySet {
     app: Arc<Policy>,

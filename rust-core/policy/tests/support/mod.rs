@@ -4,7 +4,7 @@
 pub(crate) mod schema;
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use whimbrel_policy::{
     Availability, CandidateFacts, DeviceState, DeviceUpdate, Format, Learned, LearningMode, LocalModelFacts, Network,
@@ -13,6 +13,7 @@ use whimbrel_policy::{
 use whimbrel_privacy::{
     ContentFacts, Draft, DraftMessage, Examined, FindingKind, PrivacyClass, Scanner, ScannerOptions, Speaker,
 };
+use whimbrel_record::Place;
 
 pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
 
@@ -46,7 +47,8 @@ pub(crate) struct Scene {
     pub(crate) candidates: CandidateFacts,
     pub(crate) used_today: UsedToday,
     pub(crate) learned: Learned,
-    pub(crate) history: Vec<Recipients>,
+    pub(crate) history: Vec<Arc<Recipients>>,
+    pub(crate) excluded: Vec<Place>,
 }
 
 impl Scene {
@@ -76,6 +78,7 @@ impl Scene {
             used_today: UsedToday::default(),
             learned: Learned::new(LearningMode::On),
             history: Vec::new(),
+            excluded: Vec::new(),
         }
     }
 
@@ -90,6 +93,7 @@ impl Scene {
             used_today: self.used_today,
             learned: &self.learned,
             history: &self.history,
+            excluded: &self.excluded,
         }
     }
 

@@ -3,214 +3,21 @@
 use super::number::is_blank;
 use super::view::{Shape, View};
 use crate::lexicon::{
-    AMBIGUOUS, COMMON, FIRST, FUNCTION, LAST, MONTH, NAME_CUE, NO_NAME, ORGANISATION, PARTICLE, PERSON_VERB, STATE,
-    STREET_END, TITLE, meaning,
+    AMBIGUOUS, COMMON, FIRST, FUNCTION, LAST, MONTH, NO_NAME, ORGANISATION, PARTICLE, PERSON_VERB, STATE, TITLE,
+    meaning,
 };
 use crate::{Finding, FindingKind};
 
+mod confidence;
+mod cue;
+mod words;
+
+use confidence::judge;
+use cue::{Cue, cue};
+use words::has_surname_ending;
+
 /// The most words in a name.
 const NAME_WORDS_MAX: usize = 6;
-
-/// Endings that mark family names where the list does not know them.
-const SURNAME_ENDINGS: &[&str] = &[
-    "ski", "ska", "sky", "wicz", "ovic", "evic", "ez", "son", "sen", "sson", "mann", "stein", "berg", "burg", "elli",
-    "etti", "ini", "ucci", "escu", "poulos", "idis", "akis", "yan", "shvili", "dze", "enko", "chuk", "ova", "eva",
-    "ullah", "nen", "strom", "qvist", "dottir", "oglu", "aux", "eau", "sdottir", "meier", "mayer", "bauer", "huber",
-    "inho", "czyk", "iak", "ak", "ek", "stra", "sma", "veld", "huis", "gaard", "lund", "feld", "thal", "bach", "hoff",
-    "quist", "man",
-];
-
-/// Words that begin the names of places.
-const PLACE_BEGINNINGS: &[&str] = &[
-    "north", "south", "east", "west", "new", "port", "lake", "saint", "sainte", "st", "mount", "mt", "fort", "san",
-    "santa", "los", "las", "bad", "sankt", "sint", "upper", "lower", "great", "little", "old", "puerto", "villa",
-    "nova", "santo", "sao", "el", "la", "le",
-];
-/// Behind these, or behind a word for "name", stands a name.
-const NAMING: &[&str] = &[
-    "name",
-    "names",
-    "named",
-    "called",
-    "dear",
-    "hi",
-    "hello",
-    "hey",
-    "llamo",
-    "heisse",
-    "appelle",
-    "chiamo",
-    "namens",
-    "heet",
-    "heter",
-    "nickname",
-    "surname",
-    "nom",
-    "nombre",
-    "nome",
-    "naam",
-    "nazwisko",
-    "imie",
-    "nazywam",
-    "liebe",
-    "lieber",
-    "cher",
-    "chere",
-    "querida",
-    "querido",
-    "cara",
-    "caro",
-    "hola",
-    "ciao",
-    "hallo",
-    "bonjour",
-    "hej",
-    "attn",
-    "nimi",
-    "namn",
-    "regards",
-    "sincerely",
-    "cheers",
-    "patient",
-    "holder",
-    "cardholder",
-    "beneficiary",
-    "applicant",
-    "employee",
-    "tenant",
-    "attendee",
-    "attendees",
-    "passenger",
-    "nimeni",
-    "prenom",
-    "cognome",
-    "apellido",
-    "estimado",
-    "estimada",
-    "geehrte",
-    "geehrter",
-    "beste",
-    "geachte",
-    "gruss",
-    "grusse",
-    "client",
-    "recipient",
-    "sender",
-    "greetings",
-    "yours",
-    "cordialement",
-    "saludos",
-    "saluti",
-    "groeten",
-    "user",
-    "signed",
-    "author",
-];
-/// "…", **says** somebody.
-const SAYING: &[&str] = &[
-    "says",
-    "said",
-    "asked",
-    "replied",
-    "wrote",
-    "added",
-    "explained",
-    "starring",
-    "featuring",
-    "sagt",
-    "sagte",
-    "dit",
-    "dijo",
-    "disse",
-];
-/// Somebody **shouted** at somebody.
-const ADDRESSING: &[&str] = &[
-    "shouted",
-    "said",
-    "spoke",
-    "spoken",
-    "speak",
-    "talk",
-    "talked",
-    "talking",
-    "wrote",
-    "replied",
-    "smiled",
-    "laughed",
-    "waved",
-    "married",
-    "engaged",
-    "listened",
-    "apologised",
-    "apologized",
-];
-/// "Somebody, **can** you …".
-const APPEALS: &[&str] = &[
-    "can", "could", "would", "will", "please", "do", "are", "have", "did", "what", "when", "where", "how", "thanks",
-    "thank", "i", "we", "you",
-];
-/// "My **friend** …".
-const RELATIONS: &[&str] = &[
-    "kid",
-    "child",
-    "son",
-    "daughter",
-    "husband",
-    "wife",
-    "brother",
-    "sister",
-    "mother",
-    "father",
-    "mom",
-    "mum",
-    "dad",
-    "cousin",
-    "friend",
-    "colleague",
-    "coworker",
-    "boss",
-    "manager",
-    "girlfriend",
-    "boyfriend",
-    "roommate",
-    "neighbour",
-    "neighbor",
-    "partner",
-    "grandmother",
-    "grandfather",
-    "grandma",
-    "grandpa",
-    "nephew",
-    "niece",
-];
-/// Things have these before them, people do not.
-const ARTICLES: &[&str] = &[
-    "the", "a", "an", "der", "die", "das", "ein", "eine", "le", "la", "les", "un", "une", "el", "los", "las", "il",
-    "lo", "het", "een", "den", "det", "ett", "en",
-];
-/// "My name **is** …" in several languages.
-const COPULAS: &[&str] = &[
-    "is", "s", "am", "m", "im", "as", "ist", "est", "bin", "es", "jest", "är", "on", "soy", "sono", "suis", "ben",
-    "under",
-];
-/// "**I** am …", "**this** is …".
-const SPEAKERS: &[&str] = &[
-    "i", "this", "ich", "here", "it", "hier", "ik", "je", "yo", "c", "jag", "under", "io", "im", "maybe",
-];
-
-/// What supports a name from outside.
-#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
-enum Cue {
-    None,
-    /// "friend", "with", "by".
-    Weak,
-    /// "this is", "ask", "call me".
-    Speech,
-    /// A greeting, "my name is".
-    Strong,
-    /// "Mrs".
-    Title,
-}
 
 /// Reads a name that begins with token `first`, and says with which token to go on.
 pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
@@ -232,6 +39,29 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
     let last = run_end(view, first);
     judge(view, first, last, found);
     last + 1
+}
+
+/// "my name is john smith", as people write in chats.
+fn small_letters(view: &View, first: usize, found: &mut Vec<Finding>) {
+    let token = view.tokens[first];
+    if token.shape != Shape::Lower || token.meaning & FIRST == 0 || token.meaning & (FUNCTION | AMBIGUOUS) != 0 {
+        return;
+    }
+    let said = cue(view, first) >= Cue::Strong;
+    let next_is_last = first + 1 < view.tokens.len()
+        && view.gap(first) == " "
+        && view.is(first + 1, LAST)
+        && !view.is(first + 1, FUNCTION)
+        && (said || !view.is(first + 1, AMBIGUOUS | COMMON));
+    if said || next_is_last {
+        let last = first + usize::from(next_is_last);
+        super::push(
+            found,
+            FindingKind::PersonName,
+            view.start(first)..view.end(last),
+            if next_is_last { 0.75 } else { 0.6 },
+        );
+    }
 }
 
 /// A word that no name holds. A given name that is a place too ("Florence") is still one.
@@ -292,7 +122,7 @@ fn run_end(view: &View, first: usize) -> usize {
 }
 
 fn behind_article(view: &View, first: usize) -> bool {
-    first > 0 && view.gap_before(first) == " " && ARTICLES.contains(&fold(view.word(first - 1)).as_str())
+    first > 0 && view.gap_before(first) == " " && words::roles(view.word(first - 1)) & words::ARTICLE != 0
 }
 
 fn starts_sentence(view: &View, index: usize) -> bool {
@@ -328,316 +158,6 @@ fn is_camel_case(word: &str) -> bool {
             "Mc" | "Mac" | "De" | "Di" | "La" | "Le" | "Van" | "Fitz" | "Del" | "O"
         )
     })
-}
-
-fn has_surname_ending(word: &str) -> bool {
-    if word.len() < 5 {
-        return false;
-    }
-    let folded = fold(word);
-    SURNAME_ENDINGS
-        .iter()
-        .any(|ending| folded.len() >= ending.len() + 3 && folded.ends_with(ending))
-}
-
-fn fold(word: &str) -> String {
-    word.chars().flat_map(crate::letters::folded).collect()
-}
-
-fn cue(view: &View, first: usize) -> Cue {
-    if view.text[..view.start(first)].ends_with('@') {
-        return Cue::Strong;
-    }
-    let Some(before) = first.checked_sub(1) else {
-        return Cue::None;
-    };
-    let gap = view.gap(before);
-    let near = gap.len() <= 8
-        && gap.chars().filter(|character| !is_blank(*character)).count() <= 2
-        && !gap.contains(['!', '?', ';', ')']);
-    if !near {
-        return Cue::None;
-    }
-    let word = fold(view.word(before));
-    let word = word.as_str();
-    if view.is(before, TITLE)
-        && matches!(gap, " " | ". " | "." | "\u{a0}")
-        && (is_capital(view, before) || word.len() > 2)
-    {
-        return Cue::Title;
-    }
-    if COPULAS.contains(&word) && before > 0 {
-        let naming = |index: usize| view.is(index, NAME_CUE) && NAMING.contains(&fold(view.word(index)).as_str());
-        if (before.saturating_sub(3)..before).any(naming) {
-            return Cue::Strong;
-        }
-        let speaks = SPEAKERS.contains(&fold(view.word(before - 1)).as_str()) || word == "im";
-        return if speaks { Cue::Speech } else { Cue::None };
-    }
-    if SAYING.contains(&word) && gap == " " {
-        return Cue::Speech;
-    }
-    let addressed = matches!(word, "at" | "to" | "with") && before > 0 && gap == " ";
-    if addressed && ADDRESSING.contains(&fold(view.word(before - 1)).as_str()) {
-        return Cue::Speech;
-    }
-    if matches!(word, "me" | "him" | "her") && before > 0 && gap == " " {
-        let calls = matches!(
-            fold(view.word(before - 1)).as_str(),
-            "call" | "calls" | "called" | "name" | "named" | "calling"
-        );
-        return if calls { Cue::Speech } else { Cue::None };
-    }
-    if view.is(before, NAME_CUE) {
-        return match word {
-            "ask" | "asked" | "tell" | "told" | "by" | "meet" | "met" if gap == " " || gap.starts_with(':') => {
-                Cue::Speech
-            }
-            "best" | "with" | "thanks" | "thank" | "kind" => Cue::Weak,
-            _ if RELATIONS.contains(&word) && gap == " " => Cue::Speech,
-            _ if NAMING.contains(&word) => Cue::Strong,
-            _ => Cue::Weak,
-        };
-    }
-    let joins = matches!(
-        word,
-        "from"
-            | "to"
-            | "and"
-            | "with"
-            | "by"
-            | "for"
-            | "mit"
-            | "von"
-            | "con"
-            | "avec"
-            | "de"
-            | "met"
-            | "och"
-            | "cc"
-            | "call"
-            | "than"
-            | "und"
-            | "et"
-    );
-    if NAMING.contains(&word) && gap.contains(':') {
-        return Cue::Strong;
-    }
-    if joins && !gap.contains('.') {
-        Cue::Weak
-    } else {
-        Cue::None
-    }
-}
-
-/// How sure it is that the run is a name.
-fn judge(view: &View, first: usize, last: usize, found: &mut Vec<Finding>) {
-    let cue = cue(view, first);
-    let words: Vec<usize> = (first..=last)
-        .filter(|&index| view.tokens[index].shape != Shape::Lower)
-        .collect();
-    let behind = &view.text[view.end(last)..];
-    let verb = behind.starts_with("'s ")
-        || behind.starts_with("’s ")
-        || last + 1 < view.tokens.len()
-            && view.gap(last) == " "
-            && view.is(last + 1, PERSON_VERB)
-            && view.tokens[last + 1].shape == Shape::Lower;
-    let given = |index: usize| view.is(index, FIRST) && !view.is(index, AMBIGUOUS);
-    let start = words.iter().copied().find(|&index| given(index));
-    let (from, confidence) = match (words.len(), start) {
-        (1, _) => (first, single(view, first, cue, verb)),
-        (_, Some(start)) => with_given(view, &words, start, cue, verb),
-        (_, None) => (first, without_given(view, &words, cue, verb)),
-    };
-    let organisation = last + 1 < view.tokens.len()
-        && matches!(view.gap(last), " " | ", " | " & " | "-")
-        && is_capital(view, last + 1)
-        && view.is(last + 1, ORGANISATION | STREET_END)
-        && !view.is(last + 1, FIRST);
-    let place = PLACE_BEGINNINGS.contains(&fold(view.word(from)).as_str())
-        || words.len() > 1 && view.is(last, STREET_END) && !view.is(last, LAST);
-    // "the Moon", "the Princess Royal"; "the Maria Smith who …" is a person all the same.
-    let article = cue < Cue::Speech && behind_article(view, first);
-    let confidence =
-        if article && (words.len() == 1 || start.is_none() && !words.iter().all(|&index| is_unknown(view, index))) {
-            confidence - 0.3
-        } else {
-            confidence
-        };
-    let supported = if cue >= Cue::Strong && confidence > 0.4 {
-        confidence.max(0.8)
-    } else {
-        confidence
-    };
-    let confidence = if organisation || place && cue < Cue::Strong {
-        supported - 0.45
-    } else {
-        supported
-    };
-    if confidence > 0.0 && view.word(from).chars().any(char::is_alphabetic) {
-        super::push(
-            found,
-            FindingKind::PersonName,
-            view.start(from)..view.end(last),
-            confidence,
-        );
-    }
-}
-
-/// Several words, one of which is a given name for sure: where the name begins, and how sure it is.
-fn with_given(view: &View, words: &[usize], start: usize, cue: Cue, verb: bool) -> (usize, f32) {
-    let first = words[0];
-    // The given name first, or an unknown one before it.
-    let joined = is_unknown(view, first)
-        || view.is(first, FIRST)
-        || view.is(first, LAST) && !starts_sentence(view, first)
-        || cue >= Cue::Strong;
-    let from = if joined { first } else { start };
-    let confidence = match words.iter().copied().find(|&index| index > start) {
-        Some(second)
-            if view.is(second, LAST | FIRST) || is_unknown(view, second) || view.word(second).chars().count() == 1 =>
-        {
-            0.92
-        }
-        Some(second) if view.is(second, NO_NAME | MONTH) => 0.5,
-        Some(_) => 0.75,
-        None if from < start => 0.7,
-        None => single(view, start, Cue::None, verb),
-    };
-    (from, confidence)
-}
-
-/// Several words, none of which is a given name for sure.
-fn without_given(view: &View, words: &[usize], cue: Cue, verb: bool) -> f32 {
-    let first = words[0];
-    let maybe_given = view.is(first, FIRST);
-    let initial = |index: usize| view.word(index).chars().count() == 1;
-    let unknown = words
-        .iter()
-        .filter(|&&index| is_unknown(view, index) || is_last(view, index))
-        .count();
-    let initials = words.iter().filter(|&&index| initial(index)).count();
-    let known_last = words[1..].iter().any(|&index| is_last(view, index));
-    let maybe_last = words[1..].iter().any(|&index| view.is(index, LAST));
-    match cue {
-        _ if unknown == 0 && !maybe_given && cue < Cue::Title => 0.2,
-        Cue::Strong | Cue::Title => 0.85,
-        _ if maybe_given && known_last => 0.75,
-        // German writes every noun with a capital.
-        Cue::None if view.is_german && unknown + initials == words.len() && !known_last => 0.4,
-        _ if unknown + initials == words.len() && unknown > 0 => 0.62,
-        _ if maybe_given && unknown > 0 => 0.6,
-        _ if is_unknown(view, first) && maybe_last => 0.6,
-        Cue::Speech | Cue::Weak if maybe_given && maybe_last => 0.6,
-        _ if maybe_given && maybe_last && (verb || !starts_sentence(view, first)) => 0.55,
-        _ if maybe_given && maybe_last && is_alone(view, words) => 0.55,
-        Cue::Speech => 0.5,
-        _ => 0.3,
-    }
-}
-
-/// Nothing else is on the line or in the sentence.
-fn is_alone(view: &View, words: &[usize]) -> bool {
-    let (first, last) = (words[0], words[words.len() - 1]);
-    let behind = view.text[view.end(last)..].chars().next();
-    starts_sentence(view, first) && behind.is_none_or(|character| matches!(character, '\n' | '\r' | '.'))
-}
-
-/// One word by itself.
-fn single(view: &View, index: usize, cue: Cue, verb: bool) -> f32 {
-    let token = view.tokens[index];
-    let letters = view.word(index).chars().count();
-    if letters < 2 || token.shape == Shape::Upper && (cue < Cue::Strong || letters < 3) {
-        return 0.0;
-    }
-    let ambiguous = token.meaning & AMBIGUOUS != 0;
-    let place = token.meaning & (NO_NAME | MONTH) != 0;
-    let unknown = is_unknown(view, index) || is_last(view, index);
-    // "is" and "has" stand behind everything; people alone say and write.
-    let says = verb
-        && view
-            .tokens
-            .get(index + 1)
-            .is_some_and(|next| next.meaning & FUNCTION == 0 && next.meaning & PERSON_VERB != 0);
-    match (token.meaning & FIRST != 0, cue) {
-        _ if place && cue < Cue::Strong => 0.2,
-        (true, Cue::Strong | Cue::Title) => 0.9,
-        (true, _) if !ambiguous => 0.7,
-        (true, Cue::Speech) => 0.6,
-        (true, Cue::Weak) => 0.45,
-        (true, Cue::None) if says => 0.55,
-        (_, Cue::Title) => 0.85,
-        (_, Cue::Strong) if unknown || token.meaning & LAST != 0 => 0.75,
-        (_, Cue::Speech) if unknown => 0.6,
-        _ if unknown && (says || is_appealed_to(view, index) || stands_with_names(view, index)) => 0.55,
-        (true, _) if stands_with_names(view, index) => 0.55,
-        _ => 0.2,
-    }
-}
-
-/// "Somebody, can you …" at the beginning of a sentence.
-fn is_appealed_to(view: &View, index: usize) -> bool {
-    let behind = index + 1;
-    let appeal = behind < view.tokens.len()
-        && view.gap(index) == ", "
-        && view.tokens[behind].shape != Shape::Upper
-        && APPEALS.contains(&fold(view.word(behind)).as_str());
-    appeal && starts_sentence(view, index)
-}
-
-/// A comma or an "and" away from a given name: "Anna, Oluwaseyi and Ben".
-fn stands_with_names(view: &View, index: usize) -> bool {
-    let given = |index: usize| {
-        is_capital(view, index) && view.is(index, FIRST) && !view.is(index, AMBIGUOUS | NO_NAME | MONTH | COMMON)
-    };
-    let and = |index: usize| {
-        matches!(
-            view.word(index),
-            "and" | "und" | "et" | "y" | "e" | "en" | "och" | "i" | "or"
-        )
-    };
-    let before = match index {
-        0 => false,
-        _ if view.gap_before(index) == ", " => given(index - 1),
-        1 => false,
-        _ => {
-            view.gap_before(index) == " "
-                && and(index - 1)
-                && matches!(view.gap_before(index - 1), " " | ", ")
-                && given(index - 2)
-        }
-    };
-    let count = view.tokens.len();
-    let behind = match view.gap(index) {
-        ", " => index + 1 < count && given(index + 1),
-        " " => index + 2 < count && and(index + 1) && view.gap(index + 1) == " " && given(index + 2),
-        _ => false,
-    };
-    before || behind
-}
-
-/// "my name is john smith", as people write in chats.
-fn small_letters(view: &View, first: usize, found: &mut Vec<Finding>) {
-    let token = view.tokens[first];
-    if token.shape != Shape::Lower || token.meaning & FIRST == 0 || token.meaning & (FUNCTION | AMBIGUOUS) != 0 {
-        return;
-    }
-    let said = cue(view, first) >= Cue::Strong;
-    let next_is_last = first + 1 < view.tokens.len()
-        && view.gap(first) == " "
-        && view.is(first + 1, LAST)
-        && !view.is(first + 1, FUNCTION)
-        && (said || !view.is(first + 1, AMBIGUOUS | COMMON));
-    if said || next_is_last {
-        let last = first + usize::from(next_is_last);
-        super::push(
-            found,
-            FindingKind::PersonName,
-            view.start(first)..view.end(last),
-            if next_is_last { 0.75 } else { 0.6 },
-        );
-    }
 }
 
 /// The parts of a found name that give it away by themselves.

@@ -38,64 +38,25 @@ pub(super) struct View<'t> {
 impl<'t> View<'t> {
     pub(super) fn new(text: &'t str) -> View<'t> {
         let mut tokens = Vec::with_capacity(text.len() / 5);
-        let bytes = text.as_bytes();
         let mut at = 0;
-        while at < bytes.len() {
-            let start = at;
-            let (mut digits, mut upper, mut lower, mut first_upper) = (0, 0, 0, false);
-            while at < bytes.len() {
-                match bytes[at] {
-                    b'0'..=b'9' => digits += 1,
-                    b'a'..=b'z' => lower += 1,
-                    b'A'..=b'Z' => {
-                        first_upper |= at == start;
-                        upper += 1;
-                    }
-                    0..0x80 => break,
-                    _ => {
-                        let character = text[at..].chars().next().expect("the text goes on");
-                        // A combining accent belongs to the letter before it.
-                        if !(character.is_alphanumeric() || at > start && ('\u{300}'..='\u{36f}').contains(&character))
-                        {
-                            break;
-                        }
-                        if character.is_uppercase() {
-                            first_upper |= at == start;
-                            upper += 1;
-                        } else {
-                            lower += 1;
-                        }
-                        at += character.len_utf8() - 1;
-                    }
-                }
-                at += 1;
-            }
-            if at == start {
-                at += if bytes[at] < 0x80 {
-                    1
-                } else {
-                    text[at..].chars().next().map_or(1, char::len_utf8)
-                };
+        while at < text.len() {
+            let (end, characters) = read_word(text, at);
+            if end == at {
+                at += text[at..].chars().next().map_or(1, char::len_utf8);
                 continue;
             }
-            let shape = match (digits, upper, lower) {
-                (_, 0, 0) => Shape::Digits,
-                (1.., _, _) => Shape::Mixed,
-                (0, 2.., 0) => Shape::Upper,
-                _ if first_upper => Shape::Capitalised,
-                _ => Shape::Lower,
-            };
-            let meaning = if digits == 0 {
-                lexicon::meaning(&text[start..at])
+            let meaning = if characters.digits == 0 {
+                lexicon::meaning(&text[at..end])
             } else {
                 0
             };
             tokens.push(Token {
-                start: start as u32,
-                end: at as u32,
+                start: at as u32,
+                end: end as u32,
                 meaning,
-                shape,
+                shape: characters.shape(),
             });
+            at = end;
         }
         let german = tokens
             .iter()
@@ -169,4 +130,59 @@ impl<'t> View<'t> {
         }
         meanings
     }
+}
+
+/// How many characters of each sort a word has.
+#[derive(Default)]
+struct Characters {
+    digits: u32,
+    upper: u32,
+    lower: u32,
+    first_upper: bool,
+}
+
+impl Characters {
+    fn shape(&self) -> Shape {
+        match (self.digits, self.upper, self.lower) {
+            (_, 0, 0) => Shape::Digits,
+            (1.., _, _) => Shape::Mixed,
+            (0, 2.., 0) => Shape::Upper,
+            _ if self.first_upper => Shape::Capitalised,
+            _ => Shape::Lower,
+        }
+    }
+}
+
+/// The end of the word that begins at `start`, and its characters; `start` itself where no word begins.
+fn read_word(text: &str, start: usize) -> (usize, Characters) {
+    let bytes = text.as_bytes();
+    let mut read = Characters::default();
+    let mut at = start;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'0'..=b'9' => read.digits += 1,
+            b'a'..=b'z' => read.lower += 1,
+            b'A'..=b'Z' => {
+                read.first_upper |= at == start;
+                read.upper += 1;
+            }
+            0..0x80 => break,
+            _ => {
+                let character = text[at..].chars().next().expect("the text goes on");
+                // A combining accent belongs to the letter before it.
+                if !(character.is_alphanumeric() || at > start && ('\u{300}'..='\u{36f}').contains(&character)) {
+                    break;
+                }
+                if character.is_uppercase() {
+                    read.first_upper |= at == start;
+                    read.upper += 1;
+                } else {
+                    read.lower += 1;
+                }
+                at += character.len_utf8() - 1;
+            }
+        }
+        at += 1;
+    }
+    (at, read)
 }

@@ -4,11 +4,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use whimbrel_privacy::{FindingKind, PrivacyClass};
-use whimbrel_store::{
-    Attempt, Closing, Ended, Energy, Intent, KeyVault, Label, Latency, MemoryVault, Outcome, Place, Planned,
-    SecretBytes, Sent, Store, Tokens, TrustClass,
+use whimbrel_privacy::{FindingKind, PrivacyClass, Release};
+use whimbrel_record::{
+    Attempt, AttemptEnd, Closing, Energy, Intent, Label, Latency, Outcome, Place, Planned, Tokens, TrustClass,
 };
+use whimbrel_store::{KeyVault, MemoryVault, SecretBytes, Store};
 
 /// A morning in November 2026.
 pub(crate) const NOW_MS: u64 = 1_795_420_800_000;
@@ -63,7 +63,7 @@ pub(crate) fn intent(number: u64) -> Intent {
         },
         Planned {
             place: cloud(),
-            sent: Some(Sent::Redacted),
+            sent: Some(Release::Redacted),
             bytes_out_max: 512,
             rules: vec![label("app:cloud-when-redacted"), label("user:cloud")],
         },
@@ -74,12 +74,12 @@ pub(crate) fn intent(number: u64) -> Intent {
 /// The phone had no memory, the cloud answered.
 pub(crate) fn answered_in_the_cloud() -> Closing {
     let mut closing = answered_here();
-    closing.attempts[0].ended = Ended::Failed;
+    closing.attempts[0].ended = AttemptEnd::Failed;
     closing.attempts[0].error = Some(label("out_of_memory"));
     closing.attempts.push(Attempt {
         place: cloud(),
-        sent: Some(Sent::Redacted),
-        ended: Ended::Answered,
+        sent: Some(Release::Redacted),
+        ended: AttemptEnd::Answered,
         error: None,
         rules: vec![label("app:cloud-when-redacted"), label("user:cloud")],
         milliseconds: 640,
@@ -95,7 +95,7 @@ pub(crate) fn answered_here() -> Closing {
     closing.attempts = vec![Attempt {
         place: on_device(),
         sent: None,
-        ended: Ended::Answered,
+        ended: AttemptEnd::Answered,
         error: None,
         rules: vec![label("app:phone-first")],
         milliseconds: 900,

@@ -243,30 +243,9 @@ typedef void (*UniffiForeignFutureCompleteVoid)(uint64_t, UniffiForeignFutureRes
     );
 
 #endif
-#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD0
-#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD0
-typedef void (*UniffiCallbackInterfaceKeyVaultMethod0)(uint64_t, RustBuffer, RustBuffer* _Nonnull,
-        RustCallStatus *_Nonnull uniffiCallStatus
-    );
-
-#endif
-#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD1
-#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD1
-typedef void (*UniffiCallbackInterfaceKeyVaultMethod1)(uint64_t, RustBuffer, RustBuffer, void* _Nonnull,
-        RustCallStatus *_Nonnull uniffiCallStatus
-    );
-
-#endif
-#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD2
-#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD2
-typedef void (*UniffiCallbackInterfaceKeyVaultMethod2)(uint64_t, RustBuffer, void* _Nonnull,
-        RustCallStatus *_Nonnull uniffiCallStatus
-    );
-
-#endif
-#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD3
-#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD3
-typedef void (*UniffiCallbackInterfaceKeyVaultMethod3)(uint64_t, RustBuffer* _Nonnull,
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_SINK_METHOD0
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_SINK_METHOD0
+typedef void (*UniffiCallbackInterfaceLogSinkMethod0)(uint64_t, RustBuffer, RustBuffer, RustBuffer, void* _Nonnull,
         RustCallStatus *_Nonnull uniffiCallStatus
     );
 
@@ -299,23 +278,41 @@ typedef void (*UniffiCallbackInterfaceSystemModelMethod3)(uint64_t, uint64_t, vo
     );
 
 #endif
-#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_SINK_METHOD0
-#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_SINK_METHOD0
-typedef void (*UniffiCallbackInterfaceLogSinkMethod0)(uint64_t, RustBuffer, RustBuffer, RustBuffer, void* _Nonnull,
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD0
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD0
+typedef void (*UniffiCallbackInterfaceKeyVaultMethod0)(uint64_t, RustBuffer, RustBuffer* _Nonnull,
         RustCallStatus *_Nonnull uniffiCallStatus
     );
 
 #endif
-#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_KEY_VAULT
-#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_KEY_VAULT
-typedef struct UniffiVTableCallbackInterfaceKeyVault {
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD1
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD1
+typedef void (*UniffiCallbackInterfaceKeyVaultMethod1)(uint64_t, RustBuffer, RustBuffer, void* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD2
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD2
+typedef void (*UniffiCallbackInterfaceKeyVaultMethod2)(uint64_t, RustBuffer, void* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD3
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_VAULT_METHOD3
+typedef void (*UniffiCallbackInterfaceKeyVaultMethod3)(uint64_t, RustBuffer* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_LOG_SINK
+#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_LOG_SINK
+typedef struct UniffiVTableCallbackInterfaceLogSink {
     UniffiCallbackInterfaceFree _Nonnull uniffiFree;
     UniffiCallbackInterfaceClone _Nonnull uniffiClone;
-    UniffiCallbackInterfaceKeyVaultMethod0 _Nonnull get;
-    UniffiCallbackInterfaceKeyVaultMethod1 _Nonnull put;
-    UniffiCallbackInterfaceKeyVaultMethod2 _Nonnull delete;
-    UniffiCallbackInterfaceKeyVaultMethod3 _Nonnull level;
-} UniffiVTableCallbackInterfaceKeyVault;
+    UniffiCallbackInterfaceLogSinkMethod0 _Nonnull log;
+} UniffiVTableCallbackInterfaceLogSink;
 
 #endif
 #ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_SYSTEM_MODEL
@@ -330,109 +327,17 @@ typedef struct UniffiVTableCallbackInterfaceSystemModel {
 } UniffiVTableCallbackInterfaceSystemModel;
 
 #endif
-#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_LOG_SINK
-#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_LOG_SINK
-typedef struct UniffiVTableCallbackInterfaceLogSink {
+#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_KEY_VAULT
+#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_KEY_VAULT
+typedef struct UniffiVTableCallbackInterfaceKeyVault {
     UniffiCallbackInterfaceFree _Nonnull uniffiFree;
     UniffiCallbackInterfaceClone _Nonnull uniffiClone;
-    UniffiCallbackInterfaceLogSinkMethod0 _Nonnull log;
-} UniffiVTableCallbackInterfaceLogSink;
+    UniffiCallbackInterfaceKeyVaultMethod0 _Nonnull get;
+    UniffiCallbackInterfaceKeyVaultMethod1 _Nonnull put;
+    UniffiCallbackInterfaceKeyVaultMethod2 _Nonnull delete;
+    UniffiCallbackInterfaceKeyVaultMethod3 _Nonnull level;
+} UniffiVTableCallbackInterfaceKeyVault;
 
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_KEYVAULT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_KEYVAULT
-uint64_t uniffi_whimbrel_fn_clone_keyvault(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_KEYVAULT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_KEYVAULT
-void uniffi_whimbrel_fn_free_keyvault(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_KEYVAULT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_KEYVAULT
-void uniffi_whimbrel_fn_init_callback_vtable_keyvault(const UniffiVTableCallbackInterfaceKeyVault* _Nonnull vtable
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_GET
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_GET
-RustBuffer uniffi_whimbrel_fn_method_keyvault_get(uint64_t ptr, RustBuffer name, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_PUT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_PUT
-void uniffi_whimbrel_fn_method_keyvault_put(uint64_t ptr, RustBuffer name, RustBuffer secret, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_DELETE
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_DELETE
-void uniffi_whimbrel_fn_method_keyvault_delete(uint64_t ptr, RustBuffer name, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_LEVEL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_LEVEL
-RustBuffer uniffi_whimbrel_fn_method_keyvault_level(uint64_t ptr, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMANSWER
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMANSWER
-uint64_t uniffi_whimbrel_fn_clone_systemanswer(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_SYSTEMANSWER
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_SYSTEMANSWER
-void uniffi_whimbrel_fn_free_systemanswer(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_FAIL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_FAIL
-void uniffi_whimbrel_fn_method_systemanswer_fail(uint64_t ptr, RustBuffer failure, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_FINISH
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_FINISH
-void uniffi_whimbrel_fn_method_systemanswer_finish(uint64_t ptr, uint64_t input_tokens, uint64_t output_tokens, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_TEXT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_TEXT
-int8_t uniffi_whimbrel_fn_method_systemanswer_text(uint64_t ptr, RustBuffer piece, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMMODEL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMMODEL
-uint64_t uniffi_whimbrel_fn_clone_systemmodel(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_SYSTEMMODEL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_SYSTEMMODEL
-void uniffi_whimbrel_fn_free_systemmodel(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_SYSTEMMODEL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_SYSTEMMODEL
-void uniffi_whimbrel_fn_init_callback_vtable_systemmodel(const UniffiVTableCallbackInterfaceSystemModel* _Nonnull vtable
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_CAPABILITIES
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_CAPABILITIES
-RustBuffer uniffi_whimbrel_fn_method_systemmodel_capabilities(uint64_t ptr, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_PREWARM
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_PREWARM
-void uniffi_whimbrel_fn_method_systemmodel_prewarm(uint64_t ptr, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_START
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_START
-void uniffi_whimbrel_fn_method_systemmodel_start(uint64_t ptr, RustBuffer request, uint64_t answer, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_CANCEL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_CANCEL
-void uniffi_whimbrel_fn_method_systemmodel_cancel(uint64_t ptr, uint64_t id, RustCallStatus *_Nonnull out_status
-);
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ASSISTANT
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ASSISTANT
@@ -449,14 +354,14 @@ void uniffi_whimbrel_fn_free_assistant(uint64_t handle, RustCallStatus *_Nonnull
 uint64_t uniffi_whimbrel_fn_constructor_assistant_open(RustBuffer options
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_ANSWER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_ANSWER
+uint64_t uniffi_whimbrel_fn_method_assistant_answer(uint64_t ptr, RustBuffer messages, RustBuffer options, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_CONVERSATION
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_CONVERSATION
 uint64_t uniffi_whimbrel_fn_method_assistant_conversation(uint64_t ptr, RustBuffer options, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_EXPORT_LEDGER
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_EXPORT_LEDGER
-uint64_t uniffi_whimbrel_fn_method_assistant_export_ledger(uint64_t ptr, RustBuffer path
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_FEEDBACK
@@ -472,16 +377,6 @@ RustBuffer uniffi_whimbrel_fn_method_assistant_learning(uint64_t ptr, RustCallSt
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_PREWARM_SYSTEM_MODEL
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_PREWARM_SYSTEM_MODEL
 void uniffi_whimbrel_fn_method_assistant_prewarm_system_model(uint64_t ptr, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RECEIPT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RECEIPT
-uint64_t uniffi_whimbrel_fn_method_assistant_receipt(uint64_t ptr, uint64_t id
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RECEIPTS
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RECEIPTS
-uint64_t uniffi_whimbrel_fn_method_assistant_receipts(uint64_t ptr, RustBuffer filter, uint32_t receipts_max
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_REDACT
@@ -544,124 +439,44 @@ void uniffi_whimbrel_fn_method_assistant_set_user_words(uint64_t ptr, RustBuffer
 uint64_t uniffi_whimbrel_fn_method_assistant_shutdown(uint64_t ptr
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_STATS
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_STATS
-uint64_t uniffi_whimbrel_fn_method_assistant_stats(uint64_t ptr, RustBuffer from_ms, RustBuffer until_ms, RustBuffer host
-);
-#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_UPDATE_DEVICE
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_UPDATE_DEVICE
 void uniffi_whimbrel_fn_method_assistant_update_device(uint64_t ptr, RustBuffer update, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_EXPORT_LEDGER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_EXPORT_LEDGER
+uint64_t uniffi_whimbrel_fn_method_assistant_export_ledger(uint64_t ptr, RustBuffer path
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_IS_LEDGER_FLOOR_BEHIND
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_IS_LEDGER_FLOOR_BEHIND
+uint64_t uniffi_whimbrel_fn_method_assistant_is_ledger_floor_behind(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_PRUNE_LEDGER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_PRUNE_LEDGER
+uint64_t uniffi_whimbrel_fn_method_assistant_prune_ledger(uint64_t ptr, RustBuffer prune
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RECEIPT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RECEIPT
+uint64_t uniffi_whimbrel_fn_method_assistant_receipt(uint64_t ptr, uint64_t id
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RECEIPTS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_RECEIPTS
+uint64_t uniffi_whimbrel_fn_method_assistant_receipts(uint64_t ptr, RustBuffer filter, uint32_t receipts_max
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_STATS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_STATS
+uint64_t uniffi_whimbrel_fn_method_assistant_stats(uint64_t ptr, RustBuffer from_ms, RustBuffer until_ms, RustBuffer host
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_VERIFY_LEDGER
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_VERIFY_LEDGER
 uint64_t uniffi_whimbrel_fn_method_assistant_verify_ledger(uint64_t ptr
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ROUTEDANSWER
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ROUTEDANSWER
-uint64_t uniffi_whimbrel_fn_clone_routedanswer(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ROUTEDANSWER
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ROUTEDANSWER
-void uniffi_whimbrel_fn_free_routedanswer(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDANSWER_CANCEL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDANSWER_CANCEL
-void uniffi_whimbrel_fn_method_routedanswer_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDANSWER_NEXT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDANSWER_NEXT
-uint64_t uniffi_whimbrel_fn_method_routedanswer_next(uint64_t ptr, uint32_t max
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ROUTEDCONVERSATION
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ROUTEDCONVERSATION
-uint64_t uniffi_whimbrel_fn_clone_routedconversation(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ROUTEDCONVERSATION
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ROUTEDCONVERSATION
-void uniffi_whimbrel_fn_free_routedconversation(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_ASK
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_ASK
-uint64_t uniffi_whimbrel_fn_method_routedconversation_ask(uint64_t ptr, RustBuffer question, RustBuffer options, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_ESCALATE
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_ESCALATE
-uint64_t uniffi_whimbrel_fn_method_routedconversation_escalate(uint64_t ptr, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_EXPLAIN
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_EXPLAIN
-uint64_t uniffi_whimbrel_fn_method_routedconversation_explain(uint64_t ptr, RustBuffer question, RustBuffer options
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_MESSAGES
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_MESSAGES
-RustBuffer uniffi_whimbrel_fn_method_routedconversation_messages(uint64_t ptr, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_REGENERATE
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_REGENERATE
-uint64_t uniffi_whimbrel_fn_method_routedconversation_regenerate(uint64_t ptr, RustBuffer generation, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_RELEASE
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_RELEASE
-void uniffi_whimbrel_fn_method_routedconversation_release(uint64_t ptr, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_SET_MESSAGES
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ROUTEDCONVERSATION_SET_MESSAGES
-void uniffi_whimbrel_fn_method_routedconversation_set_messages(uint64_t ptr, RustBuffer messages, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_LOGSINK
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_LOGSINK
-uint64_t uniffi_whimbrel_fn_clone_logsink(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_LOGSINK
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_LOGSINK
-void uniffi_whimbrel_fn_free_logsink(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_LOGSINK
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_LOGSINK
-void uniffi_whimbrel_fn_init_callback_vtable_logsink(const UniffiVTableCallbackInterfaceLogSink* _Nonnull vtable
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_LOGSINK_LOG
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_LOGSINK_LOG
-void uniffi_whimbrel_fn_method_logsink_log(uint64_t ptr, RustBuffer level, RustBuffer target, RustBuffer message, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ANSWER
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ANSWER
-uint64_t uniffi_whimbrel_fn_clone_answer(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ANSWER
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ANSWER
-void uniffi_whimbrel_fn_free_answer(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_CANCEL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_CANCEL
-void uniffi_whimbrel_fn_method_answer_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_NEXT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_NEXT
-uint64_t uniffi_whimbrel_fn_method_answer_next(uint64_t ptr, uint32_t max
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CLIENT
@@ -700,6 +515,31 @@ void uniffi_whimbrel_fn_method_client_release(uint64_t ptr, RustCallStatus *_Non
 uint64_t uniffi_whimbrel_fn_method_client_shutdown(uint64_t ptr
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ANSWER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ANSWER
+uint64_t uniffi_whimbrel_fn_clone_answer(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ANSWER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_ANSWER
+void uniffi_whimbrel_fn_free_answer(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_CANCEL
+void uniffi_whimbrel_fn_method_answer_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_NEXT
+uint64_t uniffi_whimbrel_fn_method_answer_next(uint64_t ptr, uint32_t max
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_TEXT_SO_FAR
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_TEXT_SO_FAR
+RustBuffer uniffi_whimbrel_fn_method_answer_text_so_far(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CONVERSATION
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CONVERSATION
 uint64_t uniffi_whimbrel_fn_clone_conversation(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -712,12 +552,32 @@ void uniffi_whimbrel_fn_free_conversation(uint64_t handle, RustCallStatus *_Nonn
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_ASK
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_ASK
-uint64_t uniffi_whimbrel_fn_method_conversation_ask(uint64_t ptr, RustBuffer question, RustBuffer options
+uint64_t uniffi_whimbrel_fn_method_conversation_ask(uint64_t ptr, RustBuffer question, RustBuffer options, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_ESCALATE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_ESCALATE
+uint64_t uniffi_whimbrel_fn_method_conversation_escalate(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_EXPLAIN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_EXPLAIN
+uint64_t uniffi_whimbrel_fn_method_conversation_explain(uint64_t ptr, RustBuffer question, RustBuffer options
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_MESSAGES
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_MESSAGES
-uint64_t uniffi_whimbrel_fn_method_conversation_messages(uint64_t ptr
+RustBuffer uniffi_whimbrel_fn_method_conversation_messages(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_RAISE_CLASS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_RAISE_CLASS
+void uniffi_whimbrel_fn_method_conversation_raise_class(uint64_t ptr, RustBuffer privacy_class, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_REGENERATE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_REGENERATE
+uint64_t uniffi_whimbrel_fn_method_conversation_regenerate(uint64_t ptr, RustBuffer generation, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_RELEASE
@@ -727,7 +587,7 @@ void uniffi_whimbrel_fn_method_conversation_release(uint64_t ptr, RustCallStatus
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_RESET
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_RESET
-uint64_t uniffi_whimbrel_fn_method_conversation_reset(uint64_t ptr
+void uniffi_whimbrel_fn_method_conversation_reset(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_RESTORE
@@ -735,14 +595,64 @@ uint64_t uniffi_whimbrel_fn_method_conversation_reset(uint64_t ptr
 uint64_t uniffi_whimbrel_fn_method_conversation_restore(uint64_t ptr, RustBuffer path
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_RESTORE_PREFIX
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_RESTORE_PREFIX
+uint64_t uniffi_whimbrel_fn_method_conversation_restore_prefix(uint64_t ptr, RustBuffer path
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_REVISION
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_REVISION
+uint64_t uniffi_whimbrel_fn_method_conversation_revision(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SAVE
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SAVE
 uint64_t uniffi_whimbrel_fn_method_conversation_save(uint64_t ptr, RustBuffer path
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SAVE_PREFIX
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SAVE_PREFIX
+uint64_t uniffi_whimbrel_fn_method_conversation_save_prefix(uint64_t ptr, RustBuffer path, uint32_t tokens
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SET_MESSAGES
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SET_MESSAGES
-uint64_t uniffi_whimbrel_fn_method_conversation_set_messages(uint64_t ptr, RustBuffer messages
+void uniffi_whimbrel_fn_method_conversation_set_messages(uint64_t ptr, RustBuffer messages, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SET_SYSTEM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SET_SYSTEM
+void uniffi_whimbrel_fn_method_conversation_set_system(uint64_t ptr, RustBuffer system, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_STOP
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_STOP
+void uniffi_whimbrel_fn_method_conversation_stop(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SYSTEM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SYSTEM
+RustBuffer uniffi_whimbrel_fn_method_conversation_system(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_LOGSINK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_LOGSINK
+uint64_t uniffi_whimbrel_fn_clone_logsink(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_LOGSINK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_LOGSINK
+void uniffi_whimbrel_fn_free_logsink(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_LOGSINK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_LOGSINK
+void uniffi_whimbrel_fn_init_callback_vtable_logsink(const UniffiVTableCallbackInterfaceLogSink* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_LOGSINK_LOG
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_LOGSINK_LOG
+void uniffi_whimbrel_fn_method_logsink_log(uint64_t ptr, RustBuffer level, RustBuffer target, RustBuffer message, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_MODEL
@@ -757,12 +667,12 @@ void uniffi_whimbrel_fn_free_model(uint64_t handle, RustCallStatus *_Nonnull out
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODEL_COMPLETE
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODEL_COMPLETE
-uint64_t uniffi_whimbrel_fn_method_model_complete(uint64_t ptr, RustBuffer prompt, uint32_t context_length, RustBuffer options
+uint64_t uniffi_whimbrel_fn_method_model_complete(uint64_t ptr, RustBuffer prompt, uint32_t context_length, RustBuffer options, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODEL_CONVERSATION
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODEL_CONVERSATION
-uint64_t uniffi_whimbrel_fn_method_model_conversation(uint64_t ptr, RustBuffer options
+uint64_t uniffi_whimbrel_fn_method_model_conversation(uint64_t ptr, RustBuffer options, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODEL_INFO
@@ -775,10 +685,110 @@ RustBuffer uniffi_whimbrel_fn_method_model_info(uint64_t ptr, RustCallStatus *_N
 void uniffi_whimbrel_fn_method_model_release(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMANSWER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMANSWER
+uint64_t uniffi_whimbrel_fn_clone_systemanswer(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_SYSTEMANSWER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_SYSTEMANSWER
+void uniffi_whimbrel_fn_free_systemanswer(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_FAIL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_FAIL
+void uniffi_whimbrel_fn_method_systemanswer_fail(uint64_t ptr, RustBuffer failure, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_FINISH
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_FINISH
+void uniffi_whimbrel_fn_method_systemanswer_finish(uint64_t ptr, uint64_t input_tokens, uint64_t output_tokens, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_TEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMANSWER_TEXT
+int8_t uniffi_whimbrel_fn_method_systemanswer_text(uint64_t ptr, RustBuffer piece, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMMODEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMMODEL
+uint64_t uniffi_whimbrel_fn_clone_systemmodel(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_SYSTEMMODEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_SYSTEMMODEL
+void uniffi_whimbrel_fn_free_systemmodel(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_SYSTEMMODEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_SYSTEMMODEL
+void uniffi_whimbrel_fn_init_callback_vtable_systemmodel(const UniffiVTableCallbackInterfaceSystemModel* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_CAPABILITIES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_CAPABILITIES
+RustBuffer uniffi_whimbrel_fn_method_systemmodel_capabilities(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_PREWARM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_PREWARM
+void uniffi_whimbrel_fn_method_systemmodel_prewarm(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_START
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_START
+void uniffi_whimbrel_fn_method_systemmodel_start(uint64_t ptr, RustBuffer request, uint64_t answer, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_SYSTEMMODEL_CANCEL
+void uniffi_whimbrel_fn_method_systemmodel_cancel(uint64_t ptr, uint64_t id, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_KEYVAULT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_KEYVAULT
+uint64_t uniffi_whimbrel_fn_clone_keyvault(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_KEYVAULT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_KEYVAULT
+void uniffi_whimbrel_fn_free_keyvault(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_KEYVAULT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_INIT_CALLBACK_VTABLE_KEYVAULT
+void uniffi_whimbrel_fn_init_callback_vtable_keyvault(const UniffiVTableCallbackInterfaceKeyVault* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_GET
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_GET
+RustBuffer uniffi_whimbrel_fn_method_keyvault_get(uint64_t ptr, RustBuffer name, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_PUT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_PUT
+void uniffi_whimbrel_fn_method_keyvault_put(uint64_t ptr, RustBuffer name, RustBuffer secret, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_DELETE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_DELETE
+void uniffi_whimbrel_fn_method_keyvault_delete(uint64_t ptr, RustBuffer name, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_LEVEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_KEYVAULT_LEVEL
+RustBuffer uniffi_whimbrel_fn_method_keyvault_level(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_VERSION
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_VERSION
 RustBuffer uniffi_whimbrel_fn_func_version(RustCallStatus *_Nonnull out_status
 
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_RESTART_LEDGER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_RESTART_LEDGER
+uint64_t uniffi_whimbrel_fn_func_restart_ledger(RustBuffer path, uint64_t vault
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_SET_LOG_LEVEL
@@ -1062,6 +1072,12 @@ uint16_t uniffi_whimbrel_checksum_func_version(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_RESTART_LEDGER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_RESTART_LEDGER
+uint16_t uniffi_whimbrel_checksum_func_restart_ledger(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_SET_LOG_LEVEL
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_SET_LOG_LEVEL
 uint16_t uniffi_whimbrel_checksum_func_set_log_level(void
@@ -1080,81 +1096,15 @@ uint16_t uniffi_whimbrel_checksum_func_preset_text(void
 
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_GET
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_GET
-uint16_t uniffi_whimbrel_checksum_method_keyvault_get(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_PUT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_PUT
-uint16_t uniffi_whimbrel_checksum_method_keyvault_put(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_DELETE
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_DELETE
-uint16_t uniffi_whimbrel_checksum_method_keyvault_delete(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_LEVEL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_LEVEL
-uint16_t uniffi_whimbrel_checksum_method_keyvault_level(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FAIL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FAIL
-uint16_t uniffi_whimbrel_checksum_method_systemanswer_fail(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FINISH
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FINISH
-uint16_t uniffi_whimbrel_checksum_method_systemanswer_finish(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_TEXT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_TEXT
-uint16_t uniffi_whimbrel_checksum_method_systemanswer_text(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_CAPABILITIES
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_CAPABILITIES
-uint16_t uniffi_whimbrel_checksum_method_systemmodel_capabilities(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_PREWARM
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_PREWARM
-uint16_t uniffi_whimbrel_checksum_method_systemmodel_prewarm(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_START
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_START
-uint16_t uniffi_whimbrel_checksum_method_systemmodel_start(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_CANCEL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_CANCEL
-uint16_t uniffi_whimbrel_checksum_method_systemmodel_cancel(void
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_ANSWER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_ANSWER
+uint16_t uniffi_whimbrel_checksum_method_assistant_answer(void
 
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_CONVERSATION
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_CONVERSATION
 uint16_t uniffi_whimbrel_checksum_method_assistant_conversation(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_EXPORT_LEDGER
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_EXPORT_LEDGER
-uint16_t uniffi_whimbrel_checksum_method_assistant_export_ledger(void
 
 );
 #endif
@@ -1173,18 +1123,6 @@ uint16_t uniffi_whimbrel_checksum_method_assistant_learning(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_PREWARM_SYSTEM_MODEL
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_PREWARM_SYSTEM_MODEL
 uint16_t uniffi_whimbrel_checksum_method_assistant_prewarm_system_model(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RECEIPT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RECEIPT
-uint16_t uniffi_whimbrel_checksum_method_assistant_receipt(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RECEIPTS
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RECEIPTS
-uint16_t uniffi_whimbrel_checksum_method_assistant_receipts(void
 
 );
 #endif
@@ -1260,93 +1198,51 @@ uint16_t uniffi_whimbrel_checksum_method_assistant_shutdown(void
 
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_STATS
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_STATS
-uint16_t uniffi_whimbrel_checksum_method_assistant_stats(void
-
-);
-#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_UPDATE_DEVICE
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_UPDATE_DEVICE
 uint16_t uniffi_whimbrel_checksum_method_assistant_update_device(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_EXPORT_LEDGER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_EXPORT_LEDGER
+uint16_t uniffi_whimbrel_checksum_method_assistant_export_ledger(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_IS_LEDGER_FLOOR_BEHIND
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_IS_LEDGER_FLOOR_BEHIND
+uint16_t uniffi_whimbrel_checksum_method_assistant_is_ledger_floor_behind(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_PRUNE_LEDGER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_PRUNE_LEDGER
+uint16_t uniffi_whimbrel_checksum_method_assistant_prune_ledger(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RECEIPT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RECEIPT
+uint16_t uniffi_whimbrel_checksum_method_assistant_receipt(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RECEIPTS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_RECEIPTS
+uint16_t uniffi_whimbrel_checksum_method_assistant_receipts(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_STATS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_STATS
+uint16_t uniffi_whimbrel_checksum_method_assistant_stats(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_VERIFY_LEDGER
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_VERIFY_LEDGER
 uint16_t uniffi_whimbrel_checksum_method_assistant_verify_ledger(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDANSWER_CANCEL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDANSWER_CANCEL
-uint16_t uniffi_whimbrel_checksum_method_routedanswer_cancel(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDANSWER_NEXT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDANSWER_NEXT
-uint16_t uniffi_whimbrel_checksum_method_routedanswer_next(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_ASK
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_ASK
-uint16_t uniffi_whimbrel_checksum_method_routedconversation_ask(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_ESCALATE
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_ESCALATE
-uint16_t uniffi_whimbrel_checksum_method_routedconversation_escalate(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_EXPLAIN
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_EXPLAIN
-uint16_t uniffi_whimbrel_checksum_method_routedconversation_explain(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_MESSAGES
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_MESSAGES
-uint16_t uniffi_whimbrel_checksum_method_routedconversation_messages(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_REGENERATE
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_REGENERATE
-uint16_t uniffi_whimbrel_checksum_method_routedconversation_regenerate(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_RELEASE
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_RELEASE
-uint16_t uniffi_whimbrel_checksum_method_routedconversation_release(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_SET_MESSAGES
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ROUTEDCONVERSATION_SET_MESSAGES
-uint16_t uniffi_whimbrel_checksum_method_routedconversation_set_messages(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_LOGSINK_LOG
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_LOGSINK_LOG
-uint16_t uniffi_whimbrel_checksum_method_logsink_log(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_CANCEL
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_CANCEL
-uint16_t uniffi_whimbrel_checksum_method_answer_cancel(void
-
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_NEXT
-#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_NEXT
-uint16_t uniffi_whimbrel_checksum_method_answer_next(void
 
 );
 #endif
@@ -1374,15 +1270,57 @@ uint16_t uniffi_whimbrel_checksum_method_client_shutdown(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_CANCEL
+uint16_t uniffi_whimbrel_checksum_method_answer_cancel(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_NEXT
+uint16_t uniffi_whimbrel_checksum_method_answer_next(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_TEXT_SO_FAR
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_TEXT_SO_FAR
+uint16_t uniffi_whimbrel_checksum_method_answer_text_so_far(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_ASK
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_ASK
 uint16_t uniffi_whimbrel_checksum_method_conversation_ask(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_ESCALATE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_ESCALATE
+uint16_t uniffi_whimbrel_checksum_method_conversation_escalate(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_EXPLAIN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_EXPLAIN
+uint16_t uniffi_whimbrel_checksum_method_conversation_explain(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_MESSAGES
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_MESSAGES
 uint16_t uniffi_whimbrel_checksum_method_conversation_messages(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_RAISE_CLASS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_RAISE_CLASS
+uint16_t uniffi_whimbrel_checksum_method_conversation_raise_class(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_REGENERATE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_REGENERATE
+uint16_t uniffi_whimbrel_checksum_method_conversation_regenerate(void
 
 );
 #endif
@@ -1404,15 +1342,57 @@ uint16_t uniffi_whimbrel_checksum_method_conversation_restore(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_RESTORE_PREFIX
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_RESTORE_PREFIX
+uint16_t uniffi_whimbrel_checksum_method_conversation_restore_prefix(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_REVISION
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_REVISION
+uint16_t uniffi_whimbrel_checksum_method_conversation_revision(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SAVE
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SAVE
 uint16_t uniffi_whimbrel_checksum_method_conversation_save(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SAVE_PREFIX
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SAVE_PREFIX
+uint16_t uniffi_whimbrel_checksum_method_conversation_save_prefix(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SET_MESSAGES
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SET_MESSAGES
 uint16_t uniffi_whimbrel_checksum_method_conversation_set_messages(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SET_SYSTEM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SET_SYSTEM
+uint16_t uniffi_whimbrel_checksum_method_conversation_set_system(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_STOP
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_STOP
+uint16_t uniffi_whimbrel_checksum_method_conversation_stop(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SYSTEM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SYSTEM
+uint16_t uniffi_whimbrel_checksum_method_conversation_system(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_LOGSINK_LOG
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_LOGSINK_LOG
+uint16_t uniffi_whimbrel_checksum_method_logsink_log(void
 
 );
 #endif
@@ -1437,6 +1417,72 @@ uint16_t uniffi_whimbrel_checksum_method_model_info(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODEL_RELEASE
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODEL_RELEASE
 uint16_t uniffi_whimbrel_checksum_method_model_release(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FAIL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FAIL
+uint16_t uniffi_whimbrel_checksum_method_systemanswer_fail(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FINISH
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FINISH
+uint16_t uniffi_whimbrel_checksum_method_systemanswer_finish(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_TEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_TEXT
+uint16_t uniffi_whimbrel_checksum_method_systemanswer_text(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_CAPABILITIES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_CAPABILITIES
+uint16_t uniffi_whimbrel_checksum_method_systemmodel_capabilities(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_PREWARM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_PREWARM
+uint16_t uniffi_whimbrel_checksum_method_systemmodel_prewarm(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_START
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_START
+uint16_t uniffi_whimbrel_checksum_method_systemmodel_start(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMMODEL_CANCEL
+uint16_t uniffi_whimbrel_checksum_method_systemmodel_cancel(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_GET
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_GET
+uint16_t uniffi_whimbrel_checksum_method_keyvault_get(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_PUT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_PUT
+uint16_t uniffi_whimbrel_checksum_method_keyvault_put(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_DELETE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_DELETE
+uint16_t uniffi_whimbrel_checksum_method_keyvault_delete(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_LEVEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_LEVEL
+uint16_t uniffi_whimbrel_checksum_method_keyvault_level(void
 
 );
 #endif

@@ -11,7 +11,8 @@ use tempfile::NamedTempFile;
 use whimbrel_client::PROMPT_BYTES_MAX;
 
 use crate::error::CliError;
-use crate::{input, interrupt, paths};
+use crate::machine::paths;
+use crate::terminal::{input, interrupt};
 
 /// What stands before a question.
 const PROMPT: &str = "> ";

@@ -15,7 +15,7 @@ pub(super) const HELP: &str = "\
 A question that begins with / is written with a space in front.";
 
 /// What it shows besides where a policy decides.
-pub(super) const HELP_ROUTED: &str = "\
+pub(super) const HELP_POLICY: &str = "\
 /redo         answer the last question again
 /elsewhere    answer the last question again, somewhere else
 /good /bad    say what the last answer was like, to learn from
@@ -40,6 +40,14 @@ pub(super) enum Slash {
 }
 
 impl Slash {
+    /// Whether it is about decisions and receipts.
+    pub(super) fn needs_policy(&self) -> bool {
+        match self {
+            Slash::Redo | Slash::Elsewhere | Slash::Good | Slash::Bad | Slash::Why(_) => true,
+            Slash::Help | Slash::Reset | Slash::Stats | Slash::Save(_) | Slash::System(_) | Slash::Quit => false,
+        }
+    }
+
     /// `None` when the line is a question.
     ///
     /// # Errors

@@ -3,15 +3,16 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use whimbrel_client::store::{Place, Receipt, Sent};
+use whimbrel_client::privacy::Release;
+use whimbrel_client::record::{Closing, Place, Receipt};
 
-use crate::output::{Facts, bytes, table};
-use crate::time;
+use crate::machine::time;
+use crate::terminal::output::{Facts, bytes, table};
 
 /// One receipt.
 #[derive(Serialize)]
 #[serde(transparent)]
-pub(super) struct Shown(pub(super) Receipt);
+pub(super) struct ShownReceipt(pub(super) Receipt);
 
 /// Number, time, end, place and bytes.
 pub(super) fn line(receipt: &Receipt) -> String {
@@ -33,11 +34,11 @@ fn place(place: &Place) -> String {
     }
 }
 
-fn sent(sent: Option<Sent>) -> &'static str {
+fn sent(sent: Option<Release>) -> &'static str {
     match sent {
         None => "",
-        Some(Sent::AsIs) => ", as it was",
-        Some(Sent::Redacted) => ", redacted",
+        Some(Release::AsIs) => ", as it was",
+        Some(Release::Redacted) => ", redacted",
     }
 }
 
@@ -55,7 +56,7 @@ fn counts<K: Serialize>(counts: impl IntoIterator<Item = (K, u32)>) -> String {
     }
 }
 
-impl Facts for Shown {
+impl Facts for ShownReceipt {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let receipt = &self.0;
         let intent = &receipt.intent;
@@ -85,35 +86,7 @@ impl Facts for Shown {
             rows.push(("planned", format!("{}{}", place(&planned.place), sent(planned.sent))));
         }
         if let Some(closing) = &receipt.closing {
-            for attempt in &closing.attempts {
-                let ended = serde_json::to_value(attempt.ended).unwrap_or_default();
-                let error = attempt
-                    .error
-                    .as_ref()
-                    .map(|error| format!(" ({error})"))
-                    .unwrap_or_default();
-                rows.push((
-                    "tried",
-                    format!(
-                        "{}{}: {}{error} after {} ms, {} out, {} in",
-                        place(&attempt.place),
-                        sent(attempt.sent),
-                        ended.as_str().unwrap_or_default(),
-                        attempt.milliseconds,
-                        bytes(attempt.bytes_out),
-                        bytes(attempt.bytes_in)
-                    ),
-                ));
-            }
-            rows.push(("replaced", counts(closing.redacted.clone())));
-            rows.push((
-                "tokens",
-                format!("{} read, {} written", closing.tokens.input, closing.tokens.output),
-            ));
-            rows.push(("time", format!("{} ms", closing.latency.total_ms)));
-            if let Some(energy) = &closing.energy {
-                rows.push(("energy", format!("{:.1} J ({})", energy.joules(), energy.method)));
-            }
+            rows.extend(closing_rows(closing));
         }
         for feedback in &receipt.feedback {
             let signal = serde_json::to_value(feedback.signal).unwrap_or_default();
@@ -124,4 +97,37 @@ impl Facts for Shown {
         }
         table(out, &rows)
     }
+}
+
+/// What happened, attempt by attempt, and what it came to.
+fn closing_rows(closing: &Closing) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    for attempt in &closing.attempts {
+        let error = attempt.error.as_ref();
+        let error = error.map_or_else(String::new, |error| format!(" ({error})"));
+        rows.push((
+            "tried",
+            format!(
+                "{}{}: {}{error} after {} ms, {} out, {} in",
+                place(&attempt.place),
+                sent(attempt.sent),
+                attempt.ended.name(),
+                attempt.milliseconds,
+                bytes(attempt.bytes_out),
+                bytes(attempt.bytes_in)
+            ),
+        ));
+    }
+    if let Some(finish) = closing.finish {
+        let finish = serde_json::to_value(finish).unwrap_or_default();
+        rows.push(("finish", finish.as_str().unwrap_or_default().to_owned()));
+    }
+    rows.push(("replaced", counts(closing.redacted.clone())));
+    let tokens = &closing.tokens;
+    rows.push(("tokens", format!("{} read, {} written", tokens.input, tokens.output)));
+    rows.push(("time", format!("{} ms", closing.latency.total_ms)));
+    if let Some(energy) = &closing.energy {
+        rows.push(("energy", format!("{:.1} J ({})", energy.joules(), energy.method)));
+    }
+    rows
 }

@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use whimbrel_client::store::{DayStats, Host, Stats};
+use whimbrel_client::record::{DayStats, Host, Stats};
 
+use crate::arguments::ledger::LedgerArguments;
 use crate::error::CliError;
-use crate::ledger_argument::LedgerArguments;
-use crate::output::{Facts, OutputArguments, bytes};
-use crate::time::{self, DAY_MS};
+use crate::machine::time::{self, DAY_MS};
+use crate::terminal::output::{Facts, OutputArguments, bytes};
 
 /// Days in the table.
 const DAYS_SHOWN: u64 = 30;

@@ -5,12 +5,13 @@ use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use whimbrel_client::store::{Checkpoint, KeyVault, Problem, Report, verify_export};
+use whimbrel_client::record::{Checkpoint, LedgerReport, Problem, verify_export};
+use whimbrel_client::store::{StoreError, seal_keys};
 
+use crate::arguments::ledger::LedgerArguments;
 use crate::error::{CliError, exit};
-use crate::ledger_argument::LedgerArguments;
-use crate::output::{Facts, OutputArguments};
-use crate::time;
+use crate::machine::time;
+use crate::terminal::output::{Facts, OutputArguments};
 
 /// The flags of `ledger verify`.
 #[derive(clap::Args, Debug)]
@@ -57,7 +58,7 @@ struct Export {
 }
 
 impl Verified {
-    fn new(path: PathBuf, report: Report, export: Option<Export>) -> Verified {
+    fn new(path: PathBuf, report: LedgerReport, export: Option<Export>) -> Verified {
         let bad_line = export.as_ref().and_then(|export| export.bad_line);
         let describe = |problem: Problem| Described {
             message: problem.to_string(),
@@ -147,8 +148,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
 fn export(path: &Path, ledger: &LedgerArguments) -> Result<Verified, CliError> {
     let file = File::open(path).map_err(CliError::read(path))?;
     let vault = ledger.existing_vault()?;
-    let vault = vault.as_ref().map(|vault| vault as &dyn KeyVault);
-    let found = verify_export(&mut BufReader::new(file), vault)?;
+    let keys = match &vault {
+        Some(vault) => seal_keys(vault)?,
+        None => None,
+    };
+    let found = verify_export(&mut BufReader::new(file), keys.as_ref()).map_err(StoreError::from)?;
     let export = Export {
         exported_ms: found.exported_ms,
         seals_checked: found.seals_checked,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use whimbrel_client::assistant::TASK_DEFAULT;
+use whimbrel_client::TASK_DEFAULT;
 use whimbrel_client::policy::{
     CandidateFacts, DeviceState, DeviceUpdate, Explanation, Learned, LocalModelFacts, Need, RequestFacts, RouteInput,
     UsedToday, explain,
@@ -13,13 +13,15 @@ use whimbrel_client::policy::{
 use whimbrel_client::privacy::{
     ContentFacts, Draft, DraftMessage, FindingKind, PrivacyClass, Scanner, ScannerOptions, Speaker,
 };
-use whimbrel_client::store::Label;
+use whimbrel_client::record::Label;
 use whimbrel_engine::Manifest;
 
+use crate::arguments::policy_documents::object;
+use crate::arguments::{model, policy_documents};
 use crate::error::CliError;
-use crate::output::{Facts, OutputArguments, table};
-use crate::policy_argument::object;
-use crate::{device, input, model_argument, paths, policy_argument, time};
+use crate::machine::{device, paths, time};
+use crate::terminal::input;
+use crate::terminal::output::{Facts, OutputArguments, table};
 
 /// Tokens of an answer unless the request says otherwise: those of `run`.
 const ANSWER_TOKENS_DEFAULT: u32 = 512;
@@ -98,7 +100,7 @@ impl Facts for Explained {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let policies = policy_argument::set(&arguments.policy, arguments.user.as_deref())?;
+    let policies = policy_documents::set(&arguments.policy, arguments.user.as_deref())?;
     let (request, content) = match &arguments.text {
         Some(text) => from_text(text, arguments.task.as_deref())?,
         None => from_facts(object("--request", arguments.request.as_deref().unwrap_or("{}"))?)?,
@@ -118,6 +120,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         used_today: UsedToday::default(),
         learned: &Learned::default(),
         history: &[],
+        excluded: &[],
     })))
 }
 
@@ -180,11 +183,11 @@ fn candidates(arguments: &Arguments) -> Result<CandidateFacts, CliError> {
     }
     let installed = || {
         let folder = paths::models().ok()?;
-        let name = crate::commands::models::installed_names(&folder).into_iter().next()?;
+        let name = crate::models::install::installed_names(&folder).into_iter().next()?;
         Some(folder.join(name))
     };
     let folder = match &arguments.model {
-        Some(model) => Some(model_argument::resolve(model)?),
+        Some(model) => Some(model::resolve(model)?),
         None => installed(),
     };
     let local_models = match folder {
@@ -207,6 +210,7 @@ fn local_model(folder: &Path) -> Result<LocalModelFacts, CliError> {
         // As receipts and what is learned call it.
         model: label(&manifest.name),
         variant: variant.map_or_else(String::new, |variant| label(&variant.name)),
+        hash: manifest.blake3.clone(),
         ready: variant.is_some(),
         context_tokens: Some(manifest.context_length),
         peak_memory_bytes: variant.map(|variant| variant.peak_memory_bytes),

@@ -23,10 +23,11 @@ class AssistantViewModel(
     private val saved: SavedStateHandle,
 ) : AndroidViewModel(application),
     ScreenActions {
-    private val parts = (application as WhimbrelApplication).parts
-    private val core = parts.openCore()
-    private val conversation = ConversationModel(viewModelScope, parts.store, Dispatchers.IO)
-    private val loader = ModelLoader(viewModelScope, parts.installer, core, parts.offered, conversation::history)
+    private val container = (application as WhimbrelApplication).container
+    private val gateway = container.openGateway()
+    private val conversation = ConversationModel(viewModelScope, container.store, Dispatchers.IO)
+    private val loader =
+        ModelLoader(viewModelScope, container.installer, gateway, container.offered, conversation::history)
 
     val modelState: StateFlow<ModelState> = loader.state
     val conversationState: StateFlow<ConversationState> = conversation.state
@@ -38,7 +39,7 @@ class AssistantViewModel(
     init {
         loader.look()
         viewModelScope.launch {
-            loader.state.collect { conversation.attach((it as? ModelState.Ready)?.talk) }
+            loader.state.collect { conversation.attach((it as? ModelState.Ready)?.chat) }
         }
     }
 
@@ -76,7 +77,7 @@ class AssistantViewModel(
 
     override fun onCleared() {
         conversation.close()
-        core.close()
+        gateway.close()
     }
 
     companion object {

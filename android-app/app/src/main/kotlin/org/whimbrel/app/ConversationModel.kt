@@ -15,8 +15,9 @@ import kotlinx.coroutines.flow.distinctUntilChangedBy
 import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
-import org.whimbrel.AnswerEvent
+import org.whimbrel.Event
 import org.whimbrel.Message
+import org.whimbrel.Report
 import java.io.IOException
 import kotlin.time.Duration.Companion.milliseconds
 
@@ -50,7 +51,7 @@ class ConversationModel(
 ) {
     private val mutable = MutableStateFlow(ConversationState())
     private val restored = CompletableDeferred<Unit>()
-    private var talk: Talk? = null
+    private var chat: ChatSession? = null
     private var answer: Job? = null
 
     val state: StateFlow<ConversationState> = mutable.asStateFlow()
@@ -67,14 +68,14 @@ class ConversationModel(
         return state.value.messages.toHistory(HISTORY_CHARACTERS_MAX)
     }
 
-    /** The model is ready, or no longer: then [talk] is `null`. */
-    fun attach(talk: Talk?) {
-        this.talk = talk
+    /** The model is ready, or no longer: then [chat] is `null`. */
+    fun attach(chat: ChatSession?) {
+        this.chat = chat
     }
 
     /** Asks [question]. Returns whether it was taken: not without a model, while answering, or when it is blank. */
     fun send(question: String): Boolean {
-        val talk = talk ?: return false
+        val chat = chat ?: return false
         if (state.value.isAnswering || question.isBlank()) return false
         val id =
             (
@@ -86,24 +87,24 @@ class ConversationModel(
         mutable.update { state ->
             ConversationState((state.messages + added).takeLast(ConversationStore.MESSAGES_MAX), isAnswering = true)
         }
-        answer = scope.launch { listen(talk, question.trim()) }
+        answer = scope.launch { listen(chat, question.trim()) }
         return true
     }
 
     /** Ends the answer in the making; what was said so far stays. */
     fun stop() {
-        talk?.stop()
+        chat?.stop()
     }
 
     /** Forgets the conversation. */
     fun startOver() {
-        val talk = talk
+        val chat = chat
         val before = answer
         answer =
             scope.launch {
                 before?.cancelAndJoin()
                 mutable.value = ConversationState()
-                talk?.reset()
+                chat?.reset()
             }
     }
 
@@ -116,42 +117,65 @@ class ConversationModel(
     }
 
     private suspend fun listen(
-        talk: Talk,
+        chat: ChatSession,
         question: String,
     ) = try {
-        talk.ask(question).collect(::take)
+        chat.ask(question).collect { event ->
+            if (event is Event.Finished) finish(chat, question, event.report) else take(event)
+        }
     } catch (error: CancellationException) {
         throw error
     } catch (error: Exception) {
         refuse(question, error.toProblem())
     }
 
-    private fun take(event: AnswerEvent) =
+    private fun take(event: Event) =
         mutable.update { state ->
             when (event) {
-                is AnswerEvent.Prefilled -> {
+                is Event.Reading -> {
                     state.copy(reading = event.done.toFloat() / event.total)
                 }
 
-                is AnswerEvent.Text -> {
+                is Event.Text -> {
                     state.copy(
                         messages = state.messages.withAnswer { it.copy(text = it.text + event.text) },
                         reading = null,
                     )
                 }
 
-                is AnswerEvent.Finished -> {
-                    val ended =
-                        state.messages.withAnswer {
-                            it.copy(
-                                ending = event.statistics.finishReason.toEnding(),
-                                figures = event.statistics.toFigures(),
-                            )
-                        }
-                    state.copy(messages = ended, isAnswering = false, reading = null)
+                Event.Restarted -> {
+                    state.copy(messages = state.messages.withAnswer { it.copy(text = "") })
+                }
+
+                is Event.Started, is Event.Finished -> {
+                    state
                 }
             }
         }
+
+    private fun finish(
+        chat: ChatSession,
+        question: String,
+        report: Report,
+    ) {
+        val ending = report.toEnding() ?: return refuse(question, report.toProblem())
+        mutable.update { state ->
+            val ended =
+                state.messages.withAnswer {
+                    it.copy(ending = ending, figures = report.toFigures(), provenance = report.toProvenance())
+                }
+            state.copy(messages = ended.withPrivacy(chat.messages()), isAnswering = false, reading = null)
+        }
+    }
+
+    /** The last exchange with what the core knows of it, if the core kept it. */
+    private fun List<ChatMessage>.withPrivacy(known: List<Message>): List<ChatMessage> {
+        val (question, answer) = takeLast(2)
+        val (asked, answered) = known.takeLast(2).takeIf { it.size == 2 } ?: return this
+        if (question !is ChatMessage.Question || answer !is ChatMessage.Answer) return this
+        if (asked.content != question.text || answered.content != answer.text) return this
+        return dropLast(2) + question.copy(privacy = asked.toPrivacy()) + answer.copy(privacy = answered.toPrivacy())
+    }
 
     private fun List<ChatMessage>.withAnswer(change: (ChatMessage.Answer) -> ChatMessage.Answer) =
         dropLast(1) + change(last() as ChatMessage.Answer)

@@ -3,6 +3,8 @@ package org.whimbrel.app
 import org.json.JSONArray
 import org.json.JSONException
 import org.json.JSONObject
+import org.whimbrel.PlaceKind
+import org.whimbrel.PrivacyClass
 import java.io.File
 import java.io.IOException
 import java.nio.file.Files
@@ -78,7 +80,7 @@ class ConversationStore(
 
         private fun ChatMessage.toJson(): JSONObject =
             when (this) {
-                is ChatMessage.Question -> JSONObject().put("question", text)
+                is ChatMessage.Question -> JSONObject().put("question", text).put(privacy)
                 is ChatMessage.Answer -> toJson()
             }
 
@@ -91,13 +93,52 @@ class ConversationStore(
                     json.put("tokens_per_second", it.tokensPerSecond)
                     json.put("dropped_messages", it.droppedMessages)
                 }
+                provenance?.let {
+                    json.put("place", it.place.name.lowercase())
+                    json.put("place_name", it.name)
+                    json.put("receipt", it.receipt)
+                    json.put("summary", it.summary)
+                    json.put("bytes_out", it.bytesOut)
+                }
+                json.put(privacy)
             }
 
-        private fun JSONObject.toMessage(id: Long): ChatMessage {
-            if (has("question")) return ChatMessage.Question(id, getString("question"))
-            val ending = if (has("ending")) Ending.valueOf(getString("ending").uppercase()) else Ending.INTERRUPTED
-            return ChatMessage.Answer(id, getString("answer"), ending, if (has("tokens")) toFigures() else null)
+        private fun JSONObject.put(privacy: Privacy?): JSONObject {
+            privacy?.privacyClass?.let { put("class", it.name.lowercase()) }
+            privacy?.recipients?.let { put("recipients", JSONArray(it)) }
+            return this
         }
+
+        private fun JSONObject.toMessage(id: Long): ChatMessage {
+            if (has("question")) return ChatMessage.Question(id, getString("question"), toPrivacy())
+            return ChatMessage.Answer(
+                id,
+                getString("answer"),
+                if (has("ending")) Ending.valueOf(getString("ending").uppercase()) else Ending.INTERRUPTED,
+                if (has("tokens")) toFigures() else null,
+                if (has("receipt")) toProvenance() else null,
+                toPrivacy(),
+            )
+        }
+
+        /** Files of earlier versions say nothing of it. */
+        private fun JSONObject.toPrivacy(): Privacy? {
+            if (!has("class") && !has("recipients")) return null
+            val recipients = optJSONArray("recipients")
+            return Privacy(
+                privacyClass = if (has("class")) PrivacyClass.valueOf(getString("class").uppercase()) else null,
+                recipients = recipients?.let { names -> List(names.length()) { names.getString(it) } },
+            )
+        }
+
+        private fun JSONObject.toProvenance() =
+            Provenance(
+                place = PlaceKind.valueOf(getString("place").uppercase()),
+                name = getString("place_name"),
+                receipt = getLong("receipt"),
+                summary = getString("summary"),
+                bytesOut = getLong("bytes_out"),
+            )
 
         private fun JSONObject.toFigures() =
             Figures(

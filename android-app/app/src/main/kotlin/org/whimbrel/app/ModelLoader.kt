@@ -36,7 +36,7 @@ sealed interface ModelState {
 
     data class Ready(
         val name: String,
-        val talk: Talk,
+        val chat: ChatSession,
     ) : ModelState
 
     /** It did not work; [isInstalled] tells whether there is something to remove. */
@@ -55,14 +55,13 @@ sealed interface ModelState {
 class ModelLoader(
     private val scope: CoroutineScope,
     private val installer: ModelInstaller,
-    private val core: Core,
+    private val gateway: ModelGateway,
     private val offered: suspend () -> List<OfferedModel>,
     private val history: suspend () -> List<Message>,
 ) {
     private val mutable = MutableStateFlow<ModelState>(ModelState.Looking)
     private var step: Job? = null
     private var lastStep: suspend () -> Unit = ::open
-    private var model: OpenModel? = null
 
     val state: StateFlow<ModelState> = mutable.asStateFlow()
 
@@ -72,7 +71,7 @@ class ModelLoader(
     /** Copies a model from [source], in the place of one that may be there, and opens it. */
     fun install(source: ModelSource) =
         begin {
-            closeModel()
+            gateway.closeModel()
             installer.install(source).collect { mutable.value = ModelState.Installing(it) }
             open()
         }
@@ -80,7 +79,7 @@ class ModelLoader(
     /** Deletes the installed model. */
     fun remove() =
         begin {
-            closeModel()
+            gateway.closeModel()
             installer.remove()
             open()
         }
@@ -114,14 +113,8 @@ class ModelLoader(
             return
         }
         mutable.value = ModelState.Opening
-        closeModel()
-        val opened = core.open(folder).also { model = it }
-        mutable.value = ModelState.Ready(opened.name, opened.talk(history()))
-    }
-
-    private fun closeModel() {
-        model?.close()
-        model = null
+        val name = gateway.openModel(folder)
+        mutable.value = ModelState.Ready(name, gateway.conversation(history()))
     }
 
     private suspend fun fail(error: Throwable) {

@@ -1,5 +1,6 @@
 package org.whimbrel.app
 
+import org.whimbrel.Report
 import org.whimbrel.WhimbrelException
 import org.whimbrel.android.InstallException
 
@@ -32,15 +33,15 @@ sealed interface Problem {
 
     data object OutOfMemory : Problem
 
-    /** The question needs [neededTokens] and does not fit into [limitTokens], whatever is left out. */
-    data class ContextFull(
-        val neededTokens: Long,
-        val limitTokens: Long,
-    ) : Problem
+    /** The question does not fit into the model's context, whatever is left out. */
+    data object ContextFull : Problem
 
     data object QuestionTooLong : Problem
 
     data object Busy : Problem
+
+    /** Nothing gave an answer, and the report says no more than that. */
+    data object NotAnswered : Problem
 
     /** A defect; [number] is what a report should name. */
     data class Internal(
@@ -67,17 +68,27 @@ fun Throwable.toProblem(): Problem =
         else -> Problem.Internal(UNFORESEEN)
     }
 
+/** Why a question was not answered, in an answer's report. */
+fun Report.toProblem(): Problem =
+    when (code) {
+        "context_full" -> Problem.ContextFull
+        "out_of_memory" -> Problem.OutOfMemory
+        "busy" -> Problem.Busy
+        else -> Problem.NotAnswered
+    }
+
 private fun WhimbrelException.toProblem(): Problem =
     when (this) {
         is WhimbrelException.BundleMissing -> Problem.ModelUnreadable
         is WhimbrelException.BundleCorrupt -> Problem.ModelDamaged
         is WhimbrelException.UnsupportedBundle -> Problem.ModelUnsupported
-        is WhimbrelException.ContextFull -> Problem.ContextFull(needed, limit)
+        is WhimbrelException.ContextFull -> Problem.ContextFull
         is WhimbrelException.LimitExceeded -> Problem.QuestionTooLong
         is WhimbrelException.OutOfMemory -> Problem.OutOfMemory
         is WhimbrelException.Busy -> Problem.Busy
         is WhimbrelException.InvalidOption, is WhimbrelException.Closed -> Problem.Internal(UNFORESEEN + 1)
         is WhimbrelException.NothingToRepeat, is WhimbrelException.Policy -> Problem.Internal(UNFORESEEN + 2)
+        is WhimbrelException.NoPolicy, is WhimbrelException.NoModel -> Problem.Internal(UNFORESEEN + 2)
         is WhimbrelException.Ledger, is WhimbrelException.Vault -> Problem.Internal(UNFORESEEN + 3)
         is WhimbrelException.Internal -> Problem.Internal(number)
     }

@@ -5,41 +5,50 @@ import android.content.Context
 import org.whimbrel.ConversationOptions
 import org.whimbrel.GenerationOptions
 import org.whimbrel.android.AssetModelSource
+import org.whimbrel.android.KeystoreVault
 import org.whimbrel.android.ModelInstaller
 import java.io.File
 import kotlin.random.Random
 
 /** Holds what the screen is put together from. */
 class WhimbrelApplication : Application() {
-    /** Tests put other parts in before a screen is made. */
-    lateinit var parts: Parts
+    /** Tests put another in before a screen is made. */
+    lateinit var container: AppContainer
 
     override fun onCreate() {
         super.onCreate()
-        parts = Parts.of(this)
+        container = AppContainer.of(this)
     }
 }
 
 /**
  * What the screen is put together from.
  *
- * @property openCore makes the core for one screen, which closes it.
+ * @property openGateway makes the way to the model for one screen, which closes it.
  * @property offered finds the models that came with the app.
  */
-class Parts(
+class AppContainer(
     val installer: ModelInstaller,
     val store: ConversationStore,
-    val openCore: () -> Core,
+    val openGateway: () -> ModelGateway,
     val offered: suspend () -> List<OfferedModel>,
 ) {
     companion object {
-        /** The parts of the real app. */
-        fun of(context: Context): Parts {
-            val options = CoreOptions(conversation = ConversationOptions(CONTEXT_LENGTH), answering = ::answering)
-            return Parts(
-                installer = ModelInstaller(File(context.noBackupFilesDir, "models")),
+        /** What the real app is put together from. */
+        fun of(context: Context): AppContainer {
+            // No backup: on another phone nothing could open the ledger.
+            val private = context.noBackupFilesDir
+            val options =
+                GatewayOptions(
+                    ledger = File(private, "receipts/ledger"),
+                    vault = KeystoreVault(File(private, "vault"), "whimbrel"),
+                    conversation = ConversationOptions(CONTEXT_LENGTH),
+                    generation = ::generation,
+                )
+            return AppContainer(
+                installer = ModelInstaller(File(private, "models")),
                 store = ConversationStore(File(context.filesDir, "conversation.json")),
-                openCore = { WhimbrelCore(options) },
+                openGateway = { WhimbrelGateway(options) },
                 offered = { offeredBy(context) },
             )
         }
@@ -53,7 +62,7 @@ class Parts(
                 .map { OfferedModel(it, AssetModelSource(context.assets, "$ASSETS/$it")) }
 
         /** A little freedom, and no word for word repetitions: small models tend to them. */
-        private fun answering() =
+        private fun generation() =
             GenerationOptions(temperature = 0.6f, topP = 0.9f, repetitionPenalty = 1.1f, seed = Random.nextLong())
 
         private const val ASSETS = "models"

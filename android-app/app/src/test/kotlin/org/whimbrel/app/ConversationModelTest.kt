@@ -10,6 +10,8 @@ import org.junit.Test
 import org.junit.rules.TemporaryFolder
 import org.whimbrel.FinishReason
 import org.whimbrel.Message
+import org.whimbrel.PlaceKind
+import org.whimbrel.PrivacyClass
 import org.whimbrel.Role
 import java.io.File
 import kotlin.test.assertEquals
@@ -23,14 +25,13 @@ class ConversationModelTest {
     @get:Rule
     val folder = TemporaryFolder()
 
-    private val core = ScriptedCore()
+    private val gateway = ScriptedGateway()
     private val file by lazy { File(folder.root, "conversation.json") }
 
     private fun withModel(test: suspend TestScope.(ConversationModel) -> Unit) =
         runTest {
             val model = model()
-            val talk = core.open(folder.root).talk(model.history())
-            model.attach(talk)
+            model.attach(gateway.conversation(model.history()))
             test(model)
             model.close()
         }
@@ -46,18 +47,18 @@ class ConversationModelTest {
     fun `an answer grows by its pieces and ends with its figures`() =
         withModel { model ->
             assertTrue(model.send(" Hello\n"))
-            core.say("Good")
-            core.say(" evening")
+            gateway.say("Good")
+            gateway.say(" evening")
             settle()
             assertEquals("Good evening", model.answer.text)
             assertNull(model.answer.ending)
             assertTrue(model.state.value.isAnswering)
-            core.finish(dropped = 2)
+            gateway.finish(dropped = 2)
             settle()
             assertEquals(Ending.COMPLETE, model.answer.ending)
             assertEquals(2, model.answer.figures?.droppedMessages)
             assertFalse(model.state.value.isAnswering)
-            assertEquals(listOf("Hello"), core.questions)
+            assertEquals(listOf("Hello"), gateway.questions)
         }
 
     @Test
@@ -65,12 +66,12 @@ class ConversationModelTest {
         runTest {
             val model = model()
             assertFalse(model.send("no model yet"))
-            model.attach(core.open(folder.root).talk(emptyList()))
+            model.attach(gateway.conversation(emptyList()))
             assertFalse(model.send("  \n"))
             assertTrue(model.send("first"))
             assertFalse(model.send("while answering"))
             settle()
-            assertEquals(listOf("first"), core.questions)
+            assertEquals(listOf("first"), gateway.questions)
             model.attach(null)
             assertFalse(model.send("no model any more"))
         }
@@ -79,27 +80,71 @@ class ConversationModelTest {
     fun `a stopped answer keeps its text, an ended one its reason`() =
         withModel { model ->
             model.send("a")
-            core.say("half")
+            gateway.say("half")
             settle()
             model.stop()
             settle()
             assertEquals(Ending.STOPPED to "half", model.answer.ending to model.answer.text)
             model.send("b")
-            core.finish(FinishReason.LENGTH)
+            gateway.finish(FinishReason.LENGTH)
             settle()
             assertEquals(Ending.LENGTH, model.answer.ending)
+        }
+
+    @Test
+    fun `an answer says where it was made, and its messages who may read them`() {
+        withModel { model ->
+            model.send("a")
+            gateway.say("b")
+            gateway.finish()
+            settle()
+            val provenance = model.answer.provenance
+            assertEquals(PlaceKind.ON_DEVICE to 1L, provenance?.run { place to receipt })
+            assertEquals(0, provenance?.bytesOut)
+        }
+        withModel { model ->
+            val kept =
+                listOf(
+                    Message(Role.USER, "a", PrivacyClass.PERSONAL, listOf("own")),
+                    Message(Role.ASSISTANT, "b", PrivacyClass.PUBLIC, listOf("any")),
+                )
+            assertEquals(kept, gateway.history)
+            assertEquals(1, model.answer.provenance?.receipt)
+        }
+    }
+
+    @Test
+    fun `a question that nothing answers is given back with the reason`() =
+        withModel { model ->
+            val cases =
+                mapOf(
+                    "context_full" to Problem.ContextFull,
+                    "out_of_memory" to Problem.OutOfMemory,
+                    "unavailable" to Problem.NotAnswered,
+                )
+            for ((code, problem) in cases) {
+                model.send("a")
+                gateway.fail(code)
+                settle()
+                assertEquals(ConversationState(notice = Notice(problem, "a")), model.state.value)
+            }
+            model.send("a")
+            gateway.say("half")
+            gateway.fail("engine", isPartial = true)
+            settle()
+            assertEquals(Ending.FAILED to "half", model.answer.ending to model.answer.text)
         }
 
     @Test
     fun `starting over in the middle of an answer`() =
         withModel { model ->
             model.send("a")
-            core.say("half")
+            gateway.say("half")
             settle()
             model.startOver()
             settle()
             assertEquals(ConversationState(), model.state.value)
-            assertEquals(1, core.resets)
+            assertEquals(1, gateway.resets)
             assertTrue(model.send("b"))
         }
 
@@ -107,10 +152,10 @@ class ConversationModelTest {
     fun `everything is written soon, also what comes last`() =
         withModel { model ->
             model.send("a")
-            core.say("one")
+            gateway.say("one")
             settle()
             assertEquals("one", ConversationStore(file).read().last().text)
-            core.say(" two")
+            gateway.say(" two")
             testScheduler.runCurrent()
             model.close()
             assertEquals(listOf("a", "one two"), ConversationStore(file).read().map { it.text })
@@ -137,7 +182,7 @@ class ConversationModelTest {
             )
             assertEquals(Ending.INTERRUPTED, model.answer.ending)
             val told = listOf(Role.USER to "a", Role.ASSISTANT to "b", Role.USER to "d", Role.ASSISTANT to "e")
-            assertEquals(told.map { (role, text) -> Message(role, text) }, core.history)
+            assertEquals(told.map { (role, text) -> Message(role, text) }, gateway.history)
             model.send("f")
             val ids =
                 model.state.value.messages

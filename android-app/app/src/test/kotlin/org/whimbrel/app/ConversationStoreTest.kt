@@ -3,6 +3,8 @@ package org.whimbrel.app
 import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
+import org.whimbrel.PlaceKind
+import org.whimbrel.PrivacyClass
 import java.io.File
 import java.io.RandomAccessFile
 import kotlin.test.assertEquals
@@ -19,8 +21,15 @@ class ConversationStoreTest {
 
     private val messages =
         listOf(
-            ChatMessage.Question(0, "a \"quoted\" question\nمرحبا 🐦"),
-            ChatMessage.Answer(1, "an answer", Ending.LENGTH, Figures(3, 250.milliseconds, 12.5, 1)),
+            ChatMessage.Question(0, "a \"quoted\" question\nمرحبا 🐦", Privacy(PrivacyClass.SECRET, emptyList())),
+            ChatMessage.Answer(
+                1,
+                "an answer",
+                Ending.LENGTH,
+                Figures(3, 250.milliseconds, 12.5, 1),
+                Provenance(PlaceKind.PUBLIC_CLOUD, "cloud", 7, "at cloud", 512),
+                Privacy(PrivacyClass.PERSONAL, listOf("any")),
+            ),
             ChatMessage.Question(2, "b"),
             ChatMessage.Answer(3, "half", Ending.STOPPED),
         )
@@ -40,18 +49,20 @@ class ConversationStoreTest {
             """{"version":1,"messages":[{"question":"a"},""" +
                 """{"answer":"b","ending":"complete","tokens":3,"total_ms":250,"tokens_per_second":12.5,""" +
                 """"dropped_messages":1},""" +
-                """{"question":"c"},{"answer":"d"}]}"""
+                """{"question":"c","class":"secret","recipients":["a","b"]},""" +
+                """{"answer":"d","place":"on_device","place_name":"m","receipt":7,"summary":"s","bytes_out":0}]}"""
+        val provenance = Provenance(PlaceKind.ON_DEVICE, "m", 7, "s", 0)
         val recorded =
             listOf(
                 ChatMessage.Question(0, "a"),
                 ChatMessage.Answer(1, "b", Ending.COMPLETE, Figures(3, 250.milliseconds, 12.5, 1)),
-                ChatMessage.Question(2, "c"),
-                ChatMessage.Answer(3, "d"),
+                ChatMessage.Question(2, "c", Privacy(PrivacyClass.SECRET, listOf("a", "b"))),
+                ChatMessage.Answer(3, "d", provenance = provenance),
             )
         ConversationStore(file).write { recorded }
         assertEquals(sorted(record), sorted(file.readText()))
         file.writeText(record)
-        val interrupted = recorded.dropLast(1) + ChatMessage.Answer(3, "d", Ending.INTERRUPTED)
+        val interrupted = recorded.dropLast(1) + ChatMessage.Answer(3, "d", Ending.INTERRUPTED, provenance = provenance)
         assertEquals(interrupted, ConversationStore(file).read())
     }
 
@@ -70,6 +81,8 @@ class ConversationStoreTest {
                 """{"version":1,"messages":[{}]}""",
                 """{"version":1,"messages":[{"answer":"a","ending":"lost"}]}""",
                 """{"version":1,"messages":[{"answer":"a","tokens":1}]}""",
+                """{"version":1,"messages":[{"answer":"a","receipt":1}]}""",
+                """{"version":1,"messages":[{"question":"a","class":"lost"}]}""",
             )
         for (case in cases) {
             file.parentFile?.mkdirs()

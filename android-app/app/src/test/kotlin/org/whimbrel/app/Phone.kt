@@ -27,6 +27,7 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 import org.whimbrel.ConversationOptions
 import org.whimbrel.GenerationOptions
+import org.whimbrel.MemoryKeyVault
 import org.whimbrel.android.FolderModelSource
 import org.whimbrel.android.ModelInstaller
 import org.whimbrel.app.ui.MESSAGE_TAG
@@ -47,6 +48,9 @@ class Phone(
     val conversationFile = File(application.filesDir, "conversation.json")
     val installer = ModelInstaller(modelFolder)
 
+    /** Outlives the process, as the system's does. */
+    private val vault = MemoryKeyVault()
+
     private val uncaught = ConcurrentLinkedQueue<Throwable>()
 
     init {
@@ -55,24 +59,36 @@ class Phone(
         Thread.setDefaultUncaughtExceptionHandler { _, error -> uncaught += error }
     }
 
-    /** Puts parts into the app, those of a real one where nothing is said. */
+    /** Puts the app together, as the real one where nothing is said. */
     fun prepare(
-        openCore: () -> Core,
+        openGateway: () -> ModelGateway,
         offered: List<OfferedModel> = emptyList(),
         installer: ModelInstaller = this.installer,
     ) {
-        application.parts = Parts(installer, ConversationStore(conversationFile), openCore) { offered }
+        application.container =
+            AppContainer(installer, ConversationStore(conversationFile), openGateway) { offered }
     }
+
+    /** Options of a real gateway, with a ledger and a vault of this phone's. */
+    fun options(
+        contextLength: Int,
+        generation: () -> GenerationOptions,
+    ) = GatewayOptions(
+        ledger = File(application.noBackupFilesDir, "receipts/ledger"),
+        vault = vault,
+        conversation = ConversationOptions(contextLength),
+        generation = generation,
+    )
 
     /** Installs [bundle] beforehand and talks to it with the real core. */
     fun prepareReal(
         bundle: File,
         contextLength: Int = 768,
-        answering: GenerationOptions = GenerationOptions(),
+        generation: GenerationOptions = GenerationOptions(),
     ) {
         install(bundle)
-        val options = CoreOptions(conversation = ConversationOptions(contextLength), answering = { answering })
-        prepare({ WhimbrelCore(options) })
+        val options = options(contextLength) { generation }
+        prepare({ WhimbrelGateway(options) })
     }
 
     fun install(bundle: File) = runBlocking { installer.install(FolderModelSource(bundle)).collect {} }
@@ -116,8 +132,9 @@ class Phone(
 
     /** A new process has new objects. */
     private fun prepareAnew() {
-        val old = application.parts
-        application.parts = Parts(old.installer, ConversationStore(conversationFile), old.openCore, old.offered)
+        val old = application.container
+        val store = ConversationStore(conversationFile)
+        application.container = AppContainer(old.installer, store, old.openGateway, old.offered)
     }
 
     fun type(text: String) = compose.onNode(hasSetTextAction()).performTextInput(text)

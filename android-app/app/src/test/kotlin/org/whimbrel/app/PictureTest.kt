@@ -11,6 +11,7 @@ import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
+import org.whimbrel.PlaceKind
 import org.whimbrel.android.FolderModelSource
 import org.whimbrel.android.ModelFile
 import org.whimbrel.android.ModelSource
@@ -26,7 +27,7 @@ class PictureTest {
     @get:Rule
     val compose = createEmptyComposeRule()
 
-    private val core = ScriptedCore()
+    private val gateway = ScriptedGateway()
 
     private fun withConversation(
         messages: List<ChatMessage>,
@@ -35,7 +36,7 @@ class PictureTest {
     ) = Phone(compose).use { phone ->
         phone.install(Bundles.tiny)
         ConversationStore(phone.conversationFile).write { messages }
-        phone.prepare({ core })
+        phone.prepare({ gateway })
         phone.launch()
         phone.waitUntil("the conversation") {
             phone.sees("SmolLM2 135M") &&
@@ -53,11 +54,11 @@ class PictureTest {
     fun `dark, answering`() =
         withConversation(ENGLISH.take(2), "dark") { phone ->
             phone.ask("Where do they spend the winter?")
-            core.say(
+            gateway.say(
                 "Whimbrels leave the tundra in late summer. Many of them fly without a rest over the open ocean, " +
                     "for several days, ",
             )
-            core.say("to the mangroves and mudflats of")
+            gateway.say("to the mangroves and mudflats of")
             phone.waitFor("mudflats of")
             phone.compose.waitForIdle()
         }
@@ -94,7 +95,7 @@ class PictureTest {
     @Test
     fun `no model yet`() =
         Phone(compose).use { phone ->
-            phone.prepare({ core }, listOf(OfferedModel("SmolLM2 135M", FolderModelSource(Bundles.tiny))))
+            phone.prepare({ gateway }, listOf(OfferedModel("SmolLM2 135M", FolderModelSource(Bundles.tiny))))
             phone.launch()
             phone.waitFor("A model is needed first")
             phone.compareWithPicture("not-installed")
@@ -105,7 +106,7 @@ class PictureTest {
         RuntimeEnvironment.setFontScale(2.0f)
         Phone(compose).use { phone ->
             val gate = CompletableDeferred<Unit>()
-            phone.prepare({ core }, listOf(OfferedModel("SmolLM2 135M", HalfWay(gate))))
+            phone.prepare({ gateway }, listOf(OfferedModel("SmolLM2 135M", HalfWay(gate))))
             phone.launch()
             phone.waitFor("Install SmolLM2 135M")
             phone.tap("Install SmolLM2 135M")
@@ -175,7 +176,13 @@ class PictureTest {
             rate: Double,
             ending: Ending = Ending.COMPLETE,
             dropped: Int = 0,
-        ) = ChatMessage.Answer(id, text, ending, Figures(tokens, ms.milliseconds, rate, dropped))
+        ) = ChatMessage.Answer(
+            id,
+            text,
+            ending,
+            Figures(tokens, ms.milliseconds, rate, dropped),
+            Provenance(PlaceKind.ON_DEVICE, "SmolLM2 135M Instruct", id, "on this device", 0),
+        )
 
         val ENGLISH =
             listOf(

@@ -1,5 +1,6 @@
 package org.whimbrel.app
 
+import androidx.compose.ui.test.hasText
 import androidx.compose.ui.test.junit4.createEmptyComposeRule
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
@@ -9,7 +10,6 @@ import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.annotation.Config
-import org.whimbrel.ConversationOptions
 import org.whimbrel.GenerationOptions
 import org.whimbrel.android.FolderModelSource
 import java.io.File
@@ -24,9 +24,9 @@ class RealCoreTest {
     @Test
     fun `SmolLM2 is installed, answers, is stopped, turned round, killed, and goes on`() =
         Phone(compose).use { phone ->
-            val options = CoreOptions(conversation = ConversationOptions(contextLength = 1024), answering = ANSWER)
+            val options = phone.options(contextLength = 1024, ANSWER)
             phone.prepare(
-                { WhimbrelCore(options) },
+                { WhimbrelGateway(options) },
                 listOf(OfferedModel("SmolLM2", FolderModelSource(Bundles.smollm2))),
             )
             phone.launch()
@@ -49,6 +49,7 @@ class RealCoreTest {
 
             phone.ask("What is the capital of France?")
             phone.waitUntil("the end of the second answer") { phone.isAtRest() && phone.messages().size == 4 }
+            assertEquals(2, phone.count(hasText("Answered on this phone")))
             val asked = phone.messages()
             assertEquals(stopped, asked.take(2))
             assertTrue("the model knows the capital of France", "Paris" in asked.last())
@@ -80,7 +81,7 @@ class RealCoreTest {
     @Test
     fun `without a model the screen says what to do`() =
         Phone(compose).use { phone ->
-            phone.prepare({ WhimbrelCore(CoreOptions()) })
+            phone.prepare({ WhimbrelGateway(phone.options(contextLength = 768, ANSWER)) })
             phone.launch()
             phone.waitFor("A model is needed first")
             assertTrue(phone.sees("Choose a folder"))
@@ -117,7 +118,7 @@ class RealCoreTest {
     @Test
     fun `when the context is full the oldest messages are left out, and the screen says so`() =
         Phone(compose).use { phone ->
-            phone.prepareReal(Bundles.tiny, contextLength = 160, answering = GenerationOptions(maxTokens = 30))
+            phone.prepareReal(Bundles.tiny, contextLength = 160, generation = GenerationOptions(maxTokens = 30))
             phone.launch()
             phone.waitFor("Ask me something")
             for (turn in 1..4) {

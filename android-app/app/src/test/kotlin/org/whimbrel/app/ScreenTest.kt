@@ -35,12 +35,12 @@ class ScreenTest {
     @get:Rule
     val compose = createEmptyComposeRule()
 
-    private var core = ScriptedCore()
+    private var gateway = ScriptedGateway()
 
     private fun withPhone(test: (Phone) -> Unit) =
         Phone(compose).use { phone ->
             phone.install(Bundles.tiny)
-            phone.prepare({ core })
+            phone.prepare({ gateway })
             phone.launch()
             phone.waitFor("Ask me something")
             test(phone)
@@ -61,13 +61,13 @@ class ScreenTest {
                 " that" to "A bird that",
                 " wades." to "A bird that wades.",
             )) {
-                core.say(piece)
+                gateway.say(piece)
                 phone.waitUntil(whole) { phone.messages().last() == whole }
             }
-            core.finish(tokens = 1)
+            gateway.finish(tokens = 1)
             phone.waitFor("1 token · 1.9 s · 24.3 tokens/s")
             assertFalse(phone.sees("Stop the answer"))
-            assertEquals(listOf("What is a whimbrel?"), core.questions)
+            assertEquals(listOf("What is a whimbrel?"), gateway.questions)
         }
 
     @Test
@@ -76,8 +76,8 @@ class ScreenTest {
             phone.ask("Count")
             phone.waitFor("Answering…")
             val pieces = List(300) { "$it " }
-            pieces.forEach { core.say(it) }
-            core.finish(tokens = pieces.size)
+            pieces.forEach { gateway.say(it) }
+            gateway.finish(tokens = pieces.size)
             phone.waitFor("300 tokens")
             assertEquals(pieces.joinToString(""), phone.messages().last())
         }
@@ -86,14 +86,14 @@ class ScreenTest {
     fun `stopping keeps what was said and lets one ask again`() =
         withPhone { phone ->
             phone.ask("First")
-            core.say("Half an ans")
+            gateway.say("Half an ans")
             phone.waitUntil("the beginning") { phone.messages().last() == "Half an ans" }
             phone.tap("Stop the answer")
             phone.waitFor("Stopped")
             phone.waitFor("7 tokens")
             phone.ask("Second")
-            core.say("Whole.")
-            core.finish(FinishReason.LENGTH)
+            gateway.say("Whole.")
+            gateway.finish(FinishReason.LENGTH)
             phone.waitFor("Ended at the limit for one answer")
             assertEquals(listOf("First", "Half an ans", "Second", "Whole."), phone.messages())
         }
@@ -102,36 +102,52 @@ class ScreenTest {
     fun `turning the phone keeps the answer in the making and the unsent message`() =
         withPhone { phone ->
             phone.ask("Hello")
-            core.say("One")
+            gateway.say("One")
             phone.waitUntil("the beginning") { phone.messages().last() == "One" }
             phone.type("to be continued")
             phone.rotate()
             assertEquals(listOf("Hello", "One"), phone.messages())
             assertEquals("to be continued", phone.draft())
-            core.say(" two")
-            core.finish()
+            gateway.say(" two")
+            gateway.finish()
             phone.waitFor("42 tokens")
             assertEquals(listOf("Hello", "One two"), phone.messages())
-            assertFalse("the core lived through it", core.isClosed)
+            assertFalse("the core lived through it", gateway.isClosed)
         }
 
     @Test
     fun `the end of the process interrupts an answer and keeps the rest`() =
         withPhone { phone ->
             phone.ask("Hello")
-            core.say("Good eve")
+            gateway.say("Good eve")
             phone.waitUntil("the answer in the file") {
                 phone.conversationFile.exists() &&
                     "Good eve" in phone.conversationFile.readText()
             }
             phone.type("an unsent message")
-            core = ScriptedCore()
+            gateway = ScriptedGateway()
             phone.killAndRelaunch()
             phone.waitFor("Interrupted: the app was closed while answering")
             phone.waitFor("on this phone")
             assertEquals(listOf("Hello", "Good eve"), phone.messages())
             assertEquals("an unsent message", phone.draft())
-            assertEquals(listOf(Message(Role.USER, "Hello"), Message(Role.ASSISTANT, "Good eve")), core.history)
+            assertEquals(listOf(Message(Role.USER, "Hello"), Message(Role.ASSISTANT, "Good eve")), gateway.history)
+        }
+
+    @Test
+    fun `an answer says where it was made, and a touch opens its receipt`() =
+        withPhone { phone ->
+            phone.ask("Hello")
+            gateway.say("Good evening.")
+            gateway.finish()
+            phone.waitFor("Answered on this phone")
+            phone.tap("Answered on this phone")
+            phone.waitFor("Receipt 1")
+            assertTrue(phone.sees("Answered on this phone: SmolLM2 135M Instruct"))
+            assertTrue(phone.sees("Nothing left this phone."))
+            assertTrue(phone.sees("nothing may leave it"))
+            phone.tap("Close")
+            phone.waitUntil("the receipt to close") { !phone.sees("Receipt 1") }
         }
 
     @Test
@@ -139,17 +155,17 @@ class ScreenTest {
         withPhone { phone ->
             phone.ask("Tell me everything")
             phone.waitFor("Answering…")
-            repeat(60) { core.say("Line $it\n") }
+            repeat(60) { gateway.say("Line $it\n") }
             phone.waitUntil("the end of what was said") { phone.messages().lastOrNull()?.endsWith("Line 59\n") == true }
             phone.node("Answering…").assertIsDisplayed()
             compose.onNodeWithTag(MESSAGES_TAG).performTouchInput { swipeDown() }
             phone.waitFor("Go to the latest message")
             val before = positions()
-            repeat(20) { core.say("More $it\n") }
+            repeat(20) { gateway.say("More $it\n") }
             phone.waitUntil("more of it") { phone.messages().lastOrNull()?.endsWith("More 19\n") == true }
             assertEquals(before, positions())
             phone.tap("Go to the latest message")
-            core.finish()
+            gateway.finish()
             phone.waitFor("42 tokens")
             phone.node("42 tokens").assertIsDisplayed()
             assertFalse(phone.sees("Go to the latest message"))
@@ -166,9 +182,9 @@ class ScreenTest {
     fun `a long question is read with progress`() =
         withPhone { phone ->
             phone.ask("Long")
-            core.read(128, 512)
+            gateway.read(128, 512)
             phone.waitFor("Reading the question: 25 %")
-            core.say("x")
+            gateway.say("x")
             phone.waitFor("Answering…")
         }
 
@@ -176,8 +192,8 @@ class ScreenTest {
     fun `a new conversation asks first and forgets then`() =
         withPhone { phone ->
             phone.ask("Hello")
-            core.say("Good evening.")
-            core.finish()
+            gateway.say("Good evening.")
+            gateway.finish()
             phone.waitFor("42 tokens")
             phone.tap("New conversation")
             phone.tap("Cancel")
@@ -185,7 +201,7 @@ class ScreenTest {
             phone.tap("New conversation")
             phone.tap("Start anew")
             phone.waitFor("Ask me something")
-            phone.waitUntil("the core to forget") { core.resets == 1 }
+            phone.waitUntil("the core to forget") { gateway.resets == 1 }
             phone.waitUntil("the file to forget") { "Hello" !in phone.conversationFile.readText() }
         }
 
@@ -222,7 +238,7 @@ class ScreenTest {
     fun `an app without its native library says so`() =
         Phone(compose).use { phone ->
             phone.install(Bundles.tiny)
-            phone.prepare({ ScriptedCore { throw UnsatisfiedLinkError("no libwhimbrel.so") } })
+            phone.prepare({ ScriptedGateway { throw UnsatisfiedLinkError("no libwhimbrel.so") } })
             phone.launch()
             phone.waitFor("came without the part that runs models")
         }
@@ -232,7 +248,7 @@ class ScreenTest {
         Phone(compose).use { phone ->
             var free = 1_000_000L
             val installer = org.whimbrel.android.ModelInstaller(phone.modelFolder, freeBytes = { free })
-            phone.prepare({ core }, listOf(OfferedModel("Tiny", FolderModelSource(Bundles.tiny))), installer)
+            phone.prepare({ gateway }, listOf(OfferedModel("Tiny", FolderModelSource(Bundles.tiny))), installer)
             phone.launch()
             phone.waitFor("Install Tiny")
             phone.tap("Install Tiny")
@@ -246,8 +262,8 @@ class ScreenTest {
     fun `everything that can be touched has a label and is large enough`() =
         Phone(compose).use { phone ->
             val opened = CompletableDeferred<Unit>()
-            core = ScriptedCore { opened.await() }
-            phone.prepare({ core }, listOf(OfferedModel("Tiny", FolderModelSource(Bundles.tiny))))
+            gateway = ScriptedGateway { opened.await() }
+            phone.prepare({ gateway }, listOf(OfferedModel("Tiny", FolderModelSource(Bundles.tiny))))
             phone.launch()
             phone.waitFor("Install Tiny")
             checkTouchables("not installed", 2)
@@ -259,10 +275,10 @@ class ScreenTest {
             phone.ask("Hello")
             phone.waitFor("Answering…")
             checkTouchables("answering", 4)
-            core.say("Good evening.")
-            core.finish()
+            gateway.say("Good evening.")
+            gateway.finish()
             phone.waitFor("42 tokens")
-            checkTouchables("answered", 4)
+            checkTouchables("answered", 5)
         }
 
     private fun checkTouchables(
@@ -290,12 +306,12 @@ class ScreenTest {
         withPhone { phone ->
             phone.ask("Hello")
             phone.waitUntil("the beginning to be announced") { announcement() == "Answering…" }
-            core.say("Good evening. How")
+            gateway.say("Good evening. How")
             phone.waitUntil("the first sentence") { announcement() == "Good evening." }
-            core.say(" are you")
+            gateway.say(" are you")
             phone.waitFor("How are you")
             assertEquals("Good evening.", announcement())
-            core.finish()
+            gateway.finish()
             phone.waitUntil("the rest") { announcement() == "How are you" }
         }
 

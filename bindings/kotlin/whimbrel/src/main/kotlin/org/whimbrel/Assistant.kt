@@ -1,8 +1,10 @@
 package org.whimbrel
 
+import kotlinx.coroutines.flow.Flow
+import org.whimbrel.ffi.presetText
 import org.whimbrel.ffi.Assistant as CoreAssistant
 import org.whimbrel.ffi.AssistantOptions as CoreAssistantOptions
-import org.whimbrel.ffi.LearningMode as CoreLearningMode
+import org.whimbrel.ffi.restartLedger as coreRestartLedger
 
 /**
  * What an assistant is opened with.
@@ -29,8 +31,14 @@ public class Assistant private constructor(
     private val core: CoreAssistant,
 ) : AutoCloseable {
     /** Starts a conversation. */
-    public fun conversation(options: ConversationOptions = ConversationOptions()): RoutedConversation =
-        translated { RoutedConversation(core.conversation(options.toCore())) }
+    public fun conversation(options: ConversationOptions = ConversationOptions()): Conversation =
+        translated { Conversation(core.conversation(options.toCore())) }
+
+    /** Answers messages that belong to no conversation; the last one is the question. As with [Conversation.ask], each collection asks. */
+    public fun answer(
+        messages: List<Message>,
+        options: AskOptions = AskOptions(),
+    ): Flow<Event> = answerFlow { core.answer(messages.map { it.toCore() }, options.toCore()) }
 
     /** The model of this device that answers from the next question on; `null` takes it away. */
     public fun setModel(model: LanguageModel?): Unit = translated { core.setModel(model?.core) }
@@ -84,14 +92,13 @@ public class Assistant private constructor(
     public suspend fun feedback(
         receipt: Long,
         signal: Signal,
-    ): Unit = translated { core.feedback(receipt.toULong(), signal.toCore()) }
+    ): Unit = translated { core.feedback(receipt.atLeastZero("receipt"), signal.toCore()) }
 
     /** Whether feedback is learned from and used. */
-    public fun learning(): LearningMode = translated { core.learning().named() }
+    public fun learning(): LearningMode = translated { core.learning().toPublic() }
 
     /** Switches learning on, freezes it, or switches it off. */
-    public suspend fun setLearning(mode: LearningMode): Unit =
-        translated { core.setLearning(mode.named<CoreLearningMode>()) }
+    public suspend fun setLearning(mode: LearningMode): Unit = translated { core.setLearning(mode.toCore()) }
 
     /** Forgets everything that was learned. */
     public suspend fun resetLearning(): Unit = translated { core.resetLearning() }
@@ -110,7 +117,7 @@ public class Assistant private constructor(
      *
      * @throws WhimbrelException.Ledger when there is none of this number, or it was pruned.
      */
-    public suspend fun receipt(id: Long): Receipt = translated { core.receipt(id.toULong()).toPublic() }
+    public suspend fun receipt(id: Long): Receipt = translated { core.receipt(id.atLeastZero("id")).toPublic() }
 
     /** Looks whether the ledger is as it was written. What is wrong with it is in the report. */
     public suspend fun verifyLedger(): LedgerReport = translated { core.verifyLedger().toPublic() }
@@ -123,9 +130,26 @@ public class Assistant private constructor(
         host: Host = Host.PHONE,
         fromMs: Long? = null,
         untilMs: Long? = null,
-    ): LedgerStats = translated { core.stats(fromMs?.toULong(), untilMs?.toULong(), host.named()).toPublic() }
+    ): LedgerStats =
+        translated {
+            core.stats(fromMs?.atLeastZero("fromMs"), untilMs?.atLeastZero("untilMs"), host.toCore()).toPublic()
+        }
 
-    /** Cancels its answers and closes it with its conversations. Returns at once; safe to call again. */
+    /**
+     * Removes old receipts. What is left can still be verified, from the checkpoint on that is returned; `null` when nothing was removed.
+     *
+     * @throws WhimbrelException.InvalidOption when [prune] does not say what to remove.
+     */
+    public suspend fun pruneLedger(prune: Prune): Checkpoint? =
+        translated { core.pruneLedger(prune.toCore())?.toPublic() }
+
+    /**
+     * Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them can be taken away
+     * unnoticed.
+     */
+    public suspend fun isLedgerFloorBehind(): Boolean = translated { core.isLedgerFloorBehind() }
+
+    /** Cancels its answers and lets go of the ledger; its conversations take no more questions. Returns at once; safe to call again. */
     override fun close(): Unit = core.release()
 
     /** Like [close], and waits until the ledger is closed and may be opened again. Safe to call again. */
@@ -156,5 +180,19 @@ public class Assistant private constructor(
                     ),
                 )
             }
+
+        /**
+         * Begins a new, empty ledger at [path] where the old one cannot be opened any more because its vault is gone: [open] then fails with
+         * [WhimbrelException.Ledger] and the problem `foreign`. The old file is kept under another name, which is returned when there was
+         * one. No assistant may have the ledger open.
+         */
+        public suspend fun restartLedger(
+            path: String,
+            vault: KeyVault,
+        ): String? = translated { coreRestartLedger(path, ForeignVault(vault)) }
     }
 }
+
+/** The text of a policy that comes with the core, in TOML. */
+public val Preset.text: String
+    get() = presetText(toCore())

@@ -5,21 +5,6 @@ import org.whimbrel.ffi.KeyVault as CoreKeyVault
 import org.whimbrel.ffi.KeyVaultException as CoreKeyVaultException
 import org.whimbrel.ffi.VaultLevel as CoreVaultLevel
 
-/** What protects the secrets of a vault, from the weakest to the strongest. */
-public enum class VaultLevel {
-    /** Nothing but this process's memory. */
-    MEMORY,
-
-    /** The permissions of a file. */
-    FILE,
-
-    /** The operating system's key store, in software. */
-    SOFTWARE,
-
-    /** Hardware that does not give its key away. */
-    HARDWARE,
-}
-
 /**
  * A key vault did not do what it was asked.
  *
@@ -87,7 +72,7 @@ internal class ForeignVault(
 
     override fun delete(name: String): Unit = answered { vault.delete(name) }
 
-    override fun level(): CoreVaultLevel = answered { vault.level.named() }
+    override fun level(): CoreVaultLevel = answered { vault.level.toCore() }
 
     private inline fun <T> answered(call: () -> T): T =
         try {

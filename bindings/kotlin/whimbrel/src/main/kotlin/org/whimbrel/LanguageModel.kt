@@ -3,6 +3,8 @@ package org.whimbrel
 import kotlinx.coroutines.flow.Flow
 import org.whimbrel.ffi.Model
 
+private const val DEFAULT_CONTEXT_LENGTH = 2048
+
 /** An open model. */
 public class LanguageModel internal constructor(
     internal val core: Model,
@@ -11,25 +13,23 @@ public class LanguageModel internal constructor(
     public val info: ModelInfo = core.info().toPublic()
 
     /**
-     * Starts a conversation and reserves the memory for its context.
+     * Starts a conversation with this model alone, without rules and without receipts. The memory for its context is reserved with the first
+     * question.
      *
-     * @throws WhimbrelException when an option is out of range or memory is short.
+     * @throws WhimbrelException when an option is out of range or the model is closed.
      */
-    public suspend fun conversation(options: ConversationOptions = ConversationOptions()): Conversation =
+    public fun conversation(options: ConversationOptions = ConversationOptions()): Conversation =
         translated { Conversation(core.conversation(options.toCore())) }
 
     /**
-     * Goes on from a text without any conversation around it, in a context of its own of [contextLength] tokens. As
-     * with [Conversation.ask], collecting the flow starts the answer and leaving it early cancels the answer.
+     * Goes on from a text without any conversation around it, in a context of its own of [contextLength] tokens. As with [Conversation.ask],
+     * collecting the flow starts the answer and leaving it early cancels the answer.
      */
     public fun complete(
         prompt: String,
         options: GenerationOptions = GenerationOptions(),
         contextLength: Int = DEFAULT_CONTEXT_LENGTH,
-    ): Flow<AnswerEvent> =
-        answerFlow {
-            PulledAnswer(core.complete(prompt, contextLength.atLeastZero("contextLength"), options.toCore()))
-        }
+    ): Flow<Event> = answerFlow { core.complete(prompt, contextLength.atLeastZero("contextLength"), options.toCore()) }
 
     /** Cancels the model's answers and closes it with its conversations. Returns at once; safe to call again. */
     override fun close(): Unit = core.release()

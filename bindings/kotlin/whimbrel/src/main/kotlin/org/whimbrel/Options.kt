@@ -1,17 +1,19 @@
+// scripts/bindings-values.py writes this from bindings/ffi/src/options.rs: change that, then run  make bindings.
 package org.whimbrel
 
-internal const val DEFAULT_CONTEXT_LENGTH: Int = 2048
+import kotlin.time.Duration
 
 /**
  * How a model is opened.
  *
  * @property threads threads that compute; 0 takes the number of performance cores.
- * @property alwaysVerify whether the hashes of all files are checked; otherwise only those of files that were not checked before, or
- *   changed since.
+ * @property alwaysVerify whether the hashes of all files are checked. Otherwise only those of files that were not
+ *   checked before, or changed since.
  * @property variant the name of the quantisation to open; without it the bundle's first.
- * @property stateFolder a folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
- * @property hugePages whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the
- *   system cannot take back.
+ * @property stateFolder a folder in which it is remembered which files were checked, for bundles in a folder that
+ *   cannot be written.
+ * @property hugePages whether the weights are copied into memory of huge pages: quicker answers, a slower start, and
+ *   memory that the system cannot take back.
  * @property kvPrecision what the keys and values of a conversation's context are kept in.
  */
 public data class OpenOptions(
@@ -32,47 +34,24 @@ public enum class KvPrecision {
     INT8,
 }
 
-/**
- * What is known of an open model.
- *
- * @property name the model's name, for people.
- * @property version the bundle's version.
- * @property licence the licence of the weights as an SPDX expression, or `unknown`.
- * @property contextLength the longest context that the model was made for, in tokens.
- * @property layers layers of the network.
- * @property threads threads that compute.
- * @property loadMs milliseconds that opening took, verification included.
- * @property hasChatTemplate whether conversations are possible; otherwise only [LanguageModel.complete] is.
- */
-public data class ModelInfo(
-    public val name: String,
-    public val version: String,
-    public val licence: String,
-    public val contextLength: Int,
-    public val layers: Int,
-    public val threads: Int,
-    public val loadMs: Double,
-    public val hasChatTemplate: Boolean,
-)
-
 /** What happens when a conversation no longer fits its context. */
 public enum class ContextPolicy {
-    /** The question is refused with [WhimbrelException.ContextFull]. */
+    /** The question is refused with the error `ContextFull`. */
     REFUSE,
 
-    /** The oldest exchanges are left out, never the system message; [Statistics.droppedMessages] says how many. */
+    /** The oldest exchanges are left out, never the system message. The statistics say how many messages. */
     DROP_OLDEST,
 }
 
 /**
  * How a conversation is kept.
  *
- * @property contextLength tokens of context, at most the model's own. Their memory is reserved at once.
+ * @property contextLength tokens of context, at most the model's own.
  * @property system the system message; without it a plain one is used, and an empty text leaves it to the model.
  * @property contextPolicy what happens when the context is full.
  */
 public data class ConversationOptions(
-    public val contextLength: Int = DEFAULT_CONTEXT_LENGTH,
+    public val contextLength: Int = 2048,
     public val system: String? = null,
     public val contextPolicy: ContextPolicy = ContextPolicy.DROP_OLDEST,
 )
@@ -86,11 +65,11 @@ public data class ConversationOptions(
  * @property topP only the most likely tokens that together reach this probability are considered; 1 means all.
  * @property minP only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
  * @property repetitionPenalty makes tokens that were used before less likely; 1 changes nothing.
- * @property repetitionWindow how many tokens back [repetitionPenalty] looks.
+ * @property repetitionWindow how many tokens back `repetitionPenalty` looks.
  * @property seed the same seed gives the same answer.
  * @property stop texts that end the answer; they are not part of it.
- * @property speculation whether tokens may be guessed from the text so far and checked several at a time. It changes the speed,
- *   never the answer.
+ * @property speculation whether tokens may be guessed from the text so far and checked several at a time. It changes
+ *   the speed, never the answer.
  */
 public data class GenerationOptions(
     public val maxTokens: Int = 512,
@@ -105,20 +84,43 @@ public data class GenerationOptions(
     public val speculation: Boolean = true,
 )
 
-/** Who says a message. */
-public enum class Role {
-    /** What the app tells the model beforehand. */
-    SYSTEM,
+/**
+ * How a question is asked.
+ *
+ * @property task the app's name for what it is doing, which rules and learning look at.
+ * @property privacyClass what the app knows about the text. What is found in the text can only raise it.
+ * @property deadline time for the whole answer; without it the policy says.
+ * @property needs what the answer needs beyond text.
+ * @property generation how the answer is made.
+ */
+public data class AskOptions(
+    public val task: String = "chat",
+    public val privacyClass: PrivacyClass = PrivacyClass.PUBLIC,
+    public val deadline: Duration? = null,
+    public val needs: List<Need> = emptyList(),
+    public val generation: GenerationOptions = GenerationOptions(),
+)
 
-    /** The person. */
-    USER,
+/** How private a text is, from the least to the most. */
+public enum class PrivacyClass {
+    /** Nothing about a person. */
+    PUBLIC,
 
-    /** The model. */
-    ASSISTANT,
+    /** About a person, ordinary: a name, an address, a telephone number. */
+    PERSONAL,
+
+    /** Harmful in wrong hands: national ids, cards and accounts, dates of birth, or whatever the app calls so. */
+    SENSITIVE,
+
+    /** Opens something: passwords, keys, or whatever the app calls so. */
+    SECRET,
 }
 
-/** One message of a conversation. */
-public data class Message(
-    public val role: Role,
-    public val content: String,
-)
+/** What an answer needs beyond text. */
+public enum class Need {
+    /** Calls of tools. */
+    TOOLS,
+
+    /** An answer that follows a JSON schema. */
+    JSON,
+}

@@ -1,9 +1,8 @@
+// scripts/bindings-values.py writes this from bindings/ffi/src/policy.rs: change that, then run  make bindings.
 package org.whimbrel
 
-import org.whimbrel.ffi.presetText
 import kotlin.time.Duration
-import kotlin.time.Duration.Companion.minutes
-import kotlin.time.Duration.Companion.seconds
+import kotlin.time.Duration.Companion.milliseconds
 
 /** A policy that comes with the core. */
 public enum class Preset {
@@ -18,29 +17,34 @@ public enum class Preset {
 
     /** The endpoints first, with what is private replaced. */
     QUALITY_FIRST,
-
-    ;
-
-    /** Its text, TOML. */
-    public val text: String
-        get() = presetText(named())
 }
 
 /** A document with rules. */
 public sealed interface PolicyDocument {
-    /** As TOML. */
+    /**
+     * As TOML.
+     *
+     * @property text the document.
+     */
     public data class Toml(
         public val text: String,
     ) : PolicyDocument
 
-    /** As JSON. */
+    /**
+     * As JSON.
+     *
+     * @property text the document.
+     */
     public data class Json(
         public val text: String,
     ) : PolicyDocument
 
     /**
-     * One that comes with the core, with the app's [endpoints]: `[[endpoints]]` tables in TOML, perhaps none. Errors count lines from
-     * the beginning of [Preset.text].
+     * One that comes with the core, with the app's endpoints.
+     *
+     * @property preset which.
+     * @property endpoints `[[endpoints]]` tables in TOML, perhaps none. Errors count lines from the beginning of the
+     *   preset's own text.
      */
     public data class OfPreset(
         public val preset: Preset,
@@ -51,9 +55,9 @@ public sealed interface PolicyDocument {
 /**
  * Public keys of which one must be in a server's chain of certificates.
  *
- * @property sha256 SHA-256 of a certificate's public key information, each as 64 hexadecimal digits; at least two.
- * @property expiresUnixSeconds from this second after 1970 on the pins are no longer looked at: an app that nobody updates must
- *   not lock itself out.
+ * @property sha256 sHA-256 of a certificate's public key information, each as 64 hexadecimal digits; at least two.
+ * @property expiresUnixSeconds from this second after 1970 on the pins are no longer looked at: an app that nobody
+ *   updates must not lock itself out.
  * @property isReportOnly only log what would be refused, and let it through.
  */
 public data class Pins(
@@ -71,10 +75,10 @@ public data class Pins(
  * @property total all of it.
  */
 public data class Timeouts(
-    public val connect: Duration = 10.seconds,
-    public val firstByte: Duration = 60.seconds,
-    public val idle: Duration = 30.seconds,
-    public val total: Duration = 5.minutes,
+    public val connect: Duration = 10000.milliseconds,
+    public val firstByte: Duration = 60000.milliseconds,
+    public val idle: Duration = 30000.milliseconds,
+    public val total: Duration = 300000.milliseconds,
 )
 
 /** Where an endpoint wants the limit of tokens. */
@@ -92,7 +96,8 @@ public enum class TokenLimitField {
  * @property authoritiesPem certificate authorities to trust as well, in PEM.
  * @property pins public keys to insist on.
  * @property timeouts time limits.
- * @property keyHeader the header that takes the key alone, such as `api-key`; without it the key goes as a bearer token.
+ * @property keyHeader the header that takes the key alone, such as `api-key`; without it the key goes as a bearer
+ *   token.
  * @property tokenLimitField where the limit of tokens goes.
  */
 public data class EndpointExtras(
@@ -129,11 +134,19 @@ public sealed interface Signal {
     /** The user stopped it. */
     public data object Aborted : Signal
 
-    /** The user kept it, with [editedPermille] thousandths of its length changed: 0 when it was kept as it was. */
+    /**
+     * The user kept it, perhaps with changes.
+     *
+     * @property editedPermille how much was changed, in thousandths of the answer's length: 0 when it was kept as it
+     *   was.
+     */
     public data class Kept(
         public val editedPermille: Int,
     ) : Signal
 
     /** It did not have the form that was asked for. */
     public data object SchemaFailed : Signal
+
+    /** The user took up the offer to ask elsewhere. `Conversation.escalate` says so by itself. */
+    public data object EscalationAccepted : Signal
 }

@@ -1,30 +1,13 @@
+// scripts/bindings-values.py writes this from bindings/ffi/src/ledger.rs: change that, then run  make bindings.
 package org.whimbrel
 
-/** Kinds of places, to choose receipts by. */
-public enum class PlaceKind {
-    /** Whimbrel's own engine. */
-    ON_DEVICE,
-
-    /** The system's model. */
-    SYSTEM_MODEL,
-
-    /** Another device of the same person. */
-    OWN_DEVICE,
-
-    /** A machine of the organisation. */
-    ORGANISATION,
-
-    /** A public cloud. */
-    PUBLIC_CLOUD,
-}
-
 /**
- * Which receipts are listed; what is `null` does not choose.
+ * Which receipts are listed; what is not given does not choose.
  *
  * @property before receipts with lower numbers than this one: the next page begins before the last one's number.
  * @property fromMs receipts that were opened at this time or later, in milliseconds since 1970.
  * @property untilMs receipts that were opened before this time.
- * @property outcome receipts that ended so. Deadlines and unavailability count as failed.
+ * @property outcome receipts that ended so.
  * @property place receipts whose answer came from there, or which were tried there last.
  */
 public data class ReceiptFilter(
@@ -41,7 +24,7 @@ public data class ReceiptFilter(
  * @property id its number in the ledger.
  * @property openedMs when it was opened, in milliseconds since 1970.
  * @property closedMs when it was closed.
- * @property outcome how the request ended; `null` while it runs.
+ * @property outcome how the request ended; nothing while it runs.
  * @property place where the answer came from, or what was tried last.
  * @property task the app's name for what it was doing.
  * @property privacyClass how private the text was.
@@ -51,7 +34,8 @@ public data class ReceiptFilter(
  * @property bytesOut bytes that left the device.
  * @property bytesOutUncertain bytes that may have left besides, because no end was written in time.
  * @property bytesIn bytes that came back.
- * @property json all of it: what was planned, each attempt, tokens, times, feedback, and its hashes in the ledger.
+ * @property json all of it in JSON: what was planned, each attempt, tokens, times, feedback, and its hashes in the
+ *   ledger.
  */
 public data class Receipt(
     public val id: Long,
@@ -77,7 +61,7 @@ public data class Receipt(
  * @property entries entries that were read.
  * @property receipts receipts that these entries open.
  * @property problems what is wrong, in words; at most 256.
- * @property json all of it.
+ * @property json all of it in JSON.
  */
 public data class LedgerReport(
     public val isIntact: Boolean,
@@ -130,4 +114,30 @@ public data class LedgerStats(
     public val tokensOut: Long,
     public val millijoules: Long,
     public val summary: String,
+)
+
+/**
+ * Which receipts are removed: those that either of the two names.
+ *
+ * @property openedBeforeMs receipts that were opened before this time, in milliseconds since 1970.
+ * @property receiptsMax all but so many of the newest.
+ */
+public data class Prune(
+    public val openedBeforeMs: Long? = null,
+    public val receiptsMax: Long? = null,
+)
+
+/**
+ * Where a ledger begins whose oldest receipts were removed.
+ *
+ * @property sequence the number of the last entry that was removed.
+ * @property receipts the number of the last receipt that was removed.
+ * @property hash the hash of that entry, in hexadecimal digits: the next entry continues from it.
+ * @property timeMs when they were removed, in milliseconds since 1970.
+ */
+public data class Checkpoint(
+    public val sequence: Long,
+    public val receipts: Long,
+    public val hash: String,
+    public val timeMs: Long,
 )

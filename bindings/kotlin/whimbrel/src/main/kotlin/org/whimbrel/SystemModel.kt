@@ -17,40 +17,6 @@ import org.whimbrel.ffi.SystemModel as CoreSystemModel
 import org.whimbrel.ffi.SystemModelException as CoreSystemModelException
 import org.whimbrel.ffi.SystemRequest as CoreSystemRequest
 
-/** Whether the system's model can be asked now. */
-public enum class Availability {
-    /** Yes. */
-    AVAILABLE,
-
-    /** Another app uses it, or its quota is used up for now. */
-    BUSY,
-
-    /** The system is still fetching it. */
-    DOWNLOADING,
-
-    /** This device has none, or the user switched it off. */
-    UNAVAILABLE,
-}
-
-/**
- * What a system model can do now.
- *
- * @property model its name, in receipts and rules: `gemini-nano`.
- * @property availability whether it can be asked now.
- * @property supports what it can do beyond text.
- * @property contextTokens prompt and answer tokens that fit.
- * @property firstTokenMs expected milliseconds to the first token.
- * @property tokensPerSecond expected tokens a second.
- */
-public data class SystemCapabilities(
-    public val model: String,
-    public val availability: Availability,
-    public val supports: List<Need> = emptyList(),
-    public val contextTokens: Int? = null,
-    public val firstTokenMs: Int? = null,
-    public val tokensPerSecond: Float? = null,
-)
-
 /**
  * What a system model is asked.
  *
@@ -63,27 +29,6 @@ public class SystemRequest(
     public val maxTokens: Int,
     public val temperature: Float,
 )
-
-/** Why a system model gives no answer. */
-public enum class SystemFailure {
-    /** It is in use by another app. */
-    BUSY,
-
-    /** Its quota is used up for now. */
-    QUOTA_EXCEEDED,
-
-    /** It declined to answer this. */
-    DECLINED,
-
-    /** It got no memory. */
-    OUT_OF_MEMORY,
-
-    /** It is not there, or not yet. */
-    UNAVAILABLE,
-
-    /** Anything else. */
-    FAILED,
-}
 
 /** Thrown by a [SystemModel], from its functions or in its flows. */
 public class SystemModelException(
@@ -147,7 +92,7 @@ internal class ForeignSystemModel(
         } catch (error: CancellationException) {
             throw error
         } catch (error: SystemModelException) {
-            answer.fail(error.failure.named())
+            answer.fail(error.failure.toCore())
         } catch (
             @Suppress("TooGenericExceptionCaught") error: Exception,
         ) {
@@ -158,6 +103,9 @@ internal class ForeignSystemModel(
         try {
             call()
         } catch (error: SystemModelException) {
-            throw CoreSystemModelException.NoAnswer(error.failure.named())
+            throw CoreSystemModelException.NoAnswer(error.failure.toCore())
         }
 }
+
+private fun CoreSystemRequest.toPublic(): SystemRequest =
+    SystemRequest(messages.map { it.toPublic() }, maxTokens.toInt(), temperature)

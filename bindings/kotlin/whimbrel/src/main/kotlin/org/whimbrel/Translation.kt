@@ -2,18 +2,10 @@ package org.whimbrel
 
 import org.whimbrel.ffi.CoreException
 import org.whimbrel.ffi.InternalException
-import kotlin.time.Duration.Companion.milliseconds
-import org.whimbrel.ffi.AnswerEvent as CoreAnswerEvent
-import org.whimbrel.ffi.ContextPolicy as CoreContextPolicy
-import org.whimbrel.ffi.ConversationOptions as CoreConversationOptions
-import org.whimbrel.ffi.FinishReason as CoreFinishReason
-import org.whimbrel.ffi.GenerationOptions as CoreGenerationOptions
-import org.whimbrel.ffi.KvPrecision as CoreKvPrecision
-import org.whimbrel.ffi.Message as CoreMessage
-import org.whimbrel.ffi.ModelInfo as CoreModelInfo
-import org.whimbrel.ffi.OpenOptions as CoreOpenOptions
-import org.whimbrel.ffi.Role as CoreRole
-import org.whimbrel.ffi.Statistics as CoreStatistics
+import kotlin.time.Duration
+import org.whimbrel.ffi.FindingCount as CoreFindingCount
+
+// What the translation of values (ValueTranslation.kt) and of calls has in common: errors, and numbers without a sign.
 
 /** Runs a call into the core and gives its exceptions their public form. */
 internal inline fun <T> translated(call: () -> T): T =
@@ -35,6 +27,8 @@ internal fun CoreException.toPublic(): WhimbrelException =
         is CoreException.Closed -> WhimbrelException.Closed(what, this)
         is CoreException.Busy -> WhimbrelException.Busy(this)
         is CoreException.NothingToRepeat -> WhimbrelException.NothingToRepeat(this)
+        is CoreException.NoPolicy -> WhimbrelException.NoPolicy(this)
+        is CoreException.NoModel -> WhimbrelException.NoModel(this)
         is CoreException.Policy -> WhimbrelException.Policy(line.toInt(), column.toInt(), path, reason, this)
         is CoreException.Ledger -> WhimbrelException.Ledger(problem, reason, this)
         is CoreException.Vault -> WhimbrelException.Vault(reason, locked, this)
@@ -47,102 +41,20 @@ internal fun CoreException.toPublic(): WhimbrelException =
 internal fun Int.atLeastZero(option: String): UInt =
     if (this >= 0) toUInt() else throw WhimbrelException.InvalidOption(option, "0 or more", toString(), null)
 
-internal fun OpenOptions.toCore(): CoreOpenOptions =
-    CoreOpenOptions(
-        threads = threads.atLeastZero("threads"),
-        alwaysVerify = alwaysVerify,
-        variant = variant,
-        stateFolder = stateFolder,
-        hugePages = hugePages,
-        kvPrecision =
-            when (kvPrecision) {
-                KvPrecision.HALF -> CoreKvPrecision.HALF
-                KvPrecision.INT8 -> CoreKvPrecision.INT8
-            },
-    )
+internal fun Long.atLeastZero(option: String): ULong =
+    if (this >= 0) toULong() else throw WhimbrelException.InvalidOption(option, "0 or more", toString(), null)
 
-internal fun ConversationOptions.toCore(): CoreConversationOptions =
-    CoreConversationOptions(
-        contextLength = contextLength.atLeastZero("contextLength"),
-        system = system,
-        contextPolicy =
-            when (contextPolicy) {
-                ContextPolicy.REFUSE -> CoreContextPolicy.REFUSE
-                ContextPolicy.DROP_OLDEST -> CoreContextPolicy.DROP_OLDEST
-            },
-    )
+internal fun Int.percent(option: String): UByte =
+    if (this in 0..100) toUByte() else throw WhimbrelException.InvalidOption(option, "0 to 100", toString(), null)
 
-internal fun GenerationOptions.toCore(): CoreGenerationOptions =
-    CoreGenerationOptions(
-        maxTokens = maxTokens.atLeastZero("maxTokens"),
-        temperature = temperature,
-        topK = topK.atLeastZero("topK"),
-        topP = topP,
-        minP = minP,
-        repetitionPenalty = repetitionPenalty,
-        repetitionWindow = repetitionWindow.atLeastZero("repetitionWindow"),
-        seed = seed.toULong(),
-        stop = stop,
-        speculation = speculation,
-    )
+internal fun Duration.toCoreMs(option: String): UInt =
+    inWholeMilliseconds
+        .takeIf { it in 0..UInt.MAX_VALUE.toLong() }
+        ?.toUInt()
+        ?: throw WhimbrelException.InvalidOption(option, "0 to ${UInt.MAX_VALUE} milliseconds", toString(), null)
 
-internal fun Message.toCore(): CoreMessage =
-    CoreMessage(
-        role =
-            when (role) {
-                Role.SYSTEM -> CoreRole.SYSTEM
-                Role.USER -> CoreRole.USER
-                Role.ASSISTANT -> CoreRole.ASSISTANT
-            },
-        content = content,
-    )
+internal fun List<CoreFindingCount>.toPublic(): Map<String, Long> = associate { it.kind to it.count.toLong() }
 
-internal fun CoreMessage.toPublic(): Message =
-    Message(
-        role =
-            when (role) {
-                CoreRole.SYSTEM -> Role.SYSTEM
-                CoreRole.USER -> Role.USER
-                CoreRole.ASSISTANT -> Role.ASSISTANT
-            },
-        content = content,
-    )
-
-internal fun CoreModelInfo.toPublic(): ModelInfo =
-    ModelInfo(
-        name = name,
-        version = version,
-        licence = licence,
-        contextLength = contextLength.toInt(),
-        layers = layers.toInt(),
-        threads = threads.toInt(),
-        loadMs = loadMs,
-        hasChatTemplate = hasChatTemplate,
-    )
-
-internal fun CoreAnswerEvent.toPublic(): AnswerEvent =
-    when (this) {
-        is CoreAnswerEvent.Prefilled -> AnswerEvent.Prefilled(done.toInt(), total.toInt())
-        is CoreAnswerEvent.Text -> AnswerEvent.Text(text)
-        is CoreAnswerEvent.Finished -> AnswerEvent.Finished(statistics.toPublic())
-    }
-
-private fun CoreStatistics.toPublic(): Statistics =
-    Statistics(
-        finishReason =
-            when (finishReason) {
-                CoreFinishReason.STOP -> FinishReason.STOP
-                CoreFinishReason.LENGTH -> FinishReason.LENGTH
-                CoreFinishReason.CANCELLED -> FinishReason.CANCELLED
-            },
-        promptTokens = promptTokens.toInt(),
-        reusedTokens = reusedTokens.toInt(),
-        completionTokens = completionTokens.toInt(),
-        draftedTokens = draftedTokens.toInt(),
-        acceptedTokens = acceptedTokens.toInt(),
-        droppedMessages = droppedMessages.toInt(),
-        timeToFirstToken = timeToFirstTokenMs.milliseconds,
-        total = totalMs.milliseconds,
-        prefillTokensPerSecond = prefillTokensPerSecond,
-        decodeTokensPerSecond = decodeTokensPerSecond,
-    )
+/** Those that are not 0. */
+internal fun <Key> present(vararg counts: Pair<Key, ULong>): Map<Key, Long> =
+    counts.filter { it.second > 0u }.associate { it.first to it.second.toLong() }

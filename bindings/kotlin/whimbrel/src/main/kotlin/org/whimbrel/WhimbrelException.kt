@@ -54,10 +54,20 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("busy", "the conversation is still answering", cause)
 
-    /** There is no answer to ask for again. */
+    /** There is no question to ask again. */
     public class NothingToRepeat internal constructor(
         cause: Throwable?,
-    ) : WhimbrelException("nothing_to_repeat", "there is no answer to ask for again", cause)
+    ) : WhimbrelException("nothing_to_repeat", "there is no question to ask again", cause)
+
+    /** Only a conversation of an [Assistant] can explain a decision: with one model alone no rules decide. */
+    public class NoPolicy internal constructor(
+        cause: Throwable?,
+    ) : WhimbrelException("no_policy", "no policy decides here", cause)
+
+    /** Only a model of this device has something to save. */
+    public class NoModel internal constructor(
+        cause: Throwable?,
+    ) : WhimbrelException("no_model", "there is no model of this device", cause)
 
     /**
      * A document with rules was refused whole, for [reason]; the rules before it are still in force. [line] and [column] count
@@ -73,7 +83,8 @@ public sealed class WhimbrelException(
 
     /**
      * The ledger cannot be opened, read or written; nothing leaves the device without a receipt. [problem] is a stable word:
-     * `in_use`, `tampered`, `full`, `unknown_receipt` and others.
+     * `in_use`, `foreign`, `tampered`, `full`, `unknown_receipt` and others. With `foreign` the vault is not the ledger's own: when that is gone,
+     * [Assistant.restartLedger] begins another ledger.
      */
     public class Ledger internal constructor(
         public val problem: String,

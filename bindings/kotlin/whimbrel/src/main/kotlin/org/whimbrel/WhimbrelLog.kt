@@ -5,27 +5,6 @@ import org.whimbrel.ffi.setLogSink
 import org.whimbrel.ffi.LogLevel as CoreLogLevel
 import org.whimbrel.ffi.LogSink as CoreLogSink
 
-/** How much is logged. No level logs what users or models write. */
-public enum class LogLevel {
-    /** Nothing. */
-    OFF,
-
-    /** Defects. */
-    ERROR,
-
-    /** Defects and what went wrong. The level at the start. */
-    WARN,
-
-    /** And what was opened and closed. */
-    INFO,
-
-    /** And the counts and rates of every answer. */
-    DEBUG,
-
-    /** Everything. */
-    TRACE,
-}
-
 /** Takes log messages. It is called on the core's thread: it should hand the message over and return. */
 public fun interface LogSink {
     /** Takes one [message] of the core's [module]. */
@@ -39,7 +18,7 @@ public fun interface LogSink {
 /** The core's log, one for the whole process. */
 public object WhimbrelLog {
     /** Sets how much is logged. */
-    public fun setLevel(level: LogLevel): Unit = setLogLevel(CoreLogLevel.entries[level.ordinal])
+    public fun setLevel(level: LogLevel): Unit = setLogLevel(level.toCore())
 
     /** Sets who gets the messages; with `null` the platform's log does. */
     public fun setSink(sink: LogSink?): Unit = setLogSink(sink?.let(::Sink))
@@ -52,5 +31,5 @@ private class Sink(
         level: CoreLogLevel,
         target: String,
         message: String,
-    ) = sink.log(LogLevel.entries[level.ordinal], target, message)
+    ) = sink.log(level.toPublic(), target, message)
 }

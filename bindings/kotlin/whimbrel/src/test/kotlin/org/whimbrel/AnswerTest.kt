@@ -7,7 +7,6 @@ import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.onEach
-import kotlinx.coroutines.flow.takeWhile
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.yield
@@ -17,6 +16,7 @@ import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertIs
+import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
 class AnswerTest {
@@ -24,15 +24,17 @@ class AnswerTest {
     fun `an answer streams progress, text and figures`() =
         withConversation { _, conversation ->
             val question = "Hello ".repeat(50)
-            val events = conversation.ask(question, GenerationOptions(maxTokens = 20)).toList()
-            assertIs<AnswerEvent.Prefilled>(events.first())
-            val statistics = assertIs<AnswerEvent.Finished>(events.last()).statistics
-            assertEquals(20, statistics.completionTokens)
-            assertEquals(FinishReason.LENGTH, statistics.finishReason)
-            assertTrue(events.count { it is AnswerEvent.Text } > 1)
+            val events = conversation.ask(question, atMost(20)).toList()
+            assertIs<Place.OnDevice>(assertIs<Event.Started>(events.first()).place)
+            assertIs<Event.Reading>(events[1])
+            assertEquals(20, events.statistics.completionTokens)
+            assertEquals(FinishReason.LENGTH, events.report.finish)
+            assertEquals(Outcome.ANSWERED, events.report.outcome)
+            assertNull(events.report.receipt)
+            assertTrue(events.count { it is Event.Text } > 1)
             assertEquals(
-                listOf(Message(Role.USER, question), Message(Role.ASSISTANT, events.text)),
-                conversation.messages().takeLast(2),
+                listOf(Role.USER to question, Role.ASSISTANT to events.text),
+                conversation.said(),
             )
         }
 
@@ -40,15 +42,15 @@ class AnswerTest {
     fun `a saved conversation goes on`() =
         withConversation { client, conversation ->
             val file = Files.createTempDirectory("whimbrel").resolve("conversation").toString()
-            conversation.ask("Hello", GenerationOptions(maxTokens = 20)).wholeText()
+            conversation.ask("Hello", atMost(20)).wholeText()
             conversation.save(file)
-            val expected = conversation.ask("And then?", GenerationOptions(maxTokens = 20)).wholeText()
-            val options = ConversationOptions(contextLength = TEST_CONTEXT_LENGTH, system = "Be brief.")
+            val expected = conversation.ask("And then?", atMost(20)).wholeText()
+            val options = ConversationOptions(contextLength = TEST_CONTEXT_LENGTH)
             val other = client.openModel(Models.tiny).conversation(options)
             other.restore(file)
-            val events = other.ask("And then?", GenerationOptions(maxTokens = 20)).toList()
+            val events = other.ask("And then?", atMost(20)).toList()
             assertEquals(expected, events.text)
-            assertTrue(assertIs<AnswerEvent.Finished>(events.last()).statistics.reusedTokens > 20)
+            assertTrue(events.statistics.reusedTokens > 20)
             assertEquals(conversation.messages(), other.messages())
             File(file).writeText("nonsense")
             assertEquals("path", assertFailsWith<WhimbrelException.InvalidOption> { other.restore(file) }.option)
@@ -58,10 +60,10 @@ class AnswerTest {
     @Test
     fun `guessing changes no answer`() =
         withConversation { _, conversation ->
-            val plain = GenerationOptions(maxTokens = 200, speculation = false)
+            val plain = atMost(200, speculation = false)
             val expected = conversation.ask("Hello", plain).wholeText()
             conversation.reset()
-            assertEquals(expected, conversation.ask("Hello", GenerationOptions(maxTokens = 200)).wholeText())
+            assertEquals(expected, conversation.ask("Hello", atMost(200)).wholeText())
         }
 
     @Test
@@ -72,14 +74,13 @@ class AnswerTest {
                 val reader =
                     launch {
                         conversation.ask("Hello", longAnswer).collect {
-                            if (it is AnswerEvent.Text) begun.complete(Unit)
+                            if (it is Event.Text) begun.complete(Unit)
                         }
                     }
                 begun.await()
                 reader.cancelAndJoin()
             }
-            // Waits for the cancelled answer to end.
-            val cut = conversation.messages().last().content
+            val cut = conversation.lastMessage().content
             assertEquals(0, client.activeAnswers)
             conversation.reset()
             val whole = conversation.ask("Hello", longAnswer).wholeText()
@@ -89,10 +90,16 @@ class AnswerTest {
     @Test
     fun `leaving the flow early stops the core`() =
         withConversation { client, conversation ->
-            conversation.ask("Hello", longAnswer).first { it is AnswerEvent.Text }
-            assertEquals(Role.ASSISTANT, conversation.messages().last().role)
+            conversation.ask("Hello", longAnswer).first { it is Event.Text }
+            assertEquals(Role.ASSISTANT, conversation.lastMessage().role)
             assertEquals(0, client.activeAnswers)
         }
+
+    /** The last message, once a cancelled answer has ended. */
+    private suspend fun Conversation.lastMessage(): Message {
+        while (messages().isEmpty()) yield()
+        return messages().last()
+    }
 
     @Test
     fun `a stopped answer ends with its figures`() =
@@ -100,11 +107,10 @@ class AnswerTest {
             val events =
                 conversation
                     .ask("Hello", longAnswer)
-                    .onEach { if (it is AnswerEvent.Text) conversation.stop() }
+                    .onEach { if (it is Event.Text) conversation.stop() }
                     .toList()
-            val statistics = assertIs<AnswerEvent.Finished>(events.last()).statistics
-            assertEquals(FinishReason.CANCELLED, statistics.finishReason)
-            assertTrue(statistics.completionTokens in 1 until longAnswer.maxTokens)
+            assertEquals(Outcome.CANCELLED, events.report.outcome)
+            assertTrue(events.statistics.completionTokens in 1 until longAnswer.generation.maxTokens)
             assertEquals(events.text, conversation.messages().last().content)
         }
 
@@ -112,8 +118,8 @@ class AnswerTest {
     fun `stopping without an answer does nothing`() =
         withConversation { _, conversation ->
             conversation.stop()
-            val events = conversation.ask("Hello", GenerationOptions(maxTokens = 3)).toList()
-            assertEquals(FinishReason.LENGTH, assertIs<AnswerEvent.Finished>(events.last()).statistics.finishReason)
+            val events = conversation.ask("Hello", atMost(3)).toList()
+            assertEquals(FinishReason.LENGTH, events.report.finish)
         }
 
     @Test
@@ -124,7 +130,7 @@ class AnswerTest {
                     .ask("Hello", longAnswer)
                     .onEach { repeat(READER_YIELDS) { yield() } }
                     .toList()
-            assertEquals(longAnswer.maxTokens, assertIs<AnswerEvent.Finished>(slow.last()).statistics.completionTokens)
+            assertEquals(longAnswer.generation.maxTokens, slow.statistics.completionTokens)
             conversation.reset()
             assertEquals(conversation.ask("Hello", longAnswer).wholeText(), slow.text)
             assertEquals(0, client.activeAnswers)
@@ -142,12 +148,12 @@ class AnswerTest {
                         val conversation = model.conversation(ConversationOptions(contextLength = TEST_CONTEXT_LENGTH))
                         async(start = CoroutineStart.UNDISPATCHED) {
                             conversation.ask("Hello", longAnswer).collect { event ->
-                                if (event is AnswerEvent.Text && begun[index].complete(Unit)) {
+                                if (event is Event.Text && begun[index].complete(Unit)) {
                                     synchronized(order) { order += "begun" }
                                     // Neither reads on before the other has something.
                                     begun.forEach { it.await() }
                                 }
-                                if (event is AnswerEvent.Finished) synchronized(order) { order += "ended" }
+                                if (event is Event.Finished) synchronized(order) { order += "ended" }
                             }
                         }
                     }.forEach { it.await() }
@@ -163,25 +169,82 @@ class AnswerTest {
                     .openModel(Models.tiny)
                     .complete("Once upon a time", GenerationOptions(maxTokens = 8), TEST_CONTEXT_LENGTH)
                     .toList()
-            assertEquals(8, assertIs<AnswerEvent.Finished>(events.last()).statistics.completionTokens)
+            assertEquals(8, events.statistics.completionTokens)
         }
 
     @Test
     fun `an earlier conversation goes on`() =
         withConversation { _, conversation ->
-            val earlier =
-                listOf(
-                    Message(Role.SYSTEM, "Be brief."),
-                    Message(Role.USER, "a"),
-                    Message(Role.ASSISTANT, "b"),
-                )
+            val revision = conversation.revision
+            val earlier = listOf(Message(Role.USER, "a"), Message(Role.ASSISTANT, "b"))
             conversation.setMessages(earlier)
-            assertEquals(earlier, conversation.messages())
-            conversation.ask("c", GenerationOptions(maxTokens = 2)).takeWhile { true }.toList()
-            assertEquals(5, conversation.messages().size)
+            assertEquals(listOf(Role.USER to "a", Role.ASSISTANT to "b"), conversation.said())
+            assertTrue(conversation.revision > revision)
+            conversation.ask("c", atMost(2)).toList()
+            val messages = conversation.messages()
+            assertEquals(4, messages.size)
+            conversation.setMessages(messages)
+            assertEquals(messages, conversation.messages())
+        }
+
+    @Test
+    fun `a new answer takes the place of the old one`() =
+        withConversation { _, conversation ->
+            assertFailsWith<WhimbrelException.NothingToRepeat> { conversation.regenerate().toList() }
+            conversation.ask("Hello", atMost(20)).toList()
+            val events = conversation.regenerate(GenerationOptions(maxTokens = 5)).toList()
+            assertEquals(5, events.statistics.completionTokens)
+            assertEquals(listOf(Role.USER to "Hello", Role.ASSISTANT to events.text), conversation.said())
+            assertFailsWith<WhimbrelException.NoPolicy> { conversation.explain("Hello") }
+        }
+
+    @Test
+    fun `the text so far grows to the whole text`() =
+        withConversation { _, conversation ->
+            val texts = conversation.ask("Hello", atMost(20)).textSoFar().toList()
+            assertTrue(texts.zipWithNext().all { (before, after) -> after.startsWith(before) && after != before })
+            assertEquals(conversation.messages().last().content, texts.last())
+        }
+
+    @Test
+    fun `a beginning that was read is taken over`() =
+        withConversation { client, conversation ->
+            withFolder { folder ->
+                val file = folder.resolve("prefix").path
+                conversation.ask("Hello ".repeat(50), atMost(2)).toList()
+                conversation.savePrefix(file, PREFIX_TOKENS)
+                val options = ConversationOptions(contextLength = TEST_CONTEXT_LENGTH)
+                val other = client.openModel(Models.tiny).conversation(options)
+                other.restorePrefix(file)
+                assertEquals(emptyList(), other.messages())
+                val events = other.ask("Hello ".repeat(50), atMost(2)).toList()
+                assertTrue(events.statistics.reusedTokens >= PREFIX_TOKENS)
+            }
+        }
+
+    @Test
+    fun `a question after a cancelled answer is never refused`() =
+        withConversation { client, conversation ->
+            repeat(CANCELLATIONS) { round ->
+                conversation.ask("Hello", longAnswer).first { if (round % 2 == 0) it is Event.Text else true }
+                if (round % RESET_EVERY == 0) conversation.reset()
+            }
+            assertEquals(
+                Outcome.ANSWERED,
+                conversation
+                    .ask("Hello", atMost(2))
+                    .toList()
+                    .report.outcome,
+            )
+            assertEquals(0, client.activeAnswers)
         }
 
     private companion object {
         const val READER_YIELDS = 20
+        const val PREFIX_TOKENS = 16
+        const val CANCELLATIONS = 1000
+
+        /** Keeps the history short, and the test quick. */
+        const val RESET_EVERY = 4
     }
 }

@@ -10,6 +10,7 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertIs
+import kotlin.test.assertNotNull
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
@@ -19,21 +20,21 @@ class AssistantTest {
         withAssistant { assistant, conversation ->
             val question = "Write to ada@example.com"
             val events = conversation.ask(question, shortAnswer).toList()
-            val trying = assertIs<AssistantEvent.Trying>(events.first())
-            assertIs<Place.OnDevice>(trying.place)
-            assertNull(trying.sent)
+            val started = assertIs<Event.Started>(events.first())
+            assertIs<Place.OnDevice>(started.place)
+            assertNull(started.release)
             val report = events.report
             assertEquals(Outcome.ANSWERED, report.outcome)
             assertEquals(0, report.bytesOut)
             assertEquals(8, report.tokensOut)
             assertTrue("on this device" in report.summary)
             assertEquals(
-                listOf(Message(Role.USER, question), Message(Role.ASSISTANT, events.wholeText)),
-                conversation.messages(),
+                listOf(Role.USER to question, Role.ASSISTANT to events.text),
+                conversation.said(),
             )
-            val receipt = assistant.receipt(report.receipt)
+            val receipt = assistant.receipt(report.written)
             assertEquals(Outcome.ANSWERED, receipt.outcome)
-            assertEquals(trying.place, receipt.place)
+            assertEquals(started.place, receipt.place)
             assertEquals(PrivacyClass.PERSONAL, receipt.privacyClass)
             assertEquals(mapOf("email" to 1L), receipt.findings)
             assertFalse("ada@" in receipt.json || "ada@" in report.json)
@@ -59,7 +60,7 @@ class AssistantTest {
                     .name
                     .substringBefore(':'),
             )
-            val receipt = assistant.receipt(report.receipt)
+            val receipt = assistant.receipt(report.written)
             assertEquals(Outcome.DENIED, receipt.outcome)
             assertEquals(listOf("mine"), receipt.rules)
             val explanation = conversation.explain("Hello", options)
@@ -120,12 +121,13 @@ class AssistantTest {
             assistant.updateDevice(DeviceUpdate(batteryPercent = 10, charging = false))
             assertEquals(Decision.UNAVAILABLE, decision())
             val report = conversation.ask("Hello", shortAnswer).toList().report
-            assertEquals(Outcome.UNAVAILABLE, report.outcome)
+            assertEquals(Outcome.FAILED, report.outcome)
+            assertEquals("unavailable", report.code)
             assertTrue("battery" in report.refused.single().reason)
             // What is not given stays as it was.
             assistant.updateDevice(DeviceUpdate(network = Network.OFFLINE))
             assertEquals(Decision.UNAVAILABLE, decision())
-            assistant.updateDevice(DeviceUpdate(unknown = setOf(DeviceFact.BATTERY_PERCENT)))
+            assistant.updateDevice(DeviceUpdate(unknown = listOf(DeviceFact.BATTERY_PERCENT)))
             assertEquals(Decision.RUN, decision())
             assertFailsWith<WhimbrelException.InvalidOption> { assistant.updateDevice(DeviceUpdate(lossPercent = 101)) }
         }
@@ -136,8 +138,8 @@ class AssistantTest {
         withAssistant { assistant, conversation ->
             assertFailsWith<WhimbrelException.NothingToRepeat> { conversation.regenerate().toList() }
             val report = conversation.ask("Hello", shortAnswer).toList().report
-            assistant.feedback(report.receipt, Signal.Kept(editedPermille = 250))
-            assertTrue("\"edited_permille\":250" in assistant.receipt(report.receipt).json)
+            assistant.feedback(report.written, Signal.Kept(editedPermille = 250))
+            assertTrue("\"edited_permille\":250" in assistant.receipt(report.written).json)
             val error = assertFailsWith<WhimbrelException.Ledger> { assistant.feedback(99, Signal.ThumbsUp) }
             assertEquals("unknown_receipt", error.problem)
             assistant.setLearning(LearningMode.FROZEN)
@@ -158,6 +160,42 @@ class AssistantTest {
         }
 
     @Test
+    fun `old receipts are removed`() =
+        withAssistant { assistant, conversation ->
+            repeat(3) { conversation.ask("Hello", shortAnswer).toList() }
+            assertFalse(assistant.isLedgerFloorBehind())
+            assertNull(assistant.pruneLedger(Prune(receiptsMax = 3)))
+            assertEquals(2, assertNotNull(assistant.pruneLedger(Prune(receiptsMax = 1))).receipts)
+            assertEquals(1, assistant.receipts().size)
+            assertTrue(assistant.verifyLedger().isIntact)
+        }
+
+    @Test
+    fun `a class that was declared holds for the conversation and for its messages`() =
+        withAssistant { assistant, conversation ->
+            conversation.ask("Hello", shortAnswer.copy(privacyClass = PrivacyClass.SECRET)).toList()
+            val kept = conversation.messages()
+            assertTrue(kept.all { it.privacyClass == PrivacyClass.SECRET && it.recipients != null })
+            val other = assistant.conversation(ConversationOptions(contextLength = TEST_CONTEXT_LENGTH))
+            other.setMessages(kept)
+            assertEquals(kept, other.messages())
+            val report = other.ask("And then?", shortAnswer).toList().report
+            assertEquals(PrivacyClass.SECRET, assistant.receipt(report.written).privacyClass)
+            val raised = assistant.conversation(ConversationOptions(contextLength = TEST_CONTEXT_LENGTH))
+            raised.raiseClass(PrivacyClass.SENSITIVE)
+            val later = raised.ask("Hello", shortAnswer).toList().report
+            assertEquals(PrivacyClass.SENSITIVE, assistant.receipt(later.written).privacyClass)
+        }
+
+    @Test
+    fun `messages without a conversation are answered`() =
+        withAssistant { assistant, _ ->
+            val report = assistant.answer(listOf(Message(Role.USER, "Hello")), shortAnswer).toList().report
+            assertEquals(Outcome.ANSWERED, report.outcome)
+            assertEquals(Outcome.ANSWERED, assistant.receipt(report.written).outcome)
+        }
+
+    @Test
     fun `redaction shows what an endpoint would get`() =
         withAssistant { assistant, _ ->
             assistant.setUserWords(listOf("Whimsical"))
@@ -172,13 +210,13 @@ class AssistantTest {
         withAssistant { assistant, conversation ->
             val report =
                 conversation
-                    .ask("Hello", AskOptions(generation = longAnswer))
-                    .onEach { if (it is AssistantEvent.Text) conversation.stop() }
+                    .ask("Hello", longAnswer)
+                    .onEach { if (it is Event.Text) conversation.stop() }
                     .toList()
                     .report
             assertEquals(Outcome.CANCELLED, report.outcome)
             assertTrue(report.isPartial)
-            assertEquals(Outcome.CANCELLED, assistant.receipt(report.receipt).outcome)
+            assertEquals(Outcome.CANCELLED, assistant.receipt(report.written).outcome)
             val text = conversation.ask("Hello", shortAnswer).textSoFar().last()
             assertEquals(text, conversation.messages().last().content)
         }
@@ -221,14 +259,13 @@ class AssistantTest {
                     conversation
                         .ask(
                             "Hello",
-                            AskOptions(generation = longAnswer),
+                            longAnswer,
                         ).onEach { first.close() }
                         .toList()
                         .report
                 assertEquals(Outcome.CANCELLED, report.outcome)
                 repeat(2) { first.close() }
                 assertEquals("assistant", assertFailsWith<WhimbrelException.Closed> { first.receipts() }.what)
-                assertEquals("conversation", assertFailsWith<WhimbrelException.Closed> { conversation.messages() }.what)
                 assertFailsWith<WhimbrelException.Closed> { conversation.ask("Hello").toList() }
                 first.shutdown()
             }
@@ -247,7 +284,12 @@ class AssistantTest {
                 }
                 // Another vault does not have the key.
                 val foreign = AssistantOptions(options.store, MemoryKeyVault(), policy("\"on_device\""))
-                assertEquals("tampered", assertFailsWith<WhimbrelException.Ledger> { Assistant.open(foreign) }.problem)
+                assertEquals("foreign", assertFailsWith<WhimbrelException.Ledger> { Assistant.open(foreign) }.problem)
+                val old = Assistant.restartLedger(options.store, foreign.vault)
+                assertTrue(File(assertNotNull(old)).exists())
+                val assistant = Assistant.open(foreign)
+                assertEquals(0, assistant.receipts().size)
+                assistant.shutdown()
             }
         }
 

@@ -3,12 +3,11 @@ package org.whimbrel
 import kotlinx.coroutines.flow.Flow
 import java.io.File
 import java.nio.file.Files
-import kotlin.test.assertIs
 
 /** Runs a test on an assistant of its own whose model of this device is the tiny one. */
 internal fun withAssistant(
     policy: PolicyDocument = PolicyDocument.OfPreset(Preset.PRIVATE),
-    test: suspend (Assistant, RoutedConversation) -> Unit,
+    test: suspend (Assistant, Conversation) -> Unit,
 ): Unit =
     withClient { client ->
         withFolder { folder ->
@@ -45,11 +44,3 @@ internal class FakeSystemModel(
 
     override fun answer(request: SystemRequest): Flow<String> = answers(request)
 }
-
-internal val shortAnswer: AskOptions = AskOptions(generation = GenerationOptions(maxTokens = 8))
-
-internal val List<AssistantEvent>.report: Report
-    get() = assertIs<AssistantEvent.Finished>(last()).report
-
-internal val List<AssistantEvent>.wholeText: String
-    get() = filterIsInstance<AssistantEvent.Text>().joinToString("") { it.text }

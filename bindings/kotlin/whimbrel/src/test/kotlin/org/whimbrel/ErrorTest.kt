@@ -58,9 +58,9 @@ class ErrorTest {
                 listOf<Pair<String, suspend () -> Unit>>(
                     "context length" to { model.conversation(ConversationOptions(contextLength = 0)) },
                     "contextLength" to { model.conversation(ConversationOptions(contextLength = -1)) },
-                    "temperature" to { conversation.ask("a", GenerationOptions(temperature = -1f)).toList() },
-                    "top_p" to { conversation.ask("a", GenerationOptions(topP = 2f)).toList() },
-                    "topK" to { conversation.ask("a", GenerationOptions(topK = -1)).toList() },
+                    "temperature" to { conversation.tryWith(GenerationOptions(temperature = -1f)) },
+                    "top_p" to { conversation.tryWith(GenerationOptions(topP = 2f)) },
+                    "topK" to { conversation.tryWith(GenerationOptions(topK = -1)) },
                 )
             for ((option, call) in cases) {
                 assertEquals(option, assertFailsWith<WhimbrelException.InvalidOption> { call() }.option)
@@ -71,10 +71,10 @@ class ErrorTest {
     fun `a second question before the first is answered`() =
         withConversation { _, conversation ->
             conversation.ask("a", longAnswer).first { event ->
-                if (event is AnswerEvent.Text) {
+                if (event is Event.Text) {
                     assertFailsWith<WhimbrelException.Busy> { conversation.ask("b").toList() }
                 }
-                event is AnswerEvent.Text
+                event is Event.Text
             }
         }
 
@@ -94,10 +94,10 @@ class ErrorTest {
             val model = client.openModel(Models.tiny)
             val conversation = model.conversation(ConversationOptions(contextLength = TEST_CONTEXT_LENGTH))
             repeat(2) { conversation.close() }
-            assertClosed("conversation") { conversation.messages() }
             assertClosed("conversation") { conversation.ask("a").toList() }
+            assertClosed("conversation") { conversation.setMessages(emptyList()) }
             repeat(2) { model.close() }
-            assertClosed("model") { model.conversation() }
+            assertClosed("model") { model.conversation().ask("a").toList() }
             repeat(2) { client.close() }
             repeat(2) { client.shutdown() }
             assertClosed("client") { client.openModel(Models.tiny) }
@@ -111,11 +111,15 @@ class ErrorTest {
                 buildList {
                     conversation.ask("a", longAnswer).collect {
                         add(it)
-                        if (it is AnswerEvent.Text) client.close()
+                        if (it is Event.Text) client.close()
                     }
                 }
-            assertEquals(FinishReason.CANCELLED, (events.last() as AnswerEvent.Finished).statistics.finishReason)
+            assertEquals(Outcome.CANCELLED, events.report.outcome)
         }
+
+    private suspend fun Conversation.tryWith(generation: GenerationOptions) {
+        ask("a", AskOptions(generation = generation)).toList()
+    }
 
     private suspend fun assertClosed(
         what: String,

@@ -17,7 +17,7 @@ class LogTest {
             withConversation(
                 ConversationOptions(contextLength = 128, system = "SECRET-system"),
             ) { _, conversation ->
-                val answer = conversation.ask("SECRET-question", GenerationOptions(maxTokens = 40)).toList().text
+                val answer = conversation.ask("SECRET-question", atMost(40)).toList().text
                 assertFailsWith<WhimbrelException.ContextFull> {
                     conversation.ask("SECRET-question ".repeat(100)).toList()
                 }
@@ -38,7 +38,7 @@ class LogTest {
         WhimbrelLog.setLevel(LogLevel.DEBUG)
         try {
             withConversation { _, conversation ->
-                conversation.ask("a", GenerationOptions(maxTokens = 2)).toList()
+                conversation.ask("a", atMost(2)).toList()
             }
         } finally {
             WhimbrelLog.setLevel(LogLevel.WARN)

@@ -5,6 +5,8 @@ import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.runBlocking
 import java.io.File
 import java.nio.file.Files
+import kotlin.test.assertIs
+import kotlin.test.assertNotNull
 
 /** The models that the tests run, as the script that starts them says. */
 internal object Models {
@@ -40,9 +42,30 @@ internal fun withConversation(
 internal const val TEST_CONTEXT_LENGTH: Int = 768
 
 /** More events than wait for a reader in the core and in a flow: such an answer cannot end before it is read. */
-internal val longAnswer: GenerationOptions = GenerationOptions(maxTokens = 600, speculation = false)
+internal val longAnswer: AskOptions = atMost(600, speculation = false)
 
-internal suspend fun Flow<AnswerEvent>.wholeText(): String = text().toList().joinToString("")
+internal val shortAnswer: AskOptions = atMost(8)
 
-internal val List<AnswerEvent>.text: String
-    get() = filterIsInstance<AnswerEvent.Text>().joinToString("") { it.text }
+internal fun atMost(
+    tokens: Int,
+    speculation: Boolean = true,
+): AskOptions = AskOptions(generation = GenerationOptions(maxTokens = tokens, speculation = speculation))
+
+internal suspend fun Flow<Event>.wholeText(): String = text().toList().joinToString("")
+
+internal val List<Event>.text: String
+    get() = filterIsInstance<Event.Text>().joinToString("") { it.text }
+
+internal val List<Event>.report: Report
+    get() = assertIs<Event.Finished>(last()).report
+
+/** The number of the receipt. */
+internal val Report.written: Long
+    get() = assertNotNull(receipt)
+
+/** The figures of Whimbrel's own engine, at the end of an answer. */
+internal val List<Event>.statistics: Statistics
+    get() = assertNotNull(report.statistics)
+
+/** What was said, without what is known of its privacy. */
+internal fun Conversation.said(): List<Pair<Role, String>> = messages().map { it.role to it.content }

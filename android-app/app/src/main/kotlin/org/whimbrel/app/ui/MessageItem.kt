@@ -78,6 +78,7 @@ private fun AnswerItem(
         }
         Column(Modifier.padding(horizontal = 8.dp), verticalArrangement = Arrangement.spacedBy(2.dp)) {
             if (answer.ending == null) Answering(reading) else Outcome(answer.ending, answer.figures)
+            answer.provenance?.let { ProvenanceLine(it) }
         }
     }
 }
@@ -134,6 +135,7 @@ private fun Outcome(
         Ending.STOPPED -> Note(stringResource(R.string.ending_stopped), MaterialTheme.colorScheme.tertiary)
         Ending.LENGTH -> Note(stringResource(R.string.ending_length), MaterialTheme.colorScheme.tertiary)
         Ending.INTERRUPTED -> Note(stringResource(R.string.ending_interrupted), MaterialTheme.colorScheme.tertiary)
+        Ending.FAILED -> Note(stringResource(R.string.ending_failed), MaterialTheme.colorScheme.tertiary)
     }
     if (figures == null) return
     Note(

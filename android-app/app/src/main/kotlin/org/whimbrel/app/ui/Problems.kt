@@ -17,7 +17,6 @@ import androidx.compose.material3.TextButton
 import androidx.compose.runtime.Composable
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
-import androidx.compose.ui.res.pluralStringResource
 import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.semantics.LiveRegionMode
 import androidx.compose.ui.semantics.liveRegion
@@ -90,12 +89,8 @@ internal fun Problem.words(): String =
             stringResource(R.string.problem_out_of_memory)
         }
 
-        is Problem.ContextFull -> {
-            stringResource(
-                R.string.problem_context_full,
-                tokens(neededTokens),
-                tokens(limitTokens),
-            )
+        Problem.ContextFull -> {
+            stringResource(R.string.problem_context_full)
         }
 
         Problem.QuestionTooLong -> {
@@ -104,6 +99,10 @@ internal fun Problem.words(): String =
 
         Problem.Busy -> {
             stringResource(R.string.problem_busy)
+        }
+
+        Problem.NotAnswered -> {
+            stringResource(R.string.problem_not_answered)
         }
 
         is Problem.Internal -> {
@@ -134,7 +133,7 @@ internal fun NoticeCard(
         Text(notice.problem.words(), Modifier.padding(end = 8.dp), style = MaterialTheme.typography.bodyMedium)
         FlowRow(Modifier.fillMaxWidth(), horizontalArrangement = Arrangement.spacedBy(4.dp, Alignment.End)) {
             Action(R.string.dismiss, actions::dismissNotice)
-            if (notice.problem is Problem.ContextFull) Action(R.string.new_conversation, actions::startOver)
+            if (notice.problem == Problem.ContextFull) Action(R.string.new_conversation, actions::startOver)
             if (notice.question != null) Action(R.string.edit_question, actions::editQuestion)
         }
     }
@@ -150,6 +149,3 @@ private fun Action(
 ) {
     Text(stringResource(words))
 }
-
-@Composable
-private fun tokens(count: Long): String = pluralStringResource(R.plurals.tokens, count.toInt(), count)

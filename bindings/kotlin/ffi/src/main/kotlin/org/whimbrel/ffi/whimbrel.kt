@@ -657,17 +657,8 @@ internal open class UniffiForeignFutureResultVoid(
 internal interface UniffiForeignFutureCompleteVoid : com.sun.jna.Callback {
     fun callback(`callbackData`: Long,`result`: UniffiForeignFutureResultVoid.UniffiByValue,)
 }
-internal interface UniffiCallbackInterfaceKeyVaultMethod0 : com.sun.jna.Callback {
-    fun callback(`uniffiHandle`: Long,`name`: RustBuffer.ByValue,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
-}
-internal interface UniffiCallbackInterfaceKeyVaultMethod1 : com.sun.jna.Callback {
-    fun callback(`uniffiHandle`: Long,`name`: RustBuffer.ByValue,`secret`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
-}
-internal interface UniffiCallbackInterfaceKeyVaultMethod2 : com.sun.jna.Callback {
-    fun callback(`uniffiHandle`: Long,`name`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
-}
-internal interface UniffiCallbackInterfaceKeyVaultMethod3 : com.sun.jna.Callback {
-    fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
+internal interface UniffiCallbackInterfaceLogSinkMethod0 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`level`: RustBuffer.ByValue,`target`: RustBuffer.ByValue,`message`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
 }
 internal interface UniffiCallbackInterfaceSystemModelMethod0 : com.sun.jna.Callback {
     fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
@@ -681,34 +672,34 @@ internal interface UniffiCallbackInterfaceSystemModelMethod2 : com.sun.jna.Callb
 internal interface UniffiCallbackInterfaceSystemModelMethod3 : com.sun.jna.Callback {
     fun callback(`uniffiHandle`: Long,`id`: Long,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
 }
-internal interface UniffiCallbackInterfaceLogSinkMethod0 : com.sun.jna.Callback {
-    fun callback(`uniffiHandle`: Long,`level`: RustBuffer.ByValue,`target`: RustBuffer.ByValue,`message`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
+internal interface UniffiCallbackInterfaceKeyVaultMethod0 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`name`: RustBuffer.ByValue,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
 }
-@Structure.FieldOrder("uniffiFree", "uniffiClone", "get", "put", "delete", "level")
-internal open class UniffiVTableCallbackInterfaceKeyVault(
+internal interface UniffiCallbackInterfaceKeyVaultMethod1 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`name`: RustBuffer.ByValue,`secret`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+internal interface UniffiCallbackInterfaceKeyVaultMethod2 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`name`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+internal interface UniffiCallbackInterfaceKeyVaultMethod3 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+@Structure.FieldOrder("uniffiFree", "uniffiClone", "log")
+internal open class UniffiVTableCallbackInterfaceLogSink(
     @JvmField internal var `uniffiFree`: UniffiCallbackInterfaceFree? = null,
     @JvmField internal var `uniffiClone`: UniffiCallbackInterfaceClone? = null,
-    @JvmField internal var `get`: UniffiCallbackInterfaceKeyVaultMethod0? = null,
-    @JvmField internal var `put`: UniffiCallbackInterfaceKeyVaultMethod1? = null,
-    @JvmField internal var `delete`: UniffiCallbackInterfaceKeyVaultMethod2? = null,
-    @JvmField internal var `level`: UniffiCallbackInterfaceKeyVaultMethod3? = null,
+    @JvmField internal var `log`: UniffiCallbackInterfaceLogSinkMethod0? = null,
 ) : Structure() {
     class UniffiByValue(
         `uniffiFree`: UniffiCallbackInterfaceFree? = null,
         `uniffiClone`: UniffiCallbackInterfaceClone? = null,
-        `get`: UniffiCallbackInterfaceKeyVaultMethod0? = null,
-        `put`: UniffiCallbackInterfaceKeyVaultMethod1? = null,
-        `delete`: UniffiCallbackInterfaceKeyVaultMethod2? = null,
-        `level`: UniffiCallbackInterfaceKeyVaultMethod3? = null,
-    ): UniffiVTableCallbackInterfaceKeyVault(`uniffiFree`,`uniffiClone`,`get`,`put`,`delete`,`level`,), Structure.ByValue
+        `log`: UniffiCallbackInterfaceLogSinkMethod0? = null,
+    ): UniffiVTableCallbackInterfaceLogSink(`uniffiFree`,`uniffiClone`,`log`,), Structure.ByValue
 
-   internal fun uniffiSetValue(other: UniffiVTableCallbackInterfaceKeyVault) {
+   internal fun uniffiSetValue(other: UniffiVTableCallbackInterfaceLogSink) {
         `uniffiFree` = other.`uniffiFree`
         `uniffiClone` = other.`uniffiClone`
-        `get` = other.`get`
-        `put` = other.`put`
-        `delete` = other.`delete`
-        `level` = other.`level`
+        `log` = other.`log`
     }
 
 }
@@ -740,22 +731,31 @@ internal open class UniffiVTableCallbackInterfaceSystemModel(
     }
 
 }
-@Structure.FieldOrder("uniffiFree", "uniffiClone", "log")
-internal open class UniffiVTableCallbackInterfaceLogSink(
+@Structure.FieldOrder("uniffiFree", "uniffiClone", "get", "put", "delete", "level")
+internal open class UniffiVTableCallbackInterfaceKeyVault(
     @JvmField internal var `uniffiFree`: UniffiCallbackInterfaceFree? = null,
     @JvmField internal var `uniffiClone`: UniffiCallbackInterfaceClone? = null,
-    @JvmField internal var `log`: UniffiCallbackInterfaceLogSinkMethod0? = null,
+    @JvmField internal var `get`: UniffiCallbackInterfaceKeyVaultMethod0? = null,
+    @JvmField internal var `put`: UniffiCallbackInterfaceKeyVaultMethod1? = null,
+    @JvmField internal var `delete`: UniffiCallbackInterfaceKeyVaultMethod2? = null,
+    @JvmField internal var `level`: UniffiCallbackInterfaceKeyVaultMethod3? = null,
 ) : Structure() {
     class UniffiByValue(
         `uniffiFree`: UniffiCallbackInterfaceFree? = null,
         `uniffiClone`: UniffiCallbackInterfaceClone? = null,
-        `log`: UniffiCallbackInterfaceLogSinkMethod0? = null,
-    ): UniffiVTableCallbackInterfaceLogSink(`uniffiFree`,`uniffiClone`,`log`,), Structure.ByValue
+        `get`: UniffiCallbackInterfaceKeyVaultMethod0? = null,
+        `put`: UniffiCallbackInterfaceKeyVaultMethod1? = null,
+        `delete`: UniffiCallbackInterfaceKeyVaultMethod2? = null,
+        `level`: UniffiCallbackInterfaceKeyVaultMethod3? = null,
+    ): UniffiVTableCallbackInterfaceKeyVault(`uniffiFree`,`uniffiClone`,`get`,`put`,`delete`,`level`,), Structure.ByValue
 
-   internal fun uniffiSetValue(other: UniffiVTableCallbackInterfaceLogSink) {
+   internal fun uniffiSetValue(other: UniffiVTableCallbackInterfaceKeyVault) {
         `uniffiFree` = other.`uniffiFree`
         `uniffiClone` = other.`uniffiClone`
-        `log` = other.`log`
+        `get` = other.`get`
+        `put` = other.`put`
+        `delete` = other.`delete`
+        `level` = other.`level`
     }
 
 }
@@ -786,47 +786,23 @@ internal object IntegrityCheckingUniffiLib {
     internal fun ensureInitialized() = Unit
     external fun uniffi_whimbrel_checksum_func_version(
     ): Int
+    external fun uniffi_whimbrel_checksum_func_restart_ledger(
+    ): Int
     external fun uniffi_whimbrel_checksum_func_set_log_level(
     ): Int
     external fun uniffi_whimbrel_checksum_func_set_log_sink(
     ): Int
     external fun uniffi_whimbrel_checksum_func_preset_text(
     ): Int
-    external fun uniffi_whimbrel_checksum_method_keyvault_get(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_keyvault_put(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_keyvault_delete(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_keyvault_level(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_systemanswer_fail(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_systemanswer_finish(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_systemanswer_text(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_systemmodel_capabilities(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_systemmodel_prewarm(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_systemmodel_start(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_systemmodel_cancel(
+    external fun uniffi_whimbrel_checksum_method_assistant_answer(
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_conversation(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_assistant_export_ledger(
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_feedback(
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_learning(
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_prewarm_system_model(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_assistant_receipt(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_assistant_receipts(
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_redact(
     ): Int
@@ -852,35 +828,21 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_shutdown(
     ): Int
-    external fun uniffi_whimbrel_checksum_method_assistant_stats(
-    ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_update_device(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_export_ledger(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_is_ledger_floor_behind(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_prune_ledger(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_receipt(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_receipts(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_stats(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_verify_ledger(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_routedanswer_cancel(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_routedanswer_next(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_routedconversation_ask(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_routedconversation_escalate(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_routedconversation_explain(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_routedconversation_messages(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_routedconversation_regenerate(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_routedconversation_release(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_routedconversation_set_messages(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_logsink_log(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_answer_cancel(
-    ): Int
-    external fun uniffi_whimbrel_checksum_method_answer_next(
     ): Int
     external fun uniffi_whimbrel_checksum_method_client_active_answers(
     ): Int
@@ -890,9 +852,23 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_client_shutdown(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_answer_cancel(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_answer_next(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_answer_text_so_far(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_ask(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_escalate(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_explain(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_messages(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_raise_class(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_regenerate(
     ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_release(
     ): Int
@@ -900,9 +876,23 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_restore(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_restore_prefix(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_revision(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_save(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_save_prefix(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_set_messages(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_set_system(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_stop(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_system(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_logsink_log(
     ): Int
     external fun uniffi_whimbrel_checksum_method_model_complete(
     ): Int
@@ -911,6 +901,28 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_whimbrel_checksum_method_model_info(
     ): Int
     external fun uniffi_whimbrel_checksum_method_model_release(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemanswer_fail(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemanswer_finish(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemanswer_text(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemmodel_capabilities(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemmodel_prewarm(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemmodel_start(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_systemmodel_cancel(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_keyvault_get(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_keyvault_put(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_keyvault_delete(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_keyvault_level(
     ): Int
     external fun uniffi_whimbrel_checksum_constructor_assistant_open(
     ): Int
@@ -939,53 +951,15 @@ internal object UniffiLib {
     }
 
     internal fun ensureInitialized() = Unit
-    external fun uniffi_whimbrel_fn_clone_keyvault(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_whimbrel_fn_free_keyvault(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_init_callback_vtable_keyvault(`vtable`: UniffiVTableCallbackInterfaceKeyVault,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_keyvault_get(`ptr`: Long,`name`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
-    ): RustBuffer.ByValue
-    external fun uniffi_whimbrel_fn_method_keyvault_put(`ptr`: Long,`name`: RustBuffer.ByValue,`secret`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_keyvault_delete(`ptr`: Long,`name`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_keyvault_level(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): RustBuffer.ByValue
-    external fun uniffi_whimbrel_fn_clone_systemanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_whimbrel_fn_free_systemanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_systemanswer_fail(`ptr`: Long,`failure`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_systemanswer_finish(`ptr`: Long,`inputTokens`: Long,`outputTokens`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_systemanswer_text(`ptr`: Long,`piece`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
-    ): Byte
-    external fun uniffi_whimbrel_fn_clone_systemmodel(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_whimbrel_fn_free_systemmodel(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_init_callback_vtable_systemmodel(`vtable`: UniffiVTableCallbackInterfaceSystemModel,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_systemmodel_capabilities(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): RustBuffer.ByValue
-    external fun uniffi_whimbrel_fn_method_systemmodel_prewarm(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_systemmodel_start(`ptr`: Long,`request`: RustBuffer.ByValue,`answer`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_systemmodel_cancel(`ptr`: Long,`id`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
     external fun uniffi_whimbrel_fn_clone_assistant(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_free_assistant(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_whimbrel_fn_constructor_assistant_open(`options`: RustBuffer.ByValue,
     ): Long
-    external fun uniffi_whimbrel_fn_method_assistant_conversation(`ptr`: Long,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    external fun uniffi_whimbrel_fn_method_assistant_answer(`ptr`: Long,`messages`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
-    external fun uniffi_whimbrel_fn_method_assistant_export_ledger(`ptr`: Long,`path`: RustBuffer.ByValue,
+    external fun uniffi_whimbrel_fn_method_assistant_conversation(`ptr`: Long,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_method_assistant_feedback(`ptr`: Long,`receipt`: Long,`signal`: RustBuffer.ByValue,
     ): Long
@@ -993,10 +967,6 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_whimbrel_fn_method_assistant_prewarm_system_model(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
-    external fun uniffi_whimbrel_fn_method_assistant_receipt(`ptr`: Long,`id`: Long,
-    ): Long
-    external fun uniffi_whimbrel_fn_method_assistant_receipts(`ptr`: Long,`filter`: RustBuffer.ByValue,`receiptsMax`: Int,
-    ): Long
     external fun uniffi_whimbrel_fn_method_assistant_redact(`ptr`: Long,`text`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_whimbrel_fn_method_assistant_release(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1021,53 +991,21 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_whimbrel_fn_method_assistant_shutdown(`ptr`: Long,
     ): Long
-    external fun uniffi_whimbrel_fn_method_assistant_stats(`ptr`: Long,`fromMs`: RustBuffer.ByValue,`untilMs`: RustBuffer.ByValue,`host`: RustBuffer.ByValue,
-    ): Long
     external fun uniffi_whimbrel_fn_method_assistant_update_device(`ptr`: Long,`update`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_whimbrel_fn_method_assistant_export_ledger(`ptr`: Long,`path`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_is_ledger_floor_behind(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_prune_ledger(`ptr`: Long,`prune`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_receipt(`ptr`: Long,`id`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_receipts(`ptr`: Long,`filter`: RustBuffer.ByValue,`receiptsMax`: Int,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_stats(`ptr`: Long,`fromMs`: RustBuffer.ByValue,`untilMs`: RustBuffer.ByValue,`host`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_whimbrel_fn_method_assistant_verify_ledger(`ptr`: Long,
-    ): Long
-    external fun uniffi_whimbrel_fn_clone_routedanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_whimbrel_fn_free_routedanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_routedanswer_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_routedanswer_next(`ptr`: Long,`max`: Int,
-    ): Long
-    external fun uniffi_whimbrel_fn_clone_routedconversation(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_whimbrel_fn_free_routedconversation(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_routedconversation_ask(`ptr`: Long,`question`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_whimbrel_fn_method_routedconversation_escalate(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_whimbrel_fn_method_routedconversation_explain(`ptr`: Long,`question`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,
-    ): Long
-    external fun uniffi_whimbrel_fn_method_routedconversation_messages(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): RustBuffer.ByValue
-    external fun uniffi_whimbrel_fn_method_routedconversation_regenerate(`ptr`: Long,`generation`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_whimbrel_fn_method_routedconversation_release(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_routedconversation_set_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_clone_logsink(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_whimbrel_fn_free_logsink(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_init_callback_vtable_logsink(`vtable`: UniffiVTableCallbackInterfaceLogSink,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_logsink_log(`ptr`: Long,`level`: RustBuffer.ByValue,`target`: RustBuffer.ByValue,`message`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_clone_answer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_whimbrel_fn_free_answer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_answer_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_whimbrel_fn_method_answer_next(`ptr`: Long,`max`: Int,
     ): Long
     external fun uniffi_whimbrel_fn_clone_client(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1083,38 +1021,116 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_whimbrel_fn_method_client_shutdown(`ptr`: Long,
     ): Long
+    external fun uniffi_whimbrel_fn_clone_answer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_answer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_answer_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_answer_next(`ptr`: Long,`max`: Int,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_answer_text_so_far(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
     external fun uniffi_whimbrel_fn_clone_conversation(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_free_conversation(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
-    external fun uniffi_whimbrel_fn_method_conversation_ask(`ptr`: Long,`question`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,
+    external fun uniffi_whimbrel_fn_method_conversation_ask(`ptr`: Long,`question`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
-    external fun uniffi_whimbrel_fn_method_conversation_messages(`ptr`: Long,
+    external fun uniffi_whimbrel_fn_method_conversation_escalate(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversation_explain(`ptr`: Long,`question`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversation_messages(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_method_conversation_raise_class(`ptr`: Long,`privacyClass`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_conversation_regenerate(`ptr`: Long,`generation`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_method_conversation_release(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
-    external fun uniffi_whimbrel_fn_method_conversation_reset(`ptr`: Long,
-    ): Long
+    external fun uniffi_whimbrel_fn_method_conversation_reset(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
     external fun uniffi_whimbrel_fn_method_conversation_restore(`ptr`: Long,`path`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversation_restore_prefix(`ptr`: Long,`path`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversation_revision(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_method_conversation_save(`ptr`: Long,`path`: RustBuffer.ByValue,
     ): Long
-    external fun uniffi_whimbrel_fn_method_conversation_set_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,
+    external fun uniffi_whimbrel_fn_method_conversation_save_prefix(`ptr`: Long,`path`: RustBuffer.ByValue,`tokens`: Int,
     ): Long
+    external fun uniffi_whimbrel_fn_method_conversation_set_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_conversation_set_system(`ptr`: Long,`system`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_conversation_stop(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_conversation_system(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_clone_logsink(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_logsink(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_init_callback_vtable_logsink(`vtable`: UniffiVTableCallbackInterfaceLogSink,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_logsink_log(`ptr`: Long,`level`: RustBuffer.ByValue,`target`: RustBuffer.ByValue,`message`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
     external fun uniffi_whimbrel_fn_clone_model(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_free_model(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
-    external fun uniffi_whimbrel_fn_method_model_complete(`ptr`: Long,`prompt`: RustBuffer.ByValue,`contextLength`: Int,`options`: RustBuffer.ByValue,
+    external fun uniffi_whimbrel_fn_method_model_complete(`ptr`: Long,`prompt`: RustBuffer.ByValue,`contextLength`: Int,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
-    external fun uniffi_whimbrel_fn_method_model_conversation(`ptr`: Long,`options`: RustBuffer.ByValue,
+    external fun uniffi_whimbrel_fn_method_model_conversation(`ptr`: Long,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_method_model_info(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_whimbrel_fn_method_model_release(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_whimbrel_fn_clone_systemanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_systemanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_systemanswer_fail(`ptr`: Long,`failure`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_systemanswer_finish(`ptr`: Long,`inputTokens`: Long,`outputTokens`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_systemanswer_text(`ptr`: Long,`piece`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Byte
+    external fun uniffi_whimbrel_fn_clone_systemmodel(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_systemmodel(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_init_callback_vtable_systemmodel(`vtable`: UniffiVTableCallbackInterfaceSystemModel,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_systemmodel_capabilities(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_method_systemmodel_prewarm(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_systemmodel_start(`ptr`: Long,`request`: RustBuffer.ByValue,`answer`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_systemmodel_cancel(`ptr`: Long,`id`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_clone_keyvault(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_keyvault(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_init_callback_vtable_keyvault(`vtable`: UniffiVTableCallbackInterfaceKeyVault,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_keyvault_get(`ptr`: Long,`name`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_method_keyvault_put(`ptr`: Long,`name`: RustBuffer.ByValue,`secret`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_keyvault_delete(`ptr`: Long,`name`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_keyvault_level(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
     external fun uniffi_whimbrel_fn_func_version(uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_func_restart_ledger(`path`: RustBuffer.ByValue,`vault`: Long,
+    ): Long
     external fun uniffi_whimbrel_fn_func_set_log_level(`level`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_whimbrel_fn_func_set_log_sink(`sink`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
@@ -1243,97 +1259,61 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_func_version() and 0xFFFF) != 23605) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_func_restart_ledger() and 0xFFFF) != 55368) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_func_set_log_level() and 0xFFFF) != 44958) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_func_set_log_sink() and 0xFFFF) != 19679) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_func_preset_text() and 0xFFFF) != 38325) {
+    if ((lib.uniffi_whimbrel_checksum_func_preset_text() and 0xFFFF) != 34246) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_keyvault_get() and 0xFFFF) != 43681) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_answer() and 0xFFFF) != 39220) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_keyvault_put() and 0xFFFF) != 25856) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_conversation() and 0xFFFF) != 6181) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_keyvault_delete() and 0xFFFF) != 40639) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_feedback() and 0xFFFF) != 30701) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_keyvault_level() and 0xFFFF) != 53898) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_learning() and 0xFFFF) != 31284) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_fail() and 0xFFFF) != 59968) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_prewarm_system_model() and 0xFFFF) != 61355) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_finish() and 0xFFFF) != 49337) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_redact() and 0xFFFF) != 51925) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_text() and 0xFFFF) != 4343) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_capabilities() and 0xFFFF) != 54920) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_prewarm() and 0xFFFF) != 7201) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_start() and 0xFFFF) != 51341) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_cancel() and 0xFFFF) != 54503) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_conversation() and 0xFFFF) != 9178) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_export_ledger() and 0xFFFF) != 4658) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_feedback() and 0xFFFF) != 20346) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_learning() and 0xFFFF) != 65483) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_prewarm_system_model() and 0xFFFF) != 11094) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_receipt() and 0xFFFF) != 42997) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_receipts() and 0xFFFF) != 65309) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_redact() and 0xFFFF) != 16768) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_release() and 0xFFFF) != 41273) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_release() and 0xFFFF) != 18918) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_assistant_reset_learning() and 0xFFFF) != 37192) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_endpoint() and 0xFFFF) != 65499) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_endpoint() and 0xFFFF) != 9974) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_assistant_set_key() and 0xFFFF) != 56476) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_learning() and 0xFFFF) != 59875) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_learning() and 0xFFFF) != 33241) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_model() and 0xFFFF) != 55605) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_model() and 0xFFFF) != 56451) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_policies() and 0xFFFF) != 21762) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_policies() and 0xFFFF) != 35606) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_system_model() and 0xFFFF) != 51117) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_system_model() and 0xFFFF) != 11690) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_user_policy() and 0xFFFF) != 9136) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_user_policy() and 0xFFFF) != 44897) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_assistant_set_user_words() and 0xFFFF) != 5222) {
@@ -1342,100 +1322,154 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_assistant_shutdown() and 0xFFFF) != 55353) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_stats() and 0xFFFF) != 3554) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_update_device() and 0xFFFF) != 47601) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_update_device() and 0xFFFF) != 37552) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_export_ledger() and 0xFFFF) != 50455) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_verify_ledger() and 0xFFFF) != 18991) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_is_ledger_floor_behind() and 0xFFFF) != 43828) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_routedanswer_cancel() and 0xFFFF) != 7684) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_prune_ledger() and 0xFFFF) != 46375) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_routedanswer_next() and 0xFFFF) != 3775) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_receipt() and 0xFFFF) != 53697) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_ask() and 0xFFFF) != 23797) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_receipts() and 0xFFFF) != 59437) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_escalate() and 0xFFFF) != 33364) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_stats() and 0xFFFF) != 64362) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_explain() and 0xFFFF) != 6304) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_verify_ledger() and 0xFFFF) != 55640) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_messages() and 0xFFFF) != 13968) {
+    if ((lib.uniffi_whimbrel_checksum_method_client_active_answers() and 0xFFFF) != 60035) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_regenerate() and 0xFFFF) != 59752) {
+    if ((lib.uniffi_whimbrel_checksum_method_client_open_model() and 0xFFFF) != 46315) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_release() and 0xFFFF) != 18086) {
+    if ((lib.uniffi_whimbrel_checksum_method_client_release() and 0xFFFF) != 37978) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_routedconversation_set_messages() and 0xFFFF) != 7619) {
+    if ((lib.uniffi_whimbrel_checksum_method_client_shutdown() and 0xFFFF) != 39926) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_answer_cancel() and 0xFFFF) != 46335) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_answer_next() and 0xFFFF) != 967) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_answer_text_so_far() and 0xFFFF) != 48717) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_ask() and 0xFFFF) != 3202) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_escalate() and 0xFFFF) != 14867) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_explain() and 0xFFFF) != 2192) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_messages() and 0xFFFF) != 32929) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_raise_class() and 0xFFFF) != 49675) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_regenerate() and 0xFFFF) != 64783) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_release() and 0xFFFF) != 53938) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_reset() and 0xFFFF) != 52025) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_restore() and 0xFFFF) != 58759) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_restore_prefix() and 0xFFFF) != 53085) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_revision() and 0xFFFF) != 59279) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_save() and 0xFFFF) != 55748) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_save_prefix() and 0xFFFF) != 11022) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_set_messages() and 0xFFFF) != 14985) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_set_system() and 0xFFFF) != 498) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_stop() and 0xFFFF) != 49000) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_system() and 0xFFFF) != 61606) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_logsink_log() and 0xFFFF) != 58719) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_answer_cancel() and 0xFFFF) != 29683) {
+    if ((lib.uniffi_whimbrel_checksum_method_model_complete() and 0xFFFF) != 53199) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_answer_next() and 0xFFFF) != 34274) {
+    if ((lib.uniffi_whimbrel_checksum_method_model_conversation() and 0xFFFF) != 2624) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_client_active_answers() and 0xFFFF) != 25868) {
+    if ((lib.uniffi_whimbrel_checksum_method_model_info() and 0xFFFF) != 64768) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_client_open_model() and 0xFFFF) != 26688) {
+    if ((lib.uniffi_whimbrel_checksum_method_model_release() and 0xFFFF) != 47411) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_client_release() and 0xFFFF) != 15833) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_fail() and 0xFFFF) != 46057) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_client_shutdown() and 0xFFFF) != 13797) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_finish() and 0xFFFF) != 21600) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_ask() and 0xFFFF) != 22135) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_text() and 0xFFFF) != 36492) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_messages() and 0xFFFF) != 8935) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_capabilities() and 0xFFFF) != 23246) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_release() and 0xFFFF) != 20560) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_prewarm() and 0xFFFF) != 43300) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_reset() and 0xFFFF) != 60948) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_start() and 0xFFFF) != 28267) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_restore() and 0xFFFF) != 17141) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_cancel() and 0xFFFF) != 48854) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_save() and 0xFFFF) != 1072) {
+    if ((lib.uniffi_whimbrel_checksum_method_keyvault_get() and 0xFFFF) != 2512) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_set_messages() and 0xFFFF) != 57598) {
+    if ((lib.uniffi_whimbrel_checksum_method_keyvault_put() and 0xFFFF) != 14279) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_model_complete() and 0xFFFF) != 39929) {
+    if ((lib.uniffi_whimbrel_checksum_method_keyvault_delete() and 0xFFFF) != 37419) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_model_conversation() and 0xFFFF) != 29890) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_model_info() and 0xFFFF) != 50832) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_whimbrel_checksum_method_model_release() and 0xFFFF) != 20636) {
+    if ((lib.uniffi_whimbrel_checksum_method_keyvault_level() and 0xFFFF) != 12501) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_constructor_assistant_open() and 0xFFFF) != 30254) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_constructor_client_new() and 0xFFFF) != 10926) {
+    if ((lib.uniffi_whimbrel_checksum_constructor_client_new() and 0xFFFF) != 22467) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
 }
@@ -1981,25 +2015,30 @@ public object FfiConverterByteArray: FfiConverterRustBuffer<ByteArray> {
 
 
 /**
- * An answer in the making. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+ * An answer in progress. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
  */
 public interface AnswerInterface {
 
     /**
-     * Stops the answer. The last event, with the figures, still comes. Safe to call again, and after the end.
+     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
      */
     fun `cancel`()
 
     /**
      * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
      */
-    suspend fun `next`(`max`: kotlin.UInt): List<AnswerEvent>
+    suspend fun `next`(`max`: kotlin.UInt): List<Event>
+
+    /**
+     * The text of the events so far, without what became void.
+     */
+    fun `textSoFar`(): kotlin.String
 
     companion object
 }
 
 /**
- * An answer in the making. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+ * An answer in progress. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
  */
 open class Answer: Disposable, AutoCloseable, AnswerInterface
 {
@@ -2104,7 +2143,7 @@ open class Answer: Disposable, AutoCloseable, AnswerInterface
 
 
     /**
-     * Stops the answer. The last event, with the figures, still comes. Safe to call again, and after the end.
+     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
      */override fun `cancel`()
         =
     callWithHandle {
@@ -2123,7 +2162,7 @@ open class Answer: Disposable, AutoCloseable, AnswerInterface
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `next`(`max`: kotlin.UInt) : List<AnswerEvent> {
+    override suspend fun `next`(`max`: kotlin.UInt) : List<Event> {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
             UniffiLib.uniffi_whimbrel_fn_method_answer_next(
@@ -2136,11 +2175,27 @@ open class Answer: Disposable, AutoCloseable, AnswerInterface
         { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
         { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
         // lift function
-        { FfiConverterSequenceTypeAnswerEvent.lift(it) },
+        { FfiConverterSequenceTypeEvent.lift(it) },
         // Error FFI converter
         CoreException.ErrorHandler,
     )
     }
+
+
+    /**
+     * The text of the events so far, without what became void.
+     */override fun `textSoFar`(): kotlin.String {
+            return FfiConverterString.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_answer_text_so_far(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
 
 
 
@@ -2283,14 +2338,14 @@ public object FfiConverterTypeAnswer: FfiConverter<Answer, Long> {
 public interface AssistantInterface {
 
     /**
-     * Starts a conversation.
+     * Answers messages that belong to no conversation; the last one is the question.
      */
-    fun `conversation`(`options`: ConversationOptions): RoutedConversation
+    fun `answer`(`messages`: List<Message>, `options`: AskOptions = AskOptions()): Answer
 
     /**
-     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     * Starts a conversation. After `release` its questions are refused.
      */
-    suspend fun `exportLedger`(`path`: kotlin.String)
+    fun `conversation`(`options`: ConversationOptions = ConversationOptions()): Conversation
 
     /**
      * Takes in what the user thought of an answer: it is kept beside the receipt, and the choice of places learns from it.
@@ -2308,22 +2363,13 @@ public interface AssistantInterface {
     fun `prewarmSystemModel`()
 
     /**
-     * One receipt.
-     */
-    suspend fun `receipt`(`id`: kotlin.ULong): Receipt
-
-    /**
-     * A page of receipts, the newest first; at most 1,000.
-     */
-    suspend fun `receipts`(`filter`: ReceiptFilter, `receiptsMax`: kotlin.UInt): List<Receipt>
-
-    /**
      * A text with its findings replaced, and the findings: what an endpoint would get that may only get redacted text.
      */
     suspend fun `redact`(`text`: kotlin.String): RedactedText
 
     /**
-     * Cancels its answers and closes it with its conversations. Returns at once; safe to call again.
+     * Cancels its answers and lets go of the ledger once they have ended; its conversations take no more questions. Returns at once; safe to call
+     * again.
      */
     fun `release`()
 
@@ -2355,7 +2401,7 @@ public interface AssistantInterface {
     /**
      * Puts other rules in force, from the next question on. After an error the rules are as they were.
      */
-    fun `setPolicies`(`app`: PolicyDocument, `user`: PolicyDocument?)
+    fun `setPolicies`(`app`: PolicyDocument, `user`: PolicyDocument? = null)
 
     /**
      * The system's model, as the app reaches it; nothing takes it away.
@@ -2378,14 +2424,40 @@ public interface AssistantInterface {
     suspend fun `shutdown`()
 
     /**
-     * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
-     */
-    suspend fun `stats`(`fromMs`: kotlin.ULong?, `untilMs`: kotlin.ULong?, `host`: Host): LedgerStats
-
-    /**
      * Takes in what the app knows about the device now.
      */
     fun `updateDevice`(`update`: DeviceUpdate)
+
+    /**
+     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     */
+    suspend fun `exportLedger`(`path`: kotlin.String)
+
+    /**
+     * Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them can be taken away unnoticed.
+     */
+    suspend fun `isLedgerFloorBehind`(): kotlin.Boolean
+
+    /**
+     * Removes old receipts. What is left can still be verified, from the checkpoint on that is returned; nothing is returned when nothing was
+     * removed.
+     */
+    suspend fun `pruneLedger`(`prune`: Prune): Checkpoint?
+
+    /**
+     * One receipt.
+     */
+    suspend fun `receipt`(`id`: kotlin.ULong): Receipt
+
+    /**
+     * A page of receipts, the newest first; at most 1,000.
+     */
+    suspend fun `receipts`(`filter`: ReceiptFilter, `receiptsMax`: kotlin.UInt): List<Receipt>
+
+    /**
+     * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
+     */
+    suspend fun `stats`(`fromMs`: kotlin.ULong? = null, `untilMs`: kotlin.ULong? = null, `host`: Host): LedgerStats
 
     /**
      * Looks whether the ledger is as it was written. What is wrong with it is in the report.
@@ -2502,12 +2574,30 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Starts a conversation.
+     * Answers messages that belong to no conversation; the last one is the question.
      */
-    @Throws(CoreException::class)override fun `conversation`(`options`: ConversationOptions): RoutedConversation {
-            return FfiConverterTypeRoutedConversation.lift(
+    @Throws(CoreException::class)override fun `answer`(`messages`: List<Message>, `options`: AskOptions): Answer {
+            return FfiConverterTypeAnswer.lift(
     callWithHandle {
     uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_answer(
+        it,
+
+        FfiConverterSequenceTypeMessage.lower(`messages`),
+        FfiConverterTypeAskOptions.lower(`options`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Starts a conversation. After `release` its questions are refused.
+     */override fun `conversation`(`options`: ConversationOptions): Conversation {
+            return FfiConverterTypeConversation.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
     UniffiLib.uniffi_whimbrel_fn_method_assistant_conversation(
         it,
 
@@ -2517,32 +2607,6 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
     )
     }
 
-
-
-    /**
-     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
-     */
-    @Throws(CoreException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `exportLedger`(`path`: kotlin.String) {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_whimbrel_fn_method_assistant_export_ledger(
-                uniffiHandle,
-
-        FfiConverterString.lower(`path`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
-        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
-        // lift function
-        { },
-
-        // Error FFI converter
-        CoreException.ErrorHandler,
-    )
-    }
 
 
     /**
@@ -2574,11 +2638,10 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
     /**
      * Whether feedback is learned from and used.
-     */
-    @Throws(CoreException::class)override fun `learning`(): LearningMode {
+     */override fun `learning`(): LearningMode {
             return FfiConverterTypeLearningMode.lift(
     callWithHandle {
-    uniffiRustCallWithError(CoreException) { _status ->
+    uniffiRustCall() { _status ->
     UniffiLib.uniffi_whimbrel_fn_method_assistant_learning(
         it,
         _status)
@@ -2591,11 +2654,10 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
     /**
      * Tells the system's model, if there is one, that a question may come soon.
-     */
-    @Throws(CoreException::class)override fun `prewarmSystemModel`()
+     */override fun `prewarmSystemModel`()
         =
     callWithHandle {
-    uniffiRustCallWithError(CoreException) { _status ->
+    uniffiRustCall() { _status ->
     UniffiLib.uniffi_whimbrel_fn_method_assistant_prewarm_system_model(
         it,
         _status)
@@ -2603,57 +2665,6 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
     }
 
 
-
-
-    /**
-     * One receipt.
-     */
-    @Throws(CoreException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `receipt`(`id`: kotlin.ULong) : Receipt {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_whimbrel_fn_method_assistant_receipt(
-                uniffiHandle,
-
-        FfiConverterULong.lower(`id`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
-        // lift function
-        { FfiConverterTypeReceipt.lift(it) },
-        // Error FFI converter
-        CoreException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * A page of receipts, the newest first; at most 1,000.
-     */
-    @Throws(CoreException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `receipts`(`filter`: ReceiptFilter, `receiptsMax`: kotlin.UInt) : List<Receipt> {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_whimbrel_fn_method_assistant_receipts(
-                uniffiHandle,
-
-        FfiConverterTypeReceiptFilter.lower(`filter`),
-        FfiConverterUInt.lower(`receiptsMax`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
-        // lift function
-        { FfiConverterSequenceTypeReceipt.lift(it) },
-        // Error FFI converter
-        CoreException.ErrorHandler,
-    )
-    }
 
 
     /**
@@ -2682,7 +2693,8 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Cancels its answers and closes it with its conversations. Returns at once; safe to call again.
+     * Cancels its answers and lets go of the ledger once they have ended; its conversations take no more questions. Returns at once; safe to call
+     * again.
      */override fun `release`()
         =
     callWithHandle {
@@ -2794,11 +2806,10 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
     /**
      * The model of this device that answers from the next question on; nothing takes it away.
-     */
-    @Throws(CoreException::class)override fun `setModel`(`model`: Model?)
+     */override fun `setModel`(`model`: Model?)
         =
     callWithHandle {
-    uniffiRustCallWithError(CoreException) { _status ->
+    uniffiRustCall() { _status ->
     UniffiLib.uniffi_whimbrel_fn_method_assistant_set_model(
         it,
 
@@ -2829,11 +2840,10 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
     /**
      * The system's model, as the app reaches it; nothing takes it away.
-     */
-    @Throws(CoreException::class)override fun `setSystemModel`(`model`: SystemModel?)
+     */override fun `setSystemModel`(`model`: SystemModel?)
         =
     callWithHandle {
-    uniffiRustCallWithError(CoreException) { _status ->
+    uniffiRustCall() { _status ->
     UniffiLib.uniffi_whimbrel_fn_method_assistant_set_system_model(
         it,
 
@@ -2903,6 +2913,149 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
+     * Takes in what the app knows about the device now.
+     */override fun `updateDevice`(`update`: DeviceUpdate)
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_update_device(
+        it,
+
+        FfiConverterTypeDeviceUpdate.lower(`update`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `exportLedger`(`path`: kotlin.String) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_export_ledger(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them can be taken away unnoticed.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `isLedgerFloorBehind`() : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_is_ledger_floor_behind(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Removes old receipts. What is left can still be verified, from the checkpoint on that is returned; nothing is returned when nothing was
+     * removed.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `pruneLedger`(`prune`: Prune) : Checkpoint? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_prune_ledger(
+                uniffiHandle,
+
+        FfiConverterTypePrune.lower(`prune`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeCheckpoint.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * One receipt.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `receipt`(`id`: kotlin.ULong) : Receipt {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_receipt(
+                uniffiHandle,
+
+        FfiConverterULong.lower(`id`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeReceipt.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A page of receipts, the newest first; at most 1,000.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `receipts`(`filter`: ReceiptFilter, `receiptsMax`: kotlin.UInt) : List<Receipt> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_assistant_receipts(
+                uniffiHandle,
+
+        FfiConverterTypeReceiptFilter.lower(`filter`),
+        FfiConverterUInt.lower(`receiptsMax`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeReceipt.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
      */
     @Throws(CoreException::class)
@@ -2927,23 +3080,6 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
         CoreException.ErrorHandler,
     )
     }
-
-
-    /**
-     * Takes in what the app knows about the device now.
-     */
-    @Throws(CoreException::class)override fun `updateDevice`(`update`: DeviceUpdate)
-        =
-    callWithHandle {
-    uniffiRustCallWithError(CoreException) { _status ->
-    UniffiLib.uniffi_whimbrel_fn_method_assistant_update_device(
-        it,
-
-        FfiConverterTypeDeviceUpdate.lower(`update`),_status)
-}
-    }
-
-
 
 
     /**
@@ -3127,14 +3263,14 @@ public object FfiConverterTypeAssistant: FfiConverter<Assistant, Long> {
 public interface ClientInterface {
 
     /**
-     * Answers in the making, in all conversations. A cancelled answer counts until it has really ended.
+     * Answers in progress, in all conversations. A cancelled answer counts until it has really ended.
      */
     fun `activeAnswers`(): kotlin.UInt
 
     /**
-     * Opens the model in the folder `path`. Answers in the making pause meanwhile.
+     * Opens the model in the folder `path`. Answers in progress pause meanwhile.
      */
-    suspend fun `openModel`(`path`: kotlin.String, `options`: OpenOptions): Model
+    suspend fun `openModel`(`path`: kotlin.String, `options`: OpenOptions = OpenOptions()): Model
 
     /**
      * Cancels all answers and closes all models. Returns at once; safe to call again.
@@ -3266,7 +3402,7 @@ open class Client: Disposable, AutoCloseable, ClientInterface
 
 
     /**
-     * Answers in the making, in all conversations. A cancelled answer counts until it has really ended.
+     * Answers in progress, in all conversations. A cancelled answer counts until it has really ended.
      */override fun `activeAnswers`(): kotlin.UInt {
             return FfiConverterUInt.lift(
     callWithHandle {
@@ -3282,7 +3418,7 @@ open class Client: Disposable, AutoCloseable, ClientInterface
 
 
     /**
-     * Opens the model in the folder `path`. Answers in the making pause meanwhile.
+     * Opens the model in the folder `path`. Answers in progress pause meanwhile.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -3480,51 +3616,108 @@ public object FfiConverterTypeClient: FfiConverter<Client, Long> {
 
 
 /**
- * A conversation with a model. It answers one question at a time.
+ * A conversation. It answers one question at a time.
  */
 public interface ConversationInterface {
 
     /**
-     * Asks a question. When the answer has ended, also by cancelling, both are part of the conversation.
+     * Asks a question. The last event says where it was answered, and whether at all. After an answer that was cancelled the question waits for
+     * its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
      */
-    suspend fun `ask`(`question`: kotlin.String, `options`: GenerationOptions): Answer
+    fun `ask`(`question`: kotlin.String, `options`: AskOptions = AskOptions()): Answer
 
     /**
-     * The messages so far, the system message first. Waits for a cancelled answer to end.
+     * Asks the last question elsewhere, as far as the rules allow it now. The new answer takes the place of the old one; when there is no new
+     * answer, the old one stays.
      */
-    suspend fun `messages`(): List<Message>
+    fun `escalate`(): Answer
 
     /**
-     * Cancels the answer in the making and gives the memory of the context back. Returns at once; safe to call again.
+     * What would be decided about a question now. Nothing is asked, and no receipt is written. Only where rules decide.
+     */
+    suspend fun `explain`(`question`: kotlin.String, `options`: AskOptions = AskOptions()): Explanation
+
+    /**
+     * The messages so far, without the system message.
+     */
+    fun `messages`(): List<Message>
+
+    /**
+     * Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question until
+     * `reset()`.
+     */
+    fun `raiseClass`(`privacyClass`: PrivacyClass)
+
+    /**
+     * Asks the last question again. If it was answered, that counts as a sign that the answer was not liked. The new answer takes the place of
+     * the old one; when there is no new answer, the old one stays.
+     */
+    fun `regenerate`(`generation`: GenerationOptions = GenerationOptions()): Answer
+
+    /**
+     * Cancels the answer in progress and gives the memory of the context back. Returns at once; safe to call again.
      */
     fun `release`()
 
     /**
-     * Forgets everything but the system message.
+     * Forgets the messages, but not the system message.
      */
-    suspend fun `reset`()
+    fun `reset`()
 
     /**
-     * Goes on with a conversation that was saved with the same model; this one is forgotten.
+     * Goes on with a conversation that was saved with the same model; this one is forgotten. The file does not say who may read it, so where rules
+     * decide nothing of it leaves the device.
      */
     suspend fun `restore`(`path`: kotlin.String)
 
     /**
-     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text
-     * again. The file holds what was said and is readable by its owner only.
+     * Takes over what `save_prefix` wrote with the same model. The messages stay as they are.
+     */
+    suspend fun `restorePrefix`(`path`: kotlin.String)
+
+    /**
+     * A number that grows with every change of the messages.
+     */
+    fun `revision`(): kotlin.ULong
+
+    /**
+     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text again. The file holds
+     * what was said, and only its owner can read it.
      */
     suspend fun `save`(`path`: kotlin.String)
 
     /**
-     * Replaces all messages, the system message included: an earlier conversation goes on.
+     * Writes what the model made of the first `tokens` tokens of the conversation to a file, without the messages. Another conversation that
+     * begins with the same text can take it over with `restore_prefix`.
      */
-    suspend fun `setMessages`(`messages`: List<Message>)
+    suspend fun `savePrefix`(`path`: kotlin.String, `tokens`: kotlin.UInt)
+
+    /**
+     * Replaces the messages: an earlier conversation goes on. Messages that `messages()` gave are treated as they were.
+     */
+    fun `setMessages`(`messages`: List<Message>)
+
+    /**
+     * Sends along another system message from the next question on. Nothing takes the usual one, an empty text leaves it to the model. The messages
+     * stay, and how they are treated.
+     */
+    fun `setSystem`(`system`: kotlin.String?)
+
+    /**
+     * Cancels the answer in progress, if there is one. Its last event still comes.
+     */
+    fun `stop`()
+
+    /**
+     * The system message that is sent along, if there is one.
+     */
+    fun `system`(): kotlin.String?
 
     companion object
 }
 
 /**
- * A conversation with a model. It answers one question at a time.
+ * A conversation. It answers one question at a time.
  */
 open class Conversation: Disposable, AutoCloseable, ConversationInterface
 {
@@ -3629,49 +3822,63 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Asks a question. When the answer has ended, also by cancelling, both are part of the conversation.
+     * Asks a question. The last event says where it was answered, and whether at all. After an answer that was cancelled the question waits for
+     * its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
      */
-    @Throws(CoreException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `ask`(`question`: kotlin.String, `options`: GenerationOptions) : Answer {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_whimbrel_fn_method_conversation_ask(
-                uniffiHandle,
+    @Throws(CoreException::class)override fun `ask`(`question`: kotlin.String, `options`: AskOptions): Answer {
+            return FfiConverterTypeAnswer.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversation_ask(
+        it,
 
         FfiConverterString.lower(`question`),
-        FfiConverterTypeGenerationOptions.lower(`options`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_u64(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_u64(future, continuation) },
-        { future -> UniffiLib.ffi_whimbrel_rust_future_free_u64(future) },
-        // lift function
-        { FfiConverterTypeAnswer.lift(it) },
-        // Error FFI converter
-        CoreException.ErrorHandler,
+        FfiConverterTypeAskOptions.lower(`options`),_status)
+}
+    }
     )
     }
 
 
+
     /**
-     * The messages so far, the system message first. Waits for a cancelled answer to end.
+     * Asks the last question elsewhere, as far as the rules allow it now. The new answer takes the place of the old one; when there is no new
+     * answer, the old one stays.
+     */
+    @Throws(CoreException::class)override fun `escalate`(): Answer {
+            return FfiConverterTypeAnswer.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversation_escalate(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What would be decided about a question now. Nothing is asked, and no receipt is written. Only where rules decide.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `messages`() : List<Message> {
+    override suspend fun `explain`(`question`: kotlin.String, `options`: AskOptions) : Explanation {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_whimbrel_fn_method_conversation_messages(
+            UniffiLib.uniffi_whimbrel_fn_method_conversation_explain(
                 uniffiHandle,
 
+        FfiConverterString.lower(`question`),
+        FfiConverterTypeAskOptions.lower(`options`),
             )
         },
         { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
         { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
         { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
         // lift function
-        { FfiConverterSequenceTypeMessage.lift(it) },
+        { FfiConverterTypeExplanation.lift(it) },
         // Error FFI converter
         CoreException.ErrorHandler,
     )
@@ -3679,7 +3886,59 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Cancels the answer in the making and gives the memory of the context back. Returns at once; safe to call again.
+     * The messages so far, without the system message.
+     */override fun `messages`(): List<Message> {
+            return FfiConverterSequenceTypeMessage.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversation_messages(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question until
+     * `reset()`.
+     */override fun `raiseClass`(`privacyClass`: PrivacyClass)
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversation_raise_class(
+        it,
+
+        FfiConverterTypePrivacyClass.lower(`privacyClass`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Asks the last question again. If it was answered, that counts as a sign that the answer was not liked. The new answer takes the place of
+     * the old one; when there is no new answer, the old one stays.
+     */
+    @Throws(CoreException::class)override fun `regenerate`(`generation`: GenerationOptions): Answer {
+            return FfiConverterTypeAnswer.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversation_regenerate(
+        it,
+
+        FfiConverterTypeGenerationOptions.lower(`generation`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Cancels the answer in progress and gives the memory of the context back. Returns at once; safe to call again.
      */override fun `release`()
         =
     callWithHandle {
@@ -3694,32 +3953,24 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Forgets everything but the system message.
+     * Forgets the messages, but not the system message.
      */
-    @Throws(CoreException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `reset`() {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_whimbrel_fn_method_conversation_reset(
-                uniffiHandle,
-
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
-        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
-        // lift function
-        { },
-
-        // Error FFI converter
-        CoreException.ErrorHandler,
-    )
+    @Throws(CoreException::class)override fun `reset`()
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversation_reset(
+        it,
+        _status)
+}
     }
 
 
+
+
     /**
-     * Goes on with a conversation that was saved with the same model; this one is forgotten.
+     * Goes on with a conversation that was saved with the same model; this one is forgotten. The file does not say who may read it, so where rules
+     * decide nothing of it leaves the device.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -3745,8 +3996,50 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text
-     * again. The file holds what was said and is readable by its owner only.
+     * Takes over what `save_prefix` wrote with the same model. The messages stay as they are.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `restorePrefix`(`path`: kotlin.String) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversation_restore_prefix(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A number that grows with every change of the messages.
+     */override fun `revision`(): kotlin.ULong {
+            return FfiConverterULong.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversation_revision(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text again. The file holds
+     * what was said, and only its owner can read it.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -3772,17 +4065,19 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Replaces all messages, the system message included: an earlier conversation goes on.
+     * Writes what the model made of the first `tokens` tokens of the conversation to a file, without the messages. Another conversation that
+     * begins with the same text can take it over with `restore_prefix`.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `setMessages`(`messages`: List<Message>) {
+    override suspend fun `savePrefix`(`path`: kotlin.String, `tokens`: kotlin.UInt) {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_whimbrel_fn_method_conversation_set_messages(
+            UniffiLib.uniffi_whimbrel_fn_method_conversation_save_prefix(
                 uniffiHandle,
 
-        FfiConverterSequenceTypeMessage.lower(`messages`),
+        FfiConverterString.lower(`path`),
+        FfiConverterUInt.lower(`tokens`),
             )
         },
         { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
@@ -3795,6 +4090,72 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
         CoreException.ErrorHandler,
     )
     }
+
+
+    /**
+     * Replaces the messages: an earlier conversation goes on. Messages that `messages()` gave are treated as they were.
+     */
+    @Throws(CoreException::class)override fun `setMessages`(`messages`: List<Message>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversation_set_messages(
+        it,
+
+        FfiConverterSequenceTypeMessage.lower(`messages`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Sends along another system message from the next question on. Nothing takes the usual one, an empty text leaves it to the model. The messages
+     * stay, and how they are treated.
+     */
+    @Throws(CoreException::class)override fun `setSystem`(`system`: kotlin.String?)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversation_set_system(
+        it,
+
+        FfiConverterOptionalString.lower(`system`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Cancels the answer in progress, if there is one. Its last event still comes.
+     */override fun `stop`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversation_stop(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * The system message that is sent along, if there is one.
+     */override fun `system`(): kotlin.String? {
+            return FfiConverterOptionalString.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversation_system(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
 
 
 
@@ -4724,14 +5085,15 @@ public object FfiConverterTypeLogSink: FfiConverter<LogSink, Long> {
 public interface ModelInterface {
 
     /**
-     * Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens.
+     * Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens. What does not fit into the
+     * context is an error of the answer.
      */
-    suspend fun `complete`(`prompt`: kotlin.String, `contextLength`: kotlin.UInt, `options`: GenerationOptions): Answer
+    fun `complete`(`prompt`: kotlin.String, `contextLength`: kotlin.UInt = 2048u, `options`: GenerationOptions = GenerationOptions()): Answer
 
     /**
-     * Starts a conversation and reserves the memory for its context.
+     * Starts a conversation with this model alone. The memory for its context is reserved with the first question.
      */
-    suspend fun `conversation`(`options`: ConversationOptions): Conversation
+    fun `conversation`(`options`: ConversationOptions = ConversationOptions()): Conversation
 
     /**
      * What is known of the model, also after it was released.
@@ -4852,55 +5214,42 @@ open class Model: Disposable, AutoCloseable, ModelInterface
 
 
     /**
-     * Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens.
+     * Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens. What does not fit into the
+     * context is an error of the answer.
      */
-    @Throws(CoreException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `complete`(`prompt`: kotlin.String, `contextLength`: kotlin.UInt, `options`: GenerationOptions) : Answer {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_whimbrel_fn_method_model_complete(
-                uniffiHandle,
+    @Throws(CoreException::class)override fun `complete`(`prompt`: kotlin.String, `contextLength`: kotlin.UInt, `options`: GenerationOptions): Answer {
+            return FfiConverterTypeAnswer.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_model_complete(
+        it,
 
         FfiConverterString.lower(`prompt`),
         FfiConverterUInt.lower(`contextLength`),
-        FfiConverterTypeGenerationOptions.lower(`options`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_u64(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_u64(future, continuation) },
-        { future -> UniffiLib.ffi_whimbrel_rust_future_free_u64(future) },
-        // lift function
-        { FfiConverterTypeAnswer.lift(it) },
-        // Error FFI converter
-        CoreException.ErrorHandler,
+        FfiConverterTypeGenerationOptions.lower(`options`),_status)
+}
+    }
     )
     }
+
 
 
     /**
-     * Starts a conversation and reserves the memory for its context.
+     * Starts a conversation with this model alone. The memory for its context is reserved with the first question.
      */
-    @Throws(CoreException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `conversation`(`options`: ConversationOptions) : Conversation {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_whimbrel_fn_method_model_conversation(
-                uniffiHandle,
+    @Throws(CoreException::class)override fun `conversation`(`options`: ConversationOptions): Conversation {
+            return FfiConverterTypeConversation.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_model_conversation(
+        it,
 
-        FfiConverterTypeConversationOptions.lower(`options`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_u64(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_u64(future, continuation) },
-        { future -> UniffiLib.ffi_whimbrel_rust_future_free_u64(future) },
-        // lift function
-        { FfiConverterTypeConversation.lift(it) },
-        // Error FFI converter
-        CoreException.ErrorHandler,
+        FfiConverterTypeConversationOptions.lower(`options`),_status)
+}
+    }
     )
     }
+
 
 
     /**
@@ -4967,712 +5316,6 @@ public object FfiConverterTypeModel: FfiConverter<Model, Long> {
     override fun allocationSize(value: Model) = 8UL
 
     override fun write(value: Model, buf: ByteBuffer) {
-        buf.putLong(lower(value))
-    }
-}
-
-
-// This template implements a class for working with a Rust struct via a handle
-// to the live Rust struct on the other side of the FFI.
-//
-// There's some subtlety here, because we have to be careful not to operate on a Rust
-// struct after it has been dropped, and because we must expose a public API for freeing
-// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
-//
-//   * Each instance holds an opaque handle to the underlying Rust struct.
-//     Method calls need to read this handle from the object's state and pass it in to
-//     the Rust FFI.
-//
-//   * When an instance is no longer needed, its handle should be passed to a
-//     special destructor function provided by the Rust FFI, which will drop the
-//     underlying Rust struct.
-//
-//   * Given an instance, calling code is expected to call the special
-//     `destroy` method in order to free it after use, either by calling it explicitly
-//     or by using a higher-level helper like the `use` method. Failing to do so risks
-//     leaking the underlying Rust struct.
-//
-//   * We can't assume that calling code will do the right thing, and must be prepared
-//     to handle Kotlin method calls executing concurrently with or even after a call to
-//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
-//
-//   * We must never allow Rust code to operate on the underlying Rust struct after
-//     the destructor has been called, and must never call the destructor more than once.
-//     Doing so may trigger memory unsafety.
-//
-//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
-//     is implemented to call the destructor when the Kotlin object becomes unreachable.
-//     This is done in a background thread. This is not a panacea, and client code should be aware that
-//      1. the thread may starve if some there are objects that have poorly performing
-//     `drop` methods or do significant work in their `drop` methods.
-//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
-//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
-//
-// If we try to implement this with mutual exclusion on access to the handle, there is the
-// possibility of a race between a method call and a concurrent call to `destroy`:
-//
-//    * Thread A starts a method call, reads the value of the handle, but is interrupted
-//      before it can pass the handle over the FFI to Rust.
-//    * Thread B calls `destroy` and frees the underlying Rust struct.
-//    * Thread A resumes, passing the already-read handle value to Rust and triggering
-//      a use-after-free.
-//
-// One possible solution would be to use a `ReadWriteLock`, with each method call taking
-// a read lock (and thus allowed to run concurrently) and the special `destroy` method
-// taking a write lock (and thus blocking on live method calls). However, we aim not to
-// generate methods with any hidden blocking semantics, and a `destroy` method that might
-// block if called incorrectly seems to meet that bar.
-//
-// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
-// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
-// has been called. These are updated according to the following rules:
-//
-//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
-//      The initial value for the flag is false.
-//
-//    * At the start of each method call, we atomically check the counter.
-//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
-//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
-//
-//    * At the end of each method call, we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-//    * When `destroy` is called, we atomically flip the flag from false to true.
-//      If the flag was already true we silently fail.
-//      Otherwise we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
-// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
-//
-// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
-// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
-// of the underlying Rust code.
-//
-// This makes a cleaner a better alternative to _not_ calling `destroy()` as
-// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
-// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
-// thread may be starved, and the app will leak memory.
-//
-// In this case, `destroy`ing manually may be a better solution.
-//
-// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
-// with Rust peers are reclaimed:
-//
-// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
-// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
-// 3. The memory is reclaimed when the process terminates.
-//
-// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
-//
-
-
-/**
- * An answer in the making. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
- */
-public interface RoutedAnswerInterface {
-
-    /**
-     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
-     */
-    fun `cancel`()
-
-    /**
-     * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
-     */
-    suspend fun `next`(`max`: kotlin.UInt): List<AssistantEvent>
-
-    companion object
-}
-
-/**
- * An answer in the making. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
- */
-open class RoutedAnswer: Disposable, AutoCloseable, RoutedAnswerInterface
-{
-
-    @Suppress("UNUSED_PARAMETER")
-    /**
-     * @suppress
-     */
-    constructor(withHandle: UniffiWithHandle, handle: Long) {
-        this.handle = handle
-        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
-    }
-
-    /**
-     * @suppress
-     *
-     * This constructor can be used to instantiate a fake object. Only used for tests. Any
-     * attempt to actually use an object constructed this way will fail as there is no
-     * connected Rust object.
-     */
-    @Suppress("UNUSED_PARAMETER")
-    constructor(noHandle: NoHandle) {
-        this.handle = 0
-        this.cleanable = null
-    }
-
-    protected val handle: Long
-    protected val cleanable: UniffiCleaner.Cleanable?
-
-    private val wasDestroyed = AtomicBoolean(false)
-    private val callCounter = AtomicLong(1)
-
-    /**
-     * Whether the current object has been destroyed and its reference is gone in the Rust side.
-     */
-    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
-
-    override fun destroy() {
-        // Only allow a single call to this method.
-        // TODO: maybe we should log a warning if called more than once?
-        if (this.wasDestroyed.compareAndSet(false, true)) {
-            // This decrement always matches the initial count of 1 given at creation time.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    @Synchronized
-    override fun close() {
-        this.destroy()
-    }
-
-    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
-        // Check and increment the call counter, to keep the object alive.
-        // This needs a compare-and-set retry loop in case of concurrent updates.
-        do {
-            val c = this.callCounter.get()
-            if (c == 0L) {
-                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
-            }
-            if (c == Long.MAX_VALUE) {
-                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
-            }
-        } while (! this.callCounter.compareAndSet(c, c + 1L))
-        // Now we can safely do the method call without the handle being freed concurrently.
-        try {
-            return block(this.uniffiCloneHandle())
-        } finally {
-            // This decrement always matches the increment we performed above.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    // Use a static inner class instead of a closure so as not to accidentally
-    // capture `this` as part of the cleanable's action.
-    private class UniffiCleanAction(private val handle: Long) : Runnable {
-        override fun run() {
-            if (handle == 0.toLong()) {
-                // Fake object created with `NoHandle`, don't try to free.
-                return;
-            }
-            uniffiRustCall { status ->
-                UniffiLib.uniffi_whimbrel_fn_free_routedanswer(handle, status)
-            }
-        }
-    }
-
-    /**
-     * @suppress
-     */
-    fun uniffiCloneHandle(): Long {
-        if (handle == 0.toLong()) {
-            throw InternalException("uniffiCloneHandle() called on NoHandle object");
-        }
-        return uniffiRustCall() { status ->
-            UniffiLib.uniffi_whimbrel_fn_clone_routedanswer(handle, status)
-        }
-    }
-
-
-    /**
-     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
-     */override fun `cancel`()
-        =
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_whimbrel_fn_method_routedanswer_cancel(
-        it,
-        _status)
-}
-    }
-
-
-
-
-    /**
-     * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
-     */
-    @Throws(CoreException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `next`(`max`: kotlin.UInt) : List<AssistantEvent> {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_whimbrel_fn_method_routedanswer_next(
-                uniffiHandle,
-
-        FfiConverterUInt.lower(`max`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
-        // lift function
-        { FfiConverterSequenceTypeAssistantEvent.lift(it) },
-        // Error FFI converter
-        CoreException.ErrorHandler,
-    )
-    }
-
-
-
-
-
-
-
-
-    /**
-     * @suppress
-     */
-    companion object
-
-}
-
-
-/**
- * @suppress
- */
-public object FfiConverterTypeRoutedAnswer: FfiConverter<RoutedAnswer, Long> {
-    override fun lower(value: RoutedAnswer): Long {
-        return value.uniffiCloneHandle()
-    }
-
-    override fun lift(value: Long): RoutedAnswer {
-        return RoutedAnswer(UniffiWithHandle, value)
-    }
-
-    override fun read(buf: ByteBuffer): RoutedAnswer {
-        return lift(buf.getLong())
-    }
-
-    override fun allocationSize(value: RoutedAnswer) = 8UL
-
-    override fun write(value: RoutedAnswer, buf: ByteBuffer) {
-        buf.putLong(lower(value))
-    }
-}
-
-
-// This template implements a class for working with a Rust struct via a handle
-// to the live Rust struct on the other side of the FFI.
-//
-// There's some subtlety here, because we have to be careful not to operate on a Rust
-// struct after it has been dropped, and because we must expose a public API for freeing
-// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
-//
-//   * Each instance holds an opaque handle to the underlying Rust struct.
-//     Method calls need to read this handle from the object's state and pass it in to
-//     the Rust FFI.
-//
-//   * When an instance is no longer needed, its handle should be passed to a
-//     special destructor function provided by the Rust FFI, which will drop the
-//     underlying Rust struct.
-//
-//   * Given an instance, calling code is expected to call the special
-//     `destroy` method in order to free it after use, either by calling it explicitly
-//     or by using a higher-level helper like the `use` method. Failing to do so risks
-//     leaking the underlying Rust struct.
-//
-//   * We can't assume that calling code will do the right thing, and must be prepared
-//     to handle Kotlin method calls executing concurrently with or even after a call to
-//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
-//
-//   * We must never allow Rust code to operate on the underlying Rust struct after
-//     the destructor has been called, and must never call the destructor more than once.
-//     Doing so may trigger memory unsafety.
-//
-//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
-//     is implemented to call the destructor when the Kotlin object becomes unreachable.
-//     This is done in a background thread. This is not a panacea, and client code should be aware that
-//      1. the thread may starve if some there are objects that have poorly performing
-//     `drop` methods or do significant work in their `drop` methods.
-//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
-//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
-//
-// If we try to implement this with mutual exclusion on access to the handle, there is the
-// possibility of a race between a method call and a concurrent call to `destroy`:
-//
-//    * Thread A starts a method call, reads the value of the handle, but is interrupted
-//      before it can pass the handle over the FFI to Rust.
-//    * Thread B calls `destroy` and frees the underlying Rust struct.
-//    * Thread A resumes, passing the already-read handle value to Rust and triggering
-//      a use-after-free.
-//
-// One possible solution would be to use a `ReadWriteLock`, with each method call taking
-// a read lock (and thus allowed to run concurrently) and the special `destroy` method
-// taking a write lock (and thus blocking on live method calls). However, we aim not to
-// generate methods with any hidden blocking semantics, and a `destroy` method that might
-// block if called incorrectly seems to meet that bar.
-//
-// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
-// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
-// has been called. These are updated according to the following rules:
-//
-//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
-//      The initial value for the flag is false.
-//
-//    * At the start of each method call, we atomically check the counter.
-//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
-//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
-//
-//    * At the end of each method call, we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-//    * When `destroy` is called, we atomically flip the flag from false to true.
-//      If the flag was already true we silently fail.
-//      Otherwise we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
-// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
-//
-// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
-// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
-// of the underlying Rust code.
-//
-// This makes a cleaner a better alternative to _not_ calling `destroy()` as
-// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
-// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
-// thread may be starved, and the app will leak memory.
-//
-// In this case, `destroy`ing manually may be a better solution.
-//
-// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
-// with Rust peers are reclaimed:
-//
-// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
-// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
-// 3. The memory is reclaimed when the process terminates.
-//
-// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
-//
-
-
-/**
- * A conversation that may be answered in several places. It answers one question at a time.
- */
-public interface RoutedConversationInterface {
-
-    /**
-     * Asks a question. Where it is answered, and whether at all, the last event says.
-     */
-    fun `ask`(`question`: kotlin.String, `options`: AskOptions): RoutedAnswer
-
-    /**
-     * Takes the last answer back and asks its question elsewhere, as far as the rules allow it now.
-     */
-    fun `escalate`(): RoutedAnswer
-
-    /**
-     * What would be decided about a question now. Nothing is asked, and no receipt is written.
-     */
-    suspend fun `explain`(`question`: kotlin.String, `options`: AskOptions): Explanation
-
-    /**
-     * The messages so far, without the system message.
-     */
-    fun `messages`(): List<Message>
-
-    /**
-     * Takes the last answer back and asks its question again. That counts as a sign that the answer was not liked.
-     */
-    fun `regenerate`(`generation`: GenerationOptions): RoutedAnswer
-
-    /**
-     * Cancels the answer in the making and closes the conversation. Returns at once; safe to call again.
-     */
-    fun `release`()
-
-    /**
-     * Replaces the messages: an earlier conversation goes on.
-     */
-    fun `setMessages`(`messages`: List<Message>)
-
-    companion object
-}
-
-/**
- * A conversation that may be answered in several places. It answers one question at a time.
- */
-open class RoutedConversation: Disposable, AutoCloseable, RoutedConversationInterface
-{
-
-    @Suppress("UNUSED_PARAMETER")
-    /**
-     * @suppress
-     */
-    constructor(withHandle: UniffiWithHandle, handle: Long) {
-        this.handle = handle
-        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
-    }
-
-    /**
-     * @suppress
-     *
-     * This constructor can be used to instantiate a fake object. Only used for tests. Any
-     * attempt to actually use an object constructed this way will fail as there is no
-     * connected Rust object.
-     */
-    @Suppress("UNUSED_PARAMETER")
-    constructor(noHandle: NoHandle) {
-        this.handle = 0
-        this.cleanable = null
-    }
-
-    protected val handle: Long
-    protected val cleanable: UniffiCleaner.Cleanable?
-
-    private val wasDestroyed = AtomicBoolean(false)
-    private val callCounter = AtomicLong(1)
-
-    /**
-     * Whether the current object has been destroyed and its reference is gone in the Rust side.
-     */
-    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
-
-    override fun destroy() {
-        // Only allow a single call to this method.
-        // TODO: maybe we should log a warning if called more than once?
-        if (this.wasDestroyed.compareAndSet(false, true)) {
-            // This decrement always matches the initial count of 1 given at creation time.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    @Synchronized
-    override fun close() {
-        this.destroy()
-    }
-
-    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
-        // Check and increment the call counter, to keep the object alive.
-        // This needs a compare-and-set retry loop in case of concurrent updates.
-        do {
-            val c = this.callCounter.get()
-            if (c == 0L) {
-                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
-            }
-            if (c == Long.MAX_VALUE) {
-                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
-            }
-        } while (! this.callCounter.compareAndSet(c, c + 1L))
-        // Now we can safely do the method call without the handle being freed concurrently.
-        try {
-            return block(this.uniffiCloneHandle())
-        } finally {
-            // This decrement always matches the increment we performed above.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    // Use a static inner class instead of a closure so as not to accidentally
-    // capture `this` as part of the cleanable's action.
-    private class UniffiCleanAction(private val handle: Long) : Runnable {
-        override fun run() {
-            if (handle == 0.toLong()) {
-                // Fake object created with `NoHandle`, don't try to free.
-                return;
-            }
-            uniffiRustCall { status ->
-                UniffiLib.uniffi_whimbrel_fn_free_routedconversation(handle, status)
-            }
-        }
-    }
-
-    /**
-     * @suppress
-     */
-    fun uniffiCloneHandle(): Long {
-        if (handle == 0.toLong()) {
-            throw InternalException("uniffiCloneHandle() called on NoHandle object");
-        }
-        return uniffiRustCall() { status ->
-            UniffiLib.uniffi_whimbrel_fn_clone_routedconversation(handle, status)
-        }
-    }
-
-
-    /**
-     * Asks a question. Where it is answered, and whether at all, the last event says.
-     */
-    @Throws(CoreException::class)override fun `ask`(`question`: kotlin.String, `options`: AskOptions): RoutedAnswer {
-            return FfiConverterTypeRoutedAnswer.lift(
-    callWithHandle {
-    uniffiRustCallWithError(CoreException) { _status ->
-    UniffiLib.uniffi_whimbrel_fn_method_routedconversation_ask(
-        it,
-
-        FfiConverterString.lower(`question`),
-        FfiConverterTypeAskOptions.lower(`options`),_status)
-}
-    }
-    )
-    }
-
-
-
-    /**
-     * Takes the last answer back and asks its question elsewhere, as far as the rules allow it now.
-     */
-    @Throws(CoreException::class)override fun `escalate`(): RoutedAnswer {
-            return FfiConverterTypeRoutedAnswer.lift(
-    callWithHandle {
-    uniffiRustCallWithError(CoreException) { _status ->
-    UniffiLib.uniffi_whimbrel_fn_method_routedconversation_escalate(
-        it,
-        _status)
-}
-    }
-    )
-    }
-
-
-
-    /**
-     * What would be decided about a question now. Nothing is asked, and no receipt is written.
-     */
-    @Throws(CoreException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `explain`(`question`: kotlin.String, `options`: AskOptions) : Explanation {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_whimbrel_fn_method_routedconversation_explain(
-                uniffiHandle,
-
-        FfiConverterString.lower(`question`),
-        FfiConverterTypeAskOptions.lower(`options`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
-        // lift function
-        { FfiConverterTypeExplanation.lift(it) },
-        // Error FFI converter
-        CoreException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * The messages so far, without the system message.
-     */
-    @Throws(CoreException::class)override fun `messages`(): List<Message> {
-            return FfiConverterSequenceTypeMessage.lift(
-    callWithHandle {
-    uniffiRustCallWithError(CoreException) { _status ->
-    UniffiLib.uniffi_whimbrel_fn_method_routedconversation_messages(
-        it,
-        _status)
-}
-    }
-    )
-    }
-
-
-
-    /**
-     * Takes the last answer back and asks its question again. That counts as a sign that the answer was not liked.
-     */
-    @Throws(CoreException::class)override fun `regenerate`(`generation`: GenerationOptions): RoutedAnswer {
-            return FfiConverterTypeRoutedAnswer.lift(
-    callWithHandle {
-    uniffiRustCallWithError(CoreException) { _status ->
-    UniffiLib.uniffi_whimbrel_fn_method_routedconversation_regenerate(
-        it,
-
-        FfiConverterTypeGenerationOptions.lower(`generation`),_status)
-}
-    }
-    )
-    }
-
-
-
-    /**
-     * Cancels the answer in the making and closes the conversation. Returns at once; safe to call again.
-     */override fun `release`()
-        =
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_whimbrel_fn_method_routedconversation_release(
-        it,
-        _status)
-}
-    }
-
-
-
-
-    /**
-     * Replaces the messages: an earlier conversation goes on.
-     */
-    @Throws(CoreException::class)override fun `setMessages`(`messages`: List<Message>)
-        =
-    callWithHandle {
-    uniffiRustCallWithError(CoreException) { _status ->
-    UniffiLib.uniffi_whimbrel_fn_method_routedconversation_set_messages(
-        it,
-
-        FfiConverterSequenceTypeMessage.lower(`messages`),_status)
-}
-    }
-
-
-
-
-
-
-
-
-
-
-    /**
-     * @suppress
-     */
-    companion object
-
-}
-
-
-/**
- * @suppress
- */
-public object FfiConverterTypeRoutedConversation: FfiConverter<RoutedConversation, Long> {
-    override fun lower(value: RoutedConversation): Long {
-        return value.uniffiCloneHandle()
-    }
-
-    override fun lift(value: Long): RoutedConversation {
-        return RoutedConversation(UniffiWithHandle, value)
-    }
-
-    override fun read(buf: ByteBuffer): RoutedConversation {
-        return lift(buf.getLong())
-    }
-
-    override fun allocationSize(value: RoutedConversation) = 8UL
-
-    override fun write(value: RoutedConversation, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -6441,7 +6084,7 @@ public object FfiConverterTypeSystemModel: FfiConverter<SystemModel, Long> {
 
 
 /**
- * How an assistant is asked.
+ * How a question is asked.
  */
 data class AskOptions (
     /**
@@ -6450,9 +6093,9 @@ data class AskOptions (
     val `task`: kotlin.String = "chat"
     ,
     /**
-     * What the app knows about the text; what is found in it can only raise it.
+     * What the app knows about the text; without it `Public`. What is found in the text can only raise it.
      */
-    val `privacyClass`: PrivacyClass
+    val `privacyClass`: PrivacyClass? = null
     ,
     /**
      * Time for the whole answer in milliseconds; without it the policy says.
@@ -6467,7 +6110,7 @@ data class AskOptions (
     /**
      * How the answer is made.
      */
-    val `generation`: GenerationOptions
+    val `generation`: GenerationOptions = GenerationOptions()
 
 ){
 
@@ -6485,7 +6128,7 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
     override fun read(buf: ByteBuffer): AskOptions {
         return AskOptions(
             FfiConverterString.read(buf),
-            FfiConverterTypePrivacyClass.read(buf),
+            FfiConverterOptionalTypePrivacyClass.read(buf),
             FfiConverterOptionalULong.read(buf),
             FfiConverterSequenceTypeNeed.read(buf),
             FfiConverterTypeGenerationOptions.read(buf),
@@ -6494,7 +6137,7 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
 
     override fun allocationSize(value: AskOptions) = (
             FfiConverterString.allocationSize(value.`task`) +
-            FfiConverterTypePrivacyClass.allocationSize(value.`privacyClass`) +
+            FfiConverterOptionalTypePrivacyClass.allocationSize(value.`privacyClass`) +
             FfiConverterOptionalULong.allocationSize(value.`deadlineMs`) +
             FfiConverterSequenceTypeNeed.allocationSize(value.`needs`) +
             FfiConverterTypeGenerationOptions.allocationSize(value.`generation`)
@@ -6502,7 +6145,7 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
 
     override fun write(value: AskOptions, buf: ByteBuffer) {
             FfiConverterString.write(value.`task`, buf)
-            FfiConverterTypePrivacyClass.write(value.`privacyClass`, buf)
+            FfiConverterOptionalTypePrivacyClass.write(value.`privacyClass`, buf)
             FfiConverterOptionalULong.write(value.`deadlineMs`, buf)
             FfiConverterSequenceTypeNeed.write(value.`needs`, buf)
             FfiConverterTypeGenerationOptions.write(value.`generation`, buf)
@@ -6595,6 +6238,69 @@ public object FfiConverterTypeAssistantOptions: FfiConverterRustBuffer<Assistant
 
 
 /**
+ * Where a ledger begins whose oldest receipts were removed.
+ */
+data class Checkpoint (
+    /**
+     * The number of the last entry that was removed.
+     */
+    val `sequence`: kotlin.ULong
+    ,
+    /**
+     * The number of the last receipt that was removed.
+     */
+    val `receipts`: kotlin.ULong
+    ,
+    /**
+     * The hash of that entry, in hexadecimal digits: the next entry continues from it.
+     */
+    val `hash`: kotlin.String
+    ,
+    /**
+     * When they were removed, in milliseconds since 1970.
+     */
+    val `timeMs`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeCheckpoint: FfiConverterRustBuffer<Checkpoint> {
+    override fun read(buf: ByteBuffer): Checkpoint {
+        return Checkpoint(
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Checkpoint) = (
+            FfiConverterULong.allocationSize(value.`sequence`) +
+            FfiConverterULong.allocationSize(value.`receipts`) +
+            FfiConverterString.allocationSize(value.`hash`) +
+            FfiConverterULong.allocationSize(value.`timeMs`)
+    )
+
+    override fun write(value: Checkpoint, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`sequence`, buf)
+            FfiConverterULong.write(value.`receipts`, buf)
+            FfiConverterString.write(value.`hash`, buf)
+            FfiConverterULong.write(value.`timeMs`, buf)
+    }
+}
+
+
+
+/**
  * How a conversation is kept.
  */
 data class ConversationOptions (
@@ -6609,9 +6315,9 @@ data class ConversationOptions (
     val `system`: kotlin.String? = null
     ,
     /**
-     * What happens when the context is full.
+     * What happens when the context is full; without it `DropOldest`.
      */
-    val `contextPolicy`: ContextPolicy
+    val `contextPolicy`: ContextPolicy? = null
 
 ){
 
@@ -6630,20 +6336,20 @@ public object FfiConverterTypeConversationOptions: FfiConverterRustBuffer<Conver
         return ConversationOptions(
             FfiConverterUInt.read(buf),
             FfiConverterOptionalString.read(buf),
-            FfiConverterTypeContextPolicy.read(buf),
+            FfiConverterOptionalTypeContextPolicy.read(buf),
         )
     }
 
     override fun allocationSize(value: ConversationOptions) = (
             FfiConverterUInt.allocationSize(value.`contextLength`) +
             FfiConverterOptionalString.allocationSize(value.`system`) +
-            FfiConverterTypeContextPolicy.allocationSize(value.`contextPolicy`)
+            FfiConverterOptionalTypeContextPolicy.allocationSize(value.`contextPolicy`)
     )
 
     override fun write(value: ConversationOptions, buf: ByteBuffer) {
             FfiConverterUInt.write(value.`contextLength`, buf)
             FfiConverterOptionalString.write(value.`system`, buf)
-            FfiConverterTypeContextPolicy.write(value.`contextPolicy`, buf)
+            FfiConverterOptionalTypeContextPolicy.write(value.`contextPolicy`, buf)
     }
 }
 
@@ -6826,9 +6532,9 @@ data class EndpointExtras (
     val `keyHeader`: kotlin.String? = null
     ,
     /**
-     * Where the limit of tokens goes.
+     * Where the limit of tokens goes; without it `MaxTokens`.
      */
-    val `tokenLimitField`: TokenLimitField
+    val `tokenLimitField`: TokenLimitField? = null
 
 ){
 
@@ -6849,7 +6555,7 @@ public object FfiConverterTypeEndpointExtras: FfiConverterRustBuffer<EndpointExt
             FfiConverterOptionalTypePins.read(buf),
             FfiConverterOptionalTypeTimeouts.read(buf),
             FfiConverterOptionalString.read(buf),
-            FfiConverterTypeTokenLimitField.read(buf),
+            FfiConverterOptionalTypeTokenLimitField.read(buf),
         )
     }
 
@@ -6858,7 +6564,7 @@ public object FfiConverterTypeEndpointExtras: FfiConverterRustBuffer<EndpointExt
             FfiConverterOptionalTypePins.allocationSize(value.`pins`) +
             FfiConverterOptionalTypeTimeouts.allocationSize(value.`timeouts`) +
             FfiConverterOptionalString.allocationSize(value.`keyHeader`) +
-            FfiConverterTypeTokenLimitField.allocationSize(value.`tokenLimitField`)
+            FfiConverterOptionalTypeTokenLimitField.allocationSize(value.`tokenLimitField`)
     )
 
     override fun write(value: EndpointExtras, buf: ByteBuffer) {
@@ -6866,7 +6572,7 @@ public object FfiConverterTypeEndpointExtras: FfiConverterRustBuffer<EndpointExt
             FfiConverterOptionalTypePins.write(value.`pins`, buf)
             FfiConverterOptionalTypeTimeouts.write(value.`timeouts`, buf)
             FfiConverterOptionalString.write(value.`keyHeader`, buf)
-            FfiConverterTypeTokenLimitField.write(value.`tokenLimitField`, buf)
+            FfiConverterOptionalTypeTokenLimitField.write(value.`tokenLimitField`, buf)
     }
 }
 
@@ -7443,7 +7149,7 @@ public object FfiConverterTypeLedgerStats: FfiConverterRustBuffer<LedgerStats> {
 
 
 /**
- * One message of a conversation.
+ * One message of a conversation. To go on with an earlier conversation, hand back what `messages()` gave.
  */
 data class Message (
     /**
@@ -7455,6 +7161,17 @@ data class Message (
      * The text.
      */
     val `content`: kotlin.String
+    ,
+    /**
+     * How private it is. A message without it is treated as the most private message that its conversation ever held.
+     */
+    val `privacyClass`: PrivacyClass? = null
+    ,
+    /**
+     * Who besides this device's model may read it. Apps keep this value and hand it back; what is in it may change between versions. A message
+     * without it may be read only by those who might read every message that its conversation ever held.
+     */
+    val `recipients`: List<kotlin.String>? = null
 
 ){
 
@@ -7473,17 +7190,23 @@ public object FfiConverterTypeMessage: FfiConverterRustBuffer<Message> {
         return Message(
             FfiConverterTypeRole.read(buf),
             FfiConverterString.read(buf),
+            FfiConverterOptionalTypePrivacyClass.read(buf),
+            FfiConverterOptionalSequenceString.read(buf),
         )
     }
 
     override fun allocationSize(value: Message) = (
             FfiConverterTypeRole.allocationSize(value.`role`) +
-            FfiConverterString.allocationSize(value.`content`)
+            FfiConverterString.allocationSize(value.`content`) +
+            FfiConverterOptionalTypePrivacyClass.allocationSize(value.`privacyClass`) +
+            FfiConverterOptionalSequenceString.allocationSize(value.`recipients`)
     )
 
     override fun write(value: Message, buf: ByteBuffer) {
             FfiConverterTypeRole.write(value.`role`, buf)
             FfiConverterString.write(value.`content`, buf)
+            FfiConverterOptionalTypePrivacyClass.write(value.`privacyClass`, buf)
+            FfiConverterOptionalSequenceString.write(value.`recipients`, buf)
     }
 }
 
@@ -7615,9 +7338,9 @@ data class OpenOptions (
     val `hugePages`: kotlin.Boolean = false
     ,
     /**
-     * What the keys and values of a conversation's context are kept in.
+     * What the keys and values of a conversation's context are kept in; without it `Half`.
      */
-    val `kvPrecision`: KvPrecision
+    val `kvPrecision`: KvPrecision? = null
 
 ){
 
@@ -7639,7 +7362,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterBoolean.read(buf),
-            FfiConverterTypeKvPrecision.read(buf),
+            FfiConverterOptionalTypeKvPrecision.read(buf),
         )
     }
 
@@ -7649,7 +7372,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
             FfiConverterOptionalString.allocationSize(value.`variant`) +
             FfiConverterOptionalString.allocationSize(value.`stateFolder`) +
             FfiConverterBoolean.allocationSize(value.`hugePages`) +
-            FfiConverterTypeKvPrecision.allocationSize(value.`kvPrecision`)
+            FfiConverterOptionalTypeKvPrecision.allocationSize(value.`kvPrecision`)
     )
 
     override fun write(value: OpenOptions, buf: ByteBuffer) {
@@ -7658,7 +7381,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
             FfiConverterOptionalString.write(value.`variant`, buf)
             FfiConverterOptionalString.write(value.`stateFolder`, buf)
             FfiConverterBoolean.write(value.`hugePages`, buf)
-            FfiConverterTypeKvPrecision.write(value.`kvPrecision`, buf)
+            FfiConverterOptionalTypeKvPrecision.write(value.`kvPrecision`, buf)
     }
 }
 
@@ -7714,6 +7437,53 @@ public object FfiConverterTypePins: FfiConverterRustBuffer<Pins> {
             FfiConverterSequenceString.write(value.`sha256`, buf)
             FfiConverterULong.write(value.`expiresUnixS`, buf)
             FfiConverterBoolean.write(value.`reportOnly`, buf)
+    }
+}
+
+
+
+/**
+ * Which receipts are removed: those that either of the two names.
+ */
+data class Prune (
+    /**
+     * Receipts that were opened before this time, in milliseconds since 1970.
+     */
+    val `openedBeforeMs`: kotlin.ULong? = null
+    ,
+    /**
+     * All but so many of the newest.
+     */
+    val `receiptsMax`: kotlin.ULong? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePrune: FfiConverterRustBuffer<Prune> {
+    override fun read(buf: ByteBuffer): Prune {
+        return Prune(
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Prune) = (
+            FfiConverterOptionalULong.allocationSize(value.`openedBeforeMs`) +
+            FfiConverterOptionalULong.allocationSize(value.`receiptsMax`)
+    )
+
+    override fun write(value: Prune, buf: ByteBuffer) {
+            FfiConverterOptionalULong.write(value.`openedBeforeMs`, buf)
+            FfiConverterOptionalULong.write(value.`receiptsMax`, buf)
     }
 }
 
@@ -7882,7 +7652,7 @@ data class ReceiptFilter (
     val `untilMs`: kotlin.ULong? = null
     ,
     /**
-     * Receipts that ended so. Deadlines and unavailability count as failed.
+     * Receipts that ended so.
      */
     val `outcome`: Outcome? = null
     ,
@@ -8032,9 +7802,9 @@ public object FfiConverterTypeRefused: FfiConverterRustBuffer<Refused> {
  */
 data class Report (
     /**
-     * The receipt's number in the ledger.
+     * The receipt's number in the ledger; nothing where no rules decide.
      */
-    val `receipt`: kotlin.ULong
+    val `receipt`: kotlin.ULong?
     ,
     /**
      * How it ended.
@@ -8042,9 +7812,19 @@ data class Report (
     val `outcome`: Outcome
     ,
     /**
+     * Why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`, `content_filter` and so on.
+     */
+    val `code`: kotlin.String?
+    ,
+    /**
      * Whether a part of an answer was shown and stays, though the outcome is not an answer.
      */
     val `partial`: kotlin.Boolean
+    ,
+    /**
+     * Why the answer is complete.
+     */
+    val `finish`: FinishReason?
     ,
     /**
      * Where the answer came from, or what was tried last.
@@ -8054,7 +7834,7 @@ data class Report (
     /**
      * In which form the text left the device, if it did.
      */
-    val `sent`: Sent?
+    val `release`: Release?
     ,
     /**
      * Why it ran there, in words.
@@ -8069,7 +7849,7 @@ data class Report (
     /**
      * The names of what was tried, in order.
      */
-    val `tried`: List<kotlin.String>
+    val `attempts`: List<kotlin.String>
     ,
     /**
      * What was listed and not tried.
@@ -8117,6 +7897,16 @@ data class Report (
     val `millijoules`: kotlin.ULong?
     ,
     /**
+     * The engine's figures, when Whimbrel's own engine answered.
+     */
+    val `statistics`: Statistics?
+    ,
+    /**
+     * The names of options that were given and that the place could not honour.
+     */
+    val `unsupported`: List<kotlin.String>
+    ,
+    /**
      * Whether the answer looks weak and may be asked for elsewhere: see `escalate`.
      */
     val `canEscalate`: kotlin.Boolean
@@ -8146,11 +7936,13 @@ data class Report (
 public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
     override fun read(buf: ByteBuffer): Report {
         return Report(
-            FfiConverterULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
             FfiConverterTypeOutcome.read(buf),
+            FfiConverterOptionalString.read(buf),
             FfiConverterBoolean.read(buf),
+            FfiConverterOptionalTypeFinishReason.read(buf),
             FfiConverterOptionalTypePlace.read(buf),
-            FfiConverterOptionalTypeSent.read(buf),
+            FfiConverterOptionalTypeRelease.read(buf),
             FfiConverterSequenceString.read(buf),
             FfiConverterSequenceString.read(buf),
             FfiConverterSequenceString.read(buf),
@@ -8163,6 +7955,8 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterOptionalULong.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalTypeStatistics.read(buf),
+            FfiConverterSequenceString.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterString.read(buf),
             FfiConverterString.read(buf),
@@ -8170,14 +7964,16 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
     }
 
     override fun allocationSize(value: Report) = (
-            FfiConverterULong.allocationSize(value.`receipt`) +
+            FfiConverterOptionalULong.allocationSize(value.`receipt`) +
             FfiConverterTypeOutcome.allocationSize(value.`outcome`) +
+            FfiConverterOptionalString.allocationSize(value.`code`) +
             FfiConverterBoolean.allocationSize(value.`partial`) +
+            FfiConverterOptionalTypeFinishReason.allocationSize(value.`finish`) +
             FfiConverterOptionalTypePlace.allocationSize(value.`place`) +
-            FfiConverterOptionalTypeSent.allocationSize(value.`sent`) +
+            FfiConverterOptionalTypeRelease.allocationSize(value.`release`) +
             FfiConverterSequenceString.allocationSize(value.`reasons`) +
             FfiConverterSequenceString.allocationSize(value.`rules`) +
-            FfiConverterSequenceString.allocationSize(value.`tried`) +
+            FfiConverterSequenceString.allocationSize(value.`attempts`) +
             FfiConverterSequenceTypeRefused.allocationSize(value.`refused`) +
             FfiConverterULong.allocationSize(value.`bytesOut`) +
             FfiConverterULong.allocationSize(value.`bytesIn`) +
@@ -8187,20 +7983,24 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterOptionalULong.allocationSize(value.`firstTokenMs`) +
             FfiConverterULong.allocationSize(value.`totalMs`) +
             FfiConverterOptionalULong.allocationSize(value.`millijoules`) +
+            FfiConverterOptionalTypeStatistics.allocationSize(value.`statistics`) +
+            FfiConverterSequenceString.allocationSize(value.`unsupported`) +
             FfiConverterBoolean.allocationSize(value.`canEscalate`) +
             FfiConverterString.allocationSize(value.`summary`) +
             FfiConverterString.allocationSize(value.`json`)
     )
 
     override fun write(value: Report, buf: ByteBuffer) {
-            FfiConverterULong.write(value.`receipt`, buf)
+            FfiConverterOptionalULong.write(value.`receipt`, buf)
             FfiConverterTypeOutcome.write(value.`outcome`, buf)
+            FfiConverterOptionalString.write(value.`code`, buf)
             FfiConverterBoolean.write(value.`partial`, buf)
+            FfiConverterOptionalTypeFinishReason.write(value.`finish`, buf)
             FfiConverterOptionalTypePlace.write(value.`place`, buf)
-            FfiConverterOptionalTypeSent.write(value.`sent`, buf)
+            FfiConverterOptionalTypeRelease.write(value.`release`, buf)
             FfiConverterSequenceString.write(value.`reasons`, buf)
             FfiConverterSequenceString.write(value.`rules`, buf)
-            FfiConverterSequenceString.write(value.`tried`, buf)
+            FfiConverterSequenceString.write(value.`attempts`, buf)
             FfiConverterSequenceTypeRefused.write(value.`refused`, buf)
             FfiConverterULong.write(value.`bytesOut`, buf)
             FfiConverterULong.write(value.`bytesIn`, buf)
@@ -8210,6 +8010,8 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterOptionalULong.write(value.`firstTokenMs`, buf)
             FfiConverterULong.write(value.`totalMs`, buf)
             FfiConverterOptionalULong.write(value.`millijoules`, buf)
+            FfiConverterOptionalTypeStatistics.write(value.`statistics`, buf)
+            FfiConverterSequenceString.write(value.`unsupported`, buf)
             FfiConverterBoolean.write(value.`canEscalate`, buf)
             FfiConverterString.write(value.`summary`, buf)
             FfiConverterString.write(value.`json`, buf)
@@ -8219,14 +8021,9 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
 
 
 /**
- * Counts and rates of one answer.
+ * Counts and rates of an answer of Whimbrel's own engine.
  */
 data class Statistics (
-    /**
-     * Why it ended.
-     */
-    val `finishReason`: FinishReason
-    ,
     /**
      * Tokens of the whole prompt, template and history included.
      */
@@ -8292,7 +8089,6 @@ data class Statistics (
 public object FfiConverterTypeStatistics: FfiConverterRustBuffer<Statistics> {
     override fun read(buf: ByteBuffer): Statistics {
         return Statistics(
-            FfiConverterTypeFinishReason.read(buf),
             FfiConverterUInt.read(buf),
             FfiConverterUInt.read(buf),
             FfiConverterUInt.read(buf),
@@ -8307,7 +8103,6 @@ public object FfiConverterTypeStatistics: FfiConverterRustBuffer<Statistics> {
     }
 
     override fun allocationSize(value: Statistics) = (
-            FfiConverterTypeFinishReason.allocationSize(value.`finishReason`) +
             FfiConverterUInt.allocationSize(value.`promptTokens`) +
             FfiConverterUInt.allocationSize(value.`reusedTokens`) +
             FfiConverterUInt.allocationSize(value.`completionTokens`) +
@@ -8321,7 +8116,6 @@ public object FfiConverterTypeStatistics: FfiConverterRustBuffer<Statistics> {
     )
 
     override fun write(value: Statistics, buf: ByteBuffer) {
-            FfiConverterTypeFinishReason.write(value.`finishReason`, buf)
             FfiConverterUInt.write(value.`promptTokens`, buf)
             FfiConverterUInt.write(value.`reusedTokens`, buf)
             FfiConverterUInt.write(value.`completionTokens`, buf)
@@ -8592,293 +8386,6 @@ public object FfiConverterTypeAccelerator: FfiConverterRustBuffer<Accelerator> {
 
 
 /**
- * What an answer brings, in this order.
- */
-sealed class AnswerEvent {
-
-    /**
-     * A part of the prompt was read by the model. A short prompt is read in one go, without this event.
-     */
-    data class Prefilled(
-        /**
-         * Prompt tokens read so far.
-         */
-        val `done`: kotlin.UInt,
-        /**
-         * Prompt tokens in all.
-         */
-        val `total`: kotlin.UInt) : AnswerEvent()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * The next piece of text, never empty and never half a character.
-     */
-    data class Text(
-        /**
-         * The piece.
-         */
-        val `text`: kotlin.String) : AnswerEvent()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * The answer is complete; nothing follows.
-     */
-    data class Finished(
-        /**
-         * Counts and rates.
-         */
-        val `statistics`: org.whimbrel.ffi.Statistics) : AnswerEvent()
-
-    {
-
-
-        companion object
-    }
-
-
-
-
-
-
-
-
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypeAnswerEvent : FfiConverterRustBuffer<AnswerEvent>{
-    override fun read(buf: ByteBuffer): AnswerEvent {
-        return when(buf.getInt()) {
-            1 -> AnswerEvent.Prefilled(
-                FfiConverterUInt.read(buf),
-                FfiConverterUInt.read(buf),
-                )
-            2 -> AnswerEvent.Text(
-                FfiConverterString.read(buf),
-                )
-            3 -> AnswerEvent.Finished(
-                FfiConverterTypeStatistics.read(buf),
-                )
-            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
-        }
-    }
-
-    override fun allocationSize(value: AnswerEvent): ULong = when(value) {
-        is AnswerEvent.Prefilled -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterUInt.allocationSize(value.`done`)
-                + FfiConverterUInt.allocationSize(value.`total`)
-            )
-        }
-        is AnswerEvent.Text -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`text`)
-            )
-        }
-        is AnswerEvent.Finished -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterTypeStatistics.allocationSize(value.`statistics`)
-            )
-        }
-    }
-
-    override fun write(value: AnswerEvent, buf: ByteBuffer) {
-        when(value) {
-            is AnswerEvent.Prefilled -> {
-                buf.putInt(1)
-                FfiConverterUInt.write(value.`done`, buf)
-                FfiConverterUInt.write(value.`total`, buf)
-                Unit
-            }
-            is AnswerEvent.Text -> {
-                buf.putInt(2)
-                FfiConverterString.write(value.`text`, buf)
-                Unit
-            }
-            is AnswerEvent.Finished -> {
-                buf.putInt(3)
-                FfiConverterTypeStatistics.write(value.`statistics`, buf)
-                Unit
-            }
-        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
-    }
-}
-
-
-
-
-
-/**
- * What an answer of an assistant brings, in this order, though beginnings, texts and restarts may come again.
- */
-sealed class AssistantEvent {
-
-    /**
-     * Something was asked.
-     */
-    data class Trying(
-        /**
-         * Its place.
-         */
-        val `place`: org.whimbrel.ffi.Place,
-        /**
-         * In which form the text leaves the device; nothing when it stays.
-         */
-        val `sent`: org.whimbrel.ffi.Sent?) : AssistantEvent()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * The next piece of text, never empty.
-     */
-    data class Text(
-        /**
-         * The piece.
-         */
-        val `text`: kotlin.String) : AssistantEvent()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * The text so far is void: another place answers from the beginning.
-     */
-    object Restarted : AssistantEvent()
-
-
-    /**
-     * It is over; nothing follows.
-     */
-    data class Finished(
-        /**
-         * How it went.
-         */
-        val `report`: org.whimbrel.ffi.Report) : AssistantEvent()
-
-    {
-
-
-        companion object
-    }
-
-
-
-
-
-
-
-
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypeAssistantEvent : FfiConverterRustBuffer<AssistantEvent>{
-    override fun read(buf: ByteBuffer): AssistantEvent {
-        return when(buf.getInt()) {
-            1 -> AssistantEvent.Trying(
-                FfiConverterTypePlace.read(buf),
-                FfiConverterOptionalTypeSent.read(buf),
-                )
-            2 -> AssistantEvent.Text(
-                FfiConverterString.read(buf),
-                )
-            3 -> AssistantEvent.Restarted
-            4 -> AssistantEvent.Finished(
-                FfiConverterTypeReport.read(buf),
-                )
-            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
-        }
-    }
-
-    override fun allocationSize(value: AssistantEvent): ULong = when(value) {
-        is AssistantEvent.Trying -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterTypePlace.allocationSize(value.`place`)
-                + FfiConverterOptionalTypeSent.allocationSize(value.`sent`)
-            )
-        }
-        is AssistantEvent.Text -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`text`)
-            )
-        }
-        is AssistantEvent.Restarted -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-            )
-        }
-        is AssistantEvent.Finished -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterTypeReport.allocationSize(value.`report`)
-            )
-        }
-    }
-
-    override fun write(value: AssistantEvent, buf: ByteBuffer) {
-        when(value) {
-            is AssistantEvent.Trying -> {
-                buf.putInt(1)
-                FfiConverterTypePlace.write(value.`place`, buf)
-                FfiConverterOptionalTypeSent.write(value.`sent`, buf)
-                Unit
-            }
-            is AssistantEvent.Text -> {
-                buf.putInt(2)
-                FfiConverterString.write(value.`text`, buf)
-                Unit
-            }
-            is AssistantEvent.Restarted -> {
-                buf.putInt(3)
-                Unit
-            }
-            is AssistantEvent.Finished -> {
-                buf.putInt(4)
-                FfiConverterTypeReport.write(value.`report`, buf)
-                Unit
-            }
-        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
-    }
-}
-
-
-
-
-
-/**
  * Whether the system's model can be asked now.
  */
 
@@ -9092,9 +8599,27 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
-     * There is no answer to ask for again.
+     * There is no question to ask again.
      */
     class NothingToRepeat(
+        ) : CoreException() {
+        override val message
+            get() = ""
+    }
+
+    /**
+     * Only where rules decide can a decision be explained: in a conversation of an `Assistant`.
+     */
+    class NoPolicy(
+        ) : CoreException() {
+        override val message
+            get() = ""
+    }
+
+    /**
+     * Only a model of this device has something to save.
+     */
+    class NoModel(
         ) : CoreException() {
         override val message
             get() = ""
@@ -9136,7 +8661,8 @@ sealed class CoreException: kotlin.Exception() {
 
         /**
          * Which case: `in_use`, `absent`, `foreign`, `damaged`, `schema`, `tampered`, `full`, `database`, `file`, `read_only`,
-         * `unknown_receipt`, `already_closed` or `unreadable`.
+         * `unknown_receipt`, `already_closed` or `unreadable`. `foreign` is a file of something else, or a ledger that another vault sealed: when
+         * its vault is gone, `restart_ledger` begins another.
          */
         val `problem`: kotlin.String,
 
@@ -9218,8 +8744,8 @@ sealed class CoreException: kotlin.Exception() {
 
         /**
          * 1 the model failed while running, 2 the chat template failed, 3 no thread, 4 the background thread stopped,
-         * 5 a file could not be written, 6 a cancellation came out as an error, 7 the system gives no random bytes, 8 what was learned
-         * cannot be read back, 9 a text did not settle when it was redacted.
+         * 5 a file could not be written, 6 a cancellation came out as an error, 7 the system gives no random bytes, 9 a text did not settle when
+         * it was redacted.
          */
         val `code`: kotlin.UInt,
 
@@ -9274,30 +8800,32 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 )
             7 -> CoreException.Busy()
             8 -> CoreException.NothingToRepeat()
-            9 -> CoreException.Policy(
+            9 -> CoreException.NoPolicy()
+            10 -> CoreException.NoModel()
+            11 -> CoreException.Policy(
                 FfiConverterUInt.read(buf),
                 FfiConverterUInt.read(buf),
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            10 -> CoreException.Ledger(
+            12 -> CoreException.Ledger(
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            11 -> CoreException.Vault(
+            13 -> CoreException.Vault(
                 FfiConverterString.read(buf),
                 FfiConverterBoolean.read(buf),
                 )
-            12 -> CoreException.LimitExceeded(
+            14 -> CoreException.LimitExceeded(
                 FfiConverterString.read(buf),
                 FfiConverterULong.read(buf),
                 FfiConverterULong.read(buf),
                 )
-            13 -> CoreException.OutOfMemory(
+            15 -> CoreException.OutOfMemory(
                 FfiConverterUInt.read(buf),
                 FfiConverterULong.read(buf),
                 )
-            14 -> CoreException.Internal(
+            16 -> CoreException.Internal(
                 FfiConverterUInt.read(buf),
                 FfiConverterString.read(buf),
                 )
@@ -9345,6 +8873,14 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 4UL
             )
             is CoreException.NothingToRepeat -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+            )
+            is CoreException.NoPolicy -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+            )
+            is CoreException.NoModel -> (
                 // Add the size for the Int that specifies the variant plus the size needed for all fields
                 4UL
             )
@@ -9433,8 +8969,16 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 buf.putInt(8)
                 Unit
             }
-            is CoreException.Policy -> {
+            is CoreException.NoPolicy -> {
                 buf.putInt(9)
+                Unit
+            }
+            is CoreException.NoModel -> {
+                buf.putInt(10)
+                Unit
+            }
+            is CoreException.Policy -> {
+                buf.putInt(11)
                 FfiConverterUInt.write(value.`line`, buf)
                 FfiConverterUInt.write(value.`column`, buf)
                 FfiConverterString.write(value.`path`, buf)
@@ -9442,32 +8986,32 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 Unit
             }
             is CoreException.Ledger -> {
-                buf.putInt(10)
+                buf.putInt(12)
                 FfiConverterString.write(value.`problem`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
             is CoreException.Vault -> {
-                buf.putInt(11)
+                buf.putInt(13)
                 FfiConverterString.write(value.`reason`, buf)
                 FfiConverterBoolean.write(value.`locked`, buf)
                 Unit
             }
             is CoreException.LimitExceeded -> {
-                buf.putInt(12)
+                buf.putInt(14)
                 FfiConverterString.write(value.`what`, buf)
                 FfiConverterULong.write(value.`limit`, buf)
                 FfiConverterULong.write(value.`found`, buf)
                 Unit
             }
             is CoreException.OutOfMemory -> {
-                buf.putInt(13)
+                buf.putInt(15)
                 FfiConverterUInt.write(value.`contextLength`, buf)
                 FfiConverterULong.write(value.`bytes`, buf)
                 Unit
             }
             is CoreException.Internal -> {
-                buf.putInt(14)
+                buf.putInt(16)
                 FfiConverterUInt.write(value.`code`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
@@ -9626,23 +9170,224 @@ public object FfiConverterTypeDeviceFact: FfiConverterRustBuffer<DeviceFact> {
 
 
 /**
- * Why an answer ended.
+ * What an answer brings, in this order. All but the last may come again.
+ */
+sealed class Event {
+
+    /**
+     * A place was asked.
+     */
+    data class Started(
+        /**
+         * Which.
+         */
+        val `place`: org.whimbrel.ffi.Place,
+        /**
+         * In which form the text leaves the device; nothing when it stays.
+         */
+        val `release`: org.whimbrel.ffi.Release?) : Event()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The model read a part of the prompt. A short prompt is read in one go, without this event.
+     */
+    data class Reading(
+        /**
+         * Prompt tokens read so far.
+         */
+        val `done`: kotlin.UInt,
+        /**
+         * Prompt tokens in all.
+         */
+        val `total`: kotlin.UInt) : Event()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The next piece of text, never empty and never half a character.
+     */
+    data class Text(
+        /**
+         * The piece.
+         */
+        val `text`: kotlin.String) : Event()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The text so far is void: another place answers from the beginning.
+     */
+    object Restarted : Event()
+
+
+    /**
+     * The answer is over; nothing follows.
+     */
+    data class Finished(
+        /**
+         * How it went.
+         */
+        val `report`: org.whimbrel.ffi.Report) : Event()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeEvent : FfiConverterRustBuffer<Event>{
+    override fun read(buf: ByteBuffer): Event {
+        return when(buf.getInt()) {
+            1 -> Event.Started(
+                FfiConverterTypePlace.read(buf),
+                FfiConverterOptionalTypeRelease.read(buf),
+                )
+            2 -> Event.Reading(
+                FfiConverterUInt.read(buf),
+                FfiConverterUInt.read(buf),
+                )
+            3 -> Event.Text(
+                FfiConverterString.read(buf),
+                )
+            4 -> Event.Restarted
+            5 -> Event.Finished(
+                FfiConverterTypeReport.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: Event): ULong = when(value) {
+        is Event.Started -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypePlace.allocationSize(value.`place`)
+                + FfiConverterOptionalTypeRelease.allocationSize(value.`release`)
+            )
+        }
+        is Event.Reading -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterUInt.allocationSize(value.`done`)
+                + FfiConverterUInt.allocationSize(value.`total`)
+            )
+        }
+        is Event.Text -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`text`)
+            )
+        }
+        is Event.Restarted -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is Event.Finished -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeReport.allocationSize(value.`report`)
+            )
+        }
+    }
+
+    override fun write(value: Event, buf: ByteBuffer) {
+        when(value) {
+            is Event.Started -> {
+                buf.putInt(1)
+                FfiConverterTypePlace.write(value.`place`, buf)
+                FfiConverterOptionalTypeRelease.write(value.`release`, buf)
+                Unit
+            }
+            is Event.Reading -> {
+                buf.putInt(2)
+                FfiConverterUInt.write(value.`done`, buf)
+                FfiConverterUInt.write(value.`total`, buf)
+                Unit
+            }
+            is Event.Text -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`text`, buf)
+                Unit
+            }
+            is Event.Restarted -> {
+                buf.putInt(4)
+                Unit
+            }
+            is Event.Finished -> {
+                buf.putInt(5)
+                FfiConverterTypeReport.write(value.`report`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * Why an answer is complete.
  */
 
 enum class FinishReason {
 
     /**
-     * The model ended its turn, or a stop text appeared.
+     * The model ended it, or a stop text appeared.
      */
     STOP,
     /**
-     * The limit on tokens or the end of the context was reached.
+     * It reached its limit of tokens, or the end of the context.
      */
     LENGTH,
     /**
-     * The answer was cancelled.
+     * A filter at the place withheld the rest.
      */
-    CANCELLED;
+    CONTENT_FILTER,
+    /**
+     * The model called a tool.
+     */
+    TOOL_CALLS,
+    /**
+     * The user or the app stopped it.
+     */
+    CANCELLED,
+    /**
+     * The place did not say.
+     */
+    UNSTATED;
 
 
 
@@ -10151,17 +9896,9 @@ enum class Outcome {
      */
     CANCELLED,
     /**
-     * Nothing that was tried gave an answer.
+     * Nothing gave an answer. The code says why: `deadline` when its time was up, `unavailable` when nothing that the rules allow can answer now.
      */
     FAILED,
-    /**
-     * The deadline passed. Receipts call this failed.
-     */
-    DEADLINE_PASSED,
-    /**
-     * Nothing that the rules allow could answer; nothing was tried. Receipts call this failed.
-     */
-    UNAVAILABLE,
     /**
      * The rules deny it.
      */
@@ -10660,6 +10397,51 @@ public object FfiConverterTypePrivacyClass: FfiConverterRustBuffer<PrivacyClass>
 
 
 /**
+ * In which form a text leaves the device.
+ */
+
+enum class Release {
+
+    /**
+     * As it is.
+     */
+    AS_IS,
+    /**
+     * With every finding replaced by a placeholder.
+     */
+    REDACTED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRelease: FfiConverterRustBuffer<Release> {
+    override fun read(buf: ByteBuffer) = try {
+
+        Release.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Release) = 4UL
+
+    override fun write(value: Release, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * Who says a message.
  */
 
@@ -10700,51 +10482,6 @@ public object FfiConverterTypeRole: FfiConverterRustBuffer<Role> {
     override fun allocationSize(value: Role) = 4UL
 
     override fun write(value: Role, buf: ByteBuffer) {
-        buf.putInt(value.ordinal + 1)
-    }
-}
-
-
-
-
-
-/**
- * In which form a text leaves the device.
- */
-
-enum class Sent {
-
-    /**
-     * As it is.
-     */
-    AS_IS,
-    /**
-     * With every finding replaced by a placeholder.
-     */
-    REDACTED;
-
-
-
-
-    companion object
-}
-
-
-/**
- * @suppress
- */
-public object FfiConverterTypeSent: FfiConverterRustBuffer<Sent> {
-    override fun read(buf: ByteBuffer) = try {
-
-        Sent.entries[buf.getInt() - 1]
-
-    } catch (e: IndexOutOfBoundsException) {
-        throw RuntimeException("invalid enum value, something is very wrong!!", e)
-    }
-
-    override fun allocationSize(value: Sent) = 4UL
-
-    override fun write(value: Sent, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -10803,6 +10540,12 @@ sealed class Signal {
     object SchemaFailed : Signal()
 
 
+    /**
+     * The user took up the offer to ask elsewhere. `Conversation.escalate` says so by itself.
+     */
+    object EscalationAccepted : Signal()
+
+
 
 
 
@@ -10827,6 +10570,7 @@ public object FfiConverterTypeSignal : FfiConverterRustBuffer<Signal>{
                 FfiConverterUInt.read(buf),
                 )
             6 -> Signal.SchemaFailed
+            7 -> Signal.EscalationAccepted
             else -> throw RuntimeException("invalid enum value, something is very wrong!!")
         }
     }
@@ -10869,6 +10613,12 @@ public object FfiConverterTypeSignal : FfiConverterRustBuffer<Signal>{
                 4UL
             )
         }
+        is Signal.EscalationAccepted -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
     }
 
     override fun write(value: Signal, buf: ByteBuffer) {
@@ -10896,6 +10646,10 @@ public object FfiConverterTypeSignal : FfiConverterRustBuffer<Signal>{
             }
             is Signal.SchemaFailed -> {
                 buf.putInt(6)
+                Unit
+            }
+            is Signal.EscalationAccepted -> {
+                buf.putInt(7)
                 Unit
             }
         }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
@@ -11563,6 +11317,38 @@ public object FfiConverterOptionalTypeSystemModel: FfiConverterRustBuffer<System
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeCheckpoint: FfiConverterRustBuffer<Checkpoint?> {
+    override fun read(buf: ByteBuffer): Checkpoint? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeCheckpoint.read(buf)
+    }
+
+    override fun allocationSize(value: Checkpoint?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeCheckpoint.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Checkpoint?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeCheckpoint.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypePins: FfiConverterRustBuffer<Pins?> {
     override fun read(buf: ByteBuffer): Pins? {
         if (buf.get().toInt() == 0) {
@@ -11595,6 +11381,38 @@ public object FfiConverterOptionalTypePins: FfiConverterRustBuffer<Pins?> {
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeStatistics: FfiConverterRustBuffer<Statistics?> {
+    override fun read(buf: ByteBuffer): Statistics? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeStatistics.read(buf)
+    }
+
+    override fun allocationSize(value: Statistics?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeStatistics.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Statistics?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeStatistics.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeTimeouts: FfiConverterRustBuffer<Timeouts?> {
     override fun read(buf: ByteBuffer): Timeouts? {
         if (buf.get().toInt() == 0) {
@@ -11617,6 +11435,102 @@ public object FfiConverterOptionalTypeTimeouts: FfiConverterRustBuffer<Timeouts?
         } else {
             buf.put(1)
             FfiConverterTypeTimeouts.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeContextPolicy: FfiConverterRustBuffer<ContextPolicy?> {
+    override fun read(buf: ByteBuffer): ContextPolicy? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeContextPolicy.read(buf)
+    }
+
+    override fun allocationSize(value: ContextPolicy?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeContextPolicy.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ContextPolicy?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeContextPolicy.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeFinishReason: FfiConverterRustBuffer<FinishReason?> {
+    override fun read(buf: ByteBuffer): FinishReason? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeFinishReason.read(buf)
+    }
+
+    override fun allocationSize(value: FinishReason?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeFinishReason.allocationSize(value)
+        }
+    }
+
+    override fun write(value: FinishReason?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeFinishReason.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeKvPrecision: FfiConverterRustBuffer<KvPrecision?> {
+    override fun read(buf: ByteBuffer): KvPrecision? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeKvPrecision.read(buf)
+    }
+
+    override fun allocationSize(value: KvPrecision?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeKvPrecision.allocationSize(value)
+        }
+    }
+
+    override fun write(value: KvPrecision?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeKvPrecision.write(value, buf)
         }
     }
 }
@@ -11787,28 +11701,60 @@ public object FfiConverterOptionalTypePolicyDocument: FfiConverterRustBuffer<Pol
 /**
  * @suppress
  */
-public object FfiConverterOptionalTypeSent: FfiConverterRustBuffer<Sent?> {
-    override fun read(buf: ByteBuffer): Sent? {
+public object FfiConverterOptionalTypePrivacyClass: FfiConverterRustBuffer<PrivacyClass?> {
+    override fun read(buf: ByteBuffer): PrivacyClass? {
         if (buf.get().toInt() == 0) {
             return null
         }
-        return FfiConverterTypeSent.read(buf)
+        return FfiConverterTypePrivacyClass.read(buf)
     }
 
-    override fun allocationSize(value: Sent?): ULong {
+    override fun allocationSize(value: PrivacyClass?): ULong {
         if (value == null) {
             return 1UL
         } else {
-            return 1UL + FfiConverterTypeSent.allocationSize(value)
+            return 1UL + FfiConverterTypePrivacyClass.allocationSize(value)
         }
     }
 
-    override fun write(value: Sent?, buf: ByteBuffer) {
+    override fun write(value: PrivacyClass?, buf: ByteBuffer) {
         if (value == null) {
             buf.put(0)
         } else {
             buf.put(1)
-            FfiConverterTypeSent.write(value, buf)
+            FfiConverterTypePrivacyClass.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeRelease: FfiConverterRustBuffer<Release?> {
+    override fun read(buf: ByteBuffer): Release? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeRelease.read(buf)
+    }
+
+    override fun allocationSize(value: Release?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeRelease.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Release?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeRelease.write(value, buf)
         }
     }
 }
@@ -11841,6 +11787,70 @@ public object FfiConverterOptionalTypeThermal: FfiConverterRustBuffer<Thermal?> 
         } else {
             buf.put(1)
             FfiConverterTypeThermal.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeTokenLimitField: FfiConverterRustBuffer<TokenLimitField?> {
+    override fun read(buf: ByteBuffer): TokenLimitField? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeTokenLimitField.read(buf)
+    }
+
+    override fun allocationSize(value: TokenLimitField?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeTokenLimitField.allocationSize(value)
+        }
+    }
+
+    override fun write(value: TokenLimitField?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeTokenLimitField.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalSequenceString: FfiConverterRustBuffer<List<kotlin.String>?> {
+    override fun read(buf: ByteBuffer): List<kotlin.String>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterSequenceString.read(buf)
+    }
+
+    override fun allocationSize(value: List<kotlin.String>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterSequenceString.allocationSize(value)
+        }
+    }
+
+    override fun write(value: List<kotlin.String>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterSequenceString.write(value, buf)
         }
     }
 }
@@ -12079,62 +12089,6 @@ public object FfiConverterSequenceTypeAccelerator: FfiConverterRustBuffer<List<A
 /**
  * @suppress
  */
-public object FfiConverterSequenceTypeAnswerEvent: FfiConverterRustBuffer<List<AnswerEvent>> {
-    override fun read(buf: ByteBuffer): List<AnswerEvent> {
-        val len = buf.getInt()
-        return List<AnswerEvent>(len) {
-            FfiConverterTypeAnswerEvent.read(buf)
-        }
-    }
-
-    override fun allocationSize(value: List<AnswerEvent>): ULong {
-        val sizeForLength = 4UL
-        val sizeForItems = value.map { FfiConverterTypeAnswerEvent.allocationSize(it) }.sum()
-        return sizeForLength + sizeForItems
-    }
-
-    override fun write(value: List<AnswerEvent>, buf: ByteBuffer) {
-        buf.putInt(value.size)
-        value.iterator().forEach {
-            FfiConverterTypeAnswerEvent.write(it, buf)
-        }
-    }
-}
-
-
-
-
-/**
- * @suppress
- */
-public object FfiConverterSequenceTypeAssistantEvent: FfiConverterRustBuffer<List<AssistantEvent>> {
-    override fun read(buf: ByteBuffer): List<AssistantEvent> {
-        val len = buf.getInt()
-        return List<AssistantEvent>(len) {
-            FfiConverterTypeAssistantEvent.read(buf)
-        }
-    }
-
-    override fun allocationSize(value: List<AssistantEvent>): ULong {
-        val sizeForLength = 4UL
-        val sizeForItems = value.map { FfiConverterTypeAssistantEvent.allocationSize(it) }.sum()
-        return sizeForLength + sizeForItems
-    }
-
-    override fun write(value: List<AssistantEvent>, buf: ByteBuffer) {
-        buf.putInt(value.size)
-        value.iterator().forEach {
-            FfiConverterTypeAssistantEvent.write(it, buf)
-        }
-    }
-}
-
-
-
-
-/**
- * @suppress
- */
 public object FfiConverterSequenceTypeDeviceFact: FfiConverterRustBuffer<List<DeviceFact>> {
     override fun read(buf: ByteBuffer): List<DeviceFact> {
         val len = buf.getInt()
@@ -12153,6 +12107,34 @@ public object FfiConverterSequenceTypeDeviceFact: FfiConverterRustBuffer<List<De
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeDeviceFact.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeEvent: FfiConverterRustBuffer<List<Event>> {
+    override fun read(buf: ByteBuffer): List<Event> {
+        val len = buf.getInt()
+        return List<Event>(len) {
+            FfiConverterTypeEvent.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Event>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeEvent.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Event>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeEvent.write(it, buf)
         }
     }
 }
@@ -12204,6 +12186,27 @@ public object FfiConverterSequenceTypeNeed: FfiConverterRustBuffer<List<Need>> {
     )
     }
 
+
+        /**
+         * Begins a new, empty ledger at `path` where the old one cannot be opened any more because its vault is gone (the error `Ledger` with the problem
+         * `foreign`). The old file is kept under another name, which is returned when there was one. No assistant may have the ledger open.
+         */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+     suspend fun `restartLedger`(`path`: kotlin.String, `vault`: KeyVault) : kotlin.String? {
+        return uniffiRustCallAsync(
+        UniffiLib.uniffi_whimbrel_fn_func_restart_ledger(
+        FfiConverterString.lower(`path`),
+        FfiConverterTypeKeyVault.lower(`vault`),),
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalString.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
 
         /**
          * Sets how much is logged, for the whole process.

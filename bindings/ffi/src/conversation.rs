@@ -1,0 +1,336 @@
+//! A conversation, its answers, and what they are made of. It is the same thing whether rules decide where each answer is made (see `Assistant`)
+//! or one model of this device answers alone (see `Model`).
+
+use std::sync::Arc;
+
+use whimbrel_client as client;
+use whimbrel_client::policy::Recipients;
+
+use crate::{AskOptions, CoreError, Explanation, GenerationOptions, Place, PrivacyClass, Release, Report};
+
+/// What `Message.recipients` says of a text that anybody may read, as far as it was decided.
+const ANY: &str = "any";
+
+/// Who says a message.
+#[derive(Clone, Copy, Debug, uniffi::Enum)]
+pub enum Role {
+    /// What the app tells the model beforehand.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One message of a conversation. To go on with an earlier conversation, hand back what `messages()` gave.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Message {
+    /// Who says it.
+    pub role: Role,
+    /// The text.
+    pub content: String,
+    /// How private it is. A message without it is treated as the most private message that its conversation ever held.
+    #[uniffi(default = None)]
+    pub privacy_class: Option<PrivacyClass>,
+    /// Who besides this device's model may read it. Apps keep this value and hand it back; what is in it may change between versions. A message
+    /// without it may be read only by those who might read every message that its conversation ever held.
+    #[uniffi(default = None)]
+    pub recipients: Option<Vec<String>>,
+}
+
+/// What an answer brings, in this order. All but the last may come again.
+// The report comes once an answer, and a box cannot cross the boundary.
+#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Debug, uniffi::Enum)]
+pub enum Event {
+    /// A place was asked.
+    Started {
+        /// Which.
+        place: Place,
+        /// In which form the text leaves the device; nothing when it stays.
+        release: Option<Release>,
+    },
+    /// The model read a part of the prompt. A short prompt is read in one go, without this event.
+    Reading {
+        /// Prompt tokens read so far.
+        done: u32,
+        /// Prompt tokens in all.
+        total: u32,
+    },
+    /// The next piece of text, never empty and never half a character.
+    Text {
+        /// The piece.
+        text: String,
+    },
+    /// The text so far is void: another place answers from the beginning.
+    Restarted,
+    /// The answer is over; nothing follows.
+    Finished {
+        /// How it went.
+        report: Report,
+    },
+}
+
+/// A conversation. It answers one question at a time.
+#[derive(uniffi::Object)]
+pub struct Conversation(client::Conversation);
+
+#[uniffi::export]
+impl Conversation {
+    /// Asks a question. The last event says where it was answered, and whether at all. After an answer that was cancelled the question waits for
+    /// its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
+    #[uniffi::method(default(options))]
+    pub fn ask(&self, question: String, options: AskOptions) -> Result<Arc<Answer>, CoreError> {
+        Ok(Arc::new(self.0.ask(&question, options.into())?.into()))
+    }
+
+    /// Asks the last question again. If it was answered, that counts as a sign that the answer was not liked. The new answer takes the place of
+    /// the old one; when there is no new answer, the old one stays.
+    #[uniffi::method(default(generation))]
+    pub fn regenerate(&self, generation: GenerationOptions) -> Result<Arc<Answer>, CoreError> {
+        Ok(Arc::new(self.0.regenerate(generation.into())?.into()))
+    }
+
+    /// Asks the last question elsewhere, as far as the rules allow it now. The new answer takes the place of the old one; when there is no new
+    /// answer, the old one stays.
+    pub fn escalate(&self) -> Result<Arc<Answer>, CoreError> {
+        Ok(Arc::new(self.0.escalate()?.into()))
+    }
+
+    /// Cancels the answer in progress, if there is one. Its last event still comes.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+
+    /// What would be decided about a question now. Nothing is asked, and no receipt is written. Only where rules decide.
+    #[uniffi::method(default(options))]
+    pub async fn explain(&self, question: String, options: AskOptions) -> Result<Explanation, CoreError> {
+        Ok((&self.0.explain(&question, &options.into()).await?).into())
+    }
+
+    /// The messages so far, without the system message.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Message> {
+        self.0.messages().into_iter().map(Into::into).collect()
+    }
+
+    /// A number that grows with every change of the messages.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.0.revision()
+    }
+
+    /// Replaces the messages: an earlier conversation goes on. Messages that `messages()` gave are treated as they were.
+    pub fn set_messages(&self, messages: Vec<Message>) -> Result<(), CoreError> {
+        Ok(self.0.set_messages(messages.into_iter().map(Into::into).collect())?)
+    }
+
+    /// Forgets the messages, but not the system message.
+    pub fn reset(&self) -> Result<(), CoreError> {
+        Ok(self.0.reset()?)
+    }
+
+    /// The system message that is sent along, if there is one.
+    pub fn system(&self) -> Option<String> {
+        self.0.system()
+    }
+
+    /// Sends along another system message from the next question on. Nothing takes the usual one, an empty text leaves it to the model. The messages
+    /// stay, and how they are treated.
+    pub fn set_system(&self, system: Option<String>) -> Result<(), CoreError> {
+        Ok(self.0.set_system(system)?)
+    }
+
+    /// Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question until
+    /// `reset()`.
+    pub fn raise_class(&self, privacy_class: PrivacyClass) {
+        self.0.raise_class(privacy_class.into());
+    }
+
+    /// Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text again. The file holds
+    /// what was said, and only its owner can read it.
+    pub async fn save(&self, path: String) -> Result<(), CoreError> {
+        Ok(self.0.save(path).await?)
+    }
+
+    /// Goes on with a conversation that was saved with the same model; this one is forgotten. The file does not say who may read it, so where rules
+    /// decide nothing of it leaves the device.
+    pub async fn restore(&self, path: String) -> Result<(), CoreError> {
+        Ok(self.0.restore(path).await?)
+    }
+
+    /// Writes what the model made of the first `tokens` tokens of the conversation to a file, without the messages. Another conversation that
+    /// begins with the same text can take it over with `restore_prefix`.
+    pub async fn save_prefix(&self, path: String, tokens: u32) -> Result<(), CoreError> {
+        Ok(self.0.save_prefix(path, tokens).await?)
+    }
+
+    /// Takes over what `save_prefix` wrote with the same model. The messages stay as they are.
+    pub async fn restore_prefix(&self, path: String) -> Result<(), CoreError> {
+        Ok(self.0.restore_prefix(path).await?)
+    }
+
+    /// Cancels the answer in progress and gives the memory of the context back. Returns at once; safe to call again.
+    pub fn release(&self) {
+        self.0.close();
+    }
+}
+
+/// An answer in progress. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+#[derive(uniffi::Object)]
+pub struct Answer(client::Answer);
+
+#[uniffi::export]
+impl Answer {
+    /// Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
+    pub async fn next(&self, max: u32) -> Result<Vec<Event>, CoreError> {
+        let events = self.0.next(max).await?;
+        Ok(events.into_iter().map(Into::into).collect())
+    }
+
+    /// Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    /// The text of the events so far, without what became void.
+    #[must_use]
+    pub fn text_so_far(&self) -> String {
+        self.0.text_so_far()
+    }
+}
+
+impl From<client::Conversation> for Conversation {
+    fn from(from: client::Conversation) -> Self {
+        Conversation(from)
+    }
+}
+
+impl From<client::Answer> for Answer {
+    fn from(from: client::Answer) -> Self {
+        Answer(from)
+    }
+}
+
+impl From<client::Event> for Event {
+    fn from(from: client::Event) -> Self {
+        match from {
+            client::Event::Started { place, release } => Event::Started {
+                place: (&place).into(),
+                release: release.map(Into::into),
+            },
+            client::Event::Reading { done, total } => Event::Reading { done, total },
+            client::Event::Text(text) => Event::Text { text },
+            client::Event::Restarted => Event::Restarted,
+            client::Event::Finished(report) => Event::Finished {
+                report: (&*report).into(),
+            },
+        }
+    }
+}
+
+impl Message {
+    /// A message of which nothing else is known.
+    pub(crate) fn plain(role: Role, content: String) -> Message {
+        Message {
+            role,
+            content,
+            privacy_class: None,
+            recipients: None,
+        }
+    }
+}
+
+impl From<Message> for client::Message {
+    fn from(from: Message) -> Self {
+        let mut message = client::Message::new(from.role.into(), from.content);
+        message.class = from.privacy_class.map(Into::into);
+        message.recipients = from.recipients.map(recipients_in);
+        message
+    }
+}
+
+impl From<client::Message> for Message {
+    fn from(from: client::Message) -> Self {
+        Message {
+            role: from.role.into(),
+            content: from.content,
+            privacy_class: from.class.map(Into::into),
+            recipients: from.recipients.map(recipients_out),
+        }
+    }
+}
+
+fn recipients_in(from: Vec<String>) -> Recipients {
+    match from.as_slice() {
+        [only] if only == ANY => Recipients::Any,
+        _ => Recipients::Only(from.into_iter().collect()),
+    }
+}
+
+fn recipients_out(from: Recipients) -> Vec<String> {
+    match from {
+        Recipients::Any => vec![ANY.into()],
+        Recipients::Only(names) => names.into_iter().collect(),
+    }
+}
+
+impl From<Role> for client::Role {
+    fn from(from: Role) -> Self {
+        match from {
+            Role::System => client::Role::System,
+            Role::User => client::Role::User,
+            Role::Assistant => client::Role::Assistant,
+        }
+    }
+}
+
+impl From<client::Role> for Role {
+    fn from(from: client::Role) -> Self {
+        match from {
+            client::Role::System => Role::System,
+            client::Role::User => Role::User,
+            client::Role::Assistant => Role::Assistant,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use whimbrel_client::privacy;
+
+    use super::*;
+
+    /// What is handed back is what was given.
+    #[test]
+    fn messages_come_back_as_they_were() {
+        let check =
+            |class: Option<privacy::PrivacyClass>, recipients: Option<Recipients>, expected: Option<&[&str]>| {
+                let mut given = client::Message::new(client::Role::User, "text");
+                (given.class, given.recipients) = (class, recipients);
+                let shown = Message::from(given.clone());
+                let names = shown.recipients.clone();
+                assert_eq!(
+                    names,
+                    expected.map(|names| names.iter().map(ToString::to_string).collect())
+                );
+                assert!(client::Message::from(shown) == given);
+            };
+        let only = |names: &[&str]| Recipients::Only(names.iter().map(ToString::to_string).collect());
+        check(None, None, None);
+        check(
+            Some(privacy::PrivacyClass::Secret),
+            Some(Recipients::nobody()),
+            Some(&[]),
+        );
+        check(
+            Some(privacy::PrivacyClass::Public),
+            Some(Recipients::Any),
+            Some(&["any"]),
+        );
+        let names: &[&str] = &["remote:house own_device https://house.example", "system_model"];
+        check(Some(privacy::PrivacyClass::Personal), Some(only(names)), Some(names));
+        // A name among others opens nothing.
+        assert_eq!(recipients_in(vec!["any".into(), "b".into()]), only(&["any", "b"]));
+    }
+}

@@ -1,0 +1,386 @@
+//! How a request went, and what would be decided about one: where it ran, in which form, how it ended and why.
+
+use whimbrel_client as client;
+use whimbrel_client::{policy, privacy, record};
+
+use crate::json;
+
+/// How a request went. It says what a person would ask for, and holds no text of theirs.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Report {
+    /// The receipt's number in the ledger; nothing where no rules decide.
+    pub receipt: Option<u64>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`, `content_filter` and so on.
+    pub code: Option<String>,
+    /// Whether a part of an answer was shown and stays, though the outcome is not an answer.
+    pub partial: bool,
+    /// Why the answer is complete.
+    pub finish: Option<FinishReason>,
+    /// Where the answer came from, or what was tried last.
+    pub place: Option<Place>,
+    /// In which form the text left the device, if it did.
+    pub release: Option<Release>,
+    /// Why it ran there, in words.
+    pub reasons: Vec<String>,
+    /// The ids of the rules that had a say.
+    pub rules: Vec<String>,
+    /// The names of what was tried, in order.
+    pub attempts: Vec<String>,
+    /// What was listed and not tried.
+    pub refused: Vec<Refused>,
+    /// Bytes that left the device.
+    pub bytes_out: u64,
+    /// Bytes that came back.
+    pub bytes_in: u64,
+    /// Findings that were replaced in text that left.
+    pub redacted: u32,
+    /// Tokens that were read for the answer.
+    pub tokens_in: u64,
+    /// Tokens of the answer.
+    pub tokens_out: u64,
+    /// From the request to the first text that stayed, in milliseconds.
+    pub first_token_ms: Option<u64>,
+    /// From the request to its end, in milliseconds.
+    pub total_ms: u64,
+    /// Thousandths of a joule that it took on this device, if there is an estimate.
+    pub millijoules: Option<u64>,
+    /// The engine's figures, when Whimbrel's own engine answered.
+    pub statistics: Option<Statistics>,
+    /// The names of options that were given and that the place could not honour.
+    pub unsupported: Vec<String>,
+    /// Whether the answer looks weak and may be asked for elsewhere: see `escalate`.
+    pub can_escalate: bool,
+    /// One line for a person: where it ran and why.
+    pub summary: String,
+    /// All of it, with each attempt and the device as it was seen, in JSON.
+    pub json: String,
+}
+
+/// How a request ended. None of these is an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Outcome {
+    /// With an answer.
+    Answered,
+    /// The user or the app stopped it.
+    Cancelled,
+    /// Nothing gave an answer. The code says why: `deadline` when its time was up, `unavailable` when nothing that the rules allow can answer now.
+    Failed,
+    /// The rules deny it.
+    Denied,
+    /// It was put off to a better time.
+    Deferred,
+    /// The process ended before the request did. Only in receipts.
+    Interrupted,
+}
+
+/// Why an answer is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum FinishReason {
+    /// The model ended it, or a stop text appeared.
+    Stop,
+    /// It reached its limit of tokens, or the end of the context.
+    Length,
+    /// A filter at the place withheld the rest.
+    ContentFilter,
+    /// The model called a tool.
+    ToolCalls,
+    /// The user or the app stopped it.
+    Cancelled,
+    /// The place did not say.
+    Unstated,
+}
+
+/// Where a request ran, or was to run.
+#[derive(Clone, Debug, uniffi::Enum)]
+pub enum Place {
+    /// A model of Whimbrel's own engine.
+    OnDevice {
+        /// The model's name.
+        model: String,
+        /// Which quantisation of it.
+        variant: String,
+        /// The hash that the bundle's manifest states.
+        hash: String,
+    },
+    /// The system's model, which the app reaches.
+    SystemModel {
+        /// Its name.
+        adapter: String,
+    },
+    /// An endpoint of the policy.
+    Remote {
+        /// The endpoint's id.
+        endpoint: String,
+        /// Whose machine it is.
+        trust: TrustClass,
+        /// The model that was asked for.
+        model: String,
+    },
+}
+
+/// Kinds of places, to choose receipts by.
+#[derive(Clone, Copy, Debug, uniffi::Enum)]
+pub enum PlaceKind {
+    /// Whimbrel's own engine.
+    OnDevice,
+    /// The system's model.
+    SystemModel,
+    /// Another device of the same person.
+    OwnDevice,
+    /// A machine of the organisation.
+    Organisation,
+    /// A public cloud.
+    PublicCloud,
+}
+
+/// Whose machine an endpoint is.
+#[derive(Clone, Copy, Debug, uniffi::Enum)]
+pub enum TrustClass {
+    /// Another device of the same person, nearby.
+    OwnDevice,
+    /// A machine of the person's organisation.
+    Organisation,
+    /// Anybody else's.
+    PublicCloud,
+}
+
+/// In which form a text leaves the device.
+#[derive(Clone, Copy, Debug, uniffi::Enum)]
+pub enum Release {
+    /// As it is.
+    AsIs,
+    /// With every finding replaced by a placeholder.
+    Redacted,
+}
+
+/// Something that was listed and not tried.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Refused {
+    /// Its name: `remote:` and the endpoint's id, for example.
+    pub name: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Counts and rates of an answer of Whimbrel's own engine.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Statistics {
+    /// Tokens of the whole prompt, template and history included.
+    pub prompt_tokens: u32,
+    /// How many of them were still known from before and not computed again.
+    pub reused_tokens: u32,
+    /// Tokens of the answer.
+    pub completion_tokens: u32,
+    /// Tokens that were guessed and checked.
+    pub drafted_tokens: u32,
+    /// How many of them were right.
+    pub accepted_tokens: u32,
+    /// Oldest messages left out because the context was full.
+    pub dropped_messages: u32,
+    /// From the start of the answer to its first token; 0 when there was none.
+    pub time_to_first_token_ms: f64,
+    /// From the start of the answer to its end.
+    pub total_ms: f64,
+    /// Prompt tokens a second of computing.
+    pub prefill_tokens_per_second: f64,
+    /// Answer tokens a second of computing.
+    pub decode_tokens_per_second: f64,
+}
+
+/// What would be decided about a question.
+#[derive(Clone, Copy, Debug, uniffi::Enum)]
+pub enum Decision {
+    /// Something may be tried.
+    Run,
+    /// Nothing can be tried now, and the request may wait.
+    Defer,
+    /// The rules deny everything that was listed.
+    Denied,
+    /// Something is allowed, but nothing can answer now.
+    Unavailable,
+}
+
+/// A decision with everything that led to it.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Explanation {
+    /// The decision.
+    pub decision: Decision,
+    /// The names of what would be tried, in order.
+    pub candidates: Vec<String>,
+    /// What was listed and would not be tried.
+    pub refused: Vec<Refused>,
+    /// The ids of the rules that have a say.
+    pub rules: Vec<String>,
+    /// All of it for a person.
+    pub text: String,
+    /// All of it in JSON.
+    pub json: String,
+}
+
+impl From<&client::Report> for Report {
+    fn from(from: &client::Report) -> Self {
+        Report {
+            receipt: from.receipt.map(|receipt| receipt.0),
+            outcome: from.outcome.into(),
+            code: from.code.map(|code| code.name().into()),
+            partial: from.is_partial,
+            finish: from.finish.map(Into::into),
+            place: from.place.as_ref().map(Into::into),
+            release: from.release.map(Into::into),
+            reasons: from.reasons.clone(),
+            rules: from.rules.clone(),
+            attempts: from.attempts.iter().map(|attempt| attempt.name.clone()).collect(),
+            refused: refused(&from.refused),
+            bytes_out: from.bytes_out,
+            bytes_in: from.bytes_in,
+            redacted: from.redacted,
+            tokens_in: from.tokens.input,
+            tokens_out: from.tokens.output,
+            first_token_ms: from.first_token_ms,
+            total_ms: from.total_ms,
+            millijoules: from.energy.as_ref().map(|energy| energy.millijoules),
+            statistics: from.statistics.as_ref().map(Into::into),
+            unsupported: from.unsupported.iter().map(ToString::to_string).collect(),
+            can_escalate: from.escalation.is_some(),
+            summary: from.summary(),
+            json: json(from),
+        }
+    }
+}
+
+impl From<record::Outcome> for Outcome {
+    fn from(from: record::Outcome) -> Self {
+        match from {
+            record::Outcome::Answered => Outcome::Answered,
+            record::Outcome::Cancelled => Outcome::Cancelled,
+            record::Outcome::Failed => Outcome::Failed,
+            record::Outcome::Denied => Outcome::Denied,
+            record::Outcome::Deferred => Outcome::Deferred,
+            record::Outcome::Interrupted => Outcome::Interrupted,
+        }
+    }
+}
+
+impl From<record::FinishReason> for FinishReason {
+    fn from(from: record::FinishReason) -> Self {
+        match from {
+            record::FinishReason::Stop => FinishReason::Stop,
+            record::FinishReason::Length => FinishReason::Length,
+            record::FinishReason::ContentFilter => FinishReason::ContentFilter,
+            record::FinishReason::ToolCalls => FinishReason::ToolCalls,
+            record::FinishReason::Cancelled => FinishReason::Cancelled,
+            record::FinishReason::Unstated => FinishReason::Unstated,
+        }
+    }
+}
+
+impl From<PlaceKind> for record::PlaceKind {
+    fn from(from: PlaceKind) -> Self {
+        match from {
+            PlaceKind::OnDevice => record::PlaceKind::OnDevice,
+            PlaceKind::SystemModel => record::PlaceKind::SystemModel,
+            PlaceKind::OwnDevice => record::PlaceKind::OwnDevice,
+            PlaceKind::Organisation => record::PlaceKind::Organisation,
+            PlaceKind::PublicCloud => record::PlaceKind::PublicCloud,
+        }
+    }
+}
+
+impl From<Outcome> for record::Outcome {
+    fn from(from: Outcome) -> Self {
+        match from {
+            Outcome::Answered => record::Outcome::Answered,
+            Outcome::Cancelled => record::Outcome::Cancelled,
+            Outcome::Failed => record::Outcome::Failed,
+            Outcome::Denied => record::Outcome::Denied,
+            Outcome::Deferred => record::Outcome::Deferred,
+            Outcome::Interrupted => record::Outcome::Interrupted,
+        }
+    }
+}
+
+impl From<&record::Place> for Place {
+    fn from(from: &record::Place) -> Self {
+        match from {
+            record::Place::OnDevice { model, variant, hash } => Place::OnDevice {
+                model: model.to_string(),
+                variant: variant.to_string(),
+                hash: hash.to_string(),
+            },
+            record::Place::SystemModel { adapter } => Place::SystemModel {
+                adapter: adapter.to_string(),
+            },
+            record::Place::Remote { endpoint, trust, model } => Place::Remote {
+                endpoint: endpoint.to_string(),
+                trust: (*trust).into(),
+                model: model.to_string(),
+            },
+        }
+    }
+}
+
+impl From<record::TrustClass> for TrustClass {
+    fn from(from: record::TrustClass) -> Self {
+        match from {
+            record::TrustClass::OwnDevice => TrustClass::OwnDevice,
+            record::TrustClass::Organisation => TrustClass::Organisation,
+            record::TrustClass::PublicCloud => TrustClass::PublicCloud,
+        }
+    }
+}
+
+impl From<privacy::Release> for Release {
+    fn from(from: privacy::Release) -> Self {
+        match from {
+            privacy::Release::AsIs => Release::AsIs,
+            privacy::Release::Redacted => Release::Redacted,
+        }
+    }
+}
+
+impl From<&client::Statistics> for Statistics {
+    fn from(from: &client::Statistics) -> Self {
+        Statistics {
+            prompt_tokens: from.prompt_tokens,
+            reused_tokens: from.reused_tokens,
+            completion_tokens: from.completion_tokens,
+            drafted_tokens: from.drafted_tokens,
+            accepted_tokens: from.accepted_tokens,
+            dropped_messages: from.dropped_messages,
+            time_to_first_token_ms: from.time_to_first_token_ms,
+            total_ms: from.total_ms,
+            prefill_tokens_per_second: from.prefill_tokens_per_second,
+            decode_tokens_per_second: from.decode_tokens_per_second,
+        }
+    }
+}
+
+fn refused(from: &[policy::Refused]) -> Vec<Refused> {
+    from.iter()
+        .map(|refused| Refused {
+            name: refused.name.clone(),
+            reason: refused.reason.to_string(),
+        })
+        .collect()
+}
+
+impl From<&policy::Explanation> for Explanation {
+    fn from(from: &policy::Explanation) -> Self {
+        let plan = &from.plan;
+        Explanation {
+            decision: match plan.decision {
+                policy::Decision::Run => Decision::Run,
+                policy::Decision::Defer => Decision::Defer,
+                policy::Decision::Denied => Decision::Denied,
+                policy::Decision::Unavailable => Decision::Unavailable,
+            },
+            candidates: plan.candidates.iter().map(policy::Candidate::name).collect(),
+            refused: refused(&plan.refused),
+            rules: plan.rule_ids(),
+            text: from.to_string(),
+            json: json(from),
+        }
+    }
+}

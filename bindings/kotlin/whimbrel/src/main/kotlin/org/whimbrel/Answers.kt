@@ -1,0 +1,46 @@
+package org.whimbrel
+
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.filterIsInstance
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.flow.flowOn
+import kotlinx.coroutines.flow.map
+import org.whimbrel.ffi.Answer
+
+/**
+ * Only the text of an answer, piece by piece. Where rules decide, an answer may begin again elsewhere ([Event.Restarted]): [textSoFar] is
+ * then what to show.
+ */
+public fun Flow<Event>.text(): Flow<String> = filterIsInstance<Event.Text>().map { it.text }
+
+/** All of the text so far, again after each piece; it begins again when another place answers from the beginning. */
+public fun Flow<Event>.textSoFar(): Flow<String> =
+    flow {
+        val text = StringBuilder()
+        collect { event ->
+            when (event) {
+                is Event.Text -> emit(text.append(event.text).toString())
+                Event.Restarted -> emit(text.clear().toString())
+                is Event.Started, is Event.Reading, is Event.Finished -> Unit
+            }
+        }
+    }
+
+/** Events that are taken over the boundary in one call: a call costs about the same for one as for many. */
+private const val EVENTS_A_CALL: UInt = 64u
+
+/** A flow that begins an answer with each collection and cancels it when the collection ends early. */
+internal fun answerFlow(begin: () -> Answer): Flow<Event> =
+    flow {
+        val answer = translated(begin)
+        try {
+            do {
+                val events = translated { answer.next(EVENTS_A_CALL) }
+                events.forEach { emit(it.toPublic()) }
+            } while (events.isNotEmpty())
+        } finally {
+            answer.cancel()
+            answer.close()
+        }
+    }.flowOn(Dispatchers.Default) // a collector without a dispatcher would run on the core's own thread

@@ -1,0 +1,27 @@
+// scripts/bindings-values.py writes this from bindings/ffi/src/model.rs: change that, then run  make bindings.
+package org.whimbrel
+
+import kotlin.time.Duration
+
+/**
+ * What is known of an open model.
+ *
+ * @property name the model's name, for people.
+ * @property version the bundle's version.
+ * @property licence the licence of the weights as an SPDX expression, or `unknown`.
+ * @property contextLength the longest context that the model was made for, in tokens.
+ * @property layers layers of the network.
+ * @property threads threads that compute.
+ * @property loadTime time that opening took, verification included.
+ * @property hasChatTemplate whether conversations are possible; otherwise only raw completions are.
+ */
+public data class ModelInfo(
+    public val name: String,
+    public val version: String,
+    public val licence: String,
+    public val contextLength: Int,
+    public val layers: Int,
+    public val threads: Int,
+    public val loadTime: Duration,
+    public val hasChatTemplate: Boolean,
+)

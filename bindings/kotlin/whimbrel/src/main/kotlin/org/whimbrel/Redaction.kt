@@ -1,0 +1,28 @@
+// scripts/bindings-values.py writes this from bindings/ffi/src/assistant.rs: change that, then run  make bindings.
+package org.whimbrel
+
+/**
+ * Something personal or secret in a text.
+ *
+ * @property kind its kind: `email`, `phone`, `person_name` and so on.
+ * @property start the index of its first character (Unicode scalar value).
+ * @property end the index behind its last character.
+ * @property confidence how sure this is, from 0 to 1.
+ */
+public data class Finding(
+    public val kind: String,
+    public val start: Int,
+    public val end: Int,
+    public val confidence: Float,
+)
+
+/**
+ * A text with its findings replaced.
+ *
+ * @property text the text with placeholders.
+ * @property findings what was found in the original, in its order.
+ */
+public data class RedactedText(
+    public val text: String,
+    public val findings: List<Finding>,
+)

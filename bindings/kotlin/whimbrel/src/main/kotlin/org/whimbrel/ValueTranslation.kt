@@ -1,0 +1,592 @@
+// scripts/bindings-values.py writes this from bindings/ffi/src/*.rs: change that, then run  make bindings.
+package org.whimbrel
+
+import kotlin.time.Duration.Companion.milliseconds
+import org.whimbrel.ffi.Accelerator as CoreAccelerator
+import org.whimbrel.ffi.AskOptions as CoreAskOptions
+import org.whimbrel.ffi.Availability as CoreAvailability
+import org.whimbrel.ffi.Checkpoint as CoreCheckpoint
+import org.whimbrel.ffi.ContextPolicy as CoreContextPolicy
+import org.whimbrel.ffi.ConversationOptions as CoreConversationOptions
+import org.whimbrel.ffi.Decision as CoreDecision
+import org.whimbrel.ffi.DeviceFact as CoreDeviceFact
+import org.whimbrel.ffi.DeviceUpdate as CoreDeviceUpdate
+import org.whimbrel.ffi.EndpointExtras as CoreEndpointExtras
+import org.whimbrel.ffi.Event as CoreEvent
+import org.whimbrel.ffi.Explanation as CoreExplanation
+import org.whimbrel.ffi.Finding as CoreFinding
+import org.whimbrel.ffi.FinishReason as CoreFinishReason
+import org.whimbrel.ffi.GenerationOptions as CoreGenerationOptions
+import org.whimbrel.ffi.Host as CoreHost
+import org.whimbrel.ffi.KvPrecision as CoreKvPrecision
+import org.whimbrel.ffi.LearningMode as CoreLearningMode
+import org.whimbrel.ffi.LedgerReport as CoreLedgerReport
+import org.whimbrel.ffi.LedgerStats as CoreLedgerStats
+import org.whimbrel.ffi.LogLevel as CoreLogLevel
+import org.whimbrel.ffi.Message as CoreMessage
+import org.whimbrel.ffi.ModelInfo as CoreModelInfo
+import org.whimbrel.ffi.Need as CoreNeed
+import org.whimbrel.ffi.Network as CoreNetwork
+import org.whimbrel.ffi.OpenOptions as CoreOpenOptions
+import org.whimbrel.ffi.Outcome as CoreOutcome
+import org.whimbrel.ffi.Pins as CorePins
+import org.whimbrel.ffi.Place as CorePlace
+import org.whimbrel.ffi.PlaceKind as CorePlaceKind
+import org.whimbrel.ffi.PolicyDocument as CorePolicyDocument
+import org.whimbrel.ffi.Preset as CorePreset
+import org.whimbrel.ffi.PrivacyClass as CorePrivacyClass
+import org.whimbrel.ffi.Prune as CorePrune
+import org.whimbrel.ffi.Receipt as CoreReceipt
+import org.whimbrel.ffi.ReceiptFilter as CoreReceiptFilter
+import org.whimbrel.ffi.RedactedText as CoreRedactedText
+import org.whimbrel.ffi.Refused as CoreRefused
+import org.whimbrel.ffi.Release as CoreRelease
+import org.whimbrel.ffi.Report as CoreReport
+import org.whimbrel.ffi.Role as CoreRole
+import org.whimbrel.ffi.Signal as CoreSignal
+import org.whimbrel.ffi.Statistics as CoreStatistics
+import org.whimbrel.ffi.SystemCapabilities as CoreSystemCapabilities
+import org.whimbrel.ffi.SystemFailure as CoreSystemFailure
+import org.whimbrel.ffi.Thermal as CoreThermal
+import org.whimbrel.ffi.Timeouts as CoreTimeouts
+import org.whimbrel.ffi.TokenLimitField as CoreTokenLimitField
+import org.whimbrel.ffi.TrustClass as CoreTrustClass
+import org.whimbrel.ffi.VaultLevel as CoreVaultLevel
+
+internal fun OpenOptions.toCore(): CoreOpenOptions =
+    CoreOpenOptions(
+        threads = threads.atLeastZero("threads"),
+        alwaysVerify = alwaysVerify,
+        variant = variant,
+        stateFolder = stateFolder,
+        hugePages = hugePages,
+        kvPrecision = kvPrecision.toCore(),
+    )
+
+internal fun KvPrecision.toCore(): CoreKvPrecision =
+    when (this) {
+        KvPrecision.HALF -> CoreKvPrecision.HALF
+        KvPrecision.INT8 -> CoreKvPrecision.INT8
+    }
+
+internal fun ContextPolicy.toCore(): CoreContextPolicy =
+    when (this) {
+        ContextPolicy.REFUSE -> CoreContextPolicy.REFUSE
+        ContextPolicy.DROP_OLDEST -> CoreContextPolicy.DROP_OLDEST
+    }
+
+internal fun ConversationOptions.toCore(): CoreConversationOptions =
+    CoreConversationOptions(
+        contextLength = contextLength.atLeastZero("contextLength"),
+        system = system,
+        contextPolicy = contextPolicy.toCore(),
+    )
+
+internal fun GenerationOptions.toCore(): CoreGenerationOptions =
+    CoreGenerationOptions(
+        maxTokens = maxTokens.atLeastZero("maxTokens"),
+        temperature = temperature,
+        topK = topK.atLeastZero("topK"),
+        topP = topP,
+        minP = minP,
+        repetitionPenalty = repetitionPenalty,
+        repetitionWindow = repetitionWindow.atLeastZero("repetitionWindow"),
+        seed = seed.toULong(),
+        stop = stop,
+        speculation = speculation,
+    )
+
+internal fun AskOptions.toCore(): CoreAskOptions =
+    CoreAskOptions(
+        task = task,
+        privacyClass = privacyClass.toCore(),
+        deadlineMs = deadline?.toCoreMs("deadline")?.toULong(),
+        needs = needs.map { it.toCore() },
+        generation = generation.toCore(),
+    )
+
+internal fun PrivacyClass.toCore(): CorePrivacyClass =
+    when (this) {
+        PrivacyClass.PUBLIC -> CorePrivacyClass.PUBLIC
+        PrivacyClass.PERSONAL -> CorePrivacyClass.PERSONAL
+        PrivacyClass.SENSITIVE -> CorePrivacyClass.SENSITIVE
+        PrivacyClass.SECRET -> CorePrivacyClass.SECRET
+    }
+
+internal fun CorePrivacyClass.toPublic(): PrivacyClass =
+    when (this) {
+        CorePrivacyClass.PUBLIC -> PrivacyClass.PUBLIC
+        CorePrivacyClass.PERSONAL -> PrivacyClass.PERSONAL
+        CorePrivacyClass.SENSITIVE -> PrivacyClass.SENSITIVE
+        CorePrivacyClass.SECRET -> PrivacyClass.SECRET
+    }
+
+internal fun Need.toCore(): CoreNeed =
+    when (this) {
+        Need.TOOLS -> CoreNeed.TOOLS
+        Need.JSON -> CoreNeed.JSON
+    }
+
+internal fun Role.toCore(): CoreRole =
+    when (this) {
+        Role.SYSTEM -> CoreRole.SYSTEM
+        Role.USER -> CoreRole.USER
+        Role.ASSISTANT -> CoreRole.ASSISTANT
+    }
+
+internal fun CoreRole.toPublic(): Role =
+    when (this) {
+        CoreRole.SYSTEM -> Role.SYSTEM
+        CoreRole.USER -> Role.USER
+        CoreRole.ASSISTANT -> Role.ASSISTANT
+    }
+
+internal fun Message.toCore(): CoreMessage =
+    CoreMessage(
+        role = role.toCore(),
+        content = content,
+        privacyClass = privacyClass?.toCore(),
+        recipients = recipients,
+    )
+
+internal fun CoreMessage.toPublic(): Message =
+    Message(
+        role = role.toPublic(),
+        content = content,
+        privacyClass = privacyClass?.toPublic(),
+        recipients = recipients,
+    )
+
+internal fun CoreEvent.toPublic(): Event =
+    when (this) {
+        is CoreEvent.Started -> Event.Started(place.toPublic(), release?.toPublic())
+        is CoreEvent.Reading -> Event.Reading(done.toInt(), total.toInt())
+        is CoreEvent.Text -> Event.Text(text)
+        CoreEvent.Restarted -> Event.Restarted
+        is CoreEvent.Finished -> Event.Finished(report.toPublic())
+    }
+
+internal fun CoreReport.toPublic(): Report =
+    Report(
+        receipt = receipt?.toLong(),
+        outcome = outcome.toPublic(),
+        code = code,
+        isPartial = partial,
+        finish = finish?.toPublic(),
+        place = place?.toPublic(),
+        release = release?.toPublic(),
+        reasons = reasons,
+        rules = rules,
+        attempts = attempts,
+        refused = refused.map { it.toPublic() },
+        bytesOut = bytesOut.toLong(),
+        bytesIn = bytesIn.toLong(),
+        redacted = redacted.toInt(),
+        tokensIn = tokensIn.toLong(),
+        tokensOut = tokensOut.toLong(),
+        timeToFirstToken = firstTokenMs?.toLong()?.milliseconds,
+        total = totalMs.toLong().milliseconds,
+        millijoules = millijoules?.toLong(),
+        statistics = statistics?.toPublic(),
+        unsupported = unsupported,
+        canEscalate = canEscalate,
+        summary = summary,
+        json = json,
+    )
+
+internal fun Outcome.toCore(): CoreOutcome =
+    when (this) {
+        Outcome.ANSWERED -> CoreOutcome.ANSWERED
+        Outcome.CANCELLED -> CoreOutcome.CANCELLED
+        Outcome.FAILED -> CoreOutcome.FAILED
+        Outcome.DENIED -> CoreOutcome.DENIED
+        Outcome.DEFERRED -> CoreOutcome.DEFERRED
+        Outcome.INTERRUPTED -> CoreOutcome.INTERRUPTED
+    }
+
+internal fun CoreOutcome.toPublic(): Outcome =
+    when (this) {
+        CoreOutcome.ANSWERED -> Outcome.ANSWERED
+        CoreOutcome.CANCELLED -> Outcome.CANCELLED
+        CoreOutcome.FAILED -> Outcome.FAILED
+        CoreOutcome.DENIED -> Outcome.DENIED
+        CoreOutcome.DEFERRED -> Outcome.DEFERRED
+        CoreOutcome.INTERRUPTED -> Outcome.INTERRUPTED
+    }
+
+internal fun CoreFinishReason.toPublic(): FinishReason =
+    when (this) {
+        CoreFinishReason.STOP -> FinishReason.STOP
+        CoreFinishReason.LENGTH -> FinishReason.LENGTH
+        CoreFinishReason.CONTENT_FILTER -> FinishReason.CONTENT_FILTER
+        CoreFinishReason.TOOL_CALLS -> FinishReason.TOOL_CALLS
+        CoreFinishReason.CANCELLED -> FinishReason.CANCELLED
+        CoreFinishReason.UNSTATED -> FinishReason.UNSTATED
+    }
+
+internal fun CorePlace.toPublic(): Place =
+    when (this) {
+        is CorePlace.OnDevice -> Place.OnDevice(model, variant, hash)
+        is CorePlace.SystemModel -> Place.SystemModel(adapter)
+        is CorePlace.Remote -> Place.Remote(endpoint, trust.toPublic(), model)
+    }
+
+internal fun PlaceKind.toCore(): CorePlaceKind =
+    when (this) {
+        PlaceKind.ON_DEVICE -> CorePlaceKind.ON_DEVICE
+        PlaceKind.SYSTEM_MODEL -> CorePlaceKind.SYSTEM_MODEL
+        PlaceKind.OWN_DEVICE -> CorePlaceKind.OWN_DEVICE
+        PlaceKind.ORGANISATION -> CorePlaceKind.ORGANISATION
+        PlaceKind.PUBLIC_CLOUD -> CorePlaceKind.PUBLIC_CLOUD
+    }
+
+internal fun CoreTrustClass.toPublic(): TrustClass =
+    when (this) {
+        CoreTrustClass.OWN_DEVICE -> TrustClass.OWN_DEVICE
+        CoreTrustClass.ORGANISATION -> TrustClass.ORGANISATION
+        CoreTrustClass.PUBLIC_CLOUD -> TrustClass.PUBLIC_CLOUD
+    }
+
+internal fun CoreRelease.toPublic(): Release =
+    when (this) {
+        CoreRelease.AS_IS -> Release.AS_IS
+        CoreRelease.REDACTED -> Release.REDACTED
+    }
+
+internal fun CoreRefused.toPublic(): Refused =
+    Refused(
+        name = name,
+        reason = reason,
+    )
+
+internal fun CoreStatistics.toPublic(): Statistics =
+    Statistics(
+        promptTokens = promptTokens.toInt(),
+        reusedTokens = reusedTokens.toInt(),
+        completionTokens = completionTokens.toInt(),
+        draftedTokens = draftedTokens.toInt(),
+        acceptedTokens = acceptedTokens.toInt(),
+        droppedMessages = droppedMessages.toInt(),
+        timeToFirstToken = timeToFirstTokenMs.milliseconds,
+        total = totalMs.milliseconds,
+        prefillTokensPerSecond = prefillTokensPerSecond,
+        decodeTokensPerSecond = decodeTokensPerSecond,
+    )
+
+internal fun CoreDecision.toPublic(): Decision =
+    when (this) {
+        CoreDecision.RUN -> Decision.RUN
+        CoreDecision.DEFER -> Decision.DEFER
+        CoreDecision.DENIED -> Decision.DENIED
+        CoreDecision.UNAVAILABLE -> Decision.UNAVAILABLE
+    }
+
+internal fun CoreExplanation.toPublic(): Explanation =
+    Explanation(
+        decision = decision.toPublic(),
+        candidates = candidates,
+        refused = refused.map { it.toPublic() },
+        rules = rules,
+        text = text,
+        json = json,
+    )
+
+internal fun Preset.toCore(): CorePreset =
+    when (this) {
+        Preset.PRIVATE -> CorePreset.PRIVATE
+        Preset.ON_DEVICE_FIRST -> CorePreset.ON_DEVICE_FIRST
+        Preset.BALANCED -> CorePreset.BALANCED
+        Preset.QUALITY_FIRST -> CorePreset.QUALITY_FIRST
+    }
+
+internal fun PolicyDocument.toCore(): CorePolicyDocument =
+    when (this) {
+        is PolicyDocument.Toml -> CorePolicyDocument.Toml(text)
+        is PolicyDocument.Json -> CorePolicyDocument.Json(text)
+        is PolicyDocument.OfPreset -> CorePolicyDocument.Preset(preset.toCore(), endpoints)
+    }
+
+internal fun Pins.toCore(): CorePins =
+    CorePins(
+        sha256 = sha256,
+        expiresUnixS = expiresUnixSeconds.atLeastZero("expiresUnixSeconds"),
+        reportOnly = isReportOnly,
+    )
+
+internal fun Timeouts.toCore(): CoreTimeouts =
+    CoreTimeouts(
+        connectMs = connect.toCoreMs("connect"),
+        firstByteMs = firstByte.toCoreMs("firstByte"),
+        idleMs = idle.toCoreMs("idle"),
+        totalMs = total.toCoreMs("total"),
+    )
+
+internal fun TokenLimitField.toCore(): CoreTokenLimitField =
+    when (this) {
+        TokenLimitField.MAX_TOKENS -> CoreTokenLimitField.MAX_TOKENS
+        TokenLimitField.MAX_COMPLETION_TOKENS -> CoreTokenLimitField.MAX_COMPLETION_TOKENS
+    }
+
+internal fun EndpointExtras.toCore(): CoreEndpointExtras =
+    CoreEndpointExtras(
+        authoritiesPem = authoritiesPem,
+        pins = pins?.toCore(),
+        timeouts = timeouts?.toCore(),
+        keyHeader = keyHeader,
+        tokenLimitField = tokenLimitField.toCore(),
+    )
+
+internal fun LearningMode.toCore(): CoreLearningMode =
+    when (this) {
+        LearningMode.ON -> CoreLearningMode.ON
+        LearningMode.FROZEN -> CoreLearningMode.FROZEN
+        LearningMode.OFF -> CoreLearningMode.OFF
+    }
+
+internal fun CoreLearningMode.toPublic(): LearningMode =
+    when (this) {
+        CoreLearningMode.ON -> LearningMode.ON
+        CoreLearningMode.FROZEN -> LearningMode.FROZEN
+        CoreLearningMode.OFF -> LearningMode.OFF
+    }
+
+internal fun Signal.toCore(): CoreSignal =
+    when (this) {
+        Signal.ThumbsUp -> CoreSignal.ThumbsUp
+        Signal.ThumbsDown -> CoreSignal.ThumbsDown
+        Signal.Regenerated -> CoreSignal.Regenerated
+        Signal.Aborted -> CoreSignal.Aborted
+        is Signal.Kept -> CoreSignal.Kept(editedPermille.atLeastZero("editedPermille"))
+        Signal.SchemaFailed -> CoreSignal.SchemaFailed
+        Signal.EscalationAccepted -> CoreSignal.EscalationAccepted
+    }
+
+internal fun Thermal.toCore(): CoreThermal =
+    when (this) {
+        Thermal.NOMINAL -> CoreThermal.NOMINAL
+        Thermal.FAIR -> CoreThermal.FAIR
+        Thermal.SERIOUS -> CoreThermal.SERIOUS
+        Thermal.CRITICAL -> CoreThermal.CRITICAL
+    }
+
+internal fun Network.toCore(): CoreNetwork =
+    when (this) {
+        Network.OFFLINE -> CoreNetwork.OFFLINE
+        Network.METERED -> CoreNetwork.METERED
+        Network.UNMETERED -> CoreNetwork.UNMETERED
+        Network.ROAMING -> CoreNetwork.ROAMING
+    }
+
+internal fun Accelerator.toCore(): CoreAccelerator =
+    when (this) {
+        Accelerator.GPU -> CoreAccelerator.GPU
+        Accelerator.NPU -> CoreAccelerator.NPU
+        Accelerator.DSP -> CoreAccelerator.DSP
+    }
+
+internal fun DeviceFact.toCore(): CoreDeviceFact =
+    when (this) {
+        DeviceFact.BATTERY_PERCENT -> CoreDeviceFact.BATTERY_PERCENT
+        DeviceFact.CHARGING -> CoreDeviceFact.CHARGING
+        DeviceFact.POWER_SAVE -> CoreDeviceFact.POWER_SAVE
+        DeviceFact.THERMAL -> CoreDeviceFact.THERMAL
+        DeviceFact.MEMORY_TOTAL_BYTES -> CoreDeviceFact.MEMORY_TOTAL_BYTES
+        DeviceFact.MEMORY_AVAILABLE_BYTES -> CoreDeviceFact.MEMORY_AVAILABLE_BYTES
+        DeviceFact.MEMORY_PROCESS_BYTES -> CoreDeviceFact.MEMORY_PROCESS_BYTES
+        DeviceFact.STORAGE_FREE_BYTES -> CoreDeviceFact.STORAGE_FREE_BYTES
+        DeviceFact.NETWORK -> CoreDeviceFact.NETWORK
+        DeviceFact.ROUND_TRIP_MS -> CoreDeviceFact.ROUND_TRIP_MS
+        DeviceFact.LOSS_PERCENT -> CoreDeviceFact.LOSS_PERCENT
+        DeviceFact.PERFORMANCE_CORES -> CoreDeviceFact.PERFORMANCE_CORES
+        DeviceFact.ACCELERATORS -> CoreDeviceFact.ACCELERATORS
+        DeviceFact.FOREGROUND -> CoreDeviceFact.FOREGROUND
+    }
+
+internal fun DeviceUpdate.toCore(): CoreDeviceUpdate =
+    CoreDeviceUpdate(
+        batteryPercent = batteryPercent?.percent("batteryPercent"),
+        charging = charging,
+        powerSave = powerSave,
+        thermal = thermal?.toCore(),
+        memoryTotalBytes = memoryTotalBytes?.atLeastZero("memoryTotalBytes"),
+        memoryAvailableBytes = memoryAvailableBytes?.atLeastZero("memoryAvailableBytes"),
+        memoryProcessBytes = memoryProcessBytes?.atLeastZero("memoryProcessBytes"),
+        storageFreeBytes = storageFreeBytes?.atLeastZero("storageFreeBytes"),
+        network = network?.toCore(),
+        roundTripMs = roundTrip?.toCoreMs("roundTrip"),
+        lossPercent = lossPercent?.percent("lossPercent"),
+        performanceCores = performanceCores?.atLeastZero("performanceCores"),
+        accelerators = accelerators?.map { it.toCore() },
+        foreground = foreground,
+        unknown = unknown.map { it.toCore() },
+    )
+
+internal fun ReceiptFilter.toCore(): CoreReceiptFilter =
+    CoreReceiptFilter(
+        before = before?.atLeastZero("before"),
+        fromMs = fromMs?.atLeastZero("fromMs"),
+        untilMs = untilMs?.atLeastZero("untilMs"),
+        outcome = outcome?.toCore(),
+        place = place?.toCore(),
+    )
+
+internal fun CoreReceipt.toPublic(): Receipt =
+    Receipt(
+        id = id.toLong(),
+        openedMs = openedMs.toLong(),
+        closedMs = closedMs?.toLong(),
+        outcome = outcome?.toPublic(),
+        place = place?.toPublic(),
+        task = task,
+        privacyClass = privacyClass.toPublic(),
+        rules = rules,
+        findings = findings.toPublic(),
+        redacted = redacted.toPublic(),
+        bytesOut = bytesOut.toLong(),
+        bytesOutUncertain = bytesOutUncertain.toLong(),
+        bytesIn = bytesIn.toLong(),
+        json = json,
+    )
+
+internal fun CoreLedgerReport.toPublic(): LedgerReport =
+    LedgerReport(
+        isIntact = intact,
+        entries = entries.toLong(),
+        receipts = receipts.toLong(),
+        problems = problems,
+        json = json,
+    )
+
+internal fun Host.toCore(): CoreHost =
+    when (this) {
+        Host.PHONE -> CoreHost.PHONE
+        Host.TABLET -> CoreHost.TABLET
+        Host.COMPUTER -> CoreHost.COMPUTER
+    }
+
+internal fun CoreLedgerStats.toPublic(): LedgerStats =
+    LedgerStats(
+        receipts = receipts.toLong(),
+        unfinished = unfinished.toLong(),
+        bytesOut = bytesOut.toLong(),
+        bytesOutUncertain = bytesOutUncertain.toLong(),
+        bytesIn = bytesIn.toLong(),
+        personalAsIs = personalAsIs.toLong(),
+        redacted = redacted.toPublic(),
+        tokensIn = tokensIn.toLong(),
+        tokensOut = tokensOut.toLong(),
+        millijoules = millijoules.toLong(),
+        summary = summary,
+        answers =
+            present(
+                PlaceKind.ON_DEVICE to answersOnDevice,
+                PlaceKind.SYSTEM_MODEL to answersSystemModel,
+                PlaceKind.OWN_DEVICE to answersOwnDevice,
+                PlaceKind.ORGANISATION to answersOrganisation,
+                PlaceKind.PUBLIC_CLOUD to answersPublicCloud,
+            ),
+        ends =
+            present(
+                Outcome.CANCELLED to cancelled,
+                Outcome.FAILED to failed,
+                Outcome.DENIED to denied,
+                Outcome.DEFERRED to deferred,
+                Outcome.INTERRUPTED to interrupted,
+            ),
+    )
+
+internal fun Prune.toCore(): CorePrune =
+    CorePrune(
+        openedBeforeMs = openedBeforeMs?.atLeastZero("openedBeforeMs"),
+        receiptsMax = receiptsMax?.atLeastZero("receiptsMax"),
+    )
+
+internal fun CoreCheckpoint.toPublic(): Checkpoint =
+    Checkpoint(
+        sequence = sequence.toLong(),
+        receipts = receipts.toLong(),
+        hash = hash,
+        timeMs = timeMs.toLong(),
+    )
+
+internal fun CoreFinding.toPublic(): Finding =
+    Finding(
+        kind = kind,
+        start = start.toInt(),
+        end = end.toInt(),
+        confidence = confidence,
+    )
+
+internal fun CoreRedactedText.toPublic(): RedactedText =
+    RedactedText(
+        text = text,
+        findings = findings.map { it.toPublic() },
+    )
+
+internal fun Availability.toCore(): CoreAvailability =
+    when (this) {
+        Availability.AVAILABLE -> CoreAvailability.AVAILABLE
+        Availability.BUSY -> CoreAvailability.BUSY
+        Availability.DOWNLOADING -> CoreAvailability.DOWNLOADING
+        Availability.UNAVAILABLE -> CoreAvailability.UNAVAILABLE
+    }
+
+internal fun SystemCapabilities.toCore(): CoreSystemCapabilities =
+    CoreSystemCapabilities(
+        model = model,
+        availability = availability.toCore(),
+        supports = supports.map { it.toCore() },
+        contextTokens = contextTokens?.atLeastZero("contextTokens"),
+        firstTokenMs = timeToFirstToken?.toCoreMs("timeToFirstToken"),
+        tokensPerS = tokensPerSecond,
+    )
+
+internal fun SystemFailure.toCore(): CoreSystemFailure =
+    when (this) {
+        SystemFailure.BUSY -> CoreSystemFailure.BUSY
+        SystemFailure.QUOTA_EXCEEDED -> CoreSystemFailure.QUOTA_EXCEEDED
+        SystemFailure.DECLINED -> CoreSystemFailure.DECLINED
+        SystemFailure.OUT_OF_MEMORY -> CoreSystemFailure.OUT_OF_MEMORY
+        SystemFailure.UNAVAILABLE -> CoreSystemFailure.UNAVAILABLE
+        SystemFailure.FAILED -> CoreSystemFailure.FAILED
+    }
+
+internal fun CoreModelInfo.toPublic(): ModelInfo =
+    ModelInfo(
+        name = name,
+        version = version,
+        licence = licence,
+        contextLength = contextLength.toInt(),
+        layers = layers.toInt(),
+        threads = threads.toInt(),
+        loadTime = loadMs.milliseconds,
+        hasChatTemplate = hasChatTemplate,
+    )
+
+internal fun VaultLevel.toCore(): CoreVaultLevel =
+    when (this) {
+        VaultLevel.MEMORY -> CoreVaultLevel.MEMORY
+        VaultLevel.FILE -> CoreVaultLevel.FILE
+        VaultLevel.SOFTWARE -> CoreVaultLevel.SOFTWARE
+        VaultLevel.HARDWARE -> CoreVaultLevel.HARDWARE
+    }
+
+internal fun LogLevel.toCore(): CoreLogLevel =
+    when (this) {
+        LogLevel.OFF -> CoreLogLevel.OFF
+        LogLevel.ERROR -> CoreLogLevel.ERROR
+        LogLevel.WARN -> CoreLogLevel.WARN
+        LogLevel.INFO -> CoreLogLevel.INFO
+        LogLevel.DEBUG -> CoreLogLevel.DEBUG
+        LogLevel.TRACE -> CoreLogLevel.TRACE
+    }
+
+internal fun CoreLogLevel.toPublic(): LogLevel =
+    when (this) {
+        CoreLogLevel.OFF -> LogLevel.OFF
+        CoreLogLevel.ERROR -> LogLevel.ERROR
+        CoreLogLevel.WARN -> LogLevel.WARN
+        CoreLogLevel.INFO -> LogLevel.INFO
+        CoreLogLevel.DEBUG -> LogLevel.DEBUG
+        CoreLogLevel.TRACE -> LogLevel.TRACE
+    }

@@ -1,0 +1,43 @@
+// scripts/bindings-values.py writes this from bindings/ffi/src/assistant.rs: change that, then run  make bindings.
+
+/// Something personal or secret in a text.
+public struct Finding: Sendable, Equatable {
+    /// Its kind: `email`, `phone`, `person_name` and so on.
+    public var kind: String
+    /// The index of its first character (Unicode scalar value).
+    public var start: Int
+    /// The index behind its last character.
+    public var end: Int
+    /// How sure this is, from 0 to 1.
+    public var confidence: Float
+
+    /// Takes every value; those with a default can be left out.
+    public init(
+        kind: String,
+        start: Int,
+        end: Int,
+        confidence: Float
+    ) {
+        self.kind = kind
+        self.start = start
+        self.end = end
+        self.confidence = confidence
+    }
+}
+
+/// A text with its findings replaced.
+public struct RedactedText: Sendable, Equatable {
+    /// The text with placeholders.
+    public var text: String
+    /// What was found in the original, in its order.
+    public var findings: [Finding]
+
+    /// Takes every value; those with a default can be left out.
+    public init(
+        text: String,
+        findings: [Finding]
+    ) {
+        self.text = text
+        self.findings = findings
+    }
+}

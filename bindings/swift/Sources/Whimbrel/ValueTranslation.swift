@@ -1,0 +1,709 @@
+// scripts/bindings-values.py writes this from bindings/ffi/src/*.rs: change that, then run  make bindings.
+
+internal import WhimbrelCore
+
+extension OpenOptions {
+    func toCore() throws -> WhimbrelCore.OpenOptions {
+        WhimbrelCore.OpenOptions(
+            threads: try coreNumber(threads, "threads") as UInt32,
+            alwaysVerify: alwaysVerify,
+            variant: variant,
+            stateFolder: stateFolder,
+            hugePages: hugePages,
+            kvPrecision: kvPrecision.toCore()
+        )
+    }
+}
+
+extension KvPrecision {
+    func toCore() -> WhimbrelCore.KvPrecision {
+        switch self {
+        case .half: .half
+        case .int8: .int8
+        }
+    }
+}
+
+extension ContextPolicy {
+    func toCore() -> WhimbrelCore.ContextPolicy {
+        switch self {
+        case .refuse: .refuse
+        case .dropOldest: .dropOldest
+        }
+    }
+}
+
+extension ConversationOptions {
+    func toCore() throws -> WhimbrelCore.ConversationOptions {
+        WhimbrelCore.ConversationOptions(
+            contextLength: try coreNumber(contextLength, "contextLength") as UInt32,
+            system: system,
+            contextPolicy: contextPolicy.toCore()
+        )
+    }
+}
+
+extension GenerationOptions {
+    func toCore() throws -> WhimbrelCore.GenerationOptions {
+        WhimbrelCore.GenerationOptions(
+            maxTokens: try coreNumber(maxTokens, "maxTokens") as UInt32,
+            temperature: temperature,
+            topK: try coreNumber(topK, "topK") as UInt32,
+            topP: topP,
+            minP: minP,
+            repetitionPenalty: repetitionPenalty,
+            repetitionWindow: try coreNumber(repetitionWindow, "repetitionWindow") as UInt32,
+            seed: UInt64(bitPattern: Int64(seed)),
+            stop: stop,
+            speculation: speculation
+        )
+    }
+}
+
+extension AskOptions {
+    func toCore() throws -> WhimbrelCore.AskOptions {
+        WhimbrelCore.AskOptions(
+            task: task,
+            privacyClass: privacyClass.toCore(),
+            deadlineMs: try deadline.map { try coreMilliseconds($0, "deadline") as UInt64 },
+            needs: needs.map { $0.toCore() },
+            generation: try generation.toCore()
+        )
+    }
+}
+
+extension PrivacyClass {
+    func toCore() -> WhimbrelCore.PrivacyClass {
+        switch self {
+        case .public: .public
+        case .personal: .personal
+        case .sensitive: .sensitive
+        case .secret: .secret
+        }
+    }
+}
+
+extension WhimbrelCore.PrivacyClass {
+    func toPublic() -> Whimbrel.PrivacyClass {
+        switch self {
+        case .public: .public
+        case .personal: .personal
+        case .sensitive: .sensitive
+        case .secret: .secret
+        }
+    }
+}
+
+extension Need {
+    func toCore() -> WhimbrelCore.Need {
+        switch self {
+        case .tools: .tools
+        case .json: .json
+        }
+    }
+}
+
+extension Role {
+    func toCore() -> WhimbrelCore.Role {
+        switch self {
+        case .system: .system
+        case .user: .user
+        case .assistant: .assistant
+        }
+    }
+}
+
+extension WhimbrelCore.Role {
+    func toPublic() -> Whimbrel.Role {
+        switch self {
+        case .system: .system
+        case .user: .user
+        case .assistant: .assistant
+        }
+    }
+}
+
+extension Message {
+    func toCore() -> WhimbrelCore.Message {
+        WhimbrelCore.Message(
+            role: role.toCore(),
+            content: content,
+            privacyClass: privacyClass?.toCore(),
+            recipients: recipients
+        )
+    }
+}
+
+extension WhimbrelCore.Message {
+    func toPublic() -> Whimbrel.Message {
+        Whimbrel.Message(
+            role: role.toPublic(),
+            content: content,
+            privacyClass: privacyClass?.toPublic(),
+            recipients: recipients
+        )
+    }
+}
+
+extension WhimbrelCore.Event {
+    func toPublic() -> Whimbrel.Event {
+        switch self {
+        case .started(let place, let release): .started(place: place.toPublic(), release: release?.toPublic())
+        case .reading(let done, let total): .reading(done: Int(clamping: done), total: Int(clamping: total))
+        case .text(let text): .text(text: text)
+        case .restarted: .restarted
+        case .finished(let report): .finished(report: report.toPublic())
+        }
+    }
+}
+
+extension WhimbrelCore.Report {
+    func toPublic() -> Whimbrel.Report {
+        Whimbrel.Report(
+            receipt: receipt.map { Int(clamping: $0) },
+            outcome: outcome.toPublic(),
+            code: code,
+            isPartial: partial,
+            finish: finish?.toPublic(),
+            place: place?.toPublic(),
+            release: release?.toPublic(),
+            reasons: reasons,
+            rules: rules,
+            attempts: attempts,
+            refused: refused.map { $0.toPublic() },
+            bytesOut: Int(clamping: bytesOut),
+            bytesIn: Int(clamping: bytesIn),
+            redacted: Int(clamping: redacted),
+            tokensIn: Int(clamping: tokensIn),
+            tokensOut: Int(clamping: tokensOut),
+            timeToFirstToken: firstTokenMs.map { .milliseconds($0) },
+            total: .milliseconds(totalMs),
+            millijoules: millijoules.map { Int(clamping: $0) },
+            statistics: statistics?.toPublic(),
+            unsupported: unsupported,
+            canEscalate: canEscalate,
+            summary: summary,
+            json: json
+        )
+    }
+}
+
+extension Outcome {
+    func toCore() -> WhimbrelCore.Outcome {
+        switch self {
+        case .answered: .answered
+        case .cancelled: .cancelled
+        case .failed: .failed
+        case .denied: .denied
+        case .deferred: .deferred
+        case .interrupted: .interrupted
+        }
+    }
+}
+
+extension WhimbrelCore.Outcome {
+    func toPublic() -> Whimbrel.Outcome {
+        switch self {
+        case .answered: .answered
+        case .cancelled: .cancelled
+        case .failed: .failed
+        case .denied: .denied
+        case .deferred: .deferred
+        case .interrupted: .interrupted
+        }
+    }
+}
+
+extension WhimbrelCore.FinishReason {
+    func toPublic() -> Whimbrel.FinishReason {
+        switch self {
+        case .stop: .stop
+        case .length: .length
+        case .contentFilter: .contentFilter
+        case .toolCalls: .toolCalls
+        case .cancelled: .cancelled
+        case .unstated: .unstated
+        }
+    }
+}
+
+extension WhimbrelCore.Place {
+    func toPublic() -> Whimbrel.Place {
+        switch self {
+        case .onDevice(let model, let variant, let hash): .onDevice(model: model, variant: variant, hash: hash)
+        case .systemModel(let adapter): .systemModel(adapter: adapter)
+        case .remote(let endpoint, let trust, let model):
+            .remote(endpoint: endpoint, trust: trust.toPublic(), model: model)
+        }
+    }
+}
+
+extension PlaceKind {
+    func toCore() -> WhimbrelCore.PlaceKind {
+        switch self {
+        case .onDevice: .onDevice
+        case .systemModel: .systemModel
+        case .ownDevice: .ownDevice
+        case .organisation: .organisation
+        case .publicCloud: .publicCloud
+        }
+    }
+}
+
+extension WhimbrelCore.TrustClass {
+    func toPublic() -> Whimbrel.TrustClass {
+        switch self {
+        case .ownDevice: .ownDevice
+        case .organisation: .organisation
+        case .publicCloud: .publicCloud
+        }
+    }
+}
+
+extension WhimbrelCore.Release {
+    func toPublic() -> Whimbrel.Release {
+        switch self {
+        case .asIs: .asIs
+        case .redacted: .redacted
+        }
+    }
+}
+
+extension WhimbrelCore.Refused {
+    func toPublic() -> Whimbrel.Refused {
+        Whimbrel.Refused(
+            name: name,
+            reason: reason
+        )
+    }
+}
+
+extension WhimbrelCore.Statistics {
+    func toPublic() -> Whimbrel.Statistics {
+        Whimbrel.Statistics(
+            promptTokens: Int(clamping: promptTokens),
+            reusedTokens: Int(clamping: reusedTokens),
+            completionTokens: Int(clamping: completionTokens),
+            draftedTokens: Int(clamping: draftedTokens),
+            acceptedTokens: Int(clamping: acceptedTokens),
+            droppedMessages: Int(clamping: droppedMessages),
+            timeToFirstToken: .milliseconds(timeToFirstTokenMs),
+            total: .milliseconds(totalMs),
+            prefillTokensPerSecond: prefillTokensPerSecond,
+            decodeTokensPerSecond: decodeTokensPerSecond
+        )
+    }
+}
+
+extension WhimbrelCore.Decision {
+    func toPublic() -> Whimbrel.Decision {
+        switch self {
+        case .run: .run
+        case .defer: .defer
+        case .denied: .denied
+        case .unavailable: .unavailable
+        }
+    }
+}
+
+extension WhimbrelCore.Explanation {
+    func toPublic() -> Whimbrel.Explanation {
+        Whimbrel.Explanation(
+            decision: decision.toPublic(),
+            candidates: candidates,
+            refused: refused.map { $0.toPublic() },
+            rules: rules,
+            text: text,
+            json: json
+        )
+    }
+}
+
+extension Preset {
+    func toCore() -> WhimbrelCore.Preset {
+        switch self {
+        case .private: .private
+        case .onDeviceFirst: .onDeviceFirst
+        case .balanced: .balanced
+        case .qualityFirst: .qualityFirst
+        }
+    }
+}
+
+extension PolicyDocument {
+    func toCore() -> WhimbrelCore.PolicyDocument {
+        switch self {
+        case .toml(let text): .toml(text: text)
+        case .json(let text): .json(text: text)
+        case .preset(let preset, let endpoints): .preset(preset: preset.toCore(), endpoints: endpoints)
+        }
+    }
+}
+
+extension Pins {
+    func toCore() throws -> WhimbrelCore.Pins {
+        WhimbrelCore.Pins(
+            sha256: sha256,
+            expiresUnixS: try coreNumber(expiresUnixSeconds, "expiresUnixSeconds") as UInt64,
+            reportOnly: isReportOnly
+        )
+    }
+}
+
+extension Timeouts {
+    func toCore() throws -> WhimbrelCore.Timeouts {
+        WhimbrelCore.Timeouts(
+            connectMs: try coreMilliseconds(connect, "connect") as UInt32,
+            firstByteMs: try coreMilliseconds(firstByte, "firstByte") as UInt32,
+            idleMs: try coreMilliseconds(idle, "idle") as UInt32,
+            totalMs: try coreMilliseconds(total, "total") as UInt32
+        )
+    }
+}
+
+extension TokenLimitField {
+    func toCore() -> WhimbrelCore.TokenLimitField {
+        switch self {
+        case .maxTokens: .maxTokens
+        case .maxCompletionTokens: .maxCompletionTokens
+        }
+    }
+}
+
+extension EndpointExtras {
+    func toCore() throws -> WhimbrelCore.EndpointExtras {
+        WhimbrelCore.EndpointExtras(
+            authoritiesPem: authoritiesPem,
+            pins: try pins?.toCore(),
+            timeouts: try timeouts?.toCore(),
+            keyHeader: keyHeader,
+            tokenLimitField: tokenLimitField.toCore()
+        )
+    }
+}
+
+extension LearningMode {
+    func toCore() -> WhimbrelCore.LearningMode {
+        switch self {
+        case .on: .on
+        case .frozen: .frozen
+        case .off: .off
+        }
+    }
+}
+
+extension WhimbrelCore.LearningMode {
+    func toPublic() -> Whimbrel.LearningMode {
+        switch self {
+        case .on: .on
+        case .frozen: .frozen
+        case .off: .off
+        }
+    }
+}
+
+extension Signal {
+    func toCore() throws -> WhimbrelCore.Signal {
+        switch self {
+        case .thumbsUp: .thumbsUp
+        case .thumbsDown: .thumbsDown
+        case .regenerated: .regenerated
+        case .aborted: .aborted
+        case .kept(let editedPermille):
+            .kept(editedPermille: try coreNumber(editedPermille, "editedPermille") as UInt32)
+        case .schemaFailed: .schemaFailed
+        case .escalationAccepted: .escalationAccepted
+        }
+    }
+}
+
+extension Thermal {
+    func toCore() -> WhimbrelCore.Thermal {
+        switch self {
+        case .nominal: .nominal
+        case .fair: .fair
+        case .serious: .serious
+        case .critical: .critical
+        }
+    }
+}
+
+extension Network {
+    func toCore() -> WhimbrelCore.Network {
+        switch self {
+        case .offline: .offline
+        case .metered: .metered
+        case .unmetered: .unmetered
+        case .roaming: .roaming
+        }
+    }
+}
+
+extension Accelerator {
+    func toCore() -> WhimbrelCore.Accelerator {
+        switch self {
+        case .gpu: .gpu
+        case .npu: .npu
+        case .dsp: .dsp
+        }
+    }
+}
+
+extension DeviceFact {
+    func toCore() -> WhimbrelCore.DeviceFact {
+        switch self {
+        case .batteryPercent: .batteryPercent
+        case .charging: .charging
+        case .powerSave: .powerSave
+        case .thermal: .thermal
+        case .memoryTotalBytes: .memoryTotalBytes
+        case .memoryAvailableBytes: .memoryAvailableBytes
+        case .memoryProcessBytes: .memoryProcessBytes
+        case .storageFreeBytes: .storageFreeBytes
+        case .network: .network
+        case .roundTripMs: .roundTripMs
+        case .lossPercent: .lossPercent
+        case .performanceCores: .performanceCores
+        case .accelerators: .accelerators
+        case .foreground: .foreground
+        }
+    }
+}
+
+extension DeviceUpdate {
+    func toCore() throws -> WhimbrelCore.DeviceUpdate {
+        WhimbrelCore.DeviceUpdate(
+            batteryPercent: try batteryPercent.map { try corePercent($0, "batteryPercent") },
+            charging: charging,
+            powerSave: powerSave,
+            thermal: thermal?.toCore(),
+            memoryTotalBytes: try memoryTotalBytes.map { try coreNumber($0, "memoryTotalBytes") as UInt64 },
+            memoryAvailableBytes: try memoryAvailableBytes.map { try coreNumber($0, "memoryAvailableBytes") as UInt64 },
+            memoryProcessBytes: try memoryProcessBytes.map { try coreNumber($0, "memoryProcessBytes") as UInt64 },
+            storageFreeBytes: try storageFreeBytes.map { try coreNumber($0, "storageFreeBytes") as UInt64 },
+            network: network?.toCore(),
+            roundTripMs: try roundTrip.map { try coreMilliseconds($0, "roundTrip") as UInt32 },
+            lossPercent: try lossPercent.map { try corePercent($0, "lossPercent") },
+            performanceCores: try performanceCores.map { try coreNumber($0, "performanceCores") as UInt32 },
+            accelerators: accelerators?.map { $0.toCore() },
+            foreground: foreground,
+            unknown: unknown.map { $0.toCore() }
+        )
+    }
+}
+
+extension ReceiptFilter {
+    func toCore() throws -> WhimbrelCore.ReceiptFilter {
+        WhimbrelCore.ReceiptFilter(
+            before: try before.map { try coreNumber($0, "before") as UInt64 },
+            fromMs: try fromMs.map { try coreNumber($0, "fromMs") as UInt64 },
+            untilMs: try untilMs.map { try coreNumber($0, "untilMs") as UInt64 },
+            outcome: outcome?.toCore(),
+            place: place?.toCore()
+        )
+    }
+}
+
+extension WhimbrelCore.Receipt {
+    func toPublic() -> Whimbrel.Receipt {
+        Whimbrel.Receipt(
+            id: Int(clamping: id),
+            openedMs: Int(clamping: openedMs),
+            closedMs: closedMs.map { Int(clamping: $0) },
+            outcome: outcome?.toPublic(),
+            place: place?.toPublic(),
+            task: task,
+            privacyClass: privacyClass.toPublic(),
+            rules: rules,
+            findings: counts(findings),
+            redacted: counts(redacted),
+            bytesOut: Int(clamping: bytesOut),
+            bytesOutUncertain: Int(clamping: bytesOutUncertain),
+            bytesIn: Int(clamping: bytesIn),
+            json: json
+        )
+    }
+}
+
+extension WhimbrelCore.LedgerReport {
+    func toPublic() -> Whimbrel.LedgerReport {
+        Whimbrel.LedgerReport(
+            isIntact: intact,
+            entries: Int(clamping: entries),
+            receipts: Int(clamping: receipts),
+            problems: problems,
+            json: json
+        )
+    }
+}
+
+extension Host {
+    func toCore() -> WhimbrelCore.Host {
+        switch self {
+        case .phone: .phone
+        case .tablet: .tablet
+        case .computer: .computer
+        }
+    }
+}
+
+extension WhimbrelCore.LedgerStats {
+    func toPublic() -> Whimbrel.LedgerStats {
+        Whimbrel.LedgerStats(
+            receipts: Int(clamping: receipts),
+            answers: present([
+                .onDevice: answersOnDevice,
+                .systemModel: answersSystemModel,
+                .ownDevice: answersOwnDevice,
+                .organisation: answersOrganisation,
+                .publicCloud: answersPublicCloud,
+            ]),
+            ends: present([
+                .cancelled: cancelled,
+                .failed: failed,
+                .denied: denied,
+                .deferred: deferred,
+                .interrupted: interrupted,
+            ]),
+            unfinished: Int(clamping: unfinished),
+            bytesOut: Int(clamping: bytesOut),
+            bytesOutUncertain: Int(clamping: bytesOutUncertain),
+            bytesIn: Int(clamping: bytesIn),
+            personalAsIs: Int(clamping: personalAsIs),
+            redacted: counts(redacted),
+            tokensIn: Int(clamping: tokensIn),
+            tokensOut: Int(clamping: tokensOut),
+            millijoules: Int(clamping: millijoules),
+            summary: summary
+        )
+    }
+}
+
+extension Prune {
+    func toCore() throws -> WhimbrelCore.Prune {
+        WhimbrelCore.Prune(
+            openedBeforeMs: try openedBeforeMs.map { try coreNumber($0, "openedBeforeMs") as UInt64 },
+            receiptsMax: try receiptsMax.map { try coreNumber($0, "receiptsMax") as UInt64 }
+        )
+    }
+}
+
+extension WhimbrelCore.Checkpoint {
+    func toPublic() -> Whimbrel.Checkpoint {
+        Whimbrel.Checkpoint(
+            sequence: Int(clamping: sequence),
+            receipts: Int(clamping: receipts),
+            hash: hash,
+            timeMs: Int(clamping: timeMs)
+        )
+    }
+}
+
+extension WhimbrelCore.Finding {
+    func toPublic() -> Whimbrel.Finding {
+        Whimbrel.Finding(
+            kind: kind,
+            start: Int(clamping: start),
+            end: Int(clamping: end),
+            confidence: confidence
+        )
+    }
+}
+
+extension WhimbrelCore.RedactedText {
+    func toPublic() -> Whimbrel.RedactedText {
+        Whimbrel.RedactedText(
+            text: text,
+            findings: findings.map { $0.toPublic() }
+        )
+    }
+}
+
+extension Availability {
+    func toCore() -> WhimbrelCore.Availability {
+        switch self {
+        case .available: .available
+        case .busy: .busy
+        case .downloading: .downloading
+        case .unavailable: .unavailable
+        }
+    }
+}
+
+extension SystemCapabilities {
+    func toCore() throws -> WhimbrelCore.SystemCapabilities {
+        WhimbrelCore.SystemCapabilities(
+            model: model,
+            availability: availability.toCore(),
+            supports: supports.map { $0.toCore() },
+            contextTokens: try contextTokens.map { try coreNumber($0, "contextTokens") as UInt32 },
+            firstTokenMs: try timeToFirstToken.map { try coreMilliseconds($0, "timeToFirstToken") as UInt32 },
+            tokensPerS: tokensPerSecond
+        )
+    }
+}
+
+extension SystemFailure {
+    func toCore() -> WhimbrelCore.SystemFailure {
+        switch self {
+        case .busy: .busy
+        case .quotaExceeded: .quotaExceeded
+        case .declined: .declined
+        case .outOfMemory: .outOfMemory
+        case .unavailable: .unavailable
+        case .failed: .failed
+        }
+    }
+}
+
+extension WhimbrelCore.ModelInfo {
+    func toPublic() -> Whimbrel.ModelInfo {
+        Whimbrel.ModelInfo(
+            name: name,
+            version: version,
+            licence: licence,
+            contextLength: Int(clamping: contextLength),
+            layers: Int(clamping: layers),
+            threads: Int(clamping: threads),
+            loadTime: .milliseconds(loadMs),
+            hasChatTemplate: hasChatTemplate
+        )
+    }
+}
+
+extension VaultLevel {
+    func toCore() -> WhimbrelCore.VaultLevel {
+        switch self {
+        case .memory: .memory
+        case .file: .file
+        case .software: .software
+        case .hardware: .hardware
+        }
+    }
+}
+
+extension LogLevel {
+    func toCore() -> WhimbrelCore.LogLevel {
+        switch self {
+        case .off: .off
+        case .error: .error
+        case .warn: .warn
+        case .info: .info
+        case .debug: .debug
+        case .trace: .trace
+        }
+    }
+}
+
+extension WhimbrelCore.LogLevel {
+    func toPublic() -> Whimbrel.LogLevel {
+        switch self {
+        case .off: .off
+        case .error: .error
+        case .warn: .warn
+        case .info: .info
+        case .debug: .debug
+        case .trace: .trace
+        }
+    }
+}

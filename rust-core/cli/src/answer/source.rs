@@ -1,0 +1,153 @@
+//! Where answers come from: a model of this device alone, or an assistant that decides by a policy and may have such a model.
+
+use std::sync::Arc;
+
+use whimbrel_client::policy::DeviceUpdate;
+use whimbrel_client::{
+    AskOptions, Assistant, AssistantOptions, Client, Conversation, ConversationOptions, EndpointExtras,
+    GenerationOptions, Model, ModelInfo, OpenOptions, TASK_DEFAULT, block_on,
+};
+
+use crate::arguments::ledger::LedgerArguments;
+use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
+use crate::arguments::policy::PolicyArguments;
+use crate::arguments::policy_documents;
+use crate::error::CliError;
+use crate::machine::device;
+use crate::terminal::input;
+
+/// See the module. At least one of the two is there.
+pub(crate) struct AnswerSource {
+    model: Option<Model>,
+    assistant: Option<Assistant>,
+    /// What the user says about the device.
+    known_device: DeviceUpdate,
+    task: String,
+}
+
+impl AnswerSource {
+    /// Opens the ledger, which is made where it is missing, and the model, if one is named.
+    ///
+    /// # Errors
+    /// Those of reading policies, of the ledger and of the model; [`CliError::Usage`] for an authority of no endpoint, and under a policy for
+    /// a model that holds no conversations.
+    pub(crate) fn open(
+        model: &ModelArguments,
+        policy: &PolicyArguments,
+        threads: ThreadArguments,
+        memory: MemoryArguments,
+    ) -> Result<AnswerSource, CliError> {
+        let mut source = AnswerSource {
+            model: None,
+            assistant: None,
+            known_device: DeviceUpdate::default(),
+            task: policy.task.clone().unwrap_or_else(|| TASK_DEFAULT.to_owned()),
+        };
+        if let Some(name) = &policy.policy {
+            let policies = policy_documents::set(name, policy.user_policy.as_deref())?;
+            if let Some(given) = &policy.device {
+                source.known_device = policy_documents::object("--device", given)?;
+            }
+            let ledger = LedgerArguments {
+                ledger: policy.ledger.clone(),
+            };
+            let assistant = Assistant::open(AssistantOptions {
+                vault: Arc::new(ledger.vault()?),
+                store: ledger.database()?,
+                policies,
+                user_words: policy.word.clone(),
+            })?;
+            for authority in &policy.authority {
+                trust(&assistant, authority)?;
+            }
+            source.assistant = Some(assistant);
+        }
+        if source.assistant.is_none() || model.model.is_some() {
+            source.open_model(model, threads, memory)?;
+        }
+        Ok(source)
+    }
+
+    fn open_model(
+        &mut self,
+        model: &ModelArguments,
+        threads: ThreadArguments,
+        memory: MemoryArguments,
+    ) -> Result<(), CliError> {
+        let folder = model.folder()?;
+        let options = OpenOptions {
+            huge_pages: memory.huge_pages,
+            ..model.open_options(threads.threads)
+        };
+        let opened = block_on(Client::new()?.open_model(folder, options))?;
+        if let Some(assistant) = &self.assistant {
+            if !opened.info().has_chat_template {
+                return Err(CliError::usage("the model has no chat template", "use another --model"));
+            }
+            assistant.set_model(Some(opened.clone()));
+        }
+        self.model = Some(opened);
+        Ok(())
+    }
+
+    /// The assistant, where a policy decides.
+    pub(crate) fn assistant(&self) -> Option<&Assistant> {
+        self.assistant.as_ref()
+    }
+
+    /// The model of this device, if there is one.
+    pub(crate) fn model(&self) -> Option<&Model> {
+        self.model.as_ref()
+    }
+
+    /// What is known of the model of this device, if there is one.
+    pub(crate) fn model_info(&self) -> Option<&ModelInfo> {
+        self.model.as_ref().map(Model::info)
+    }
+
+    /// Starts a conversation. `hint` says what to do about a model that cannot hold one.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] for a model without a chat template; those of the client.
+    pub(crate) fn conversation(&self, options: ConversationOptions, hint: &str) -> Result<Conversation, CliError> {
+        match (&self.assistant, &self.model) {
+            (Some(assistant), _) => Ok(assistant.conversation(options)),
+            (None, Some(model)) if model.info().has_chat_template => Ok(model.conversation(options)?),
+            _ => Err(CliError::usage("the model has no chat template", hint)),
+        }
+    }
+
+    /// Reads the device as it is now, where a policy looks at it. What the user says about it takes precedence.
+    pub(crate) fn update_device(&self) {
+        if let Some(assistant) = &self.assistant {
+            assistant.update_device(&device::read());
+            assistant.update_device(&self.known_device);
+        }
+    }
+
+    /// How a question is asked.
+    pub(crate) fn ask_options(&self, generation: &GenerationOptions) -> AskOptions {
+        AskOptions {
+            task: self.task.clone(),
+            generation: generation.clone(),
+            ..AskOptions::default()
+        }
+    }
+}
+
+/// `ENDPOINT=FILE`
+fn trust(assistant: &Assistant, authority: &str) -> Result<(), CliError> {
+    let usage = |message: &str| CliError::usage(message, "--authority ENDPOINT=FILE");
+    let (id, path) = authority
+        .split_once('=')
+        .ok_or_else(|| usage("--authority does not say whose it is"))?;
+    let policies = assistant.policies();
+    if !policies.app().endpoints().iter().any(|endpoint| *endpoint.id == *id) {
+        return Err(usage("--authority names an endpoint that the policy does not have"));
+    }
+    let extras = EndpointExtras {
+        authorities_pem: input::file(path.as_ref())?,
+        ..EndpointExtras::default()
+    };
+    Ok(assistant.set_endpoint(id, extras)?)
+}

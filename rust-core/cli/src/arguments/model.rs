@@ -1,0 +1,112 @@
+//! `--model`: a name or a folder, the same everywhere.
+
+use std::path::{Path, PathBuf};
+
+use whimbrel_engine::{KvPrecision, OpenOptions, Verify};
+
+use crate::error::CliError;
+use crate::machine::paths;
+use crate::models::catalogue::{Catalogue, is_name};
+
+/// Which model a command works on, and how it is opened.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct ModelArguments {
+    /// An installed model's name or a bundle folder
+    // `run` and `chat` take it back where a policy says who answers.
+    #[arg(long, short, value_name = "NAME|FOLDER", required = true)]
+    pub(crate) model: Option<String>,
+    /// One of the bundle's variants [default: its first]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
+    /// Check the hashes of all files, also of those that did not change since they were last checked
+    #[arg(long)]
+    verify: bool,
+    /// Run on tract's own operators instead of ours: slow and large, to compare with
+    #[arg(long)]
+    reference: bool,
+    /// What the keys and values of the context are kept in: int8 takes half the memory and changes the answers a little
+    #[arg(long, value_name = "PRECISION", value_enum, default_value_t = Kv::F16)]
+    kv: Kv,
+}
+
+/// The values of `--kv`.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq)]
+enum Kv {
+    F16,
+    Int8,
+}
+
+/// How many threads compute.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(crate) struct ThreadArguments {
+    /// Threads that compute; 0 takes the number of performance cores
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: u32,
+}
+
+/// Where the weights are read from.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(crate) struct MemoryArguments {
+    /// Copy the weights into memory of huge pages: quicker answers, a slower start, for machines with memory to spare
+    #[arg(long)]
+    pub(crate) huge_pages: bool,
+}
+
+impl ModelArguments {
+    /// The bundle's folder.
+    ///
+    /// # Errors
+    /// [`CliError::UnknownModel`], [`CliError::NotInstalled`], [`CliError::Catalogue`].
+    pub(crate) fn folder(&self) -> Result<PathBuf, CliError> {
+        match &self.model {
+            Some(model) => resolve(model),
+            None => Err(CliError::usage("a model is missing", "--model NAME|FOLDER")),
+        }
+    }
+
+    /// How the bundle is opened.
+    pub(crate) fn open_options(&self, threads: u32) -> OpenOptions {
+        OpenOptions {
+            threads,
+            verify: if self.verify {
+                Verify::Always
+            } else {
+                Verify::Remembered
+            },
+            state_folder: paths::verified(),
+            variant: self.variant.clone(),
+            huge_pages: false,
+            kv_precision: match self.kv {
+                Kv::F16 => KvPrecision::Half,
+                Kv::Int8 => KvPrecision::Int8,
+            },
+            reference: self.reference,
+        }
+    }
+}
+
+/// The folder behind a name or a path. A plain name is looked for among the installed models first, so that a folder of the
+/// same name in the current directory is written `./NAME`.
+pub(crate) fn resolve(model: &str) -> Result<PathBuf, CliError> {
+    let path = Path::new(model);
+    if !is_name(model) {
+        return Ok(path.to_owned());
+    }
+    // A missing home only matters when the name really has to be looked up.
+    let installed = paths::models().map(|models| models.join(model));
+    if let Ok(folder) = &installed
+        && folder.is_dir()
+    {
+        return Ok(folder.clone());
+    }
+    if path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    installed?;
+    match Catalogue::load()?.find(model) {
+        Some(entry) => Err(CliError::NotInstalled {
+            name: entry.name.clone(),
+        }),
+        None => Err(CliError::UnknownModel { name: model.to_owned() }),
+    }
+}

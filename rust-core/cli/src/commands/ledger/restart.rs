@@ -1,0 +1,93 @@
+//! `whimbrel ledger restart`: a new ledger in place of one that can no longer be written, for example because its vault is gone.
+
+use std::io::{self, BufRead, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+use whimbrel_client::Assistant;
+use whimbrel_client::store::StoreError;
+
+use crate::arguments::ledger::LedgerArguments;
+use crate::error::CliError;
+use crate::terminal::input;
+use crate::terminal::output::{Facts, OutputArguments};
+
+/// Bytes of an answer to the question.
+const REPLY_BYTES_MAX: u64 = 64;
+
+/// The flags of `ledger restart`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// Do not ask for a confirmation
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    ledger: LedgerArguments,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+#[derive(Serialize)]
+struct Restarted {
+    ledger: PathBuf,
+    /// Where the old file is now.
+    old: Option<PathBuf>,
+}
+
+impl Facts for Restarted {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}: a new ledger", self.ledger.display())?;
+        match &self.old {
+            Some(old) => writeln!(out, "the old one is kept in {}", old.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let ledger = arguments.ledger.database()?;
+    let problem = problem(&arguments.ledger)?;
+    if !arguments.yes {
+        confirm(&ledger, &problem)?;
+    }
+    let old = Assistant::restart_ledger(&ledger, Arc::new(arguments.ledger.vault()?))?;
+    arguments.output.print(&Restarted { ledger, old })
+}
+
+/// What is wrong with the ledger, in words.
+///
+/// # Errors
+/// [`CliError::Usage`] when nothing is; [`CliError::Store`] when there is no ledger, or its vault cannot be read.
+fn problem(arguments: &LedgerArguments) -> Result<String, CliError> {
+    let store = match arguments.inspect() {
+        Err(CliError::Store(error)) if !matches!(error, StoreError::Absent { .. } | StoreError::Vault(_)) => {
+            return Ok(error.to_string());
+        }
+        store => store?,
+    };
+    let report = store.ledger().verify()?;
+    match report.problems.first() {
+        Some(problem) => Ok(problem.to_string()),
+        None => Err(CliError::usage(
+            "the ledger is as it was written and needs no restart",
+            "`whimbrel ledger prune` removes old receipts",
+        )),
+    }
+}
+
+/// Asks on the terminal whether to go on.
+fn confirm(ledger: &Path, problem: &str) -> Result<(), CliError> {
+    if input::is_piped() {
+        return Err(CliError::usage("restarting the ledger needs a confirmation", "--yes"));
+    }
+    eprintln!("{}: {problem}", ledger.display());
+    eprint!("Keep the old file under another name and begin a new, empty ledger? [y/N] ");
+    let mut reply = String::new();
+    let mut limited = io::stdin().lock().take(REPLY_BYTES_MAX);
+    limited.read_line(&mut reply).map_err(CliError::StandardInput)?;
+    match reply.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(CliError::usage("not confirmed; the ledger is unchanged", "--yes")),
+    }
+}

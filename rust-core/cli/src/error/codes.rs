@@ -1,0 +1,175 @@
+//! The code, the exit status and the hint of failures that come from below: the store, the importer, the engine, fetching, and the disk.
+
+use whimbrel_client::record::{Problem, RecordError};
+use whimbrel_client::store::{StoreError, VaultError};
+use whimbrel_engine::EngineError;
+use whimbrel_forge::ForgeError;
+
+use super::exit;
+use crate::models::fetch_error::FetchError;
+
+/// A stable code for programs, the exit status, and what to do about it.
+pub(super) type Classified = (&'static str, u8, Option<String>);
+
+pub(super) fn store(error: &StoreError) -> Classified {
+    let hint = |text: &str| Some(text.to_owned());
+    match error {
+        StoreError::Absent { .. } => (
+            "ledger_missing",
+            exit::MODEL_MISSING,
+            hint("`run` and `chat` with --policy write one"),
+        ),
+        StoreError::UnknownReceipt { .. } => (
+            "receipt_unknown",
+            exit::MODEL_MISSING,
+            hint("`whimbrel ledger list` shows the numbers"),
+        ),
+        StoreError::InUse { .. } => (
+            "ledger_in_use",
+            exit::IO,
+            hint("another whimbrel writes there; it can be read meanwhile"),
+        ),
+        StoreError::Ledger {
+            problem: Problem::ForeignSeal,
+            ..
+        } => (
+            "ledger_foreign",
+            exit::LEDGER,
+            hint(
+                "the vault of the ledger is missing or another one; `whimbrel ledger restart` begins a new ledger and keeps the old file",
+            ),
+        ),
+        StoreError::Ledger { .. } => (
+            "ledger_changed",
+            exit::LEDGER,
+            hint(
+                "`whimbrel ledger verify` says everything that is wrong; `whimbrel ledger restart` begins a new ledger and keeps the old file",
+            ),
+        ),
+        StoreError::Foreign { .. }
+        | StoreError::Damaged { .. }
+        | StoreError::SchemaChanged { .. }
+        | StoreError::Unreadable { .. } => ("ledger_damaged", exit::LEDGER, None),
+        StoreError::NewerSchema { .. } => ("ledger_newer", exit::LEDGER, hint("use a newer version of whimbrel")),
+        StoreError::Full { .. } => io_code(&std::io::ErrorKind::StorageFull.into()),
+        StoreError::Record(RecordError::TooMuch { .. }) => ("limit", exit::USAGE, None),
+        StoreError::Vault(VaultError::Name) => (
+            "usage",
+            exit::USAGE,
+            hint("an endpoint's id has letters, digits, -, _ and ."),
+        ),
+        StoreError::Vault(_) => ("vault", exit::IO, None),
+        StoreError::Record(RecordError::Export { source }) if closed(source) => {
+            ("output_closed", exit::OUTPUT_CLOSED, None)
+        }
+        StoreError::Database { .. } | StoreError::Io { .. } | StoreError::Record(RecordError::Export { .. }) => {
+            ("io", exit::IO, None)
+        }
+        _ => ("internal", exit::INTERNAL, None),
+    }
+}
+
+pub(super) fn forge(error: &ForgeError) -> Classified {
+    let hint = |text: &str| Some(text.to_owned());
+    match error {
+        ForgeError::Read { .. } => ("input_unreadable", exit::INPUT, None),
+        ForgeError::Write { source, .. } => io_code(source),
+        ForgeError::DiskFull { .. } => io_code(&std::io::ErrorKind::StorageFull.into()),
+        ForgeError::OutputExists { .. } => (
+            "output_exists",
+            exit::USAGE,
+            hint("--force replaces a bundle; nothing else is ever replaced"),
+        ),
+        ForgeError::Unsupported { .. } => (
+            "input_unsupported",
+            exit::INPUT,
+            hint("`whimbrel inspect FILE` shows what is in the file"),
+        ),
+        ForgeError::Gguf(_) | ForgeError::Key { .. } | ForgeError::Tensor { .. } | ForgeError::Vocabulary { .. } => {
+            ("input_invalid", exit::INPUT, hint("fetch or convert the file again"))
+        }
+        ForgeError::Option { .. } => ("usage", exit::USAGE, None),
+        ForgeError::Engine(error) => engine(error),
+        ForgeError::Cancelled => ("interrupted", exit::INTERRUPTED, None),
+    }
+}
+
+pub(super) fn engine(error: &EngineError) -> Classified {
+    let hint = |text: &str| Some(text.to_owned());
+    let damaged = || hint("import or pull the model again; after a deliberate edit run `whimbrel seal` on the folder");
+    match error {
+        EngineError::BundleMissing { .. } => (
+            "bundle_missing",
+            exit::MODEL_MISSING,
+            hint("--model takes a catalogue name or a bundle folder"),
+        ),
+        EngineError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            ("bundle_damaged", exit::BUNDLE_DAMAGED, damaged())
+        }
+        EngineError::Read { .. } => ("bundle_unreadable", exit::IO, None),
+        EngineError::Write { source, .. } => io_code(source),
+        EngineError::LayoutVersion { .. } => (
+            "bundle_layout",
+            exit::BUNDLE_DAMAGED,
+            hint("import the model again with this version of whimbrel"),
+        ),
+        EngineError::Manifest { .. }
+        | EngineError::Corrupt { .. }
+        | EngineError::Graph { .. }
+        | EngineError::Weights { .. }
+        | EngineError::Tokenizer { .. } => ("bundle_damaged", exit::BUNDLE_DAMAGED, damaged()),
+        EngineError::Template { .. } => (
+            "template",
+            exit::BUNDLE_DAMAGED,
+            hint("`whimbrel run --raw` needs no chat template"),
+        ),
+        EngineError::ContextFull { .. } => (
+            "context_full",
+            exit::CONTEXT_FULL,
+            hint("shorten the prompt or raise --context"),
+        ),
+        EngineError::Option { .. } => ("usage", exit::USAGE, None),
+        EngineError::Prefix(_) => ("input_invalid", exit::INPUT, None),
+        EngineError::Cancelled => ("interrupted", exit::INTERRUPTED, None),
+        EngineError::Memory { .. } => ("memory", exit::IO, hint("lower --context")),
+        EngineError::Run { .. } => ("internal", exit::INTERNAL, None),
+    }
+}
+
+/// Code, status and hint of a failed write.
+pub(super) fn io_code(error: &std::io::Error) -> Classified {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        ("disk_full", exit::IO, Some("free some space and try again".to_owned()))
+    } else {
+        ("io", exit::IO, None)
+    }
+}
+
+pub(super) fn closed(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
+}
+
+/// Code, status and hint of a fetch that failed.
+pub(super) fn fetch(error: &FetchError) -> Classified {
+    let (code, hint) = match error {
+        FetchError::Python { .. } => (
+            "python_missing",
+            Some("install Python 3 with pip (`apt install python3-pip`), or name it in WHIMBREL_PYTHON"),
+        ),
+        FetchError::Pip => ("pip_missing", Some("install pip (`apt install python3-pip`)")),
+        FetchError::Network { .. } => (
+            "network",
+            Some("check the connection and pip's configuration (`python3 -m pip config list`), then pull again"),
+        ),
+        FetchError::Download { .. } => (
+            "download_failed",
+            Some("`python3 -m pip config list` shows where pip looks"),
+        ),
+        FetchError::Hash { .. } => (
+            "hash_mismatch",
+            Some("the source changed or was tampered with; nothing was installed"),
+        ),
+        FetchError::Member { .. } | FetchError::Unpack { .. } => ("unpack_failed", None),
+    };
+    (code, exit::FETCH, hint.map(str::to_owned))
+}

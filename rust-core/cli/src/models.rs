@@ -1,0 +1,7 @@
+//! Models on this machine: the catalogue of those that can be pulled, fetching them, and the folder where they are installed.
+
+pub(crate) mod catalogue;
+pub(crate) mod fetch;
+pub(crate) mod fetch_error;
+pub(crate) mod import;
+pub(crate) mod install;

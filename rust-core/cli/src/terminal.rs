@@ -1,0 +1,7 @@
+//! What passes between the command and whoever runs it: texts, secrets, Ctrl-C, results and progress.
+
+pub(crate) mod hidden_line;
+pub(crate) mod input;
+pub(crate) mod interrupt;
+pub(crate) mod output;
+pub(crate) mod progress;

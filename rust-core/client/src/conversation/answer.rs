@@ -1,0 +1,100 @@
+//! An answer, pulled by its reader.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex as TextLock, PoisonError};
+
+use tokio::sync::{Mutex, mpsc, watch};
+
+use crate::report::Event;
+use crate::{ClientError, EVENTS_WAITING_MAX};
+
+struct Reader {
+    events: mpsc::Receiver<Result<Event, ClientError>>,
+    /// An error that came behind events which had to be handed out first.
+    failure: Option<ClientError>,
+}
+
+/// An answer in progress. It goes on by itself until [`EVENTS_WAITING_MAX`] events wait for the reader, and is cancelled when it is dropped.
+pub struct Answer {
+    reader: Mutex<Reader>,
+    cancel: watch::Sender<bool>,
+    text: TextLock<String>,
+    has_ended: AtomicBool,
+}
+
+impl Answer {
+    pub(crate) fn new(events: mpsc::Receiver<Result<Event, ClientError>>, cancel: watch::Sender<bool>) -> Answer {
+        Answer {
+            reader: Mutex::new(Reader { events, failure: None }),
+            cancel,
+            text: TextLock::default(),
+            has_ended: false.into(),
+        }
+    }
+
+    /// Waits until at least one event is there and returns all that are, at most `max` (between 1 and
+    /// [`EVENTS_WAITING_MAX`]; other values are brought into this range). Empty when the answer has ended.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the request could not be carried through at all: no receipt can be written, or, where no policy decides, the model
+    /// failed. Once; then the answer has ended.
+    pub async fn next(&self, max: u32) -> Result<Vec<Event>, ClientError> {
+        let Reader { events, failure } = &mut *self.reader.lock().await;
+        if let Some(failure) = failure.take() {
+            return Err(failure);
+        }
+        let mut batch = Vec::new();
+        let max = (max as usize).clamp(1, EVENTS_WAITING_MAX);
+        if events.recv_many(&mut batch, max).await == 0 {
+            return match self.has_ended.swap(true, Ordering::Relaxed) {
+                true => Ok(Vec::new()),
+                // The thread went away without a last word.
+                false => Err(ClientError::Stopped),
+            };
+        }
+        let mut given = Vec::with_capacity(batch.len());
+        for item in batch {
+            match item {
+                Ok(event) => {
+                    self.read(&event);
+                    given.push(event);
+                }
+                Err(error) => {
+                    self.has_ended.store(true, Ordering::Relaxed);
+                    *failure = Some(error);
+                }
+            }
+        }
+        match failure.take_if(|_| given.is_empty()) {
+            Some(failure) => Err(failure),
+            None => Ok(given),
+        }
+    }
+
+    /// The text that was read so far and is not void.
+    #[must_use]
+    pub fn text_so_far(&self) -> String {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Stops the answer. Its reader still gets the last event. May be called again, and after the end.
+    pub fn cancel(&self) {
+        self.cancel.send_replace(true);
+    }
+
+    fn read(&self, event: &Event) {
+        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Text(piece) => text.push_str(piece),
+            Event::Restarted => text.clear(),
+            Event::Finished(_) => self.has_ended.store(true, Ordering::Relaxed),
+            Event::Started { .. } | Event::Reading { .. } => {}
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}

@@ -1,0 +1,241 @@
+//! The messages of a conversation, the only store of them: each with how private it is, who may read it and what was found in it.
+
+use whimbrel_policy::Recipients;
+use whimbrel_privacy::{ExaminedMessage, Placeholders, PrivacyClass};
+use whimbrel_record::{Place, ReceiptId};
+
+use crate::error::within;
+use crate::request::{AskOptions, Message};
+use crate::{ClientError, HISTORY_BYTES_MAX, MESSAGES_MAX, Role, SYSTEM_DEFAULT};
+
+/// Whether a question is new, or a retry that replaces the last one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Turn {
+    Next,
+    /// The last exchange is left out, and replaced when there is an answer.
+    Again,
+}
+
+/// How private a text is, and who may read it.
+#[derive(Clone, Debug, Default)]
+struct Handling {
+    class: PrivacyClass,
+    recipients: Recipients,
+}
+
+/// The last question.
+#[derive(Clone)]
+pub(crate) struct Last {
+    pub(crate) receipt: Option<ReceiptId>,
+    pub(crate) question: String,
+    pub(crate) options: AskOptions,
+    /// Who answered, if it was answered: then question and answer are the last messages.
+    pub(crate) answered: Option<Place>,
+}
+
+/// See the module. The system message stands beside them.
+pub(crate) struct History {
+    /// As [`crate::ConversationOptions::system`].
+    system: Option<String>,
+    messages: Vec<Message>,
+    /// What holds for every message: what the app declared for all of them, and what held for messages that were left out.
+    floor: Handling,
+    /// The strictest that ever held for a message here. It holds for messages that come without a word about them.
+    strictest: Handling,
+    /// What stands for what in redacted text.
+    pub(crate) placeholders: Placeholders,
+    last: Option<Last>,
+    revision: u64,
+}
+
+impl Handling {
+    fn of(message: &Message) -> Handling {
+        Handling {
+            class: message.class.unwrap_or_default(),
+            recipients: message.recipients.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Makes it as strict as both.
+    fn tighten(&mut self, other: &Handling) {
+        self.class = self.class.max(other.class);
+        self.recipients = std::mem::take(&mut self.recipients).both(&other.recipients);
+    }
+}
+
+impl Last {
+    /// How the question is asked again.
+    pub(crate) fn turn(&self) -> Turn {
+        match self.answered {
+            Some(_) => Turn::Again,
+            None => Turn::Next,
+        }
+    }
+}
+
+impl History {
+    pub(crate) fn new(system: Option<String>) -> History {
+        History {
+            system,
+            messages: Vec::new(),
+            floor: Handling::default(),
+            strictest: Handling::default(),
+            placeholders: Placeholders::default(),
+            last: None,
+            revision: 0,
+        }
+    }
+
+    /// The system message, if there is one.
+    pub(crate) fn system(&self) -> Option<&str> {
+        match self.system.as_deref() {
+            None => Some(SYSTEM_DEFAULT),
+            Some("") => None,
+            Some(system) => Some(system),
+        }
+    }
+
+    pub(crate) fn set_system(&mut self, system: Option<String>) {
+        self.system = system;
+        self.revision += 1;
+    }
+
+    /// The messages so far.
+    pub(crate) fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// Grows with every change of the messages.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    pub(crate) fn last(&self) -> Option<&Last> {
+        self.last.as_ref()
+    }
+
+    /// What was said before a question, and how private all of it is at least.
+    pub(crate) fn before(&self, turn: Turn) -> (Vec<Message>, PrivacyClass) {
+        let kept = match turn {
+            Turn::Next => self.messages.len(),
+            Turn::Again => self.messages.len().saturating_sub(2),
+        };
+        let mut messages = self.messages[..kept].to_vec();
+        // Answers follow from what was left out: the first message that is still there carries what held for it.
+        if let Some(first) = messages.first_mut() {
+            let own = first.recipients.take().unwrap_or_default();
+            first.recipients = Some(own.both(&self.floor.recipients));
+        }
+        (messages, self.floor.class)
+    }
+
+    /// Says how private the messages are, where the app knows more than can be found in them.
+    pub(crate) fn raise_class(&mut self, class: PrivacyClass) {
+        self.floor.class = self.floor.class.max(class);
+        self.strictest.class = self.strictest.class.max(class);
+    }
+
+    /// Replaces the messages. One that comes without a word about it, since the app kept only its text, is held as strictly as any message here
+    /// ever was.
+    ///
+    /// # Errors
+    /// [`ClientError::Limit`]; nothing has changed then.
+    pub(crate) fn replace(&mut self, mut messages: Vec<Message>) -> Result<(), ClientError> {
+        within("messages", messages.len() as u64, MESSAGES_MAX)?;
+        within("bytes of messages", bytes(&messages), HISTORY_BYTES_MAX)?;
+        for message in &mut messages {
+            message.class.get_or_insert(self.strictest.class);
+            message
+                .recipients
+                .get_or_insert_with(|| self.strictest.recipients.clone());
+            // Texts may have been changed while they were away.
+            message.examined = None;
+            self.strictest.tighten(&Handling::of(message));
+        }
+        self.messages = messages;
+        self.placeholders = Placeholders::default();
+        self.last = None;
+        self.revision += 1;
+        Ok(())
+    }
+
+    /// Replaces the messages by ones of which nothing is known at all, and that may have been kept here.
+    pub(crate) fn restore(&mut self, messages: Vec<Message>) -> Result<(), ClientError> {
+        self.strictest.recipients = Recipients::nobody();
+        self.replace(messages)
+    }
+
+    /// Forgets the messages. What was declared for all of them no longer holds, but still for messages that come back.
+    pub(crate) fn clear(&mut self) {
+        self.messages.clear();
+        self.floor = Handling::default();
+        self.placeholders = Placeholders::default();
+        self.last = None;
+        self.revision += 1;
+    }
+
+    /// Keeps what was found in the messages, so that the next question need not examine them anew. `found` is in their order.
+    pub(crate) fn examined(&mut self, found: &[ExaminedMessage]) {
+        for (message, found) in self.messages.iter_mut().zip(found) {
+            if **found.text() == *message.content {
+                message.examined = Some(found.clone());
+            }
+        }
+    }
+
+    /// A question is over. If it was answered, both become part of the conversation, in place of the last ones when it was asked again.
+    /// `recipients` are those of its decision.
+    pub(crate) fn keep(&mut self, last: Last, recipients: Recipients, answer: Option<String>, turn: Turn) {
+        let handling = Handling {
+            class: last.options.class,
+            recipients,
+        };
+        // Also of a question that nobody answered: the app may bring its text back as a message.
+        self.strictest.tighten(&handling);
+        match answer {
+            Some(answer) => {
+                if turn == Turn::Again {
+                    self.messages.truncate(self.messages.len().saturating_sub(2));
+                }
+                let question = Message::new(Role::User, last.question.clone());
+                for mut message in [question, Message::new(Role::Assistant, answer)] {
+                    message.class = Some(handling.class);
+                    message.recipients = Some(handling.recipients.clone());
+                    self.messages.push(message);
+                }
+                self.forget_oldest();
+                self.revision += 1;
+            }
+            // The old answer stays, and can be asked for again. What the new decision kept it from stays so.
+            None if turn == Turn::Again => {
+                let kept = self.messages.len().saturating_sub(2);
+                for message in &mut self.messages[kept..] {
+                    let recipients = message.recipients.take().unwrap_or_default();
+                    message.recipients = Some(recipients.both(&handling.recipients));
+                }
+                return;
+            }
+            None => {}
+        }
+        self.last = Some(last);
+    }
+
+    /// Leaves out the oldest exchanges beyond the limits. What held for them still holds.
+    fn forget_oldest(&mut self) {
+        while self.messages.len() > 2
+            && (self.messages.len() as u64 > MESSAGES_MAX || bytes(&self.messages) > HISTORY_BYTES_MAX)
+        {
+            let later = self
+                .messages
+                .iter()
+                .skip(1)
+                .position(|message| message.role == Role::User);
+            let oldest = self.messages.drain(..later.map_or(2, |later| later + 1));
+            oldest.for_each(|message| self.floor.tighten(&Handling::of(&message)));
+        }
+    }
+}
+
+fn bytes(messages: &[Message]) -> u64 {
+    messages.iter().map(|message| message.content.len() as u64).sum()
+}

@@ -1,0 +1,110 @@
+//! One request from its text to its receipt, a stage after the other: examined and decided ([`prepare`]), written down, carried out ([`run`]),
+//! written down again and reported ([`conclude`]). Nothing is decided here; `whimbrel-policy` says what is done and what it came to.
+
+mod conclude;
+mod prepare;
+mod run;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use whimbrel_policy::{Candidate, Plan, Recipients};
+use whimbrel_privacy::{ExaminedMessage, Placeholders, ScanError};
+use whimbrel_record::{Closing, Code, Intent, Label, Outcome, ReceiptId};
+
+pub(crate) use self::prepare::explain;
+use self::prepare::{Prepared, prepare};
+use crate::local::SessionSlot;
+use crate::report::{Event, Report};
+use crate::request::Request;
+use crate::services::{Services, UnderWay};
+use crate::{ClientError, Model};
+
+/// Events for a reader.
+pub(crate) type Events = mpsc::Sender<Result<Event, ClientError>>;
+
+/// A request with what it finds around it. The request itself is plain data.
+pub(crate) struct Job {
+    pub(crate) request: Request,
+    /// A text to go on from without a template, in place of messages.
+    pub(crate) raw: Option<String>,
+    /// The model that answers where no rules decide.
+    pub(crate) model: Option<Model>,
+    /// The cache of the conversation.
+    pub(crate) session: Arc<SessionSlot>,
+    /// What stands for what in the conversation's redacted text.
+    pub(crate) placeholders: Placeholders,
+    pub(crate) events: Events,
+    pub(crate) cancelled: watch::Receiver<bool>,
+    pub(crate) under_way: UnderWay,
+}
+
+/// What a request leaves behind for its conversation.
+pub(crate) struct Answered {
+    pub(crate) report: Report,
+    pub(crate) text: String,
+    /// Whether question and answer become part of the conversation.
+    pub(crate) is_kept: bool,
+    pub(crate) recipients: Recipients,
+    /// What was found in each message of the request.
+    pub(crate) examined: Vec<ExaminedMessage>,
+    pub(crate) placeholders: Placeholders,
+}
+
+/// Answers a request.
+///
+/// # Errors
+/// When it cannot be carried through at all: its text cannot be examined, or no receipt can be written. Where no rules decide there is nobody else
+/// to ask, so the model's own error is the request's.
+pub(crate) async fn answer(services: &Arc<Services>, mut job: Job) -> Result<Answered, ClientError> {
+    let mut prepared = match prepare(services, &mut job).await {
+        Err(ClientError::Scan(error)) => return Err(refuse(services, &job, error).await),
+        other => other?,
+    };
+    let receipt = begin(services, &job, &prepared).await?;
+    let (plan, prices) = (prepared.plan.clone(), std::mem::take(&mut prepared.prices));
+    let backends = std::mem::take(&mut prepared.backends);
+    let ran = run::Run::new(services, &mut job, plan, prices, prepared.is_metered, backends);
+    let ran = ran.finish().await;
+    conclude::conclude(services, job, prepared, receipt, ran).await
+}
+
+/// Writes the receipt's first entry. When this returns it has reached the disk, and only then may anything leave.
+async fn begin(services: &Arc<Services>, job: &Job, prepared: &Prepared) -> Result<Option<ReceiptId>, ClientError> {
+    let Some(intent) = prepared.intent.clone() else {
+        return Ok(None);
+    };
+    let records = job.under_way.records()?;
+    let begun = services.blocking(move |services| {
+        let now_ms = services.clock.now_ms();
+        Ok::<_, ClientError>(records.begin(&intent, now_ms)?)
+    });
+    begun.await?.map(Some)
+}
+
+/// A text that cannot be examined goes nowhere, and leaves a receipt that says so.
+async fn refuse(services: &Arc<Services>, job: &Job, error: ScanError) -> ClientError {
+    let (task, class) = (Label::squeezed(&job.request.task), job.request.class);
+    let records = match job.under_way.records() {
+        Ok(records) => records,
+        Err(error) => return error,
+    };
+    let recorded = services.blocking(move |services| {
+        let intent = Intent::new(Label::squeezed(&services.request_id()?), task, class);
+        let closing = Closing {
+            error: Some(Code::TooLong.into()),
+            ..Closing::new(Outcome::Failed)
+        };
+        let now_ms = services.clock.now_ms();
+        Ok::<_, ClientError>(records.record(&intent, &closing, now_ms)?)
+    });
+    match recorded.await {
+        Ok(Ok(_)) => error.into(),
+        Ok(Err(error)) | Err(error) => error,
+    }
+}
+
+/// The candidate at a place of the plan.
+fn candidate(plan: &Plan, index: u32) -> &Candidate {
+    &plan.candidates[index as usize]
+}

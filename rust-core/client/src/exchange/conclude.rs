@@ -1,0 +1,120 @@
+//! The stages after the answer: what was used is added up, the receipt's second entry is written, and the report is put together.
+
+use std::sync::Arc;
+
+use whimbrel_policy::Conclusion;
+use whimbrel_record::{Outcome, ReceiptId};
+
+use super::prepare::Prepared;
+use super::run::{Details, Ran, confidence};
+use super::{Answered, Job, candidate};
+use crate::ClientError;
+use crate::report::Report;
+use crate::services::Services;
+
+/// Writes the receipt's end and reports.
+///
+/// # Errors
+/// When the receipt's end cannot be written; without rules, the error of the model.
+pub(super) async fn conclude(
+    services: &Arc<Services>,
+    job: Job,
+    prepared: Prepared,
+    receipt: Option<ReceiptId>,
+    ran: Ran,
+) -> Result<Answered, ClientError> {
+    let Ran {
+        exchange,
+        answer,
+        mut last,
+    } = ran;
+    let confidence = confidence(&answer, &last.usage);
+    let (plan, conclusion) = exchange.conclude(confidence);
+    if let Some(receipt) = receipt {
+        write(services, &job, receipt, &conclusion).await?;
+    } else if conclusion.ending.outcome == Outcome::Failed
+        && let Some(error) = last.error.take()
+    {
+        return Err(error);
+    }
+    let is_kept = conclusion.is_kept && !answer.is_empty();
+    Ok(Answered {
+        text: answer,
+        is_kept,
+        recipients: plan.recipients.clone(),
+        report: report(&prepared, plan, conclusion, receipt, last),
+        examined: prepared.examined,
+        placeholders: job.placeholders,
+    })
+}
+
+async fn write(
+    services: &Arc<Services>,
+    job: &Job,
+    receipt: ReceiptId,
+    conclusion: &Conclusion,
+) -> Result<(), ClientError> {
+    let records = job.under_way.records()?;
+    let closing = conclusion.closing.clone();
+    let (cost_micros, metered_bytes, signal) = (conclusion.cost_micros, conclusion.metered_bytes, conclusion.signal);
+    let written = services.blocking(move |services| {
+        let now_ms = services.clock.now_ms();
+        if let Some(rules) = &services.rules {
+            rules.use_up(cost_micros, metered_bytes, now_ms, &**records);
+        }
+        records.finish(receipt, &closing, now_ms)?;
+        if let Some(signal) = signal
+            && let Err(error) = services.learn(receipt, signal, &**records)
+        {
+            log::warn!("a sign about receipt {receipt} is lost: {error}");
+        }
+        Ok(())
+    });
+    written.await?
+}
+
+fn report(
+    prepared: &Prepared,
+    plan: whimbrel_policy::Plan,
+    conclusion: Conclusion,
+    receipt: Option<ReceiptId>,
+    last: Details,
+) -> Report {
+    let tried = conclusion
+        .attempts
+        .last()
+        .map(|attempt| candidate(&plan, attempt.candidate));
+    let closing = &conclusion.closing;
+    Report {
+        receipt,
+        outcome: conclusion.ending.outcome,
+        code: conclusion.ending.code,
+        is_partial: conclusion.ending.is_partial,
+        finish: conclusion.finish,
+        place: tried.map(|candidate| candidate.place().clone()),
+        release: closing
+            .attempts
+            .iter()
+            .rev()
+            .find(|attempt| attempt.bytes_out > 0)
+            .and_then(|attempt| attempt.sent),
+        reasons: tried.map_or_else(Vec::new, |candidate| {
+            candidate.reasons().iter().map(ToString::to_string).collect()
+        }),
+        rules: plan.rule_ids(),
+        redacted: closing.redacted.values().sum(),
+        tokens: closing.tokens,
+        first_token_ms: closing.latency.first_token_ms,
+        total_ms: closing.latency.total_ms,
+        energy: closing.energy.clone(),
+        statistics: last.statistics,
+        unsupported: last.unsupported,
+        attempts: conclusion.attempts,
+        bytes_out: conclusion.bytes_out,
+        bytes_in: conclusion.bytes_in,
+        escalation: conclusion.escalation,
+        device: prepared.device.clone(),
+        refused: plan.refused,
+        considered: plan.considered,
+    }
+}

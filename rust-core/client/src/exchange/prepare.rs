@@ -1,0 +1,277 @@
+//! The stages before anything happens: the text is examined, the rules decide, and what each candidate of the plan would get is cleared for it.
+
+use std::sync::Arc;
+
+use whimbrel_network::ATTEMPTS_MAX;
+use whimbrel_policy::{
+    ATTEMPTS_MAX as CANDIDATES_MAX, Candidate, CandidateFacts, DeviceView, Explanation, Plan, Price, Recipients,
+    RequestFacts, RouteInput, explain as explained, route,
+};
+use whimbrel_privacy::{ContentFacts, Examined, ExaminedMessage, Placeholders, PrivacyClass, Reidentifier, Release};
+use whimbrel_record::{Code, Intent, Label};
+
+use super::Job;
+use crate::ClientError;
+use crate::places::{Ask, Asking, Backend, Offered, OnDevice, Payload, place_of};
+use crate::request::Request;
+use crate::rules::RulesSnapshot;
+use crate::services::Services;
+
+/// Bytes of text per token, on average, where nothing better is known.
+const BYTES_PER_TOKEN: u64 = 4;
+/// Tokens that a template puts around a message.
+const TOKENS_PER_MESSAGE: u64 = 8;
+/// Header fields and the frame of a request's JSON are shorter than this.
+const REQUEST_FRAME_BYTES: u64 = 4096;
+/// The deadline of requests that no rules limit: a day.
+const DEADLINE_MS_ALONE: u64 = 24 * 3_600_000;
+
+/// A decided request, with everything that its attempts need.
+pub(super) struct Prepared {
+    pub(super) plan: Plan,
+    /// What each candidate charges.
+    pub(super) prices: Vec<Price>,
+    pub(super) is_metered: bool,
+    /// What each candidate is asked, or why it cannot be.
+    pub(super) backends: Vec<Result<ToAsk, Code>>,
+    /// The receipt's first entry; none where no rules decide.
+    pub(super) intent: Option<Intent>,
+    pub(super) examined: Vec<ExaminedMessage>,
+    pub(super) device: DeviceView,
+}
+
+/// A place and what it is asked.
+pub(super) struct ToAsk {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) ask: Ask,
+    pub(super) reidentifier: Option<Reidentifier>,
+}
+
+/// Everything that a decision is made from, besides the rules.
+struct Facts {
+    request: RequestFacts,
+    candidates: CandidateFacts,
+    history: Vec<Arc<Recipients>>,
+    now_ms: u64,
+}
+
+/// Examines the request's text, decides, and clears the text for every endpoint of the plan: what cannot be cleared is not sent.
+pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<Prepared, ClientError> {
+    if services.rules.is_none() {
+        return alone(services, job);
+    }
+    let offered = services.places.offered().await;
+    let (request, session) = (job.request.clone(), job.session.clone());
+    let mut placeholders = std::mem::take(&mut job.placeholders);
+    let prepared = services.blocking(move |services| {
+        let rules = services.rules.as_ref().expect("looked at above");
+        let snapshot = rules.snapshot(services.clock.now_ms());
+        let examined = examine(&snapshot, &request)?;
+        let id = services.request_id()?;
+        let facts = facts(services, &snapshot, &request, &examined, &offered, id);
+        let mut plan = route(&input(&snapshot, &facts, &request, examined.facts()));
+        // No more are ever tried.
+        plan.candidates.truncate(CANDIDATES_MAX as usize);
+        let asking = Asking {
+            offered: &offered,
+            session: &session,
+            context: (request.context_length, request.context_policy),
+            confidence: true,
+        };
+        let backends: Vec<_> = (0..)
+            .zip(&plan.candidates)
+            .map(|(index, candidate)| {
+                let backend = services.places.backend(candidate, &snapshot, &asking)?;
+                // One id a candidate: the same key must not come with two texts.
+                let id = format!("{}-{index}", facts.request.id);
+                to_ask(backend, candidate, &request, &examined, &mut placeholders, id)
+            })
+            .collect();
+        Ok::<_, ClientError>((decided(&snapshot, &facts, plan, backends, &examined), placeholders))
+    });
+    let (prepared, placeholders) = prepared.await??;
+    job.placeholders = placeholders;
+    Ok(prepared)
+}
+
+/// What would be decided about a request now.
+pub(crate) async fn explain(services: &Arc<Services>, request: Request) -> Result<Explanation, ClientError> {
+    let offered = services.places.offered().await;
+    let explanation = services.blocking(move |services| {
+        let rules = services.rules.as_ref().ok_or(ClientError::NoPolicy)?;
+        let snapshot = rules.snapshot(services.clock.now_ms());
+        let examined = examine(&snapshot, &request)?;
+        let facts = facts(services, &snapshot, &request, &examined, &offered, "explain".to_owned());
+        Ok(explained(&input(&snapshot, &facts, &request, examined.facts())))
+    });
+    explanation.await?
+}
+
+/// Where no rules decide: the one model is asked.
+fn alone(services: &Services, job: &mut Job) -> Result<Prepared, ClientError> {
+    let model = job.model.clone().ok_or(ClientError::Closed { what: "model" })?;
+    let request = &job.request;
+    let plan = Plan::on_device(place_of(&model), request.deadline_ms.unwrap_or(DEADLINE_MS_ALONE));
+    let asking = Asking {
+        offered: &Offered::default(),
+        session: &job.session,
+        context: (request.context_length, request.context_policy),
+        confidence: false,
+    };
+    let payload = match job.raw.take() {
+        Some(text) => Payload::Raw {
+            text,
+            context_length: request.context_length,
+        },
+        None => Payload::Messages(request.messages.iter().map(|message| message.for_engine()).collect()),
+    };
+    let ask = Ask {
+        payload,
+        options: request.generation.clone(),
+        id: services.request_id()?,
+    };
+    Ok(Prepared {
+        prices: vec![Price::default()],
+        is_metered: false,
+        backends: vec![Ok(ToAsk {
+            backend: Arc::new(OnDevice::new(model, &asking)),
+            ask,
+            reidentifier: None,
+        })],
+        intent: None,
+        examined: Vec::new(),
+        device: DeviceView::default(),
+        plan,
+    })
+}
+
+/// Examines what is new in the request. Messages that were examined before bring their findings along.
+fn examine(rules: &RulesSnapshot, request: &Request) -> Result<Examined, ClientError> {
+    let scanner = &rules.scanner;
+    let examined = request.messages.iter().map(|message| match &message.examined {
+        Some(examined) if scanner.made(examined) => Ok(examined.clone()),
+        _ => scanner.examine_message(message.speaker(), message.content.as_str()),
+    });
+    let classes = request.messages.iter().filter_map(|message| message.class);
+    let class = classes.fold(request.class, PrivacyClass::max);
+    Ok(Examined::of(examined.collect::<Result<_, _>>()?, class, scanner)?)
+}
+
+fn facts(
+    services: &Services,
+    rules: &RulesSnapshot,
+    request: &Request,
+    examined: &Examined,
+    offered: &Offered,
+    id: String,
+) -> Facts {
+    let (text_bytes, messages) = (examined.facts().text_bytes, request.messages.len() as u64);
+    let tokens = text_bytes / BYTES_PER_TOKEN + messages * TOKENS_PER_MESSAGE;
+    let facts = RequestFacts {
+        id,
+        // As receipts and learning know it.
+        task: Label::squeezed(&request.task).to_string(),
+        prompt_tokens: u32::try_from(tokens).unwrap_or(u32::MAX),
+        answer_tokens_max: request.generation.max_tokens,
+        deadline_ms: request.deadline_ms,
+        needs: request.needs.clone(),
+    };
+    let context = (request.context_length, request.context_policy);
+    let known = request.messages.iter().filter_map(|message| message.recipients.clone());
+    Facts {
+        candidates: services.places.facts(&rules.policies, &facts, offered, context),
+        request: facts,
+        history: known.map(Arc::new).collect(),
+        now_ms: services.clock.now_ms(),
+    }
+}
+
+fn input<'a>(
+    rules: &'a RulesSnapshot,
+    facts: &'a Facts,
+    request: &'a Request,
+    content: &'a ContentFacts,
+) -> RouteInput<'a> {
+    RouteInput {
+        request: &facts.request,
+        content,
+        device: &rules.device,
+        now_ms: facts.now_ms,
+        policies: &rules.policies,
+        candidates: &facts.candidates,
+        used_today: rules.used_today,
+        learned: &rules.learned,
+        history: &facts.history,
+        excluded: &request.excluded,
+    }
+}
+
+/// What a candidate is asked: on this device the text, elsewhere what the candidate's permit clears.
+fn to_ask(
+    backend: Arc<dyn Backend>,
+    candidate: &Candidate,
+    request: &Request,
+    examined: &Examined,
+    placeholders: &mut Placeholders,
+    id: String,
+) -> Result<ToAsk, Code> {
+    let mut reidentifier = None;
+    let payload = if candidate.place().is_remote() {
+        let permit = candidate.permit(examined.facts()).ok_or(Code::NoPermit)?;
+        let cleared = examined.clear(&permit, placeholders).map_err(|_| Code::NotCleared)?;
+        reidentifier = (cleared.release() == Release::Redacted).then(|| placeholders.reidentifier());
+        Payload::Cleared(cleared)
+    } else {
+        Payload::Messages(request.messages.iter().map(|message| message.for_engine()).collect())
+    };
+    let options = request.generation.clone();
+    Ok(ToAsk {
+        backend,
+        ask: Ask { payload, options, id },
+        reidentifier,
+    })
+}
+
+fn decided(
+    rules: &RulesSnapshot,
+    facts: &Facts,
+    plan: Plan,
+    backends: Vec<Result<ToAsk, Code>>,
+    examined: &Examined,
+) -> Prepared {
+    let bytes_out_max: Vec<u64> = backends.iter().map(bytes_out_max).collect();
+    let device = rules.device.view(facts.now_ms);
+    let content = examined.facts();
+    Prepared {
+        prices: plan
+            .candidates
+            .iter()
+            .map(|candidate| Price::of(candidate, &rules.policies))
+            .collect(),
+        is_metered: device.network.is_none_or(|network| network.is_metered()),
+        intent: Some(plan.intent(&facts.request, content, &bytes_out_max)),
+        examined: examined.messages().to_vec(),
+        device,
+        backends,
+        plan,
+    }
+}
+
+/// Bytes that asking may send at most, every repetition counted.
+fn bytes_out_max(to_ask: &Result<ToAsk, Code>) -> u64 {
+    let Ok(ToAsk {
+        ask: Ask {
+            payload: Payload::Cleared(cleared),
+            ..
+        },
+        ..
+    }) = to_ask
+    else {
+        return 0;
+    };
+    let texts = cleared.messages().iter().map(|message| {
+        let escaped = serde_json::to_string(&message.text).expect("text is JSON");
+        escaped.len() as u64 + 64
+    });
+    (texts.sum::<u64>() + REQUEST_FRAME_BYTES) * u64::from(ATTEMPTS_MAX)
+}

@@ -1,0 +1,330 @@
+//! Carries out an exchange's commands: starts and stops attempts, gives events to the reader, and reports what happens.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use whimbrel_policy::{Command, Confidence, Ended, Event as Happened, Exchange, Plan, Price, Usage, repetition_ratio};
+use whimbrel_record::{Code, FinishReason};
+
+use super::prepare::ToAsk;
+use super::{Events, Job, candidate};
+use crate::places::{Attempt, Last, Output, Part};
+use crate::report::Event;
+use crate::services::Services;
+use crate::{ClientError, Statistics};
+
+/// A request under way.
+pub(super) struct Run<'a> {
+    services: &'a Arc<Services>,
+    backends: Vec<Result<ToAsk, Code>>,
+    events: Events,
+    cancelled: watch::Receiver<bool>,
+    exchange: Exchange,
+    /// The first commands.
+    commands: Vec<Command>,
+    running: Option<Running>,
+    answer: String,
+    wake_at_ms: u64,
+    /// When the time for everything is over.
+    ends_at_ms: u64,
+    is_cancelled: bool,
+    /// The exchange knows that it is cancelled.
+    is_told: bool,
+    last: Details,
+}
+
+/// The attempt that runs.
+struct Running {
+    number: u32,
+    attempt: Box<dyn Attempt>,
+    output: Output,
+    /// Why the place was told to stop although its answer is wanted: this is how the answer ended.
+    cut: Option<Result<FinishReason, Code>>,
+}
+
+/// What the report says about the last attempt.
+#[derive(Default)]
+pub(super) struct Details {
+    pub(super) statistics: Option<Statistics>,
+    pub(super) error: Option<ClientError>,
+    pub(super) unsupported: Vec<&'static str>,
+    pub(super) usage: Usage,
+}
+
+/// An exchange that has ended.
+pub(super) struct Ran {
+    pub(super) exchange: Exchange,
+    pub(super) answer: String,
+    pub(super) last: Details,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        services: &'a Arc<Services>,
+        job: &mut Job,
+        plan: Plan,
+        prices: Vec<Price>,
+        is_metered: bool,
+        backends: Vec<Result<ToAsk, Code>>,
+    ) -> Run<'a> {
+        let began_ms = services.clock.elapsed_ms();
+        let ends_at_ms = began_ms.saturating_add(plan.bounds.deadline_ms);
+        let (exchange, commands) = Exchange::start(plan, prices, is_metered, began_ms);
+        Run {
+            services,
+            backends,
+            events: job.events.clone(),
+            cancelled: job.cancelled.clone(),
+            exchange,
+            commands,
+            running: None,
+            answer: String::new(),
+            wake_at_ms: u64::MAX,
+            ends_at_ms,
+            is_cancelled: false,
+            is_told: false,
+            last: Details::default(),
+        }
+    }
+
+    /// Carries out commands and takes in what happens, until it is over.
+    pub(super) async fn finish(mut self) -> Ran {
+        loop {
+            for command in std::mem::take(&mut self.commands) {
+                match command {
+                    Command::Start { attempt, candidate } => self.start(attempt, candidate).await,
+                    Command::Stop { attempt } => self.stop(attempt),
+                    Command::WakeAt { at_ms } => self.wake_at_ms = at_ms,
+                    Command::Restart => {
+                        self.answer.clear();
+                        self.give(Event::Restarted).await;
+                    }
+                    Command::End => {
+                        return Ran {
+                            exchange: self.exchange,
+                            answer: self.answer,
+                            last: self.last,
+                        };
+                    }
+                }
+            }
+            if self.commands.is_empty() {
+                self.commands = self.wait().await;
+            }
+        }
+    }
+
+    fn step(&mut self, event: Happened) -> Vec<Command> {
+        self.exchange.step(self.services.clock.elapsed_ms(), event)
+    }
+
+    /// Waits for what happens next, and says what is to be done then.
+    async fn wait(&mut self) -> Vec<Command> {
+        if self.is_cancelled && !std::mem::replace(&mut self.is_told, true) {
+            return self.step(Happened::Cancelled);
+        }
+        let due = self.instant(self.wake_at_ms);
+        let part = tokio::select! {
+            biased;
+            () = raised(&mut self.cancelled), if !self.is_told => {
+                self.is_cancelled = true;
+                return Vec::new();
+            }
+            () = self.events.closed(), if !self.is_told => {
+                self.is_cancelled = true;
+                return Vec::new();
+            }
+            part = next(&mut self.running) => part,
+            () = sleep_until(due) => return self.step(Happened::Timer),
+        };
+        match part {
+            Part::Reading { done, total } => {
+                self.give(Event::Reading { done, total }).await;
+                Vec::new()
+            }
+            Part::Text(text) => self.take_text(&text).await,
+            Part::Ended(last) => self.take_end(*last).await,
+        }
+    }
+
+    /// Shows a piece of text, unless its attempt was late or it is to be held back.
+    async fn take_text(&mut self, text: &str) -> Vec<Command> {
+        let Some(running) = self.running.as_mut().filter(|running| running.cut.is_none()) else {
+            return Vec::new();
+        };
+        let shown = running.output.push(text);
+        if running.output.is_stopped() {
+            running.cut = Some(Ok(FinishReason::Stop));
+        } else if running.output.is_too_large() {
+            running.cut = Some(Err(Code::TooLarge));
+        }
+        if running.cut.is_some() {
+            running.attempt.stop();
+        }
+        self.show(shown).await
+    }
+
+    async fn show(&mut self, shown: String) -> Vec<Command> {
+        let Some(attempt) = self.running.as_ref().map(|running| running.number) else {
+            return Vec::new();
+        };
+        if shown.is_empty() || !self.exchange.is_running(attempt) {
+            return Vec::new();
+        }
+        let commands = self.step(Happened::Text { attempt });
+        // The attempt's time may have been over before the text came.
+        if self.exchange.is_running(attempt) {
+            self.answer.push_str(&shown);
+            self.give(Event::Text(shown)).await;
+        }
+        commands
+    }
+
+    async fn take_end(&mut self, last: Last) -> Vec<Command> {
+        let Some(mut running) = self.running.take() else {
+            return Vec::new();
+        };
+        let rest = if running.cut.is_none() {
+            running.output.finish()
+        } else {
+            String::new()
+        };
+        let (attempt, cut) = (running.number, running.cut.take());
+        self.running = Some(running);
+        let mut commands = self.show(rest).await;
+        self.running = None;
+        let mut ended = last.ended;
+        if let Some(result) = cut {
+            ended.result = result;
+        }
+        if let (Some(place), Some(statistics)) = (self.place(attempt), &last.statistics) {
+            self.services.places.measured(&place, statistics);
+        }
+        self.last.usage = ended.usage.clone();
+        self.last.statistics = last.statistics;
+        self.last.error = last.error;
+        commands.append(&mut self.step(Happened::Ended { attempt, ended }));
+        commands
+    }
+
+    fn place(&self, attempt: u32) -> Option<whimbrel_record::Place> {
+        let index = self.exchange.candidate_of(attempt)?;
+        Some(candidate(self.exchange.plan(), index).place().clone())
+    }
+
+    async fn start(&mut self, attempt: u32, index: u32) {
+        let candidate = candidate(self.exchange.plan(), index);
+        let started = Event::Started {
+            place: candidate.place().clone(),
+            release: candidate.release(),
+        };
+        self.give(started).await;
+        self.last = Details::default();
+        if self.is_cancelled || *self.cancelled.borrow() {
+            // Nothing is begun any more; the exchange hears of it next.
+            return;
+        }
+        // A candidate is asked once.
+        let to_ask = std::mem::replace(&mut self.backends[index as usize], Err(Code::AskedBefore));
+        let begun = match to_ask {
+            Err(code) => Err(code),
+            Ok(to_ask) => self.begin(attempt, to_ask),
+        };
+        match begun {
+            Ok(running) => self.running = Some(running),
+            Err(code) => {
+                let ended = Ended::skipped(code);
+                let mut commands = self.step(Happened::Ended { attempt, ended });
+                self.commands.append(&mut commands);
+            }
+        }
+    }
+
+    fn begin(&mut self, number: u32, to_ask: ToAsk) -> Result<Running, Code> {
+        let stops = &to_ask.ask.options.stop;
+        let output = Output::new(to_ask.reidentifier, stops).map_err(|_| Code::Stop)?;
+        self.last.unsupported = to_ask.backend.unsupported(&to_ask.ask.options);
+        Ok(Running {
+            number,
+            attempt: to_ask.backend.ask(to_ask.ask),
+            output,
+            cut: None,
+        })
+    }
+
+    fn stop(&mut self, attempt: u32) {
+        if let Some(running) = &mut self.running {
+            running.attempt.stop();
+            return;
+        }
+        let ended = Ended::skipped(Code::NotBegun);
+        let mut commands = self.step(Happened::Ended { attempt, ended });
+        self.commands.append(&mut commands);
+    }
+
+    /// Gives an event to the reader, unless the reader goes, the user stops it, or the time for everything is over first.
+    async fn give(&mut self, event: Event) {
+        let due = self.instant(self.ends_at_ms);
+        tokio::select! {
+            biased;
+            permit = self.events.reserve() => match permit {
+                Ok(permit) => permit.send(Ok(event)),
+                Err(_) => self.is_cancelled = true,
+            },
+            () = raised(&mut self.cancelled) => self.is_cancelled = true,
+            () = sleep_until(due) => {}
+        }
+    }
+
+    fn instant(&self, at_ms: u64) -> Instant {
+        // A day is for ever: sums with a larger number would overflow.
+        let left_ms = at_ms
+            .saturating_sub(self.services.clock.elapsed_ms())
+            .min(24 * 3_600_000);
+        Instant::now() + Duration::from_millis(left_ms)
+    }
+}
+
+/// The next part of the attempt that runs. A panic ends the attempt, not the request. Without an attempt there is nothing to wait for.
+async fn next(running: &mut Option<Running>) -> Part {
+    let Some(running) = running else {
+        return std::future::pending().await;
+    };
+    let mut next = running.attempt.next();
+    std::future::poll_fn(
+        |context| match catch_unwind(AssertUnwindSafe(|| next.as_mut().poll(context))) {
+            Ok(poll) => poll,
+            Err(_) => Poll::Ready(Part::Ended(Box::new(Code::Panicked.into()))),
+        },
+    )
+    .await
+}
+
+/// Waits until somebody cancels; for ever when nobody can any more, since then the reader is gone too.
+async fn raised(cancelled: &mut watch::Receiver<bool>) {
+    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// How sure the answer was. Repetition is counted in words, since not every place tells its tokens.
+pub(super) fn confidence(answer: &str, usage: &Usage) -> Option<Confidence> {
+    let mean_log_probability = usage.mean_log_probability? as f32;
+    let words: Vec<u32> = answer
+        .split_whitespace()
+        .map(|word| {
+            word.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
+                (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+            })
+        })
+        .collect();
+    Some(Confidence {
+        tokens: u32::try_from(usage.tokens.output).unwrap_or(u32::MAX),
+        mean_log_probability,
+        repetition_ratio: repetition_ratio(&words),
+    })
+}

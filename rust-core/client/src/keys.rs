@@ -1,0 +1,64 @@
+//! The keys of endpoints, in the app's vault.
+
+use whimbrel_network::{ID_BYTES_MAX, Secret, SecretError};
+use whimbrel_store::{KeyVault, SecretBytes};
+
+use crate::ClientError;
+
+/// The key of an endpoint, if one was stored. Blocks.
+pub(crate) fn read(vault: &dyn KeyVault, endpoint_id: &str) -> Result<Option<Secret>, ClientError> {
+    let Some(bytes) = vault.get(&key_name(endpoint_id))? else {
+        return Ok(None);
+    };
+    let text = String::from_utf8(bytes.expose().to_vec()).map_err(|_| SecretError::Character)?;
+    Ok(Some(Secret::new(text)?))
+}
+
+/// Stores or forgets the key of an endpoint. Blocks.
+pub(crate) fn write(vault: &dyn KeyVault, endpoint_id: &str, key: Option<String>) -> Result<(), ClientError> {
+    let name = key_name(endpoint_id);
+    match key {
+        Some(key) => {
+            Secret::new(key.clone())?;
+            vault.put(&name, &SecretBytes::new(key.into_bytes()))?;
+        }
+        None => vault.delete(&name)?,
+    }
+    Ok(())
+}
+
+/// The name in the vault under which the key of an endpoint is kept: `key.` and its id. An id that the vault does not take as a name,
+/// because it is long or has capital letters, is named by its hash, so that no two endpoints share a key. What can be no endpoint's id
+/// gives a name that the vault refuses.
+#[must_use]
+pub fn key_name(endpoint_id: &str) -> String {
+    let name = format!("key.{endpoint_id}");
+    let is_id = endpoint_id.len() <= ID_BYTES_MAX as usize
+        && endpoint_id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    match whimbrel_store::check_name(&name) {
+        Err(_) if is_id => format!("key-{}", &blake3::hash(endpoint_id.as_bytes()).to_hex()[..32]),
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_endpoint_has_a_key_of_its_own() {
+        let (long, longer) = ("e".repeat(63), "e".repeat(64));
+        let ids = ["house", "House", "h_ouse", "HOUSE", "a-b", "aB", "a_b", &long, &longer];
+        let names: std::collections::BTreeSet<_> = ids.iter().map(|id| key_name(id)).collect();
+        assert_eq!(names.len(), ids.len());
+        assert!(names.iter().all(|name| whimbrel_store::check_name(name).is_ok()));
+        for no_id in ["../house", "", "two words", &"e".repeat(65)] {
+            assert!(
+                no_id.is_empty() || whimbrel_store::check_name(&key_name(no_id)).is_err(),
+                "{no_id}"
+            );
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The inference thread: owns every model and session, carries out commands, and lets the answers in progress take turns, one
+//! step each. It never waits for a reader.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::mpsc;
+use whimbrel_engine::{
+    CancelFlag, Chat, EngineError, Generation, GenerationOptions, Message, Model, OpenOptions, Session, Step,
+};
+
+use super::command::{Begin, Command, EventSender, Prompt, SavedAction};
+use super::registry::{ModelId, Owned, Owner, Registry, SessionId, Ticket};
+use super::{SessionOptions, saved};
+use crate::error::within;
+use crate::limits::EVENTS_A_STEP;
+use crate::{CONVERSATIONS_MAX, ClientError, MODELS_MAX, ModelInfo};
+
+pub(super) struct Inference {
+    registry: Arc<Registry>,
+    commands: mpsc::Receiver<Command>,
+    models: HashMap<ModelId, Arc<Model>>,
+    sessions: HashMap<SessionId, OpenSession>,
+    /// In the order of their turns.
+    answers: VecDeque<Active>,
+}
+
+struct OpenSession {
+    model: ModelId,
+    chat: Chat,
+}
+
+/// An answer in progress.
+struct Active {
+    owner: Owner,
+    work: Work,
+    cancel: CancelFlag,
+    events: EventSender,
+    ticket: Ticket,
+}
+
+enum Work {
+    /// The state is in the owner's [`Chat`].
+    Chat(SessionId),
+    Raw(Box<RawWork>),
+}
+
+struct RawWork {
+    session: Session,
+    generation: Generation,
+}
+
+impl Inference {
+    pub(super) fn new(registry: Arc<Registry>, commands: mpsc::Receiver<Command>) -> Inference {
+        Inference {
+            registry,
+            commands,
+            models: HashMap::new(),
+            sessions: HashMap::new(),
+            answers: VecDeque::new(),
+        }
+    }
+
+    /// The thread's whole life. A panic ends it and everything that it owns; the handles then say so.
+    pub(super) fn run(mut self) {
+        if panic::catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
+            log::error!("the inference thread stopped after a panic");
+        }
+        // The channel goes last: whoever waits for its end may rely on the memory being free.
+        let Inference {
+            commands,
+            models,
+            sessions,
+            answers,
+            ..
+        } = self;
+        drop((answers, sessions, models));
+        drop(commands);
+        log::debug!("the inference thread has ended");
+    }
+
+    fn work(&mut self) {
+        while !self.registry.is_closing() {
+            if let Some(command) = self.next_command() {
+                self.carry_out(command);
+            } else if !self.take_turn() {
+                thread::park();
+            }
+        }
+        while let Some(active) = self.answers.pop_front() {
+            self.finish(active);
+        }
+    }
+
+    /// The next command that somebody still waits for. What is to be closed is closed before, so that it no longer counts.
+    ///
+    /// A handle that is given up while it is being opened first drops its reply and then asks to be closed. So either the
+    /// command is found abandoned here, or the request to close comes after the opening.
+    fn next_command(&mut self) -> Option<Command> {
+        self.registry
+            .take_to_close()
+            .into_iter()
+            .for_each(|owned| self.close(owned));
+        while let Ok(command) = self.commands.try_recv() {
+            if !command.is_abandoned() {
+                return Some(command);
+            }
+        }
+        None
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        // A reply may find nobody: the handle's guard then closes what was opened.
+        match command {
+            Command::OpenModel {
+                id,
+                path,
+                options,
+                reply,
+            } => drop(reply.send(self.open_model(id, &path, &options))),
+            Command::OpenSession {
+                id,
+                model,
+                options,
+                reply,
+            } => {
+                drop(reply.send(self.open_session(id, model, options)));
+            }
+            Command::Saved { id, action, reply } => drop(reply.send(self.saved(id, action))),
+            Command::Begin { begin, reply } => drop(reply.send(self.begin(begin))),
+        }
+    }
+
+    fn open_model(&mut self, id: ModelId, path: &Path, options: &OpenOptions) -> Result<ModelInfo, ClientError> {
+        within("open models", self.models.len() as u64 + 1, MODELS_MAX)?;
+        let model = Model::open(path, options)?;
+        let info = ModelInfo {
+            manifest: model.manifest().clone(),
+            variant: model.variant().name.clone(),
+            kv_bytes_per_token: model.kv_bytes_per_token(),
+            threads: model.threads(),
+            layers: model.layers(),
+            load_ms: model.load_ms(),
+            has_chat_template: model.chat_template().is_some(),
+        };
+        log::info!(
+            "opened a model of {} layers in {:.0} ms, {} threads",
+            info.layers,
+            info.load_ms,
+            info.threads
+        );
+        self.models.insert(id, model);
+        Ok(info)
+    }
+
+    fn open_session(&mut self, id: SessionId, model: ModelId, options: SessionOptions) -> Result<(), ClientError> {
+        within("open conversations", self.sessions.len() as u64 + 1, CONVERSATIONS_MAX)?;
+        let context_length = options.context_length;
+        let chat = Chat::new(self.model(model)?, options)?;
+        log::debug!("opened a session with a context of {context_length} tokens");
+        self.sessions.insert(id, OpenSession { model, chat });
+        Ok(())
+    }
+
+    fn model(&self, id: ModelId) -> Result<&Arc<Model>, ClientError> {
+        self.models.get(&id).ok_or(ClientError::Closed { what: "model" })
+    }
+
+    fn chat(&mut self, id: SessionId) -> Result<&mut Chat, ClientError> {
+        self.sessions
+            .get_mut(&id)
+            .map(|open| &mut open.chat)
+            .ok_or(ClientError::Closed { what: "conversation" })
+    }
+
+    fn saved(&mut self, id: SessionId, action: SavedAction) -> Result<Vec<Message>, ClientError> {
+        self.settle(id);
+        if self.answers.iter().any(|active| active.owner.session == Some(id)) {
+            return Err(ClientError::Busy);
+        }
+        let chat = self.chat(id)?;
+        match action {
+            SavedAction::Save(path, messages) => saved::write(&path, &chat.save(&messages)?)?,
+            SavedAction::Restore(path) => return Ok(chat.restore(&saved::read(&path)?)?),
+            SavedAction::SavePrefix(path, tokens) => saved::write(&path, &chat.save_prefix(tokens)?)?,
+            SavedAction::RestorePrefix(path) => chat.restore_prefix(&saved::read(&path)?)?,
+        }
+        Ok(Vec::new())
+    }
+
+    fn begin(&mut self, begin: Begin) -> Result<(), ClientError> {
+        let Begin {
+            owner,
+            prompt,
+            options,
+            cancel,
+            events,
+            ticket,
+        } = begin;
+        let work = match (prompt, owner.session) {
+            (Prompt::Messages(messages), Some(id)) => {
+                self.settle(id);
+                self.chat(id)?.ask(&messages, options, cancel.clone())?;
+                Work::Chat(id)
+            }
+            (Prompt::Raw { text, context_length }, _) => Work::Raw(Box::new(raw_work(
+                self.model(owner.model)?,
+                &text,
+                context_length,
+                options,
+                cancel.clone(),
+            )?)),
+            (Prompt::Messages(_), None) => return Err(ClientError::Closed { what: "conversation" }),
+        };
+        self.answers.push_back(Active {
+            owner,
+            work,
+            cancel,
+            events,
+            ticket,
+        });
+        Ok(())
+    }
+
+    /// Ends the session's cancelled answer, if there is one, so that the next question need not wait for its turn.
+    fn settle(&mut self, id: SessionId) {
+        let cancelled = |active: &Active| active.owner.session == Some(id) && active.cancel.is_cancelled();
+        if let Some(index) = self.answers.iter().position(cancelled)
+            && let Some(active) = self.answers.remove(index)
+        {
+            self.finish(active);
+        }
+    }
+
+    /// Runs a cancelled answer to its end, which is the next step.
+    fn finish(&mut self, mut active: Active) {
+        active.cancel.cancel();
+        while let Some(next) = self.step(active) {
+            active = next;
+        }
+    }
+
+    /// Lets the first answer whose reader has room make one step. False when there is none.
+    fn take_turn(&mut self) -> bool {
+        for _ in 0..self.answers.len() {
+            let Some(active) = self.answers.pop_front() else { break };
+            // Room is kept for the last step, so that a cancelled answer can always end.
+            if active.cancel.is_cancelled() || active.events.capacity() >= 2 * EVENTS_A_STEP {
+                if let Some(active) = self.step(active) {
+                    self.answers.push_back(active);
+                }
+                return true;
+            }
+            self.answers.push_back(active);
+        }
+        false
+    }
+
+    /// Makes one step and hands its events over. `None` when the answer has ended.
+    fn step(&mut self, mut active: Active) -> Option<Active> {
+        let step = match &mut active.work {
+            Work::Chat(id) => self.chat(*id).and_then(|chat| Ok(chat.step()?)),
+            Work::Raw(raw) => raw.generation.step(&mut raw.session).map_err(ClientError::from),
+        };
+        // A send fails only when the reader is gone; the answer is then cancelled and ends in its next step.
+        let send = |item| drop(active.events.try_send(item));
+        match step {
+            Ok(Step::Text(text)) if text.is_empty() => {}
+            Ok(Step::Finished { text, statistics }) => {
+                // Out of the registry first: a reader that sees the end may ask again at once.
+                drop(active.ticket);
+                log::debug!("answered: {statistics:?}");
+                send(Ok(Step::Finished { text, statistics }));
+                return None;
+            }
+            Ok(step) => send(Ok(step)),
+            Err(error) => {
+                drop(active.ticket);
+                log::warn!("an answer failed: {error}");
+                send(Err(error));
+                return None;
+            }
+        }
+        Some(active)
+    }
+
+    fn close(&mut self, owned: Owned) {
+        match owned {
+            Owned::Model(id) => {
+                self.finish_all(|owner| owner.model == id);
+                self.sessions.retain(|_, open| open.model != id);
+                if self.models.remove(&id).is_some() {
+                    log::debug!("closed a model");
+                }
+            }
+            Owned::Session(id) => {
+                self.finish_all(|owner| owner.session == Some(id));
+                self.sessions.remove(&id);
+            }
+        }
+    }
+
+    fn finish_all(&mut self, is_under: impl Fn(&Owner) -> bool) {
+        while let Some(index) = self.answers.iter().position(|active| is_under(&active.owner))
+            && let Some(active) = self.answers.remove(index)
+        {
+            self.finish(active);
+        }
+    }
+}
+
+fn raw_work(
+    model: &Arc<Model>,
+    text: &str,
+    context_length: u32,
+    options: GenerationOptions,
+    cancel: CancelFlag,
+) -> Result<RawWork, EngineError> {
+    let mut session = Session::new(model, context_length)?;
+    let mut prompt = Vec::new();
+    let tokenizer = &model.manifest().tokenizer;
+    if tokenizer.add_bos {
+        prompt.extend(tokenizer.bos);
+    }
+    prompt.extend(model.tokenizer().encode(text, true));
+    let generation = Generation::new(&mut session, prompt, options, cancel)?;
+    Ok(RawWork { session, generation })
+}

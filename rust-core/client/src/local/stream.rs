@@ -1,0 +1,124 @@
+//! One answer of the engine, pulled by whoever asked.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc};
+use whimbrel_engine::{CancelFlag, GenerationOptions, Step};
+
+use super::command::{Begin, Command, Prompt};
+use super::link::Link;
+use super::registry::Owner;
+use crate::ClientError;
+use crate::limits::STEPS_WAITING_MAX;
+
+/// An answer in progress. It goes on by itself until [`STEPS_WAITING_MAX`] events wait for the reader, and is cancelled when
+/// it is dropped.
+pub(crate) struct Stream {
+    link: Arc<Link>,
+    cancel: CancelFlag,
+    reader: Mutex<Reader>,
+    /// The conversation or the model: stays open as long as its answer is wanted.
+    _owner: Box<dyn Any + Send + Sync>,
+}
+
+struct Reader {
+    events: mpsc::Receiver<Result<Step, ClientError>>,
+    /// An error that came behind events which had to be handed out first.
+    failure: Option<ClientError>,
+    ended: bool,
+}
+
+impl Stream {
+    pub(super) async fn begin(
+        link: Arc<Link>,
+        owner: Owner,
+        prompt: Prompt,
+        options: GenerationOptions,
+        keep: Box<dyn Any + Send + Sync>,
+    ) -> Result<Stream, ClientError> {
+        let cancel = CancelFlag::default();
+        let ticket = link.registry.begin(owner, &cancel)?;
+        let (sender, events) = mpsc::channel(STEPS_WAITING_MAX);
+        let reader = Mutex::new(Reader {
+            events,
+            failure: None,
+            ended: false,
+        });
+        // Made first: dropping this future half-way cancels the answer.
+        let answer = Stream {
+            link,
+            cancel: cancel.clone(),
+            reader,
+            _owner: keep,
+        };
+        let begin = Begin {
+            owner,
+            prompt,
+            options,
+            cancel,
+            events: sender,
+            ticket,
+        };
+        answer.link.request(|reply| Command::Begin { begin, reply }).await?;
+        Ok(answer)
+    }
+
+    /// Waits until at least one event is there and returns all that are, at most `max` (between 1 and
+    /// [`STEPS_WAITING_MAX`]; other values are brought into this range). Empty when the answer has ended.
+    ///
+    /// # Errors
+    /// [`ClientError::Engine`] when the model failed, [`ClientError::Closed`]; once, then the answer has ended.
+    pub(crate) async fn next(&self, max: u32) -> Result<Vec<Step>, ClientError> {
+        let mut reader = self.reader.lock().await;
+        let mut batch = Vec::new();
+        if let Some(failure) = reader.failure.take() {
+            return Err(failure);
+        }
+        if reader.ended {
+            return Ok(Vec::new());
+        }
+        let received = reader
+            .events
+            .recv_many(&mut batch, (max as usize).clamp(1, STEPS_WAITING_MAX))
+            .await;
+        self.link.wake();
+        if received == 0 {
+            // The thread went away without a last word.
+            reader.ended = true;
+            return Err(self.link.gone());
+        }
+        let mut events = Vec::with_capacity(received);
+        for item in batch {
+            match item {
+                Ok(event) => {
+                    reader.ended |= matches!(event, Step::Finished { .. });
+                    events.push(event);
+                }
+                Err(failure) => {
+                    reader.ended = true;
+                    reader.failure = Some(failure);
+                }
+            }
+        }
+        if events.is_empty()
+            && let Some(failure) = reader.failure.take()
+        {
+            return Err(failure);
+        }
+        Ok(events)
+    }
+
+    /// Stops the answer, at the latest after the operator in progress. Its reader still gets the last event, with
+    /// [`whimbrel_engine::FinishReason::Cancelled`]. May be called again, and after the end.
+    pub(crate) fn cancel(&self) {
+        self.cancel.cancel();
+        self.link.wake();
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}

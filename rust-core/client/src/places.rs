@@ -1,0 +1,359 @@
+//! The places where an answer can be made, behind one trait: the engine on this device, the system's model, an endpoint of the policy. A place
+//! asks and reports; which one is asked, and what follows from its end, is decided elsewhere. [`output`] treats every place's text alike.
+
+mod endpoint;
+mod on_device;
+mod output;
+pub(crate) mod system_model;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use whimbrel_network::ChatClient;
+use whimbrel_policy::{
+    Candidate, CandidateFacts, Circuit, Ended, EndpointFacts, LocalModelFacts, PolicySet, RequestFacts,
+    SystemModelFacts,
+};
+use whimbrel_privacy::Cleared;
+use whimbrel_record::{Code, Label, Place};
+use whimbrel_store::KeyVault;
+
+use self::endpoint::RemoteEndpoint;
+pub(crate) use self::on_device::OnDevice;
+pub use self::output::ANSWER_BYTES_MAX;
+pub(crate) use self::output::Output;
+use self::system_model::{SystemBackend, SystemCapabilities, SystemModel};
+use crate::error::lock;
+use crate::local::SessionSlot;
+use crate::ports::Backends;
+use crate::rules::RulesSnapshot;
+use crate::{ClientError, ContextPolicy, GenerationOptions, Model, Statistics};
+
+/// A system model says within this time what it can do.
+const CAPABILITIES_TIME: Duration = Duration::from_millis(500);
+
+/// A future that is polled where it was made.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a place is asked.
+#[derive(Clone)]
+pub struct Ask {
+    /// The text.
+    pub payload: Payload,
+    /// How the answer is made.
+    pub options: GenerationOptions,
+    /// Names the request and the candidate: the same key never comes with two texts.
+    pub id: String,
+}
+
+/// The text of a request, as a place gets it.
+#[derive(Clone)]
+pub enum Payload {
+    /// For places on this device: the system message, the history, the question.
+    Messages(Vec<whimbrel_engine::Message>),
+    /// For an endpoint: what it may get.
+    Cleared(Cleared),
+    /// For the engine on this device: a text to go on from, without a template, in a context of this many tokens.
+    Raw {
+        /// The text.
+        text: String,
+        /// Tokens of context.
+        context_length: u32,
+    },
+}
+
+/// What an attempt brings.
+pub enum Part {
+    /// A part of the prompt was read.
+    Reading {
+        /// Tokens read so far.
+        done: u32,
+        /// Tokens in all.
+        total: u32,
+    },
+    /// The next piece of text.
+    Text(String),
+    /// Nothing follows.
+    Ended(Box<Last>),
+}
+
+/// How an attempt ended.
+pub struct Last {
+    /// For the exchange.
+    pub ended: Ended,
+    /// The engine's figures, on this device.
+    pub statistics: Option<Statistics>,
+    /// The whole error, where there is more to say than a code.
+    pub error: Option<ClientError>,
+}
+
+impl From<Ended> for Last {
+    fn from(ended: Ended) -> Last {
+        Last {
+            ended,
+            statistics: None,
+            error: None,
+        }
+    }
+}
+
+impl From<Code> for Last {
+    fn from(code: Code) -> Last {
+        Ended::failed(code).into()
+    }
+}
+
+/// Something that can be asked.
+pub trait Backend: Send + Sync {
+    /// Begins to answer. Nothing leaves the device before the first call of [`Attempt::next`].
+    fn ask(&self, ask: Ask) -> Box<dyn Attempt>;
+
+    /// Options that were given and that this place cannot honour, by name.
+    fn unsupported(&self, options: &GenerationOptions) -> Vec<&'static str> {
+        let _ = options;
+        Vec::new()
+    }
+}
+
+/// An answer on its way.
+pub trait Attempt: Send {
+    /// The next part; not called again after [`Part::Ended`]. May be dropped while it waits without losing a part.
+    fn next(&mut self) -> BoxFuture<'_, Part>;
+
+    /// Asks it to end soon, which [`Attempt::next`] then says. May be called again.
+    fn stop(&mut self);
+}
+
+/// What of this device could answer when a decision was made, and what alone may answer by it.
+#[derive(Clone, Default)]
+pub(crate) struct Offered {
+    pub(crate) model: Option<Model>,
+    system: Option<Arc<dyn SystemModel>>,
+    capabilities: Option<SystemCapabilities>,
+}
+
+/// How fast a model of this device was lately.
+#[derive(Clone, Copy)]
+struct Speed {
+    prefill_tokens_per_s: f64,
+    decode_tokens_per_s: f64,
+}
+
+/// Everything that can answer.
+pub(crate) struct Places {
+    handle: Handle,
+    pub(crate) chat: Arc<ChatClient>,
+    vault: Option<Arc<dyn KeyVault>>,
+    scripted: Option<Arc<dyn Backends>>,
+    model: Mutex<Option<Model>>,
+    system: Mutex<Option<Arc<dyn SystemModel>>>,
+    /// Whether the system model was asked what it can do and has not said.
+    is_asked: Arc<AtomicBool>,
+    speeds: Mutex<HashMap<String, Speed>>,
+}
+
+/// What a candidate needs of its conversation.
+pub(crate) struct Asking<'a> {
+    pub(crate) offered: &'a Offered,
+    pub(crate) session: &'a Arc<SessionSlot>,
+    pub(crate) context: (u32, ContextPolicy),
+    /// Whether [`whimbrel_policy::Usage::mean_log_probability`] is wanted.
+    pub(crate) confidence: bool,
+}
+
+impl Places {
+    pub(crate) fn new(handle: Handle, vault: Option<Arc<dyn KeyVault>>, scripted: Option<Arc<dyn Backends>>) -> Places {
+        Places {
+            chat: Arc::new(ChatClient::new(handle.clone())),
+            handle,
+            vault,
+            scripted,
+            model: Mutex::default(),
+            system: Mutex::default(),
+            is_asked: Arc::default(),
+            speeds: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn set_model(&self, model: Option<Model>) {
+        *lock(&self.model) = model;
+    }
+
+    pub(crate) fn set_system_model(&self, system: Option<Arc<dyn SystemModel>>) {
+        *lock(&self.system) = system;
+    }
+
+    /// Tells the system's model, if there is one, that a question may come soon. Best effort: answers work whether or not it warms up.
+    pub(crate) fn prewarm_system_model(&self) {
+        if let Some(system) = lock(&self.system).clone() {
+            self.handle.spawn_blocking(move || system.prewarm().is_ok());
+        }
+    }
+
+    /// What of this device could answer now. A system model that does not say at once what it can do cannot be asked.
+    pub(crate) async fn offered(&self) -> Offered {
+        let model = lock(&self.model).clone();
+        let system = lock(&self.system).clone();
+        let mut capabilities = None;
+        if let Some(system) = system.clone()
+            && !self.is_asked.swap(true, Ordering::AcqRel)
+        {
+            let is_asked = self.is_asked.clone();
+            let asked = self.handle.spawn_blocking(move || {
+                let said = system.capabilities().ok();
+                is_asked.store(false, Ordering::Release);
+                said
+            });
+            let asked = self.handle.spawn(tokio::time::timeout(CAPABILITIES_TIME, asked));
+            match asked.await {
+                Ok(Ok(Ok(said))) => capabilities = said,
+                _ => log::warn!("the system model does not say what it can do"),
+            }
+        }
+        Offered {
+            model,
+            system,
+            capabilities,
+        }
+    }
+
+    /// What is known of everything that could answer.
+    pub(crate) fn facts(
+        &self,
+        policies: &PolicySet,
+        request: &RequestFacts,
+        offered: &Offered,
+        context: (u32, ContextPolicy),
+    ) -> CandidateFacts {
+        if let Some(scripted) = &self.scripted {
+            return scripted.facts(request);
+        }
+        let models = offered.model.iter();
+        let system = offered.system.as_ref();
+        let endpoints = policies.app().endpoints().iter().filter_map(|endpoint| {
+            let health = self.chat.health(&endpoint.id)?;
+            Some(EndpointFacts {
+                id: endpoint.id.to_string(),
+                circuit: match health.circuit {
+                    whimbrel_network::Circuit::Closed => Circuit::Closed,
+                    whimbrel_network::Circuit::HalfOpen => Circuit::HalfOpen,
+                    whimbrel_network::Circuit::Open => Circuit::Open,
+                },
+                first_token_ms: health.first_byte_ms.and_then(|ms| u32::try_from(ms).ok()),
+                tokens_per_s: None,
+            })
+        });
+        CandidateFacts {
+            local_models: models.map(|model| self.local_facts(model, request, context)).collect(),
+            system_model: system.map(|_| system_facts(offered.capabilities.clone().unwrap_or_default())),
+            endpoints: endpoints.collect(),
+        }
+    }
+
+    fn local_facts(&self, model: &Model, request: &RequestFacts, context: (u32, ContextPolicy)) -> LocalModelFacts {
+        let info = model.info();
+        let (name, variant) = model_labels(model);
+        let speed = lock(&self.speeds).get(name.as_str()).copied();
+        let first_token_s = speed.map(|speed| f64::from(request.prompt_tokens) / speed.prefill_tokens_per_s);
+        LocalModelFacts {
+            model: name.to_string(),
+            variant: variant.to_string(),
+            hash: info.manifest.blake3.clone(),
+            ready: true,
+            supports: Vec::new(),
+            // The engine leaves out the oldest exchanges where it is told to; then the length refuses nothing.
+            context_tokens: match context {
+                (length, ContextPolicy::Refuse) => Some(length.min(info.manifest.context_length)),
+                (_, ContextPolicy::DropOldest) => None,
+            },
+            first_token_ms: first_token_s.map(|seconds| (seconds * 1e3) as u32),
+            tokens_per_s: speed.map(|speed| speed.decode_tokens_per_s as f32),
+            // It is open: its weights are mapped, and what remains is the context.
+            peak_memory_bytes: Some(info.kv_bytes_per_token * u64::from(request.prompt_tokens)),
+        }
+    }
+
+    /// What answers for a candidate, by the decision's own look at the rules.
+    ///
+    /// # Errors
+    /// Why it cannot be asked.
+    pub(crate) fn backend(
+        &self,
+        candidate: &Candidate,
+        rules: &RulesSnapshot,
+        asking: &Asking<'_>,
+    ) -> Result<Arc<dyn Backend>, Code> {
+        if let Some(scripted) = &self.scripted {
+            return scripted.backend(candidate);
+        }
+        match (candidate.place(), candidate.endpoint_id()) {
+            (Place::OnDevice { .. }, _) => {
+                let model = asking.offered.model.clone().ok_or(Code::Closed)?;
+                Ok(Arc::new(OnDevice::new(model, asking)))
+            }
+            (Place::SystemModel { .. }, _) => {
+                let system = asking.offered.system.clone().ok_or(Code::Unavailable)?;
+                Ok(Arc::new(SystemBackend::new(system, self.handle.clone())))
+            }
+            (Place::Remote { .. }, Some(id)) => {
+                let endpoint = rules.endpoint(id).ok_or(Code::NoEndpoint)?;
+                Ok(Arc::new(RemoteEndpoint {
+                    chat: self.chat.clone(),
+                    endpoint: Arc::new(endpoint.map_err(|_| Code::EndpointSettings)?),
+                    vault: self.vault.clone(),
+                    handle: self.handle.clone(),
+                }))
+            }
+            (Place::Remote { .. }, None) => Err(Code::NoEndpoint),
+        }
+    }
+
+    /// Remembers how fast a model of this device was. A quarter of the figure is the newest.
+    pub(crate) fn measured(&self, place: &Place, statistics: &Statistics) {
+        let Place::OnDevice { model, .. } = place else { return };
+        let prefill = statistics.prefill_tokens_per_second;
+        let decode = statistics.decode_tokens_per_second;
+        if prefill <= 0.0 || decode <= 0.0 {
+            return;
+        }
+        let mut speeds = lock(&self.speeds);
+        let speed = speeds.entry(model.to_string()).or_insert(Speed {
+            prefill_tokens_per_s: prefill,
+            decode_tokens_per_s: decode,
+        });
+        speed.prefill_tokens_per_s += (prefill - speed.prefill_tokens_per_s) / 4.0;
+        speed.decode_tokens_per_s += (decode - speed.decode_tokens_per_s) / 4.0;
+    }
+}
+
+/// Where an open model answers, as receipts say it.
+pub(crate) fn place_of(model: &Model) -> Place {
+    let (name, variant) = model_labels(model);
+    Place::OnDevice {
+        model: name,
+        variant,
+        hash: Label::squeezed(&model.info().manifest.blake3),
+    }
+}
+
+/// Name and variant of an open model, as rules, receipts and learning know it.
+fn model_labels(model: &Model) -> (Label, Label) {
+    let info = model.info();
+    (Label::squeezed(&info.manifest.name), Label::squeezed(&info.variant))
+}
+
+fn system_facts(capabilities: SystemCapabilities) -> SystemModelFacts {
+    SystemModelFacts {
+        model: Label::squeezed(&capabilities.model).to_string(),
+        availability: capabilities.availability,
+        supports: capabilities.supports,
+        context_tokens: capabilities.context_tokens,
+        first_token_ms: capabilities.first_token_ms,
+        tokens_per_s: capabilities.tokens_per_s,
+    }
+}

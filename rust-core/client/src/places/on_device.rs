@@ -1,0 +1,161 @@
+//! Our own engine on this device.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use whimbrel_engine::Step;
+use whimbrel_policy::{Ended, Usage};
+use whimbrel_record::{Code, FinishReason, Tokens};
+
+use super::{Ask, Asking, Attempt, Backend, BoxFuture, Last, Part, Payload};
+use crate::local::{SessionOptions, SessionSlot, Stream};
+use crate::{ClientError, EngineError, Model, Statistics};
+
+/// See the module.
+pub(crate) struct OnDevice {
+    model: Model,
+    /// The cache of the conversation.
+    session: Arc<SessionSlot>,
+    options: SessionOptions,
+    confidence: bool,
+}
+
+impl OnDevice {
+    pub(crate) fn new(model: Model, asking: &Asking<'_>) -> OnDevice {
+        let (context_length, context_policy) = asking.context;
+        OnDevice {
+            model,
+            session: asking.session.clone(),
+            options: SessionOptions {
+                context_length,
+                context_policy,
+            },
+            confidence: asking.confidence,
+        }
+    }
+}
+
+impl Backend for OnDevice {
+    fn ask(&self, mut ask: Ask) -> Box<dyn Attempt> {
+        ask.options.confidence |= self.confidence;
+        let (model, session, options) = (self.model.clone(), self.session.clone(), self.options.clone());
+        let threads = model.info().threads;
+        let begin = async move {
+            match ask.payload {
+                Payload::Messages(messages) => session.of(&model, options).await?.ask(messages, ask.options).await,
+                Payload::Raw { text, context_length } => model.continue_text(text, context_length, ask.options).await,
+                Payload::Cleared(_) => Err(ClientError::Stopped),
+            }
+        };
+        Box::new(Generating {
+            state: State::Beginning(Box::pin(begin)),
+            threads,
+            parts: VecDeque::new(),
+            is_stopped: false,
+        })
+    }
+}
+
+/// An answer that the engine makes.
+struct Generating {
+    state: State,
+    threads: u32,
+    parts: VecDeque<Part>,
+    is_stopped: bool,
+}
+
+enum State {
+    Beginning(BoxFuture<'static, Result<Stream, ClientError>>),
+    Streaming(Stream),
+}
+
+impl Generating {
+    async fn read(&mut self) -> Part {
+        loop {
+            if let Some(part) = self.parts.pop_front() {
+                return part;
+            }
+            let steps = match &mut self.state {
+                State::Beginning(_) if self.is_stopped => return ended(Code::NotBegun.into()),
+                State::Beginning(begin) => match begin.await {
+                    Ok(stream) => {
+                        self.state = State::Streaming(stream);
+                        continue;
+                    }
+                    Err(error) => return ended(failed(error)),
+                },
+                State::Streaming(stream) => stream.next(u32::MAX).await,
+            };
+            match steps {
+                Ok(steps) if steps.is_empty() => return ended(Code::Ended.into()),
+                Ok(steps) => steps.into_iter().for_each(|step| self.take(step)),
+                Err(error) => return ended(failed(error)),
+            }
+        }
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Prefilled { done, total } => self.parts.push_back(Part::Reading { done, total }),
+            Step::Text(text) => self.parts.push_back(Part::Text(text)),
+            Step::Finished { text, statistics } => {
+                if !text.is_empty() {
+                    self.parts.push_back(Part::Text(text));
+                }
+                self.parts.push_back(ended(finished(statistics, self.threads)));
+            }
+        }
+    }
+}
+
+impl Attempt for Generating {
+    fn next(&mut self) -> BoxFuture<'_, Part> {
+        Box::pin(self.read())
+    }
+
+    fn stop(&mut self) {
+        self.is_stopped = true;
+        if let State::Streaming(stream) = &self.state {
+            stream.cancel();
+        }
+    }
+}
+
+fn ended(last: Last) -> Part {
+    Part::Ended(Box::new(last))
+}
+
+fn finished(statistics: Statistics, threads: u32) -> Last {
+    let usage = Usage {
+        tokens: Tokens {
+            input: u64::from(statistics.prompt_tokens),
+            output: u64::from(statistics.completion_tokens),
+        },
+        threads,
+        mean_log_probability: statistics.mean_log_probability,
+        ..Usage::default()
+    };
+    let reason = match statistics.finish_reason {
+        whimbrel_engine::FinishReason::Stop => FinishReason::Stop,
+        whimbrel_engine::FinishReason::Length => FinishReason::Length,
+        whimbrel_engine::FinishReason::Cancelled => FinishReason::Cancelled,
+    };
+    Last {
+        statistics: Some(statistics),
+        ..Ended::finished(reason, usage).into()
+    }
+}
+
+fn failed(error: ClientError) -> Last {
+    let code = match &error {
+        ClientError::Busy => Code::Busy,
+        ClientError::Engine(EngineError::Memory { .. }) => Code::OutOfMemory,
+        ClientError::Engine(EngineError::ContextFull { .. }) => Code::ContextFull,
+        ClientError::Closed { .. } => Code::Closed,
+        _ => Code::Engine,
+    };
+    Last {
+        error: Some(error),
+        ..code.into()
+    }
+}

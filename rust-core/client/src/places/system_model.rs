@@ -1,0 +1,344 @@
+//! Models that are not ours: what the system brings (Gemini Nano, Apple's foundation model) or an accelerator runs (Core ML, LiteRT).
+//! The app implements [`SystemModel`]; every call answers at once, and the answer's text comes back through a [`SystemAnswer`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use whimbrel_engine::{Message, SamplingOptions};
+use whimbrel_policy::{Availability, Ended, Need, Usage};
+use whimbrel_record::{Code, FinishReason, Tokens};
+
+use super::{ANSWER_BYTES_MAX, Ask, Attempt, Backend, BoxFuture, Last, Part, Payload};
+use crate::GenerationOptions;
+
+/// What a system model can do now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SystemCapabilities {
+    /// Its name, in receipts and rules: `gemini-nano`.
+    pub model: String,
+    /// Whether it can be asked now.
+    pub availability: Availability,
+    /// What it can do beyond text.
+    pub supports: Vec<Need>,
+    /// Prompt and answer tokens that fit.
+    pub context_tokens: Option<u32>,
+    /// Expected time to the first token in milliseconds.
+    pub first_token_ms: Option<u32>,
+    /// Expected tokens a second.
+    pub tokens_per_s: Option<f32>,
+}
+
+/// What a system model is asked.
+#[derive(Clone, PartialEq)]
+pub struct SystemRequest {
+    /// The number by which [`SystemModel::cancel`] names it.
+    pub id: u64,
+    /// The messages, oldest first, the question last.
+    pub messages: Vec<Message>,
+    /// Tokens of the answer at most.
+    pub max_tokens: u32,
+    /// 0 always takes the likeliest token.
+    pub temperature: f32,
+}
+
+// Messages are what people said.
+impl std::fmt::Debug for SystemRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut record = formatter.debug_struct("SystemRequest");
+        record.field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Why a system model gives no answer.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+pub enum SystemModelError {
+    /// It is in use by another app.
+    #[error("the system model is busy")]
+    Busy,
+    /// Its quota is used up for now.
+    #[error("the system model's quota is used up")]
+    QuotaExceeded,
+    /// It declined to answer this.
+    #[error("the system model declined")]
+    Declined,
+    /// It got no memory.
+    #[error("the system model got no memory")]
+    OutOfMemory,
+    /// It is not there, or not yet.
+    #[error("the system model is not available")]
+    Unavailable,
+    /// Anything else.
+    #[error("the system model failed")]
+    Failed,
+}
+
+/// A model that the app reaches. Every call returns at once; long work goes on elsewhere and reports to the [`SystemAnswer`].
+pub trait SystemModel: Send + Sync {
+    /// What it can do now. Asked before every decision.
+    ///
+    /// # Errors
+    /// [`SystemModelError`]; the model then counts as unavailable.
+    fn capabilities(&self) -> Result<SystemCapabilities, SystemModelError>;
+
+    /// Gets ready to answer soon.
+    ///
+    /// # Errors
+    /// [`SystemModelError`]; nothing depends on it.
+    fn prewarm(&self) -> Result<(), SystemModelError>;
+
+    /// Begins an answer, which is reported to `answer`.
+    ///
+    /// # Errors
+    /// [`SystemModelError`]; nothing may be reported then.
+    fn start(&self, request: SystemRequest, answer: Arc<SystemAnswer>) -> Result<(), SystemModelError>;
+
+    /// Stops an answer. It may have ended already.
+    ///
+    /// # Errors
+    /// [`SystemModelError`]; the answer is no longer listened to in any case.
+    fn cancel(&self, id: u64) -> Result<(), SystemModelError>;
+}
+
+/// What a system model reports.
+pub(crate) enum SystemReport {
+    Text(String),
+    Finished { input_tokens: u64, output_tokens: u64 },
+    Failed(SystemModelError),
+}
+
+/// Where a [`SystemModel`] puts its answer. What is reported after the end, or after it was stopped, is dropped. An adapter that
+/// lets go of it without a last word has failed.
+pub struct SystemAnswer {
+    reports: mpsc::UnboundedSender<SystemReport>,
+    bytes: AtomicU64,
+    ended: AtomicBool,
+}
+
+impl SystemAnswer {
+    pub(crate) fn new() -> (Arc<SystemAnswer>, mpsc::UnboundedReceiver<SystemReport>) {
+        let (reports, received) = mpsc::unbounded_channel();
+        let answer = SystemAnswer {
+            reports,
+            bytes: 0.into(),
+            ended: false.into(),
+        };
+        (Arc::new(answer), received)
+    }
+
+    /// The next piece of text. False when nobody listens any more, or the answer is longer than [`ANSWER_BYTES_MAX`].
+    pub fn text(&self, piece: String) -> bool {
+        if piece.is_empty() {
+            return !self.ended.load(Ordering::Relaxed) && !self.reports.is_closed();
+        }
+        let before = self.bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        if before + piece.len() as u64 > ANSWER_BYTES_MAX {
+            self.fail(SystemModelError::Failed);
+            return false;
+        }
+        !self.ended.load(Ordering::Relaxed) && self.reports.send(SystemReport::Text(piece)).is_ok()
+    }
+
+    /// The answer is complete. Counts that are not known are 0.
+    pub fn finish(&self, input_tokens: u64, output_tokens: u64) {
+        self.end(SystemReport::Finished {
+            input_tokens,
+            output_tokens,
+        });
+    }
+
+    /// The answer failed.
+    pub fn fail(&self, error: SystemModelError) {
+        self.end(SystemReport::Failed(error));
+    }
+
+    fn end(&self, report: SystemReport) {
+        if !self.ended.swap(true, Ordering::Relaxed) {
+            // Nobody listens to an answer that was stopped.
+            let _ = self.reports.send(report);
+        }
+    }
+}
+
+/// Names requests to system models.
+static REQUESTS: AtomicU64 = AtomicU64::new(1);
+
+/// The system's model as a place.
+pub(crate) struct SystemBackend {
+    system: Arc<dyn SystemModel>,
+    handle: Handle,
+}
+
+impl SystemBackend {
+    pub(crate) fn new(system: Arc<dyn SystemModel>, handle: Handle) -> SystemBackend {
+        SystemBackend { system, handle }
+    }
+}
+
+impl Backend for SystemBackend {
+    fn ask(&self, ask: Ask) -> Box<dyn Attempt> {
+        let id = REQUESTS.fetch_add(1, Ordering::Relaxed);
+        let (answer, received) = SystemAnswer::new();
+        let state = match ask.payload {
+            Payload::Messages(messages) => State::Ready(SystemRequest {
+                id,
+                messages,
+                max_tokens: ask.options.max_tokens,
+                temperature: ask.options.sampling.temperature,
+            }),
+            Payload::Cleared(_) | Payload::Raw { .. } => State::Failed(Code::Request),
+        };
+        Box::new(Asked {
+            id,
+            system: self.system.clone(),
+            handle: self.handle.clone(),
+            state,
+            answer: Some(answer),
+            received,
+            is_stopped: false,
+            has_ended: false,
+        })
+    }
+
+    fn unsupported(&self, options: &GenerationOptions) -> Vec<&'static str> {
+        let sampling = &options.sampling;
+        let defaults = SamplingOptions::default();
+        [
+            ("top_k", sampling.top_k != defaults.top_k),
+            ("top_p", sampling.top_p != defaults.top_p),
+            ("min_p", sampling.min_p != defaults.min_p),
+            (
+                "repetition_penalty",
+                sampling.repetition_penalty != defaults.repetition_penalty,
+            ),
+            ("seed", sampling.seed != defaults.seed),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_given)| is_given.then_some(name))
+        .collect()
+    }
+}
+
+/// A request to the system's model.
+struct Asked {
+    id: u64,
+    system: Arc<dyn SystemModel>,
+    handle: Handle,
+    state: State,
+    /// Handed over with the request.
+    answer: Option<Arc<SystemAnswer>>,
+    received: mpsc::UnboundedReceiver<SystemReport>,
+    is_stopped: bool,
+    has_ended: bool,
+}
+
+enum State {
+    Ready(SystemRequest),
+    /// An adapter that does not return at once holds up nobody but itself.
+    Starting(JoinHandle<Result<(), SystemModelError>>),
+    Started,
+    /// It cannot be asked.
+    Failed(Code),
+}
+
+impl Asked {
+    async fn read(&mut self) -> Part {
+        loop {
+            if self.is_stopped {
+                return self.end(Code::NotBegun.into());
+            }
+            match &mut self.state {
+                State::Failed(code) => {
+                    let last = (*code).into();
+                    return self.end(last);
+                }
+                State::Ready(request) => {
+                    let (request, system) = (request.clone(), self.system.clone());
+                    let answer = self.answer.take().expect("a request is started once");
+                    let starting = self.handle.spawn_blocking(move || system.start(request, answer));
+                    self.state = State::Starting(starting);
+                }
+                State::Starting(starting) => {
+                    // Text may come before the call returns; why there is none, the call itself says.
+                    tokio::select! {
+                        biased;
+                        Some(report) = self.received.recv() => return self.take(report),
+                        result = starting => match result {
+                            Ok(Ok(())) => self.state = State::Started,
+                            Ok(Err(error)) => return self.end(code(error).into()),
+                            Err(_) => return self.end(Code::Adapter.into()),
+                        },
+                    }
+                }
+                State::Started => match self.received.recv().await {
+                    Some(report) => return self.take(report),
+                    None => return self.end(Code::Adapter.into()),
+                },
+            }
+        }
+    }
+
+    fn take(&mut self, report: SystemReport) -> Part {
+        match report {
+            SystemReport::Text(text) => Part::Text(text),
+            SystemReport::Finished {
+                input_tokens,
+                output_tokens,
+            } => {
+                let usage = Usage {
+                    tokens: Tokens {
+                        input: input_tokens,
+                        output: output_tokens,
+                    },
+                    ..Usage::default()
+                };
+                self.has_ended = true;
+                Part::Ended(Box::new(Ended::finished(FinishReason::Stop, usage).into()))
+            }
+            SystemReport::Failed(error) => self.end(code(error).into()),
+        }
+    }
+
+    /// Ends without an answer: the model need not go on.
+    fn end(&mut self, last: Last) -> Part {
+        self.cancel();
+        Part::Ended(Box::new(last))
+    }
+
+    fn cancel(&mut self) {
+        let was_asked = !matches!(self.state, State::Ready(_) | State::Failed(_));
+        if was_asked && !std::mem::replace(&mut self.has_ended, true) {
+            let (system, id) = (self.system.clone(), self.id);
+            self.handle.spawn_blocking(move || system.cancel(id).is_ok());
+        }
+    }
+}
+
+impl Attempt for Asked {
+    fn next(&mut self) -> BoxFuture<'_, Part> {
+        Box::pin(self.read())
+    }
+
+    fn stop(&mut self) {
+        self.is_stopped = true;
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+fn code(error: SystemModelError) -> Code {
+    match error {
+        SystemModelError::Busy => Code::Busy,
+        SystemModelError::QuotaExceeded => Code::QuotaExceeded,
+        SystemModelError::Declined => Code::Declined,
+        SystemModelError::OutOfMemory => Code::OutOfMemory,
+        SystemModelError::Unavailable => Code::Unavailable,
+        SystemModelError::Failed => Code::Adapter,
+    }
+}

@@ -1,0 +1,201 @@
+//! What every request shares: the thread on which requests are looked after, the ports, the rules, the places, and the ledger as long as it is open.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::watch;
+use whimbrel_record::{ReceiptId, Signal};
+use whimbrel_store::Store;
+
+use crate::ClientError;
+use crate::error::lock;
+use crate::places::Places;
+use crate::ports::{Clock, Randomness, Records};
+use crate::rules::Rules;
+
+/// See the module. Without rules and ledger it serves models alone.
+pub(crate) struct Services {
+    /// Taken out at the end.
+    runtime: Option<Runtime>,
+    handle: Handle,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) rules: Option<Rules>,
+    pub(crate) places: Places,
+    records: Mutex<Option<Arc<OpenRecords>>>,
+    /// What cancels each request under way.
+    under_way: Mutex<HashMap<u64, watch::Sender<bool>>>,
+    last_number: AtomicU64,
+}
+
+/// The ledger while somebody uses it.
+pub(crate) struct OpenRecords {
+    records: Arc<dyn Records>,
+    /// The same, with all that it can do; none where a test brought its own.
+    store: Option<Store>,
+    /// Nothing is ever sent: it says that the ledger is let go of. Behind the records, which go first.
+    _gone: watch::Sender<()>,
+}
+
+impl OpenRecords {
+    /// The store behind it.
+    ///
+    /// # Errors
+    /// [`ClientError::Closed`] where a test brought its own records.
+    pub(crate) fn store(&self) -> Result<&Store, ClientError> {
+        self.store.as_ref().ok_or(ClientError::Closed { what: "assistant" })
+    }
+}
+
+impl std::ops::Deref for OpenRecords {
+    type Target = dyn Records;
+
+    fn deref(&self) -> &(dyn Records + 'static) {
+        &*self.records
+    }
+}
+
+/// A request under way, for as long as this lives. It holds the ledger open, also when everything else is closed meanwhile.
+pub(crate) struct UnderWay {
+    services: Arc<Services>,
+    records: Option<Arc<OpenRecords>>,
+    number: u64,
+}
+
+impl UnderWay {
+    /// The ledger.
+    ///
+    /// # Errors
+    /// [`ClientError::Closed`] where there is none.
+    pub(crate) fn records(&self) -> Result<Arc<OpenRecords>, ClientError> {
+        self.records.clone().ok_or(ClientError::Closed { what: "assistant" })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        lock(&self.services.under_way).remove(&self.number);
+    }
+}
+
+/// The thread on which requests are looked after.
+pub(crate) fn runtime() -> Result<Runtime, ClientError> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("whimbrel-requests")
+        .enable_all()
+        .build()
+        .map_err(ClientError::Thread)
+}
+
+impl Services {
+    /// Puts the parts together. The second value ends when nothing holds the ledger any more.
+    pub(crate) fn new(
+        runtime: Runtime,
+        (clock, randomness): (Arc<dyn Clock>, Arc<dyn Randomness>),
+        rules: Option<Rules>,
+        places: Places,
+        records: Option<(Arc<dyn Records>, Option<Store>)>,
+    ) -> (Services, watch::Receiver<()>) {
+        let (sender, gone) = watch::channel(());
+        let services = Services {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+            clock,
+            randomness,
+            rules,
+            places,
+            records: Mutex::new(records.map(|(records, store)| {
+                Arc::new(OpenRecords {
+                    records,
+                    store,
+                    _gone: sender,
+                })
+            })),
+            under_way: Mutex::default(),
+            last_number: AtomicU64::new(0),
+        };
+        (services, gone)
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// The ledger.
+    ///
+    /// # Errors
+    /// [`ClientError::Closed`] after [`Services::close`], and where there is none.
+    pub(crate) fn records(&self) -> Result<Arc<OpenRecords>, ClientError> {
+        lock(&self.records)
+            .clone()
+            .ok_or(ClientError::Closed { what: "assistant" })
+    }
+
+    /// Enters a request, so that closing can cancel it.
+    ///
+    /// # Errors
+    /// [`ClientError::Closed`].
+    pub(crate) fn enter(self: &Arc<Services>, cancel: &watch::Sender<bool>) -> Result<UnderWay, ClientError> {
+        // Under the lock, so that closing sees either the request or makes it fail.
+        let mut under_way = lock(&self.under_way);
+        let records = match self.rules.is_some() {
+            true => Some(self.records()?),
+            false => None,
+        };
+        let number = self.last_number.fetch_add(1, Ordering::Relaxed);
+        under_way.insert(number, cancel.clone());
+        Ok(UnderWay {
+            services: self.clone(),
+            records,
+            number,
+        })
+    }
+
+    /// Cancels every request and lets go of the ledger once they have ended. May be called again.
+    pub(crate) fn close(&self) {
+        let under_way = lock(&self.under_way);
+        lock(&self.records).take();
+        for cancel in under_way.values() {
+            cancel.send_replace(true);
+        }
+    }
+
+    /// Runs something that may wait for the disk or compute for long.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Services>,
+        work: impl FnOnce(&Services) -> T + Send + 'static,
+    ) -> Result<T, ClientError> {
+        let services = self.clone();
+        let work = self.handle.spawn_blocking(move || work(&services));
+        work.await.map_err(|_| ClientError::Stopped)
+    }
+
+    /// Keeps a sign about a receipt, and learns from it for the place that answered. Blocks.
+    pub(crate) fn learn(&self, receipt: ReceiptId, signal: Signal, records: &dyn Records) -> Result<(), ClientError> {
+        let now_ms = self.clock.now_ms();
+        let Some((task, candidate)) = records.feedback(receipt, signal, now_ms)? else {
+            return Ok(());
+        };
+        let rules = self.rules.as_ref().ok_or(ClientError::NoPolicy)?;
+        rules.learn(&task, &candidate, signal, now_ms, records)
+    }
+
+    /// A new request's id: sixteen random bytes in hexadecimal digits.
+    pub(crate) fn request_id(&self) -> Result<String, ClientError> {
+        let mut bytes = [0; 16];
+        self.randomness.fill(&mut bytes)?;
+        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        // The last handle may go away on one of the runtime's own threads, which cannot wait for themselves.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Nothing leaves that must stay, over whole histories: random conversations of many turns, with changing tasks, classes, networks and policies,
+//! retries, cancelling, restored messages and restarts, run by the real executor against places that only record. What may leave is judged by this
+//! test's own reading of the rules, message by message, as they were when each was asked.
+//!
+//! `WHIMBREL_HISTORIES` says how many (10,000 by default), `WHIMBREL_SEED` which.
+#![allow(clippy::unwrap_used)]
+
+mod judge;
+mod places;
+mod records;
+mod rules;
+
+use std::sync::{Arc, Mutex};
+
+use judge::{Judge, Permission};
+use places::{Recording, Sent};
+use records::Memory;
+use rules::{CLASSES, NETWORKS, Rules, TASKS};
+use whimbrel_client::policy::{DeviceUpdate, Network, Reported};
+use whimbrel_client::ports::Ports;
+use whimbrel_client::privacy::PrivacyClass;
+use whimbrel_client::store::MemoryVault;
+use whimbrel_client::{
+    Answer, AskOptions, Assistant, AssistantOptions, ClientError, Conversation, ConversationOptions, Event,
+    GenerationOptions, Message, block_on,
+};
+use whimbrel_testing::{Random, planted};
+
+const POLICIES: u64 = 300;
+/// Histories that one assistant has.
+const HISTORIES_PER_ASSISTANT: u64 = 40;
+/// A word that the app supplies to be redacted.
+const SUPPLIED_WORD: &str = "Projektkranich";
+
+/// Everything that the process logged.
+static LOGGED: Mutex<String> = Mutex::new(String::new());
+
+struct Logger;
+
+impl log::Log for Logger {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.target().starts_with("whimbrel") {
+            LOGGED.lock().unwrap().push_str(&format!("{}\n", record.args()));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// An assistant with recording places.
+struct Scene {
+    assistant: Assistant,
+    recording: Arc<Recording>,
+    records: Arc<Memory>,
+}
+
+impl Scene {
+    fn new(rules: &Rules, seed: u64) -> Scene {
+        let records = Arc::new(Memory::default());
+        let recording = Arc::new(Recording::new(seed, records.clone()));
+        let assistant = Assistant::open_with(
+            AssistantOptions {
+                store: "unused".into(),
+                vault: Arc::new(MemoryVault::default()),
+                policies: rules.set.clone(),
+                user_words: vec![SUPPLIED_WORD.to_owned()],
+            },
+            Ports {
+                records: Some(records.clone()),
+                backends: Some(recording.clone()),
+                ..Ports::default()
+            },
+        );
+        Scene {
+            assistant: assistant.unwrap(),
+            recording,
+            records,
+        }
+    }
+}
+
+/// One conversation and what the test knows about it.
+struct Story<'a> {
+    random: Random,
+    policies: &'a [Rules],
+    scene: Scene,
+    rules: &'a Rules,
+    network: Option<Network>,
+    conversation: Conversation,
+    judge: Judge,
+    /// The class that the app declared for the whole conversation.
+    raised: PrivacyClass,
+    sent: u64,
+    turns: u64,
+}
+
+impl<'a> Story<'a> {
+    fn new(seed: u64, policies: &'a [Rules]) -> Story<'a> {
+        let mut random = Random::new(seed);
+        let rules = random.pick(policies);
+        let scene = Scene::new(rules, seed);
+        let conversation = scene.assistant.conversation(conversation_options());
+        Story {
+            random,
+            policies,
+            scene,
+            rules,
+            network: None,
+            conversation,
+            judge: Judge::default(),
+            raised: PrivacyClass::Public,
+            sent: 0,
+            turns: 0,
+        }
+    }
+
+    /// A conversation of some turns.
+    fn tell(&mut self) {
+        self.conversation = self.scene.assistant.conversation(conversation_options());
+        self.raised = PrivacyClass::Public;
+        self.judge = Judge::default();
+        for _ in 0..3 + self.random.below(6) {
+            let step = self.random.below(20);
+            self.judge.note(format!("step {step}, network {:?}", self.network));
+            match step {
+                0..11 => self.ask(),
+                11 => self.repeat(|conversation| conversation.regenerate(options("", PrivacyClass::Public).generation)),
+                12 => self.repeat(Conversation::escalate),
+                13 => self.travel(),
+                14 => self.change_policies(),
+                15 => self.bring_back(true),
+                16 => self.bring_back(false),
+                17 => self.restart(),
+                18 => self.raise(),
+                _ => {
+                    self.conversation.reset().unwrap();
+                    self.raised = PrivacyClass::Public;
+                }
+            }
+            self.look();
+        }
+    }
+
+    fn ask(&mut self) {
+        let task = *self.random.pick(&TASKS);
+        let class = self.random.pick(&CLASSES).1;
+        let (text, secrets) = planted_text(&mut self.random);
+        let permission = Permission::new(self.rules, self.network, task, class.max(self.raised), &secrets);
+        self.judge.note(format!("ask {task} as {class:?}: {permission:?}"));
+        let marker = self.judge.asked(&mut self.random, permission, secrets);
+        let question = format!("{marker} {text}");
+        // What the recording places answer begins with the last word of the question.
+        let question = format!("{question} {marker}");
+        let answer = self.conversation.ask(&question, options(task, class)).unwrap();
+        self.read(answer);
+    }
+
+    fn repeat(&mut self, begin: impl Fn(&Conversation) -> Result<Answer, ClientError>) {
+        let revision = self.conversation.revision();
+        let Ok(answer) = begin(&self.conversation) else { return };
+        // The last question is decided anew, by the rules and in the state of now.
+        let before = self.judge.asked_again(self.rules, self.network);
+        let is_read = self.read(answer);
+        self.look();
+        if !is_read || self.conversation.revision() == revision {
+            // The old answer stays, or may: neither decision is undone.
+            self.judge.tighten(before);
+        }
+    }
+
+    /// Reads to the end, or stops somewhere on the way. Returns whether the end was seen.
+    fn read(&mut self, answer: Answer) -> bool {
+        self.turns += 1;
+        let stops_after = match self.random.below(10) {
+            0 => Some(self.random.below(4)),
+            _ => None,
+        };
+        let drops = self.random.chance(50);
+        let mut seen = 0;
+        loop {
+            if stops_after == Some(seen) {
+                if drops {
+                    return false;
+                }
+                answer.cancel();
+            }
+            seen += 1;
+            match block_on(answer.next(1)) {
+                Ok(events) if events.is_empty() => return true,
+                Ok(events) => {
+                    if let [Event::Finished(report)] = &events[..] {
+                        self.judge.note(report.summary());
+                    }
+                }
+                // The messages were replaced while the last answer was ending.
+                Err(ClientError::NothingToRepeat) => return true,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn travel(&mut self) {
+        self.network = *self.random.pick(&NETWORKS);
+        self.scene.assistant.update_device(&DeviceUpdate {
+            network: self.network.map_or(Reported::Unknown, Reported::Is),
+            battery_percent: Reported::Is(self.random.below(101) as u8),
+            ..DeviceUpdate::default()
+        });
+    }
+
+    fn change_policies(&mut self) {
+        self.rules = self.random.pick(self.policies);
+        self.scene
+            .assistant
+            .set_policies(self.rules.set.app().clone(), None)
+            .unwrap();
+    }
+
+    /// The app brings the messages back: whole, or as the texts that it kept.
+    fn bring_back(&mut self, is_whole: bool) {
+        let messages = self.conversation.messages().into_iter();
+        let messages = messages.map(|message| match is_whole {
+            true => message,
+            false => Message::new(message.role, message.content),
+        });
+        // Busy after an answer that was dropped and has not ended.
+        let messages = messages.collect();
+        let _ = self.conversation.set_messages(messages);
+    }
+
+    /// Another process goes on with what the app wrote down.
+    fn restart(&mut self) {
+        let kept = serde_json::to_string(&self.conversation.messages()).unwrap();
+        self.finish_scene();
+        self.scene = Scene::new(self.rules, self.random.number());
+        self.network = None;
+        self.conversation = self.scene.assistant.conversation(conversation_options());
+        self.conversation
+            .set_messages(serde_json::from_str(&kept).unwrap())
+            .unwrap();
+        // What was declared for all messages is the app's to say again; the messages carry the rest.
+        self.conversation.raise_class(self.raised);
+    }
+
+    fn raise(&mut self) {
+        let class = self.random.pick(&CLASSES).1;
+        self.raised = self.raised.max(class);
+        self.judge.raise(class);
+        self.conversation.raise_class(class);
+    }
+
+    /// Looks at everything that left since the last look.
+    fn look(&mut self) {
+        for sent in self.scene.recording.take() {
+            self.sent += 1;
+            self.judge.check(&sent, self.rules);
+        }
+    }
+
+    /// Looks through what an assistant wrote down.
+    fn finish_scene(&mut self) {
+        self.scene.assistant.close();
+        self.look();
+        self.judge.check_text("the ledger", &self.scene.records.as_text());
+    }
+}
+
+fn conversation_options() -> ConversationOptions {
+    ConversationOptions {
+        system: Some("Answer.".to_owned()),
+        ..ConversationOptions::default()
+    }
+}
+
+fn options(task: &str, class: PrivacyClass) -> AskOptions {
+    AskOptions {
+        task: task.to_owned(),
+        class,
+        generation: GenerationOptions {
+            max_tokens: 16,
+            ..GenerationOptions::default()
+        },
+        ..AskOptions::default()
+    }
+}
+
+/// A text in which something is planted, and what was planted.
+fn planted_text(random: &mut Random) -> (String, Vec<judge::Secret>) {
+    use whimbrel_client::privacy::FindingKind::{ApiKey, Email, Iban, PaymentCard, UserWord};
+    let mut secrets = Vec::new();
+    for _ in 0..random.below(3) {
+        secrets.push(match random.below(5) {
+            0 => (Email, planted::email(random)),
+            1 => (PaymentCard, planted::card(random)),
+            2 => (Iban, planted::iban(random)),
+            3 => (ApiKey, planted::github_token(random)),
+            _ => (UserWord, SUPPLIED_WORD.to_owned()),
+        });
+    }
+    let mut text = "Please look at this.".to_owned();
+    for (_, secret) in &secrets {
+        text += *random.pick(&[" It says ", " And also: ", "\nthen "]);
+        text += secret;
+        text += *random.pick(&[".", ", as before.", "\n"]);
+    }
+    (text, secrets)
+}
+
+fn environment(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
+}
+
+#[test]
+fn nothing_leaves_that_must_stay() {
+    log::set_logger(&Logger).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    let histories = environment("WHIMBREL_HISTORIES", 10_000);
+    let seed = environment("WHIMBREL_SEED", 20_261_128);
+    let mut random = Random::new(seed);
+    let policies: Vec<Rules> = (0..POLICIES).map(|_| Rules::new(&mut random)).collect();
+    let halves = [0, 1].map(|half| {
+        let policies = policies.clone();
+        std::thread::spawn(move || {
+            let (mut sent, mut turns) = (0, 0);
+            for assistant in (half..histories.div_ceil(HISTORIES_PER_ASSISTANT)).step_by(2) {
+                let mut story = Story::new(seed.wrapping_mul(31).wrapping_add(assistant), &policies);
+                for _ in 0..HISTORIES_PER_ASSISTANT {
+                    story.tell();
+                }
+                story.finish_scene();
+                sent += story.sent;
+                turns += story.turns;
+            }
+            (sent, turns)
+        })
+    });
+    let (mut sent, mut turns) = (0, 0);
+    for half in halves {
+        let (of_half, turns_of_half) = half.join().unwrap();
+        sent += of_half;
+        turns += turns_of_half;
+    }
+    judge::check_log(&LOGGED.lock().unwrap());
+    println!("{histories} histories, {turns} turns, {sent} texts sent to places off the device");
+    assert!(sent > turns / 20, "too little left for the test to mean anything");
+}
+
+/// A text that was sent is seen: the test would notice a leak.
+#[test]
+fn the_judge_notices() {
+    let mut random = Random::new(1);
+    let rules = loop {
+        let rules = Rules::new(&mut random);
+        if !rules.endpoints.is_empty() {
+            break rules;
+        }
+    };
+    let nobody = Permission::nobody();
+    let mut judge = Judge::default();
+    let marker = judge.asked(&mut random, nobody, Vec::new());
+    let sent = Sent {
+        endpoint: rules.endpoints[0].id.clone(),
+        release: whimbrel_client::privacy::Release::AsIs,
+        text: format!("history {marker}"),
+        had_receipt: true,
+    };
+    let noticed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judge.check(&sent, &rules)));
+    assert!(noticed.is_err());
+}

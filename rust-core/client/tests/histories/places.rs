@@ -1,0 +1,187 @@
+//! Places that record what they get and answer, fail, or hang as chance has it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use whimbrel_client::policy::{
+    Availability, Candidate, CandidateFacts, Ended, LocalModelFacts, RequestFacts, SystemModelFacts, Usage,
+};
+use whimbrel_client::ports::{Ask, Attempt, Backend, Backends, BoxFuture, Part, Payload};
+use whimbrel_client::privacy::Release;
+use whimbrel_client::record::{Code, FinishReason, Place};
+use whimbrel_testing::Random;
+
+use crate::records::Memory;
+
+/// Stands in every answer.
+pub(crate) const ANSWER_MARK: &str = "theanswerto";
+
+/// A text that left.
+pub(crate) struct Sent {
+    pub(crate) endpoint: String,
+    pub(crate) release: Release,
+    pub(crate) text: String,
+    /// Whether a receipt that names the endpoint was open.
+    pub(crate) had_receipt: bool,
+}
+
+/// What every place shares.
+pub(crate) struct Recording {
+    random: Mutex<Random>,
+    sent: Arc<Mutex<Vec<Sent>>>,
+    records: Arc<Memory>,
+}
+
+impl Recording {
+    pub(crate) fn new(seed: u64, records: Arc<Memory>) -> Recording {
+        Recording {
+            random: Mutex::new(Random::new(seed)),
+            sent: Arc::default(),
+            records,
+        }
+    }
+
+    /// What left since the last time.
+    pub(crate) fn take(&self) -> Vec<Sent> {
+        std::mem::take(&mut self.sent.lock().unwrap())
+    }
+}
+
+impl Backends for Recording {
+    fn facts(&self, _: &RequestFacts) -> CandidateFacts {
+        let mut random = self.random.lock().unwrap();
+        CandidateFacts {
+            local_models: vec![LocalModelFacts {
+                model: "tiny".into(),
+                variant: "q4_0".into(),
+                ready: random.chance(85),
+                ..LocalModelFacts::default()
+            }],
+            system_model: random.chance(70).then(|| SystemModelFacts {
+                model: "nano".into(),
+                availability: Availability::Available,
+                ..SystemModelFacts::default()
+            }),
+            endpoints: Vec::new(),
+        }
+    }
+
+    fn backend(&self, candidate: &Candidate) -> Result<Arc<dyn Backend>, Code> {
+        let mut random = self.random.lock().unwrap();
+        if random.chance(3) {
+            return Err(Code::EndpointSettings);
+        }
+        Ok(Arc::new(Recorder {
+            place: candidate.place().clone(),
+            parts: parts(&mut random),
+            sent: self.sent.clone(),
+            records: self.records.clone(),
+        }))
+    }
+}
+
+/// What a place will say. `None` never comes.
+fn parts(random: &mut Random) -> Vec<Option<Said>> {
+    let answer = || {
+        vec![
+            Some(Said::Answer),
+            Some(Said::Text(" and more")),
+            Some(Said::End(Ok(FinishReason::Stop))),
+        ]
+    };
+    match random.below(16) {
+        0 => vec![Some(Said::End(Err(Code::Server)))],
+        1 => vec![Some(Said::Answer), Some(Said::End(Err(Code::Truncated)))],
+        2 => vec![Some(Said::End(Ok(FinishReason::Stop)))],
+        3 => vec![Some(Said::Answer), Some(Said::End(Ok(FinishReason::ContentFilter)))],
+        4 => vec![Some(Said::End(Err(Code::Busy)))],
+        5 => vec![Some(Said::Answer), Some(Said::Panic)],
+        6 => vec![Some(Said::Answer), Some(Said::End(Ok(FinishReason::Length)))],
+        _ => answer(),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Said {
+    /// Text that names the question.
+    Answer,
+    Text(&'static str),
+    End(Result<FinishReason, Code>),
+    Panic,
+}
+
+struct Recorder {
+    place: Place,
+    parts: Vec<Option<Said>>,
+    sent: Arc<Mutex<Vec<Sent>>>,
+    records: Arc<Memory>,
+}
+
+impl Backend for Recorder {
+    fn ask(&self, ask: Ask) -> Box<dyn Attempt> {
+        let question = match &ask.payload {
+            Payload::Messages(messages) => messages.last().unwrap().content.clone(),
+            Payload::Cleared(cleared) => cleared.messages().last().unwrap().text.clone(),
+            Payload::Raw { .. } => panic!("no raw text is asked"),
+        };
+        if let Place::Remote { endpoint, .. } = &self.place {
+            let Payload::Cleared(cleared) = &ask.payload else {
+                panic!("an endpoint got text that was not cleared")
+            };
+            assert_eq!(cleared.endpoint(), endpoint.as_str());
+            let texts: Vec<_> = cleared.messages().iter().map(|message| message.text.as_str()).collect();
+            self.sent.lock().unwrap().push(Sent {
+                endpoint: endpoint.to_string(),
+                release: cleared.release(),
+                text: texts.join("\n"),
+                had_receipt: self.records.is_open_for(endpoint.as_str()),
+            });
+        }
+        let last_word = question.split_whitespace().last().unwrap_or_default().to_owned();
+        Box::new(Telling {
+            answer: format!("{ANSWER_MARK} {last_word}"),
+            parts: self.parts.iter().copied().collect(),
+            is_remote: self.place.is_remote(),
+            is_stopped: false,
+        })
+    }
+}
+
+struct Telling {
+    answer: String,
+    parts: VecDeque<Option<Said>>,
+    is_remote: bool,
+    is_stopped: bool,
+}
+
+impl Attempt for Telling {
+    fn next(&mut self) -> BoxFuture<'_, Part> {
+        Box::pin(async {
+            let usage = Usage {
+                bytes_out: if self.is_remote { 100 } else { 0 },
+                ..Usage::default()
+            };
+            if self.is_stopped {
+                return Part::Ended(Box::new(Ended::failed(Code::Request).into()));
+            }
+            match self.parts.pop_front() {
+                Some(Some(Said::Answer)) => Part::Text(self.answer.clone()),
+                Some(Some(Said::Text(text))) => Part::Text(text.to_owned()),
+                Some(Some(Said::End(result))) => Part::Ended(Box::new(
+                    Ended {
+                        result,
+                        is_skipped: false,
+                        usage,
+                    }
+                    .into(),
+                )),
+                Some(Some(Said::Panic)) => std::panic::resume_unwind(Box::new("a place that panics")),
+                Some(None) | None => std::future::pending().await,
+            }
+        })
+    }
+
+    fn stop(&mut self) {
+        self.is_stopped = true;
+    }
+}

@@ -1,0 +1,90 @@
+//! A matrix product, which may add a residual; also the head of the graph.
+
+use tract_nnef::internal::*;
+use whimbrel_kernels::{Input, Product, multiply};
+
+use super::projection::quantize;
+use crate::bundle::weights::WeightRef;
+use crate::graph::arguments::{string, tensor, weight};
+use crate::graph::context::RunContext;
+use crate::graph::operator::{
+    Inputs, Operator, OperatorKind, expect_width, find, no_projection, rows_of, tract_operator,
+};
+use crate::graph::reference;
+
+pub(super) const KIND: OperatorKind = OperatorKind {
+    name: "whimbrel_linear",
+    parameters: || {
+        let residual = tensor().named("residual").default(false);
+        let last = TypeName::Logical.named("last").default(false);
+        vec![tensor().named("x"), string("weights"), residual, last]
+    },
+    results: &["y"],
+    build,
+    build_reference: reference::linear,
+    find: find::<Linear>,
+    find_projection: no_projection,
+};
+
+/// A matrix product, plus a residual as second input. `last`: the head, which is only wanted for the rows whose next token
+/// is to be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Linear {
+    pub(crate) weights: WeightRef,
+    pub(crate) last: bool,
+}
+tract_operator!(Linear, "WhimbrelLinear");
+
+impl Linear {
+    fn facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        expect_width(&self.weights.name, inputs[0], self.weights.columns)?;
+        if let Some(residual) = inputs.get(1) {
+            ensure!(!self.last, "{}: only whole runs have a residual", self.weights.name);
+            expect_width("the residual", residual, self.weights.rows)?;
+        }
+        Ok(tvec!(rows_of(&inputs[0].shape[0], self.weights.rows)))
+    }
+
+    /// The product of some rows; with `maxima`, the largest of each group of results too.
+    pub(crate) fn multiply(
+        &self,
+        run: &RunContext,
+        x: &[f32],
+        residual: Option<&[f32]>,
+        y: &mut [f32],
+        maxima: Option<&mut [f32]>,
+    ) {
+        quantize(run, x, &[&self.weights]);
+        let input = Input {
+            x,
+            quantized: &run.activations.borrow(),
+        };
+        let product = Product {
+            weights: self.weights.matrix(),
+            residual,
+            y,
+            maxima,
+        };
+        multiply(&run.pool, input, &mut [product]);
+    }
+}
+
+impl Operator for Linear {
+    fn widths(&self) -> TVec<usize> {
+        tvec!(self.weights.rows)
+    }
+
+    fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
+        let residual = (inputs.count > 1).then_some(inputs.floats[1]);
+        self.multiply(run, inputs.floats[0], residual, outputs[0], None);
+        Ok(())
+    }
+}
+
+fn build(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
+    let mut inputs: TVec<OutletId> = tvec!(call.named_arg_as(builder, "x")?);
+    inputs.extend(call.optional_named_arg_as::<OutletId>(builder, "residual")?);
+    let weights = weight(builder, call, "weights")?;
+    let last = call.named_arg_as(builder, "last")?;
+    builder.wire(Linear { weights, last }, &inputs)
+}

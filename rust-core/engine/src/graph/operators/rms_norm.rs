@@ -1,0 +1,73 @@
+//! The root-mean-square norm.
+
+use tract_nnef::internal::*;
+use whimbrel_kernels::rms_norm;
+
+use crate::bundle::weights::WeightRef;
+use crate::graph::arguments::{string, tensor, weight};
+use crate::graph::context::RunContext;
+use crate::graph::operator::{Inputs, Operator, OperatorKind, expect_width, find, no_projection, tract_operator};
+use crate::graph::reference;
+
+pub(super) const KIND: OperatorKind = OperatorKind {
+    name: "whimbrel_rms_norm",
+    parameters: || {
+        vec![
+            tensor().named("x"),
+            string("weights"),
+            TypeName::Scalar.named("epsilon"),
+        ]
+    },
+    results: &["y"],
+    build,
+    build_reference: reference::rms_norm,
+    find: find::<RmsNorm>,
+    find_projection: no_projection,
+};
+
+/// Root-mean-square norm of every row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RmsNorm {
+    pub(super) weights: WeightRef,
+    /// Bits of an f32, so that operators can be compared.
+    pub(super) epsilon_bits: u32,
+}
+tract_operator!(RmsNorm, "WhimbrelRmsNorm");
+
+impl RmsNorm {
+    fn facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        ensure!(
+            self.weights.rows == 1 && self.weights.floats().is_some(),
+            "{} is not an f32 vector",
+            self.weights.name
+        );
+        expect_width(&self.weights.name, inputs[0], self.weights.columns)?;
+        Ok(tvec!(inputs[0].without_value()))
+    }
+}
+
+impl Operator for RmsNorm {
+    fn widths(&self) -> TVec<usize> {
+        tvec!(self.weights.columns)
+    }
+
+    fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
+        let weights = self.weights.floats().context("norm weights are f32")?;
+        let epsilon = f32::from_bits(self.epsilon_bits);
+        rms_norm(&run.pool, inputs.floats[0], weights, epsilon, outputs[0]);
+        Ok(())
+    }
+}
+
+fn build(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
+    let x: OutletId = call.named_arg_as(builder, "x")?;
+    let epsilon: f32 = call.named_arg_as(builder, "epsilon")?;
+    let weights = weight(builder, call, "weights")?;
+    builder.wire(
+        RmsNorm {
+            weights,
+            epsilon_bits: epsilon.to_bits(),
+        },
+        &[x],
+    )
+}

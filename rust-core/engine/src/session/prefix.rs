@@ -1,0 +1,217 @@
+//! A saved prefix: tokens with their keys and values as bytes, so that a session can go on from them without running them.
+//!
+//! The bytes (version 1, little-endian, nothing after the end):
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 8 | the letters `WHIMKV` and two zeros |
+//! | 4 × 6 | version, kind of the keys and values (0: half precision, 1: 8 bits with a scale a position; both in blocks of positions), positions a block, tokens, bytes of the note, attention layers |
+//! | 32 | the model: BLAKE3 over the manifest's hash and the variant's name |
+//! | 8 | bytes of keys and values |
+//! | 4 a token | token ids |
+//! | | the note: whatever the writer wants to find again |
+//! | | keys and values: of each layer and each of its key/value heads first the keys, then the values of whole blocks |
+//! | 32 | BLAKE3 of everything before |
+
+use whimbrel_kernels::KvPrecision;
+
+use crate::cache::KvCache;
+use crate::{EngineError, Model, PrefixError};
+
+/// The version that is written and read.
+pub const PREFIX_VERSION: u32 = 1;
+/// The longest note of a saved prefix, in bytes.
+pub const PREFIX_NOTE_BYTES_MAX: u32 = 32 << 20;
+
+const MAGIC: [u8; 8] = *b"WHIMKV\0\0";
+const HASH_BYTES: usize = 32;
+const HEADER_BYTES: usize = MAGIC.len() + 6 * 4 + HASH_BYTES + 8;
+
+/// A saved prefix that was read and checked. Nothing is copied but the ids.
+///
+/// ```
+/// # use std::path::Path;
+/// # use whimbrel_engine::{Model, OpenOptions};
+/// use whimbrel_engine::{CancelFlag, PrefixError, SavedPrefix, Session};
+///
+/// # fn main() -> Result<(), whimbrel_engine::EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// # let model = Model::open(Path::new(folder), &OpenOptions::default())?;
+/// let mut first = Session::new(&model, 64)?;
+/// first.prefill(&[20, 21, 22], &CancelFlag::default())?;
+/// let mut bytes = first.save_prefix(2, b"a note")?;
+///
+/// let saved = SavedPrefix::parse(&bytes, &model)?;
+/// assert_eq!(saved.note(), b"a note");
+/// let mut second = Session::new(&model, 64)?;
+/// second.restore_prefix(&saved)?;
+/// assert_eq!(second.tokens(), [20, 21]);
+///
+/// bytes[100] ^= 1;
+/// assert_eq!(SavedPrefix::parse(&bytes, &model).unwrap_err(), PrefixError::Checksum);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct SavedPrefix<'b> {
+    ids: Vec<u32>,
+    note: &'b [u8],
+    values: &'b [u8],
+}
+
+impl<'b> SavedPrefix<'b> {
+    /// Reads and checks what [`crate::Session::save_prefix`] gave. Any bytes may be given.
+    ///
+    /// # Errors
+    /// [`PrefixError`], all but [`PrefixError::TooLong`].
+    pub fn parse(bytes: &'b [u8], model: &Model) -> Result<SavedPrefix<'b>, PrefixError> {
+        let layers = model.attention_layers();
+        let parsed = parse(bytes, &model_hash(model), model.kv_precision(), layers.len() as u64)?;
+        let expected = KvCache::saved_bytes(layers, model.kv_precision(), parsed.ids.len());
+        if parsed.values.len() as u64 != expected {
+            return Err(PrefixError::Content {
+                reason: "keys and values do not fit the tokens",
+            });
+        }
+        let vocabulary = model.tokenizer().vocabulary_len();
+        if parsed.ids.iter().any(|id| *id >= vocabulary) {
+            return Err(PrefixError::Content {
+                reason: "a token is not in the vocabulary",
+            });
+        }
+        Ok(parsed)
+    }
+
+    /// The tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// What the writer noted.
+    #[must_use]
+    pub fn note(&self) -> &'b [u8] {
+        self.note
+    }
+
+    pub(crate) fn values(&self) -> &'b [u8] {
+        self.values
+    }
+}
+
+/// How a precision is written.
+fn kind(precision: KvPrecision) -> u32 {
+    match precision {
+        KvPrecision::Half => 0,
+        KvPrecision::Int8 => 1,
+    }
+}
+
+/// What binds a prefix to its model.
+fn model_hash(model: &Model) -> [u8; HASH_BYTES] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(model.manifest().blake3.as_bytes());
+    hasher.update(model.variant().name.as_bytes());
+    *hasher.finalize().as_bytes()
+}
+
+/// Tokens, note and values as bytes.
+pub(crate) fn write(
+    model: &Model,
+    ids: &[u32],
+    note: &[u8],
+    write_values: impl FnOnce(&mut Vec<u8>),
+) -> Result<Vec<u8>, EngineError> {
+    if note.len() > PREFIX_NOTE_BYTES_MAX as usize {
+        return Err(EngineError::Option {
+            option: "note",
+            expected: format!("at most {PREFIX_NOTE_BYTES_MAX} bytes"),
+            found: note.len().to_string(),
+        });
+    }
+    let layers = model.attention_layers();
+    let values = KvCache::saved_bytes(layers, model.kv_precision(), ids.len());
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + 4 * ids.len() + note.len() + values as usize + HASH_BYTES);
+    bytes.extend(MAGIC);
+    for number in [
+        PREFIX_VERSION,
+        kind(model.kv_precision()),
+        KvCache::BLOCK as u32,
+        ids.len() as u32,
+        note.len() as u32,
+        layers.len() as u32,
+    ] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes.extend(model_hash(model));
+    bytes.extend(values.to_le_bytes());
+    for id in ids {
+        bytes.extend(id.to_le_bytes());
+    }
+    bytes.extend(note);
+    write_values(&mut bytes);
+    let hash = blake3::hash(&bytes);
+    bytes.extend(hash.as_bytes());
+    Ok(bytes)
+}
+
+/// Takes the bytes apart. Lengths are compared before anything is read or allocated, the checksum before anything is believed.
+fn parse<'b>(
+    bytes: &'b [u8],
+    model: &[u8; HASH_BYTES],
+    precision: KvPrecision,
+    layers: u64,
+) -> Result<SavedPrefix<'b>, PrefixError> {
+    let rest = bytes.strip_prefix(&MAGIC).ok_or(PrefixError::NotAPrefix)?;
+    let Some((numbers, rest)) = rest.split_first_chunk::<24>() else {
+        return Err(PrefixError::NotAPrefix);
+    };
+    let number = |index: usize| {
+        let (numbers, _) = numbers.as_chunks::<4>();
+        u32::from_le_bytes(numbers[index])
+    };
+    if number(0) != PREFIX_VERSION {
+        return Err(PrefixError::Version {
+            found: number(0),
+            supported: PREFIX_VERSION,
+        });
+    }
+    let Some((written_for, rest)) = rest.split_first_chunk::<HASH_BYTES>() else {
+        return Err(PrefixError::NotAPrefix);
+    };
+    let Some((values, rest)) = rest.split_first_chunk::<8>() else {
+        return Err(PrefixError::NotAPrefix);
+    };
+    let (tokens, note, values) = (u64::from(number(3)), u64::from(number(4)), u64::from_le_bytes(*values));
+    let expected = (4 * tokens + note + (HEADER_BYTES + HASH_BYTES) as u64).saturating_add(values);
+    if expected != bytes.len() as u64 {
+        return Err(PrefixError::Length {
+            expected,
+            found: bytes.len() as u64,
+        });
+    }
+    if written_for != model {
+        return Err(PrefixError::OtherModel);
+    }
+    if number(1) != kind(precision) || number(2) as usize != KvCache::BLOCK || u64::from(number(5)) != layers {
+        return Err(PrefixError::OtherKind);
+    }
+    let (content, hash) = bytes.split_at(bytes.len() - HASH_BYTES);
+    if blake3::hash(content).as_bytes() != hash {
+        return Err(PrefixError::Checksum);
+    }
+    if note > u64::from(PREFIX_NOTE_BYTES_MAX) {
+        return Err(PrefixError::Content {
+            reason: "the note is too long",
+        });
+    }
+    // All three fit, since their sum is the length of the bytes.
+    let (ids, rest) = rest.split_at(4 * tokens as usize);
+    let (note, rest) = rest.split_at(note as usize);
+    let (ids, _) = ids.as_chunks::<4>();
+    Ok(SavedPrefix {
+        ids: ids.iter().map(|id| u32::from_le_bytes(*id)).collect(),
+        note,
+        values: &rest[..values as usize],
+    })
+}

@@ -1,0 +1,180 @@
+//! An answer on its way: the events that the caller pulls, and the sender that the request's task pushes them into.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::chat::completion::{FinishReason, Usage};
+use crate::http::traffic::{Delivery, RequestProgress, Traffic};
+use crate::{ChatError, Failure};
+
+/// So many events wait for the caller; then no more is read from the connection until one is taken.
+pub const EVENTS_WAITING_MAX: u32 = 64;
+
+/// A step of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChatEvent {
+    /// The server accepted the request; the header of its answer is here.
+    Started {
+        /// What went over the wire so far.
+        traffic: Traffic,
+        /// HTTP/2, or 1.1.
+        http2: bool,
+    },
+    /// Text to append to the answer. Never empty.
+    Text(String),
+    /// The answer is whole. Nothing follows.
+    Finished(Finished),
+}
+
+/// The end of an answer.
+///
+/// ```
+/// use whimbrel_network::{FinishReason, Finished};
+///
+/// /// Whether a caller may be content with an answer that ended like this.
+/// fn is_complete(end: &Finished) -> bool {
+///     end.text_bytes > 0 && matches!(end.finish_reason, FinishReason::Stop | FinishReason::Unstated)
+/// }
+/// # let end = |finish_reason, text_bytes| Finished {
+/// #     finish_reason, text_bytes, usage: None, model: None, traffic: Default::default(), first_text_ms: None, total_ms: 1,
+/// # };
+/// assert!(is_complete(&end(FinishReason::Stop, 26)));
+/// assert!(!is_complete(&end(FinishReason::Length, 26)));
+/// assert!(!is_complete(&end(FinishReason::Stop, 0)));
+/// ```
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Finished {
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+    /// Tokens, if the server counted them.
+    pub usage: Option<Usage>,
+    /// The model that answered, if the server named it.
+    pub model: Option<String>,
+    /// What went over the wire.
+    pub traffic: Traffic,
+    /// Bytes of text in all [`ChatEvent::Text`] events. 0 means an answer without text, whatever its `finish_reason`.
+    pub text_bytes: u64,
+    /// From the call to the first text; `None` for an empty answer.
+    pub first_text_ms: Option<u64>,
+    /// From the call to the end.
+    pub total_ms: u64,
+}
+
+/// An answer on its way. Dropping it before its end cancels it.
+#[derive(Debug)]
+pub struct Answer {
+    events: mpsc::Receiver<Result<ChatEvent, ChatError>>,
+    canceller: Canceller,
+    progress: Arc<RequestProgress>,
+    ended: bool,
+}
+
+impl Answer {
+    pub(crate) fn new(
+        events: mpsc::Receiver<Result<ChatEvent, ChatError>>,
+        task: AbortHandle,
+        progress: Arc<RequestProgress>,
+    ) -> Answer {
+        Answer {
+            events,
+            canceller: Canceller(task),
+            progress,
+            ended: false,
+        }
+    }
+
+    /// Waits for the next event; `None` after [`ChatEvent::Finished`] or an error. May be polled by any executor, and dropped while
+    /// waiting without losing an event.
+    ///
+    /// # Errors
+    /// [`ChatError`], as the last item.
+    pub async fn next(&mut self) -> Option<Result<ChatEvent, ChatError>> {
+        if self.ended {
+            return None;
+        }
+        let cancelled = || Err(ChatError::new(Failure::Cancelled, &self.progress));
+        let event = self.events.recv().await.unwrap_or_else(cancelled);
+        self.ended = matches!(event, Err(_) | Ok(ChatEvent::Finished(_)));
+        Some(event)
+    }
+
+    /// Ends the request and closes its connection (its stream, with HTTP/2). Events that wait are still given, then
+    /// [`Failure::Cancelled`]. May be called again, and after the end, when it does nothing.
+    pub fn cancel(&self) {
+        if !self.ended {
+            self.canceller.cancel();
+        }
+    }
+
+    /// A handle that cancels from elsewhere, while [`Answer::next`] waits.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// What went over the wire until now; the last word for a receipt, also of a cancelled request.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.progress.traffic()
+    }
+
+    /// How far the request came until now.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        self.progress.delivery()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// Cancels an [`Answer`] from anywhere.
+#[derive(Clone, Debug)]
+pub struct Canceller(AbortHandle);
+
+impl Canceller {
+    /// See [`Answer::cancel`].
+    pub fn cancel(&self) {
+        self.0.abort();
+    }
+}
+
+/// The side of an [`Answer`] that the request's task writes to.
+pub(crate) struct EventSender {
+    events: mpsc::Sender<Result<ChatEvent, ChatError>>,
+    progress: Arc<RequestProgress>,
+}
+
+impl EventSender {
+    pub(crate) fn new(
+        events: mpsc::Sender<Result<ChatEvent, ChatError>>,
+        progress: &Arc<RequestProgress>,
+    ) -> EventSender {
+        EventSender {
+            events,
+            progress: Arc::clone(progress),
+        }
+    }
+
+    /// Waits until there is room for the event.
+    ///
+    /// # Errors
+    /// [`Failure::Cancelled`] if the caller has gone.
+    pub(crate) async fn send(&self, event: ChatEvent) -> Result<(), Failure> {
+        self.progress.set_waits_for_caller(true);
+        let sent = self.events.send(Ok(event)).await;
+        self.progress.set_waits_for_caller(false);
+        sent.map_err(|_| Failure::Cancelled)
+    }
+
+    /// Ends the answer with a failure. A caller who has gone does not want to hear it.
+    pub(crate) async fn fail(&self, failure: Failure) {
+        let _ = self.events.send(Err(ChatError::new(failure, &self.progress))).await;
+    }
+}

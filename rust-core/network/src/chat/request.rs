@@ -1,0 +1,189 @@
+//! The JSON of a request: the options that chat completions know, and the body made of them and of cleared text. Pure.
+
+use serde::Serialize;
+use whimbrel_privacy::{Cleared, Speaker};
+
+use crate::Failure;
+use crate::http::endpoint::{Endpoint, is_name};
+use crate::http::settings::TokenLimitField;
+
+/// The longest request id, in bytes.
+pub const REQUEST_ID_BYTES_MAX: u32 = 64;
+/// The most stop strings.
+pub const STOPS_MAX: u32 = 4;
+/// The longest stop string, in bytes.
+pub const STOP_BYTES_MAX: u32 = 256;
+
+/// What is asked for besides the text. None of it is examined for personal data: it is for values of the app's own.
+///
+/// The chat completions of OpenAI's API have no field for `top_k`, `min_p` or a repetition penalty, and many servers refuse a request with
+/// a field that they do not know. Such options cannot be sent; a caller that has them says so in its own report.
+///
+/// ```
+/// use whimbrel_network::ChatOptions;
+///
+/// let options = ChatOptions {
+///     max_tokens: Some(256),
+///     temperature: Some(0.0),
+///     seed: Some(7),
+///     ..ChatOptions::new("request-1")
+/// };
+/// assert_eq!(options.top_p, None);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChatOptions {
+    /// Sent as `Idempotency-Key`, the same in every attempt: 1 to 64 letters, digits, `.`, `_` and `-`. Unique to the request.
+    pub request_id: String,
+    /// The most tokens of the answer, 1 or more.
+    pub max_tokens: Option<u32>,
+    /// 0 to 2.
+    pub temperature: Option<f32>,
+    /// Above 0, up to 1.
+    pub top_p: Option<f32>,
+    /// Strings before which the answer ends: at most 4 of 1 to 256 bytes. Constants of the app's, never a user's text.
+    pub stop: Vec<String>,
+    /// Sent as `seed`. A server that supports it tries to give the same answer to the same request; it promises nothing.
+    pub seed: Option<i64>,
+}
+
+impl ChatOptions {
+    /// No options but the request's id.
+    #[must_use]
+    pub fn new(request_id: &str) -> ChatOptions {
+        ChatOptions {
+            request_id: request_id.to_owned(),
+            max_tokens: None,
+            temperature: None,
+            top_p: None,
+            stop: Vec::new(),
+            seed: None,
+        }
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        let stops = &self.stop;
+        let stop_fits = |stop: &String| (1..=STOP_BYTES_MAX as usize).contains(&stop.len());
+        let wrong = if !is_name(&self.request_id, REQUEST_ID_BYTES_MAX) {
+            "request_id"
+        } else if self.max_tokens == Some(0) {
+            "max_tokens"
+        } else if self.temperature.is_some_and(|value| !(0.0..=2.0).contains(&value)) {
+            "temperature"
+        } else if self.top_p.is_some_and(|value| !(value > 0.0 && value <= 1.0)) {
+            "top_p"
+        } else if stops.len() > STOPS_MAX as usize || !stops.iter().all(stop_fits) {
+            "stop"
+        } else {
+            return Ok(());
+        };
+        Err(Failure::Option { option: wrong })
+    }
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    messages: Vec<RequestMessage<'a>>,
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f32>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    stop: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct RequestMessage<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+/// The body of the request.
+pub(crate) fn request_body(endpoint: &Endpoint, payload: &Cleared, options: &ChatOptions) -> Result<Vec<u8>, Failure> {
+    options.check()?;
+    let settings = endpoint.settings();
+    if payload.messages().is_empty() {
+        return Err(Failure::NoMessage);
+    }
+    let messages = payload.messages().iter().map(|message| RequestMessage {
+        role: role(message.speaker),
+        content: &message.text,
+    });
+    let (max_tokens, max_completion_tokens) = match settings.token_limit_field {
+        TokenLimitField::MaxTokens => (options.max_tokens, None),
+        TokenLimitField::MaxCompletionTokens => (None, options.max_tokens),
+    };
+    let request = Request {
+        model: &settings.model,
+        messages: messages.collect(),
+        stream: true,
+        stream_options: settings.ask_usage.then_some(StreamOptions { include_usage: true }),
+        max_tokens,
+        max_completion_tokens,
+        temperature: options.temperature,
+        top_p: options.top_p,
+        stop: &options.stop,
+        seed: options.seed,
+    };
+    let body = serde_json::to_vec(&request).expect("strings and finite numbers are JSON");
+    let (bytes, bytes_max) = (body.len() as u64, u64::from(settings.request_bytes_max));
+    if bytes > bytes_max {
+        return Err(Failure::RequestTooLarge { bytes, bytes_max });
+    }
+    Ok(body)
+}
+
+/// A tool's result goes as the user's: the role `tool` belongs to a call by the model, which a draft does not hold.
+fn role(speaker: Speaker) -> &'static str {
+    match speaker {
+        Speaker::System => "system",
+        Speaker::User | Speaker::Tool => "user",
+        Speaker::Assistant => "assistant",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_have_ranges() {
+        let check = |change: fn(&mut ChatOptions), wrong: Option<&'static str>| {
+            let mut options = ChatOptions::new("r-1");
+            change(&mut options);
+            let expected = wrong.map(|option| Failure::Option { option });
+            assert_eq!(options.check().err(), expected, "{options:?}");
+        };
+        check(|_| {}, None);
+        check(|options| options.request_id = "x".repeat(64), None);
+        check(|options| options.request_id = "x".repeat(65), Some("request_id"));
+        check(|options| options.request_id = "a@b".to_owned(), Some("request_id"));
+        check(|options| options.request_id.clear(), Some("request_id"));
+        check(|options| options.max_tokens = Some(1), None);
+        check(|options| options.max_tokens = Some(0), Some("max_tokens"));
+        check(|options| options.temperature = Some(2.0), None);
+        check(|options| options.temperature = Some(2.1), Some("temperature"));
+        check(|options| options.temperature = Some(f32::NAN), Some("temperature"));
+        check(|options| options.top_p = Some(1.0), None);
+        check(|options| options.top_p = Some(0.0), Some("top_p"));
+        check(|options| options.top_p = Some(f32::INFINITY), Some("top_p"));
+        check(|options| options.stop = vec!["x".repeat(256); 4], None);
+        check(|options| options.stop = vec!["x".repeat(257)], Some("stop"));
+        check(|options| options.stop = vec![String::new()], Some("stop"));
+        check(|options| options.stop = vec!["x".to_owned(); 5], Some("stop"));
+    }
+}

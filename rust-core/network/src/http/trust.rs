@@ -1,0 +1,72 @@
+//! The certificate authorities that an endpoint trusts, and what can be wrong with its authorities and pins.
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use thiserror::Error;
+
+use crate::http::settings::{EndpointSettings, PINS_MAX, PINS_MIN};
+
+/// The most certificate authorities that an endpoint may add.
+pub const AUTHORITIES_MAX: u32 = 32;
+/// The most bytes of certificates that an endpoint may add.
+pub const AUTHORITY_BYTES_MAX: u32 = 256 * 1024;
+
+/// What is wrong with the authorities or pins of an endpoint.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum TrustError {
+    /// There are none: no public ones and no others.
+    #[error("authorities: none is trusted")]
+    NoAuthority,
+    /// More than [`AUTHORITIES_MAX`], or [`AUTHORITY_BYTES_MAX`] bytes of them.
+    #[error("authorities: more than {AUTHORITIES_MAX} or {AUTHORITY_BYTES_MAX} bytes")]
+    TooManyAuthorities,
+    /// Text that should be PEM is not, or holds no certificate.
+    #[error("authorities_pem: certificates in PEM are expected")]
+    Pem,
+    /// A certificate cannot be read.
+    #[error("authorities: number {index} is not an X.509 certificate")]
+    Authority {
+        /// Its place, from 0, those in PEM first.
+        index: u32,
+    },
+    /// Fewer than [`PINS_MIN`] pins or more than [`PINS_MAX`].
+    #[error("pins: {PINS_MIN} to {PINS_MAX} are expected")]
+    PinCount,
+    /// A pin is not 64 hexadecimal digits, or stands there twice.
+    #[error("pins: number {index} is not 64 hexadecimal digits, or is there twice")]
+    Pin {
+        /// Its place, from 0.
+        index: u32,
+    },
+}
+
+/// The authorities that an endpoint's settings trust.
+pub(crate) fn authorities(settings: &EndpointSettings) -> Result<RootCertStore, TrustError> {
+    let der_bytes: usize = settings.authorities_der.iter().map(Vec::len).sum();
+    if settings.authorities_pem.len() + der_bytes > AUTHORITY_BYTES_MAX as usize {
+        return Err(TrustError::TooManyAuthorities);
+    }
+    let mut given = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(settings.authorities_pem.as_bytes()) {
+        given.push(certificate.map_err(|_| TrustError::Pem)?);
+    }
+    if given.is_empty() && !settings.authorities_pem.trim().is_empty() {
+        return Err(TrustError::Pem);
+    }
+    given.extend(settings.authorities_der.iter().cloned().map(CertificateDer::from));
+    if given.len() > AUTHORITIES_MAX as usize {
+        return Err(TrustError::TooManyAuthorities);
+    }
+    let mut store = RootCertStore::empty();
+    if settings.public_authorities {
+        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    for (index, certificate) in (0..).zip(given) {
+        store.add(certificate).map_err(|_| TrustError::Authority { index })?;
+    }
+    if store.is_empty() {
+        return Err(TrustError::NoAuthority);
+    }
+    Ok(store)
+}

@@ -1,0 +1,312 @@
+//! One request from its plan to its end, as a state machine: which candidate runs, what is shown, how long a stopped one may take to say what it
+//! used, and what all of it comes to. The executor carries out the commands and reports what happened; it decides nothing. A simulator carries
+//! out the same commands, so what is simulated is what ships.
+//!
+//! [`fallback::Fallback`] says who is next; this machine puts around it what an executor must not decide: an answer that is empty, filtered
+//! or cut off is a failure, a stopped attempt has [`STOP_MS_MAX`] to end before the next one begins, and an attempt that was ordered and
+//! called off meanwhile is never begun.
+
+mod closing;
+mod cost;
+mod escalation;
+pub mod fallback;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use whimbrel_privacy::FindingKind;
+use whimbrel_record::{Code, FinishReason, Tokens};
+
+pub use self::closing::Conclusion;
+pub use self::cost::Price;
+pub use self::escalation::{Confidence, Escalation, EscalationThresholds, Weakness, escalation, repetition_ratio};
+pub use self::fallback::{ATTEMPTS_MAX, Attempt, Ending};
+use self::fallback::{AttemptEvent, Command as Order, Event as Happened, Fallback};
+use crate::plan::Plan;
+
+/// How long a stopped attempt may take to say what it used, in milliseconds.
+pub const STOP_MS_MAX: u64 = 5_000;
+
+/// What an attempt used.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Bytes that left the device.
+    pub bytes_out: u64,
+    /// Bytes that came back.
+    pub bytes_in: u64,
+    /// Findings that were replaced in text that left.
+    pub redacted: BTreeMap<FindingKind, u32>,
+    /// Tokens, where the place counts them.
+    pub tokens: Tokens,
+    /// Threads that computed on this device.
+    pub threads: u32,
+    /// Mean natural logarithm of the probability of each token, where the place tells it.
+    pub mean_log_probability: Option<f64>,
+}
+
+/// How a place says that its attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// Why the answer is complete, or why there is none.
+    pub result: Result<FinishReason, Code>,
+    /// Nobody was asked.
+    pub is_skipped: bool,
+    /// What it used, also when it failed.
+    pub usage: Usage,
+}
+
+impl Ended {
+    /// A complete answer.
+    #[must_use]
+    pub fn finished(reason: FinishReason, usage: Usage) -> Ended {
+        Ended {
+            result: Ok(reason),
+            is_skipped: false,
+            usage,
+        }
+    }
+
+    /// No answer, or the beginning of one.
+    #[must_use]
+    pub fn failed(code: Code) -> Ended {
+        Ended {
+            result: Err(code),
+            is_skipped: false,
+            usage: Usage::default(),
+        }
+    }
+
+    /// Nobody was asked, for this reason.
+    #[must_use]
+    pub fn skipped(code: Code) -> Ended {
+        Ended {
+            is_skipped: true,
+            ..Ended::failed(code)
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// An attempt has text to show. It may be shown unless the commands that follow stop the attempt.
+    Text {
+        /// The number that [`Command::Start`] gave.
+        attempt: u32,
+    },
+    /// An attempt ended.
+    Ended {
+        /// Its number.
+        attempt: u32,
+        /// How.
+        ended: Ended,
+    },
+    /// The user stops the request, or nobody reads the answer any more.
+    Cancelled,
+    /// The time of [`Command::WakeAt`] has come. An early or late one does no harm.
+    Timer,
+}
+
+/// What is to be done, in the order of the list.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Command {
+    /// Start this candidate.
+    Start {
+        /// The number of the attempt, from 0.
+        attempt: u32,
+        /// Its place in [`Plan::candidates`].
+        candidate: u32,
+    },
+    /// Stop this attempt and report how it ended; its text is no longer wanted.
+    Stop {
+        /// Its number.
+        attempt: u32,
+    },
+    /// What was shown so far is void: another candidate answers from the beginning.
+    Restart,
+    /// Send [`Event::Timer`] at this time; takes the place of an earlier one.
+    WakeAt {
+        /// The time, on the clock of [`Exchange::step`].
+        at_ms: u64,
+    },
+    /// It is over: [`Exchange::conclude`] says what it came to.
+    End,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Exchange {
+    plan: Plan,
+    /// What each candidate charges.
+    prices: Vec<Price>,
+    is_metered: bool,
+    fallback: Fallback,
+    /// How each attempt ended, in order.
+    ended: Vec<Ended>,
+    running: Option<u32>,
+    /// The attempt that was told to stop, and until when it is waited for.
+    stopping: Option<(u32, u64)>,
+    /// What is done once the stopped attempt has ended.
+    waiting: VecDeque<Order>,
+    wake_at_ms: u64,
+    is_over: bool,
+}
+
+impl Exchange {
+    /// Begins: the commands say what is to be done first. `prices` has an entry for each candidate of the plan.
+    #[must_use]
+    pub fn start(plan: Plan, prices: Vec<Price>, is_metered: bool, now_ms: u64) -> (Exchange, Vec<Command>) {
+        let (fallback, orders) = Fallback::start(&plan, now_ms);
+        let mut exchange = Exchange {
+            plan,
+            prices,
+            is_metered,
+            fallback,
+            ended: Vec::new(),
+            running: None,
+            stopping: None,
+            waiting: VecDeque::new(),
+            wake_at_ms: u64::MAX,
+            is_over: false,
+        };
+        let commands = exchange.carry_on(now_ms, orders);
+        (exchange, commands)
+    }
+
+    /// The plan that is carried out.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Whether this attempt runs and its text is wanted.
+    #[must_use]
+    pub fn is_running(&self, attempt: u32) -> bool {
+        self.running == Some(attempt) && self.stopping.is_none()
+    }
+
+    /// The candidate of an attempt.
+    #[must_use]
+    pub fn candidate_of(&self, attempt: u32) -> Option<u32> {
+        let attempt = self.fallback.attempts().get(attempt as usize)?;
+        Some(attempt.candidate)
+    }
+
+    /// Takes in what happened at `now_ms`, on any clock that runs in milliseconds and never goes back.
+    pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Command> {
+        if self.is_over {
+            return Vec::new();
+        }
+        let orders = match event {
+            Event::Cancelled => self.fallback.step(now_ms, Happened::Cancelled),
+            Event::Timer => return self.keep_time(now_ms),
+            Event::Text { attempt } if self.is_running(attempt) => {
+                self.report(now_ms, attempt, AttemptEvent::FirstToken)
+            }
+            Event::Ended { attempt, ended } if self.running == Some(attempt) => {
+                let is_wanted = self.stopping.is_none();
+                // The place was closed under its attempt: whoever did that stops the request.
+                let is_cancelled = ended.result == Ok(FinishReason::Cancelled);
+                let judged = self.judged(attempt, ended);
+                let event = match &judged.result {
+                    Ok(_) => AttemptEvent::Finished,
+                    Err(code) => AttemptEvent::Failed(*code),
+                };
+                self.has_ended(attempt, judged);
+                match (is_wanted, is_cancelled) {
+                    (true, true) => self.fallback.step(now_ms, Happened::Cancelled),
+                    (true, false) => self.report(now_ms, attempt, event),
+                    (false, _) => Vec::new(),
+                }
+            }
+            // Reports of attempts that are over.
+            Event::Text { .. } | Event::Ended { .. } => Vec::new(),
+        };
+        self.carry_on(now_ms, orders)
+    }
+
+    /// Gives a stopped attempt up when its time is over. Until then no other time matters.
+    fn keep_time(&mut self, now_ms: u64) -> Vec<Command> {
+        if let Some((attempt, until_ms)) = self.stopping {
+            if now_ms >= until_ms {
+                self.has_ended(attempt, Ended::failed(Code::DidNotStop));
+            }
+            return self.carry_on(now_ms, Vec::new());
+        }
+        let orders = self.fallback.step(now_ms, Happened::Timer);
+        self.carry_on(now_ms, orders)
+    }
+
+    fn report(&mut self, now_ms: u64, attempt: u32, event: AttemptEvent) -> Vec<Order> {
+        self.fallback.step(now_ms, Happened::Attempt { attempt, event })
+    }
+
+    /// An answer that is no answer is a failure, which the next candidate may mend.
+    fn judged(&self, attempt: u32, mut ended: Ended) -> Ended {
+        let has_text = self.fallback.attempts()[attempt as usize].first_token_ms.is_some();
+        ended.result = match ended.result {
+            Ok(FinishReason::ContentFilter) => Err(Code::ContentFilter),
+            Ok(FinishReason::ToolCalls) => Err(Code::ToolCalls),
+            Ok(FinishReason::Cancelled) => Err(Code::Internal),
+            Ok(_) if !has_text => Err(Code::EmptyAnswer),
+            result => result,
+        };
+        ended
+    }
+
+    fn has_ended(&mut self, attempt: u32, ended: Ended) {
+        debug_assert_eq!(
+            self.ended.len(),
+            attempt as usize,
+            "attempts end in the order of their beginning"
+        );
+        self.ended.push(ended);
+        self.running = None;
+        self.stopping = None;
+    }
+
+    /// Turns the fallback's orders into commands. Behind an attempt that has yet to stop they wait.
+    fn carry_on(&mut self, now_ms: u64, orders: Vec<Order>) -> Vec<Command> {
+        let mut commands = Vec::new();
+        for order in orders {
+            match order {
+                Order::WakeAt { at_ms } => self.wake_at_ms = at_ms,
+                order => self.waiting.push_back(order),
+            }
+        }
+        while self.stopping.is_none()
+            && let Some(order) = self.waiting.pop_front()
+        {
+            self.carry_out(now_ms, order, &mut commands);
+        }
+        if !self.is_over {
+            let at_ms = self.stopping.map_or(self.wake_at_ms, |(_, until_ms)| until_ms);
+            commands.push(Command::WakeAt { at_ms });
+        }
+        commands
+    }
+
+    fn carry_out(&mut self, now_ms: u64, order: Order, commands: &mut Vec<Command>) {
+        match order {
+            Order::Start { attempt, candidate } => {
+                let called_off = |order: &Order| matches!(order, Order::Cancel { attempt: other } if *other == attempt);
+                self.running = Some(attempt);
+                if self.waiting.iter().any(called_off) {
+                    self.has_ended(attempt, Ended::skipped(Code::NotBegun));
+                } else {
+                    self.wake_at_ms = self.fallback.begun(now_ms).unwrap_or(self.wake_at_ms);
+                    commands.push(Command::Start { attempt, candidate });
+                }
+            }
+            Order::Cancel { attempt } if self.running == Some(attempt) => {
+                self.stopping = Some((attempt, now_ms.saturating_add(STOP_MS_MAX)));
+                commands.push(Command::Stop { attempt });
+            }
+            Order::Cancel { .. } | Order::WakeAt { .. } => {}
+            Order::Restarted { .. } => commands.push(Command::Restart),
+            Order::End(_) => {
+                self.is_over = true;
+                commands.push(Command::End);
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What a request came to: the receipt's second entry, the costs, whether the answer is kept, learned from or offered elsewhere.
+
+use std::collections::BTreeMap;
+
+use whimbrel_privacy::FindingKind;
+use whimbrel_record::{
+    self as record, AttemptEnd, Closing, Energy, FinishReason, Label, Latency, Outcome, Signal, Tokens,
+};
+
+use super::{Attempt, Confidence, Ended, Ending, Escalation, EscalationThresholds, Exchange, escalation};
+use crate::plan::{Plan, labels};
+
+/// Watts that a busy core is assumed to draw. A round figure for a phone's performance core: the method's name in the receipt says so.
+const WATTS_A_THREAD: f64 = 2.0;
+const ENERGY_METHOD: &str = "assumed-2-watts-a-thread";
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conclusion {
+    /// How the request ended.
+    pub ending: Ending,
+    /// Why the answer is complete, if there is one.
+    pub finish: Option<FinishReason>,
+    /// The receipt's second entry.
+    pub closing: Closing,
+    /// What was tried.
+    pub attempts: Vec<Attempt>,
+    /// What it cost, in millionths of the policy's currency.
+    pub cost_micros: u64,
+    /// Bytes both ways, where they count on a metered network.
+    pub metered_bytes: u64,
+    /// Bytes that left the device.
+    pub bytes_out: u64,
+    /// Bytes that came back.
+    pub bytes_in: u64,
+    /// Whether question and answer become part of the conversation.
+    pub is_kept: bool,
+    /// What the end says about the answer.
+    pub signal: Option<Signal>,
+    /// Set when the answer looks weak and may be asked for elsewhere.
+    pub escalation: Option<Escalation>,
+}
+
+impl Exchange {
+    /// What it came to. `confidence` says how sure the answer was, where that is known.
+    ///
+    /// # Panics
+    /// Before [`super::Command::End`].
+    #[must_use]
+    pub fn conclude(self, confidence: Option<Confidence>) -> (Plan, Conclusion) {
+        let ending = self.fallback.ending().expect("the exchange has ended");
+        let attempts = self.fallback.attempts().to_vec();
+        let last = self.ended.last().filter(|_| ending.candidate.is_some());
+        let finish = last
+            .and_then(|ended| ended.result.ok())
+            .filter(|_| ending.is_answered());
+        let sum = |part: fn(&Ended) -> u64| self.ended.iter().map(part).fold(0, u64::saturating_add);
+        let (bytes_out, bytes_in) = (sum(|ended| ended.usage.bytes_out), sum(|ended| ended.usage.bytes_in));
+        let costs = attempts.iter().zip(&self.ended).map(|(attempt, ended)| {
+            let candidate = attempt.candidate as usize;
+            self.prices[candidate].cost_micros(&self.plan.candidates[candidate], &ended.usage)
+        });
+        let is_cancelled_midway = ending.outcome == Outcome::Cancelled && ending.is_partial;
+        let escalation = match (ending.is_answered(), ending.candidate, confidence) {
+            (true, Some(answered), Some(confidence)) => {
+                escalation(&self.plan, answered, &confidence, &EscalationThresholds::default())
+            }
+            _ => None,
+        };
+        let conclusion = Conclusion {
+            closing: closing(&self.plan, ending, finish, &attempts, &self.ended),
+            cost_micros: costs.fold(0, u64::saturating_add),
+            metered_bytes: if self.is_metered {
+                bytes_out.saturating_add(bytes_in)
+            } else {
+                0
+            },
+            is_kept: ending.is_answered() || is_cancelled_midway,
+            signal: is_cancelled_midway.then_some(Signal::Aborted),
+            escalation,
+            ending,
+            finish,
+            attempts,
+            bytes_out,
+            bytes_in,
+        };
+        (self.plan, conclusion)
+    }
+}
+
+/// The receipt's end. `ended` has what each attempt took, in order.
+fn closing(
+    plan: &Plan,
+    ending: Ending,
+    finish: Option<FinishReason>,
+    attempts: &[Attempt],
+    ended: &[Ended],
+) -> Closing {
+    let total_ms = attempts
+        .iter()
+        .filter_map(|attempt| attempt.ended_ms)
+        .max()
+        .unwrap_or(0);
+    let mut redacted: BTreeMap<FindingKind, u32> = BTreeMap::new();
+    let mut joules = 0.0;
+    let mut closing = Closing::new(ending.outcome);
+    for (attempt, took) in attempts.iter().zip(ended) {
+        let written = attempt_entry(plan, attempt, took, total_ms);
+        joules += written.milliseconds as f64 / 1e3 * f64::from(took.usage.threads) * WATTS_A_THREAD;
+        for (kind, count) in &took.usage.redacted {
+            *redacted.entry(*kind).or_default() += count;
+        }
+        closing.attempts.push(written);
+    }
+    closing.error = ending.code.map(Label::from);
+    closing.finish = finish;
+    closing.redacted = redacted;
+    closing.latency = Latency {
+        queue_ms: 0,
+        first_token_ms: attempts.last().and_then(|attempt| attempt.first_token_ms),
+        total_ms,
+    };
+    if matches!(ending.outcome, Outcome::Answered | Outcome::Cancelled) {
+        closing.tokens = ended.last().map_or_else(Tokens::default, |ended| ended.usage.tokens);
+    }
+    closing.energy = (joules > 0.0).then(|| Energy {
+        millijoules: (joules * 1e3) as u64,
+        method: Label::squeezed(ENERGY_METHOD),
+    });
+    closing
+}
+
+fn attempt_entry(plan: &Plan, attempt: &Attempt, took: &Ended, total_ms: u64) -> record::Attempt {
+    let candidate = &plan.candidates[attempt.candidate as usize];
+    let code = match attempt.end {
+        // How a place that was stopped says so is no error.
+        Some(AttemptEnd::Cancelled) if !took.is_skipped => None,
+        _ => attempt.code.or(took.result.err()),
+    };
+    record::Attempt {
+        place: candidate.place().clone(),
+        sent: candidate.release(),
+        ended: match took.is_skipped {
+            true => AttemptEnd::Skipped,
+            false => attempt.end.unwrap_or(AttemptEnd::Failed),
+        },
+        error: code.map(Label::from),
+        rules: labels(&candidate.rule_ids()),
+        milliseconds: attempt.ended_ms.unwrap_or(total_ms).saturating_sub(attempt.started_ms),
+        bytes_out: took.usage.bytes_out,
+        bytes_in: took.usage.bytes_in,
+    }
+}

@@ -1,0 +1,42 @@
+//! What an attempt costs: the endpoint's prices and the tokens that were counted, or what was expected where nobody counted.
+
+use super::Usage;
+use crate::document::PolicySet;
+use crate::plan::Candidate;
+
+/// What a candidate charges, in millionths of the policy's currency.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Price {
+    /// For 1000 prompt tokens.
+    pub prompt_per_1k_micros: u64,
+    /// For 1000 answer tokens.
+    pub answer_per_1k_micros: u64,
+}
+
+impl Price {
+    /// What the policy says about a candidate. Places on the device charge nothing.
+    #[must_use]
+    pub fn of(candidate: &Candidate, policies: &PolicySet) -> Price {
+        let endpoint = candidate
+            .endpoint_id()
+            .and_then(|id| policies.app().endpoints().iter().find(|endpoint| endpoint.id == *id));
+        endpoint.map_or_else(Price::default, |endpoint| Price {
+            prompt_per_1k_micros: endpoint.prompt_cost_per_1k_micros,
+            answer_per_1k_micros: endpoint.answer_cost_per_1k_micros,
+        })
+    }
+
+    /// What one attempt cost.
+    pub(super) fn cost_micros(self, candidate: &Candidate, usage: &Usage) -> u64 {
+        if candidate.endpoint_id().is_none() {
+            return 0;
+        }
+        if usage.bytes_out > 0 && usage.tokens.input == 0 {
+            // It was sent, and nobody counted: what was expected counts.
+            return candidate.expected().cost_micros;
+        }
+        let cost = |tokens: u64, per_1k: u64| tokens.saturating_mul(per_1k).div_ceil(1000);
+        cost(usage.tokens.input, self.prompt_per_1k_micros)
+            .saturating_add(cost(usage.tokens.output, self.answer_per_1k_micros))
+    }
+}

@@ -1,0 +1,418 @@
+//! Carrying a plan out: which candidate runs now, when the next one takes over, and how it ends. A state machine: the client, or a
+//! simulator, carries out its commands and reports what happened; it reads no clock.
+//!
+//! - Candidates run in the order of the plan, each once, one at a time, at most [`ATTEMPTS_MAX`]; nothing else is ever started.
+//! - The next one takes over when one fails, is busy, runs out of memory, shows no first token in time, or takes too long. The time for the
+//!   first token counts only while another candidate is left: stopping the last one would gain nothing.
+//! - **When text was shown already**, the next candidate begins anew and [`Command::Restarted`] says so before: what was shown is void. When no
+//!   candidate is left the shown text stays, and the end says that it is partial.
+//! - A candidate that would go beyond what the request may cost or send, together with those that were tried, is passed over.
+//! - Everything ends at the deadline. Where the plan lets the request wait, it ends as [`Outcome::Deferred`] instead of failing, unless text was shown.
+
+use serde::{Deserialize, Serialize};
+use whimbrel_record::{AttemptEnd, Code, Outcome};
+
+use crate::plan::{Bounds, Budget, Candidate, Decision, Expected, Plan};
+
+/// Candidates that are tried for one request at most.
+pub const ATTEMPTS_MAX: u32 = 8;
+
+/// What a running candidate reports.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum AttemptEvent {
+    /// Its first text is shown.
+    FirstToken,
+    /// More text is shown.
+    Token,
+    /// The answer is complete.
+    Finished,
+    /// It failed.
+    Failed(Code),
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Event {
+    /// A candidate reports. Reports of attempts that are over are ignored.
+    Attempt {
+        /// The number that [`Command::Start`] gave.
+        attempt: u32,
+        /// What it reports.
+        event: AttemptEvent,
+    },
+    /// The user stops the request.
+    Cancelled,
+    /// The time of [`Command::WakeAt`] has come. An early or late one does no harm.
+    Timer,
+}
+
+/// What is to be done, in the order of the list: a `Cancel` is carried out before the `Start` behind it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Command {
+    /// What was shown so far is void: another candidate answers from the beginning.
+    Restarted {
+        /// The attempt whose text is void.
+        attempt: u32,
+        /// How it ended.
+        end: AttemptEnd,
+        /// Why.
+        code: Option<Code>,
+    },
+    /// Start this candidate.
+    Start {
+        /// The number of the attempt, from 0.
+        attempt: u32,
+        /// Its place in [`Plan::candidates`].
+        candidate: u32,
+    },
+    /// Stop this attempt; its further reports are ignored.
+    Cancel {
+        /// Its number.
+        attempt: u32,
+    },
+    /// Send [`Event::Timer`] at this time; takes the place of an earlier one.
+    WakeAt {
+        /// The time, on the clock of [`Fallback::step`].
+        at_ms: u64,
+    },
+    /// It is over. Nothing follows.
+    End(Ending),
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Ending {
+    /// How. [`Outcome::Failed`] has a code, [`Code::Deadline`] and [`Code::Unavailable`] among them; the others have none.
+    pub outcome: Outcome,
+    /// Why it failed.
+    pub code: Option<Code>,
+    /// Whether a part of an answer was shown and stays.
+    #[serde(rename = "partial")]
+    pub is_partial: bool,
+    /// The place in the plan of the candidate that answered, or whose part of an answer stays.
+    pub candidate: Option<u32>,
+}
+
+impl Ending {
+    /// Whether there is a whole answer.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.outcome == Outcome::Answered
+    }
+}
+
+/// One candidate that was tried, for the receipt. Times are milliseconds since the beginning of the whole.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Attempt {
+    /// Its place in the plan.
+    pub candidate: u32,
+    /// Its name, as [`Candidate::name`](crate::Candidate::name).
+    pub name: String,
+    /// When it was started.
+    pub started_ms: u64,
+    /// When it showed its first token.
+    pub first_token_ms: Option<u64>,
+    /// When it ended; `None` while it runs.
+    pub ended_ms: Option<u64>,
+    /// How it ended; `None` while it runs.
+    pub end: Option<AttemptEnd>,
+    /// Why it failed, or what it took too long for; `None` for one that answered or was cancelled.
+    pub code: Option<Code>,
+}
+
+/// A plan that is being carried out.
+#[derive(Clone, Debug)]
+pub struct Fallback {
+    candidates: Vec<(String, Expected)>,
+    budget: Budget,
+    decision: Decision,
+    may_wait: bool,
+    bounds: Bounds,
+    began_ms: u64,
+    now_ms: u64,
+    wake_at_ms: Option<u64>,
+    attempts: Vec<Attempt>,
+    ending: Option<Ending>,
+}
+
+/// How an attempt ends, and why.
+type Why = (AttemptEnd, Option<Code>);
+
+impl Fallback {
+    /// Begins: the commands say what is to be done first.
+    #[must_use]
+    pub fn start(plan: &Plan, now_ms: u64) -> (Fallback, Vec<Command>) {
+        let known = |candidate: &Candidate| (candidate.name(), *candidate.expected());
+        let mut fallback = Fallback {
+            candidates: plan.candidates.iter().map(known).collect(),
+            budget: plan.budget,
+            decision: plan.decision,
+            may_wait: plan.deferred.is_some(),
+            bounds: plan.bounds,
+            began_ms: now_ms,
+            now_ms,
+            wake_at_ms: None,
+            attempts: Vec::new(),
+            ending: None,
+        };
+        let mut commands = Vec::new();
+        match fallback.decision {
+            Decision::Run => fallback.start_next(&mut commands),
+            Decision::Defer => fallback.finish(Outcome::Deferred, None, &mut commands),
+            Decision::Denied => fallback.finish(Outcome::Denied, None, &mut commands),
+            Decision::Unavailable => fallback.finish(Outcome::Failed, Some(Code::Unavailable), &mut commands),
+        }
+        fallback.wake(&mut commands);
+        (fallback, commands)
+    }
+
+    /// Takes in what happened at `now_ms`, on any clock that runs in milliseconds; a time before the last one counts as the last one.
+    pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Command> {
+        let mut commands = Vec::new();
+        if self.ending.is_some() {
+            return commands;
+        }
+        self.now_ms = self.now_ms.max(now_ms);
+        match event {
+            Event::Cancelled => {
+                self.stop((AttemptEnd::Cancelled, None), &mut commands);
+                self.finish(Outcome::Cancelled, None, &mut commands);
+            }
+            Event::Attempt { attempt, event } if self.running() == Some(attempt) => {
+                self.report(event, &mut commands);
+            }
+            Event::Attempt { .. } | Event::Timer => {}
+        }
+        self.keep_time(&mut commands);
+        self.wake(&mut commands);
+        commands
+    }
+
+    /// The attempt that runs is begun only now: its time counts from here. Returns the time of the next [`Event::Timer`].
+    pub(super) fn begun(&mut self, now_ms: u64) -> Option<u64> {
+        self.running()?;
+        self.now_ms = self.now_ms.max(now_ms);
+        let elapsed_ms = self.elapsed_ms();
+        self.attempts.last_mut()?.started_ms = elapsed_ms;
+        let mut commands = Vec::new();
+        self.wake(&mut commands);
+        commands.into_iter().find_map(|command| match command {
+            Command::WakeAt { at_ms } => Some(at_ms),
+            _ => None,
+        })
+    }
+
+    /// Every candidate that was tried, in order.
+    #[must_use]
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// How it ended; `None` while it runs.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    /// Milliseconds from the beginning to the last event.
+    #[must_use]
+    pub fn elapsed_ms(&self) -> u64 {
+        self.now_ms - self.began_ms
+    }
+
+    fn running(&self) -> Option<u32> {
+        let last = self.attempts.last()?;
+        last.end.is_none().then(|| self.attempts.len() as u32 - 1)
+    }
+
+    /// Whether the last attempt showed text.
+    fn is_partial(&self) -> bool {
+        self.attempts
+            .last()
+            .is_some_and(|attempt| attempt.first_token_ms.is_some())
+    }
+
+    fn report(&mut self, event: AttemptEvent, commands: &mut Vec<Command>) {
+        let elapsed_ms = self.elapsed_ms();
+        match event {
+            AttemptEvent::FirstToken | AttemptEvent::Token => {
+                let attempt = self.attempts.last_mut().expect("an attempt is running");
+                attempt.first_token_ms.get_or_insert(elapsed_ms);
+            }
+            AttemptEvent::Finished => {
+                self.close((AttemptEnd::Answered, None));
+                self.finish(Outcome::Answered, None, commands);
+            }
+            AttemptEvent::Failed(code) => {
+                let why = (AttemptEnd::Failed, Some(code));
+                self.close(why);
+                self.start_next_or_fail(why, commands);
+            }
+        }
+    }
+
+    /// Ends what is late.
+    fn keep_time(&mut self, commands: &mut Vec<Command>) {
+        if self.ending.is_some() {
+            return;
+        }
+        if self.elapsed_ms() >= self.bounds.deadline_ms {
+            let late = Some(Code::Deadline);
+            self.stop((AttemptEnd::TimedOut, late), commands);
+            match self.may_wait && !self.is_partial() {
+                true => self.finish(Outcome::Deferred, None, commands),
+                false => self.finish(Outcome::Failed, late, commands),
+            }
+            return;
+        }
+        let Some((due_ms, code)) = self.attempt_due() else {
+            return;
+        };
+        if self.elapsed_ms() >= due_ms {
+            let why = (AttemptEnd::TimedOut, Some(code));
+            self.stop(why, commands);
+            self.start_next_or_fail(why, commands);
+        }
+    }
+
+    /// When the running attempt is late, since the beginning, and for what.
+    fn attempt_due(&self) -> Option<(u64, Code)> {
+        self.running()?;
+        let attempt = self.attempts.last()?;
+        let whole_ms = attempt.started_ms.saturating_add(self.bounds.candidate_ms);
+        let first_ms = attempt.started_ms.saturating_add(self.bounds.first_token_ms);
+        let waits_for_first = attempt.first_token_ms.is_none() && self.next_candidate().is_some();
+        if waits_for_first && first_ms <= whole_ms {
+            Some((first_ms, Code::NoFirstToken))
+        } else {
+            Some((whole_ms, Code::TimedOut))
+        }
+    }
+
+    /// The next candidate behind the last one that can be afforded.
+    fn next_candidate(&self) -> Option<u32> {
+        if self.attempts.len() >= ATTEMPTS_MAX as usize {
+            return None;
+        }
+        let first = self.attempts.last().map_or(0, |attempt| attempt.candidate + 1);
+        let mut left = (0..).zip(&self.candidates).skip(first as usize);
+        left.find(|(_, (_, expected))| self.can_afford(expected))
+            .map(|(place, _)| place)
+    }
+
+    fn can_afford(&self, expected: &Expected) -> bool {
+        let used = |part: fn(&Expected) -> u64| {
+            let tried = self.attempts.iter().filter(|attempt| was_used(attempt.code));
+            let parts = tried.map(|attempt| part(&self.candidates[attempt.candidate as usize].1));
+            parts.fold(0, u64::saturating_add)
+        };
+        let fits = |limit: Option<u64>, part: fn(&Expected) -> u64| {
+            let own = part(expected);
+            own == 0 || limit.is_none_or(|limit| used(part).saturating_add(own) <= limit)
+        };
+        fits(self.budget.cost_micros, |it| it.cost_micros) && fits(self.budget.network_bytes, |it| it.network_bytes)
+    }
+
+    fn start_next_or_fail(&mut self, (end, code): Why, commands: &mut Vec<Command>) {
+        let partial = self.is_partial();
+        let in_time = self.elapsed_ms() < self.bounds.deadline_ms;
+        if in_time && self.next_candidate().is_some() {
+            if partial {
+                let attempt = self.attempts.len() as u32 - 1;
+                commands.push(Command::Restarted { attempt, end, code });
+            }
+            self.start_next(commands);
+        } else if self.may_wait && !partial {
+            self.finish(Outcome::Deferred, None, commands);
+        } else {
+            self.finish(Outcome::Failed, code, commands);
+        }
+    }
+
+    fn start_next(&mut self, commands: &mut Vec<Command>) {
+        let next = self.next_candidate().expect("a plan to run has a candidate left");
+        let attempt = self.attempts.len() as u32;
+        self.attempts.push(Attempt {
+            candidate: next,
+            name: self.candidates[next as usize].0.clone(),
+            started_ms: self.elapsed_ms(),
+            first_token_ms: None,
+            ended_ms: None,
+            end: None,
+            code: None,
+        });
+        commands.push(Command::Start {
+            attempt,
+            candidate: next,
+        });
+    }
+
+    /// Stops the running attempt, if one runs.
+    fn stop(&mut self, why: Why, commands: &mut Vec<Command>) {
+        if let Some(attempt) = self.running() {
+            commands.push(Command::Cancel { attempt });
+            self.close(why);
+        }
+    }
+
+    fn close(&mut self, (end, code): Why) {
+        let elapsed_ms = self.elapsed_ms();
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.ended_ms = Some(elapsed_ms);
+            attempt.end = Some(end);
+            attempt.code = code;
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome, code: Option<Code>, commands: &mut Vec<Command>) {
+        let is_partial = outcome != Outcome::Answered && self.is_partial();
+        let shown = self
+            .attempts
+            .last()
+            .filter(|_| is_partial || outcome == Outcome::Answered);
+        let ending = Ending {
+            outcome,
+            code,
+            is_partial,
+            candidate: shown.map(|attempt| attempt.candidate),
+        };
+        self.ending = Some(ending);
+        commands.push(Command::End(ending));
+    }
+
+    /// Asks for the timer when the next time that matters is another one than before.
+    fn wake(&mut self, commands: &mut Vec<Command>) {
+        if self.ending.is_some() {
+            return;
+        }
+        let deadline_ms = self.bounds.deadline_ms;
+        let due_ms = self
+            .attempt_due()
+            .map_or(deadline_ms, |(due_ms, _)| due_ms.min(deadline_ms));
+        let at_ms = self.began_ms.saturating_add(due_ms);
+        if self.wake_at_ms != Some(at_ms) {
+            self.wake_at_ms = Some(at_ms);
+            commands.push(Command::WakeAt { at_ms });
+        }
+    }
+}
+
+/// Whether an attempt with this code counts as paid for and sent: all do but those that were turned away before they began.
+fn was_used(code: Option<Code>) -> bool {
+    !matches!(
+        code,
+        Some(
+            Code::Busy
+                | Code::OutOfMemory
+                | Code::QuotaExceeded
+                | Code::RateLimited
+                | Code::KeyVault
+                | Code::Unauthorised
+                | Code::Unreachable
+                | Code::NotLoopback
+                | Code::Handshake
+                | Code::Certificate
+                | Code::CircuitOpen
+        )
+    )
+}

@@ -1,0 +1,251 @@
+//! The exchange machine: stories with a known end, and laws over random sequences of events.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use rand_pcg::Pcg64;
+use rand_pcg::rand_core::Rng;
+use support::{ENDPOINTS, Scene};
+use whimbrel_policy::{Command, Ended, Event, Exchange, Plan, Price, STOP_MS_MAX, Usage};
+use whimbrel_record::{AttemptEnd, Code, FinishReason, Outcome, Signal, Tokens};
+
+/// A plan of the device, the house and the cloud, with short times.
+fn plan() -> Plan {
+    let policy = "version = 1\nname = \"app\"\ncurrency = \"EUR\"\notherwise = [\"on_device\", \"remote:house\", \"remote:cloud\"]\n\
+                  [limits]\nfirst_token_ms = 100\ncandidate_ms = 1000\ndeadline_ms = 60000\n";
+    let mut scene = Scene::new(&format!("{policy}{ENDPOINTS}"), None);
+    for endpoint in &mut scene.candidates.local_models {
+        endpoint.first_token_ms = None;
+    }
+    let plan = scene.route();
+    assert_eq!(plan.candidates.len(), 3);
+    plan
+}
+
+fn start(plan: Plan) -> (Exchange, Vec<Command>) {
+    let prices = plan.candidates.iter().map(|_| Price::default()).collect();
+    Exchange::start(plan, prices, true, 0)
+}
+
+fn finished(reason: FinishReason) -> Ended {
+    Ended::finished(reason, Usage::default())
+}
+
+fn ended(attempt: u32, ended: Ended) -> Event {
+    Event::Ended { attempt, ended }
+}
+
+/// Without the times at which to wake up.
+fn done(commands: Vec<Command>) -> Vec<Command> {
+    let is_done = |command: &Command| !matches!(command, Command::WakeAt { .. });
+    commands.into_iter().filter(is_done).collect()
+}
+
+const fn starts(attempt: u32) -> Command {
+    Command::Start {
+        attempt,
+        candidate: attempt,
+    }
+}
+
+#[test]
+fn an_answer_that_is_none_is_mended_by_the_next_candidate() {
+    for (reason, has_text, code) in [
+        (FinishReason::Stop, false, Code::EmptyAnswer),
+        (FinishReason::Unstated, false, Code::EmptyAnswer),
+        (FinishReason::ContentFilter, false, Code::ContentFilter),
+        (FinishReason::ContentFilter, true, Code::ContentFilter),
+        (FinishReason::ToolCalls, true, Code::ToolCalls),
+    ] {
+        let (mut exchange, commands) = start(plan());
+        assert_eq!(done(commands), [starts(0)]);
+        if has_text {
+            assert!(done(exchange.step(1, Event::Text { attempt: 0 })).is_empty());
+        }
+        let next = done(exchange.step(2, ended(0, finished(reason))));
+        match has_text {
+            true => assert_eq!(next, [Command::Restart, starts(1)]),
+            false => assert_eq!(next, [starts(1)]),
+        }
+        exchange.step(3, Event::Text { attempt: 1 });
+        let over = done(exchange.step(4, ended(1, finished(FinishReason::Length))));
+        assert_eq!(over, [Command::End]);
+        let (_, conclusion) = exchange.conclude(None);
+        assert_eq!(conclusion.ending.outcome, Outcome::Answered);
+        assert_eq!(
+            (conclusion.finish, conclusion.is_kept),
+            (Some(FinishReason::Length), true)
+        );
+        assert_eq!(conclusion.closing.finish, Some(FinishReason::Length));
+        assert_eq!(conclusion.closing.attempts[0].code(), Some(code));
+    }
+}
+
+#[test]
+fn the_next_candidate_waits_for_the_one_that_is_stopped() {
+    let (mut exchange, _) = start(plan());
+    assert_eq!(done(exchange.step(100, Event::Timer)), [Command::Stop { attempt: 0 }]);
+    assert!(!exchange.is_running(0));
+    // Its late text is nobody's.
+    assert!(done(exchange.step(110, Event::Text { attempt: 0 })).is_empty());
+    let mut late = finished(FinishReason::Cancelled);
+    late.usage.tokens = Tokens { input: 7, output: 3 };
+    assert_eq!(done(exchange.step(120, ended(0, late))), [starts(1)]);
+    exchange.step(130, Event::Text { attempt: 1 });
+    assert_eq!(
+        done(exchange.step(140, ended(1, finished(FinishReason::Stop)))),
+        [Command::End]
+    );
+    let (_, conclusion) = exchange.conclude(None);
+    let attempts = &conclusion.closing.attempts;
+    assert_eq!(
+        (attempts[0].ended, attempts[0].code()),
+        (AttemptEnd::TimedOut, Some(Code::NoFirstToken))
+    );
+    assert_eq!(attempts[1].ended, AttemptEnd::Answered);
+}
+
+#[test]
+fn one_that_does_not_stop_is_given_up() {
+    let (mut exchange, _) = start(plan());
+    exchange.step(100, Event::Timer);
+    assert!(done(exchange.step(100 + STOP_MS_MAX - 1, Event::Timer)).is_empty());
+    let commands = done(exchange.step(100 + STOP_MS_MAX, Event::Timer));
+    assert_eq!(commands, [starts(1)]);
+    // Its time counts from now.
+    assert!(done(exchange.step(199 + STOP_MS_MAX, Event::Timer)).is_empty());
+    assert_eq!(
+        done(exchange.step(200 + STOP_MS_MAX, Event::Timer)),
+        [Command::Stop { attempt: 1 }]
+    );
+}
+
+#[test]
+fn what_is_called_off_while_another_stops_is_never_begun() {
+    let (mut exchange, _) = start(plan());
+    exchange.step(100, Event::Timer);
+    // The house was to be next, and the user stops everything.
+    assert!(done(exchange.step(110, Event::Cancelled)).is_empty());
+    assert_eq!(
+        done(exchange.step(120, ended(0, Ended::failed(Code::Request)))),
+        [Command::End]
+    );
+    let (_, conclusion) = exchange.conclude(None);
+    assert_eq!(conclusion.ending.outcome, Outcome::Cancelled);
+    let house = &conclusion.closing.attempts[1];
+    assert_eq!(
+        (house.ended, house.code(), house.bytes_out),
+        (AttemptEnd::Skipped, Some(Code::NotBegun), 0)
+    );
+}
+
+#[test]
+fn what_was_used_is_added_up() {
+    let plan = plan();
+    let prices = vec![
+        Price::default(),
+        Price {
+            prompt_per_1k_micros: 2000,
+            answer_per_1k_micros: 4000,
+        },
+        Price::default(),
+    ];
+    for is_metered in [true, false] {
+        let (mut exchange, _) = Exchange::start(plan.clone(), prices.clone(), is_metered, 0);
+        exchange.step(1, ended(0, Ended::failed(Code::Busy)));
+        exchange.step(2, Event::Text { attempt: 1 });
+        let usage = Usage {
+            bytes_out: 900,
+            bytes_in: 100,
+            tokens: Tokens {
+                input: 500,
+                output: 250,
+            },
+            ..Usage::default()
+        };
+        exchange.step(3, ended(1, Ended::finished(FinishReason::Stop, usage)));
+        let (_, conclusion) = exchange.conclude(None);
+        assert_eq!(conclusion.cost_micros, 1000 + 1000);
+        assert_eq!(conclusion.metered_bytes, if is_metered { 1000 } else { 0 });
+        assert_eq!((conclusion.bytes_out, conclusion.bytes_in), (900, 100));
+        assert_eq!(
+            conclusion.closing.tokens,
+            Tokens {
+                input: 500,
+                output: 250
+            }
+        );
+    }
+}
+
+#[test]
+fn a_part_that_the_user_stopped_is_kept_and_says_so() {
+    let (mut exchange, _) = start(plan());
+    exchange.step(1, Event::Text { attempt: 0 });
+    assert_eq!(done(exchange.step(2, Event::Cancelled)), [Command::Stop { attempt: 0 }]);
+    assert_eq!(
+        done(exchange.step(3, ended(0, finished(FinishReason::Cancelled)))),
+        [Command::End]
+    );
+    let (_, conclusion) = exchange.conclude(None);
+    assert!(conclusion.is_kept && conclusion.ending.is_partial);
+    assert_eq!((conclusion.signal, conclusion.finish), (Some(Signal::Aborted), None));
+    assert_eq!(conclusion.closing.attempts[0].code(), None);
+}
+
+/// Whatever happens: one attempt at a time, each candidate at most once and in order, nothing after the end, and an end in bounded time.
+#[test]
+fn laws_over_random_events() {
+    let plan = plan();
+    for seed in 0..20_000 {
+        let mut random = Pcg64::new(seed, 1);
+        let mut below = |end: u32| random.next_u32() % end;
+        let (mut exchange, mut commands) = start(plan.clone());
+        let (mut now_ms, mut running, mut begun, mut is_over) = (0, None, Vec::new(), false);
+        for _ in 0..400 {
+            for command in commands {
+                assert!(!is_over, "nothing follows the end");
+                match command {
+                    Command::Start { attempt, candidate } => {
+                        assert_eq!(running, None, "one at a time");
+                        assert!(begun.last().is_none_or(|last| *last < candidate), "in order, each once");
+                        running = Some(attempt);
+                        begun.push(candidate);
+                    }
+                    Command::Stop { attempt } => assert_eq!(running, Some(attempt)),
+                    Command::Restart | Command::WakeAt { .. } => {}
+                    Command::End => is_over = true,
+                }
+            }
+            if is_over {
+                break;
+            }
+            now_ms += u64::from(below(400));
+            let attempt = running.unwrap_or_else(|| below(4));
+            let event = match below(9) {
+                0 | 1 => Event::Text { attempt },
+                2 => ended(attempt, finished(FinishReason::Stop)),
+                3 => ended(attempt, Ended::failed(Code::Server)),
+                4 if below(6) == 0 => Event::Cancelled,
+                _ => Event::Timer,
+            };
+            let ends = matches!(event, Event::Ended { attempt, .. } if Some(attempt) == running);
+            commands = exchange.step(now_ms, event);
+            if ends || (running.is_some() && commands.iter().any(|command| matches!(command, Command::Start { .. }))) {
+                // It ended, or it was given up.
+                running = None;
+            }
+        }
+        assert!(is_over, "seed {seed} did not end");
+        let (plan, conclusion) = exchange.conclude(None);
+        assert_eq!(conclusion.attempts.len(), conclusion.closing.attempts.len());
+        assert!(conclusion.attempts.len() >= begun.len());
+        for attempt in &conclusion.closing.attempts {
+            assert!(
+                plan.candidates
+                    .iter()
+                    .any(|candidate| *candidate.place() == attempt.place)
+            );
+        }
+    }
+}

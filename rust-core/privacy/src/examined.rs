@@ -1,0 +1,225 @@
+//! Messages and whole drafts together with what was found in them, and the facts about a draft that a policy may know.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::scanner::{RulesId, within_limits};
+use crate::{Finding, FindingKind, PrivacyClass, ScanError, Scanner, Speaker};
+
+/// BLAKE3 of a draft and of what was found in it: ties a permit to the text that it was issued for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct ContentDigest(pub(crate) [u8; 32]);
+
+/// What a policy may know about a draft: everything but the text.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ContentFacts {
+    /// The highest of the app's class and of the findings'.
+    pub class: PrivacyClass,
+    /// How often each kind was found; kinds that were not found are absent.
+    pub findings: BTreeMap<FindingKind, u32>,
+    /// Length of all messages in bytes of UTF-8.
+    pub text_bytes: u64,
+    /// Which draft this is about.
+    pub digest: ContentDigest,
+}
+
+/// One message with what was found in it. It cannot be changed, and clones share everything, so a conversation keeps one for each
+/// message and examines only the new ones. Made by [`Scanner::examine_message`] only:
+///
+/// ```compile_fail,E0451
+/// use whimbrel_privacy::ExaminedMessage;
+/// let forged = ExaminedMessage { parts: unreachable!() };
+/// ```
+#[derive(Clone)]
+pub struct ExaminedMessage {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    speaker: Speaker,
+    text: Arc<str>,
+    findings: Vec<Finding>,
+    counts: BTreeMap<FindingKind, u32>,
+    made_by: RulesId,
+}
+
+// No text may reach a log through `Debug`.
+impl fmt::Debug for ExaminedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExaminedMessage")
+            .field("speaker", &self.parts.speaker)
+            .field("text_bytes", &self.parts.text.len())
+            .field("counts", &self.parts.counts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ExaminedMessage {
+    pub(crate) fn new(speaker: Speaker, text: Arc<str>, findings: Vec<Finding>, made_by: RulesId) -> ExaminedMessage {
+        let mut counts = BTreeMap::new();
+        for finding in &findings {
+            *counts.entry(finding.kind).or_insert(0) += 1;
+        }
+        ExaminedMessage {
+            parts: Arc::new(Parts {
+                speaker,
+                text,
+                findings,
+                counts,
+                made_by,
+            }),
+        }
+    }
+
+    /// Who speaks.
+    #[must_use]
+    pub fn speaker(&self) -> Speaker {
+        self.parts.speaker
+    }
+
+    /// What is said. The text is shared, not copied, when the `Arc` is cloned.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
+        &self.parts.text
+    }
+
+    /// What was found and where, in the order of the text; no two findings overlap. They hold places, never text.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.parts.findings
+    }
+
+    /// How often each kind was found; kinds that were not found are absent.
+    #[must_use]
+    pub fn counts(&self) -> &BTreeMap<FindingKind, u32> {
+        &self.parts.counts
+    }
+
+    /// The highest class of what was found; [`PrivacyClass::Public`] when nothing was.
+    #[must_use]
+    pub fn class(&self) -> PrivacyClass {
+        class_of(&self.parts.counts)
+    }
+
+    pub(crate) fn made_by(&self) -> RulesId {
+        self.parts.made_by
+    }
+}
+
+/// A draft with what was found in it. Only [`Scanner::examine`] and [`Examined::of`] make it, so its facts are those of its text.
+///
+/// ```
+/// use whimbrel_privacy::{Draft, DraftMessage, FindingKind, PrivacyClass, Scanner, ScannerOptions, Speaker};
+///
+/// let scanner = Scanner::new(ScannerOptions::default())?;
+/// let examined = scanner.examine(Draft {
+///     messages: vec![DraftMessage {
+///         speaker: Speaker::User,
+///         text: "My IBAN is DE89 3704 0044 0532 0130 00.".to_owned(),
+///     }],
+///     class: PrivacyClass::Personal,
+/// })?;
+/// // What was found raises the class that the app declared.
+/// assert_eq!(examined.facts().class, PrivacyClass::Sensitive);
+/// assert_eq!(examined.facts().findings[&FindingKind::Iban], 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Examined {
+    pub(crate) messages: Vec<ExaminedMessage>,
+    pub(crate) facts: ContentFacts,
+    pub(crate) scanner: Scanner,
+}
+
+impl Examined {
+    /// The draft that consists of `messages`, oldest first, the same as if [`Scanner::examine`] had made it. A message that was made
+    /// with other rules than this scanner's is examined again, so a message from before a change of the word list is safe to give.
+    /// `class` is what the app says about the text; findings can only raise it.
+    ///
+    /// ```
+    /// use whimbrel_privacy::{Examined, FindingKind, PrivacyClass, Scanner, ScannerOptions, Speaker};
+    ///
+    /// let scanner = Scanner::new(ScannerOptions::default())?;
+    /// let mut history = vec![scanner.examine_message(Speaker::User, "I am at 10.0.0.1.")?];
+    /// // The next question: only the new message is scanned.
+    /// history.push(scanner.examine_message(Speaker::User, "Ping 10.0.0.2, please.")?);
+    /// let examined = Examined::of(history.clone(), PrivacyClass::Public, &scanner)?;
+    /// assert_eq!(examined.facts().class, PrivacyClass::Personal);
+    /// assert_eq!(examined.facts().findings[&FindingKind::IpAddress], 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the messages are too many, or together too long.
+    pub fn of(
+        mut messages: Vec<ExaminedMessage>,
+        class: PrivacyClass,
+        scanner: &Scanner,
+    ) -> Result<Examined, ScanError> {
+        within_limits(messages.iter().map(|message| message.text().len()))?;
+        for message in &mut messages {
+            if !scanner.made(message) {
+                *message = scanner.examined(message.speaker(), message.text().clone());
+            }
+        }
+        Ok(Examined::new(messages, class, scanner))
+    }
+
+    /// As [`Examined::of`], for messages that `scanner` made and whose limits were checked.
+    pub(crate) fn new(messages: Vec<ExaminedMessage>, class: PrivacyClass, scanner: &Scanner) -> Examined {
+        let mut findings = BTreeMap::new();
+        for (kind, count) in messages.iter().flat_map(ExaminedMessage::counts) {
+            *findings.entry(*kind).or_insert(0) += count;
+        }
+        let facts = ContentFacts {
+            class: class.max(class_of(&findings)),
+            findings,
+            text_bytes: messages.iter().map(|message| message.text().len() as u64).sum(),
+            digest: ContentDigest::of(&messages, class),
+        };
+        Examined {
+            messages,
+            facts,
+            scanner: scanner.clone(),
+        }
+    }
+
+    /// The messages, oldest first, each with what was found in it. Their text may stay on this device only.
+    #[must_use]
+    pub fn messages(&self) -> &[ExaminedMessage] {
+        &self.messages
+    }
+
+    /// What a policy may know.
+    #[must_use]
+    pub fn facts(&self) -> &ContentFacts {
+        &self.facts
+    }
+}
+
+impl ContentDigest {
+    /// Every part is preceded by its length or has a fixed one, so that two different drafts never make the same bytes. The findings
+    /// belong to it: the same text examined with other words has other facts, which a permit for these must not cover.
+    fn of(messages: &[ExaminedMessage], class: PrivacyClass) -> ContentDigest {
+        let mut hasher = blake3::Hasher::new_derive_key("whimbrel privacy draft 1");
+        hasher.update(&[class as u8]);
+        hasher.update(&(messages.len() as u64).to_le_bytes());
+        for message in messages {
+            hasher.update(&[message.speaker() as u8]);
+            hasher.update(&(message.text().len() as u64).to_le_bytes());
+            hasher.update(message.text().as_bytes());
+            hasher.update(&(message.findings().len() as u64).to_le_bytes());
+            for finding in message.findings() {
+                hasher.update(&[finding.kind as u8]);
+                hasher.update(&finding.start.to_le_bytes());
+                hasher.update(&finding.end.to_le_bytes());
+            }
+        }
+        ContentDigest(*hasher.finalize().as_bytes())
+    }
+}
+
+fn class_of(counts: &BTreeMap<FindingKind, u32>) -> PrivacyClass {
+    counts.keys().map(|kind| kind.class()).max().unwrap_or_default()
+}

@@ -1,0 +1,32 @@
+//! The words in which it is written down what became of a request: where it ran, in which form its text left, how it ended and why.
+//! Receipts and their canonical bytes, the hash chain that they stand in, and the check of an exported ledger. Pure: no files, no
+//! database, no clock. Every other crate takes these words from here; `whimbrel-store` keeps them on the disk.
+//!
+//! `docs/ledger.md` describes the formats.
+
+pub mod chain;
+mod code;
+mod end;
+mod error;
+mod export;
+mod feedback;
+mod label;
+mod place;
+mod problem;
+mod receipt;
+mod stats;
+
+pub use chain::{Checkpoint, ENTRY_DOMAIN, EntryKind};
+pub use code::Code;
+pub use end::{AttemptEnd, FinishReason, Outcome};
+pub use error::{RecordError, limit};
+pub use export::{EXPORT_FORMAT, ExportReport, ExportWriter, ExportedEntry, verify_export};
+pub use feedback::{Feedback, Signal};
+pub use label::{LABEL_BYTES_MAX, Label, LabelError};
+pub use place::{Host, Place, PlaceKind, TrustClass};
+pub use problem::{LedgerReport, Problem};
+pub use receipt::{
+    Attempt, BODY_BYTES_MAX, CANDIDATES_MAX, Closing, Energy, Intent, Latency, Planned, RECEIPT_FORMAT, RULES_MAX,
+    Receipt, ReceiptId, Tokens, decode_closing, decode_intent,
+};
+pub use stats::{Answers, DayStats, Stats};

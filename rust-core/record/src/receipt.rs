@@ -1,0 +1,387 @@
+//! What a receipt says, and the bytes of it that are hashed and stored. Nothing in it can hold a user's text: names are [`Label`]s, the
+//! rest are numbers and fixed words.
+//!
+//! A receipt is two entries of the ledger: an [`Intent`], durable before the first byte leaves, and a [`Closing`]. Their canonical
+//! bytes are compact JSON with the fields in the order of the types here, absent fields left out, and whole numbers only.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use whimbrel_privacy::{FindingKind, PrivacyClass, Release};
+
+use crate::error::limit;
+use crate::{AttemptEnd, Code, Feedback, FinishReason, Label, Outcome, Place, PlaceKind, RecordError};
+
+/// The newest version of the fields of [`Intent`] and [`Closing`]. Each entry is stored with the oldest version that has its fields.
+pub const RECEIPT_FORMAT: u32 = 2;
+/// The version without [`Intent::history`] and [`Closing::finish`].
+const FIRST_FORMAT: u32 = 1;
+/// How many rule ids one list may have.
+pub const RULES_MAX: u32 = 64;
+/// How many candidates a plan, and how many attempts a receipt may have.
+pub const CANDIDATES_MAX: u32 = 32;
+/// How long the canonical bytes of an entry may be.
+pub const BODY_BYTES_MAX: u32 = 64 * 1024;
+
+/// The number of a receipt in its ledger: 1, 2, 3 and so on, without gaps.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct ReceiptId(pub u64);
+
+impl std::fmt::Display for ReceiptId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// One candidate of a plan.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Planned {
+    /// Where the request may run.
+    pub place: Place,
+    /// In which form the text would leave the device; none when it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Release>,
+    /// How many bytes would leave; 0 when the text stays.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes_out_max: u64,
+    /// The rules that allow it, at most [`RULES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Label>,
+}
+
+/// What is about to happen: written down before the first byte leaves.
+///
+/// ```
+/// use whimbrel_privacy::PrivacyClass;
+/// use whimbrel_record::{Intent, Label, decode_intent};
+///
+/// let intent = Intent::new(Label::new("request-1")?, Label::new("chat")?, PrivacyClass::Personal);
+/// let bytes = intent.encode().unwrap();
+/// assert_eq!(bytes, r#"{"request":"request-1","task":"chat","class":"personal"}"#);
+/// assert_eq!(decode_intent(bytes.as_bytes()), Some(intent));
+/// # Ok::<(), whimbrel_record::LabelError>(())
+/// ```
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// The request's id.
+    pub request: Label,
+    /// What kind of work it is: `chat`, `classify`, or whatever the app calls it.
+    pub task: Label,
+    /// How private the text is.
+    pub class: PrivacyClass,
+    /// The rules that decided about the request as a whole, for example those that deny it; at most [`RULES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Label>,
+    /// How often each kind was found in the text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub findings: BTreeMap<FindingKind, u32>,
+    /// The candidates in their order, at most [`CANDIDATES_MAX`]. Text can have gone to the remote ones among these and to no others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub planned: Vec<Planned>,
+    /// The endpoints that were refused because of what the conversation's history holds, at most [`CANDIDATES_MAX`]. Since format 2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Label>,
+}
+
+/// One candidate that was tried.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// Where.
+    pub place: Place,
+    /// In which form the text left the device; none when it stayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Release>,
+    /// How it ended.
+    pub ended: AttemptEnd,
+    /// The code of its error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Label>,
+    /// The rules because of which it was tried, at most [`RULES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Label>,
+    /// How long it took, in milliseconds.
+    pub milliseconds: u64,
+    /// Bytes of payload that left the device.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes_out: u64,
+    /// Bytes of payload that came back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes_in: u64,
+}
+
+/// Tokens of the attempt that answered.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// Read.
+    pub input: u64,
+    /// Written.
+    pub output: u64,
+}
+
+/// Where the time went, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latency {
+    /// Waiting for its turn.
+    pub queue_ms: u64,
+    /// From the request to the first token, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_token_ms: Option<u64>,
+    /// From the request to its end.
+    pub total_ms: u64,
+}
+
+/// An estimate of the energy that a request took on this device.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Energy {
+    /// Thousandths of a joule.
+    pub millijoules: u64,
+    /// How it was estimated.
+    pub method: Label,
+}
+
+impl Energy {
+    /// The estimate in joules.
+    #[must_use]
+    pub fn joules(&self) -> f64 {
+        self.millijoules as f64 / 1000.0
+    }
+}
+
+/// How it went: the end of a receipt.
+///
+/// ```
+/// use whimbrel_record::{Closing, Code, Outcome};
+///
+/// let mut closing = Closing::new(Outcome::Failed);
+/// closing.error = Some(Code::Deadline.into());
+/// assert_eq!(closing.code(), Some(Code::Deadline));
+/// ```
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Closing {
+    /// How the request ended.
+    pub outcome: Outcome,
+    /// The code of the error that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Label>,
+    /// What was tried, in order, at most [`CANDIDATES_MAX`]. The last one is where the answer came from, when there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+    /// How often each kind was replaced in text that left the device.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redacted: BTreeMap<FindingKind, u32>,
+    /// Tokens.
+    pub tokens: Tokens,
+    /// Where the time went.
+    pub latency: Latency,
+    /// Energy, when there is an estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy: Option<Energy>,
+    /// Why the answer is complete, where there is one. Since format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish: Option<FinishReason>,
+}
+
+/// A receipt as the ledger shows it: what was intended, how it went, and where in the ledger that stands.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Receipt {
+    /// Its number.
+    pub id: ReceiptId,
+    /// When it was opened: milliseconds since 1970 in universal time.
+    pub opened_ms: u64,
+    /// When it was closed.
+    pub closed_ms: Option<u64>,
+    /// How the request ended. None while no end is written: the request is running, or its process is gone and nobody opened the store
+    /// for writing since, which will close it as interrupted.
+    pub outcome: Option<Outcome>,
+    /// Where the answer came from, or what was tried last.
+    pub place: Option<Place>,
+    /// Bytes of payload that left the device.
+    pub bytes_out: u64,
+    /// Bytes that may have left besides, because no end was written in time: what the plan allowed for.
+    pub bytes_out_uncertain: u64,
+    /// Bytes of payload that came back.
+    pub bytes_in: u64,
+    /// What was written before the first byte left.
+    pub intent: Intent,
+    /// What was written at the end.
+    pub closing: Option<Closing>,
+    /// What the user thought of the answer.
+    pub feedback: Vec<Feedback>,
+    /// The sequence numbers of its entries in the ledger.
+    pub sequences: Vec<u64>,
+    /// The chain hashes of these entries, in hexadecimal digits.
+    pub hashes: Vec<String>,
+}
+
+impl Intent {
+    /// A plan-less intent, for example of a request that is denied.
+    #[must_use]
+    pub fn new(request: Label, task: Label, class: PrivacyClass) -> Intent {
+        Intent {
+            request,
+            task,
+            class,
+            rules: Vec::new(),
+            findings: BTreeMap::new(),
+            planned: Vec::new(),
+            history: Vec::new(),
+        }
+    }
+
+    /// The version of its fields that is stored with it.
+    #[must_use]
+    pub fn format(&self) -> u32 {
+        if self.history.is_empty() {
+            FIRST_FORMAT
+        } else {
+            RECEIPT_FORMAT
+        }
+    }
+
+    /// Whether text may leave the device.
+    #[must_use]
+    pub fn may_leave(&self) -> bool {
+        self.planned.iter().any(|planned| planned.place.is_remote())
+    }
+
+    /// What may leave the device, in bytes.
+    #[must_use]
+    pub fn bytes_out_max(&self) -> u64 {
+        let remote = self.planned.iter().filter(|planned| planned.place.is_remote());
+        remote.fold(0, |sum, planned| sum.saturating_add(planned.bytes_out_max))
+    }
+
+    /// Reads a body without the proof that it is canonical, which takes as long again: for counting.
+    #[must_use]
+    pub fn parse(body: &str) -> Option<Intent> {
+        serde_json::from_str(body).ok()
+    }
+
+    /// The canonical bytes.
+    ///
+    /// # Errors
+    /// [`RecordError::TooMuch`] for a list or an entry that is too long.
+    pub fn encode(&self) -> Result<String, RecordError> {
+        limit("rules of a request", self.rules.len(), RULES_MAX)?;
+        limit("planned candidates", self.planned.len(), CANDIDATES_MAX)?;
+        limit("endpoints refused for the history", self.history.len(), CANDIDATES_MAX)?;
+        for planned in &self.planned {
+            limit("rules of a candidate", planned.rules.len(), RULES_MAX)?;
+        }
+        encode(self)
+    }
+}
+
+impl Attempt {
+    /// The code of its error; none for a code that this program does not know.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        code(self.error.as_ref())
+    }
+}
+
+impl Closing {
+    /// An end without attempts.
+    #[must_use]
+    pub fn new(outcome: Outcome) -> Closing {
+        Closing {
+            outcome,
+            error: None,
+            attempts: Vec::new(),
+            redacted: BTreeMap::new(),
+            tokens: Tokens::default(),
+            latency: Latency::default(),
+            energy: None,
+            finish: None,
+        }
+    }
+
+    /// The version of its fields that is stored with it.
+    #[must_use]
+    pub fn format(&self) -> u32 {
+        if self.finish.is_none() {
+            FIRST_FORMAT
+        } else {
+            RECEIPT_FORMAT
+        }
+    }
+
+    /// The code of the error that ended the request; none for a code that this program does not know.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        code(self.error.as_ref())
+    }
+
+    /// Where the answer came from, or what was tried last.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        self.attempts.last().map(|attempt| &attempt.place)
+    }
+
+    /// The kind of that place.
+    #[must_use]
+    pub fn place_kind(&self) -> Option<PlaceKind> {
+        self.place().map(PlaceKind::of)
+    }
+
+    /// Reads a body without the proof that it is canonical, which takes as long again: for counting.
+    #[must_use]
+    pub fn parse(body: &str) -> Option<Closing> {
+        serde_json::from_str(body).ok()
+    }
+
+    /// The canonical bytes.
+    ///
+    /// # Errors
+    /// [`RecordError::TooMuch`] for a list or an entry that is too long.
+    pub fn encode(&self) -> Result<String, RecordError> {
+        limit("attempts", self.attempts.len(), CANDIDATES_MAX)?;
+        for attempt in &self.attempts {
+            limit("rules of an attempt", attempt.rules.len(), RULES_MAX)?;
+        }
+        encode(self)
+    }
+}
+
+/// Reads the canonical bytes of an intent. None when they are not exactly what [`Intent`] writes.
+#[must_use]
+pub fn decode_intent(body: &[u8]) -> Option<Intent> {
+    decode(body, Intent::encode)
+}
+
+/// Reads the canonical bytes of a closing. None when they are not exactly what [`Closing`] writes.
+#[must_use]
+pub fn decode_closing(body: &[u8]) -> Option<Closing> {
+    decode(body, Closing::encode)
+}
+
+fn decode<T: DeserializeOwned>(body: &[u8], encode: impl Fn(&T) -> Result<String, RecordError>) -> Option<T> {
+    if body.len() > BODY_BYTES_MAX as usize {
+        return None;
+    }
+    let value: T = serde_json::from_slice(body).ok()?;
+    (encode(&value).ok()?.as_bytes() == body).then_some(value)
+}
+
+fn encode<T: Serialize>(value: &T) -> Result<String, RecordError> {
+    let text = serde_json::to_string(value).expect("records of labels and numbers are JSON");
+    limit("bytes of an entry", text.len(), BODY_BYTES_MAX)?;
+    Ok(text)
+}
+
+fn code(error: Option<&Label>) -> Option<Code> {
+    error.and_then(|error| Code::from_name(error.as_str()))
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

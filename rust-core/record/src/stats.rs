@@ -1,0 +1,322 @@
+//! What receipts come to, by day and in all, and the sentence that a person reads.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+use whimbrel_privacy::{FindingKind, PrivacyClass, Release};
+
+use crate::{Attempt, Closing, Host, Intent, Outcome, PlaceKind};
+
+/// Answers by where they came from.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answers {
+    /// From Whimbrel's own engine.
+    pub on_device: u64,
+    /// From the operating system's model.
+    pub system_model: u64,
+    /// From another device of the same person.
+    pub own_device: u64,
+    /// From a machine of the organisation.
+    pub organisation: u64,
+    /// From a public cloud.
+    pub public_cloud: u64,
+}
+
+/// What a number of receipts come to. Its JSON is part of a sealed checkpoint: a field that is added later must be left out while it is 0.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stats {
+    /// How many receipts these are.
+    pub receipts: u64,
+    /// Those with an answer.
+    pub answers: Answers,
+    /// Those that the user or the app stopped.
+    pub cancelled: u64,
+    /// Those without an answer.
+    pub failed: u64,
+    /// Those that the policy forbade.
+    pub denied: u64,
+    /// Those that were put off.
+    pub deferred: u64,
+    /// Those whose process ended first.
+    pub interrupted: u64,
+    /// Those without an end yet.
+    pub unfinished: u64,
+    /// Bytes of payload that left the device.
+    pub bytes_out: u64,
+    /// Bytes that may have left besides, with requests that were interrupted or have no end yet.
+    pub bytes_out_uncertain: u64,
+    /// Bytes of payload that came back.
+    pub bytes_in: u64,
+    /// How often each kind was replaced in text that left.
+    pub redacted: BTreeMap<FindingKind, u64>,
+    /// How many requests sent text that was not public, as it is.
+    pub personal_as_is: u64,
+    /// Tokens read.
+    pub tokens_in: u64,
+    /// Tokens written.
+    pub tokens_out: u64,
+    /// The energy estimates, in thousandths of a joule.
+    pub millijoules: u64,
+}
+
+/// What the receipts of one day come to.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct DayStats {
+    /// When the day began: milliseconds since 1970 in universal time.
+    pub begins_ms: u64,
+    /// What its receipts come to.
+    pub stats: Stats,
+}
+
+fn count_answer(answers: &mut Answers, place: Option<PlaceKind>) {
+    match place {
+        // An answer without an attempt was on the device: out of a cache, for example.
+        None | Some(PlaceKind::OnDevice) => answers.on_device += 1,
+        Some(PlaceKind::SystemModel) => answers.system_model += 1,
+        Some(PlaceKind::OwnDevice) => answers.own_device += 1,
+        Some(PlaceKind::Organisation) => answers.organisation += 1,
+        Some(PlaceKind::PublicCloud) => answers.public_cloud += 1,
+    }
+}
+
+impl Stats {
+    /// Adds one receipt, which has no closing while it is open.
+    pub fn count(&mut self, intent: &Intent, closing: Option<&Closing>) {
+        self.receipts += 1;
+        let Some(closing) = closing else {
+            self.unfinished += 1;
+            self.bytes_out_uncertain += intent.bytes_out_max();
+            return;
+        };
+        match closing.outcome {
+            Outcome::Answered => count_answer(&mut self.answers, closing.place_kind()),
+            Outcome::Cancelled => self.cancelled += 1,
+            Outcome::Failed => self.failed += 1,
+            Outcome::Denied => self.denied += 1,
+            Outcome::Deferred => self.deferred += 1,
+            Outcome::Interrupted => {
+                self.interrupted += 1;
+                self.bytes_out_uncertain += intent.bytes_out_max();
+            }
+        }
+        for attempt in &closing.attempts {
+            self.bytes_out = self.bytes_out.saturating_add(attempt.bytes_out);
+            self.bytes_in = self.bytes_in.saturating_add(attempt.bytes_in);
+        }
+        for (kind, times) in &closing.redacted {
+            *self.redacted.entry(*kind).or_default() += u64::from(*times);
+        }
+        let as_is = |attempt: &Attempt| attempt.bytes_out > 0 && attempt.sent != Some(Release::Redacted);
+        if intent.class > PrivacyClass::Public && closing.attempts.iter().any(as_is) {
+            self.personal_as_is += 1;
+        }
+        self.tokens_in = self.tokens_in.saturating_add(closing.tokens.input);
+        self.tokens_out = self.tokens_out.saturating_add(closing.tokens.output);
+        let millijoules = closing.energy.as_ref().map_or(0, |energy| energy.millijoules);
+        self.millijoules = self.millijoules.saturating_add(millijoules);
+    }
+
+    /// Adds what other receipts come to.
+    pub fn add(&mut self, other: &Stats) {
+        self.receipts += other.receipts;
+        self.answers.on_device += other.answers.on_device;
+        self.answers.system_model += other.answers.system_model;
+        self.answers.own_device += other.answers.own_device;
+        self.answers.organisation += other.answers.organisation;
+        self.answers.public_cloud += other.answers.public_cloud;
+        self.cancelled += other.cancelled;
+        self.failed += other.failed;
+        self.denied += other.denied;
+        self.deferred += other.deferred;
+        self.interrupted += other.interrupted;
+        self.unfinished += other.unfinished;
+        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
+        self.bytes_out_uncertain = self.bytes_out_uncertain.saturating_add(other.bytes_out_uncertain);
+        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        for (kind, times) in &other.redacted {
+            *self.redacted.entry(*kind).or_default() += times;
+        }
+        self.personal_as_is += other.personal_as_is;
+        self.tokens_in = self.tokens_in.saturating_add(other.tokens_in);
+        self.tokens_out = self.tokens_out.saturating_add(other.tokens_out);
+        self.millijoules = self.millijoules.saturating_add(other.millijoules);
+    }
+
+    /// All of it in one English sentence.
+    ///
+    /// ```
+    /// use whimbrel_privacy::PrivacyClass;
+    /// use whimbrel_record::{Closing, Host, Intent, Label, Outcome, Stats};
+    ///
+    /// let mut stats = Stats::default();
+    /// let intent = Intent::new(Label::new("request-1")?, Label::new("chat")?, PrivacyClass::Public);
+    /// stats.count(&intent, Some(&Closing::new(Outcome::Answered)));
+    /// assert_eq!(stats.summary(Host::Phone), "1 answer on this phone, nothing sent");
+    /// # Ok::<(), whimbrel_record::LabelError>(())
+    /// ```
+    #[must_use]
+    pub fn summary(&self, host: Host) -> String {
+        if self.receipts == 0 {
+            return "no requests".to_owned();
+        }
+        let mut parts = self.answer_parts(host);
+        let ends = [
+            (self.cancelled, "stopped"),
+            (self.failed, "failed"),
+            (self.denied, "refused by the policy"),
+            (self.deferred, "put off"),
+            (self.interrupted, "interrupted"),
+            (self.unfinished, "not finished"),
+        ];
+        parts.extend(
+            ends.iter()
+                .filter(|(times, _)| *times > 0)
+                .map(|(times, words)| format!("{times} {words}")),
+        );
+        parts.extend(self.sent_parts());
+        parts.join(", ")
+    }
+
+    fn answer_parts(&self, host: Host) -> Vec<String> {
+        let answers = &self.answers;
+        let places = [
+            (answers.on_device, format!("on {}", host.words())),
+            (
+                answers.system_model,
+                format!("from the system's model on {}", host.words()),
+            ),
+            (answers.own_device, "on your other devices".to_owned()),
+            (answers.organisation, "on your organisation's machines".to_owned()),
+            (answers.public_cloud, "in the cloud".to_owned()),
+        ];
+        let mut parts: Vec<String> = Vec::new();
+        for (times, place) in places.iter().filter(|(times, _)| *times > 0) {
+            let noun = match (parts.is_empty(), *times) {
+                (true, 1) => " answer",
+                (true, _) => " answers",
+                (false, _) => "",
+            };
+            parts.push(format!("{times}{noun} {place}"));
+        }
+        if parts.is_empty() {
+            parts.push("no answers".to_owned());
+        }
+        parts
+    }
+
+    fn sent_parts(&self) -> Vec<String> {
+        let mut parts = Vec::new();
+        match self.bytes_out {
+            0 => parts.push("nothing sent".to_owned()),
+            bytes => parts.push(format!("{} sent", size(bytes))),
+        }
+        if self.bytes_out_uncertain > 0 {
+            parts.push(format!(
+                "up to {} more may have been sent",
+                size(self.bytes_out_uncertain)
+            ));
+        }
+        if self.bytes_out == 0 {
+            return parts;
+        }
+        let replaced: u64 = self.redacted.values().sum();
+        let mut personal = String::new();
+        match self.personal_as_is {
+            0 => personal.push_str("nothing personal"),
+            1 => personal.push_str("personal text sent as it is once"),
+            times => write!(personal, "personal text sent as it is {times} times").expect("a string takes all"),
+        }
+        match replaced {
+            0 => {}
+            1 => personal.push_str(" (1 detail was replaced before)"),
+            times => write!(personal, " ({times} details were replaced before)").expect("a string takes all"),
+        }
+        parts.push(personal);
+        parts
+    }
+}
+
+/// Bytes in the unit that people read: "840 bytes", "3.1 kB", "12 MB".
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes == 1 {
+        return "1 byte".to_owned();
+    }
+    if bytes < 1000 {
+        return format!("{bytes} bytes");
+    }
+    let mut amount = bytes as f64;
+    let mut unit = "bytes";
+    for next in UNITS {
+        // What would be rounded to 1000 belongs to the next unit.
+        if amount < 999.5 {
+            break;
+        }
+        amount /= 1000.0;
+        unit = next;
+    }
+    // What would be rounded to 10.0 has no digit behind the point.
+    let digits = usize::from(amount < 9.95);
+    format!("{amount:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_like_sizes() {
+        let check = |bytes, expected| assert_eq!(size(bytes), expected, "{bytes}");
+        check(1, "1 byte");
+        check(999, "999 bytes");
+        check(1000, "1.0 kB");
+        check(3100, "3.1 kB");
+        check(9949, "9.9 kB");
+        check(9950, "10 kB");
+        check(999_499, "999 kB");
+        check(999_500, "1.0 MB");
+        check(1_500_000_000_000, "1.5 TB");
+        check(u64::MAX, "18446744 TB");
+    }
+
+    #[test]
+    fn a_summary_is_a_sentence() {
+        let check = |stats: Stats, expected: &str| assert_eq!(stats.summary(Host::Phone), expected);
+        check(Stats::default(), "no requests");
+        let mut stats = Stats {
+            receipts: 13,
+            bytes_out: 3100,
+            ..Stats::default()
+        };
+        stats.answers.on_device = 12;
+        stats.answers.public_cloud = 1;
+        check(
+            stats.clone(),
+            "12 answers on this phone, 1 in the cloud, 3.1 kB sent, nothing personal",
+        );
+        stats.redacted.insert(FindingKind::Email, 2);
+        check(
+            stats.clone(),
+            "12 answers on this phone, 1 in the cloud, 3.1 kB sent, nothing personal (2 details were replaced before)",
+        );
+        stats.personal_as_is = 1;
+        stats.redacted.clear();
+        stats.denied = 2;
+        stats.interrupted = 1;
+        stats.bytes_out_uncertain = 500;
+        check(
+            stats,
+            "12 answers on this phone, 1 in the cloud, 2 refused by the policy, 1 interrupted, 3.1 kB sent, \
+             up to 500 bytes more may have been sent, personal text sent as it is once",
+        );
+        let denied = Stats {
+            receipts: 1,
+            denied: 1,
+            ..Stats::default()
+        };
+        check(denied, "no answers, 1 refused by the policy, nothing sent");
+    }
+}

@@ -1,0 +1,54 @@
+//! What the user thought of an answer. Feedback refers to a receipt and stands beside the ledger, not in its chain: it says nothing about
+//! what left the device, and it can come long after.
+
+use rusqlite::Connection;
+use whimbrel_record::{Feedback, ReceiptId, Signal, limit};
+
+use super::receipts::Ledger;
+use crate::StoreError;
+
+/// How many signals one receipt may collect.
+const SIGNALS_MAX: u32 = 64;
+
+impl Ledger {
+    /// Keeps a signal about a receipt.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownReceipt`], [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch) past 64 signals, [`StoreError::ReadOnly`], and those of writing.
+    pub fn feedback(&self, id: ReceiptId, signal: Signal, now_ms: u64) -> Result<(), StoreError> {
+        let shared = self.shared();
+        let (writer, _) = shared.writer()?;
+        let connection = &writer.connection;
+        let is_there = connection
+            .prepare("SELECT 1 FROM entry WHERE receipt = ?1 AND receipt > 0 AND kind = 'opened'")
+            .and_then(|mut statement| statement.exists([id.0.cast_signed()]))
+            .map_err(|error| shared.failed(error))?;
+        if !is_there {
+            return Err(StoreError::UnknownReceipt { id: id.0 });
+        }
+        let earlier = of(connection, id).map_err(|error| shared.failed(error))?;
+        limit("signals about a receipt", earlier.len() + 1, SIGNALS_MAX)?;
+        let text = serde_json::to_string(&signal).expect("a word and a number are JSON");
+        let row = (id.0.cast_signed(), now_ms.cast_signed(), text);
+        let insert = "INSERT INTO feedback (receipt, time_ms, signal) VALUES (?1, ?2, ?3)";
+        connection.execute(insert, row).map_err(|error| shared.failed(error))?;
+        Ok(())
+    }
+}
+
+/// What is known about a receipt, oldest first. A signal that this program does not know is left out.
+pub(super) fn of(connection: &Connection, id: ReceiptId) -> rusqlite::Result<Vec<Feedback>> {
+    let mut statement = connection.prepare("SELECT time_ms, signal FROM feedback WHERE receipt = ?1 ORDER BY id")?;
+    let mut rows = statement.query([id.0.cast_signed()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (time_ms, text): (i64, String) = (row.get(0)?, row.get(1)?);
+        if let Ok(signal) = serde_json::from_str(&text) {
+            found.push(Feedback {
+                time_ms: time_ms.cast_unsigned(),
+                signal,
+            });
+        }
+    }
+    Ok(found)
+}

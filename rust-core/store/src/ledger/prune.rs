@@ -1,0 +1,127 @@
+//! Pruning: old receipts go, and a sealed checkpoint says what they came to.
+
+use rusqlite::Connection;
+use whimbrel_record::Checkpoint;
+use whimbrel_record::chain::{EntryKind, Head};
+
+use super::append::{Draft, append, mark, write_checkpoint};
+use super::receipts::{Floor, Ledger};
+use super::rows::{self, StoredEntry};
+use crate::StoreError;
+
+/// What pruning removes. A receipt goes when any bound that is given says so; those that came before it go too.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use whimbrel_privacy::PrivacyClass;
+/// # use whimbrel_record::{Closing, Intent, Label, Outcome};
+/// # use whimbrel_store::{MemoryVault, Store};
+/// use whimbrel_store::Prune;
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let now_ms = 1_795_420_800_000;
+/// # let store = Store::open(&folder.path().join("store.db"), Arc::new(MemoryVault::new()), now_ms)?;
+/// # let ledger = store.ledger();
+/// # let intent = Intent::new(Label::squeezed("request-1"), Label::squeezed("chat"), PrivacyClass::Public);
+/// # ledger.record(&intent, &Closing::new(Outcome::Denied), now_ms)?;
+/// # ledger.record(&intent, &Closing::new(Outcome::Denied), now_ms)?;
+/// let newest = Prune { receipts_max: Some(1), ..Prune::default() };
+/// let checkpoint = ledger.prune(&newest, now_ms)?.expect("an old receipt goes");
+/// assert_eq!((checkpoint.receipts, checkpoint.totals.denied), (1, 1));
+/// # Ok::<(), whimbrel_store::StoreError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Prune {
+    /// Receipts that were opened before this time, in milliseconds since 1970.
+    pub opened_before_ms: Option<u64>,
+    /// All but so many of the newest.
+    pub receipts_max: Option<u64>,
+}
+
+impl Ledger {
+    /// Removes old receipts and leaves a sealed checkpoint of them: the number and hash of the last entry that goes, and what they come
+    /// to. Only whole receipts go, from the oldest on, so one that is still open keeps itself and what came after it. None when nothing
+    /// goes. What is removed is overwritten in the file.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Unreadable`] when an entry cannot be decoded, [`StoreError::ReadOnly`],
+    /// [`StoreError::Database`]. Nothing is removed then.
+    pub fn prune(&self, prune: &Prune, now_ms: u64) -> Result<Option<Checkpoint>, StoreError> {
+        let (mut writer, keys) = self.shared().writer()?;
+        let failed = |error| self.shared().failed(error);
+        let earlier = rows::checkpoint(&writer.connection, keys).map_err(failed)?;
+        let earlier = earlier.map_err(|problem| StoreError::Ledger {
+            path: self.shared().path().to_owned(),
+            problem,
+        })?;
+        let Some(mut checkpoint) = prunable(&writer.connection, earlier, prune, writer.head, failed)? else {
+            return Ok(None);
+        };
+        checkpoint.time_ms = now_ms;
+        let body = mark(&checkpoint);
+        self.write(&mut writer, keys, Floor::Raise, |connection, head| {
+            let through = checkpoint.sequence.cast_signed();
+            connection.execute("DELETE FROM entry WHERE sequence <= ?1", [through])?;
+            let receipts = checkpoint.receipts.cast_signed();
+            connection.execute("DELETE FROM feedback WHERE receipt <= ?1", [receipts])?;
+            write_checkpoint(connection, keys, &checkpoint)?;
+            append(connection, head, &Draft::mark(EntryKind::Pruned, &body), now_ms)
+        })?;
+        // The log of changes still holds what was removed, until it is emptied. A reader elsewhere may hold it up; it is emptied later then.
+        let emptied = writer
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        emptied.map_err(failed)?;
+        Ok(Some(checkpoint))
+    }
+}
+
+/// Walks the oldest entries as far as pruning goes, and counts what would go on top of what went `earlier`.
+fn prunable(
+    connection: &Connection,
+    earlier: Option<Checkpoint>,
+    prune: &Prune,
+    head: Head,
+    failed: impl Fn(rusqlite::Error) -> StoreError,
+) -> Result<Option<Checkpoint>, StoreError> {
+    let first_kept = prune
+        .receipts_max
+        .map_or(0, |max| head.receipts.saturating_sub(max) + 1);
+    let goes = |entry: &StoredEntry| {
+        entry.receipt < first_kept || prune.opened_before_ms.is_some_and(|before| entry.time_ms < before)
+    };
+    let mut statement = connection.prepare(StoredEntry::SELECT_ALL).map_err(&failed)?;
+    let mut rows = statement.query([]).map_err(&failed)?;
+    let mut open = std::collections::BTreeMap::new();
+    let mut totals = earlier
+        .as_ref()
+        .map(|earlier| earlier.totals.clone())
+        .unwrap_or_default();
+    let (mut cut, mut receipts) = (None, earlier.as_ref().map_or(0, |earlier| earlier.receipts));
+    while let Some(row) = rows.next().map_err(&failed)? {
+        let entry = StoredEntry::read(row).map_err(&failed)?;
+        if entry.kind == EntryKind::Opened.name() {
+            if !goes(&entry) {
+                break;
+            }
+            receipts = entry.receipt;
+            open.insert(entry.receipt, entry.intent()?);
+        } else if entry.kind == EntryKind::Closed.name() {
+            let intent = open.remove(&entry.receipt).ok_or_else(|| entry.unreadable())?;
+            totals.count(&intent, Some(&entry.closing()?));
+        }
+        if open.is_empty() {
+            cut = Some(Checkpoint {
+                sequence: entry.sequence,
+                receipts,
+                hash: entry.hash.to_hex().to_string(),
+                time_ms: 0,
+                lost: earlier.as_ref().is_some_and(|earlier| earlier.lost),
+                totals: totals.clone(),
+            });
+        }
+    }
+    // Nothing is gained by removing the marks of earlier prunings alone.
+    let before = earlier.map_or(0, |earlier| earlier.receipts);
+    Ok(cut.filter(|cut| cut.receipts > before))
+}

@@ -1,0 +1,115 @@
+//! Secrets to plant in a text, and the search for them afterwards. They are made here and not by the scanner, so that a test which uses
+//! them is an independent judge of it.
+
+use crate::Random;
+
+const ALPHANUMERIC: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// A word that looks like a person's or a project's name.
+pub fn name(random: &mut Random) -> String {
+    let first = random.characters("BCDFGKLMNRSTVZ", 1);
+    let count = 6 + random.below(5);
+    first + &random.characters("aeioulnrst", count)
+}
+
+/// An e-mail address below `example`.
+pub fn email(random: &mut Random) -> String {
+    let separator = random.characters("._-+", 1);
+    let host = random.characters("bcdfghklmnprst", 9);
+    let person = name(random).to_lowercase();
+    format!("{person}{separator}{}@{host}.example", random.digits(4))
+}
+
+/// Sixteen digits that end in their check digit (ISO/IEC 7812-1, annex B).
+///
+/// ```
+/// use whimbrel_testing::{Random, planted};
+///
+/// let card = planted::card(&mut Random::new(1));
+/// let digits = card.bytes().rev().map(|digit| u32::from(digit - b'0'));
+/// let doubled = digits.enumerate().map(|(place, digit)| if place % 2 == 1 { digit / 5 + 2 * digit % 10 } else { digit });
+/// assert_eq!((card.len(), doubled.sum::<u32>() % 10), (16, 0));
+/// ```
+pub fn card(random: &mut Random) -> String {
+    let begun = format!("4{}", random.digits(14));
+    let doubled = begun.bytes().rev().enumerate().map(|(place, digit)| {
+        let value = u32::from(digit - b'0') * if place % 2 == 0 { 2 } else { 1 };
+        value / 10 + value % 10
+    });
+    format!("{begun}{}", (10 - doubled.sum::<u32>() % 10) % 10)
+}
+
+/// A card's number as people write it: in one piece, or in groups of four with blanks or hyphens between.
+pub fn written_card(random: &mut Random) -> String {
+    let whole = card(random);
+    let separator = *random.pick(&["", " ", "-"]);
+    [&whole[..4], &whole[4..8], &whole[8..12], &whole[12..]].join(separator)
+}
+
+/// A German account number with its check digits (ISO 13616-1).
+///
+/// ```
+/// use whimbrel_testing::{Random, planted};
+///
+/// let iban = planted::iban(&mut Random::new(1));
+/// // D and E stand for 13 and 14, and the first four characters go to the end.
+/// let number = format!("{}1314{}", &iban[4..], &iban[2..4]);
+/// let rest = number.bytes().fold(0, |rest, digit| (rest * 10 + u32::from(digit - b'0')) % 97);
+/// assert_eq!((iban.len(), rest), (22, 1));
+/// ```
+pub fn iban(random: &mut Random) -> String {
+    let account = random.digits(18);
+    // The check digits are 00 while they are computed.
+    let rest = format!("{account}131400")
+        .bytes()
+        .fold(0u32, |rest, digit| (rest * 10 + u32::from(digit - b'0')) % 97);
+    format!("DE{:02}{account}", 98 - rest)
+}
+
+/// An access token as GitHub writes them. It ends in two digits: a token without any digit, one in 560, is not known to the scanner.
+pub fn github_token(random: &mut Random) -> String {
+    format!("ghp_{}{}", random.characters(ALPHANUMERIC, 34), random.digits(2))
+}
+
+/// An API key in one of three forms: OpenAI's, GitHub's or Amazon's.
+pub fn key(random: &mut Random) -> String {
+    match random.below(3) {
+        0 => format!("sk-proj-{}", random.characters(ALPHANUMERIC, 40)),
+        1 => github_token(random),
+        _ => format!("AKIA{}", random.characters("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16)),
+    }
+}
+
+/// A text with these secrets in it, each in a frame of its own: prose, quotes, brackets, JSON, other scripts.
+pub fn text(random: &mut Random, secrets: &[&str]) -> String {
+    const FRAMES: &[(&str, &str)] = &[
+        ("Please write to ", " before Friday."),
+        ("(", ")"),
+        ("The note says \"", "\", nothing else."),
+        ("Grüße von ", "!"),
+        ("{\"value\": \"", "\", \"next\": null}"),
+        ("first line\n", "\nthird line"),
+        ("", ""),
+        ("über ", ", 世界 🐦"),
+    ];
+    let mut text = String::new();
+    for secret in secrets {
+        let (before, after) = random.pick(FRAMES);
+        text.push_str(&format!("{before}{secret}{after} "));
+    }
+    text
+}
+
+/// The secrets that a trace in lower case holds, whatever their own case.
+///
+/// ```
+/// use whimbrel_testing::planted;
+///
+/// let secrets = ["Zugvogel".to_owned(), "Regenpfeifer".to_owned()];
+/// assert_eq!(planted::found("about zugvogel", &secrets), ["Zugvogel"]);
+/// ```
+#[must_use]
+pub fn found<'s>(trace: &str, secrets: &'s [String]) -> Vec<&'s str> {
+    let holds = |secret: &&String| trace.contains(&secret.to_lowercase());
+    secrets.iter().filter(holds).map(String::as_str).collect()
+}
