@@ -67,15 +67,6 @@ public final class Conversation: Sendable {
     /// Forgets the messages, but not the system message.
     public func reset() throws { try translated { try core.reset() } }
 
-    /// The system message that is sent along, if there is one.
-    public func system() -> String? { core.system() }
-
-    /// Sends along another system message from the next question on. `nil` takes the usual one, an empty text leaves it to
-    /// the model. The messages stay, and how they are treated.
-    public func setSystem(_ system: String?) throws {
-        try translated { try core.setSystem(system: system) }
-    }
-
     /// Says how private the messages so far are, where the app knows more than can be found in them. It holds for every
     /// further question until `reset`.
     public func raiseClass(_ privacyClass: PrivacyClass) { core.raiseClass(privacyClass: privacyClass.toCore()) }
