@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::watch;
+use whimbrel_inference::{Session, SessionOptions};
 use whimbrel_policy::Explanation;
 use whimbrel_privacy::PrivacyClass;
 
@@ -17,7 +18,6 @@ use self::asking::{Asked, Begun, Inner, Question, Running, begin};
 use self::history::History;
 use crate::error::{lock, within};
 use crate::exchange::{self, Job};
-use crate::local::SessionOptions;
 use crate::request::{AskOptions, Message, Request};
 use crate::services::Services;
 use crate::{ClientError, ContextPolicy, GenerationOptions, MESSAGES_MAX, Model, PROMPT_BYTES_MAX, Role};
@@ -195,7 +195,8 @@ impl Conversation {
         let mut messages: Vec<_> = request.messages.iter().map(Message::for_engine).collect();
         // The question that is not asked.
         messages.pop();
-        self.session().await?.save(messages, path.into()).await
+        self.session().await?.save(messages, path.into()).await?;
+        Ok(())
     }
 
     /// Goes on with a conversation that [`Conversation::save`] wrote with the same model; this one is forgotten. The file does not say who may read
@@ -231,7 +232,7 @@ impl Conversation {
     /// As [`Conversation::save`].
     pub async fn save_prefix(&self, path: impl Into<PathBuf>, tokens: u32) -> Result<(), ClientError> {
         self.settled().await?;
-        self.session().await?.save_prefix(path.into(), tokens).await
+        Ok(self.session().await?.save_prefix(path.into(), tokens).await?)
     }
 
     /// Takes over what [`Conversation::save_prefix`] wrote. The messages stay as they are; as far as their text begins with the
@@ -241,7 +242,7 @@ impl Conversation {
     /// As [`Conversation::restore`].
     pub async fn restore_prefix(&self, path: impl Into<PathBuf>) -> Result<(), ClientError> {
         self.settled().await?;
-        self.session().await?.restore_prefix(path.into()).await
+        Ok(self.session().await?.restore_prefix(path.into()).await?)
     }
 
     /// Cancels the answer that goes on and gives the memory of the context back. Returns at once; may be called again.
@@ -344,7 +345,7 @@ impl Conversation {
         change(&mut lock(&self.inner.history))
     }
 
-    async fn session(&self) -> Result<crate::local::Session, ClientError> {
+    async fn session(&self) -> Result<Session, ClientError> {
         let inner = &self.inner;
         let model = match &inner.model {
             Some(model) => Some(model.clone()),
@@ -354,6 +355,7 @@ impl Conversation {
             context_length: inner.options.context_length,
             context_policy: inner.options.context_policy,
         };
-        inner.session.of(&model.ok_or(ClientError::NoModel)?, options).await
+        let model = model.ok_or(ClientError::NoModel)?;
+        Ok(inner.session.of(&model.open, options).await?)
     }
 }

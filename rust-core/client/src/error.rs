@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use whimbrel_engine::EngineError;
+use whimbrel_inference::InferenceError;
 use whimbrel_network::{EndpointError, SecretError};
 use whimbrel_policy::PolicyError;
 use whimbrel_privacy::{RedactError, ScanError, ScannerError};
@@ -106,6 +107,22 @@ pub enum ClientError {
     /// A thread ended by a defect; the client is of no more use.
     #[error("a thread of the client has stopped")]
     Stopped,
+}
+
+// One set of variants for whoever handles them, whichever thread failed.
+impl From<InferenceError> for ClientError {
+    fn from(error: InferenceError) -> ClientError {
+        match error {
+            InferenceError::Engine(error) => ClientError::Engine(error),
+            InferenceError::Closed { what } => ClientError::Closed { what },
+            InferenceError::Busy => ClientError::Busy,
+            InferenceError::Limit { what, limit, found } => ClientError::Limit { what, limit, found },
+            InferenceError::Read { path, source } => ClientError::Read { path, source },
+            InferenceError::Write { path, source } => ClientError::Write { path, source },
+            InferenceError::Thread(source) => ClientError::Thread(source),
+            InferenceError::Stopped => ClientError::Stopped,
+        }
+    }
 }
 
 /// Refuses what is over a limit.

@@ -8,13 +8,13 @@ mod run;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use whimbrel_inference::SessionSlot;
 use whimbrel_policy::{Candidate, Plan, Recipients};
 use whimbrel_privacy::{ExaminedMessage, Placeholders, ScanError};
 use whimbrel_record::{Closing, Code, Intent, Label, Outcome, ReceiptId};
 
 pub(crate) use self::prepare::explain;
 use self::prepare::{Prepared, prepare};
-use crate::local::SessionSlot;
 use crate::report::{Event, Report};
 use crate::request::Request;
 use crate::services::{Services, UnderWay};

@@ -1,5 +1,5 @@
-//! The product: opens models, keeps conversations, streams answers, and decides under a policy where each is made. It owns the threads; what is
-//! public here only sends to them and waits. How a model runs is the engine's business, what may leave the device the policy's.
+//! The product: opens models, keeps conversations, streams answers, and decides under a policy where each is made. How a model
+//! runs is the engine's business, on which thread `whimbrel-inference`'s, what may leave the device the policy's.
 //!
 //! ```no_run
 //! use whimbrel_client::{AskOptions, Client, ConversationOptions, Event, OpenOptions, block_on};
@@ -24,12 +24,12 @@
 
 mod assistant;
 mod block_on;
+mod client;
 mod conversation;
 mod error;
 mod exchange;
 mod keys;
 mod limits;
-mod local;
 mod places;
 pub mod ports;
 mod report;
@@ -39,14 +39,11 @@ mod services;
 
 pub use assistant::{Assistant, AssistantOptions};
 pub use block_on::block_on;
+pub use client::{Client, Model};
 pub use conversation::{Answer, Conversation, ConversationOptions};
 pub use error::ClientError;
 pub use keys::key_name;
-pub use limits::{
-    ANSWERS_MAX, COMMANDS_WAITING_MAX, CONVERSATIONS_MAX, EVENTS_WAITING_MAX, HISTORY_BYTES_MAX, MESSAGES_MAX,
-    MODELS_MAX, PROMPT_BYTES_MAX, SAVED_BYTES_MAX,
-};
-pub use local::{Client, Model, ModelInfo};
+pub use limits::{EVENTS_WAITING_MAX, HISTORY_BYTES_MAX, MESSAGES_MAX, PROMPT_BYTES_MAX};
 pub use places::ANSWER_BYTES_MAX;
 pub use places::system_model::{SystemAnswer, SystemCapabilities, SystemModel, SystemModelError, SystemRequest};
 pub use report::{Event, Report};
@@ -56,6 +53,7 @@ pub use whimbrel_engine::{
     ContextPolicy, EngineError, GenerationOptions, KvPrecision, Manifest, OpenOptions, PrefixError, Role,
     SYSTEM_DEFAULT, SamplingOptions, Statistics, Verify,
 };
+pub use whimbrel_inference::{ANSWERS_MAX, COMMANDS_WAITING_MAX, MODELS_MAX, ModelInfo, SAVED_BYTES_MAX, SESSIONS_MAX};
 /// What leaves the device, and how: pins, time limits, how keys are sent.
 pub use whimbrel_network as network;
 /// The rules, the device's state and the decision.

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use whimbrel_inference::SessionSlot;
 use whimbrel_network::ChatClient;
 use whimbrel_policy::{
     Candidate, CandidateFacts, Circuit, Ended, EndpointFacts, LocalModelFacts, PolicySet, RequestFacts,
@@ -29,7 +30,6 @@ pub use self::output::ANSWER_BYTES_MAX;
 pub(crate) use self::output::Output;
 use self::system_model::{SystemBackend, SystemCapabilities, SystemModel};
 use crate::error::lock;
-use crate::local::SessionSlot;
 use crate::ports::Backends;
 use crate::rules::RulesSnapshot;
 use crate::{ClientError, ContextPolicy, GenerationOptions, Model, Statistics};

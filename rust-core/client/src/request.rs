@@ -4,11 +4,11 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use whimbrel_inference::SessionOptions;
 use whimbrel_policy::{Need, Recipients};
 use whimbrel_privacy::{ExaminedMessage, PrivacyClass, Speaker};
 use whimbrel_record::Place;
 
-use crate::local::SessionOptions;
 use crate::{ContextPolicy, GenerationOptions, Role};
 
 /// The task of requests that name none.

@@ -9,9 +9,9 @@ use std::task::{Context, Poll, Waker};
 
 use whimbrel_client::record::{FinishReason, Outcome, Place};
 use whimbrel_client::{
-    ANSWERS_MAX, Answer, COMMANDS_WAITING_MAX, CONVERSATIONS_MAX, Client, ClientError, Conversation,
-    ConversationOptions, EVENTS_WAITING_MAX, EngineError, Event, GenerationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX,
-    MODELS_MAX, Message, Model, OpenOptions, PROMPT_BYTES_MAX, PrefixError, Report, Role, SAVED_BYTES_MAX, Statistics,
+    ANSWERS_MAX, Answer, COMMANDS_WAITING_MAX, Client, ClientError, Conversation, ConversationOptions,
+    EVENTS_WAITING_MAX, EngineError, Event, GenerationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, MODELS_MAX, Message,
+    Model, OpenOptions, PROMPT_BYTES_MAX, PrefixError, Report, Role, SAVED_BYTES_MAX, SESSIONS_MAX, Statistics,
     block_on,
 };
 
@@ -321,14 +321,14 @@ fn limits_on_what_is_open() {
             .collect(),
     );
     // Each holds its context from its first question on.
-    let conversations: Vec<_> = (0..=CONVERSATIONS_MAX).map(|_| converse(&model, 64)).collect();
+    let conversations: Vec<_> = (0..=SESSIONS_MAX).map(|_| converse(&model, 64)).collect();
     let asked = conversations.iter().map(
         |conversation| match error(conversation.ask("Hello", tokens(1).into())) {
             Some(error) => Err(error),
             None => Ok(()),
         },
     );
-    check_limit(CONVERSATIONS_MAX, asked.collect());
+    check_limit(SESSIONS_MAX, asked.collect());
     drop(conversations);
     // They begin in any order, so any one of them is refused.
     let answers: Vec<_> = (0..=ANSWERS_MAX)

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
+use whimbrel_inference::SessionSlot;
 use whimbrel_privacy::Placeholders;
 use whimbrel_record::{Place, Signal};
 
@@ -11,7 +12,6 @@ use super::answer::Answer;
 use super::history::{History, Last, Turn};
 use crate::error::lock;
 use crate::exchange::{self, Answered, Events, Job};
-use crate::local::SessionSlot;
 use crate::report::{Event, Report};
 use crate::request::{AskOptions, Message, Request};
 use crate::services::{Services, UnderWay};

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use whimbrel_engine::Step;
+use whimbrel_inference::{InferenceError, SessionOptions, SessionSlot, Stream};
 use whimbrel_policy::{Ended, Usage};
 use whimbrel_record::{Code, FinishReason, Tokens};
 
 use super::{Ask, Asking, Attempt, Backend, BoxFuture, Last, Part, Payload};
-use crate::local::{SessionOptions, SessionSlot, Stream};
-use crate::{ClientError, EngineError, Model, Statistics};
+use crate::{EngineError, Model, Statistics};
 
 /// See the module.
 pub(crate) struct OnDevice {
@@ -42,9 +42,11 @@ impl Backend for OnDevice {
         let threads = model.info().threads;
         let begin = async move {
             match ask.payload {
-                Payload::Messages(messages) => session.of(&model, options).await?.ask(messages, ask.options).await,
-                Payload::Raw { text, context_length } => model.continue_text(text, context_length, ask.options).await,
-                Payload::Cleared(_) => Err(ClientError::Stopped),
+                Payload::Messages(messages) => session.of(&model.open, options).await?.ask(messages, ask.options).await,
+                Payload::Raw { text, context_length } => {
+                    model.open.continue_text(text, context_length, ask.options).await
+                }
+                Payload::Cleared(_) => Err(InferenceError::Stopped),
             }
         };
         Box::new(Generating {
@@ -65,7 +67,7 @@ struct Generating {
 }
 
 enum State {
-    Beginning(BoxFuture<'static, Result<Stream, ClientError>>),
+    Beginning(BoxFuture<'static, Result<Stream, InferenceError>>),
     Streaming(Stream),
 }
 
@@ -146,16 +148,16 @@ fn finished(statistics: Statistics, threads: u32) -> Last {
     }
 }
 
-fn failed(error: ClientError) -> Last {
+fn failed(error: InferenceError) -> Last {
     let code = match &error {
-        ClientError::Busy => Code::Busy,
-        ClientError::Engine(EngineError::Memory { .. }) => Code::OutOfMemory,
-        ClientError::Engine(EngineError::ContextFull { .. }) => Code::ContextFull,
-        ClientError::Closed { .. } => Code::Closed,
+        InferenceError::Busy => Code::Busy,
+        InferenceError::Engine(EngineError::Memory { .. }) => Code::OutOfMemory,
+        InferenceError::Engine(EngineError::ContextFull { .. }) => Code::ContextFull,
+        InferenceError::Closed { .. } => Code::Closed,
         _ => Code::Engine,
     };
     Last {
-        error: Some(error),
+        error: Some(error.into()),
         ..code.into()
     }
 }

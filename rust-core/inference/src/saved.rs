@@ -5,11 +5,11 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::error::within;
-use crate::{ClientError, SAVED_BYTES_MAX};
+use crate::{InferenceError, SAVED_BYTES_MAX};
 
 /// Reads a whole saved conversation.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, ClientError> {
-    let failed = |source| ClientError::Read {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, InferenceError> {
+    let failed = |source| InferenceError::Read {
         path: path.to_owned(),
         source,
     };
@@ -22,8 +22,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, ClientError> {
 }
 
 /// Writes beside the file's place and moves it there.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
-    let failed = |source| ClientError::Write {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), InferenceError> {
+    let failed = |source| InferenceError::Write {
         path: path.to_owned(),
         source,
     };

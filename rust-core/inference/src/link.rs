@@ -5,20 +5,20 @@ use std::thread::Thread;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::{Command, Reply};
-use super::registry::{Owned, Registry};
-use crate::ClientError;
+use crate::InferenceError;
+use crate::command::{Command, Reply};
+use crate::registry::{Owned, Registry};
 
 /// The way to the inference thread. The thread ends when the last of these is dropped.
-pub(super) struct Link {
-    pub(super) registry: Arc<Registry>,
-    pub(super) commands: mpsc::Sender<Command>,
-    pub(super) thread: Thread,
+pub(crate) struct Link {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) thread: Thread,
 }
 
 impl Link {
     /// Sends a command and waits for its reply.
-    pub(super) async fn request<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ClientError> {
+    pub(crate) async fn request<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, InferenceError> {
         if self.registry.is_closing() {
             return Err(self.gone());
         }
@@ -29,20 +29,20 @@ impl Link {
     }
 
     /// Makes the inference thread look around: something was sent, read, cancelled or closed.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.thread.unpark();
     }
 
     /// Why the thread does not answer.
-    pub(super) fn gone(&self) -> ClientError {
+    pub(crate) fn gone(&self) -> InferenceError {
         if self.registry.is_closing() {
-            ClientError::Closed { what: "client" }
+            InferenceError::Closed { what: "client" }
         } else {
-            ClientError::Stopped
+            InferenceError::Stopped
         }
     }
 
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.registry.close_all();
         self.wake();
     }
@@ -55,13 +55,13 @@ impl Drop for Link {
 }
 
 /// Stands for something that the inference thread holds: closes it when dropped.
-pub(super) struct Guard {
-    pub(super) link: Arc<Link>,
-    pub(super) owned: Owned,
+pub(crate) struct Guard {
+    pub(crate) link: Arc<Link>,
+    pub(crate) owned: Owned,
 }
 
 impl Guard {
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.link.registry.close(self.owned);
         self.link.wake();
     }

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use tokio::sync::{mpsc, oneshot};
 use whimbrel_engine::{CancelFlag, GenerationOptions, Message, OpenOptions, Step};
 
-use super::SessionOptions;
-use super::registry::{ModelId, Owner, SessionId, Ticket};
-use crate::{ClientError, ModelInfo};
+use crate::registry::{ModelId, Owner, SessionId, Ticket};
+use crate::{InferenceError, ModelInfo, SessionOptions};
 
-pub(super) type Reply<T> = oneshot::Sender<Result<T, ClientError>>;
-pub(super) type EventSender = mpsc::Sender<Result<Step, ClientError>>;
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, InferenceError>>;
+pub(crate) type EventSender = mpsc::Sender<Result<Step, InferenceError>>;
 
-pub(super) enum Command {
+pub(crate) enum Command {
     OpenModel {
         id: ModelId,
         path: PathBuf,
@@ -38,7 +37,7 @@ pub(super) enum Command {
 
 impl Command {
     /// Whether nobody waits for the reply any more.
-    pub(super) fn is_abandoned(&self) -> bool {
+    pub(crate) fn is_abandoned(&self) -> bool {
         match self {
             Command::OpenModel { reply, .. } => reply.is_closed(),
             Command::OpenSession { reply, .. } | Command::Begin { reply, .. } => reply.is_closed(),
@@ -48,7 +47,7 @@ impl Command {
 }
 
 /// What happens between a session and a file. Restoring gives the messages back, the others give none.
-pub(super) enum SavedAction {
+pub(crate) enum SavedAction {
     Save(PathBuf, Vec<Message>),
     Restore(PathBuf),
     SavePrefix(PathBuf, u32),
@@ -56,16 +55,16 @@ pub(super) enum SavedAction {
 }
 
 /// An answer to be made.
-pub(super) struct Begin {
-    pub(super) owner: Owner,
-    pub(super) prompt: Prompt,
-    pub(super) options: GenerationOptions,
-    pub(super) cancel: CancelFlag,
-    pub(super) events: EventSender,
-    pub(super) ticket: Ticket,
+pub(crate) struct Begin {
+    pub(crate) owner: Owner,
+    pub(crate) prompt: Prompt,
+    pub(crate) options: GenerationOptions,
+    pub(crate) cancel: CancelFlag,
+    pub(crate) events: EventSender,
+    pub(crate) ticket: Ticket,
 }
 
-pub(super) enum Prompt {
+pub(crate) enum Prompt {
     /// The whole history, the question last, for the owner's session.
     Messages(Vec<Message>),
     /// A text to go on from, without a template, in a context of its own.

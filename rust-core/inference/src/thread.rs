@@ -12,14 +12,13 @@ use whimbrel_engine::{
     CancelFlag, Chat, EngineError, Generation, GenerationOptions, Message, Model, OpenOptions, Session, Step,
 };
 
-use super::command::{Begin, Command, EventSender, Prompt, SavedAction};
-use super::registry::{ModelId, Owned, Owner, Registry, SessionId, Ticket};
-use super::{SessionOptions, saved};
+use crate::command::{Begin, Command, EventSender, Prompt, SavedAction};
 use crate::error::within;
 use crate::limits::EVENTS_A_STEP;
-use crate::{CONVERSATIONS_MAX, ClientError, MODELS_MAX, ModelInfo};
+use crate::registry::{ModelId, Owned, Owner, Registry, SessionId, Ticket};
+use crate::{InferenceError, MODELS_MAX, ModelInfo, SESSIONS_MAX, SessionOptions, saved};
 
-pub(super) struct Inference {
+pub(crate) struct InferenceThread {
     registry: Arc<Registry>,
     commands: mpsc::Receiver<Command>,
     models: HashMap<ModelId, Arc<Model>>,
@@ -53,9 +52,9 @@ struct RawWork {
     generation: Generation,
 }
 
-impl Inference {
-    pub(super) fn new(registry: Arc<Registry>, commands: mpsc::Receiver<Command>) -> Inference {
-        Inference {
+impl InferenceThread {
+    pub(crate) fn new(registry: Arc<Registry>, commands: mpsc::Receiver<Command>) -> InferenceThread {
+        InferenceThread {
             registry,
             commands,
             models: HashMap::new(),
@@ -65,12 +64,12 @@ impl Inference {
     }
 
     /// The thread's whole life. A panic ends it and everything that it owns; the handles then say so.
-    pub(super) fn run(mut self) {
+    pub(crate) fn run(mut self) {
         if panic::catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
             log::error!("the inference thread stopped after a panic");
         }
         // The channel goes last: whoever waits for its end may rely on the memory being free.
-        let Inference {
+        let InferenceThread {
             commands,
             models,
             sessions,
@@ -134,7 +133,7 @@ impl Inference {
         }
     }
 
-    fn open_model(&mut self, id: ModelId, path: &Path, options: &OpenOptions) -> Result<ModelInfo, ClientError> {
+    fn open_model(&mut self, id: ModelId, path: &Path, options: &OpenOptions) -> Result<ModelInfo, InferenceError> {
         within("open models", self.models.len() as u64 + 1, MODELS_MAX)?;
         let model = Model::open(path, options)?;
         let info = ModelInfo {
@@ -156,8 +155,8 @@ impl Inference {
         Ok(info)
     }
 
-    fn open_session(&mut self, id: SessionId, model: ModelId, options: SessionOptions) -> Result<(), ClientError> {
-        within("open conversations", self.sessions.len() as u64 + 1, CONVERSATIONS_MAX)?;
+    fn open_session(&mut self, id: SessionId, model: ModelId, options: SessionOptions) -> Result<(), InferenceError> {
+        within("open conversations", self.sessions.len() as u64 + 1, SESSIONS_MAX)?;
         let context_length = options.context_length;
         let chat = Chat::new(self.model(model)?, options)?;
         log::debug!("opened a session with a context of {context_length} tokens");
@@ -165,21 +164,21 @@ impl Inference {
         Ok(())
     }
 
-    fn model(&self, id: ModelId) -> Result<&Arc<Model>, ClientError> {
-        self.models.get(&id).ok_or(ClientError::Closed { what: "model" })
+    fn model(&self, id: ModelId) -> Result<&Arc<Model>, InferenceError> {
+        self.models.get(&id).ok_or(InferenceError::Closed { what: "model" })
     }
 
-    fn chat(&mut self, id: SessionId) -> Result<&mut Chat, ClientError> {
+    fn chat(&mut self, id: SessionId) -> Result<&mut Chat, InferenceError> {
         self.sessions
             .get_mut(&id)
             .map(|open| &mut open.chat)
-            .ok_or(ClientError::Closed { what: "conversation" })
+            .ok_or(InferenceError::Closed { what: "conversation" })
     }
 
-    fn saved(&mut self, id: SessionId, action: SavedAction) -> Result<Vec<Message>, ClientError> {
+    fn saved(&mut self, id: SessionId, action: SavedAction) -> Result<Vec<Message>, InferenceError> {
         self.settle(id);
         if self.answers.iter().any(|active| active.owner.session == Some(id)) {
-            return Err(ClientError::Busy);
+            return Err(InferenceError::Busy);
         }
         let chat = self.chat(id)?;
         match action {
@@ -191,7 +190,7 @@ impl Inference {
         Ok(Vec::new())
     }
 
-    fn begin(&mut self, begin: Begin) -> Result<(), ClientError> {
+    fn begin(&mut self, begin: Begin) -> Result<(), InferenceError> {
         let Begin {
             owner,
             prompt,
@@ -213,7 +212,7 @@ impl Inference {
                 options,
                 cancel.clone(),
             )?)),
-            (Prompt::Messages(_), None) => return Err(ClientError::Closed { what: "conversation" }),
+            (Prompt::Messages(_), None) => return Err(InferenceError::Closed { what: "conversation" }),
         };
         self.answers.push_back(Active {
             owner,
@@ -263,7 +262,7 @@ impl Inference {
     fn step(&mut self, mut active: Active) -> Option<Active> {
         let step = match &mut active.work {
             Work::Chat(id) => self.chat(*id).and_then(|chat| Ok(chat.step()?)),
-            Work::Raw(raw) => raw.generation.step(&mut raw.session).map_err(ClientError::from),
+            Work::Raw(raw) => raw.generation.step(&mut raw.session).map_err(InferenceError::from),
         };
         // A send fails only when the reader is gone; the answer is then cancelled and ends in its next step.
         let send = |item| drop(active.events.try_send(item));

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use whimbrel_engine::{CancelFlag, GenerationOptions, Step};
 
-use super::command::{Begin, Command, Prompt};
-use super::link::Link;
-use super::registry::Owner;
-use crate::ClientError;
+use crate::InferenceError;
+use crate::command::{Begin, Command, Prompt};
 use crate::limits::STEPS_WAITING_MAX;
+use crate::link::Link;
+use crate::registry::Owner;
 
 /// An answer in progress. It goes on by itself until [`STEPS_WAITING_MAX`] events wait for the reader, and is cancelled when
 /// it is dropped.
-pub(crate) struct Stream {
+pub struct Stream {
     link: Arc<Link>,
     cancel: CancelFlag,
     reader: Mutex<Reader>,
@@ -23,20 +23,20 @@ pub(crate) struct Stream {
 }
 
 struct Reader {
-    events: mpsc::Receiver<Result<Step, ClientError>>,
+    events: mpsc::Receiver<Result<Step, InferenceError>>,
     /// An error that came behind events which had to be handed out first.
-    failure: Option<ClientError>,
+    failure: Option<InferenceError>,
     ended: bool,
 }
 
 impl Stream {
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         link: Arc<Link>,
         owner: Owner,
         prompt: Prompt,
         options: GenerationOptions,
         keep: Box<dyn Any + Send + Sync>,
-    ) -> Result<Stream, ClientError> {
+    ) -> Result<Stream, InferenceError> {
         let cancel = CancelFlag::default();
         let ticket = link.registry.begin(owner, &cancel)?;
         let (sender, events) = mpsc::channel(STEPS_WAITING_MAX);
@@ -68,8 +68,8 @@ impl Stream {
     /// [`STEPS_WAITING_MAX`]; other values are brought into this range). Empty when the answer has ended.
     ///
     /// # Errors
-    /// [`ClientError::Engine`] when the model failed, [`ClientError::Closed`]; once, then the answer has ended.
-    pub(crate) async fn next(&self, max: u32) -> Result<Vec<Step>, ClientError> {
+    /// [`InferenceError::Engine`] when the model failed, [`InferenceError::Closed`]; once, then the answer has ended.
+    pub async fn next(&self, max: u32) -> Result<Vec<Step>, InferenceError> {
         let mut reader = self.reader.lock().await;
         let mut batch = Vec::new();
         if let Some(failure) = reader.failure.take() {
@@ -111,7 +111,7 @@ impl Stream {
 
     /// Stops the answer, at the latest after the operator in progress. Its reader still gets the last event, with
     /// [`whimbrel_engine::FinishReason::Cancelled`]. May be called again, and after the end.
-    pub(crate) fn cancel(&self) {
+    pub fn cancel(&self) {
         self.cancel.cancel();
         self.link.wake();
     }

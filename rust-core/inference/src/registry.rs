@@ -3,31 +3,31 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use whimbrel_engine::CancelFlag;
 
-use crate::error::within;
-use crate::{ANSWERS_MAX, ClientError};
+use crate::error::{lock, within};
+use crate::{ANSWERS_MAX, InferenceError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct ModelId(u64);
+pub(crate) struct ModelId(u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct SessionId(u64);
+pub(crate) struct SessionId(u64);
 
 /// Something that the inference thread holds for a handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owned {
+pub(crate) enum Owned {
     Model(ModelId),
     Session(SessionId),
 }
 
 /// Whose answer it is. A raw completion belongs to no session.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Owner {
-    pub(super) model: ModelId,
-    pub(super) session: Option<SessionId>,
+pub(crate) struct Owner {
+    pub(crate) model: ModelId,
+    pub(crate) session: Option<SessionId>,
 }
 
 impl Owner {
@@ -52,17 +52,17 @@ struct State {
 }
 
 #[derive(Default)]
-pub(super) struct Registry {
+pub(crate) struct Registry {
     last_id: AtomicU64,
     state: Mutex<State>,
 }
 
 impl Registry {
-    pub(super) fn model_id(&self) -> ModelId {
+    pub(crate) fn model_id(&self) -> ModelId {
         ModelId(self.next_id())
     }
 
-    pub(super) fn session_id(&self) -> SessionId {
+    pub(crate) fn session_id(&self) -> SessionId {
         SessionId(self.next_id())
     }
 
@@ -72,18 +72,18 @@ impl Registry {
 
     /// No user code runs under this lock, and every change under it is whole.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Enters an answer. A cancelled answer no longer counts, though it may take one more step to end.
-    pub(super) fn begin(self: &Arc<Self>, owner: Owner, cancel: &CancelFlag) -> Result<Ticket, ClientError> {
+    pub(crate) fn begin(self: &Arc<Self>, owner: Owner, cancel: &CancelFlag) -> Result<Ticket, InferenceError> {
         let mut state = self.state();
         if state.closing {
-            return Err(ClientError::Closed { what: "client" });
+            return Err(InferenceError::Closed { what: "client" });
         }
         let live = || state.running.values().filter(|running| !running.cancel.is_cancelled());
         if owner.session.is_some() && live().any(|running| running.owner.session == owner.session) {
-            return Err(ClientError::Busy);
+            return Err(InferenceError::Busy);
         }
         within("answers at once", live().count() as u64 + 1, ANSWERS_MAX)?;
         let id = self.next_id();
@@ -101,12 +101,12 @@ impl Registry {
     }
 
     /// Answers entered and not ended, cancelled ones included until they end.
-    pub(super) fn active_answers(&self) -> u32 {
+    pub(crate) fn active_answers(&self) -> u32 {
         u32::try_from(self.state().running.len()).unwrap_or(u32::MAX)
     }
 
     /// Asks for something to be closed and cancels the answers under it.
-    pub(super) fn close(&self, owned: Owned) {
+    pub(crate) fn close(&self, owned: Owned) {
         let mut state = self.state();
         state
             .running
@@ -117,23 +117,23 @@ impl Registry {
     }
 
     /// Asks for everything to be closed and cancels all answers.
-    pub(super) fn close_all(&self) {
+    pub(crate) fn close_all(&self) {
         let mut state = self.state();
         state.closing = true;
         state.running.values().for_each(|running| running.cancel.cancel());
     }
 
-    pub(super) fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         self.state().closing
     }
 
-    pub(super) fn take_to_close(&self) -> Vec<Owned> {
+    pub(crate) fn take_to_close(&self) -> Vec<Owned> {
         std::mem::take(&mut self.state().to_close)
     }
 }
 
 /// An answer's entry in the registry, for as long as this lives.
-pub(super) struct Ticket {
+pub(crate) struct Ticket {
     registry: Arc<Registry>,
     id: u64,
 }

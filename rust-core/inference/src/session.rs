@@ -5,26 +5,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use whimbrel_engine::Message;
+use whimbrel_engine::{GenerationOptions, Message};
 
-use super::SessionOptions;
-use super::command::{Command, Prompt, SavedAction};
-use super::link::Guard;
-use super::model::{Model, ModelInner};
-use super::registry::{Owned, Owner, SessionId};
-use super::stream::Stream;
-use crate::{ClientError, GenerationOptions};
+use crate::command::{Command, Prompt, SavedAction};
+use crate::error::lock;
+use crate::link::Guard;
+use crate::model::ModelInner;
+use crate::registry::{Owned, Owner, SessionId};
+use crate::{InferenceError, OpenModel, SessionOptions, Stream};
 
 /// The session of a conversation, made when it is first needed. Another model takes the place of the one before.
 #[derive(Default)]
-pub(crate) struct SessionSlot {
+pub struct SessionSlot {
     session: Mutex<Option<Session>>,
     closed: std::sync::Mutex<Option<Arc<SessionInner>>>,
 }
 
 /// A session with a model. Clones are the same session; its memory is given back when they and their answers are dropped.
 #[derive(Clone)]
-pub(crate) struct Session {
+pub struct Session {
     inner: Arc<SessionInner>,
 }
 
@@ -40,7 +39,7 @@ impl SessionSlot {
     ///
     /// # Errors
     /// As [`Session::open`].
-    pub(crate) async fn of(&self, model: &Model, options: SessionOptions) -> Result<Session, ClientError> {
+    pub async fn of(&self, model: &OpenModel, options: SessionOptions) -> Result<Session, InferenceError> {
         let mut session = self.session.lock().await;
         if let Some(open) = session
             .as_ref()
@@ -49,14 +48,14 @@ impl SessionSlot {
             return Ok(open.clone());
         }
         let open = Session::open(model, options).await?;
-        *crate::error::lock(&self.closed) = Some(open.inner.clone());
+        *lock(&self.closed) = Some(open.inner.clone());
         *session = Some(open.clone());
         Ok(open)
     }
 
     /// Gives the memory of the context back.
-    pub(crate) fn close(&self) {
-        if let Some(session) = crate::error::lock(&self.closed).take() {
+    pub fn close(&self) {
+        if let Some(session) = lock(&self.closed).take() {
             session.guard.close();
         }
     }
@@ -66,9 +65,9 @@ impl Session {
     /// Reserves the memory of a context.
     ///
     /// # Errors
-    /// [`ClientError::Engine`] for a context length out of range, too little memory or a model without a chat template;
-    /// [`ClientError::Limit`] past [`crate::CONVERSATIONS_MAX`]; [`ClientError::Closed`].
-    async fn open(model: &Model, options: SessionOptions) -> Result<Session, ClientError> {
+    /// [`InferenceError::Engine`] for a context length out of range, too little memory or a model without a chat template;
+    /// [`InferenceError::Limit`] past [`crate::SESSIONS_MAX`]; [`InferenceError::Closed`].
+    async fn open(model: &OpenModel, options: SessionOptions) -> Result<Session, InferenceError> {
         let link = &model.inner.guard.link;
         let (id, model_id) = (link.registry.session_id(), model.inner.id);
         // Made first, so that dropping this future half-way closes what the thread opened.
@@ -95,9 +94,9 @@ impl Session {
     /// Answers the last of the messages.
     ///
     /// # Errors
-    /// [`ClientError::Busy`] while an earlier answer goes on (a cancelled one does not count); [`ClientError::Engine`] when the context or an option
-    /// does not allow it; [`ClientError::Limit`] past [`crate::ANSWERS_MAX`]; [`ClientError::Closed`].
-    pub(crate) async fn ask(&self, messages: Vec<Message>, options: GenerationOptions) -> Result<Stream, ClientError> {
+    /// [`InferenceError::Busy`] while an earlier answer goes on (a cancelled one does not count); [`InferenceError::Engine`] when the context or an option
+    /// does not allow it; [`InferenceError::Limit`] past [`crate::ANSWERS_MAX`]; [`InferenceError::Closed`].
+    pub async fn ask(&self, messages: Vec<Message>, options: GenerationOptions) -> Result<Stream, InferenceError> {
         let owner = Owner {
             model: self.inner.model.id,
             session: Some(self.inner.id),
@@ -107,26 +106,26 @@ impl Session {
     }
 
     /// Writes the messages and what the model made of them.
-    pub(crate) async fn save(&self, messages: Vec<Message>, path: PathBuf) -> Result<(), ClientError> {
+    pub async fn save(&self, messages: Vec<Message>, path: PathBuf) -> Result<(), InferenceError> {
         self.saved(SavedAction::Save(path, messages)).await.map(drop)
     }
 
     /// Takes over what [`Session::save`] wrote; the messages are the result.
-    pub(crate) async fn restore(&self, path: PathBuf) -> Result<Vec<Message>, ClientError> {
+    pub async fn restore(&self, path: PathBuf) -> Result<Vec<Message>, InferenceError> {
         self.saved(SavedAction::Restore(path)).await
     }
 
     /// Writes what the model made of the first tokens.
-    pub(crate) async fn save_prefix(&self, path: PathBuf, tokens: u32) -> Result<(), ClientError> {
+    pub async fn save_prefix(&self, path: PathBuf, tokens: u32) -> Result<(), InferenceError> {
         self.saved(SavedAction::SavePrefix(path, tokens)).await.map(drop)
     }
 
     /// Takes over what [`Session::save_prefix`] wrote.
-    pub(crate) async fn restore_prefix(&self, path: PathBuf) -> Result<(), ClientError> {
+    pub async fn restore_prefix(&self, path: PathBuf) -> Result<(), InferenceError> {
         self.saved(SavedAction::RestorePrefix(path)).await.map(drop)
     }
 
-    async fn saved(&self, action: SavedAction) -> Result<Vec<Message>, ClientError> {
+    async fn saved(&self, action: SavedAction) -> Result<Vec<Message>, InferenceError> {
         let id = self.inner.id;
         let link = &self.inner.guard.link;
         link.request(|reply| Command::Saved { id, action, reply }).await

@@ -1,0 +1,136 @@
+//! Models of this device for apps: opening them, and conversations with one of them alone.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use whimbrel_inference::{Inference, ModelInfo, OpenModel};
+
+use crate::error::within;
+use crate::places::Places;
+use crate::ports::Ports;
+use crate::services::{Services, runtime};
+use crate::{
+    Answer, ClientError, Conversation, ConversationOptions, EngineError, GenerationOptions, OpenOptions,
+    PROMPT_BYTES_MAX,
+};
+
+/// Opens models. Clones are the same client; it ends when it is closed, or when the last of it, of its models, conversations
+/// and answers is dropped.
+#[derive(Clone)]
+pub struct Client {
+    inference: Inference,
+    /// For conversations without a policy.
+    services: Arc<Services>,
+}
+
+impl Client {
+    /// Starts the inference thread.
+    ///
+    /// # Errors
+    /// [`ClientError::Thread`] when the system has no thread left.
+    pub fn new() -> Result<Client, ClientError> {
+        let inference = Inference::start()?;
+        let runtime = runtime()?;
+        let places = Places::new(runtime.handle().clone(), None, None);
+        let Ports { clock, randomness, .. } = Ports::default();
+        let (services, _) = Services::new(runtime, (clock, randomness), None, places, None);
+        Ok(Client {
+            inference,
+            services: Arc::new(services),
+        })
+    }
+
+    /// Opens the bundle in the folder `path`. Opening reads and, unless told otherwise, verifies all of it; answers in
+    /// progress pause meanwhile.
+    ///
+    /// # Errors
+    /// [`ClientError::Engine`] with what is wrong with the bundle; [`ClientError::Limit`] past [`crate::MODELS_MAX`].
+    pub async fn open_model(&self, path: impl Into<PathBuf>, options: OpenOptions) -> Result<Model, ClientError> {
+        Ok(Model {
+            open: self.inference.open_model(path, options).await?,
+            services: self.services.clone(),
+        })
+    }
+
+    /// Answers in progress, in all conversations. A cancelled answer counts until it has really ended.
+    #[must_use]
+    pub fn active_answers(&self) -> u32 {
+        self.inference.active_answers()
+    }
+
+    /// Cancels every answer and closes every model. Returns at once; whatever uses the client afterwards gets
+    /// [`ClientError::Closed`]. May be called again.
+    pub fn close(&self) {
+        self.inference.close();
+    }
+
+    /// Closes, and waits until the inference thread has let go of everything: one operator of a running model, or the opening
+    /// of a bundle if one is under way. May be called again.
+    pub async fn shutdown(&self) {
+        self.inference.shutdown().await;
+    }
+}
+
+/// An open model. Clones are the same model; it is closed when it and its conversations and answers are dropped, or by
+/// [`Model::close`].
+#[derive(Clone)]
+pub struct Model {
+    pub(crate) open: OpenModel,
+    /// For conversations without a policy.
+    services: Arc<Services>,
+}
+
+impl Model {
+    /// What is known of the model; also after it was closed.
+    #[must_use]
+    pub fn info(&self) -> &ModelInfo {
+        self.open.info()
+    }
+
+    /// Starts a conversation with this model alone: no policy, no ledger. Its context is reserved with the first question.
+    ///
+    /// # Errors
+    /// [`ClientError::Engine`] for a context length out of range or a model without a chat template; [`ClientError::Limit`] past
+    /// [`PROMPT_BYTES_MAX`].
+    pub fn conversation(&self, options: ConversationOptions) -> Result<Conversation, ClientError> {
+        let system = options.system.as_deref().map_or(0, |text| text.len() as u64);
+        within("bytes of system message", system, PROMPT_BYTES_MAX)?;
+        let longest = self.info().manifest.context_length;
+        if !(1..=longest).contains(&options.context_length) {
+            return Err(EngineError::Option {
+                option: "context length",
+                expected: format!("1 to {longest}, the model's own"),
+                found: options.context_length.to_string(),
+            }
+            .into());
+        }
+        if !self.info().has_chat_template {
+            return Err(EngineError::Template {
+                reason: "the model has none, so it cannot hold a conversation".into(),
+            }
+            .into());
+        }
+        Ok(Conversation::new(self.services.clone(), Some(self.clone()), options))
+    }
+
+    /// Goes on from a raw text, without a chat template, in a context of its own. Special tokens in the text are tokens; the
+    /// beginning-of-sequence token is added if the tokenizer says so.
+    ///
+    /// # Errors
+    /// [`ClientError::Limit`] past [`PROMPT_BYTES_MAX`]; [`ClientError::Engine`] for an option out of its range. What the context does not allow,
+    /// the answer says.
+    pub fn complete(
+        &self,
+        prompt: &str,
+        context_length: u32,
+        options: GenerationOptions,
+    ) -> Result<Answer, ClientError> {
+        within("bytes of prompt", prompt.len() as u64, PROMPT_BYTES_MAX)?;
+        Conversation::complete(&self.services, self.clone(), prompt.to_owned(), context_length, options)
+    }
+
+    /// Cancels the model's answers and closes it and its conversations. Returns at once; may be called again.
+    pub fn close(&self) {
+        self.open.close();
+    }
+}
