@@ -42,6 +42,7 @@ OUT_OF_CORE = [
 # Fields whose name differs, in Rust's spelling. A number of milliseconds loses its unit, because it becomes a duration.
 RENAMED = {
     ("Report", "partial"): "is_partial",
+    ("Report", "recorded"): "is_recorded",
     ("Report", "first_token_ms"): "time_to_first_token_ms",
     ("LedgerReport", "intact"): "is_intact",
     ("Pins", "report_only"): "is_report_only",

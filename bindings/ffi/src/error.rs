@@ -152,6 +152,7 @@ impl From<ClientError> for CoreError {
             ClientError::Scan(error) | ClientError::Redact(RedactError::Scan(error)) => too_long(&error),
             ClientError::Redact(RedactError::Clear(_)) => CoreError::Internal { code: 9, reason },
             ClientError::Words(_) => refused("user_words", "words that can be looked for", reason),
+            ClientError::Task(_) => refused("task", "a name of letters, digits and ._:/@+-, at most 128", reason),
             ClientError::Key(_) => refused("key", "a key that fits into a header", reason),
             ClientError::Endpoint { .. } => refused("endpoint", "settings that the network takes", reason),
             ClientError::UnknownEndpoint { .. } => refused("endpoint", "the id of an endpoint of the policy", reason),

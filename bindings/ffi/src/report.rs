@@ -10,6 +10,8 @@ use crate::json;
 pub struct Report {
     /// The receipt's number in the ledger; nothing where no rules decide.
     pub receipt: Option<u64>,
+    /// Whether the receipt says how it ended; not when the disk was full. The next opening of the ledger then closes it as interrupted.
+    pub recorded: bool,
     /// How it ended.
     pub outcome: Outcome,
     /// Why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`, `content_filter` and so on.
@@ -226,6 +228,7 @@ impl From<&client::Report> for Report {
             outcome: from.outcome.into(),
             code: from.code.map(|code| code.name().into()),
             partial: from.is_partial,
+            recorded: from.is_recorded,
             finish: from.finish.map(Into::into),
             place: from.place.as_ref().map(Into::into),
             release: from.release.map(Into::into),

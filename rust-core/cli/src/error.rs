@@ -222,7 +222,10 @@ impl CliError {
             CliError::Client(ClientError::Read { .. }) => ("input_unreadable", exit::INPUT, None),
             CliError::Client(ClientError::Write { source, .. }) => io_code(source),
             CliError::Client(
-                ClientError::Endpoint { .. } | ClientError::UnknownEndpoint { .. } | ClientError::NothingToRepeat,
+                ClientError::Endpoint { .. }
+                | ClientError::UnknownEndpoint { .. }
+                | ClientError::NothingToRepeat
+                | ClientError::Task(_),
             ) => ("usage", exit::USAGE, None),
             CliError::Client(_) => ("internal", exit::INTERNAL, None),
             CliError::Store(error) => codes::store(error),

@@ -11,7 +11,11 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("ffi", &["client"]),
     ("cli", &["client", "engine", "forge", "simulator"]),
     ("simulator", &["client", "policy"]),
-    ("client", &["engine", "policy", "privacy", "record", "store", "network"]),
+    ("inference", &["engine"]),
+    (
+        "client",
+        &["inference", "engine", "policy", "privacy", "record", "store", "network"],
+    ),
     // kernels: the order of weights and half precision are defined there.
     ("forge", &["engine", "kernels"]),
     ("engine", &["kernels"]),

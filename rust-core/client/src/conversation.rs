@@ -18,7 +18,7 @@ use self::asking::{Asked, Begun, Inner, Question, Running, begin};
 use self::history::History;
 use crate::error::{lock, within};
 use crate::exchange::{self, Job};
-use crate::request::{AskOptions, Message, Request};
+use crate::request::{AskOptions, Message, Request, task_label};
 use crate::services::Services;
 use crate::{ClientError, ContextPolicy, GenerationOptions, MESSAGES_MAX, Model, PROMPT_BYTES_MAX, Role};
 
@@ -73,10 +73,11 @@ impl Conversation {
     ///
     /// # Errors
     /// [`ClientError::Busy`] while an earlier answer goes on; [`ClientError::Limit`] past [`PROMPT_BYTES_MAX`]; [`ClientError::Engine`] for an option
-    /// out of its range; [`ClientError::Closed`]. Nothing was asked then.
+    /// out of its range; [`ClientError::Task`]; [`ClientError::Closed`]. Nothing was asked then.
     pub fn ask(&self, text: &str, options: AskOptions) -> Result<Answer, ClientError> {
         within("bytes of question", text.len() as u64, PROMPT_BYTES_MAX)?;
         options.generation.sampling.validate()?;
+        task_label(&options.task)?;
         self.begin(Asked::Question(text.to_owned(), options))
     }
 
@@ -115,8 +116,9 @@ impl Conversation {
     /// What would be decided about a question now. Nothing is asked, and no receipt is written.
     ///
     /// # Errors
-    /// [`ClientError::Scan`]; [`ClientError::NoPolicy`] where no policy decides; [`ClientError::Closed`].
+    /// [`ClientError::Scan`]; [`ClientError::NoPolicy`] where no policy decides; [`ClientError::Task`]; [`ClientError::Closed`].
     pub async fn explain(&self, text: &str, options: &AskOptions) -> Result<Explanation, ClientError> {
+        task_label(&options.task)?;
         let request = self.inner.request(&Question::next(text, options.clone()));
         exchange::explain(&self.inner.services, request).await
     }
@@ -285,6 +287,7 @@ impl Conversation {
     pub(crate) fn answer(services: &Arc<Services>, request: Request) -> Result<Answer, ClientError> {
         request.generation.sampling.validate()?;
         within("messages", request.messages.len() as u64, MESSAGES_MAX)?;
+        task_label(&request.task)?;
         let answering = services.clone();
         let (answer, _) = begin(services, async move |begun| {
             let job = begun.job(request, Arc::default());

@@ -9,6 +9,7 @@ use whimbrel_inference::InferenceError;
 use whimbrel_network::{EndpointError, SecretError};
 use whimbrel_policy::PolicyError;
 use whimbrel_privacy::{RedactError, ScanError, ScannerError};
+use whimbrel_record::LabelError;
 use whimbrel_store::{StoreError, VaultError};
 
 /// Every failure of the client.
@@ -26,6 +27,9 @@ pub enum ClientError {
     /// The conversation is still answering the question before.
     #[error("the conversation is still answering")]
     Busy,
+    /// The name of a task is none: it is empty, too long, or has blanks or letters outside ASCII in it.
+    #[error("the task: {0}")]
+    Task(#[source] LabelError),
     /// There is no question to ask again.
     #[error("there is no question to ask again")]
     NothingToRepeat,

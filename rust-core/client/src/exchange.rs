@@ -16,7 +16,7 @@ use whimbrel_record::{Closing, Code, Intent, Label, Outcome, ReceiptId};
 pub(crate) use self::prepare::explain;
 use self::prepare::{Prepared, prepare};
 use crate::report::{Event, Report};
-use crate::request::Request;
+use crate::request::{Request, task_label};
 use crate::services::{Services, UnderWay};
 use crate::{ClientError, Model};
 
@@ -84,10 +84,10 @@ async fn begin(services: &Arc<Services>, job: &Job, prepared: &Prepared) -> Resu
 
 /// A text that cannot be examined goes nowhere, and leaves a receipt that says so.
 async fn refuse(services: &Arc<Services>, job: &Job, error: ScanError) -> ClientError {
-    let (task, class) = (Label::squeezed(&job.request.task), job.request.class);
-    let records = match job.under_way.records() {
-        Ok(records) => records,
-        Err(error) => return error,
+    let class = job.request.class;
+    let (task, records) = match (task_label(&job.request.task), job.under_way.records()) {
+        (Ok(task), Ok(records)) => (task, records),
+        (Err(error), _) | (_, Err(error)) => return error,
     };
     let recorded = services.blocking(move |services| {
         let intent = Intent::new(Label::squeezed(&services.request_id()?), task, class);

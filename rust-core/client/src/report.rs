@@ -53,6 +53,10 @@ impl std::fmt::Debug for Event {
 pub struct Report {
     /// The receipt's number in the ledger; `None` where no policy decides.
     pub receipt: Option<ReceiptId>,
+    /// Whether the receipt says how it ended. When the disk was full, it says only that it began, and the next opening of the ledger closes it as
+    /// interrupted.
+    #[serde(rename = "recorded")]
+    pub is_recorded: bool,
     /// How it ended.
     pub outcome: Outcome,
     /// Why there is no answer.

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use whimbrel_inference::SessionOptions;
 use whimbrel_policy::{Need, Recipients};
 use whimbrel_privacy::{ExaminedMessage, PrivacyClass, Speaker};
-use whimbrel_record::Place;
+use whimbrel_record::{Label, Place};
 
-use crate::{ContextPolicy, GenerationOptions, Role};
+use crate::{ClientError, ContextPolicy, GenerationOptions, Role};
 
 /// The task of requests that name none.
 pub const TASK_DEFAULT: &str = "chat";
@@ -17,7 +17,8 @@ pub const TASK_DEFAULT: &str = "chat";
 /// How a question is asked.
 #[derive(Clone, Debug)]
 pub struct AskOptions {
-    /// The app's name for what it is doing, which rules and learning look at.
+    /// The app's name for what it is doing, which rules and learning look at, without regard to case and blanks around. At most 128 characters of
+    /// `A-Z a-z 0-9 . _ : / @ + -`.
     pub task: String,
     /// What the app knows about the text; what is found in it can only raise it.
     pub class: PrivacyClass,
@@ -48,6 +49,14 @@ impl From<GenerationOptions> for AskOptions {
             ..AskOptions::default()
         }
     }
+}
+
+/// A task as receipts name it: as it was given, without blanks around.
+///
+/// # Errors
+/// [`ClientError::Task`].
+pub(crate) fn task_label(task: &str) -> Result<Label, ClientError> {
+    Label::new(task.trim()).map_err(ClientError::Task)
 }
 
 /// One message of a conversation, with how it is to be treated.

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use serde::{Deserialize, Serialize};
 use whimbrel_network::{Endpoint, EndpointSettings, KeyHeader, PinSettings, Timeouts, TokenLimitField};
 use whimbrel_policy::{
-    DeviceState, DeviceUpdate, Learned, LearnedSnapshot, LearningMode, Network, Policy, PolicySet, UsedToday,
+    Budget, DeviceState, DeviceUpdate, Learned, LearnedSnapshot, LearningMode, Network, Policy, PolicySet, SetAside,
+    Spending, UsedToday,
 };
 use whimbrel_privacy::{Scanner, ScannerOptions};
 use whimbrel_record::Signal;
@@ -19,7 +19,6 @@ use crate::ports::Records;
 /// Names of pieces of state in the store.
 const LEARNED: &str = "learned";
 const USED_TODAY: &str = "used_today";
-const DAY_MS: u64 = 24 * 3_600_000;
 
 /// Settings of an endpoint that the app gives and the policy does not have.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,7 +44,7 @@ struct Current {
     snapshot: RulesSnapshot,
     /// The last network that was known.
     network: Option<Network>,
-    used: Used,
+    spending: Spending,
 }
 
 /// One look at the rules.
@@ -57,13 +56,6 @@ pub(crate) struct RulesSnapshot {
     pub(crate) learned: Arc<Learned>,
     pub(crate) used_today: UsedToday,
     extras: Arc<BTreeMap<String, EndpointExtras>>,
-}
-
-/// What was used, and on which day.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-struct Used {
-    day: u64,
-    today: UsedToday,
 }
 
 impl RulesSnapshot {
@@ -96,7 +88,12 @@ impl Rules {
                 Learned::default()
             })
         });
-        let used = records.state(USED_TODAY)?;
+        let spending = records.state(USED_TODAY)?.map_or_else(Spending::default, |bytes| {
+            serde_json::from_slice(&bytes).unwrap_or_else(|_| {
+                log::warn!("what was used today cannot be read; it is counted from now on");
+                Spending::default()
+            })
+        });
         Ok(Rules {
             current: Mutex::new(Current {
                 snapshot: RulesSnapshot {
@@ -108,9 +105,7 @@ impl Rules {
                     extras: Arc::default(),
                 },
                 network: None,
-                used: used
-                    .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-                    .unwrap_or_default(),
+                spending,
             }),
         })
     }
@@ -119,7 +114,7 @@ impl Rules {
     pub(crate) fn snapshot(&self, now_ms: u64) -> RulesSnapshot {
         let current = lock(&self.current);
         RulesSnapshot {
-            used_today: current.used.on(now_ms),
+            used_today: current.spending.today(now_ms),
             ..current.snapshot.clone()
         }
     }
@@ -169,22 +164,46 @@ impl Rules {
         Ok(())
     }
 
-    /// Adds to what was used today, and keeps it. Blocks.
-    pub(crate) fn use_up(&self, cost_micros: u64, metered_bytes: u64, now_ms: u64, records: &dyn Records) {
-        if cost_micros == 0 && metered_bytes == 0 {
+    /// Sets the most that an attempt may use aside. It is on the disk when this returns; `None` when the day has no more. Blocks.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`]; nothing may be sent then.
+    pub(crate) fn set_aside(
+        &self,
+        most: UsedToday,
+        of_day: &Budget,
+        now_ms: u64,
+        records: &dyn Records,
+    ) -> Result<Option<SetAside>, ClientError> {
+        // Under the lock, so that an older sum never takes the place of a newer one.
+        let current = &mut *lock(&self.current);
+        let before = current.spending.clone();
+        let set_aside = current.spending.set_aside(most, of_day, now_ms);
+        if let Err(error) = keep_spending(&current.spending, records) {
+            current.spending = before;
+            return Err(error);
+        }
+        Ok(set_aside)
+    }
+
+    /// What a request really used takes the place of what was set aside. Where that cannot be kept, the most stays counted. Blocks.
+    pub(crate) fn settle(&self, set_aside: &[SetAside], used: UsedToday, records: &dyn Records) {
+        if set_aside.is_empty() {
             return;
         }
         let current = &mut *lock(&self.current);
-        let mut today = current.used.on(now_ms);
-        today.cost_micros = today.cost_micros.saturating_add(cost_micros);
-        today.metered_bytes = today.metered_bytes.saturating_add(metered_bytes);
-        current.used = Used {
-            day: now_ms / DAY_MS,
-            today,
-        };
-        // Under the lock, so that an older sum never takes the place of a newer one.
-        let bytes = serde_json::to_vec(&current.used).expect("three numbers are JSON");
-        if let Err(error) = records.keep_state(USED_TODAY, &bytes) {
+        current.spending.settle(set_aside, used);
+        if let Err(error) = keep_spending(&current.spending, records) {
+            log::warn!("what was used today cannot be kept: {error}");
+        }
+    }
+
+    /// Looks at the clock before a decision, since a clock that somebody sets must neither renew nor lock a day's budget. Blocks when that is news.
+    pub(crate) fn look_at_clock(&self, now_ms: u64, records: &dyn Records) {
+        let current = &mut *lock(&self.current);
+        if current.spending.look(now_ms)
+            && let Err(error) = keep_spending(&current.spending, records)
+        {
             log::warn!("what was used today cannot be kept: {error}");
         }
     }
@@ -217,13 +236,9 @@ impl Rules {
     }
 }
 
-impl Used {
-    fn on(&self, now_ms: u64) -> UsedToday {
-        match self.day == now_ms / DAY_MS {
-            true => self.today,
-            false => UsedToday::default(),
-        }
-    }
+fn keep_spending(spending: &Spending, records: &dyn Records) -> Result<(), ClientError> {
+    let bytes = serde_json::to_vec(spending).expect("numbers are JSON");
+    Ok(records.keep_state(USED_TODAY, &bytes)?)
 }
 
 fn scanner(user_words: Vec<String>) -> Result<Scanner, ClientError> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use whimbrel_privacy::{ContentFacts, FindingKind, PrivacyClass};
 
 use crate::device::{Accelerator, DeviceView, Network, Thermal};
-use crate::request::{Need, RequestFacts};
+use crate::request::{Need, RequestFacts, task_key};
 
 /// From `min` to `max`, both included.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -151,7 +151,7 @@ impl Condition {
         let (request, content, device) = (facts.request, facts.content, facts.device);
         let megabytes = |bytes: Option<u64>| bytes.map(|bytes| bytes / BYTES_A_MEGABYTE);
         match self {
-            Condition::Task(tasks) => listed(tasks.contains(&request.task)),
+            Condition::Task(tasks) => listed(tasks.contains(&task_key(&request.task))),
             Condition::Needs(needs) => listed(needs.iter().any(|need| request.needs.contains(need))),
             Condition::Class(range) => (!range.holds(&content.class)).then(|| Found::Word(class_name(content.class))),
             Condition::TextBytes(range) => number(range, content.text_bytes),

@@ -22,6 +22,7 @@ pub use self::escalation::{Confidence, Escalation, EscalationThresholds, Weaknes
 pub use self::fallback::{ATTEMPTS_MAX, Attempt, Ending};
 use self::fallback::{AttemptEvent, Command as Order, Event as Happened, Fallback};
 use crate::plan::Plan;
+use crate::request::UsedToday;
 
 /// How long a stopped attempt may take to say what it used, in milliseconds.
 pub const STOP_MS_MAX: u64 = 5_000;
@@ -182,6 +183,16 @@ impl Exchange {
     #[must_use]
     pub fn is_running(&self, attempt: u32) -> bool {
         self.running == Some(attempt) && self.stopping.is_none()
+    }
+
+    /// What a candidate may use of the day's budget at most. Places on the device use nothing of it.
+    #[must_use]
+    pub fn most(&self, candidate: u32) -> UsedToday {
+        let expected = self.plan.candidates[candidate as usize].expected();
+        UsedToday {
+            cost_micros: expected.cost_micros,
+            metered_bytes: if self.is_metered { expected.network_bytes } else { 0 },
+        }
     }
 
     /// The candidate of an attempt.

@@ -13,6 +13,7 @@ use self::beta::{draw_beta, generator};
 pub use self::snapshot::{LearnedError, LearnedRecord, LearnedSnapshot};
 use crate::limits::{LEARNED_ENTRIES_MAX, LEARNED_NAME_BYTES_MAX};
 use crate::plan::{Candidate, Quality};
+use crate::request::task_key;
 
 /// Time in which the weight of what was learned halves: thirty days.
 pub const HALF_LIFE_MS: u64 = 30 * 24 * 3_600_000;
@@ -114,7 +115,7 @@ impl Learned {
         if self.mode != LearningMode::On || is_too_long(task) || is_too_long(candidate) {
             return;
         }
-        let key = (task.to_owned(), candidate.to_owned());
+        let key = (task_key(task), candidate.to_owned());
         if !self.entries.contains_key(&key) && self.entries.len() as u64 >= LEARNED_ENTRIES_MAX {
             let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.at_ms);
             if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
@@ -142,7 +143,7 @@ impl Learned {
         if self.mode == LearningMode::Off {
             return None;
         }
-        let key = (task.to_owned(), candidate.to_owned());
+        let key = (task_key(task), candidate.to_owned());
         let entry = self.entries.get(&key).map(|entry| entry.faded(now_ms));
         let (successes, failures) = entry.map_or((0.0, 0.0), |entry| (entry.successes, entry.failures));
         let mean = entry.map_or(0.5, Entry::mean);

@@ -18,6 +18,7 @@ mod plan;
 mod refusal;
 mod request;
 mod route;
+mod spending;
 
 pub use condition::Found;
 pub use device::{Accelerator, DeviceState, DeviceUpdate, DeviceView, Network, Reading, Reported, Thermal};
@@ -41,3 +42,4 @@ pub use request::{
     UsedToday,
 };
 pub use route::{DEADLINE_MS_DEFAULT, FIRST_TOKEN_MS_DEFAULT, RouteInput, route};
+pub use spending::{SetAside, Spending};

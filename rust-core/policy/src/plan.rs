@@ -233,7 +233,7 @@ pub struct Bounds {
     pub candidate_ms: u64,
 }
 
-/// What a request may still use, all its candidates together. `None` does not limit.
+/// What may be used: by a request and all its candidates together, or on a day. `None` does not limit.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Budget {
     /// Cost in millionths of the policy's currency.
@@ -271,8 +271,13 @@ pub struct Plan {
     pub considered: Vec<RuleTrace>,
     /// The times to keep to.
     pub bounds: Bounds,
+    /// The times of what runs on this device while a place off the device stands behind it: the app's own, so that a user's shorter times send
+    /// nothing out that would have stayed.
+    pub bounds_staying: Bounds,
     /// What all candidates together may use. Each of the plan fits into it by itself.
     pub budget: Budget,
+    /// What all requests of a day together may use.
+    pub budget_of_day: Budget,
     /// Who may read this exchange when later questions take it along as history.
     #[serde(skip)]
     pub recipients: Recipients,
@@ -303,7 +308,9 @@ impl Plan {
             refused: Vec::new(),
             considered: Vec::new(),
             bounds,
+            bounds_staying: bounds,
             budget: Budget::default(),
+            budget_of_day: Budget::default(),
             recipients: Recipients::Any,
         }
     }

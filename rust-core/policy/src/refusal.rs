@@ -40,6 +40,11 @@ pub enum Refusal {
     },
     /// The request leaves it out: it answered before, and another place is asked for.
     Excluded,
+    /// The app's policy alone would have asked another place first, on this device, and the user's takes that away: the text stays.
+    WouldStay {
+        /// The name of the place on this device.
+        instead_of: String,
+    },
     /// There is no such model on this device.
     NoModel,
     /// More local models than [`LOCAL_MODELS_MAX`](crate::limits::LOCAL_MODELS_MAX).
@@ -150,6 +155,10 @@ impl fmt::Display for Refusal {
                 write!(f, "{messages} earlier messages of the conversation were kept from it")
             }
             Refusal::Excluded => f.write_str("another place is asked for"),
+            Refusal::WouldStay { instead_of } => write!(
+                f,
+                "{instead_of} would come first, and the user's policy takes it away: the text does not leave in its place"
+            ),
             Refusal::NoModel => f.write_str("there is none on this device"),
             Refusal::TooManyModels => f.write_str("too many models on this device"),
             Refusal::NoEndpoint => f.write_str("the policy has no endpoint"),

@@ -26,13 +26,19 @@ impl Need {
     }
 }
 
+/// How names of tasks are compared, in documents, decisions and learning: without blanks around, and without regard to case in ASCII.
+#[must_use]
+pub(crate) fn task_key(task: &str) -> String {
+    task.trim().to_ascii_lowercase()
+}
+
 /// What is asked for.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RequestFacts {
     /// The request's id. The random part of an order by quality follows from it, so that a decision can be repeated.
     pub id: String,
-    /// The app's name for what it is doing: `summarise`.
+    /// The app's name for what it is doing: `summarise`. Compared without regard to case and blanks around.
     pub task: String,
     /// Tokens of the prompt, estimated.
     pub prompt_tokens: u32,

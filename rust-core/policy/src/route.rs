@@ -2,11 +2,13 @@
 //!
 //! Each document gives denials (every rule with `deny` that matches) and one list (the first rule with `try` that matches, or what the
 //! document does otherwise). The app's list is the frame; the user's list only takes away from it, asks for redaction, and puts in
-//! order; every denial of both holds; limits and facts take away what cannot be done. What is left is tried.
+//! order; every denial of both holds; limits and facts take away what cannot be done. What is left is tried, as far as a text that would stay
+//! under the app's policy alone stays under both.
 
 mod feasibility;
 mod input;
 mod options;
+mod staying;
 mod verdict;
 mod what;
 
@@ -16,12 +18,13 @@ use whimbrel_record::Place;
 
 use self::feasibility::{Feasibility, refusal};
 pub use self::input::RouteInput;
-use self::options::options;
+use self::options::{Candidature, options};
 use self::verdict::Verdict;
 use crate::condition::Facts;
+use crate::device::DeviceView;
 use crate::document::policy::{Denied, Limits, Order, Step};
 use crate::history::Recipients;
-use crate::plan::{Bounds, Candidate, Decision, Deferred, Plan};
+use crate::plan::{Bounds, Budget, Candidate, Decision, Deferred, Plan};
 use crate::refusal::{Refusal, Refused};
 use crate::request::RequestFacts;
 
@@ -76,41 +79,81 @@ pub fn route(input: &RouteInput<'_>) -> Plan {
     let mut considered = Vec::with_capacity(app.rules.len() + user.map_or(0, |user| user.rules.len()));
     let app = Verdict::of(app, &facts, &mut considered);
     let user = user.map(|user| Verdict::of(user, &facts, &mut considered));
+    let limits_of_app = input.policies.app().limits(&input.request.task);
     let limits = effective_limits(input);
-    let bounds = bounds(input.request, &limits);
+    let mut judged = judge(input, &view, (&app, user.as_ref()), &limits);
+    if user.is_some() {
+        let alone = judge(input, &view, (&app, None), &limits_of_app);
+        staying::hold(&alone.allowed, &mut judged.allowed, &mut judged.refused);
+    }
+    let Judged {
+        allowed,
+        mut refused,
+        recipients,
+        budget,
+    } = judged;
+    let deferred = deferred(&app, user.as_ref(), &mut refused);
+    Plan {
+        decision: decision(&allowed, deferred.as_ref(), &refused),
+        candidates: allowed,
+        deferred,
+        refused,
+        considered,
+        bounds: bounds(input.request, &limits),
+        bounds_staying: bounds(input.request, &limits_of_app),
+        budget,
+        budget_of_day: Budget {
+            cost_micros: limits.cost_a_day_micros,
+            network_bytes: limits.metered_bytes_a_day,
+        },
+        recipients,
+    }
+}
 
+/// What the documents and the facts come to.
+struct Judged {
+    /// What may and can be done, in order.
+    allowed: Vec<Candidate>,
+    refused: Vec<Refused>,
+    recipients: Recipients,
+    budget: Budget,
+}
+
+/// Goes through everything that the lists name.
+fn judge<'a>(
+    input: &RouteInput<'a>,
+    view: &DeviceView,
+    (app, user): (&Verdict<'a>, Option<&Verdict<'a>>),
+    limits: &Limits,
+) -> Judged {
     let feasibility = Feasibility {
         input,
-        view: &view,
-        limits: &limits,
-        bounds: &bounds,
+        view,
+        limits,
+        bounds: &bounds(input.request, limits),
     };
-    let mut refused = Vec::new();
-    let mut allowed: Vec<Candidate> = Vec::new();
-    let mut recipients = Recipients::nobody();
-    for option in options(&app, user.as_ref(), input, &mut refused) {
+    let mut judged = Judged {
+        allowed: Vec::new(),
+        refused: Vec::new(),
+        recipients: Recipients::nobody(),
+        budget: feasibility.budget(),
+    };
+    for option in options(app, user, input, &mut judged.refused) {
         let (place, release) = (option.what.place(), option.what.release());
-        if allowed
-            .iter()
-            .any(|other| other.release == release && is_same(&other.place, &place))
-        {
+        let is_known = |other: &Candidate| other.release == release && is_same(&other.place, &place);
+        if judged.allowed.iter().any(is_known) {
             continue;
         }
-        let of_user = || user.as_ref().and_then(|user| user.denial(option.what));
-        // What the app's policy refuses in its own form stays refused in the form that the user wants.
-        let of_app = || app.denial(option.original).or_else(|| app.denial(option.what));
         let names = option.what.recipients();
-        let of_history = || history_denial(input.history, &names);
-        let judged = match of_app().or_else(of_user).or_else(of_history) {
-            Some(reason) => Err(reason),
-            None if input.excluded.contains(&place) => Err(Refusal::Excluded),
-            None => refusal(&option.original, &feasibility).and_then(|_| refusal(&option.what, &feasibility)),
-        };
-        if !judged.as_ref().is_err_and(Refusal::is_denial) {
-            recipients.add(&names);
+        let refusal = denial(input, app, user, &option).map_or_else(
+            || refusal(&option.original, &feasibility).and_then(|_| refusal(&option.what, &feasibility)),
+            Err,
+        );
+        if !refusal.as_ref().is_err_and(Refusal::is_denial) {
+            judged.recipients.add(&names);
         }
-        match judged {
-            Ok(expected) => allowed.push(Candidate {
+        match refusal {
+            Ok(expected) => judged.allowed.push(Candidate {
                 place: place.into_owned(),
                 endpoint: option.what.endpoint_id(),
                 release,
@@ -122,26 +165,35 @@ pub fn route(input: &RouteInput<'_>) -> Plan {
             }),
             Err(reason) => {
                 let name = place.candidate_name(release);
-                refused.push(Refused { name, reason });
+                judged.refused.push(Refused { name, reason });
             }
         }
     }
-    if order(&app, user.as_ref()) == Order::Quality {
+    if order(app, user) == Order::Quality {
+        let request = input.request;
         input
             .learned
-            .arrange(&mut allowed, &input.request.id, &input.request.task, input.now_ms);
+            .arrange(&mut judged.allowed, &request.id, &request.task, input.now_ms);
     }
-    let deferred = deferred(&app, user.as_ref(), &mut refused);
-    Plan {
-        decision: decision(&allowed, deferred.as_ref(), &refused),
-        candidates: allowed,
-        deferred,
-        refused,
-        considered,
-        bounds,
-        budget: feasibility.budget(),
-        recipients,
-    }
+    judged
+}
+
+/// What forbids something, whatever the device can do now: a rule of one of the documents, what the history was kept from, the request itself.
+fn denial(
+    input: &RouteInput<'_>,
+    app: &Verdict<'_>,
+    user: Option<&Verdict<'_>>,
+    option: &Candidature<'_>,
+) -> Option<Refusal> {
+    // What the app's policy refuses in its own form stays refused in the form that the user wants.
+    app.denial(option.original)
+        .or_else(|| app.denial(option.what))
+        .or_else(|| user?.denial(option.what))
+        .or_else(|| history_denial(input.history, &option.what.recipients()))
+        .or_else(|| {
+            let is_excluded = input.excluded.contains(&option.what.place());
+            is_excluded.then_some(Refusal::Excluded)
+        })
 }
 
 /// Whether two places are one to a person: models of this device are told apart by their names.
@@ -160,7 +212,7 @@ fn is_same(one: &Place, other: &Place) -> bool {
 }
 
 fn decision(allowed: &[Candidate], deferred: Option<&Deferred>, refused: &[Refused]) -> Decision {
-    let by_rule = |refused: &Refused| refused.reason.is_denial();
+    let by_rule = |refused: &Refused| refused.reason.is_denial() || matches!(refused.reason, Refusal::WouldStay { .. });
     if !allowed.is_empty() {
         Decision::Run
     } else if deferred.is_some() {

@@ -439,3 +439,15 @@ fn documents_belong_together_or_nothing_changes() {
     assert_eq!((set.app().name(), set.user()), ("second", None));
     assert_eq!(before.app().name(), "first");
 }
+
+#[test]
+fn tasks_are_compared_without_regard_to_case_and_blanks() {
+    let policy = |body: &str| Policy::parse(&format!("version = 1\nname = \"tasks\"\n{body}"), Format::Toml);
+    let limited = policy("[tasks.Summarise]\nlimits = { deadline_ms = 5 }").unwrap();
+    for task in ["Summarise", "summarise", " SUMMARISE "] {
+        assert_eq!(limited.limits(task).deadline_ms, Some(5), "{task}");
+    }
+    assert_eq!(limited.limits("summarise2").deadline_ms, None);
+    let twice = policy("[tasks.Chat]\nlimits = { deadline_ms = 5 }\n[tasks.chat]\nlimits = { deadline_ms = 6 }");
+    assert!(twice.unwrap_err().to_string().contains("twice"));
+}

@@ -10,11 +10,13 @@ use std::fmt::Write;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 use support::{ENDPOINTS, NOW_MS, Scene, content};
+use whimbrel_policy::fallback::{AttemptEvent, Command, Event as Happened, Fallback};
 use whimbrel_policy::{
-    Decision, DeviceState, DeviceUpdate, Format, LearningMode, Network, Plan, Policy, PolicySet, Thermal, UsedToday,
-    explain,
+    Decision, DeviceState, DeviceUpdate, Format, LearningMode, Network, Plan, Policy, PolicySet, Refusal, Refused,
+    Thermal, UsedToday, explain,
 };
 use whimbrel_privacy::{FindingKind, PrivacyClass};
+use whimbrel_record::Code;
 
 const CASES: u32 = 100_000;
 const DOCUMENTS: u32 = 3000;
@@ -213,7 +215,10 @@ impl Sketch {
         if let Some([cost, bytes, battery, thermal]) = self.limits {
             writeln!(
                 text,
-                "[limits]\ncost_a_day = {}\nmetered_bytes_a_day = {}\nbattery_percent_min = {}\nthermal_max = \"{}\"",
+                "[limits]\nfirst_token_ms = {}\ncandidate_ms = {}\ncost_a_day = {}\nmetered_bytes_a_day = {}\n\
+                 battery_percent_min = {}\nthermal_max = \"{}\"",
+                1 + cost % 20_000,
+                1 + bytes % 40_000,
                 cost % 3,
                 bytes % 100_000,
                 battery % 101,
@@ -384,13 +389,18 @@ fn set(scene: &mut Scene, facts: &mut Facts, generator: &mut Pcg64) {
     scene.learned.set_mode(mode);
 }
 
-/// What may be tried, in the judge's words.
-fn allowed(plan: &Plan) -> BTreeSet<String> {
+/// What is tried, in order and in the judge's words.
+fn names(plan: &Plan) -> Vec<String> {
     let name = |name: String| match name.split_once(':') {
         Some((word @ ("on_device" | "system_model"), _)) => word.to_owned(),
         _ => name,
     };
-    let names: BTreeSet<_> = plan.candidates.iter().map(|candidate| name(candidate.name())).collect();
+    plan.candidates.iter().map(|candidate| name(candidate.name())).collect()
+}
+
+/// The same, in no order.
+fn allowed(plan: &Plan) -> BTreeSet<String> {
+    let names: BTreeSet<_> = names(plan).into_iter().collect();
     assert_eq!(names.len(), plan.candidates.len(), "something is listed twice: {plan}");
     names
 }
@@ -441,9 +451,11 @@ fn route_with(scene: &mut Scene, app: &Policy, user: Option<&Policy>) -> Plan {
 fn what_is_tried_is_what_an_independent_judge_allows() {
     let mut sizes = [0u32; 7];
     with_cases(1, false, |app, user, facts, scene, app_policy, user_policy| {
+        let alone = names(&route_with(scene, app_policy, None));
         for (user, user_policy) in [(None, None), (Some(user), Some(user_policy))] {
             let plan = route_with(scene, app_policy, user_policy);
-            let expected: BTreeSet<String> = judge(app, user, facts).into_iter().map(str::to_owned).collect();
+            let mut expected: BTreeSet<String> = judge(app, user, facts).into_iter().map(str::to_owned).collect();
+            take_away_what_would_have_stayed(&alone, &mut expected);
             assert_eq!(
                 allowed(&plan),
                 expected,
@@ -454,6 +466,100 @@ fn what_is_tried_is_what_an_independent_judge_allows() {
         }
     });
     assert!(sizes[..6].iter().all(|count| *count > 500), "{sizes:?}");
+}
+
+/// What leaves only because the user's document took away what the app's policy alone asks on this device before.
+fn take_away_what_would_have_stayed(alone: &[String], allowed: &mut BTreeSet<String>) {
+    let together = allowed.clone();
+    allowed.retain(|name| {
+        let endpoint = |name: &str| name.split_once("remote:").map(|(_, endpoint)| endpoint.to_owned());
+        let Some(this) = endpoint(name) else { return true };
+        let before = alone.iter().take_while(|other| endpoint(other).as_ref() != Some(&this));
+        before
+            .filter(|other| endpoint(other).is_none())
+            .all(|other| together.contains(other))
+    });
+}
+
+/// How the places behave in a case: whether each answers, and after how many milliseconds.
+struct Behaviour {
+    answers: [bool; 6],
+    first_token_ms: [u64; 6],
+}
+
+impl Behaviour {
+    fn random(generator: &mut Pcg64) -> Behaviour {
+        Behaviour {
+            answers: std::array::from_fn(|_| below(generator, 2) == 0),
+            first_token_ms: std::array::from_fn(|_| below(generator, 40_000) as u64),
+        }
+    }
+}
+
+/// Whether the text leaves, and in which forms, when the plan is carried out and its places behave so.
+fn leaves(plan: &Plan, behaviour: &Behaviour) -> BTreeSet<String> {
+    let mut left = BTreeSet::new();
+    let (mut fallback, mut commands) = Fallback::start(plan, 0);
+    let names = names(plan);
+    let (mut now_ms, mut wake_at_ms) = (0, u64::MAX);
+    // The attempt that runs, and when it says something.
+    let mut running: Option<(u32, usize, u64)> = None;
+    loop {
+        for command in std::mem::take(&mut commands) {
+            match command {
+                Command::Start { attempt, candidate } => {
+                    let name = &names[candidate as usize];
+                    if name.contains("remote:") {
+                        left.insert(name.clone());
+                    }
+                    let place = OPTIONS.iter().position(|option| option == name).unwrap();
+                    running = Some((attempt, place, now_ms + behaviour.first_token_ms[place]));
+                }
+                Command::Cancel { .. } => running = None,
+                Command::WakeAt { at_ms } => wake_at_ms = at_ms,
+                Command::Restarted { .. } => {}
+                Command::End(_) => return left,
+            }
+        }
+        let said = running.filter(|(_, _, at_ms)| *at_ms < wake_at_ms);
+        let event = match said {
+            Some((attempt, place, at_ms)) => {
+                now_ms = at_ms;
+                running = None;
+                let event = match behaviour.answers[place] {
+                    true => AttemptEvent::Finished,
+                    false => AttemptEvent::Failed(Code::Lost),
+                };
+                Happened::Attempt { attempt, event }
+            }
+            None => {
+                now_ms = wake_at_ms;
+                Happened::Timer
+            }
+        };
+        commands = fallback.step(now_ms, event);
+    }
+}
+
+#[test]
+fn no_text_leaves_under_both_that_would_stay_under_the_apps_alone() {
+    let mut generator = Pcg64::new(5, 7);
+    let (mut left, mut kept) = (0, 0);
+    with_cases(5, true, |_, _, _, scene, app_policy, user_policy| {
+        let behaviour = Behaviour::random(&mut generator);
+        let alone = leaves(&route_with(scene, app_policy, None), &behaviour);
+        let plan = route_with(scene, app_policy, Some(user_policy));
+        let together = leaves(&plan, &behaviour);
+        assert!(
+            !alone.is_empty() || together.is_empty(),
+            "{together:?} leaves only under both\n{}",
+            explain(&scene.input())
+        );
+        left += u32::from(!together.is_empty());
+        let stays = |refused: &Refused| matches!(refused.reason, Refusal::WouldStay { .. });
+        kept += u32::from(plan.refused.iter().any(stays));
+    });
+    assert!(left > CASES / 50 && kept > CASES / 200, "{left}, {kept}");
 }
 
 #[test]

@@ -123,7 +123,10 @@ fn denials_win_wherever_they_stand() {
             assert!(scene.route().rule_ids().contains(&"no".to_owned()));
         }
         let text = user(&format!("[[rules]]\nid = \"no\"\ndeny = [\"{denied}\"]"));
-        check(&Scene::new(&app(ALL), Some(&text)), left);
+        // What the user takes away on the device sends nothing out in its place.
+        let stays = ["on_device", "system_model"].contains(&denied);
+        let left = left.iter().filter(|name| !stays || !name.contains("remote:"));
+        check(&Scene::new(&app(ALL), Some(&text)), &left.copied().collect::<Vec<_>>());
     }
     let without = |gone: &[usize]| {
         let left = ALL_NAMES.iter().enumerate().filter(|(index, _)| !gone.contains(index));
@@ -317,7 +320,47 @@ fn limits_hold_and_the_stricter_one_counts() {
 
     let stricter = user("[limits]\nbattery_percent_min = 90\ncost_a_day = 0.1\nthermal_max = \"critical\"");
     let scene = Scene::new(&app(&format!("{ALL}\n{limits}")), Some(&stricter));
-    check(&scene, &["remote:house", "redact_then_remote:house"]);
+    check(&scene, &[]);
+    check_refused(&scene, "remote:house", |reason| {
+        matches!(reason, Refusal::WouldStay { .. })
+    });
+    let stricter = user("[limits]\ncost_a_day = 0.1\nthermal_max = \"critical\"");
+    let scene = Scene::new(&app(&format!("{ALL}\n{limits}")), Some(&stricter));
+    check(&scene, &free);
+}
+
+#[test]
+fn a_user_cannot_send_out_what_would_stay() {
+    let app = app("otherwise = [\"on_device\", \"remote:house\", \"system_model\", \"remote:cloud\"]");
+    let check_user = |lines: &str, left: &[&str]| check(&Scene::new(&app, Some(&user(lines))), left);
+    let all = [ALL_NAMES[0], "remote:house", ALL_NAMES[1], "remote:cloud"];
+    check_user("", &all);
+    // The device still comes first, whatever order the user writes.
+    check_user(
+        "otherwise = [\"remote:cloud\", \"system_model\", \"remote:house\", \"on_device\"]",
+        &[ALL_NAMES[1], ALL_NAMES[0], "remote:cloud", "remote:house"],
+    );
+    // What comes later in the app's list keeps only what stands behind it.
+    check_user(
+        "otherwise = [\"on_device\", \"remote:*\"]",
+        &[ALL_NAMES[0], "remote:house"],
+    );
+    check_user("otherwise = [\"system_model\", \"remote:*\"]", &[ALL_NAMES[1]]);
+    let scene = Scene::new(&app, Some(&user("otherwise = [\"remote:*\"]")));
+    check(&scene, &[]);
+    let instead_of = ALL_NAMES[0].to_owned();
+    check_refused(&scene, "remote:house", |reason| {
+        *reason
+            == Refusal::WouldStay {
+                instead_of: instead_of.clone(),
+            }
+    });
+    assert_eq!(scene.route().decision, Decision::Denied);
+    let bounds = Scene::new(&app, Some(&user("[limits]\nfirst_token_ms = 1"))).route();
+    assert_eq!(
+        (bounds.bounds.first_token_ms, bounds.bounds_staying.first_token_ms),
+        (1, 20_000)
+    );
 }
 
 #[test]

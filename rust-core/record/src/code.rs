@@ -98,6 +98,10 @@ codes! {
     Redirected = "redirected",
     /// The endpoint failed too often of late and was not asked.
     CircuitOpen = "circuit_open",
+    /// The day's budget does not hold what it may use at most.
+    OverBudget = "over_budget",
+    /// The disk did not take what has to be written down before anything leaves.
+    NotRecorded = "not_recorded",
     /// The endpoint does not speak HTTP properly.
     Protocol = "protocol",
     /// The answer has another content type than asked for.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use whimbrel_policy::Conclusion;
+use whimbrel_policy::{Conclusion, SetAside, UsedToday};
 use whimbrel_record::{Outcome, ReceiptId};
 
 use super::prepare::Prepared;
@@ -15,7 +15,7 @@ use crate::services::Services;
 /// Writes the receipt's end and reports.
 ///
 /// # Errors
-/// When the receipt's end cannot be written; without rules, the error of the model.
+/// Without rules, the error of the model; [`ClientError::Stopped`].
 pub(super) async fn conclude(
     services: &Arc<Services>,
     job: Job,
@@ -26,12 +26,14 @@ pub(super) async fn conclude(
     let Ran {
         exchange,
         answer,
+        set_aside,
         mut last,
     } = ran;
     let confidence = confidence(&answer, &last.usage);
     let (plan, conclusion) = exchange.conclude(confidence);
+    let mut is_recorded = true;
     if let Some(receipt) = receipt {
-        write(services, &job, receipt, &conclusion).await?;
+        is_recorded = write(services, &job, receipt, &conclusion, set_aside).await?;
     } else if conclusion.ending.outcome == Outcome::Failed
         && let Some(error) = last.error.take()
     {
@@ -42,35 +44,48 @@ pub(super) async fn conclude(
         text: answer,
         is_kept,
         recipients: plan.recipients.clone(),
-        report: report(&prepared, plan, conclusion, receipt, last),
+        report: Report {
+            is_recorded,
+            ..report(&prepared, plan, conclusion, receipt, last)
+        },
         examined: prepared.examined,
         placeholders: job.placeholders,
     })
 }
 
+/// Settles what was set aside, and writes the receipt's second entry. Returns whether it is written: an answer that came is not lost because the
+/// disk is full, and the receipt is closed as interrupted when the ledger is opened next.
 async fn write(
     services: &Arc<Services>,
     job: &Job,
     receipt: ReceiptId,
     conclusion: &Conclusion,
-) -> Result<(), ClientError> {
+    set_aside: Vec<SetAside>,
+) -> Result<bool, ClientError> {
     let records = job.under_way.records()?;
     let closing = conclusion.closing.clone();
-    let (cost_micros, metered_bytes, signal) = (conclusion.cost_micros, conclusion.metered_bytes, conclusion.signal);
+    let used = UsedToday {
+        cost_micros: conclusion.cost_micros,
+        metered_bytes: conclusion.metered_bytes,
+    };
+    let signal = conclusion.signal;
     let written = services.blocking(move |services| {
         let now_ms = services.clock.now_ms();
         if let Some(rules) = &services.rules {
-            rules.use_up(cost_micros, metered_bytes, now_ms, &**records);
+            rules.settle(&set_aside, used, &**records);
         }
-        records.finish(receipt, &closing, now_ms)?;
+        if let Err(error) = records.finish(receipt, &closing, now_ms) {
+            log::error!("the end of receipt {receipt} cannot be written: {error}");
+            return false;
+        }
         if let Some(signal) = signal
             && let Err(error) = services.learn(receipt, signal, &**records)
         {
             log::warn!("a sign about receipt {receipt} is lost: {error}");
         }
-        Ok(())
+        true
     });
-    written.await?
+    written.await
 }
 
 fn report(
@@ -87,6 +102,7 @@ fn report(
     let closing = &conclusion.closing;
     Report {
         receipt,
+        is_recorded: true,
         outcome: conclusion.ending.outcome,
         code: conclusion.ending.code,
         is_partial: conclusion.ending.is_partial,

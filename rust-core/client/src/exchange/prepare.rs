@@ -63,9 +63,12 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
     let offered = services.places.offered().await;
     let (request, session) = (job.request.clone(), job.session.clone());
     let mut placeholders = std::mem::take(&mut job.placeholders);
+    let records = job.under_way.records()?;
     let prepared = services.blocking(move |services| {
         let rules = services.rules.as_ref().expect("looked at above");
-        let snapshot = rules.snapshot(services.clock.now_ms());
+        let now_ms = services.clock.now_ms();
+        rules.look_at_clock(now_ms, &**records);
+        let snapshot = rules.snapshot(now_ms);
         let examined = examine(&snapshot, &request)?;
         let id = services.request_id()?;
         let facts = facts(services, &snapshot, &request, &examined, &offered, id);
@@ -169,8 +172,7 @@ fn facts(
     let tokens = text_bytes / BYTES_PER_TOKEN + messages * TOKENS_PER_MESSAGE;
     let facts = RequestFacts {
         id,
-        // As receipts and learning know it.
-        task: Label::squeezed(&request.task).to_string(),
+        task: request.task.trim().to_owned(),
         prompt_tokens: u32::try_from(tokens).unwrap_or(u32::MAX),
         answer_tokens_max: request.generation.max_tokens,
         deadline_ms: request.deadline_ms,

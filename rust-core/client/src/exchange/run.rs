@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use whimbrel_policy::{Command, Confidence, Ended, Event as Happened, Exchange, Plan, Price, Usage, repetition_ratio};
+use whimbrel_policy::{
+    Command, Confidence, Ended, Event as Happened, Exchange, Plan, Price, SetAside, Usage, UsedToday, repetition_ratio,
+};
 use whimbrel_record::{Code, FinishReason};
 
 use super::prepare::ToAsk;
 use super::{Events, Job, candidate};
 use crate::places::{Attempt, Last, Output, Part};
 use crate::report::Event;
-use crate::services::Services;
+use crate::services::{OpenRecords, Services};
 use crate::{ClientError, Statistics};
 
 /// A request under way.
@@ -23,6 +25,8 @@ pub(super) struct Run<'a> {
     backends: Vec<Result<ToAsk, Code>>,
     events: Events,
     cancelled: watch::Receiver<bool>,
+    /// The ledger, where rules decide.
+    records: Option<Arc<OpenRecords>>,
     exchange: Exchange,
     /// The first commands.
     commands: Vec<Command>,
@@ -34,6 +38,7 @@ pub(super) struct Run<'a> {
     is_cancelled: bool,
     /// The exchange knows that it is cancelled.
     is_told: bool,
+    set_aside: Vec<SetAside>,
     last: Details,
 }
 
@@ -59,6 +64,8 @@ pub(super) struct Details {
 pub(super) struct Ran {
     pub(super) exchange: Exchange,
     pub(super) answer: String,
+    /// What was set aside of the day's budget.
+    pub(super) set_aside: Vec<SetAside>,
     pub(super) last: Details,
 }
 
@@ -79,6 +86,7 @@ impl<'a> Run<'a> {
             backends,
             events: job.events.clone(),
             cancelled: job.cancelled.clone(),
+            records: job.under_way.records().ok(),
             exchange,
             commands,
             running: None,
@@ -87,6 +95,7 @@ impl<'a> Run<'a> {
             ends_at_ms,
             is_cancelled: false,
             is_told: false,
+            set_aside: Vec::new(),
             last: Details::default(),
         }
     }
@@ -107,6 +116,7 @@ impl<'a> Run<'a> {
                         return Ran {
                             exchange: self.exchange,
                             answer: self.answer,
+                            set_aside: self.set_aside,
                             last: self.last,
                         };
                     }
@@ -232,7 +242,10 @@ impl<'a> Run<'a> {
         let to_ask = std::mem::replace(&mut self.backends[index as usize], Err(Code::AskedBefore));
         let begun = match to_ask {
             Err(code) => Err(code),
-            Ok(to_ask) => self.begin(attempt, to_ask),
+            Ok(to_ask) => match self.pay(index).await {
+                Ok(()) => self.begin(attempt, to_ask),
+                Err(code) => Err(code),
+            },
         };
         match begun {
             Ok(running) => self.running = Some(running),
@@ -242,6 +255,29 @@ impl<'a> Run<'a> {
                 self.commands.append(&mut commands);
             }
         }
+    }
+
+    /// Sets aside what the candidate may cost and send at most. Nothing leaves before that is on the disk.
+    async fn pay(&mut self, index: u32) -> Result<(), Code> {
+        let plan = self.exchange.plan();
+        let (most, of_day) = (self.exchange.most(index), plan.budget_of_day);
+        if most == UsedToday::default() {
+            return Ok(());
+        }
+        let records = self.records.clone().ok_or(Code::Closed)?;
+        let set_aside = self.services.blocking(move |services| {
+            let rules = services.rules.as_ref().ok_or(ClientError::NoPolicy)?;
+            rules.set_aside(most, &of_day, services.clock.now_ms(), &**records)
+        });
+        match set_aside.await {
+            Ok(Ok(Some(set_aside))) => self.set_aside.push(set_aside),
+            Ok(Ok(None)) => return Err(Code::OverBudget),
+            Ok(Err(error)) | Err(error) => {
+                log::error!("nothing can be set aside for an attempt: {error}");
+                return Err(Code::NotRecorded);
+            }
+        }
+        Ok(())
     }
 
     fn begin(&mut self, number: u32, to_ask: ToAsk) -> Result<Running, Code> {

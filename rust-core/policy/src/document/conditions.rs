@@ -1,5 +1,7 @@
 //! Reading the conditions of a rule: the fields of its `when`.
 
+use whimbrel_privacy::FindingKind;
+
 use super::decode::{class, need, task_name};
 use super::error::PolicyErrorReason as Reason;
 use super::node::Fault;
@@ -7,7 +9,7 @@ use super::reader::{Item, Table};
 use crate::condition::{Condition, Range};
 use crate::device::{Accelerator, Network, Thermal};
 use crate::limits::{ID_BYTES_MAX, NUMBER_MAX};
-use whimbrel_privacy::FindingKind;
+use crate::request::task_key;
 
 pub(crate) fn read(item: &Item<'_>) -> Result<Vec<Condition>, Fault> {
     let mut table = item.table()?;
@@ -27,7 +29,7 @@ fn about_the_request(table: &mut Table<'_>, conditions: &mut Vec<Condition>) -> 
         conditions.push(Condition::Task(item.set(|item| {
             let name = item.text(ID_BYTES_MAX)?;
             task_name(name, item)?;
-            Ok(name.to_owned())
+            Ok(task_key(name))
         })?));
     }
     if let Some(item) = table.optional("needs") {

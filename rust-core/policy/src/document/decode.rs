@@ -22,7 +22,7 @@ use crate::limits::{
     COST_MAX, DEADLINE_MS_MAX, ENDPOINTS_MAX, ID_BYTES_MAX, LIST_ENTRIES_MAX, NUMBER_MAX, RULES_MAX, TASKS_MAX,
     TEXT_BYTES_MAX, URL_BYTES_MAX,
 };
-use crate::request::Need;
+use crate::request::{Need, task_key};
 
 /// The version of the format that is read.
 const VERSION: u64 = 1;
@@ -228,7 +228,10 @@ fn tasks(item: Option<Item<'_>>, steps: &mut StepReader<'_>) -> Result<BTreeMap<
             }));
         }
         table.finish()?;
-        tasks.insert(name.to_owned(), task);
+        if tasks.insert(task_key(name), task).is_some() {
+            let what = format!("the task {name}");
+            return Err(item.fault(Reason::Duplicate { what }));
+        }
     }
     Ok(tasks)
 }

@@ -13,7 +13,7 @@ use super::node::{Format, read};
 use crate::condition::Condition;
 use crate::device::Thermal;
 use crate::id::Id;
-use crate::request::Need;
+use crate::request::{Need, task_key};
 
 /// Whose document it is. A user's can only tighten the app's.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -318,7 +318,7 @@ impl Policy {
     #[must_use]
     pub fn limits(&self, task: &str) -> Limits {
         let general = &self.limits;
-        let Some(task) = self.tasks.get(task).map(|task| &task.limits) else {
+        let Some(task) = self.tasks.get(&task_key(task)).map(|task| &task.limits) else {
             return general.clone();
         };
         Limits {

@@ -58,7 +58,7 @@ impl Exchange {
         let (bytes_out, bytes_in) = (sum(|ended| ended.usage.bytes_out), sum(|ended| ended.usage.bytes_in));
         let costs = attempts.iter().zip(&self.ended).map(|(attempt, ended)| {
             let candidate = attempt.candidate as usize;
-            self.prices[candidate].cost_micros(&self.plan.candidates[candidate], &ended.usage)
+            self.prices[candidate].cost_micros(&self.plan.candidates[candidate], ended)
         });
         let is_cancelled_midway = ending.outcome == Outcome::Cancelled && ending.is_partial;
         let escalation = match (ending.is_answered(), ending.candidate, confidence) {

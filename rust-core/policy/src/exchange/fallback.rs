@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 use whimbrel_record::{AttemptEnd, Code, Outcome};
 
+use super::cost::is_used;
 use crate::plan::{Bounds, Budget, Candidate, Decision, Expected, Plan};
 
 /// Candidates that are tried for one request at most.
@@ -123,16 +124,26 @@ pub struct Attempt {
 /// A plan that is being carried out.
 #[derive(Clone, Debug)]
 pub struct Fallback {
-    candidates: Vec<(String, Expected)>,
+    candidates: Vec<Known>,
     budget: Budget,
     decision: Decision,
     may_wait: bool,
     bounds: Bounds,
+    /// As [`Plan::bounds_staying`].
+    bounds_staying: Bounds,
     began_ms: u64,
     now_ms: u64,
     wake_at_ms: Option<u64>,
     attempts: Vec<Attempt>,
     ending: Option<Ending>,
+}
+
+/// What is known of a candidate.
+#[derive(Clone, Debug)]
+struct Known {
+    name: String,
+    expected: Expected,
+    is_remote: bool,
 }
 
 /// How an attempt ends, and why.
@@ -142,13 +153,18 @@ impl Fallback {
     /// Begins: the commands say what is to be done first.
     #[must_use]
     pub fn start(plan: &Plan, now_ms: u64) -> (Fallback, Vec<Command>) {
-        let known = |candidate: &Candidate| (candidate.name(), *candidate.expected());
+        let known = |candidate: &Candidate| Known {
+            name: candidate.name(),
+            expected: *candidate.expected(),
+            is_remote: candidate.place().is_remote(),
+        };
         let mut fallback = Fallback {
             candidates: plan.candidates.iter().map(known).collect(),
             budget: plan.budget,
             decision: plan.decision,
             may_wait: plan.deferred.is_some(),
             bounds: plan.bounds,
+            bounds_staying: plan.bounds_staying,
             began_ms: now_ms,
             now_ms,
             wake_at_ms: None,
@@ -279,14 +295,27 @@ impl Fallback {
     fn attempt_due(&self) -> Option<(u64, Code)> {
         self.running()?;
         let attempt = self.attempts.last()?;
-        let whole_ms = attempt.started_ms.saturating_add(self.bounds.candidate_ms);
-        let first_ms = attempt.started_ms.saturating_add(self.bounds.first_token_ms);
+        let bounds = match self.may_stay() {
+            true => &self.bounds_staying,
+            false => &self.bounds,
+        };
+        let whole_ms = attempt.started_ms.saturating_add(bounds.candidate_ms);
+        let first_ms = attempt.started_ms.saturating_add(bounds.first_token_ms);
         let waits_for_first = attempt.first_token_ms.is_none() && self.next_candidate().is_some();
         if waits_for_first && first_ms <= whole_ms {
             Some((first_ms, Code::NoFirstToken))
         } else {
             Some((whole_ms, Code::TimedOut))
         }
+    }
+
+    /// Whether a place on this device runs, and the text could leave with a later candidate.
+    fn may_stay(&self) -> bool {
+        let Some(running) = self.attempts.last().map(|attempt| attempt.candidate as usize) else {
+            return false;
+        };
+        let (tried, left) = self.candidates.split_at(running + 1);
+        !tried[running].is_remote && left.iter().any(|known| known.is_remote)
     }
 
     /// The next candidate behind the last one that can be afforded.
@@ -296,14 +325,14 @@ impl Fallback {
         }
         let first = self.attempts.last().map_or(0, |attempt| attempt.candidate + 1);
         let mut left = (0..).zip(&self.candidates).skip(first as usize);
-        left.find(|(_, (_, expected))| self.can_afford(expected))
+        left.find(|(_, known)| self.can_afford(&known.expected))
             .map(|(place, _)| place)
     }
 
     fn can_afford(&self, expected: &Expected) -> bool {
         let used = |part: fn(&Expected) -> u64| {
-            let tried = self.attempts.iter().filter(|attempt| was_used(attempt.code));
-            let parts = tried.map(|attempt| part(&self.candidates[attempt.candidate as usize].1));
+            let tried = self.attempts.iter().filter(|attempt| attempt.code.is_none_or(is_used));
+            let parts = tried.map(|attempt| part(&self.candidates[attempt.candidate as usize].expected));
             parts.fold(0, u64::saturating_add)
         };
         let fits = |limit: Option<u64>, part: fn(&Expected) -> u64| {
@@ -334,7 +363,7 @@ impl Fallback {
         let attempt = self.attempts.len() as u32;
         self.attempts.push(Attempt {
             candidate: next,
-            name: self.candidates[next as usize].0.clone(),
+            name: self.candidates[next as usize].name.clone(),
             started_ms: self.elapsed_ms(),
             first_token_ms: None,
             ended_ms: None,
@@ -395,24 +424,4 @@ impl Fallback {
             commands.push(Command::WakeAt { at_ms });
         }
     }
-}
-
-/// Whether an attempt with this code counts as paid for and sent: all do but those that were turned away before they began.
-fn was_used(code: Option<Code>) -> bool {
-    !matches!(
-        code,
-        Some(
-            Code::Busy
-                | Code::OutOfMemory
-                | Code::QuotaExceeded
-                | Code::RateLimited
-                | Code::KeyVault
-                | Code::Unauthorised
-                | Code::Unreachable
-                | Code::NotLoopback
-                | Code::Handshake
-                | Code::Certificate
-                | Code::CircuitOpen
-        )
-    )
 }

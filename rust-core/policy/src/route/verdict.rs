@@ -6,6 +6,7 @@ use crate::document::policy::{Denied, Order, Policy, Rule, Step, Steps, Then};
 use crate::id::Id;
 use crate::plan::{Reason, RuleOutcome, RuleTrace};
 use crate::refusal::Refusal;
+use crate::request::task_key;
 
 /// What one document says about one request.
 pub(super) struct Verdict<'a> {
@@ -46,7 +47,7 @@ impl<'a> Verdict<'a> {
                 outcome,
             });
         }
-        let task = policy.tasks.get(&facts.request.task);
+        let task = policy.tasks.get(&task_key(&facts.request.task));
         let of_task = || Some((task?.otherwise.as_ref()?, Reason::TaskOtherwise { document }));
         let general = || Some((policy.otherwise.as_ref()?, Reason::Otherwise { document }));
         let (list, reason) = match decided.or_else(of_task).or_else(general) {

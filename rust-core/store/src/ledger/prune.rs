@@ -1,6 +1,6 @@
 //! Pruning: old receipts go, and a sealed checkpoint says what they came to.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use whimbrel_record::Checkpoint;
 use whimbrel_record::chain::{EntryKind, Head};
 
@@ -32,7 +32,8 @@ use crate::StoreError;
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Prune {
-    /// Receipts that were opened before this time, in milliseconds since 1970.
+    /// Receipts that were opened before this time, in milliseconds since 1970. A receipt whose time lies ahead, or behind that of earlier ones, comes
+    /// from a clock that was set: it is taken to be as old as the youngest before it, or as the first.
     pub opened_before_ms: Option<u64>,
     /// All but so many of the newest.
     pub receipts_max: Option<u64>,
@@ -54,7 +55,7 @@ impl Ledger {
             path: self.shared().path().to_owned(),
             problem,
         })?;
-        let Some(mut checkpoint) = prunable(&writer.connection, earlier, prune, writer.head, failed)? else {
+        let Some(mut checkpoint) = prunable(&writer.connection, earlier, prune, (writer.head, now_ms), failed)? else {
             return Ok(None);
         };
         checkpoint.time_ms = now_ms;
@@ -76,19 +77,33 @@ impl Ledger {
     }
 }
 
+/// The time of the first receipt whose clock was not ahead; now where there is none.
+fn first_time(connection: &Connection, now_ms: u64) -> rusqlite::Result<u64> {
+    let first = "SELECT time_ms FROM entry WHERE kind = ?1 AND time_ms <= ?2 ORDER BY sequence LIMIT 1";
+    let now = now_ms.min(i64::MAX.cast_unsigned()).cast_signed();
+    let found = connection.query_row(first, (EntryKind::Opened.name(), now), |row| row.get::<_, i64>(0));
+    Ok(found.optional()?.map_or(now_ms, i64::cast_unsigned))
+}
+
 /// Walks the oldest entries as far as pruning goes, and counts what would go on top of what went `earlier`.
 fn prunable(
     connection: &Connection,
     earlier: Option<Checkpoint>,
     prune: &Prune,
-    head: Head,
+    (head, now_ms): (Head, u64),
     failed: impl Fn(rusqlite::Error) -> StoreError,
 ) -> Result<Option<Checkpoint>, StoreError> {
     let first_kept = prune
         .receipts_max
         .map_or(0, |max| head.receipts.saturating_sub(max) + 1);
-    let goes = |entry: &StoredEntry| {
-        entry.receipt < first_kept || prune.opened_before_ms.is_some_and(|before| entry.time_ms < before)
+    // A clock that was set makes no receipt older or younger than those around it: it is as old as the youngest before it, and a time that lies
+    // ahead is none.
+    let mut youngest_ms = first_time(connection, now_ms).map_err(&failed)?;
+    let mut goes = |entry: &StoredEntry| {
+        if entry.time_ms <= now_ms {
+            youngest_ms = entry.time_ms.max(youngest_ms);
+        }
+        entry.receipt < first_kept || prune.opened_before_ms.is_some_and(|before| youngest_ms < before)
     };
     let mut statement = connection.prepare(StoredEntry::SELECT_ALL).map_err(&failed)?;
     let mut rows = statement.query([]).map_err(&failed)?;

@@ -1,0 +1,165 @@
+//! Conversations of several turns: in other places, asked again, cancelled, in confidence.
+
+use super::{decision, receipt, receipts, said, with_server};
+use crate::support::{FakeSystem, Fixture, Heard, Mood, Reply, Server, ask, ask_options, options, policies, read};
+use whimbrel_client::policy::{
+    Decision, DeviceUpdate, Format, LearningMode, Network, Policy, Preset, Reported, Thermal,
+};
+use whimbrel_client::privacy::{FindingKind, PrivacyClass, Release};
+use whimbrel_client::record::{Outcome, Place, Receipt, Signal};
+use whimbrel_client::store::Filter;
+use whimbrel_client::{AskOptions, ClientError, Conversation, Event, GenerationOptions, Message, Role, block_on};
+
+#[test]
+fn a_conversation_goes_on_in_another_place() {
+    let server = Server::start(&[Reply::Whole]);
+    let fixture = Fixture::new(&with_server(&server, "otherwise = [\"on_device\", \"remote:house\"]"));
+    let conversation = fixture.conversation();
+    let first = ask(&conversation, "Hello").text;
+    let set = |list: &str| {
+        let policies = policies(&with_server(&server, &format!("otherwise = [{list}]")));
+        fixture.assistant.set_policies(policies.app().clone(), None).unwrap();
+    };
+    set("\"remote:house\", \"on_device\"");
+    assert_eq!(ask(&conversation, "There?").text, "An answer from the server.");
+    let body: serde_json::Value = serde_json::from_str(&server.received()[0].body).unwrap();
+    let contents: Vec<_> = body["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["content"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(contents, ["Answer.", "Hello", &first, "There?"]);
+    set("\"on_device\", \"remote:house\"");
+    let here = ask(&conversation, "Here?").text;
+    let other = fixture.conversation();
+    let history = [
+        said(Role::User, "Hello"),
+        said(Role::Assistant, &first),
+        said(Role::User, "There?"),
+        said(Role::Assistant, "An answer from the server."),
+    ];
+    other.set_messages(history.to_vec()).unwrap();
+    assert_eq!(ask(&other, "Here?").text, here);
+}
+
+#[test]
+fn an_answer_is_asked_for_again_and_elsewhere() {
+    let server = Server::start(&[Reply::Whole]);
+    let fixture = Fixture::new(&with_server(&server, "otherwise = [\"on_device\", \"remote:house\"]"));
+    let conversation = fixture.conversation();
+    assert!(matches!(conversation.escalate(), Err(ClientError::NothingToRepeat)));
+    let first = ask(&conversation, "Hello");
+    // A random model is sure of nothing.
+    let offer = first.report.escalation.expect("the answer looks weak");
+    assert_eq!(offer.candidates, [1]);
+    let again = read(&conversation.regenerate(ask_options().generation).unwrap());
+    assert_eq!(again.text, first.text);
+    let elsewhere = read(&conversation.escalate().unwrap());
+    assert_eq!(elsewhere.text, "An answer from the server.");
+    assert_eq!(elsewhere.report.escalation, None);
+    let messages = conversation.messages();
+    assert_eq!(messages.len(), 2);
+    assert_eq!(messages[1].content, "An answer from the server.");
+    assert_eq!(receipts(&fixture).len(), 3);
+}
+
+#[test]
+fn what_was_said_in_confidence_stays_so_in_later_turns() {
+    let server = Server::start(&[Reply::Whole]);
+    let rules = "otherwise = [\"remote:house\"]\n[[rules]]\nid = \"secrets-stay\"\nwhen = { class = { min = \"secret\" } }\ntry = [\"on_device\"]";
+    let fixture = Fixture::new(&with_server(&server, rules));
+    let conversation = fixture.conversation();
+    let secret = AskOptions {
+        class: PrivacyClass::Secret,
+        ..ask_options()
+    };
+    read(&conversation.ask("My diagnosis is quartz", secret).unwrap());
+    let heard = ask(&conversation, "Thanks");
+    assert!(matches!(heard.report.place, Some(Place::OnDevice { .. })));
+    assert!(server.received().is_empty());
+    // Another conversation, in which nothing was said, goes out; until the app says more about it.
+    let other = fixture.conversation();
+    ask(&other, "Hello");
+    assert_eq!(server.received().len(), 1);
+    other.raise_class(PrivacyClass::Secret);
+    ask(&other, "Hello");
+    assert_eq!(server.received().len(), 1);
+}
+
+#[test]
+fn a_question_that_failed_is_asked_again_and_takes_nothing_away() {
+    let server = Server::start(&[Reply::Whole, Reply::Status(400), Reply::Whole, Reply::Status(400)]);
+    let fixture = Fixture::new(&with_server(&server, "otherwise = [\"remote:house\"]"));
+    let conversation = fixture.conversation();
+    ask(&conversation, "First");
+    assert_eq!(ask(&conversation, "Second").report.outcome, Outcome::Failed);
+    assert_eq!(conversation.messages().len(), 2);
+    let again = read(&conversation.regenerate(ask_options().generation).unwrap());
+    assert!(again.report.is_answered());
+    let contents: Vec<_> = conversation
+        .messages()
+        .into_iter()
+        .map(|message| message.content)
+        .collect();
+    assert_eq!(contents.len(), 4);
+    assert_eq!((&*contents[0], &*contents[2]), ("First", "Second"));
+    // An answer that fails leaves the one before where it is.
+    let failed = read(&conversation.regenerate(ask_options().generation).unwrap());
+    assert_eq!(failed.report.outcome, Outcome::Failed);
+    assert_eq!(conversation.messages().len(), 4);
+}
+
+#[test]
+fn cancelling_keeps_what_was_said_and_is_learned_from() {
+    let fixture = Fixture::new(Preset::Private.text());
+    let conversation = fixture.conversation();
+    let long = AskOptions {
+        generation: GenerationOptions {
+            max_tokens: 400,
+            speculation: false,
+            ..GenerationOptions::default()
+        },
+        ..AskOptions::default()
+    };
+    let answer = conversation.ask("Hello", long).unwrap();
+    assert!(matches!(
+        conversation.ask("Hello", ask_options()),
+        Err(ClientError::Busy)
+    ));
+    // The first text, then no more.
+    while !block_on(answer.next(1))
+        .unwrap()
+        .iter()
+        .any(|event| matches!(event, Event::Text(_)))
+    {}
+    answer.cancel();
+    answer.cancel();
+    let heard = read(&answer);
+    assert!(heard.report.is_partial);
+    assert_eq!(heard.report.outcome, Outcome::Cancelled);
+    assert_eq!(conversation.messages().len(), 2);
+    let receipt = receipt(&fixture);
+    assert_eq!(receipt.outcome, Some(Outcome::Cancelled));
+    assert_eq!(receipt.feedback[0].signal, Signal::Aborted);
+    assert!(block_on(answer.next(1)).unwrap().is_empty());
+    // A conversation goes on after it, with the same answer as if all of it had been said before.
+    let after = ask(&conversation, "And?");
+    let other = fixture.conversation();
+    let messages = conversation.messages();
+    other.set_messages(messages[..2].to_vec()).unwrap();
+    assert_eq!(ask(&other, "And?").text, after.text);
+}
+
+#[test]
+fn dropping_an_answer_ends_it() {
+    let server = Server::start(&[Reply::Stalls]);
+    let fixture = Fixture::new(&with_server(&server, "otherwise = [\"remote:house\"]"));
+    let conversation = fixture.conversation();
+    drop(conversation.ask("Hello", ask_options()).unwrap());
+    // Until the end is written down.
+    while receipts(&fixture).iter().all(|receipt| receipt.outcome.is_none()) {
+        std::thread::yield_now();
+    }
+    assert_eq!(receipt(&fixture).outcome, Some(Outcome::Cancelled));
+}
