@@ -138,14 +138,14 @@ fn spent_is_never_under_what_the_server_counted() {
             let Some(set_aside) = spending.set_aside(cost(most), &OF_DAY, NOW_MS) else {
                 continue;
             };
-            let is_sent = generator.next_u32() % 4 != 0;
+            let is_sent = !generator.next_u32().is_multiple_of(4);
             let really = if is_sent {
                 u64::from(generator.next_u32()) % (most + 1)
             } else {
                 0
             };
             counted += really;
-            if generator.next_u32() % 2 == 0 {
+            if generator.next_u32().is_multiple_of(2) {
                 spending = reopened(&spending);
                 reserved_of_killed += most - really;
             } else {

@@ -8,7 +8,7 @@ use whimbrel_policy::{
     RequestFacts, RouteInput, explain as explained, route,
 };
 use whimbrel_privacy::{ContentFacts, Examined, ExaminedMessage, Placeholders, PrivacyClass, Reidentifier, Release};
-use whimbrel_record::{Code, Intent, Label};
+use whimbrel_record::{Code, Intent};
 
 use super::Job;
 use crate::ClientError;

@@ -7,12 +7,10 @@ mod rules;
 mod support;
 mod turns;
 
-use support::{FakeSystem, Fixture, Heard, Mood, Reply, Server, ask, ask_options, options, policies, read};
-use whimbrel_client::policy::{
-    Decision, DeviceUpdate, Format, LearningMode, Network, Policy, Preset, Reported, Thermal,
-};
+use support::{Fixture, Reply, Server, ask, ask_options, options, read};
+use whimbrel_client::policy::{Decision, Preset};
 use whimbrel_client::privacy::{FindingKind, PrivacyClass, Release};
-use whimbrel_client::record::{Outcome, Place, Receipt, Signal};
+use whimbrel_client::record::{Outcome, Place, Receipt};
 use whimbrel_client::store::Filter;
 use whimbrel_client::{AskOptions, ClientError, Conversation, Event, GenerationOptions, Message, Role, block_on};
 

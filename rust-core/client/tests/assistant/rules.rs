@@ -1,14 +1,10 @@
 //! What changes a decision: the device, the user's rules, feedback.
 
-use super::{decision, receipt, receipts, said, with_server};
-use crate::support::{FakeSystem, Fixture, Heard, Mood, Reply, Server, ask, ask_options, options, policies, read};
-use whimbrel_client::policy::{
-    Decision, DeviceUpdate, Format, LearningMode, Network, Policy, Preset, Reported, Thermal,
-};
-use whimbrel_client::privacy::{FindingKind, PrivacyClass, Release};
-use whimbrel_client::record::{Outcome, Place, Receipt, Signal};
-use whimbrel_client::store::Filter;
-use whimbrel_client::{AskOptions, ClientError, Conversation, Event, GenerationOptions, Message, Role, block_on};
+use super::{decision, receipts, with_server};
+use crate::support::{Fixture, Heard, Reply, Server, ask, ask_options, options, policies};
+use whimbrel_client::policy::{Decision, DeviceUpdate, Format, LearningMode, Network, Policy, Reported, Thermal};
+use whimbrel_client::record::{Outcome, Place, Signal};
+use whimbrel_client::{ClientError, block_on};
 
 #[test]
 fn what_the_device_says_changes_the_decision() {

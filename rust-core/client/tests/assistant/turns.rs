@@ -1,14 +1,11 @@
 //! Conversations of several turns: in other places, asked again, cancelled, in confidence.
 
-use super::{decision, receipt, receipts, said, with_server};
-use crate::support::{FakeSystem, Fixture, Heard, Mood, Reply, Server, ask, ask_options, options, policies, read};
-use whimbrel_client::policy::{
-    Decision, DeviceUpdate, Format, LearningMode, Network, Policy, Preset, Reported, Thermal,
-};
-use whimbrel_client::privacy::{FindingKind, PrivacyClass, Release};
-use whimbrel_client::record::{Outcome, Place, Receipt, Signal};
-use whimbrel_client::store::Filter;
-use whimbrel_client::{AskOptions, ClientError, Conversation, Event, GenerationOptions, Message, Role, block_on};
+use super::{receipt, receipts, said, with_server};
+use crate::support::{Fixture, Reply, Server, ask, ask_options, policies, read};
+use whimbrel_client::policy::Preset;
+use whimbrel_client::privacy::PrivacyClass;
+use whimbrel_client::record::{Outcome, Place, Signal};
+use whimbrel_client::{AskOptions, ClientError, Event, GenerationOptions, Role, block_on};
 
 #[test]
 fn a_conversation_goes_on_in_another_place() {

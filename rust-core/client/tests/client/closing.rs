@@ -1,17 +1,9 @@
 //! Giving up and closing half-way, and what is kept in files.
 
-use super::{ask, converse, error, hear, long, open, poll, read, read_first_text, tiny, tokens};
-use std::future::Future;
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use super::{ask, converse, error, long, open, poll, read, read_first_text, tiny, tokens};
 
-use whimbrel_client::record::{FinishReason, Outcome, Place};
 use whimbrel_client::{
-    ANSWERS_MAX, Answer, COMMANDS_WAITING_MAX, Client, ClientError, Conversation, ConversationOptions,
-    EVENTS_WAITING_MAX, EngineError, Event, GenerationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, MODELS_MAX, Message,
-    Model, OpenOptions, PROMPT_BYTES_MAX, PrefixError, Report, Role, SAVED_BYTES_MAX, SESSIONS_MAX, Statistics,
-    block_on,
+    Answer, ClientError, Conversation, EngineError, MODELS_MAX, OpenOptions, PrefixError, SAVED_BYTES_MAX, block_on,
 };
 
 #[test]

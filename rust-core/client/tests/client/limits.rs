@@ -1,17 +1,11 @@
 //! Limits on what is open, on texts and on what waits.
 
-use super::{ask, converse, error, hear, long, open, poll, read, read_first_text, tiny, tokens};
-use std::future::Future;
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use super::{converse, error, long, open, poll, tiny, tokens};
+use std::task::Poll;
 
-use whimbrel_client::record::{FinishReason, Outcome, Place};
 use whimbrel_client::{
-    ANSWERS_MAX, Answer, COMMANDS_WAITING_MAX, Client, ClientError, Conversation, ConversationOptions,
-    EVENTS_WAITING_MAX, EngineError, Event, GenerationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, MODELS_MAX, Message,
-    Model, OpenOptions, PROMPT_BYTES_MAX, PrefixError, Report, Role, SAVED_BYTES_MAX, SESSIONS_MAX, Statistics,
-    block_on,
+    ANSWERS_MAX, COMMANDS_WAITING_MAX, ClientError, ConversationOptions, EngineError, HISTORY_BYTES_MAX, MESSAGES_MAX,
+    MODELS_MAX, Message, OpenOptions, PROMPT_BYTES_MAX, Role, SESSIONS_MAX, block_on,
 };
 
 /// Asserts that the last of some results is over the limit, and all before it are not.

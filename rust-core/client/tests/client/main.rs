@@ -11,10 +11,8 @@ use std::task::{Context, Poll, Waker};
 
 use whimbrel_client::record::{FinishReason, Outcome, Place};
 use whimbrel_client::{
-    ANSWERS_MAX, Answer, COMMANDS_WAITING_MAX, Client, ClientError, Conversation, ConversationOptions,
-    EVENTS_WAITING_MAX, EngineError, Event, GenerationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, MODELS_MAX, Message,
-    Model, OpenOptions, PROMPT_BYTES_MAX, PrefixError, Report, Role, SAVED_BYTES_MAX, SESSIONS_MAX, Statistics,
-    block_on,
+    Answer, Client, ClientError, Conversation, ConversationOptions, EVENTS_WAITING_MAX, EngineError, Event,
+    GenerationOptions, Model, OpenOptions, Report, Role, Statistics, block_on,
 };
 
 pub(crate) fn tiny() -> PathBuf {
