@@ -333,8 +333,11 @@ impl Conversation {
         }
     }
 
-    /// As `idle`, and a cancelled answer has ended.
-    async fn settled(&self) -> Result<(), ClientError> {
+    /// Waits until a cancelled answer has ended: what is kept of it is then among the messages.
+    ///
+    /// # Errors
+    /// [`ClientError::Busy`] while an answer goes on that nobody cancelled, [`ClientError::Closed`].
+    pub async fn settled(&self) -> Result<(), ClientError> {
         let over = self.idle()?.answer.as_ref().map(|begun| begun.over.clone());
         if let Some(mut over) = over {
             // Nothing is ever sent: it ends with the answer.

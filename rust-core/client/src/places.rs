@@ -289,7 +289,7 @@ impl Places {
         asking: &Asking<'_>,
     ) -> Result<Arc<dyn Backend>, Code> {
         if let Some(scripted) = &self.scripted {
-            return scripted.backend(candidate);
+            return scripted.backend(candidate, &rules.policies);
         }
         match (candidate.place(), candidate.endpoint_id()) {
             (Place::OnDevice { .. }, _) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
-use whimbrel_policy::{Candidate, CandidateFacts, RequestFacts};
+use whimbrel_policy::{Candidate, CandidateFacts, PolicySet, RequestFacts};
 use whimbrel_record::{Closing, Code, Intent, ReceiptId, Signal};
 use whimbrel_store::{Store, StoreError};
 
@@ -144,11 +144,11 @@ pub trait Backends: Send + Sync {
     /// What could answer now.
     fn facts(&self, request: &RequestFacts) -> CandidateFacts;
 
-    /// What answers for a candidate.
+    /// What answers for a candidate that was decided by these policies.
     ///
     /// # Errors
     /// Why it cannot be asked.
-    fn backend(&self, candidate: &Candidate) -> Result<Arc<dyn Backend>, Code>;
+    fn backend(&self, candidate: &Candidate, policies: &PolicySet) -> Result<Arc<dyn Backend>, Code>;
 }
 
 /// Everything that can be replaced.

@@ -145,10 +145,16 @@ fn judge<'a>(
             continue;
         }
         let names = option.what.recipients();
-        let refusal = denial(input, app, user, &option).map_or_else(
-            || refusal(&option.original, &feasibility).and_then(|_| refusal(&option.what, &feasibility)),
-            Err,
-        );
+        let refusal = match denial(input, app, user, &option) {
+            Some(denial) => Err(denial),
+            None => refusal(&option.original, &feasibility)
+                .and_then(|_| refusal(&option.what, &feasibility))
+                // Last, so that what is left out only this once does not pass for a place that may read the text.
+                .and_then(|expected| match input.excluded.contains(&place) {
+                    true => Err(Refusal::Excluded),
+                    false => Ok(expected),
+                }),
+        };
         if !refusal.as_ref().is_err_and(Refusal::is_denial) {
             judged.recipients.add(&names);
         }
@@ -178,7 +184,7 @@ fn judge<'a>(
     judged
 }
 
-/// What forbids something, whatever the device can do now: a rule of one of the documents, what the history was kept from, the request itself.
+/// What forbids something, whatever the device can do now: a rule of one of the documents, or what the history was kept from.
 fn denial(
     input: &RouteInput<'_>,
     app: &Verdict<'_>,
@@ -190,10 +196,6 @@ fn denial(
         .or_else(|| app.denial(option.what))
         .or_else(|| user?.denial(option.what))
         .or_else(|| history_denial(input.history, &option.what.recipients()))
-        .or_else(|| {
-            let is_excluded = input.excluded.contains(&option.what.place());
-            is_excluded.then_some(Refusal::Excluded)
-        })
 }
 
 /// Whether two places are one to a person: models of this device are told apart by their names.

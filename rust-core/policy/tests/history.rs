@@ -75,6 +75,24 @@ fn what_merely_could_not_answer_then_may_answer_later() {
 }
 
 #[test]
+fn what_is_left_out_once_gains_nothing_by_it() {
+    // Asked for elsewhere: the house answered before, and the text is too private for it now.
+    let plan = scene().route();
+    let house = plan
+        .candidates
+        .iter()
+        .find(|candidate| candidate.name() == "remote:house");
+    let mut again = scene();
+    again.excluded = vec![house.unwrap().place().clone()];
+    check(
+        &again,
+        &[LOCAL, "remote:house", "redact_then_remote:cloud", "system_model:nano"],
+    );
+    again.content = content(PrivacyClass::Sensitive, &[]);
+    check(&again, &[LOCAL, "system_model:nano"]);
+}
+
+#[test]
 fn a_denial_is_inherited_through_the_exchanges_between() {
     let mut diary = scene();
     diary.request.task = "diary".into();

@@ -130,10 +130,9 @@ impl Judge {
     }
 
     /// Every question and answer in a text that left may be read where it went.
-    pub(crate) fn check(&self, sent: &Sent, rules: &Rules) {
+    pub(crate) fn check(&self, sent: &Sent) {
         assert!(sent.had_receipt, "something left before its receipt was written");
-        let endpoint = rules.endpoints.iter().find(|endpoint| endpoint.id == sent.endpoint);
-        let url = &endpoint.expect("only endpoints of the policy are sent to").url;
+        let url = &sent.url;
         let is_as_is = sent.release == Release::AsIs;
         for asked in &self.asked {
             if sent.text.contains(&asked.marker) {
@@ -142,6 +141,13 @@ impl Judge {
                     "a question or its answer left for {url} ({:?}): {:?} after {:#?}",
                     sent.release,
                     asked.permission,
+                    self.steps
+                );
+                assert!(
+                    asked.permission.class <= sent.class_max,
+                    "a question or its answer of {:?} left for a place of {:?} after {:#?}",
+                    asked.permission,
+                    sent.class_max,
                     self.steps
                 );
             }

@@ -164,10 +164,12 @@ impl<'a> Story<'a> {
         let Ok(answer) = begin(&self.conversation) else { return };
         // The last question is decided anew, by the rules and in the state of now.
         let before = self.judge.asked_again(self.rules, self.network);
-        let is_read = self.read(answer);
+        if !self.read(answer) {
+            self.settle();
+        }
         self.look();
-        if !is_read || self.conversation.revision() == revision {
-            // The old answer stays, or may: neither decision is undone.
+        if self.conversation.revision() == revision {
+            // The old answer stays: neither decision is undone.
             self.judge.tighten(before);
         }
     }
@@ -203,7 +205,13 @@ impl<'a> Story<'a> {
         }
     }
 
+    /// An answer that was cancelled has ended: its decision was made before what comes now.
+    fn settle(&self) {
+        block_on(self.conversation.settled()).unwrap();
+    }
+
     fn travel(&mut self) {
+        self.settle();
         self.network = *self.random.pick(&NETWORKS);
         self.scene.assistant.update_device(&DeviceUpdate {
             network: self.network.map_or(Reported::Unknown, Reported::Is),
@@ -213,6 +221,7 @@ impl<'a> Story<'a> {
     }
 
     fn change_policies(&mut self) {
+        self.settle();
         self.rules = self.random.pick(self.policies);
         self.scene
             .assistant
@@ -247,6 +256,8 @@ impl<'a> Story<'a> {
     }
 
     fn raise(&mut self) {
+        self.settle();
+        self.look();
         let class = self.random.pick(&CLASSES).1;
         self.raised = self.raised.max(class);
         self.judge.raise(class);
@@ -257,7 +268,7 @@ impl<'a> Story<'a> {
     fn look(&mut self) {
         for sent in self.scene.recording.take() {
             self.sent += 1;
-            self.judge.check(&sent, self.rules);
+            self.judge.check(&sent);
         }
     }
 
@@ -363,11 +374,12 @@ fn the_judge_notices() {
     let mut judge = Judge::default();
     let marker = judge.asked(&mut random, nobody, Vec::new());
     let sent = Sent {
-        endpoint: rules.endpoints[0].id.clone(),
+        url: rules.endpoints[0].url.clone(),
+        class_max: PrivacyClass::Secret,
         release: whimbrel_client::privacy::Release::AsIs,
         text: format!("history {marker}"),
         had_receipt: true,
     };
-    let noticed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judge.check(&sent, &rules)));
+    let noticed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judge.check(&sent)));
     assert!(noticed.is_err());
 }

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use whimbrel_client::policy::{
-    Availability, Candidate, CandidateFacts, Ended, LocalModelFacts, RequestFacts, SystemModelFacts, Usage,
+    Availability, Candidate, CandidateFacts, Ended, Endpoint, LocalModelFacts, PolicySet, RequestFacts,
+    SystemModelFacts, Usage,
 };
 use whimbrel_client::ports::{Ask, Attempt, Backend, Backends, BoxFuture, Part, Payload};
-use whimbrel_client::privacy::Release;
+use whimbrel_client::privacy::{PrivacyClass, Release};
 use whimbrel_client::record::{Code, FinishReason, Place};
 use whimbrel_testing::Random;
 
@@ -18,7 +19,9 @@ pub(crate) const ANSWER_MARK: &str = "theanswerto";
 
 /// A text that left.
 pub(crate) struct Sent {
-    pub(crate) endpoint: String,
+    pub(crate) url: String,
+    /// The most private text that may go there in this form, by the policy that decided.
+    pub(crate) class_max: PrivacyClass,
     pub(crate) release: Release,
     pub(crate) text: String,
     /// Whether a receipt that names the endpoint was open.
@@ -66,13 +69,16 @@ impl Backends for Recording {
         }
     }
 
-    fn backend(&self, candidate: &Candidate) -> Result<Arc<dyn Backend>, Code> {
+    fn backend(&self, candidate: &Candidate, policies: &PolicySet) -> Result<Arc<dyn Backend>, Code> {
         let mut random = self.random.lock().unwrap();
         if random.chance(3) {
             return Err(Code::EndpointSettings);
         }
         Ok(Arc::new(Recorder {
             place: candidate.place().clone(),
+            endpoint: candidate
+                .endpoint_id()
+                .map(|id| policies.app().endpoint(id).unwrap().clone()),
             parts: parts(&mut random),
             sent: self.sent.clone(),
             records: self.records.clone(),
@@ -112,6 +118,8 @@ enum Said {
 
 struct Recorder {
     place: Place,
+    /// As the policy has it that decided.
+    endpoint: Option<Endpoint>,
     parts: Vec<Option<Said>>,
     sent: Arc<Mutex<Vec<Sent>>>,
     records: Arc<Memory>,
@@ -130,9 +138,15 @@ impl Backend for Recorder {
             };
             assert_eq!(cleared.endpoint(), endpoint.as_str());
             let texts: Vec<_> = cleared.messages().iter().map(|message| message.text.as_str()).collect();
+            let of_policy = self.endpoint.as_ref().unwrap();
+            let release = cleared.release();
             self.sent.lock().unwrap().push(Sent {
-                endpoint: endpoint.to_string(),
-                release: cleared.release(),
+                url: of_policy.base_url.to_string(),
+                class_max: match release {
+                    Release::AsIs => of_policy.class_max,
+                    Release::Redacted => of_policy.class_max_redacted,
+                },
+                release,
                 text: texts.join("\n"),
                 had_receipt: self.records.is_open_for(endpoint.as_str()),
             });

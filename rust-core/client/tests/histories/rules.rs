@@ -23,7 +23,6 @@ const KINDS: [FindingKind; 3] = [FindingKind::Email, FindingKind::ApiKey, Findin
 /// An endpoint of a policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
-    pub(crate) id: String,
     pub(crate) url: String,
     pub(crate) class_max: PrivacyClass,
     pub(crate) class_max_redacted: PrivacyClass,
@@ -101,7 +100,6 @@ fn endpoints(random: &mut Random) -> (Vec<Endpoint>, String) {
             class.0, redacted.0
         );
         Endpoint {
-            id: format!("e{index}"),
             url,
             class_max: class.1,
             class_max_redacted: redacted.1,
