@@ -114,6 +114,11 @@ impl Conversation {
         self.0.messages().into_iter().map(Into::into).collect()
     }
 
+    /// Waits until a cancelled answer has ended: what is kept of it is then among the messages.
+    pub async fn settled(&self) -> Result<(), CoreError> {
+        Ok(self.0.settled().await?)
+    }
+
     /// A number that grows with every change of the messages.
     #[must_use]
     pub fn revision(&self) -> u64 {

@@ -54,6 +54,10 @@ public final class Conversation: Sendable {
     /// The messages so far, without the system message. Keep them as they are, and `setMessages` goes on from them.
     public func messages() -> [Message] { core.messages().map { $0.toPublic() } }
 
+    /// Waits until a cancelled answer has ended: what is kept of it is then among the `messages`. Fails with `busy` while
+    /// an answer goes on that nobody cancelled.
+    public func settled() async throws { try await translated { try await core.settled() } }
+
     /// Replaces the messages: an earlier conversation goes on. Messages that `messages` gave are as private as they
     /// were.
     public func setMessages(_ messages: [Message]) throws {

@@ -4,6 +4,9 @@
 public struct Report: Sendable, Equatable {
     /// The receipt's number in the ledger; nothing where no rules decide.
     public var receipt: Int?
+    /// Whether the receipt says how it ended; not when the disk was full. The next opening of the ledger then closes it
+    /// as interrupted.
+    public var isRecorded: Bool
     /// How it ended.
     public var outcome: Outcome
     /// Why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`, `content_filter` and
@@ -55,6 +58,7 @@ public struct Report: Sendable, Equatable {
     /// Takes every value; those with a default can be left out.
     public init(
         receipt: Int?,
+        isRecorded: Bool,
         outcome: Outcome,
         code: String?,
         isPartial: Bool,
@@ -80,6 +84,7 @@ public struct Report: Sendable, Equatable {
         json: String
     ) {
         self.receipt = receipt
+        self.isRecorded = isRecorded
         self.outcome = outcome
         self.code = code
         self.isPartial = isPartial

@@ -161,6 +161,7 @@ extension WhimbrelCore.Report {
     func toPublic() -> Whimbrel.Report {
         Whimbrel.Report(
             receipt: receipt.map { Int(clamping: $0) },
+            isRecorded: recorded,
             outcome: outcome.toPublic(),
             code: code,
             isPartial: partial,

@@ -1758,6 +1758,11 @@ public protocol ConversationProtocol: AnyObject, Sendable {
     func setSystem(system: String?) throws
 
     /**
+     * Waits until a cancelled answer has ended: what is kept of it is then among the messages.
+     */
+    func settled() async throws
+
+    /**
      * Cancels the answer in progress, if there is one. Its last event still comes.
      */
     func stop()
@@ -2046,6 +2051,25 @@ open func setSystem(system: String?)throws   {try rustCallWithError(FfiConverter
         FfiConverterOptionString.lower(system),uniffiCallStatus
     )
 }
+}
+
+    /**
+     * Waits until a cancelled answer has ended: what is kept of it is then among the messages.
+     */
+open func settled()async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversation_settled(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
 }
 
     /**
@@ -5719,6 +5743,10 @@ public struct Report: Equatable, Hashable {
      */
     public let receipt: UInt64?
     /**
+     * Whether the receipt says how it ended; not when the disk was full. The next opening of the ledger then closes it as interrupted.
+     */
+    public let recorded: Bool
+    /**
      * How it ended.
      */
     public let outcome: Outcome
@@ -5818,6 +5846,9 @@ public struct Report: Equatable, Hashable {
          * The receipt's number in the ledger; nothing where no rules decide.
          */receipt: UInt64?,
         /**
+         * Whether the receipt says how it ended; not when the disk was full. The next opening of the ledger then closes it as interrupted.
+         */recorded: Bool,
+        /**
          * How it ended.
          */outcome: Outcome,
         /**
@@ -5887,6 +5918,7 @@ public struct Report: Equatable, Hashable {
          * All of it, with each attempt and the device as it was seen, in JSON.
          */json: String) {
         self.receipt = receipt
+        self.recorded = recorded
         self.outcome = outcome
         self.code = code
         self.partial = partial
@@ -5929,6 +5961,7 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
         return
             try Report(
                 receipt: FfiConverterOptionUInt64.read(from: &buf),
+                recorded: FfiConverterBool.read(from: &buf),
                 outcome: FfiConverterTypeOutcome.read(from: &buf),
                 code: FfiConverterOptionString.read(from: &buf),
                 partial: FfiConverterBool.read(from: &buf),
@@ -5957,6 +5990,7 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
 
     public static func write(_ value: Report, into buf: inout [UInt8]) {
         FfiConverterOptionUInt64.write(value.receipt, into: &buf)
+        FfiConverterBool.write(value.recorded, into: &buf)
         FfiConverterTypeOutcome.write(value.outcome, into: &buf)
         FfiConverterOptionString.write(value.code, into: &buf)
         FfiConverterBool.write(value.partial, into: &buf)
@@ -10973,6 +11007,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_conversation_set_system() != 498) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_settled() != 51976) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_conversation_stop() != 49000) {

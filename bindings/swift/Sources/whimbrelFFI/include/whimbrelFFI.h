@@ -625,6 +625,11 @@ void uniffi_whimbrel_fn_method_conversation_set_messages(uint64_t ptr, RustBuffe
 void uniffi_whimbrel_fn_method_conversation_set_system(uint64_t ptr, RustBuffer system, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SETTLED
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_SETTLED
+uint64_t uniffi_whimbrel_fn_method_conversation_settled(uint64_t ptr
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_STOP
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_STOP
 void uniffi_whimbrel_fn_method_conversation_stop(uint64_t ptr, RustCallStatus *_Nonnull out_status
@@ -1375,6 +1380,12 @@ uint16_t uniffi_whimbrel_checksum_method_conversation_set_messages(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SET_SYSTEM
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SET_SYSTEM
 uint16_t uniffi_whimbrel_checksum_method_conversation_set_system(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SETTLED
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_SETTLED
+uint16_t uniffi_whimbrel_checksum_method_conversation_settled(void
 
 );
 #endif

@@ -58,6 +58,12 @@ public class Conversation internal constructor(
     /** The messages so far, without the system message. Keep them as they are, and [setMessages] goes on from them. */
     public fun messages(): List<Message> = core.messages().map { it.toPublic() }
 
+    /**
+     * Waits until a cancelled answer has ended: what is kept of it is then among the [messages]. Fails with [WhimbrelException.Busy] while an
+     * answer goes on that nobody cancelled.
+     */
+    public suspend fun settled(): Unit = translated { core.settled() }
+
     /** Replaces the messages: an earlier conversation goes on. Messages that [messages] gave are as private as they were. */
     public fun setMessages(messages: List<Message>): Unit =
         translated { core.setMessages(messages.map { it.toCore() }) }

@@ -7,6 +7,8 @@ import kotlin.time.Duration
  * How a request went. It says what a person would ask for, and holds no text of theirs.
  *
  * @property receipt the receipt's number in the ledger; nothing where no rules decide.
+ * @property isRecorded whether the receipt says how it ended; not when the disk was full. The next opening of the
+ *   ledger then closes it as interrupted.
  * @property outcome how it ended.
  * @property code why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`,
  *   `content_filter` and so on.
@@ -34,6 +36,7 @@ import kotlin.time.Duration
  */
 public data class Report(
     public val receipt: Long?,
+    public val isRecorded: Boolean,
     public val outcome: Outcome,
     public val code: String?,
     public val isPartial: Boolean,

@@ -169,6 +169,7 @@ internal fun CoreEvent.toPublic(): Event =
 internal fun CoreReport.toPublic(): Report =
     Report(
         receipt = receipt?.toLong(),
+        isRecorded = recorded,
         outcome = outcome.toPublic(),
         code = code,
         isPartial = partial,

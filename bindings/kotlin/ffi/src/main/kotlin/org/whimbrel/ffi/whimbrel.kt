@@ -888,6 +888,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_set_system(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_settled(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_stop(
     ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_system(
@@ -1065,6 +1067,8 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_whimbrel_fn_method_conversation_set_system(`ptr`: Long,`system`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_whimbrel_fn_method_conversation_settled(`ptr`: Long,
+    ): Long
     external fun uniffi_whimbrel_fn_method_conversation_stop(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_whimbrel_fn_method_conversation_system(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1410,6 +1414,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_conversation_set_system() and 0xFFFF) != 498) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_settled() and 0xFFFF) != 51976) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_conversation_stop() and 0xFFFF) != 49000) {
@@ -3704,6 +3711,11 @@ public interface ConversationInterface {
     fun `setSystem`(`system`: kotlin.String?)
 
     /**
+     * Waits until a cancelled answer has ended: what is kept of it is then among the messages.
+     */
+    suspend fun `settled`()
+
+    /**
      * Cancels the answer in progress, if there is one. Its last event still comes.
      */
     fun `stop`()
@@ -4125,6 +4137,31 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
     }
 
 
+
+
+    /**
+     * Waits until a cancelled answer has ended: what is kept of it is then among the messages.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `settled`() {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversation_settled(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
 
 
     /**
@@ -7807,6 +7844,11 @@ data class Report (
     val `receipt`: kotlin.ULong?
     ,
     /**
+     * Whether the receipt says how it ended; not when the disk was full. The next opening of the ledger then closes it as interrupted.
+     */
+    val `recorded`: kotlin.Boolean
+    ,
+    /**
      * How it ended.
      */
     val `outcome`: Outcome
@@ -7937,6 +7979,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
     override fun read(buf: ByteBuffer): Report {
         return Report(
             FfiConverterOptionalULong.read(buf),
+            FfiConverterBoolean.read(buf),
             FfiConverterTypeOutcome.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterBoolean.read(buf),
@@ -7965,6 +8008,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
 
     override fun allocationSize(value: Report) = (
             FfiConverterOptionalULong.allocationSize(value.`receipt`) +
+            FfiConverterBoolean.allocationSize(value.`recorded`) +
             FfiConverterTypeOutcome.allocationSize(value.`outcome`) +
             FfiConverterOptionalString.allocationSize(value.`code`) +
             FfiConverterBoolean.allocationSize(value.`partial`) +
@@ -7992,6 +8036,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
 
     override fun write(value: Report, buf: ByteBuffer) {
             FfiConverterOptionalULong.write(value.`receipt`, buf)
+            FfiConverterBoolean.write(value.`recorded`, buf)
             FfiConverterTypeOutcome.write(value.`outcome`, buf)
             FfiConverterOptionalString.write(value.`code`, buf)
             FfiConverterBoolean.write(value.`partial`, buf)
