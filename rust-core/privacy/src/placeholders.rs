@@ -1,6 +1,6 @@
 //! Which placeholder stands for which value in one conversation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,8 +41,8 @@ pub const PLACEHOLDER_BYTES_MAX: u32 = 16 << 20;
 pub struct Placeholders {
     by_value: HashMap<String, (FindingKind, u32)>,
     by_placeholder: Arc<HashMap<(FindingKind, u32), String>>,
-    /// Values of which only the form was taken out, since it looks like a placeholder; they are no secret.
-    literal: Vec<(FindingKind, u32)>,
+    /// Values that are no secret: they look like a placeholder, or stood beside what was taken out.
+    literal: BTreeSet<(FindingKind, u32)>,
     last: BTreeMap<FindingKind, u32>,
     value_bytes: u64,
 }
@@ -119,14 +119,17 @@ impl Placeholders {
 
     /// What must not leave the device, with its kind.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&str, FindingKind)> {
-        let secret = |key: &(FindingKind, u32)| self.literal.binary_search(key).is_err();
+        let secret = |key: &(FindingKind, u32)| !self.literal.contains(key);
         let entries = self.by_placeholder.iter().filter(move |(key, _)| secret(key));
         entries.map(|((kind, _), value)| (value.as_str(), *kind))
     }
 
-    /// The placeholder of `value`, which is new when the value is. `literal` says that the value only looks like a placeholder.
+    /// The placeholder of `value`, which is new when the value is. `literal` says that the value is no secret.
     pub(crate) fn place(&mut self, kind: FindingKind, value: &str, literal: bool) -> Result<String, PlaceholdersFull> {
         if let Some(&(kind, number)) = self.by_value.get(value) {
+            if !literal {
+                self.literal.remove(&(kind, number));
+            }
             return Ok(placeholder_form::write(kind, number));
         }
         let number = self.last.get(&kind).copied().unwrap_or(0) + 1;
@@ -143,8 +146,7 @@ impl Placeholders {
         let last = self.last.entry(kind).or_insert(0);
         *last = number.max(*last);
         if literal {
-            let at = self.literal.partition_point(|other| *other < (kind, number));
-            self.literal.insert(at, (kind, number));
+            self.literal.insert((kind, number));
         }
         self.by_value.insert(value.clone(), (kind, number));
         Arc::make_mut(&mut self.by_placeholder).insert((kind, number), value);
@@ -182,7 +184,7 @@ impl From<Placeholders> for Record {
             kind,
             number,
             value: value.clone(),
-            literal: placeholders.literal.binary_search(&(kind, number)).is_ok(),
+            literal: placeholders.literal.contains(&(kind, number)),
         };
         let mut entries: Vec<_> = placeholders.by_placeholder.iter().map(entry).collect();
         entries.sort_by_key(|entry| (entry.kind, entry.number));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::normal::Normal;
 use crate::{Draft, Examined, ExaminedMessage, Finding, FindingKind, Speaker};
 
 /// The longest text that is scanned, in bytes of UTF-8; for a draft, all messages together.
@@ -31,8 +32,9 @@ pub const USER_WORD_BYTES_MAX: u32 = 256;
 /// ```
 #[derive(Clone)]
 pub struct ScannerOptions {
-    /// Words or phrases to find besides what the scanner knows: a project's code name, a nickname. Found as whole words, whatever
-    /// their case.
+    /// Words or phrases to find besides what the scanner knows: a project's code name, a nickname. Found as words, whatever their
+    /// case and however their letters are encoded: also with an ending, as one half of a compound, behind what Arabic and Hebrew
+    /// write together with a word, and inside texts that have no blanks.
     pub user_words: Vec<String>,
     /// Findings that are less sure than this, from 0 to 1, are left out.
     pub confidence_min: f32,
@@ -187,7 +189,7 @@ impl Scanner {
             rules: Arc::new(Rules {
                 id: RulesId::of(&options),
                 confidence_min: value,
-                words: crate::occurrences::Occurrences::whole_words(words),
+                words: crate::occurrences::Occurrences::inflected(words),
             }),
         })
     }
@@ -248,9 +250,22 @@ impl Scanner {
 
     /// As [`Scanner::scan`], for texts whose length was checked.
     pub(crate) fn find(&self, text: &str) -> Vec<Finding> {
+        self.find_in(text, &Normal::of(text))
+    }
+
+    /// As [`Scanner::find`], with the text's normal form. Where the two differ, both are looked at, so that a change can hide nothing.
+    pub(crate) fn find_in(&self, text: &str, normal: &Normal) -> Vec<Finding> {
         let mut found = Vec::new();
-        crate::detect::all(text, &mut found);
-        for (range, kind) in self.rules.words.find(text) {
+        crate::detect::all(normal.text(), &mut found);
+        crate::normal::wrapped::findings(normal.text(), crate::detect::all, &mut found);
+        if normal.is_changed() {
+            for finding in &mut found {
+                let original = normal.original(finding.range());
+                (finding.start, finding.end) = (original.start as u32, original.end as u32);
+            }
+            crate::detect::all(text, &mut found);
+        }
+        for (range, kind) in self.rules.words.find(text, normal) {
             found.push(Finding {
                 kind,
                 start: range.start as u32,

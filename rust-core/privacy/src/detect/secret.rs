@@ -205,7 +205,7 @@ fn separator(reach: &str, word: &str) -> Option<(usize, bool)> {
             if copula.contains(&first) && at > 0 {
                 at += first.len();
                 at += usize::from(reach[at..].starts_with(':'));
-            } else if !word.eq_ignore_ascii_case("bearer") {
+            } else if !word.eq_ignore_ascii_case("bearer") && !word.ends_with(crate::normal::is_unspaced) {
                 return None;
             }
             false

@@ -1,8 +1,12 @@
 //! A text cut into words and numbers, which the detectors walk over.
 
 use crate::lexicon::{self, Meaning};
+use crate::normal::is_unspaced;
 
-/// A maximal run of letters and digits.
+/// The longest word that is looked for inside a run of letters without blanks.
+const UNSPACED_WORD_CHARACTERS_MAX: usize = 8;
+
+/// A maximal run of letters and digits, which ends where a script without blanks between words begins or ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
     pub(super) start: u32,
@@ -45,10 +49,10 @@ impl<'t> View<'t> {
                 at += text[at..].chars().next().map_or(1, char::len_utf8);
                 continue;
             }
-            let meaning = if characters.digits == 0 {
-                lexicon::meaning(&text[at..end])
-            } else {
-                0
+            let meaning = match characters {
+                Characters { digits: 1.., .. } => 0,
+                Characters { unspaced: true, .. } => meanings_inside(&text[at..end]),
+                _ => lexicon::meaning(&text[at..end]),
             };
             tokens.push(Token {
                 start: at as u32,
@@ -132,6 +136,22 @@ impl<'t> View<'t> {
     }
 }
 
+/// What the words mean that a run of letters without blanks holds: of a name only what the whole run means.
+fn meanings_inside(run: &str) -> Meaning {
+    let mut meanings = lexicon::meaning(run);
+    let ends = |from: usize| {
+        run[from..]
+            .char_indices()
+            .map(move |(at, last)| from + at + last.len_utf8())
+    };
+    for (start, _) in run.char_indices() {
+        for end in ends(start).take(UNSPACED_WORD_CHARACTERS_MAX) {
+            meanings |= lexicon::meaning(&run[start..end]) & !(lexicon::FIRST | lexicon::LAST);
+        }
+    }
+    meanings
+}
+
 /// How many characters of each sort a word has.
 #[derive(Default)]
 struct Characters {
@@ -139,6 +159,8 @@ struct Characters {
     upper: u32,
     lower: u32,
     first_upper: bool,
+    /// They are of a script without blanks.
+    unspaced: bool,
 }
 
 impl Characters {
@@ -160,6 +182,7 @@ fn read_word(text: &str, start: usize) -> (usize, Characters) {
     let mut at = start;
     while at < bytes.len() {
         match bytes[at] {
+            byte if read.unspaced && byte.is_ascii_alphanumeric() => break,
             b'0'..=b'9' => read.digits += 1,
             b'a'..=b'z' => read.lower += 1,
             b'A'..=b'Z' => {
@@ -170,9 +193,16 @@ fn read_word(text: &str, start: usize) -> (usize, Characters) {
             _ => {
                 let character = text[at..].chars().next().expect("the text goes on");
                 // A combining accent belongs to the letter before it.
-                if !(character.is_alphanumeric() || at > start && ('\u{300}'..='\u{36f}').contains(&character)) {
+                // Where letters of a script without blanks touch others or digits, a word ends. Some of its signs are no letters.
+                let unspaced = is_unspaced(character);
+                let inside = unspaced || ('\u{300}'..='\u{36f}').contains(&character);
+                if !(character.is_alphanumeric() || at > start && inside) {
                     break;
                 }
+                if at > start && unspaced != read.unspaced {
+                    break;
+                }
+                read.unspaced = unspaced;
                 if character.is_uppercase() {
                     read.first_upper |= at == start;
                     read.upper += 1;
