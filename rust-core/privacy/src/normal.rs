@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 mod escape;
+pub(crate) mod excerpt;
 mod fold;
 mod script;
 pub(crate) mod wrapped;
@@ -73,6 +74,22 @@ impl<'t> Normal<'t> {
         original_start as usize..original_end as usize
     }
 
+    /// The parts of the original that were changed, in order.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = Range<usize>> {
+        self.changes
+            .iter()
+            .map(|change| change.start as usize..change.end as usize)
+    }
+
+    /// Whether a change lies in a part of the normal form or right beside it.
+    fn touches_change(&self, range: &Range<usize>) -> bool {
+        let first = self
+            .changes
+            .partition_point(|change| (change.normal_end as usize) < range.start);
+        let change = self.changes.get(first);
+        change.is_some_and(|change| change.normal_start as usize <= range.end)
+    }
+
     /// How many changes lie in a part of the normal form.
     fn changes_in(&self, range: &Range<usize>) -> usize {
         let until = |at: usize| {
@@ -97,6 +114,18 @@ fn is_plain(bytes: &[u8]) -> bool {
         plain
     })
 }
+
+/// The bytes that mean themselves wherever they stand, but for a plus in a query.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 0x7f {
+        plain[byte] = matches!(byte as u8, b'\t' | b'\n' | b'\r' | b' '..=b'~')
+            && !matches!(byte as u8, b'&' | b'%' | b'\\' | b'<' | b'*' | b'?');
+        byte += 1;
+    }
+    plain
+};
 
 /// Writes a changed copy of a text, lazily: nothing is copied before the first change.
 struct Edit<'t> {
@@ -198,6 +227,11 @@ impl<'t> Reader<'t> {
         let text = self.edit.text;
         let mut at = 0;
         while at < text.len() {
+            let plain = self.plain_run(at);
+            if plain > 0 {
+                at += plain;
+                continue;
+            }
             let Some(character) = text[at..].chars().next() else {
                 break;
             };
@@ -227,6 +261,20 @@ impl<'t> Reader<'t> {
                 }
             };
         }
+    }
+
+    /// Passes over ASCII that stands for itself, from byte `at`, and says how many bytes that is.
+    fn plain_run(&mut self, at: usize) -> usize {
+        let rest = &self.edit.text.as_bytes()[at..];
+        let is_plain = |byte: &&u8| PLAIN[usize::from(**byte)];
+        let run = rest.iter().take_while(is_plain).count();
+        if run == 0 || self.in_query {
+            return 0;
+        }
+        self.part(char::from(rest[0]), at);
+        self.previous = char::from(rest[run - 1]);
+        self.last = (!self.previous.is_whitespace()).then_some(self.previous);
+        run
     }
 
     /// Whether the reader is in a URL's query, where a form writes blanks as plus signs.
@@ -266,16 +314,20 @@ impl<'t> Reader<'t> {
     }
 
     fn write(&mut self, character: char, original: Range<usize>, as_is: bool) {
-        let touches = |one: char, other: char| one.is_ascii_alphanumeric() && is_unspaced(other);
-        if touches(self.previous, character) || touches(character, self.previous) {
-            // "密码abc": a blank that nothing of the original stands for.
-            self.edit.replace(original.start..original.start, " ");
-        }
+        self.part(character, original.start);
         if !as_is {
             self.edit.replace(original, character.encode_utf8(&mut [0; 4]));
         }
         self.previous = character;
         self.last = (!character.is_whitespace()).then_some(character);
+    }
+
+    /// Puts a blank, which nothing of the original stands for, where `character` touches another script: "密码abc".
+    fn part(&mut self, character: char, at: usize) {
+        let touches = |one: char, other: char| one.is_ascii_alphanumeric() && is_unspaced(other);
+        if touches(self.previous, character) || touches(character, self.previous) {
+            self.edit.replace(at..at, " ");
+        }
     }
 
     fn drop(&mut self, original: Range<usize>) {

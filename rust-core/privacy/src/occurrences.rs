@@ -1,7 +1,9 @@
 //! Finds known values in texts, however they are spaced and whatever their case: what a scanner found once must not stay elsewhere.
 //! How values are compared is in `folded`, which ends a word may have in `inflection`.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
 use crate::FindingKind;
@@ -37,6 +39,25 @@ struct Value {
     kind: FindingKind,
 }
 
+/// A text as values are looked for in it.
+pub(crate) struct Comparable<'n> {
+    normal: &'n Normal<'n>,
+    folded: OnceCell<Folded>,
+}
+
+impl<'n> Comparable<'n> {
+    pub(crate) fn of(normal: &'n Normal<'n>) -> Comparable<'n> {
+        Comparable {
+            normal,
+            folded: OnceCell::new(),
+        }
+    }
+
+    fn folded(&self) -> &Folded {
+        self.folded.get_or_init(|| Folded::of(self.normal.text()))
+    }
+}
+
 /// A set of values to look for.
 #[derive(Default)]
 pub(crate) struct Occurrences {
@@ -45,9 +66,11 @@ pub(crate) struct Occurrences {
     /// For each value, the longest other one that it begins with.
     beginnings: Vec<Option<u32>>,
     /// By their first bytes, where the values with these are.
-    by_key: HashMap<u32, Range<u32>>,
+    by_key: HashMap<u32, Range<u32>, BuildHasherDefault<KeyHasher>>,
     /// Which keys there may be: nearly all places of a text are turned down by it.
     filter: Vec<u64>,
+    /// Some of them may begin inside a word.
+    is_anywhere: bool,
     /// The values that are shorter than a key.
     short: HashMap<Vec<u8>, FindingKind>,
 }
@@ -96,6 +119,7 @@ impl Occurrences {
     }
 
     fn push(&mut self, folded: &[u8], edges: Edges, kind: FindingKind) {
+        self.is_anywhere |= edges != Edges::Word;
         self.values.push(Value {
             folded: folded.to_vec(),
             edges,
@@ -127,45 +151,37 @@ impl Occurrences {
     }
 
     fn bit(&self, key: u32) -> usize {
-        let mixed = (u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
-        mixed & (self.filter.len() * 64 - 1)
+        (mixed(key) >> 32) as usize & (self.filter.len() * 64 - 1)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.values.is_empty() && self.short.is_empty()
     }
 
-    /// Where the values are, as ranges of `text`, whose normal form is `normal`. They may overlap and are in no order.
-    pub(crate) fn find(&self, text: &str, normal: &Normal) -> Vec<(Range<usize>, FindingKind)> {
+    /// Where the values are, as ranges of the text. They may overlap and are in no order.
+    pub(crate) fn find(&self, text: &Comparable) -> Vec<(Range<usize>, FindingKind)> {
         let mut found = Vec::new();
         if self.is_empty() {
             return found;
         }
-        self.find_in(normal.text(), |range, kind| found.push((normal.original(range), kind)));
-        if normal.is_changed() {
-            self.find_in(text, |range, kind| found.push((range, kind)));
-        }
-        found
-    }
-
-    fn find_in(&self, text: &str, mut take: impl FnMut(Range<usize>, FindingKind)) {
-        let folded = Folded::of(text);
+        let folded = text.folded();
         let mut at = 0;
         while at < folded.bytes.len() {
-            match self.at(&folded, at) {
+            match self.at(folded, at) {
                 Some((end, kind)) => {
-                    take(folded.range(at, end), kind);
+                    found.push((text.normal.original(folded.range(at, end)), kind));
                     at = end;
                 }
                 None => at += 1,
             }
         }
+        found
     }
 
     /// The longest value at byte `at`: its end and its kind.
     fn at(&self, folded: &Folded, at: usize) -> Option<(usize, FindingKind)> {
         let rest = &folded.bytes[at..];
-        if rest.len() >= KEY_BYTES && !self.values.is_empty() {
+        if rest.len() >= KEY_BYTES && !self.values.is_empty() && (self.is_anywhere || folded.first(at)) {
             let key = key(rest);
             let bit = self.bit(key);
             if self.filter[bit / 64] & 1 << (bit % 64) != 0
@@ -204,6 +220,30 @@ impl Occurrences {
     }
 }
 
+/// Keys are four bytes of text: one multiplication spreads them well enough.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = mixed(self.0 as u32 ^ u32::from(byte));
+        }
+    }
+
+    fn write_u32(&mut self, key: u32) {
+        self.0 = mixed(key);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+fn mixed(key: u32) -> u64 {
+    u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 fn key(folded: &[u8]) -> u32 {
     u32::from_le_bytes([folded[0], folded[1], folded[2], folded[3]])
 }
@@ -224,7 +264,7 @@ mod tests {
 
     fn check(words: &[&str], text: &str, expected: &[&str]) {
         let words = words.iter().map(|word| (*word, FindingKind::UserWord));
-        let mut found = Occurrences::inflected(words).find(text, &Normal::of(text));
+        let mut found = Occurrences::inflected(words).find(&Comparable::of(&Normal::of(text)));
         found.sort_by_key(|(range, _)| range.start);
         found.dedup();
         let found: Vec<&str> = found.into_iter().map(|(range, _)| &text[range]).collect();
@@ -268,7 +308,7 @@ mod tests {
         let text = format!("a {long} b k3v9x2m8k3!");
         let found = Occurrences::anywhere(values.iter().map(|value| (*value, FindingKind::ApiKey)));
         let mut covered = vec![false; text.len()];
-        for (range, _) in found.find(&text, &Normal::of(&text)) {
+        for (range, _) in found.find(&Comparable::of(&Normal::of(&text))) {
             covered[range].fill(true);
         }
         let left: String = text

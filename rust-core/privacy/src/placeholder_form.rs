@@ -14,7 +14,8 @@ use crate::FindingKind;
 
 /// More digits than that are no placeholder.
 const DIGITS_MAX: usize = 6;
-const OPENING: [char; 3] = ['⟨', '〈', '\u{2329}'];
+/// What placeholders begin with; the first one is what we write.
+pub(crate) const OPENING: [char; 3] = ['⟨', '〈', '\u{2329}'];
 const CLOSING: [char; 3] = ['⟩', '〉', '\u{232a}'];
 const BARE: [FindingKind; 3] = [FindingKind::PersonName, FindingKind::DateOfBirth, FindingKind::Iban];
 

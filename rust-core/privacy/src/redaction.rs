@@ -1,11 +1,12 @@
 //! Takes what was found out of texts and puts placeholders in its place, until nothing of it is left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use serde::Serialize;
 
 use crate::normal::Normal;
+use crate::occurrences::Comparable;
 use crate::{ClearError, Finding, FindingKind, Placeholders, ScanError, Scanner, in_characters, placeholder_form};
 use known::Known;
 use reach::Reach;
@@ -57,17 +58,24 @@ pub(crate) fn redact_all(
     let first = texts.iter().zip(findings);
     let mut spans: Vec<Vec<Span>> = first.map(|(text, found)| first_spans(text, found)).collect();
     let normals: Vec<Normal> = texts.iter().map(|text| Normal::of(text)).collect();
+    let comparables: Vec<Comparable> = normals.iter().map(Comparable::of).collect();
+    // Where placeholders were when a text was last looked at.
+    let mut seen: Vec<HashSet<Range<usize>>> = vec![HashSet::new(); texts.len()];
     let mut reach = Reach::first();
     loop {
         let known = Known::new(texts, &spans, placeholders);
         let mut more = Vec::with_capacity(texts.len());
         let mut redacted = Vec::with_capacity(texts.len());
-        for ((text, normal), spans) in texts.iter().zip(&normals).zip(&mut spans) {
-            spans.extend(known.find(text, normal));
+        for (index, spans) in spans.iter_mut().enumerate() {
+            spans.extend(known.find(texts[index], &comparables[index]));
             join(spans);
-            let (written, replaced) = replace(text, spans, placeholders)?;
-            more.push(remaining(&written, &replaced, scanner, &known));
+            let (written, replaced) = replace(texts[index], spans, placeholders)?;
+            let fresh = |one: &&Replaced| !seen[index].contains(&one.original);
+            let fresh = replaced.iter().filter(fresh).map(|one| one.written.clone());
+            let found = scanner.find_near(&written, fresh);
+            more.push(remaining(&written, &replaced, found, &known));
             redacted.push(written);
+            seen[index] = replaced.into_iter().map(|one| one.original).collect();
         }
         let same = |(redacted, text): (&String, &&str)| placeholders.reidentify(redacted) == **text;
         let settled = more.iter().all(Vec::is_empty);
@@ -143,18 +151,22 @@ fn replace(text: &str, spans: &[Span], placeholders: &mut Placeholders) -> Resul
     Ok((redacted, replaced))
 }
 
-/// What a second look finds in the redacted text outside our placeholders, as spans of the original. A placeholder may have cut a
+/// What a second look finds in the redacted text outside our placeholders, `found` near the new ones and what is known anywhere, as
+/// spans of the original. A placeholder may have cut a
 /// word in two, and what is left of it may be something that was found elsewhere.
-fn remaining(redacted: &str, replaced: &[Replaced], scanner: &Scanner, known: &Known) -> Vec<Span> {
+fn remaining(redacted: &str, replaced: &[Replaced], found: Vec<Finding>, known: &Known) -> Vec<Span> {
     let mut spans = Vec::new();
     if replaced.is_empty() {
         return spans;
     }
     let normal = Normal::of(redacted);
-    let found = scanner.find_in(redacted, &normal).into_iter();
-    let again = known.find(redacted, &normal).into_iter();
+    let again = known.find(redacted, &Comparable::of(&normal)).into_iter();
     let again = again.map(|span| (span.range, span.kind));
-    for (range, kind) in found.map(|finding| (finding.range(), finding.kind)).chain(again) {
+    for (range, kind) in found
+        .into_iter()
+        .map(|finding| (finding.range(), finding.kind))
+        .chain(again)
+    {
         outside(range.clone(), redacted, replaced, |part, is_whole| {
             let reason = if is_whole { Reason::Found } else { Reason::Beside };
             spans.push(Span {

@@ -1,11 +1,14 @@
 //! The scanner: what it is made from, its limits, and how it joins what the detectors find. The detectors are in `detect`.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::normal::Normal;
+use crate::normal::excerpt::findings_near;
+use crate::occurrences::Comparable;
 use crate::{Draft, Examined, ExaminedMessage, Finding, FindingKind, Speaker};
 
 /// The longest text that is scanned, in bytes of UTF-8; for a draft, all messages together.
@@ -253,8 +256,28 @@ impl Scanner {
         self.find_in(text, &Normal::of(text))
     }
 
-    /// As [`Scanner::find`], with the text's normal form. Where the two differ, both are looked at, so that a change can hide nothing.
+    /// As [`Scanner::find`], with the text's normal form.
     pub(crate) fn find_in(&self, text: &str, normal: &Normal) -> Vec<Finding> {
+        let mut found = self.detected(text, normal);
+        for (range, kind) in self.rules.words.find(&Comparable::of(normal)) {
+            found.push(Finding {
+                kind,
+                start: range.start as u32,
+                end: range.end as u32,
+                confidence: 1.0,
+            });
+        }
+        without_overlaps(found)
+    }
+
+    /// What is found near `places` of `text`, which are in order.
+    pub(crate) fn find_near(&self, text: &str, places: impl Iterator<Item = Range<usize>>) -> Vec<Finding> {
+        findings_near(text, places, |part| self.find(part))
+    }
+
+    /// What the detectors find that is sure enough, in no order. Around each change of the normal form the original is looked at too,
+    /// so that no change can hide anything.
+    fn detected(&self, text: &str, normal: &Normal) -> Vec<Finding> {
         let mut found = Vec::new();
         crate::detect::all(normal.text(), &mut found);
         crate::normal::wrapped::findings(normal.text(), crate::detect::all, &mut found);
@@ -263,18 +286,14 @@ impl Scanner {
                 let original = normal.original(finding.range());
                 (finding.start, finding.end) = (original.start as u32, original.end as u32);
             }
-            crate::detect::all(text, &mut found);
-        }
-        for (range, kind) in self.rules.words.find(text, normal) {
-            found.push(Finding {
-                kind,
-                start: range.start as u32,
-                end: range.end as u32,
-                confidence: 1.0,
-            });
+            found.extend(findings_near(text, normal.changed(), |part| {
+                let mut found = Vec::new();
+                crate::detect::all(part, &mut found);
+                found
+            }));
         }
         found.retain(|finding| finding.confidence >= self.rules.confidence_min);
-        without_overlaps(found)
+        found
     }
 }
 

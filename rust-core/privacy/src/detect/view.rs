@@ -2,6 +2,7 @@
 
 use crate::lexicon::{self, Meaning};
 use crate::normal::is_unspaced;
+use crate::placeholder_form::{self, Form};
 
 /// The longest word that is looked for inside a run of letters without blanks.
 const UNSPACED_WORD_CHARACTERS_MAX: usize = 8;
@@ -50,6 +51,8 @@ impl<'t> View<'t> {
                 continue;
             }
             let meaning = match characters {
+                // The words of our own placeholders say nothing about what stands beside them.
+                _ if is_placeholder(text, at) => 0,
                 Characters { digits: 1.., .. } => 0,
                 Characters { unspaced: true, .. } => meanings_inside(&text[at..end]),
                 _ => lexicon::meaning(&text[at..end]),
@@ -134,6 +137,17 @@ impl<'t> View<'t> {
         }
         meanings
     }
+}
+
+/// Whether the word at byte `at` is in a placeholder as we write it.
+fn is_placeholder(text: &str, at: usize) -> bool {
+    let inside = text[..at].strip_suffix(placeholder_form::OPENING[0]);
+    inside.is_some_and(|before| {
+        matches!(
+            placeholder_form::read(&text[before.len()..], true),
+            Form::Placeholder { .. }
+        )
+    })
 }
 
 /// What the words mean that a run of letters without blanks holds: of a name only what the whole run means.

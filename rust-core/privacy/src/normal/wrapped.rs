@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::excerpt::{APART, boundary_before};
 use super::{Edit, Normal};
 use crate::lexicon::{self, AMBIGUOUS, FIRST, LAST};
 use crate::{Finding, FindingKind};
@@ -17,8 +18,6 @@ const PIECE_BYTES_MAX: usize = 24;
 const RUN_BYTES_MAX: usize = 80;
 /// A piece of a token has at least as many bytes.
 const TOKEN_PIECE_MIN: usize = 12;
-/// What stands between two places in the text that is looked at.
-const APART: &str = "\n\n\n";
 
 /// What `find` sees in the places of `text` where a value may be cut, as ranges of `text`.
 pub(crate) fn findings(text: &str, find: impl FnOnce(&str, &mut Vec<Finding>), found: &mut Vec<Finding>) {
@@ -221,13 +220,4 @@ fn is_name(text: &str, cut: &Range<usize>) -> bool {
         meaning & wanted != 0 && meaning & AMBIGUOUS == 0
     };
     is_capital(first) && is_capital(second) && is(first, FIRST) && is(second, LAST)
-}
-
-/// `at`, or the last place before it that is between two characters.
-fn boundary_before(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }

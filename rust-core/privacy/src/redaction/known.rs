@@ -3,7 +3,7 @@
 use crate::FindingKind;
 use crate::lexicon::{self, COMMON};
 use crate::normal::Normal;
-use crate::occurrences::Occurrences;
+use crate::occurrences::{Comparable, Occurrences};
 use crate::{Placeholders, detect};
 
 use super::{Reason, Span};
@@ -41,9 +41,9 @@ impl Known {
 
     /// Where it occurs again: in other case or spacing, names also by their parts. A word that is a name and an ordinary one is the
     /// name where it has a capital.
-    pub(super) fn find(&self, text: &str, normal: &Normal) -> Vec<Span> {
-        let values = self.values.find(text, normal).into_iter();
-        let parts = self.parts.find(text, normal).into_iter();
+    pub(super) fn find(&self, text: &str, comparable: &Comparable) -> Vec<Span> {
+        let values = self.values.find(comparable).into_iter();
+        let parts = self.parts.find(comparable).into_iter();
         let span = |(range, kind)| Span {
             range,
             kind,
