@@ -67,10 +67,10 @@ pub(crate) struct Occurrences {
     beginnings: Vec<Option<u32>>,
     /// By their first bytes, where the values with these are.
     by_key: HashMap<u32, Range<u32>, BuildHasherDefault<KeyHasher>>,
-    /// Which keys there may be: nearly all places of a text are turned down by it.
-    filter: Vec<u64>,
-    /// Some of them may begin inside a word.
-    is_anywhere: bool,
+    /// Which keys there may be at the beginning of a word: nearly all places of a text are turned down by it.
+    words: Filter,
+    /// The same inside a word, by the first [`INSIDE_WORDS_MIN`] bytes.
+    inside: Filter,
     /// The values that are shorter than a key.
     short: HashMap<Vec<u8>, FindingKind>,
 }
@@ -119,7 +119,6 @@ impl Occurrences {
     }
 
     fn push(&mut self, folded: &[u8], edges: Edges, kind: FindingKind) {
-        self.is_anywhere |= edges != Edges::Word;
         self.values.push(Value {
             folded: folded.to_vec(),
             edges,
@@ -130,8 +129,8 @@ impl Occurrences {
     fn index(&mut self) {
         self.values.sort_unstable();
         self.values.dedup_by(|later, earlier| later.folded == earlier.folded);
-        let bits = (self.values.len() * 16).next_power_of_two().max(64);
-        self.filter = vec![0; bits / 64];
+        self.words = Filter::for_keys(self.values.len());
+        self.inside = Filter::for_keys(self.values.len());
         let mut begun: Vec<u32> = Vec::new();
         for at in 0..self.values.len() {
             let folded = &self.values[at].folded;
@@ -144,14 +143,14 @@ impl Occurrences {
             self.beginnings.push(begun.last().copied());
             begun.push(at as u32);
             let key = key(folded);
-            let bit = self.bit(key);
-            self.filter[bit / 64] |= 1 << (bit % 64);
+            self.words.add(u64::from(key));
+            match (self.values[at].edges, long_key(folded)) {
+                (Edges::Word, _) => {}
+                (_, Some(long)) => self.inside.add(long),
+                (_, None) => self.inside.is_open = true,
+            }
             self.by_key.entry(key).or_insert(at as u32..0).end = at as u32 + 1;
         }
-    }
-
-    fn bit(&self, key: u32) -> usize {
-        (mixed(key) >> 32) as usize & (self.filter.len() * 64 - 1)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -181,12 +180,11 @@ impl Occurrences {
     /// The longest value at byte `at`: its end and its kind.
     fn at(&self, folded: &Folded, at: usize) -> Option<(usize, FindingKind)> {
         let rest = &folded.bytes[at..];
-        if rest.len() >= KEY_BYTES && !self.values.is_empty() && (self.is_anywhere || folded.first(at)) {
+        if rest.len() >= KEY_BYTES {
             let key = key(rest);
-            let bit = self.bit(key);
-            if self.filter[bit / 64] & 1 << (bit % 64) != 0
-                && let Some(found) = self.with_key(folded, at, key)
-            {
+            let may_be = self.inside.may_have(long_key(rest).unwrap_or(0))
+                || folded.first(at) && self.words.may_have(u64::from(key));
+            if may_be && let Some(found) = self.with_key(folded, at, key) {
                 return Some(found);
             }
         }
@@ -220,6 +218,38 @@ impl Occurrences {
     }
 }
 
+/// A set of keys that may hold more than were put in, which is asked first since it is small and fast.
+#[derive(Default)]
+struct Filter {
+    bits: Vec<u64>,
+    /// It holds every key.
+    is_open: bool,
+}
+
+impl Filter {
+    fn for_keys(count: usize) -> Filter {
+        Filter {
+            bits: vec![0; (count * 16).next_power_of_two().max(64) / 64],
+            is_open: false,
+        }
+    }
+
+    fn place(&self, key: u64) -> (usize, u64) {
+        let bit = (mixed(key) >> 32) as usize & (self.bits.len() * 64).wrapping_sub(1);
+        (bit / 64, 1 << (bit % 64))
+    }
+
+    fn add(&mut self, key: u64) {
+        let (word, bit) = self.place(key);
+        self.bits[word] |= bit;
+    }
+
+    fn may_have(&self, key: u64) -> bool {
+        let (word, bit) = self.place(key);
+        self.is_open || self.bits.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+}
+
 /// Keys are four bytes of text: one multiplication spreads them well enough.
 #[derive(Default)]
 struct KeyHasher(u64);
@@ -227,12 +257,12 @@ struct KeyHasher(u64);
 impl Hasher for KeyHasher {
     fn write(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            self.0 = mixed(self.0 as u32 ^ u32::from(byte));
+            self.0 = mixed(self.0 ^ u64::from(byte));
         }
     }
 
     fn write_u32(&mut self, key: u32) {
-        self.0 = mixed(key);
+        self.0 = mixed(u64::from(key));
     }
 
     fn finish(&self) -> u64 {
@@ -240,12 +270,17 @@ impl Hasher for KeyHasher {
     }
 }
 
-fn mixed(key: u32) -> u64 {
-    u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn mixed(key: u64) -> u64 {
+    key.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 fn key(folded: &[u8]) -> u32 {
     u32::from_le_bytes([folded[0], folded[1], folded[2], folded[3]])
+}
+
+fn long_key(folded: &[u8]) -> Option<u64> {
+    let long = folded.get(..INSIDE_WORDS_MIN)?;
+    Some(long.iter().fold(0, |key, &byte| key << 8 | u64::from(byte)))
 }
 
 /// Whether what stands beside the value may stand there.

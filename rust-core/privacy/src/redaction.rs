@@ -62,12 +62,15 @@ pub(crate) fn redact_all(
     // Where placeholders were when a text was last looked at.
     let mut seen: Vec<HashSet<Range<usize>>> = vec![HashSet::new(); texts.len()];
     let mut reach = Reach::first();
+    let mut known = Known::new(texts, &spans, placeholders);
+    let mut knows_more = true;
     loop {
-        let known = Known::new(texts, &spans, placeholders);
         let mut more = Vec::with_capacity(texts.len());
         let mut redacted = Vec::with_capacity(texts.len());
         for (index, spans) in spans.iter_mut().enumerate() {
-            spans.extend(known.find(texts[index], &comparables[index]));
+            if knows_more {
+                spans.extend(known.find(texts[index], &comparables[index]));
+            }
             join(spans);
             let (written, replaced) = replace(texts[index], spans, placeholders)?;
             let fresh = |one: &&Replaced| !seen[index].contains(&one.original);
@@ -77,6 +80,7 @@ pub(crate) fn redact_all(
             redacted.push(written);
             seen[index] = replaced.into_iter().map(|one| one.original).collect();
         }
+        let found_count = found(&spans);
         let same = |(redacted, text): (&String, &&str)| placeholders.reidentify(redacted) == **text;
         let settled = more.iter().all(Vec::is_empty);
         if settled && redacted.iter().zip(texts).all(same) {
@@ -89,7 +93,17 @@ pub(crate) fn redact_all(
         for ((text, spans), more) in texts.iter().zip(&mut spans).zip(more) {
             spans.extend(reach.widened(text, more));
         }
+        knows_more = found(&spans) > found_count;
+        if knows_more {
+            known = Known::new(texts, &spans, placeholders);
+        }
     }
+}
+
+/// How many values are looked for elsewhere.
+fn found(spans: &[Vec<Span>]) -> usize {
+    let spans = spans.iter().flatten();
+    spans.filter(|span| span.reason == Reason::Found).count()
 }
 
 fn counts(spans: &[Vec<Span>]) -> BTreeMap<FindingKind, u32> {

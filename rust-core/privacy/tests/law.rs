@@ -23,7 +23,12 @@ fn outside(redacted: &str) -> Vec<String> {
             .and_then(|inner| inner.split_once('⟩'))
             .filter(|(word, _)| {
                 let (kind, number) = word.split_once('_').unwrap_or(("", ""));
-                !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_uppercase()) && number.parse::<u32>().is_ok()
+                !kind.is_empty()
+                    && kind.bytes().all(|byte| byte.is_ascii_uppercase())
+                    && number
+                        .trim_end_matches(|last: char| last.is_ascii_lowercase())
+                        .parse::<u32>()
+                        .is_ok()
             });
         match placeholder {
             Some((_, behind)) => {

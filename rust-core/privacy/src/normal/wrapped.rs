@@ -17,7 +17,7 @@ const PIECE_BYTES_MAX: usize = 24;
 /// The longest piece of an e-mail address or of a token.
 const RUN_BYTES_MAX: usize = 80;
 /// A piece of a token has at least as many bytes.
-const TOKEN_PIECE_MIN: usize = 12;
+const TOKEN_PIECE_MIN: usize = 10;
 
 /// What `find` sees in the places of `text` where a value may be cut, as ranges of `text`.
 pub(crate) fn findings(text: &str, find: impl FnOnce(&str, &mut Vec<Finding>), found: &mut Vec<Finding>) {
@@ -124,6 +124,10 @@ fn next_cut(bytes: &[u8], from: usize) -> Option<Range<usize>> {
 /// How the pieces beside `cut` belong together, if they may.
 fn joint(text: &str, cut: &Range<usize>, follows: bool) -> Option<Joint> {
     let bytes = text.as_bytes();
+    let (left, right) = (run_before(bytes, cut.start), run_behind(bytes, cut.end));
+    if is_address_cut(left, right) || is_token_piece(left) && is_token_piece(right) {
+        return Some(Joint::Tight);
+    }
     let (left, right) = (bytes[cut.start - 1], bytes[cut.end]);
     let behind_digit =
         left.is_ascii_digit() || b".-/".contains(&left) && cut.start > 1 && bytes[cut.start - 2].is_ascii_digit();
@@ -131,14 +135,19 @@ fn joint(text: &str, cut: &Range<usize>, follows: bool) -> Option<Joint> {
     let one_digit =
         left.is_ascii_digit() && right.is_ascii_alphabetic() || right.is_ascii_digit() && left.is_ascii_alphabetic();
     if (digits || one_digit && bytes[cut.start] != b'_') && (follows || is_behind_word(bytes, cut.start)) {
-        return Some(if digits { Joint::Tight } else { Joint::Blank });
+        let mut left = bytes[..cut.start].iter().rev().take(PIECE_BYTES_MAX);
+        let lettered = left
+            .by_ref()
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .any(u8::is_ascii_alphabetic);
+        return Some(if digits && !lettered {
+            Joint::Tight
+        } else {
+            Joint::Blank
+        });
     }
     if follows && bytes[cut.start] != b'_' {
         return Some(Joint::Blank);
-    }
-    let (left, right) = (run_before(bytes, cut.start), run_behind(bytes, cut.end));
-    if is_address_cut(left, right) || is_token_piece(left) && is_token_piece(right) {
-        return Some(Joint::Tight);
     }
     is_name(text, cut).then_some(Joint::Blank)
 }
@@ -190,6 +199,7 @@ fn is_address_cut(left: &[u8], right: &[u8]) -> bool {
 
 /// Capitals, small letters and digits, as in the middle of a random token.
 fn is_token_piece(run: &[u8]) -> bool {
+    let run = run.strip_suffix(b",").or(run.strip_suffix(b".")).unwrap_or(run);
     let any = |is: fn(&u8) -> bool| run.iter().any(is);
     run.len() >= TOKEN_PIECE_MIN
         && run
@@ -215,9 +225,6 @@ fn is_name(text: &str, cut: &Range<usize>) -> bool {
     let behind = text[cut.end..].chars().take(RUN_BYTES_MAX).take_while(is_letter);
     let second = &text[cut.end..cut.end + behind.map(char::len_utf8).sum::<usize>()];
     let is_capital = |word: &str| word.chars().next().is_some_and(char::is_uppercase);
-    let is = |word: &str, wanted| {
-        let meaning = lexicon::meaning(word);
-        meaning & wanted != 0 && meaning & AMBIGUOUS == 0
-    };
-    is_capital(first) && is_capital(second) && is(first, FIRST) && is(second, LAST)
+    let (given, family) = (lexicon::meaning(first), lexicon::meaning(second));
+    is_capital(first) && is_capital(second) && given & FIRST != 0 && given & AMBIGUOUS == 0 && family & LAST != 0
 }
