@@ -147,7 +147,7 @@ impl Occurrences {
             match (self.values[at].edges, long_key(folded)) {
                 (Edges::Word, _) => {}
                 (_, Some(long)) => self.inside.add(long),
-                (_, None) => self.inside.is_open = true,
+                (_, None) => (self.inside.is_open, self.inside.is_empty) = (true, false),
             }
             self.by_key.entry(key).or_insert(at as u32..0).end = at as u32 + 1;
         }
@@ -182,8 +182,8 @@ impl Occurrences {
         let rest = &folded.bytes[at..];
         if rest.len() >= KEY_BYTES {
             let key = key(rest);
-            let may_be = self.inside.may_have(long_key(rest).unwrap_or(0))
-                || folded.first(at) && self.words.may_have(u64::from(key));
+            let inside = !self.inside.is_empty && self.inside.may_have(long_key(rest).unwrap_or(0));
+            let may_be = inside || folded.first(at) && self.words.may_have(u64::from(key));
             if may_be && let Some(found) = self.with_key(folded, at, key) {
                 return Some(found);
             }
@@ -219,11 +219,17 @@ impl Occurrences {
 }
 
 /// A set of keys that may hold more than were put in, which is asked first since it is small and fast.
-#[derive(Default)]
 struct Filter {
     bits: Vec<u64>,
     /// It holds every key.
     is_open: bool,
+    is_empty: bool,
+}
+
+impl Default for Filter {
+    fn default() -> Filter {
+        Filter::for_keys(0)
+    }
 }
 
 impl Filter {
@@ -231,22 +237,24 @@ impl Filter {
         Filter {
             bits: vec![0; (count * 16).next_power_of_two().max(64) / 64],
             is_open: false,
+            is_empty: true,
         }
     }
 
     fn place(&self, key: u64) -> (usize, u64) {
-        let bit = (mixed(key) >> 32) as usize & (self.bits.len() * 64).wrapping_sub(1);
+        let bit = (mixed(key) >> 32) as usize & (self.bits.len() * 64 - 1);
         (bit / 64, 1 << (bit % 64))
     }
 
     fn add(&mut self, key: u64) {
         let (word, bit) = self.place(key);
         self.bits[word] |= bit;
+        self.is_empty = false;
     }
 
     fn may_have(&self, key: u64) -> bool {
         let (word, bit) = self.place(key);
-        self.is_open || self.bits.get(word).is_some_and(|bits| bits & bit != 0)
+        self.is_open || self.bits[word] & bit != 0
     }
 }
 
@@ -279,8 +287,11 @@ fn key(folded: &[u8]) -> u32 {
 }
 
 fn long_key(folded: &[u8]) -> Option<u64> {
-    let long = folded.get(..INSIDE_WORDS_MIN)?;
-    Some(long.iter().fold(0, |key, &byte| key << 8 | u64::from(byte)))
+    let short = u64::from(u16::from_le_bytes([
+        *folded.get(KEY_BYTES)?,
+        *folded.get(KEY_BYTES + 1)?,
+    ]));
+    Some(u64::from(key(folded)) | short << 32)
 }
 
 /// Whether what stands beside the value may stand there.
