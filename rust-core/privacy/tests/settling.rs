@@ -15,6 +15,21 @@ fn letters(text: &str) -> usize {
     text.chars().filter(|character| character.is_alphanumeric()).count()
 }
 
+/// A scanner finds no letter and no digit of a redacted text any more but in placeholders.
+fn check_nothing_left(redacted: &str, scanner: &Scanner) {
+    let mut is_ours = vec![false; redacted.len()];
+    for (open, _) in redacted.match_indices('⟨') {
+        let close = redacted[open..].find('⟩').map_or(open, |end| open + end);
+        is_ours[open..close].fill(true);
+    }
+    for finding in scanner.scan(redacted).unwrap() {
+        let mut characters = finding.of(redacted).char_indices();
+        let left =
+            characters.any(|(at, character)| character.is_alphanumeric() && !is_ours[finding.start as usize + at]);
+        assert!(!left, "{:?} is left in {redacted:?}", finding.of(redacted));
+    }
+}
+
 #[test]
 fn tables_of_numbers_settle_and_mostly_stay() {
     let mut cases = Cases::new(31);
@@ -39,6 +54,7 @@ fn tables_of_numbers_settle_and_mostly_stay() {
             table.push('\n');
         }
         let redacted = redact(&table, &scanner()).unwrap_or_else(|error| panic!("{columns} columns: {error}"));
+        check_nothing_left(&redacted.text, &scanner());
         assert!(
             letters(&redacted.text) > letters(&table) / 4,
             "{columns} columns: {} of {} bytes are left",
@@ -54,7 +70,8 @@ fn random_texts_settle() {
     let scanner = scanner();
     for case in 0..300 {
         let text: String = (0..20).map(|_| cases.soup()).collect();
-        assert!(redact(&text, &scanner).is_ok(), "case {case}: {text:?}");
+        let redacted = redact(&text, &scanner).unwrap_or_else(|error| panic!("case {case}: {error}: {text:?}"));
+        check_nothing_left(&redacted.text, &scanner);
     }
 }
 
