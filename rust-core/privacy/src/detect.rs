@@ -39,9 +39,10 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
             network::ipv4(&view, index, found);
         }
         if matches!(shape, Shape::Digits | Shape::Mixed) {
-            // In a table of numbers there is no letter near.
+            // In a table of numbers there is no letter near, and no sign for a century, which Finland puts behind a date of six digits.
+            let century = view.word(index).len() == 6 && matches!(view.gap(index), "-" | "+");
             let mut near = text.as_bytes()[view.start(index)..].iter().take(LETTER_BYTES_MAX);
-            if shape == Shape::Mixed || near.any(u8::is_ascii_alphabetic) {
+            if shape == Shape::Mixed || century || near.any(u8::is_ascii_alphabetic) {
                 national_letters::at(&view, index, found);
             }
             if shape == Shape::Mixed {

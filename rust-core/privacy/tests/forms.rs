@@ -221,6 +221,7 @@ fn values_inside_words_without_blanks() {
     ] {
         assert!(is_found(&scanner, text, secret), "{text}");
     }
+    assert_eq!(scanner.scan("密码错误Error404，请重试").unwrap(), []);
 }
 
 #[test]

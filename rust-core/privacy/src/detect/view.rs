@@ -166,6 +166,38 @@ fn meanings_inside(run: &str) -> Meaning {
     meanings
 }
 
+/// What stands between a word and what it says in a script without blanks: "は", "是", "는".
+const JOINING: [&str; 14] = [
+    "は",
+    "が",
+    "を",
+    "も",
+    "是",
+    "为",
+    "為",
+    "은",
+    "는",
+    "이",
+    "가",
+    "를",
+    "을",
+    "คือ",
+];
+
+/// Whether a run of letters without blanks ends in a word that means this, or in one and what joins it to what it says.
+pub(super) fn ends_in(run: &str, meaning: Meaning) -> bool {
+    if !run.ends_with(is_unspaced) {
+        return false;
+    }
+    let joined = JOINING.iter().find_map(|joining| run.strip_suffix(joining));
+    [Some(run), joined].into_iter().flatten().any(|run| {
+        let starts = run.char_indices().rev().take(UNSPACED_WORD_CHARACTERS_MAX);
+        starts
+            .into_iter()
+            .any(|(start, _)| lexicon::meaning(&run[start..]) & meaning != 0)
+    })
+}
+
 /// How many characters of each sort a word has.
 #[derive(Default)]
 struct Characters {
