@@ -21,6 +21,9 @@ mod view;
 pub(crate) use person::{is_part as is_name_part, parts as name_parts};
 use view::{Shape, View};
 
+/// The letter of a number that begins with digits is no farther than that from its beginning.
+const LETTER_BYTES_MAX: usize = 24;
+
 /// Everything in `text`, in no order; findings may overlap.
 pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
     let view = View::new(text);
@@ -36,8 +39,15 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
             network::ipv4(&view, index, found);
         }
         if matches!(shape, Shape::Digits | Shape::Mixed) {
-            national_letters::at(&view, index, found);
-            iban::at(&view, index, found);
+            // In a table of numbers there is no letter near, and no sign for a century, which Finland puts behind a date of six digits.
+            let century = view.word(index).len() == 6 && matches!(view.gap(index), "-" | "+");
+            let mut near = text.as_bytes()[view.start(index)..].iter().take(LETTER_BYTES_MAX);
+            if shape == Shape::Mixed || century || near.any(u8::is_ascii_alphabetic) {
+                national_letters::at(&view, index, found);
+            }
+            if shape == Shape::Mixed {
+                iban::at(&view, index, found);
+            }
         } else if index >= name_next {
             name_next = person::at(&view, index, found);
         }

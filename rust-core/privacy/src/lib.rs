@@ -37,6 +37,7 @@ mod examined;
 mod finding;
 mod letters;
 mod lexicon;
+mod normal;
 mod occurrences;
 mod placeholder_form;
 mod placeholders;

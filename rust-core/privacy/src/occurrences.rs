@@ -1,179 +1,368 @@
 //! Finds known values in texts, however they are spaced and whatever their case: what a scanner found once must not stay elsewhere.
+//! How values are compared is in `folded`, which ends a word may have in `inflection`.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
-
 use crate::FindingKind;
+use crate::normal::Normal;
+use folded::Folded;
+
+mod folded;
+mod inflection;
 
 /// Values of at least this many letters and digits are found inside words too; shorter ones are whole words only, or "Ann" would
 /// take "annual" apart.
 const INSIDE_WORDS_MIN: usize = 6;
-/// This many other characters between two letters or digits are passed over: "John Smith", "john.smith" and "John\n  Smith" are one.
-const GAP_CHARACTERS_MAX: usize = 3;
-/// Stands for a longer gap. No letter or digit folds to it.
-const BARRIER: u8 = b' ';
+/// Longer values are looked for in pieces of this length, so that no comparison is long.
+const PIECE_BYTES: usize = 256;
+/// A value's first bytes, by which candidates are chosen.
+const KEY_BYTES: usize = 4;
 
-/// A set of values to look for.
-pub(crate) struct Occurrences {
-    inside: Option<AhoCorasick>,
-    inside_kinds: Vec<FindingKind>,
-    /// By their first word, the longest first.
-    whole: HashMap<Vec<u8>, Vec<(Vec<u8>, FindingKind)>>,
+/// What may stand right beside a value.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Edges {
+    /// Anything.
+    Any,
+    /// No letter and no digit.
+    Word,
+    /// As for a word, or what inflection and composition put there.
+    Inflected,
 }
 
-/// A text's letters and digits, folded, with where each came from.
-struct Folded {
-    bytes: Vec<u8>,
-    /// For each folded byte, where its character begins in the text.
-    starts: Vec<u32>,
-    /// For each folded byte, where its character ends.
-    ends: Vec<u32>,
-    /// For each folded byte, whether it is the first of a run of letters and digits, and whether it is the last.
-    first: Vec<bool>,
-    last: Vec<bool>,
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Value {
+    folded: Vec<u8>,
+    edges: Edges,
+    kind: FindingKind,
+}
+
+/// A text as values are looked for in it.
+pub(crate) struct Comparable<'n> {
+    normal: &'n Normal<'n>,
+    folded: OnceCell<Folded>,
+}
+
+impl<'n> Comparable<'n> {
+    pub(crate) fn of(normal: &'n Normal<'n>) -> Comparable<'n> {
+        Comparable {
+            normal,
+            folded: OnceCell::new(),
+        }
+    }
+
+    fn folded(&self) -> &Folded {
+        self.folded.get_or_init(|| Folded::of(self.normal.text()))
+    }
+}
+
+/// A set of values to look for.
+#[derive(Default)]
+pub(crate) struct Occurrences {
+    /// In order.
+    values: Vec<Value>,
+    /// For each value, the longest other one that it begins with.
+    beginnings: Vec<Option<u32>>,
+    /// By their first bytes, where the values with these are.
+    by_key: HashMap<u32, Range<u32>, BuildHasherDefault<KeyHasher>>,
+    /// Which keys there may be at the beginning of a word: nearly all places of a text are turned down by it.
+    words: Filter,
+    /// The same inside a word, by the first [`INSIDE_WORDS_MIN`] bytes.
+    inside: Filter,
+    /// The values that are shorter than a key.
+    short: HashMap<Vec<u8>, FindingKind>,
 }
 
 impl Occurrences {
     /// Looks for `values` as whole words, the long ones inside words too.
     pub(crate) fn anywhere<'v>(values: impl Iterator<Item = (&'v str, FindingKind)>) -> Occurrences {
-        Occurrences::new(values, INSIDE_WORDS_MIN)
+        Occurrences::new(values, |folded| match folded.len() {
+            0..INSIDE_WORDS_MIN => Edges::Word,
+            _ => Edges::Any,
+        })
     }
 
     /// Looks for `values` as whole words only.
     pub(crate) fn whole_words<'v>(values: impl Iterator<Item = (&'v str, FindingKind)>) -> Occurrences {
-        Occurrences::new(values, usize::MAX)
+        Occurrences::new(values, |_| Edges::Word)
     }
 
-    fn new<'v>(values: impl Iterator<Item = (&'v str, FindingKind)>, inside_min: usize) -> Occurrences {
-        let mut whole: HashMap<Vec<u8>, Vec<(Vec<u8>, FindingKind)>> = HashMap::new();
-        let mut inside = HashMap::new();
+    /// Looks for `values` as words of their language: with endings, in compounds, behind attached prefixes, and inside texts that
+    /// have no blanks.
+    pub(crate) fn inflected<'v>(values: impl Iterator<Item = (&'v str, FindingKind)>) -> Occurrences {
+        Occurrences::new(values, |_| Edges::Inflected)
+    }
+
+    fn new<'v>(values: impl Iterator<Item = (&'v str, FindingKind)>, edges: impl Fn(&[u8]) -> Edges) -> Occurrences {
+        let mut found = Occurrences::default();
         for (value, kind) in values {
-            let folded = fold(value);
-            if folded.bytes.is_empty() {
+            let folded = Folded::of(Normal::of(value).text()).bytes;
+            let edges = edges(&folded);
+            if folded.len() < KEY_BYTES {
+                if !folded.is_empty() {
+                    found.short.entry(folded).or_insert(kind);
+                }
                 continue;
             }
-            if folded.bytes.len() < inside_min {
-                let first = folded.bytes[..folded.word_end(0)].to_vec();
-                whole.entry(first).or_default().push((folded.bytes, kind));
-            } else {
-                inside.entry(folded.bytes).or_insert(kind);
+            let mut rest = &folded[..];
+            while rest.len() > PIECE_BYTES + INSIDE_WORDS_MIN {
+                let (piece, behind) = rest.split_at(PIECE_BYTES);
+                found.push(piece, edges, kind);
+                rest = behind;
             }
+            found.push(rest, edges, kind);
         }
-        for same_start in whole.values_mut() {
-            same_start.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
-            same_start.dedup_by(|later, earlier| later.0 == earlier.0);
-        }
-        let mut inside: Vec<_> = inside.into_iter().collect();
-        inside.sort();
-        let automaton = (!inside.is_empty()).then(|| {
-            AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostLongest)
-                .build(inside.iter().map(|(value, _)| value))
-                .expect("a scanner's limits keep the automaton under 2^31 states")
+        found.index();
+        found
+    }
+
+    fn push(&mut self, folded: &[u8], edges: Edges, kind: FindingKind) {
+        self.values.push(Value {
+            folded: folded.to_vec(),
+            edges,
+            kind,
         });
-        Occurrences {
-            inside: automaton,
-            inside_kinds: inside.into_iter().map(|(_, kind)| kind).collect(),
-            whole,
+    }
+
+    fn index(&mut self) {
+        self.values.sort_unstable();
+        self.values.dedup_by(|later, earlier| later.folded == earlier.folded);
+        self.words = Filter::for_keys(self.values.len());
+        self.inside = Filter::for_keys(self.values.len());
+        let mut begun: Vec<u32> = Vec::new();
+        for at in 0..self.values.len() {
+            let folded = &self.values[at].folded;
+            while begun
+                .last()
+                .is_some_and(|&last| !folded.starts_with(&self.values[last as usize].folded))
+            {
+                begun.pop();
+            }
+            self.beginnings.push(begun.last().copied());
+            begun.push(at as u32);
+            let key = key(folded);
+            self.words.add(u64::from(key));
+            match (self.values[at].edges, long_key(folded)) {
+                (Edges::Word, _) => {}
+                (_, Some(long)) => self.inside.add(long),
+                (_, None) => (self.inside.is_open, self.inside.is_empty) = (true, false),
+            }
+            self.by_key.entry(key).or_insert(at as u32..0).end = at as u32 + 1;
         }
     }
 
-    /// Where the values are. The ranges may overlap and are in no order.
-    pub(crate) fn find(&self, text: &str) -> Vec<(Range<usize>, FindingKind)> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.short.is_empty()
+    }
+
+    /// Where the values are, as ranges of the text. They may overlap and are in no order.
+    pub(crate) fn find(&self, text: &Comparable) -> Vec<(Range<usize>, FindingKind)> {
         let mut found = Vec::new();
-        if self.inside.is_none() && self.whole.is_empty() {
+        if self.is_empty() {
             return found;
         }
-        let folded = fold(text);
-        if let Some(automaton) = &self.inside {
-            for hit in automaton.find_iter(&folded.bytes) {
-                found.push((
-                    folded.range(hit.start(), hit.end()),
-                    self.inside_kinds[hit.pattern().as_usize()],
-                ));
+        let folded = text.folded();
+        let mut at = 0;
+        while at < folded.bytes.len() {
+            match self.at(folded, at) {
+                Some((end, kind)) => {
+                    found.push((text.normal.original(folded.range(at, end)), kind));
+                    at = end;
+                }
+                None => at += 1,
             }
-        }
-        if !self.whole.is_empty() {
-            self.find_whole(&folded, &mut found);
         }
         found
     }
 
-    /// From the start of each word, the longest run of whole words that is a value.
-    fn find_whole(&self, folded: &Folded, found: &mut Vec<(Range<usize>, FindingKind)>) {
-        for start in (0..folded.bytes.len()).filter(|&start| folded.first[start]) {
-            let Some(same_start) = self.whole.get(&folded.bytes[start..folded.word_end(start)]) else {
-                continue;
-            };
-            let rest = &folded.bytes[start..];
-            let fits = |value: &[u8]| rest.starts_with(value) && folded.last[start + value.len() - 1];
-            if let Some((value, kind)) = same_start.iter().find(|(value, _)| fits(value)) {
-                found.push((folded.range(start, start + value.len()), *kind));
+    /// The longest value at byte `at`: its end and its kind.
+    fn at(&self, folded: &Folded, at: usize) -> Option<(usize, FindingKind)> {
+        let rest = &folded.bytes[at..];
+        if rest.len() >= KEY_BYTES {
+            let key = key(rest);
+            let inside = !self.inside.is_empty && self.inside.may_have(long_key(rest).unwrap_or(0));
+            let may_be = inside || folded.first(at) && self.words.may_have(u64::from(key));
+            if may_be && let Some(found) = self.with_key(folded, at, key) {
+                return Some(found);
             }
         }
+        if self.short.is_empty() || !folded.first(at) {
+            return None;
+        }
+        let lengths = (1..KEY_BYTES.min(rest.len() + 1)).rev();
+        lengths
+            .filter(|length| folded.last(at + length - 1))
+            .find_map(|length| Some((at + length, *self.short.get(&rest[..length])?)))
+    }
+
+    fn with_key(&self, folded: &Folded, at: usize, key: u32) -> Option<(usize, FindingKind)> {
+        let range = self.by_key.get(&key)?;
+        let rest = &folded.bytes[at..];
+        let rest = &rest[..rest.len().min(PIECE_BYTES + INSIDE_WORDS_MIN)];
+        let candidates = &self.values[range.start as usize..range.end as usize];
+        // The last value that is not behind the text in order, and what that one begins with: every value that stands here is
+        // among them.
+        let below = candidates.partition_point(|value| value.folded.as_slice() <= rest);
+        let mut candidate = below.checked_sub(1).map(|index| index as u32 + range.start);
+        while let Some(index) = candidate {
+            let value = &self.values[index as usize];
+            let end = at + value.folded.len();
+            if rest.starts_with(&value.folded) && fits(folded, at..end, value.edges) {
+                return Some((end, value.kind));
+            }
+            candidate = self.beginnings[index as usize];
+        }
+        None
     }
 }
 
-impl Folded {
-    /// Behind the last byte of the word that begins at `start`.
-    fn word_end(&self, start: usize) -> usize {
-        let more = self.last[start..].iter().position(|&last| last);
-        start + more.expect("every word has a last byte") + 1
-    }
+/// A set of keys that may hold more than were put in, which is asked first since it is small and fast.
+struct Filter {
+    bits: Vec<u64>,
+    /// It holds every key.
+    is_open: bool,
+    is_empty: bool,
+}
 
-    fn range(&self, start: usize, end: usize) -> Range<usize> {
-        self.starts[start] as usize..self.ends[end - 1] as usize
+impl Default for Filter {
+    fn default() -> Filter {
+        Filter::for_keys(0)
     }
 }
 
-/// Keeps letters and digits, in lower case and without the accents of Latin letters.
-fn fold(text: &str) -> Folded {
-    let mut folded = Folded {
-        bytes: Vec::with_capacity(text.len()),
-        starts: Vec::with_capacity(text.len()),
-        ends: Vec::with_capacity(text.len()),
-        first: Vec::with_capacity(text.len()),
-        last: Vec::with_capacity(text.len()),
-    };
-    let mut gap = 1;
-    for (start, character) in text.char_indices() {
-        if !character.is_alphanumeric() {
-            gap += 1;
-            continue;
+impl Filter {
+    fn for_keys(count: usize) -> Filter {
+        Filter {
+            bits: vec![0; (count * 16).next_power_of_two().max(64) / 64],
+            is_open: false,
+            is_empty: true,
         }
-        if gap > 0 {
-            if let Some(last) = folded.last.last_mut() {
-                *last = true;
-            }
-            if gap > GAP_CHARACTERS_MAX && !folded.bytes.is_empty() {
-                folded.push(BARRIER, start, start, (false, true));
-            }
-        }
-        let mut first = gap > 0;
-        let end = start + character.len_utf8();
-        let mut utf8 = [0; 4];
-        for lower in crate::letters::folded(character) {
-            for &byte in lower.encode_utf8(&mut utf8).as_bytes() {
-                folded.push(byte, start, end, (first, false));
-                first = false;
-            }
-        }
-        gap = 0;
     }
-    if let Some(last) = folded.last.last_mut() {
-        *last = true;
+
+    fn place(&self, key: u64) -> (usize, u64) {
+        let bit = (mixed(key) >> 32) as usize & (self.bits.len() * 64 - 1);
+        (bit / 64, 1 << (bit % 64))
     }
-    folded
+
+    fn add(&mut self, key: u64) {
+        let (word, bit) = self.place(key);
+        self.bits[word] |= bit;
+        self.is_empty = false;
+    }
+
+    fn may_have(&self, key: u64) -> bool {
+        let (word, bit) = self.place(key);
+        self.is_open || self.bits[word] & bit != 0
+    }
 }
 
-impl Folded {
-    fn push(&mut self, byte: u8, start: usize, end: usize, (first, last): (bool, bool)) {
-        self.bytes.push(byte);
-        self.starts.push(start as u32);
-        self.ends.push(end as u32);
-        self.first.push(first);
-        self.last.push(last);
+/// Keys are four bytes of text: one multiplication spreads them well enough.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = mixed(self.0 ^ u64::from(byte));
+        }
+    }
+
+    fn write_u32(&mut self, key: u32) {
+        self.0 = mixed(u64::from(key));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+fn mixed(key: u64) -> u64 {
+    key.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn key(folded: &[u8]) -> u32 {
+    u32::from_le_bytes([folded[0], folded[1], folded[2], folded[3]])
+}
+
+fn long_key(folded: &[u8]) -> Option<u64> {
+    let short = u64::from(u16::from_le_bytes([
+        *folded.get(KEY_BYTES)?,
+        *folded.get(KEY_BYTES + 1)?,
+    ]));
+    Some(u64::from(key(folded)) | short << 32)
+}
+
+/// Whether what stands beside the value may stand there.
+fn fits(folded: &Folded, range: Range<usize>, edges: Edges) -> bool {
+    let whole = folded.first(range.start) && folded.last(range.end - 1);
+    match edges {
+        Edges::Any => true,
+        Edges::Word => whole,
+        Edges::Inflected => whole || inflection::is_form(folded, range),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(words: &[&str], text: &str, expected: &[&str]) {
+        let words = words.iter().map(|word| (*word, FindingKind::UserWord));
+        let mut found = Occurrences::inflected(words).find(&Comparable::of(&Normal::of(text)));
+        found.sort_by_key(|(range, _)| range.start);
+        found.dedup();
+        let found: Vec<&str> = found.into_iter().map(|(range, _)| &text[range]).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn words_are_found_in_their_forms() {
+        check(
+            &["Kormoran"],
+            "Kormorane, KORMORANS, Kormoran-Plan",
+            &["Kormoran", "KORMORAN", "Kormoran"],
+        );
+        check(
+            &["Kormoran"],
+            "Kormoranprojekt und Hauskormoran",
+            &["Kormoran", "kormoran"],
+        );
+        check(&["Kormoran"], "Kormoranqu", &[]);
+        check(&["secret", "person"], "secretary, personality, personal", &[]);
+        check(&["Ann"], "annual Ann's", &["Ann"]);
+        check(&["すずめ"], "社内ではすずめと呼ぶ", &["すずめ"]);
+        check(&["참새"], "참새는 비밀이다", &["참새"]);
+        check(&["麻雀"], "关于麻雀的计划", &["麻雀"]);
+        check(&["นกกระจอก"], "เรื่องนกกระจอกเป็นความลับ", &["นกกระจอก"]);
+        check(&["عصفور"], "مشروع العصفور وبعصفور", &["عصفور", "عصفور"]);
+        check(&["דרור"], "פרויקט הדרור ושדרור", &["דרור", "דרור"]);
+        check(&["Änderung"], "Projekt A\u{308}nderung", &["A\u{308}nderung"]);
+        check(&["A\u{308}nderung"], "Projekt Änderung", &["Änderung"]);
+        check(
+            &["bluebird"],
+            "ＢＬＵＥＢＩＲＤ, blue\u{ad}bird",
+            &["ＢＬＵＥＢＩＲＤ", "blue\u{ad}bird"],
+        );
+    }
+
+    #[test]
+    fn the_longest_value_wins_and_long_ones_are_found_whole() {
+        let long = "k3v9x2m8".repeat(100);
+        let values = ["k3v9x2", &long, "k3v9x2m8k3"];
+        let text = format!("a {long} b k3v9x2m8k3!");
+        let found = Occurrences::anywhere(values.iter().map(|value| (*value, FindingKind::ApiKey)));
+        let mut covered = vec![false; text.len()];
+        for (range, _) in found.find(&Comparable::of(&Normal::of(&text))) {
+            covered[range].fill(true);
+        }
+        let left: String = text
+            .chars()
+            .zip(&covered)
+            .filter(|(_, covered)| !**covered)
+            .map(|(left, _)| left)
+            .collect();
+        assert_eq!(left, "a  b !");
     }
 }

@@ -1,6 +1,6 @@
 //! How a placeholder is written, and how it is read back when a model has altered it a little.
 //!
-//! We write `⟨PERSON_1⟩`. Read are also:
+//! We write `⟨PERSON_1⟩`, and `⟨CARD_1b⟩` for the second spelling of what `⟨CARD_1⟩` stands for. Read are also:
 //! - with these brackets, or with `〈 〉` (two code points look like that): any case, `_`, `\_`, a hyphen, a blank or nothing before
 //!   the number, and a missing closing bracket;
 //! - `<PERSON_1>` and `[PERSON_1]`: upper case only, `_` or `\_`, both brackets;
@@ -14,7 +14,8 @@ use crate::FindingKind;
 
 /// More digits than that are no placeholder.
 const DIGITS_MAX: usize = 6;
-const OPENING: [char; 3] = ['⟨', '〈', '\u{2329}'];
+/// What placeholders begin with; the first one is what we write.
+pub(crate) const OPENING: [char; 3] = ['⟨', '〈', '\u{2329}'];
 const CLOSING: [char; 3] = ['⟩', '〉', '\u{232a}'];
 const BARE: [FindingKind; 3] = [FindingKind::PersonName, FindingKind::DateOfBirth, FindingKind::Iban];
 
@@ -41,9 +42,18 @@ enum Style {
     Bare,
 }
 
+/// The most spellings of one value that share a number.
+pub(crate) const SPELLINGS_MAX: u32 = 26;
+/// A placeholder's number is that of its value, and so many times more for each spelling behind the first.
+pub(crate) const SPELLING: u32 = 10_u32.pow(DIGITS_MAX as u32);
+
 /// As we write it.
 pub(crate) fn write(kind: FindingKind, number: u32) -> String {
-    format!("⟨{}_{number}⟩", kind.placeholder())
+    let (spelling, value) = (number / SPELLING, number % SPELLING);
+    match char::from_u32('a' as u32 + spelling).filter(|_| spelling > 0) {
+        Some(letter) => format!("⟨{}_{value}{letter}⟩", kind.placeholder()),
+        None => format!("⟨{}_{value}⟩", kind.placeholder()),
+    }
 }
 
 /// Whether a placeholder may begin with `character`, standing behind `previous`.
@@ -110,7 +120,15 @@ fn read_inside(text: &str, start: usize, style: Style, ended: bool) -> Form {
     if number_end == bytes.len() && !ended {
         return Form::Open;
     }
-    let number = text[at..number_end].parse().expect("at most six digits");
+    let number: u32 = text[at..number_end].parse().expect("at most six digits");
+    let (spelling, number_end) = match bytes.get(number_end) {
+        Some(letter @ b'b'..=b'z') if style != Style::Bare => (u32::from(letter - b'a'), number_end + 1),
+        _ => (0, number_end),
+    };
+    if spelling > 0 && number_end == bytes.len() && !ended {
+        return Form::Open;
+    }
+    let number = number + spelling * SPELLING;
     let placeholder = |bytes| Form::Placeholder { bytes, kind, number };
     match (style, text[number_end..].chars().next()) {
         (Style::Angle, Some(next)) if CLOSING.contains(&next) => placeholder(number_end + next.len_utf8()),

@@ -1,12 +1,13 @@
 //! Which placeholder stands for which value in one conversation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::normal::Normal;
 use crate::{FindingKind, Reidentifier, placeholder_form};
 
 /// The most placeholders in a conversation.
@@ -15,7 +16,8 @@ pub const PLACEHOLDERS_MAX: u32 = 100_000;
 pub const PLACEHOLDER_BYTES_MAX: u32 = 16 << 20;
 
 /// A conversation's placeholders and what they stand for. The same value has the same placeholder in all messages and turns; values
-/// that differ in anything, be it only in case, have different ones, so that an answer gets back exactly what was taken out.
+/// that differ in anything, be it only in case, have different ones, so that an answer gets back exactly what was taken out. A number
+/// that is spelled in several ways keeps its number: `⟨CARD_1⟩`, `⟨CARD_1b⟩`.
 ///
 /// It holds what must not leave the device: serialise it only into a store on the device.
 ///
@@ -41,9 +43,11 @@ pub const PLACEHOLDER_BYTES_MAX: u32 = 16 << 20;
 pub struct Placeholders {
     by_value: HashMap<String, (FindingKind, u32)>,
     by_placeholder: Arc<HashMap<(FindingKind, u32), String>>,
-    /// Values of which only the form was taken out, since it looks like a placeholder; they are no secret.
-    literal: Vec<(FindingKind, u32)>,
+    /// Values that are no secret: they look like a placeholder, or stood beside what was taken out.
+    literal: BTreeSet<(FindingKind, u32)>,
     last: BTreeMap<FindingKind, u32>,
+    /// For values that are written in several ways: the first spelling's number, and how many spellings there are.
+    spellings: HashMap<(FindingKind, String), (u32, u32)>,
     value_bytes: u64,
 }
 
@@ -119,17 +123,26 @@ impl Placeholders {
 
     /// What must not leave the device, with its kind.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&str, FindingKind)> {
-        let secret = |key: &(FindingKind, u32)| self.literal.binary_search(key).is_err();
+        let secret = |key: &(FindingKind, u32)| !self.literal.contains(key);
         let entries = self.by_placeholder.iter().filter(move |(key, _)| secret(key));
         entries.map(|((kind, _), value)| (value.as_str(), *kind))
     }
 
-    /// The placeholder of `value`, which is new when the value is. `literal` says that the value only looks like a placeholder.
+    /// The placeholder of `value`, which is new when the value is. `literal` says that the value is no secret.
     pub(crate) fn place(&mut self, kind: FindingKind, value: &str, literal: bool) -> Result<String, PlaceholdersFull> {
         if let Some(&(kind, number)) = self.by_value.get(value) {
+            if !literal {
+                self.literal.remove(&(kind, number));
+            }
             return Ok(placeholder_form::write(kind, number));
         }
-        let number = self.last.get(&kind).copied().unwrap_or(0) + 1;
+        let known = spelled(kind, value).and_then(|form| self.spellings.get(&form));
+        let number = match known {
+            Some(&(first, count)) if count < placeholder_form::SPELLINGS_MAX => {
+                first + count * placeholder_form::SPELLING
+            }
+            _ => self.last.get(&kind).copied().unwrap_or(0) + 1,
+        };
         self.insert(kind, number, value.to_owned(), literal)?;
         Ok(placeholder_form::write(kind, number))
     }
@@ -140,16 +153,39 @@ impl Placeholders {
             return Err(PlaceholdersFull);
         }
         self.value_bytes = value_bytes;
+        let (first, spelling) = (number % placeholder_form::SPELLING, number / placeholder_form::SPELLING);
         let last = self.last.entry(kind).or_insert(0);
-        *last = number.max(*last);
+        *last = first.max(*last);
+        if let Some(form) = spelled(kind, &value) {
+            let spellings = self.spellings.entry(form).or_insert((first, 0));
+            if spellings.0 == first {
+                spellings.1 = spellings.1.max(spelling + 1);
+            }
+        }
         if literal {
-            let at = self.literal.partition_point(|other| *other < (kind, number));
-            self.literal.insert(at, (kind, number));
+            self.literal.insert((kind, number));
         }
         self.by_value.insert(value.clone(), (kind, number));
         Arc::make_mut(&mut self.by_placeholder).insert((kind, number), value);
         Ok(())
     }
+}
+
+/// What is the same in all spellings of a value: numbers are written with blanks, hyphens or nothing between their digits. Words and
+/// names are not, so that each has its own number.
+fn spelled(kind: FindingKind, value: &str) -> Option<(FindingKind, String)> {
+    let is_number = matches!(
+        kind,
+        FindingKind::PaymentCard | FindingKind::Iban | FindingKind::Phone | FindingKind::NationalId
+    );
+    is_number.then(|| {
+        let normal = Normal::of(value);
+        let signs = normal
+            .text()
+            .chars()
+            .filter(|character| character.is_alphanumeric() || *character == '+');
+        (kind, signs.flat_map(char::to_lowercase).collect())
+    })
 }
 
 impl TryFrom<Record> for Placeholders {
@@ -164,7 +200,9 @@ impl TryFrom<Record> for Placeholders {
             literal,
         } in record.placeholders
         {
-            if !(1..=PLACEHOLDERS_MAX).contains(&number) {
+            let spelling = number / placeholder_form::SPELLING;
+            let first = number % placeholder_form::SPELLING;
+            if !(1..=PLACEHOLDERS_MAX).contains(&first) || spelling >= placeholder_form::SPELLINGS_MAX {
                 return Err(RecordError::Number);
             }
             if placeholders.by_value.contains_key(&value) || placeholders.by_placeholder.contains_key(&(kind, number)) {
@@ -182,7 +220,7 @@ impl From<Placeholders> for Record {
             kind,
             number,
             value: value.clone(),
-            literal: placeholders.literal.binary_search(&(kind, number)).is_ok(),
+            literal: placeholders.literal.contains(&(kind, number)),
         };
         let mut entries: Vec<_> = placeholders.by_placeholder.iter().map(entry).collect();
         entries.sort_by_key(|entry| (entry.kind, entry.number));

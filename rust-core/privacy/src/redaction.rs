@@ -1,23 +1,36 @@
 //! Takes what was found out of texts and puts placeholders in its place, until nothing of it is left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::occurrences::Occurrences;
+use crate::normal::Normal;
+use crate::occurrences::Comparable;
 use crate::{ClearError, Finding, FindingKind, Placeholders, ScanError, Scanner, in_characters, placeholder_form};
+use known::Known;
+use reach::Reach;
 
-/// A replacement may make the scanner see something new beside it. After this many rounds the text is given up.
-const ROUNDS_MAX: u32 = 8;
+mod known;
+mod reach;
 
 /// A part of a text that is replaced as one.
 #[derive(Clone, Debug)]
 struct Span {
     range: Range<usize>,
     kind: FindingKind,
-    /// It is no finding but looks like a placeholder.
-    literal: bool,
+    reason: Reason,
+}
+
+/// Why a part of a text is replaced, the strongest reason first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Reason {
+    /// It was found, and is looked for elsewhere.
+    Found,
+    /// It is what is left of something, or stands around it.
+    Beside,
+    /// It looks like a placeholder.
+    Literal,
 }
 
 /// Texts with placeholders, and how many stand for each kind of finding.
@@ -34,110 +47,97 @@ struct Replaced {
 
 /// Replaces the findings in `texts`, every other occurrence of what was found in any of them or earlier in the conversation, and
 /// whatever looks like a placeholder. The result, reidentified, is the original again.
+///
+/// It always ends: [`Reach`] says how.
 pub(crate) fn redact_all(
     texts: &[&str],
     findings: &[&[Finding]],
     scanner: &Scanner,
     placeholders: &mut Placeholders,
 ) -> Result<Redaction, ClearError> {
-    let mut spans: Vec<Vec<Span>> = texts
-        .iter()
-        .zip(findings)
-        .map(|(text, found)| first_spans(text, found))
-        .collect();
-    for _ in 0..ROUNDS_MAX {
-        let known = Known::new(texts, &spans, placeholders);
-        for (text, spans) in texts.iter().zip(&mut spans) {
-            spans.extend(known.find(text));
-        }
-        let mut redaction = Redaction {
-            texts: Vec::with_capacity(texts.len()),
-            counts: BTreeMap::new(),
-        };
-        let mut settled = true;
-        for (text, spans) in texts.iter().zip(&mut spans) {
-            join(spans);
-            let (redacted, replaced) = replace(text, spans, placeholders)?;
-            let more = remaining(&redacted, &replaced, scanner, &known);
-            settled &= more.is_empty();
-            spans.extend(more);
-            redaction.texts.push(redacted);
-        }
-        if settled {
-            for span in spans.iter().flatten().filter(|span| !span.literal) {
-                *redaction.counts.entry(span.kind).or_insert(0) += 1;
+    let first = texts.iter().zip(findings);
+    let mut spans: Vec<Vec<Span>> = first.map(|(text, found)| first_spans(text, found)).collect();
+    let normals: Vec<Normal> = texts.iter().map(|text| Normal::of(text)).collect();
+    let comparables: Vec<Comparable> = normals.iter().map(Comparable::of).collect();
+    // Where placeholders were when a text was last looked at.
+    let mut seen: Vec<HashSet<Range<usize>>> = vec![HashSet::new(); texts.len()];
+    let mut reach = Reach::first();
+    let mut known = Known::new(texts, &spans, placeholders);
+    let mut knows_more = true;
+    loop {
+        let mut more = Vec::with_capacity(texts.len());
+        let mut redacted = Vec::with_capacity(texts.len());
+        for (index, spans) in spans.iter_mut().enumerate() {
+            if knows_more {
+                spans.extend(known.find(texts[index], &comparables[index]));
             }
-            let same = |(redacted, text): (&String, &&str)| placeholders.reidentify(redacted) == **text;
-            return if redaction.texts.iter().zip(texts).all(same) {
-                Ok(redaction)
-            } else {
-                Err(ClearError::Unsettled)
-            };
+            join(spans);
+            let (written, replaced) = replace(texts[index], spans, placeholders)?;
+            let fresh = |one: &&Replaced| !seen[index].contains(&one.original);
+            let fresh = replaced.iter().filter(fresh).map(|one| one.written.clone());
+            let found = scanner.find_near(&written, fresh);
+            more.push(remaining(&written, &replaced, found, &known));
+            redacted.push(written);
+            seen[index] = replaced.into_iter().map(|one| one.original).collect();
+        }
+        let found_count = found(&spans);
+        let same = |(redacted, text): (&String, &&str)| placeholders.reidentify(redacted) == **text;
+        let settled = more.iter().all(Vec::is_empty);
+        if settled && redacted.iter().zip(texts).all(same) {
+            return Ok(Redaction {
+                texts: redacted,
+                counts: counts(&spans),
+            });
+        }
+        reach = reach.next(settled).ok_or(ClearError::Unsettled)?;
+        for ((text, spans), more) in texts.iter().zip(&mut spans).zip(more) {
+            spans.extend(reach.widened(text, more));
+        }
+        knows_more = found(&spans) > found_count;
+        if knows_more {
+            known = Known::new(texts, &spans, placeholders);
         }
     }
-    Err(ClearError::Unsettled)
+}
+
+/// How many values are looked for elsewhere.
+fn found(spans: &[Vec<Span>]) -> usize {
+    let spans = spans.iter().flatten();
+    spans.filter(|span| span.reason == Reason::Found).count()
+}
+
+fn counts(spans: &[Vec<Span>]) -> BTreeMap<FindingKind, u32> {
+    let mut counts = BTreeMap::new();
+    for span in spans.iter().flatten().filter(|span| span.reason != Reason::Literal) {
+        *counts.entry(span.kind).or_insert(0) += 1;
+    }
+    counts
 }
 
 fn first_spans(text: &str, findings: &[Finding]) -> Vec<Span> {
     let found = findings.iter().map(|finding| Span {
         range: finding.range(),
         kind: finding.kind,
-        literal: false,
+        reason: Reason::Found,
     });
     let literal = placeholder_form::all(text).into_iter().map(|(range, kind, _)| Span {
         range,
         kind,
-        literal: true,
+        reason: Reason::Literal,
     });
     found.chain(literal).collect()
 }
 
-/// What was found in this draft or earlier in the conversation.
-struct Known {
-    values: Occurrences,
-    parts_of_names: Occurrences,
-}
-
-impl Known {
-    fn new(texts: &[&str], spans: &[Vec<Span>], placeholders: &Placeholders) -> Known {
-        let mut values: Vec<(&str, FindingKind)> = placeholders.values().collect();
-        for (text, spans) in texts.iter().zip(spans) {
-            let found = spans.iter().filter(|span| !span.literal);
-            values.extend(found.map(|span| (&text[span.range.clone()], span.kind)));
-        }
-        values.sort_unstable();
-        values.dedup_by_key(|(value, _)| *value);
-        let names = values.iter().filter(|(_, kind)| *kind == FindingKind::PersonName);
-        let parts = names.flat_map(|(name, kind)| crate::detect::name_parts(name).map(move |part| (part, *kind)));
-        Known {
-            parts_of_names: Occurrences::whole_words(parts),
-            values: Occurrences::anywhere(values.iter().copied()),
-        }
-    }
-
-    /// Where it occurs again: in other case or spacing, names also by their parts.
-    fn find(&self, text: &str) -> Vec<Span> {
-        let parts = self.parts_of_names.find(text).into_iter();
-        let parts = parts.filter(|(range, _)| crate::detect::is_name_part(text, range.clone()));
-        let span = |(range, kind)| Span {
-            range,
-            kind,
-            literal: false,
-        };
-        self.values.find(text).into_iter().chain(parts).map(span).collect()
-    }
-}
-
-/// Joins spans that overlap; the first one's kind stays, a finding's before a literal's.
+/// Joins spans that overlap; the first one's kind stays, a finding's before that of what is beside one, and a literal's last.
 fn join(spans: &mut Vec<Span>) {
-    spans.sort_by_key(|span| (span.range.start, std::cmp::Reverse(span.range.end), span.literal));
+    spans.sort_by_key(|span| (span.range.start, std::cmp::Reverse(span.range.end), span.reason));
     let mut joined: Vec<Span> = Vec::with_capacity(spans.len());
     for span in spans.drain(..) {
         match joined.last_mut().filter(|last| span.range.start < last.range.end) {
             Some(last) => {
                 last.range.end = last.range.end.max(span.range.end);
-                if last.literal && !span.literal {
-                    (last.kind, last.literal) = (span.kind, false);
+                if span.reason < last.reason {
+                    (last.kind, last.reason) = (span.kind, span.reason);
                 }
             }
             None => joined.push(span),
@@ -153,7 +153,8 @@ fn replace(text: &str, spans: &[Span], placeholders: &mut Placeholders) -> Resul
     for span in spans {
         redacted.push_str(&text[at..span.range.start]);
         let start = redacted.len();
-        redacted.push_str(&placeholders.place(span.kind, &text[span.range.clone()], span.literal)?);
+        let is_secret = span.reason == Reason::Found;
+        redacted.push_str(&placeholders.place(span.kind, &text[span.range.clone()], !is_secret)?);
         replaced.push(Replaced {
             original: span.range.clone(),
             written: start..redacted.len(),
@@ -164,24 +165,28 @@ fn replace(text: &str, spans: &[Span], placeholders: &mut Placeholders) -> Resul
     Ok((redacted, replaced))
 }
 
-/// What a second look finds in the redacted text outside our placeholders, as spans of the original. A placeholder may have cut a
+/// What a second look finds in the redacted text outside our placeholders, `found` near the new ones and what is known anywhere, as
+/// spans of the original. A placeholder may have cut a
 /// word in two, and what is left of it may be something that was found elsewhere.
-fn remaining(redacted: &str, replaced: &[Replaced], scanner: &Scanner, known: &Known) -> Vec<Span> {
+fn remaining(redacted: &str, replaced: &[Replaced], found: Vec<Finding>, known: &Known) -> Vec<Span> {
     let mut spans = Vec::new();
     if replaced.is_empty() {
         return spans;
     }
-    let found = scanner
-        .find(redacted)
+    let normal = Normal::of(redacted);
+    let again = known.find(redacted, &Comparable::of(&normal)).into_iter();
+    let again = again.map(|span| (span.range, span.kind));
+    for (range, kind) in found
         .into_iter()
-        .map(|finding| (finding.range(), finding.kind));
-    let again = known.find(redacted).into_iter().map(|span| (span.range, span.kind));
-    for (range, kind) in found.chain(again) {
-        outside(range, redacted, replaced, |range| {
+        .map(|finding| (finding.range(), finding.kind))
+        .chain(again)
+    {
+        outside(range.clone(), redacted, replaced, |part, is_whole| {
+            let reason = if is_whole { Reason::Found } else { Reason::Beside };
             spans.push(Span {
-                range,
+                range: part,
                 kind,
-                literal: false,
+                reason,
             });
         });
     }
@@ -192,19 +197,20 @@ fn remaining(redacted: &str, replaced: &[Replaced], scanner: &Scanner, known: &K
         {
             continue;
         }
-        outside(range, redacted, replaced, |range| {
+        outside(range, redacted, replaced, |part, _| {
             spans.push(Span {
-                range,
+                range: part,
                 kind,
-                literal: true,
+                reason: Reason::Literal,
             });
         });
     }
     spans
 }
 
-/// Calls `take` with the parts of `range` outside placeholders that hold a letter or a digit, as ranges of the original.
-fn outside(range: Range<usize>, redacted: &str, replaced: &[Replaced], mut take: impl FnMut(Range<usize>)) {
+/// Calls `take` with the parts of `range` outside placeholders that hold a letter or a digit, as ranges of the original, and with
+/// whether the part is the whole range.
+fn outside(range: Range<usize>, redacted: &str, replaced: &[Replaced], mut take: impl FnMut(Range<usize>, bool)) {
     let mut next = replaced.partition_point(|one| one.written.end <= range.start);
     let mut at = range.start;
     while at < range.end {
@@ -217,7 +223,7 @@ fn outside(range: Range<usize>, redacted: &str, replaced: &[Replaced], mut take:
                 Some(before) => (replaced[before].written.end, replaced[before].original.end),
                 None => (0, 0),
             };
-            take(at - written + original..end - written + original);
+            take(at - written + original..end - written + original, (at..end) == range);
         }
         at = replaced.get(next).map_or(range.end, |one| one.written.end).max(end);
         next += 1;

@@ -1,10 +1,14 @@
 //! The scanner: what it is made from, its limits, and how it joins what the detectors find. The detectors are in `detect`.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::normal::Normal;
+use crate::normal::excerpt::findings_near;
+use crate::occurrences::Comparable;
 use crate::{Draft, Examined, ExaminedMessage, Finding, FindingKind, Speaker};
 
 /// The longest text that is scanned, in bytes of UTF-8; for a draft, all messages together.
@@ -31,8 +35,9 @@ pub const USER_WORD_BYTES_MAX: u32 = 256;
 /// ```
 #[derive(Clone)]
 pub struct ScannerOptions {
-    /// Words or phrases to find besides what the scanner knows: a project's code name, a nickname. Found as whole words, whatever
-    /// their case.
+    /// Words or phrases to find besides what the scanner knows: a project's code name, a nickname. Found as words, whatever their
+    /// case and however their letters are encoded: also with an ending, as one half of a compound, behind what Arabic and Hebrew
+    /// write together with a word, and inside texts that have no blanks.
     pub user_words: Vec<String>,
     /// Findings that are less sure than this, from 0 to 1, are left out.
     pub confidence_min: f32,
@@ -187,7 +192,7 @@ impl Scanner {
             rules: Arc::new(Rules {
                 id: RulesId::of(&options),
                 confidence_min: value,
-                words: crate::occurrences::Occurrences::whole_words(words),
+                words: crate::occurrences::Occurrences::inflected(words),
             }),
         })
     }
@@ -248,9 +253,13 @@ impl Scanner {
 
     /// As [`Scanner::scan`], for texts whose length was checked.
     pub(crate) fn find(&self, text: &str) -> Vec<Finding> {
-        let mut found = Vec::new();
-        crate::detect::all(text, &mut found);
-        for (range, kind) in self.rules.words.find(text) {
+        self.find_in(text, &Normal::of(text))
+    }
+
+    /// As [`Scanner::find`], with the text's normal form.
+    pub(crate) fn find_in(&self, text: &str, normal: &Normal) -> Vec<Finding> {
+        let mut found = self.detected(text, normal);
+        for (range, kind) in self.rules.words.find(&Comparable::of(normal)) {
             found.push(Finding {
                 kind,
                 start: range.start as u32,
@@ -258,8 +267,33 @@ impl Scanner {
                 confidence: 1.0,
             });
         }
-        found.retain(|finding| finding.confidence >= self.rules.confidence_min);
         without_overlaps(found)
+    }
+
+    /// What is found near `places` of `text`, which are in order.
+    pub(crate) fn find_near(&self, text: &str, places: impl Iterator<Item = Range<usize>>) -> Vec<Finding> {
+        findings_near(text, places, |part| self.find(part))
+    }
+
+    /// What the detectors find that is sure enough, in no order. Around each change of the normal form the original is looked at too,
+    /// so that no change can hide anything.
+    fn detected(&self, text: &str, normal: &Normal) -> Vec<Finding> {
+        let mut found = Vec::new();
+        crate::detect::all(normal.text(), &mut found);
+        crate::normal::wrapped::findings(normal.text(), crate::detect::all, &mut found);
+        if normal.is_changed() {
+            for finding in &mut found {
+                let original = normal.original(finding.range());
+                (finding.start, finding.end) = (original.start as u32, original.end as u32);
+            }
+            found.extend(findings_near(text, normal.changed(), |part| {
+                let mut found = Vec::new();
+                crate::detect::all(part, &mut found);
+                found
+            }));
+        }
+        found.retain(|finding| finding.confidence >= self.rules.confidence_min);
+        found
     }
 }
 

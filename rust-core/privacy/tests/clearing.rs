@@ -60,6 +60,30 @@ fn a_value_has_one_placeholder_in_all_messages_and_turns() {
 }
 
 #[test]
+fn spellings_of_one_number_share_it() {
+    let scanner = scanner(&[]);
+    let mut placeholders = Placeholders::new();
+    let text = "Card 4111 1111 1111 1111, 4111111111111111, 4111-1111-1111-1111; another: 5555555555554444.";
+    let first = redacted(&scanner, &[text], &mut placeholders);
+    assert_eq!(first, ["Card ⟨CARD_1⟩, ⟨CARD_1b⟩, ⟨CARD_1c⟩; another: ⟨CARD_2⟩."]);
+    let stored = serde_json::to_string(&placeholders).unwrap();
+    let mut placeholders: Placeholders = serde_json::from_str(&stored).unwrap();
+    let second = redacted(
+        &scanner,
+        &["4111.1111.1111.1111 or 4111-1111-1111-1111"],
+        &mut placeholders,
+    );
+    assert_eq!(second, ["⟨CARD_1d⟩ or ⟨CARD_1c⟩"]);
+    assert_eq!(
+        placeholders.reidentify("use <CARD_1b>, ⟨card 1⟩"),
+        "use 4111111111111111, 4111 1111 1111 1111"
+    );
+    // What stood there already is not taken for ours.
+    let third = redacted(&scanner, &["⟨CARD_1b⟩ is 4111111111111111"], &mut placeholders);
+    assert_eq!(third, ["⟨CARD_3⟩ is ⟨CARD_1b⟩"]);
+}
+
+#[test]
 fn what_looks_like_a_placeholder_gets_one_of_its_own() {
     let scanner = scanner(&[]);
     let mut placeholders = Placeholders::new();

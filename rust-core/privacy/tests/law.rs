@@ -23,7 +23,12 @@ fn outside(redacted: &str) -> Vec<String> {
             .and_then(|inner| inner.split_once('⟩'))
             .filter(|(word, _)| {
                 let (kind, number) = word.split_once('_').unwrap_or(("", ""));
-                !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_uppercase()) && number.parse::<u32>().is_ok()
+                !kind.is_empty()
+                    && kind.bytes().all(|byte| byte.is_ascii_uppercase())
+                    && number
+                        .trim_end_matches(|last: char| last.is_ascii_lowercase())
+                        .parse::<u32>()
+                        .is_ok()
             });
         match placeholder {
             Some((_, behind)) => {
@@ -63,7 +68,9 @@ fn nothing_found_is_left_and_the_way_back_gives_the_original() {
     for case in 0..CASES {
         let mut placeholders = Placeholders::new();
         for turn in 0..2 {
-            let texts: Vec<String> = (0..1 + cases.below(3)).map(|_| cases.text()).collect();
+            let count = 1 + cases.below(3);
+            let text = |_| if case % 2 == 0 { cases.text() } else { cases.soup() };
+            let texts: Vec<String> = (0..count).map(text).collect();
             let messages = texts.iter().map(|text| DraftMessage {
                 speaker: Speaker::User,
                 text: text.clone(),

@@ -1,6 +1,6 @@
 //! Secrets: keys and tokens with known beginnings, JSON web tokens, private key blocks, and what stands behind words like "password".
 
-use super::view::{Shape, View};
+use super::view::{Shape, View, ends_in};
 use crate::lexicon::{KEY, PASSWORD};
 use crate::{Finding, FindingKind};
 
@@ -205,7 +205,7 @@ fn separator(reach: &str, word: &str) -> Option<(usize, bool)> {
             if copula.contains(&first) && at > 0 {
                 at += first.len();
                 at += usize::from(reach[at..].starts_with(':'));
-            } else if !word.eq_ignore_ascii_case("bearer") {
+            } else if !word.eq_ignore_ascii_case("bearer") && !ends_in(word, KEY | PASSWORD) {
                 return None;
             }
             false

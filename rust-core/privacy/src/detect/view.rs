@@ -1,8 +1,13 @@
 //! A text cut into words and numbers, which the detectors walk over.
 
 use crate::lexicon::{self, Meaning};
+use crate::normal::is_unspaced;
+use crate::placeholder_form::{self, Form};
 
-/// A maximal run of letters and digits.
+/// The longest word that is looked for inside a run of letters without blanks.
+const UNSPACED_WORD_CHARACTERS_MAX: usize = 8;
+
+/// A maximal run of letters and digits, which ends where a script without blanks between words begins or ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
     pub(super) start: u32,
@@ -45,10 +50,12 @@ impl<'t> View<'t> {
                 at += text[at..].chars().next().map_or(1, char::len_utf8);
                 continue;
             }
-            let meaning = if characters.digits == 0 {
-                lexicon::meaning(&text[at..end])
-            } else {
-                0
+            let meaning = match characters {
+                // The words of our own placeholders say nothing about what stands beside them.
+                _ if is_placeholder(text, at) => 0,
+                Characters { digits: 1.., .. } => 0,
+                Characters { unspaced: true, .. } => meanings_inside(&text[at..end]),
+                _ => lexicon::meaning(&text[at..end]),
             };
             tokens.push(Token {
                 start: at as u32,
@@ -132,6 +139,65 @@ impl<'t> View<'t> {
     }
 }
 
+/// Whether the word at byte `at` is in a placeholder as we write it.
+fn is_placeholder(text: &str, at: usize) -> bool {
+    let inside = text[..at].strip_suffix(placeholder_form::OPENING[0]);
+    inside.is_some_and(|before| {
+        matches!(
+            placeholder_form::read(&text[before.len()..], true),
+            Form::Placeholder { .. }
+        )
+    })
+}
+
+/// What the words mean that a run of letters without blanks holds: of a name only what the whole run means.
+fn meanings_inside(run: &str) -> Meaning {
+    let mut meanings = lexicon::meaning(run);
+    let ends = |from: usize| {
+        run[from..]
+            .char_indices()
+            .map(move |(at, last)| from + at + last.len_utf8())
+    };
+    for (start, _) in run.char_indices() {
+        for end in ends(start).take(UNSPACED_WORD_CHARACTERS_MAX) {
+            meanings |= lexicon::meaning(&run[start..end]) & !(lexicon::FIRST | lexicon::LAST);
+        }
+    }
+    meanings
+}
+
+/// What stands between a word and what it says in a script without blanks: "は", "是", "는".
+const JOINING: [&str; 14] = [
+    "は",
+    "が",
+    "を",
+    "も",
+    "是",
+    "为",
+    "為",
+    "은",
+    "는",
+    "이",
+    "가",
+    "를",
+    "을",
+    "คือ",
+];
+
+/// Whether a run of letters without blanks ends in a word that means this, or in one and what joins it to what it says.
+pub(super) fn ends_in(run: &str, meaning: Meaning) -> bool {
+    if !run.ends_with(is_unspaced) {
+        return false;
+    }
+    let joined = JOINING.iter().find_map(|joining| run.strip_suffix(joining));
+    [Some(run), joined].into_iter().flatten().any(|run| {
+        let starts = run.char_indices().rev().take(UNSPACED_WORD_CHARACTERS_MAX);
+        starts
+            .into_iter()
+            .any(|(start, _)| lexicon::meaning(&run[start..]) & meaning != 0)
+    })
+}
+
 /// How many characters of each sort a word has.
 #[derive(Default)]
 struct Characters {
@@ -139,6 +205,8 @@ struct Characters {
     upper: u32,
     lower: u32,
     first_upper: bool,
+    /// They are of a script without blanks.
+    unspaced: bool,
 }
 
 impl Characters {
@@ -160,6 +228,7 @@ fn read_word(text: &str, start: usize) -> (usize, Characters) {
     let mut at = start;
     while at < bytes.len() {
         match bytes[at] {
+            byte if read.unspaced && byte.is_ascii_alphanumeric() => break,
             b'0'..=b'9' => read.digits += 1,
             b'a'..=b'z' => read.lower += 1,
             b'A'..=b'Z' => {
@@ -170,9 +239,16 @@ fn read_word(text: &str, start: usize) -> (usize, Characters) {
             _ => {
                 let character = text[at..].chars().next().expect("the text goes on");
                 // A combining accent belongs to the letter before it.
-                if !(character.is_alphanumeric() || at > start && ('\u{300}'..='\u{36f}').contains(&character)) {
+                // Where letters of a script without blanks touch others or digits, a word ends. Some of its signs are no letters.
+                let unspaced = is_unspaced(character);
+                let inside = unspaced || ('\u{300}'..='\u{36f}').contains(&character);
+                if !(character.is_alphanumeric() || at > start && inside) {
                     break;
                 }
+                if at > start && unspaced != read.unspaced {
+                    break;
+                }
+                read.unspaced = unspaced;
                 if character.is_uppercase() {
                     read.first_upper |= at == start;
                     read.upper += 1;

@@ -89,6 +89,43 @@ impl Cases {
         (0..pieces).map(|_| PIECES[self.below(PIECES.len())]).collect()
     }
 
+    /// As [`Cases::text`], each character perhaps in another form: wide, escaped, with something invisible or a line break beside it.
+    pub(crate) fn soup(&mut self) -> String {
+        let often = 2 + self.below(12);
+        let mut soup = String::new();
+        for character in self.text().chars() {
+            let code = u32::from(character);
+            let form = if self.below(often) == 0 { self.below(12) } else { 12 };
+            match form {
+                0 if ('!'..='~').contains(&character) => soup.extend(char::from_u32(code + 0xfee0)),
+                1 => soup.push_str(&format!("&#{code};")),
+                2 => soup.push_str(&format!("&#x{code:x};")),
+                3 => soup.extend(
+                    character
+                        .encode_utf8(&mut [0; 4])
+                        .bytes()
+                        .map(|byte| format!("%{byte:02x}")),
+                ),
+                4 => soup.extend(
+                    character
+                        .encode_utf16(&mut [0; 2])
+                        .iter()
+                        .map(|unit| format!("\\u{unit:04x}")),
+                ),
+                5 if character.is_ascii_digit() => soup.extend(char::from_u32(code - 0x30 + 0x660)),
+                5 if character.is_ascii_lowercase() => soup.extend(char::from_u32(code - 0x61 + 0x1d41a)),
+                form => {
+                    soup.push(character);
+                    let hidden = [
+                        "\u{200b}", "\u{ad}", "\u{336}", "\n", "\t", "**", "<b></b>", "密", "\n> ", "  ", "_", "\0",
+                    ];
+                    soup.push_str(hidden.get(form).unwrap_or(&""));
+                }
+            }
+        }
+        soup
+    }
+
     /// The text in pieces of a few bytes, cut between characters.
     pub(crate) fn cut<'t>(&mut self, mut text: &'t str) -> Vec<&'t str> {
         let mut pieces = Vec::new();
