@@ -15,6 +15,8 @@ mod network;
 mod number;
 mod person;
 mod phone;
+mod phrases;
+mod said;
 mod secret;
 mod view;
 
@@ -26,6 +28,7 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
     let view = View::new(text);
     signs(text, found);
     secret::blocks(text, found);
+    phrases::all(text, found);
     let (mut number_next, mut name_next) = (0, 0);
     for index in 0..view.tokens.len() {
         let shape = view.tokens[index].shape;
@@ -53,6 +56,7 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
         }
         date::at(&view, index, found);
         secret::at(&view, index, found);
+        said::at(&view, index, found);
         address::at(&view, index, found);
     }
 }
