@@ -34,6 +34,38 @@ fn date_end(view: &View, first: usize) -> Option<usize> {
     numeric(view, first)
         .or_else(|| day_first(view, first))
         .or_else(|| month_first(view, first))
+        .or_else(|| year_first(view, first))
+        .or_else(|| unparted(view, first))
+}
+
+/// "04061976", "19760604", "040676", right behind the word for birth.
+fn unparted(view: &View, first: usize) -> Option<usize> {
+    let word = view.word(first);
+    if view.tokens[first].shape != Shape::Digits || !matches!(word.len(), 6 | 8) || view.meanings_before(first, 3) & BIRTH == 0 {
+        return None;
+    }
+    let part = |from: usize, to: usize| word.get(from..to).and_then(|part| part.parse().ok()).unwrap_or(0);
+    let (a, b) = (part(0, 2), part(2, 4));
+    let valid = if word.len() == 8 {
+        let (first_year, last_year) = (part(0, 4), part(4, 8));
+        is_year(last_year) && (is_date(last_year, b, a) || is_date(last_year, a, b))
+            || is_year(first_year) && is_date(first_year, part(4, 6), part(6, 8))
+    } else {
+        let c = part(4, 6);
+        is_date(2000 + c, b, a) || is_date(2000 + c, a, b) || is_date(2000 + a, b, c)
+    };
+    valid.then_some(first)
+}
+
+/// "1980 March 12", "1980. március 12."
+fn year_first(view: &View, first: usize) -> Option<usize> {
+    let year = number(view, first);
+    if view.tokens[first].shape != Shape::Digits || view.word(first).len() != 4 || !is_year(year) {
+        return None;
+    }
+    let month = month_at(view, first + 1)?;
+    let day = day(view, first + 2)?;
+    (view.gap(first + 1).chars().count() <= 2 && is_date(year, month, day)).then_some(first + 2)
 }
 
 fn numeric(view: &View, first: usize) -> Option<usize> {
@@ -80,13 +112,17 @@ fn year_behind(view: &View, index: usize, month: u32, day: u32) -> Option<usize>
     let token = view.tokens.get(index)?;
     let year = number(view, index);
     let near = view.gap_before(index).chars().count() <= 2;
-    (token.shape == Shape::Digits && near && view.word(index).len() == 4 && is_year(year) && is_date(year, month, day))
-        .then_some(index)
+    let valid = match view.word(index).len() {
+        4 => is_year(year) && is_date(year, month, day),
+        2 => is_date(1900 + year, month, day) || is_date(2000 + year, month, day),
+        _ => false,
+    };
+    (token.shape == Shape::Digits && near && valid).then_some(index)
 }
 
 fn skip_of(view: &View, index: usize) -> usize {
     let of = index < view.tokens.len()
-        && ["of", "de", "del", "di"]
+        && ["of", "de", "del", "di", "do", "den", "der"]
             .iter()
             .any(|word| view.word(index).eq_ignore_ascii_case(word));
     index + usize::from(of)
@@ -107,7 +143,7 @@ fn day(view: &View, index: usize) -> Option<u32> {
     }
     let word = view.word(index);
     let digits = word.trim_end_matches(|character: char| !character.is_ascii_digit());
-    let ordinal = matches!(&word[digits.len()..], "" | "st" | "nd" | "rd" | "th" | "er" | "º");
+    let ordinal = matches!(&word[digits.len()..], "" | "st" | "nd" | "rd" | "th" | "er" | "º" | "ª" | "e" | "re" | "eme");
     let day = digits.parse().ok().filter(|_| digits.len() <= 2)?;
     (ordinal && (1..=31).contains(&day)).then_some(day)
 }

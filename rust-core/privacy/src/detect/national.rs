@@ -20,7 +20,7 @@ pub(super) fn confidence(number: &Number) -> Option<f32> {
         return None;
     }
     let other = number.close & lexicon::PHONE != 0 && number.close & lexicon::ID == 0;
-    let said = number.near(lexicon::ID) && !other;
+    let said = number.near(lexicon::ID) && !other && !number.counted;
     let checks: &[Check] = match number.digits.len() {
         9 => &[united_states, canada, netherlands, australia],
         10 => &[united_kingdom, sweden],
@@ -31,7 +31,14 @@ pub(super) fn confidence(number: &Number) -> Option<f32> {
         _ => return None,
     };
     let best = checks.iter().filter_map(|check| check(number)).reduce(f32::max)?;
-    Some(if said { best.max(0.97) } else { best })
+    // Numbers in a table and numbers of programs pass one check in ten by chance.
+    let blanks = number.groups.len() > 1 && number.is_separated_by(' ');
+    let unlikely = number.in_row && blanks || number.counted || number.close & lexicon::OTHER_NUMBER != 0;
+    Some(match () {
+        () if said => best.max(0.97),
+        () if unlikely && best < CERTAIN => best.min(UNSAID),
+        () => best,
+    })
 }
 
 fn single(number: &Number) -> bool {
@@ -51,7 +58,7 @@ fn united_states(number: &Number) -> Option<f32> {
     match number.groups[..] {
         [3, 2, 4] if number.is_separated_by('-') => Some(0.95),
         [3, 2, 4] if number.is_separated_by(' ') => Some(LIKELY),
-        [9] => Some(UNSAID),
+        [9] | [3, 2, 4] => Some(UNSAID),
         _ => None,
     }
 }
@@ -214,7 +221,7 @@ fn india(number: &Number) -> Option<f32> {
     }
     match number.groups[..] {
         [4, 4, 4] => Some(0.85),
-        [12] => Some(POSSIBLE),
+        [12] => Some(UNSAID),
         _ => None,
     }
 }

@@ -2,13 +2,19 @@
 
 use super::view::{Shape, View};
 use super::{card, national, phone};
-use crate::lexicon::Meaning;
+use crate::lexicon::{self, Meaning};
 use crate::{Finding, FindingKind};
 
 const GROUPS_MAX: usize = 8;
 /// No card, id or telephone number has fewer.
 const DIGITS_MIN: usize = 7;
-const DIGITS_MAX: usize = 20;
+/// Nor has a number that is said to be a telephone's.
+const SAID_DIGITS_MIN: usize = 5;
+/// Units behind numbers that only count.
+const UNITS: &[&str] = &[
+    "ns", "ms", "us", "s", "sec", "seconds", "bytes", "byte", "kb", "mb", "gb", "rows", "lines", "items", "records", "times", "km", "people",
+];
+const DIGITS_MAX: usize = 22;
 
 /// A number in groups of digits.
 pub(super) struct Number {
@@ -26,6 +32,10 @@ pub(super) struct Number {
     pub(super) behind: Meaning,
     /// The meaning of the two tokens right before it.
     pub(super) close: Meaning,
+    /// More numbers stand beside it in its line, with blanks between them, as in a table.
+    pub(super) in_row: bool,
+    /// It is a quantity or what a program counts: a unit stands behind it, or `id=` before it.
+    pub(super) counted: bool,
 }
 
 impl Number {
@@ -53,7 +63,14 @@ pub(super) fn is_blank(character: char) -> bool {
 pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
     let next = first + 1;
     // A year, a quantity: nothing is joined to it that could make it longer.
-    if view.word(first).len() < DIGITS_MIN && !joins(view.gap(first)) {
+    if view.word(first).len() < SAID_DIGITS_MIN && !joins(view.gap(first)) {
+        return next;
+    }
+    let close = view.tokens[first.saturating_sub(2)..first]
+        .iter()
+        .fold(0, |close, token| close | token.meaning);
+    let least = if close & (lexicon::NUMBER | lexicon::PHONE) != 0 { SAID_DIGITS_MIN } else { DIGITS_MIN };
+    if view.word(first).len() < least && !joins(view.gap(first)) {
         return next;
     }
     let before = view.text[..view.start(first)].chars().next_back();
@@ -66,19 +83,17 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
     {
         return next;
     }
-    let Some(mut number) = Grown::from(view, first) else {
+    let Some(mut number) = Grown::from(view, first, least) else {
         return next;
     };
-    let close = view.tokens[first.saturating_sub(2)..first]
-        .iter()
-        .fold(0, |close, token| close | token.meaning);
     let context = (view.meanings_before(first, 7), close);
-    while number.digits.len() >= DIGITS_MIN
+    while number.digits.len() >= least
         && let Some((whole, last)) = number.as_number(view, first, context)
     {
         let joined = last + 1 < view.tokens.len()
             && joins_tightly(view.gap(last))
-            && matches!(view.tokens[last + 1].shape, Shape::Digits | Shape::Mixed);
+            && (matches!(view.tokens[last + 1].shape, Shape::Digits | Shape::Mixed)
+                || view.gap(last) == "-" && view.word(last + 1).len() == 1);
         if !joined && let Some((kind, confidence)) = kind_of(&whole) {
             super::push(found, kind, whole.start..whole.end, confidence);
             return last + 1;
@@ -129,7 +144,7 @@ struct Grown {
 }
 
 impl Grown {
-    fn from(view: &View, first: usize) -> Option<Grown> {
+    fn from(view: &View, first: usize, least: usize) -> Option<Grown> {
         let mut grown = Grown {
             digits: Vec::with_capacity(DIGITS_MAX),
             groups: Vec::with_capacity(GROUPS_MAX),
@@ -156,7 +171,7 @@ impl Grown {
                 break;
             }
         }
-        (grown.digits.len() >= DIGITS_MIN).then_some(grown)
+        (grown.digits.len() >= least).then_some(grown)
     }
 
     fn shorten(&mut self) {
@@ -193,9 +208,26 @@ impl Grown {
             before,
             behind: view.meanings_behind(last, 4),
             close,
+            in_row: is_beside_number(view, first.wrapping_sub(1)) || is_beside_number(view, last),
+            counted: is_counted(view, first, last),
         };
         Some((number, last))
     }
+}
+
+/// Whether numbers stand on both sides of the gap behind token `index`, and only blanks in it.
+fn is_beside_number(view: &View, index: usize) -> bool {
+    let both = view.tokens.get(index).is_some_and(|token| token.shape == Shape::Digits)
+        && view.tokens.get(index + 1).is_some_and(|token| token.shape == Shape::Digits);
+    both && view.gap(index).chars().all(|character| is_blank(character) || character == '\t')
+}
+
+fn is_counted(view: &View, first: usize, last: usize) -> bool {
+    let unit = last + 1 < view.tokens.len()
+        && view.gap(last) == " "
+        && UNITS.contains(&view.word(last + 1));
+    let field = first > 0 && view.word(first - 1) == "id" && matches!(view.gap(first - 1), "=" | "\":" | "\": " | ":");
+    unit || field
 }
 
 fn separator(gap: &str) -> char {

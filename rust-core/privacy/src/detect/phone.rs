@@ -6,14 +6,23 @@ use crate::lexicon;
 pub(super) fn confidence(number: &Number) -> Option<f32> {
     let digits = &number.digits;
     let total = digits.len();
-    if !(7..=17).contains(&total) {
+    if !(5..=17).contains(&total) {
         return None;
     }
     let a_number =
         number.before & lexicon::NUMBER != 0 && !number.near(lexicon::ID | lexicon::CARD | lexicon::OTHER_NUMBER);
     let said = number.near(lexicon::PHONE) || a_number;
+    if total < 7 {
+        let named = number.close & lexicon::NUMBER != 0 && number.before & lexicon::PHONE != 0;
+        return (named && number.close & lexicon::OTHER_NUMBER == 0 && last_group(number) >= 2).then_some(0.7);
+    }
     if number.plus {
-        return ((8..=15).contains(&total) && digits[0] != 0 && last_group(number) >= 2).then_some(0.95);
+        return ((7..=15).contains(&total) && digits[0] != 0 && last_group(number) >= 2).then_some(0.95);
+    }
+    // Columns of a table, or decimals.
+    let blank = number.separators.iter().any(|&separator| is_blank(separator));
+    if !said && (number.counted || blank && (number.in_row || number.separators.contains(&'.'))) {
+        return None;
     }
     if is_date_shaped(number) || number.close & lexicon::OTHER_NUMBER != 0 && !said {
         return None;

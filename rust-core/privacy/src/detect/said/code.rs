@@ -28,7 +28,7 @@ fn beginning(text: &str, at: usize, letters_first: bool) -> Option<usize> {
         if !character.is_alphanumeric() {
             let sentence = character == '.' && rest[from + 1..].starts_with([' ', '\n']) && !is_abbreviation(&text[..at + from]);
             lines += usize::from(character == '\n');
-            if sentence || lines > 1 || matches!(character, ';' | '!' | '+' | '$' | '€' | '{' | '⟨' | '[' | '|') {
+            if sentence || lines > 1 || matches!(character, ',' | ';' | '!' | '+' | '$' | '€' | '{' | '⟨' | '[' | '|') {
                 return None;
             }
             from += character.len_utf8();
