@@ -4,6 +4,7 @@
 use crate::{Finding, FindingKind};
 
 mod address;
+mod bank;
 mod card;
 mod checks;
 mod date;
@@ -19,6 +20,7 @@ mod phrases;
 mod said;
 mod secret;
 mod view;
+mod wallet;
 
 pub(crate) use person::{is_part as is_name_part, parts as name_parts};
 use view::{Shape, View};
@@ -56,6 +58,7 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
         }
         date::at(&view, index, found);
         secret::at(&view, index, found);
+        wallet::at(&view, index, found);
         said::at(&view, index, found);
         address::at(&view, index, found);
     }

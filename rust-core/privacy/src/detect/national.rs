@@ -6,6 +6,8 @@ use super::checks::{is_date, luhn, mod_11_10, value, verhoeff, weighted};
 use super::number::Number;
 use crate::lexicon;
 
+pub(super) mod world;
+
 /// How sure the form alone makes us.
 const CERTAIN: f32 = 1.0;
 const LIKELY: f32 = 0.8;
@@ -28,9 +30,10 @@ pub(super) fn confidence(number: &Number) -> Option<f32> {
         12 => &[india, sweden],
         13 => &[switzerland],
         15 => &[france],
-        _ => return None,
+        _ => &[],
     };
-    let best = checks.iter().filter_map(|check| check(number)).reduce(f32::max)?;
+    let more = world::checks(number.digits.len());
+    let best = checks.iter().chain(more).filter_map(|check| check(number)).reduce(f32::max)?;
     // Numbers in a table and numbers of programs pass one check in ten by chance.
     let blanks = number.groups.len() > 1 && number.is_separated_by(' ');
     let unlikely = number.in_row && blanks || number.counted || number.close & lexicon::OTHER_NUMBER != 0;

@@ -7,14 +7,27 @@ use crate::lexicon::ID;
 use crate::{Finding, FindingKind};
 
 /// The longest of them, with separators.
-const BYTES_MAX: usize = 24;
+const BYTES_MAX: usize = 26;
 /// The longest of them, without.
-const CHARACTERS_MAX: usize = 16;
+const CHARACTERS_MAX: usize = 18;
+
+mod world;
 
 type Check = fn(&[u8]) -> bool;
 
 /// A form: how many characters, its check, and how sure it makes us.
 const FORMS: &[(usize, Check, f32)] = &[
+    (18, world::mexico, 1.0),
+    (18, world::china, 1.0),
+    (16, world::driver_britain, 0.9),
+    (15, world::india_business, 0.95),
+    (13, world::mexico_tax, 0.9),
+    (12, world::germany_insurance, 0.9),
+    (11, world::medicare, 0.85),
+    (11, world::kenya, 0.8),
+    (10, world::india, 0.75),
+    (10, world::venezuela, 0.7),
+    (9, world::chile, 0.7),
     (16, italy, 1.0),
     (15, corsica, 1.0),
     (11, finland, 1.0),

@@ -1,7 +1,7 @@
 //! Groups of digits: puts together what is written as one number and asks which kind of number it may be.
 
 use super::view::{Shape, View};
-use super::{card, national, phone};
+use super::{bank, card, national, phone};
 use crate::lexicon::{self, Meaning};
 use crate::{Finding, FindingKind};
 
@@ -107,6 +107,7 @@ fn kind_of(number: &Number) -> Option<(FindingKind, f32)> {
     let candidates = [
         (FindingKind::PaymentCard, card::confidence(number)),
         (FindingKind::NationalId, national::confidence(number)),
+        (FindingKind::BankAccount, bank::confidence(number)),
         (FindingKind::Phone, phone::confidence(number)),
     ];
     let mut best: Option<(FindingKind, f32)> = None;

@@ -8,7 +8,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 pub(crate) type Roles = u32;
 
 /// Longer words, in bytes of UTF-8, have no role.
-pub(crate) const WORD_BYTES_MAX: usize = 24;
+pub(crate) const WORD_BYTES_MAX: usize = 40;
 
 /// A line `LANGUAGE ROLE: WORD …`. The language is for people.
 pub(crate) struct Line {
