@@ -163,10 +163,7 @@ fn held_out_values_are_found_and_little_else() {
             one.recall()
         );
     }
-    for kind in FindingKind::ALL
-        .into_iter()
-        .filter(|kind| !NOT_PLANTED.contains(kind))
-    {
+    for kind in FindingKind::ALL.into_iter().filter(|kind| !NOT_PLANTED.contains(kind)) {
         let one = &figures[&kind];
         let free = matches!(kind, FindingKind::PersonName | FindingKind::StreetAddress);
         let bar = if free { 0.85 } else { 0.98 };

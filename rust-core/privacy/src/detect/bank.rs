@@ -35,7 +35,12 @@ fn spain(number: &Number) -> Option<f32> {
 fn argentina(number: &Number) -> Option<f32> {
     let digits = &number.digits;
     let check = |digits: &[u8]| {
-        let sum: u32 = digits.iter().rev().zip([3, 1, 7, 9].into_iter().cycle()).map(|(&digit, weight)| weight * u32::from(digit)).sum();
+        let sum: u32 = digits
+            .iter()
+            .rev()
+            .zip([3, 1, 7, 9].into_iter().cycle())
+            .map(|(&digit, weight)| weight * u32::from(digit))
+            .sum();
         (10 - sum % 10) % 10
     };
     let valid = check(&digits[..7]) == u32::from(digits[7]) && check(&digits[8..21]) == u32::from(digits[21]);
@@ -53,12 +58,17 @@ fn new_zealand(number: &Number) -> Option<f32> {
 fn czechia(number: &Number) -> Option<f32> {
     const WEIGHTS: [u32; 10] = [6, 3, 7, 9, 10, 5, 8, 4, 2, 1];
     let (prefix, account) = match number.groups[..] {
-        [prefix @ 2..=6, account @ 2..=10, 4] if number.separators == ['-', '/'] => (usize::from(prefix), usize::from(account)),
+        [prefix @ 2..=6, account @ 2..=10, 4] if number.separators == ['-', '/'] => {
+            (usize::from(prefix), usize::from(account))
+        }
         [account @ 7..=10, 4] if number.separators == ['/'] => (0, usize::from(account)),
         _ => return None,
     };
     let part = |digits: &[u8]| weighted(digits, &WEIGHTS[10 - digits.len()..]).is_multiple_of(11);
     let bank = &number.digits[prefix + account..];
-    let valid = part(&number.digits[..prefix]) && part(&number.digits[prefix..prefix + account]) && bank[3] == 0 && bank[0] <= 8;
+    let valid = part(&number.digits[..prefix])
+        && part(&number.digits[prefix..prefix + account])
+        && bank[3] == 0
+        && bank[0] <= 8;
     valid.then_some(if prefix > 0 { 0.9 } else { 0.7 })
 }

@@ -33,7 +33,11 @@ pub(super) fn confidence(number: &Number) -> Option<f32> {
         _ => &[],
     };
     let more = world::checks(number.digits.len());
-    let best = checks.iter().chain(more).filter_map(|check| check(number)).reduce(f32::max)?;
+    let best = checks
+        .iter()
+        .chain(more)
+        .filter_map(|check| check(number))
+        .reduce(f32::max)?;
     // Numbers in a table and numbers of programs pass one check in ten by chance.
     let blanks = number.groups.len() > 1 && number.is_separated_by(' ');
     let unlikely = number.in_row && blanks || number.counted || number.close & lexicon::OTHER_NUMBER != 0;

@@ -17,6 +17,18 @@ type Check = fn(&[u8]) -> bool;
 
 /// A form: how many characters, its check, and how sure it makes us.
 const FORMS: &[(usize, Check, f32)] = &[
+    (16, italy, 1.0),
+    (15, corsica, 1.0),
+    (11, finland, 1.0),
+    (9, spain, 1.0),
+    (9, singapore, 1.0),
+    (9, united_kingdom, 0.9),
+    (9, ireland, 0.8),
+    (8, ireland, 0.8),
+];
+
+/// Forms without blanks in them.
+const SOLID_FORMS: &[(usize, Check, f32)] = &[
     (18, world::mexico, 1.0),
     (18, world::china, 1.0),
     (16, world::driver_britain, 0.9),
@@ -28,14 +40,6 @@ const FORMS: &[(usize, Check, f32)] = &[
     (10, world::india, 0.75),
     (10, world::venezuela, 0.7),
     (9, world::chile, 0.7),
-    (16, italy, 1.0),
-    (15, corsica, 1.0),
-    (11, finland, 1.0),
-    (9, spain, 1.0),
-    (9, singapore, 1.0),
-    (9, united_kingdom, 0.9),
-    (9, ireland, 0.8),
-    (8, ireland, 0.8),
 ];
 
 /// Reads a number that begins with token `first`.
@@ -65,12 +69,17 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) {
             break;
         }
     }
-    for &(length, check, confidence) in FORMS.iter().filter(|(length, ..)| *length <= count) {
+    let solid = SOLID_FORMS.iter().map(|form| (form, true));
+    for (&(length, check, confidence), solid) in solid.chain(FORMS.iter().map(|form| (form, false))) {
+        if length > count {
+            continue;
+        }
         let end = characters[length - 1].1;
         let bytes = characters.map(|(character, _)| character);
         let word = &bytes[..length];
         let goes_on = view.text[end..].chars().next().is_some_and(char::is_alphanumeric);
-        if !goes_on && check(word) {
+        let parted = solid && view.text[start..end].contains(is_blank);
+        if !goes_on && !parted && check(word) {
             let said = (view.meanings_before(first, 6) | view.meanings_behind(first, 5)) & ID != 0;
             super::push(
                 found,

@@ -42,7 +42,9 @@ pub(super) fn ipv4(view: &View, first: usize, found: &mut Vec<Finding>) {
 
 /// The length of `/24` behind an address, of at most `most` bits (RFC 4632).
 fn prefix_length(behind: &str, most: u32) -> usize {
-    let Some(digits) = behind.strip_prefix('/') else { return 0 };
+    let Some(digits) = behind.strip_prefix('/') else {
+        return 0;
+    };
     let length = digits.bytes().take(4).take_while(u8::is_ascii_digit).count();
     let goes_on = digits[length..].starts_with(|next: char| next.is_alphanumeric() || next == '/');
     let valid = digits[..length].parse::<u32>().is_ok_and(|bits| bits <= most);
@@ -74,7 +76,10 @@ pub(super) fn ipv6(text: &str, start: usize, found: &mut Vec<Finding>) -> usize 
     let bits = prefix_length(&text[start + written.len()..], 128);
     // What begins with a digit is no name in a program, but may be a step of a slice: `list[1::2]`.
     let shortened = written.contains("::")
-        && (written.starts_with(|first: char| first.is_ascii_digit()) || ["fe80", "fc00", "fd00", "ff0"].iter().any(|first| written.starts_with(first)))
+        && (written.starts_with(|first: char| first.is_ascii_digit())
+            || ["fe80", "fc00", "fd00", "ff0"]
+                .iter()
+                .any(|first| written.starts_with(first)))
         || written.starts_with("::");
     let address = (written.bytes().any(|byte| byte.is_ascii_digit()) || bits > 0)
         && (groups >= 3 || shortened && !is_slice(text, start))
@@ -88,7 +93,8 @@ pub(super) fn ipv6(text: &str, start: usize, found: &mut Vec<Finding>) -> usize 
 /// Whether a `[` that indexes something stands before byte `start`.
 fn is_slice(text: &str, start: usize) -> bool {
     let before = text[..start].strip_suffix('[');
-    before.is_some_and(|before| before.ends_with(|last: char| last.is_alphanumeric() || matches!(last, '_' | ')' | ']')))
+    before
+        .is_some_and(|before| before.ends_with(|last: char| last.is_alphanumeric() || matches!(last, '_' | ')' | ']')))
 }
 
 /// Six pairs of hexadecimal digits with `:` or `-`, or three groups of four with dots.

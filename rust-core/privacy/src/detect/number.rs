@@ -12,7 +12,8 @@ const DIGITS_MIN: usize = 7;
 const SAID_DIGITS_MIN: usize = 5;
 /// Units behind numbers that only count.
 const UNITS: &[&str] = &[
-    "ns", "ms", "us", "s", "sec", "seconds", "bytes", "byte", "kb", "mb", "gb", "rows", "lines", "items", "records", "times", "km", "people",
+    "ns", "ms", "us", "s", "sec", "seconds", "bytes", "byte", "kb", "mb", "gb", "rows", "lines", "items", "records",
+    "times", "km", "people",
 ];
 const DIGITS_MAX: usize = 22;
 
@@ -69,7 +70,11 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
     let close = view.tokens[first.saturating_sub(2)..first]
         .iter()
         .fold(0, |close, token| close | token.meaning);
-    let least = if close & (lexicon::NUMBER | lexicon::PHONE) != 0 { SAID_DIGITS_MIN } else { DIGITS_MIN };
+    let least = if close & (lexicon::NUMBER | lexicon::PHONE) != 0 {
+        SAID_DIGITS_MIN
+    } else {
+        DIGITS_MIN
+    };
     if view.word(first).len() < least && !joins(view.gap(first)) {
         return next;
     }
@@ -216,17 +221,25 @@ impl Grown {
     }
 }
 
-/// Whether numbers stand on both sides of the gap behind token `index`, and only blanks in it.
+/// Whether numbers stand on both sides of the gap behind token `index`, and only blanks in it. Two hexadecimal digits are one too.
 fn is_beside_number(view: &View, index: usize) -> bool {
-    let both = view.tokens.get(index).is_some_and(|token| token.shape == Shape::Digits)
-        && view.tokens.get(index + 1).is_some_and(|token| token.shape == Shape::Digits);
-    both && view.gap(index).chars().all(|character| is_blank(character) || character == '\t')
+    if index >= view.tokens.len() || index + 1 >= view.tokens.len() {
+        return false;
+    }
+    let is_number = |index: usize| {
+        let word = view.word(index);
+        view.tokens[index].shape == Shape::Digits
+            || word.len() == 2 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let blanks = view
+        .gap(index)
+        .chars()
+        .all(|character| is_blank(character) || character == '\t');
+    blanks && is_number(index) && is_number(index + 1)
 }
 
 fn is_counted(view: &View, first: usize, last: usize) -> bool {
-    let unit = last + 1 < view.tokens.len()
-        && view.gap(last) == " "
-        && UNITS.contains(&view.word(last + 1));
+    let unit = last + 1 < view.tokens.len() && view.gap(last) == " " && UNITS.contains(&view.word(last + 1));
     let field = first > 0 && view.word(first - 1) == "id" && matches!(view.gap(first - 1), "=" | "\":" | "\": " | ":");
     unit || field
 }

@@ -5,25 +5,33 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 
 use super::said::{self, Said};
-use super::secret;
+use super::{date, secret};
 use crate::Finding;
 use crate::lexicon::table::lines;
 
 const PHRASES: &str = include_str!("../../data/cue_phrases.txt");
 
-/// What a phrase says.
-const ROLES: &[(&str, Option<Said>)] = &[
-    ("password", None),
-    ("identity", Some(Said::Identity)),
-    ("passport", Some(Said::Passport)),
-    ("licence", Some(Said::Licence)),
-    ("account", Some(Said::Account)),
-    ("plate", Some(Said::Plate)),
+/// What follows a phrase.
+#[derive(Clone, Copy, Debug)]
+enum Follows {
+    Password,
+    Birthday,
+    Number(Said),
+}
+
+const ROLES: &[(&str, Follows)] = &[
+    ("password", Follows::Password),
+    ("birth", Follows::Birthday),
+    ("identity", Follows::Number(Said::Identity)),
+    ("passport", Follows::Number(Said::Passport)),
+    ("licence", Follows::Number(Said::Licence)),
+    ("account", Follows::Number(Said::Account)),
+    ("plate", Follows::Number(Said::Plate)),
 ];
 
 struct Phrases {
     finder: AhoCorasick,
-    says: Vec<Option<Said>>,
+    says: Vec<Follows>,
 }
 
 static ALL: LazyLock<Phrases> = LazyLock::new(|| {
@@ -48,10 +56,11 @@ pub(super) fn all(text: &str, found: &mut Vec<Finding>) {
     let phrases = &*ALL;
     for phrase in phrases.finder.find_iter(text) {
         match phrases.says[phrase.pattern().as_usize()] {
-            Some(said) => {
+            Follows::Password => secret::behind_phrase(text, phrase.end(), found),
+            Follows::Birthday => date::behind_phrase(text, phrase.end(), found),
+            Follows::Number(said) => {
                 said::behind(text, phrase.end(), said, 0.9, found);
-            },
-            None => secret::behind_phrase(text, phrase.end(), found),
+            }
         }
     }
 }

@@ -102,23 +102,32 @@ pub(super) fn at(view: &View, index: usize, found: &mut Vec<Finding>) {
 
 fn said(view: &View, index: usize, roles: Roles) -> Option<(Said, f32)> {
     let heads = (index.saturating_sub(HEAD_TOKENS)..index)
-        .filter(|&before| view.is(before, NUMBER_CUE) && !view.text[view.end(before)..view.start(index)].contains(['\n', ',', ';', ':']))
+        .filter(|&before| {
+            view.is(before, NUMBER_CUE)
+                && !view.text[view.end(before)..view.start(index)].contains(['\n', ',', ';', ':'])
+        })
         .fold(0, |heads, before| heads | WORDS.roles(view.word(before)));
     let own = index > 0 && view.word(index).eq_ignore_ascii_case("id") && {
         let owner = view.word(index - 1);
-        ["my", "his", "her", "your", "their", "national"].iter().any(|word| owner.eq_ignore_ascii_case(word))
+        ["my", "his", "her", "your", "their", "national"]
+            .iter()
+            .any(|word| owner.eq_ignore_ascii_case(word))
     };
     let mut all = SAYS.iter();
     let named = all.find_map(|(said, alone, head, tail)| {
         let pair = roles & tail != 0 && heads & head != 0;
-        (roles & alone != 0).then_some((*said, 0.9)).or(pair.then_some((*said, 0.85)))
+        (roles & alone != 0)
+            .then_some((*said, 0.9))
+            .or(pair.then_some((*said, 0.85)))
     });
     named.or(own.then_some((Said::Identity, 0.8)))
 }
 
 /// Reads the number behind a word that ends at byte `at`.
 pub(super) fn behind(text: &str, at: usize, said: Said, confidence: f32, found: &mut Vec<Finding>) -> bool {
-    let Some(range) = code::behind(text, at, said == Said::Plate).filter(|range| is_one(said, &text[range.clone()])) else {
+    let Some(range) = code::behind(text, at, said == Said::Plate)
+        .filter(|range| is_one(said, &text[range.clone()]) && !code::is_quantity(text, at, range))
+    else {
         return false;
     };
     super::push(found, said.kind(), range, confidence);
@@ -133,7 +142,9 @@ fn before(view: &View, index: usize, said: Said, confidence: f32, found: &mut Ve
             return;
         }
         let word = view.word(other);
-        is |= ["is", "ist", "est", "es", "é", "è", "är", "er", "jest", "to"].iter().any(|copula| word.eq_ignore_ascii_case(copula));
+        is |= ["is", "ist", "est", "es", "é", "è", "är", "er", "jest", "to"]
+            .iter()
+            .any(|copula| word.eq_ignore_ascii_case(copula));
         if word.bytes().any(|byte| byte.is_ascii_digit()) {
             if is && is_one(said, word) {
                 super::push(found, said.kind(), view.start(other)..view.end(other), confidence - 0.1);
@@ -151,14 +162,17 @@ fn is_one(said: Said, code: &str) -> bool {
         count(u8::is_ascii_digit),
         count(u8::is_ascii_uppercase),
     );
-    if code::is_date(code) {
+    // A sort code may look like a day.
+    let day = code::is_date(code) && !(said == Said::Account && code.len() == 8 && code.contains('-'));
+    let year = matches!(code.as_bytes(), [b'1', b'9', _, _] | [b'2', b'0', _, _]) && digits == 4;
+    if day || year {
         return false;
     }
     match said {
         Said::Identity => (5..=22).contains(&all) && digits >= 4 && 3 * digits >= all,
         Said::Passport => (6..=10).contains(&all) && digits >= 4,
         Said::Licence => (5..=18).contains(&all) && digits >= 4,
-        Said::Plate => (3..=9).contains(&all) && (digits >= 1 && capitals >= 1 || digits >= 5),
+        Said::Plate => (3..=9).contains(&all) && digits >= 1 && capitals >= 1,
         Said::Account => (5..=28).contains(&all) && digits >= 5 && 2 * digits >= all,
         Said::Device => (14..=40).contains(&all) && digits >= 6,
         Said::Medical => (4..=14).contains(&all) && digits >= 4,

@@ -24,7 +24,12 @@ pub(super) fn at(view: &View, index: usize, found: &mut Vec<Finding>) {
     {
         let value = value::read(view.text, &place);
         if let Some(confidence) = value::confidence(view.text, &place, value) {
-            super::push(found, FindingKind::ApiKey, place.start..place.start + value.len(), confidence);
+            super::push(
+                found,
+                FindingKind::ApiKey,
+                place.start..place.start + value.len(),
+                confidence,
+            );
         }
     }
     command::at(view, index, found);
@@ -50,7 +55,31 @@ pub(super) fn at(view: &View, index: usize, found: &mut Vec<Finding>) {
 
 /// Particles and signs between a phrase and its secret in scripts without blanks.
 const PARTICLES: &[&str] = &[
-    "は", "が", "を", "：", ":", "=", "＝", "是", "为", "為", "은", "는", "이", "가", "คือ", "เป็น", "है", "হল", "(", ")", "「", "“", "\"", "'", "`",
+    "は",
+    "が",
+    "を",
+    "：",
+    ":",
+    "=",
+    "＝",
+    "是",
+    "为",
+    "為",
+    "은",
+    "는",
+    "이",
+    "가",
+    "คือ",
+    "เป็น",
+    "है",
+    "হল",
+    "(",
+    ")",
+    "「",
+    "“",
+    "\"",
+    "'",
+    "`",
 ];
 
 /// Where the secret begins, and whether a sign stands before it.
@@ -78,14 +107,24 @@ pub(super) fn behind_phrase(text: &str, at: usize, found: &mut Vec<Finding>) {
     let mixed = digits < value.len() && (digits > 0 || value.bytes().any(|byte| byte.is_ascii_punctuation()));
     let variable = value.starts_with(['$', '{', '%', '*', '/']);
     if !variable && (value.len() >= 4 && (sign || digits == value.len()) || value.len() >= 6 && mixed) {
-        super::push(found, FindingKind::ApiKey, from..from + value.len(), if sign { 0.9 } else { 0.75 });
+        super::push(
+            found,
+            FindingKind::ApiKey,
+            from..from + value.len(),
+            if sign { 0.9 } else { 0.75 },
+        );
     }
 }
 
 /// Capitals, small letters and digits mixed as only a generator does.
 fn is_random(word: &str) -> bool {
     let count = |is: fn(&u8) -> bool| word.bytes().filter(is).count();
-    let turns = |bytes: &[u8]| bytes.windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count();
+    let turns = |bytes: &[u8]| {
+        bytes
+            .windows(2)
+            .filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit())
+            .count()
+    };
     word.is_ascii()
         && count(u8::is_ascii_digit) >= 3
         && count(u8::is_ascii_uppercase) >= 4
@@ -119,7 +158,12 @@ fn is_of_block(text: &str, at: usize) -> bool {
         return true;
     }
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'"' | b'\r' | b'>');
-    let indent = bytes[..start].iter().rev().take(16).take_while(|byte| blank(byte)).count();
+    let indent = bytes[..start]
+        .iter()
+        .rev()
+        .take(16)
+        .take_while(|byte| blank(byte))
+        .count();
     let trail = bytes[end..].iter().take(4).take_while(|byte| blank(byte)).count();
     let (line_start, line_end) = (start - indent, end + trail);
     let first = line_start == 0 || bytes[line_start - 1] == b'\n';
@@ -128,11 +172,22 @@ fn is_of_block(text: &str, at: usize) -> bool {
         return false;
     }
     let above = line_start > 1 && {
-        let end = line_start - 1 - bytes[..line_start - 1].iter().rev().take(4).take_while(|byte| blank(byte)).count();
+        let end = line_start
+            - 1
+            - bytes[..line_start - 1]
+                .iter()
+                .rev()
+                .take(4)
+                .take_while(|byte| blank(byte))
+                .count();
         back(end) >= 32
     };
     let below = line_end + 1 < bytes.len() && {
-        let indent = bytes[line_end + 1..].iter().take(16).take_while(|byte| blank(byte)).count();
+        let indent = bytes[line_end + 1..]
+            .iter()
+            .take(16)
+            .take_while(|byte| blank(byte))
+            .count();
         on(line_end + 1 + indent) >= 32
     };
     above || below

@@ -22,16 +22,27 @@ pub(super) fn at(view: &View, index: usize, found: &mut Vec<Finding>) {
     }
     let address = match word.as_bytes()[0] {
         b'0' => is_ethereum(word),
-        b'1' | b'3' | b'2' | b'm' | b'n' | b'L' | b'M' | b'D' | b'A' | b'T' | b't' | b'X' if is_base58check(word.as_bytes()) => true,
+        b'1' | b'3' | b'2' | b'm' | b'n' | b'L' | b'M' | b'D' | b'A' | b'T' | b't' | b'X'
+            if is_base58check(word.as_bytes()) =>
+        {
+            true
+        }
         _ => is_bech32(word),
     };
     if address {
-        super::push(found, FindingKind::CryptoWallet, view.start(index)..view.end(index), 1.0);
+        super::push(
+            found,
+            FindingKind::CryptoWallet,
+            view.start(index)..view.end(index),
+            1.0,
+        );
     }
 }
 
 fn is_ethereum(word: &str) -> bool {
-    let Some(hex) = word.strip_prefix("0x") else { return false };
+    let Some(hex) = word.strip_prefix("0x") else {
+        return false;
+    };
     let same = hex.bytes().all(|byte| byte == hex.as_bytes()[0]);
     hex.len() == 40 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) && !same
 }
@@ -43,7 +54,9 @@ fn is_base58check(word: &[u8]) -> bool {
     }
     let mut bytes = [0_u8; 25];
     for letter in word {
-        let Some(mut carry) = BASE58.iter().position(|other| other == letter) else { return false };
+        let Some(mut carry) = BASE58.iter().position(|other| other == letter) else {
+            return false;
+        };
         for byte in bytes.iter_mut().rev() {
             carry += 58 * usize::from(*byte);
             *byte = (carry % 256) as u8;
@@ -62,7 +75,9 @@ fn is_bech32(word: &str) -> bool {
     if lower != word && word.bytes().any(|byte| byte.is_ascii_lowercase()) {
         return false;
     }
-    let Some((chain, data)) = lower.rsplit_once('1') else { return false };
+    let Some((chain, data)) = lower.rsplit_once('1') else {
+        return false;
+    };
     if !CHAINS.contains(&chain) || data.len() < 6 {
         return false;
     }
@@ -79,7 +94,9 @@ fn is_bech32(word: &str) -> bool {
     step(0);
     chain.bytes().for_each(|byte| step(u32::from(byte & 31)));
     for letter in data.bytes() {
-        let Some(value) = BECH32.iter().position(|&other| other == letter) else { return false };
+        let Some(value) = BECH32.iter().position(|&other| other == letter) else {
+            return false;
+        };
         step(value as u32);
     }
     RESIDUES.contains(&check)

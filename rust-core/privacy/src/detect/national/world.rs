@@ -9,8 +9,26 @@ use crate::detect::number::Number;
 pub(super) fn checks(digits: usize) -> &'static [Check] {
     match digits {
         8 | 9 => &[chile, colombia, czechia_before_1954],
-        10 => &[colombia, bulgaria, ukraine, russia, korea_business, czechia, denmark, taxpayer_reference],
-        11 => &[turkey, argentina, croatia, baltic, latvia, greece, peru, dominican_republic],
+        10 => &[
+            colombia,
+            bulgaria,
+            ukraine,
+            russia,
+            korea_business,
+            czechia,
+            denmark,
+            taxpayer_reference,
+        ],
+        11 => &[
+            turkey,
+            argentina,
+            croatia,
+            baltic,
+            latvia,
+            greece,
+            peru,
+            dominican_republic,
+        ],
         12 => &[russia, malaysia],
         13 => &[south_africa, thailand, romania, yugoslavia, korea, pakistan],
         14 => &[egypt],
@@ -29,7 +47,9 @@ fn date(year: &[u8], month: &[u8], day: &[u8]) -> bool {
 
 /// What the last digit is when it is the weighted sum of the others modulo 11, and 10 counts as 0.
 fn check_11(digits: &[u8], weights: &[u32]) -> bool {
-    digits.split_last().is_some_and(|(check, rest)| weighted(rest, weights) % 11 % 10 == u32::from(*check))
+    digits
+        .split_last()
+        .is_some_and(|(check, rest)| weighted(rest, weights) % 11 % 10 == u32::from(*check))
 }
 
 /// What the last digit is when the weighted sum with it is a multiple of 11.
@@ -40,7 +60,12 @@ fn complement_11(digits: &[u8], weights: &[u32]) -> u32 {
 /// RUT: weights 2 to 7 from the right; a `K` for 10 is among the numbers with letters (Servicio de Impuestos Internos).
 fn chile(number: &Number) -> Option<f32> {
     let (check, rest) = number.digits.split_last()?;
-    let sum: u32 = rest.iter().rev().zip([2, 3, 4, 5, 6, 7].into_iter().cycle()).map(|(&digit, weight)| u32::from(digit) * weight).sum();
+    let sum: u32 = rest
+        .iter()
+        .rev()
+        .zip([2, 3, 4, 5, 6, 7].into_iter().cycle())
+        .map(|(&digit, weight)| u32::from(digit) * weight)
+        .sum();
     if (11 - sum % 11) % 11 != u32::from(*check) {
         return None;
     }
@@ -54,7 +79,12 @@ fn chile(number: &Number) -> Option<f32> {
 /// NIT: primes from 3 on as weights from the right (DIAN).
 fn colombia(number: &Number) -> Option<f32> {
     let (check, rest) = number.digits.split_last()?;
-    let sum: u32 = rest.iter().rev().zip([3, 7, 13, 17, 19, 23, 29, 37, 41]).map(|(&digit, weight)| u32::from(digit) * weight).sum();
+    let sum: u32 = rest
+        .iter()
+        .rev()
+        .zip([3, 7, 13, 17, 19, 23, 29, 37, 41])
+        .map(|(&digit, weight)| u32::from(digit) * weight)
+        .sum();
     let right = match sum % 11 {
         remainder @ 0..=1 => remainder,
         remainder => 11 - remainder,
@@ -87,7 +117,8 @@ fn russia(number: &Number) -> Option<f32> {
     let valid = if digits.len() == 10 {
         check_11(digits, &[2, 4, 10, 3, 5, 9, 4, 6, 8])
     } else {
-        check_11(&digits[..11], &[7, 2, 4, 10, 3, 5, 9, 4, 6, 8]) && check_11(digits, &[3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8])
+        check_11(&digits[..11], &[7, 2, 4, 10, 3, 5, 9, 4, 6, 8])
+            && check_11(digits, &[3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8])
     };
     (single(number) && valid).then_some(UNSAID)
 }
@@ -109,7 +140,9 @@ fn czechia(number: &Number) -> Option<f32> {
     let month = value(&digits[2..4]) as u32 % 50;
     let month = if month > 20 { month - 20 } else { month };
     let remainder = value(&digits[..9]) % 11 % 10;
-    if !is_date(2000 + value(&digits[..2]) as u32, month, value(&digits[4..6]) as u32) || remainder != u64::from(digits[9]) {
+    if !is_date(2000 + value(&digits[..2]) as u32, month, value(&digits[4..6]) as u32)
+        || remainder != u64::from(digits[9])
+    {
         return None;
     }
     match number.groups[..] {
@@ -122,7 +155,13 @@ fn czechia(number: &Number) -> Option<f32> {
 fn czechia_before_1954(number: &Number) -> Option<f32> {
     let digits = &number.digits;
     let slash = number.is_grouped(&[6, 3]) && number.separators == ['/'];
-    (slash && is_date(1900 + value(&digits[..2]) as u32, value(&digits[2..4]) as u32 % 50, value(&digits[4..6]) as u32)).then_some(0.7)
+    (slash
+        && is_date(
+            1900 + value(&digits[..2]) as u32,
+            value(&digits[2..4]) as u32 % 50,
+            value(&digits[4..6]) as u32,
+        ))
+    .then_some(0.7)
 }
 
 /// CPR: a date and four digits; since 2007 without a check (CPR-kontoret).
@@ -176,7 +215,8 @@ fn baltic(number: &Number) -> Option<f32> {
         10 => weighted(&digits[..10], &[3, 4, 5, 6, 7, 8, 9, 1, 2, 3]) % 11 % 10,
         sum => sum,
     };
-    let valid = matches!(digits[0], 1..=6) && date(&digits[1..3], &digits[3..5], &digits[5..7]) && sum == u32::from(digits[10]);
+    let valid =
+        matches!(digits[0], 1..=6) && date(&digits[1..3], &digits[3..5], &digits[5..7]) && sum == u32::from(digits[10]);
     (valid && single(number)).then_some(POSSIBLE)
 }
 
@@ -257,7 +297,8 @@ fn yugoslavia(number: &Number) -> Option<f32> {
         _ => return None,
     };
     let check = complement_11(&digits[..12], &[7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]);
-    let valid = is_date(year, value(&digits[2..4]) as u32, value(&digits[..2]) as u32) && check % 10 == u32::from(digits[12]);
+    let valid =
+        is_date(year, value(&digits[2..4]) as u32, value(&digits[..2]) as u32) && check % 10 == u32::from(digits[12]);
     (valid && single(number)).then_some(0.8)
 }
 
@@ -299,7 +340,8 @@ fn indonesia(number: &Number) -> Option<f32> {
     let digits = &number.digits;
     let day = value(&digits[6..8]) as u32;
     let day = if day > 40 { day - 40 } else { day };
-    let valid = matches!(value(&digits[..2]), 11..=94) && is_date(2000 + value(&digits[10..12]) as u32, value(&digits[8..10]) as u32, day);
+    let valid = matches!(value(&digits[..2]), 11..=94)
+        && is_date(2000 + value(&digits[10..12]) as u32, value(&digits[8..10]) as u32, day);
     (valid && single(number)).then_some(UNSAID)
 }
 

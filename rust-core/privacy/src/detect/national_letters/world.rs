@@ -17,7 +17,9 @@ fn is_form(word: &[u8], form: &[u8]) -> bool {
 /// A date in six digits, year first.
 fn is_day(word: &[u8]) -> bool {
     let parts = [&word[..2], &word[2..4], &word[4..6]].map(|part| digits(part).map(|digits| value(&digits) as u32));
-    let [Some(year), Some(month), Some(day)] = parts else { return false };
+    let [Some(year), Some(month), Some(day)] = parts else {
+        return false;
+    };
     is_date(2000 + year, month, day) || is_date(1900 + year, month, day)
 }
 
@@ -32,7 +34,11 @@ pub(super) fn mexico(word: &[u8]) -> bool {
         b'A'..=b'N' => u32::from(byte - b'A') + 10,
         _ => u32::from(byte - b'A') + 11,
     };
-    let sum: u32 = word[..17].iter().zip((2..=18).rev()).map(|(&byte, weight)| of(byte) * weight).sum();
+    let sum: u32 = word[..17]
+        .iter()
+        .zip((2..=18).rev())
+        .map(|(&byte, weight)| of(byte) * weight)
+        .sum();
     (10 - sum % 10) % 10 == u32::from(word[17] - b'0')
 }
 
@@ -48,8 +54,11 @@ pub(super) fn china(word: &[u8]) -> bool {
 
 /// Driving licences of Great Britain: five letters of the surname, a date with the year's digits around it, initials, a check (DVLA).
 pub(super) fn driver_britain(word: &[u8]) -> bool {
-    let surname = word[..5].iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'9') && word[0].is_ascii_uppercase();
-    let initials = word[11..13].iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'9');
+    let surname =
+        word[..5].iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'9') && word[0].is_ascii_uppercase();
+    let initials = word[11..13]
+        .iter()
+        .all(|byte| byte.is_ascii_uppercase() || *byte == b'9');
     let Some(date) = digits(&word[5..11]) else { return false };
     let month = date[1] % 5 * 10 + date[2];
     let day = date[3] * 10 + date[4];
@@ -76,7 +85,12 @@ pub(super) fn germany_insurance(word: &[u8]) -> bool {
     }
     let letter = word[8] - b'A' + 1;
     let mut all: Vec<u32> = word[..8].iter().map(|byte| u32::from(byte - b'0')).collect();
-    all.extend([u32::from(letter / 10), u32::from(letter % 10), u32::from(word[9] - b'0'), u32::from(word[10] - b'0')]);
+    all.extend([
+        u32::from(letter / 10),
+        u32::from(letter % 10),
+        u32::from(word[9] - b'0'),
+        u32::from(word[10] - b'0'),
+    ]);
     let sum: u32 = all
         .iter()
         .zip([2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1])
@@ -113,6 +127,8 @@ pub(super) fn venezuela(word: &[u8]) -> bool {
 
 /// RUT whose check is K.
 pub(super) fn chile(word: &[u8]) -> bool {
-    let Some(digits) = digits(&word[..8]).filter(|_| word[8] == b'K') else { return false };
+    let Some(digits) = digits(&word[..8]).filter(|_| word[8] == b'K') else {
+        return false;
+    };
     crate::detect::checks::weighted(&digits, &[3, 2, 7, 6, 5, 4, 3, 2]) % 11 == 1
 }

@@ -39,17 +39,30 @@ const COMMANDS: &[(&str, &str, bool)] = &[
 pub(super) fn at(view: &View, index: usize, found: &mut Vec<Finding>) {
     let start = view.start(index);
     let bytes = view.text.as_bytes();
+    if view.word(index).eq_ignore_ascii_case("identified") {
+        identified_by(view, index, found);
+    }
     if start < 2 || bytes[start - 1] != b'-' || index == 0 {
         return;
     }
     let word = view.word(index);
     let user = word == "user" || word == "proxy";
-    let dash = if user && bytes[start - 2] == b'-' { start - 2 } else { start - 1 };
+    let dash = if user && bytes[start - 2] == b'-' {
+        start - 2
+    } else {
+        start - 1
+    };
     if dash == 0 || !matches!(bytes[dash - 1], b' ' | b'\t' | b'\n') {
         return;
     }
-    let Some((option, named)) = option(view, dash, word, user) else { return };
-    let behind = if option == word || user { view.end(index) } else { start + 1 };
+    let Some((option, named)) = option(view, dash, word, user) else {
+        return;
+    };
+    let behind = if option == word || user {
+        view.end(index)
+    } else {
+        start + 1
+    };
     let rest = &view.text[behind..];
     let rest = rest.strip_prefix("-user").unwrap_or(rest);
     let blanks = rest.len() - rest.trim_start_matches([' ', '=', '\t']).len();
@@ -65,7 +78,11 @@ pub(super) fn at(view: &View, index: usize, found: &mut Vec<Finding>) {
         Some(quote) => byte == quote as u8 || byte == b'\n',
         None => byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'|' | b';' | b'`'),
     };
-    let length = inner.bytes().take(VALUE_BYTES_MAX).take_while(|&byte| !ends(byte)).count();
+    let length = inner
+        .bytes()
+        .take(VALUE_BYTES_MAX)
+        .take_while(|&byte| !ends(byte))
+        .count();
     let mut length = length;
     while !inner.is_char_boundary(length) {
         length -= 1;
@@ -74,6 +91,24 @@ pub(super) fn at(view: &View, index: usize, found: &mut Vec<Finding>) {
     if is_secret(value, named) {
         let value_start = value_start + quote.map_or(0, char::len_utf8);
         super::super::push(found, FindingKind::ApiKey, value_start..value_start + length, 0.85);
+    }
+}
+
+/// `IDENTIFIED BY '…'` in SQL.
+fn identified_by(view: &View, index: usize, found: &mut Vec<Finding>) {
+    let Some(by) = Some(index + 1).filter(|&by| view.word(by).eq_ignore_ascii_case("by")) else {
+        return;
+    };
+    let rest = &view.text[view.end(by)..];
+    let Some(value) = rest.strip_prefix(" '") else { return };
+    let length = value
+        .bytes()
+        .take(VALUE_BYTES_MAX)
+        .position(|byte| matches!(byte, b'\'' | b'\n'))
+        .unwrap_or(0);
+    if length > 0 {
+        let start = view.end(by) + 2;
+        super::super::push(found, FindingKind::ApiKey, start..start + length, 0.85);
     }
 }
 
@@ -103,13 +138,24 @@ fn option<'t>(view: &View<'t>, dash: usize, word: &'t str, user: bool) -> Option
             .find(|(command, option, _)| *option == letter && *command == name)
     });
     command
-        .filter(|(command, ..)| word.len() == 1 || user || matches!(*command, "mysql" | "mysqldump" | "mysqladmin" | "7z" | "sshpass"))
+        .filter(|(command, ..)| {
+            word.len() == 1 || user || matches!(*command, "mysql" | "mysqldump" | "mysqladmin" | "7z" | "sshpass")
+        })
         .map(|(_, _, named)| (letter, *named))
 }
 
 /// No variable, no port, no path; behind a user's name a password.
 fn is_secret(value: &str, named: bool) -> bool {
-    let secret = if named { value.split_once(':').map_or("", |(_, secret)| secret) } else { value };
-    let port = secret.split(':').all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-    secret.len() >= 3 && !secret.starts_with(['$', '<', '{', '-', '*', '/', '.']) && !(port && !named) && !secret.contains("://")
+    let secret = if named {
+        value.split_once(':').map_or("", |(_, secret)| secret)
+    } else {
+        value
+    };
+    let port = secret
+        .split(':')
+        .all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    secret.len() >= 3
+        && !secret.starts_with(['$', '<', '{', '-', '*', '/', '.'])
+        && !(port && !named)
+        && !secret.contains("://")
 }

@@ -1,8 +1,8 @@
 //! Words that say that a secret follows, as they stand in sentences, in programs, in configuration, and in commands; and where
 //! behind them the secret begins. Whether what stands there is one says `value`.
 
-use super::value::{Role, ROLES};
-use crate::detect::view::View;
+use super::value::{ROLES, Role};
+use crate::detect::view::{Shape, View};
 use crate::lexicon::{KEY, PASSWORD};
 
 /// How far behind a word its secret may begin.
@@ -54,8 +54,33 @@ pub(super) enum Sign {
 
 /// A word for "is" between a word and its secret, in any language.
 const COPULAS: &[&str] = &[
-    "is", "was", "to", "on", "ist", "lautet", "est", "es", "è", "é", "är", "er", "jest", "to", "je", "este", "είναι", "هو", "הוא", "היא",
-    "on", "olan", "adalah", "là",
+    "is",
+    "was",
+    "to",
+    "on",
+    "ist",
+    "lautet",
+    "est",
+    "es",
+    "è",
+    "é",
+    "är",
+    "er",
+    "jest",
+    "to",
+    "je",
+    "este",
+    "είναι",
+    "هو",
+    "הוא",
+    "היא",
+    "on",
+    "olan",
+    "adalah",
+    "là",
+    "—",
+    "–",
+    "-",
 ];
 
 /// The signs, the longest of those that begin alike first.
@@ -91,7 +116,12 @@ pub(super) fn place(view: &View, index: usize) -> Option<Place> {
     let end = view.end(index);
     let known = view.is(index, KEY | PASSWORD);
     let behind = view.text.as_bytes().get(end).copied().unwrap_or(b' ');
-    if !known && !matches!(behind, b' ' | b'\t' | b':' | b'=' | b'"' | b'\'' | b'`' | b'_' | b'-' | b'>' | b']' | b'?' | b'\\') {
+    if !known
+        && !matches!(
+            behind,
+            b' ' | b'\t' | b':' | b'=' | b'"' | b'\'' | b'`' | b'_' | b'-' | b'>' | b']' | b'?' | b'\\'
+        )
+    {
         return None;
     }
     let (password, generic) = if known {
@@ -115,15 +145,48 @@ pub(super) fn place(view: &View, index: usize) -> Option<Place> {
     let english = ["password", "passphrase", "passcode", "pwd"]
         .iter()
         .any(|word| view.word(index).eq_ignore_ascii_case(word));
-    Some(Place { start, until, password, generic, english, sign })
+    Some(Place {
+        start,
+        until,
+        password,
+        generic,
+        english,
+        sign,
+    })
 }
 
 /// A word for keys of any sort, without one before it that says which: "API key" is one for secrets.
 fn is_generic(view: &View, index: usize) -> bool {
     let is_one_of = |word: &str, words: &[&str]| words.iter().any(|other| word.eq_ignore_ascii_case(other));
     let before = index.checked_sub(1).map_or("", |before| view.word(before));
-    is_one_of(view.word(index), &["key", "keys", "signature", "webhook", "schlüssel", "clé", "cle", "chiave", "tokens", "secrets"])
-        && !is_one_of(before, &["api", "access", "secret", "private", "auth", "encryption", "account", "master", "service"])
+    is_one_of(
+        view.word(index),
+        &[
+            "key",
+            "keys",
+            "signature",
+            "webhook",
+            "schlüssel",
+            "clé",
+            "cle",
+            "chiave",
+            "tokens",
+            "secrets",
+        ],
+    ) && !is_one_of(
+        before,
+        &[
+            "api",
+            "access",
+            "secret",
+            "private",
+            "auth",
+            "encryption",
+            "account",
+            "master",
+            "service",
+        ],
+    )
 }
 
 /// Whether a name like `dbPassword` ends in a word for a secret, and whether that is a password.
@@ -138,7 +201,8 @@ fn ending(word: &str) -> Option<bool> {
             let bytes = word.as_bytes();
             let alike = bytes[at..].eq_ignore_ascii_case(ending.as_bytes());
             // "compass" is no password, "dbPass" is one.
-            alike && (ending.len() > 4 || at == 0 || bytes[at].is_ascii_uppercase() && bytes[at - 1].is_ascii_lowercase())
+            alike
+                && (ending.len() > 4 || at == 0 || bytes[at].is_ascii_uppercase() && bytes[at - 1].is_ascii_lowercase())
         })
     });
     let key = || {
@@ -167,7 +231,19 @@ fn behind_name(view: &View, index: usize, at: usize, reach: &str) -> Option<(usi
         let blanks = rest.len() - rest.trim_start().len();
         return is_element(&view.text[..word_start]).then_some((at + 1 + blanks, Sign::Tight, Until::Element));
     }
-    let closing = reach.len() - reach.trim_start_matches([' ', '\t', '"', '\'', '`', '*', '_', ')', ']', '\\']).len();
+    if let Some(rest) = reach.strip_prefix("\">").or_else(|| reach.strip_prefix("'>")) {
+        // `<entry key="password">`, but not `<label for="password">`.
+        let before = view.text[..word_start]
+            .trim_end_matches(|character: char| character.is_alphanumeric() || "_.-".contains(character));
+        let named = ["key=", "name="]
+            .iter()
+            .any(|attribute| before.trim_end_matches(['"', '\'']).ends_with(attribute));
+        return named.then_some((at + reach.len() - rest.len(), Sign::Tight, Until::Element));
+    }
+    let closing = reach.len()
+        - reach
+            .trim_start_matches([' ', '\t', '"', '\'', '`', '*', '_', ')', ']', '\\'])
+            .len();
     let rest = &reach[closing..];
     if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
         return Some(behind_sign(at + closing + sign.len(), &rest[sign.len()..], sign));
@@ -213,7 +289,9 @@ fn behind_sign(at: usize, rest: &str, sign: &str) -> (usize, Sign, Until) {
     if sign == ":"
         && let Some((annotation, behind)) = rest.split_once('=')
         && !annotation.contains(['\n', '"', '\'', '`'])
-        && annotation.split(|character: char| !character.is_alphabetic()).all(|word| word.is_empty() || is_type(word))
+        && annotation
+            .split(|character: char| !character.is_alphabetic())
+            .all(|word| word.is_empty() || is_type(word))
     {
         let blanks = behind.len() - behind.trim_start_matches([' ', '\t']).len();
         at += rest.len() - behind.len() + blanks;
@@ -224,13 +302,22 @@ fn behind_sign(at: usize, rest: &str, sign: &str) -> (usize, Sign, Until) {
         () if sign.ends_with([':', '：']) => Sign::Colon,
         () => Sign::Equals,
     };
+    for scheme in ["Basic ", "Token ", "Bearer "] {
+        if let Some(credentials) = rest.strip_prefix(scheme) {
+            return (at + rest.len() - credentials.len(), kind, Until::Blank);
+        }
+    }
     let (skipped, until) = opening(rest);
     (at + skipped, kind, until)
 }
 
 /// A quotation mark at the beginning, perhaps with a mark before it: `@"`, `b'`, `\"`.
 fn opening(rest: &str) -> (usize, Until) {
-    let marks = rest.bytes().take(2).take_while(|byte| b"@brfuRBFU$\\".contains(byte)).count();
+    let marks = rest
+        .bytes()
+        .take(2)
+        .take_while(|byte| b"@brfuRBFU$\\".contains(byte))
+        .count();
     match rest[marks..].chars().next() {
         Some(quote @ ('"' | '\'' | '`')) => (marks + 1, Until::Quote(quote)),
         Some('“' | '„') => (marks + 3, Until::Quote('”')),
@@ -246,14 +333,24 @@ fn is_type(word: &str) -> bool {
 
 /// A command's argument, "password is …", `Bearer …`, `private_key "…"`, `var token string = "…"`, "пароль …".
 fn in_words(view: &View, index: usize, at: usize, reach: &str) -> Option<(usize, Sign, Until)> {
-    let blanks = reach.len() - reach.trim_start_matches([' ', '\t', '"', '\'', '`', '*', '_', ')', ']']).len();
+    let blanks = reach.len()
+        - reach
+            .trim_start_matches([' ', '\t', '"', '\'', '`', '*', '_', ')', ']'])
+            .len();
     let rest = &reach[blanks..];
     if blanks == 0 {
         return None;
     }
     let (skipped, until) = opening(rest);
-    if is_argument(&view.text[..view.start(index)]) {
-        return (!rest.starts_with('-')).then_some((at + blanks + skipped, Sign::Tight, until));
+    // `--password …`, `PASSWORD '…'` in SQL, and `login … password …` in a file for logins.
+    let lead = reach.trim_start_matches([' ', '\t']);
+    let (marks, ends) = opening(lead);
+    let given = is_argument(&view.text[..view.start(index)])
+        || marks > 0 && view.tokens[index].shape == Shape::Upper
+        || index > 1 && view.word(index - 2) == "login";
+    if given && lead.len() < reach.len() {
+        let start = at + reach.len() - lead.len() + marks;
+        return (!lead.starts_with('-')).then_some((start, Sign::Tight, ends));
     }
     if skipped == 0 && reach[..blanks].ends_with(['"', '\'', '`']) {
         let quote = reach[..blanks].chars().next_back()?;
@@ -276,7 +373,11 @@ fn in_words(view: &View, index: usize, at: usize, reach: &str) -> Option<(usize,
         let start = at + reach.len() - trimmed.len() + skipped;
         return (trimmed.len() < behind.len()).then_some((start, Sign::Copula, until));
     }
-    let sign = if view.word(index).eq_ignore_ascii_case("bearer") { Sign::Copula } else { Sign::Beside };
+    let sign = if view.word(index).eq_ignore_ascii_case("bearer") {
+        Sign::Copula
+    } else {
+        Sign::Beside
+    };
     Some((at + blanks + skipped, sign, until))
 }
 
@@ -285,18 +386,41 @@ fn compared(view: &View, index: usize, password: bool, generic: bool) -> Option<
     let name = |&byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let bytes = view.text.as_bytes();
     let word = view.start(index);
-    let length = bytes[..word].iter().rev().take(NAME_BYTES_MAX).take_while(|byte| name(byte)).count();
+    let length = bytes[..word]
+        .iter()
+        .rev()
+        .take(NAME_BYTES_MAX)
+        .take_while(|byte| name(byte))
+        .count();
     let before = bytes[..word - length].trim_ascii_end();
-    let signs = before.iter().rev().take(3).take_while(|byte| matches!(byte, b'=' | b'!')).count();
+    let signs = before
+        .iter()
+        .rev()
+        .take(3)
+        .take_while(|byte| matches!(byte, b'=' | b'!'))
+        .count();
     if signs < 2 {
         return None;
     }
     let before = before[..before.len() - signs].trim_ascii_end();
-    let (&quote, inside) = before.split_last().filter(|(quote, _)| matches!(quote, b'"' | b'\'' | b'`'))?;
-    let length = inside.iter().rev().take(256).position(|&byte| byte == quote || byte == b'\n')?;
+    let (&quote, inside) = before
+        .split_last()
+        .filter(|(quote, _)| matches!(quote, b'"' | b'\'' | b'`'))?;
+    let length = inside
+        .iter()
+        .rev()
+        .take(256)
+        .position(|&byte| byte == quote || byte == b'\n')?;
     let start = inside.len() - length;
     let until = Until::Quote(quote.into());
-    Some(Place { start, until, password, generic, english: false, sign: Sign::Tight })
+    Some(Place {
+        start,
+        until,
+        password,
+        generic,
+        english: false,
+        sign: Sign::Tight,
+    })
 }
 
 /// Whether the name before which `before` ends is a command's option: `--db-password`.

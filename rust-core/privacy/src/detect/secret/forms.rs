@@ -99,7 +99,9 @@ pub(super) fn end(view: &View, index: usize) -> Option<usize> {
     let word = view.word(index);
     let exact = |(prefix, alphabet, count): &Form| {
         word.len() == prefix.len() + count
-            && word.strip_prefix(prefix).is_some_and(|body| run(body.as_bytes(), *alphabet) == *count)
+            && word
+                .strip_prefix(prefix)
+                .is_some_and(|body| run(body.as_bytes(), *alphabet) == *count)
     };
     if EXACT.iter().any(exact) {
         return Some(view.end(index));
@@ -108,7 +110,11 @@ pub(super) fn end(view: &View, index: usize) -> Option<usize> {
 }
 
 fn run(bytes: &[u8], alphabet: Alphabet) -> usize {
-    bytes.iter().take(super::SECRET_BYTES_MAX).take_while(|&&byte| alphabet.has(byte)).count()
+    bytes
+        .iter()
+        .take(super::SECRET_BYTES_MAX)
+        .take_while(|&&byte| alphabet.has(byte))
+        .count()
 }
 
 fn is_body(byte: u8) -> bool {
@@ -117,7 +123,11 @@ fn is_body(byte: u8) -> bool {
 
 /// How far what may belong to a token goes.
 pub(super) fn body_length(rest: &str) -> usize {
-    let length = rest.bytes().take(super::SECRET_BYTES_MAX).take_while(|&byte| is_body(byte)).count();
+    let length = rest
+        .bytes()
+        .take(super::SECRET_BYTES_MAX)
+        .take_while(|&byte| is_body(byte))
+        .count();
     rest[..length].trim_end_matches(['.', '-', '/']).len()
 }
 
@@ -156,7 +166,11 @@ fn unprefixed(view: &View, index: usize) -> Option<usize> {
         }
         // Mailchimp: 32 hexadecimal digits and a data centre.
         Some(b'-') if word.len() == 32 && run(word, Hex) == 32 && behind.starts_with(b"-us") => {
-            let digits = behind[3..].iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+            let digits = behind[3..]
+                .iter()
+                .take(3)
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
             (1..=2).contains(&digits).then_some(end + 3 + digits)
         }
         _ => three_parts(&view.text.as_bytes()[start..]).map(|length| start + length),
@@ -172,7 +186,8 @@ fn three_parts(bytes: &[u8]) -> Option<usize> {
     let second = run(bytes.get(first + 1..)?, Url);
     let third = run(bytes.get(first + second + 2..)?, Url);
     let dots = bytes[first] == b'.' && bytes[first + second + 1] == b'.';
-    (dots && (24..=26).contains(&first) && second == 6 && (27..=38).contains(&third)).then_some(first + second + third + 2)
+    (dots && (24..=26).contains(&first) && second == 6 && (27..=38).contains(&third))
+        .then_some(first + second + third + 2)
 }
 
 /// Addresses that whoever knows them may post to: a host's word, what follows it, and how many characters at least.

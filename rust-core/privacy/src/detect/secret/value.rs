@@ -23,8 +23,11 @@ impl Role {
     /// Makes a name one of something about a secret: `password_length`.
     pub(super) const ABOUT: u32 = 1 << 2;
 
-    const NAMES: &'static [(&'static str, u32)] =
-        &[("stand_in", Role::STAND_IN), ("type", Role::TYPE), ("about", Role::ABOUT)];
+    const NAMES: &'static [(&'static str, u32)] = &[
+        ("stand_in", Role::STAND_IN),
+        ("type", Role::TYPE),
+        ("about", Role::ABOUT),
+    ];
 }
 
 pub(super) static ROLES: LazyLock<WordTable> = LazyLock::new(|| WordTable::of(WORDS, Role::NAMES));
@@ -68,14 +71,38 @@ pub(super) fn confidence(text: &str, place: &Place, value: &str) -> Option<f32> 
 
 /// A variable, a placeholder, a mask, the name of a secret, or a word like "required".
 fn stands_for_another(value: &str) -> bool {
-    let begins = ["${", "$(", "{{", "%{", "#{", "%s", "%(", "<", "***", "•••", "...", "…", "your", "YOUR", "Your", "&str", "&'"];
+    let begins = [
+        "${",
+        "$(",
+        "{{",
+        "%{",
+        "#{",
+        "%s",
+        "%(",
+        "<",
+        "***",
+        "•••",
+        "...",
+        "…",
+        "your",
+        "YOUR",
+        "Your",
+        "&str",
+        "&'",
+        "!vault",
+        "!Ref",
+        "!Sub",
+        "!secret",
+        "!env",
+    ];
     let Some(first) = value.chars().next() else { return true };
     let variable = value.strip_prefix('$').or_else(|| value.strip_prefix('@'));
     begins.iter().any(|mark| value.starts_with(mark))
         || value.contains('⟨')
         || value.contains("://")
         || value.chars().all(|character| character == first || character == '-')
-        || variable.is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'))
+        || variable
+            .is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'))
         || value.len() <= lexicon::table::WORD_BYTES_MAX && has_role(value, Role::STAND_IN | Role::TYPE)
 }
 
@@ -85,10 +112,15 @@ fn has_role(word: &str, roles: u32) -> bool {
 
 /// A name in a program: a call, a field, an index, words joined by `_`. In configuration nothing of it follows a `=` at once.
 fn is_expression(value: &str, sign: Sign) -> bool {
-    let name = value.bytes().take_while(|byte| byte.is_ascii_alphabetic() || *byte == b'_').count();
+    let name = value
+        .bytes()
+        .take_while(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        .count();
     let behind = &value[name..];
     let goes_on = behind.starts_with(['(', '[']) || behind.starts_with("::") || behind.starts_with("->");
-    let field = behind.strip_prefix('.').is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_alphabetic()));
+    let field = behind
+        .strip_prefix('.')
+        .is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_alphabetic()));
     let joined = behind.is_empty() && value.contains('_') && sign != Sign::Tight;
     name > 0 && (goes_on || field || joined) || value.starts_with(['[', '(', '|', '&'])
 }
@@ -97,7 +129,13 @@ fn is_expression(value: &str, sign: Sign) -> bool {
 fn is_varied(value: &str, place: &Place) -> bool {
     let count = |is: fn(&char) -> bool| value.chars().filter(is).count();
     let (letters, digits) = (count(|c| c.is_alphabetic()), count(char::is_ascii_digit));
-    let signs = count(|c| !c.is_alphanumeric() && !matches!(c, '-' | '/' | '\'' | '(' | ')' | '’' | ' ' | ',' | '.' | '_' | ':' | '?' | '!'));
+    let signs = count(|c| {
+        !c.is_alphanumeric()
+            && !matches!(
+                c,
+                '-' | '/' | '\'' | '(' | ')' | '’' | ' ' | ',' | '.' | '_' | ':' | '?' | '!'
+            )
+    });
     let length = value.chars().count();
     let said = !matches!(place.sign, Sign::Copula | Sign::Beside);
     let mixed = letters > 0 && (digits > 0 || signs > 0);
@@ -106,7 +144,9 @@ fn is_varied(value: &str, place: &Place) -> bool {
     }
     match (place.password, place.sign) {
         (true, Sign::Beside) => mixed && (place.until != Until::Blank || length >= 8 && is_mingled(value)),
-        (true, Sign::Copula) => length >= 6 && (mixed || digits > 0 && signs > 0 || has_weak_sign(value)) || length >= 4 && digits == length,
+        (true, Sign::Copula) => {
+            length >= 6 && (mixed || digits > 0 && signs > 0 || has_weak_sign(value)) || length >= 4 && digits == length
+        }
         (true, _) => {
             let inner = value.chars().skip(1).any(char::is_uppercase) && value.chars().any(char::is_lowercase);
             length >= 4 && (mixed || digits > 0 && signs > 0 || digits == length || inner || has_weak_sign(value))
@@ -114,7 +154,8 @@ fn is_varied(value: &str, place: &Place) -> bool {
         (false, Sign::Beside) => place.until != Until::Blank && is_key(value, 12) && !place.generic,
         (false, _) => {
             let least = if place.generic || !said { 12 } else { 8 };
-            is_key(value, least) || said && !place.generic && (signs >= 3 && letters > 0 || digits == length && length >= 12)
+            is_key(value, least)
+                || said && !place.generic && (signs >= 3 && letters > 0 || digits == length && length >= 12)
         }
     }
 }
@@ -134,16 +175,24 @@ fn is_mingled(value: &str) -> bool {
 }
 
 fn is_key(value: &str, least: usize) -> bool {
-    let varied = value.bytes().any(|byte| byte.is_ascii_digit()) && value.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./+=~|:!@#$%^&*?".contains(&byte));
+    let varied =
+        value.bytes().any(|byte| byte.is_ascii_digit()) && value.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let plain = value
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_-./+=~|:!@#$%^&*?".contains(&byte));
     value.len() >= least && varied && plain && super::entropy(value) >= if least > 8 { 2.8 } else { 2.4 }
 }
 
 /// Letters only, which is a secret where nothing says otherwise.
 fn is_plain(text: &str, value: &str, place: &Place) -> bool {
     let length = value.chars().count();
-    let letters = value.chars().all(|character| character.is_alphabetic() || matches!(character, '-' | '_' | '\'' | ' '));
-    if !letters || length < 4 || is_label(value) {
+    let letters = value
+        .chars()
+        .all(|character| character.is_alphabetic() || matches!(character, '-' | '_' | '\'' | ' '));
+    if !letters || length < 4 {
+        return false;
+    }
+    if !value.contains(' ') && is_label(value) {
         return false;
     }
     if value.contains(' ') {
@@ -160,7 +209,11 @@ fn is_plain(text: &str, value: &str, place: &Place) -> bool {
     let rest = text[place.start + value.len()..].trim_start_matches(['.', ',', ';', ')', ' ', '\t', '}', '"']);
     let ends = rest.is_empty() || rest.starts_with(['\n', '\r']);
     // A program sets a password to another variable more often than to a word; a sentence goes on behind its colon.
-    if place.sign == Sign::Equals || !ends { !common && (ends || is_spoken_of(text, place)) } else { true }
+    if place.sign == Sign::Equals || !ends {
+        !common && (ends || is_spoken_of(text, place))
+    } else {
+        true
+    }
 }
 
 /// Whether the sentence before the value is one about somebody's password and not a rule for passwords: "my password: …".
@@ -169,9 +222,11 @@ fn is_spoken_of(text: &str, place: &Place) -> bool {
     let line = &before[before.rfind('\n').map_or(0, |at| at + 1)..];
     let line = line.get(line.len().saturating_sub(48)..).unwrap_or("");
     line.split(|character: char| !character.is_alphabetic()).any(|word| {
-        ["my", "your", "his", "her", "our", "their", "the", "mein", "dein", "mon", "ton", "mi", "tu"]
-            .iter()
-            .any(|owner| word.eq_ignore_ascii_case(owner))
+        [
+            "my", "your", "his", "her", "our", "their", "the", "mein", "dein", "mon", "ton", "mi", "tu",
+        ]
+        .iter()
+        .any(|owner| word.eq_ignore_ascii_case(owner))
     })
 }
 
@@ -181,18 +236,27 @@ fn is_unknown(part: &str) -> bool {
 
 /// The name of a field that holds a secret, not a secret: "Password", "Mot de passe".
 fn is_label(value: &str) -> bool {
-    let mut words = value.split(|character: char| !character.is_alphabetic()).filter(|word| !word.is_empty());
+    let mut words = value
+        .split(|character: char| !character.is_alphabetic())
+        .filter(|word| !word.is_empty());
     words.any(|word| lexicon::meaning(word) & (PASSWORD | KEY) != 0 || has_role(word, Role::STAND_IN))
-        || value.len() > 8 && ["password", "token", "secret", "passwd"].iter().any(|name| value.to_lowercase().contains(name))
+        || value.len() > 8
+            && ["password", "token", "secret", "passwd"]
+                .iter()
+                .any(|name| value.to_lowercase().contains(name))
 }
 
 fn is_prose(value: &str) -> bool {
-    let words = value.split_whitespace();
-    let says = |word: &str| {
+    let mut stand_ins = 0;
+    let mut says = |word: &str| {
         let word = word.trim_matches(|character: char| !character.is_alphabetic());
-        lexicon::meaning(word) & (FUNCTION | PASSWORD | KEY) != 0 || has_role(word, Role::STAND_IN | Role::TYPE)
+        stand_ins += u32::from(has_role(word, Role::STAND_IN | Role::TYPE));
+        stand_ins > 1 || lexicon::meaning(word) & (FUNCTION | PASSWORD | KEY) != 0
     };
-    value.ends_with(['.', '?', '!', '…', ':']) || value.starts_with(char::is_uppercase) || words.clone().any(says) || words.count() > 8
+    value.ends_with(['.', '?', '!', '…', ':'])
+        || value.starts_with(char::is_uppercase)
+        || value.split_whitespace().any(&mut says)
+        || value.split_whitespace().count() > 8
 }
 
 /// "my password is swordfsh": a word that is none, and says nothing about a password as "salted" would.
