@@ -9,13 +9,14 @@ pub(super) fn confidence(number: &Number) -> Option<f32> {
     if number.plus || number.bracket || number.in_row || number.counted || number.close & OTHER_NUMBER != 0 {
         return None;
     }
-    match number.digits.len() {
-        20 => spain(number),
-        22 => argentina(number),
-        15 | 16 => new_zealand(number),
-        8..=20 => czechia(number),
-        _ => None,
-    }
+    let (all, own): (_, fn(&Number) -> Option<f32>) = match number.digits.len() {
+        20 => (true, spain),
+        22 => (false, argentina),
+        15 | 16 => (true, new_zealand),
+        11..=20 => (true, |_| None),
+        _ => return None,
+    };
+    own(number).or_else(|| czechia(number).filter(|_| all))
 }
 
 /// Código cuenta cliente: bank and office, two checks, account (Banco de España).

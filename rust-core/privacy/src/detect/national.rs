@@ -3,7 +3,7 @@
 //! A number whose check holds by chance once in ten or eleven needs more: the usual grouping, or a word that says what it is.
 
 use super::checks::{is_date, luhn, mod_11_10, value, verhoeff, weighted};
-use super::number::Number;
+use super::number::{Number, is_date_shaped};
 use crate::lexicon;
 
 pub(super) mod world;
@@ -18,7 +18,7 @@ const UNSAID: f32 = 0.3;
 type Check = fn(&Number) -> Option<f32>;
 
 pub(super) fn confidence(number: &Number) -> Option<f32> {
-    if number.plus || number.bracket {
+    if number.plus || number.bracket || is_date_shaped(number) {
         return None;
     }
     let other = number.close & lexicon::PHONE != 0 && number.close & lexicon::ID == 0;

@@ -3,6 +3,7 @@
 use super::view::{Shape, View};
 use crate::{Finding, FindingKind};
 
+mod between;
 mod command;
 mod cue;
 mod forms;

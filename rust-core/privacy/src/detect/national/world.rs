@@ -1,7 +1,7 @@
 //! National numbers of more countries that are digits only, by how many digits they have. The rules are the issuers', as python-stdnum
 //! documents them.
 
-use super::{CERTAIN, Check, LIKELY, POSSIBLE, UNSAID, single};
+use super::{CERTAIN, Check, POSSIBLE, UNSAID, single};
 use crate::detect::checks::{is_date, luhn, mod_11_10, value, weighted};
 use crate::detect::number::Number;
 
@@ -72,7 +72,8 @@ fn chile(number: &Number) -> Option<f32> {
     match number.groups[..] {
         [1 | 2, 3, 3, 1] => Some(0.9),
         [8, 1] => Some(POSSIBLE),
-        _ => Some(UNSAID),
+        [.., 1] if number.groups.len() > 1 => Some(UNSAID),
+        _ => None,
     }
 }
 
@@ -93,7 +94,8 @@ fn colombia(number: &Number) -> Option<f32> {
         _ if right != u32::from(*check) => None,
         [3, 3, 3, 1] => Some(0.85),
         [9, 1] => Some(POSSIBLE),
-        _ => Some(UNSAID),
+        [.., 1] if number.groups.len() > 1 => Some(UNSAID),
+        _ => None,
     }
 }
 
@@ -349,7 +351,7 @@ fn indonesia(number: &Number) -> Option<f32> {
 fn china(number: &Number) -> Option<f32> {
     let digits = &number.digits;
     let valid = is_chinese(&digits[..17], u32::from(digits[17]));
-    (valid && single(number)).then_some(CERTAIN.min(LIKELY + 0.2))
+    (valid && single(number)).then_some(CERTAIN)
 }
 
 /// Whether 17 digits and the value of a check make a resident identity number.

@@ -128,7 +128,7 @@ fn option<'t>(view: &View<'t>, dash: usize, word: &'t str, user: bool) -> Option
         .match_indices('\n')
         .map(|(at, _)| at)
         .filter(|&at| !before[..at].trim_end_matches('\r').ends_with('\\'))
-        .last()
+        .next_back()
         .map_or(0, |at| at + 1);
     let line = &before[line_start..];
     let words = line.split(|character: char| !character.is_ascii_alphanumeric());
@@ -156,6 +156,6 @@ fn is_secret(value: &str, named: bool) -> bool {
         .all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
     secret.len() >= 3
         && !secret.starts_with(['$', '<', '{', '-', '*', '/', '.'])
-        && !(port && !named)
+        && (named || !port)
         && !secret.contains("://")
 }
