@@ -5,7 +5,7 @@ use super::{bank, card, national, phone};
 use crate::lexicon::{self, Meaning};
 use crate::{Finding, FindingKind};
 
-const GROUPS_MAX: usize = 8;
+pub(super) const GROUPS_MAX: usize = 8;
 /// No card, id or telephone number has fewer.
 const DIGITS_MIN: usize = 7;
 /// Nor has a number that is said to be a telephone's.
@@ -24,6 +24,8 @@ pub(super) struct Number {
     pub(super) groups: Vec<u8>,
     /// The first character between each two groups.
     pub(super) separators: Vec<char>,
+    /// The last byte of each group, or of its extension: `555-123-4567x89`.
+    pub(super) ends: [usize; GROUPS_MAX],
     pub(super) plus: bool,
     pub(super) bracket: bool,
     pub(super) start: usize,
@@ -88,20 +90,27 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
     {
         return next;
     }
-    let Some(mut number) = Grown::from(view, first, least) else {
+    let Some(mut number) = Number::from(view, first, least) else {
         return next;
     };
-    let context = (view.meanings_before(first, 7), close);
-    while number.digits.len() >= least
-        && let Some((whole, last)) = number.as_number(view, first, context)
-    {
+    number.close = close;
+    number.before = view.meanings_before(first, 7);
+    let beside = first > 0 && is_beside_number(view, first - 1);
+    while number.digits.len() >= least {
+        let last = first + number.groups.len() - 1;
         let joined = last + 1 < view.tokens.len()
             && joins_tightly(view.gap(last))
             && (matches!(view.tokens[last + 1].shape, Shape::Digits | Shape::Mixed)
                 || view.gap(last) == "-" && view.word(last + 1).len() == 1);
-        if !joined && let Some((kind, confidence)) = kind_of(&whole) {
-            super::push(found, kind, whole.start..whole.end, confidence);
-            return last + 1;
+        if !joined {
+            number.end = extension(view, last, number.ends[number.groups.len() - 1]);
+            number.behind = view.meanings_behind(last, 4);
+            number.in_row = beside || is_beside_number(view, last);
+            number.counted = is_counted(view, first, last);
+            if let Some((kind, confidence)) = kind_of(&number) {
+                super::push(found, kind, number.start..number.end, confidence);
+                return last + 1;
+            }
         }
         number.shorten();
     }
@@ -140,84 +149,73 @@ fn joins(gap: &str) -> bool {
     }) && !matches!(gap, ". " | ".. " | "...")
 }
 
-/// As many groups as may belong together, which are then tried from the longest.
-struct Grown {
-    digits: Vec<u8>,
-    groups: Vec<u8>,
-    separators: Vec<char>,
-    /// Ends in an extension: `555-123-4567x89`.
-    ends: Vec<usize>,
-}
-
-impl Grown {
-    fn from(view: &View, first: usize, least: usize) -> Option<Grown> {
-        let mut grown = Grown {
+impl Number {
+    /// As many groups as may belong together, which are then tried from the longest.
+    fn from(view: &View, first: usize, least: usize) -> Option<Number> {
+        let mut number = Number {
             digits: Vec::with_capacity(DIGITS_MAX),
             groups: Vec::with_capacity(GROUPS_MAX),
             separators: Vec::with_capacity(GROUPS_MAX),
-            ends: Vec::with_capacity(GROUPS_MAX),
+            ends: [0; GROUPS_MAX],
+            plus: false,
+            bracket: false,
+            start: view.start(first),
+            end: 0,
+            before: 0,
+            behind: 0,
+            close: 0,
+            in_row: false,
+            counted: false,
         };
-        for index in first..(first + GROUPS_MAX).min(view.tokens.len()) {
+        for (group, index) in (first..(first + GROUPS_MAX).min(view.tokens.len())).enumerate() {
             let word = view.word(index).as_bytes();
             let digits = match view.tokens[index].shape {
                 Shape::Digits => word,
                 Shape::Mixed => with_extension(word).filter(|_| index > first).unwrap_or(&[]),
                 _ => &[],
             };
-            if digits.is_empty() || grown.digits.len() + digits.len() > DIGITS_MAX {
+            if digits.is_empty() || number.digits.len() + digits.len() > DIGITS_MAX {
                 break;
             }
             if index > first {
-                grown.separators.push(separator(view.gap_before(index)));
+                number.separators.push(separator(view.gap_before(index)));
             }
-            grown.digits.extend(digits.iter().map(|digit| digit - b'0'));
-            grown.groups.push(digits.len() as u8);
-            grown.ends.push(view.end(index));
+            number.digits.extend(digits.iter().map(|digit| digit - b'0'));
+            number.groups.push(digits.len() as u8);
+            number.ends[group] = view.end(index);
             if digits.len() < word.len() || !joins(view.gap(index)) {
                 break;
             }
         }
-        (grown.digits.len() >= least).then_some(grown)
+        if number.digits.len() < least {
+            return None;
+        }
+        number.begin(view, first);
+        Some(number)
+    }
+
+    /// Takes the signs before the first group: `(`, `+`.
+    fn begin(&mut self, view: &View, first: usize) {
+        let before = &view.text[..self.start];
+        if before.ends_with('(') && view.text[self.start..].chars().take(8).any(|character| character == ')') {
+            self.start -= 1;
+            self.bracket = true;
+        }
+        let before = &view.text[..self.start];
+        self.plus = before.ends_with('+') || before.ends_with("+ ");
+        if self.plus {
+            self.start -= if before.ends_with('+') { 1 } else { 2 };
+            if view.text[..self.start].ends_with('(') && view.gap(first).contains(')') {
+                self.start -= 1;
+            }
+        }
     }
 
     fn shorten(&mut self) {
         if let Some(digits) = self.groups.pop() {
             self.digits.truncate(self.digits.len() - usize::from(digits));
             self.separators.pop();
-            self.ends.pop();
         }
-    }
-
-    fn as_number(&self, view: &View, first: usize, (before, close): (Meaning, Meaning)) -> Option<(Number, usize)> {
-        let last = first + self.groups.len().checked_sub(1)?;
-        let mut start = view.start(first);
-        let mut bracket = false;
-        if view.text[..start].ends_with('(') && view.text[start..].chars().take(8).any(|character| character == ')') {
-            start -= 1;
-            bracket = true;
-        }
-        let plus = view.text[..start].ends_with('+') || view.text[..start].ends_with("+ ");
-        if plus {
-            start -= if view.text[..start].ends_with('+') { 1 } else { 2 };
-            if view.text[..start].ends_with('(') && view.gap(first).contains(')') {
-                start -= 1;
-            }
-        }
-        let number = Number {
-            digits: self.digits.clone(),
-            groups: self.groups.clone(),
-            separators: self.separators.clone(),
-            plus,
-            bracket,
-            start,
-            end: extension(view, last, *self.ends.last()?),
-            before,
-            behind: view.meanings_behind(last, 4),
-            close,
-            in_row: is_beside_number(view, first.wrapping_sub(1)) || is_beside_number(view, last),
-            counted: is_counted(view, first, last),
-        };
-        Some((number, last))
     }
 }
 

@@ -366,6 +366,7 @@ pub(in crate::detect) fn is_chinese(digits: &[u8], check: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::number::GROUPS_MAX;
 
     /// Every check looks only at digits that a number of its length has.
     #[test]
@@ -376,6 +377,7 @@ mod tests {
                     digits: vec![digit; length],
                     groups: vec![length as u8],
                     separators: Vec::new(),
+                    ends: [0; GROUPS_MAX],
                     plus: false,
                     bracket: false,
                     start: 0,

@@ -80,13 +80,7 @@ const ENDINGS: &[(&str, bool)] = &[
 pub(super) fn place(view: &View, index: usize) -> Option<Place> {
     let end = view.end(index);
     let known = view.is(index, KEY | PASSWORD);
-    let behind = view.text.as_bytes().get(end).copied().unwrap_or(b' ');
-    if !known
-        && !matches!(
-            behind,
-            b' ' | b'\t' | b':' | b'=' | b'"' | b'\'' | b'`' | b'_' | b'-' | b'>' | b']' | b'?' | b'\\'
-        )
-    {
+    if !known && !may_be_set(view, index) {
         return None;
     }
     let (password, generic) = if known {
@@ -118,6 +112,23 @@ pub(super) fn place(view: &View, index: usize) -> Option<Place> {
         english,
         sign,
     })
+}
+
+/// Whether what stands behind a name may set it, which the detectors ask of every word: a sign, the end of a quotation, more of the
+/// name, or a type behind a name with capitals in it.
+fn may_be_set(view: &View, index: usize) -> bool {
+    let bytes = view.text.as_bytes();
+    let end = view.end(index);
+    let word = &bytes[view.start(index)..end];
+    let blanks = bytes[end..].iter().take(3).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    match bytes.get(end + blanks) {
+        Some(b':' | b'=' | b'"' | b'\'' | b'`' | b'>' | b']' | b'?' | b'!' | b'\\' | b'.' | b'+' | b'|') => word.len() > 3,
+        Some(b'_' | b'-') => word.len() > 3,
+        Some(b's' | b'S' | b'v') if blanks > 0 => word.len() > 3 && word[1..].iter().any(u8::is_ascii_uppercase),
+        Some(first) if *first >= 0x80 => word.len() > 3,
+        Some(_) => blanks > 0 && is_argument(&view.text[..view.start(index)]),
+        None => false,
+    }
 }
 
 /// A word for keys of any sort, without one before it that says which: "API key" is one for secrets.

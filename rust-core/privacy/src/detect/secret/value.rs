@@ -8,7 +8,7 @@ use crate::lexicon::table::WordTable;
 use crate::lexicon::{self, COMMON, FUNCTION, KEY, PASSWORD};
 
 /// The longest secret behind a word that says what it is.
-const SAID_BYTES_MAX: usize = 512;
+const SAID_BYTES_MAX: usize = 256;
 
 const WORDS: &str = include_str!("../../../data/secret_words.txt");
 
@@ -125,44 +125,73 @@ fn is_expression(value: &str, sign: Sign) -> bool {
     name > 0 && (goes_on || field || joined) || value.starts_with(['[', '(', '|', '&'])
 }
 
+/// How many characters of each sort a value has.
+#[derive(Default)]
+struct Counts {
+    all: usize,
+    letters: usize,
+    digits: usize,
+    /// Signs that words and names have not.
+    signs: usize,
+    /// Signs that end words or join names.
+    weak_signs: usize,
+    blanks: usize,
+    lower: usize,
+    /// Capitals behind the first character.
+    inner_upper: usize,
+}
+
+impl Counts {
+    fn of(value: &str) -> Counts {
+        let mut counts = Counts::default();
+        for character in value.chars() {
+            match character {
+                '0'..='9' => counts.digits += 1,
+                '!' | '?' | '_' | '.' | ',' | ':' => counts.weak_signs += 1,
+                '-' | '/' | '\'' | '(' | ')' | '’' => {}
+                _ if character.is_whitespace() => counts.blanks += 1,
+                _ if character.is_alphabetic() => {
+                    counts.letters += 1;
+                    counts.lower += usize::from(character.is_lowercase());
+                    counts.inner_upper += usize::from(counts.all > 0 && character.is_uppercase());
+                }
+                _ => counts.signs += usize::from(!character.is_numeric()),
+            }
+            counts.all += 1;
+        }
+        counts
+    }
+}
+
 /// Letters and digits mixed, or signs among them, as in no word.
 fn is_varied(value: &str, place: &Place) -> bool {
-    let count = |is: fn(&char) -> bool| value.chars().filter(is).count();
-    let (letters, digits) = (count(|c| c.is_alphabetic()), count(char::is_ascii_digit));
-    let signs = count(|c| {
-        !c.is_alphanumeric()
-            && !matches!(
-                c,
-                '-' | '/' | '\'' | '(' | ')' | '’' | ' ' | ',' | '.' | '_' | ':' | '?' | '!'
-            )
-    });
-    let length = value.chars().count();
+    let counts = Counts::of(value);
+    let (length, digits, signs) = (counts.all, counts.digits, counts.signs);
     let said = !matches!(place.sign, Sign::Copula | Sign::Beside);
-    let mixed = letters > 0 && (digits > 0 || signs > 0);
-    if value.contains(char::is_whitespace) {
-        return said && (digits > 0 || signs > 0) && mixed && !is_prose(value);
+    let mixed = counts.letters > 0 && (digits > 0 || signs > 0);
+    if counts.blanks > 0 {
+        return said && mixed && !is_prose(value);
     }
+    // A sign that words have too, where none has it: "hunter!", "a.b".
+    let marked = counts.letters > 0 && counts.weak_signs > 0;
     match (place.password, place.sign) {
         (true, Sign::Beside) => mixed && (place.until != Until::Blank || length >= 8 && is_mingled(value)),
         (true, Sign::Copula) => {
-            length >= 6 && (mixed || digits > 0 && signs > 0 || has_weak_sign(value)) || length >= 4 && digits == length
+            length >= 6 && (mixed || digits > 0 && signs > 0 || marked) || length >= 4 && digits == length
         }
         (true, _) => {
-            let inner = value.chars().skip(1).any(char::is_uppercase) && value.chars().any(char::is_lowercase);
-            length >= 4 && (mixed || digits > 0 && signs > 0 || digits == length || inner || has_weak_sign(value))
+            let inner = counts.inner_upper > 0 && counts.lower > 0;
+            length >= 4 && (mixed || digits > 0 && signs > 0 || digits == length || inner || marked)
         }
         (false, Sign::Beside) => place.until != Until::Blank && is_key(value, 12) && !place.generic,
         (false, _) => {
             let least = if place.generic || !said { 12 } else { 8 };
-            is_key(value, least)
-                || said && !place.generic && (signs >= 3 && letters > 0 || digits == length && length >= 12)
+            mixed && is_key(value, least)
+                || said
+                    && !place.generic
+                    && (signs >= 3 && counts.letters > 0 || digits == length && length >= 12)
         }
     }
-}
-
-/// A sign that words have too, where none has it: "hunter!", "a.b".
-fn has_weak_sign(value: &str) -> bool {
-    value.chars().any(char::is_alphabetic) && value.contains(['!', '?', '_', '.', ',', ':'])
 }
 
 /// Digits among the letters, not only behind them: "sha256" and "v2" are no passwords.
