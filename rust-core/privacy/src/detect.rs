@@ -43,6 +43,7 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
         if matches!(shape, Shape::Digits | Shape::Mixed) {
             national_letters::at(&view, index, found);
             iban::at(&view, index, found);
+            wallet::at(&view, index, found);
         } else if index >= name_next {
             name_next = person::at(&view, index, found);
         }
@@ -58,7 +59,6 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
         }
         date::at(&view, index, found);
         secret::at(&view, index, found);
-        wallet::at(&view, index, found);
         said::at(&view, index, found);
         address::at(&view, index, found);
     }

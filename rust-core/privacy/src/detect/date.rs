@@ -191,7 +191,11 @@ fn month_at(view: &View, index: usize) -> Option<u32> {
     let near = index < view.tokens.len() && view.gap_before(index).chars().count() <= 2 || index == 0;
     if near && view.is(index, MONTH) {
         month(view.word(index))
-    } else if near && index > 0 && view.word(index).starts_with(['I', 'V', 'X']) && view.gap_before(index).starts_with(['.', ' ']) {
+    } else if near
+        && index > 0
+        && view.word(index).starts_with(['I', 'V', 'X'])
+        && view.gap_before(index).starts_with(['.', ' '])
+    {
         ROMAN
             .iter()
             .zip(1..)

@@ -69,7 +69,9 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) {
             break;
         }
     }
-    let solid = SOLID_FORMS.iter().map(|form| (form, true));
+    // One word, or words with hyphens between them.
+    let is_solid = view.end(first) - start >= 9 || view.gap(first) == "-";
+    let solid = SOLID_FORMS.iter().filter(|_| is_solid).map(|form| (form, true));
     for (&(length, check, confidence), solid) in solid.chain(FORMS.iter().map(|form| (form, false))) {
         if length > count {
             continue;

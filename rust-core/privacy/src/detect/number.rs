@@ -197,7 +197,12 @@ impl Number {
     /// Takes the signs before the first group: `(`, `+`.
     fn begin(&mut self, view: &View, first: usize) {
         let before = &view.text[..self.start];
-        if before.ends_with('(') && view.text[self.start..].chars().take(8).any(|character| character == ')') {
+        if before.ends_with('(')
+            && view.text[self.start..]
+                .chars()
+                .take(8)
+                .any(|character| character == ')')
+        {
             self.start -= 1;
             self.bracket = true;
         }

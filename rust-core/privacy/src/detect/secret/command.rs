@@ -39,7 +39,7 @@ const COMMANDS: &[(&str, &str, bool)] = &[
 pub(super) fn at(view: &View, index: usize, found: &mut Vec<Finding>) {
     let start = view.start(index);
     let bytes = view.text.as_bytes();
-    if view.word(index).eq_ignore_ascii_case("identified") {
+    if view.end(index) - start == "identified".len() && view.word(index).eq_ignore_ascii_case("identified") {
         identified_by(view, index, found);
     }
     if start < 2 || bytes[start - 1] != b'-' || index == 0 {

@@ -120,13 +120,22 @@ fn may_be_set(view: &View, index: usize) -> bool {
     let bytes = view.text.as_bytes();
     let end = view.end(index);
     let word = &bytes[view.start(index)..end];
-    let blanks = bytes[end..].iter().take(3).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let blanks = bytes[end..]
+        .iter()
+        .take(3)
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .count();
     match bytes.get(end + blanks) {
-        Some(b':' | b'=' | b'"' | b'\'' | b'`' | b'>' | b']' | b'?' | b'!' | b'\\' | b'.' | b'+' | b'|') => word.len() > 3,
+        Some(b':' | b'=' | b'"' | b'\'' | b'`' | b'>' | b']' | b'?' | b'!' | b'\\' | b'.' | b'+' | b'|') => {
+            word.len() > 3
+        }
         Some(b'_' | b'-') => word.len() > 3,
         Some(b's' | b'S' | b'v') if blanks > 0 => word.len() > 3 && word[1..].iter().any(u8::is_ascii_uppercase),
         Some(first) if *first >= 0x80 => word.len() > 3,
-        Some(_) => blanks > 0 && is_argument(&view.text[..view.start(index)]),
+        Some(_) => {
+            let start = view.start(index);
+            blanks > 0 && start > 1 && matches!(bytes[start - 1], b'-' | b'_') && is_argument(&view.text[..start])
+        }
         None => false,
     }
 }

@@ -80,21 +80,44 @@ static BY_FIRST: LazyLock<Vec<Vec<&'static Form>>> = LazyLock::new(|| {
     (0..128).map(of).collect()
 });
 
+/// The second characters of the forms that begin with each ASCII character, a bit for each.
+const SECOND: [u128; 128] = {
+    let mut seconds = [0; 128];
+    let mut index = 0;
+    while index < FORMS.len() {
+        let prefix = FORMS[index].0.as_bytes();
+        seconds[prefix[0] as usize] |= 1 << prefix[1];
+        index += 1;
+    }
+    seconds
+};
+
 /// The end of the token that begins with token `index`.
 pub(super) fn end(view: &View, index: usize) -> Option<usize> {
     let start = view.start(index);
     let rest = &view.text[start..];
     let bytes = rest.as_bytes();
-    let forms = BY_FIRST.get(usize::from(bytes[0])).map_or(&[][..], Vec::as_slice);
+    // Nearly all words end here: their first two letters begin no token.
+    let begins = match bytes {
+        [first @ 0..128, second @ 0..128, ..] => SECOND[usize::from(*first)] >> second & 1 == 1,
+        _ => false,
+    };
+    let forms = if begins {
+        &BY_FIRST[usize::from(bytes[0])][..]
+    } else {
+        &[]
+    };
     for (prefix, alphabet, least) in forms {
-        // Nearly all words end here: their first two letters begin no token.
-        if bytes.get(1) != prefix.as_bytes().get(1) || !rest.starts_with(prefix) {
+        if !rest.starts_with(prefix) {
             continue;
         }
         let body = run(&bytes[prefix.len()..], *alphabet);
         if body >= *least && is_varied(prefix, &bytes[prefix.len()..prefix.len() + body]) {
             return Some(start + prefix.len() + body_length(&rest[prefix.len()..]));
         }
+    }
+    if !matches!(view.tokens[index].shape, Shape::Mixed | Shape::Digits) {
+        return None;
     }
     let word = view.word(index);
     let exact = |(prefix, alphabet, count): &Form| {
@@ -142,9 +165,6 @@ fn is_varied(prefix: &str, body: &[u8]) -> bool {
 
 /// Tokens that are known by a sign in their midst.
 fn unprefixed(view: &View, index: usize) -> Option<usize> {
-    if !matches!(view.tokens[index].shape, Shape::Mixed | Shape::Digits) {
-        return None;
-    }
     let (word, start, end) = (view.word(index).as_bytes(), view.start(index), view.end(index));
     let behind = &view.text.as_bytes()[end..];
     match behind.first() {

@@ -35,21 +35,23 @@ pub(super) static ROLES: LazyLock<WordTable> = LazyLock::new(|| WordTable::of(WO
 /// The value that begins at `place`.
 pub(super) fn read<'t>(text: &'t str, place: &Place) -> &'t str {
     let rest = &text[place.start..];
-    let stop = |character: char| match place.until {
+    let stops = |character: char| match place.until {
         Until::Quote(quote) => character == quote || character == '\n',
         Until::Element => character == '<',
-        Until::Blank => {
-            character.is_whitespace() || matches!(character, '"' | '\'' | '`' | '<' | '，' | '。' | '、' | '」' | '｡')
-        }
+        Until::Blank => match character {
+            '"' | '\'' | '`' | '<' | ' ' | '\t'..='\r' | '，' | '。' | '、' | '」' | '｡' => true,
+            _ => !character.is_ascii() && character.is_whitespace(),
+        },
     };
-    // A string within a string ends its lines and itself with a backslash.
-    let escape = |at: usize| matches!(rest.as_bytes()[at..], [b'\\', b'n' | b'r' | b'"' | b'\'', ..]);
-    let length = rest
-        .char_indices()
-        .take_while(|(at, character)| *at < SAID_BYTES_MAX && !stop(*character) && !escape(*at))
-        .map(|(at, character)| at + character.len_utf8())
-        .last()
-        .unwrap_or(0);
+    let mut length = 0;
+    for character in rest.chars() {
+        // A string within a string ends its lines and itself with a backslash.
+        let escape = character == '\\' && matches!(rest.as_bytes().get(length + 1), Some(b'n' | b'r' | b'"' | b'\''));
+        if length >= SAID_BYTES_MAX || escape || stops(character) {
+            break;
+        }
+        length += character.len_utf8();
+    }
     match place.until {
         Until::Quote(_) => rest[..length].trim(),
         Until::Element => rest[..length].trim_end(),
@@ -71,7 +73,7 @@ pub(super) fn confidence(text: &str, place: &Place, value: &str) -> Option<f32> 
 
 /// A variable, a placeholder, a mask, the name of a secret, or a word like "required".
 fn stands_for_another(value: &str) -> bool {
-    let begins = [
+    const BEGINNINGS: &[&str] = &[
         "${",
         "$(",
         "{{",
@@ -84,9 +86,6 @@ fn stands_for_another(value: &str) -> bool {
         "•••",
         "...",
         "…",
-        "your",
-        "YOUR",
-        "Your",
         "&str",
         "&'",
         "!vault",
@@ -97,7 +96,8 @@ fn stands_for_another(value: &str) -> bool {
     ];
     let Some(first) = value.chars().next() else { return true };
     let variable = value.strip_prefix('$').or_else(|| value.strip_prefix('@'));
-    begins.iter().any(|mark| value.starts_with(mark))
+    !first.is_ascii_alphanumeric() && BEGINNINGS.iter().any(|mark| value.starts_with(mark))
+        || ["your", "YOUR", "Your"].iter().any(|your| value.starts_with(your))
         || value.contains('⟨')
         || value.contains("://")
         || value.chars().all(|character| character == first || character == '-')
@@ -146,6 +146,14 @@ impl Counts {
         let mut counts = Counts::default();
         for character in value.chars() {
             match character {
+                'a'..='z' => {
+                    counts.letters += 1;
+                    counts.lower += 1;
+                }
+                'A'..='Z' => {
+                    counts.letters += 1;
+                    counts.inner_upper += usize::from(counts.all > 0);
+                }
                 '0'..='9' => counts.digits += 1,
                 '!' | '?' | '_' | '.' | ',' | ':' => counts.weak_signs += 1,
                 '-' | '/' | '\'' | '(' | ')' | '’' => {}
@@ -187,9 +195,7 @@ fn is_varied(value: &str, place: &Place) -> bool {
         (false, _) => {
             let least = if place.generic || !said { 12 } else { 8 };
             mixed && is_key(value, least)
-                || said
-                    && !place.generic
-                    && (signs >= 3 && counts.letters > 0 || digits == length && length >= 12)
+                || said && !place.generic && (signs >= 3 && counts.letters > 0 || digits == length && length >= 12)
         }
     }
 }
