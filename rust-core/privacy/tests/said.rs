@@ -254,3 +254,85 @@ fn numbers_in_rows_are_a_table() {
     // A word in the header says what a column holds.
     check(FindingKind::Phone, "Phone\n0612 345 678 12", "0612 345 678 12");
 }
+
+/// Whatever stands where a number or a secret would, and wherever a text ends, scanning ends too.
+#[test]
+fn texts_may_begin_and_end_anywhere() {
+    let pieces = [
+        "passport no. ",
+        "driver's license: ",
+        "sort code ",
+        "IMEI ",
+        "MRN #",
+        "plaka ",
+        "I live at ",
+        "47.3717",
+        ", ",
+        "-8.5423° W",
+        "DOB: ",
+        "04061976",
+        "05SEP1986",
+        "4.VI.1976",
+        "12 34 56 78",
+        "0.1234 ",
+        "19-2000145399/0800",
+        "20-12345678-6",
+        "AAAA000101",
+        "A-",
+        "é",
+        "日",
+        "密码",
+        "パスワード：",
+        "生年月日：1986年",
+        "护照",
+        "password",
+        "=",
+        ": ",
+        "\"",
+        "'",
+        "\\",
+        "\\n",
+        "<password>",
+        "</",
+        "--token ",
+        "curl -u ",
+        "a:b",
+        "mysql -p",
+        "IDENTIFIED BY '",
+        "ghp_",
+        "hooks.slack.com/services/",
+        "MTIz.abcdef.",
+        "81234567:A",
+        "Q~",
+        "1Q~",
+        ".atlasv1.",
+        "bc1q",
+        "0x",
+        "1::",
+        "::/0",
+        "10.0.0.0/",
+        "value",
+        "name=\"token\">",
+        "Basic ",
+        "string = ",
+        "!= password",
+        "\n",
+        "  ",
+        "+",
+        "(",
+        "⟨",
+    ];
+    let scanner = scanner();
+    let mut state = 7_u64;
+    let mut next = |most: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % most
+    };
+    for _ in 0..30_000 {
+        let text: String = (0..1 + next(9)).map(|_| pieces[next(pieces.len())]).collect();
+        let findings = scanner.scan(&text).unwrap();
+        assert!(findings.iter().all(|finding| !finding.of(&text).is_empty()), "{text:?}");
+    }
+}

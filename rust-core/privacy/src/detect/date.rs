@@ -74,9 +74,11 @@ fn date_end(view: &View, first: usize) -> Option<usize> {
     if first > 0 && matches!(view.gap_before(first), "-" | "." | "/") && view.tokens[first - 1].shape == Shape::Digits {
         return None;
     }
+    if !matches!(view.tokens[first].shape, Shape::Digits | Shape::Mixed) {
+        return month_first(view, first);
+    }
     numeric(view, first)
         .or_else(|| day_first(view, first))
-        .or_else(|| month_first(view, first))
         .or_else(|| year_first(view, first))
         .or_else(|| unparted(view, first))
 }

@@ -37,7 +37,7 @@ pub(super) fn at(view: &View, index: usize, found: &mut Vec<Finding>) {
     if let Some(range) = forms::webhook(view, index) {
         super::push(found, FindingKind::ApiKey, range, 0.95);
     }
-    if index > 0 && start > 0 && matches!(view.gap_before(index), "_" | "-" | ".") {
+    if index > 0 && matches!(view.text.as_bytes()[start - 1], b'_' | b'-' | b'.') && view.gap_before(index).len() == 1 {
         return;
     }
     if let Some(end) = forms::end(view, index) {
