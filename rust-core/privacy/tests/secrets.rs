@@ -65,6 +65,7 @@ fn a_word_and_a_colon_name_a_secret_in_many_languages() {
     check("密碼：q7Kd20xx，謝謝", "q7Kd20xx");
     check("PIN: 4821", "4821");
     check("my pin is 4821", "4821");
+    check("my password is zwalbenfeld", "zwalbenfeld");
     check("мой пароль q7Kd20xxLm, запиши", "q7Kd20xxLm");
 }
 
@@ -194,6 +195,7 @@ fn what_only_speaks_of_a_secret_is_none() {
         "token_count = 2048",
         "\"token_type\": \"bearer\"",
         "The password is incorrect.",
+        "La password è stata cambiata.",
         "Das Passwort ist falsch.",
         "La clave es la paciencia.",
         "The secret to good bread is time.",

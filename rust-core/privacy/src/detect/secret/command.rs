@@ -127,8 +127,7 @@ fn option<'t>(view: &View<'t>, dash: usize, word: &'t str, user: bool) -> Option
     let line_start = before
         .match_indices('\n')
         .map(|(at, _)| at)
-        .filter(|&at| !before[..at].trim_end_matches('\r').ends_with('\\'))
-        .next_back()
+        .rfind(|&at| !before[..at].trim_end_matches('\r').ends_with('\\'))
         .map_or(0, |at| at + 1);
     let line = &before[line_start..];
     let words = line.split(|character: char| !character.is_ascii_alphanumeric());

@@ -68,7 +68,8 @@ pub(super) fn confidence(text: &str, place: &Place, value: &str) -> Option<f32> 
     if is_varied(value, place) {
         return Some(if said { 0.9 } else { 0.75 });
     }
-    (said && is_plain(text, value, place) || place.sign == Sign::Copula && is_odd_word(value, place)).then_some(0.7)
+    (said && is_plain(text, value, place) || place.sign == Sign::Copula && is_odd_word(text, value, place))
+        .then_some(0.7)
 }
 
 /// A variable, a placeholder, a mask, the name of a secret, or a word like "required".
@@ -295,10 +296,12 @@ fn is_prose(value: &str) -> bool {
 }
 
 /// "my password is swordfsh": a word that is none, and says nothing about a password as "salted" would.
-fn is_odd_word(value: &str, place: &Place) -> bool {
+fn is_odd_word(text: &str, value: &str, place: &Place) -> bool {
+    let before = text[..place.start].trim_end_matches([' ', ':', '*', '"', '\'', '`']);
     let endings = ["ed", "ing", "able", "ible", "ful", "less", "ly"];
     place.password
         && place.english
+        && [" is", " was"].iter().any(|copula| before.ends_with(copula))
         && value.len() >= 5
         && value.bytes().all(|byte| byte.is_ascii_lowercase())
         && lexicon::meaning(value) == 0
