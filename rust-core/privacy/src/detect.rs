@@ -4,6 +4,7 @@
 use crate::{Finding, FindingKind};
 
 mod address;
+mod bank;
 mod card;
 mod checks;
 mod date;
@@ -15,8 +16,11 @@ mod network;
 mod number;
 mod person;
 mod phone;
+mod phrases;
+mod said;
 mod secret;
 mod view;
+mod wallet;
 
 pub(crate) use person::{is_part as is_name_part, parts as name_parts};
 use view::{Shape, View};
@@ -29,6 +33,7 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
     let view = View::new(text);
     signs(text, found);
     secret::blocks(text, found);
+    phrases::all(text, found);
     let (mut number_next, mut name_next) = (0, 0);
     for index in 0..view.tokens.len() {
         let shape = view.tokens[index].shape;
@@ -47,6 +52,7 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
             }
             if shape == Shape::Mixed {
                 iban::at(&view, index, found);
+                wallet::at(&view, index, found);
             }
         } else if index >= name_next {
             name_next = person::at(&view, index, found);
@@ -63,6 +69,7 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
         }
         date::at(&view, index, found);
         secret::at(&view, index, found);
+        said::at(&view, index, found);
         address::at(&view, index, found);
     }
 }

@@ -25,7 +25,8 @@ pub enum FindingKind {
     PaymentCard,
     /// An international bank account number whose check digits hold (mod 97).
     Iban,
-    /// A national identification or tax number whose form, and check digits where it has some, hold.
+    /// A national identification or tax number whose form, and check digits where it has some, hold; and the number of a passport or a
+    /// driving licence, which a word says it is.
     NationalId,
     /// An IPv4 or IPv6 address.
     IpAddress,
@@ -41,13 +42,25 @@ pub enum FindingKind {
     StreetAddress,
     /// The name of a person.
     PersonName,
+    /// The number of a bank account or of a bank, which a word says it is: a routing number, a sort code.
+    BankAccount,
+    /// An address of a crypto wallet whose checksum holds.
+    CryptoWallet,
+    /// The number of a device: an IMEI.
+    DeviceId,
+    /// The number of a patient or of a medical record.
+    MedicalRecord,
+    /// The plate of a vehicle.
+    LicensePlate,
+    /// The coordinates of somebody's home.
+    Location,
     /// A word that the app or the user supplied.
     UserWord,
 }
 
 impl FindingKind {
     /// Every kind, in the order of the enum.
-    pub const ALL: [FindingKind; 13] = [
+    pub const ALL: [FindingKind; 19] = [
         FindingKind::Email,
         FindingKind::Phone,
         FindingKind::PaymentCard,
@@ -60,6 +73,12 @@ impl FindingKind {
         FindingKind::DateOfBirth,
         FindingKind::StreetAddress,
         FindingKind::PersonName,
+        FindingKind::BankAccount,
+        FindingKind::CryptoWallet,
+        FindingKind::DeviceId,
+        FindingKind::MedicalRecord,
+        FindingKind::LicensePlate,
+        FindingKind::Location,
         FindingKind::UserWord,
     ];
 
@@ -79,6 +98,12 @@ impl FindingKind {
             FindingKind::DateOfBirth => "date_of_birth",
             FindingKind::StreetAddress => "street_address",
             FindingKind::PersonName => "person_name",
+            FindingKind::BankAccount => "bank_account",
+            FindingKind::CryptoWallet => "crypto_wallet",
+            FindingKind::DeviceId => "device_id",
+            FindingKind::MedicalRecord => "medical_record",
+            FindingKind::LicensePlate => "license_plate",
+            FindingKind::Location => "location",
             FindingKind::UserWord => "user_word",
         }
     }
@@ -99,6 +124,12 @@ impl FindingKind {
             FindingKind::DateOfBirth => "BIRTHDAY",
             FindingKind::StreetAddress => "ADDRESS",
             FindingKind::PersonName => "PERSON",
+            FindingKind::BankAccount => "BANK",
+            FindingKind::CryptoWallet => "WALLET",
+            FindingKind::DeviceId => "DEVICE",
+            FindingKind::MedicalRecord => "MEDICAL",
+            FindingKind::LicensePlate => "PLATE",
+            FindingKind::Location => "LOCATION",
             FindingKind::UserWord => "WORD",
         }
     }
@@ -112,11 +143,17 @@ impl FindingKind {
             | FindingKind::IpAddress
             | FindingKind::MacAddress
             | FindingKind::StreetAddress
-            | FindingKind::PersonName => PrivacyClass::Personal,
+            | FindingKind::PersonName
+            | FindingKind::DeviceId
+            | FindingKind::LicensePlate => PrivacyClass::Personal,
             FindingKind::PaymentCard
             | FindingKind::Iban
             | FindingKind::NationalId
             | FindingKind::DateOfBirth
+            | FindingKind::BankAccount
+            | FindingKind::CryptoWallet
+            | FindingKind::MedicalRecord
+            | FindingKind::Location
             | FindingKind::UserWord => PrivacyClass::Sensitive,
             FindingKind::UrlCredentials | FindingKind::ApiKey => PrivacyClass::Secret,
         }

@@ -62,8 +62,12 @@ pub(crate) const COMMON: Meaning = 1 << 23;
 pub(crate) const NUMBER: Meaning = 1 << 24;
 /// A frequent word of German alone.
 pub(crate) const GERMAN: Meaning = 1 << 25;
+/// Says, alone or beside another word, which number follows. What it says is in `detect::said`.
+pub(crate) const NUMBER_CUE: Meaning = 1 << 28;
 
 const WORDS: &str = include_str!("../data/words.txt");
+/// The words of [`NUMBER_CUE`], with their roles.
+pub(crate) const NUMBER_WORDS: &str = include_str!("../data/number_words.txt");
 const MONTHS: &str = include_str!("../data/months.txt");
 
 /// The roles in [`WORDS`].
@@ -120,6 +124,9 @@ static LEXICON: LazyLock<WordTable> = LazyLock::new(|| {
     table.add_lines(WORDS, MEANINGS);
     for line in lines(MONTHS) {
         table.add(line.words, MONTH);
+    }
+    for line in lines(NUMBER_WORDS) {
+        table.add(line.words, NUMBER_CUE);
     }
     table
 });

@@ -9,6 +9,17 @@ use std::path::PathBuf;
 use serde_json::Value;
 use whimbrel_privacy::{FindingKind, Scanner, ScannerOptions, in_characters};
 
+/// Kinds of which the generated texts hold no values; `tests/said.rs` has cases of its own.
+const NOT_PLANTED: [FindingKind; 7] = [
+    FindingKind::BankAccount,
+    FindingKind::CryptoWallet,
+    FindingKind::DeviceId,
+    FindingKind::MedicalRecord,
+    FindingKind::LicensePlate,
+    FindingKind::Location,
+    FindingKind::UserWord,
+];
+
 #[derive(Default)]
 struct Figures {
     planted: u32,
@@ -152,10 +163,7 @@ fn held_out_values_are_found_and_little_else() {
             one.recall()
         );
     }
-    for kind in FindingKind::ALL
-        .into_iter()
-        .filter(|kind| *kind != FindingKind::UserWord)
-    {
+    for kind in FindingKind::ALL.into_iter().filter(|kind| !NOT_PLANTED.contains(kind)) {
         let one = &figures[&kind];
         let free = matches!(kind, FindingKind::PersonName | FindingKind::StreetAddress);
         let bar = if free { 0.85 } else { 0.98 };

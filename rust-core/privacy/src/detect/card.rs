@@ -23,6 +23,7 @@ pub(super) fn confidence(number: &Number) -> Option<f32> {
         return Some(1.0);
     }
     match () {
+        () if one && number.counted => Some(0.4),
         () if one && digits.len() >= 14 => Some(0.9),
         () if one => Some(0.7),
         () if (fours || amex) && evenly => Some(1.0),

@@ -26,14 +26,107 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) {
     }
 }
 
+/// Signs that part a date's numbers where a phrase for birth stands before it, with those of Chinese, Japanese and Korean.
+const SIGNS: &[char] = &['年', '月', '日', '년', '월', '일', '.', '-', '/', ' '];
+/// How far behind a phrase its date may begin.
+const REACH_BYTES: usize = 24;
+/// The longest such date.
+const DATE_BYTES_MAX: usize = 40;
+
+/// Reads the date behind a phrase for birth that ends at byte `at`: 1986年9月5日.
+pub(super) fn behind_phrase(text: &str, at: usize, found: &mut Vec<Finding>) {
+    let digit = |character: char| character.is_ascii_digit();
+    let Some(start) = text[at..].find(digit).filter(|start| *start <= REACH_BYTES) else {
+        return;
+    };
+    let rest = &text[at + start..];
+    let part =
+        |&(at, character): &(usize, char)| at < DATE_BYTES_MAX && (digit(character) || SIGNS.contains(&character));
+    let length = rest
+        .char_indices()
+        .take_while(part)
+        .map(|(at, character)| at + character.len_utf8())
+        .last()
+        .unwrap_or(0);
+    let date = rest[..length].trim_end_matches(['.', '-', '/', ' ']);
+    let numbers: Vec<u32> = date
+        .split(SIGNS)
+        .filter_map(|number| number.parse().ok())
+        .take(4)
+        .collect();
+    let valid = match numbers[..] {
+        [year, month, day] if year >= 1880 => is_date(year, month, day),
+        [day, month, year] if year >= 1880 => is_date(year, month, day) || is_date(year, day, month),
+        _ => false,
+    };
+    if valid {
+        super::push(
+            found,
+            FindingKind::DateOfBirth,
+            at + start..at + start + date.len(),
+            0.95,
+        );
+    }
+}
+
 /// The last token of the date that begins with `first`.
 fn date_end(view: &View, first: usize) -> Option<usize> {
     if first > 0 && matches!(view.gap_before(first), "-" | "." | "/") && view.tokens[first - 1].shape == Shape::Digits {
         return None;
     }
+    if !matches!(view.tokens[first].shape, Shape::Digits | Shape::Mixed) {
+        return month_first(view, first);
+    }
     numeric(view, first)
         .or_else(|| day_first(view, first))
-        .or_else(|| month_first(view, first))
+        .or_else(|| year_first(view, first))
+        .or_else(|| unparted(view, first))
+}
+
+/// "04061976", "19760604", "040676", right behind the word for birth.
+fn unparted(view: &View, first: usize) -> Option<usize> {
+    let word = view.word(first);
+    if view.tokens[first].shape == Shape::Mixed && (7..=9).contains(&word.len()) && word.is_ascii() {
+        // "05SEP1986"
+        let letters = word.trim_start_matches(|character: char| character.is_ascii_digit());
+        let name = letters.trim_end_matches(|character: char| character.is_ascii_digit());
+        let year = &letters[name.len()..];
+        let day = word[..word.len() - letters.len()]
+            .parse()
+            .ok()
+            .filter(|day| (1..=31).contains(day))?;
+        let month = month(name)?;
+        let valid = matches!(year.len(), 2 | 4) && is_date(2000 + year.parse::<u32>().ok()? % 100, month, day);
+        return (valid && view.meanings_before(first, 3) & BIRTH != 0).then_some(first);
+    }
+    if view.tokens[first].shape != Shape::Digits
+        || !matches!(word.len(), 6 | 8)
+        || view.meanings_before(first, 3) & BIRTH == 0
+    {
+        return None;
+    }
+    let part = |from: usize, to: usize| word.get(from..to).and_then(|part| part.parse().ok()).unwrap_or(0);
+    let (a, b) = (part(0, 2), part(2, 4));
+    let valid = if word.len() == 8 {
+        let (first_year, last_year) = (part(0, 4), part(4, 8));
+        is_year(last_year) && (is_date(last_year, b, a) || is_date(last_year, a, b))
+            || is_year(first_year) && is_date(first_year, part(4, 6), part(6, 8))
+    } else {
+        let c = part(4, 6);
+        is_date(2000 + c, b, a) || is_date(2000 + c, a, b) || is_date(2000 + a, b, c)
+    };
+    valid.then_some(first)
+}
+
+/// "1980 March 12", "1980. március 12."
+fn year_first(view: &View, first: usize) -> Option<usize> {
+    let year = number(view, first);
+    if view.tokens[first].shape != Shape::Digits || view.word(first).len() != 4 || !is_year(year) {
+        return None;
+    }
+    let month = month_at(view, first + 1)?;
+    let day = day(view, first + 2)?;
+    (view.gap(first + 1).chars().count() <= 2 && is_date(year, month, day)).then_some(first + 2)
 }
 
 fn numeric(view: &View, first: usize) -> Option<usize> {
@@ -80,13 +173,17 @@ fn year_behind(view: &View, index: usize, month: u32, day: u32) -> Option<usize>
     let token = view.tokens.get(index)?;
     let year = number(view, index);
     let near = view.gap_before(index).chars().count() <= 2;
-    (token.shape == Shape::Digits && near && view.word(index).len() == 4 && is_year(year) && is_date(year, month, day))
-        .then_some(index)
+    let valid = match view.word(index).len() {
+        4 => is_year(year) && is_date(year, month, day),
+        2 => is_date(1900 + year, month, day) || is_date(2000 + year, month, day),
+        _ => false,
+    };
+    (token.shape == Shape::Digits && near && valid).then_some(index)
 }
 
 fn skip_of(view: &View, index: usize) -> usize {
     let of = index < view.tokens.len()
-        && ["of", "de", "del", "di"]
+        && ["of", "de", "del", "di", "do", "den", "der"]
             .iter()
             .any(|word| view.word(index).eq_ignore_ascii_case(word));
     index + usize::from(of)
@@ -96,10 +193,23 @@ fn month_at(view: &View, index: usize) -> Option<u32> {
     let near = index < view.tokens.len() && view.gap_before(index).chars().count() <= 2 || index == 0;
     if near && view.is(index, MONTH) {
         month(view.word(index))
+    } else if near
+        && index > 0
+        && view.word(index).starts_with(['I', 'V', 'X'])
+        && view.gap_before(index).starts_with(['.', ' '])
+    {
+        ROMAN
+            .iter()
+            .zip(1..)
+            .find(|(roman, _)| **roman == view.word(index))
+            .map(|(_, month)| month)
     } else {
         None
     }
 }
+
+/// Months as some write them between day and year: 5.IX.1986.
+const ROMAN: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
 
 fn day(view: &View, index: usize) -> Option<u32> {
     if index >= view.tokens.len() || !matches!(view.tokens[index].shape, Shape::Digits | Shape::Mixed) {
@@ -107,7 +217,10 @@ fn day(view: &View, index: usize) -> Option<u32> {
     }
     let word = view.word(index);
     let digits = word.trim_end_matches(|character: char| !character.is_ascii_digit());
-    let ordinal = matches!(&word[digits.len()..], "" | "st" | "nd" | "rd" | "th" | "er" | "º");
+    let ordinal = matches!(
+        &word[digits.len()..],
+        "" | "st" | "nd" | "rd" | "th" | "er" | "º" | "ª" | "e" | "re" | "eme"
+    );
     let day = digits.parse().ok().filter(|_| digits.len() <= 2)?;
     (ordinal && (1..=31).contains(&day)).then_some(day)
 }

@@ -3,8 +3,10 @@
 //! A number whose check holds by chance once in ten or eleven needs more: the usual grouping, or a word that says what it is.
 
 use super::checks::{is_date, luhn, mod_11_10, value, verhoeff, weighted};
-use super::number::Number;
+use super::number::{Number, is_date_shaped};
 use crate::lexicon;
+
+pub(super) mod world;
 
 /// How sure the form alone makes us.
 const CERTAIN: f32 = 1.0;
@@ -16,11 +18,11 @@ const UNSAID: f32 = 0.3;
 type Check = fn(&Number) -> Option<f32>;
 
 pub(super) fn confidence(number: &Number) -> Option<f32> {
-    if number.plus || number.bracket {
+    if number.plus || number.bracket || is_date_shaped(number) {
         return None;
     }
     let other = number.close & lexicon::PHONE != 0 && number.close & lexicon::ID == 0;
-    let said = number.near(lexicon::ID) && !other;
+    let said = number.near(lexicon::ID) && !other && !number.counted;
     let checks: &[Check] = match number.digits.len() {
         9 => &[united_states, canada, netherlands, australia],
         10 => &[united_kingdom, sweden],
@@ -28,10 +30,22 @@ pub(super) fn confidence(number: &Number) -> Option<f32> {
         12 => &[india, sweden],
         13 => &[switzerland],
         15 => &[france],
-        _ => return None,
+        _ => &[],
     };
-    let best = checks.iter().filter_map(|check| check(number)).reduce(f32::max)?;
-    Some(if said { best.max(0.97) } else { best })
+    let more = world::checks(number.digits.len());
+    let best = checks
+        .iter()
+        .chain(more)
+        .filter_map(|check| check(number))
+        .reduce(f32::max)?;
+    // Numbers in a table and numbers of programs pass one check in ten by chance.
+    let blanks = number.groups.len() > 1 && number.is_separated_by(' ');
+    let unlikely = number.in_row && blanks || number.counted || number.close & lexicon::OTHER_NUMBER != 0;
+    Some(match () {
+        () if said => best.max(0.97),
+        () if unlikely && best < CERTAIN => best.min(UNSAID),
+        () => best,
+    })
 }
 
 fn single(number: &Number) -> bool {
@@ -51,7 +65,7 @@ fn united_states(number: &Number) -> Option<f32> {
     match number.groups[..] {
         [3, 2, 4] if number.is_separated_by('-') => Some(0.95),
         [3, 2, 4] if number.is_separated_by(' ') => Some(LIKELY),
-        [9] => Some(UNSAID),
+        [9] | [3, 2, 4] => Some(UNSAID),
         _ => None,
     }
 }
@@ -214,7 +228,7 @@ fn india(number: &Number) -> Option<f32> {
     }
     match number.groups[..] {
         [4, 4, 4] => Some(0.85),
-        [12] => Some(POSSIBLE),
+        [12] => Some(UNSAID),
         _ => None,
     }
 }

@@ -7,9 +7,11 @@ use crate::lexicon::ID;
 use crate::{Finding, FindingKind};
 
 /// The longest of them, with separators.
-const BYTES_MAX: usize = 24;
+const BYTES_MAX: usize = 26;
 /// The longest of them, without.
-const CHARACTERS_MAX: usize = 16;
+const CHARACTERS_MAX: usize = 18;
+
+mod world;
 
 type Check = fn(&[u8]) -> bool;
 
@@ -23,6 +25,21 @@ const FORMS: &[(usize, Check, f32)] = &[
     (9, united_kingdom, 0.9),
     (9, ireland, 0.8),
     (8, ireland, 0.8),
+];
+
+/// Forms without blanks in them.
+const SOLID_FORMS: &[(usize, Check, f32)] = &[
+    (18, world::mexico, 1.0),
+    (18, world::china, 1.0),
+    (16, world::driver_britain, 0.9),
+    (15, world::india_business, 0.95),
+    (13, world::mexico_tax, 0.9),
+    (12, world::germany_insurance, 0.9),
+    (11, world::medicare, 0.85),
+    (11, world::kenya, 0.8),
+    (10, world::india, 0.75),
+    (10, world::venezuela, 0.7),
+    (9, world::chile, 0.7),
 ];
 
 /// Reads a number that begins with token `first`.
@@ -52,12 +69,19 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) {
             break;
         }
     }
-    for &(length, check, confidence) in FORMS.iter().filter(|(length, ..)| *length <= count) {
+    // One word, or words with hyphens between them.
+    let is_solid = view.end(first) - start >= 9 || view.gap(first) == "-";
+    let solid = SOLID_FORMS.iter().filter(|_| is_solid).map(|form| (form, true));
+    for (&(length, check, confidence), solid) in solid.chain(FORMS.iter().map(|form| (form, false))) {
+        if length > count {
+            continue;
+        }
         let end = characters[length - 1].1;
         let bytes = characters.map(|(character, _)| character);
         let word = &bytes[..length];
         let goes_on = view.text[end..].chars().next().is_some_and(char::is_alphanumeric);
-        if !goes_on && check(word) {
+        let parted = solid && view.text[start..end].contains(is_blank);
+        if !goes_on && !parted && check(word) {
             let said = (view.meanings_before(first, 6) | view.meanings_behind(first, 5)) & ID != 0;
             super::push(
                 found,

@@ -27,13 +27,28 @@ pub(super) fn ipv4(view: &View, first: usize, found: &mut Vec<Finding>) {
     if !dots || goes_on || !(first..=last).all(octet) {
         return;
     }
-    let version = view.meanings_before(first, 2) & OTHER_NUMBER != 0;
+    // "Firefox/1.9.0.20" and "rv:1.9.0.20" are versions.
+    let product = first > 0 && view.gap_before(first) == "/" && view.tokens[first - 1].shape == Shape::Capitalised
+        || first > 0 && view.gap_before(first) == ":" && view.word(first - 1) == "rv";
+    let version = product || view.meanings_before(first, 2) & OTHER_NUMBER != 0;
+    let end = view.end(last) + prefix_length(&view.text[view.end(last)..], 32);
     super::push(
         found,
         FindingKind::IpAddress,
-        view.start(first)..view.end(last),
+        view.start(first)..end,
         if version { 0.4 } else { 0.95 },
     );
+}
+
+/// The length of `/24` behind an address, of at most `most` bits (RFC 4632).
+fn prefix_length(behind: &str, most: u32) -> usize {
+    let Some(digits) = behind.strip_prefix('/') else {
+        return 0;
+    };
+    let length = digits.bytes().take(4).take_while(u8::is_ascii_digit).count();
+    let goes_on = digits[length..].starts_with(|next: char| next.is_alphanumeric() || next == '/');
+    let valid = digits[..length].parse::<u32>().is_ok_and(|bits| bits <= most);
+    if valid && !goes_on { 1 + length } else { 0 }
 }
 
 /// What Rust's parser takes for an IPv6 address, with at least three groups or a `::` at its start, and a digit.
@@ -58,13 +73,28 @@ pub(super) fn ipv6(text: &str, start: usize, found: &mut Vec<Finding>) -> usize 
         .filter(|rest| !rest.ends_with(':'))
         .unwrap_or(written);
     let groups = written.split(':').filter(|group| !group.is_empty()).count();
-    let address = written.bytes().any(|byte| byte.is_ascii_digit())
-        && (groups >= 3 || written.starts_with("::") || written.contains("::") && written.starts_with("fe80"))
+    let bits = prefix_length(&text[start + written.len()..], 128);
+    // What begins with a digit is no name in a program, but may be a step of a slice: `list[1::2]`.
+    let shortened = written.contains("::")
+        && (written.starts_with(|first: char| first.is_ascii_digit())
+            || ["fe80", "fc00", "fd00", "ff0"]
+                .iter()
+                .any(|first| written.starts_with(first)))
+        || written.starts_with("::");
+    let address = (written.bytes().any(|byte| byte.is_ascii_digit()) || bits > 0)
+        && (groups >= 3 || shortened && !is_slice(text, start))
         && written.parse::<Ipv6Addr>().is_ok();
     if address {
-        super::push(found, FindingKind::IpAddress, start..start + written.len(), 0.95);
+        super::push(found, FindingKind::IpAddress, start..start + written.len() + bits, 0.95);
     }
     start + length.max(1)
+}
+
+/// Whether a `[` that indexes something stands before byte `start`.
+fn is_slice(text: &str, start: usize) -> bool {
+    let before = text[..start].strip_suffix('[');
+    before
+        .is_some_and(|before| before.ends_with(|last: char| last.is_alphanumeric() || matches!(last, '_' | ')' | ']')))
 }
 
 /// Six pairs of hexadecimal digits with `:` or `-`, or three groups of four with dots.

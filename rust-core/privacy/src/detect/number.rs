@@ -1,14 +1,21 @@
 //! Groups of digits: puts together what is written as one number and asks which kind of number it may be.
 
 use super::view::{Shape, View};
-use super::{card, national, phone};
-use crate::lexicon::Meaning;
+use super::{bank, card, national, phone};
+use crate::lexicon::{self, Meaning};
 use crate::{Finding, FindingKind};
 
-const GROUPS_MAX: usize = 8;
+pub(super) const GROUPS_MAX: usize = 8;
 /// No card, id or telephone number has fewer.
 const DIGITS_MIN: usize = 7;
-const DIGITS_MAX: usize = 20;
+/// Nor has a number that is said to be a telephone's.
+const SAID_DIGITS_MIN: usize = 5;
+/// Units behind numbers that only count.
+const UNITS: &[&str] = &[
+    "ns", "ms", "us", "s", "sec", "seconds", "bytes", "byte", "kb", "mb", "gb", "rows", "lines", "items", "records",
+    "times", "km", "people",
+];
+const DIGITS_MAX: usize = 22;
 
 /// A number in groups of digits.
 pub(super) struct Number {
@@ -17,6 +24,8 @@ pub(super) struct Number {
     pub(super) groups: Vec<u8>,
     /// The first character between each two groups.
     pub(super) separators: Vec<char>,
+    /// The last byte of each group, or of its extension: `555-123-4567x89`.
+    pub(super) ends: [usize; GROUPS_MAX],
     pub(super) plus: bool,
     pub(super) bracket: bool,
     pub(super) start: usize,
@@ -26,6 +35,10 @@ pub(super) struct Number {
     pub(super) behind: Meaning,
     /// The meaning of the two tokens right before it.
     pub(super) close: Meaning,
+    /// More numbers stand beside it in its line, with blanks between them, as in a table.
+    pub(super) in_row: bool,
+    /// It is a quantity or what a program counts: a unit stands behind it, or `id=` before it.
+    pub(super) counted: bool,
 }
 
 impl Number {
@@ -53,7 +66,18 @@ pub(super) fn is_blank(character: char) -> bool {
 pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
     let next = first + 1;
     // A year, a quantity: nothing is joined to it that could make it longer.
-    if view.word(first).len() < DIGITS_MIN && !joins(view.gap(first)) {
+    if view.word(first).len() < SAID_DIGITS_MIN && !joins(view.gap(first)) {
+        return next;
+    }
+    let close = view.tokens[first.saturating_sub(2)..first]
+        .iter()
+        .fold(0, |close, token| close | token.meaning);
+    let least = if close & (lexicon::NUMBER | lexicon::PHONE) != 0 {
+        SAID_DIGITS_MIN
+    } else {
+        DIGITS_MIN
+    };
+    if view.word(first).len() < least && !joins(view.gap(first)) {
         return next;
     }
     let before = view.text[..view.start(first)].chars().next_back();
@@ -66,22 +90,27 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) -> usize {
     {
         return next;
     }
-    let Some(mut number) = Grown::from(view, first) else {
+    let Some(mut number) = Number::from(view, first, least) else {
         return next;
     };
-    let close = view.tokens[first.saturating_sub(2)..first]
-        .iter()
-        .fold(0, |close, token| close | token.meaning);
-    let context = (view.meanings_before(first, 7), close);
-    while number.digits.len() >= DIGITS_MIN
-        && let Some((whole, last)) = number.as_number(view, first, context)
-    {
+    number.close = close;
+    number.before = view.meanings_before(first, 7);
+    let beside = first > 0 && is_beside_number(view, first - 1);
+    while number.digits.len() >= least {
+        let last = first + number.groups.len() - 1;
         let joined = last + 1 < view.tokens.len()
             && joins_tightly(view.gap(last))
-            && matches!(view.tokens[last + 1].shape, Shape::Digits | Shape::Mixed);
-        if !joined && let Some((kind, confidence)) = kind_of(&whole) {
-            super::push(found, kind, whole.start..whole.end, confidence);
-            return last + 1;
+            && (matches!(view.tokens[last + 1].shape, Shape::Digits | Shape::Mixed)
+                || view.gap(last) == "-" && view.word(last + 1).len() == 1);
+        if !joined {
+            number.end = extension(view, last, number.ends[number.groups.len() - 1]);
+            number.behind = view.meanings_behind(last, 4);
+            number.in_row = beside || is_beside_number(view, last);
+            number.counted = is_counted(view, first, last);
+            if let Some((kind, confidence)) = kind_of(&number) {
+                super::push(found, kind, number.start..number.end, confidence);
+                return last + 1;
+            }
         }
         number.shorten();
     }
@@ -92,6 +121,7 @@ fn kind_of(number: &Number) -> Option<(FindingKind, f32)> {
     let candidates = [
         (FindingKind::PaymentCard, card::confidence(number)),
         (FindingKind::NationalId, national::confidence(number)),
+        (FindingKind::BankAccount, bank::confidence(number)),
         (FindingKind::Phone, phone::confidence(number)),
     ];
     let mut best: Option<(FindingKind, f32)> = None;
@@ -119,83 +149,102 @@ fn joins(gap: &str) -> bool {
     }) && !matches!(gap, ". " | ".. " | "...")
 }
 
-/// As many groups as may belong together, which are then tried from the longest.
-struct Grown {
-    digits: Vec<u8>,
-    groups: Vec<u8>,
-    separators: Vec<char>,
-    /// Ends in an extension: `555-123-4567x89`.
-    ends: Vec<usize>,
-}
-
-impl Grown {
-    fn from(view: &View, first: usize) -> Option<Grown> {
-        let mut grown = Grown {
+impl Number {
+    /// As many groups as may belong together, which are then tried from the longest.
+    fn from(view: &View, first: usize, least: usize) -> Option<Number> {
+        let mut number = Number {
             digits: Vec::with_capacity(DIGITS_MAX),
             groups: Vec::with_capacity(GROUPS_MAX),
             separators: Vec::with_capacity(GROUPS_MAX),
-            ends: Vec::with_capacity(GROUPS_MAX),
+            ends: [0; GROUPS_MAX],
+            plus: false,
+            bracket: false,
+            start: view.start(first),
+            end: 0,
+            before: 0,
+            behind: 0,
+            close: 0,
+            in_row: false,
+            counted: false,
         };
-        for index in first..(first + GROUPS_MAX).min(view.tokens.len()) {
+        for (group, index) in (first..(first + GROUPS_MAX).min(view.tokens.len())).enumerate() {
             let word = view.word(index).as_bytes();
             let digits = match view.tokens[index].shape {
                 Shape::Digits => word,
                 Shape::Mixed => with_extension(word).filter(|_| index > first).unwrap_or(&[]),
                 _ => &[],
             };
-            if digits.is_empty() || grown.digits.len() + digits.len() > DIGITS_MAX {
+            if digits.is_empty() || number.digits.len() + digits.len() > DIGITS_MAX {
                 break;
             }
             if index > first {
-                grown.separators.push(separator(view.gap_before(index)));
+                number.separators.push(separator(view.gap_before(index)));
             }
-            grown.digits.extend(digits.iter().map(|digit| digit - b'0'));
-            grown.groups.push(digits.len() as u8);
-            grown.ends.push(view.end(index));
+            number.digits.extend(digits.iter().map(|digit| digit - b'0'));
+            number.groups.push(digits.len() as u8);
+            number.ends[group] = view.end(index);
             if digits.len() < word.len() || !joins(view.gap(index)) {
                 break;
             }
         }
-        (grown.digits.len() >= DIGITS_MIN).then_some(grown)
+        if number.digits.len() < least {
+            return None;
+        }
+        number.begin(view, first);
+        Some(number)
+    }
+
+    /// Takes the signs before the first group: `(`, `+`.
+    fn begin(&mut self, view: &View, first: usize) {
+        let before = &view.text[..self.start];
+        if before.ends_with('(')
+            && view.text[self.start..]
+                .chars()
+                .take(8)
+                .any(|character| character == ')')
+        {
+            self.start -= 1;
+            self.bracket = true;
+        }
+        let before = &view.text[..self.start];
+        self.plus = before.ends_with('+') || before.ends_with("+ ");
+        if self.plus {
+            self.start -= if before.ends_with('+') { 1 } else { 2 };
+            if view.text[..self.start].ends_with('(') && view.gap(first).contains(')') {
+                self.start -= 1;
+            }
+        }
     }
 
     fn shorten(&mut self) {
         if let Some(digits) = self.groups.pop() {
             self.digits.truncate(self.digits.len() - usize::from(digits));
             self.separators.pop();
-            self.ends.pop();
         }
     }
+}
 
-    fn as_number(&self, view: &View, first: usize, (before, close): (Meaning, Meaning)) -> Option<(Number, usize)> {
-        let last = first + self.groups.len().checked_sub(1)?;
-        let mut start = view.start(first);
-        let mut bracket = false;
-        if view.text[..start].ends_with('(') && view.text[start..].chars().take(8).any(|character| character == ')') {
-            start -= 1;
-            bracket = true;
-        }
-        let plus = view.text[..start].ends_with('+') || view.text[..start].ends_with("+ ");
-        if plus {
-            start -= if view.text[..start].ends_with('+') { 1 } else { 2 };
-            if view.text[..start].ends_with('(') && view.gap(first).contains(')') {
-                start -= 1;
-            }
-        }
-        let number = Number {
-            digits: self.digits.clone(),
-            groups: self.groups.clone(),
-            separators: self.separators.clone(),
-            plus,
-            bracket,
-            start,
-            end: extension(view, last, *self.ends.last()?),
-            before,
-            behind: view.meanings_behind(last, 4),
-            close,
-        };
-        Some((number, last))
+/// Whether numbers stand on both sides of the gap behind token `index`, and only blanks in it. Two hexadecimal digits are one too.
+fn is_beside_number(view: &View, index: usize) -> bool {
+    if index >= view.tokens.len() || index + 1 >= view.tokens.len() {
+        return false;
     }
+    let is_number = |index: usize| {
+        let word = view.word(index);
+        view.tokens[index].shape == Shape::Digits
+            || word.len() == 2 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let blanks = view
+        .gap(index)
+        .chars()
+        .all(|character| is_blank(character) || character == '\t');
+    blanks && is_number(index) && is_number(index + 1)
+}
+
+fn is_counted(view: &View, first: usize, last: usize) -> bool {
+    let unit = last + 1 < view.tokens.len() && view.gap(last) == " " && UNITS.contains(&view.word(last + 1));
+    let field = first > 0 && view.word(first - 1) == "id" && matches!(view.gap(first - 1), "=" | "\":" | "\": " | ":");
+    unit || field
 }
 
 fn separator(gap: &str) -> char {

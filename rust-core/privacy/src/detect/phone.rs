@@ -6,23 +6,31 @@ use crate::lexicon;
 pub(super) fn confidence(number: &Number) -> Option<f32> {
     let digits = &number.digits;
     let total = digits.len();
-    if !(7..=17).contains(&total) {
+    if !(5..=17).contains(&total) {
         return None;
     }
     let a_number =
         number.before & lexicon::NUMBER != 0 && !number.near(lexicon::ID | lexicon::CARD | lexicon::OTHER_NUMBER);
     let said = number.near(lexicon::PHONE) || a_number;
+    if total < 7 {
+        let named = number.close & lexicon::NUMBER != 0 && number.before & lexicon::PHONE != 0;
+        return (named && number.close & lexicon::OTHER_NUMBER == 0 && last_group(number) >= 2).then_some(0.7);
+    }
     if number.plus {
-        return ((8..=15).contains(&total) && digits[0] != 0 && last_group(number) >= 2).then_some(0.95);
+        return ((7..=15).contains(&total) && digits[0] != 0 && last_group(number) >= 2).then_some(0.95);
+    }
+    // Columns of a table, or decimals.
+    let blank = number.separators.iter().any(|&separator| is_blank(separator));
+    if !said && (number.counted || blank && (number.in_row || number.separators.contains(&'.'))) {
+        return None;
     }
     if is_date_shaped(number) || number.close & lexicon::OTHER_NUMBER != 0 && !said {
         return None;
     }
     if digits[..2] == [0, 0] && digits[2] != 0 && (10..=17).contains(&total) && last_group(number) >= 2 {
-        return if said || number.groups.len() > 1 {
-            Some(0.85)
-        } else {
-            None
+        return match number.groups.len() {
+            1 if !said => (total <= 15 && is_country(&digits[2..])).then_some(0.55),
+            _ => Some(0.85),
         };
     }
     [
@@ -33,6 +41,28 @@ pub(super) fn confidence(number: &Number) -> Option<f32> {
     .into_iter()
     .flatten()
     .reduce(f32::max)
+}
+
+/// Whether a country's code of two or three digits begins the number: those of one digit look like numbers with zeros before them
+/// (ITU-T E.164, list of assigned codes).
+fn is_country(digits: &[u8]) -> bool {
+    let [a, b, c, ..] = digits[..] else { return false };
+    match (a, b) {
+        (2, 0 | 7)
+        | (3, 0..=4 | 6 | 9)
+        | (4, 0 | 1 | 3..=9)
+        | (5, 1..=8)
+        | (6, 0..=6)
+        | (8, 1 | 2 | 4 | 6)
+        | (9, 0..=5 | 8) => true,
+        (2, 1..=6 | 9) | (3, 5 | 7 | 8) | (4, 2) | (5, 0 | 9) | (6, 7..=9) => true,
+        (8, 5) => matches!(c, 0 | 2 | 3 | 5 | 6),
+        (8, 8) => matches!(c, 0 | 6),
+        (9, 6) => c != 9,
+        (9, 7) => c != 8,
+        (9, 9) => matches!(c, 2..=6 | 8),
+        _ => false,
+    }
 }
 
 fn last_group(number: &Number) -> u8 {

@@ -70,6 +70,14 @@ const PIECES: &[&str] = &[
     "and ",
     "İ",
     "-----BEGIN RSA PRIVATE KEY-----",
+    "passport number K8L2M4N61",
+    "DB_PASSWORD=zwalbenfeld",
+    "contraseña: zwalbenfeld",
+    "密码：q7Kd20xx",
+    "routing number 026009593",
+    "home: 47.37174, 8.54226",
+    "<password>zwalbenfeld</password>",
+    "DOB 04061976",
 ];
 
 /// Cases drawn at random from a seed.
