@@ -34,6 +34,7 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
     signs(text, found);
     secret::blocks(text, found);
     phrases::all(text, found);
+    person::in_other_scripts(text, found);
     let (mut number_next, mut name_next) = (0, 0);
     for index in 0..view.tokens.len() {
         let shape = view.tokens[index].shape;

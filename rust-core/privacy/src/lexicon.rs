@@ -65,6 +65,11 @@ pub(crate) const GERMAN: Meaning = 1 << 25;
 /// Says, alone or beside another word, which number follows. What it says is in `detect::said`.
 pub(crate) const NUMBER_CUE: Meaning = 1 << 28;
 
+/// An ordinary word of another language than English, and no English one.
+pub(crate) const FOREIGN: Meaning = 1 << 26;
+/// A given name that is an ordinary word of some language, but far more often the name.
+pub(crate) const FREQUENT_NAME: Meaning = 1 << 27;
+
 const WORDS: &str = include_str!("../data/words.txt");
 /// The words of [`NUMBER_CUE`], with their roles.
 pub(crate) const NUMBER_WORDS: &str = include_str!("../data/number_words.txt");
@@ -93,6 +98,7 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("organisation", ORGANISATION),
     ("number", NUMBER),
     ("frequent", GERMAN),
+    ("frequent_name", FREQUENT_NAME),
 ];
 
 /// The roles in [`MONTHS`]: a month is a bit, January the lowest.
@@ -112,12 +118,16 @@ const MONTH_NUMBERS: &[(&str, Roles)] = &[
 ];
 
 static LEXICON: LazyLock<WordTable> = LazyLock::new(|| {
-    let mut table = WordTable::with_capacity(44_000);
+    let mut table = WordTable::with_capacity(104_000);
     for (words, meaning) in [
         (include_str!("../data/first_names.txt"), FIRST),
+        (include_str!("../data/more_first_names.txt"), FIRST),
         (include_str!("../data/surnames.txt"), LAST),
+        (include_str!("../data/more_surnames.txt"), LAST),
+        (include_str!("../data/surnames_world.txt"), LAST),
         (include_str!("../data/ambiguous_words.txt"), AMBIGUOUS),
         (include_str!("../data/common_words.txt"), COMMON),
+        (include_str!("../data/foreign_words.txt"), FOREIGN),
     ] {
         table.add(words.split_whitespace(), meaning);
     }

@@ -29,8 +29,16 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) {
             if token.meaning & STREET_BEGIN != 0 {
                 street::street_word_first(view, first, found);
             }
+            // Without a number near there is none of these, and most words have none.
+            let behind = view.tokens[first + 1..].iter().take(3);
+            if !behind
+                .into_iter()
+                .any(|token| matches!(token.shape, Shape::Digits | Shape::Mixed))
+            {
+                return;
+            }
+            street::suffixed(view, first, found);
             if token.shape != Shape::Lower {
-                street::suffixed(view, first, found);
                 street::preposition_first(view, first, found);
             }
             post_box::box_number(view, first, found);

@@ -1,17 +1,15 @@
 //! Tables of words: the format of the files in `data` that say what words mean, and the lookup. What the meanings are, each table's
 //! owner says.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 /// A set of roles that a word may have. Each table has its own.
 pub(crate) type Roles = u32;
 
 /// Longer words, in bytes of UTF-8, have no role.
 pub(crate) const WORD_BYTES_MAX: usize = 40;
 
-/// A line `LANGUAGE ROLE: WORD …`. The language is for people.
+/// A line `LANGUAGE ROLE: WORD …`. The language is mostly for people.
 pub(crate) struct Line {
+    pub(crate) language: &'static str,
     pub(crate) role: &'static str,
     pub(crate) words: std::str::SplitWhitespace<'static>,
 }
@@ -20,25 +18,30 @@ pub(crate) struct Line {
 pub(crate) fn lines(text: &'static str) -> impl Iterator<Item = Line> {
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(|line| {
-        let (_, rest) = line.split_once(' ').expect("a test reads every line");
+        let (language, rest) = line.split_once(' ').expect("a test reads every line");
         let (role, words) = rest.split_once(": ").expect("a test reads every line");
         Line {
+            language,
             role,
             words: words.split_whitespace(),
         }
     })
 }
 
-/// Words with their roles.
+/// Words with their roles. It keeps the words' hashes only: in 64 bits no two of some hundred thousand words meet, and a word that is
+/// in no table has another hash than all of them but once in some 10^14 times.
 pub(crate) struct WordTable {
-    words: HashMap<&'static [u8], Roles, BuildHasherDefault<Fnv>>,
+    /// Open addressing with steps of one; a power of two of slots, at most four fifths of them taken. No role marks a free one.
+    slots: Vec<(u64, Roles)>,
+    count: usize,
 }
 
 impl WordTable {
     /// An empty table with room for `count` words.
     pub(crate) fn with_capacity(count: usize) -> WordTable {
         WordTable {
-            words: HashMap::with_capacity_and_hasher(count, BuildHasherDefault::default()),
+            slots: vec![(0, 0); (count * 5 / 4).next_power_of_two().max(64)],
+            count: 0,
         }
     }
 
@@ -59,8 +62,33 @@ impl WordTable {
 
     pub(crate) fn add(&mut self, words: std::str::SplitWhitespace<'static>, role: Roles) {
         for word in words {
-            *self.words.entry(word.as_bytes()).or_default() |= role;
+            self.insert(hash(word.as_bytes()), role);
         }
+    }
+
+    fn insert(&mut self, hash: u64, roles: Roles) {
+        if (self.count + 1) * 5 > self.slots.len() * 4 {
+            let twice = vec![(0, 0); self.slots.len() * 2];
+            self.count = 0;
+            for (hash, roles) in std::mem::replace(&mut self.slots, twice) {
+                if roles != 0 {
+                    self.insert(hash, roles);
+                }
+            }
+        }
+        let at = self.slot(hash);
+        self.count += usize::from(self.slots[at].1 == 0);
+        self.slots[at] = (hash, self.slots[at].1 | roles);
+    }
+
+    /// Where `hash` is, or where it belongs.
+    fn slot(&self, hash: u64) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        while self.slots[at].1 != 0 && self.slots[at].0 != hash {
+            at = (at + 1) & mask;
+        }
+        at
     }
 
     /// The roles of `word`, whatever its case and its accents.
@@ -75,7 +103,7 @@ impl WordTable {
     }
 
     fn roles_of(&self, word: &[u8]) -> Roles {
-        self.words.get(word).copied().unwrap_or(0)
+        self.slots[self.slot(hash(word))].1
     }
 }
 
@@ -91,19 +119,12 @@ pub(crate) fn words_of(text: &'static str, role: &'static str) -> Vec<&'static s
 }
 
 /// FNV-1a: words are short, and nobody who could choose the tables' words would gain by collisions.
-#[derive(Default)]
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+fn hash(word: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for &byte in word {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
-
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 29)
-    }
+    hash ^ (hash >> 29)
 }
 
 fn with_folded<'b>(word: &str, buffer: &'b mut [u8; WORD_BYTES_MAX]) -> Option<&'b [u8]> {
@@ -150,7 +171,7 @@ pub(crate) mod test {
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             assert_eq!(lines(line).count(), 1, "{line}");
             let language = line.split(' ').next().unwrap();
-            let Line { role, words } = lines(line).next().unwrap();
+            let Line { role, words, .. } = lines(line).next().unwrap();
             assert!(LANGUAGES.contains(&language), "{line}");
             let bit = roles.iter().find(|(name, _)| *name == role);
             let (_, bit) = bit.unwrap_or_else(|| panic!("unknown role: {line}"));

@@ -41,16 +41,29 @@ pub(crate) fn findings(text: &str, find: impl FnOnce(&str, &mut Vec<Finding>), f
     }
 }
 
+/// The longest word without a known form that is taken for a secret although it is cut.
+const RANDOM_BYTES_MAX: usize = 64;
+
 /// Whether a finding that is put together from pieces is more than chance.
 fn is_sure(finding: &Finding, value: &str, cuts: usize) -> bool {
     match finding.kind {
-        FindingKind::Iban | FindingKind::Email | FindingKind::DateOfBirth | FindingKind::ApiKey => true,
+        FindingKind::Iban | FindingKind::Email | FindingKind::DateOfBirth => true,
+        // Long lines of random letters are data.
+        FindingKind::ApiKey => finding.confidence >= 0.7 || cuts == 1 && value.len() <= RANDOM_BYTES_MAX,
         FindingKind::PaymentCard => cuts == 1 || is_in_fours(value),
-        FindingKind::NationalId => cuts == 1 && finding.confidence >= 0.9,
+        FindingKind::NationalId | FindingKind::BankAccount | FindingKind::CryptoWallet => {
+            cuts == 1 && finding.confidence >= 0.9
+        }
         FindingKind::IpAddress => cuts == 1,
         FindingKind::Phone => value.starts_with('+') || cuts == 1 && finding.confidence >= 0.9,
         FindingKind::PersonName | FindingKind::StreetAddress => finding.confidence >= 0.7,
-        FindingKind::MacAddress | FindingKind::UrlCredentials | FindingKind::UserWord => false,
+        FindingKind::MacAddress
+        | FindingKind::UrlCredentials
+        | FindingKind::UserWord
+        | FindingKind::DeviceId
+        | FindingKind::MedicalRecord
+        | FindingKind::LicensePlate
+        | FindingKind::Location => false,
     }
 }
 

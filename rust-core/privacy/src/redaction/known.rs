@@ -1,5 +1,7 @@
 //! What was found in a draft or earlier in its conversation, and where it occurs again.
 
+use std::collections::BTreeSet;
+
 use crate::FindingKind;
 use crate::lexicon::{self, COMMON};
 use crate::normal::Normal;
@@ -18,6 +20,8 @@ pub(super) struct Known {
     values: Occurrences,
     /// What gives a value away by itself, as whole words only.
     parts: Occurrences,
+    /// Names that were found in small letters: their writer uses no capitals.
+    small_names: BTreeSet<String>,
 }
 
 impl Known {
@@ -29,6 +33,13 @@ impl Known {
         }
         values.sort_unstable();
         values.dedup_by_key(|(value, _)| *value);
+        let is_small = |name: &&str| !name.chars().any(char::is_uppercase);
+        let names = values.iter().filter(|(_, kind)| *kind == FindingKind::PersonName);
+        let small_names = names
+            .map(|(name, _)| *name)
+            .filter(is_small)
+            .map(comparable_name)
+            .collect();
         let mut parts: Vec<(String, FindingKind)> = Vec::new();
         for (value, kind) in &values {
             parts_of(value, *kind, |part| parts.push((part.to_owned(), *kind)));
@@ -36,11 +47,12 @@ impl Known {
         Known {
             parts: Occurrences::whole_words(parts.iter().map(|(part, kind)| (part.as_str(), *kind))),
             values: Occurrences::anywhere(values.iter().copied()),
+            small_names,
         }
     }
 
     /// Where it occurs again: in other case or spacing, names also by their parts. A word that is a name and an ordinary one is the
-    /// name where it has a capital.
+    /// name where it has a capital, or where the name was found in small letters.
     pub(super) fn find(&self, text: &str, comparable: &Comparable) -> Vec<Span> {
         let values = self.values.find(comparable).into_iter();
         let parts = self.parts.find(comparable).into_iter();
@@ -50,9 +62,18 @@ impl Known {
             reason: Reason::Found,
         };
         let mut spans: Vec<Span> = values.chain(parts).map(span).collect();
-        spans.retain(|span| span.kind != FindingKind::PersonName || is_name(&text[span.range.clone()]));
+        spans.retain(|span| {
+            let written = &text[span.range.clone()];
+            span.kind != FindingKind::PersonName
+                || is_name(written)
+                || self.small_names.contains(&comparable_name(written))
+        });
         spans
     }
+}
+
+fn comparable_name(written: &str) -> String {
+    Normal::of(written).text().to_lowercase()
 }
 
 fn is_name(written: &str) -> bool {

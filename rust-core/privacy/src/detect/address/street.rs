@@ -3,12 +3,15 @@
 use super::super::view::{Shape, View};
 use super::town::{code_and_town, comma_or_line, tail, tailed_by_code, unit};
 use super::words::{
-    DIRECTION, NUMBER_ADDITION, PLAIN_STREET_END, STREET_JOINING, STREET_PREPOSITION, SURE_STREET_BEGINNING,
-    WEAK_STREET_BEGINNING, WEAK_STREET_ENDING, is_ordinal, roles, roles_as_written, street_ending,
+    DIRECTION, NUMBER_ADDITION, NUMBER_SIGN, PLAIN_STREET_END, STREET_JOINING, STREET_PREPOSITION,
+    SURE_STREET_BEGINNING, WEAK_STREET_BEGINNING, WEAK_STREET_ENDING, is_ordinal, roles, roles_as_written,
+    street_ending,
 };
 use super::{STREET_WORDS_MAX, inside_name, is_house_number, one_blank, report};
 use crate::Finding;
-use crate::lexicon::{ADDRESS, FIRST, FUNCTION, LAST, MONTH, PARTICLE, STREET_BEGIN, STREET_END, UNIT};
+use crate::lexicon::{
+    ADDRESS, COMMON, FIRST, FOREIGN, FUNCTION, LAST, MONTH, PARTICLE, PERSON_VERB, STREET_BEGIN, STREET_END, UNIT,
+};
 
 /// "12 Main Street", "221B Baker St", "350 5th Ave", "12, rue de la Paix".
 ///
@@ -27,16 +30,27 @@ pub(super) fn number_first(view: &View, from: usize, first: usize, found: &mut V
     if name < view.tokens.len()
         && view.is(name, STREET_BEGIN)
         && matches!(view.gap_before(name), " " | ", " | ",")
-        && let Some(last) = romance_name(view, name)
+        && let Some(last) = romance_name(view, name).or_else(|| small_street(view, name))
     {
+        let small = view.tokens[last].shape == Shape::Lower;
         let strong = roles(view.word(name)) & SURE_STREET_BEGINNING != 0;
         let next_is_name = view.tokens[name + 1].shape != Shape::Lower || view.is(name + 1, PARTICLE);
-        if next_is_name {
+        let last = small_street(view, name).unwrap_or(last);
+        if next_is_name && !small || strong && tailed_by_code(view, last) {
             report(view, from, last, if strong { 0.9 } else { 0.6 }, found);
             return;
         }
     }
     english_name(view, from, name, found);
+}
+
+/// The last word of a street's name in small letters that begins with the street word `name` and goes on to a comma or a line's end.
+fn small_street(view: &View, name: usize) -> Option<usize> {
+    let words = name..(name + STREET_WORDS_MAX).min(view.tokens.len());
+    let mut words = words.take_while(|&index| {
+        view.tokens[index].shape == Shape::Lower && (index == name || inside_name(view.gap_before(index)))
+    });
+    words.find(|&index| index > name && view.gap(index).starts_with([',', '\n']))
 }
 
 /// The name of an English street from token `name`; the finding begins with token `from`.
@@ -70,6 +84,11 @@ fn english_name(view: &View, from: usize, name: usize, found: &mut Vec<Finding>)
     let all_named =
         |last: usize| (name..last).all(|index| view.tokens[index].shape != Shape::Lower || view.is(index, PARTICLE));
     match (last, capitals) {
+        // "29 frank park, godfreyshire, ub40 6fw"
+        (None, _) if let Some(last) = small_end(view, name) => {
+            report(view, from, last, 0.7, found);
+            true
+        }
         (Some(last), _) if all_named(last) || small => {
             let directed = last + 1 < view.tokens.len()
                 && one_blank(view.gap(last))
@@ -85,6 +104,20 @@ fn english_name(view: &View, from: usize, name: usize, found: &mut Vec<Finding>)
         }
         _ => false,
     }
+}
+
+/// The last token of an English street's name in small letters, with a unit or a postal code behind it.
+fn small_end(view: &View, name: usize) -> Option<usize> {
+    (name..(name + 4).min(view.tokens.len()))
+        .take_while(|&index| {
+            view.tokens[index].shape == Shape::Lower
+                && (index == name || inside_name(view.gap_before(index)))
+                && view.tokens[index].meaning & FUNCTION == 0
+        })
+        .find(|&index| {
+            let ends = index > name && view.is(index, STREET_END);
+            ends && (unit(view, index).is_some() || tailed_by_code(view, index))
+        })
 }
 
 /// "Flat 3, Smith Common", "Studio 14j\nSmith Common".
@@ -109,34 +142,94 @@ pub(super) fn unit_first(view: &View, first: usize, found: &mut Vec<Finding>) {
     english_name(view, first, name, found);
 }
 
-/// "Calle Mayor, 5", "Via Roma 12", "ul. Długa 5/7", "Rua das Flores, 10".
+/// "Calle Mayor, 5", "Via Roma n. 12", "ul. Długa 5/7", "Rua das Flores, 10", "calle mayor 5".
 pub(super) fn street_word_first(view: &View, first: usize, found: &mut Vec<Finding>) {
-    let Some(last) = romance_name(view, first) else {
+    let small = view.tokens[first].shape == Shape::Lower;
+    // "OS X 10" is no osiedle, "Al Green" no aleja.
+    let abbreviated = view.word(first).chars().count() <= 2;
+    if abbreviated && !small && !view.gap(first).starts_with(['.', '/']) {
         return;
-    };
-    let number = last + 1;
-    let gap_ok = number < view.tokens.len() && matches!(view.gap(last), " " | ", " | ",");
-    if gap_ok && is_house_number(view, number) {
+    }
+    let weak = roles(view.word(first)) & WEAK_STREET_BEGINNING != 0;
+    let said = view.meanings_before(first, 6) & ADDRESS != 0;
+    let named = romance_name(view, first);
+    if let Some(last) = named
+        && let Some(number) = number_behind(view, last)
+    {
         let capital = view.tokens[first + 1..=last]
             .iter()
             .any(|token| token.shape != Shape::Lower);
         if capital {
-            let mut end = number;
-            if number + 1 < view.tokens.len() && view.gap(number) == "/" && is_house_number(view, number + 1) {
-                end += 1;
-            }
-            report(view, first, end, 0.85, found);
+            report(view, first, number_tail(view, number), 0.85, found);
+            return;
+        }
+    }
+    if small && let Some(number) = small_name(view, first) {
+        let number = number_tail(view, number);
+        let dotted = view.gap(first).starts_with(['.', '/']);
+        if !weak || dotted || said || unit(view, number).is_some() || tailed_by_code(view, number) {
+            report(view, first, number, 0.7, found);
         }
         return;
     }
-    let said = view.meanings_before(first, 6) & ADDRESS != 0;
+    let Some(last) = named.filter(|&last| number_behind(view, last).is_none()) else {
+        return;
+    };
     let tailed = tail(view, last) != last;
-    if roles(view.word(first)) & WEAK_STREET_BEGINNING == 0
-        && (said || tailed)
-        && (!view.is(first, STREET_END) || code_and_town(view, last).is_some())
-    {
+    if !weak && (said || tailed) && (!view.is(first, STREET_END) || code_and_town(view, last).is_some()) {
         report(view, first, last, 0.65, found);
     }
+}
+
+/// The house number behind a street's name: "5", ", 5", "nº 5", "n. 5", "# 5".
+fn number_behind(view: &View, last: usize) -> Option<usize> {
+    let next = last + 1;
+    if next >= view.tokens.len() || view.gap(last).contains('\n') {
+        return None;
+    }
+    let gap = view.gap(last);
+    if is_house_number(view, next) {
+        return matches!(gap, " " | ", " | "," | " #" | " # " | ", #" | "\u{a0}").then_some(next);
+    }
+    let near = is_house_number(view, next + 1)
+        && matches!(gap, " " | ", " | ",")
+        && view.gap(next).chars().count() <= 3
+        && !view.gap(next).contains(['\n', ':']);
+    (near && roles(view.word(next)) & NUMBER_SIGN != 0).then_some(next + 1)
+}
+
+/// The last token of a house number that begins with token `number`: "5/7", "62-14", "12 a", "143 174".
+fn number_tail(view: &View, number: usize) -> usize {
+    let next = number + 1;
+    if next >= view.tokens.len() {
+        return number;
+    }
+    let gap = view.gap(number);
+    let ends = next + 1 >= view.tokens.len() || view.gap(next).starts_with([',', '\n', ' ', '.']);
+    let letter = one_blank(gap) && view.word(next).len() == 1 && view.tokens[next].shape == Shape::Upper
+        || one_blank(gap) && view.word(next).len() == 1 && view.tokens[next].shape == Shape::Capitalised;
+    let second = one_blank(gap) && view.tokens[next].shape == Shape::Digits && view.word(next).len() <= 4 && ends;
+    let range = matches!(gap, "/" | "-" | "–") && is_house_number(view, next);
+    number + usize::from(letter || second || range)
+}
+
+/// The house number behind a street's name in small letters, which begins with a street word at `first`: "via perini, 40".
+fn small_name(view: &View, first: usize) -> Option<usize> {
+    for index in first + 1..(first + 1 + STREET_WORDS_MAX).min(view.tokens.len()) {
+        let token = view.tokens[index];
+        // English words that only join others end a name; foreign ones are parts of it.
+        let ends = token.meaning & FUNCTION != 0 && token.meaning & (COMMON | PARTICLE) == COMMON
+            || token.meaning & PERSON_VERB != 0 && token.meaning & PARTICLE == 0;
+        let gap = view.gap_before(index);
+        let joined = inside_name(gap) || gap == "/" && index == first + 1;
+        if token.shape != Shape::Lower || ends || !joined || gap == ". " && index > first + 1 {
+            return None;
+        }
+        if let Some(number) = number_behind(view, index) {
+            return Some(number);
+        }
+    }
+    None
 }
 
 /// The last token of a name that begins with a street word at `first`, without a house number behind it.
@@ -170,14 +263,26 @@ fn romance_name(view: &View, first: usize) -> Option<usize> {
 /// "Hauptstraße 5", "Kurt-Schumacher-Str. 12a", "Kerkstraat 10", "Storgatan 3".
 pub(super) fn suffixed(view: &View, index: usize, found: &mut Vec<Finding>) {
     let number = index + 1;
-    if !is_house_number(view, number) || !matches!(view.gap(index), " " | ". " | "." | "\u{a0}") {
+    let directly = is_house_number(view, number) && matches!(view.gap(index), " " | ". " | "." | "\u{a0}");
+    let Some(number) = (if directly {
+        Some(number)
+    } else {
+        number_behind(view, index)
+    }) else {
         return;
-    }
+    };
     let word = view.word(index).to_lowercase();
     let Some(suffix) = street_ending(&word) else {
         return;
     };
     let alone = word.len() == suffix.len();
+    let small = view.tokens[index].shape == Shape::Lower;
+    if small
+        && (alone && view.gap_before(index) != "-"
+            || view.tokens[index].meaning & (COMMON | FOREIGN | FUNCTION) != 0 && !alone)
+    {
+        return;
+    }
     let hyphened = index > 0 && view.gap_before(index) == "-";
     let adjective = index > 0
         && one_blank(view.gap_before(index))
@@ -205,16 +310,7 @@ pub(super) fn suffixed(view: &View, index: usize, found: &mut Vec<Finding>) {
     {
         first -= 1;
     }
-    let mut last = number;
-    // "5-7", "5 a"
-    let next = last + 1;
-    let range = next < view.tokens.len() && matches!(view.gap(last), "-" | "/") && is_house_number(view, next);
-    let letter = next < view.tokens.len()
-        && one_blank(view.gap(last))
-        && view.word(next).len() == 1
-        && view.tokens[next].shape != Shape::Digits;
-    last += usize::from(range || letter);
-    report(view, first, last, 0.85, found);
+    report(view, first, number_tail(view, number), 0.85, found);
 }
 
 /// "Am Markt 5, 12345 Berlin": a house number behind a short prepositional name, and a postal code behind that.

@@ -3,9 +3,9 @@
 use super::super::number::is_blank;
 use super::super::push;
 use super::super::view::{Shape, View};
-use super::words::{MILITARY_TOWN, TOWN_JOINING, roles_as_written};
+use super::words::{MILITARY_TOWN, NUMBER_SIGN, TOWN_JOINING, roles, roles_as_written};
 use super::{STREET_WORDS_MAX, TOWN_WORDS_MAX, inside_name, is_house_number, one_blank, report};
-use crate::lexicon::{FUNCTION, PARTICLE, PERSON_VERB, STATE, STREET_BEGIN, UNIT};
+use crate::lexicon::{COMMON, FUNCTION, PARTICLE, PERSON_VERB, STATE, STREET_BEGIN, UNIT};
 use crate::{Finding, FindingKind};
 
 /// What may follow a street: a unit, a postal code and a town, a state. Gives the last token of the whole.
@@ -16,7 +16,54 @@ pub(super) fn tail(view: &View, mut last: usize) -> usize {
     if let Some(end) = code_and_town(view, last) {
         return end;
     }
+    if let Some(end) = district(view, last).and_then(|district| code_and_town(view, district)) {
+        return end;
+    }
     town_and_code(view, last).unwrap_or(last)
+}
+
+/// The last token of a district between a street and a postal code: "Rua Augusta, 10, **Bela Vista**, 01305-000 São Paulo".
+fn district(view: &View, last: usize) -> Option<usize> {
+    let small = is_small(view, last);
+    let mut end = None;
+    for index in last + 1..(last + 1 + STREET_WORDS_MAX).min(view.tokens.len()) {
+        let gap = view.gap_before(index);
+        let fits = if end.is_none() {
+            comma_or_line(gap) && gap.contains([',', '\n'])
+        } else {
+            inside_name(gap)
+        };
+        if !fits || !is_town_word(view, index, small) && !view.is(index, PARTICLE) {
+            break;
+        }
+        end = Some(index);
+    }
+    end
+}
+
+/// Whether the address that ends with token `last` is in small letters: its last word is.
+pub(super) fn is_small(view: &View, last: usize) -> bool {
+    let words = (last.saturating_sub(4)..=last).rev();
+    let mut words = words.filter(|&index| {
+        let token = view.tokens[index];
+        !matches!(token.shape, Shape::Digits | Shape::Mixed)
+            && token.meaning & (UNIT | PARTICLE) == 0
+            && roles(view.word(index)) & NUMBER_SIGN == 0
+            && view.word(index).chars().count() > 1
+    });
+    words
+        .next()
+        .is_some_and(|index| view.tokens[index].shape == Shape::Lower)
+}
+
+/// A word of a town's name.
+fn is_town_word(view: &View, index: usize, small: bool) -> bool {
+    let token = view.tokens[index];
+    match token.shape {
+        Shape::Capitalised | Shape::Upper => true,
+        Shape::Lower => small && token.meaning & (FUNCTION | PERSON_VERB) == 0,
+        _ => false,
+    }
 }
 
 pub(super) fn unit(view: &View, last: usize) -> Option<usize> {
@@ -51,6 +98,7 @@ pub(super) fn comma_or_line(gap: &str) -> bool {
 /// ", 12345 Berlin", "\n75011 Paris", ", 1012 AB Amsterdam", ", 00-950 Warszawa", ", 123 45 Stockholm".
 pub(super) fn code_and_town(view: &View, last: usize) -> Option<usize> {
     let code = last + 1;
+    let small = is_small(view, last);
     if code >= view.tokens.len() || !comma_or_line(view.gap(last)) {
         return None;
     }
@@ -63,7 +111,8 @@ pub(super) fn code_and_town(view: &View, last: usize) -> Option<usize> {
         view.tokens.get(index).is_some_and(|token| token.shape == Shape::Digits) && view.word(index).len() == length
     };
     let capitals = |index: usize| {
-        index < view.tokens.len() && view.tokens[index].shape == Shape::Upper && view.word(index).len() == 2
+        let shape = view.tokens.get(index).map(|token| token.shape);
+        (shape == Some(Shape::Upper) || small && shape == Some(Shape::Lower)) && view.word(index).len() == 2
     };
     town = match () {
         () if digits(town, 2) && digits(town + 1, 3) && view.gap(town) == "-" => town + 2,
@@ -72,13 +121,13 @@ pub(super) fn code_and_town(view: &View, last: usize) -> Option<usize> {
         () if digits(town, 5) && digits(town + 1, 3) && view.gap(town) == "-" => town + 2,
         () if digits(town, 4) && capitals(town + 1) => town + 2,
         () if is_dutch_code(view.word(town)) => town + 1,
-        () if digits(town, 4) || digits(town, 5) => town + 1,
+        () if digits(town, 4) || digits(town, 5) || digits(town, 6) || digits(town, 8) => town + 1,
         () => return None,
     };
     let code_end = town - 1;
     // Behind a line's end or a comma a code may stand without a town, when the line ends with it.
     let ends = view.gap(code_end).contains('\n') || code_end + 1 == view.tokens.len();
-    match town_words(view, code_end) {
+    match town_words(view, code_end, small) {
         Some(end) => Some(end),
         None if ends && view.gap(last).contains([',', '\n']) => Some(code_end),
         None => None,
@@ -86,9 +135,11 @@ pub(super) fn code_and_town(view: &View, last: usize) -> Option<usize> {
 }
 
 /// The last token of the town behind token `before`.
-fn town_words(view: &View, before: usize) -> Option<usize> {
+fn town_words(view: &View, before: usize, small_town: bool) -> Option<usize> {
     let mut last = None;
-    for index in before + 1..(before + 1 + TOWN_WORDS_MAX).min(view.tokens.len()) {
+    // In small letters the town's end does not show.
+    let words = if small_town { 2 } else { TOWN_WORDS_MAX };
+    for index in before + 1..(before + 1 + words).min(view.tokens.len()) {
         let gap = view.gap_before(index);
         let near = if last.is_none() {
             one_blank(gap) || matches!(gap, ", " | " - " | "\n" | ",\n")
@@ -102,8 +153,14 @@ fn town_words(view: &View, before: usize) -> Option<usize> {
                 && token.meaning & (FUNCTION | PERSON_VERB) == 0
             || roles_as_written(view.word(index)) & TOWN_JOINING != 0;
         let named = matches!(token.shape, Shape::Capitalised | Shape::Upper)
-            && (token.meaning & FUNCTION == 0 || last.is_none());
-        if !near || !(named || small && last.is_some()) {
+            && (token.meaning & FUNCTION == 0 || last.is_none() || gap == "-");
+        let named = named
+            || small_town
+                && token.shape == Shape::Lower
+                && token.meaning & (FUNCTION | PERSON_VERB) == 0
+                && (last.is_none() || gap == "-" || token.meaning & COMMON == 0);
+        let leading = last.is_none() && index == before + 1 && token.meaning & PARTICLE != 0;
+        if !near || !(named || leading || small && last.is_some()) {
             break;
         }
         if named {
@@ -113,9 +170,9 @@ fn town_words(view: &View, before: usize) -> Option<usize> {
     // "Trieste (TS)"
     let province = last.map(|last| last + 1).filter(|&province| {
         province < view.tokens.len()
-            && view.gap_before(province) == " ("
+            && matches!(view.gap_before(province), " (" | " / " | "/" | " - ")
             && view.word(province).len() == 2
-            && view.tokens[province].shape == Shape::Upper
+            && (view.tokens[province].shape == Shape::Upper || small_town && view.gap_before(province) != " - ")
     });
     province.or(last)
 }
@@ -127,6 +184,7 @@ fn town_and_code(view: &View, last: usize) -> Option<usize> {
     }
     // The town and what follows it, up to the code, in at most eight words.
     let mut town = None;
+    let small = is_small(view, last);
     for index in last + 1..(last + 9).min(view.tokens.len()) {
         let gap = view.gap_before(index);
         if index > last + 1
@@ -138,14 +196,14 @@ fn town_and_code(view: &View, last: usize) -> Option<usize> {
             break;
         }
         let token = view.tokens[index];
-        if is_british_code(view, index) {
+        if is_british_code(view, index, small) {
             return Some(index + 1);
         }
         if let Some(end) = code_end(view, index) {
             return town.map(|_| end);
         }
         match token.shape {
-            Shape::Capitalised | Shape::Upper => town = Some(index),
+            _ if is_town_word(view, index, small) => town = Some(index),
             Shape::Lower if token.meaning & PARTICLE != 0 => {}
             _ => break,
         }
@@ -193,7 +251,8 @@ fn town_alone(view: &View, last: usize) -> Option<usize> {
 
 pub(super) fn tailed_by_code(view: &View, last: usize) -> bool {
     code_and_town(view, last).is_some()
-        || town_and_code(view, last).is_some_and(|end| view.tokens[end].shape != Shape::Capitalised)
+        || district(view, last).is_some_and(|district| code_and_town(view, district).is_some())
+        || town_and_code(view, last).is_some_and(|end| matches!(view.tokens[end].shape, Shape::Digits | Shape::Mixed))
 }
 
 /// "U Nového Dvora 6\n626 52 Trmice": capitalised words, a house number, and a postal code with its town.
@@ -231,7 +290,7 @@ pub(super) fn coded(view: &View, number: usize, found: &mut Vec<Finding>) {
 
 /// A British postcode by itself: "SW1A 1AA" (Royal Mail, Programmers' Guide to PAF).
 pub(super) fn postcode(view: &View, first: usize, found: &mut Vec<Finding>) {
-    if !is_british_code(view, first) {
+    if !is_british_code(view, first, false) {
         return;
     }
     push(
@@ -283,7 +342,7 @@ pub(super) fn us_line(view: &View, zip: usize, found: &mut Vec<Finding>) {
     );
 }
 
-fn is_british_code(view: &View, first: usize) -> bool {
+fn is_british_code(view: &View, first: usize, small: bool) -> bool {
     if first + 1 >= view.tokens.len() || !one_blank(view.gap(first)) {
         return false;
     }
@@ -292,7 +351,7 @@ fn is_british_code(view: &View, first: usize) -> bool {
             .map(|byte| {
                 if byte.is_ascii_digit() {
                     b'9'
-                } else if byte.is_ascii_uppercase() {
+                } else if byte.is_ascii_uppercase() || small && byte.is_ascii_lowercase() {
                     b'A'
                 } else {
                     b'?'
@@ -312,7 +371,7 @@ fn is_dutch_code(word: &str) -> bool {
             if index < 4 {
                 byte.is_ascii_digit()
             } else {
-                byte.is_ascii_uppercase()
+                byte.is_ascii_alphabetic()
             }
         })
 }

@@ -49,6 +49,8 @@ const STREET_ENDING: Roles = 1 << 18;
 pub(super) const WEAK_STREET_ENDING: Roles = 1 << 19;
 /// Makes a number an ordinal one; see [`is_ordinal`].
 const ORDINAL_ENDING: Roles = 1 << 20;
+/// Between a street's name and its house number: "Calle Mayor **nº** 5".
+pub(super) const NUMBER_SIGN: Roles = 1 << 21;
 
 const TEXT: &str = include_str!("../../../data/address_words.txt");
 const ROLES: &[(&str, Roles)] = &[
@@ -73,6 +75,7 @@ const ROLES: &[(&str, Roles)] = &[
     ("street_ending", STREET_ENDING),
     ("weak_street_ending", WEAK_STREET_ENDING),
     ("ordinal_ending", ORDINAL_ENDING),
+    ("number_sign", NUMBER_SIGN),
 ];
 
 static TABLE: LazyLock<WordTable> = LazyLock::new(|| WordTable::of(TEXT, ROLES));

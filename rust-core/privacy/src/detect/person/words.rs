@@ -36,8 +36,12 @@ pub(super) const ASKING: Roles = 1 << 13;
 pub(super) const JOINING: Roles = 1 << 14;
 /// Joins the last two names of a list.
 pub(super) const AND: Roles = 1 << 15;
+/// A name and nothing else stands behind it, or behind it and a colon or a copula: "my **name** is", "ich **heiße**".
+pub(super) const NAMED: Roles = 1 << 16;
 /// Ends a family name that no list holds; see [`has_surname_ending`].
-const SURNAME_ENDING: Roles = 1 << 16;
+const SURNAME_ENDING: Roles = 1 << 17;
+/// "Meu nome **é** …", as written.
+pub(super) const ACCENTED_COPULA: Roles = 1 << 18;
 
 const TEXT: &str = include_str!("../../../data/name_words.txt");
 const ROLES: &[(&str, Roles)] = &[
@@ -57,7 +61,9 @@ const ROLES: &[(&str, Roles)] = &[
     ("asking", ASKING),
     ("joining", JOINING),
     ("and", AND),
+    ("named", NAMED),
     ("surname_ending", SURNAME_ENDING),
+    ("accented_copula", ACCENTED_COPULA),
 ];
 
 static TABLE: LazyLock<WordTable> = LazyLock::new(|| WordTable::of(TEXT, ROLES));
@@ -90,6 +96,6 @@ mod tests {
 
     #[test]
     fn every_word_of_the_file_is_found() {
-        crate::lexicon::table::test::check(TEXT, &TABLE, ROLES, 0);
+        crate::lexicon::table::test::check(TEXT, &TABLE, ROLES, ACCENTED_COPULA);
     }
 }

@@ -3,8 +3,9 @@
 
 use super::between::behind_name;
 use super::value::{ROLES, Role};
-use crate::detect::view::View;
+use crate::detect::view::{View, ends_in};
 use crate::lexicon::{KEY, PASSWORD};
+use crate::normal::is_unspaced;
 
 /// How far behind a word its secret may begin.
 const REACH_BYTES: usize = 64;
@@ -79,7 +80,9 @@ const ENDINGS: &[(&str, bool)] = &[
 /// Where the secret begins that token `index` speaks of.
 pub(super) fn place(view: &View, index: usize) -> Option<Place> {
     let end = view.end(index);
-    let known = view.is(index, KEY | PASSWORD);
+    // In a script without blanks the word may stand anywhere in its run, and speaks of what is behind only at the end.
+    let unspaced = view.word(index).ends_with(is_unspaced);
+    let known = view.is(index, KEY | PASSWORD) && (!unspaced || ends_in(view.word(index), KEY | PASSWORD));
     if !known && !may_be_set(view, index) {
         return None;
     }

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use super::cue::{Place, Sign, Until};
 use crate::lexicon::table::WordTable;
 use crate::lexicon::{self, COMMON, FUNCTION, KEY, PASSWORD};
+use crate::normal::is_unspaced;
 
 /// The longest secret behind a word that says what it is.
 const SAID_BYTES_MAX: usize = 256;
@@ -44,10 +45,14 @@ pub(super) fn read<'t>(text: &'t str, place: &Place) -> &'t str {
         },
     };
     let mut length = 0;
-    for character in rest.chars() {
+    let mut characters = rest.chars().peekable();
+    while let Some(character) = characters.next() {
+        // A sign and then a word of a script without blanks: the sentence goes on.
+        let next = characters.peek();
+        let goes_on = character.is_ascii_punctuation() && next.is_some_and(|next| is_unspaced(*next));
         // A string within a string ends its lines and itself with a backslash.
         let escape = character == '\\' && matches!(rest.as_bytes().get(length + 1), Some(b'n' | b'r' | b'"' | b'\''));
-        if length >= SAID_BYTES_MAX || escape || stops(character) {
+        if length >= SAID_BYTES_MAX || escape || stops(character) || goes_on && place.until == Until::Blank {
             break;
         }
         length += character.len_utf8();
