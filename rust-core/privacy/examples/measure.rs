@@ -30,7 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let line: Value = serde_json::from_str(&line?)?;
         let name = |field: &str| line[field].as_str().unwrap_or("").to_owned();
         let (source, kind, text) = (name("source"), name("kind"), name("text"));
-        let is_shown = show.as_ref().is_some_and(|show| format!("{source}: {kind}").contains(show));
+        let is_shown = show
+            .as_ref()
+            .is_some_and(|show| format!("{source}: {kind}").contains(show));
         let findings = scanner.scan(&text)?;
         let group = groups.entry((source, kind)).or_default();
         match line["spans"].as_array() {

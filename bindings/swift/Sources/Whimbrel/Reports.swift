@@ -35,6 +35,8 @@ public struct Report: Sendable, Equatable {
     public var tokensIn: Int
     /// Tokens of the answer.
     public var tokensOut: Int
+    /// Bytes of what the model thought in the last attempt, which are no part of the answer.
+    public var thinkingBytes: Int
     /// From the request to the first text that stayed.
     public var timeToFirstToken: Duration?
     /// From the request to its end.
@@ -70,6 +72,7 @@ public struct Report: Sendable, Equatable {
         redacted: Int,
         tokensIn: Int,
         tokensOut: Int,
+        thinkingBytes: Int,
         timeToFirstToken: Duration?,
         total: Duration,
         millijoules: Int?,
@@ -95,6 +98,7 @@ public struct Report: Sendable, Equatable {
         self.redacted = redacted
         self.tokensIn = tokensIn
         self.tokensOut = tokensOut
+        self.thinkingBytes = thinkingBytes
         self.timeToFirstToken = timeToFirstToken
         self.total = total
         self.millijoules = millijoules

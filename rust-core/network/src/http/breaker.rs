@@ -141,6 +141,11 @@ impl Breaker {
         }
     }
 
+    /// Lets no request through for so long, as the server asked, while the request that heard it goes on.
+    pub fn leave_alone(&mut self, wait_ms: u64, now_ms: u64) {
+        self.open_for(wait_ms, now_ms);
+    }
+
     fn open_for(&mut self, wait_ms: u64, now_ms: u64) {
         let until = now_ms.saturating_add(wait_ms.min(OPEN_MS_MAX));
         self.open_until_ms = Some(self.open_until_ms.unwrap_or(0).max(until));
@@ -245,5 +250,14 @@ mod tests {
         check(&breaker, 0, Circuit::Open, 40_000);
         assert!(request(&mut breaker, 40_000, fails(u64::MAX)));
         check(&breaker, 40_000, Circuit::Open, OPEN_MS_MAX);
+        // While the request that heard it waits, and then is answered.
+        let mut breaker = Breaker::new();
+        let waiting = breaker.admit(0).unwrap();
+        breaker.leave_alone(20_000, 100);
+        check(&breaker, 100, Circuit::Open, 20_000);
+        breaker.record(&waiting, Verdict::Works, 20_100);
+        check(&breaker, 20_100, Circuit::HalfOpen, 0);
+        assert!(request(&mut breaker, 20_100, Verdict::Works));
+        check(&breaker, 20_100, Circuit::Closed, 0);
     }
 }
