@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::content::{Said, field, index, is_void};
 use super::finish::FinishReason;
-use super::halves::{Halves, REPLACEMENT};
+use super::halves::{REPLACEMENT, mend};
 use super::server_error::reported;
 use super::tidy::tidy;
 use crate::Failure;
@@ -63,7 +63,8 @@ pub struct Piece {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct PieceReader {
-    halves: Halves,
+    /// Half a character that the last chunk ended with.
+    held: Option<u16>,
     has_delta: bool,
 }
 
@@ -84,22 +85,27 @@ impl PieceReader {
         if !json.contains('{') {
             return Ok(None);
         }
-        let was_held = self.halves.is_held();
-        let (value, is_joined) = match serde_json::from_str::<Value>(json) {
-            Ok(value) => (value, false),
-            Err(_) => self.read_mended(json)?,
+        let held = self.held.take();
+        let (value, mended) = match serde_json::from_str::<Value>(json) {
+            Ok(value) => (value, None),
+            Err(_) => read_mended(json, held)?,
         };
+        let (is_joined, next_held) = mended.unwrap_or_default();
         let mut piece = match &value {
             Value::Object(object) => self.read_object(object)?,
             value if is_void(value) => None,
             _ => return Err(MALFORMED),
         };
-        if let Some(text) = piece.as_mut().and_then(|piece| piece.text.as_mut())
-            && was_held
-            && !is_joined
-        {
-            self.halves.give_up();
-            text.insert(0, REPLACEMENT);
+        self.held = next_held;
+        if held.is_none() || is_joined {
+            return Ok(piece);
+        }
+        // The other half of the character did not come. It may yet come, as long as there is no other text.
+        match &mut piece {
+            Some(piece) if piece.text.is_some() || next_held.is_some() => {
+                piece.text.get_or_insert_default().insert(0, REPLACEMENT);
+            }
+            _ => self.held = held,
         }
         Ok(piece)
     }
@@ -107,20 +113,7 @@ impl PieceReader {
     /// What is left at the end of the answer: a sign for half a character whose other half never came.
     #[must_use]
     pub fn finish(&mut self) -> Option<String> {
-        self.halves.give_up().then(|| REPLACEMENT.to_string())
-    }
-
-    /// Reads what is no JSON and can be made some. The second value says whether it joined a character's halves.
-    fn read_mended(&mut self, json: &str) -> Result<(Value, bool), Failure> {
-        let tidied = tidy(json);
-        let mended = self.halves.mend(tidied.as_deref().unwrap_or(json));
-        let (json, is_joined) = match (mended, tidied) {
-            (Some(mended), _) => (mended.json, mended.is_joined),
-            (None, Some(tidied)) => (tidied, false),
-            (None, None) => return Err(MALFORMED),
-        };
-        let value = serde_json::from_str(&json).map_err(|_| MALFORMED)?;
-        Ok((value, is_joined))
+        self.held.take().map(|_| REPLACEMENT.to_string())
     }
 
     fn read_object(&mut self, object: &Map<String, Value>) -> Result<Option<Piece>, Failure> {
@@ -165,6 +158,21 @@ impl PieceReader {
         }
         Ok(said)
     }
+}
+
+/// Whether a chunk was joined to the half of a character before it, and the half that it leaves.
+type Joint = (bool, Option<u16>);
+
+/// Reads what is no JSON and can be made some, behind half a character.
+fn read_mended(json: &str, held: Option<u16>) -> Result<(Value, Option<Joint>), Failure> {
+    let tidied = tidy(json);
+    let (json, joint) = match (mend(tidied.as_deref().unwrap_or(json), held), tidied) {
+        (Some(mended), _) => (mended.json, Some((mended.is_joined, mended.held))),
+        (None, Some(tidied)) => (tidied, None),
+        (None, None) => return Err(MALFORMED),
+    };
+    let value = serde_json::from_str(&json).map_err(|_| MALFORMED)?;
+    Ok((value, joint))
 }
 
 fn usage(value: &Value) -> Option<Usage> {

@@ -6,73 +6,52 @@ use std::fmt::Write;
 /// What stands for half a character whose other half never came.
 pub(super) const REPLACEMENT: char = '\u{fffd}';
 
-/// The first half of a character, between two chunks.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Halves {
-    held: Option<u16>,
-}
-
 /// A chunk that was mended.
 pub(super) struct Mended {
     /// JSON in which every escape is a whole character.
     pub(super) json: String,
-    /// The half that was held found its other half.
+    /// The half that the chunk before left found its other half.
     pub(super) is_joined: bool,
+    /// The first half that this chunk leaves for the next one.
+    pub(super) held: Option<u16>,
 }
 
-impl Halves {
-    /// Whether a first half waits for the second one.
-    pub(super) fn is_held(self) -> bool {
-        self.held.is_some()
-    }
-
-    /// Gives up the half that is held. Returns whether there was one.
-    pub(super) fn give_up(&mut self) -> bool {
-        self.held.take().is_some()
-    }
-
-    /// Puts whole characters in the place of halves: a first half at the end of a string is held for the next chunk, a second half at the
-    /// beginning of one is joined to the half that is held, and any other is replaced. `None` when there is no half to mend.
-    pub(super) fn mend(&mut self, json: &str) -> Option<Mended> {
-        let mut chunk = Chunk {
-            json: String::with_capacity(json.len()),
-            held_before: self.held,
-            held: None,
-            is_joined: false,
-            has_changed: false,
+/// Puts whole characters in the place of halves: a first half at the end of a string is held for the next chunk, a second half at the beginning
+/// of one is joined to `held`, which the chunk before left, and any other is replaced. `None` when there is no half to mend.
+pub(super) fn mend(json: &str, held: Option<u16>) -> Option<Mended> {
+    let mut chunk = Chunk {
+        json: String::with_capacity(json.len()),
+        held_before: held,
+        held: None,
+        is_joined: false,
+        has_changed: false,
+    };
+    let mut rest = json;
+    // Whether a string may begin here.
+    let mut is_at_quote = false;
+    while let Some(at) = rest.find(['\\', '"']) {
+        chunk.json.push_str(&rest[..at]);
+        is_at_quote &= at == 0;
+        rest = &rest[at..];
+        let length = match (rest.starts_with('"'), escape(rest)) {
+            (false, Some(code)) => chunk.take(code, &rest[6..], is_at_quote),
+            // A quote, or another escape: two characters that belong together.
+            (is_quote, _) => {
+                let characters = if is_quote { 1 } else { 2 };
+                let length = rest.chars().take(characters).map(char::len_utf8).sum();
+                chunk.json.push_str(&rest[..length]);
+                length
+            }
         };
-        let mut rest = json;
-        // Whether a string may begin here.
-        let mut is_at_quote = false;
-        while let Some(at) = rest.find(['\\', '"']) {
-            chunk.json.push_str(&rest[..at]);
-            is_at_quote &= at == 0;
-            rest = &rest[at..];
-            let length = match (rest.starts_with('"'), escape(rest)) {
-                (false, Some(code)) => chunk.take(code, &rest[6..], is_at_quote),
-                // A quote, or another escape: two characters that belong together.
-                (is_quote, _) => {
-                    let characters = if is_quote { 1 } else { 2 };
-                    let length = rest.chars().take(characters).map(char::len_utf8).sum();
-                    chunk.json.push_str(&rest[..length]);
-                    length
-                }
-            };
-            is_at_quote = rest.starts_with('"');
-            rest = &rest[length..];
-        }
-        if !chunk.has_changed {
-            return None;
-        }
-        chunk.json.push_str(rest);
-        if chunk.is_joined || chunk.held.is_some() {
-            self.held = chunk.held;
-        }
-        Some(Mended {
-            json: chunk.json,
-            is_joined: chunk.is_joined,
-        })
+        is_at_quote = rest.starts_with('"');
+        rest = &rest[length..];
     }
+    chunk.json.push_str(rest);
+    chunk.has_changed.then_some(Mended {
+        json: chunk.json,
+        is_joined: chunk.is_joined,
+        held: chunk.held,
+    })
 }
 
 /// A chunk that is being mended.
@@ -136,48 +115,37 @@ fn is_second(code: u16) -> bool {
 mod tests {
     use super::*;
 
-    /// The chunks in order give these JSON texts; `None` for one that needs no mending.
-    fn check(chunks: &[&str], expected: &[Option<&str>], is_held: bool) {
-        let mut halves = Halves::default();
-        let mended: Vec<_> = chunks
-            .iter()
-            .map(|chunk| halves.mend(chunk).map(|it| it.json))
-            .collect();
-        let expected: Vec<_> = expected.iter().map(|text| text.map(str::to_owned)).collect();
-        assert_eq!(mended, expected, "{chunks:?}");
-        assert_eq!(halves.is_held(), is_held, "{chunks:?}");
+    /// A chunk behind this half gives this JSON, is or is not joined to it, and leaves this half.
+    #[track_caller]
+    fn check(chunk: &str, held: Option<u16>, expected: Option<(&str, bool, Option<u16>)>) {
+        let mended = mend(chunk, held);
+        let mended = mended.as_ref().map(|it| (it.json.as_str(), it.is_joined, it.held));
+        assert_eq!(mended, expected, "{chunk}");
     }
 
     #[test]
     fn halves_meet_or_are_replaced() {
-        let whole = r#"{"a":"\ud83d\udc26","b":"\\ud83d","c":"\n"}"#;
-        check(&[whole, "{}", ""], &[None, None, None], false);
+        let (bird, duck) = (Some(0xd83d), Some(0xd83e));
+        for whole in [r#"{"a":"\ud83d\udc26","b":"\\ud83d","c":"\n"}"#, "{}", ""] {
+            check(whole, bird, None);
+        }
+        check(r#"{"a":"x\uD83D"}"#, None, Some((r#"{"a":"x"}"#, false, bird)));
         check(
-            &[r#"{"a":"x\uD83D"}"#, r#"{"a":"\uDC26y"}"#],
-            &[Some(r#"{"a":"x"}"#), Some(r#"{"a":"\ud83d\udc26y"}"#)],
-            false,
-        );
-        // A chunk without text stands between them.
-        check(
-            &[r#""\ud83d""#, r#""""#, r#""\udc26""#],
-            &[Some(r#""""#), None, Some(r#""\ud83d\udc26""#)],
-            false,
+            r#"{"a":"\uDC26y"}"#,
+            bird,
+            Some((r#"{"a":"\ud83d\udc26y"}"#, true, None)),
         );
         // One ends and the next one begins in the same chunk.
-        check(
-            &[r#""\ud83d""#, r#""\udc26\ud83d""#, r#""\udc27""#],
-            &[Some(r#""""#), Some(r#""\ud83d\udc26""#), Some(r#""\ud83d\udc27""#)],
-            false,
-        );
-        check(&[r#""\udc26""#], &[Some("\"\u{fffd}\"")], false);
-        check(&[r#""\ud83dx""#], &[Some("\"\u{fffd}x\"")], false);
-        check(&[r#""\ud83d\ud83d""#], &[Some("\"\u{fffd}\"")], true);
-        check(
-            &[r#""\ud83d""#, r#""x\udc26""#],
-            &[Some(r#""""#), Some("\"x\u{fffd}\"")],
-            true,
-        );
+        check(r#""\udc26\ud83e""#, bird, Some((r#""\ud83d\udc26""#, true, duck)));
+        // Another one begins although the first never ended.
+        check(r#""\ud83e""#, bird, Some((r#""""#, false, duck)));
+        check(r#""\udc26""#, None, Some(("\"\u{fffd}\"", false, None)));
+        check(r#""x\udc26""#, bird, Some(("\"x\u{fffd}\"", false, None)));
+        check(r#""\ud83dx""#, None, Some(("\"\u{fffd}x\"", false, None)));
+        check(r#""\ud83d\ud83d""#, None, Some(("\"\u{fffd}\"", false, bird)));
         // What is no JSON stays none.
-        check(&["\\", "\\u", "\\ud83", "\\ä", "\"\\"], &[None; 5], false);
+        for broken in ["\\", "\\u", "\\ud83", "\\ä", "\"\\"] {
+            check(broken, bird, None);
+        }
     }
 }

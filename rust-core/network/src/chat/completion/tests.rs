@@ -271,6 +271,12 @@ fn half_a_character_waits_for_the_other() {
     check_all(&[&first, "{}", &second], &[text("x"), Ok(None), text("🐦y")]);
     // It never comes.
     check_all(&[&first, &delta(r#""y""#)], &[text("x"), text("\u{fffd}y")]);
+    check_all(&[&first, &first, &second], &[text("x"), text("\u{fffd}x"), text("🐦y")]);
+    let half = delta(r#""\ud83d""#);
+    check_all(
+        &[&half, &half, &second],
+        &[Ok(Some(Piece::default())), text("\u{fffd}"), text("🐦y")],
+    );
     check_all(&[&second, &second], &[text("\u{fffd}y"), text("\u{fffd}y")]);
     let mut reader = PieceReader::new();
     assert_eq!(reader.read(&first), text("x"));
