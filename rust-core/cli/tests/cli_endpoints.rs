@@ -70,6 +70,26 @@ fn thoughts_are_counted_and_not_printed() {
     );
 }
 
+#[test]
+fn a_question_without_an_answer_is_kept() {
+    let server = ChatServer::start(&[Reply::Empty, Reply::Whole]);
+    let desk = Desk::new();
+    let file = desk.write("policy.toml", policy(&server.url, ""));
+    let mut started = Started::new(&mut desk.command(["chat", "--policy", file.to_str().unwrap()]));
+    started.say("Where do waders winter?\n/redo\n");
+    let ran = started.finish().succeeded();
+    assert_eq!(ran.stdout, "An answer from the server.\n", "{ran:?}");
+    assert!(ran.stderr.contains("failed (empty_answer)"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("[the question is kept: /redo asks it again]"),
+        "{ran:?}"
+    );
+    for request in server.received() {
+        assert!(request.body.contains("Where do waders winter?"), "{request:?}");
+    }
+    assert_eq!(server.requests(), 2);
+}
+
 /// The next request, and the connection to answer it on.
 fn accept(listener: &TcpListener) -> TcpStream {
     let (mut stream, _) = listener.accept().unwrap();

@@ -412,13 +412,37 @@ fn options_that_an_endpoint_cannot_take_are_said() {
         &["temperature", "top_p"],
     );
     check(
-        sampling(0.0, 1.5, u64::MAX),
+        sampling(0.0, 1.0, u64::MAX),
         5,
         &["seed"],
         &["\"temperature\":0.0"],
         &["top_p", "seed"],
     );
     check(sampling(2.0, 1.0, 7), 0, &["max_tokens"], &["\"max_tokens\":1,"], &[]);
+}
+
+#[test]
+fn a_question_without_an_answer_can_be_asked_again() {
+    let server = Server::start(&[
+        Reply::Empty,
+        Reply::Ends("content_filter"),
+        Reply::DiesMidway,
+        Reply::Whole,
+    ]);
+    let fixture = Fixture::new(&policy(&server, &server));
+    let conversation = fixture.conversation();
+    let mut heard = read(&conversation.ask("Where do waders winter?", ask_options()).unwrap());
+    while heard.report.outcome == Outcome::Failed {
+        assert!(conversation.messages().is_empty());
+        heard = read(&conversation.regenerate(ask_options().generation).unwrap());
+    }
+    assert_eq!((heard.report.outcome, server.requests()), (Outcome::Answered, 4));
+    let said: Vec<_> = conversation
+        .messages()
+        .into_iter()
+        .map(|message| message.content)
+        .collect();
+    assert_eq!(said, ["Where do waders winter?", "An answer from the server."]);
 }
 
 #[test]
