@@ -119,8 +119,8 @@ impl Breaker {
         }
         match verdict {
             Verdict::Unknown => {}
-            // An answer to a request that was let through before the circuit opened does not close it.
-            Verdict::Works if self.open_until_ms.is_some() && !admission.probe => {}
+            // An answer to a request that was let through before the circuit opened does not close it before its time.
+            Verdict::Works if self.remaining_ms(now_ms) > 0 && !admission.probe => {}
             Verdict::Works => {
                 self.failures = 0;
                 self.openings = 0;
@@ -147,6 +147,9 @@ impl Breaker {
     }
 
     fn open_for(&mut self, wait_ms: u64, now_ms: u64) {
+        if wait_ms == 0 {
+            return;
+        }
         let until = now_ms.saturating_add(wait_ms.min(OPEN_MS_MAX));
         self.open_until_ms = Some(self.open_until_ms.unwrap_or(0).max(until));
     }
@@ -256,8 +259,8 @@ mod tests {
         breaker.leave_alone(20_000, 100);
         check(&breaker, 100, Circuit::Open, 20_000);
         breaker.record(&waiting, Verdict::Works, 20_100);
-        check(&breaker, 20_100, Circuit::HalfOpen, 0);
-        assert!(request(&mut breaker, 20_100, Verdict::Works));
         check(&breaker, 20_100, Circuit::Closed, 0);
+        breaker.leave_alone(0, 20_200);
+        check(&breaker, 20_200, Circuit::Closed, 0);
     }
 }
