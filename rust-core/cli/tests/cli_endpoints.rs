@@ -1,5 +1,9 @@
 //! What `run` says about endpoints that refuse or think, and an answer that came while the program was frozen.
 #![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::disallowed_types,
+    reason = "a server that answers only once the program is frozen is a socket in the hand of its test"
+)]
 
 mod support;
 
