@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use whimbrel_network::{EVENT_BYTES_MAX, SseError, SseEvent, SseParser, read_error, read_piece};
+use whimbrel_network::{EVENT_BYTES_MAX, PieceReader, SseError, SseEvent, SseParser, read_error};
 
 fn parse<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<SseEvent>, Option<SseError>) {
     let mut parser = SseParser::new();
@@ -25,9 +25,13 @@ fuzz_target!(|data: &[u8]| {
     let whole = parse(std::iter::once(stream));
     let pieces = parse(stream.chunks(1 + usize::from(first & 15)));
     assert_eq!(whole, pieces);
+    let mut reader = PieceReader::new();
     for event in whole.0 {
         assert!(event.data.len() <= EVENT_BYTES_MAX as usize);
-        let _ = read_piece(event.data.as_bytes());
+        if let Ok(Some(piece)) = reader.read(&event.data) {
+            assert!(piece.text.is_none_or(|text| !text.is_empty()));
+        }
     }
+    let _ = reader.finish();
     let _ = read_error(stream);
 });

@@ -57,6 +57,11 @@ pub enum Event {
         /// Prompt tokens in all.
         total: u32,
     },
+    /// The model thinks before it answers. What it thinks is no part of the answer and is not given.
+    Thinking {
+        /// Bytes of its thoughts so far.
+        bytes: u64,
+    },
     /// The next piece of text, never empty and never half a character.
     Text {
         /// The piece.
@@ -225,6 +230,7 @@ impl From<client::Event> for Event {
                 release: release.map(Into::into),
             },
             client::Event::Reading { done, total } => Event::Reading { done, total },
+            client::Event::Thinking { bytes } => Event::Thinking { bytes },
             client::Event::Text(text) => Event::Text { text },
             client::Event::Restarted => Event::Restarted,
             client::Event::Finished(report) => Event::Finished {

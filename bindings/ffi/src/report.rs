@@ -42,6 +42,8 @@ pub struct Report {
     pub tokens_in: u64,
     /// Tokens of the answer.
     pub tokens_out: u64,
+    /// Bytes of what the model thought in the last attempt, which are no part of the answer.
+    pub thinking_bytes: u64,
     /// From the request to the first text that stayed, in milliseconds.
     pub first_token_ms: Option<u64>,
     /// From the request to its end, in milliseconds.
@@ -241,6 +243,7 @@ impl From<&client::Report> for Report {
             redacted: from.redacted,
             tokens_in: from.tokens.input,
             tokens_out: from.tokens.output,
+            thinking_bytes: from.thinking_bytes,
             first_token_ms: from.first_token_ms,
             total_ms: from.total_ms,
             millijoules: from.energy.as_ref().map(|energy| energy.millijoules),

@@ -10,7 +10,7 @@ use whimbrel_client::{Answer, ClientError, Event, Report, block_on};
 
 pub(crate) use self::source::AnswerSource;
 use crate::error::CliError;
-use crate::terminal::interrupt;
+use crate::terminal::{interrupt, output};
 
 /// Events taken at a time.
 const BATCH: u32 = 64;
@@ -35,6 +35,7 @@ pub(crate) fn receive(
     let stopped = answer.clone();
     let _guard = interrupt::on_raise(move || stopped.cancel());
     let mut text = String::new();
+    let mut is_thinking = false;
     loop {
         let events = block_on(answer.next(BATCH))?;
         if events.is_empty() {
@@ -46,7 +47,14 @@ pub(crate) fn receive(
         let mut finished = None;
         for event in events {
             match event {
-                Event::Started { .. } | Event::Reading { .. } => {}
+                Event::Started { .. } => is_thinking = false,
+                Event::Reading { .. } => {}
+                Event::Thinking { .. } => {
+                    // Once for each place.
+                    if !std::mem::replace(&mut is_thinking, true) && output::watched() {
+                        eprintln!("[thinking]");
+                    }
+                }
                 Event::Text(piece) => text.push_str(&piece),
                 Event::Restarted => {
                     if !text.is_empty() && !text.ends_with('\n') {

@@ -49,6 +49,8 @@ pub struct Ask {
     pub options: GenerationOptions,
     /// Names the request and the candidate: the same key never comes with two texts.
     pub id: String,
+    /// How long it may wait until its place can be asked again, in milliseconds; `None` leaves that to the place.
+    pub wait_ms_max: Option<u64>,
 }
 
 /// The text of a request, as a place gets it.
@@ -75,6 +77,11 @@ pub enum Part {
         done: u32,
         /// Tokens in all.
         total: u32,
+    },
+    /// It thinks before it answers, and has nothing to show yet.
+    Thinking {
+        /// Bytes of its thoughts so far.
+        bytes: u64,
     },
     /// The next piece of text.
     Text(String),

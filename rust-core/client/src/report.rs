@@ -24,6 +24,11 @@ pub enum Event {
         /// Prompt tokens in all.
         total: u32,
     },
+    /// The model thinks before it answers. What it thinks is no part of the answer and is not given.
+    Thinking {
+        /// Bytes of its thoughts so far.
+        bytes: u64,
+    },
     /// The next piece of text, never empty and never a broken character.
     Text(String),
     /// The text so far is void: another place answers from the beginning.
@@ -41,6 +46,7 @@ impl std::fmt::Debug for Event {
                 record.field("place", place).field("release", release).finish()
             }
             Event::Reading { done, total } => write!(formatter, "Reading({done} of {total})"),
+            Event::Thinking { bytes } => write!(formatter, "Thinking({bytes} bytes)"),
             Event::Text(text) => write!(formatter, "Text({} bytes)", text.len()),
             Event::Restarted => formatter.write_str("Restarted"),
             Event::Finished(report) => formatter.debug_tuple("Finished").field(report).finish(),
@@ -88,6 +94,8 @@ pub struct Report {
     pub redacted: u32,
     /// Tokens of the attempt that answered.
     pub tokens: Tokens,
+    /// Bytes of what the model thought in the last attempt, which are no part of the answer.
+    pub thinking_bytes: u64,
     /// From the request to the first text that stayed, in milliseconds.
     pub first_token_ms: Option<u64>,
     /// From the request to its end, in milliseconds.

@@ -9,6 +9,30 @@ use whimbrel_forge::synthetic::Synthetic;
 use whimbrel_forge::{ImportOptions, import};
 use whimbrel_kernels::TensorType;
 
+/// Streams that are not quite what they should be, by their oddness.
+const SSE_SEEDS: [(&str, &str); 5] = [
+    (
+        "parts",
+        "0data: {\"choices\":[{\"index\":\"0\",\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"}]}}]}\n\n",
+    ),
+    (
+        "halves",
+        "0data: {\"choices\":[{\"delta\":{\"content\":\"\\ud83d\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"\\udc26\"}}]}\n\n",
+    ),
+    (
+        "thoughts",
+        "0data: {\"choices\":[{\"delta\":{\"reasoning\":\"a\",\"refusal\":\"b\",\"tool_calls\":[1]}}]}\n\n",
+    ),
+    (
+        "pings",
+        "0event: ping\ndata: {}\n\ndata: : b\n\ndata: {\"type\":\"keepalive\"}\n\n",
+    ),
+    (
+        "errors",
+        "0error: {\"code\":500}\ndata: [DONE]\n\ndata: {\"error\":{\"message\":\"b\"}}\n\n",
+    ),
+];
+
 fn main() -> ExitCode {
     let Some(output) = std::env::args_os().nth(1).map(PathBuf::from) else {
         eprintln!("usage: fuzz-seeds FOLDER");
@@ -50,6 +74,9 @@ fn write_seeds(output: &Path) -> Result<(), Box<dyn Error>> {
     write("saved_prefix", "nothing", &[0])?;
     let stream = "\u{feff}: ping\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"ä\"}}]}\r\n\r\nevent: x\ndata: a\ndata: b\n\ndata: [DONE]\n\n";
     write("sse", "stream", stream.as_bytes())?;
+    for (name, events) in SSE_SEEDS {
+        write("sse", name, events.as_bytes())?;
+    }
     write("gguf", "vocabulary", &seed_model(TensorType::F32).to_vocabulary_gguf())?;
     let folder = tempfile::tempdir()?;
     for tensor_type in TensorType::ALL {

@@ -3,7 +3,13 @@
 pub(crate) mod answer;
 pub(crate) mod client;
 pub(crate) mod completion;
+mod content;
+pub(crate) mod finish;
+mod halves;
 pub(crate) mod reader;
 pub(crate) mod request;
+pub(crate) mod server_error;
 pub(crate) mod sse;
+pub(crate) mod stream;
 pub(crate) mod task;
+mod tidy;

@@ -189,37 +189,145 @@ pub enum ServerCode {
     NotFound,
     /// Too many requests or tokens in a time.
     RateLimited,
-    /// The account has no credit left.
+    /// The account has no credit left, or must be paid for first.
     QuotaExceeded,
     /// The server is busy or still loading.
     Overloaded,
     /// The provider's filter refused the text.
     ContentFiltered,
+    /// The request has more bytes than the server takes.
+    RequestTooLarge,
+    /// The server does not know an option of the request, or not this value of it.
+    UnsupportedOption,
     /// The request is malformed in the server's eyes.
     InvalidRequest,
     /// The server failed.
     ServerError,
 }
 
+/// Words for the codes, in lower case, as OpenAI, Anthropic, Google, llama.cpp, vLLM and Azure write them.
+const WORDS: [(ServerCode, &[&str]); 12] = [
+    (
+        ServerCode::ContextLength,
+        &[
+            "context_length_exceeded",
+            "exceed_context_size_error",
+            "string_above_max_length",
+        ],
+    ),
+    (
+        ServerCode::InvalidKey,
+        &[
+            "invalid_api_key",
+            "authentication_error",
+            "invalid_authentication",
+            "unauthenticated",
+        ],
+    ),
+    (
+        ServerCode::Forbidden,
+        &["permission_error", "permission_denied", "insufficient_permissions"],
+    ),
+    (
+        ServerCode::NotFound,
+        &[
+            "model_not_found",
+            "not_found_error",
+            "deploymentnotfound",
+            "notfounderror",
+            "not_found",
+        ],
+    ),
+    (
+        ServerCode::RateLimited,
+        &[
+            "rate_limit_exceeded",
+            "rate_limit_error",
+            "resource_exhausted",
+            "requests",
+            "tokens",
+        ],
+    ),
+    (
+        ServerCode::QuotaExceeded,
+        &[
+            "insufficient_quota",
+            "billing_hard_limit_reached",
+            "billing_error",
+            "payment_required",
+        ],
+    ),
+    (
+        ServerCode::Overloaded,
+        &[
+            "overloaded_error",
+            "unavailable_error",
+            "service_unavailable",
+            "engine_overloaded",
+            "unavailable",
+        ],
+    ),
+    (
+        ServerCode::ContentFiltered,
+        &[
+            "content_filter",
+            "content_policy_violation",
+            "responsibleaipolicyviolation",
+        ],
+    ),
+    (ServerCode::RequestTooLarge, &["request_too_large", "payload_too_large"]),
+    (
+        ServerCode::UnsupportedOption,
+        &["unsupported_parameter", "unsupported_value", "unknown_parameter"],
+    ),
+    (
+        ServerCode::InvalidRequest,
+        &[
+            "invalid_request_error",
+            "badrequesterror",
+            "invalid_value",
+            "invalid_argument",
+        ],
+    ),
+    (
+        ServerCode::ServerError,
+        &[
+            "server_error",
+            "internal_error",
+            "internalservererror",
+            "api_error",
+            "internal",
+        ],
+    ),
+];
+
 impl ServerCode {
-    /// Reads the `code` or `type` of an error as OpenAI, llama.cpp, vLLM and Azure write them.
+    /// Reads the `code` or `type` of an error.
     pub(crate) fn from_word(word: &str) -> ServerCode {
-        match word {
-            "context_length_exceeded" | "exceed_context_size_error" | "string_above_max_length" => {
-                ServerCode::ContextLength
-            }
-            "invalid_api_key" | "authentication_error" | "invalid_authentication" => ServerCode::InvalidKey,
-            "permission_error" | "permission_denied" | "insufficient_permissions" => ServerCode::Forbidden,
-            "model_not_found" | "not_found_error" | "DeploymentNotFound" | "NotFoundError" => ServerCode::NotFound,
-            "rate_limit_exceeded" | "rate_limit_error" | "requests" | "tokens" => ServerCode::RateLimited,
-            "insufficient_quota" | "billing_hard_limit_reached" => ServerCode::QuotaExceeded,
-            "overloaded_error" | "unavailable_error" | "service_unavailable" | "engine_overloaded" => {
-                ServerCode::Overloaded
-            }
-            "content_filter" | "content_policy_violation" => ServerCode::ContentFiltered,
-            "invalid_request_error" | "BadRequestError" | "invalid_value" => ServerCode::InvalidRequest,
-            "server_error" | "internal_error" | "InternalServerError" | "api_error" => ServerCode::ServerError,
+        let word = word.trim().to_ascii_lowercase();
+        let known = WORDS.iter().find(|(_, words)| words.contains(&word.as_str()));
+        known.map_or(ServerCode::Unstated, |(code, _)| *code)
+    }
+
+    /// What a status of HTTP says by itself.
+    pub(crate) fn from_status(status: u16) -> ServerCode {
+        match status {
+            401 => ServerCode::InvalidKey,
+            402 => ServerCode::QuotaExceeded,
+            403 => ServerCode::Forbidden,
+            404 => ServerCode::NotFound,
+            413 => ServerCode::RequestTooLarge,
+            429 => ServerCode::RateLimited,
+            503 | 529 => ServerCode::Overloaded,
             _ => ServerCode::Unstated,
         }
+    }
+
+    /// Whether it says no more than whose fault it is.
+    pub(crate) fn is_general(self) -> bool {
+        matches!(
+            self,
+            ServerCode::Unstated | ServerCode::InvalidRequest | ServerCode::ServerError
+        )
     }
 }

@@ -11,10 +11,13 @@ mod http;
 
 pub use chat::answer::{Answer, Canceller, ChatEvent, EVENTS_WAITING_MAX, Finished};
 pub use chat::client::ChatClient;
-pub use chat::completion::{FinishReason, Piece, REPORTED_MODEL_BYTES_MAX, Usage, read_error, read_piece};
-pub use chat::reader::JSON_BYTES_MAX;
+pub use chat::completion::{Piece, PieceReader, REPORTED_MODEL_BYTES_MAX, Usage};
+pub use chat::finish::FinishReason;
+pub use chat::reader::{JSON_BYTES_MAX, LAST_WORD_MS_MAX};
 pub use chat::request::{ChatOptions, REQUEST_ID_BYTES_MAX, STOP_BYTES_MAX, STOPS_MAX};
+pub use chat::server_error::read_error;
 pub use chat::sse::{EVENT_BYTES_MAX, SseError, SseEvent, SseParser};
+pub use chat::stream::{PASSED_OVER_BYTES_MAX, PASSED_OVER_EVENTS_MAX};
 pub use error::{CertificateProblem, ChatError, Failure, ServerCode, TimeLimit};
 pub use http::breaker::{Admission, Breaker, Circuit, FAILURES_MAX, OPEN_MS_BASE, OPEN_MS_MAX, Verdict};
 pub use http::endpoint::{Endpoint, EndpointError};

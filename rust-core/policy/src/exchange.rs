@@ -19,7 +19,7 @@ use whimbrel_record::{Code, FinishReason, Tokens};
 pub use self::closing::Conclusion;
 pub use self::cost::Price;
 pub use self::escalation::{Confidence, Escalation, EscalationThresholds, Weakness, escalation, repetition_ratio};
-pub use self::fallback::{ATTEMPTS_MAX, Attempt, Ending};
+pub use self::fallback::{ATTEMPTS_MAX, Attempt, Ending, NEXT_PLACE_MS};
 use self::fallback::{AttemptEvent, Command as Order, Event as Happened, Fallback};
 use crate::plan::Plan;
 use crate::request::UsedToday;
@@ -89,6 +89,11 @@ impl Ended {
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
+    /// An attempt thinks before it answers: it has nothing to show, and is alive.
+    Thinking {
+        /// The number that [`Command::Start`] gave.
+        attempt: u32,
+    },
     /// An attempt has text to show. It may be shown unless the commands that follow stop the attempt.
     Text {
         /// The number that [`Command::Start`] gave.
@@ -195,6 +200,12 @@ impl Exchange {
         }
     }
 
+    /// How long the running attempt may wait until its place can be asked again: see [`Fallback::wait_ms_max`].
+    #[must_use]
+    pub fn wait_ms_max(&self) -> u64 {
+        self.fallback.wait_ms_max()
+    }
+
     /// The candidate of an attempt.
     #[must_use]
     pub fn candidate_of(&self, attempt: u32) -> Option<u32> {
@@ -210,6 +221,9 @@ impl Exchange {
         let orders = match event {
             Event::Cancelled => self.fallback.step(now_ms, Happened::Cancelled),
             Event::Timer => return self.keep_time(now_ms),
+            Event::Thinking { attempt } if self.is_running(attempt) => {
+                self.report(now_ms, attempt, AttemptEvent::Thinking)
+            }
             Event::Text { attempt } if self.is_running(attempt) => {
                 self.report(now_ms, attempt, AttemptEvent::FirstToken)
             }
@@ -230,7 +244,7 @@ impl Exchange {
                 }
             }
             // Reports of attempts that are over.
-            Event::Text { .. } | Event::Ended { .. } => Vec::new(),
+            Event::Thinking { .. } | Event::Text { .. } | Event::Ended { .. } => Vec::new(),
         };
         self.carry_on(now_ms, orders)
     }

@@ -6,7 +6,7 @@ mod support;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 use support::{ENDPOINTS, Scene};
-use whimbrel_policy::{Command, Ended, Event, Exchange, Plan, Price, STOP_MS_MAX, Usage};
+use whimbrel_policy::{Command, Ended, Event, Exchange, NEXT_PLACE_MS, Plan, Price, STOP_MS_MAX, Usage};
 use whimbrel_record::{AttemptEnd, Code, FinishReason, Outcome, Signal, Tokens};
 
 /// A plan of the device, the house and the cloud, with short times.
@@ -103,6 +103,54 @@ fn the_next_candidate_waits_for_the_one_that_is_stopped() {
         (AttemptEnd::TimedOut, Some(Code::NoFirstToken))
     );
     assert_eq!(attempts[1].ended, AttemptEnd::Answered);
+}
+
+#[test]
+fn one_that_thinks_is_alive() {
+    let (mut exchange, _) = start(plan());
+    assert!(done(exchange.step(90, Event::Thinking { attempt: 0 })).is_empty());
+    // The time for a first token counts no longer; that for the whole answer does.
+    assert!(done(exchange.step(999, Event::Timer)).is_empty());
+    assert_eq!(done(exchange.step(1000, Event::Timer)), [Command::Stop { attempt: 0 }]);
+    // Its late thoughts are nobody's, and the next one has to show something itself.
+    assert!(done(exchange.step(1001, Event::Thinking { attempt: 0 })).is_empty());
+    let stopped = ended(0, finished(FinishReason::Cancelled));
+    assert_eq!(done(exchange.step(1010, stopped)), [starts(1)]);
+    assert_eq!(done(exchange.step(1110, Event::Timer)), [Command::Stop { attempt: 1 }]);
+    exchange.step(1120, ended(1, finished(FinishReason::Cancelled)));
+    // Thoughts are no answer.
+    exchange.step(1130, Event::Thinking { attempt: 2 });
+    assert_eq!(
+        done(exchange.step(1140, ended(2, finished(FinishReason::Stop)))),
+        [Command::End]
+    );
+    let (_, conclusion) = exchange.conclude(None);
+    let codes: Vec<_> = conclusion
+        .closing
+        .attempts
+        .iter()
+        .map(|attempt| attempt.code())
+        .collect();
+    let expected = [Code::TimedOut, Code::NoFirstToken, Code::EmptyAnswer].map(Some);
+    assert_eq!(codes, expected);
+    assert!(!conclusion.is_kept && !conclusion.ending.is_partial);
+    assert_eq!(conclusion.closing.latency.first_token_ms, None);
+}
+
+#[test]
+fn a_busy_place_is_waited_for_as_long_as_the_next_would_take() {
+    let mut plan = plan();
+    plan.bounds.deadline_ms = 60_000;
+    plan.bounds.candidate_ms = 50_000;
+    let (mut exchange, _) = start(plan);
+    // Nobody knows how long the house takes.
+    assert_eq!(exchange.wait_ms_max(), NEXT_PLACE_MS);
+    exchange.step(10, ended(0, Ended::failed(Code::Busy)));
+    exchange.step(20, ended(1, Ended::failed(Code::RateLimited)));
+    // The last one has its own time, and no more than is left of the whole.
+    assert_eq!(exchange.wait_ms_max(), 50_000);
+    exchange.step(30_000, Event::Timer);
+    assert_eq!(exchange.wait_ms_max(), 30_000);
 }
 
 #[test]
@@ -222,8 +270,9 @@ fn laws_over_random_events() {
             }
             now_ms += u64::from(below(400));
             let attempt = running.unwrap_or_else(|| below(4));
-            let event = match below(9) {
+            let event = match below(10) {
                 0 | 1 => Event::Text { attempt },
+                9 => Event::Thinking { attempt },
                 2 => ended(attempt, finished(FinishReason::Stop)),
                 3 => ended(attempt, Ended::failed(Code::Server)),
                 4 if below(6) == 0 => Event::Cancelled,

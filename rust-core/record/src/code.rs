@@ -76,6 +76,10 @@ codes! {
     Adapter = "adapter",
     /// The key vault did not give the endpoint's key.
     KeyVault = "key_vault",
+    /// The endpoint wants a key, and none was stored.
+    KeyMissing = "key_missing",
+    /// The endpoint's stored key is not one that can be sent.
+    KeyUnreadable = "key_unreadable",
     /// A stop string cannot be used.
     Stop = "stop",
     /// The endpoint cannot be reached.
@@ -88,12 +92,20 @@ codes! {
     Certificate = "certificate",
     /// The endpoint did not accept the key.
     Unauthorised = "unauthorised",
+    /// The endpoint does not have the model, or its address is wrong.
+    NotFound = "not_found",
+    /// The endpoint's account has no credit left.
+    Payment = "payment",
     /// The endpoint got too many requests.
     RateLimited = "rate_limited",
     /// The endpoint failed on its side.
     Server = "server",
     /// The endpoint refused the request.
     Refused = "refused",
+    /// The request has more bytes than the endpoint takes.
+    RequestTooLarge = "request_too_large",
+    /// The endpoint does not take an option of the request.
+    UnsupportedOption = "unsupported_option",
     /// The endpoint redirected the request, which is not followed.
     Redirected = "redirected",
     /// The endpoint failed too often of late and was not asked.

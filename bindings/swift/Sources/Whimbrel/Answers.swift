@@ -37,7 +37,7 @@ private actor TextReader {
             switch event {
             case .text(let piece): text += piece
             case .restarted: text = ""
-            case .started, .reading, .finished: continue
+            case .started, .reading, .thinking, .finished: continue
             }
             return text
         }

@@ -43,6 +43,8 @@ public enum Event: Sendable, Equatable {
     case started(place: Place, release: Release?)
     /// The model read a part of the prompt. A short prompt is read in one go, without this event.
     case reading(done: Int, total: Int)
+    /// The model thinks before it answers. What it thinks is no part of the answer and is not given.
+    case thinking(bytes: Int)
     /// The next piece of text, never empty and never half a character.
     case text(text: String)
     /// The text so far is void: another place answers from the beginning.

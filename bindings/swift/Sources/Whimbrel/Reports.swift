@@ -38,6 +38,8 @@ public struct Report: Sendable, Equatable {
     public var tokensIn: Int
     /// Tokens of the answer.
     public var tokensOut: Int
+    /// Bytes of what the model thought in the last attempt, which are no part of the answer.
+    public var thinkingBytes: Int
     /// From the request to the first text that stayed.
     public var timeToFirstToken: Duration?
     /// From the request to its end.
@@ -74,6 +76,7 @@ public struct Report: Sendable, Equatable {
         redacted: Int,
         tokensIn: Int,
         tokensOut: Int,
+        thinkingBytes: Int,
         timeToFirstToken: Duration?,
         total: Duration,
         millijoules: Int?,
@@ -100,6 +103,7 @@ public struct Report: Sendable, Equatable {
         self.redacted = redacted
         self.tokensIn = tokensIn
         self.tokensOut = tokensOut
+        self.thinkingBytes = thinkingBytes
         self.timeToFirstToken = timeToFirstToken
         self.total = total
         self.millijoules = millijoules

@@ -150,6 +150,7 @@ extension WhimbrelCore.Event {
         switch self {
         case .started(let place, let release): .started(place: place.toPublic(), release: release?.toPublic())
         case .reading(let done, let total): .reading(done: Int(clamping: done), total: Int(clamping: total))
+        case .thinking(let bytes): .thinking(bytes: Int(clamping: bytes))
         case .text(let text): .text(text: text)
         case .restarted: .restarted
         case .finished(let report): .finished(report: report.toPublic())
@@ -177,6 +178,7 @@ extension WhimbrelCore.Report {
             redacted: Int(clamping: redacted),
             tokensIn: Int(clamping: tokensIn),
             tokensOut: Int(clamping: tokensOut),
+            thinkingBytes: Int(clamping: thinkingBytes),
             timeToFirstToken: firstTokenMs.map { .milliseconds($0) },
             total: .milliseconds(totalMs),
             millijoules: millijoules.map { Int(clamping: $0) },

@@ -5807,6 +5807,10 @@ public struct Report: Equatable, Hashable {
      */
     public let tokensOut: UInt64
     /**
+     * Bytes of what the model thought in the last attempt, which are no part of the answer.
+     */
+    public let thinkingBytes: UInt64
+    /**
      * From the request to the first text that stayed, in milliseconds.
      */
     public let firstTokenMs: UInt64?
@@ -5894,6 +5898,9 @@ public struct Report: Equatable, Hashable {
          * Tokens of the answer.
          */tokensOut: UInt64,
         /**
+         * Bytes of what the model thought in the last attempt, which are no part of the answer.
+         */thinkingBytes: UInt64,
+        /**
          * From the request to the first text that stayed, in milliseconds.
          */firstTokenMs: UInt64?,
         /**
@@ -5934,6 +5941,7 @@ public struct Report: Equatable, Hashable {
         self.redacted = redacted
         self.tokensIn = tokensIn
         self.tokensOut = tokensOut
+        self.thinkingBytes = thinkingBytes
         self.firstTokenMs = firstTokenMs
         self.totalMs = totalMs
         self.millijoules = millijoules
@@ -5977,6 +5985,7 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
                 redacted: FfiConverterUInt32.read(from: &buf),
                 tokensIn: FfiConverterUInt64.read(from: &buf),
                 tokensOut: FfiConverterUInt64.read(from: &buf),
+                thinkingBytes: FfiConverterUInt64.read(from: &buf),
                 firstTokenMs: FfiConverterOptionUInt64.read(from: &buf),
                 totalMs: FfiConverterUInt64.read(from: &buf),
                 millijoules: FfiConverterOptionUInt64.read(from: &buf),
@@ -6006,6 +6015,7 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
         FfiConverterUInt32.write(value.redacted, into: &buf)
         FfiConverterUInt64.write(value.tokensIn, into: &buf)
         FfiConverterUInt64.write(value.tokensOut, into: &buf)
+        FfiConverterUInt64.write(value.thinkingBytes, into: &buf)
         FfiConverterOptionUInt64.write(value.firstTokenMs, into: &buf)
         FfiConverterUInt64.write(value.totalMs, into: &buf)
         FfiConverterOptionUInt64.write(value.millijoules, into: &buf)
@@ -7403,6 +7413,14 @@ public enum Event: Equatable, Hashable {
          */total: UInt32
     )
     /**
+     * The model thinks before it answers. What it thinks is no part of the answer and is not given.
+     */
+    case thinking(
+        /**
+         * Bytes of its thoughts so far.
+         */bytes: UInt64
+    )
+    /**
      * The next piece of text, never empty and never half a character.
      */
     case text(
@@ -7449,12 +7467,15 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
         case 2: return .reading(done: try FfiConverterUInt32.read(from: &buf), total: try FfiConverterUInt32.read(from: &buf)
         )
 
-        case 3: return .text(text: try FfiConverterString.read(from: &buf)
+        case 3: return .thinking(bytes: try FfiConverterUInt64.read(from: &buf)
         )
 
-        case 4: return .restarted
+        case 4: return .text(text: try FfiConverterString.read(from: &buf)
+        )
 
-        case 5: return .finished(report: try FfiConverterTypeReport.read(from: &buf)
+        case 5: return .restarted
+
+        case 6: return .finished(report: try FfiConverterTypeReport.read(from: &buf)
         )
 
         default: throw UniffiInternalError.unexpectedEnumCase
@@ -7477,17 +7498,22 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
             FfiConverterUInt32.write(total, into: &buf)
 
 
-        case let .text(text):
+        case let .thinking(bytes):
             writeInt(&buf, Int32(3))
+            FfiConverterUInt64.write(bytes, into: &buf)
+
+
+        case let .text(text):
+            writeInt(&buf, Int32(4))
             FfiConverterString.write(text, into: &buf)
 
 
         case .restarted:
-            writeInt(&buf, Int32(4))
+            writeInt(&buf, Int32(5))
 
 
         case let .finished(report):
-            writeInt(&buf, Int32(5))
+            writeInt(&buf, Int32(6))
             FfiConverterTypeReport.write(report, into: &buf)
 
         }

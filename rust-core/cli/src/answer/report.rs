@@ -30,6 +30,9 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
             .end
             .map_or_else(|| "not ended".to_owned(), |end| words(end, attempt.code));
         lines.push(format!("  tried {}: {how}", attempt.name));
+        if let Some(hint) = attempt.code.and_then(hint) {
+            lines.push(format!("    hint: {hint}"));
+        }
     }
     if !report.is_answered() {
         let refused = report.refused.iter();
@@ -79,6 +82,27 @@ pub(crate) fn not_answered(report: &Report) -> Option<CliError> {
 /// Whether nothing that the rules allow could be tried.
 fn is_unavailable(report: &Report) -> bool {
     report.code == Some(Code::Unavailable) && report.attempts.is_empty()
+}
+
+/// What a person can do about an attempt that failed.
+fn hint(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::NotFound => "check the model and the base_url of the endpoint in the policy",
+        Code::ContextFull => "the conversation is too long for this model: ask less, or begin anew",
+        Code::Payment => "the endpoint's provider wants to be paid",
+        Code::RequestTooLarge => "the text is too large for the endpoint: send less of it",
+        Code::KeyMissing => "whimbrel keys set ENDPOINT stores the key",
+        Code::KeyUnreadable => "whimbrel keys set ENDPOINT stores the key anew",
+        Code::KeyVault => "the folder of the keys cannot be read",
+        Code::Unauthorised => "the key is wrong or may not do this: whimbrel keys set ENDPOINT stores another",
+        Code::Certificate => "check the device's clock; --authority ENDPOINT=FILE trusts an authority of your own",
+        Code::Unreachable => "check the network, and the base_url of the endpoint in the policy",
+        Code::UnsupportedOption => {
+            "the endpoint does not take one of --temperature, --top-p, --seed and --max-tokens: leave it out"
+        }
+        Code::CutOff => "the limit of tokens was reached before any text: raise --max-tokens",
+        _ => return None,
+    })
 }
 
 fn words(end: AttemptEnd, code: Option<Code>) -> String {

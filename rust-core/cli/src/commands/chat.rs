@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use whimbrel_client::record::Signal;
+use whimbrel_client::record::{Outcome, Signal};
 use whimbrel_client::{
     Answer, ClientError, Conversation, ConversationOptions, GenerationOptions, Message, Report, Role, SamplingOptions,
     block_on,
@@ -232,6 +232,9 @@ impl Chat {
         }
         if let Some(line) = Figures::from(&report).dropped_line() {
             eprintln!("{line}");
+        }
+        if report.outcome == Outcome::Failed {
+            eprintln!("[the question is kept: /redo asks it again]");
         }
         if report.escalation.is_some() {
             eprintln!("[the answer looks weak: /elsewhere asks elsewhere]");

@@ -120,6 +120,7 @@ fn report(
         rules: plan.rule_ids(),
         redacted: closing.redacted.values().sum(),
         tokens: closing.tokens,
+        thinking_bytes: last.thinking_bytes,
         first_token_ms: closing.latency.first_token_ms,
         total_ms: closing.latency.total_ms,
         energy: closing.energy.clone(),

@@ -132,6 +132,7 @@ fn alone(services: &Services, job: &mut Job) -> Result<Prepared, ClientError> {
         payload,
         options: request.generation.clone(),
         id: services.request_id()?,
+        wait_ms_max: None,
     };
     Ok(Prepared {
         prices: vec![Price::default()],
@@ -229,7 +230,12 @@ fn to_ask(
     let options = request.generation.clone();
     Ok(ToAsk {
         backend,
-        ask: Ask { payload, options, id },
+        ask: Ask {
+            payload,
+            options,
+            id,
+            wait_ms_max: None,
+        },
         reidentifier,
     })
 }

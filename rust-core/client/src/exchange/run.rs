@@ -33,6 +33,8 @@ pub(super) struct Run<'a> {
     running: Option<Running>,
     answer: String,
     wake_at_ms: u64,
+    /// The app was frozen beyond a timer and has just woken up.
+    waking: Option<Waking>,
     /// When the time for everything is over.
     ends_at_ms: u64,
     is_cancelled: bool,
@@ -40,6 +42,20 @@ pub(super) struct Run<'a> {
     is_told: bool,
     set_aside: Vec<SetAside>,
     last: Details,
+}
+
+/// A timer that is later than this was not merely late: nothing ran meanwhile.
+const FROZEN_MS_LEAST: u64 = 250;
+/// So long may it take to read what came while nothing ran.
+const WAKING_MS_MAX: u64 = 1_000;
+
+/// What holds just after the app was frozen.
+#[derive(Clone, Copy)]
+struct Waking {
+    /// The time for everything that is read now: just before the timer that was missed.
+    asleep_ms: u64,
+    /// Until when that holds.
+    until_ms: u64,
 }
 
 /// The attempt that runs.
@@ -57,6 +73,7 @@ pub(super) struct Details {
     pub(super) statistics: Option<Statistics>,
     pub(super) error: Option<ClientError>,
     pub(super) unsupported: Vec<&'static str>,
+    pub(super) thinking_bytes: u64,
     pub(super) usage: Usage,
 }
 
@@ -92,6 +109,7 @@ impl<'a> Run<'a> {
             running: None,
             answer: String::new(),
             wake_at_ms: u64::MAX,
+            waking: None,
             ends_at_ms,
             is_cancelled: false,
             is_told: false,
@@ -129,7 +147,24 @@ impl<'a> Run<'a> {
     }
 
     fn step(&mut self, event: Happened) -> Vec<Command> {
-        self.exchange.step(self.services.clock.elapsed_ms(), event)
+        let now_ms = self.services.clock.elapsed_ms();
+        self.exchange
+            .step(self.waking.map_or(now_ms, |waking| waking.asleep_ms.min(now_ms)), event)
+    }
+
+    /// The time of the next timer has come. A timer that is much too late means that the app was frozen: what came meanwhile counts as if it had
+    /// been read in time, and gets a moment to be read.
+    fn timer(&mut self) -> Vec<Command> {
+        let now_ms = self.services.clock.elapsed_ms();
+        let late_ms = now_ms.saturating_sub(self.wake_at_ms);
+        if self.waking.take().is_none() && late_ms >= FROZEN_MS_LEAST && self.running.is_some() {
+            self.waking = Some(Waking {
+                asleep_ms: self.wake_at_ms.saturating_sub(1),
+                until_ms: now_ms + WAKING_MS_MAX,
+            });
+            return Vec::new();
+        }
+        self.step(Happened::Timer)
     }
 
     /// Waits for what happens next, and says what is to be done then.
@@ -137,7 +172,7 @@ impl<'a> Run<'a> {
         if self.is_cancelled && !std::mem::replace(&mut self.is_told, true) {
             return self.step(Happened::Cancelled);
         }
-        let due = self.instant(self.wake_at_ms);
+        let due = self.instant(self.waking.map_or(self.wake_at_ms, |waking| waking.until_ms));
         let part = tokio::select! {
             biased;
             () = raised(&mut self.cancelled), if !self.is_told => {
@@ -149,16 +184,30 @@ impl<'a> Run<'a> {
                 return Vec::new();
             }
             part = next(&mut self.running) => part,
-            () = sleep_until(due) => return self.step(Happened::Timer),
+            () = sleep_until(due) => return self.timer(),
         };
         match part {
             Part::Reading { done, total } => {
                 self.give(Event::Reading { done, total }).await;
                 Vec::new()
             }
+            Part::Thinking { bytes } => self.take_thinking(bytes).await,
             Part::Text(text) => self.take_text(&text).await,
             Part::Ended(last) => self.take_end(*last).await,
         }
+    }
+
+    /// Says that the attempt thinks, unless it was late.
+    async fn take_thinking(&mut self, bytes: u64) -> Vec<Command> {
+        let Some(attempt) = self.running.as_ref().map(|running| running.number) else {
+            return Vec::new();
+        };
+        let commands = self.step(Happened::Thinking { attempt });
+        if self.exchange.is_running(attempt) {
+            self.last.thinking_bytes = bytes;
+            self.give(Event::Thinking { bytes }).await;
+        }
+        commands
     }
 
     /// Shows a piece of text, unless its attempt was late or it is to be held back.
@@ -210,6 +259,10 @@ impl<'a> Run<'a> {
         let mut ended = last.ended;
         if let Some(result) = cut {
             ended.result = result;
+        }
+        if ended.result.is_err() {
+            // Only an answer counts as if it had been read in time; another place begins now.
+            self.waking = None;
         }
         if let (Some(place), Some(statistics)) = (self.place(attempt), &last.statistics) {
             self.services.places.measured(&place, statistics);
@@ -280,7 +333,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn begin(&mut self, number: u32, to_ask: ToAsk) -> Result<Running, Code> {
+    fn begin(&mut self, number: u32, mut to_ask: ToAsk) -> Result<Running, Code> {
+        to_ask.ask.wait_ms_max = Some(self.exchange.wait_ms_max());
         let stops = &to_ask.ask.options.stop;
         let output = Output::new(to_ask.reidentifier, stops).map_err(|_| Code::Stop)?;
         self.last.unsupported = to_ask.backend.unsupported(&to_ask.ask.options);

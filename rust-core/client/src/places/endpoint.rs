@@ -13,8 +13,8 @@ use whimbrel_record::{Code, FinishReason, Tokens};
 use whimbrel_store::KeyVault;
 
 use super::{Ask, Attempt, Backend, BoxFuture, Last, Part, Payload};
-use crate::GenerationOptions;
 use crate::keys;
+use crate::{ClientError, GenerationOptions};
 
 /// See the module.
 pub(crate) struct RemoteEndpoint {
@@ -28,7 +28,10 @@ impl Backend for RemoteEndpoint {
     fn ask(&self, ask: Ask) -> Box<dyn Attempt> {
         let state = match ask.payload {
             Payload::Cleared(cleared) => State::Ready(Box::new(Sending {
-                options: chat_options(&ask.options, &ask.id),
+                options: ChatOptions {
+                    wait_ms_max: ask.wait_ms_max,
+                    ..chat_options(&ask.options, &ask.id)
+                },
                 key: key(self.vault.clone(), self.endpoint.id().to_owned(), self.handle.clone()),
                 cleared,
             })),
@@ -39,13 +42,24 @@ impl Backend for RemoteEndpoint {
             endpoint: self.endpoint.clone(),
             state,
             usage: Usage::default(),
+            has_key: false,
+            has_words: false,
             is_stopped: false,
         })
     }
 
     fn unsupported(&self, options: &GenerationOptions) -> Vec<&'static str> {
         let (sampling, defaults) = (&options.sampling, SamplingOptions::default());
+        // What has a field in the request, and a value that the field does not take.
+        let sent = chat_options(options, "");
         [
+            ("max_tokens", options.max_tokens == 0),
+            ("temperature", sent.temperature.is_none()),
+            (
+                "top_p",
+                sent.top_p.is_none() && sampling.top_p != defaults.top_p && !is_whole(sampling.top_p),
+            ),
+            ("seed", sent.seed.is_none() && sampling.seed != defaults.seed),
             ("top_k", sampling.top_k != defaults.top_k),
             ("min_p", sampling.min_p != defaults.min_p),
             (
@@ -65,6 +79,10 @@ struct Asked {
     endpoint: Arc<Endpoint>,
     state: State,
     usage: Usage,
+    /// A key was sent along.
+    has_key: bool,
+    /// Something that can be read was said: blanks are no answer.
+    has_words: bool,
     is_stopped: bool,
 }
 
@@ -92,6 +110,7 @@ impl Asked {
                         Ok(key) => key,
                         Err(code) => return failed(Ended::failed(code)),
                     };
+                    self.has_key = key.is_some();
                     let cleared = sending.cleared.clone();
                     if cleared.release() == Release::Redacted {
                         self.usage.redacted = cleared.redactions().clone();
@@ -107,7 +126,11 @@ impl Asked {
                     let traffic = answer.traffic();
                     match event {
                         Some(Ok(ChatEvent::Started { .. })) => {}
-                        Some(Ok(ChatEvent::Text(text))) => return Part::Text(text),
+                        Some(Ok(ChatEvent::Thinking { bytes })) => return Part::Thinking { bytes },
+                        Some(Ok(ChatEvent::Text(text))) => {
+                            self.has_words |= text.contains(|character: char| !is_blank(character));
+                            return Part::Text(text);
+                        }
                         Some(Ok(ChatEvent::Finished(finished))) => return self.finished(&finished, traffic),
                         Some(Err(error)) => return failed(self.failure(&error)),
                         None => return failed(Ended::failed(Code::Ended)),
@@ -123,22 +146,32 @@ impl Asked {
             input: usage.prompt_tokens,
             output: usage.completion_tokens,
         };
-        let reason = match finished.finish_reason {
-            whimbrel_network::FinishReason::Stop => FinishReason::Stop,
-            whimbrel_network::FinishReason::Length => FinishReason::Length,
-            whimbrel_network::FinishReason::ContentFilter => FinishReason::ContentFilter,
-            whimbrel_network::FinishReason::ToolCalls => FinishReason::ToolCalls,
-            _ => FinishReason::Unstated,
+        use whimbrel_network::FinishReason as Reason;
+        let result = match finished.finish_reason {
+            Reason::ContentFilter => Ok(FinishReason::ContentFilter),
+            Reason::ToolCalls => Ok(FinishReason::ToolCalls),
+            Reason::Refusal => Err(Code::Refusal),
+            Reason::Error => Err(Code::Reported),
+            // All of its tokens went into what it thought.
+            Reason::Length if !self.has_words => Err(Code::CutOff),
+            _ if !self.has_words => Err(Code::EmptyAnswer),
+            Reason::Stop => Ok(FinishReason::Stop),
+            Reason::Length => Ok(FinishReason::Length),
+            Reason::Other | Reason::Unstated => Ok(FinishReason::Unstated),
         };
-        let usage = self.used(traffic);
-        Part::Ended(Box::new(Ended::finished(reason, usage).into()))
+        let ended = Ended {
+            result,
+            is_skipped: false,
+            usage: self.used(traffic),
+        };
+        Part::Ended(Box::new(ended.into()))
     }
 
     fn failure(&mut self, error: &ChatError) -> Ended {
         Ended {
             is_skipped: matches!(error.failure, Failure::CircuitOpen { .. }),
             usage: self.used(error.traffic),
-            ..Ended::failed(code(&error.failure))
+            ..Ended::failed(code(&error.failure, self.has_key))
         }
     }
 
@@ -181,23 +214,35 @@ fn key(
         let read = handle.spawn_blocking(move || keys::read(&*vault, &id));
         match read.await {
             Ok(Ok(key)) => Ok(key),
+            Ok(Err(ClientError::Key(_))) => Err(Code::KeyUnreadable),
             _ => Err(Code::KeyVault),
         }
     })
 }
 
+/// The options as the request has fields for them. A value that a field does not take is left out; [`Backend::unsupported`] says so.
 fn chat_options(options: &GenerationOptions, request_id: &str) -> ChatOptions {
     let mut chat = ChatOptions::new(request_id);
     let sampling = &options.sampling;
-    chat.max_tokens = Some(options.max_tokens);
-    chat.temperature = Some(sampling.temperature);
-    chat.top_p = (sampling.top_p < 1.0).then_some(sampling.top_p);
+    chat.max_tokens = Some(options.max_tokens.max(1));
+    chat.temperature = Some(sampling.temperature).filter(|value| (0.0..=2.0).contains(value));
+    chat.top_p = Some(sampling.top_p).filter(|value| *value > 0.0 && !is_whole(*value));
     let is_given = sampling.seed != SamplingOptions::default().seed;
     chat.seed = i64::try_from(sampling.seed).ok().filter(|_| is_given);
     chat
 }
 
-fn code(failure: &Failure) -> Code {
+/// Whether a share of the probability is all of it, which needs no field.
+fn is_whole(top_p: f32) -> bool {
+    top_p >= 1.0
+}
+
+/// A character that shows nothing.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || character.is_control() || "\u{200b}\u{2060}\u{feff}".contains(character)
+}
+
+fn code(failure: &Failure, has_key: bool) -> Code {
     match failure {
         Failure::Unreachable => Code::Unreachable,
         Failure::NotLoopback => Code::NotLoopback,
@@ -206,20 +251,36 @@ fn code(failure: &Failure) -> Code {
         Failure::TimedOut { .. } => Code::TimedOut,
         Failure::Lost => Code::Lost,
         Failure::Truncated => Code::Truncated,
-        Failure::Refused {
-            code: ServerCode::InvalidKey | ServerCode::Forbidden,
-            ..
-        } => Code::Unauthorised,
-        Failure::Refused { status: 429, .. } => Code::RateLimited,
-        Failure::Refused { status: 500.., .. } => Code::Server,
-        Failure::Refused { .. } => Code::Refused,
+        Failure::Refused { status, code, .. } => said(*code, has_key).unwrap_or(match status {
+            500.. => Code::Server,
+            _ => Code::Refused,
+        }),
+        Failure::Reported { code } => said(*code, has_key).unwrap_or(Code::Reported),
         Failure::Redirected { .. } => Code::Redirected,
-        Failure::Reported { .. } => Code::Reported,
         Failure::CircuitOpen { .. } => Code::CircuitOpen,
         Failure::Protocol => Code::Protocol,
         Failure::ContentType => Code::ContentType,
         Failure::Malformed { .. } => Code::Malformed,
         Failure::ResponseTooLarge { .. } => Code::TooLarge,
+        Failure::RequestTooLarge { .. } => Code::RequestTooLarge,
         _ => Code::Request,
     }
+}
+
+/// The code for what a server said; `None` when that says only whose fault it is.
+fn said(code: ServerCode, has_key: bool) -> Option<Code> {
+    Some(match code {
+        ServerCode::InvalidKey if !has_key => Code::KeyMissing,
+        ServerCode::InvalidKey | ServerCode::Forbidden => Code::Unauthorised,
+        ServerCode::ContextLength => Code::ContextFull,
+        ServerCode::NotFound => Code::NotFound,
+        ServerCode::RateLimited => Code::RateLimited,
+        ServerCode::QuotaExceeded => Code::Payment,
+        ServerCode::ContentFiltered => Code::ContentFilter,
+        ServerCode::RequestTooLarge => Code::RequestTooLarge,
+        ServerCode::UnsupportedOption => Code::UnsupportedOption,
+        ServerCode::Overloaded | ServerCode::ServerError | ServerCode::InvalidRequest | ServerCode::Unstated => {
+            return None;
+        }
+    })
 }

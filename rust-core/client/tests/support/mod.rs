@@ -95,17 +95,20 @@ pub(crate) fn ask_options() -> AskOptions {
 pub(crate) struct Heard {
     pub(crate) text: String,
     pub(crate) restarts: u32,
+    /// Bytes of thoughts in the last event that told of them.
+    pub(crate) thinking_bytes: u64,
     pub(crate) report: Report,
 }
 
 pub(crate) fn read(answer: &Answer) -> Heard {
-    let (mut text, mut restarts) = (String::new(), 0);
+    let (mut text, mut restarts, mut thinking_bytes) = (String::new(), 0, 0);
     loop {
         let events = block_on(answer.next(16)).unwrap();
         assert!(!events.is_empty(), "an answer has a last event");
         for event in events {
             match event {
                 Event::Started { .. } | Event::Reading { .. } => {}
+                Event::Thinking { bytes } => thinking_bytes = bytes,
                 Event::Text(piece) => text += &piece,
                 Event::Restarted => {
                     text.clear();
@@ -115,6 +118,7 @@ pub(crate) fn read(answer: &Answer) -> Heard {
                     return Heard {
                         text,
                         restarts,
+                        thinking_bytes,
                         report: *report,
                     };
                 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::chat::completion::{FinishReason, Usage};
+use crate::chat::completion::Usage;
+use crate::chat::finish::FinishReason;
 use crate::http::traffic::{Delivery, RequestProgress, Traffic};
 use crate::{ChatError, Failure};
 
@@ -22,6 +23,11 @@ pub enum ChatEvent {
         traffic: Traffic,
         /// HTTP/2, or 1.1.
         http2: bool,
+    },
+    /// The model thinks before it answers. What it thinks is no part of the answer and is not given.
+    Thinking {
+        /// Bytes of its thoughts so far.
+        bytes: u64,
     },
     /// Text to append to the answer. Never empty.
     Text(String),
@@ -39,7 +45,7 @@ pub enum ChatEvent {
 ///     end.text_bytes > 0 && matches!(end.finish_reason, FinishReason::Stop | FinishReason::Unstated)
 /// }
 /// # let end = |finish_reason, text_bytes| Finished {
-/// #     finish_reason, text_bytes, usage: None, model: None, traffic: Default::default(), first_text_ms: None, total_ms: 1,
+/// #     finish_reason, text_bytes, passed_over: 0, usage: None, model: None, traffic: Default::default(), first_text_ms: None, total_ms: 1,
 /// # };
 /// assert!(is_complete(&end(FinishReason::Stop, 26)));
 /// assert!(!is_complete(&end(FinishReason::Length, 26)));
@@ -57,6 +63,8 @@ pub struct Finished {
     pub traffic: Traffic,
     /// Bytes of text in all [`ChatEvent::Text`] events. 0 means an answer without text, whatever its `finish_reason`.
     pub text_bytes: u64,
+    /// Events of the stream that could not carry text and were passed over.
+    pub passed_over: u32,
     /// From the call to the first text; `None` for an empty answer.
     pub first_text_ms: Option<u64>,
     /// From the call to the end.

@@ -14,6 +14,7 @@ use crate::chat::request::{ChatOptions, request_body};
 use crate::chat::task::RequestTask;
 use crate::http::exchange::OutgoingRequest;
 use crate::http::pool::{CircuitPermit, EndpointHealth, EndpointPool};
+use crate::http::retry::RETRY_AFTER_MS_MAX;
 use crate::http::traffic::RequestProgress;
 use crate::{ChatError, Endpoint, Failure, Secret};
 
@@ -50,7 +51,7 @@ const USER_AGENT: &str = concat!("whimbrel/", env!("CARGO_PKG_VERSION"));
 /// runtime.block_on(async {
 ///     while let Some(event) = answer.next().await {
 ///         match event? {
-///             ChatEvent::Started { .. } => {}
+///             ChatEvent::Started { .. } | ChatEvent::Thinking { .. } => {}
 ///             ChatEvent::Text(piece) => text += &piece,
 ///             ChatEvent::Finished(end) => assert_eq!(end.finish_reason, FinishReason::Stop),
 ///         }
@@ -106,6 +107,7 @@ impl ChatClient {
         let task = RequestTask {
             begun: Instant::now(),
             jitter_seed: options.request_id.clone(),
+            wait_ms_max: options.wait_ms_max.unwrap_or(RETRY_AFTER_MS_MAX),
             request,
             endpoint: state,
             events: EventSender::new(sender, &progress),

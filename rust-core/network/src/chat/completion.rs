@@ -1,30 +1,20 @@
-//! The JSON of an answer, as a whole or in the chunks of a stream. Pure: bytes in, values out.
+//! The JSON of an answer, as a whole or in the chunks of a stream, read with tolerance: what can be read is read, what cannot carry text is
+//! passed over, and only what may have carried text that is lost is an error. Pure: bytes in, values out.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::{Failure, ServerCode};
+use super::content::{Said, field, index, is_void};
+use super::finish::FinishReason;
+use super::halves::{REPLACEMENT, mend};
+use super::server_error::reported;
+use super::tidy::tidy;
+use crate::Failure;
 
 /// The longest name of a model that is taken over from an answer, in bytes.
 pub const REPORTED_MODEL_BYTES_MAX: u32 = 128;
 
-/// Why an answer ended.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FinishReason {
-    /// The model ended it, or a stop string.
-    Stop,
-    /// The limit of tokens, or of the context.
-    Length,
-    /// The provider's filter.
-    ContentFilter,
-    /// The model wants a tool.
-    ToolCalls,
-    /// Another word.
-    Other,
-    /// The stream was complete, and the server gave no reason.
-    Unstated,
-}
+const MALFORMED: Failure = Failure::Malformed { what: "JSON" };
 
 /// Tokens as the server counted them.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -40,6 +30,12 @@ pub struct Usage {
 pub struct Piece {
     /// Text to append.
     pub text: Option<String>,
+    /// Bytes of what the model thinks before it answers; it is no part of the answer.
+    pub thinking_bytes: u64,
+    /// The model refused to answer.
+    pub is_refused: bool,
+    /// The model called a tool.
+    pub calls_tool: bool,
     /// Said once, near the end.
     pub finish_reason: Option<FinishReason>,
     /// Said once, at the end, by servers that count.
@@ -48,86 +44,148 @@ pub struct Piece {
     pub model: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct AnswerJson {
-    choices: Option<Vec<ChoiceJson>>,
-    usage: Option<Value>,
-    model: Option<Value>,
-    error: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct ChoiceJson {
-    index: Option<u64>,
-    delta: Option<MessageJson>,
-    message: Option<MessageJson>,
-    finish_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct MessageJson {
-    content: Option<String>,
-}
-
-/// Reads a chunk of a stream, or the whole answer of a server that does not stream.
+/// Reads the pieces of one answer, one after the other: the chunks of a stream, or the whole answer of a server that does not stream.
 ///
 /// ```
-/// use whimbrel_network::{FinishReason, read_piece};
+/// use whimbrel_network::{FinishReason, PieceReader};
 ///
-/// let chunk = br#"{"choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}]}"#;
-/// assert_eq!(read_piece(chunk)?.text.as_deref(), Some("Hello"));
-/// let last = br#"{"choices":[{"index":0,"delta":{},"finish_reason":"content_filter"}]}"#;
-/// assert_eq!(read_piece(last)?.finish_reason, Some(FinishReason::ContentFilter));
+/// let mut reader = PieceReader::new();
+/// let mut text = |json: &str| Ok::<_, whimbrel_network::Failure>(reader.read(json)?.and_then(|piece| piece.text));
+/// assert_eq!(text(r#"{"choices":[{"index":0,"delta":{"content":"Hello"}}]}"#)?.as_deref(), Some("Hello"));
+/// // Parts in place of a string, and half a character at the end of a chunk.
+/// assert_eq!(text(r#"{"choices":[{"delta":{"content":[{"type":"text","text":"!\ud83d"}]}}]}"#)?.as_deref(), Some("!"));
+/// assert_eq!(text(r#"{"choices":[{"delta":{"content":"\udc26"}}]}"#)?.as_deref(), Some("🐦"));
+/// // What cannot carry text is passed over.
+/// assert_eq!(reader.read(r#"{"type":"keepalive"}"#)?, None);
+/// let last = reader.read(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"content_filter"}]}"#)?.unwrap();
+/// assert_eq!(last.finish_reason, Some(FinishReason::ContentFilter));
 /// # Ok::<(), whimbrel_network::Failure>(())
 /// ```
-///
-/// # Errors
-/// [`Failure::Malformed`] for what is no chat completion, [`Failure::Reported`] for an error in its place.
-pub fn read_piece(json: &[u8]) -> Result<Piece, Failure> {
-    let malformed = Failure::Malformed { what: "JSON" };
-    let answer: AnswerJson = serde_json::from_slice(json).map_err(|_| malformed)?;
-    if let Some(error) = answer.error.filter(|error| !error.is_null()) {
-        return Err(Failure::Reported {
-            code: error_code(&error),
-        });
-    }
-    if answer.choices.is_none() && answer.usage.is_none() {
-        return Err(malformed);
-    }
-    let first = answer
-        .choices
-        .into_iter()
-        .flatten()
-        .find(|choice| choice.index.unwrap_or(0) == 0);
-    let mut piece = Piece {
-        usage: answer.usage.as_ref().and_then(usage),
-        model: answer.model.as_ref().and_then(Value::as_str).and_then(model_name),
-        ..Piece::default()
-    };
-    if let Some(choice) = first {
-        let message = choice.delta.or(choice.message);
-        piece.text = message.and_then(|message| message.content);
-        // Some servers write an empty reason into every chunk but the last.
-        let reason = choice.finish_reason.as_deref().filter(|word| !word.is_empty());
-        piece.finish_reason = reason.map(finish_reason);
-    }
-    Ok(piece)
+#[derive(Clone, Debug, Default)]
+pub struct PieceReader {
+    /// Half a character that the last chunk ended with.
+    held: Option<u16>,
+    has_delta: bool,
 }
 
-fn finish_reason(word: &str) -> FinishReason {
-    match word {
-        "stop" => FinishReason::Stop,
-        "length" => FinishReason::Length,
-        "content_filter" => FinishReason::ContentFilter,
-        "tool_calls" | "function_call" => FinishReason::ToolCalls,
-        _ => FinishReason::Other,
+impl PieceReader {
+    /// A reader at the beginning of an answer.
+    #[must_use]
+    pub fn new() -> PieceReader {
+        PieceReader::default()
     }
+
+    /// Reads one piece; `None` for what cannot carry text.
+    ///
+    /// # Errors
+    /// [`Failure::Malformed`] for what may have carried text and cannot be read, [`Failure::Reported`] for an error in place of a piece.
+    pub fn read(&mut self, json: &str) -> Result<Option<Piece>, Failure> {
+        let json = json.trim_start_matches('\u{feff}');
+        // Only an object carries text.
+        if !json.contains('{') {
+            return Ok(None);
+        }
+        let held = self.held.take();
+        let (value, mended) = match serde_json::from_str::<Value>(json) {
+            Ok(value) => (value, None),
+            Err(_) => read_mended(json, held)?,
+        };
+        let (is_joined, next_held) = mended.unwrap_or_default();
+        let mut piece = match &value {
+            Value::Object(object) => self.read_object(object)?,
+            value if is_void(value) => None,
+            _ => return Err(MALFORMED),
+        };
+        self.held = next_held;
+        if held.is_none() || is_joined {
+            return Ok(piece);
+        }
+        // The other half of the character did not come. It may yet come, as long as there is no other text.
+        match &mut piece {
+            Some(piece) if piece.text.is_some() || next_held.is_some() => {
+                piece.text.get_or_insert_default().insert(0, REPLACEMENT);
+            }
+            _ => self.held = held,
+        }
+        Ok(piece)
+    }
+
+    /// What is left at the end of the answer: a sign for half a character whose other half never came.
+    #[must_use]
+    pub fn finish(&mut self) -> Option<String> {
+        self.held.take().map(|_| REPLACEMENT.to_string())
+    }
+
+    fn read_object(&mut self, object: &Map<String, Value>) -> Result<Option<Piece>, Failure> {
+        if let Some(code) = reported(object) {
+            return Err(Failure::Reported { code });
+        }
+        let usage = object.get("usage").and_then(usage);
+        let said = match object.get("choices") {
+            Some(Value::Array(choices)) => self.read_choices(choices)?,
+            // One choice without its list.
+            Some(choice @ Value::Object(_)) if !is_void(choice) => self.read_choices(std::slice::from_ref(choice))?,
+            Some(Value::String(text)) if !text.is_empty() => return Err(MALFORMED),
+            _ if usage.is_some() => Said::default(),
+            _ => return Ok(None),
+        };
+        self.has_delta |= said.is_delta;
+        Ok(Some(Piece {
+            text: Some(said.text).filter(|text| !text.is_empty()),
+            thinking_bytes: said.thinking_bytes,
+            is_refused: said.is_refused,
+            calls_tool: said.calls_tool,
+            finish_reason: said.finish_reason,
+            usage,
+            model: object.get("model").and_then(Value::as_str).and_then(model_name),
+        }))
+    }
+
+    /// The first of several answers; the others were not asked for.
+    fn read_choices(&self, choices: &[Value]) -> Result<Said, Failure> {
+        let mut said = Said::default();
+        for (place, choice) in (0..).zip(choices) {
+            match choice {
+                Value::Object(choice) if index(choice, place) == 0 => {
+                    if let Some(code) = field(choice, "error").and_then(|_| reported(choice)) {
+                        return Err(Failure::Reported { code });
+                    }
+                    said.take_choice(choice, !self.has_delta)?;
+                }
+                Value::String(text) if !text.is_empty() => return Err(MALFORMED),
+                _ => {}
+            }
+        }
+        Ok(said)
+    }
+}
+
+/// Whether a chunk was joined to the half of a character before it, and the half that it leaves.
+type Joint = (bool, Option<u16>);
+
+/// Reads what is no JSON and can be made some, behind half a character.
+fn read_mended(json: &str, held: Option<u16>) -> Result<(Value, Option<Joint>), Failure> {
+    let tidied = tidy(json);
+    let (json, joint) = match (mend(tidied.as_deref().unwrap_or(json), held), tidied) {
+        (Some(mended), _) => (mended.json, Some((mended.is_joined, mended.held))),
+        (None, Some(tidied)) => (tidied, None),
+        (None, None) => return Err(MALFORMED),
+    };
+    let value = serde_json::from_str(&json).map_err(|_| MALFORMED)?;
+    Ok((value, joint))
 }
 
 fn usage(value: &Value) -> Option<Usage> {
+    let count = |names: [&str; 2]| {
+        let value = names.into_iter().find_map(|name| value.get(name))?;
+        match value {
+            Value::String(text) => text.trim().parse().ok(),
+            value => value.as_u64(),
+        }
+    };
     Some(Usage {
-        prompt_tokens: value.get("prompt_tokens")?.as_u64()?,
-        completion_tokens: value.get("completion_tokens")?.as_u64()?,
+        prompt_tokens: count(["prompt_tokens", "input_tokens"])?,
+        completion_tokens: count(["completion_tokens", "output_tokens"])?,
     })
 }
 
@@ -136,172 +194,5 @@ fn model_name(name: &str) -> Option<String> {
     (fits && name.bytes().all(|byte| byte.is_ascii_graphic())).then(|| name.to_owned())
 }
 
-/// What the body of a refusal means. Its words are looked up in a list and dropped.
-///
-/// ```
-/// use whimbrel_network::{ServerCode, read_error};
-///
-/// let body = br#"{"error":{"message":"You wrote: ...","code":"context_length_exceeded"}}"#;
-/// assert_eq!(read_error(body), ServerCode::ContextLength);
-/// assert_eq!(read_error(b"<html>"), ServerCode::Unstated);
-/// ```
-#[must_use]
-pub fn read_error(body: &[u8]) -> ServerCode {
-    let Ok(whole) = serde_json::from_slice::<Value>(body) else {
-        return ServerCode::Unstated;
-    };
-    error_code(whole.get("error").unwrap_or(&whole))
-}
-
-fn error_code(error: &Value) -> ServerCode {
-    ["code", "type"]
-        .into_iter()
-        .filter_map(|field| error.get(field)?.as_str())
-        .map(ServerCode::from_word)
-        .find(|code| *code != ServerCode::Unstated)
-        .unwrap_or(ServerCode::Unstated)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(json: &str, expected: Result<Piece, Failure>) {
-        assert_eq!(read_piece(json.as_bytes()), expected, "{json}");
-    }
-
-    #[test]
-    fn pieces() {
-        let text = |text: &str| Piece {
-            text: Some(text.to_owned()),
-            ..Piece::default()
-        };
-        check(
-            r#"{"choices":[{"index":0,"delta":{"content":"a\n"}}]}"#,
-            Ok(text("a\n")),
-        );
-        check(
-            r#"{"choices":[{"delta":{"content":"a","new":{}},"logprobs":null}],"x":[1]}"#,
-            Ok(text("a")),
-        );
-        check(
-            r#"{"choices":[{"index":1,"delta":{"content":"b"}},{"index":0,"delta":{"content":"a"}}]}"#,
-            Ok(text("a")),
-        );
-        check(
-            r#"{"choices":[{"message":{"role":"assistant","content":"all"}}]}"#,
-            Ok(text("all")),
-        );
-        check(
-            r#"{"choices":[{"delta":{"role":"assistant","content":null}}]}"#,
-            Ok(Piece::default()),
-        );
-        check(r#"{"choices":[],"error":null}"#, Ok(Piece::default()));
-        let whole = Piece {
-            text: Some("all".to_owned()),
-            finish_reason: Some(FinishReason::Length),
-            usage: Some(Usage {
-                prompt_tokens: 3,
-                completion_tokens: 1,
-            }),
-            model: Some("org/model:1".to_owned()),
-        };
-        check(
-            r#"{"model":"org/model:1","choices":[{"message":{"content":"all"},"finish_reason":"length"}],
-                "usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}"#,
-            Ok(whole),
-        );
-        // Counts and names that make no sense are left out; they are no reason to lose the text.
-        for odd in [
-            r#"{"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":-1,"completion_tokens":1}}"#,
-            r#"{"choices":[{"delta":{"content":"a"},"finish_reason":""}]}"#,
-            r#"{"choices":[{"delta":{"content":"a"}}],"usage":[]}"#,
-            r#"{"choices":[{"delta":{"content":"a"}}],"model":"a b"}"#,
-            r#"{"choices":[{"delta":{"content":"a"}}],"model":7}"#,
-        ] {
-            check(odd, Ok(text("a")));
-        }
-    }
-
-    #[test]
-    fn finish_reasons() {
-        for (word, expected) in [
-            ("stop", FinishReason::Stop),
-            ("length", FinishReason::Length),
-            ("content_filter", FinishReason::ContentFilter),
-            ("tool_calls", FinishReason::ToolCalls),
-            ("eos", FinishReason::Other),
-        ] {
-            let json = format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"{word}"}}]}}"#);
-            let piece = Piece {
-                finish_reason: Some(expected),
-                ..Piece::default()
-            };
-            check(&json, Ok(piece));
-        }
-    }
-
-    #[test]
-    fn garbage_is_refused() {
-        let deep = "[".repeat(100_000);
-        for json in [
-            "",
-            "null",
-            "7",
-            "{}",
-            "[]",
-            "{\"choices\":",
-            "{\"choices\":{}}",
-            "{\"choices\":[7]}",
-            "{\"choices\":[{\"delta\":{\"content\":7}}]}",
-            "{\"choices\":[{\"delta\":\"a\"}]}",
-            "\u{feff}{\"choices\":[]}",
-            "<html>",
-            &deep,
-        ] {
-            check(json, Err(Failure::Malformed { what: "JSON" }));
-        }
-        assert_eq!(read_piece(b"\xff"), Err(Failure::Malformed { what: "JSON" }));
-    }
-
-    #[test]
-    fn errors_become_codes() {
-        for (body, code) in [
-            (
-                r#"{"error":{"message":"text","code":"context_length_exceeded"}}"#,
-                ServerCode::ContextLength,
-            ),
-            (
-                r#"{"error":{"code":400,"type":"exceed_context_size_error"}}"#,
-                ServerCode::ContextLength,
-            ),
-            (
-                r#"{"error":{"code":"something","type":"invalid_request_error"}}"#,
-                ServerCode::InvalidRequest,
-            ),
-            (
-                r#"{"object":"error","type":"NotFoundError","code":404}"#,
-                ServerCode::NotFound,
-            ),
-            (r#"{"error":{"code":"alice@example.com"}}"#, ServerCode::Unstated),
-            (r#"{"error":"text"}"#, ServerCode::Unstated),
-            (r#"{"error":{"code":{"a":1}}}"#, ServerCode::Unstated),
-            ("", ServerCode::Unstated),
-            ("<html>", ServerCode::Unstated),
-        ] {
-            assert_eq!(read_error(body.as_bytes()), code, "{body}");
-        }
-        check(
-            r#"{"error":{"message":"text","code":"server_error"},"choices":[]}"#,
-            Err(Failure::Reported {
-                code: ServerCode::ServerError,
-            }),
-        );
-        check(
-            r#"{"error":"text"}"#,
-            Err(Failure::Reported {
-                code: ServerCode::Unstated,
-            }),
-        );
-    }
-}
+mod tests;

@@ -44,6 +44,9 @@ pub struct ChatOptions {
     pub stop: Vec<String>,
     /// Sent as `seed`. A server that supports it tries to give the same answer to the same request; it promises nothing.
     pub seed: Option<i64>,
+    /// The longest wait before the request is sent again, in milliseconds; a caller who has another place to ask waits less. `None`:
+    /// [`RETRY_AFTER_MS_MAX`](crate::RETRY_AFTER_MS_MAX). Not sent.
+    pub wait_ms_max: Option<u64>,
 }
 
 impl ChatOptions {
@@ -57,6 +60,7 @@ impl ChatOptions {
             top_p: None,
             stop: Vec::new(),
             seed: None,
+            wait_ms_max: None,
         }
     }
 

@@ -1,5 +1,5 @@
 //! Server-sent events, cut out of a stream of bytes that arrives in pieces of any size. Pure: what an event means is read elsewhere.
-//! The format is section 9.2 of the HTML Living Standard.
+//! The format is section 9.2 of the HTML Living Standard, with one field more.
 
 use thiserror::Error;
 
@@ -111,7 +111,11 @@ impl SseParser {
         let (field, value) = text.split_once(':').unwrap_or((text, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
-            "data" => {
+            // The field `error` is llama.cpp's: an error where an event should be.
+            "data" | "error" => {
+                if field == "error" {
+                    field.clone_into(&mut self.event.name);
+                }
                 if self.event.data.len() + value.len() > EVENT_BYTES_MAX as usize {
                     return Err(SseError::TooLong);
                 }
@@ -198,6 +202,12 @@ mod tests {
         check(b"data:\ndata:\n\n", &[event("", "\n")], Ok(()));
         check(b"event: x\n\ndata: y\n\n", &[event("", "y")], Ok(()));
         check(b" data: x\n\nDATA: x\n\n", &[], Ok(()));
+        check(
+            b"error: x\n\ndata: y\n\n",
+            &[event("error", "x"), event("", "y")],
+            Ok(()),
+        );
+        check(b"error: x\ndata: y\n\n", &[event("error", "x\ny")], Ok(()));
         check(b"data: a: b\n\n", &[event("", "a: b")], Ok(()));
         // A byte order mark counts at the beginning only.
         check("data: a\n\n\u{feff}data: b\n\n".as_bytes(), &[event("", "a")], Ok(()));

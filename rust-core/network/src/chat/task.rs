@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use crate::chat::answer::EventSender;
-use crate::chat::completion;
 use crate::chat::reader::AnswerReader;
+use crate::chat::server_error;
 use crate::http::breaker::Verdict;
 use crate::http::exchange::{self, IncomingResponse, OutgoingRequest, milliseconds};
 use crate::http::pool::{CircuitPermit, EndpointState};
@@ -20,6 +20,8 @@ use crate::{Failure, ServerCode, TimeLimit};
 pub(crate) struct RequestTask {
     pub(crate) begun: Instant,
     pub(crate) jitter_seed: String,
+    /// The longest wait before the request is sent again.
+    pub(crate) wait_ms_max: u64,
     pub(crate) request: OutgoingRequest,
     pub(crate) endpoint: Arc<EndpointState>,
     pub(crate) events: EventSender,
@@ -30,16 +32,16 @@ impl RequestTask {
     /// Carries the request to its end within its time limit, and tells the caller and the breaker how it ended.
     pub(crate) async fn run(self, mut permit: CircuitPermit) {
         let deadline = self.begun + milliseconds(self.endpoint.endpoint().settings().timeouts.total_ms);
-        let result = timeout_at(deadline, self.attempts(deadline, &mut permit)).await;
+        let result = exchange::within(deadline, self.attempts(deadline, &mut permit)).await;
         let failure = match result {
-            Ok(Ok(response)) => {
+            Some(Ok(response)) => {
                 if let Some(response) = response {
                     response.drain().await;
                 }
                 return;
             }
-            Ok(Err(failure)) => failure,
-            Err(_) => Failure::TimedOut {
+            Some(Err(failure)) => failure,
+            None => Failure::TimedOut {
                 limit: TimeLimit::Total,
             },
         };
@@ -62,7 +64,7 @@ impl RequestTask {
             let sent = exchange::send(&client, &self.request, &self.progress, &timeouts).await;
             let (failure, again) = match sent {
                 Ok(response) if (200..300).contains(&response.status()) => {
-                    let reader = AnswerReader::new(&self.endpoint, &self.progress, &self.events, self.begun);
+                    let reader = AnswerReader::new(&self.endpoint, &self.progress, &self.events, self.begun, deadline);
                     return reader.read(response, permit).await;
                 }
                 Ok(response) => refusal(response).await,
@@ -72,6 +74,13 @@ impl RequestTask {
             let Some(wait) = wait else {
                 return Err(failure);
             };
+            // Others need not ask meanwhile.
+            if let Verdict::Fails {
+                leave_alone_ms: Some(asked),
+            } = verdict(failure)
+            {
+                self.endpoint.leave_alone(asked);
+            }
             log::debug!(
                 "endpoint {}: attempt {attempt}: {failure}; again in {wait} ms",
                 self.endpoint.endpoint().id()
@@ -87,7 +96,8 @@ impl RequestTask {
         };
         let left = deadline.saturating_duration_since(Instant::now());
         let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        retry::wait_ms(attempt, asked, left_ms, jitter(&self.jitter_seed, attempt))
+        let bounds = (left_ms, self.wait_ms_max);
+        retry::wait_ms(attempt, asked, bounds, jitter(&self.jitter_seed, attempt))
     }
 }
 
@@ -100,13 +110,11 @@ async fn refusal(mut response: IncomingResponse) -> (Failure, bool) {
     if (300..400).contains(&status) {
         return (Failure::Redirected { status }, false);
     }
-    let code = match (completion::read_error(&body), status) {
-        (ServerCode::Unstated, 401) => ServerCode::InvalidKey,
-        (ServerCode::Unstated, 403) => ServerCode::Forbidden,
-        (ServerCode::Unstated, 404) => ServerCode::NotFound,
-        (ServerCode::Unstated, 429) => ServerCode::RateLimited,
-        (ServerCode::Unstated, 503) => ServerCode::Overloaded,
-        (code, _) => code,
+    // The body says more than the status, unless it says only whose fault it is.
+    let code = match (server_error::read_error(&body), ServerCode::from_status(status)) {
+        (said, ServerCode::Unstated) => said,
+        (said, meant) if said.is_general() => meant,
+        (said, _) => said,
     };
     let failure = Failure::Refused {
         status,

@@ -119,8 +119,8 @@ impl Breaker {
         }
         match verdict {
             Verdict::Unknown => {}
-            // An answer to a request that was let through before the circuit opened does not close it.
-            Verdict::Works if self.open_until_ms.is_some() && !admission.probe => {}
+            // An answer to a request that was let through before the circuit opened does not close it before its time.
+            Verdict::Works if self.remaining_ms(now_ms) > 0 && !admission.probe => {}
             Verdict::Works => {
                 self.failures = 0;
                 self.openings = 0;
@@ -141,7 +141,15 @@ impl Breaker {
         }
     }
 
+    /// Lets no request through for so long, as the server asked, while the request that heard it goes on.
+    pub fn leave_alone(&mut self, wait_ms: u64, now_ms: u64) {
+        self.open_for(wait_ms, now_ms);
+    }
+
     fn open_for(&mut self, wait_ms: u64, now_ms: u64) {
+        if wait_ms == 0 {
+            return;
+        }
         let until = now_ms.saturating_add(wait_ms.min(OPEN_MS_MAX));
         self.open_until_ms = Some(self.open_until_ms.unwrap_or(0).max(until));
     }
@@ -245,5 +253,14 @@ mod tests {
         check(&breaker, 0, Circuit::Open, 40_000);
         assert!(request(&mut breaker, 40_000, fails(u64::MAX)));
         check(&breaker, 40_000, Circuit::Open, OPEN_MS_MAX);
+        // While the request that heard it waits, and then is answered.
+        let mut breaker = Breaker::new();
+        let waiting = breaker.admit(0).unwrap();
+        breaker.leave_alone(20_000, 100);
+        check(&breaker, 100, Circuit::Open, 20_000);
+        breaker.record(&waiting, Verdict::Works, 20_100);
+        check(&breaker, 20_100, Circuit::Closed, 0);
+        breaker.leave_alone(0, 20_200);
+        check(&breaker, 20_200, Circuit::Closed, 0);
     }
 }

@@ -36,6 +36,10 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 /// An idle connection is closed after this time: many servers close theirs after a minute, and a request that meets that moment is lost.
 const POOL_IDLE_LIMIT: Duration = Duration::from_secs(30);
 const POOL_IDLE_MAX: usize = 4;
+/// A timer that is later than this was not merely late: nothing ran meanwhile.
+const FROZEN_LEAST: Duration = Duration::from_millis(250);
+/// So long may it take to read what came while nothing ran.
+const WAKING_LIMIT: Duration = Duration::from_secs(1);
 /// A connection with HTTP/2 is asked for a sign of life this often while a request is on it, and given up when none comes in time: a
 /// phone that changes its network leaves connections behind that say nothing more.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -166,12 +170,26 @@ pub(crate) async fn send(
     let deadline = taken_at + milliseconds(timeouts.first_byte_ms);
     let result = match early {
         Some(result) => result,
-        None => timeout_at(deadline, response)
+        None => within(deadline, response)
             .await
-            .map_err(|_| timed_out(TimeLimit::FirstByte))?,
+            .ok_or_else(|| timed_out(TimeLimit::FirstByte))?,
     };
     let response = result.map_err(|error| failed(response_failure(&error)))?;
     Ok(IncomingResponse::new(response, taken_at, timeouts, progress))
+}
+
+/// What a future gives until a deadline. An app that was frozen wakes up behind its deadlines, and what came meanwhile lies in the socket: it
+/// gets a moment to be read.
+pub(crate) async fn within<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    if let Ok(output) = timeout_at(deadline, &mut future).await {
+        return Some(output);
+    }
+    let late = Instant::now().saturating_duration_since(deadline);
+    match late >= FROZEN_LEAST {
+        true => timeout(WAKING_LIMIT, future).await.ok(),
+        false => None,
+    }
 }
 
 pub(crate) fn milliseconds(count: u32) -> Duration {
@@ -250,9 +268,9 @@ impl IncomingResponse {
             Some(deadline) => (TimeLimit::FirstByte, deadline),
             None => (TimeLimit::Idle, Instant::now() + self.idle),
         };
-        let data = timeout_at(deadline, next_data(self.response.body_mut()))
+        let data = within(deadline, next_data(self.response.body_mut()))
             .await
-            .map_err(|_| Failure::TimedOut { limit })??;
+            .ok_or(Failure::TimedOut { limit })??;
         self.first_deadline = None;
         let Some(data) = data else {
             return Ok(None);

@@ -153,6 +153,11 @@ impl EndpointState {
         *smoothed = Some(smoothed.map_or(newest_ms, |before| (3 * before + newest_ms) / 4));
     }
 
+    /// Lets no other request through for so long.
+    pub(crate) fn leave_alone(&self, wait_ms: u64) {
+        lock(&self.breaker).leave_alone(wait_ms, self.now_ms());
+    }
+
     fn now_ms(&self) -> u64 {
         elapsed_ms(self.begun)
     }

@@ -9,7 +9,7 @@ pub const ATTEMPTS_MAX: u32 = 3;
 pub const BACKOFF_MS_BASE: u64 = 500;
 /// The longest wait of our own choice.
 pub const BACKOFF_MS_MAX: u64 = 8_000;
-/// The longest wait that a server may ask for; a request that would have to wait longer fails at once.
+/// The longest wait that a server may ask for unless the caller says otherwise; a request that would have to wait longer fails at once.
 pub const RETRY_AFTER_MS_MAX: u64 = 30_000;
 
 /// The wait after failed attempt `attempt` (1 is the first): exponential, and between half and all of that, chosen by `random`, so that
@@ -22,27 +22,29 @@ pub fn backoff_ms(attempt: u32, random: u32) -> u64 {
     half + (u64::from(random) * (whole - half)) / u64::from(u32::MAX)
 }
 
-/// How long to wait after failed attempt `attempt` when the server asked for `retry_after_ms` and the request has `left_ms` to
-/// live. `None`: do not try again.
+/// How long to wait after failed attempt `attempt` when the server asked for `retry_after_ms`. `bounds` are the milliseconds that the request
+/// has to live, and the longest wait. `None`: do not try again.
 ///
 /// ```
-/// use whimbrel_network::{ATTEMPTS_MAX, backoff_ms, wait_ms};
+/// use whimbrel_network::{ATTEMPTS_MAX, RETRY_AFTER_MS_MAX, backoff_ms, wait_ms};
 ///
-/// let random = 1 << 31;
-/// assert_eq!(wait_ms(1, None, 60_000, random), Some(backoff_ms(1, random)));
+/// let (random, bounds) = (1 << 31, (60_000, RETRY_AFTER_MS_MAX));
+/// assert_eq!(wait_ms(1, None, bounds, random), Some(backoff_ms(1, random)));
 /// // The server asked for more.
-/// assert_eq!(wait_ms(1, Some(4_000), 60_000, random), Some(4_000));
-/// // The request would be over before the wait is.
-/// assert_eq!(wait_ms(1, Some(4_000), 3_000, random), None);
-/// assert_eq!(wait_ms(ATTEMPTS_MAX, None, 60_000, random), None);
+/// assert_eq!(wait_ms(1, Some(4_000), bounds, random), Some(4_000));
+/// // The request would be over before the wait is, or another place would have answered.
+/// assert_eq!(wait_ms(1, Some(4_000), (3_000, RETRY_AFTER_MS_MAX), random), None);
+/// assert_eq!(wait_ms(1, Some(4_000), (60_000, 2_000), random), None);
+/// assert_eq!(wait_ms(ATTEMPTS_MAX, None, bounds, random), None);
 /// ```
 #[must_use]
-pub fn wait_ms(attempt: u32, retry_after_ms: Option<u64>, left_ms: u64, random: u32) -> Option<u64> {
-    if attempt >= ATTEMPTS_MAX || retry_after_ms.is_some_and(|asked| asked > RETRY_AFTER_MS_MAX) {
+pub fn wait_ms(attempt: u32, retry_after_ms: Option<u64>, bounds: (u64, u64), random: u32) -> Option<u64> {
+    let (left_ms, wait_ms_max) = bounds;
+    if attempt >= ATTEMPTS_MAX {
         return None;
     }
     let wait = backoff_ms(attempt, random).max(retry_after_ms.unwrap_or(0));
-    (wait < left_ms).then_some(wait)
+    (wait < left_ms && wait <= wait_ms_max).then_some(wait)
 }
 
 /// Reads the value of a `Retry-After` header, seconds or an HTTP date (RFC 9110, section 10.2.3), as milliseconds from `now`. A date that
@@ -94,7 +96,7 @@ mod tests {
     fn waits_honour_the_server_and_the_deadline() {
         let check = |attempt, asked, left, expected| {
             assert_eq!(
-                wait_ms(attempt, asked, left, u32::MAX),
+                wait_ms(attempt, asked, (left, RETRY_AFTER_MS_MAX), u32::MAX),
                 expected,
                 "{attempt} {asked:?} {left}"
             );
@@ -108,6 +110,12 @@ mod tests {
         check(1, None, 500, None);
         check(ATTEMPTS_MAX - 1, None, 10_000, Some(1_000));
         check(ATTEMPTS_MAX, None, 10_000, None);
+        // A caller who waits longer, and one who has somewhere else to go.
+        let asked = Some(RETRY_AFTER_MS_MAX + 1);
+        assert_eq!(wait_ms(1, asked, (60_000, 40_000), 0), asked);
+        assert_eq!(wait_ms(1, Some(900), (60_000, 900), 0), Some(900));
+        assert_eq!(wait_ms(1, Some(901), (60_000, 900), 0), None);
+        assert_eq!(wait_ms(1, None, (60_000, 0), 0), None);
     }
 
     #[test]

@@ -54,6 +54,13 @@ pub(super) fn is_used(code: Code) -> bool {
             | Code::QuotaExceeded
             | Code::RateLimited
             | Code::KeyVault
+            | Code::KeyMissing
+            | Code::KeyUnreadable
+            | Code::NotFound
+            | Code::Payment
+            | Code::RequestTooLarge
+            | Code::UnsupportedOption
+            | Code::ContextFull
             | Code::Unauthorised
             | Code::Unreachable
             | Code::NotLoopback

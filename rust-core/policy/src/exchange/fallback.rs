@@ -3,7 +3,8 @@
 //!
 //! - Candidates run in the order of the plan, each once, one at a time, at most [`ATTEMPTS_MAX`]; nothing else is ever started.
 //! - The next one takes over when one fails, is busy, runs out of memory, shows no first token in time, or takes too long. The time for the
-//!   first token counts only while another candidate is left: stopping the last one would gain nothing.
+//!   first token counts only while another candidate is left: stopping the last one would gain nothing. One that thinks aloud is not stopped
+//!   for that.
 //! - **When text was shown already**, the next candidate begins anew and [`Command::Restarted`] says so before: what was shown is void. When no
 //!   candidate is left the shown text stays, and the end says that it is partial.
 //! - A candidate that would go beyond what the request may cost or send, together with those that were tried, is passed over.
@@ -17,10 +18,14 @@ use crate::plan::{Bounds, Budget, Candidate, Decision, Expected, Plan};
 
 /// Candidates that are tried for one request at most.
 pub const ATTEMPTS_MAX: u32 = 8;
+/// What a candidate is assumed to take to its first token where nobody knows, in milliseconds.
+pub const NEXT_PLACE_MS: u64 = 2_000;
 
 /// What a running candidate reports.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum AttemptEvent {
+    /// It thinks and has shown nothing: it is alive, so the time for a first token no longer counts.
+    Thinking,
     /// Its first text is shown.
     FirstToken,
     /// More text is shown.
@@ -135,6 +140,8 @@ pub struct Fallback {
     now_ms: u64,
     wake_at_ms: Option<u64>,
     attempts: Vec<Attempt>,
+    /// The running attempt thinks: it has shown nothing and is not silent.
+    is_thinking: bool,
     ending: Option<Ending>,
 }
 
@@ -169,6 +176,7 @@ impl Fallback {
             now_ms,
             wake_at_ms: None,
             attempts: Vec::new(),
+            is_thinking: false,
             ending: None,
         };
         let mut commands = Vec::new();
@@ -218,6 +226,21 @@ impl Fallback {
         })
     }
 
+    /// How long the running attempt may wait until its place can be asked again, in milliseconds: as long as the next candidate would take to its
+    /// first token, or, when it is the last one, until its time is over.
+    #[must_use]
+    pub fn wait_ms_max(&self) -> u64 {
+        let left_ms = self.bounds.deadline_ms.saturating_sub(self.elapsed_ms());
+        let wait_ms = match self.next_candidate() {
+            Some(next) => self.candidates[next as usize]
+                .expected
+                .first_token_ms
+                .unwrap_or(NEXT_PLACE_MS),
+            None => self.bounds.candidate_ms,
+        };
+        wait_ms.min(left_ms)
+    }
+
     /// Every candidate that was tried, in order.
     #[must_use]
     pub fn attempts(&self) -> &[Attempt] {
@@ -251,6 +274,7 @@ impl Fallback {
     fn report(&mut self, event: AttemptEvent, commands: &mut Vec<Command>) {
         let elapsed_ms = self.elapsed_ms();
         match event {
+            AttemptEvent::Thinking => self.is_thinking = true,
             AttemptEvent::FirstToken | AttemptEvent::Token => {
                 let attempt = self.attempts.last_mut().expect("an attempt is running");
                 attempt.first_token_ms.get_or_insert(elapsed_ms);
@@ -301,7 +325,8 @@ impl Fallback {
         };
         let whole_ms = attempt.started_ms.saturating_add(bounds.candidate_ms);
         let first_ms = attempt.started_ms.saturating_add(bounds.first_token_ms);
-        let waits_for_first = attempt.first_token_ms.is_none() && self.next_candidate().is_some();
+        let is_silent = attempt.first_token_ms.is_none() && !self.is_thinking;
+        let waits_for_first = is_silent && self.next_candidate().is_some();
         if waits_for_first && first_ms <= whole_ms {
             Some((first_ms, Code::NoFirstToken))
         } else {
@@ -361,6 +386,7 @@ impl Fallback {
     fn start_next(&mut self, commands: &mut Vec<Command>) {
         let next = self.next_candidate().expect("a plan to run has a candidate left");
         let attempt = self.attempts.len() as u32;
+        self.is_thinking = false;
         self.attempts.push(Attempt {
             candidate: next,
             name: self.candidates[next as usize].name.clone(),

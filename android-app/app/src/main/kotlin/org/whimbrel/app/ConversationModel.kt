@@ -147,7 +147,7 @@ class ConversationModel(
                     state.copy(messages = state.messages.withAnswer { it.copy(text = "") })
                 }
 
-                is Event.Started, is Event.Finished -> {
+                is Event.Started, is Event.Thinking, is Event.Finished -> {
                     state
                 }
             }

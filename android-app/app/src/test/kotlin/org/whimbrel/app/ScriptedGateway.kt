@@ -139,6 +139,7 @@ class ScriptedGateway(
         redacted = 0,
         tokensIn = 20,
         tokensOut = statistics?.completionTokens?.toLong() ?: 0,
+        thinkingBytes = 0,
         timeToFirstToken = null,
         total = statistics?.total ?: Duration.ZERO,
         millijoules = null,

@@ -22,7 +22,7 @@ public fun Flow<Event>.textSoFar(): Flow<String> =
             when (event) {
                 is Event.Text -> emit(text.append(event.text).toString())
                 Event.Restarted -> emit(text.clear().toString())
-                is Event.Started, is Event.Reading, is Event.Finished -> Unit
+                is Event.Started, is Event.Reading, is Event.Thinking, is Event.Finished -> Unit
             }
         }
     }

@@ -56,6 +56,15 @@ public sealed interface Event {
     ) : Event
 
     /**
+     * The model thinks before it answers. What it thinks is no part of the answer and is not given.
+     *
+     * @property bytes bytes of its thoughts so far.
+     */
+    public data class Thinking(
+        public val bytes: Long,
+    ) : Event
+
+    /**
      * The next piece of text, never empty and never half a character.
      *
      * @property text the piece.

@@ -25,6 +25,7 @@ import kotlin.time.Duration
  * @property redacted findings that were replaced in text that left.
  * @property tokensIn tokens that were read for the answer.
  * @property tokensOut tokens of the answer.
+ * @property thinkingBytes bytes of what the model thought in the last attempt, which are no part of the answer.
  * @property timeToFirstToken from the request to the first text that stayed.
  * @property total from the request to its end.
  * @property millijoules thousandths of a joule that it took on this device, if there is an estimate.
@@ -52,6 +53,7 @@ public data class Report(
     public val redacted: Int,
     public val tokensIn: Long,
     public val tokensOut: Long,
+    public val thinkingBytes: Long,
     public val timeToFirstToken: Duration?,
     public val total: Duration,
     public val millijoules: Long?,

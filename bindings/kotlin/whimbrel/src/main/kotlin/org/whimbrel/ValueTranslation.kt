@@ -161,6 +161,7 @@ internal fun CoreEvent.toPublic(): Event =
     when (this) {
         is CoreEvent.Started -> Event.Started(place.toPublic(), release?.toPublic())
         is CoreEvent.Reading -> Event.Reading(done.toInt(), total.toInt())
+        is CoreEvent.Thinking -> Event.Thinking(bytes.toLong())
         is CoreEvent.Text -> Event.Text(text)
         CoreEvent.Restarted -> Event.Restarted
         is CoreEvent.Finished -> Event.Finished(report.toPublic())
@@ -185,6 +186,7 @@ internal fun CoreReport.toPublic(): Report =
         redacted = redacted.toInt(),
         tokensIn = tokensIn.toLong(),
         tokensOut = tokensOut.toLong(),
+        thinkingBytes = thinkingBytes.toLong(),
         timeToFirstToken = firstTokenMs?.toLong()?.milliseconds,
         total = totalMs.toLong().milliseconds,
         millijoules = millijoules?.toLong(),

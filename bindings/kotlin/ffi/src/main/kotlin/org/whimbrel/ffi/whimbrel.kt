@@ -7924,6 +7924,11 @@ data class Report (
     val `tokensOut`: kotlin.ULong
     ,
     /**
+     * Bytes of what the model thought in the last attempt, which are no part of the answer.
+     */
+    val `thinkingBytes`: kotlin.ULong
+    ,
+    /**
      * From the request to the first text that stayed, in milliseconds.
      */
     val `firstTokenMs`: kotlin.ULong?
@@ -7995,6 +8000,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterUInt.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
             FfiConverterOptionalULong.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterOptionalULong.read(buf),
@@ -8024,6 +8030,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterUInt.allocationSize(value.`redacted`) +
             FfiConverterULong.allocationSize(value.`tokensIn`) +
             FfiConverterULong.allocationSize(value.`tokensOut`) +
+            FfiConverterULong.allocationSize(value.`thinkingBytes`) +
             FfiConverterOptionalULong.allocationSize(value.`firstTokenMs`) +
             FfiConverterULong.allocationSize(value.`totalMs`) +
             FfiConverterOptionalULong.allocationSize(value.`millijoules`) +
@@ -8052,6 +8059,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterUInt.write(value.`redacted`, buf)
             FfiConverterULong.write(value.`tokensIn`, buf)
             FfiConverterULong.write(value.`tokensOut`, buf)
+            FfiConverterULong.write(value.`thinkingBytes`, buf)
             FfiConverterOptionalULong.write(value.`firstTokenMs`, buf)
             FfiConverterULong.write(value.`totalMs`, buf)
             FfiConverterOptionalULong.write(value.`millijoules`, buf)
@@ -9258,6 +9266,21 @@ sealed class Event {
     }
 
     /**
+     * The model thinks before it answers. What it thinks is no part of the answer and is not given.
+     */
+    data class Thinking(
+        /**
+         * Bytes of its thoughts so far.
+         */
+        val `bytes`: kotlin.ULong) : Event()
+
+    {
+
+
+        companion object
+    }
+
+    /**
      * The next piece of text, never empty and never half a character.
      */
     data class Text(
@@ -9317,11 +9340,14 @@ public object FfiConverterTypeEvent : FfiConverterRustBuffer<Event>{
                 FfiConverterUInt.read(buf),
                 FfiConverterUInt.read(buf),
                 )
-            3 -> Event.Text(
+            3 -> Event.Thinking(
+                FfiConverterULong.read(buf),
+                )
+            4 -> Event.Text(
                 FfiConverterString.read(buf),
                 )
-            4 -> Event.Restarted
-            5 -> Event.Finished(
+            5 -> Event.Restarted
+            6 -> Event.Finished(
                 FfiConverterTypeReport.read(buf),
                 )
             else -> throw RuntimeException("invalid enum value, something is very wrong!!")
@@ -9343,6 +9369,13 @@ public object FfiConverterTypeEvent : FfiConverterRustBuffer<Event>{
                 4UL
                 + FfiConverterUInt.allocationSize(value.`done`)
                 + FfiConverterUInt.allocationSize(value.`total`)
+            )
+        }
+        is Event.Thinking -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterULong.allocationSize(value.`bytes`)
             )
         }
         is Event.Text -> {
@@ -9381,17 +9414,22 @@ public object FfiConverterTypeEvent : FfiConverterRustBuffer<Event>{
                 FfiConverterUInt.write(value.`total`, buf)
                 Unit
             }
-            is Event.Text -> {
+            is Event.Thinking -> {
                 buf.putInt(3)
+                FfiConverterULong.write(value.`bytes`, buf)
+                Unit
+            }
+            is Event.Text -> {
+                buf.putInt(4)
                 FfiConverterString.write(value.`text`, buf)
                 Unit
             }
             is Event.Restarted -> {
-                buf.putInt(4)
+                buf.putInt(5)
                 Unit
             }
             is Event.Finished -> {
-                buf.putInt(5)
+                buf.putInt(6)
                 FfiConverterTypeReport.write(value.`report`, buf)
                 Unit
             }
