@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Plants faults in a copy of what decides about a conversation's history, in the executor, in the exchange machine and in budgets, one after
-# another, and fails unless a test notices each of them. Takes about a minute a fault. `history-faults.sh NAME…` plants only those.
+# another, and fails unless a test notices each of them. Takes up to three minutes a fault. `history-faults.sh NAME…` plants only those.
 source "$(dirname "$0")/common.sh"
 
 # name | file under rust-core | expression for perl, over the whole file | the test that has to fail
@@ -30,7 +30,7 @@ faults=(
 )
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target} WHIMBREL_HISTORIES=${WHIMBREL_HISTORIES:-4000}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target} WHIMBREL_HISTORIES=${WHIMBREL_HISTORIES:-60000}
 git ls-files -z | xargs -0 cp --parents --target-directory "$copy"
 missed=0
 for fault in "${faults[@]}"; do

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use support::schema::violations;
 use toml::de::{DeTable, DeValue};
 use whimbrel_policy::{Format, Policy, PolicyError, Preset};
+use whimbrel_privacy::FindingKind;
 
 const FULL: &str = include_str!("full.toml");
 
@@ -175,4 +176,11 @@ fn what_the_parser_takes_the_schema_takes() {
 
 fn pick<'a>(generator: &mut Pcg64, from: &'a [String]) -> &'a str {
     &from[generator.next_u32() as usize % from.len()]
+}
+
+#[test]
+fn every_kind_of_finding_is_in_the_schema() {
+    let schema = schema();
+    let names: Vec<Value> = FindingKind::ALL.iter().map(|kind| kind.name().into()).collect();
+    assert_eq!(schema["$defs"]["finding"]["enum"], Value::Array(names));
 }
