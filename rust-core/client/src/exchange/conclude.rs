@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use whimbrel_policy::{Conclusion, SetAside, UsedToday};
+use whimbrel_policy::{Conclusion, Confidence, SetAside, Usage, UsedToday, repetition_ratio};
 use whimbrel_record::{Outcome, ReceiptId};
 
 use super::prepare::Prepared;
-use super::run::{Details, Ran, confidence};
+use super::run::{Details, Ran};
 use super::{Answered, Job, candidate};
 use crate::ClientError;
 use crate::report::Report;
@@ -134,4 +134,22 @@ fn report(
         refused: plan.refused,
         considered: plan.considered,
     }
+}
+
+/// How sure the answer was. Repetition is counted in words, since not every place tells its tokens.
+fn confidence(answer: &str, usage: &Usage) -> Option<Confidence> {
+    let mean_log_probability = usage.mean_log_probability? as f32;
+    let words: Vec<u32> = answer
+        .split_whitespace()
+        .map(|word| {
+            word.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
+                (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+            })
+        })
+        .collect();
+    Some(Confidence {
+        tokens: u32::try_from(usage.tokens.output).unwrap_or(u32::MAX),
+        mean_log_probability,
+        repetition_ratio: repetition_ratio(&words),
+    })
 }

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use whimbrel_policy::{
-    Command, Confidence, Ended, Event as Happened, Exchange, Plan, Price, SetAside, Usage, UsedToday, repetition_ratio,
-};
+use whimbrel_policy::{Command, Ended, Event as Happened, Exchange, Plan, Price, SetAside, Usage, UsedToday};
 use whimbrel_record::{Code, FinishReason};
 
 use super::prepare::ToAsk;
@@ -399,22 +397,4 @@ async fn raised(cancelled: &mut watch::Receiver<bool>) {
     if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
         std::future::pending::<()>().await;
     }
-}
-
-/// How sure the answer was. Repetition is counted in words, since not every place tells its tokens.
-pub(super) fn confidence(answer: &str, usage: &Usage) -> Option<Confidence> {
-    let mean_log_probability = usage.mean_log_probability? as f32;
-    let words: Vec<u32> = answer
-        .split_whitespace()
-        .map(|word| {
-            word.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
-                (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-            })
-        })
-        .collect();
-    Some(Confidence {
-        tokens: u32::try_from(usage.tokens.output).unwrap_or(u32::MAX),
-        mean_log_probability,
-        repetition_ratio: repetition_ratio(&words),
-    })
 }

@@ -1,17 +1,19 @@
 //! Endpoints that answer badly, oddly or not at all, in every form of plan: alone, with this device next, and with another endpoint next.
 #![allow(clippy::unwrap_used)]
 
+mod answers;
+#[path = "../support/mod.rs"]
 mod support;
 
 use support::{Fixture, Heard, Reply, Server, ask_options, read};
 use whimbrel_client::record::{AttemptEnd, Code, Outcome, Place};
 use whimbrel_client::store::Filter;
 use whimbrel_client::{AskOptions, GenerationOptions, SamplingOptions, block_on};
-use whimbrel_testing::{DONE, chunk, finish, head, response};
+use whimbrel_testing::{DONE, finish, response};
 
 /// What an answer of the endpoint comes to.
 #[derive(Clone, Copy, Debug)]
-enum Expected {
+pub(crate) enum Expected {
     /// It is the answer.
     Answers(&'static str),
     /// Nothing was shown.
@@ -22,11 +24,11 @@ enum Expected {
 
 use Expected::{Answers, Breaks, Fails};
 
-const STREAM: &[(&str, &str)] = &[("content-type", "text/event-stream")];
-const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+pub(crate) const STREAM: &[(&str, &str)] = &[("content-type", "text/event-stream")];
+pub(crate) const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
 /// Three tasks for the three forms of plan.
-fn policy(first: &Server, second: &Server) -> String {
+pub(crate) fn policy(first: &Server, second: &Server) -> String {
     let endpoint = |id: &str, server: &Server| {
         format!(
             "[[endpoints]]\nid = \"{id}\"\nbase_url = \"{}\"\nmodel = \"m\"\ntrust = \"organisation\"\ncost_per_1k_tokens = 0\n\
@@ -42,7 +44,7 @@ fn policy(first: &Server, second: &Server) -> String {
     )
 }
 
-fn ask(fixture: &Fixture, task: &str) -> Heard {
+pub(crate) fn ask(fixture: &Fixture, task: &str) -> Heard {
     let options = AskOptions {
         task: task.to_owned(),
         ..ask_options()
@@ -51,34 +53,34 @@ fn ask(fixture: &Fixture, task: &str) -> Heard {
 }
 
 /// Bytes for the length of the tests.
-fn raw(bytes: Vec<u8>) -> Reply {
+pub(crate) fn raw(bytes: Vec<u8>) -> Reply {
     Reply::Raw(Box::leak(bytes.into_boxed_slice()))
 }
 
 /// A stream of these events with its length.
-fn stream(events: &[&str]) -> Reply {
+pub(crate) fn stream(events: &[&str]) -> Reply {
     raw(response("200 OK", STREAM, &events.concat()))
 }
 
-fn whole(body: &str) -> Reply {
+pub(crate) fn whole(body: &str) -> Reply {
     raw(response("200 OK", JSON, body))
 }
 
-fn refusal(status: &str, body: &str) -> Reply {
+pub(crate) fn refusal(status: &str, body: &str) -> Reply {
     raw(response(status, JSON, body))
 }
 
 /// A chunk with this delta.
-fn said(delta: &str) -> String {
+pub(crate) fn said(delta: &str) -> String {
     format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n")
 }
 
-fn words(text: &str) -> String {
+pub(crate) fn words(text: &str) -> String {
     said(&format!("{{\"content\":\"{text}\"}}"))
 }
 
 /// The reply comes to the same in every form of plan, and the receipts agree.
-fn check(what: &str, reply: Reply, expected: Expected) {
+pub(crate) fn check(what: &str, reply: Reply, expected: Expected) {
     let (first, second) = (Server::start(&[reply]), Server::start(&[Reply::Whole]));
     let fixture = Fixture::new(&policy(&first, &second));
     for task in ["alone", "device", "second"] {
@@ -132,186 +134,6 @@ fn check(what: &str, reply: Reply, expected: Expected) {
         }
     }
     assert!(block_on(fixture.assistant.verify_ledger()).unwrap().is_intact());
-}
-
-#[test]
-fn an_answer_that_is_none_is_a_failure() {
-    let stop = finish("stop");
-    let ends = |delta: &str, reason: &str| stream(&[&said(delta), &finish(reason), DONE]);
-    check("no text", stream(&[&stop, DONE]), Fails(Code::EmptyAnswer));
-    check(
-        "blanks only",
-        stream(&[&words(" \\n\\t"), &stop, DONE]),
-        Breaks(" \n\t", Code::EmptyAnswer),
-    );
-    check("only the last word", stream(&[DONE]), Fails(Code::EmptyAnswer));
-    check(
-        "empty deltas",
-        stream(&[&words(""), &said("{}"), &stop, DONE]),
-        Fails(Code::EmptyAnswer),
-    );
-    check(
-        "thoughts",
-        ends("{\"reasoning_content\":\"hm\"}", "stop"),
-        Fails(Code::EmptyAnswer),
-    );
-    check(
-        "thoughts to the limit",
-        ends("{\"thinking\":\"hm\"}", "length"),
-        Fails(Code::CutOff),
-    );
-    check(
-        "a refusal",
-        ends("{\"refusal\":\"I must not\"}", "stop"),
-        Fails(Code::Refusal),
-    );
-    check(
-        "a refusal in parts",
-        ends("{\"content\":[{\"type\":\"refusal\",\"refusal\":\"No\"}]}", "stop"),
-        Fails(Code::Refusal),
-    );
-    check(
-        "a tool",
-        ends("{\"tool_calls\":[{\"function\":{\"name\":\"f\"}}]}", "tool_calls"),
-        Fails(Code::ToolCalls),
-    );
-    check(
-        "a tool and stop",
-        ends("{\"tool_calls\":[{\"id\":\"a\"}]}", "stop"),
-        Fails(Code::ToolCalls),
-    );
-    check(
-        "an old tool",
-        ends("{\"function_call\":{\"name\":\"f\"}}", "function_call"),
-        Fails(Code::ToolCalls),
-    );
-    check("a filter", ends("{}", "content_filter"), Fails(Code::ContentFilter));
-    check(
-        "a filter by another word",
-        ends("{}", "PROHIBITED_CONTENT"),
-        Fails(Code::ContentFilter),
-    );
-    check(
-        "a filter midway",
-        ends("{\"content\":\"In the \"}", "content_filter"),
-        Breaks("In the ", Code::ContentFilter),
-    );
-    check(
-        "an error's word",
-        ends("{\"content\":\"In the \"}", "error"),
-        Breaks("In the ", Code::Reported),
-    );
-    check(
-        "another error's word",
-        ends("{}", "upstream_failure"),
-        Fails(Code::Reported),
-    );
-    let second = "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}]}\n\n";
-    check(
-        "only the second choice",
-        stream(&[second, DONE]),
-        Fails(Code::EmptyAnswer),
-    );
-    check(
-        "only the third, as text",
-        stream(&[&second.replace(":1,", ":\"2\","), DONE]),
-        Fails(Code::EmptyAnswer),
-    );
-    check(
-        "an empty message",
-        whole("{\"choices\":[{\"message\":{\"content\":\"\"}}]}"),
-        Fails(Code::EmptyAnswer),
-    );
-    check("no choices", whole("{\"choices\":[]}"), Fails(Code::EmptyAnswer));
-    check(
-        "a refusal at once",
-        whole("{\"choices\":[{\"message\":{\"refusal\":\"No\"}}]}"),
-        Fails(Code::Refusal),
-    );
-}
-
-#[test]
-fn an_answer_that_breaks_off_is_a_failure() {
-    let begun = words("In the ");
-    for reason in ["\"\"", "\"null\"", "null", "\"None\"", "false"] {
-        let chunk = begun.replace("}]}", &format!(",\"finish_reason\":{reason}}}]}}"));
-        check(reason, stream(&[&chunk]), Breaks("In the ", Code::Truncated));
-    }
-    for (error, code) in [
-        ("data: {\"error\":{\"message\":\"x\"}}\n\n", Code::Reported),
-        ("error: {\"code\":500}\n\n", Code::Reported),
-        ("event: error\ndata: overheated\n\n", Code::Reported),
-        ("data: {\"error\":{\"code\":429}}\n\n", Code::RateLimited),
-        ("data: {\"error\":{\"code\":402}}\n\n", Code::Payment),
-        (
-            "data: {\"object\":\"error\",\"code\":\"context_length_exceeded\"}\n\n",
-            Code::ContextFull,
-        ),
-    ] {
-        check(error, stream(&[&begun, error, DONE]), Breaks("In the ", code));
-    }
-    check(
-        "broken JSON",
-        stream(&[&begun, "data: {\"choices\":[{\n\n", DONE]),
-        Breaks("In the ", Code::Malformed),
-    );
-    check(
-        "a number",
-        stream(&[&begun, &said("{\"content\":4}"), DONE]),
-        Breaks("In the ", Code::Malformed),
-    );
-    check(
-        "a page",
-        raw(response("200 OK", &[("content-type", "text/html")], "<p>")),
-        Fails(Code::ContentType),
-    );
-}
-
-#[test]
-fn an_odd_answer_is_an_answer() {
-    let stop = finish("stop");
-    let odd = |chunk: &str| stream(&[chunk, &words("Africa."), &stop, DONE]);
-    for chunk in [
-        "data: {\"type\":\"keep\"}\n\n",
-        "event: ping\ndata: {}\n\n",
-        "data: {\"choices\":null}\n\n",
-        "data: {\"choices\":[],\"error\":{}}\n\n",
-        "data: : gateway\n\n",
-        "data: working\n\n",
-        &said("{\"role\":\"assistant\",\"content\":[]}"),
-        &said("{\"reasoning\":\"Where, then?\"}"),
-        &said("{\"refusal\":null,\"tool_calls\":[]}"),
-    ] {
-        check(chunk, odd(chunk), Answers("Africa."));
-    }
-    let parts = said("{\"content\":[{\"type\":\"text\",\"text\":\"Africa.\"}]}");
-    check("parts", stream(&[&parts, &stop, DONE]), Answers("Africa."));
-    let halves = [words("\\ud83e"), words("\\udd86")].concat();
-    check("halves", stream(&[&halves, &stop, DONE]), Answers("🦆"));
-    check(
-        "blanks around the last word",
-        stream(&[&words("Africa."), "data:  [DONE] \n\n"]),
-        Answers("Africa."),
-    );
-    check(
-        "a word of its own",
-        stream(&[&words("Africa."), &finish("eos")]),
-        Answers("Africa."),
-    );
-    // The connection stays open behind what is whole.
-    let chunked = [STREAM, &[("transfer-encoding", "chunked")]].concat();
-    let endless = |events: &[&str]| raw([head("200 OK", &chunked), chunk(events.concat().as_bytes())].concat());
-    check("it stays open", endless(&[&words("Africa."), DONE]), Answers("Africa."));
-    check(
-        "it stays open without a last word",
-        endless(&[&words("Africa."), &stop]),
-        Answers("Africa."),
-    );
-    check(
-        "a whole body",
-        whole("{\"choices\":[{\"message\":{\"content\":\"Africa.\"}}]}"),
-        Answers("Africa."),
-    );
 }
 
 #[test]
