@@ -24,7 +24,7 @@ mkdir -p "$work/seeds/policy"
 cp rust-core/policy/presets/*.toml rust-core/policy/tests/full.toml "$work/seeds/policy"
 mkdir -p "$work/seeds/redact"
 cp scripts/golden/privacy_templates.txt "$work/seeds/redact"
-cargo run --quiet --package whimbrel-store --example fuzz-seeds -- "$work/seeds"
+cargo run --quiet --package whimbrel-store --example ledger-seeds -- "$work/seeds"
 
 # A compiled target is large and of no use to anybody else, so it stays in the cache too.
 export CARGO_TARGET_DIR=$work/target
