@@ -124,6 +124,7 @@ class ScriptedGateway(
         statistics: Statistics?,
     ) = Report(
         receipt = ++receipts,
+        isRecorded = true,
         outcome = if (finish == FinishReason.CANCELLED) Outcome.CANCELLED else Outcome.ANSWERED,
         code = null,
         isPartial = false,
