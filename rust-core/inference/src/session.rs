@@ -38,7 +38,8 @@ impl SessionSlot {
     /// The session with this model.
     ///
     /// # Errors
-    /// As [`Session::open`].
+    /// [`InferenceError::Engine`] for a context length out of range, too little memory or a model without a chat template;
+    /// [`InferenceError::Limit`] past [`crate::SESSIONS_MAX`]; [`InferenceError::Closed`].
     pub async fn of(&self, model: &OpenModel, options: SessionOptions) -> Result<Session, InferenceError> {
         let mut session = self.session.lock().await;
         if let Some(open) = session
@@ -62,11 +63,7 @@ impl SessionSlot {
 }
 
 impl Session {
-    /// Reserves the memory of a context.
-    ///
-    /// # Errors
-    /// [`InferenceError::Engine`] for a context length out of range, too little memory or a model without a chat template;
-    /// [`InferenceError::Limit`] past [`crate::SESSIONS_MAX`]; [`InferenceError::Closed`].
+    /// Reserves the memory of a context. Fails as [`SessionSlot::of`].
     async fn open(model: &OpenModel, options: SessionOptions) -> Result<Session, InferenceError> {
         let link = &model.inner.guard.link;
         let (id, model_id) = (link.registry.session_id(), model.inner.id);
