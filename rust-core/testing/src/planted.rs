@@ -80,6 +80,39 @@ pub fn key(random: &mut Random) -> String {
     }
 }
 
+/// The same value as somebody else might write it: with digits of another script, a character that nobody sees in its middle, or as it is.
+///
+/// ```
+/// use whimbrel_testing::{Random, planted};
+///
+/// let mut random = Random::new(1);
+/// let forms: Vec<String> = (0..40).map(|_| planted::in_another_form(&mut random, "4111")).collect();
+/// assert!(["4111", "\u{ff14}\u{ff11}\u{ff11}\u{ff11}", "41\u{200b}11"].iter().all(|form| forms.contains(&(*form).to_owned())));
+/// ```
+pub fn in_another_form(random: &mut Random, value: &str) -> String {
+    let middle = value
+        .char_indices()
+        .nth(value.chars().count() / 2)
+        .map_or(0, |(at, _)| at);
+    let with = |sign: &str| format!("{}{sign}{}", &value[..middle], &value[middle..]);
+    let digits_from = |zero: u32| {
+        let other = |character: char| character.to_digit(10).and_then(|digit| char::from_u32(zero + digit));
+        value
+            .chars()
+            .map(|character| other(character).unwrap_or(character))
+            .collect()
+    };
+    match random.below(8) {
+        0 => digits_from(0xff10),
+        1 => digits_from(0x0660),
+        2 => digits_from(0x0966),
+        3 => with("\u{200b}"),
+        4 => with("\u{ad}"),
+        5 => with("\u{2060}"),
+        _ => value.to_owned(),
+    }
+}
+
 /// A text with these secrets in it, each in a frame of its own: prose, quotes, brackets, JSON, other scripts.
 pub fn text(random: &mut Random, secrets: &[&str]) -> String {
     const FRAMES: &[(&str, &str)] = &[

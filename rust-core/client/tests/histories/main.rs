@@ -304,13 +304,14 @@ fn planted_text(random: &mut Random) -> (String, Vec<judge::Secret>) {
     use whimbrel_client::privacy::FindingKind::{ApiKey, Email, Iban, PaymentCard, UserWord};
     let mut secrets = Vec::new();
     for _ in 0..random.below(3) {
-        secrets.push(match random.below(5) {
+        let (kind, value) = match random.below(5) {
             0 => (Email, planted::email(random)),
             1 => (PaymentCard, planted::card(random)),
             2 => (Iban, planted::iban(random)),
             3 => (ApiKey, planted::github_token(random)),
             _ => (UserWord, SUPPLIED_WORD.to_owned()),
-        });
+        };
+        secrets.push((kind, planted::in_another_form(random, &value)));
     }
     let mut text = "Please look at this.".to_owned();
     for (_, secret) in &secrets {
