@@ -82,9 +82,11 @@ pub fn route(input: &RouteInput<'_>) -> Plan {
     let limits_of_app = input.policies.app().limits(&input.request.task);
     let limits = effective_limits(input);
     let mut judged = judge(input, &view, (&app, user.as_ref()), &limits);
-    if user.is_some() {
-        let alone = judge(input, &view, (&app, None), &limits_of_app);
-        staying::hold(&alone.allowed, &mut judged.allowed, &mut judged.refused);
+    if let Some(user) = &user
+        && staying::may_differ(&app, user, &judged)
+    {
+        let alone = alone(input, &view, &app, &limits_of_app, &judged.allowed);
+        staying::hold(&alone, &mut judged.allowed, &mut judged.refused);
     }
     let Judged {
         allowed,
@@ -184,6 +186,53 @@ fn judge<'a>(
     judged
 }
 
+/// The places that the app's policy alone would try, in order. What is known of `judged` is not found out again.
+fn alone<'a>(
+    input: &RouteInput<'a>,
+    view: &DeviceView,
+    app: &Verdict<'a>,
+    limits: &Limits,
+    judged: &[Candidate],
+) -> Vec<Place> {
+    let feasibility = Feasibility {
+        input,
+        view,
+        limits,
+        bounds: &bounds(input.request, limits),
+    };
+    let by_quality = app.order() == Order::Quality;
+    let mut places: Vec<(Place, f64)> = Vec::new();
+    for option in options(app, None, input, &mut Vec::new()) {
+        let place = option.what.place();
+        let release = option.what.release();
+        let same = judged
+            .iter()
+            .find(|other| other.release == release && other.place == *place);
+        // What may be tried under both documents may be under one.
+        let may_run = same.is_some()
+            || denial(input, app, None, &option).is_none()
+                && !input.excluded.contains(&place)
+                && refusal(&option.what, &feasibility).is_ok();
+        if !may_run {
+            continue;
+        }
+        let quality = match same.and_then(|same| same.quality) {
+            Some(quality) => Some(quality.drawn),
+            None if by_quality => {
+                let (request, name) = (input.request, place.candidate_name(release));
+                let quality = input.learned.quality(&request.id, &request.task, &name, input.now_ms);
+                quality.map(|quality| quality.drawn)
+            }
+            None => None,
+        };
+        places.push((place.into_owned(), quality.unwrap_or(0.0)));
+    }
+    if by_quality {
+        places.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    }
+    places.into_iter().map(|(place, _)| place).collect()
+}
+
 /// What forbids something, whatever the device can do now: a rule of one of the documents, or what the history was kept from.
 fn denial(
     input: &RouteInput<'_>,
@@ -192,10 +241,18 @@ fn denial(
     option: &Candidature<'_>,
 ) -> Option<Refusal> {
     // What the app's policy refuses in its own form stays refused in the form that the user wants.
+    let in_other_form = || {
+        let is_other = option.original.release() != option.what.release();
+        is_other.then(|| app.denial(option.what)).flatten()
+    };
+    let of_history = || match input.history {
+        [] => None,
+        history => history_denial(history, &option.what.recipients()),
+    };
     app.denial(option.original)
-        .or_else(|| app.denial(option.what))
+        .or_else(in_other_form)
         .or_else(|| user?.denial(option.what))
-        .or_else(|| history_denial(input.history, &option.what.recipients()))
+        .or_else(of_history)
 }
 
 /// Whether two places are one to a person: models of this device are told apart by their names.
