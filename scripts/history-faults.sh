@@ -21,7 +21,7 @@ faults=(
 	'empty-answers-count|policy/src/exchange.rs|s/Ok\(_\) if !has_text/Ok(_) if false/|policy exchange'
 	'called-off-and-begun|policy/src/exchange.rs|s/if self\.waiting\.iter\(\)\.any\(called_off\)/if self.waiting.len() > 99 \&\& self.waiting.iter().any(called_off)/|policy exchange'
 	'two-at-a-time|policy/src/exchange.rs|s/while self\.stopping\.is_none\(\)\s*&& let/while let/|policy exchange'
-	'sent-in-its-place|policy/src/route.rs|s/(staying::hold)\(&alone\.allowed/$1(\&[]/|policy laws'
+	'sent-in-its-place|policy/src/route.rs|s/(staying::hold)\(&alone,/$1(\&[],/|policy laws'
 	'impatience-sends-out|policy/src/exchange/fallback.rs|s/true => &self\.bounds_staying/true => \&self.bounds/|policy laws'
 	'nothing-set-aside|client/src/exchange/run.rs|s/if most == UsedToday::default\(\)/if true/|client budgets'
 	'set-aside-in-memory-only|client/src/rules.rs|s/(let set_aside = current\.spending\.set_aside[^;]*;\n)\s*if let Err\(error\) = keep_spending[^}]*\}/$1/s|client budgets'
