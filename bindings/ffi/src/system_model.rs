@@ -153,9 +153,9 @@ impl SystemAnswer {
 pub(crate) struct ForeignSystemModel(pub(crate) Arc<dyn SystemModel>);
 
 impl client::SystemModel for ForeignSystemModel {
-    fn capabilities(&self) -> Result<client::SystemCapabilities, client::SystemModelError> {
+    fn capabilities(&self) -> Result<client::policy::SystemModelFacts, client::SystemModelError> {
         let from = self.0.capabilities()?;
-        Ok(client::SystemCapabilities {
+        Ok(client::policy::SystemModelFacts {
             model: from.model,
             availability: from.availability.into(),
             supports: from.supports.into_iter().map(Into::into).collect(),

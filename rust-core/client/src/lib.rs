@@ -45,7 +45,7 @@ pub use error::ClientError;
 pub use keys::key_name;
 pub use limits::{EVENTS_WAITING_MAX, HISTORY_BYTES_MAX, MESSAGES_MAX, PROMPT_BYTES_MAX};
 pub use places::ANSWER_BYTES_MAX;
-pub use places::system_model::{SystemAnswer, SystemCapabilities, SystemModel, SystemModelError, SystemRequest};
+pub use places::system_model::{SystemAnswer, SystemModel, SystemModelError, SystemRequest};
 pub use report::{Event, Report};
 pub use request::{AskOptions, Message, Request, TASK_DEFAULT};
 pub use rules::EndpointExtras;

@@ -28,7 +28,7 @@ use self::endpoint::RemoteEndpoint;
 pub(crate) use self::on_device::OnDevice;
 pub use self::output::ANSWER_BYTES_MAX;
 pub(crate) use self::output::Output;
-use self::system_model::{SystemBackend, SystemCapabilities, SystemModel};
+use self::system_model::{SystemBackend, SystemModel};
 use crate::error::lock;
 use crate::ports::Backends;
 use crate::rules::RulesSnapshot;
@@ -141,7 +141,7 @@ pub trait Attempt: Send {
 pub(crate) struct Offered {
     pub(crate) model: Option<Model>,
     system: Option<Arc<dyn SystemModel>>,
-    capabilities: Option<SystemCapabilities>,
+    capabilities: Option<SystemModelFacts>,
 }
 
 /// How fast a model of this device was lately.
@@ -257,7 +257,11 @@ impl Places {
         });
         CandidateFacts {
             local_models: models.map(|model| self.local_facts(model, request, context)).collect(),
-            system_model: system.map(|_| system_facts(offered.capabilities.clone().unwrap_or_default())),
+            system_model: system.map(|_| {
+                let said = offered.capabilities.clone().unwrap_or_default();
+                let model = Label::squeezed(&said.model).to_string();
+                SystemModelFacts { model, ..said }
+            }),
             endpoints: endpoints.collect(),
         }
     }
@@ -352,15 +356,4 @@ pub(crate) fn place_of(model: &Model) -> Place {
 fn model_labels(model: &Model) -> (Label, Label) {
     let info = model.info();
     (Label::squeezed(&info.manifest.name), Label::squeezed(&info.variant))
-}
-
-fn system_facts(capabilities: SystemCapabilities) -> SystemModelFacts {
-    SystemModelFacts {
-        model: Label::squeezed(&capabilities.model).to_string(),
-        availability: capabilities.availability,
-        supports: capabilities.supports,
-        context_tokens: capabilities.context_tokens,
-        first_token_ms: capabilities.first_token_ms,
-        tokens_per_s: capabilities.tokens_per_s,
-    }
 }

@@ -8,28 +8,11 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use whimbrel_engine::{Message, SamplingOptions};
-use whimbrel_policy::{Availability, Ended, Need, Usage};
+use whimbrel_policy::{Ended, SystemModelFacts, Usage};
 use whimbrel_record::{Code, FinishReason, Tokens};
 
 use super::{ANSWER_BYTES_MAX, Ask, Attempt, Backend, BoxFuture, Last, Part, Payload};
 use crate::GenerationOptions;
-
-/// What a system model can do now.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SystemCapabilities {
-    /// Its name, in receipts and rules: `gemini-nano`.
-    pub model: String,
-    /// Whether it can be asked now.
-    pub availability: Availability,
-    /// What it can do beyond text.
-    pub supports: Vec<Need>,
-    /// Prompt and answer tokens that fit.
-    pub context_tokens: Option<u32>,
-    /// Expected time to the first token in milliseconds.
-    pub first_token_ms: Option<u32>,
-    /// Expected tokens a second.
-    pub tokens_per_s: Option<f32>,
-}
 
 /// What a system model is asked.
 #[derive(Clone, PartialEq)]
@@ -81,7 +64,7 @@ pub trait SystemModel: Send + Sync {
     ///
     /// # Errors
     /// [`SystemModelError`]; the model then counts as unavailable.
-    fn capabilities(&self) -> Result<SystemCapabilities, SystemModelError>;
+    fn capabilities(&self) -> Result<SystemModelFacts, SystemModelError>;
 
     /// Gets ready to answer soon.
     ///

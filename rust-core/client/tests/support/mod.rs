@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
-use whimbrel_client::policy::{Availability, Format, Policy, PolicySet};
+use whimbrel_client::policy::{Availability, Format, Policy, PolicySet, SystemModelFacts};
 use whimbrel_client::store::MemoryVault;
 use whimbrel_client::{
     Answer, AskOptions, Assistant, AssistantOptions, Client, Conversation, ConversationOptions, Event,
-    GenerationOptions, Model, OpenOptions, Report, SystemAnswer, SystemCapabilities, SystemModel, SystemModelError,
-    SystemRequest, block_on,
+    GenerationOptions, Model, OpenOptions, Report, SystemAnswer, SystemModel, SystemModelError, SystemRequest,
+    block_on,
 };
 pub(crate) use whimbrel_testing::{ChatServer as Server, Received, Reply};
 
@@ -165,14 +165,14 @@ impl FakeSystem {
 }
 
 impl SystemModel for FakeSystem {
-    fn capabilities(&self) -> Result<SystemCapabilities, SystemModelError> {
-        Ok(SystemCapabilities {
+    fn capabilities(&self) -> Result<SystemModelFacts, SystemModelError> {
+        Ok(SystemModelFacts {
             model: "fake".into(),
             availability: match self.mood {
                 Mood::Unavailable => Availability::Unavailable,
                 _ => Availability::Available,
             },
-            ..SystemCapabilities::default()
+            ..SystemModelFacts::default()
         })
     }
 
