@@ -235,6 +235,21 @@ class Language:
             doc = re.sub(r"; without it `\w+`", "", doc)
         return Shown(given.name, camel(renamed), given.type, self.names(item, given, doc), given.default, is_duration, absent_means)
 
+    def type(self, each: Shown) -> str:
+        if each.is_duration:
+            return "Duration?" if each.type.startswith("Option") else "Duration"
+        return self.type_of(each.type).removesuffix("?" if each.absent_means else "\0")
+
+    def type_of(self, kind: str) -> str:
+        wrap, rest = inner(kind)
+        if wrap == "Vec" and rest == "FindingCount":
+            return self.counts
+        if wrap == "Option":
+            return self.type_of(rest) + "?"
+        if wrap == "Vec":
+            return self.list_of.format(self.type_of(rest))
+        return self.simple.get(rest, rest)
+
     def names(self, item: Item, given: Field | None, doc: str) -> str:
         """Documentation with the names that this language has."""
         own = self.items.get(bare(given.type)) if given else None
@@ -266,26 +281,13 @@ class Kotlin(Language):
     extension = "kt"
     width = 120
     simple = {"bool": "Boolean", "String": "String", "f32": "Float", "f64": "Double", "u8": "Int", "u32": "Int", "u64": "Long"}
+    counts = "Map<String, Long>"
+    list_of = "List<{}>"
     # A nested class of the name would hide the enum.
     variants_renamed = {("PolicyDocument", "Preset"): "OfPreset"}
 
     def variant(self, name: str) -> str:
         return screaming(name)
-
-    def type(self, each: Shown) -> str:
-        if each.is_duration:
-            return "Duration?" if each.type.startswith("Option") else "Duration"
-        return self.type_of(each.type).removesuffix("?" if each.absent_means else "\0")
-
-    def type_of(self, kind: str) -> str:
-        wrap, rest = inner(kind)
-        if wrap == "Vec" and rest == "FindingCount":
-            return "Map<String, Long>"
-        if wrap == "Option":
-            return self.type_of(rest) + "?"
-        if wrap == "Vec":
-            return f"List<{self.type_of(rest)}>"
-        return self.simple.get(rest, rest)
 
     def default(self, each: Shown) -> str | None:
         if each.absent_means:
@@ -442,6 +444,8 @@ class Swift(Language):
     extension = "swift"
     width = 120
     simple = {"bool": "Bool", "String": "String", "f32": "Float", "f64": "Double", "u8": "Int", "u32": "Int", "u64": "Int"}
+    counts = "[String: Int]"
+    list_of = "[{}]"
     keywords = {"public", "private", "internal", "default", "defer", "is", "as", "in", "repeat", "return", "throw", "self", "init"}
 
     def variant(self, name: str) -> str:
@@ -450,21 +454,6 @@ class Swift(Language):
     def case(self, name: str) -> str:
         name = lower_first(name)
         return f"`{name}`" if name in self.keywords else name
-
-    def type(self, each: Shown) -> str:
-        if each.is_duration:
-            return "Duration?" if each.type.startswith("Option") else "Duration"
-        return self.type_of(each.type).removesuffix("?" if each.absent_means else "\0")
-
-    def type_of(self, kind: str) -> str:
-        wrap, rest = inner(kind)
-        if wrap == "Vec" and rest == "FindingCount":
-            return "[String: Int]"
-        if wrap == "Option":
-            return self.type_of(rest) + "?"
-        if wrap == "Vec":
-            return f"[{self.type_of(rest)}]"
-        return self.simple.get(rest, rest)
 
     def default(self, each: Shown) -> str | None:
         if each.absent_means:
