@@ -17,7 +17,7 @@ use crate::places::Places;
 use crate::places::system_model::SystemModel;
 use crate::ports::{Ports, Records};
 use crate::request::Request;
-use crate::rules::{EndpointExtras, Rules};
+use crate::rules::{EndpointExtras, Rules, RulesSnapshot};
 use crate::services::{Services, runtime};
 use crate::{Answer, ClientError, Conversation, ConversationOptions, Model, keys};
 
@@ -82,7 +82,6 @@ impl Assistant {
     /// # Errors
     /// As [`Assistant::open`].
     pub async fn open_aside(options: AssistantOptions) -> Result<Assistant, ClientError> {
-        // Nobody may be waiting any more; the assistant is then closed again.
         aside(|| Assistant::open(options)).await
     }
 
@@ -140,13 +139,13 @@ impl Assistant {
     /// What is known about the device.
     #[must_use]
     pub fn device(&self) -> DeviceState {
-        self.rules().snapshot(self.services.clock.now_ms()).device
+        self.snapshot().device
     }
 
     /// The rules in force.
     #[must_use]
     pub fn policies(&self) -> Arc<PolicySet> {
-        self.rules().snapshot(self.services.clock.now_ms()).policies
+        self.snapshot().policies
     }
 
     /// Puts other rules in force, for the next question on.
@@ -214,7 +213,7 @@ impl Assistant {
     /// Whether feedback is learned from and used.
     #[must_use]
     pub fn learning(&self) -> LearningMode {
-        self.rules().snapshot(self.services.clock.now_ms()).learned.mode()
+        self.snapshot().learned.mode()
     }
 
     /// Switches learning on, freezes it, or switches it off.
@@ -239,10 +238,7 @@ impl Assistant {
     /// # Errors
     /// [`ClientError::Redact`] for a text that is too long, or does not settle.
     pub async fn redact(&self, text: &str) -> Result<Redacted, ClientError> {
-        let (text, scanner) = (
-            text.to_owned(),
-            self.rules().snapshot(self.services.clock.now_ms()).scanner,
-        );
+        let (text, scanner) = (text.to_owned(), self.snapshot().scanner);
         let redacted = self
             .services
             .blocking(move |_| whimbrel_privacy::redact(&text, &scanner));
@@ -250,7 +246,11 @@ impl Assistant {
     }
 
     fn rules(&self) -> &Rules {
-        self.services.rules.as_ref().expect("an assistant has rules")
+        self.services.rules().expect("an assistant has rules")
+    }
+
+    fn snapshot(&self) -> RulesSnapshot {
+        self.rules().snapshot(self.services.clock.now_ms())
     }
 
     async fn with_rules(
@@ -258,10 +258,9 @@ impl Assistant {
         change: impl FnOnce(&Rules, &dyn Records) -> Result<(), ClientError> + Send + 'static,
     ) -> Result<(), ClientError> {
         let records = self.services.records()?;
-        let changed = self.services.blocking(move |services| {
-            let rules = services.rules.as_ref().expect("an assistant has rules");
-            change(rules, &**records)
-        });
+        let changed = self
+            .services
+            .blocking(move |services| change(services.rules()?, &**records));
         changed.await?
     }
 }
@@ -272,7 +271,7 @@ async fn aside<T: Send + 'static>(
 ) -> Result<T, ClientError> {
     let (sender, done) = oneshot::channel();
     let work = move || {
-        // Nobody may be waiting any more.
+        // Nobody may be waiting any more; what was opened is then closed again.
         let _ = sender.send(work());
     };
     let builder = thread::Builder::new().name("whimbrel-open".into());

@@ -24,7 +24,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts the inference thread.
+    /// Starts the inference thread and the thread on which requests are looked after.
     ///
     /// # Errors
     /// [`ClientError::Thread`] when the system has no thread left.

@@ -194,7 +194,7 @@ impl Conversation {
     pub async fn save(&self, path: impl Into<PathBuf>) -> Result<(), ClientError> {
         self.settled().await?;
         let request = self.inner.request(&Question::next("", AskOptions::default()));
-        let mut messages: Vec<_> = request.messages.iter().map(Message::for_engine).collect();
+        let mut messages = request.for_engine();
         // The question that is not asked.
         messages.pop();
         self.session().await?.save(messages, path.into()).await?;

@@ -57,21 +57,28 @@ pub(crate) struct Answered {
 /// When it cannot be carried through at all: its text cannot be examined, or no receipt can be written. Where no rules decide there is nobody else
 /// to ask, so the model's own error is the request's.
 pub(crate) async fn answer(services: &Arc<Services>, mut job: Job) -> Result<Answered, ClientError> {
-    let mut prepared = match prepare(services, &mut job).await {
+    let prepared = match prepare(services, &mut job).await {
         Err(ClientError::Scan(error)) => return Err(refuse(services, &job, error).await),
         other => other?,
     };
-    let receipt = begin(services, &job, &prepared).await?;
-    let (plan, prices) = (prepared.plan.clone(), std::mem::take(&mut prepared.prices));
-    let backends = std::mem::take(&mut prepared.backends);
-    let ran = run::Run::new(services, &mut job, plan, prices, prepared.is_metered, backends);
+    let Prepared {
+        plan,
+        prices,
+        is_metered,
+        backends,
+        intent,
+        examined,
+        device,
+    } = prepared;
+    let receipt = begin(services, &job, intent).await?;
+    let ran = run::Run::new(services, &job, plan, prices, is_metered, backends);
     let ran = ran.finish().await;
-    conclude::conclude(services, job, prepared, receipt, ran).await
+    conclude::conclude(services, job, (examined, device), receipt, ran).await
 }
 
 /// Writes the receipt's first entry. When this returns it has reached the disk, and only then may anything leave.
-async fn begin(services: &Arc<Services>, job: &Job, prepared: &Prepared) -> Result<Option<ReceiptId>, ClientError> {
-    let Some(intent) = prepared.intent.clone() else {
+async fn begin(services: &Arc<Services>, job: &Job, intent: Option<Intent>) -> Result<Option<ReceiptId>, ClientError> {
+    let Some(intent) = intent else {
         return Ok(None);
     };
     let records = job.under_way.records()?;

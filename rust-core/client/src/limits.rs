@@ -8,3 +8,5 @@ pub const PROMPT_BYTES_MAX: u64 = 1 << 20;
 pub const MESSAGES_MAX: u64 = 4_000;
 /// UTF-8 bytes of messages that a conversation keeps; older exchanges are left out.
 pub const HISTORY_BYTES_MAX: u64 = 2 << 20;
+/// The most bytes that an answer may have.
+pub const ANSWER_BYTES_MAX: u64 = 4 << 20;

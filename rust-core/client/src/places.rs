@@ -26,7 +26,6 @@ use whimbrel_store::KeyVault;
 
 use self::endpoint::RemoteEndpoint;
 pub(crate) use self::on_device::OnDevice;
-pub use self::output::ANSWER_BYTES_MAX;
 pub(crate) use self::output::Output;
 use self::system_model::{SystemBackend, SystemModel};
 use crate::error::lock;

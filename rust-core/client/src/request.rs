@@ -147,6 +147,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// The messages as the engine takes them.
+    pub(crate) fn for_engine(&self) -> Vec<whimbrel_engine::Message> {
+        self.messages.iter().map(Message::for_engine).collect()
+    }
+
     /// A request with these messages, the question last.
     #[must_use]
     pub fn new(messages: Vec<Message>, options: AskOptions) -> Request {

@@ -61,12 +61,7 @@ pub(crate) struct RulesSnapshot {
 impl RulesSnapshot {
     /// An endpoint of the policy as the network needs it; `None` when the policy does not have it.
     pub(crate) fn endpoint(&self, id: &str) -> Option<Result<Endpoint, ClientError>> {
-        let endpoint = self
-            .policies
-            .app()
-            .endpoints()
-            .iter()
-            .find(|endpoint| *endpoint.id == *id)?;
+        let endpoint = self.policies.app().endpoint(id)?;
         Some(endpoint_with(
             endpoint,
             self.extras.get(id).cloned().unwrap_or_default(),
@@ -152,13 +147,8 @@ impl Rules {
     /// Takes in an app's settings of an endpoint of the policy.
     pub(crate) fn set_endpoint(&self, id: &str, extras: EndpointExtras) -> Result<(), ClientError> {
         let snapshot = &mut lock(&self.current).snapshot;
-        let known = snapshot
-            .policies
-            .app()
-            .endpoints()
-            .iter()
-            .find(|endpoint| *endpoint.id == *id);
-        let endpoint = known.ok_or_else(|| ClientError::UnknownEndpoint { id: id.to_owned() })?;
+        let endpoint = snapshot.policies.app().endpoint(id);
+        let endpoint = endpoint.ok_or_else(|| ClientError::UnknownEndpoint { id: id.to_owned() })?;
         endpoint_with(endpoint, extras.clone())?;
         Arc::make_mut(&mut snapshot.extras).insert(id.to_owned(), extras);
         Ok(())

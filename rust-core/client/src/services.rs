@@ -134,6 +134,14 @@ impl Services {
             .ok_or(ClientError::Closed { what: "assistant" })
     }
 
+    /// The rules.
+    ///
+    /// # Errors
+    /// [`ClientError::NoPolicy`].
+    pub(crate) fn rules(&self) -> Result<&Rules, ClientError> {
+        self.rules.as_ref().ok_or(ClientError::NoPolicy)
+    }
+
     /// Enters a request, so that closing can cancel it.
     ///
     /// # Errors
@@ -179,8 +187,7 @@ impl Services {
         let Some((task, candidate)) = records.feedback(receipt, signal, now_ms)? else {
             return Ok(());
         };
-        let rules = self.rules.as_ref().ok_or(ClientError::NoPolicy)?;
-        rules.learn(&task, &candidate, signal, now_ms, records)
+        self.rules()?.learn(&task, &candidate, signal, now_ms, records)
     }
 
     /// A new request's id: sixteen random bytes in hexadecimal digits.

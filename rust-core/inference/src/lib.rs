@@ -14,7 +14,7 @@
 //!     content: "What is the capital of France?".into(),
 //! };
 //! let answer = session.ask(vec![question], GenerationOptions::default()).await?;
-//! for step in answer.next(16).await? {
+//! for step in answer.next().await? {
 //!     if let Step::Text(text) = step {
 //!         print!("{text}");
 //!     }

@@ -13,5 +13,5 @@ pub const SAVED_BYTES_MAX: u64 = 4 << 30;
 
 /// Steps of an answer that wait for whoever passes them on. Few, since events wait for their reader as well.
 pub const STEPS_WAITING_MAX: usize = 16;
-/// Events that one step of an answer makes at most: the rest of the text and the figures.
-pub(crate) const EVENTS_A_STEP: usize = 2;
+/// An answer makes its next step only while this many places are free, so that its last step always finds one.
+pub(crate) const STEPS_FREE_MIN: usize = 4;

@@ -12,13 +12,13 @@ use crate::limits::STEPS_WAITING_MAX;
 use crate::link::Link;
 use crate::registry::Owner;
 
-/// An answer in progress. It goes on by itself until [`STEPS_WAITING_MAX`] events wait for the reader, and is cancelled when
+/// An answer in progress. It goes on by itself until [`STEPS_WAITING_MAX`] steps wait for the reader, and is cancelled when
 /// it is dropped.
 pub struct Stream {
     link: Arc<Link>,
     cancel: CancelFlag,
     reader: Mutex<Reader>,
-    /// The conversation or the model: stays open as long as its answer is wanted.
+    /// The session or the model: stays open as long as its answer is wanted.
     _owner: Box<dyn Any + Send + Sync>,
 }
 
@@ -64,12 +64,11 @@ impl Stream {
         Ok(answer)
     }
 
-    /// Waits until at least one event is there and returns all that are, at most `max` (between 1 and
-    /// [`STEPS_WAITING_MAX`]; other values are brought into this range). Empty when the answer has ended.
+    /// Waits until at least one step is there and returns all that are. Empty when the answer has ended.
     ///
     /// # Errors
     /// [`InferenceError::Engine`] when the model failed, [`InferenceError::Closed`]; once, then the answer has ended.
-    pub async fn next(&self, max: u32) -> Result<Vec<Step>, InferenceError> {
+    pub async fn next(&self) -> Result<Vec<Step>, InferenceError> {
         let mut reader = self.reader.lock().await;
         let mut batch = Vec::new();
         if let Some(failure) = reader.failure.take() {
@@ -78,10 +77,7 @@ impl Stream {
         if reader.ended {
             return Ok(Vec::new());
         }
-        let received = reader
-            .events
-            .recv_many(&mut batch, (max as usize).clamp(1, STEPS_WAITING_MAX))
-            .await;
+        let received = reader.events.recv_many(&mut batch, STEPS_WAITING_MAX).await;
         self.link.wake();
         if received == 0 {
             // The thread went away without a last word.

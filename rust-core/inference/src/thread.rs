@@ -14,7 +14,7 @@ use whimbrel_engine::{
 
 use crate::command::{Begin, Command, EventSender, Prompt, SavedAction};
 use crate::error::within;
-use crate::limits::EVENTS_A_STEP;
+use crate::limits::STEPS_FREE_MIN;
 use crate::registry::{ModelId, Owned, Owner, Registry, SessionId, Ticket};
 use crate::{InferenceError, MODELS_MAX, ModelInfo, SESSIONS_MAX, SessionOptions, saved};
 
@@ -247,7 +247,7 @@ impl InferenceThread {
         for _ in 0..self.answers.len() {
             let Some(active) = self.answers.pop_front() else { break };
             // Room is kept for the last step, so that a cancelled answer can always end.
-            if active.cancel.is_cancelled() || active.events.capacity() >= 2 * EVENTS_A_STEP {
+            if active.cancel.is_cancelled() || active.events.capacity() >= STEPS_FREE_MIN {
                 if let Some(active) = self.step(active) {
                     self.answers.push_back(active);
                 }

@@ -323,6 +323,12 @@ impl DeviceState {
 }
 
 impl DeviceView {
+    /// Whether bytes over the network count. Those of a network of which nothing is known do.
+    #[must_use]
+    pub fn is_metered(&self) -> bool {
+        self.network.is_none_or(Network::is_metered)
+    }
+
     /// Memory that a model may fill, in bytes: the least of what is known of available memory and of the process's limit.
     #[must_use]
     pub fn memory_usable_bytes(&self) -> Option<u64> {

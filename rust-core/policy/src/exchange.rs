@@ -224,9 +224,7 @@ impl Exchange {
             Event::Thinking { attempt } if self.is_running(attempt) => {
                 self.report(now_ms, attempt, AttemptEvent::Thinking)
             }
-            Event::Text { attempt } if self.is_running(attempt) => {
-                self.report(now_ms, attempt, AttemptEvent::FirstToken)
-            }
+            Event::Text { attempt } if self.is_running(attempt) => self.report(now_ms, attempt, AttemptEvent::Text),
             Event::Ended { attempt, ended } if self.running == Some(attempt) => {
                 let is_wanted = self.stopping.is_none();
                 // The place was closed under its attempt: whoever did that stops the request.

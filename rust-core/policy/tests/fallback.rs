@@ -95,11 +95,11 @@ fn start(attempt: u32) -> Command {
 
 #[test]
 fn stories_end_as_they_should() {
-    use AttemptEvent::{Finished, FirstToken, Token};
+    use AttemptEvent::{Finished, Text};
     let plan = plan("");
     check(
         &plan,
-        &[(100, on(0, FirstToken)), (200, on(0, Token)), (300, on(0, Finished))],
+        &[(100, on(0, Text)), (200, on(0, Text)), (300, on(0, Finished))],
         &[start(0), answered(0)],
         &[ANSWERED],
     );
@@ -107,9 +107,9 @@ fn stories_end_as_they_should() {
     check(
         &plan,
         &[
-            (100, on(0, FirstToken)),
+            (100, on(0, Text)),
             (200, on(0, FAILED)),
-            (900, on(1, Token)),
+            (900, on(1, Text)),
             (950, on(1, Finished)),
         ],
         &[start(0), restarted(0, DIED), start(1), answered(1)],
@@ -146,9 +146,9 @@ fn stories_end_as_they_should() {
     check(
         &plan,
         &[
-            (1, on(0, FirstToken)),
+            (1, on(0, Text)),
             (10_000, Event::Timer),
-            (10_500, on(1, Token)),
+            (10_500, on(1, Text)),
             (15_000, Event::Timer),
         ],
         &[
@@ -166,7 +166,7 @@ fn stories_end_as_they_should() {
         &[
             (1, on(0, FAILED)),
             (2, on(1, FAILED)),
-            (3, on(2, Token)),
+            (3, on(2, Text)),
             (4, on(2, FAILED)),
         ],
         &[
@@ -180,7 +180,7 @@ fn stories_end_as_they_should() {
     check(
         &plan,
         &[
-            (1, on(0, FirstToken)),
+            (1, on(0, Text)),
             (2, Event::Cancelled),
             (3, Event::Cancelled),
             (4, on(0, Finished)),
@@ -344,7 +344,7 @@ impl Watcher {
             return;
         }
         match event {
-            AttemptEvent::FirstToken | AttemptEvent::Token => self.has_shown_text = true,
+            AttemptEvent::Text => self.has_shown_text = true,
             _ => self.running = None,
         }
     }
@@ -355,8 +355,7 @@ fn random_event(generator: &mut Pcg64) -> Event {
     let event = match generator.next_u32() % 16 {
         0 => return Event::Cancelled,
         1 => return Event::Timer,
-        2..=4 => AttemptEvent::FirstToken,
-        5..=8 => AttemptEvent::Token,
+        2..=8 => AttemptEvent::Text,
         9 => AttemptEvent::Finished,
         10 => BUSY,
         11 => OUT_OF_MEMORY,

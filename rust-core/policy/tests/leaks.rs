@@ -178,7 +178,7 @@ fn carry_out(
             },
             3 => Event::Attempt {
                 attempt,
-                event: AttemptEvent::FirstToken,
+                event: AttemptEvent::Text,
             },
             4 => Event::Timer,
             _ => Event::Attempt {

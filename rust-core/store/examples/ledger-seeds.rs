@@ -1,4 +1,4 @@
-//! Writes seeds for the fuzz target `ledger`: what receipts are stored as, and a whole export. Run as `fuzz-seeds FOLDER`.
+//! Writes seeds for the fuzz target `ledger`: what receipts are stored as, and a whole export. Run as `ledger-seeds FOLDER`.
 #![allow(clippy::unwrap_used, reason = "a tool of the workshop may stop where it stands")]
 
 #[path = "../tests/support/mod.rs"]

@@ -142,7 +142,7 @@ fn trust(assistant: &Assistant, authority: &str) -> Result<(), CliError> {
         .split_once('=')
         .ok_or_else(|| usage("--authority does not say whose it is"))?;
     let policies = assistant.policies();
-    if !policies.app().endpoints().iter().any(|endpoint| *endpoint.id == *id) {
+    if policies.app().endpoint(id).is_none() {
         return Err(usage("--authority names an endpoint that the policy does not have"));
     }
     let extras = EndpointExtras {

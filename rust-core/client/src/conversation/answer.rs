@@ -1,10 +1,10 @@
 //! An answer, pulled by its reader.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex as TextLock, PoisonError};
 
 use tokio::sync::{Mutex, mpsc, watch};
 
+use crate::error::lock;
 use crate::report::Event;
 use crate::{ClientError, EVENTS_WAITING_MAX};
 
@@ -18,7 +18,7 @@ struct Reader {
 pub struct Answer {
     reader: Mutex<Reader>,
     cancel: watch::Sender<bool>,
-    text: TextLock<String>,
+    text: std::sync::Mutex<String>,
     has_ended: AtomicBool,
 }
 
@@ -27,7 +27,7 @@ impl Answer {
         Answer {
             reader: Mutex::new(Reader { events, failure: None }),
             cancel,
-            text: TextLock::default(),
+            text: std::sync::Mutex::default(),
             has_ended: false.into(),
         }
     }
@@ -74,7 +74,7 @@ impl Answer {
     /// The text that was read so far and is not void.
     #[must_use]
     pub fn text_so_far(&self) -> String {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.text).clone()
     }
 
     /// Stops the answer. Its reader still gets the last event. May be called again, and after the end.
@@ -83,7 +83,7 @@ impl Answer {
     }
 
     fn read(&self, event: &Event) {
-        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = lock(&self.text);
         match event {
             Event::Text(piece) => text.push_str(piece),
             Event::Restarted => text.clear(),

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use whimbrel_policy::{Conclusion, Confidence, SetAside, Usage, UsedToday, repetition_ratio};
+use whimbrel_policy::{Conclusion, Confidence, DeviceView, SetAside, Usage, UsedToday, repetition_ratio};
+use whimbrel_privacy::ExaminedMessage;
 use whimbrel_record::{Outcome, ReceiptId};
 
-use super::prepare::Prepared;
 use super::run::{Details, Ran};
 use super::{Answered, Job, candidate};
 use crate::ClientError;
@@ -19,7 +19,7 @@ use crate::services::Services;
 pub(super) async fn conclude(
     services: &Arc<Services>,
     job: Job,
-    prepared: Prepared,
+    (examined, device): (Vec<ExaminedMessage>, DeviceView),
     receipt: Option<ReceiptId>,
     ran: Ran,
 ) -> Result<Answered, ClientError> {
@@ -46,9 +46,9 @@ pub(super) async fn conclude(
         recipients: plan.recipients.clone(),
         report: Report {
             is_recorded,
-            ..report(&prepared, plan, conclusion, receipt, last)
+            ..report(device, plan, conclusion, receipt, last)
         },
-        examined: prepared.examined,
+        examined,
         placeholders: job.placeholders,
     })
 }
@@ -89,7 +89,7 @@ async fn write(
 }
 
 fn report(
-    prepared: &Prepared,
+    device: DeviceView,
     plan: whimbrel_policy::Plan,
     conclusion: Conclusion,
     receipt: Option<ReceiptId>,
@@ -130,7 +130,7 @@ fn report(
         bytes_out: conclusion.bytes_out,
         bytes_in: conclusion.bytes_in,
         escalation: conclusion.escalation,
-        device: prepared.device.clone(),
+        device,
         refused: plan.refused,
         considered: plan.considered,
     }
@@ -139,14 +139,7 @@ fn report(
 /// How sure the answer was. Repetition is counted in words, since not every place tells its tokens.
 fn confidence(answer: &str, usage: &Usage) -> Option<Confidence> {
     let mean_log_probability = usage.mean_log_probability? as f32;
-    let words: Vec<u32> = answer
-        .split_whitespace()
-        .map(|word| {
-            word.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
-                (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-            })
-        })
-        .collect();
+    let words: Vec<&str> = answer.split_whitespace().collect();
     Some(Confidence {
         tokens: u32::try_from(usage.tokens.output).unwrap_or(u32::MAX),
         mean_log_probability,

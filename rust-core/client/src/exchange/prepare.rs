@@ -65,7 +65,7 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
     let mut placeholders = std::mem::take(&mut job.placeholders);
     let records = job.under_way.records()?;
     let prepared = services.blocking(move |services| {
-        let rules = services.rules.as_ref().expect("looked at above");
+        let rules = services.rules()?;
         let now_ms = services.clock.now_ms();
         rules.look_at_clock(now_ms, &**records);
         let snapshot = rules.snapshot(now_ms);
@@ -101,8 +101,7 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
 pub(crate) async fn explain(services: &Arc<Services>, request: Request) -> Result<Explanation, ClientError> {
     let offered = services.places.offered().await;
     let explanation = services.blocking(move |services| {
-        let rules = services.rules.as_ref().ok_or(ClientError::NoPolicy)?;
-        let snapshot = rules.snapshot(services.clock.now_ms());
+        let snapshot = services.rules()?.snapshot(services.clock.now_ms());
         let examined = examine(&snapshot, &request)?;
         let facts = facts(services, &snapshot, &request, &examined, &offered, "explain".to_owned());
         Ok(explained(&input(&snapshot, &facts, &request, examined.facts())))
@@ -126,7 +125,7 @@ fn alone(services: &Services, job: &mut Job) -> Result<Prepared, ClientError> {
             text,
             context_length: request.context_length,
         },
-        None => Payload::Messages(request.messages.iter().map(|message| message.for_engine()).collect()),
+        None => Payload::Messages(request.for_engine()),
     };
     let ask = Ask {
         payload,
@@ -225,7 +224,7 @@ fn to_ask(
         reidentifier = (cleared.release() == Release::Redacted).then(|| placeholders.reidentifier());
         Payload::Cleared(cleared)
     } else {
-        Payload::Messages(request.messages.iter().map(|message| message.for_engine()).collect())
+        Payload::Messages(request.for_engine())
     };
     let options = request.generation.clone();
     Ok(ToAsk {
@@ -256,7 +255,7 @@ fn decided(
             .iter()
             .map(|candidate| Price::of(candidate, &rules.policies))
             .collect(),
-        is_metered: device.network.is_none_or(|network| network.is_metered()),
+        is_metered: device.is_metered(),
         intent: Some(plan.intent(&facts.request, content, &bytes_out_max)),
         examined: examined.messages().to_vec(),
         device,

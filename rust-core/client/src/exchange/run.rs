@@ -87,7 +87,7 @@ pub(super) struct Ran {
 impl<'a> Run<'a> {
     pub(super) fn new(
         services: &'a Arc<Services>,
-        job: &mut Job,
+        job: &Job,
         plan: Plan,
         prices: Vec<Price>,
         is_metered: bool,
@@ -300,11 +300,7 @@ impl<'a> Run<'a> {
         };
         match begun {
             Ok(running) => self.running = Some(running),
-            Err(code) => {
-                let ended = Ended::skipped(code);
-                let mut commands = self.step(Happened::Ended { attempt, ended });
-                self.commands.append(&mut commands);
-            }
+            Err(code) => self.skip(attempt, code),
         }
     }
 
@@ -317,8 +313,9 @@ impl<'a> Run<'a> {
         }
         let records = self.records.clone().ok_or(Code::Closed)?;
         let set_aside = self.services.blocking(move |services| {
-            let rules = services.rules.as_ref().ok_or(ClientError::NoPolicy)?;
-            rules.set_aside(most, &of_day, services.clock.now_ms(), &**records)
+            services
+                .rules()?
+                .set_aside(most, &of_day, services.clock.now_ms(), &**records)
         });
         match set_aside.await {
             Ok(Ok(Some(set_aside))) => self.set_aside.push(set_aside),
@@ -345,11 +342,15 @@ impl<'a> Run<'a> {
     }
 
     fn stop(&mut self, attempt: u32) {
-        if let Some(running) = &mut self.running {
-            running.attempt.stop();
-            return;
+        match &mut self.running {
+            Some(running) => running.attempt.stop(),
+            None => self.skip(attempt, Code::NotBegun),
         }
-        let ended = Ended::skipped(Code::NotBegun);
+    }
+
+    /// Nobody is asked.
+    fn skip(&mut self, attempt: u32, code: Code) {
+        let ended = Ended::skipped(code);
         let mut commands = self.step(Happened::Ended { attempt, ended });
         self.commands.append(&mut commands);
     }

@@ -86,7 +86,7 @@ impl Generating {
                     }
                     Err(error) => return ended(failed(error)),
                 },
-                State::Streaming(stream) => stream.next(u32::MAX).await,
+                State::Streaming(stream) => stream.next().await,
             };
             match steps {
                 Ok(steps) if steps.is_empty() => return ended(Code::Ended.into()),

@@ -4,8 +4,7 @@
 use whimbrel_engine::{EngineError, StopMatcher};
 use whimbrel_privacy::Reidentifier;
 
-/// The most bytes that an answer may have.
-pub const ANSWER_BYTES_MAX: u64 = 4 << 20;
+use crate::ANSWER_BYTES_MAX;
 
 /// Turns a place's pieces into what is shown. Stop strings are looked for here and never sent anywhere, because nobody examined them.
 pub(crate) struct Output {

@@ -11,8 +11,8 @@ use whimbrel_engine::{Message, SamplingOptions};
 use whimbrel_policy::{Ended, SystemModelFacts, Usage};
 use whimbrel_record::{Code, FinishReason, Tokens};
 
-use super::{ANSWER_BYTES_MAX, Ask, Attempt, Backend, BoxFuture, Last, Part, Payload};
-use crate::GenerationOptions;
+use super::{Ask, Attempt, Backend, BoxFuture, Last, Part, Payload};
+use crate::{ANSWER_BYTES_MAX, GenerationOptions};
 
 /// What a system model is asked.
 #[derive(Clone, PartialEq)]

@@ -19,9 +19,7 @@ impl Price {
     /// What the policy says about a candidate. Places on the device charge nothing.
     #[must_use]
     pub fn of(candidate: &Candidate, policies: &PolicySet) -> Price {
-        let endpoint = candidate
-            .endpoint_id()
-            .and_then(|id| policies.app().endpoints().iter().find(|endpoint| endpoint.id == *id));
+        let endpoint = candidate.endpoint_id().and_then(|id| policies.app().endpoint(id));
         endpoint.map_or_else(Price::default, |endpoint| Price {
             prompt_per_1k_micros: endpoint.prompt_cost_per_1k_micros,
             answer_per_1k_micros: endpoint.answer_cost_per_1k_micros,

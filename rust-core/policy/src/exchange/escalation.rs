@@ -1,6 +1,9 @@
 //! Whether an answer from this device that looks weak may be offered again elsewhere. The offer is the user's to take; the rules were
 //! asked when the plan was made, so only candidates of the plan are offered.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
@@ -62,11 +65,11 @@ pub struct Escalation {
 
 /// The share of tokens that lie in a piece of four tokens which occurred before in the same answer; 0 for answers shorter than five.
 #[must_use]
-pub fn repetition_ratio(tokens: &[u32]) -> f32 {
+pub fn repetition_ratio<T: Eq + Hash>(tokens: &[T]) -> f32 {
     if tokens.len() <= PIECE_TOKENS {
         return 0.0;
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut repeated = vec![false; tokens.len()];
     for (start, piece) in tokens.windows(PIECE_TOKENS).enumerate() {
         if !seen.insert(piece) {

@@ -26,10 +26,8 @@ pub const NEXT_PLACE_MS: u64 = 2_000;
 pub enum AttemptEvent {
     /// It thinks and has shown nothing: it is alive, so the time for a first token no longer counts.
     Thinking,
-    /// Its first text is shown.
-    FirstToken,
-    /// More text is shown.
-    Token,
+    /// Text is shown.
+    Text,
     /// The answer is complete.
     Finished,
     /// It failed.
@@ -275,7 +273,7 @@ impl Fallback {
         let elapsed_ms = self.elapsed_ms();
         match event {
             AttemptEvent::Thinking => self.is_thinking = true,
-            AttemptEvent::FirstToken | AttemptEvent::Token => {
+            AttemptEvent::Text => {
                 let attempt = self.attempts.last_mut().expect("an attempt is running");
                 attempt.first_token_ms.get_or_insert(elapsed_ms);
             }

@@ -42,13 +42,8 @@ impl Feasibility<'_> {
         let of_request = self.limits.cost_a_request_micros;
         Budget {
             cost_micros: of_day.into_iter().chain(of_request).min(),
-            network_bytes: left(self.limits.metered_bytes_a_day, used.metered_bytes).filter(|_| self.is_metered()),
+            network_bytes: left(self.limits.metered_bytes_a_day, used.metered_bytes).filter(|_| self.view.is_metered()),
         }
-    }
-
-    /// A network of which nothing is known counts as metered.
-    fn is_metered(&self) -> bool {
-        self.view.network.is_none_or(Network::is_metered)
     }
 
     fn local(&self, local: &LocalModelFacts) -> Result<Expected, Refusal> {
@@ -194,7 +189,7 @@ impl Feasibility<'_> {
         let bytes = self.input.content.text_bytes.saturating_add(answer + REQUEST_BYTES);
         let day = self.input.used_today.metered_bytes.saturating_add(bytes);
         match self.limits.metered_bytes_a_day {
-            Some(bytes_max) if self.is_metered() && day > bytes_max => {
+            Some(bytes_max) if self.view.is_metered() && day > bytes_max => {
                 Err(Refusal::MeteredBytes { bytes: day, bytes_max })
             }
             _ => Ok(bytes),
