@@ -25,7 +25,7 @@ faults=(
 	'impatience-sends-out|policy/src/exchange/fallback.rs|s/true => &self\.bounds_staying/true => \&self.bounds/|policy laws'
 	'nothing-set-aside|client/src/exchange/run.rs|s/if most == UsedToday::default\(\)/if true/|client budgets'
 	'set-aside-in-memory-only|client/src/rules.rs|s/(let set_aside = current\.spending\.set_aside[^;]*;\n)\s*if let Err\(error\) = keep_spending[^}]*\}/$1/s|client budgets'
-	'refusals-cost|policy/src/exchange/cost.rs|s/\| Code::Server\n//|client budgets'
+	'refusals-cost|client/src/places/endpoint.rs|s/matches!\(error\.delivery[^)]*\)/false/|client budgets'
 	'never-given-up|policy/src/exchange.rs|s/now_ms >= until_ms/now_ms > until_ms.saturating_mul(9)/|policy exchange'
 )
 copy=$(mktemp -d)

@@ -15,6 +15,7 @@ use whimbrel_client::ports::{Ports, Records};
 use whimbrel_client::record::{Closing, Code, Intent, Outcome, ReceiptId, Signal};
 use whimbrel_client::store::{FileVault, MemoryVault, Store, StoreError};
 use whimbrel_client::{Answer, Assistant, AssistantOptions, Event, block_on};
+use whimbrel_testing::response;
 
 /// Where the child finds its ledger and its server; unset in the parent.
 const CHILD: &str = "WHIMBREL_TEST_BUDGETS_CHILD";
@@ -173,8 +174,25 @@ fn what_an_endpoint_turns_away_costs_nothing() {
         drop(assistant);
         assert_eq!(spent(folder.path()), UsedToday::default(), "{status}");
     }
+    let filtered = response(
+        "400 No",
+        &[("content-type", "application/json")],
+        "{\"error\":{\"code\":\"content_filter\"}}",
+    );
+    let server = Server::start(&[Reply::Raw(filtered.leak())]);
+    let folder = tempfile::tempdir().unwrap();
+    let assistant = open(folder.path(), &server.url, 0.08);
+    assert_eq!(
+        read(&ask(&assistant)).report.attempts[0].code,
+        Some(Code::ContentFilter)
+    );
+    drop(assistant);
+    assert_eq!(spent(folder.path()), UsedToday::default());
     // What was paid for counts, even where nobody says how much.
-    for reply in [Reply::Whole, Reply::DiesMidway, Reply::Ends("content_filter")] {
+    let begun = "data: {\"choices\":[{\"delta\":{\"content\":\"Here\"}}]}\n\n\
+                 data: {\"error\":{\"code\":\"rate_limit_exceeded\"}}\n\n";
+    let limited = Reply::Raw(response("200 OK", &[("content-type", "text/event-stream")], begun).leak());
+    for reply in [Reply::Whole, Reply::DiesMidway, Reply::Ends("content_filter"), limited] {
         let server = Server::start(&[reply]);
         let folder = tempfile::tempdir().unwrap();
         let assistant = open(folder.path(), &server.url, 0.08);

@@ -51,6 +51,8 @@ pub struct Ended {
     pub result: Result<FinishReason, Code>,
     /// Nobody was asked.
     pub is_skipped: bool,
+    /// The place was not reached, or turned it away before an answer began: whatever was sent, nothing is paid for.
+    pub is_turned_away: bool,
     /// What it used, also when it failed.
     pub usage: Usage,
 }
@@ -62,6 +64,7 @@ impl Ended {
         Ended {
             result: Ok(reason),
             is_skipped: false,
+            is_turned_away: false,
             usage,
         }
     }
@@ -72,8 +75,15 @@ impl Ended {
         Ended {
             result: Err(code),
             is_skipped: false,
+            is_turned_away: false,
             usage: Usage::default(),
         }
+    }
+
+    /// Whether nothing is paid for it. Of an attempt that could not say what it used, that is not known.
+    pub(crate) fn is_free(&self) -> bool {
+        let is_known = !matches!(self.result, Err(Code::DidNotStop | Code::Panicked));
+        is_known && self.usage.tokens.input == 0 && (self.is_turned_away || self.usage.bytes_out == 0)
     }
 
     /// Nobody was asked, for this reason.
@@ -232,6 +242,7 @@ impl Exchange {
                 let judged = self.judged(attempt, ended);
                 let event = match &judged.result {
                     Ok(_) => AttemptEvent::Finished,
+                    Err(code) if judged.is_free() => AttemptEvent::TurnedAway(*code),
                     Err(code) => AttemptEvent::Failed(*code),
                 };
                 self.has_ended(attempt, judged);

@@ -11,8 +11,8 @@ use whimbrel_policy::{Network, Plan};
 use whimbrel_record::{AttemptEnd, Code, Outcome};
 
 const FAILED: AttemptEvent = AttemptEvent::Failed(Code::Lost);
-const BUSY: AttemptEvent = AttemptEvent::Failed(Code::Busy);
-const OUT_OF_MEMORY: AttemptEvent = AttemptEvent::Failed(Code::OutOfMemory);
+const BUSY: AttemptEvent = AttemptEvent::TurnedAway(Code::Busy);
+const OUT_OF_MEMORY: AttemptEvent = AttemptEvent::TurnedAway(Code::OutOfMemory);
 
 /// How an attempt ended, and why.
 type Why = (AttemptEnd, Option<Code>);

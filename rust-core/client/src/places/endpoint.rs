@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use whimbrel_engine::SamplingOptions;
 use whimbrel_network::{
-    Answer, ChatClient, ChatError, ChatEvent, ChatOptions, Endpoint, Failure, Finished, Secret, ServerCode, Traffic,
+    Answer, ChatClient, ChatError, ChatEvent, ChatOptions, Delivery, Endpoint, Failure, Finished, Secret, ServerCode,
+    Traffic,
 };
 use whimbrel_policy::{Ended, Usage};
 use whimbrel_privacy::{Cleared, Release};
@@ -162,6 +163,7 @@ impl Asked {
         let ended = Ended {
             result,
             is_skipped: false,
+            is_turned_away: false,
             usage: self.used(traffic),
         };
         Part::Ended(Box::new(ended.into()))
@@ -170,6 +172,7 @@ impl Asked {
     fn failure(&mut self, error: &ChatError) -> Ended {
         Ended {
             is_skipped: matches!(error.failure, Failure::CircuitOpen { .. }),
+            is_turned_away: matches!(error.delivery, Delivery::NotSent | Delivery::Refused),
             usage: self.used(error.traffic),
             ..Ended::failed(code(&error.failure, self.has_key))
         }

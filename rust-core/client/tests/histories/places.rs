@@ -185,6 +185,7 @@ impl Attempt for Telling {
                     Ended {
                         result,
                         is_skipped: false,
+                        is_turned_away: false,
                         usage,
                     }
                     .into(),

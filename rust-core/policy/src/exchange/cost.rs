@@ -1,7 +1,5 @@
 //! What an attempt costs: the endpoint's prices and the tokens that were counted, or what was expected where nobody counted.
 
-use whimbrel_record::Code;
-
 use super::Ended;
 use crate::document::PolicySet;
 use crate::plan::Candidate;
@@ -33,42 +31,15 @@ impl Price {
             return 0;
         }
         if usage.tokens.input == 0 {
-            // Nobody counted. What was sent and not turned away counts as expected.
-            let is_used = usage.bytes_out > 0 && ended.result.err().is_none_or(is_used);
-            return if is_used { candidate.expected().cost_micros } else { 0 };
+            // Nobody counted: what was expected counts.
+            return if ended.is_free() {
+                0
+            } else {
+                candidate.expected().cost_micros
+            };
         }
         let cost = |tokens: u64, per_1k: u64| tokens.saturating_mul(per_1k).div_ceil(1000);
         cost(usage.tokens.input, self.prompt_per_1k_micros)
             .saturating_add(cost(usage.tokens.output, self.answer_per_1k_micros))
     }
-}
-
-/// Whether an attempt that ended with this code counts as paid for and sent: all do but those that were turned away before an answer began.
-pub(super) fn is_used(code: Code) -> bool {
-    !matches!(
-        code,
-        Code::Busy
-            | Code::OutOfMemory
-            | Code::QuotaExceeded
-            | Code::RateLimited
-            | Code::KeyVault
-            | Code::KeyMissing
-            | Code::KeyUnreadable
-            | Code::NotFound
-            | Code::Payment
-            | Code::RequestTooLarge
-            | Code::UnsupportedOption
-            | Code::ContextFull
-            | Code::Unauthorised
-            | Code::Unreachable
-            | Code::NotLoopback
-            | Code::Handshake
-            | Code::Certificate
-            | Code::CircuitOpen
-            | Code::Server
-            | Code::Refused
-            | Code::Redirected
-            | Code::OverBudget
-            | Code::NotRecorded
-    )
 }

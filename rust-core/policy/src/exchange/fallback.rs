@@ -10,10 +10,11 @@
 //! - A candidate that would go beyond what the request may cost or send, together with those that were tried, is passed over.
 //! - Everything ends at the deadline. Where the plan lets the request wait, it ends as [`Outcome::Deferred`] instead of failing, unless text was shown.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use whimbrel_record::{AttemptEnd, Code, Outcome};
 
-use super::cost::is_used;
 use crate::plan::{Bounds, Budget, Candidate, Decision, Expected, Plan};
 
 /// Candidates that are tried for one request at most.
@@ -32,6 +33,8 @@ pub enum AttemptEvent {
     Finished,
     /// It failed.
     Failed(Code),
+    /// It failed before an answer began: nothing was used of what the request may cost and send.
+    TurnedAway(Code),
 }
 
 /// What happened.
@@ -138,6 +141,8 @@ pub struct Fallback {
     now_ms: u64,
     wake_at_ms: Option<u64>,
     attempts: Vec<Attempt>,
+    /// Those of them that used nothing.
+    turned_away: BTreeSet<u32>,
     /// The running attempt thinks: it has shown nothing and is not silent.
     is_thinking: bool,
     ending: Option<Ending>,
@@ -174,6 +179,7 @@ impl Fallback {
             now_ms,
             wake_at_ms: None,
             attempts: Vec::new(),
+            turned_away: BTreeSet::new(),
             is_thinking: false,
             ending: None,
         };
@@ -281,7 +287,10 @@ impl Fallback {
                 self.close((AttemptEnd::Answered, None));
                 self.finish(Outcome::Answered, None, commands);
             }
-            AttemptEvent::Failed(code) => {
+            AttemptEvent::Failed(code) | AttemptEvent::TurnedAway(code) => {
+                if matches!(event, AttemptEvent::TurnedAway(_)) {
+                    self.turned_away.insert(self.attempts.len() as u32 - 1);
+                }
                 let why = (AttemptEnd::Failed, Some(code));
                 self.close(why);
                 self.start_next_or_fail(why, commands);
@@ -354,8 +363,10 @@ impl Fallback {
 
     fn can_afford(&self, expected: &Expected) -> bool {
         let used = |part: fn(&Expected) -> u64| {
-            let tried = self.attempts.iter().filter(|attempt| attempt.code.is_none_or(is_used));
-            let parts = tried.map(|attempt| part(&self.candidates[attempt.candidate as usize].expected));
+            let tried = (0..)
+                .zip(&self.attempts)
+                .filter(|(number, _)| !self.turned_away.contains(number));
+            let parts = tried.map(|(_, attempt)| part(&self.candidates[attempt.candidate as usize].expected));
             parts.fold(0, u64::saturating_add)
         };
         let fits = |limit: Option<u64>, part: fn(&Expected) -> u64| {
