@@ -38,6 +38,9 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
         let refused = report.refused.iter();
         lines.extend(refused.map(|refused| format!("  not tried {}: {}", refused.name, refused.reason)));
     }
+    if !report.is_recorded {
+        lines.push("  the receipt has no end yet: the disk did not take it".to_owned());
+    }
     if !report.unsupported.is_empty() {
         lines.push(format!("  ignored there: {}", report.unsupported.join(", ")));
     }

@@ -223,7 +223,8 @@ fn key(
     })
 }
 
-/// The options as the request has fields for them. A value that a field does not take is left out; [`Backend::unsupported`] says so.
+/// The options as the request has fields for them. A value that a field does not take is left out, and a limit of 0 tokens becomes 1;
+/// [`Backend::unsupported`] says so.
 fn chat_options(options: &GenerationOptions, request_id: &str) -> ChatOptions {
     let mut chat = ChatOptions::new(request_id);
     let sampling = &options.sampling;
