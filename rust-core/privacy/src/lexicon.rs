@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+pub(crate) mod phrases;
 pub(crate) mod table;
 
 use table::{Roles, WordTable, lines};
@@ -16,7 +17,7 @@ pub(crate) const FIRST: Meaning = 1;
 pub(crate) const LAST: Meaning = 1 << 1;
 /// A name that is an ordinary word too.
 pub(crate) const AMBIGUOUS: Meaning = 1 << 2;
-/// A month, a day, a place, a language, an institution: never (a part of) a person's name by itself.
+/// A day, a place, a language, an institution: never (a part of) a person's name by itself.
 pub(crate) const NO_NAME: Meaning = 1 << 3;
 /// Stands before a name: "Mrs", "Herr".
 pub(crate) const TITLE: Meaning = 1 << 4;
@@ -62,13 +63,12 @@ pub(crate) const COMMON: Meaning = 1 << 23;
 pub(crate) const NUMBER: Meaning = 1 << 24;
 /// A frequent word of German alone.
 pub(crate) const GERMAN: Meaning = 1 << 25;
-/// Says, alone or beside another word, which number follows. What it says is in `detect::said`.
-pub(crate) const NUMBER_CUE: Meaning = 1 << 28;
-
 /// An ordinary word of another language than English, and no English one.
 pub(crate) const FOREIGN: Meaning = 1 << 26;
 /// A given name that is an ordinary word of some language, but far more often the name.
 pub(crate) const FREQUENT_NAME: Meaning = 1 << 27;
+/// Says, alone or beside another word, which number follows. What it says is in `detect::said`.
+pub(crate) const NUMBER_CUE: Meaning = 1 << 28;
 
 const WORDS: &str = include_str!("../data/words.txt");
 /// The words of [`NUMBER_CUE`], with their roles.

@@ -100,21 +100,6 @@ impl<'t> Normal<'t> {
     }
 }
 
-/// Whether a text is its own normal form for sure.
-fn is_plain(bytes: &[u8]) -> bool {
-    let mut previous = 0;
-    bytes.iter().all(|&byte| {
-        let plain = match byte {
-            b'\t' | b'\n' | b'\r' => true,
-            b'&' | b'%' | b'\\' | b'<' | 0x7f.. | 0..0x20 => false,
-            b'*' => previous != b'*',
-            _ => previous != b'?' || !byte.is_ascii_alphanumeric(),
-        };
-        previous = byte;
-        plain
-    })
-}
-
 /// The bytes that mean themselves wherever they stand, but for a plus in a query.
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
@@ -126,6 +111,20 @@ const PLAIN: [bool; 256] = {
     }
     plain
 };
+
+/// Whether a text is its own normal form for sure.
+fn is_plain(bytes: &[u8]) -> bool {
+    let mut previous = 0;
+    bytes.iter().all(|&byte| {
+        let plain = match byte {
+            b'*' => previous != b'*',
+            b'?' => true,
+            _ => PLAIN[usize::from(byte)] && (previous != b'?' || !byte.is_ascii_alphanumeric()),
+        };
+        previous = byte;
+        plain
+    })
+}
 
 /// Writes a changed copy of a text, lazily: nothing is copied before the first change.
 struct Edit<'t> {

@@ -13,9 +13,9 @@ use folded::Folded;
 mod folded;
 mod inflection;
 
-/// Values of at least this many letters and digits are found inside words too; shorter ones are whole words only, or "Ann" would
-/// take "annual" apart.
-const INSIDE_WORDS_MIN: usize = 6;
+/// Values of at least this many bytes, folded, are found inside words too: six Latin letters, three Cyrillic, two Chinese. Shorter ones are
+/// whole words only, or "Ann" would take "annual" apart.
+const INSIDE_WORDS_BYTES_MIN: usize = 6;
 /// Longer values are looked for in pieces of this length, so that no comparison is long.
 const PIECE_BYTES: usize = 256;
 /// A value's first bytes, by which candidates are chosen.
@@ -69,7 +69,7 @@ pub(crate) struct Occurrences {
     by_key: HashMap<u32, Range<u32>, BuildHasherDefault<KeyHasher>>,
     /// Which keys there may be at the beginning of a word: nearly all places of a text are turned down by it.
     words: Filter,
-    /// The same inside a word, by the first [`INSIDE_WORDS_MIN`] bytes.
+    /// The same inside a word, by the first [`INSIDE_WORDS_BYTES_MIN`] bytes.
     inside: Filter,
     /// The values that are shorter than a key.
     short: HashMap<Vec<u8>, FindingKind>,
@@ -79,7 +79,7 @@ impl Occurrences {
     /// Looks for `values` as whole words, the long ones inside words too.
     pub(crate) fn anywhere<'v>(values: impl Iterator<Item = (&'v str, FindingKind)>) -> Occurrences {
         Occurrences::new(values, |folded| match folded.len() {
-            0..INSIDE_WORDS_MIN => Edges::Word,
+            0..INSIDE_WORDS_BYTES_MIN => Edges::Word,
             _ => Edges::Any,
         })
     }
@@ -107,7 +107,7 @@ impl Occurrences {
                 continue;
             }
             let mut rest = &folded[..];
-            while rest.len() > PIECE_BYTES + INSIDE_WORDS_MIN {
+            while rest.len() > PIECE_BYTES + INSIDE_WORDS_BYTES_MIN {
                 let (piece, behind) = rest.split_at(PIECE_BYTES);
                 found.push(piece, edges, kind);
                 rest = behind;
@@ -200,7 +200,7 @@ impl Occurrences {
     fn with_key(&self, folded: &Folded, at: usize, key: u32) -> Option<(usize, FindingKind)> {
         let range = self.by_key.get(&key)?;
         let rest = &folded.bytes[at..];
-        let rest = &rest[..rest.len().min(PIECE_BYTES + INSIDE_WORDS_MIN)];
+        let rest = &rest[..rest.len().min(PIECE_BYTES + INSIDE_WORDS_BYTES_MIN)];
         let candidates = &self.values[range.start as usize..range.end as usize];
         // The last value that is not behind the text in order, and what that one begins with: every value that stands here is
         // among them.

@@ -20,7 +20,7 @@ pub(super) fn at(view: &View, first: usize, found: &mut Vec<Finding>) {
     let token = view.tokens[first];
     match token.shape {
         Shape::Digits | Shape::Mixed => {
-            street::number_first(view, first, first, found);
+            street::number_first(view, first, found);
             town::coded(view, first, found);
             town::postcode(view, first, found);
             town::us_line(view, first, found);

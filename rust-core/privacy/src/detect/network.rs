@@ -151,9 +151,6 @@ pub(super) fn url(text: &str, at: usize, found: &mut Vec<Finding>) {
     }
     let rest = &behind[..behind.iter().position(|&byte| blank(byte)).unwrap_or(behind.len())];
     let trailing = rest.iter().rev().take_while(|byte| b".,;:!?)]".contains(byte)).count();
-    let mut end = at + 3 + rest.len() - trailing;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = text.floor_char_boundary(at + 3 + rest.len() - trailing);
     super::push(found, FindingKind::UrlCredentials, at - scheme..end, 1.0);
 }

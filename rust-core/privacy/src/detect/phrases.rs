@@ -1,13 +1,14 @@
-//! Phrases that say what follows, found in the text itself and not by its words: those of scripts without blanks between words.
+//! Phrases that say what follows, found in the text itself and not by its words: those of scripts whose words are not parted by blanks, or hold
+//! signs that are no letters.
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::MatchKind;
 
 use super::said::{self, Said};
 use super::{date, secret};
 use crate::Finding;
-use crate::lexicon::table::lines;
+use crate::lexicon::phrases::PhraseTable;
 
 const PHRASES: &str = include_str!("../../data/cue_phrases.txt");
 
@@ -29,23 +30,11 @@ const ROLES: &[(&str, Follows)] = &[
     ("plate", Follows::Number(Said::Plate)),
 ];
 
-struct Phrases {
-    finder: AhoCorasick,
-    says: Vec<Follows>,
-}
-
-static ALL: LazyLock<Phrases> = LazyLock::new(|| {
-    let (mut phrases, mut says) = (Vec::new(), Vec::new());
-    for line in lines(PHRASES) {
-        let named = ROLES.iter().find(|(name, _)| *name == line.role);
-        let (_, role) = named.expect("a test reads every line");
-        for phrase in line.words {
-            phrases.push(phrase.replace('_', " "));
-            says.push(*role);
-        }
-    }
-    let finder = AhoCorasick::new(phrases).expect("the phrases are few and short");
-    Phrases { finder, says }
+static ALL: LazyLock<PhraseTable<Follows>> = LazyLock::new(|| {
+    PhraseTable::of(PHRASES, MatchKind::Standard, |_, role, _| {
+        let named = ROLES.iter().find(|(name, _)| *name == role);
+        Some(named.expect("a test reads every line").1)
+    })
 });
 
 /// What stands behind the phrases in `text`.
@@ -53,13 +42,12 @@ pub(super) fn all(text: &str, found: &mut Vec<Finding>) {
     if text.is_ascii() {
         return;
     }
-    let phrases = &*ALL;
-    for phrase in phrases.finder.find_iter(text) {
-        match phrases.says[phrase.pattern().as_usize()] {
-            Follows::Password => secret::behind_phrase(text, phrase.end(), found),
-            Follows::Birthday => date::behind_phrase(text, phrase.end(), found),
+    for (phrase, says) in ALL.find(text) {
+        match says {
+            Follows::Password => secret::behind_phrase(text, phrase.end, found),
+            Follows::Birthday => date::behind_phrase(text, phrase.end, found),
             Follows::Number(said) => {
-                said::behind(text, phrase.end(), said, 0.9, found);
+                said::behind(text, phrase.end, said, 0.9, found);
             }
         }
     }
@@ -68,6 +56,7 @@ pub(super) fn all(text: &str, found: &mut Vec<Finding>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lexicon::table::lines;
 
     #[test]
     fn every_line_has_a_role_and_no_phrase_is_twice() {
@@ -78,6 +67,11 @@ mod tests {
                 assert!(!phrase.is_ascii() && seen.insert(phrase), "{phrase}");
             }
         }
-        assert_eq!(ALL.says.len(), seen.len());
+        assert_eq!(ALL.len(), seen.len());
+        // The phrase that ends first is the one that is found.
+        for phrase in &seen {
+            let ends_earlier = |other: &&&str| phrase.find(**other).is_some_and(|at| at + other.len() < phrase.len());
+            assert_eq!(seen.iter().find(ends_earlier), None, "{phrase} is never found");
+        }
     }
 }

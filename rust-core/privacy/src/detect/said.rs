@@ -59,7 +59,7 @@ const SAYS: &[(Said, Roles, Roles, Roles)] = &[
     (Said::Account, 1 << 10, 1 << 11, 1 << 12),
 ];
 
-/// How many words may stand between a head and its tail.
+/// How many words before its tail a head is looked for.
 const HEAD_TOKENS: usize = 3;
 
 static WORDS: LazyLock<WordTable> = LazyLock::new(|| WordTable::of(NUMBER_WORDS, ROLES));

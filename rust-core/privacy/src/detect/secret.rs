@@ -198,11 +198,7 @@ fn is_of_block(text: &str, at: usize) -> bool {
 pub(super) fn blocks(text: &str, found: &mut Vec<Finding>) {
     let mut from = 0;
     while let Some(at) = text[from..].find("-----BEGIN ").map(|at| from + at) {
-        let mut limit = (at + BLOCK_BYTES_MAX).min(text.len());
-        while !text.is_char_boundary(limit) {
-            limit -= 1;
-        }
-        let block = &text[at..limit];
+        let block = &text[at..text.floor_char_boundary(at + BLOCK_BYTES_MAX)];
         let rest = &block[11..];
         let header = rest
             .bytes()

@@ -185,7 +185,7 @@ const JOINING: [&str; 14] = [
 ];
 
 /// Whether a run of letters without blanks ends in a word that means this, or in one and what joins it to what it says.
-pub(crate) fn ends_in(run: &str, meaning: Meaning) -> bool {
+pub(super) fn ends_in(run: &str, meaning: Meaning) -> bool {
     if !run.ends_with(is_unspaced) {
         return false;
     }

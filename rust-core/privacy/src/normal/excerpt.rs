@@ -38,23 +38,14 @@ fn excerpt(text: &str, places: impl Iterator<Item = Range<usize>>) -> Option<Nor
     let mut any = false;
     for place in places {
         any = true;
-        let start = boundary_before(text, place.start.saturating_sub(AROUND_BYTES));
+        let start = text.floor_char_boundary(place.start.saturating_sub(AROUND_BYTES));
         if start > end {
             edit.replace(end..start, APART);
         }
-        end = end.max(boundary_before(text, place.end + AROUND_BYTES));
+        end = end.max(text.floor_char_boundary(place.end + AROUND_BYTES));
     }
     if end < text.len() {
         edit.replace(end..text.len(), "");
     }
     any.then(|| edit.finish())
-}
-
-/// `at`, or the last place before it that is between two characters.
-pub(super) fn boundary_before(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }

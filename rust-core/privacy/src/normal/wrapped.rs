@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::excerpt::{APART, boundary_before};
+use super::excerpt::APART;
 use super::{Edit, Normal};
 use crate::lexicon::{self, AMBIGUOUS, FIRST, LAST};
 use crate::{Finding, FindingKind};
@@ -94,15 +94,17 @@ fn put_together(text: &str) -> Option<Normal<'_>> {
         let Some(joint) = joint(text, &cut, follows) else {
             continue;
         };
-        let from = boundary_before(text, cut.start.saturating_sub(AROUND_BYTES)).max(taken);
+        let from = text
+            .floor_char_boundary(cut.start.saturating_sub(AROUND_BYTES))
+            .max(taken);
         if last.is_none_or(|last: usize| from > last + AROUND_BYTES) {
-            let skipped = last.map_or(0, |last| boundary_before(text, last + AROUND_BYTES));
+            let skipped = last.map_or(0, |last| text.floor_char_boundary(last + AROUND_BYTES));
             edit.replace(skipped..from, APART);
         }
         edit.replace(cut.clone(), if joint == Joint::Tight { "" } else { " " });
         (taken, last) = (cut.end, Some(cut.end));
     }
-    let end = boundary_before(text, last? + AROUND_BYTES);
+    let end = text.floor_char_boundary(last? + AROUND_BYTES);
     edit.replace(end..text.len(), APART);
     Some(edit.finish())
 }

@@ -14,9 +14,8 @@ use crate::lexicon::{
 };
 
 /// "12 Main Street", "221B Baker St", "350 5th Ave", "12, rue de la Paix".
-///
-/// The finding begins with token `from`; the number is `first`.
-pub(super) fn number_first(view: &View, from: usize, first: usize, found: &mut Vec<Finding>) {
+/// The number is token `first`.
+pub(super) fn number_first(view: &View, first: usize, found: &mut Vec<Finding>) {
     let starts = is_house_number(view, first)
         && (first == 0 || !matches!(view.gap_before(first), "." | "/" | ":" | "$" | "€" | "£"));
     if !starts {
@@ -37,11 +36,11 @@ pub(super) fn number_first(view: &View, from: usize, first: usize, found: &mut V
         let next_is_name = view.tokens[name + 1].shape != Shape::Lower || view.is(name + 1, PARTICLE);
         let last = small_street(view, name).unwrap_or(last);
         if next_is_name && !small || strong && tailed_by_code(view, last) {
-            report(view, from, last, if strong { 0.9 } else { 0.6 }, found);
+            report(view, first, last, if strong { 0.9 } else { 0.6 }, found);
             return;
         }
     }
-    english_name(view, from, name, found);
+    english_name(view, first, name, found);
 }
 
 /// The last word of a street's name in small letters that begins with the street word `name` and goes on to a comma or a line's end.
@@ -54,7 +53,7 @@ fn small_street(view: &View, name: usize) -> Option<usize> {
 }
 
 /// The name of an English street from token `name`; the finding begins with token `from`.
-fn english_name(view: &View, from: usize, name: usize, found: &mut Vec<Finding>) -> bool {
+fn english_name(view: &View, from: usize, name: usize, found: &mut Vec<Finding>) {
     let (mut last, mut small, mut capitals) = (None, false, None);
     for index in name..(name + STREET_WORDS_MAX).min(view.tokens.len()) {
         let token = view.tokens[index];
@@ -87,7 +86,6 @@ fn english_name(view: &View, from: usize, name: usize, found: &mut Vec<Finding>)
         // "29 frank park, godfreyshire, ub40 6fw"
         (None, _) if let Some(last) = small_end(view, name) => {
             report(view, from, last, 0.7, found);
-            true
         }
         (Some(last), _) if all_named(last) || small => {
             let directed = last + 1 < view.tokens.len()
@@ -95,14 +93,12 @@ fn english_name(view: &View, from: usize, name: usize, found: &mut Vec<Finding>)
                 && roles_as_written(view.word(last + 1)) & DIRECTION != 0;
             let confidence = if all_named(last) && !small { 0.85 } else { 0.65 };
             report(view, from, last + usize::from(directed), confidence, found);
-            true
         }
         // No word for a street, but a flat or a town with its code behind it.
         (_, Some(last)) if all_named(last) && (unit(view, last).is_some() || tailed_by_code(view, last)) => {
             report(view, from, last, 0.7, found);
-            true
         }
-        _ => false,
+        _ => {}
     }
 }
 
@@ -206,8 +202,7 @@ fn number_tail(view: &View, number: usize) -> usize {
     }
     let gap = view.gap(number);
     let ends = next + 1 >= view.tokens.len() || view.gap(next).starts_with([',', '\n', ' ', '.']);
-    let letter = one_blank(gap) && view.word(next).len() == 1 && view.tokens[next].shape == Shape::Upper
-        || one_blank(gap) && view.word(next).len() == 1 && view.tokens[next].shape == Shape::Capitalised;
+    let letter = one_blank(gap) && view.word(next).len() == 1 && view.tokens[next].shape == Shape::Capitalised;
     let second = one_blank(gap) && view.tokens[next].shape == Shape::Digits && view.word(next).len() <= 4 && ends;
     let range = matches!(gap, "/" | "-" | "–") && is_house_number(view, next);
     number + usize::from(letter || second || range)

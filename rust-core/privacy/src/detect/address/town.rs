@@ -42,7 +42,7 @@ fn district(view: &View, last: usize) -> Option<usize> {
 }
 
 /// Whether the address that ends with token `last` is in small letters: its last word is.
-pub(super) fn is_small(view: &View, last: usize) -> bool {
+fn is_small(view: &View, last: usize) -> bool {
     let words = (last.saturating_sub(4)..=last).rev();
     let mut words = words.filter(|&index| {
         let token = view.tokens[index];

@@ -201,11 +201,7 @@ pub(super) fn is_date(code: &str) -> bool {
 
 /// A pair of coordinates within reach of byte `at`: `52.5163, 13.3777`, with signs, degrees or points of the compass.
 pub(super) fn coordinates(text: &str, at: usize) -> Option<Range<usize>> {
-    let mut limit = (at + HOME_BYTES).min(text.len());
-    while !text.is_char_boundary(limit) {
-        limit -= 1;
-    }
-    let rest = &text[at..limit];
+    let rest = &text[at..text.floor_char_boundary(at + HOME_BYTES)];
     let mut from = 0;
     while let Some(digit) = rest[from..].find(|character: char| character.is_ascii_digit()) {
         let mut start = from + digit;

@@ -83,11 +83,7 @@ pub(super) fn at(view: &View, index: usize, found: &mut Vec<Finding>) {
         .take(VALUE_BYTES_MAX)
         .take_while(|&byte| !ends(byte))
         .count();
-    let mut length = length;
-    while !inner.is_char_boundary(length) {
-        length -= 1;
-    }
-    let value = &inner[..length];
+    let value = &inner[..inner.floor_char_boundary(length)];
     if is_secret(value, named) {
         let value_start = value_start + quote.map_or(0, char::len_utf8);
         super::super::push(found, FindingKind::ApiKey, value_start..value_start + length, 0.85);
@@ -114,10 +110,7 @@ fn identified_by(view: &View, index: usize, found: &mut Vec<Finding>) {
 
 /// The option's letter, and whether a user's name stands before the password, where a command before byte `dash` has such an option.
 fn option<'t>(view: &View<'t>, dash: usize, word: &'t str, user: bool) -> Option<(&'t str, bool)> {
-    let mut from = dash.saturating_sub(COMMAND_BYTES_MAX);
-    while !view.text.is_char_boundary(from) {
-        from += 1;
-    }
+    let from = view.text.ceil_char_boundary(dash.saturating_sub(COMMAND_BYTES_MAX));
     let letter = if user { "u" } else { word.get(..1)? };
     if !COMMANDS.iter().any(|(_, option, _)| *option == letter) {
         return None;

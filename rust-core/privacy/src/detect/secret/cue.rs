@@ -91,11 +91,7 @@ pub(super) fn place(view: &View, index: usize) -> Option<Place> {
     } else {
         (ending(view.word(index))?, false)
     };
-    let mut limit = (end + REACH_BYTES).min(view.text.len());
-    while !view.text.is_char_boundary(limit) {
-        limit -= 1;
-    }
-    let reach = &view.text[end..limit];
+    let reach = &view.text[end..view.text.floor_char_boundary(end + REACH_BYTES)];
     let (named, is_name) = rest_of_name(reach)?;
     if let Some(place) = compared(view, index, password, generic) {
         return Some(place);

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::MatchKind;
 
+use crate::lexicon::phrases::PhraseTable;
 use crate::lexicon::table::{Roles, WordTable, lines};
 
 /// Where a name stands.
@@ -72,34 +73,21 @@ fn role(language: &str, role: &str) -> Option<Roles> {
     }
 }
 
-static PHRASES: LazyLock<(AhoCorasick, Vec<(Phrase, String)>)> = LazyLock::new(|| {
-    let mut phrases = Vec::new();
-    for line in lines(CUES) {
-        let place = match line.role {
+static PHRASES: LazyLock<PhraseTable<Phrase>> = LazyLock::new(|| {
+    PhraseTable::of(CUES, MatchKind::LeftmostLongest, |language, role, text| {
+        let place = match role {
             "naming" => Place::Naming,
             "title" => Place::Title,
             "honorific" => Place::Behind,
-            _ => continue,
+            _ => return None,
         };
-        let language = line.language;
-        phrases.extend(
-            line.words
-                .map(|text| (Phrase { text, language, place }, text.replace('_', " "))),
-        );
-    }
-    let searcher = AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostLongest)
-        .build(phrases.iter().map(|(_, text)| text))
-        .expect("the phrases are few");
-    (searcher, phrases)
+        Some(Phrase { text, language, place })
+    })
 });
 
 /// The phrases in `text`.
 pub(super) fn phrases(text: &str) -> impl Iterator<Item = (Range<usize>, Phrase)> {
-    let (searcher, phrases) = &*PHRASES;
-    searcher
-        .find_iter(text)
-        .map(|one| (one.range(), phrases[one.pattern()].0))
+    PHRASES.find(text)
 }
 
 /// What `word` does, in just these letters.
@@ -112,15 +100,19 @@ pub(super) fn is_joining(word: &str) -> bool {
     roles(word) & JOINING != 0
 }
 
-/// Whether `word` belongs to no name in a sentence of this language, or in any when it is empty.
+/// Whether `word` belongs to no name. Thai words are looked up by how they begin.
 pub(super) fn is_other(word: &str, language: &str) -> bool {
     language != "th" && roles(word) & OTHER != 0 || language == "th" && thai_other(word)
 }
 
+static THAI_OTHERS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let others = lines(CUES).filter(|line| line.language == "th" && line.role == "other");
+    others.flat_map(|line| line.words).collect()
+});
+
 /// Thai words are not apart: what begins with another word is no family name.
 fn thai_other(word: &str) -> bool {
-    let others = lines(CUES).filter(|line| line.language == "th" && line.role == "other");
-    others.flat_map(|line| line.words).any(|other| word.starts_with(other))
+    THAI_OTHERS.iter().any(|other| word.starts_with(other))
 }
 
 #[cfg(test)]
