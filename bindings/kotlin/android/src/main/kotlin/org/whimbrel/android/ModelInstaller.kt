@@ -57,7 +57,8 @@ public class ModelInstaller(
 
     /**
      * Copies a bundle and puts it in the place of what was installed before. Collecting the flow starts it, cancelling
-     * the collection stops it and leaves everything as it was. The flow fails with [InstallException].
+     * the collection stops it and leaves everything as it was, unless the copy was complete already. The flow fails with
+     * [InstallException].
      */
     public fun install(source: ModelSource): Flow<InstallProgress> =
         flow {

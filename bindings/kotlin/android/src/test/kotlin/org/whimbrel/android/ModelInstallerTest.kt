@@ -1,7 +1,9 @@
 package org.whimbrel.android
 
-import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.flow.collect
 import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import org.junit.Rule
 import org.junit.rules.TemporaryFolder
@@ -9,6 +11,7 @@ import java.io.ByteArrayInputStream
 import java.io.File
 import java.io.IOException
 import java.io.InputStream
+import java.util.concurrent.CountDownLatch
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
@@ -124,7 +127,18 @@ class ModelInstallerTest {
     @Test
     fun `a cancelled installation leaves nothing`() =
         runBlocking {
-            installer.install(Source(bundle)).first()
+            val reached = CompletableDeferred<Unit>()
+            val cancelled = CountDownLatch(1)
+            val source =
+                Source(bundle, onOpen = {
+                    reached.complete(Unit)
+                    cancelled.await()
+                })
+            val installation = launch { installer.install(source).collect() }
+            reached.await()
+            installation.cancel()
+            cancelled.countDown()
+            installation.join()
             assertEquals(emptySet(), files())
             assertNull(installer.installed())
         }
