@@ -82,8 +82,8 @@ pub struct Conversation(client::Conversation);
 
 #[uniffi::export]
 impl Conversation {
-    /// Asks a question. The last event says where it was answered, and whether at all. After an answer that was cancelled the question waits for
-    /// its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
+    /// Asks a question. The last event says where it was answered, and whether at all. A question that every place failed to answer stays in the
+    /// conversation; the same text asked again takes its place. After an answer that was cancelled the question waits for its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
     #[uniffi::method(default(options))]
     pub fn ask(&self, question: String, options: AskOptions) -> Result<Arc<Answer>, CoreError> {
         Ok(Arc::new(self.0.ask(&question, options.into())?.into()))

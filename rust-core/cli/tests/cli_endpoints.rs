@@ -94,6 +94,18 @@ fn a_question_without_an_answer_is_kept() {
     assert_eq!(server.requests(), 2);
 }
 
+#[test]
+fn the_next_question_may_refer_to_one_that_nobody_answered() {
+    let server = ChatServer::start(&[Reply::Empty, Reply::Whole]);
+    let desk = Desk::new();
+    let file = desk.write("policy.toml", policy(&server.url, ""));
+    let mut started = Started::new(&mut desk.command(["chat", "--policy", file.to_str().unwrap()]));
+    started.say("My cat is Tom.\nWhat is its name?\n");
+    started.finish().succeeded();
+    let body = &server.received()[1].body;
+    assert!(body.contains("My cat is Tom.\\n\\nWhat is its name?"), "{body}");
+}
+
 /// The next request, and the connection to answer it on.
 fn accept(listener: &TcpListener) -> TcpStream {
     let (mut stream, _) = listener.accept().unwrap();

@@ -14,7 +14,7 @@ use whimbrel_policy::Explanation;
 use whimbrel_privacy::PrivacyClass;
 
 pub use self::answer::Answer;
-use self::asking::{Asked, Begun, Inner, Question, Running, begin};
+use self::asking::{Asked, Begun, Inner, Running, begin};
 use self::history::History;
 use crate::error::{lock, within};
 use crate::exchange::{self, Job};
@@ -68,8 +68,8 @@ impl Conversation {
         }
     }
 
-    /// Asks a question. Where it is answered, and whether at all, the last event says. The answer goes on by itself until its reader's events are
-    /// full. After an answer that was cancelled, the question waits for its end.
+    /// Asks a question. Where it is answered, and whether at all, the last event says. A question that every place failed to answer stays in the
+    /// conversation; the same text asked again takes its place. The answer goes on by itself until its reader's events are full. After an answer that was cancelled, the question waits for its end.
     ///
     /// # Errors
     /// [`ClientError::Busy`] while an earlier answer goes on; [`ClientError::Limit`] past [`PROMPT_BYTES_MAX`]; [`ClientError::Engine`] for an option
@@ -119,7 +119,7 @@ impl Conversation {
     /// [`ClientError::Scan`]; [`ClientError::NoPolicy`] where no policy decides; [`ClientError::Task`]; [`ClientError::Closed`].
     pub async fn explain(&self, text: &str, options: &AskOptions) -> Result<Explanation, ClientError> {
         task_label(&options.task)?;
-        let request = self.inner.request(&Question::next(text, options.clone()));
+        let request = self.inner.request(&self.inner.next(text, options.clone()));
         exchange::explain(&self.inner.services, request).await
     }
 
@@ -193,7 +193,7 @@ impl Conversation {
     /// [`ClientError::Busy`] while an answer goes on, [`ClientError::NoModel`], [`ClientError::Write`], [`ClientError::Closed`].
     pub async fn save(&self, path: impl Into<PathBuf>) -> Result<(), ClientError> {
         self.settled().await?;
-        let request = self.inner.request(&Question::next("", AskOptions::default()));
+        let request = self.inner.request(&self.inner.next("", AskOptions::default()));
         let mut messages = request.for_engine();
         // The question that is not asked.
         messages.pop();

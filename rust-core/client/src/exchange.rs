@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use whimbrel_inference::SessionSlot;
-use whimbrel_policy::{Candidate, Plan, Recipients};
+use whimbrel_policy::{Candidate, Kept, Plan, Recipients};
 use whimbrel_privacy::{ExaminedMessage, Placeholders, ScanError};
 use whimbrel_record::{Closing, Code, Intent, Label, Outcome, ReceiptId};
 
@@ -43,8 +43,8 @@ pub(crate) struct Job {
 pub(crate) struct Answered {
     pub(crate) report: Report,
     pub(crate) text: String,
-    /// Whether question and answer become part of the conversation.
-    pub(crate) is_kept: bool,
+    /// What becomes part of the conversation.
+    pub(crate) kept: Kept,
     pub(crate) recipients: Recipients,
     /// What was found in each message of the request.
     pub(crate) examined: Vec<ExaminedMessage>,

@@ -13,6 +13,8 @@ use crate::{ClientError, ContextPolicy, GenerationOptions, Role};
 
 /// The task of requests that name none.
 pub const TASK_DEFAULT: &str = "chat";
+/// Stands between questions that are one message.
+const MESSAGES_JOINT: &str = "\n\n";
 
 /// How a question is asked.
 #[derive(Clone, Debug)]
@@ -147,9 +149,20 @@ pub struct Request {
 }
 
 impl Request {
-    /// The messages as the engine takes them.
+    /// The messages as a model on this device takes them. Questions in a row, of which nobody answered the first ones, are one message: templates
+    /// may refuse two of one speaker.
     pub(crate) fn for_engine(&self) -> Vec<whimbrel_engine::Message> {
-        self.messages.iter().map(Message::for_engine).collect()
+        let mut messages: Vec<whimbrel_engine::Message> = Vec::with_capacity(self.messages.len());
+        for message in &self.messages {
+            match messages.last_mut() {
+                Some(last) if last.role == Role::User && message.role == Role::User => {
+                    last.content += MESSAGES_JOINT;
+                    last.content += &message.content;
+                }
+                _ => messages.push(message.for_engine()),
+            }
+        }
+        messages
     }
 
     /// A request with these messages, the question last.

@@ -70,15 +70,20 @@ fn case(random: &mut Random, number: usize, words: &mut Vec<String>) -> Case {
     let mut messages = Vec::new();
     for speaker in speakers {
         let chosen: Vec<(String, bool)> = (0..1 + random.below(2)).map(|_| secret(random)).collect();
-        let said: Vec<&str> = chosen.iter().map(|(secret, _)| secret.as_str()).collect();
+        words.extend(
+            chosen
+                .iter()
+                .filter(|(_, is_word)| *is_word)
+                .map(|(secret, _)| secret.clone()),
+        );
+        let written: Vec<String> = chosen
+            .iter()
+            .map(|(secret, _)| planted::in_another_form(random, secret))
+            .collect();
+        let said: Vec<&str> = written.iter().map(String::as_str).collect();
         let text = planted::text(random, &said);
         messages.push(DraftMessage { speaker, text });
-        for (secret, is_word) in chosen {
-            if is_word {
-                words.push(secret.clone());
-            }
-            secrets.push(secret);
-        }
+        secrets.extend(written);
     }
     let class = PrivacyClass::Public;
     Case {

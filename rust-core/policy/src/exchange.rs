@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 use whimbrel_privacy::FindingKind;
 use whimbrel_record::{Code, FinishReason, Tokens};
 
-pub use self::closing::Conclusion;
+pub use self::closing::{Conclusion, Kept};
 pub use self::cost::Price;
 pub use self::escalation::{Confidence, Escalation, EscalationThresholds, Weakness, escalation, repetition_ratio};
 pub use self::fallback::{ATTEMPTS_MAX, Attempt, Ending, NEXT_PLACE_MS};

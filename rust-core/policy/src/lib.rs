@@ -27,7 +27,7 @@ pub use document::{
 };
 pub use exchange::{
     ATTEMPTS_MAX, Attempt, Command, Conclusion, Confidence, Ended, Ending, Escalation, EscalationThresholds, Event,
-    Exchange, NEXT_PLACE_MS, Price, STOP_MS_MAX, Usage, Weakness, escalation, fallback, repetition_ratio,
+    Exchange, Kept, NEXT_PLACE_MS, Price, STOP_MS_MAX, Usage, Weakness, escalation, fallback, repetition_ratio,
 };
 pub use explain::{ExplainedRequest, Explanation, explain};
 pub use history::Recipients;

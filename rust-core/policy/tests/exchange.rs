@@ -6,7 +6,7 @@ mod support;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 use support::{ENDPOINTS, Scene};
-use whimbrel_policy::{Command, Ended, Event, Exchange, NEXT_PLACE_MS, Plan, Price, STOP_MS_MAX, Usage};
+use whimbrel_policy::{Command, Ended, Event, Exchange, Kept, NEXT_PLACE_MS, Plan, Price, STOP_MS_MAX, Usage};
 use whimbrel_record::{AttemptEnd, Code, FinishReason, Outcome, Signal, Tokens};
 
 /// A plan of the device, the house and the cloud, with short times.
@@ -73,8 +73,8 @@ fn an_answer_that_is_none_is_mended_by_the_next_candidate() {
         let (_, conclusion) = exchange.conclude(None);
         assert_eq!(conclusion.ending.outcome, Outcome::Answered);
         assert_eq!(
-            (conclusion.finish, conclusion.is_kept),
-            (Some(FinishReason::Length), true)
+            (conclusion.finish, conclusion.kept),
+            (Some(FinishReason::Length), Kept::Exchange)
         );
         assert_eq!(conclusion.closing.finish, Some(FinishReason::Length));
         assert_eq!(conclusion.closing.attempts[0].code(), Some(code));
@@ -133,7 +133,7 @@ fn one_that_thinks_is_alive() {
         .collect();
     let expected = [Code::TimedOut, Code::NoFirstToken, Code::EmptyAnswer].map(Some);
     assert_eq!(codes, expected);
-    assert!(!conclusion.is_kept && !conclusion.ending.is_partial);
+    assert_eq!((conclusion.kept, conclusion.ending.is_partial), (Kept::Question, false));
     assert_eq!(conclusion.closing.latency.first_token_ms, None);
 }
 
@@ -236,7 +236,7 @@ fn a_part_that_the_user_stopped_is_kept_and_says_so() {
         [Command::End]
     );
     let (_, conclusion) = exchange.conclude(None);
-    assert!(conclusion.is_kept && conclusion.ending.is_partial);
+    assert_eq!((conclusion.kept, conclusion.ending.is_partial), (Kept::Exchange, true));
     assert_eq!((conclusion.signal, conclusion.finish), (Some(Signal::Aborted), None));
     assert_eq!(conclusion.closing.attempts[0].code(), None);
 }

@@ -111,6 +111,7 @@ fn text_with_secrets(random: &mut Random, word: &str) -> (String, Vec<(FindingKi
             3 => (FindingKind::ApiKey, planted::github_token(random)),
             _ => (FindingKind::UserWord, word.to_owned()),
         };
+        let secret = planted::in_another_form(random, &secret);
         text += *random.pick(&[" It says ", " The second is ", "\nAlso: ", " — "]);
         text += &secret;
         text += *random.pick(&[".", ", as before.", " ", "\n"]);

@@ -80,37 +80,74 @@ pub fn key(random: &mut Random) -> String {
     }
 }
 
-/// The same value as somebody else might write it: with digits of another script, a character that nobody sees in its middle, or as it is.
+/// The zeros of other scripts' digits, their nine followers behind each: full-width, Arabic, Persian, Devanagari, Bengali, Thai, Khmer, mathematical.
+const ZEROS: &[u32] = &[0xff10, 0x0660, 0x06f0, 0x0966, 0x09e6, 0x0e50, 0x17e0, 0x1d7ce];
+/// Characters that nobody sees: joiners, hyphens, marks of order and direction, selectors, NUL.
+const UNSEEN: &[&str] = &[
+    "\u{200b}", "\u{200c}", "\u{200d}", "\u{2060}", "\u{feff}", "\u{ad}", "\u{200e}", "\u{200f}", "\u{fe0f}", "\0",
+];
+
+/// The same value as somebody else might write it, or as another program might code it: with digits of another script, in full width, with a
+/// character that nobody sees in its middle, with a character as HTML, JSON or an address in the net codes it, or as it is.
 ///
 /// ```
 /// use whimbrel_testing::{Random, planted};
 ///
 /// let mut random = Random::new(1);
-/// let forms: Vec<String> = (0..40).map(|_| planted::in_another_form(&mut random, "4111")).collect();
-/// assert!(["4111", "\u{ff14}\u{ff11}\u{ff11}\u{ff11}", "41\u{200b}11"].iter().all(|form| forms.contains(&(*form).to_owned())));
+/// let forms: Vec<String> = (0..400).map(|_| planted::in_another_form(&mut random, "a@b1")).collect();
+/// let seen = ["a@b1", "a@b\u{661}", "\u{ff41}\u{ff20}\u{ff42}\u{ff11}", "a@\u{200b}b1", "a@&#98;1", "a@\\u00621", "a@%621"];
+/// assert!(seen.iter().all(|form| forms.contains(&(*form).to_owned())), "{forms:?}");
 /// ```
 pub fn in_another_form(random: &mut Random, value: &str) -> String {
     let middle = value
         .char_indices()
         .nth(value.chars().count() / 2)
         .map_or(0, |(at, _)| at);
-    let with = |sign: &str| format!("{}{sign}{}", &value[..middle], &value[middle..]);
-    let digits_from = |zero: u32| {
-        let other = |character: char| character.to_digit(10).and_then(|digit| char::from_u32(zero + digit));
-        value
-            .chars()
-            .map(|character| other(character).unwrap_or(character))
-            .collect()
+    let (before, after) = value.split_at(middle);
+    let mut rest = after.chars();
+    let coded = rest.next().map_or(0, u32::from);
+    let rest = rest.as_str();
+    let each = |other: &dyn Fn(char) -> Option<u32>| -> String {
+        let other = |character| other(character).and_then(char::from_u32).unwrap_or(character);
+        value.chars().map(other).collect()
     };
-    match random.below(8) {
-        0 => digits_from(0xff10),
-        1 => digits_from(0x0660),
-        2 => digits_from(0x0966),
-        3 => with("\u{200b}"),
-        4 => with("\u{ad}"),
-        5 => with("\u{2060}"),
+    match random.below(12) {
+        0 | 1 => {
+            let zero = *random.pick(ZEROS);
+            each(&|character| character.to_digit(10).map(|digit| zero + digit))
+        }
+        2 => each(&|character| character.is_ascii_graphic().then(|| u32::from(character) + 0xfee0)),
+        3 | 4 => format!("{before}{}{after}", random.pick(UNSEEN)),
+        5 => format!("{before}&#{coded};{rest}"),
+        6 => format!("{before}&#x{coded:x};{rest}"),
+        7 => format!("{before}\\u{coded:04x}{rest}"),
+        8 => {
+            let bytes = &after.as_bytes()[..after.len() - rest.len()];
+            let coded: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+            format!("{before}{coded}{rest}")
+        }
         _ => value.to_owned(),
     }
+}
+
+/// A number with what people put between its groups of four: blanks, tabs, line breaks and hyphens of many kinds, or nothing.
+///
+/// ```
+/// use whimbrel_testing::{Random, planted};
+///
+/// let mut random = Random::new(1);
+/// let forms: Vec<String> = (0..100).map(|_| planted::in_groups(&mut random, "411111")).collect();
+/// assert!(["411111", "4111 11", "4111\u{2011}11"].iter().all(|form| forms.contains(&(*form).to_owned())));
+/// ```
+pub fn in_groups(random: &mut Random, value: &str) -> String {
+    let between = random.pick(&["", "", " ", "-", "\u{a0}", "\u{2011}", "\u{2009}", "\t", "\n", "  "]);
+    let groups: Vec<String> = value
+        .chars()
+        .collect::<Vec<_>>()
+        .chunks(4)
+        .map(|group| group.iter().collect())
+        .collect();
+    groups.join(between)
 }
 
 /// A text with these secrets in it, each in a frame of its own: prose, quotes, brackets, JSON, other scripts.

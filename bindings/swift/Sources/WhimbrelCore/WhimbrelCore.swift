@@ -1675,8 +1675,8 @@ public func FfiConverterTypeClient_lower(_ value: Client) -> UInt64 {
 public protocol ConversationProtocol: AnyObject, Sendable {
 
     /**
-     * Asks a question. The last event says where it was answered, and whether at all. After an answer that was cancelled the question waits for
-     * its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
+     * Asks a question. The last event says where it was answered, and whether at all. A question that every place failed to answer stays in the
+     * conversation; the same text asked again takes its place. After an answer that was cancelled the question waits for its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
      */
     func ask(question: String, options: AskOptions) throws  -> Answer
 
@@ -1830,8 +1830,8 @@ open class Conversation: ConversationProtocol, @unchecked Sendable {
 
 
     /**
-     * Asks a question. The last event says where it was answered, and whether at all. After an answer that was cancelled the question waits for
-     * its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
+     * Asks a question. The last event says where it was answered, and whether at all. A question that every place failed to answer stays in the
+     * conversation; the same text asked again takes its place. After an answer that was cancelled the question waits for its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
      */
 open func ask(question: String, options: AskOptions = AskOptions())throws  -> Answer  {
     return try  FfiConverterTypeAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
@@ -10990,7 +10990,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_answer_text_so_far() != 48717) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_ask() != 3202) {
+    if (uniffi_whimbrel_checksum_method_conversation_ask() != 26165) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_conversation_escalate() != 14867) {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
 use whimbrel_inference::SessionSlot;
+use whimbrel_policy::Kept;
 use whimbrel_privacy::Placeholders;
 use whimbrel_record::{Place, Signal};
 
@@ -67,22 +68,26 @@ pub(super) struct Question {
     pub(super) excluded: Vec<Place>,
 }
 
-impl Question {
-    pub(super) fn next(text: &str, options: AskOptions) -> Question {
+impl Inner {
+    /// A new question. The same text as the last question, which nobody answered, is that question again.
+    pub(super) fn next(&self, text: &str, options: AskOptions) -> Question {
+        let history = lock(&self.history);
+        let is_again = |last: &Last| last.answered.is_none() && last.question == text;
         Question {
             text: text.to_owned(),
             options,
-            turn: Turn::Next,
+            turn: match history.last().is_some_and(is_again) {
+                true => Turn::Again,
+                false => Turn::Next,
+            },
             excluded: Vec::new(),
         }
     }
-}
 
-impl Inner {
     /// The question that is asked, once the answer before has ended.
     pub(super) fn question(&self, asked: Asked) -> Result<Question, ClientError> {
         let (generation, is_elsewhere) = match asked {
-            Asked::Question(text, options) => return Ok(Question::next(&text, options)),
+            Asked::Question(text, options) => return Ok(self.next(&text, options)),
             Asked::Again {
                 generation,
                 is_elsewhere,
@@ -98,7 +103,7 @@ impl Inner {
         };
         self.learn(&last, signal);
         Ok(Question {
-            turn: last.turn(),
+            turn: Turn::Again,
             excluded: last.answered.into_iter().filter(|_| is_elsewhere).collect(),
             text: last.question,
             options: AskOptions {
@@ -158,7 +163,7 @@ impl Inner {
         let Answered {
             report,
             text,
-            is_kept,
+            kept,
             recipients,
             examined,
             placeholders,
@@ -174,9 +179,10 @@ impl Inner {
             receipt: report.receipt,
             question: question.text,
             options: question.options,
-            answered: report.place.clone().filter(|_| is_kept),
+            answered: report.place.clone().filter(|_| kept == Kept::Exchange),
+            messages: 0,
         };
-        history.keep(last, recipients, is_kept.then_some(text), question.turn);
+        history.keep(last, recipients, kept, text, question.turn);
         Ok(report)
     }
 }

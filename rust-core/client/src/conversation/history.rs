@@ -1,6 +1,6 @@
 //! The messages of a conversation, the only store of them: each with how private it is, who may read it and what was found in it.
 
-use whimbrel_policy::Recipients;
+use whimbrel_policy::{Kept, Recipients};
 use whimbrel_privacy::{ExaminedMessage, Placeholders, PrivacyClass};
 use whimbrel_record::{Place, ReceiptId};
 
@@ -12,7 +12,7 @@ use crate::{ClientError, HISTORY_BYTES_MAX, MESSAGES_MAX, Role, SYSTEM_DEFAULT};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Turn {
     Next,
-    /// The last exchange is left out, and replaced when there is an answer.
+    /// The last question, and the answer to it, are left out, and replaced when there is an answer.
     Again,
 }
 
@@ -29,8 +29,10 @@ pub(crate) struct Last {
     pub(crate) receipt: Option<ReceiptId>,
     pub(crate) question: String,
     pub(crate) options: AskOptions,
-    /// Who answered, if it was answered: then question and answer are the last messages.
+    /// Who answered, if it was answered.
     pub(crate) answered: Option<Place>,
+    /// How many of the last messages are of it: question and answer, the question that nobody answered, or nothing.
+    pub(crate) messages: usize,
 }
 
 /// See the module. The system message stands beside them.
@@ -60,16 +62,6 @@ impl Handling {
     fn tighten(&mut self, other: &Handling) {
         self.class = self.class.max(other.class);
         self.recipients = std::mem::take(&mut self.recipients).both(&other.recipients);
-    }
-}
-
-impl Last {
-    /// How the question is asked again.
-    pub(crate) fn turn(&self) -> Turn {
-        match self.answered {
-            Some(_) => Turn::Again,
-            None => Turn::Next,
-        }
     }
 }
 
@@ -116,17 +108,22 @@ impl History {
 
     /// What was said before a question, and how private all of it is at least.
     pub(crate) fn before(&self, turn: Turn) -> (Vec<Message>, PrivacyClass) {
-        let kept = match turn {
-            Turn::Next => self.messages.len(),
-            Turn::Again => self.messages.len().saturating_sub(2),
-        };
-        let mut messages = self.messages[..kept].to_vec();
+        let mut messages = self.messages[..self.kept(turn)].to_vec();
         // Answers follow from what was left out: the first message that is still there carries what held for it.
         if let Some(first) = messages.first_mut() {
             let own = first.recipients.take().unwrap_or_default();
             first.recipients = Some(own.both(&self.floor.recipients));
         }
         (messages, self.floor.class)
+    }
+
+    /// How many messages a question leaves as they are.
+    fn kept(&self, turn: Turn) -> usize {
+        let replaced = match turn {
+            Turn::Next => 0,
+            Turn::Again => self.last.as_ref().map_or(0, |last| last.messages),
+        };
+        self.messages.len().saturating_sub(replaced)
     }
 
     /// Says how private the messages are, where the app knows more than can be found in them.
@@ -183,46 +180,52 @@ impl History {
         }
     }
 
-    /// A question is over. If it was answered, both become part of the conversation, in place of the last ones when it was asked again.
+    /// A question is over. What is kept of it becomes part of the conversation, in place of what stood there when it was asked again.
     /// `recipients` are those of its decision.
-    pub(crate) fn keep(&mut self, last: Last, recipients: Recipients, answer: Option<String>, turn: Turn) {
+    pub(crate) fn keep(&mut self, last: Last, recipients: Recipients, kept: Kept, answer: String, turn: Turn) {
         let handling = Handling {
             class: last.options.class,
             recipients,
         };
-        // Also of a question that nobody answered: the app may bring its text back as a message.
+        // Also of a question that is not kept: the app may bring its text back as a message.
         self.strictest.tighten(&handling);
-        match answer {
-            Some(answer) => {
-                if turn == Turn::Again {
-                    self.messages.truncate(self.messages.len().saturating_sub(2));
-                }
-                let question = Message::new(Role::User, last.question.clone());
-                for mut message in [question, Message::new(Role::Assistant, answer)] {
-                    message.class = Some(handling.class);
-                    message.recipients = Some(handling.recipients.clone());
-                    self.messages.push(message);
-                }
-                self.forget_oldest();
-                self.revision += 1;
+        let before = self.kept(turn);
+        let was_answered = self.messages.len() - before == 2;
+        let mut said = Vec::new();
+        if kept == Kept::Exchange || kept == Kept::Question && !was_answered {
+            said.push(Message::new(Role::User, last.question.clone()));
+        }
+        if kept == Kept::Exchange {
+            said.push(Message::new(Role::Assistant, answer));
+        }
+        if said.is_empty() && before < self.messages.len() {
+            // What stood there stays, and can be asked for again. What the new decision kept it from stays so.
+            for message in &mut self.messages[before..] {
+                let recipients = message.recipients.take().unwrap_or_default();
+                message.recipients = Some(recipients.both(&handling.recipients));
             }
-            // The old answer stays, and can be asked for again. What the new decision kept it from stays so.
-            None if turn == Turn::Again => {
-                let kept = self.messages.len().saturating_sub(2);
-                for message in &mut self.messages[kept..] {
-                    let recipients = message.recipients.take().unwrap_or_default();
-                    message.recipients = Some(recipients.both(&handling.recipients));
-                }
-                return;
-            }
-            None => {}
+            return;
+        }
+        self.messages.truncate(before);
+        let last = Last {
+            messages: said.len(),
+            ..last
+        };
+        for mut message in said {
+            message.class = Some(handling.class);
+            message.recipients = Some(handling.recipients.clone());
+            self.messages.push(message);
+        }
+        if last.messages > 0 {
+            self.forget_oldest(last.messages);
+            self.revision += 1;
         }
         self.last = Some(last);
     }
 
-    /// Leaves out the oldest exchanges beyond the limits. What held for them still holds.
-    fn forget_oldest(&mut self) {
-        while self.messages.len() > 2
+    /// Leaves out the oldest exchanges beyond the limits, but for the last messages. What held for them still holds.
+    fn forget_oldest(&mut self, last: usize) {
+        while self.messages.len() > last
             && (self.messages.len() as u64 > MESSAGES_MAX || bytes(&self.messages) > HISTORY_BYTES_MAX)
         {
             let later = self
@@ -230,7 +233,7 @@ impl History {
                 .iter()
                 .skip(1)
                 .position(|message| message.role == Role::User);
-            let oldest = self.messages.drain(..later.map_or(2, |later| later + 1));
+            let oldest = self.messages.drain(..later.map_or(1, |later| later + 1));
             oldest.for_each(|message| self.floor.tighten(&Handling::of(&message)));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use whimbrel_policy::{Conclusion, Confidence, DeviceView, SetAside, Usage, UsedToday, repetition_ratio};
+use whimbrel_policy::{Conclusion, Confidence, DeviceView, Kept, SetAside, Usage, UsedToday, repetition_ratio};
 use whimbrel_privacy::ExaminedMessage;
 use whimbrel_record::{Outcome, ReceiptId};
 
@@ -39,10 +39,13 @@ pub(super) async fn conclude(
     {
         return Err(error);
     }
-    let is_kept = conclusion.is_kept && !answer.is_empty();
+    let kept = match conclusion.kept {
+        Kept::Exchange if answer.is_empty() => Kept::Nothing,
+        kept => kept,
+    };
     Ok(Answered {
         text: answer,
-        is_kept,
+        kept,
         recipients: plan.recipients.clone(),
         report: Report {
             is_recorded,

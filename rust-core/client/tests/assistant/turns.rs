@@ -1,11 +1,11 @@
 //! Conversations of several turns: in other places, asked again, cancelled, in confidence.
 
 use super::{receipt, receipts, said, with_server};
-use crate::support::{Fixture, Reply, Server, ask, ask_options, policies, read};
+use crate::support::{FakeSystem, Fixture, Mood, Reply, Server, ask, ask_options, policies, read};
 use whimbrel_client::policy::Preset;
 use whimbrel_client::privacy::PrivacyClass;
 use whimbrel_client::record::{Outcome, Place, Signal};
-use whimbrel_client::{AskOptions, ClientError, Event, GenerationOptions, Role, block_on};
+use whimbrel_client::{AskOptions, ClientError, Conversation, Event, GenerationOptions, Role, block_on};
 
 #[test]
 fn a_conversation_goes_on_in_another_place() {
@@ -105,6 +105,89 @@ fn a_question_that_failed_is_asked_again_and_takes_nothing_away() {
     let failed = read(&conversation.regenerate(ask_options().generation).unwrap());
     assert_eq!(failed.report.outcome, Outcome::Failed);
     assert_eq!(conversation.messages().len(), 4);
+}
+
+/// The contents of a conversation's messages.
+fn contents(conversation: &Conversation) -> Vec<String> {
+    let messages = conversation.messages().into_iter();
+    messages.map(|message| message.content).collect()
+}
+
+/// What the server was sent last, without the system message.
+fn sent_last(server: &Server) -> Vec<String> {
+    let body: serde_json::Value = serde_json::from_str(&server.received().last().unwrap().body).unwrap();
+    let messages = body["messages"].as_array().unwrap().iter().skip(1);
+    messages
+        .map(|message| message["content"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_question_that_nobody_answered_goes_along_with_the_next() {
+    let server = Server::start(&[Reply::Empty, Reply::Whole, Reply::Whole]);
+    let fixture = Fixture::new(&with_server(&server, "otherwise = [\"remote:house\"]"));
+    let conversation = fixture.conversation();
+    assert_eq!(ask(&conversation, "My cat is Tom.").report.outcome, Outcome::Failed);
+    assert_eq!(contents(&conversation), ["My cat is Tom."]);
+    assert!(ask(&conversation, "What is my cat's name?").report.is_answered());
+    assert_eq!(sent_last(&server), ["My cat is Tom.\n\nWhat is my cat's name?"]);
+    assert_eq!(conversation.messages().len(), 3);
+    // Asked again, only what was answered is replaced.
+    assert!(
+        read(&conversation.regenerate(ask_options().generation).unwrap())
+            .report
+            .is_answered()
+    );
+    assert_eq!(sent_last(&server), ["My cat is Tom.\n\nWhat is my cat's name?"]);
+    assert_eq!(conversation.messages().len(), 3);
+}
+
+#[test]
+fn a_question_that_nobody_answered_is_there_once_however_it_is_asked_again() {
+    let server = Server::start(&[
+        Reply::Whole,
+        Reply::Empty,
+        Reply::Empty,
+        Reply::Status(400),
+        Reply::Whole,
+    ]);
+    let fixture = Fixture::new(&with_server(&server, "otherwise = [\"remote:house\"]"));
+    let conversation = fixture.conversation();
+    let first = ask(&conversation, "First").text;
+    ask(&conversation, "Second");
+    read(&conversation.regenerate(ask_options().generation).unwrap());
+    assert_eq!(contents(&conversation), ["First", &first, "Second"]);
+    // A retry that the server refuses leaves it where it is.
+    ask(&conversation, "Second");
+    assert_eq!(contents(&conversation), ["First", &first, "Second"]);
+    let last = ask(&conversation, "Second").text;
+    assert_eq!(sent_last(&server), ["First", &first, "Second"]);
+    assert_eq!(contents(&conversation), ["First", &first, "Second", &last]);
+    // An answered question is another one, in the same words.
+    ask(&conversation, "Second");
+    assert_eq!(conversation.messages().len(), 6);
+}
+
+#[test]
+fn a_question_that_was_kept_here_does_not_go_along_with_the_next() {
+    let server = Server::start(&[Reply::Whole]);
+    let rules = "otherwise = [\"remote:house\"]\n[tasks.diary]\notherwise = [\"system_model\"]";
+    let fixture = Fixture::new(&with_server(&server, rules));
+    fixture
+        .assistant
+        .set_system_model(Some(FakeSystem::new(Mood::DiesMidway)));
+    let conversation = fixture.conversation();
+    let diary = AskOptions {
+        task: "diary".into(),
+        ..ask_options()
+    };
+    let kept = read(&conversation.ask("The word is quokka.", diary).unwrap());
+    assert_eq!(
+        (kept.report.outcome, conversation.messages().len()),
+        (Outcome::Failed, 1)
+    );
+    ask(&conversation, "Go on.");
+    assert!(!server.received().iter().any(|request| request.body.contains("quokka")));
 }
 
 #[test]

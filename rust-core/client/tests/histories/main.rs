@@ -299,6 +299,12 @@ fn options(task: &str, class: PrivacyClass) -> AskOptions {
     }
 }
 
+/// A number in groups.
+fn in_groups(random: &mut Random, number: impl Fn(&mut Random) -> String) -> String {
+    let number = number(random);
+    planted::in_groups(random, &number)
+}
+
 /// A text in which something is planted, and what was planted.
 fn planted_text(random: &mut Random) -> (String, Vec<judge::Secret>) {
     use whimbrel_client::privacy::FindingKind::{ApiKey, Email, Iban, PaymentCard, UserWord};
@@ -306,8 +312,8 @@ fn planted_text(random: &mut Random) -> (String, Vec<judge::Secret>) {
     for _ in 0..random.below(3) {
         let (kind, value) = match random.below(5) {
             0 => (Email, planted::email(random)),
-            1 => (PaymentCard, planted::card(random)),
-            2 => (Iban, planted::iban(random)),
+            1 => (PaymentCard, in_groups(random, planted::card)),
+            2 => (Iban, in_groups(random, planted::iban)),
             3 => (ApiKey, planted::github_token(random)),
             _ => (UserWord, SUPPLIED_WORD.to_owned()),
         };

@@ -1,5 +1,7 @@
 //! The JSON of a request: the options that chat completions know, and the body made of them and of cleared text. Pure.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use whimbrel_privacy::{Cleared, Speaker};
 
@@ -108,12 +110,34 @@ struct Request<'a> {
 #[derive(Serialize)]
 struct RequestMessage<'a> {
     role: &'static str,
-    content: &'a str,
+    content: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
 struct StreamOptions {
     include_usage: bool,
+}
+
+/// The messages. Questions in a row, of which nobody answered the first ones, are one message: the template of a server's model may refuse two of
+/// one speaker.
+fn messages(payload: &Cleared) -> Vec<RequestMessage<'_>> {
+    let mut messages: Vec<RequestMessage<'_>> = Vec::with_capacity(payload.messages().len());
+    let mut before = None;
+    for message in payload.messages() {
+        match messages.last_mut() {
+            Some(last) if before == Some(Speaker::User) && message.speaker == Speaker::User => {
+                let content = last.content.to_mut();
+                content.push_str("\n\n");
+                content.push_str(&message.text);
+            }
+            _ => messages.push(RequestMessage {
+                role: role(message.speaker),
+                content: Cow::Borrowed(&message.text),
+            }),
+        }
+        before = Some(message.speaker);
+    }
+    messages
 }
 
 /// The body of the request.
@@ -123,17 +147,13 @@ pub(crate) fn request_body(endpoint: &Endpoint, payload: &Cleared, options: &Cha
     if payload.messages().is_empty() {
         return Err(Failure::NoMessage);
     }
-    let messages = payload.messages().iter().map(|message| RequestMessage {
-        role: role(message.speaker),
-        content: &message.text,
-    });
     let (max_tokens, max_completion_tokens) = match settings.token_limit_field {
         TokenLimitField::MaxTokens => (options.max_tokens, None),
         TokenLimitField::MaxCompletionTokens => (None, options.max_tokens),
     };
     let request = Request {
         model: &settings.model,
-        messages: messages.collect(),
+        messages: messages(payload),
         stream: true,
         stream_options: settings.ask_usage.then_some(StreamOptions { include_usage: true }),
         max_tokens,

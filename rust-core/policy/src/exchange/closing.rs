@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use whimbrel_privacy::FindingKind;
 use whimbrel_record::{
-    self as record, AttemptEnd, Closing, Energy, FinishReason, Label, Latency, Outcome, Signal, Tokens,
+    self as record, AttemptEnd, Closing, Code, Energy, FinishReason, Label, Latency, Outcome, Signal, Tokens,
 };
 
 use super::{Attempt, Confidence, Ended, Ending, Escalation, EscalationThresholds, Exchange, escalation};
@@ -33,12 +33,23 @@ pub struct Conclusion {
     pub bytes_out: u64,
     /// Bytes that came back.
     pub bytes_in: u64,
-    /// Whether question and answer become part of the conversation.
-    pub is_kept: bool,
+    /// What becomes part of the conversation.
+    pub kept: Kept,
     /// What the end says about the answer.
     pub signal: Option<Signal>,
     /// Set when the answer looks weak and may be asked for elsewhere.
     pub escalation: Option<Escalation>,
+}
+
+/// What becomes part of a conversation when a request has ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kept {
+    /// Nothing: the question was cancelled, went nowhere by the rules, or failed for a reason of its own, as every question after it would too.
+    Nothing,
+    /// The question: places were asked and failed, and the next question may refer to it.
+    Question,
+    /// Question and answer, or the part of an answer at which the user stopped.
+    Exchange,
 }
 
 impl Exchange {
@@ -75,7 +86,7 @@ impl Exchange {
             } else {
                 0
             },
-            is_kept: ending.is_answered() || is_cancelled_midway,
+            kept: kept(ending, &attempts),
             signal: is_cancelled_midway.then_some(Signal::Aborted),
             escalation,
             ending,
@@ -86,6 +97,36 @@ impl Exchange {
         };
         (self.plan, conclusion)
     }
+}
+
+fn kept(ending: Ending, attempts: &[Attempt]) -> Kept {
+    match ending.outcome {
+        Outcome::Answered => Kept::Exchange,
+        Outcome::Cancelled if ending.is_partial => Kept::Exchange,
+        Outcome::Failed if !attempts.is_empty() && attempts.iter().all(|attempt| !is_of_question(attempt.code)) => {
+            Kept::Question
+        }
+        _ => Kept::Nothing,
+    }
+}
+
+/// Whether an attempt failed because of what was asked, and not of who was asked.
+fn is_of_question(code: Option<Code>) -> bool {
+    matches!(
+        code,
+        Some(
+            Code::ContentFilter
+                | Code::ContextFull
+                | Code::Declined
+                | Code::Refusal
+                | Code::Refused
+                | Code::Request
+                | Code::RequestTooLarge
+                | Code::Stop
+                | Code::TooLong
+                | Code::UnsupportedOption
+        )
+    )
 }
 
 /// The receipt's end. `ended` has what each attempt took, in order.

@@ -180,7 +180,7 @@ class ConversationModel(
     private fun List<ChatMessage>.withAnswer(change: (ChatMessage.Answer) -> ChatMessage.Answer) =
         dropLast(1) + change(last() as ChatMessage.Answer)
 
-    /** For the core the question was never asked; so it is for the screen. */
+    /** The question goes back to where it was typed. The core keeps one that no place answered; the same text takes its place. */
     private fun refuse(
         question: String,
         problem: Problem,

@@ -1371,7 +1371,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_answer_text_so_far() and 0xFFFF) != 48717) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_ask() and 0xFFFF) != 3202) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_ask() and 0xFFFF) != 26165) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_conversation_escalate() and 0xFFFF) != 14867) {
@@ -3628,8 +3628,8 @@ public object FfiConverterTypeClient: FfiConverter<Client, Long> {
 public interface ConversationInterface {
 
     /**
-     * Asks a question. The last event says where it was answered, and whether at all. After an answer that was cancelled the question waits for
-     * its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
+     * Asks a question. The last event says where it was answered, and whether at all. A question that every place failed to answer stays in the
+     * conversation; the same text asked again takes its place. After an answer that was cancelled the question waits for its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
      */
     fun `ask`(`question`: kotlin.String, `options`: AskOptions = AskOptions()): Answer
 
@@ -3834,8 +3834,8 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Asks a question. The last event says where it was answered, and whether at all. After an answer that was cancelled the question waits for
-     * its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
+     * Asks a question. The last event says where it was answered, and whether at all. A question that every place failed to answer stays in the
+     * conversation; the same text asked again takes its place. After an answer that was cancelled the question waits for its end. While an answer goes on that nobody cancelled, this is refused with the error `Busy`.
      */
     @Throws(CoreException::class)override fun `ask`(`question`: kotlin.String, `options`: AskOptions): Answer {
             return FfiConverterTypeAnswer.lift(
