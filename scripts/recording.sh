@@ -14,7 +14,7 @@ program, picture, model = sys.argv[1:]
 COLUMNS, LINE, CHARACTER, MARGIN = 104, 19, 7.83, 18
 RECORDED = [
     ["run", "--model", model, "--threads", "1", "--stats", "--prompt", "What is the capital of France?"],
-    ["run", "--model", model, "--threads", "1", "--stats", "--max-tokens", "64", "--prompt", "Why is the sky blue?"],
+    ["run", "--model", model, "--threads", "1", "--stats", "--prompt", "Give me three tips for sleeping well."],
     ["tokenize", "--model", model, "--text", "Hello, phone!"],
     ["bench", "--model", model, "--threads", "1"],
 ]

@@ -25,6 +25,10 @@ pub struct ModelInfo {
     pub load_ms: f64,
     /// Whether conversations are possible; otherwise only raw completions are.
     pub has_chat_template: bool,
+    /// The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
+    pub languages: Vec<String>,
+    /// What people should know before they trust the model, to be shown to them; absent where the bundle does not say.
+    pub limits: Option<String>,
 }
 
 /// An open model.
@@ -89,6 +93,8 @@ impl From<&client::ModelInfo> for ModelInfo {
             threads: from.threads,
             load_ms: from.load_ms,
             has_chat_template: from.has_chat_template,
+            languages: from.manifest.card.languages.clone(),
+            limits: from.manifest.card.limits.clone(),
         }
     }
 }

@@ -51,7 +51,7 @@ pub struct ConversationOptions {
     /// Tokens of context, at most the model's own.
     #[uniffi(default = 2048)]
     pub context_length: u32,
-    /// The system message; without it a plain one is used, and an empty text leaves it to the model.
+    /// The system message; without it the model's own is used, and an empty text leaves it to the model's template.
     #[uniffi(default = None)]
     pub system: Option<String>,
     /// What happens when the context is full; without it `DropOldest`.
@@ -59,39 +59,42 @@ pub struct ConversationOptions {
     pub context_policy: Option<ContextPolicy>,
 }
 
-/// How an answer is made.
+/// How an answer is made. Where no value is given for how tokens are chosen, the model's own is used: its card says how it was made to be used.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct GenerationOptions {
     /// Tokens after which the answer ends.
     #[uniffi(default = 512)]
     pub max_tokens: u32,
     /// 0 always takes the most likely token; higher values spread the choice.
-    #[uniffi(default = 0.0)]
-    pub temperature: f32,
+    #[uniffi(default = None)]
+    pub temperature: Option<f32>,
     /// Only this many of the most likely tokens are considered; 0 means all.
-    #[uniffi(default = 0)]
-    pub top_k: u32,
+    #[uniffi(default = None)]
+    pub top_k: Option<u32>,
     /// Only the most likely tokens that together reach this probability are considered; 1 means all.
-    #[uniffi(default = 1.0)]
-    pub top_p: f32,
+    #[uniffi(default = None)]
+    pub top_p: Option<f32>,
     /// Only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
-    #[uniffi(default = 0.0)]
-    pub min_p: f32,
+    #[uniffi(default = None)]
+    pub min_p: Option<f32>,
     /// Makes tokens that were used before less likely; 1 changes nothing.
-    #[uniffi(default = 1.0)]
-    pub repetition_penalty: f32,
+    #[uniffi(default = None)]
+    pub repetition_penalty: Option<f32>,
     /// How many tokens back `repetition_penalty` looks.
-    #[uniffi(default = 64)]
-    pub repetition_window: u32,
+    #[uniffi(default = None)]
+    pub repetition_window: Option<u32>,
     /// The same seed gives the same answer.
-    #[uniffi(default = 0)]
-    pub seed: u64,
+    #[uniffi(default = None)]
+    pub seed: Option<u64>,
     /// Texts that end the answer; they are not part of it.
     #[uniffi(default = [])]
     pub stop: Vec<String>,
     /// Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
     #[uniffi(default = true)]
     pub speculation: bool,
+    /// Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
+    #[uniffi(default = true)]
+    pub repetition_guard: bool,
 }
 
 /// How a question is asked.
@@ -192,6 +195,7 @@ impl From<GenerationOptions> for client::GenerationOptions {
             },
             stop: from.stop,
             speculation: from.speculation,
+            repetition_guard: from.repetition_guard,
             confidence: false,
         }
     }

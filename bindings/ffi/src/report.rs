@@ -86,6 +86,8 @@ pub enum FinishReason {
     Stop,
     /// It reached its limit of tokens, or the end of the context.
     Length,
+    /// It said the same over and over and was ended.
+    Repetition,
     /// A filter at the place withheld the rest.
     ContentFilter,
     /// The model called a tool.
@@ -274,6 +276,7 @@ impl From<record::FinishReason> for FinishReason {
         match from {
             record::FinishReason::Stop => FinishReason::Stop,
             record::FinishReason::Length => FinishReason::Length,
+            record::FinishReason::Repetition => FinishReason::Repetition,
             record::FinishReason::ContentFilter => FinishReason::ContentFilter,
             record::FinishReason::ToolCalls => FinishReason::ToolCalls,
             record::FinishReason::Cancelled => FinishReason::Cancelled,

@@ -51,7 +51,7 @@ pub struct SystemRequest {
     /// Tokens of the answer at most.
     pub max_tokens: u32,
     /// 0 always takes the likeliest token.
-    pub temperature: f32,
+    pub temperature: Option<f32>,
 }
 
 /// Why a system model gives no answer.

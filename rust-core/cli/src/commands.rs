@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod chat;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod import;
 pub(crate) mod inspect;
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Perplexity(perplexity::Arguments),
     /// Measure how quick a model is on this machine
     Bench(bench::Arguments),
+    /// Show what happens to a letter that goes to a cloud service
+    Demo(demo::Arguments),
     /// Replace what is personal or secret in a text
     Redact(redact::Arguments),
     /// Check policies, and say what they decide
@@ -80,6 +83,7 @@ pub(crate) fn run(command: Command) -> Result<u8, CliError> {
         Command::Tokenize(arguments) => done(tokenize::run(&arguments)),
         Command::Perplexity(arguments) => done(perplexity::run(&arguments)),
         Command::Bench(arguments) => done(bench::run(&arguments)),
+        Command::Demo(arguments) => done(demo::run(&arguments)),
         Command::Redact(arguments) => done(redact::run(&arguments)),
         Command::Policy(command) => done(policy::run(&command)),
         Command::Ledger(command) => ledger::run(&command),

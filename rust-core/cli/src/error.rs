@@ -50,6 +50,8 @@ pub(crate) enum CliError {
     },
     #[error("cannot write to standard output")]
     Output(#[source] std::io::Error),
+    #[error("the stand-in of the demo failed")]
+    Loopback(#[source] std::io::Error),
     #[error("cannot read standard input")]
     StandardInput(#[source] std::io::Error),
     #[error("neither HOME nor {variable} is set, so there is no place for {what}")]
@@ -208,7 +210,7 @@ impl CliError {
             CliError::Write { source, .. } | CliError::Output(source) if closed(source) => {
                 ("output_closed", exit::OUTPUT_CLOSED, None)
             }
-            CliError::Write { source, .. } | CliError::Output(source) => io_code(source),
+            CliError::Write { source, .. } | CliError::Output(source) | CliError::Loopback(source) => io_code(source),
             CliError::StandardInput(_) => ("input_unreadable", exit::INPUT, None),
             CliError::NoHome { variable, .. } => ("no_home", exit::USAGE, Some(format!("set {variable} to a folder"))),
             CliError::Policy { .. } => ("policy_invalid", exit::INPUT, None),

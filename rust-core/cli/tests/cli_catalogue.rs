@@ -30,11 +30,13 @@ fn violations(root: &Value, schema: &Value, value: &Value, place: &str, found: &
                 "array" => value.is_array(),
                 "string" => value.is_string(),
                 "integer" => value.is_u64() || value.is_i64(),
+                "number" => value.is_number(),
                 other => panic!("type {other} is not checked here"),
             },
             "const" => value == argument,
             "enum" => argument.as_array().unwrap().contains(value),
-            "minimum" => value.as_i64().is_none_or(|number| number >= argument.as_i64().unwrap()),
+            "minimum" => value.as_f64().is_none_or(|number| number >= argument.as_f64().unwrap()),
+            "maximum" => value.as_f64().is_none_or(|number| number <= argument.as_f64().unwrap()),
             "minLength" => value
                 .as_str()
                 .is_none_or(|text| text.len() as u64 >= argument.as_u64().unwrap()),

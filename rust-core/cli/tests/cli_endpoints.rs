@@ -100,10 +100,10 @@ fn the_next_question_may_refer_to_one_that_nobody_answered() {
     let desk = Desk::new();
     let file = desk.write("policy.toml", policy(&server.url, ""));
     let mut started = Started::new(&mut desk.command(["chat", "--policy", file.to_str().unwrap()]));
-    started.say("My cat is Tom.\nWhat is its name?\n");
+    started.say("The ferry leaves at noon.\nWhen is that?\n");
     started.finish().succeeded();
     let body = &server.received()[1].body;
-    assert!(body.contains("My cat is Tom.\\n\\nWhat is its name?"), "{body}");
+    assert!(body.contains("The ferry leaves at noon.\\n\\nWhen is that?"), "{body}");
 }
 
 /// The next request, and the connection to answer it on.

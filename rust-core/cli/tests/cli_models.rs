@@ -163,8 +163,7 @@ fn a_model_is_listed_pulled_used_and_removed() {
         .keys()
         .map(String::as_str)
         .collect();
-    let expected =
-        "name title description task licence parameters context_length download_bytes installed path bundle_bytes";
+    let expected = "name title description task licence parameters context_length languages limits download_bytes installed path bundle_bytes";
     assert_eq!(keys.join(" "), expected);
     assert_eq!(listed["models"][0]["installed"], true);
     let path = shop.run(&["models", "path", "--json", NAME]).succeeded().json();
@@ -202,6 +201,54 @@ fn a_damaged_model_is_pulled_again() {
     fs::remove_file(shop.bundle().join("manifest.json")).unwrap();
     assert_eq!(shop.pull().succeeded().json()["status"], "repaired");
     shop.answers();
+}
+
+#[test]
+fn a_pull_brings_the_card_and_later_a_new_one() {
+    let mut shop = Shop::new();
+    let card = |shop: &Shop| shop.run(&["inspect", "--json", NAME]).succeeded().json()["manifest"]["card"].clone();
+    shop.pull().succeeded();
+    assert_eq!(card(&shop), Value::Null);
+    let limits = "Says little that is true.";
+    for system in ["Be brief.", "Be long."] {
+        let given = json!({"system": system, "sampling": {"temperature": 0.5}, "languages": ["en"], "limits": limits});
+        shop.catalogue["models"][0]["card"] = given.clone();
+        shop.publish();
+        let weights = fs::metadata(shop.bundle().join("f32/weights.bin"))
+            .unwrap()
+            .modified()
+            .unwrap();
+        assert_eq!(shop.pull().succeeded().json()["status"], "updated");
+        assert_eq!(shop.pull().succeeded().json()["status"], "already_installed");
+        assert_eq!(card(&shop), given);
+        let after = fs::metadata(shop.bundle().join("f32/weights.bin"))
+            .unwrap()
+            .modified()
+            .unwrap();
+        assert_eq!(after, weights, "the weights stay");
+        shop.answers();
+    }
+    let shown = shop.run(&["models", "list"]).succeeded().stdout;
+    assert!(shown.contains(limits), "{shown}");
+}
+
+#[test]
+fn an_import_takes_a_card() {
+    let shop = Shop::new();
+    let (file, output) = (shop.desk.path("tiny.gguf"), shop.desk.path("bundle"));
+    let import = |card: &str| {
+        let (file, output) = (file.to_str().unwrap(), output.to_str().unwrap());
+        shop.run(&["import", file, "--output", output, "--force", "--card", card])
+    };
+    import(r#"{"languages": ["en", "de"]}"#).succeeded();
+    let inspected = shop
+        .run(&["inspect", "--json", output.to_str().unwrap()])
+        .succeeded()
+        .json();
+    assert_eq!(inspected["manifest"]["card"]["languages"], json!(["en", "de"]));
+    import(r#"{"language": "en"}"#).failed(2, "usage");
+    assert_ne!(import(r#"{"sampling": {"top_p": 7}}"#).status, Some(0));
+    assert_ne!(import("@missing.json").status, Some(0));
 }
 
 #[test]

@@ -299,7 +299,7 @@ fn a_chat_goes_where_the_policy_says() {
         "[noted for receipt 1]",
         "decision: try these, in this order:",
         "[noted for receipt 2]",
-        "[saved 3 messages]",
+        "[saved 2 messages]",
         "[system message set]",
         "[forgotten]",
         "error: there is no question to ask again",

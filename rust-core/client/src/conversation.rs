@@ -27,7 +27,7 @@ use crate::{ClientError, ContextPolicy, GenerationOptions, MESSAGES_MAX, Model, 
 pub struct ConversationOptions {
     /// Tokens of context on this device; at most the model's own.
     pub context_length: u32,
-    /// The system message: `None` takes [`crate::SYSTEM_DEFAULT`], an empty text leaves it to the model's template.
+    /// The system message: `None` takes a model's own ([`crate::ModelCard::system`]), an empty text leaves it to the model's template.
     pub system: Option<String>,
     /// See [`ContextPolicy`].
     pub context_policy: ContextPolicy,
@@ -163,13 +163,16 @@ impl Conversation {
         lock(&self.inner.history).raise_class(class);
     }
 
-    /// The system message that is sent along, if there is one.
+    /// The system message that the app set, if there is one.
     #[must_use]
     pub fn system(&self) -> Option<String> {
-        lock(&self.inner.history).system().map(str::to_owned)
+        lock(&self.inner.history)
+            .system()
+            .filter(|system| !system.is_empty())
+            .map(str::to_owned)
     }
 
-    /// Sends along another system message from the next question on: `None` takes [`crate::SYSTEM_DEFAULT`], an empty text leaves it to the model's
+    /// Sends along another system message from the next question on: `None` takes a model's own, an empty text leaves it to the model's
     /// template. The messages stay, and how they are treated.
     ///
     /// # Errors
@@ -211,8 +214,7 @@ impl Conversation {
         self.settled().await?;
         let restored = self.session().await?.restore(path.into()).await?;
         let system = restored.iter().find(|message| message.role == Role::System);
-        // An empty one, since the file had none.
-        let system = Some(system.map_or_else(String::new, |message| message.content.clone()));
+        let system = system.map(|message| message.content.clone());
         let messages = restored.into_iter().filter(|message| message.role != Role::System);
         let messages = messages
             .map(|message| Message::new(message.role, message.content))

@@ -49,8 +49,8 @@ pub use report::{Event, Report};
 pub use request::{AskOptions, Message, Request, TASK_DEFAULT};
 pub use rules::EndpointExtras;
 pub use whimbrel_engine::{
-    ContextPolicy, EngineError, GenerationOptions, KvPrecision, Manifest, OpenOptions, PrefixError, Role,
-    SYSTEM_DEFAULT, SamplingOptions, Statistics, Verify,
+    ContextPolicy, EngineError, GenerationOptions, KvPrecision, Manifest, ModelCard, OpenOptions, PrefixError, Role,
+    SamplingOptions, Statistics, Verify,
 };
 pub use whimbrel_inference::{ANSWERS_MAX, COMMANDS_WAITING_MAX, MODELS_MAX, ModelInfo, SAVED_BYTES_MAX, SESSIONS_MAX};
 /// What leaves the device, and how: pins, time limits, how keys are sent.

@@ -341,6 +341,11 @@ impl Places {
     }
 }
 
+/// Whether an option is set to a value that changes how tokens are chosen.
+pub(crate) fn changes<T: PartialEq>(option: &Option<T>, neutral: T) -> bool {
+    option.as_ref().is_some_and(|value| *value != neutral)
+}
+
 /// Where an open model answers, as receipts say it.
 pub(crate) fn place_of(model: &Model) -> Place {
     let (name, variant) = model_labels(model);

@@ -3,6 +3,7 @@
 
 mod history;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -25,10 +26,6 @@ pub enum ContextPolicy {
     #[default]
     DropOldest,
 }
-
-/// A plain system message for conversations that have none of their own. Templates bring one, but small models answer better
-/// to this one.
-pub const SYSTEM_DEFAULT: &str = "Give clear and correct answers.";
 
 /// How a chat uses its context.
 #[derive(Clone, Debug)]
@@ -158,7 +155,8 @@ impl Chat {
     }
 
     /// Begins an answer to the last of `messages`; [`Chat::step`] makes it. `messages` are the whole history: the system message
-    /// first, if there is one, and the question last. An answer in the making is given up.
+    /// first, if there is one, and the question last. Without a system message the one of the model's card is used
+    /// ([`crate::ModelCard::system`]); an empty one leaves it to the chat template. An answer in the making is given up.
     ///
     /// # Errors
     /// [`EngineError::ContextFull`], [`EngineError::Template`], [`EngineError::Option`], the last also when the last message is
@@ -178,6 +176,7 @@ impl Chat {
                 found: last.map_or("no message".into(), |role| format!("{role:?}")),
             });
         }
+        let messages = &*self.with_system(messages);
         let history = History::new(messages);
         let (dropped, prompt) = self.fit(&history, options.max_tokens)?;
         let ids = prompt.ids.clone();
@@ -192,6 +191,22 @@ impl Chat {
             dropped_messages: history.messages_in(dropped) as u32,
         });
         Ok(())
+    }
+
+    /// The messages with the system message that they are read with.
+    fn with_system<'a>(&self, messages: &'a [Message]) -> Cow<'a, [Message]> {
+        let own = &self.session.model().card().system;
+        match (messages.split_first(), own) {
+            (Some((first, rest)), _) if first.role == Role::System && first.content.is_empty() => rest.into(),
+            (Some((first, _)), Some(own)) if first.role != Role::System => {
+                let system = Message {
+                    role: Role::System,
+                    content: own.clone(),
+                };
+                [&[system], messages].concat().into()
+            }
+            _ => messages.into(),
+        }
     }
 
     /// The prompt for a history, and how many of its oldest exchanges it does without: as few as leave room for an answer. If

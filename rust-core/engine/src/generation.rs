@@ -1,6 +1,7 @@
 //! One answer, as a state machine: a chunk of the prompt or one run of the model a step, so that several can take turns.
 
 mod confidence;
+mod repetition;
 pub(crate) mod sampling;
 mod speculation;
 pub(crate) mod statistics;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use self::confidence::Confidence;
+use self::repetition::Repetition;
 use self::speculation::Guesser;
 use crate::clock::now;
 use crate::session::costs::DRAFT_MAX;
@@ -32,9 +34,9 @@ pub const PREFILL_CHUNK: usize = 128;
 ///     max_tokens: 100,
 ///     stop: vec!["\n\n".into()],
 ///     sampling: SamplingOptions {
-///         temperature: 0.7,
-///         top_p: 0.9,
-///         seed: 42,
+///         temperature: Some(0.7),
+///         top_p: Some(0.9),
+///         seed: Some(42),
 ///         ..SamplingOptions::default()
 ///     },
 ///     ..GenerationOptions::default()
@@ -46,13 +48,16 @@ pub const PREFILL_CHUNK: usize = 128;
 pub struct GenerationOptions {
     /// Tokens after which the answer ends with [`FinishReason::Length`].
     pub max_tokens: u32,
-    /// How the next token is chosen.
+    /// How the next token is chosen; what is left open, the model's card says.
     pub sampling: SamplingOptions,
     /// Texts that end the answer; they are not part of it.
     pub stop: Vec<String>,
     /// Whether tokens may be guessed from what was said before and checked several at a time. That makes answers which repeat
     /// something quicker and changes no answer, whatever the sampling.
     pub speculation: bool,
+    /// Whether an answer ends with [`FinishReason::Repetition`] when it says the same over and over.
+    #[serde(default = "yes")]
+    pub repetition_guard: bool,
     /// Whether [`Statistics::mean_log_probability`] is wanted, which takes another look at the scores of every token.
     pub confidence: bool,
 }
@@ -64,9 +69,14 @@ impl Default for GenerationOptions {
             sampling: SamplingOptions::default(),
             stop: Vec::new(),
             speculation: true,
+            repetition_guard: true,
             confidence: false,
         }
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What one step brought.
@@ -128,6 +138,7 @@ pub struct Generation {
     stop: StopMatcher,
     cancel: CancelFlag,
     guesser: Option<Guesser>,
+    repetition: Option<Repetition>,
     started: Instant,
     first_token: Option<Duration>,
     prefilling: Duration,
@@ -165,7 +176,8 @@ impl Generation {
         if options.max_tokens == 0 {
             return Err(range("max tokens", "at least 1"));
         }
-        options.sampling.validate()?;
+        let sampling = options.sampling.or(&session.model().card().sampling).resolve();
+        sampling.validate()?;
         let stop = StopMatcher::new(&options.stop)?;
         // The last prompt token is always run, since its logits are needed.
         let common = prompt.iter().zip(session.tokens()).take_while(|(a, b)| a == b).count();
@@ -181,11 +193,12 @@ impl Generation {
             prompt_length,
             reused,
             max_tokens,
-            sampler: Sampler::new(&options.sampling),
+            sampler: Sampler::new(&sampling),
             stream: TextStream::default(),
             stop,
             cancel,
             guesser: options.speculation.then(Guesser::default),
+            repetition: options.repetition_guard.then(Repetition::default),
             started: now(),
             first_token: None,
             prefilling: Duration::ZERO,
@@ -300,7 +313,15 @@ impl Generation {
         self.tokens.push(token);
         let piece = self.stream.push(tokenizer.decode_bytes(token));
         *text += &self.stop.push(&piece);
-        self.stop.is_stopped().then_some(FinishReason::Stop)
+        if self.stop.is_stopped() {
+            return Some(FinishReason::Stop);
+        }
+        let answer = &self.tokens[self.prompt_length..];
+        let repeats = self
+            .repetition
+            .as_mut()
+            .is_some_and(|repetition| repetition.take(answer));
+        repeats.then_some(FinishReason::Repetition)
     }
 
     fn text_or_end(&mut self, finished: Option<FinishReason>, text: String) -> Step {

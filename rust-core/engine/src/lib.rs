@@ -59,16 +59,17 @@ mod template;
 mod tokenizer;
 
 pub use bundle::manifest::{
-    Architecture, FileEntry, LAYOUT_VERSION, Licence, Manifest, Quality, Source, TokenizerInfo, Variant,
+    Architecture, CARD_LANGUAGES_MAX, CARD_TEXT_BYTES_MAX, FileEntry, LAYOUT_VERSION, Licence, Manifest, ModelCard,
+    Quality, Source, TokenizerInfo, Variant,
 };
 pub use bundle::remembered::RECORD_FILE;
 pub use bundle::weights::{TensorEntry, TensorType, WeightsIndex};
 pub use bundle::{BundleFile, Verify, seal, verify, verify_and_remember};
 pub use cancel::CancelFlag;
-pub use chat::{Chat, ChatOptions, ContextPolicy, SYSTEM_DEFAULT};
+pub use chat::{Chat, ChatOptions, ContextPolicy};
 pub use cpu::{CpuReport, cpu_report, default_threads, performance_cores};
 pub use error::{EngineError, PrefixError};
-pub use generation::sampling::{Sampler, SamplingOptions};
+pub use generation::sampling::{Sampler, Sampling, SamplingOptions};
 pub use generation::statistics::{FinishReason, Statistics};
 pub use generation::stop::StopMatcher;
 pub use generation::text_stream::TextStream;

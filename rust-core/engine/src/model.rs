@@ -19,7 +19,7 @@ use crate::graph::reference::Limits;
 use crate::graph::text::GRAPH_BYTES_MAX;
 use crate::template::TEMPLATE_BYTES_MAX;
 use crate::tokenizer::TOKENIZER_BYTES_MAX;
-use crate::{ChatTemplate, EngineError, Manifest, Tokenizer, Variant};
+use crate::{ChatTemplate, EngineError, Manifest, ModelCard, Tokenizer, Variant};
 
 /// How a bundle is opened.
 #[derive(Clone, Debug, Default)]
@@ -148,6 +148,12 @@ impl Model {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// How the model is meant to be used.
+    #[must_use]
+    pub fn card(&self) -> &ModelCard {
+        &self.manifest.card
     }
 
     /// The variant that was opened.

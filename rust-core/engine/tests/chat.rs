@@ -8,15 +8,17 @@ use std::sync::Arc;
 use support::{Conversation, message, open};
 use whimbrel_engine::{
     CancelFlag, ChatOptions, ContextPolicy, EngineError, FinishReason, GenerationOptions, Message, Model,
-    RenderOptions, Role, SYSTEM_DEFAULT, SamplingOptions, Step,
+    RenderOptions, Role, SamplingOptions, Step,
 };
+
+const SYSTEM: &str = "Give clear and correct answers.";
 
 fn converse_with(model: &Arc<Model>, context_length: u32, context_policy: ContextPolicy) -> Conversation {
     let options = ChatOptions {
         context_length,
         context_policy,
     };
-    Conversation::new(model, SYSTEM_DEFAULT, options)
+    Conversation::new(model, SYSTEM, options)
 }
 
 fn converse(context_length: u32, context_policy: ContextPolicy) -> Conversation {
@@ -43,13 +45,7 @@ fn only_new_tokens_are_run_in_a_later_turn() {
     let contents = conversation.messages.iter().map(|message| message.content.as_str());
     assert_eq!(
         contents.collect::<Vec<_>>(),
-        [
-            SYSTEM_DEFAULT,
-            "Which bird crosses oceans?",
-            &first,
-            "And then?",
-            &second
-        ]
+        [SYSTEM, "Which bird crosses oceans?", &first, "And then?", &second]
     );
 
     // The same conversation without the cache gives the same answer.
@@ -130,7 +126,7 @@ fn a_lengthened_answer_is_encoded_anew() {
 
 #[test]
 fn a_history_without_a_system_message_is_answered() {
-    for system in [SYSTEM_DEFAULT, "Be brief.", ""] {
+    for system in [SYSTEM, "Be brief.", ""] {
         let mut conversation = Conversation::new(&open(), system, ChatOptions::default());
         let (_, statistics) = conversation.ask("Hello", answer_of(2));
         assert_eq!(statistics.completion_tokens, 2);
@@ -285,8 +281,8 @@ fn seeds_reproduce_and_stop_strings_end_an_answer() {
     let mut conversation = converse(512, ContextPolicy::Refuse);
     let sampled = |conversation: &mut Conversation, seed| {
         let sampling = SamplingOptions {
-            temperature: 1.5,
-            seed,
+            temperature: Some(1.5),
+            seed: Some(seed),
             ..SamplingOptions::default()
         };
         conversation.reset();
@@ -316,7 +312,7 @@ fn seeds_reproduce_and_stop_strings_end_an_answer() {
 fn options_out_of_range_are_refused_by_name() {
     let mut conversation = converse(256, ContextPolicy::Refuse);
     let bad_sampling = SamplingOptions {
-        temperature: -1.0,
+        temperature: Some(-1.0),
         ..SamplingOptions::default()
     };
     for (options, name) in [

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use support::{Conversation, open};
-use whimbrel_engine::{ChatOptions, GenerationOptions, SYSTEM_DEFAULT};
+use whimbrel_engine::{ChatOptions, GenerationOptions};
 
 /// Counts the bytes in use.
 struct Counting;
@@ -41,7 +41,7 @@ fn two_hundred_turns_do_not_grow() {
         context_length: 256,
         ..ChatOptions::default()
     };
-    let mut conversation = Conversation::new(&open(), SYSTEM_DEFAULT, options);
+    let mut conversation = Conversation::new(&open(), "Be brief.", options);
     let mut turn = || {
         let options = GenerationOptions {
             max_tokens: 12,

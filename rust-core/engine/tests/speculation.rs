@@ -6,16 +6,14 @@ mod support;
 use std::path::Path;
 
 use support::{Conversation, open, open_with, smollm2, tiny};
-use whimbrel_engine::{
-    CancelFlag, ChatOptions, GenerationOptions, SYSTEM_DEFAULT, SamplingOptions, Session, Statistics,
-};
+use whimbrel_engine::{CancelFlag, ChatOptions, GenerationOptions, SamplingOptions, Session, Statistics};
 
 fn answer(speculation: bool, options: &GenerationOptions) -> (String, Statistics, u32) {
     let chat_options = ChatOptions {
         context_length: 512,
         ..ChatOptions::default()
     };
-    let mut conversation = Conversation::new(&open(), SYSTEM_DEFAULT, chat_options);
+    let mut conversation = Conversation::new(&open(), "Give clear and correct answers.", chat_options);
     let options = GenerationOptions {
         speculation,
         ..options.clone()
@@ -35,9 +33,9 @@ fn answer(speculation: bool, options: &GenerationOptions) -> (String, Statistics
 #[test]
 fn answers_are_those_of_plain_decoding() {
     let sampling = |temperature, repetition_penalty| SamplingOptions {
-        temperature,
-        repetition_penalty,
-        seed: 7,
+        temperature: Some(temperature),
+        repetition_penalty: Some(repetition_penalty),
+        seed: Some(7),
         ..SamplingOptions::default()
     };
     let mut accepted = 0;

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use whimbrel_engine::{
-    CancelFlag, ChatTemplate, FileEntry, LAYOUT_VERSION, Manifest, Source, TokenizerInfo, Variant, WeightsIndex,
+    CARD_LANGUAGES_MAX, CancelFlag, ChatTemplate, FileEntry, LAYOUT_VERSION, Manifest, ModelCard, Source,
+    TokenizerInfo, Variant, WeightsIndex,
 };
 use whimbrel_kernels::{PANEL_ROWS, TensorType, pack};
 
@@ -36,6 +37,8 @@ pub struct ImportOptions {
     pub version: Option<String>,
     /// SPDX expression; `None` takes `general.license`.
     pub licence: Option<String>,
+    /// How the model is meant to be used; without languages those of `general.languages`.
+    pub card: ModelCard,
     /// Where the file was fetched from, for the manifest.
     pub origin: Option<String>,
     /// Whether an existing bundle at `output` is replaced. Anything else there is never touched.
@@ -91,6 +94,7 @@ pub fn import(options: &ImportOptions, progress: &mut dyn FnMut(Progress)) -> Re
     let vocabulary = Vocabulary::read(&gguf)?;
     plan.check_vocabulary(vocabulary.parts.tokens.len())?;
     let licence = licence::of(&gguf, options.licence.as_deref())?;
+    let card = card(&gguf, &options.card)?;
     let tokenizer = vocabulary.parts.to_bytes()?;
     if let Some(template) = &vocabulary.chat_template {
         // A template that the engine cannot compile would make a bundle that it cannot open.
@@ -132,6 +136,7 @@ pub fn import(options: &ImportOptions, progress: &mut dyn FnMut(Progress)) -> Re
         source,
         architecture: plan.shape.clone(),
         context_length: plan.context_length,
+        card,
         tokenizer: tokenizer_info(&vocabulary, write(&folder, "tokenizer.bin", &tokenizer)?),
         chat_template: match &vocabulary.chat_template {
             Some(template) => Some(write(&folder, "chat_template.jinja", template.as_bytes())?),
@@ -149,6 +154,21 @@ pub fn import(options: &ImportOptions, progress: &mut dyn FnMut(Progress)) -> Re
     folder.commit(&plan.variant)?;
     meter.report();
     Ok(manifest)
+}
+
+/// The model's card, with what the file says of its languages where nobody said more.
+fn card(gguf: &Gguf<'_>, given: &ModelCard) -> Result<ModelCard, ForgeError> {
+    let mut card = given.clone();
+    if card.languages.is_empty()
+        && let Some(languages) = gguf.strings("general.languages")?
+    {
+        let languages = languages.strings().take(CARD_LANGUAGES_MAX);
+        card.languages = languages
+            .map(|language| String::from_utf8_lossy(language).into_owned())
+            .collect();
+    }
+    card.validate()?;
+    Ok(card)
 }
 
 fn threads(asked: u32) -> usize {

@@ -26,6 +26,8 @@ pub enum FinishReason {
     Stop,
     /// It reached its limit of tokens.
     Length,
+    /// It said the same over and over and was ended.
+    Repetition,
     /// A filter at the place withheld the rest.
     ContentFilter,
     /// The model called a tool.
@@ -79,9 +81,10 @@ impl AttemptEnd {
 
 impl FinishReason {
     /// Every reason.
-    pub const ALL: [FinishReason; 6] = [
+    pub const ALL: [FinishReason; 7] = [
         FinishReason::Stop,
         FinishReason::Length,
+        FinishReason::Repetition,
         FinishReason::ContentFilter,
         FinishReason::ToolCalls,
         FinishReason::Cancelled,
@@ -94,6 +97,7 @@ impl FinishReason {
         match self {
             FinishReason::Stop => "stop",
             FinishReason::Length => "length",
+            FinishReason::Repetition => "repetition",
             FinishReason::ContentFilter => "content_filter",
             FinishReason::ToolCalls => "tool_calls",
             FinishReason::Cancelled => "cancelled",

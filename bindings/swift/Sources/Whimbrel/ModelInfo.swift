@@ -18,6 +18,10 @@ public struct ModelInfo: Sendable, Equatable {
     public var loadTime: Duration
     /// Whether conversations are possible; otherwise only raw completions are.
     public var hasChatTemplate: Bool
+    /// The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
+    public var languages: [String]
+    /// What people should know before they trust the model, to be shown to them; absent where the bundle does not say.
+    public var limits: String?
 
     /// Takes every value; those with a default can be left out.
     public init(
@@ -28,7 +32,9 @@ public struct ModelInfo: Sendable, Equatable {
         layers: Int,
         threads: Int,
         loadTime: Duration,
-        hasChatTemplate: Bool
+        hasChatTemplate: Bool,
+        languages: [String],
+        limits: String?
     ) {
         self.name = name
         self.version = version
@@ -38,5 +44,7 @@ public struct ModelInfo: Sendable, Equatable {
         self.threads = threads
         self.loadTime = loadTime
         self.hasChatTemplate = hasChatTemplate
+        self.languages = languages
+        self.limits = limits
     }
 }

@@ -55,7 +55,7 @@ public enum ContextPolicy: Sendable, Hashable, CaseIterable {
 public struct ConversationOptions: Sendable, Equatable {
     /// Tokens of context, at most the model's own.
     public var contextLength: Int
-    /// The system message; without it a plain one is used, and an empty text leaves it to the model.
+    /// The system message; without it the model's own is used, and an empty text leaves it to the model's template.
     public var system: String?
     /// What happens when the context is full.
     public var contextPolicy: ContextPolicy
@@ -72,42 +72,46 @@ public struct ConversationOptions: Sendable, Equatable {
     }
 }
 
-/// How an answer is made.
+/// How an answer is made. Where no value is given for how tokens are chosen, the model's own is used: its card says how
+/// it was made to be used.
 public struct GenerationOptions: Sendable, Equatable {
     /// Tokens after which the answer ends.
     public var maxTokens: Int
     /// 0 always takes the most likely token; higher values spread the choice.
-    public var temperature: Float
+    public var temperature: Float?
     /// Only this many of the most likely tokens are considered; 0 means all.
-    public var topK: Int
+    public var topK: Int?
     /// Only the most likely tokens that together reach this probability are considered; 1 means all.
-    public var topP: Float
+    public var topP: Float?
     /// Only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
-    public var minP: Float
+    public var minP: Float?
     /// Makes tokens that were used before less likely; 1 changes nothing.
-    public var repetitionPenalty: Float
+    public var repetitionPenalty: Float?
     /// How many tokens back `repetitionPenalty` looks.
-    public var repetitionWindow: Int
+    public var repetitionWindow: Int?
     /// The same seed gives the same answer.
-    public var seed: Int
+    public var seed: Int?
     /// Texts that end the answer; they are not part of it.
     public var stop: [String]
     /// Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never
     /// the answer.
     public var speculation: Bool
+    /// Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
+    public var repetitionGuard: Bool
 
     /// Takes every value; those with a default can be left out.
     public init(
         maxTokens: Int = 512,
-        temperature: Float = 0,
-        topK: Int = 0,
-        topP: Float = 1,
-        minP: Float = 0,
-        repetitionPenalty: Float = 1,
-        repetitionWindow: Int = 64,
-        seed: Int = 0,
+        temperature: Float? = nil,
+        topK: Int? = nil,
+        topP: Float? = nil,
+        minP: Float? = nil,
+        repetitionPenalty: Float? = nil,
+        repetitionWindow: Int? = nil,
+        seed: Int? = nil,
         stop: [String] = [],
-        speculation: Bool = true
+        speculation: Bool = true,
+        repetitionGuard: Bool = true
     ) {
         self.maxTokens = maxTokens
         self.temperature = temperature
@@ -119,6 +123,7 @@ public struct GenerationOptions: Sendable, Equatable {
         self.seed = seed
         self.stop = stop
         self.speculation = speculation
+        self.repetitionGuard = repetitionGuard
     }
 }
 

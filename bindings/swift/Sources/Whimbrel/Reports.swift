@@ -138,6 +138,8 @@ public enum FinishReason: Sendable, Hashable, CaseIterable {
     case stop
     /// It reached its limit of tokens, or the end of the context.
     case length
+    /// It said the same over and over and was ended.
+    case repetition
     /// A filter at the place withheld the rest.
     case contentFilter
     /// The model called a tool.

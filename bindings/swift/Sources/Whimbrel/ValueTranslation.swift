@@ -48,14 +48,15 @@ extension GenerationOptions {
         WhimbrelCore.GenerationOptions(
             maxTokens: try coreNumber(maxTokens, "maxTokens") as UInt32,
             temperature: temperature,
-            topK: try coreNumber(topK, "topK") as UInt32,
+            topK: try topK.map { try coreNumber($0, "topK") as UInt32 },
             topP: topP,
             minP: minP,
             repetitionPenalty: repetitionPenalty,
-            repetitionWindow: try coreNumber(repetitionWindow, "repetitionWindow") as UInt32,
+            repetitionWindow: try repetitionWindow.map { try coreNumber($0, "repetitionWindow") as UInt32 },
             seed: UInt64(bitPattern: Int64(seed)),
             stop: stop,
-            speculation: speculation
+            speculation: speculation,
+            repetitionGuard: repetitionGuard
         )
     }
 }
@@ -222,6 +223,7 @@ extension WhimbrelCore.FinishReason {
         switch self {
         case .stop: .stop
         case .length: .length
+        case .repetition: .repetition
         case .contentFilter: .contentFilter
         case .toolCalls: .toolCalls
         case .cancelled: .cancelled
@@ -669,7 +671,9 @@ extension WhimbrelCore.ModelInfo {
             layers: Int(clamping: layers),
             threads: Int(clamping: threads),
             loadTime: .milliseconds(loadMs),
-            hasChatTemplate: hasChatTemplate
+            hasChatTemplate: hasChatTemplate,
+            languages: languages,
+            limits: limits
         )
     }
 }

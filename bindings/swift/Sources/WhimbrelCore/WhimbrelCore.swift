@@ -3686,7 +3686,7 @@ public struct ConversationOptions: Equatable, Hashable {
      */
     public let contextLength: UInt32
     /**
-     * The system message; without it a plain one is used, and an empty text leaves it to the model.
+     * The system message; without it the model's own is used, and an empty text leaves it to the model's template.
      */
     public let system: String?
     /**
@@ -3701,7 +3701,7 @@ public struct ConversationOptions: Equatable, Hashable {
          * Tokens of context, at most the model's own.
          */contextLength: UInt32 = UInt32(2048),
         /**
-         * The system message; without it a plain one is used, and an empty text leaves it to the model.
+         * The system message; without it the model's own is used, and an empty text leaves it to the model's template.
          */system: String? = nil,
         /**
          * What happens when the context is full; without it `DropOldest`.
@@ -4323,7 +4323,7 @@ public func FfiConverterTypeFindingCount_lower(_ value: FindingCount) -> RustBuf
 
 
 /**
- * How an answer is made.
+ * How an answer is made. Where no value is given for how tokens are chosen, the model's own is used: its card says how it was made to be used.
  */
 public struct GenerationOptions: Equatable, Hashable {
     /**
@@ -4333,31 +4333,31 @@ public struct GenerationOptions: Equatable, Hashable {
     /**
      * 0 always takes the most likely token; higher values spread the choice.
      */
-    public let temperature: Float
+    public let temperature: Float?
     /**
      * Only this many of the most likely tokens are considered; 0 means all.
      */
-    public let topK: UInt32
+    public let topK: UInt32?
     /**
      * Only the most likely tokens that together reach this probability are considered; 1 means all.
      */
-    public let topP: Float
+    public let topP: Float?
     /**
      * Only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
      */
-    public let minP: Float
+    public let minP: Float?
     /**
      * Makes tokens that were used before less likely; 1 changes nothing.
      */
-    public let repetitionPenalty: Float
+    public let repetitionPenalty: Float?
     /**
      * How many tokens back `repetition_penalty` looks.
      */
-    public let repetitionWindow: UInt32
+    public let repetitionWindow: UInt32?
     /**
      * The same seed gives the same answer.
      */
-    public let seed: UInt64
+    public let seed: UInt64?
     /**
      * Texts that end the answer; they are not part of it.
      */
@@ -4366,6 +4366,10 @@ public struct GenerationOptions: Equatable, Hashable {
      * Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
      */
     public let speculation: Bool
+    /**
+     * Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
+     */
+    public let repetitionGuard: Bool
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -4375,31 +4379,34 @@ public struct GenerationOptions: Equatable, Hashable {
          */maxTokens: UInt32 = UInt32(512),
         /**
          * 0 always takes the most likely token; higher values spread the choice.
-         */temperature: Float = Float(0.0),
+         */temperature: Float? = nil,
         /**
          * Only this many of the most likely tokens are considered; 0 means all.
-         */topK: UInt32 = UInt32(0),
+         */topK: UInt32? = nil,
         /**
          * Only the most likely tokens that together reach this probability are considered; 1 means all.
-         */topP: Float = Float(1.0),
+         */topP: Float? = nil,
         /**
          * Only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
-         */minP: Float = Float(0.0),
+         */minP: Float? = nil,
         /**
          * Makes tokens that were used before less likely; 1 changes nothing.
-         */repetitionPenalty: Float = Float(1.0),
+         */repetitionPenalty: Float? = nil,
         /**
          * How many tokens back `repetition_penalty` looks.
-         */repetitionWindow: UInt32 = UInt32(64),
+         */repetitionWindow: UInt32? = nil,
         /**
          * The same seed gives the same answer.
-         */seed: UInt64 = UInt64(0),
+         */seed: UInt64? = nil,
         /**
          * Texts that end the answer; they are not part of it.
          */stop: [String] = [],
         /**
          * Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
-         */speculation: Bool = true) {
+         */speculation: Bool = true,
+        /**
+         * Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
+         */repetitionGuard: Bool = true) {
         self.maxTokens = maxTokens
         self.temperature = temperature
         self.topK = topK
@@ -4410,6 +4417,7 @@ public struct GenerationOptions: Equatable, Hashable {
         self.seed = seed
         self.stop = stop
         self.speculation = speculation
+        self.repetitionGuard = repetitionGuard
     }
 
 
@@ -4429,29 +4437,31 @@ public struct FfiConverterTypeGenerationOptions: FfiConverterRustBuffer {
         return
             try GenerationOptions(
                 maxTokens: FfiConverterUInt32.read(from: &buf),
-                temperature: FfiConverterFloat.read(from: &buf),
-                topK: FfiConverterUInt32.read(from: &buf),
-                topP: FfiConverterFloat.read(from: &buf),
-                minP: FfiConverterFloat.read(from: &buf),
-                repetitionPenalty: FfiConverterFloat.read(from: &buf),
-                repetitionWindow: FfiConverterUInt32.read(from: &buf),
-                seed: FfiConverterUInt64.read(from: &buf),
+                temperature: FfiConverterOptionFloat.read(from: &buf),
+                topK: FfiConverterOptionUInt32.read(from: &buf),
+                topP: FfiConverterOptionFloat.read(from: &buf),
+                minP: FfiConverterOptionFloat.read(from: &buf),
+                repetitionPenalty: FfiConverterOptionFloat.read(from: &buf),
+                repetitionWindow: FfiConverterOptionUInt32.read(from: &buf),
+                seed: FfiConverterOptionUInt64.read(from: &buf),
                 stop: FfiConverterSequenceString.read(from: &buf),
-                speculation: FfiConverterBool.read(from: &buf)
+                speculation: FfiConverterBool.read(from: &buf),
+                repetitionGuard: FfiConverterBool.read(from: &buf)
         )
     }
 
     public static func write(_ value: GenerationOptions, into buf: inout [UInt8]) {
         FfiConverterUInt32.write(value.maxTokens, into: &buf)
-        FfiConverterFloat.write(value.temperature, into: &buf)
-        FfiConverterUInt32.write(value.topK, into: &buf)
-        FfiConverterFloat.write(value.topP, into: &buf)
-        FfiConverterFloat.write(value.minP, into: &buf)
-        FfiConverterFloat.write(value.repetitionPenalty, into: &buf)
-        FfiConverterUInt32.write(value.repetitionWindow, into: &buf)
-        FfiConverterUInt64.write(value.seed, into: &buf)
+        FfiConverterOptionFloat.write(value.temperature, into: &buf)
+        FfiConverterOptionUInt32.write(value.topK, into: &buf)
+        FfiConverterOptionFloat.write(value.topP, into: &buf)
+        FfiConverterOptionFloat.write(value.minP, into: &buf)
+        FfiConverterOptionFloat.write(value.repetitionPenalty, into: &buf)
+        FfiConverterOptionUInt32.write(value.repetitionWindow, into: &buf)
+        FfiConverterOptionUInt64.write(value.seed, into: &buf)
         FfiConverterSequenceString.write(value.stop, into: &buf)
         FfiConverterBool.write(value.speculation, into: &buf)
+        FfiConverterBool.write(value.repetitionGuard, into: &buf)
     }
 }
 
@@ -4956,6 +4966,14 @@ public struct ModelInfo: Equatable, Hashable {
      * Whether conversations are possible; otherwise only raw completions are.
      */
     public let hasChatTemplate: Bool
+    /**
+     * The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
+     */
+    public let languages: [String]
+    /**
+     * What people should know before they trust the model, to be shown to them; absent where the bundle does not say.
+     */
+    public let limits: String?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -4983,7 +5001,13 @@ public struct ModelInfo: Equatable, Hashable {
          */loadMs: Double,
         /**
          * Whether conversations are possible; otherwise only raw completions are.
-         */hasChatTemplate: Bool) {
+         */hasChatTemplate: Bool,
+        /**
+         * The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
+         */languages: [String],
+        /**
+         * What people should know before they trust the model, to be shown to them; absent where the bundle does not say.
+         */limits: String?) {
         self.name = name
         self.version = version
         self.licence = licence
@@ -4992,6 +5016,8 @@ public struct ModelInfo: Equatable, Hashable {
         self.threads = threads
         self.loadMs = loadMs
         self.hasChatTemplate = hasChatTemplate
+        self.languages = languages
+        self.limits = limits
     }
 
 
@@ -5017,7 +5043,9 @@ public struct FfiConverterTypeModelInfo: FfiConverterRustBuffer {
                 layers: FfiConverterUInt32.read(from: &buf),
                 threads: FfiConverterUInt32.read(from: &buf),
                 loadMs: FfiConverterDouble.read(from: &buf),
-                hasChatTemplate: FfiConverterBool.read(from: &buf)
+                hasChatTemplate: FfiConverterBool.read(from: &buf),
+                languages: FfiConverterSequenceString.read(from: &buf),
+                limits: FfiConverterOptionString.read(from: &buf)
         )
     }
 
@@ -5030,6 +5058,8 @@ public struct FfiConverterTypeModelInfo: FfiConverterRustBuffer {
         FfiConverterUInt32.write(value.threads, into: &buf)
         FfiConverterDouble.write(value.loadMs, into: &buf)
         FfiConverterBool.write(value.hasChatTemplate, into: &buf)
+        FfiConverterSequenceString.write(value.languages, into: &buf)
+        FfiConverterOptionString.write(value.limits, into: &buf)
     }
 }
 
@@ -6320,7 +6350,7 @@ public struct SystemRequest: Equatable, Hashable {
     /**
      * 0 always takes the likeliest token.
      */
-    public let temperature: Float
+    public let temperature: Float?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -6336,7 +6366,7 @@ public struct SystemRequest: Equatable, Hashable {
          */maxTokens: UInt32,
         /**
          * 0 always takes the likeliest token.
-         */temperature: Float) {
+         */temperature: Float?) {
         self.id = id
         self.messages = messages
         self.maxTokens = maxTokens
@@ -6362,7 +6392,7 @@ public struct FfiConverterTypeSystemRequest: FfiConverterRustBuffer {
                 id: FfiConverterUInt64.read(from: &buf),
                 messages: FfiConverterSequenceTypeMessage.read(from: &buf),
                 maxTokens: FfiConverterUInt32.read(from: &buf),
-                temperature: FfiConverterFloat.read(from: &buf)
+                temperature: FfiConverterOptionFloat.read(from: &buf)
         )
     }
 
@@ -6370,7 +6400,7 @@ public struct FfiConverterTypeSystemRequest: FfiConverterRustBuffer {
         FfiConverterUInt64.write(value.id, into: &buf)
         FfiConverterSequenceTypeMessage.write(value.messages, into: &buf)
         FfiConverterUInt32.write(value.maxTokens, into: &buf)
-        FfiConverterFloat.write(value.temperature, into: &buf)
+        FfiConverterOptionFloat.write(value.temperature, into: &buf)
     }
 }
 
@@ -7552,6 +7582,10 @@ public enum FinishReason: Equatable, Hashable {
      */
     case length
     /**
+     * It said the same over and over and was ended.
+     */
+    case repetition
+    /**
      * A filter at the place withheld the rest.
      */
     case contentFilter
@@ -7592,13 +7626,15 @@ public struct FfiConverterTypeFinishReason: FfiConverterRustBuffer {
 
         case 2: return .length
 
-        case 3: return .contentFilter
+        case 3: return .repetition
 
-        case 4: return .toolCalls
+        case 4: return .contentFilter
 
-        case 5: return .cancelled
+        case 5: return .toolCalls
 
-        case 6: return .unstated
+        case 6: return .cancelled
+
+        case 7: return .unstated
 
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -7616,20 +7652,24 @@ public struct FfiConverterTypeFinishReason: FfiConverterRustBuffer {
             writeInt(&buf, Int32(2))
 
 
-        case .contentFilter:
+        case .repetition:
             writeInt(&buf, Int32(3))
 
 
-        case .toolCalls:
+        case .contentFilter:
             writeInt(&buf, Int32(4))
 
 
-        case .cancelled:
+        case .toolCalls:
             writeInt(&buf, Int32(5))
 
 
-        case .unstated:
+        case .cancelled:
             writeInt(&buf, Int32(6))
+
+
+        case .unstated:
+            writeInt(&buf, Int32(7))
 
         }
     }

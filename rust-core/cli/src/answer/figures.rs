@@ -27,6 +27,9 @@ impl From<&Report> for Figures {
         let finish_reason = match (report.outcome, report.finish, engine) {
             (Outcome::Cancelled, ..) => "cancelled",
             (_, Some(FinishReason::Length), _) | (_, None, Some(whimbrel_engine::FinishReason::Length)) => "length",
+            (_, Some(FinishReason::Repetition), _) | (_, None, Some(whimbrel_engine::FinishReason::Repetition)) => {
+                "repetition"
+            }
             _ => "stop",
         };
         let Some(statistics) = &report.statistics else {

@@ -14,7 +14,7 @@ pub(crate) struct GenerationArguments {
     /// Tokens of context, prompt and answer together [default: 2048, or the model's own if less]
     #[arg(long, value_name = "N")]
     context: Option<u32>,
-    /// 0 always takes the likeliest token; higher values are more varied
+    /// 0 always takes the likeliest token; higher values are more varied [default: the model's own; this and the next ones]
     #[arg(long, value_name = "T")]
     temperature: Option<f32>,
     /// Only the K likeliest tokens are considered; 0 for all
@@ -41,25 +41,29 @@ pub(crate) struct GenerationArguments {
     /// Decode every token by itself; guessing several from the text so far changes only the speed, never the answer
     #[arg(long)]
     no_speculation: bool,
+    /// Let an answer go on that says the same over and over
+    #[arg(long)]
+    no_repetition_guard: bool,
 }
 
 impl GenerationArguments {
-    /// The options, over the defaults of the command for what was not given.
-    pub(crate) fn options(&self, defaults: SamplingOptions) -> GenerationOptions {
+    /// The options; what was not given is the model's choice.
+    pub(crate) fn options(&self) -> GenerationOptions {
         let sampling = SamplingOptions {
-            temperature: self.temperature.unwrap_or(defaults.temperature),
-            top_k: self.top_k.unwrap_or(defaults.top_k),
-            top_p: self.top_p.unwrap_or(defaults.top_p),
-            min_p: self.min_p.unwrap_or(defaults.min_p),
-            repetition_penalty: self.repetition_penalty.unwrap_or(defaults.repetition_penalty),
-            repetition_window: self.repetition_window.unwrap_or(defaults.repetition_window),
-            seed: self.seed.unwrap_or(defaults.seed),
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repetition_penalty: self.repetition_penalty,
+            repetition_window: self.repetition_window,
+            seed: self.seed,
         };
         GenerationOptions {
             max_tokens: self.max_tokens,
             sampling,
             stop: self.stop.clone(),
             speculation: !self.no_speculation,
+            repetition_guard: !self.no_repetition_guard,
             confidence: false,
         }
     }

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 use whimbrel_engine::{
-    CancelFlag, EngineError, Generation, GenerationOptions, Model, OpenOptions, Sampler, SamplingOptions, SavedPrefix,
-    Session, Step,
+    CancelFlag, EngineError, Generation, GenerationOptions, Model, OpenOptions, Sampler, Sampling, SamplingOptions,
+    SavedPrefix, Session, Step,
 };
 
 use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
@@ -211,7 +211,7 @@ impl Bench {
         })?;
         Ok(Bench {
             session: Session::new(model, context)?,
-            sampler: Sampler::new(&SamplingOptions::default()),
+            sampler: Sampler::new(&Sampling::default()),
             cancel: CancelFlag::default(),
             prompt_tokens,
             decode_tokens,
@@ -242,6 +242,7 @@ impl Bench {
         let prompt = self.ids(0, self.prompt_tokens);
         let options = GenerationOptions {
             max_tokens: 1,
+            sampling: SamplingOptions::greedy(),
             ..GenerationOptions::default()
         };
         self.session.truncate(0);

@@ -23,9 +23,9 @@ use crate::arguments::policy::PolicyArguments;
 use crate::error::CliError;
 use crate::terminal::{interrupt, output};
 
-/// What a chat uses unless told otherwise: a little variety, as the makers of SmolLM2 advise.
-const TEMPERATURE_DEFAULT: f32 = 0.2;
-const TOP_P_DEFAULT: f32 = 0.9;
+/// How `/redo` samples unless told otherwise: the likeliest tokens alone would give the same answer again.
+const TEMPERATURE_AGAIN: f32 = 0.7;
+const TOP_P_AGAIN: f32 = 0.9;
 
 /// The flags of `chat`.
 #[derive(clap::Args, Debug)]
@@ -91,15 +91,6 @@ fn converse(
     Ok(())
 }
 
-/// How answers are made unless told otherwise.
-fn defaults() -> SamplingOptions {
-    SamplingOptions {
-        temperature: TEMPERATURE_DEFAULT,
-        top_p: TOP_P_DEFAULT,
-        ..SamplingOptions::default()
-    }
-}
-
 /// Writes a conversation beside its place and moves it there, so that a full disk costs no earlier file.
 fn save_messages(path: &Path, model: Option<&str>, messages: &[Message]) -> Result<(), CliError> {
     let said: Vec<_> = messages
@@ -132,6 +123,8 @@ struct Chat {
     shows_figures: bool,
     /// About the last answer.
     last: Option<Report>,
+    /// How often an answer was asked for again.
+    retries: u64,
 }
 
 impl Chat {
@@ -145,9 +138,10 @@ impl Chat {
             conversation: conversation(&source, &options)?,
             source,
             options,
-            generation: arguments.generation.options(defaults()),
+            generation: arguments.generation.options(),
             shows_figures: arguments.stats,
             last: None,
+            retries: 0,
         })
     }
 
@@ -159,7 +153,18 @@ impl Chat {
                 model.unwrap_or("no model of this device"),
                 assistant.policies().app().name()
             ),
-            None => model.unwrap_or_default().to_owned(),
+            None => self.introduction(),
+        }
+    }
+
+    /// The model alone: its name, and what to know before trusting it.
+    fn introduction(&self) -> String {
+        let Some(info) = self.source.model_info() else {
+            return String::new();
+        };
+        match &info.manifest.card.limits {
+            Some(limits) => format!("{}. {}", info.manifest.name, limits.trim_end_matches('.')),
+            None => info.manifest.name.clone(),
         }
     }
 
@@ -194,7 +199,8 @@ impl Chat {
             Slash::System(text) => self.set_system(text)?,
             Slash::Redo => {
                 self.begin_answer();
-                let answer = self.conversation.regenerate(self.generation.clone())?;
+                let generation = self.varied();
+                let answer = self.conversation.regenerate(generation)?;
                 self.show(answer)?;
             }
             Slash::Elsewhere => {
@@ -209,6 +215,21 @@ impl Chat {
             Slash::Quit => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// How an answer is made that shall be another one.
+    fn varied(&mut self) -> GenerationOptions {
+        self.retries += 1;
+        let varied = SamplingOptions {
+            temperature: Some(TEMPERATURE_AGAIN),
+            top_p: Some(TOP_P_AGAIN),
+            seed: Some(self.retries),
+            ..SamplingOptions::default()
+        };
+        GenerationOptions {
+            sampling: self.generation.sampling.or(&varied),
+            ..self.generation.clone()
+        }
     }
 
     /// A policy decides by the device as it is when the answer begins.

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
-use whimbrel_engine::{Architecture, Licence, Source};
+use whimbrel_engine::{Architecture, Licence, ModelCard, Source};
 use whimbrel_forge::{ImportOptions, Quantization};
 
+use crate::arguments::policy_documents::object;
 use crate::error::CliError;
 use crate::models::import::{bundle_bytes, import};
 use crate::terminal::interrupt;
@@ -30,6 +31,10 @@ pub(crate) struct Arguments {
     /// Terms of use as an SPDX expression [default: the file's own]
     #[arg(long, value_name = "SPDX")]
     licence: Option<String>,
+    /// How the model is meant to be used, as an object, or @ and a file with it: {"system": "Be brief.", "sampling": {"temperature": 0.3},
+    /// "languages": ["en"], "limits": "Makes mistakes."}
+    #[arg(long, value_name = "JSON|@FILE", verbatim_doc_comment)]
+    card: Option<String>,
     /// Replace an existing bundle; anything else is never replaced
     #[arg(long)]
     force: bool,
@@ -97,6 +102,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         quantization: arguments.quantization,
         name: arguments.name.clone(),
         licence: arguments.licence.clone(),
+        card: match &arguments.card {
+            Some(card) => object("--card", card)?,
+            None => ModelCard::default(),
+        },
         replace: arguments.force,
         threads: arguments.threads,
         ..ImportOptions::default()

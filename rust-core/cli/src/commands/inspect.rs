@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
-use whimbrel_engine::{EngineError, Manifest};
+use whimbrel_engine::{EngineError, Manifest, ModelCard};
 use whimbrel_forge::gguf::{Gguf, MappedFile, Value};
 use whimbrel_forge::{Quantization, Summary};
 
@@ -126,8 +126,25 @@ impl Facts for Bundle {
                 ),
             ));
         }
+        rows.extend(card_rows(&manifest.card));
         table(out, &rows)
     }
+}
+
+/// How the model is meant to be used, as far as the bundle says so.
+fn card_rows(card: &ModelCard) -> impl Iterator<Item = (&'static str, String)> {
+    let sampling = serde_json::to_string(&card.sampling)
+        .ok()
+        .filter(|sampling| sampling != "{}");
+    let languages = Some(card.languages.join(", ")).filter(|languages| !languages.is_empty());
+    [
+        ("system", card.system.clone()),
+        ("sampling", sampling),
+        ("languages", languages),
+        ("limits", card.limits.clone()),
+    ]
+    .into_iter()
+    .filter_map(|(label, value)| Some((label, value?)))
 }
 
 fn inspect_bundle(folder: &Path) -> Result<Inspected, CliError> {

@@ -14,6 +14,7 @@ use serde::Serialize;
 use whimbrel_client::record::{Checkpoint, Outcome, PlaceKind, Receipt, ReceiptId, RecordError};
 use whimbrel_client::store::{Filter, LIST_MAX, Prune, Store, StoreError};
 
+pub(crate) use self::show::ShownReceipt;
 use crate::arguments::ledger::LedgerArguments;
 use crate::error::{CliError, exit};
 use crate::machine::time::{self, DAY_MS};
@@ -147,7 +148,7 @@ fn list(arguments: &ListArguments) -> Result<(), CliError> {
 
 fn show_one(arguments: &ShowArguments) -> Result<(), CliError> {
     let receipt = arguments.ledger.inspect()?.ledger().show(ReceiptId(arguments.id))?;
-    arguments.output.print(&show::ShownReceipt(receipt))
+    arguments.output.print(&ShownReceipt(receipt))
 }
 
 #[derive(Serialize)]

@@ -76,6 +76,10 @@ struct Listed {
     licence: Option<Licence>,
     parameters: Option<u64>,
     context_length: Option<u32>,
+    /// As BCP 47 tags, best first.
+    languages: Vec<String>,
+    /// What to know before trusting it.
+    limits: Option<String>,
     /// `None` for a model that is not in the catalogue.
     download_bytes: Option<u64>,
     installed: bool,
@@ -99,6 +103,9 @@ impl Facts for Listing {
             writeln!(out, "{}  {state}{size}, licence {licence}", model.name)?;
             if let Some(description) = &model.description {
                 writeln!(out, "    {description}")?;
+            }
+            if let Some(limits) = &model.limits {
+                writeln!(out, "    {limits}")?;
             }
         }
         writeln!(out, "in {}", self.directory.display())
@@ -129,6 +136,8 @@ fn listed(entry: &Entry, directory: &Path) -> Listed {
         licence: Some(entry.licence.clone()),
         parameters: Some(entry.parameters),
         context_length: Some(entry.context_length),
+        languages: entry.card.languages.clone(),
+        limits: entry.card.limits.clone(),
         download_bytes: Some(wheel.bytes),
         installed,
         bundle_bytes: Some(if installed {
@@ -159,6 +168,8 @@ fn listed_only_here(name: String, directory: &Path) -> Listed {
         licence: manifest.map(licence),
         parameters: manifest.map(|manifest| manifest.architecture.parameters),
         context_length: manifest.map(|manifest| manifest.context_length),
+        languages: manifest.map_or_else(Vec::new, |manifest| manifest.card.languages.clone()),
+        limits: manifest.and_then(|manifest| manifest.card.limits.clone()),
         download_bytes: None,
         installed: true,
         bundle_bytes: Some(install::folder_bytes(&folder)),
@@ -182,6 +193,7 @@ impl Facts for Pulled {
             PullStatus::Installed => "installed and verified",
             PullStatus::AlreadyInstalled => "is already installed; verified",
             PullStatus::Repaired => "was damaged; installed again and verified",
+            PullStatus::Updated => "is already installed; its card was updated and it was verified",
         };
         writeln!(
             out,

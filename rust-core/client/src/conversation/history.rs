@@ -6,7 +6,7 @@ use whimbrel_record::{Place, ReceiptId};
 
 use crate::error::within;
 use crate::request::{AskOptions, Message};
-use crate::{ClientError, HISTORY_BYTES_MAX, MESSAGES_MAX, Role, SYSTEM_DEFAULT};
+use crate::{ClientError, HISTORY_BYTES_MAX, MESSAGES_MAX, Role};
 
 /// Whether a question is new, or a retry that replaces the last one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -78,13 +78,9 @@ impl History {
         }
     }
 
-    /// The system message, if there is one.
+    /// The system message that the app set; an empty one keeps a model from using its own.
     pub(crate) fn system(&self) -> Option<&str> {
-        match self.system.as_deref() {
-            None => Some(SYSTEM_DEFAULT),
-            Some("") => None,
-            Some(system) => Some(system),
-        }
+        self.system.as_deref()
     }
 
     pub(crate) fn set_system(&mut self, system: Option<String>) {

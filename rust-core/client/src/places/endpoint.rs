@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use whimbrel_engine::SamplingOptions;
 use whimbrel_network::{
     Answer, ChatClient, ChatError, ChatEvent, ChatOptions, Delivery, Endpoint, Failure, Finished, Secret, ServerCode,
     Traffic,
@@ -13,7 +12,7 @@ use whimbrel_privacy::{Cleared, Release};
 use whimbrel_record::{Code, FinishReason, Tokens};
 use whimbrel_store::KeyVault;
 
-use super::{Ask, Attempt, Backend, BoxFuture, Last, Part, Payload};
+use super::{Ask, Attempt, Backend, BoxFuture, Last, Part, Payload, changes};
 use crate::keys;
 use crate::{ClientError, GenerationOptions};
 
@@ -50,23 +49,25 @@ impl Backend for RemoteEndpoint {
     }
 
     fn unsupported(&self, options: &GenerationOptions) -> Vec<&'static str> {
-        let (sampling, defaults) = (&options.sampling, SamplingOptions::default());
+        let sampling = &options.sampling;
         // What has a field in the request, and a value that the field does not take.
         let sent = chat_options(options, "");
         [
             ("max_tokens", options.max_tokens == 0),
-            ("temperature", sent.temperature.is_none()),
+            (
+                "temperature",
+                sampling.temperature.is_some() && sent.temperature.is_none(),
+            ),
             (
                 "top_p",
-                sent.top_p.is_none() && sampling.top_p != defaults.top_p && !is_whole(sampling.top_p),
+                sampling
+                    .top_p
+                    .is_some_and(|top_p| sent.top_p.is_none() && !is_whole(top_p)),
             ),
-            ("seed", sent.seed.is_none() && sampling.seed != defaults.seed),
-            ("top_k", sampling.top_k != defaults.top_k),
-            ("min_p", sampling.min_p != defaults.min_p),
-            (
-                "repetition_penalty",
-                sampling.repetition_penalty != defaults.repetition_penalty,
-            ),
+            ("seed", sampling.seed.is_some() && sent.seed.is_none()),
+            ("top_k", changes(&sampling.top_k, 0)),
+            ("min_p", changes(&sampling.min_p, 0.0)),
+            ("repetition_penalty", changes(&sampling.repetition_penalty, 1.0)),
         ]
         .into_iter()
         .filter_map(|(name, is_given)| is_given.then_some(name))
@@ -229,10 +230,9 @@ fn chat_options(options: &GenerationOptions, request_id: &str) -> ChatOptions {
     let mut chat = ChatOptions::new(request_id);
     let sampling = &options.sampling;
     chat.max_tokens = Some(options.max_tokens.max(1));
-    chat.temperature = Some(sampling.temperature).filter(|value| (0.0..=2.0).contains(value));
-    chat.top_p = Some(sampling.top_p).filter(|value| *value > 0.0 && !is_whole(*value));
-    let is_given = sampling.seed != SamplingOptions::default().seed;
-    chat.seed = i64::try_from(sampling.seed).ok().filter(|_| is_given);
+    chat.temperature = sampling.temperature.filter(|value| (0.0..=2.0).contains(value));
+    chat.top_p = sampling.top_p.filter(|value| *value > 0.0 && !is_whole(*value));
+    chat.seed = sampling.seed.and_then(|seed| i64::try_from(seed).ok());
     chat
 }
 

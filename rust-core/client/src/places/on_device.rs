@@ -140,6 +140,7 @@ fn finished(statistics: Statistics, threads: u32) -> Last {
     let reason = match statistics.finish_reason {
         whimbrel_engine::FinishReason::Stop => FinishReason::Stop,
         whimbrel_engine::FinishReason::Length => FinishReason::Length,
+        whimbrel_engine::FinishReason::Repetition => FinishReason::Repetition,
         whimbrel_engine::FinishReason::Cancelled => FinishReason::Cancelled,
     };
     Last {

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use whimbrel_engine::{Message, SamplingOptions};
+use whimbrel_engine::Message;
 use whimbrel_policy::{Ended, SystemModelFacts, Usage};
 use whimbrel_record::{Code, FinishReason, Tokens};
 
-use super::{Ask, Attempt, Backend, BoxFuture, Last, Part, Payload};
+use super::{Ask, Attempt, Backend, BoxFuture, Last, Part, Payload, changes};
 use crate::{ANSWER_BYTES_MAX, GenerationOptions};
 
 /// What a system model is asked.
@@ -23,8 +23,8 @@ pub struct SystemRequest {
     pub messages: Vec<Message>,
     /// Tokens of the answer at most.
     pub max_tokens: u32,
-    /// 0 always takes the likeliest token.
-    pub temperature: f32,
+    /// 0 always takes the likeliest token; `None` leaves it to the model.
+    pub temperature: Option<f32>,
 }
 
 // Messages are what people said.
@@ -167,7 +167,10 @@ impl Backend for SystemBackend {
         let state = match ask.payload {
             Payload::Messages(messages) => State::Ready(SystemRequest {
                 id,
-                messages,
+                messages: messages
+                    .into_iter()
+                    .filter(|message| !message.content.is_empty())
+                    .collect(),
                 max_tokens: ask.options.max_tokens,
                 temperature: ask.options.sampling.temperature,
             }),
@@ -187,16 +190,12 @@ impl Backend for SystemBackend {
 
     fn unsupported(&self, options: &GenerationOptions) -> Vec<&'static str> {
         let sampling = &options.sampling;
-        let defaults = SamplingOptions::default();
         [
-            ("top_k", sampling.top_k != defaults.top_k),
-            ("top_p", sampling.top_p != defaults.top_p),
-            ("min_p", sampling.min_p != defaults.min_p),
-            (
-                "repetition_penalty",
-                sampling.repetition_penalty != defaults.repetition_penalty,
-            ),
-            ("seed", sampling.seed != defaults.seed),
+            ("top_k", changes(&sampling.top_k, 0)),
+            ("top_p", changes(&sampling.top_p, 1.0)),
+            ("min_p", changes(&sampling.min_p, 0.0)),
+            ("repetition_penalty", changes(&sampling.repetition_penalty, 1.0)),
+            ("seed", sampling.seed.is_some()),
         ]
         .into_iter()
         .filter_map(|(name, is_given)| is_given.then_some(name))

@@ -53,6 +53,8 @@ pub(crate) fn long() -> GenerationOptions {
     GenerationOptions {
         // Guessed tokens come several to an event.
         speculation: false,
+        // This model repeats itself.
+        repetition_guard: false,
         ..tokens(400)
     }
 }

@@ -214,9 +214,9 @@ fn options_that_an_endpoint_cannot_take_are_said() {
         assert!(!not_sent.iter().any(|part| body.contains(part)), "{body}");
     };
     let sampling = |temperature, top_p, seed| SamplingOptions {
-        temperature,
-        top_p,
-        seed,
+        temperature: Some(temperature),
+        top_p: Some(top_p),
+        seed: Some(seed),
         ..SamplingOptions::default()
     };
     check(
@@ -239,6 +239,14 @@ fn options_that_an_endpoint_cannot_take_are_said() {
         &["seed"],
         &["\"temperature\":0.0"],
         &["top_p", "seed"],
+    );
+    // What the app leaves open is the endpoint's choice.
+    check(
+        SamplingOptions::default(),
+        5,
+        &[],
+        &[],
+        &["temperature", "top_p", "seed"],
     );
     check(sampling(2.0, 1.0, 7), 0, &["max_tokens"], &["\"max_tokens\":1,"], &[]);
 }

@@ -3,12 +3,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::EngineError;
+use crate::{EngineError, SamplingOptions};
 
 /// The layout that this engine reads. It changes whenever a file inside a bundle changes its meaning.
 pub const LAYOUT_VERSION: u32 = 1;
 /// The largest manifest that is read, in bytes.
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+/// The longest text of a model's card, in bytes.
+pub const CARD_TEXT_BYTES_MAX: usize = 4096;
+/// The most languages that a model's card may name.
+pub const CARD_LANGUAGES_MAX: usize = 256;
 /// The name of the manifest inside a bundle.
 pub(crate) const MANIFEST_FILE: &str = "manifest.json";
 
@@ -52,12 +56,63 @@ pub struct Manifest {
     pub context_length: u32,
     /// The tokenizer file and the tokens with a role.
     pub tokenizer: TokenizerInfo,
+    /// How the model is meant to be used, and what it can do.
+    #[serde(default, skip_serializing_if = "ModelCard::is_empty")]
+    pub card: ModelCard,
     /// The Jinja chat template, if the model has one.
     pub chat_template: Option<FileEntry>,
     /// The same model in different quantisations; the first is the default.
     pub variants: Vec<Variant>,
     /// BLAKE3 (hex) of this document's canonical text with this field empty.
     pub blake3: String,
+}
+
+/// How a model is meant to be used, and what it can do. Everything may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelCard {
+    /// The system message of a conversation whose app sets none; `None` leaves it to the chat template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// How tokens are chosen where the app does not say so.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sampling: SamplingOptions,
+    /// The languages that it knows, as BCP 47 tags, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
+    /// What people should know before they trust it: one or two sentences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<String>,
+}
+
+impl ModelCard {
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        is_default(self)
+    }
+
+    /// Checks that its options are in their ranges and its texts are not too long.
+    ///
+    /// # Errors
+    /// [`EngineError::Option`]; [`EngineError::Manifest`] for a text beyond [`CARD_TEXT_BYTES_MAX`] or too many languages.
+    pub fn validate(&self) -> Result<(), EngineError> {
+        self.sampling.validate()?;
+        let texts = self.system.iter().chain(&self.limits).chain(&self.languages);
+        let is_too_long = texts.into_iter().any(|text| text.len() > CARD_TEXT_BYTES_MAX);
+        if is_too_long || self.languages.len() > CARD_LANGUAGES_MAX {
+            return Err(EngineError::Manifest {
+                reason: format!(
+                    "field `card` has a text of over {CARD_TEXT_BYTES_MAX} bytes or over {CARD_LANGUAGES_MAX} languages"
+                ),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Terms of use.
@@ -205,6 +260,7 @@ impl Manifest {
         if let Some(reason) = reason {
             return Err(EngineError::Manifest { reason });
         }
+        self.card.validate()?;
         if self.layout_version != LAYOUT_VERSION {
             return Err(EngineError::LayoutVersion {
                 found: self.layout_version,

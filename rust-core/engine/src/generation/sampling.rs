@@ -33,9 +33,112 @@ const REPETITION_PENALTY_MAX: f32 = 100.0;
 /// How many candidates top-p looks at first; each further try takes four times as many.
 const LIKELIEST_FIRST: usize = 256;
 
-/// How tokens are chosen. The default is greedy: always the most likely token.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How tokens are chosen, as far as somebody said so. What is `None` is taken from the model's card ([`crate::ModelCard`]), and where that says
+/// nothing either, from [`Sampling::default`].
+///
+/// ```
+/// use whimbrel_engine::{Sampling, SamplingOptions};
+///
+/// let model = SamplingOptions {
+///     repetition_penalty: Some(1.1),
+///     ..SamplingOptions::default()
+/// };
+/// let asked = SamplingOptions {
+///     temperature: Some(0.7),
+///     ..SamplingOptions::default()
+/// };
+/// let sampling = asked.or(&model).resolve();
+/// assert_eq!((sampling.temperature, sampling.repetition_penalty), (0.7, 1.1));
+/// assert_eq!(SamplingOptions::default().resolve(), Sampling::default());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SamplingOptions {
+    /// See [`Sampling::temperature`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f32>,
+    /// See [`Sampling::top_k`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u32>,
+    /// See [`Sampling::top_p`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f32>,
+    /// See [`Sampling::min_p`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f32>,
+    /// See [`Sampling::repetition_penalty`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetition_penalty: Option<f32>,
+    /// See [`Sampling::repetition_window`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetition_window: Option<u32>,
+    /// See [`Sampling::seed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+impl SamplingOptions {
+    /// Greedy, whatever the model's card says.
+    #[must_use]
+    pub fn greedy() -> SamplingOptions {
+        Sampling::default().into()
+    }
+
+    /// These options, and `defaults` for what they leave open.
+    #[must_use]
+    pub fn or(&self, defaults: &SamplingOptions) -> SamplingOptions {
+        SamplingOptions {
+            temperature: self.temperature.or(defaults.temperature),
+            top_k: self.top_k.or(defaults.top_k),
+            top_p: self.top_p.or(defaults.top_p),
+            min_p: self.min_p.or(defaults.min_p),
+            repetition_penalty: self.repetition_penalty.or(defaults.repetition_penalty),
+            repetition_window: self.repetition_window.or(defaults.repetition_window),
+            seed: self.seed.or(defaults.seed),
+        }
+    }
+
+    /// A value for everything.
+    #[must_use]
+    pub fn resolve(&self) -> Sampling {
+        let defaults = Sampling::default();
+        Sampling {
+            temperature: self.temperature.unwrap_or(defaults.temperature),
+            top_k: self.top_k.unwrap_or(defaults.top_k),
+            top_p: self.top_p.unwrap_or(defaults.top_p),
+            min_p: self.min_p.unwrap_or(defaults.min_p),
+            repetition_penalty: self.repetition_penalty.unwrap_or(defaults.repetition_penalty),
+            repetition_window: self.repetition_window.unwrap_or(defaults.repetition_window),
+            seed: self.seed.unwrap_or(defaults.seed),
+        }
+    }
+
+    /// Checks that every option that is given is in its range.
+    ///
+    /// # Errors
+    /// As [`Sampling::validate`].
+    pub fn validate(&self) -> Result<(), EngineError> {
+        self.resolve().validate()
+    }
+}
+
+impl From<Sampling> for SamplingOptions {
+    fn from(from: Sampling) -> SamplingOptions {
+        SamplingOptions {
+            temperature: Some(from.temperature),
+            top_k: Some(from.top_k),
+            top_p: Some(from.top_p),
+            min_p: Some(from.min_p),
+            repetition_penalty: Some(from.repetition_penalty),
+            repetition_window: Some(from.repetition_window),
+            seed: Some(from.seed),
+        }
+    }
+}
+
+/// How tokens are chosen. The default is greedy: always the most likely token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampling {
     /// 0 (default): greedy. Below 1 likely tokens become likelier, above 1 less likely. At most 100.
     pub temperature: f32,
     /// Only this many of the likeliest tokens; 0 (default): all.
@@ -52,7 +155,7 @@ pub struct SamplingOptions {
     pub seed: u64,
 }
 
-impl Default for SamplingOptions {
+impl Default for Sampling {
     fn default() -> Self {
         Self {
             temperature: 0.0,
@@ -66,15 +169,15 @@ impl Default for SamplingOptions {
     }
 }
 
-impl SamplingOptions {
+impl Sampling {
     /// Checks that every option is in its range.
     ///
     /// ```
-    /// use whimbrel_engine::SamplingOptions;
+    /// use whimbrel_engine::Sampling;
     ///
-    /// let options = SamplingOptions {
+    /// let options = Sampling {
     ///     top_p: 1.5,
-    ///     ..SamplingOptions::default()
+    ///     ..Sampling::default()
     /// };
     /// let error = options.validate().unwrap_err();
     /// assert_eq!(error.to_string(), "top_p must be from 0 to 1, not 1.5");
@@ -114,36 +217,36 @@ struct Candidate {
     id: u32,
 }
 
-/// Chooses tokens by [`SamplingOptions`]. It keeps its working space, so that only the first token allocates.
+/// Chooses tokens by [`Sampling`]. It keeps its working space, so that only the first token allocates.
 ///
 /// ```
-/// use whimbrel_engine::{Sampler, SamplingOptions};
+/// use whimbrel_engine::{Sampler, Sampling};
 ///
 /// let logits = [0.5, 3.0, 2.9, -1.0];
-/// let choose = |options: &SamplingOptions| Sampler::new(options).sample(&mut logits.clone(), &[], &[]);
+/// let choose = |options: &Sampling| Sampler::new(options).sample(&mut logits.clone(), &[], &[]);
 /// // Greedy by default.
-/// assert_eq!(choose(&SamplingOptions::default()), 1);
+/// assert_eq!(choose(&Sampling::default()), 1);
 ///
 /// // Token 1 was just said, and is penalised for it.
-/// let options = SamplingOptions {
+/// let options = Sampling {
 ///     repetition_penalty: 1.3,
-///     ..SamplingOptions::default()
+///     ..Sampling::default()
 /// };
 /// assert_eq!(Sampler::new(&options).sample(&mut logits.clone(), &[1], &[]), 2);
 ///
 /// // Equal seeds give equal choices, here among the two likeliest.
-/// let options = SamplingOptions {
+/// let options = Sampling {
 ///     temperature: 1.0,
 ///     top_k: 2,
 ///     seed: 7,
-///     ..SamplingOptions::default()
+///     ..Sampling::default()
 /// };
 /// assert_eq!(choose(&options), choose(&options));
 /// assert!([1, 2].contains(&choose(&options)));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sampler {
-    options: SamplingOptions,
+    options: Sampling,
     generator: Pcg64,
     candidates: Vec<Candidate>,
     /// Relative to the likeliest candidate, which has 1; one for each candidate.
@@ -156,8 +259,8 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Starts a sequence of choices. The options are taken to be valid ([`SamplingOptions::validate`]).
-    pub fn new(options: &SamplingOptions) -> Self {
+    /// Starts a sequence of choices. The options are taken to be valid ([`Sampling::validate`]).
+    pub fn new(options: &Sampling) -> Self {
         // The stream is the one that PCG's reference implementation uses in its demonstrations.
         let generator = Pcg64::new(u128::from(options.seed), 0xa02bdbf7bb3c0a7ac28fa16a64abf96);
         Self {
@@ -180,7 +283,7 @@ impl Sampler {
     }
 
     /// Chooses a token. `prompt` followed by `answer` are the tokens so far, of which the last
-    /// [`SamplingOptions::repetition_window`] are penalised (their scores change in place).
+    /// [`Sampling::repetition_window`] are penalised (their scores change in place).
     ///
     /// Of equal scores the lower id comes first; a score that is not a number counts as the lowest. Without any score the
     /// choice is 0.
@@ -189,7 +292,7 @@ impl Sampler {
         if self.options.temperature == 0.0 {
             return greedy(&scores);
         }
-        let SamplingOptions {
+        let Sampling {
             top_k, top_p, min_p, ..
         } = self.options;
         if top_k > 0 {

@@ -7,6 +7,8 @@ pub enum FinishReason {
     Stop,
     /// `max_tokens` or the end of the context was reached.
     Length,
+    /// The answer said the same over and over.
+    Repetition,
     /// The caller cancelled.
     Cancelled,
 }
@@ -18,6 +20,7 @@ impl FinishReason {
         match self {
             FinishReason::Stop => "stop",
             FinishReason::Length => "length",
+            FinishReason::Repetition => "repetition",
             FinishReason::Cancelled => "cancelled",
         }
     }

@@ -124,6 +124,10 @@ fn messages(payload: &Cleared) -> Vec<RequestMessage<'_>> {
     let mut messages: Vec<RequestMessage<'_>> = Vec::with_capacity(payload.messages().len());
     let mut before = None;
     for message in payload.messages() {
+        // An empty system message says that there is none.
+        if message.speaker == Speaker::System && message.text.is_empty() {
+            continue;
+        }
         match messages.last_mut() {
             Some(last) if before == Some(Speaker::User) && message.speaker == Speaker::User => {
                 let content = last.content.to_mut();

@@ -12,7 +12,7 @@ use crate::terminal::output::{Facts, bytes, table};
 /// One receipt.
 #[derive(Serialize)]
 #[serde(transparent)]
-pub(super) struct ShownReceipt(pub(super) Receipt);
+pub(crate) struct ShownReceipt(pub(crate) Receipt);
 
 /// Number, time, end, place and bytes.
 pub(super) fn line(receipt: &Receipt) -> String {

@@ -11,7 +11,7 @@ fn scores(seed: u64, count: usize) -> Vec<f32> {
 }
 
 /// The probabilities that the options leave, computed in the plainest way; in the order of drawing.
-fn reference(options: &SamplingOptions, logits: &[f32], recent: &[u32]) -> Vec<(u32, f64)> {
+fn reference(options: &Sampling, logits: &[f32], recent: &[u32]) -> Vec<(u32, f64)> {
     let mut logits = logits.to_vec();
     let window = &recent[recent.len().saturating_sub(options.repetition_window as usize)..];
     for (id, logit) in logits.iter_mut().enumerate() {
@@ -54,10 +54,10 @@ fn reference(options: &SamplingOptions, logits: &[f32], recent: &[u32]) -> Vec<(
     left.iter().map(|(id, _)| *id).zip(probabilities).collect()
 }
 
-fn check(options: &SamplingOptions) {
+fn check(options: &Sampling) {
     options.validate().unwrap();
     for seed in 0..200 {
-        let options = SamplingOptions {
+        let options = Sampling {
             seed,
             ..options.clone()
         };
@@ -78,58 +78,58 @@ fn check(options: &SamplingOptions) {
 
 #[test]
 fn choices_are_those_of_the_plain_computation() {
-    let warm = SamplingOptions {
+    let warm = Sampling {
         temperature: 0.8,
-        ..SamplingOptions::default()
+        ..Sampling::default()
     };
     check(&warm);
-    check(&SamplingOptions {
+    check(&Sampling {
         temperature: 5.0,
         ..warm.clone()
     });
-    check(&SamplingOptions {
+    check(&Sampling {
         top_k: 1,
         ..warm.clone()
     });
-    check(&SamplingOptions {
+    check(&Sampling {
         top_k: 40,
         ..warm.clone()
     });
-    check(&SamplingOptions {
+    check(&Sampling {
         top_k: 5000,
         ..warm.clone()
     });
-    check(&SamplingOptions {
+    check(&Sampling {
         top_p: 0.9,
         ..warm.clone()
     });
-    check(&SamplingOptions {
+    check(&Sampling {
         top_p: 0.9999,
         temperature: 3.0,
         ..warm.clone()
     });
-    check(&SamplingOptions {
+    check(&Sampling {
         top_p: 0.0,
         ..warm.clone()
     });
-    check(&SamplingOptions {
+    check(&Sampling {
         min_p: 0.05,
         ..warm.clone()
     });
-    check(&SamplingOptions {
+    check(&Sampling {
         min_p: 1.0,
         ..warm.clone()
     });
-    check(&SamplingOptions {
+    check(&Sampling {
         repetition_penalty: 1.3,
         ..warm.clone()
     });
-    check(&SamplingOptions {
+    check(&Sampling {
         repetition_penalty: 0.5,
         repetition_window: 50,
         ..warm.clone()
     });
-    check(&SamplingOptions {
+    check(&Sampling {
         top_k: 100,
         top_p: 0.95,
         min_p: 0.01,
@@ -141,9 +141,9 @@ fn choices_are_those_of_the_plain_computation() {
 }
 
 fn check_greedy(logits: &[f32], recent: &[u32], penalty: f32, expected: u32) {
-    let options = SamplingOptions {
+    let options = Sampling {
         repetition_penalty: penalty,
-        ..SamplingOptions::default()
+        ..Sampling::default()
     };
     let mut sampler = Sampler::new(&options);
     for _ in 0..3 {
@@ -171,11 +171,11 @@ fn greedy_takes_the_highest_score() {
 
 #[test]
 fn odd_scores_are_drawn_without_harm() {
-    let options = SamplingOptions {
+    let options = Sampling {
         temperature: 1.0,
         top_p: 0.9,
         min_p: 0.1,
-        ..SamplingOptions::default()
+        ..Sampling::default()
     };
     for (logits, expected) in [
         (vec![], 0),
@@ -194,11 +194,11 @@ fn odd_scores_are_drawn_without_harm() {
 /// Scores count as finite numbers, whichever option looks at them first.
 #[test]
 fn scores_that_are_no_numbers_count_as_the_lowest_everywhere() {
-    let choose = |logits: &[f32], change: fn(&mut SamplingOptions)| {
-        let mut options = SamplingOptions {
+    let choose = |logits: &[f32], change: fn(&mut Sampling)| {
+        let mut options = Sampling {
             temperature: 1.0,
             seed: 5,
-            ..SamplingOptions::default()
+            ..Sampling::default()
         };
         change(&mut options);
         Sampler::new(&options).sample(&mut logits.to_vec(), &[], &[])
@@ -219,11 +219,11 @@ fn scores_that_are_no_numbers_count_as_the_lowest_everywhere() {
 #[test]
 fn equal_seeds_give_equal_choices() {
     let choose = |seed: u64| -> Vec<u32> {
-        let options = SamplingOptions {
+        let options = Sampling {
             temperature: 1.0,
             top_p: 0.95,
             seed,
-            ..SamplingOptions::default()
+            ..Sampling::default()
         };
         let mut sampler = Sampler::new(&options);
         (0..12)
@@ -240,12 +240,12 @@ const CHOICES_OF_SEED_42: [u32; 12] = [51, 84, 154, 400, 43, 210, 118, 109, 268,
 
 #[test]
 fn working_space_is_kept() {
-    let options = SamplingOptions {
+    let options = Sampling {
         temperature: 1.0,
         top_k: 50,
         top_p: 0.9,
         repetition_penalty: 1.1,
-        ..SamplingOptions::default()
+        ..Sampling::default()
     };
     let mut sampler = Sampler::new(&options);
     sampler.sample(&mut scores(0, 1000), &[1], &[2]);
@@ -258,13 +258,13 @@ fn working_space_is_kept() {
 
 #[test]
 fn options_out_of_range_are_named() {
-    let refused = |options: SamplingOptions| match options.validate() {
+    let refused = |options: Sampling| match options.validate() {
         Err(EngineError::Option { option, .. }) => option,
         other => panic!("{other:?}"),
     };
-    let valid = SamplingOptions::default();
+    let valid = Sampling::default();
     valid.validate().unwrap();
-    SamplingOptions {
+    Sampling {
         temperature: 100.0,
         top_p: 0.0,
         min_p: 1.0,
@@ -273,49 +273,49 @@ fn options_out_of_range_are_named() {
     .validate()
     .unwrap();
     assert_eq!(
-        refused(SamplingOptions {
+        refused(Sampling {
             temperature: -0.1,
             ..valid.clone()
         }),
         "temperature"
     );
     assert_eq!(
-        refused(SamplingOptions {
+        refused(Sampling {
             temperature: 100.1,
             ..valid.clone()
         }),
         "temperature"
     );
     assert_eq!(
-        refused(SamplingOptions {
+        refused(Sampling {
             temperature: f32::NAN,
             ..valid.clone()
         }),
         "temperature"
     );
     assert_eq!(
-        refused(SamplingOptions {
+        refused(Sampling {
             top_p: 1.1,
             ..valid.clone()
         }),
         "top_p"
     );
     assert_eq!(
-        refused(SamplingOptions {
+        refused(Sampling {
             min_p: -1.0,
             ..valid.clone()
         }),
         "min_p"
     );
     assert_eq!(
-        refused(SamplingOptions {
+        refused(Sampling {
             repetition_penalty: 0.0,
             ..valid.clone()
         }),
         "repetition_penalty"
     );
     assert_eq!(
-        refused(SamplingOptions {
+        refused(Sampling {
             repetition_penalty: f32::INFINITY,
             ..valid
         }),

@@ -30,8 +30,8 @@ import java.io.File
 
 /** Opens the model of this phone, and answers with it under the app's policy. */
 interface ModelGateway : AutoCloseable {
-    /** Opens the bundle in [folder], in place of the model before, and gives the model's name, for people. */
-    suspend fun openModel(folder: File): String
+    /** Opens the bundle in [folder], in place of the model before. */
+    suspend fun openModel(folder: File): OpenModel
 
     /** Closes the model, if one is open. */
     fun closeModel()
@@ -39,6 +39,17 @@ interface ModelGateway : AutoCloseable {
     /** Starts a conversation that goes on from [history]. A model is open. */
     fun conversation(history: List<Message>): ChatSession
 }
+
+/**
+ * What people see of an open model.
+ *
+ * @property name its name.
+ * @property limits what to know before trusting it, where its bundle says so.
+ */
+data class OpenModel(
+    val name: String,
+    val limits: String?,
+)
 
 /** A conversation. */
 interface ChatSession {
@@ -83,7 +94,7 @@ class WhimbrelGateway(
     private var model: LanguageModel? = null
     private var isClosed = false
 
-    override suspend fun openModel(folder: File): String =
+    override suspend fun openModel(folder: File): OpenModel =
         withContext(background) {
             closeModel()
             val opened = client.value.openModel(folder.path, options.opening)
@@ -91,7 +102,7 @@ class WhimbrelGateway(
             val assistant = withContext(NonCancellable) { openAssistant() }
             assistant.setModel(opened)
             keep(opened)
-            opened.info.name
+            opened.info.let { OpenModel(it.name, it.limits) }
         }
 
     @Synchronized

@@ -35,7 +35,7 @@ sealed interface ModelState {
     data object Opening : ModelState
 
     data class Ready(
-        val name: String,
+        val model: OpenModel,
         val chat: ChatSession,
     ) : ModelState
 
@@ -113,8 +113,8 @@ class ModelLoader(
             return
         }
         mutable.value = ModelState.Opening
-        val name = gateway.openModel(folder)
-        mutable.value = ModelState.Ready(name, gateway.conversation(history()))
+        val model = gateway.openModel(folder)
+        mutable.value = ModelState.Ready(model, gateway.conversation(history()))
     }
 
     private suspend fun fail(error: Throwable) {

@@ -208,8 +208,8 @@ class ScreenTest {
     @Test
     fun `a suggestion becomes the message`() =
         withPhone { phone ->
-            phone.tap("What is a whimbrel?")
-            assertEquals("What is a whimbrel?", phone.draft())
+            phone.tap("What does a doctor do?")
+            assertEquals("What does a doctor do?", phone.draft())
         }
 
     @Test

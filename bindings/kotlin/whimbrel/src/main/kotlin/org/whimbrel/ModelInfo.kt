@@ -14,6 +14,10 @@ import kotlin.time.Duration
  * @property threads threads that compute.
  * @property loadTime time that opening took, verification included.
  * @property hasChatTemplate whether conversations are possible; otherwise only raw completions are.
+ * @property languages the languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not
+ *   say.
+ * @property limits what people should know before they trust the model, to be shown to them; absent where the bundle
+ *   does not say.
  */
 public data class ModelInfo(
     public val name: String,
@@ -24,4 +28,6 @@ public data class ModelInfo(
     public val threads: Int,
     public val loadTime: Duration,
     public val hasChatTemplate: Boolean,
+    public val languages: List<String>,
+    public val limits: String?,
 )

@@ -47,7 +47,8 @@ public enum class ContextPolicy {
  * How a conversation is kept.
  *
  * @property contextLength tokens of context, at most the model's own.
- * @property system the system message; without it a plain one is used, and an empty text leaves it to the model.
+ * @property system the system message; without it the model's own is used, and an empty text leaves it to the model's
+ *   template.
  * @property contextPolicy what happens when the context is full.
  */
 public data class ConversationOptions(
@@ -57,7 +58,8 @@ public data class ConversationOptions(
 )
 
 /**
- * How an answer is made.
+ * How an answer is made. Where no value is given for how tokens are chosen, the model's own is used: its card says how
+ * it was made to be used.
  *
  * @property maxTokens tokens after which the answer ends.
  * @property temperature 0 always takes the most likely token; higher values spread the choice.
@@ -70,18 +72,21 @@ public data class ConversationOptions(
  * @property stop texts that end the answer; they are not part of it.
  * @property speculation whether tokens may be guessed from the text so far and checked several at a time. It changes
  *   the speed, never the answer.
+ * @property repetitionGuard whether an answer that says the same over and over is ended. The report's `finish` is
+ *   `Repetition` then.
  */
 public data class GenerationOptions(
     public val maxTokens: Int = 512,
-    public val temperature: Float = 0f,
-    public val topK: Int = 0,
-    public val topP: Float = 1f,
-    public val minP: Float = 0f,
-    public val repetitionPenalty: Float = 1f,
-    public val repetitionWindow: Int = 64,
-    public val seed: Long = 0,
+    public val temperature: Float? = null,
+    public val topK: Int? = null,
+    public val topP: Float? = null,
+    public val minP: Float? = null,
+    public val repetitionPenalty: Float? = null,
+    public val repetitionWindow: Int? = null,
+    public val seed: Long? = null,
     public val stop: List<String> = emptyList(),
     public val speculation: Boolean = true,
+    public val repetitionGuard: Boolean = true,
 )
 
 /**

@@ -96,6 +96,9 @@ public enum class FinishReason {
     /** It reached its limit of tokens, or the end of the context. */
     LENGTH,
 
+    /** It said the same over and over and was ended. */
+    REPETITION,
+
     /** A filter at the place withheld the rest. */
     CONTENT_FILTER,
 

@@ -86,14 +86,15 @@ internal fun GenerationOptions.toCore(): CoreGenerationOptions =
     CoreGenerationOptions(
         maxTokens = maxTokens.atLeastZero("maxTokens"),
         temperature = temperature,
-        topK = topK.atLeastZero("topK"),
+        topK = topK?.atLeastZero("topK"),
         topP = topP,
         minP = minP,
         repetitionPenalty = repetitionPenalty,
-        repetitionWindow = repetitionWindow.atLeastZero("repetitionWindow"),
+        repetitionWindow = repetitionWindow?.atLeastZero("repetitionWindow"),
         seed = seed.toULong(),
         stop = stop,
         speculation = speculation,
+        repetitionGuard = repetitionGuard,
     )
 
 internal fun AskOptions.toCore(): CoreAskOptions =
@@ -221,6 +222,7 @@ internal fun CoreFinishReason.toPublic(): FinishReason =
     when (this) {
         CoreFinishReason.STOP -> FinishReason.STOP
         CoreFinishReason.LENGTH -> FinishReason.LENGTH
+        CoreFinishReason.REPETITION -> FinishReason.REPETITION
         CoreFinishReason.CONTENT_FILTER -> FinishReason.CONTENT_FILTER
         CoreFinishReason.TOOL_CALLS -> FinishReason.TOOL_CALLS
         CoreFinishReason.CANCELLED -> FinishReason.CANCELLED
@@ -564,6 +566,8 @@ internal fun CoreModelInfo.toPublic(): ModelInfo =
         threads = threads.toInt(),
         loadTime = loadMs.milliseconds,
         hasChatTemplate = hasChatTemplate,
+        languages = languages,
+        limits = limits,
     )
 
 internal fun VaultLevel.toCore(): CoreVaultLevel =

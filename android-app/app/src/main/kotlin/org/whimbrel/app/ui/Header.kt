@@ -80,7 +80,7 @@ internal fun Header(
 @Composable
 private fun subtitle(modelState: ModelState) =
     if (modelState is ModelState.Ready) {
-        stringResource(R.string.model_ready, modelState.name)
+        stringResource(R.string.model_ready, modelState.model.name)
     } else {
         stringResource(R.string.model_not_ready)
     }

@@ -50,16 +50,19 @@ internal fun ModelPane(
 
 /** What stands in the place of the messages before the first one. */
 @Composable
-internal fun EmptyPane(onSuggestion: (String) -> Unit) =
-    Pane(stringResource(R.string.empty_title)) {
-        Words(stringResource(R.string.empty_text))
-        Column(horizontalAlignment = Alignment.CenterHorizontally) {
-            for (suggestion in listOf(R.string.suggestion_bird, R.string.suggestion_tide, R.string.suggestion_letter)) {
-                val text = stringResource(suggestion)
-                SuggestionChip({ onSuggestion(text) }, { Text(text, Modifier.padding(vertical = 6.dp)) })
-            }
+internal fun EmptyPane(
+    limits: String?,
+    onSuggestion: (String) -> Unit,
+) = Pane(stringResource(R.string.empty_title)) {
+    Words(stringResource(R.string.empty_text))
+    if (limits != null) Words(limits)
+    Column(horizontalAlignment = Alignment.CenterHorizontally) {
+        for (suggestion in listOf(R.string.suggestion_sleep, R.string.suggestion_plants, R.string.suggestion_doctor)) {
+            val text = stringResource(suggestion)
+            SuggestionChip({ onSuggestion(text) }, { Text(text, Modifier.padding(vertical = 6.dp)) })
         }
     }
+}
 
 @Composable
 private fun NotInstalled(

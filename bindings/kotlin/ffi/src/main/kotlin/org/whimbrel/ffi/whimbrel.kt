@@ -6347,7 +6347,7 @@ data class ConversationOptions (
     val `contextLength`: kotlin.UInt = 2048u
     ,
     /**
-     * The system message; without it a plain one is used, and an empty text leaves it to the model.
+     * The system message; without it the model's own is used, and an empty text leaves it to the model's template.
      */
     val `system`: kotlin.String? = null
     ,
@@ -6805,7 +6805,7 @@ public object FfiConverterTypeFindingCount: FfiConverterRustBuffer<FindingCount>
 
 
 /**
- * How an answer is made.
+ * How an answer is made. Where no value is given for how tokens are chosen, the model's own is used: its card says how it was made to be used.
  */
 data class GenerationOptions (
     /**
@@ -6816,37 +6816,37 @@ data class GenerationOptions (
     /**
      * 0 always takes the most likely token; higher values spread the choice.
      */
-    val `temperature`: kotlin.Float = 0.0f
+    val `temperature`: kotlin.Float? = null
     ,
     /**
      * Only this many of the most likely tokens are considered; 0 means all.
      */
-    val `topK`: kotlin.UInt = 0u
+    val `topK`: kotlin.UInt? = null
     ,
     /**
      * Only the most likely tokens that together reach this probability are considered; 1 means all.
      */
-    val `topP`: kotlin.Float = 1.0f
+    val `topP`: kotlin.Float? = null
     ,
     /**
      * Only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
      */
-    val `minP`: kotlin.Float = 0.0f
+    val `minP`: kotlin.Float? = null
     ,
     /**
      * Makes tokens that were used before less likely; 1 changes nothing.
      */
-    val `repetitionPenalty`: kotlin.Float = 1.0f
+    val `repetitionPenalty`: kotlin.Float? = null
     ,
     /**
      * How many tokens back `repetition_penalty` looks.
      */
-    val `repetitionWindow`: kotlin.UInt = 64u
+    val `repetitionWindow`: kotlin.UInt? = null
     ,
     /**
      * The same seed gives the same answer.
      */
-    val `seed`: kotlin.ULong = 0uL
+    val `seed`: kotlin.ULong? = null
     ,
     /**
      * Texts that end the answer; they are not part of it.
@@ -6857,6 +6857,11 @@ data class GenerationOptions (
      * Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
      */
     val `speculation`: kotlin.Boolean = true
+    ,
+    /**
+     * Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
+     */
+    val `repetitionGuard`: kotlin.Boolean = true
 
 ){
 
@@ -6874,42 +6879,45 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
     override fun read(buf: ByteBuffer): GenerationOptions {
         return GenerationOptions(
             FfiConverterUInt.read(buf),
-            FfiConverterFloat.read(buf),
-            FfiConverterUInt.read(buf),
-            FfiConverterFloat.read(buf),
-            FfiConverterFloat.read(buf),
-            FfiConverterFloat.read(buf),
-            FfiConverterUInt.read(buf),
-            FfiConverterULong.read(buf),
+            FfiConverterOptionalFloat.read(buf),
+            FfiConverterOptionalUInt.read(buf),
+            FfiConverterOptionalFloat.read(buf),
+            FfiConverterOptionalFloat.read(buf),
+            FfiConverterOptionalFloat.read(buf),
+            FfiConverterOptionalUInt.read(buf),
+            FfiConverterOptionalULong.read(buf),
             FfiConverterSequenceString.read(buf),
+            FfiConverterBoolean.read(buf),
             FfiConverterBoolean.read(buf),
         )
     }
 
     override fun allocationSize(value: GenerationOptions) = (
             FfiConverterUInt.allocationSize(value.`maxTokens`) +
-            FfiConverterFloat.allocationSize(value.`temperature`) +
-            FfiConverterUInt.allocationSize(value.`topK`) +
-            FfiConverterFloat.allocationSize(value.`topP`) +
-            FfiConverterFloat.allocationSize(value.`minP`) +
-            FfiConverterFloat.allocationSize(value.`repetitionPenalty`) +
-            FfiConverterUInt.allocationSize(value.`repetitionWindow`) +
-            FfiConverterULong.allocationSize(value.`seed`) +
+            FfiConverterOptionalFloat.allocationSize(value.`temperature`) +
+            FfiConverterOptionalUInt.allocationSize(value.`topK`) +
+            FfiConverterOptionalFloat.allocationSize(value.`topP`) +
+            FfiConverterOptionalFloat.allocationSize(value.`minP`) +
+            FfiConverterOptionalFloat.allocationSize(value.`repetitionPenalty`) +
+            FfiConverterOptionalUInt.allocationSize(value.`repetitionWindow`) +
+            FfiConverterOptionalULong.allocationSize(value.`seed`) +
             FfiConverterSequenceString.allocationSize(value.`stop`) +
-            FfiConverterBoolean.allocationSize(value.`speculation`)
+            FfiConverterBoolean.allocationSize(value.`speculation`) +
+            FfiConverterBoolean.allocationSize(value.`repetitionGuard`)
     )
 
     override fun write(value: GenerationOptions, buf: ByteBuffer) {
             FfiConverterUInt.write(value.`maxTokens`, buf)
-            FfiConverterFloat.write(value.`temperature`, buf)
-            FfiConverterUInt.write(value.`topK`, buf)
-            FfiConverterFloat.write(value.`topP`, buf)
-            FfiConverterFloat.write(value.`minP`, buf)
-            FfiConverterFloat.write(value.`repetitionPenalty`, buf)
-            FfiConverterUInt.write(value.`repetitionWindow`, buf)
-            FfiConverterULong.write(value.`seed`, buf)
+            FfiConverterOptionalFloat.write(value.`temperature`, buf)
+            FfiConverterOptionalUInt.write(value.`topK`, buf)
+            FfiConverterOptionalFloat.write(value.`topP`, buf)
+            FfiConverterOptionalFloat.write(value.`minP`, buf)
+            FfiConverterOptionalFloat.write(value.`repetitionPenalty`, buf)
+            FfiConverterOptionalUInt.write(value.`repetitionWindow`, buf)
+            FfiConverterOptionalULong.write(value.`seed`, buf)
             FfiConverterSequenceString.write(value.`stop`, buf)
             FfiConverterBoolean.write(value.`speculation`, buf)
+            FfiConverterBoolean.write(value.`repetitionGuard`, buf)
     }
 }
 
@@ -7292,6 +7300,16 @@ data class ModelInfo (
      * Whether conversations are possible; otherwise only raw completions are.
      */
     val `hasChatTemplate`: kotlin.Boolean
+    ,
+    /**
+     * The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
+     */
+    val `languages`: List<kotlin.String>
+    ,
+    /**
+     * What people should know before they trust the model, to be shown to them; absent where the bundle does not say.
+     */
+    val `limits`: kotlin.String?
 
 ){
 
@@ -7316,6 +7334,8 @@ public object FfiConverterTypeModelInfo: FfiConverterRustBuffer<ModelInfo> {
             FfiConverterUInt.read(buf),
             FfiConverterDouble.read(buf),
             FfiConverterBoolean.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterOptionalString.read(buf),
         )
     }
 
@@ -7327,7 +7347,9 @@ public object FfiConverterTypeModelInfo: FfiConverterRustBuffer<ModelInfo> {
             FfiConverterUInt.allocationSize(value.`layers`) +
             FfiConverterUInt.allocationSize(value.`threads`) +
             FfiConverterDouble.allocationSize(value.`loadMs`) +
-            FfiConverterBoolean.allocationSize(value.`hasChatTemplate`)
+            FfiConverterBoolean.allocationSize(value.`hasChatTemplate`) +
+            FfiConverterSequenceString.allocationSize(value.`languages`) +
+            FfiConverterOptionalString.allocationSize(value.`limits`)
     )
 
     override fun write(value: ModelInfo, buf: ByteBuffer) {
@@ -7339,6 +7361,8 @@ public object FfiConverterTypeModelInfo: FfiConverterRustBuffer<ModelInfo> {
             FfiConverterUInt.write(value.`threads`, buf)
             FfiConverterDouble.write(value.`loadMs`, buf)
             FfiConverterBoolean.write(value.`hasChatTemplate`, buf)
+            FfiConverterSequenceString.write(value.`languages`, buf)
+            FfiConverterOptionalString.write(value.`limits`, buf)
     }
 }
 
@@ -8285,7 +8309,7 @@ data class SystemRequest (
     /**
      * 0 always takes the likeliest token.
      */
-    val `temperature`: kotlin.Float
+    val `temperature`: kotlin.Float?
 
 ){
 
@@ -8305,7 +8329,7 @@ public object FfiConverterTypeSystemRequest: FfiConverterRustBuffer<SystemReques
             FfiConverterULong.read(buf),
             FfiConverterSequenceTypeMessage.read(buf),
             FfiConverterUInt.read(buf),
-            FfiConverterFloat.read(buf),
+            FfiConverterOptionalFloat.read(buf),
         )
     }
 
@@ -8313,14 +8337,14 @@ public object FfiConverterTypeSystemRequest: FfiConverterRustBuffer<SystemReques
             FfiConverterULong.allocationSize(value.`id`) +
             FfiConverterSequenceTypeMessage.allocationSize(value.`messages`) +
             FfiConverterUInt.allocationSize(value.`maxTokens`) +
-            FfiConverterFloat.allocationSize(value.`temperature`)
+            FfiConverterOptionalFloat.allocationSize(value.`temperature`)
     )
 
     override fun write(value: SystemRequest, buf: ByteBuffer) {
             FfiConverterULong.write(value.`id`, buf)
             FfiConverterSequenceTypeMessage.write(value.`messages`, buf)
             FfiConverterUInt.write(value.`maxTokens`, buf)
-            FfiConverterFloat.write(value.`temperature`, buf)
+            FfiConverterOptionalFloat.write(value.`temperature`, buf)
     }
 }
 
@@ -9455,6 +9479,10 @@ enum class FinishReason {
      * It reached its limit of tokens, or the end of the context.
      */
     LENGTH,
+    /**
+     * It said the same over and over and was ended.
+     */
+    REPETITION,
     /**
      * A filter at the place withheld the rest.
      */
