@@ -1,9 +1,12 @@
 //! The public errors and the one place where the client's are translated into them. Cases and numbers are stable.
 
-use whimbrel_client::privacy::{RedactError, ScanError, TEXT_BYTES_MAX};
-use whimbrel_client::record::{Problem, RecordError};
+use whimbrel_client::network::{SECRET_BYTES_MAX, SecretError};
+use whimbrel_client::privacy::{
+    RedactError, ScanError, ScannerError, TEXT_BYTES_MAX, USER_WORD_BYTES_MAX, USER_WORDS_MAX,
+};
+use whimbrel_client::record::{LABEL_BYTES_MAX, LabelError, Problem, RecordError};
 use whimbrel_client::store::{StoreError, VaultError};
-use whimbrel_client::{ClientError, EngineError};
+use whimbrel_client::{ClientError, EngineError, message};
 
 /// Everything that can go wrong, as apps see it. No case ever holds text of a user or of a model.
 #[derive(Debug, thiserror::Error, uniffi::Error)]
@@ -57,10 +60,10 @@ pub enum CoreError {
     #[error("there is no question to ask again")]
     NothingToRepeat,
     /// Only where rules decide can a decision be explained: in a conversation of an `Assistant`.
-    #[error("no policy decides here")]
+    #[error("this conversation has no policy")]
     NoPolicy,
     /// Only a model of this device has something to save.
-    #[error("there is no model of this device")]
+    #[error("there is no model on this device")]
     NoModel,
     /// A document with rules was refused whole; the rules before it are still in force.
     #[error("policy refused, line {line}, column {column}, {path}: {reason}")]
@@ -124,7 +127,7 @@ pub enum CoreError {
 
 impl From<ClientError> for CoreError {
     fn from(error: ClientError) -> Self {
-        let reason = error.to_string();
+        let reason = message(&error);
         match error {
             ClientError::Engine(error) => error.into(),
             ClientError::Closed { what } => CoreError::Closed { what: what.into() },
@@ -151,11 +154,15 @@ impl From<ClientError> for CoreError {
             ClientError::Vault(error) => error.into(),
             ClientError::Scan(error) | ClientError::Redact(RedactError::Scan(error)) => too_long(&error),
             ClientError::Redact(RedactError::Clear(_)) => CoreError::Internal { code: 9, reason },
-            ClientError::Words(_) => refused("user_words", "words that can be looked for", reason),
-            ClientError::Task(_) => refused("task", "a name of letters, digits and ._:/@+-, at most 128", reason),
-            ClientError::Key(_) => refused("key", "a key that fits into a header", reason),
-            ClientError::Endpoint { .. } => refused("endpoint", "settings that the network takes", reason),
-            ClientError::UnknownEndpoint { .. } => refused("endpoint", "the id of an endpoint of the policy", reason),
+            ClientError::Words(error) => refused_words(error),
+            ClientError::Task(error) => refused_task(&error),
+            ClientError::Key(error) => refused_key(error),
+            ClientError::Endpoint { id, source } => refused(
+                "endpoint",
+                "settings that can be used",
+                format!("those of {id}: {source}"),
+            ),
+            ClientError::UnknownEndpoint { id } => refused("endpoint", "the id of an endpoint of the policy", id),
             ClientError::NoRandomness => CoreError::Internal { code: 7, reason },
         }
     }
@@ -163,7 +170,7 @@ impl From<ClientError> for CoreError {
 
 impl From<EngineError> for CoreError {
     fn from(error: EngineError) -> Self {
-        let reason = error.to_string();
+        let reason = message(&error);
         match error {
             EngineError::BundleMissing { .. } | EngineError::Read { .. } => CoreError::BundleMissing { reason },
             EngineError::Manifest { .. }
@@ -181,7 +188,7 @@ impl From<EngineError> for CoreError {
                 expected,
                 found,
             },
-            EngineError::Prefix(_) => unusable_file(reason),
+            EngineError::Prefix(error) => unusable_file(error.to_string()),
             EngineError::Memory {
                 context_length, bytes, ..
             } => CoreError::OutOfMemory { context_length, bytes },
@@ -195,7 +202,7 @@ impl From<EngineError> for CoreError {
 
 impl From<StoreError> for CoreError {
     fn from(error: StoreError) -> Self {
-        let reason = error.to_string();
+        let reason = message(&error);
         let problem = match error {
             StoreError::Vault(error) => return error.into(),
             StoreError::Record(RecordError::TooMuch { what, found, limit }) => {
@@ -234,7 +241,7 @@ impl From<StoreError> for CoreError {
 impl From<VaultError> for CoreError {
     fn from(error: VaultError) -> Self {
         CoreError::Vault {
-            reason: error.to_string(),
+            reason: message(&error),
             locked: matches!(error, VaultError::Locked),
         }
     }
@@ -261,12 +268,51 @@ fn refused(option: &str, expected: &str, found: String) -> CoreError {
 }
 
 /// A file that was given to go on from.
-fn unusable_file(found: String) -> CoreError {
-    CoreError::InvalidOption {
-        option: "path".into(),
-        expected: "a conversation saved with this model".into(),
-        found,
-    }
+fn unusable_file(reason: String) -> CoreError {
+    refused(
+        "path",
+        "a conversation saved with this model",
+        format!("this one: {reason}"),
+    )
+}
+
+/// Words to replace that cannot be looked for.
+fn refused_words(error: ScannerError) -> CoreError {
+    let (expected, found) = match error {
+        ScannerError::TooManyWords { count } => (format!("at most {USER_WORDS_MAX} words"), count.to_string()),
+        ScannerError::LongWord { index, bytes } => (
+            format!("words of at most {USER_WORD_BYTES_MAX} bytes"),
+            format!("one of {bytes} bytes, at index {index}"),
+        ),
+        ScannerError::EmptyWord { index } => (
+            "words with a letter or a digit".to_owned(),
+            format!("one without, at index {index}"),
+        ),
+        ScannerError::Confidence { value } => ("looked for with a confidence of 0 to 1".to_owned(), value.to_string()),
+    };
+    refused("user_words", &expected, found)
+}
+
+/// A task that receipts cannot hold.
+fn refused_task(error: &LabelError) -> CoreError {
+    let found = match error {
+        LabelError::Empty => "an empty one".to_owned(),
+        LabelError::Long { bytes } => format!("one of {bytes} bytes"),
+        LabelError::Character { at } => format!("one with another character at byte {at}"),
+    };
+    let expected = format!("a name of A-Z, a-z, 0-9 and ._:/@+-, of at most {LABEL_BYTES_MAX} bytes");
+    refused("task", &expected, found)
+}
+
+/// A key that cannot be sent. No part of it is named.
+fn refused_key(error: SecretError) -> CoreError {
+    let found = match error {
+        SecretError::Empty => "an empty one",
+        SecretError::TooLong => "a longer one",
+        SecretError::Character => "one with a blank or another character",
+    };
+    let expected = format!("a key of visible ASCII characters, of at most {SECRET_BYTES_MAX} bytes");
+    refused("key", &expected, found.to_owned())
 }
 
 #[cfg(test)]
@@ -317,7 +363,7 @@ mod tests {
         );
         check(
             EngineError::from(whimbrel_client::PrefixError::Checksum),
-            "path must be a conversation saved with this model, not the saved prefix cannot be used: its checksum does not fit",
+            "path must be a conversation saved with this model, not this one: its checksum does not fit",
         );
         check(ClientError::Busy, "the conversation is still answering");
         check(ClientError::Closed { what: "model" }, "the model is closed");
@@ -344,7 +390,7 @@ mod tests {
         );
         check(
             StoreError::InUse { path: "p".into() },
-            "ledger, in_use: p is open elsewhere",
+            "ledger, in_use: another program is using p",
         );
         check(VaultError::Locked, "key vault: the key store is locked");
         check(
@@ -355,9 +401,32 @@ mod tests {
             ScanError::LongText { bytes: u64::MAX },
             &format!("{} bytes of text, the limit is {TEXT_BYTES_MAX}", u64::MAX),
         );
+        check(
+            ClientError::UnknownEndpoint { id: "nope".into() },
+            "endpoint must be the id of an endpoint of the policy, not nope",
+        );
+        check(
+            ClientError::Words(ScannerError::EmptyWord { index: 2 }),
+            "user_words must be words with a letter or a digit, not one without, at index 2",
+        );
+        check(
+            ClientError::Task(LabelError::Character { at: 3 }),
+            "task must be a name of A-Z, a-z, 0-9 and ._:/@+-, of at most 128 bytes, not one with another character at byte 3",
+        );
+        check(
+            ClientError::Key(SecretError::Empty),
+            "key must be a key of visible ASCII characters, of at most 4096 bytes, not an empty one",
+        );
+        check(
+            ClientError::Write {
+                path: "talk".into(),
+                source: std::io::Error::from_raw_os_error(17),
+            },
+            "internal error 5: cannot write talk: something else is there already",
+        );
         check(ClientError::NothingToRepeat, "there is no question to ask again");
-        check(ClientError::NoPolicy, "no policy decides here");
-        check(ClientError::NoModel, "there is no model of this device");
+        check(ClientError::NoPolicy, "this conversation has no policy");
+        check(ClientError::NoModel, "there is no model on this device");
         check(ClientError::Closed { what: "assistant" }, "the assistant is closed");
     }
 
