@@ -1,10 +1,9 @@
 //! The public errors and the one place where the client's are translated into them. Cases and numbers are stable.
 
-use whimbrel_client::network::{SECRET_BYTES_MAX, SecretError};
-use whimbrel_client::privacy::{
-    RedactError, ScanError, ScannerError, TEXT_BYTES_MAX, USER_WORD_BYTES_MAX, USER_WORDS_MAX,
-};
-use whimbrel_client::record::{LABEL_BYTES_MAX, LabelError, Problem, RecordError};
+mod refused;
+
+use whimbrel_client::privacy::{RedactError, ScanError, TEXT_BYTES_MAX};
+use whimbrel_client::record::{Problem, RecordError};
 use whimbrel_client::store::{StoreError, VaultError};
 use whimbrel_client::{ClientError, EngineError, message};
 
@@ -137,7 +136,7 @@ impl From<ClientError> for CoreError {
                 limit,
                 found,
             },
-            ClientError::Read { .. } => unusable_file(reason),
+            ClientError::Read { .. } => refused::unusable_file(reason),
             ClientError::Write { .. } => CoreError::Internal { code: 5, reason },
             ClientError::Thread(_) => CoreError::Internal { code: 3, reason },
             ClientError::Stopped => CoreError::Internal { code: 4, reason },
@@ -154,15 +153,17 @@ impl From<ClientError> for CoreError {
             ClientError::Vault(error) => error.into(),
             ClientError::Scan(error) | ClientError::Redact(RedactError::Scan(error)) => too_long(&error),
             ClientError::Redact(RedactError::Clear(_)) => CoreError::Internal { code: 9, reason },
-            ClientError::Words(error) => refused_words(error),
-            ClientError::Task(error) => refused_task(&error),
-            ClientError::Key(error) => refused_key(error),
-            ClientError::Endpoint { id, source } => refused(
+            ClientError::Words(error) => refused::words(error),
+            ClientError::Task(error) => refused::task(&error),
+            ClientError::Key(error) => refused::key(error),
+            ClientError::Endpoint { id, source } => refused::option(
                 "endpoint",
                 "settings that can be used",
                 format!("those of {id}: {source}"),
             ),
-            ClientError::UnknownEndpoint { id } => refused("endpoint", "the id of an endpoint of the policy", id),
+            ClientError::UnknownEndpoint { id } => {
+                refused::option("endpoint", "the id of an endpoint of the policy", id)
+            }
             ClientError::NoRandomness => CoreError::Internal { code: 7, reason },
         }
     }
@@ -188,7 +189,7 @@ impl From<EngineError> for CoreError {
                 expected,
                 found,
             },
-            EngineError::Prefix(error) => unusable_file(error.to_string()),
+            EngineError::Prefix(error) => refused::unusable_file(error.to_string()),
             EngineError::Memory {
                 context_length, bytes, ..
             } => CoreError::OutOfMemory { context_length, bytes },
@@ -259,64 +260,12 @@ fn too_long(error: &ScanError) -> CoreError {
     }
 }
 
-fn refused(option: &str, expected: &str, found: String) -> CoreError {
-    CoreError::InvalidOption {
-        option: option.into(),
-        expected: expected.into(),
-        found,
-    }
-}
-
-/// A file that was given to go on from.
-fn unusable_file(reason: String) -> CoreError {
-    refused(
-        "path",
-        "a conversation saved with this model",
-        format!("this one: {reason}"),
-    )
-}
-
-/// Words to replace that cannot be looked for.
-fn refused_words(error: ScannerError) -> CoreError {
-    let (expected, found) = match error {
-        ScannerError::TooManyWords { count } => (format!("at most {USER_WORDS_MAX} words"), count.to_string()),
-        ScannerError::LongWord { index, bytes } => (
-            format!("words of at most {USER_WORD_BYTES_MAX} bytes"),
-            format!("one of {bytes} bytes, at index {index}"),
-        ),
-        ScannerError::EmptyWord { index } => (
-            "words with a letter or a digit".to_owned(),
-            format!("one without, at index {index}"),
-        ),
-        ScannerError::Confidence { value } => ("looked for with a confidence of 0 to 1".to_owned(), value.to_string()),
-    };
-    refused("user_words", &expected, found)
-}
-
-/// A task that receipts cannot hold.
-fn refused_task(error: &LabelError) -> CoreError {
-    let found = match error {
-        LabelError::Empty => "an empty one".to_owned(),
-        LabelError::Long { bytes } => format!("one of {bytes} bytes"),
-        LabelError::Character { at } => format!("one with another character at byte {at}"),
-    };
-    let expected = format!("a name of A-Z, a-z, 0-9 and ._:/@+-, of at most {LABEL_BYTES_MAX} bytes");
-    refused("task", &expected, found)
-}
-
-/// A key that cannot be sent. No part of it is named.
-fn refused_key(error: SecretError) -> CoreError {
-    let found = match error {
-        SecretError::Empty => "an empty one",
-        SecretError::TooLong => "a longer one",
-        SecretError::Character => "one with a blank or another character",
-    };
-    let expected = format!("a key of visible ASCII characters, of at most {SECRET_BYTES_MAX} bytes");
-    refused("key", &expected, found.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use whimbrel_client::network::SecretError;
+    use whimbrel_client::privacy::ScannerError;
+    use whimbrel_client::record::LabelError;
+
     use super::*;
 
     /// The translations that apps rely on, one line each.

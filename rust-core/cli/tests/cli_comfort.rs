@@ -115,3 +115,76 @@ fn completions_know_the_models() {
         assert!(script.contains("WHIMBREL_COMPLETE"), "{shell}");
     }
 }
+
+#[test]
+fn before_the_first_receipt_the_list_is_empty() {
+    let desk = desk_with(&["tiny"]);
+    let list = |more: &[&str]| desk.run(["ledger", "list"].iter().chain(more));
+    assert_eq!(list(&["--json"]).succeeded().json()["receipts"], serde_json::json!([]));
+    assert!(list(&[]).succeeded().stdout.starts_with("no receipts in "));
+    assert!(
+        desk.run(["ledger", "stats"])
+            .succeeded()
+            .stdout
+            .starts_with("today: no requests\n")
+    );
+    // A folder that was named must be there, and a ledger that was taken away is missed.
+    list(&["--json", "--ledger", "./nowhere"]).failed(3, "ledger_missing");
+    desk.run(["run", "--policy", "private", "--max-tokens", "2", "x"])
+        .succeeded();
+    std::fs::remove_file(desk.path("state/whimbrel/ledger/ledger.sqlite")).unwrap();
+    list(&["--json"]).failed(3, "ledger_missing");
+}
+
+#[test]
+fn a_model_has_one_name_and_a_time_its_zone() {
+    let desk = desk_with(&["tiny-one"]);
+    let ran = desk
+        .run(["run", "--policy", "private", "--max-tokens", "2", "x"])
+        .succeeded();
+    assert!(ran.stderr.starts_with("[on this device, tiny-one q4_1 ("), "{ran:?}");
+    for (command, words) in [
+        (&["ledger", "list"][..], "on this device, tiny-one q4_1, "),
+        (&["ledger", "show", "1"], "on this device, tiny-one q4_1"),
+        (
+            &["policy", "explain", "--policy", "private", "--text", "x"],
+            "on_device:tiny-one/q4_1",
+        ),
+        (&["ledger", "list"], " +05:30  answered"),
+    ] {
+        let mut command = desk.command(command);
+        let ran = Started::new(command.env("TZ", "<+0530>-5:30")).finish().succeeded();
+        assert!(ran.stdout.contains(words), "{words}: {ran:?}");
+    }
+}
+
+#[test]
+fn no_temporary_file_and_no_number_of_the_system_is_in_an_error() {
+    let desk = desk_with(&["tiny"]);
+    let folder = desk.path("folder");
+    std::fs::create_dir(&folder).unwrap();
+    let folder = folder.to_str().unwrap();
+    let check = |arguments: &[&str], expected: &str| {
+        let ran = desk.run(arguments);
+        assert!(ran.stderr.contains(expected), "{ran:?}");
+        assert!(!ran.stderr.contains("os error"), "{ran:?}");
+    };
+    check(&["run", "--prompt-file", folder], "it is a folder, not a file");
+    check(
+        &["run", "--prompt-file", "./nowhere"],
+        "there is no such file or folder",
+    );
+    check(
+        &["import", "./nowhere", "--output", "x"],
+        "there is no such file or folder",
+    );
+    check(&["run", "--top-p", "3", "x"], "--top-p must be from 0 to 1, not 3");
+    check(&["run", "--context", "99999999", "x"], "--context must be 1 to ");
+    let mut chat = Started::new(&mut desk.command(["chat"]));
+    chat.say("/save ./nowhere/talk.json\n");
+    let ran = chat.finish();
+    assert_eq!(
+        ran.stderr,
+        "error: cannot write ./nowhere/talk.json: there is no such file or folder\n"
+    );
+}

@@ -130,6 +130,14 @@ fn an_answer_says_where_it_ran_and_why() {
     let scene = Scene::new(&server, REDACT);
     let ran = scene.run(&[]).succeeded();
     assert_eq!(ran.stdout, format!("{SHOWN}\n"));
+    let one = [
+        "--policy",
+        scene.policy.to_str().unwrap(),
+        "--prompt",
+        "Write to quentin.planted@mail.example.",
+    ];
+    let one = scene.desk.run(["run"].iter().chain(&one)).succeeded();
+    assert!(one.stderr.starts_with("[at cloud, 1 finding replaced ("), "{one:?}");
     let figures = scene.run(&["--stats"]).succeeded().stderr;
     assert!(
         figures
@@ -178,6 +186,16 @@ fn a_question_without_an_answer_says_so() {
         "failed",
         json!("unavailable"),
         "  a model of this device not asked: there is none on this device\n",
+    );
+    // A rule that had nothing to do with it is not named.
+    let scene = Scene::new(
+        &server,
+        "otherwise = [\"on_device\"]\n[[rules]]\nid = \"elsewhere\"\ndeny = [\"off_device\"]",
+    );
+    let people = scene.run(&[]);
+    assert!(
+        people.stderr.contains("nothing that the policy allows") && !people.stderr.contains("elsewhere"),
+        "{people:?}"
     );
     check(
         &rule("when = { class = { min = \"personal\" } }\ntry = [\"on_device\", \"queue\"]"),
@@ -656,6 +674,16 @@ fn wrong_arguments() {
     check(2, "usage", &["--authority", &format!("cloud={}", pem.display())]);
     check(5, "input_unreadable", &["--authority", "cloud=./nowhere"]);
     check(2, "usage", &["--device", "{"]);
+    check(2, "usage", &["--device", r#"{"battery_percent": 150}"#]);
+    check(2, "usage", &["--device", r#"{"loss_percent": 101}"#]);
+    let file = scene.desk.write("file", "");
+    let misplaced = scene
+        .run(&["--json", "--ledger", file.to_str().unwrap()])
+        .failed(7, "io");
+    assert!(
+        misplaced.stderr.contains("something else is there already") && !misplaced.stderr.contains("os error"),
+        "{misplaced:?}"
+    );
     check(5, "input_unreadable", &["--user-policy", "./nowhere.toml"]);
     check(5, "policy_invalid", &["--user-policy", scene.policy.to_str().unwrap()]);
     check(2, "usage", &["--word", "…"]);

@@ -1,8 +1,9 @@
 //! `whimbrel chat`: a conversation, question by question. Where the lines come from is in `lines.rs` and `editor.rs`, what `/…` means in
-//! `slash.rs`, `/set` in `settings.rs`, `/save` in `transcript.rs`.
+//! `slash.rs`, `/set` in `settings.rs`, `/model` in `models.rs`, `/save` in `transcript.rs`.
 
 mod editor;
 mod lines;
+mod models;
 mod settings;
 mod slash;
 mod transcript;
@@ -26,7 +27,7 @@ use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
 use crate::arguments::policy::PolicyArguments;
 use crate::error::CliError;
 use crate::machine::time;
-use crate::models::completion::{self, installed_here};
+use crate::models::completion;
 use crate::models::names::spelled;
 use crate::terminal::screen::Screen;
 use crate::terminal::words::counted;
@@ -278,44 +279,6 @@ impl Chat<'_> {
         }
         self.receipts.extend(report.receipt);
         self.last = Some(report);
-        Ok(())
-    }
-
-    fn print_models(&self) {
-        let installed = match installed_here() {
-            names if names.is_empty() => "none".to_owned(),
-            names => names.join(", "),
-        };
-        let model = self.source.model_name().unwrap_or("none of this device");
-        style::note(&format!("[model {model}; installed: {installed}]"));
-    }
-
-    /// The conversation goes on with another model. It stays as it is when that one cannot be opened.
-    fn change_model(&mut self, name: String) -> Result<(), CliError> {
-        if self.arguments.state.is_some() {
-            return Err(CliError::usage(
-                "the file of --state belongs to the model that it was made with",
-                "leave, and start a chat with the other model and another file",
-            ));
-        }
-        let model = self.model.of(name);
-        let source = self
-            .source
-            .with_model(&model, self.arguments.threads, self.arguments.memory)?;
-        let options = ConversationOptions {
-            context_length: self.arguments.generation.context_length(source.model_info()),
-            ..self.options.clone()
-        };
-        block_on(self.conversation.settled())?;
-        let conversation = conversation(&source, &options)?;
-        conversation.set_messages(self.conversation.messages())?;
-        self.conversation.close();
-        source.take_over();
-        (self.source, self.options, self.conversation, self.model) = (source, options, conversation, model);
-        style::note(&format!(
-            "[going on with {}]",
-            self.source.model_name().unwrap_or_default()
-        ));
         Ok(())
     }
 

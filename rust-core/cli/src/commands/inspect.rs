@@ -17,6 +17,7 @@ use crate::error::{CliError, exit};
 use crate::models::completion;
 use crate::models::import::bundle_bytes;
 use crate::terminal::output::{Facts, OutputArguments, bytes, table};
+use crate::terminal::style;
 
 /// The largest manifest that is looked at, in bytes.
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
         None => exit::SUCCESS,
         Some(error) => {
             let report = error.report();
-            eprintln!("{}", report.line());
+            style::error(&report.line());
             report.status
         }
     })

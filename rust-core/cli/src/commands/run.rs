@@ -8,7 +8,7 @@ use serde::Serialize;
 use whimbrel_client::record::Outcome;
 use whimbrel_client::{
     Answer, ClientError, ContextPolicy, Conversation, ConversationOptions, EngineError, PrefixError, Report,
-    SamplingOptions, block_on,
+    SamplingOptions, block_on, message,
 };
 
 use crate::answer::figures::Figures;
@@ -231,7 +231,7 @@ fn begin(
             return Err(error.into());
         }
         // It is only a shortcut: the answer is the same without it.
-        eprintln!("{} is not used: {error}", path.display());
+        style::note(&format!("[{} is not used: {}]", path.display(), message(&error)));
     }
     source.update_device();
     let answer = conversation.ask(prompt, source.ask_options(&generation))?;

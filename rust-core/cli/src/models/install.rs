@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
+use whimbrel_client::message;
 use whimbrel_engine::Verify;
 use whimbrel_forge::{ImportOptions, Quantization};
 
@@ -81,7 +82,7 @@ pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf)
                 clear(&work)?;
                 return Ok((PullStatus::AlreadyInstalled, target));
             }
-            Err(error) => eprintln!("{} is damaged ({error}); fetching it again", entry.name),
+            Err(error) => eprintln!("{} is damaged ({}); fetching it again", entry.name, message(&error)),
         }
     }
     // An unknown word in a catalogue of one's own is found before anything is fetched.
