@@ -185,7 +185,7 @@ fn a_question_without_an_answer_says_so() {
         "otherwise = [\"on_device\"]",
         "failed",
         json!("unavailable"),
-        "  a model of this device not asked: there is none on this device\n",
+        "  a model on this device not asked: there is none on this device\n",
     );
     // A rule that had nothing to do with it is not named.
     let scene = Scene::new(

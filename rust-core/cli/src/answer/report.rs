@@ -97,7 +97,7 @@ fn place(name: &str) -> String {
         Some(("redact_then_remote", endpoint)) => format!("{endpoint} (redacted)"),
         Some(("on_device", model)) => format!("{} on this device", model.replacen('/', " ", 1)),
         Some(("system_model", adapter)) => format!("the system's model {adapter}"),
-        _ if name == "on_device" => "a model of this device".to_owned(),
+        _ if name == "on_device" => "a model on this device".to_owned(),
         _ if name == "system_model" => "the system's model".to_owned(),
         _ => name.to_owned(),
     }

@@ -176,7 +176,7 @@ impl Chat<'_> {
         match self.source.assistant() {
             Some(assistant) => format!(
                 "{} under the policy {}",
-                model.unwrap_or("no model of this device"),
+                model.unwrap_or("no model on this device"),
                 assistant.policies().app().name()
             ),
             None => model.unwrap_or_default().to_owned(),

@@ -14,7 +14,7 @@ impl Chat<'_> {
             names if names.is_empty() => "none".to_owned(),
             names => names.join(", "),
         };
-        let model = self.source.model_name().unwrap_or("none of this device");
+        let model = self.source.model_name().unwrap_or("none");
         style::note(&format!("[model {model}; installed: {installed}]"));
     }
 
