@@ -1,9 +1,11 @@
 //! The public errors and the one place where the client's are translated into them. Cases and numbers are stable.
 
+mod refused;
+
 use whimbrel_client::privacy::{RedactError, ScanError, TEXT_BYTES_MAX};
 use whimbrel_client::record::{Problem, RecordError};
 use whimbrel_client::store::{StoreError, VaultError};
-use whimbrel_client::{ClientError, EngineError};
+use whimbrel_client::{ClientError, EngineError, message};
 
 /// Everything that can go wrong, as apps see it. No case ever holds text of a user or of a model.
 #[derive(Debug, thiserror::Error, uniffi::Error)]
@@ -57,10 +59,10 @@ pub enum CoreError {
     #[error("there is no question to ask again")]
     NothingToRepeat,
     /// Only where rules decide can a decision be explained: in a conversation of an `Assistant`.
-    #[error("no policy decides here")]
+    #[error("this conversation has no policy")]
     NoPolicy,
     /// Only a model of this device has something to save.
-    #[error("there is no model of this device")]
+    #[error("there is no model on this device")]
     NoModel,
     /// A document with rules was refused whole; the rules before it are still in force.
     #[error("policy refused, line {line}, column {column}, {path}: {reason}")]
@@ -124,7 +126,7 @@ pub enum CoreError {
 
 impl From<ClientError> for CoreError {
     fn from(error: ClientError) -> Self {
-        let reason = error.to_string();
+        let reason = message(&error);
         match error {
             ClientError::Engine(error) => error.into(),
             ClientError::Closed { what } => CoreError::Closed { what: what.into() },
@@ -134,7 +136,7 @@ impl From<ClientError> for CoreError {
                 limit,
                 found,
             },
-            ClientError::Read { .. } => unusable_file(reason),
+            ClientError::Read { .. } => refused::unusable_file(reason),
             ClientError::Write { .. } => CoreError::Internal { code: 5, reason },
             ClientError::Thread(_) => CoreError::Internal { code: 3, reason },
             ClientError::Stopped => CoreError::Internal { code: 4, reason },
@@ -151,11 +153,17 @@ impl From<ClientError> for CoreError {
             ClientError::Vault(error) => error.into(),
             ClientError::Scan(error) | ClientError::Redact(RedactError::Scan(error)) => too_long(&error),
             ClientError::Redact(RedactError::Clear(_)) => CoreError::Internal { code: 9, reason },
-            ClientError::Words(_) => refused("user_words", "words that can be looked for", reason),
-            ClientError::Task(_) => refused("task", "a name of letters, digits and ._:/@+-, at most 128", reason),
-            ClientError::Key(_) => refused("key", "a key that fits into a header", reason),
-            ClientError::Endpoint { .. } => refused("endpoint", "settings that the network takes", reason),
-            ClientError::UnknownEndpoint { .. } => refused("endpoint", "the id of an endpoint of the policy", reason),
+            ClientError::Words(error) => refused::words(error),
+            ClientError::Task(error) => refused::task(&error),
+            ClientError::Key(error) => refused::key(error),
+            ClientError::Endpoint { id, source } => refused::option(
+                "endpoint",
+                "settings that can be used",
+                format!("those of {id}: {source}"),
+            ),
+            ClientError::UnknownEndpoint { id } => {
+                refused::option("endpoint", "the id of an endpoint of the policy", id)
+            }
             ClientError::NoRandomness => CoreError::Internal { code: 7, reason },
         }
     }
@@ -163,7 +171,7 @@ impl From<ClientError> for CoreError {
 
 impl From<EngineError> for CoreError {
     fn from(error: EngineError) -> Self {
-        let reason = error.to_string();
+        let reason = message(&error);
         match error {
             EngineError::BundleMissing { .. } | EngineError::Read { .. } => CoreError::BundleMissing { reason },
             EngineError::Manifest { .. }
@@ -181,7 +189,7 @@ impl From<EngineError> for CoreError {
                 expected,
                 found,
             },
-            EngineError::Prefix(_) => unusable_file(reason),
+            EngineError::Prefix(error) => refused::unusable_file(error.to_string()),
             EngineError::Memory {
                 context_length, bytes, ..
             } => CoreError::OutOfMemory { context_length, bytes },
@@ -195,7 +203,7 @@ impl From<EngineError> for CoreError {
 
 impl From<StoreError> for CoreError {
     fn from(error: StoreError) -> Self {
-        let reason = error.to_string();
+        let reason = message(&error);
         let problem = match error {
             StoreError::Vault(error) => return error.into(),
             StoreError::Record(RecordError::TooMuch { what, found, limit }) => {
@@ -234,7 +242,7 @@ impl From<StoreError> for CoreError {
 impl From<VaultError> for CoreError {
     fn from(error: VaultError) -> Self {
         CoreError::Vault {
-            reason: error.to_string(),
+            reason: message(&error),
             locked: matches!(error, VaultError::Locked),
         }
     }
@@ -252,25 +260,12 @@ fn too_long(error: &ScanError) -> CoreError {
     }
 }
 
-fn refused(option: &str, expected: &str, found: String) -> CoreError {
-    CoreError::InvalidOption {
-        option: option.into(),
-        expected: expected.into(),
-        found,
-    }
-}
-
-/// A file that was given to go on from.
-fn unusable_file(found: String) -> CoreError {
-    CoreError::InvalidOption {
-        option: "path".into(),
-        expected: "a conversation saved with this model".into(),
-        found,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use whimbrel_client::network::SecretError;
+    use whimbrel_client::privacy::ScannerError;
+    use whimbrel_client::record::LabelError;
+
     use super::*;
 
     /// The translations that apps rely on, one line each.
@@ -317,7 +312,7 @@ mod tests {
         );
         check(
             EngineError::from(whimbrel_client::PrefixError::Checksum),
-            "path must be a conversation saved with this model, not the saved prefix cannot be used: its checksum does not fit",
+            "path must be a conversation saved with this model, not this one: its checksum does not fit",
         );
         check(ClientError::Busy, "the conversation is still answering");
         check(ClientError::Closed { what: "model" }, "the model is closed");
@@ -344,7 +339,7 @@ mod tests {
         );
         check(
             StoreError::InUse { path: "p".into() },
-            "ledger, in_use: p is open elsewhere",
+            "ledger, in_use: another program is using p",
         );
         check(VaultError::Locked, "key vault: the key store is locked");
         check(
@@ -355,9 +350,32 @@ mod tests {
             ScanError::LongText { bytes: u64::MAX },
             &format!("{} bytes of text, the limit is {TEXT_BYTES_MAX}", u64::MAX),
         );
+        check(
+            ClientError::UnknownEndpoint { id: "nope".into() },
+            "endpoint must be the id of an endpoint of the policy, not nope",
+        );
+        check(
+            ClientError::Words(ScannerError::EmptyWord { index: 2 }),
+            "user_words must be words with a letter or a digit, not one without, at index 2",
+        );
+        check(
+            ClientError::Task(LabelError::Character { at: 3 }),
+            "task must be a name of A-Z, a-z, 0-9 and ._:/@+-, of at most 128 bytes, not one with another character at byte 3",
+        );
+        check(
+            ClientError::Key(SecretError::Empty),
+            "key must be a key of visible ASCII characters, of at most 4096 bytes, not an empty one",
+        );
+        check(
+            ClientError::Write {
+                path: "talk".into(),
+                source: std::io::Error::from_raw_os_error(17),
+            },
+            "internal error 5: cannot write talk: something else is there already",
+        );
         check(ClientError::NothingToRepeat, "there is no question to ask again");
-        check(ClientError::NoPolicy, "no policy decides here");
-        check(ClientError::NoModel, "there is no model of this device");
+        check(ClientError::NoPolicy, "this conversation has no policy");
+        check(ClientError::NoModel, "there is no model on this device");
         check(ClientError::Closed { what: "assistant" }, "the assistant is closed");
     }
 

@@ -10,7 +10,9 @@ use whimbrel_client::{Answer, ClientError, Event, Report, block_on};
 
 pub(crate) use self::source::AnswerSource;
 use crate::error::CliError;
-use crate::terminal::{interrupt, output};
+use crate::terminal::progress::Progress;
+use crate::terminal::screen::Screen;
+use crate::terminal::{interrupt, output, style};
 
 /// Events taken at a time.
 const BATCH: u32 = 64;
@@ -21,21 +23,19 @@ pub(crate) struct Completion {
     pub(crate) report: Report,
 }
 
-/// Passes every piece of text to `show` as it comes, and says so when the text above no longer holds. Ctrl-C stops the answer, which then
-/// ends like any other, as cancelled.
+/// Shows every piece of text on the screen as it comes, and says so when the text above no longer holds. While a long prompt is read, a terminal
+/// shows how far. Ctrl-C stops the answer, which then ends like any other, as cancelled.
 ///
 /// # Errors
-/// What `show` returns, after the answer was stopped. Those of the model where no policy decides, and those of the ledger when no receipt can
+/// [`CliError::Output`], after the answer was stopped. Those of the model where no policy decides, and those of the ledger when no receipt can
 /// be written.
-pub(crate) fn receive(
-    answer: Answer,
-    mut show: impl FnMut(&str) -> Result<(), CliError>,
-) -> Result<Completion, CliError> {
+pub(crate) fn receive(answer: Answer, screen: &mut Screen) -> Result<Completion, CliError> {
     let answer = Arc::new(answer);
     let stopped = answer.clone();
     let _guard = interrupt::on_raise(move || stopped.cancel());
     let mut text = String::new();
     let mut is_thinking = false;
+    let mut reading = None;
     loop {
         let events = block_on(answer.next(BATCH))?;
         if events.is_empty() {
@@ -44,35 +44,44 @@ pub(crate) fn receive(
         }
         // Where the text begins that is yet to be shown.
         let mut shown = text.len();
-        let mut finished = None;
         for event in events {
+            if !matches!(event, Event::Reading { .. }) {
+                reading = None;
+            }
             match event {
                 Event::Started { .. } => is_thinking = false,
-                Event::Reading { .. } => {}
+                Event::Reading { done, total } => read_on(&mut reading, done, total),
                 Event::Thinking { .. } => {
                     // Once for each place.
                     if !std::mem::replace(&mut is_thinking, true) && output::watched() {
-                        eprintln!("[thinking]");
+                        style::note("[thinking]");
                     }
                 }
                 Event::Text(piece) => text.push_str(&piece),
                 Event::Restarted => {
-                    if !text.is_empty() && !text.ends_with('\n') {
-                        text.push('\n');
+                    screen.show(&text[shown..])?;
+                    screen.discard(&text)?;
+                    if screen.is_watched() && !text.is_empty() {
+                        style::note("[discarding the text above; retrying elsewhere]");
                     }
-                    show(&text[shown..])?;
                     text.clear();
                     shown = 0;
-                    eprintln!("[discarding the text above; retrying elsewhere]");
                 }
-                Event::Finished(report) => finished = Some(*report),
+                Event::Finished(report) => {
+                    screen.show(&text[shown..])?;
+                    screen.end(&text)?;
+                    return Ok(Completion { text, report: *report });
+                }
             }
         }
-        if shown < text.len() {
-            show(&text[shown..])?;
-        }
-        if let Some(report) = finished {
-            return Ok(Completion { text, report });
-        }
+        screen.show(&text[shown..])?;
+    }
+}
+
+/// How far a long prompt is read, for a person who waits for the first word.
+fn read_on(reading: &mut Option<Progress>, done: u32, total: u32) {
+    if output::watched() {
+        let progress = reading.get_or_insert_with(|| Progress::steps("reading the prompt", total.into()));
+        progress.set(done.into());
     }
 }

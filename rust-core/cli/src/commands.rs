@@ -17,13 +17,20 @@ pub(crate) mod run;
 pub(crate) mod seal;
 pub(crate) mod tokenize;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::error::{CliError, exit};
 
+/// What stands below the list of commands.
+const FIRST_STEPS: &str = "\
+First steps:
+  whimbrel models pull smollm2-135m-instruct  fetch a small model
+  whimbrel run \"What is light?\"               answer one prompt
+  whimbrel chat                               talk with the model";
+
 /// Language models on this machine, through the core that the phones use.
 #[derive(Debug, Parser)]
-#[command(name = "whimbrel", version, max_term_width = 110)]
+#[command(name = "whimbrel", version, max_term_width = 110, after_help = FIRST_STEPS)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -89,6 +96,6 @@ pub(crate) fn run(command: Command) -> Result<u8, CliError> {
         Command::Ledger(command) => ledger::run(&command),
         Command::Keys(command) => done(keys::run(&command)),
         Command::Doctor(arguments) => done(doctor::run(&arguments)),
-        Command::Completions(arguments) => done(completions::run(&arguments, Arguments::command())),
+        Command::Completions(arguments) => done(completions::run(&arguments)),
     }
 }

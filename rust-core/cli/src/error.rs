@@ -3,33 +3,38 @@
 
 mod codes;
 pub(crate) mod exit;
+pub(crate) mod usage;
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
-use whimbrel_client::ClientError;
 use whimbrel_client::network::SecretError;
 use whimbrel_client::policy::PolicyError;
 use whimbrel_client::privacy::{RedactError, ScanError, ScannerError};
 use whimbrel_client::store::{StoreError, VaultError};
+use whimbrel_client::{ClientError, message};
 use whimbrel_engine::EngineError;
 use whimbrel_forge::ForgeError;
 
 use self::codes::{Classified, closed, io_code};
 use crate::models::fetch_error::FetchError;
+use crate::terminal::words::counted;
 
 /// Every failure of a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
     #[error("{message}")]
     Usage { message: String, hint: Option<String> },
-    #[error("no model and no bundle folder is named {name:?}")]
+    #[error("there is no installed model and no folder called {name:?}")]
     UnknownModel { name: String },
     #[error("the catalogue has no model named {name:?}")]
     NotInCatalogue { name: String },
     #[error("the model {name} is not installed")]
     NotInstalled { name: String },
+    #[error("no model is installed")]
+    NoModel,
+    #[error("{} models are installed: {}", names.len(), names.join(", "))]
+    SeveralModels { names: Vec<String> },
     #[error("cannot read {}", path.display())]
     InputRead {
         path: PathBuf,
@@ -38,7 +43,7 @@ pub(crate) enum CliError {
     },
     #[error("{}: {reason}", path.display())]
     InputInvalid { path: PathBuf, reason: String },
-    #[error("the text has {found} tokens, a context of {context} needs at least {needed}")]
+    #[error("the text has {}, and windows of {context} tokens need at least {needed}", counted(*found, "token"))]
     TextTooShort { found: u64, needed: u64, context: u32 },
     #[error("the catalogue is not valid: {reason}")]
     Catalogue { reason: String },
@@ -48,6 +53,8 @@ pub(crate) enum CliError {
         #[source]
         source: std::io::Error,
     },
+    #[error("{} exists already", path.display())]
+    OutputExists { path: PathBuf },
     #[error("cannot write to standard output")]
     Output(#[source] std::io::Error),
     #[error("the stand-in of the demo failed")]
@@ -58,7 +65,7 @@ pub(crate) enum CliError {
     NoHome { variable: &'static str, what: &'static str },
     #[error("{}: {error}", path.display())]
     Policy { path: PathBuf, error: PolicyError },
-    #[error("{}: {count} things are wrong with it, the first: {first}", path.display())]
+    #[error("{}: {} with it, the first: {first}", path.display(), match count { 1 => "1 thing is wrong".to_owned(), _ => format!("{count} things are wrong") })]
     LedgerChanged { path: PathBuf, count: u64, first: String },
     /// The code says how it ended.
     #[error("{message}")]
@@ -168,10 +175,22 @@ impl CliError {
         let (code, status, hint) = self.classify();
         Report {
             code,
-            message: one_line(self),
+            message: self.message(),
             hint,
             status,
             details: self.details(),
+        }
+    }
+
+    /// What went wrong in one line. An option is called by its flag.
+    fn message(&self) -> String {
+        match self {
+            CliError::Engine(EngineError::Option {
+                option,
+                expected,
+                found,
+            }) => format!("{} must be {expected}, not {found}", flag(option)),
+            _ => message(self),
         }
     }
 
@@ -199,6 +218,14 @@ impl CliError {
                 exit::MODEL_MISSING,
                 Some(format!("whimbrel models pull {name}")),
             ),
+            CliError::NoModel => (
+                "model_not_installed",
+                exit::MODEL_MISSING,
+                hint(
+                    "`whimbrel models pull smollm2-135m-instruct` fetches a small one; --model takes a bundle folder, too",
+                ),
+            ),
+            CliError::SeveralModels { .. } => ("usage", exit::USAGE, hint("say which with --model NAME")),
             CliError::InputRead { .. } => ("input_unreadable", exit::INPUT, None),
             CliError::InputInvalid { .. } => ("input_invalid", exit::INPUT, None),
             CliError::TextTooShort { .. } => (
@@ -207,6 +234,11 @@ impl CliError {
                 hint("use a longer text or a smaller --context"),
             ),
             CliError::Catalogue { .. } => ("catalogue_invalid", exit::INPUT, None),
+            CliError::OutputExists { .. } => (
+                "output_exists",
+                exit::USAGE,
+                hint("name another file, or remove this one first"),
+            ),
             CliError::Write { source, .. } | CliError::Output(source) if closed(source) => {
                 ("output_closed", exit::OUTPUT_CLOSED, None)
             }
@@ -233,24 +265,18 @@ impl CliError {
             CliError::Store(error) => codes::store(error),
             CliError::Redact(RedactError::Scan(_)) => ("limit", exit::USAGE, None),
             CliError::Redact(RedactError::Clear(_)) => ("not_redacted", exit::INPUT, None),
-            CliError::Words(_) | CliError::Key(_) => ("usage", exit::USAGE, None),
+            CliError::Words(_) => ("usage", exit::USAGE, None),
+            CliError::Key(_) => ("usage", exit::USAGE, hint("a key is one line, typed or piped in")),
         }
     }
 }
 
-/// The error and its sources, joined, without line breaks.
-fn one_line(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let words = inner.to_string();
-        // A transparent variant repeats its source.
-        if !text.ends_with(&words) {
-            text = format!("{text}: {words}");
-        }
-        source = inner.source();
+/// The flag for an option of the engine.
+fn flag(option: &str) -> String {
+    match option {
+        "context length" => "--context".to_owned(),
+        _ => format!("--{}", option.replace(['_', ' '], "-")),
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

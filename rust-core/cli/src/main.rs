@@ -12,16 +12,23 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
-use crate::commands::Arguments;
-use crate::error::{CliError, exit};
-use crate::terminal::output;
+use crate::commands::{Arguments, completions};
+use crate::error::{CliError, exit, usage};
+use crate::terminal::{output, style};
 
 fn main() -> ExitCode {
-    let json = std::env::args_os().skip(1).any(|argument| argument == "--json");
+    // Answers and ends when a shell asks for completions.
+    completions::answer_shell();
+    let given: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let json = given.iter().any(|argument| argument == "--json");
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return refused(&error, json),
+        Err(error) => return refused(&error, &given, json),
     };
     start_log();
     match commands::run(arguments.command) {
@@ -37,32 +44,22 @@ fn start_log() {
         .init();
 }
 
-/// Help and versions are answers; everything else that clap has to say is one line.
-fn refused(error: &clap::Error, json: bool) -> ExitCode {
-    if !error.use_stderr() {
+/// Help and versions are answers, and so is the help of a command that needs another one behind it; everything else that clap has to say is
+/// one line.
+fn refused(error: &clap::Error, given: &[String], json: bool) -> ExitCode {
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if is_help && !json || !error.use_stderr() {
         // A closed pipe is the reader's decision.
-        let _ = error.print();
+        let _ = output::write_all(output::for_terminal(&error.render()).as_bytes());
         return ExitCode::from(exit::SUCCESS);
     }
-    let text = error.render().to_string();
-    let about = text.split("\n\nUsage:").next().unwrap_or(&text).trim();
-    let message = match about.strip_prefix("error: ") {
-        Some(message) => message
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .collect::<Vec<_>>()
-            .join(" "),
-        // Without a command clap prints the help.
-        None => "a command is missing".to_owned(),
-    };
-    failed(&CliError::usage(message, "whimbrel help"), json)
+    failed(&usage::refused(error, given), json)
 }
 
 fn failed(error: &CliError, json: bool) -> ExitCode {
     let report = error.report();
     if report.status != exit::OUTPUT_CLOSED {
-        eprintln!("{}", report.line());
+        style::error(&report.line());
         if json {
             // Standard error has the message already.
             let _ = output::write_all(format!("{:#}\n", report.object()).as_bytes());

@@ -172,3 +172,93 @@ fn a_script_learns_of_errors() {
         assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
     }
 }
+
+#[test]
+fn an_answer_is_asked_for_again_without_a_policy_too() {
+    let desk = Desk::new();
+    let hot = ["--temperature", "1", "--top-p", "1"];
+    let ran = chat(&desk, &hot, "What is light?\n/redo\n/redo\n").succeeded();
+    let answers: Vec<_> = ran.stdout.lines().collect();
+    assert!(
+        answers.len() >= 3 && answers[0] != answers[answers.len() - 1],
+        "{ran:?}"
+    );
+    assert_eq!(chat(&desk, &[], "/redo\n").status, Some(2));
+    let cold = chat(&desk, &["--temperature", "0"], "What is light?\n/redo\n").succeeded();
+    assert!(
+        cold.stderr.contains("at temperature 0 an answer stays the same"),
+        "{cold:?}"
+    );
+}
+
+#[test]
+fn what_is_set_holds_from_the_next_answer_on() {
+    let desk = Desk::new();
+    let lines = "/set\n/set max-tokens 2\nWhat is light?\n/stats\n/set temperature 0.5\n/set\n";
+    let ran = chat(&desk, &[], lines).succeeded();
+    for words in ["max-tokens          8", "answer 2 tokens", "temperature         0.5"] {
+        assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+    }
+    for line in ["/set warmth 1\n", "/set top-p 2\n", "/set seed -1\n", "/set seed\n"] {
+        let ran = chat(&desk, &[], line);
+        assert_eq!(ran.status, Some(2), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_conversation_goes_on_with_another_model() {
+    let desk = Desk::new();
+    support::copy_bundle(&tiny(), &desk.models().join("other"));
+    let file = desk.path("talk.json");
+    let lines = format!(
+        "/model\nWhat is light?\n/model other\nAnd colour?\n/save {}\n",
+        file.display()
+    );
+    let ran = chat(&desk, &["--temperature", "0"], &lines).succeeded();
+    assert!(
+        ran.stderr.contains("[model Whimbrel Tiny; installed: other]") && ran.stderr.contains("[going on with other]"),
+        "{ran:?}"
+    );
+    let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(
+        (&saved["model"], saved["messages"].as_array().unwrap().len()),
+        (&"other".into(), 5)
+    );
+    // The same bundle under another name answers as if nothing had happened.
+    let alone = chat(&desk, &["--temperature", "0"], "What is light?\nAnd colour?\n").succeeded();
+    assert_eq!(ran.stdout, alone.stdout);
+    assert_eq!(chat(&desk, &[], "/model nowhere\n").status, Some(3));
+    let state = desk.path("state");
+    let with_state = chat(&desk, &["--state", state.to_str().unwrap()], "/model other\n");
+    assert_eq!(with_state.status, Some(2), "{with_state:?}");
+}
+
+#[test]
+fn what_is_resumed_is_said() {
+    let desk = Desk::new();
+    let state = desk.path("state");
+    let state = ["--state", state.to_str().unwrap()];
+    let first = chat(&desk, &state, "What is light?\n").succeeded();
+    assert!(first.stderr.starts_with("[a new conversation, kept in "), "{first:?}");
+    let second = chat(&desk, &state, "/quit\n").succeeded();
+    assert!(second.stderr.ends_with(": 2 messages so far]\n"), "{second:?}");
+}
+
+#[test]
+fn saving_keeps_everything_and_replaces_nothing() {
+    let desk = Desk::new();
+    let file = desk.write("talk.json", "mine");
+    let ran = chat(&desk, &[], &format!("/save {}\n", file.display()));
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("talk.json exists already"), "{ran:?}");
+    assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+    std::fs::remove_file(&file).unwrap();
+    let more = ["--system", "Be brief.", "--seed", "7", "--top-p", "0.9"];
+    chat(&desk, &more, &format!("What is light?\n/save {}\n", file.display())).succeeded();
+    let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(saved["options"]["sampling"]["seed"], 7);
+    assert_eq!(saved["options"]["sampling"]["top_p"], 0.9);
+    assert_eq!(saved["variant"], "q4_1");
+    assert_eq!(saved["messages"][0]["content"], "Be brief.");
+    assert_eq!(saved["messages"][1]["class"], "public");
+}

@@ -26,7 +26,7 @@ fn wrong_arguments() {
     };
     check(2, "usage", &[]);
     check(2, "usage", &["nothing"]);
-    check(2, "usage", &["run", "--prompt", "x"]);
+    check(3, "model_not_installed", &["run", "--prompt", "x"]);
     check(
         2,
         "usage",

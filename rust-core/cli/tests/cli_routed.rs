@@ -6,6 +6,7 @@ mod support;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use support::terminal::Terminal;
 use support::{Desk, Ran, Started, check_shape, tiny};
 use whimbrel_testing::{ChatServer, Received, Reply};
 
@@ -129,6 +130,14 @@ fn an_answer_says_where_it_ran_and_why() {
     let scene = Scene::new(&server, REDACT);
     let ran = scene.run(&[]).succeeded();
     assert_eq!(ran.stdout, format!("{SHOWN}\n"));
+    let one = [
+        "--policy",
+        scene.policy.to_str().unwrap(),
+        "--prompt",
+        "Write to quentin.planted@mail.example.",
+    ];
+    let one = scene.desk.run(["run"].iter().chain(&one)).succeeded();
+    assert!(one.stderr.starts_with("[at cloud, 1 finding replaced ("), "{one:?}");
     let figures = scene.run(&["--stats"]).succeeded().stderr;
     assert!(
         figures
@@ -140,7 +149,7 @@ fn an_answer_says_where_it_ran_and_why() {
     );
     assert!(
         ran.stderr
-            .starts_with("[at cloud, 2 findings replaced (what the app's policy does otherwise"),
+            .starts_with("[at cloud, 2 findings replaced (`otherwise` of the app's policy"),
         "{ran:?}"
     );
     assert!(ran.stderr.ends_with("receipt 1]\n"), "{ran:?}");
@@ -170,13 +179,23 @@ fn a_question_without_an_answer_says_so() {
         &rule("deny = [\"everything\"]"),
         "denied",
         Value::Null,
-        "  not tried redact_then_remote:cloud: the app's rule closed denies it\n",
+        "  cloud (redacted) not asked: the app's rule closed denies it\n",
     );
     check(
         "otherwise = [\"on_device\"]",
         "failed",
         json!("unavailable"),
-        "  not tried on_device: there is none on this device\n",
+        "  a model on this device not asked: there is none on this device\n",
+    );
+    // A rule that had nothing to do with it is not named.
+    let scene = Scene::new(
+        &server,
+        "otherwise = [\"on_device\"]\n[[rules]]\nid = \"elsewhere\"\ndeny = [\"off_device\"]",
+    );
+    let people = scene.run(&[]);
+    assert!(
+        people.stderr.contains("nothing that the policy allows") && !people.stderr.contains("elsewhere"),
+        "{people:?}"
     );
     check(
         &rule("when = { class = { min = \"personal\" } }\ntry = [\"on_device\", \"queue\"]"),
@@ -188,20 +207,79 @@ fn a_question_without_an_answer_says_so() {
 }
 
 #[test]
+fn an_answer_says_why_a_place_before_it_was_not_asked() {
+    let server = ChatServer::saying(&ANSWER, &[Reply::Whole]);
+    let rule = "[[rules]]\nid = \"not-while-roaming\"\nwhen = { network = [\"roaming\", \"metered\"] }\ndeny = [\"off_device\"]";
+    let tiny = tiny();
+    let model = ["--max-tokens", "8", "--model", tiny.to_str().unwrap()];
+    let lines = |otherwise: &str, more: &[&str]| {
+        let scene = Scene::new(&server, &format!("otherwise = {otherwise}\n{rule}\n"));
+        scene.desk.write_device(&[("sys/class/net/eth0/operstate", "up")]);
+        let ran = scene.run(&[&model[..], more].concat()).succeeded();
+        ran.stderr.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let cloud_first = "[\"redact_then_remote:cloud\", \"on_device\"]";
+    let unknown = lines(cloud_first, &[]);
+    assert!(unknown[0].starts_with("[on this device, "), "{unknown:?}");
+    assert_eq!(
+        unknown[1..],
+        [
+            "  cloud (redacted) not asked: the app's rule not-while-roaming denies it, network unknown (--device says what it is)"
+        ]
+    );
+    let metered = lines(cloud_first, &["--device", r#"{"network": "metered"}"#]);
+    assert_eq!(
+        metered[1..],
+        ["  cloud (redacted) not asked: the app's rule not-while-roaming denies it"]
+    );
+    // What would have come later is not worth a line.
+    let here_first = lines("[\"on_device\", \"redact_then_remote:cloud\"]", &[]);
+    assert_eq!(here_first.len(), 1, "{here_first:?}");
+}
+
+#[test]
+fn a_refused_key_says_how_to_store_another() {
+    let server = ChatServer::saying(&ANSWER, &[Reply::Status(401)]);
+    let scene = Scene::new(&server, REDACT);
+    let without = scene.run(&[]);
+    assert!(
+        without
+            .stderr
+            .contains("hint: `whimbrel keys set cloud` stores the key\n"),
+        "{without:?}"
+    );
+    let mut set = Started::new(&mut scene.desk.command(["keys", "set", "cloud"]));
+    set.say("the-cloud-key\n");
+    set.finish().succeeded();
+    let wrong = scene.run(&[]);
+    assert!(
+        wrong.stderr.contains("`whimbrel keys set cloud` stores another one"),
+        "{wrong:?}"
+    );
+}
+
+#[test]
 fn a_candidate_that_dies_midway_gives_way_to_the_next() {
     let server = ChatServer::saying(&["I thi"], &[Reply::DiesMidway]);
     let scene = Scene::new(&server, "otherwise = [\"redact_then_remote:cloud\", \"on_device\"]");
     let tiny = tiny();
     let model = ["--max-tokens", "8", "--model", tiny.to_str().unwrap()];
     let ran = scene.run(&model).succeeded();
-    assert!(ran.stdout.starts_with("I thi\n"), "{ran:?}");
+    // Standard output is not a terminal: what is void is not on it.
+    assert!(!ran.stdout.contains("I thi"), "{ran:?}");
     let lines: Vec<_> = ran.stderr.lines().collect();
-    assert_eq!(lines[0], "[discarding the text above; retrying elsewhere]", "{ran:?}");
-    assert!(lines[1].starts_with("[on this device, "), "{ran:?}");
+    assert!(lines[0].starts_with("[on this device, "), "{ran:?}");
     assert!(
-        lines[2].starts_with("  tried redact_then_remote:cloud: failed (truncated)"),
+        lines[1].starts_with("  tried cloud (redacted): failed (truncated)"),
         "{ran:?}"
     );
+    let mut seen = Terminal::new(
+        &mut scene.command("run", &[&["--prompt", QUESTION], &model[..]].concat()),
+        80,
+    );
+    seen.wait_for("I thi\r\n");
+    seen.wait_for("[discarding the text above; retrying elsewhere]");
+    assert_eq!(seen.finish().0, Some(0));
 
     let json = scene.run(&[&model[..], &["--json"]].concat()).succeeded().json();
     let alone = ["run", "--json", "--prompt", QUESTION];
@@ -228,12 +306,12 @@ fn a_candidate_that_dies_midway_gives_way_to_the_next() {
 fn ctrl_c_stops_an_answer_from_elsewhere() {
     let server = ChatServer::saying(&["I think that"], &[Reply::Stalls]);
     let scene = Scene::new(&server, REDACT);
-    let mut started = Started::new(&mut scene.command("run", &["--prompt", QUESTION]));
-    started.first_output();
-    started.signal("-INT");
-    let ran = started.finish();
-    assert_eq!(ran.status, Some(130), "{ran:?}");
-    assert!(ran.stderr.starts_with("[stopped: at cloud"), "{ran:?}");
+    let mut seen = Terminal::new(&mut scene.command("run", &["--prompt", QUESTION]), 80);
+    seen.wait_for("I think");
+    seen.signal("-INT");
+    let (status, shown) = seen.finish();
+    assert_eq!(status, Some(130), "{shown}");
+    assert!(shown.contains("[stopped: at cloud"), "{shown}");
     assert_eq!(scene.receipts()[0]["outcome"], "cancelled");
 }
 
@@ -241,17 +319,20 @@ fn ctrl_c_stops_an_answer_from_elsewhere() {
 fn a_chat_goes_on_after_a_stopped_answer_and_keeps_the_ledger_to_itself() {
     let server = ChatServer::saying(&["I think that"], &[Reply::Stalls]);
     let scene = Scene::new(&server, REDACT);
-    let mut started = Started::new(&mut scene.command("chat", &[]));
-    started.say(&format!("{QUESTION}\n"));
-    started.first_output();
+    let mut chat = Terminal::new(scene.command("chat", &[]).env("NO_COLOR", "1"), 80);
+    chat.wait_for_prompt();
+    chat.type_keys(&format!("{QUESTION}\r"));
+    chat.wait_for("I think");
     // One writes at a time; who only reads is let in.
     scene.run(&["--json"]).failed(7, "ledger_in_use");
     assert_eq!(scene.receipts()[0]["outcome"], Value::Null);
-    started.signal("-INT");
-    started.say("/stats\n/quit\n");
-    let ran = started.finish().succeeded();
-    assert!(ran.stderr.starts_with("[stopped: at cloud"), "{ran:?}");
-    assert!(ran.stderr.contains("\n[prompt "), "{ran:?}");
+    chat.signal("-INT");
+    chat.wait_for("[stopped: at cloud");
+    chat.wait_for_prompt();
+    chat.type_keys("/stats\r");
+    chat.wait_for("\n[prompt ");
+    chat.type_keys("/quit\r");
+    assert_eq!(chat.finish().0, Some(0));
     assert_eq!(server.requests(), 1);
     let receipts = scene.receipts();
     assert_eq!(receipts[0]["outcome"], "cancelled");
@@ -312,7 +393,14 @@ fn a_chat_goes_where_the_policy_says() {
     received.iter().for_each(|request| assert_nothing_planted(request));
     assert!(received[2].contains("Be brief."), "{received:?}");
     let saved: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-    assert_eq!(saved["messages"][2], json!({"role": "assistant", "content": SHOWN}));
+    assert_eq!(
+        (&saved["messages"][2]["role"], &saved["messages"][2]["content"]),
+        (&json!("assistant"), &json!(SHOWN))
+    );
+    assert_eq!(
+        (&saved["policy"], &saved["receipts"]),
+        (&json!("scene"), &json!([1, 2]))
+    );
     let signals: Vec<_> = scene.receipts()[2]["feedback"]
         .as_array()
         .unwrap()
@@ -406,7 +494,7 @@ fn the_ledger_is_shown_verified_exported_and_pruned() {
             .starts_with("2 answers in the cloud, "),
         "{stats}"
     );
-    assert!(scene.ledger(&["stats"]).succeeded().stdout.contains("day (UTC)"));
+    assert!(scene.ledger(&["stats"]).succeeded().stdout.contains("\nday "));
 
     let file = scene.desk.path("export");
     let file = file.to_str().unwrap();
@@ -586,6 +674,16 @@ fn wrong_arguments() {
     check(2, "usage", &["--authority", &format!("cloud={}", pem.display())]);
     check(5, "input_unreadable", &["--authority", "cloud=./nowhere"]);
     check(2, "usage", &["--device", "{"]);
+    check(2, "usage", &["--device", r#"{"battery_percent": 150}"#]);
+    check(2, "usage", &["--device", r#"{"loss_percent": 101}"#]);
+    let file = scene.desk.write("file", "");
+    let misplaced = scene
+        .run(&["--json", "--ledger", file.to_str().unwrap()])
+        .failed(7, "io");
+    assert!(
+        misplaced.stderr.contains("something else is there already") && !misplaced.stderr.contains("os error"),
+        "{misplaced:?}"
+    );
     check(5, "input_unreadable", &["--user-policy", "./nowhere.toml"]);
     check(5, "policy_invalid", &["--user-policy", scene.policy.to_str().unwrap()]);
     check(2, "usage", &["--word", "…"]);

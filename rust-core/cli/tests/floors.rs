@@ -51,9 +51,11 @@ const NETWORK_CRATES: &[&str] = &[
 /// What belongs to a terminal or a workshop and not into an app.
 const DESKTOP_CRATES: &[&str] = &[
     "clap",
+    "console",
     "ctrlc",
     "env_logger",
     "indicatif",
+    "jiff",
     "rustyline",
     "whimbrel-forge",
     "whimbrel-simulator",

@@ -189,11 +189,16 @@ impl Assistant {
         self.rules().set_endpoint(id, extras)
     }
 
-    /// Keeps the key of an endpoint in the vault, or forgets it.
+    /// Keeps the key of an endpoint in the vault, or forgets it. A key can be forgotten whose endpoint the policy no longer has.
     ///
     /// # Errors
-    /// [`ClientError::Key`], [`ClientError::Vault`].
+    /// [`ClientError::UnknownEndpoint`] for a key of an endpoint that the policy in force does not have, [`ClientError::Key`], [`ClientError::Vault`].
     pub async fn set_key(&self, endpoint_id: &str, key: Option<String>) -> Result<(), ClientError> {
+        if key.is_some() && self.policies().app().endpoint(endpoint_id).is_none() {
+            return Err(ClientError::UnknownEndpoint {
+                id: endpoint_id.to_owned(),
+            });
+        }
         let (id, vault) = (endpoint_id.to_owned(), self.vault.clone());
         self.services.blocking(move |_| keys::write(&*vault, &id, key)).await?
     }

@@ -28,16 +28,16 @@ pub enum ClientError {
     #[error("the conversation is still answering")]
     Busy,
     /// The name of a task is none: it is empty, too long, or has blanks or letters outside ASCII in it.
-    #[error("the task: {0}")]
+    #[error("the task cannot be called that")]
     Task(#[source] LabelError),
     /// There is no question to ask again.
     #[error("there is no question to ask again")]
     NothingToRepeat,
     /// Only an assistant decides by a policy.
-    #[error("no policy decides here")]
+    #[error("this conversation has no policy")]
     NoPolicy,
     /// Only a model of this device has something to save.
-    #[error("there is no model of this device")]
+    #[error("there is no model on this device")]
     NoModel,
     /// A named limit of this crate.
     #[error("{found} {what}, the limit is {limit}")]

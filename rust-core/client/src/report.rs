@@ -1,9 +1,9 @@
 //! What an answer brings: events on the way, and a report at the end.
 
 use serde::Serialize;
-use whimbrel_policy::{Attempt, DeviceView, Escalation, Refused, RuleTrace};
+use whimbrel_policy::{Attempt, DeviceView, Escalation, Refusal, Refused, RuleTrace};
 use whimbrel_privacy::Release;
-use whimbrel_record::{Code, Energy, FinishReason, Outcome, Place, ReceiptId, Tokens};
+use whimbrel_record::{Code, Energy, FinishReason, Outcome, Place, ReceiptId, Tokens, size};
 
 use crate::Statistics;
 
@@ -131,18 +131,22 @@ impl Report {
             }
             (Some(Place::OnDevice { model, variant, .. }), _) => format!("on this device, {model} {variant}"),
             (Some(Place::SystemModel { adapter }), _) => format!("by the system's model {adapter}"),
-            (Some(Place::Remote { endpoint, .. }), _) => match self.release {
-                Some(Release::Redacted) => format!("at {endpoint}, {} findings replaced", self.redacted),
+            (None, _) if self.code == Some(Code::Deadline) => {
+                "not answered: nothing that the policy allows can begin an answer before the deadline".to_owned()
+            }
+            (Some(Place::Remote { endpoint, .. }), _) => match (self.release, self.redacted) {
+                (Some(Release::Redacted), 1) => format!("at {endpoint}, 1 finding replaced"),
+                (Some(Release::Redacted), findings) => format!("at {endpoint}, {findings} findings replaced"),
                 _ => format!("at {endpoint}, unchanged"),
             },
             (None, _) => "not answered".to_owned(),
         };
         let sent = match self.bytes_out {
-            0 => "nothing left".to_owned(),
-            bytes => format!("{bytes} bytes left"),
+            0 => "nothing sent".to_owned(),
+            bytes => format!("{} sent", size(bytes)),
         };
         let reasons = match self.reasons.is_empty() {
-            true => self.rules.join(", "),
+            true => self.denying_rules().join(", "),
             false => self.reasons.join(", "),
         };
         let because = if reasons.is_empty() {
@@ -154,5 +158,18 @@ impl Report {
             .receipt
             .map_or_else(String::new, |receipt| format!("; receipt {receipt}"));
         format!("{place}{because}; {sent}{receipt}")
+    }
+
+    /// The rules because of which something was not tried. Others may have matched without a say in this.
+    fn denying_rules(&self) -> Vec<&str> {
+        let mut rules: Vec<&str> = Vec::new();
+        for refused in &self.refused {
+            if let Refusal::Denied { rule, .. } = &refused.reason
+                && !rules.contains(&&**rule)
+            {
+                rules.push(rule);
+            }
+        }
+        rules
     }
 }

@@ -70,7 +70,7 @@ pub enum Failure {
     #[error("the TLS handshake failed")]
     Handshake,
     /// The server's certificate is not believed.
-    #[error("the server's certificate is not believed: {problem}")]
+    #[error("the server's certificate is not trusted: {problem}")]
     Certificate {
         /// Why.
         problem: CertificateProblem,

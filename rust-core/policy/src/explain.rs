@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 use whimbrel_privacy::{FindingKind, PrivacyClass};
+use whimbrel_record::size;
 
 use crate::condition::class_name;
 use crate::device::DeviceView;
@@ -107,8 +108,8 @@ impl fmt::Display for Plan {
                 writeln!(formatter, "     first token after about {first} ms")?;
             }
             if expected.network_bytes > 0 {
-                let (cost, bytes) = (units(expected.cost_micros), expected.network_bytes);
-                writeln!(formatter, "     may cost {cost} and {bytes} bytes")?;
+                let (cost, bytes) = (units(expected.cost_micros), size(expected.network_bytes));
+                writeln!(formatter, "     may cost {cost} and take {bytes} of the network")?;
             }
             if let Some(quality) = &candidate.quality {
                 let (mean, evidence) = (quality.mean, quality.evidence);

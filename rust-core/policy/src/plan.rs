@@ -68,13 +68,9 @@ impl fmt::Display for Reason {
         match self {
             Reason::Rule { document, rule } => write!(formatter, "the {}'s rule {rule}", document.name()),
             Reason::TaskOtherwise { document } => {
-                write!(
-                    formatter,
-                    "what the {}'s policy does otherwise for the task",
-                    document.name()
-                )
+                write!(formatter, "`otherwise` of the task in the {}'s policy", document.name())
             }
-            Reason::Otherwise { document } => write!(formatter, "what the {}'s policy does otherwise", document.name()),
+            Reason::Otherwise { document } => write!(formatter, "`otherwise` of the {}'s policy", document.name()),
             Reason::RedactedForUser => formatter.write_str("redacted because the user's policy wants it"),
         }
     }
@@ -335,6 +331,20 @@ impl Plan {
         let kept = self.refused.iter().filter(of_history).take(CANDIDATES_MAX as usize);
         intent.history = kept.map(|refused| Label::squeezed(&refused.name)).collect();
         intent
+    }
+
+    /// Whether the deadline alone keeps everything that is there and allowed from being tried: no place would begin its answer in time.
+    #[must_use]
+    pub fn is_too_slow(&self) -> bool {
+        let is_possible = |refused: &&Refused| {
+            let is_absent = matches!(
+                refused.reason,
+                Refusal::NoModel | Refusal::NoEndpoint | Refusal::TooManyModels
+            );
+            !is_absent && !refused.reason.is_denial()
+        };
+        let mut possible = self.refused.iter().filter(is_possible).peekable();
+        possible.peek().is_some() && possible.all(|refused| matches!(refused.reason, Refusal::TooSlow { .. }))
     }
 
     /// The ids of the rules that had a say, denials too, without repetition: for the receipt.

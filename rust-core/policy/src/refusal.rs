@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use whimbrel_privacy::PrivacyClass;
+use whimbrel_record::size;
 
 use crate::condition::class_name;
 use crate::document::PolicyRole;
@@ -122,6 +123,9 @@ pub struct Refused {
     pub name: String,
     /// Why.
     pub reason: Refusal,
+    /// How many candidates of the plan the list names before it.
+    #[serde(skip)]
+    pub after_candidates: u32,
 }
 
 impl Refusal {
@@ -162,7 +166,7 @@ impl fmt::Display for Refusal {
             Refusal::NoModel => f.write_str("there is none on this device"),
             Refusal::TooManyModels => f.write_str("too many models on this device"),
             Refusal::NoEndpoint => f.write_str("the policy has no endpoint"),
-            Refusal::NotReady => f.write_str("not ready"),
+            Refusal::NotReady => f.write_str("it is not ready"),
             Refusal::Lacks { need } => write!(f, "it cannot do {}", need.name()),
             Refusal::ContextTooShort { tokens, context_tokens } => {
                 write!(f, "{tokens} tokens do not fit into its context of {context_tokens}")
@@ -172,29 +176,41 @@ impl fmt::Display for Refusal {
                 usable_bytes,
             } => write!(
                 f,
-                "it needs {needed_bytes} bytes of memory, and there are {usable_bytes}"
+                "it needs {} of memory, and {} may be used",
+                size(*needed_bytes),
+                size(*usable_bytes)
             ),
             Refusal::Battery { percent, percent_min } => {
                 write!(f, "the battery has {percent} %, and the floor is {percent_min} %")
             }
             Refusal::Thermal => f.write_str("the device is too hot"),
             Refusal::Offline => f.write_str("there is no network"),
-            Refusal::CircuitOpen => f.write_str("it failed too often of late"),
+            Refusal::CircuitOpen => f.write_str("it failed too often lately"),
             Refusal::CostOfRequest {
                 cost_micros: cost,
                 cost_micros_max: max,
             } => write!(
                 f,
-                "it may cost {}, and a request may cost {}",
+                "it may cost {}, and the limit of a request is {}",
                 units(*cost),
                 units(*max)
             ),
             Refusal::CostOfDay {
                 cost_micros: cost,
                 cost_micros_max: max,
-            } => write!(f, "the day would cost {}, and may cost {}", units(*cost), units(*max)),
+            } => write!(
+                f,
+                "the day would cost {}, and its limit is {}",
+                units(*cost),
+                units(*max)
+            ),
             Refusal::MeteredBytes { bytes, bytes_max } => {
-                write!(f, "{bytes} metered bytes today would be above {bytes_max}")
+                write!(
+                    f,
+                    "with it {} would go over metered networks today, and the limit is {}",
+                    size(*bytes),
+                    size(*bytes_max)
+                )
             }
             Refusal::TooSlow {
                 first_token_ms,

@@ -173,7 +173,11 @@ fn judge<'a>(
             }),
             Err(reason) => {
                 let name = place.candidate_name(release);
-                judged.refused.push(Refused { name, reason });
+                judged.refused.push(Refused {
+                    name,
+                    reason,
+                    after_candidates: judged.allowed.len() as u32,
+                });
             }
         }
     }
@@ -336,7 +340,12 @@ fn deferred(app: &Verdict<'_>, user: Option<&Verdict<'_>>, refused: &mut Vec<Ref
         None => Some(Deferred { reasons }),
         Some(reason) => {
             let name = "queue".to_owned();
-            refused.push(Refused { name, reason });
+            // Waiting is always the last step.
+            refused.push(Refused {
+                name,
+                reason,
+                after_candidates: u32::MAX,
+            });
             None
         }
     }

@@ -47,25 +47,25 @@ fn what_is_wrong_is_named_with_its_place() {
         "[limits]\nbattery_percent_min = 101",
         (4, 1),
         "limits.battery_percent_min",
-        "out of range: it goes from 0 to 100",
+        "must be 0 to 100",
     );
     check(
         "[limits]\ncost_a_day = -0.1",
         (4, 1),
         "limits.cost_a_day",
-        "out of range: it goes from 0 to 1000000",
+        "must be 0 to 1000000",
     );
     check(
         "[limits]\ncost_a_day = nan",
         (4, 1),
         "limits.cost_a_day",
-        "out of range: it goes from 0 to 1000000",
+        "must be 0 to 1000000",
     );
     check(
         "[limits]\ndeadline_ms = 0",
         (4, 1),
         "limits.deadline_ms",
-        "out of range: it goes from 1 to 3600000",
+        "must be 1 to 3600000",
     );
     check(
         "[limits]\ndeadline_ms = 1.5",
@@ -73,18 +73,18 @@ fn what_is_wrong_is_named_with_its_place() {
         "limits.deadline_ms",
         "expected a whole number, found a fraction",
     );
-    check("otherwise = []", (3, 1), "otherwise", "empty");
+    check("otherwise = []", (3, 1), "otherwise", "must not be empty");
     check(
         "otherwise = [\"queue\", \"on_device\"]",
         (3, 23),
         "otherwise[1]",
-        "queue has to be the last step",
+        "queue must be the last step",
     );
     check(
         "otherwise = [\"on_device\", \"on_device\"]",
         (3, 27),
         "otherwise[1]",
-        "this step is here twice",
+        "this step appears twice",
     );
     check(
         "otherwise = [\"cloud\"]",
@@ -108,18 +108,18 @@ fn what_is_wrong_is_named_with_its_place() {
 
 #[test]
 fn what_is_wrong_in_a_rule_is_named_with_its_place() {
-    check(&rule(""), (3, 1), "rules[0]", "a rule has either deny or try");
+    check(&rule(""), (3, 1), "rules[0]", "a rule needs either deny or try");
     check(
         &rule("deny = [\"queue\"]\ntry = [\"queue\"]"),
         (3, 1),
         "rules[0]",
-        "a rule has either deny or try",
+        "a rule needs either deny or try",
     );
     check(
         &rule("deny = [\"queue\"]\norder = \"quality\""),
         (6, 1),
         "rules[0].order",
-        "only a rule with try has an order",
+        "only a rule with try can have an order",
     );
     check(
         &rule("deny = [\"clouds\"]"),
@@ -149,7 +149,7 @@ fn what_is_wrong_in_a_rule_is_named_with_its_place() {
         &format!("{}\n{}", rule("deny = [\"queue\"]"), rule("deny = [\"queue\"]")),
         (7, 1),
         "rules[1].id",
-        "the rule a is here twice",
+        "the rule a appears twice",
     );
     check(
         "[[rules]]\ndeny = [\"queue\"]",
@@ -163,18 +163,23 @@ fn what_is_wrong_in_a_rule_is_named_with_its_place() {
         "rules[0].id",
         "an id has letters, digits, -, _ and ., and begins with a letter or a digit",
     );
-    check(&rule("when = {}\ndeny = [\"queue\"]"), (5, 1), "rules[0].when", "empty");
+    check(
+        &rule("when = {}\ndeny = [\"queue\"]"),
+        (5, 1),
+        "rules[0].when",
+        "must not be empty",
+    );
     check(
         &rule("when = { class = { min = \"secret\", max = \"public\" } }\ndeny = [\"queue\"]"),
         (5, 10),
         "rules[0].when.class",
-        "an empty range: it needs min or max, and max not below min",
+        "a range needs min or max, and max must not be below min",
     );
     check(
         &rule("when = { class = {} }\ndeny = [\"queue\"]"),
         (5, 10),
         "rules[0].when.class",
-        "an empty range: it needs min or max, and max not below min",
+        "a range needs min or max, and max must not be below min",
     );
     check(
         &rule("when = { network = [\"5g\"] }\ndeny = [\"queue\"]"),
@@ -217,13 +222,13 @@ fn what_is_wrong_in_an_endpoint_is_named_with_its_place() {
         ),
         (10, 1),
         "endpoints[0].class_max_redacted",
-        "class_max_redacted is below class_max",
+        "class_max_redacted must not be below class_max",
     );
     check(
         &format!("role = \"user\"\n{}", url("https://a.example")),
         (4, 3),
         "endpoints",
-        "only the app's policy has endpoints",
+        "only the app's policy can have endpoints",
     );
 }
 
@@ -247,14 +252,9 @@ fn json_errors_have_their_place_too() {
         "{\"version\": 1,\n\"version\": 1}",
         (2, 1),
         "version",
-        "the key is here twice",
+        "the key appears twice",
     );
-    check(
-        "{\"version\": 2, \"name\": \"a\"}",
-        (1, 2),
-        "version",
-        "out of range: it goes from 1 to 1",
-    );
+    check("{\"version\": 2, \"name\": \"a\"}", (1, 2), "version", "must be 1 to 1");
     check(
         "{\"version\": null}",
         (1, 2),

@@ -404,3 +404,36 @@ fn whatever_happens_it_ends_once_in_time_and_within_the_plan() {
     // Every end is reached often enough to mean something.
     assert!(ends.len() >= 8 && ends.values().all(|count| *count > 20), "{ends:?}");
 }
+
+#[test]
+fn a_deadline_that_nothing_keeps_is_what_the_request_fails_with() {
+    let check = |list: &str, deadline_ms: u64, network: Network, expected: Code| {
+        let app = format!("version = 1\nname = \"app\"\notherwise = [{list}]\n{ENDPOINTS}");
+        let mut scene = Scene::new(&app, None);
+        scene.candidates.system_model = None;
+        scene.request.deadline_ms = Some(deadline_ms);
+        scene.report(|update| update.network = network.into());
+        let (fallback, _) = Fallback::start(&scene.route(), NOW_MS);
+        assert_eq!(fallback.ending().unwrap().code, Some(expected), "{list}");
+    };
+    check("\"on_device\"", 1, Network::Unmetered, Code::Deadline);
+    check("\"on_device\", \"system_model\"", 1, Network::Unmetered, Code::Deadline);
+    // Time alone would not help.
+    check("\"on_device\", \"remote:house\"", 1, Network::None, Code::Unavailable);
+    check("\"system_model\"", 1, Network::Unmetered, Code::Unavailable);
+}
+
+#[test]
+fn what_is_refused_has_its_place_among_the_candidates() {
+    let app = format!(
+        "version = 1\nname = \"app\"\notherwise = [\"remote:house\", \"on_device\", \"remote:cloud\"]\n\
+         [[rules]]\nid = \"no-house\"\ndeny = [\"remote:house\"]\n[[rules]]\nid = \"no-cloud\"\ndeny = [\"remote:cloud\"]\n{ENDPOINTS}"
+    );
+    let plan = Scene::new(&app, None).route();
+    let places: Vec<_> = plan
+        .refused
+        .iter()
+        .map(|refused| (&*refused.name, refused.after_candidates))
+        .collect();
+    assert_eq!(places, [("remote:house", 0), ("remote:cloud", 1)]);
+}

@@ -66,13 +66,13 @@ impl fmt::Debug for ScannerOptions {
 #[derive(Clone, Copy, Debug, Error, PartialEq)]
 pub enum ScannerError {
     /// More than [`USER_WORDS_MAX`].
-    #[error("{count} words were supplied, {USER_WORDS_MAX} are the most")]
+    #[error("{count} words to replace were given, the limit is {USER_WORDS_MAX}")]
     TooManyWords {
         /// How many there are.
         count: u64,
     },
     /// Longer than [`USER_WORD_BYTES_MAX`].
-    #[error("the supplied word {index} has {bytes} bytes, {USER_WORD_BYTES_MAX} are the most")]
+    #[error("a word to replace (number {}) has {bytes} bytes, the limit is {USER_WORD_BYTES_MAX}", .index + 1)]
     LongWord {
         /// Which word, from 0.
         index: u32,
@@ -80,7 +80,7 @@ pub enum ScannerError {
         bytes: u64,
     },
     /// A word without a letter or a digit.
-    #[error("the supplied word {index} has no letter and no digit")]
+    #[error("a word to replace (number {}) has no letter and no digit", .index + 1)]
     EmptyWord {
         /// Which word, from 0.
         index: u32,
@@ -97,7 +97,7 @@ pub enum ScannerError {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum ScanError {
     /// Longer than [`TEXT_BYTES_MAX`].
-    #[error("the text has {bytes} bytes, {TEXT_BYTES_MAX} are the most")]
+    #[error("the text has {bytes} bytes, the limit is {TEXT_BYTES_MAX}")]
     LongText {
         /// Its length in bytes.
         bytes: u64,

@@ -29,4 +29,4 @@ pub use receipt::{
     Attempt, BODY_BYTES_MAX, CANDIDATES_MAX, Closing, Energy, Intent, Latency, Planned, RECEIPT_FORMAT, RULES_MAX,
     Receipt, ReceiptId, Tokens, decode_closing, decode_intent,
 };
-pub use stats::{Answers, DayStats, Stats};
+pub use stats::{Answers, DayStats, Stats, size};

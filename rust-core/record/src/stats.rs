@@ -239,8 +239,15 @@ impl Stats {
     }
 }
 
-/// Bytes in the unit that people read: "840 bytes", "3.1 kB", "12 MB".
-fn size(bytes: u64) -> String {
+/// Bytes in the unit that people read.
+///
+/// ```
+/// assert_eq!(whimbrel_record::size(1), "1 byte");
+/// assert_eq!(whimbrel_record::size(3_140), "3.1 kB");
+/// assert_eq!(whimbrel_record::size(12_300_000), "12 MB");
+/// ```
+#[must_use]
+pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes == 1 {
         return "1 byte".to_owned();

@@ -10,7 +10,7 @@ use whimbrel_record::{Problem, RecordError};
 #[derive(Debug, Error)]
 pub enum VaultError {
     /// A name that is empty, too long, or has characters other than `a-z`, `0-9`, `.`, `_` and `-`, or begins with a dot.
-    #[error("a secret's name is 1 to {max} characters of a-z, 0-9, '.', '_' and '-', and does not begin with a dot", max = crate::VAULT_NAME_BYTES_MAX)]
+    #[error("the name of a secret must be 1 to {max} characters of a-z, 0-9, '.', '_' and '-', and must not begin with a dot", max = crate::VAULT_NAME_BYTES_MAX)]
     Name,
     /// A secret that is empty or longer than [`crate::SECRET_BYTES_MAX`].
     #[error("the secret {name} has {bytes} bytes, and 1 to {max} are allowed", max = crate::SECRET_BYTES_MAX)]
@@ -21,7 +21,9 @@ pub enum VaultError {
         bytes: u64,
     },
     /// A file or folder that others than its owner can read or write.
-    #[error("{path} is open to others (mode {mode:o}): take their rights away, and replace what it holds")]
+    #[error(
+        "others can read {path} (mode {mode:o}): take that right away with `chmod go=`, and replace the keys in it"
+    )]
     Exposed {
         /// Which.
         path: PathBuf,
@@ -37,7 +39,7 @@ pub enum VaultError {
         expected: &'static str,
     },
     /// A file of the vault could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("cannot use {path}")]
     Io {
         /// Which.
         path: PathBuf,
@@ -59,7 +61,7 @@ pub enum VaultError {
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// Another process, or another [`crate::Store`] of this one, has it open for writing.
-    #[error("{path} is open elsewhere")]
+    #[error("another program is using {path}")]
     InUse {
         /// The database.
         path: PathBuf,
@@ -71,7 +73,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The file is a database of something else.
-    #[error("{path} is not a database of Whimbrel")]
+    #[error("{path} is not a ledger of Whimbrel")]
     Foreign {
         /// The database.
         path: PathBuf,
@@ -93,7 +95,7 @@ pub enum StoreError {
         version: u32,
     },
     /// A newer program wrote the database.
-    #[error("{path} has schema {found}, and this program knows up to {supported}")]
+    #[error("{path} was written by a newer version (its schema is {found}, this program reads up to {supported})")]
     NewerSchema {
         /// The database.
         path: PathBuf,
@@ -112,13 +114,13 @@ pub enum StoreError {
         problem: Problem,
     },
     /// The disk is full, or the database has reached its largest size. What was there before is still there.
-    #[error("{path}: no space left")]
+    #[error("cannot write {path}: no storage space")]
     Full {
         /// The database.
         path: PathBuf,
     },
     /// SQLite failed in another way.
-    #[error("{path}: {source}")]
+    #[error("cannot use {path}")]
     Database {
         /// The database.
         path: PathBuf,
@@ -126,7 +128,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// A file beside the database could not be made, locked or moved.
-    #[error("{path}: {source}")]
+    #[error("cannot use {path}")]
     Io {
         /// Which.
         path: PathBuf,
@@ -143,7 +145,7 @@ pub enum StoreError {
         id: u64,
     },
     /// The receipt has its end already.
-    #[error("receipt {id} is closed already")]
+    #[error("receipt {id} has been closed already")]
     AlreadyClosed {
         /// The id.
         id: u64,

@@ -101,7 +101,7 @@ public final class Assistant: Sendable {
         try translated { try core.setEndpoint(endpointId: endpointID, extras: extras.toCore()) }
     }
 
-    /// Keeps the key of an endpoint in the vault, or forgets it.
+    /// Keeps the key of an endpoint of the policy in the vault, or forgets it. A key for an endpoint that the policy does not have is refused.
     public func setKey(_ key: String?, for endpointID: String) async throws {
         try await translated { try await core.setKey(endpointId: endpointID, key: key) }
     }

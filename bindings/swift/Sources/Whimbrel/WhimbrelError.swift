@@ -71,8 +71,8 @@ extension WhimbrelError: CustomStringConvertible {
         case .closed(let what): "\(code): the \(what) is closed"
         case .busy: "\(code): the conversation is still answering"
         case .nothingToRepeat: "\(code): there is no question to ask again"
-        case .noPolicy: "\(code): no policy decides here"
-        case .noModel: "\(code): there is no model of this device"
+        case .noPolicy: "\(code): this conversation has no policy"
+        case .noModel: "\(code): there is no model on this device"
         case .policy(let line, let column, let path, let reason):
             "\(code): line \(line), column \(column), \(path): \(reason)"
         case .ledger(let problem, let reason): "\(code): \(problem): \(reason)"

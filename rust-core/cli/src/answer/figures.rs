@@ -4,6 +4,8 @@ use serde::Serialize;
 use whimbrel_client::Report;
 use whimbrel_client::record::{FinishReason, Outcome};
 
+use crate::terminal::words::counted;
+
 /// The figures as the interface names them.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Figures {
@@ -74,11 +76,12 @@ impl Figures {
             String::new()
         };
         format!(
-            "[{}: prompt {run} tokens{kept} at {:.0}/s, first token after {:.0} ms, answer {} tokens at {:.1}/s]",
+            "[{}: prompt {}{kept} at {:.0}/s, first token after {:.0} ms, answer {} at {:.1}/s]",
             self.finish_reason,
+            counted(run, "token"),
             self.prefill_tokens_per_second,
             self.time_to_first_token_ms,
-            self.completion_tokens,
+            counted(self.completion_tokens, "token"),
             self.decode_tokens_per_second,
         )
     }
@@ -86,6 +89,12 @@ impl Figures {
     /// What a person must know: the model did not see everything that was said.
     pub(crate) fn dropped_line(&self) -> Option<String> {
         let dropped = self.dropped_messages;
-        (dropped > 0).then(|| format!("[the context is full: the model no longer sees the oldest {dropped} messages]"))
+        (dropped > 0).then(|| {
+            let oldest = match dropped {
+                1 => "message".to_owned(),
+                _ => format!("{dropped} messages"),
+            };
+            format!("[the context is full: the model no longer sees the oldest {oldest}]")
+        })
     }
 }

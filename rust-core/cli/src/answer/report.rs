@@ -1,10 +1,14 @@
 //! What is said about an answer that has ended: where it was made and why, what was tried, and its figures.
 
 use whimbrel_client::Report;
+use whimbrel_client::policy::{Refusal, Refused, RuleOutcome};
 use whimbrel_client::record::{AttemptEnd, Code, Outcome};
 
 use crate::answer::figures::Figures;
 use crate::error::CliError;
+use crate::models::names::spelled;
+use crate::terminal::output::bytes;
+use crate::terminal::words::counted;
 
 /// What a person must know. Under a policy that is where the answer was made and why, in short in the first line; where it was not made, what
 /// was tried and what was not. Without a policy only what is out of the ordinary.
@@ -29,22 +33,79 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
         let how = attempt
             .end
             .map_or_else(|| "not ended".to_owned(), |end| words(end, attempt.code));
-        lines.push(format!("  tried {}: {how}", attempt.name));
-        if let Some(hint) = attempt.code.and_then(hint) {
+        lines.push(format!("  tried {}: {how}", place(&attempt.name)));
+        if let Some(hint) = attempt.code.and_then(|code| hint(code, endpoint(&attempt.name))) {
             lines.push(format!("    hint: {hint}"));
         }
     }
-    if !report.is_answered() {
-        let refused = report.refused.iter();
-        lines.extend(refused.map(|refused| format!("  not tried {}: {}", refused.name, refused.reason)));
-    }
+    lines.extend(passed_over(report).map(|refused| not_asked(report, refused)));
     if !report.is_recorded {
         lines.push("  the receipt has no end yet: the disk did not take it".to_owned());
     }
     if !report.unsupported.is_empty() {
         lines.push(format!("  ignored there: {}", report.unsupported.join(", ")));
     }
-    lines
+    lines.iter().map(|line| spelled(line)).collect()
+}
+
+/// What was listed and not asked: before the place that answered, or at all where none did.
+fn passed_over(report: &Report) -> impl Iterator<Item = &Refused> {
+    let answered = match report.is_answered() {
+        true => report.attempts.last().map(|attempt| attempt.candidate),
+        false => None,
+    };
+    let counts = move |refused: &&Refused| match answered {
+        // Nobody expects a place that there is not to answer.
+        Some(candidate) => {
+            let is_absent = matches!(refused.reason, Refusal::NoModel | Refusal::NoEndpoint);
+            refused.after_candidates <= candidate && !is_absent
+        }
+        None => true,
+    };
+    report.refused.iter().filter(counts)
+}
+
+/// `cloud not asked: the app's rule not-while-roaming denies it, network unknown (say it with --device …)`
+fn not_asked(report: &Report, refused: &Refused) -> String {
+    let mut line = format!("  {} not asked: {}", place(&refused.name), refused.reason);
+    if let Some(condition) = assumed(report, &refused.reason) {
+        line.push_str(&format!(", {condition} unknown (--device says what it is)"));
+    }
+    line
+}
+
+/// The condition of a rule that counts as met only because nobody knows better.
+fn assumed(report: &Report, reason: &Refusal) -> Option<&'static str> {
+    let Refusal::Denied { document, rule } = reason else {
+        return None;
+    };
+    let trace = report
+        .considered
+        .iter()
+        .find(|trace| trace.document == *document && trace.rule == *rule)?;
+    match trace.outcome {
+        RuleOutcome::Denies { assumed } => assumed,
+        _ => None,
+    }
+}
+
+/// A place as people call it: `cloud`, `cloud (redacted)`, `tiny q4_1 on this device`.
+fn place(name: &str) -> String {
+    match name.split_once(':') {
+        Some(("remote" | "redact_then_remote", "*")) => "an endpoint".to_owned(),
+        Some(("remote", endpoint)) => endpoint.to_owned(),
+        Some(("redact_then_remote", endpoint)) => format!("{endpoint} (redacted)"),
+        Some(("on_device", model)) => format!("{} on this device", model.replacen('/', " ", 1)),
+        Some(("system_model", adapter)) => format!("the system's model {adapter}"),
+        _ if name == "on_device" => "a model on this device".to_owned(),
+        _ if name == "system_model" => "the system's model".to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+/// The endpoint of a place, for commands; a word for one where there is none.
+fn endpoint(name: &str) -> &str {
+    name.split_once("remote:").map_or("ENDPOINT", |(_, endpoint)| endpoint)
 }
 
 /// The figures of an answer, for people: those of the engine without a policy, those of the receipt under one.
@@ -57,8 +118,12 @@ pub(crate) fn figures(report: &Report) -> String {
         None => "never".to_owned(),
     };
     format!(
-        "[prompt {} tokens, first text {first}, answer {} tokens, {} ms in all, {} bytes out, {} bytes in]",
-        report.tokens.input, report.tokens.output, report.total_ms, report.bytes_out, report.bytes_in
+        "[prompt {}, first text {first}, answer {}, {} ms in all, {} sent, {} received]",
+        counted(report.tokens.input, "token"),
+        counted(report.tokens.output, "token"),
+        report.total_ms,
+        bytes(report.bytes_out),
+        bytes(report.bytes_in)
     )
 }
 
@@ -88,24 +153,36 @@ fn is_unavailable(report: &Report) -> bool {
 }
 
 /// What a person can do about an attempt that failed.
-fn hint(code: Code) -> Option<&'static str> {
-    Some(match code {
+fn hint(code: Code, endpoint: &str) -> Option<String> {
+    let keys = format!("`whimbrel keys set {endpoint}`");
+    let words = match code {
         Code::NotFound => "check the model and the base_url of the endpoint in the policy",
-        Code::ContextFull => "the conversation is too long for this model: ask less, or begin anew",
+        Code::ContextFull => {
+            "the conversation is too long for this model: shorten the question, or start a new conversation"
+        }
         Code::Payment => "the endpoint's provider wants to be paid",
         Code::RequestTooLarge => "the text is too large for the endpoint: send less of it",
-        Code::KeyMissing => "whimbrel keys set ENDPOINT stores the key",
-        Code::KeyUnreadable => "whimbrel keys set ENDPOINT stores the key anew",
+        Code::KeyMissing => return Some(format!("{keys} stores the key")),
+        Code::KeyUnreadable => return Some(format!("{keys} stores the key again")),
         Code::KeyVault => "the folder of the keys cannot be read",
-        Code::Unauthorised => "the key is wrong or may not do this: whimbrel keys set ENDPOINT stores another",
-        Code::Certificate => "check the device's clock; --authority ENDPOINT=FILE trusts an authority of your own",
+        Code::Unauthorised => {
+            return Some(format!(
+                "the key is wrong or may not do this; {keys} stores another one"
+            ));
+        }
+        Code::Certificate => {
+            return Some(format!(
+                "check this computer's clock; --authority {endpoint}=FILE trusts an authority of your own"
+            ));
+        }
         Code::Unreachable => "check the network, and the base_url of the endpoint in the policy",
         Code::UnsupportedOption => {
             "the endpoint does not take one of --temperature, --top-p, --seed and --max-tokens: leave it out"
         }
         Code::CutOff => "the limit of tokens was reached before any text: raise --max-tokens",
         _ => return None,
-    })
+    };
+    Some(words.to_owned())
 }
 
 fn words(end: AttemptEnd, code: Option<Code>) -> String {

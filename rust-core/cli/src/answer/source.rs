@@ -1,5 +1,6 @@
 //! Where answers come from: a model of this device alone, or an assistant that decides by a policy and may have such a model.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use whimbrel_client::policy::DeviceUpdate;
@@ -14,11 +15,14 @@ use crate::arguments::policy::PolicyArguments;
 use crate::arguments::policy_documents;
 use crate::error::CliError;
 use crate::machine::device;
+use crate::models::names;
 use crate::terminal::input;
 
 /// See the module. At least one of the two is there.
 pub(crate) struct AnswerSource {
     model: Option<Model>,
+    /// What the model is called here.
+    model_name: Option<String>,
     assistant: Option<Assistant>,
     /// What the user says about the device.
     known_device: DeviceUpdate,
@@ -26,7 +30,7 @@ pub(crate) struct AnswerSource {
 }
 
 impl AnswerSource {
-    /// Opens the ledger, which is made where it is missing, and the model, if one is named.
+    /// Opens the ledger, which is made where it is missing, and the model: the one that is named, else the only installed one.
     ///
     /// # Errors
     /// Those of reading policies, of the ledger and of the model; [`CliError::Usage`] for an authority of no endpoint, and under a policy for
@@ -39,6 +43,7 @@ impl AnswerSource {
     ) -> Result<AnswerSource, CliError> {
         let mut source = AnswerSource {
             model: None,
+            model_name: None,
             assistant: None,
             known_device: DeviceUpdate::default(),
             task: policy.task.clone().unwrap_or_else(|| TASK_DEFAULT.to_owned()),
@@ -46,7 +51,7 @@ impl AnswerSource {
         if let Some(name) = &policy.policy {
             let policies = policy_documents::set(name, policy.user_policy.as_deref())?;
             if let Some(given) = &policy.device {
-                source.known_device = policy_documents::object("--device", given)?;
+                source.known_device = policy_documents::device(given)?;
             }
             let ledger = LedgerArguments {
                 ledger: policy.ledger.clone(),
@@ -62,32 +67,63 @@ impl AnswerSource {
             }
             source.assistant = Some(assistant);
         }
-        if source.assistant.is_none() || model.model.is_some() {
-            source.open_model(model, threads, memory)?;
+        let folder = match source.assistant {
+            Some(_) => model.folder_if_any()?,
+            None => Some(model.folder()?),
+        };
+        if let Some(folder) = folder {
+            source.open_model(folder, model, threads, memory)?;
+            source.take_over();
         }
         Ok(source)
     }
 
     fn open_model(
         &mut self,
+        folder: PathBuf,
         model: &ModelArguments,
         threads: ThreadArguments,
         memory: MemoryArguments,
     ) -> Result<(), CliError> {
-        let folder = model.folder()?;
         let options = OpenOptions {
             huge_pages: memory.huge_pages,
             ..model.open_options(threads.threads)
         };
-        let opened = block_on(Client::new()?.open_model(folder, options))?;
-        if let Some(assistant) = &self.assistant {
-            if !opened.info().has_chat_template {
-                return Err(CliError::usage("the model has no chat template", "use another --model"));
-            }
-            assistant.set_model(Some(opened.clone()));
+        let opened = block_on(Client::new()?.open_model(&folder, options))?;
+        if self.assistant.is_some() && !opened.info().has_chat_template {
+            return Err(CliError::usage("the model has no chat template", "use another --model"));
         }
+        self.model_name = Some(names::of_bundle(&folder, &opened.info().manifest.name));
         self.model = Some(opened);
         Ok(())
+    }
+
+    /// The same source with another model, which answers once [`AnswerSource::take_over`] was called.
+    ///
+    /// # Errors
+    /// As [`AnswerSource::open`].
+    pub(crate) fn with_model(
+        &self,
+        model: &ModelArguments,
+        threads: ThreadArguments,
+        memory: MemoryArguments,
+    ) -> Result<AnswerSource, CliError> {
+        let mut source = AnswerSource {
+            model: None,
+            model_name: None,
+            assistant: self.assistant.clone(),
+            known_device: self.known_device.clone(),
+            task: self.task.clone(),
+        };
+        source.open_model(model.folder()?, model, threads, memory)?;
+        Ok(source)
+    }
+
+    /// From now on the assistant, if there is one, asks this model.
+    pub(crate) fn take_over(&self) {
+        if let Some(assistant) = &self.assistant {
+            assistant.set_model(self.model.clone());
+        }
     }
 
     /// The assistant, where a policy decides.
@@ -98,6 +134,16 @@ impl AnswerSource {
     /// The model of this device, if there is one.
     pub(crate) fn model(&self) -> Option<&Model> {
         self.model.as_ref()
+    }
+
+    /// What the model of this device is called, if there is one.
+    pub(crate) fn model_name(&self) -> Option<&str> {
+        self.model_name.as_deref()
+    }
+
+    /// What rules and learning call the work.
+    pub(crate) fn task(&self) -> &str {
+        &self.task
     }
 
     /// What is known of the model of this device, if there is one.
@@ -140,10 +186,10 @@ fn trust(assistant: &Assistant, authority: &str) -> Result<(), CliError> {
     let usage = |message: &str| CliError::usage(message, "--authority ENDPOINT=FILE");
     let (id, path) = authority
         .split_once('=')
-        .ok_or_else(|| usage("--authority does not say whose it is"))?;
+        .ok_or_else(|| usage("--authority names no endpoint"))?;
     let policies = assistant.policies();
     if policies.app().endpoint(id).is_none() {
-        return Err(usage("--authority names an endpoint that the policy does not have"));
+        return Err(usage(&format!("--authority: the policy has no endpoint {id}")));
     }
     let extras = EndpointExtras {
         authorities_pem: input::file(path.as_ref())?,

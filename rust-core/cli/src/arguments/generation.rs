@@ -14,25 +14,25 @@ pub(crate) struct GenerationArguments {
     /// Tokens of context, prompt and answer together [default: 2048, or the model's own if less]
     #[arg(long, value_name = "N")]
     context: Option<u32>,
-    /// 0 always takes the likeliest token; higher values are more varied [default: the model's own; this and the next ones]
+    /// 0 always takes the likeliest token; higher values are more varied, at most 100 [default: the model's own, or 0]
     #[arg(long, value_name = "T")]
     temperature: Option<f32>,
-    /// Only the K likeliest tokens are considered; 0 for all
+    /// Only the K likeliest tokens are considered; 0 for all [default: the model's own, or 0]
     #[arg(long, value_name = "K")]
     top_k: Option<u32>,
-    /// Only the likeliest tokens that together have this probability are considered; 1 for all
+    /// Only the likeliest tokens that together have this probability are considered; 1 for all [default: the model's own, or 1]
     #[arg(long, value_name = "P")]
     top_p: Option<f32>,
-    /// Only tokens at least this likely compared with the likeliest are considered; 0 for all
+    /// Only tokens at least this likely compared with the likeliest are considered; 0 for all [default: the model's own, or 0]
     #[arg(long, value_name = "P")]
     min_p: Option<f32>,
-    /// Makes tokens that already appeared less likely; 1 leaves them alone
+    /// Makes tokens that already appeared less likely; 1 leaves them alone [default: the model's own, or 1]
     #[arg(long, value_name = "R")]
     repetition_penalty: Option<f32>,
-    /// How many tokens back the penalty looks
+    /// How many tokens back the penalty looks [default: the model's own, or 64]
     #[arg(long, value_name = "N")]
     repetition_window: Option<u32>,
-    /// The same seed gives the same answer
+    /// The same seed gives the same answer [default: the model's own, or 0]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// The answer ends before this text; may be given several times

@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use whimbrel_client::store::{FileVault, KeyVault, MemoryVault, Store, StoreError};
+use whimbrel_client::store::{FileVault, KeyVault, MemoryVault, Store, StoreError, seal_keys};
 
 use crate::error::CliError;
 use crate::machine::{paths, time};
@@ -85,6 +85,28 @@ impl LedgerArguments {
             None => Arc::new(MemoryVault::new()),
         };
         Ok(Store::inspect(&database, vault)?)
+    }
+
+    /// As [`LedgerArguments::inspect`], or `None` where no receipt was ever written: there is no database, and the vault, if there is one, never
+    /// sealed any. A folder that was named must be there.
+    ///
+    /// # Errors
+    /// As [`LedgerArguments::inspect`].
+    pub(crate) fn inspect_if_begun(&self) -> Result<Option<Store>, CliError> {
+        let absent = match self.inspect() {
+            Ok(store) => return Ok(Some(store)),
+            Err(error @ CliError::Store(StoreError::Absent { .. })) => error,
+            Err(error) => return Err(error),
+        };
+        let is_misspelt = self.ledger.as_ref().is_some_and(|folder| !folder.is_dir());
+        let was_sealed = match self.existing_vault()? {
+            Some(vault) => seal_keys(&vault)?.is_some(),
+            None => false,
+        };
+        match is_misspelt || was_sealed {
+            true => Err(absent),
+            false => Ok(None),
+        }
     }
 
     /// The store for writing, which must exist.

@@ -2,18 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use clap_complete::engine::ArgValueCompleter;
 use whimbrel_engine::{KvPrecision, OpenOptions, Verify};
 
 use crate::error::CliError;
 use crate::machine::paths;
 use crate::models::catalogue::{Catalogue, is_name};
+use crate::models::completion::installed;
+use crate::models::install;
 
 /// Which model a command works on, and how it is opened.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct ModelArguments {
-    /// An installed model's name or a bundle folder
-    // `run` and `chat` take it back where a policy says who answers.
-    #[arg(long, short, value_name = "NAME|FOLDER", required = true)]
+    /// An installed model's name or a bundle folder [default: the installed one, if there is just one]
+    #[arg(long, short, value_name = "NAME|FOLDER", add = ArgValueCompleter::new(installed))]
     pub(crate) model: Option<String>,
     /// One of the bundle's variants [default: its first]
     #[arg(long, value_name = "NAME")]
@@ -53,14 +55,64 @@ pub(crate) struct MemoryArguments {
 }
 
 impl ModelArguments {
-    /// The bundle's folder.
+    /// The bundle's folder: of the model that was named, else of the only installed one.
     ///
     /// # Errors
-    /// [`CliError::UnknownModel`], [`CliError::NotInstalled`], [`CliError::Catalogue`].
+    /// [`CliError::UnknownModel`], [`CliError::NotInstalled`], [`CliError::Catalogue`]; [`CliError::NoModel`] and [`CliError::SeveralModels`] where none
+    /// was named.
     pub(crate) fn folder(&self) -> Result<PathBuf, CliError> {
-        match &self.model {
-            Some(model) => resolve(model),
-            None => Err(CliError::usage("a model is missing", "--model NAME|FOLDER")),
+        if let Some(model) = &self.model {
+            return resolve(model);
+        }
+        let models = paths::models()?;
+        let mut names = install::installed_names(&models);
+        match names.len() {
+            0 => Err(CliError::NoModel),
+            1 => Ok(models.join(names.remove(0))),
+            _ => Err(CliError::SeveralModels { names }),
+        }
+    }
+
+    /// As [`ModelArguments::folder`], or `None` where no model was named and there is not just one.
+    ///
+    /// # Errors
+    /// Those of a model that was named.
+    pub(crate) fn folder_if_any(&self) -> Result<Option<PathBuf>, CliError> {
+        match self.folder() {
+            Ok(folder) => Ok(Some(folder)),
+            Err(CliError::NoModel | CliError::SeveralModels { .. } | CliError::NoHome { .. })
+                if self.model.is_none() =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same arguments for another model, in its first variant.
+    pub(crate) fn of(&self, model: String) -> ModelArguments {
+        ModelArguments {
+            model: Some(model),
+            variant: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same arguments with the model that stands before the text.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] where `--model` names one, too.
+    pub(crate) fn with(&self, model: Option<&String>) -> Result<ModelArguments, CliError> {
+        match (&self.model, model) {
+            (Some(_), Some(_)) => Err(CliError::usage(
+                "two models are named",
+                "name the model once: with --model, or before the text",
+            )),
+            (None, Some(model)) => Ok(ModelArguments {
+                model: Some(model.clone()),
+                ..self.clone()
+            }),
+            (_, None) => Ok(self.clone()),
         }
     }
 
@@ -83,6 +135,16 @@ impl ModelArguments {
             reference: self.reference,
         }
     }
+}
+
+/// Whether a word of the command line means a model: it is the name of an installed one or of one in the catalogue, or a bundle's folder.
+pub(crate) fn is_model(word: &str) -> bool {
+    let is_bundle = |folder: &Path| folder.join("manifest.json").is_file();
+    if !is_name(word) || is_bundle(Path::new(word)) {
+        return is_bundle(Path::new(word));
+    }
+    let is_installed = paths::models().is_ok_and(|models| models.join(word).is_dir());
+    is_installed || Catalogue::load().is_ok_and(|catalogue| catalogue.find(word).is_some())
 }
 
 /// The folder behind a name or a path. A plain name is looked for among the installed models first, so that a folder of the

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use whimbrel_client::network::{Endpoint, EndpointSettings};
-use whimbrel_client::policy::{Format, Policy, PolicyRole, PolicySet, Preset};
+use whimbrel_client::policy::{DeviceUpdate, Format, Policy, PolicyRole, PolicySet, Preset, Reported};
 
 use crate::error::CliError;
 use crate::terminal::input;
@@ -79,12 +79,30 @@ pub(crate) fn object<T: DeserializeOwned>(flag: &'static str, given: &str) -> Re
     }
 }
 
+/// The device of `--device`.
+///
+/// # Errors
+/// As [`object`]; [`CliError::Usage`] for a percentage above 100.
+pub(crate) fn device(given: &str) -> Result<DeviceUpdate, CliError> {
+    let update: DeviceUpdate = object("--device", given)?;
+    for (name, percent) in [
+        ("battery_percent", update.battery_percent),
+        ("loss_percent", update.loss_percent),
+    ] {
+        if let Reported::Is(percent @ 101..) = percent {
+            let message = format!("--device: {name} must be 0 to 100, not {percent}");
+            return Err(CliError::usage(message, "leave it out where it is not known"));
+        }
+    }
+    Ok(update)
+}
+
 fn text(name: &str, path: &Path) -> Result<String, CliError> {
     let presets = || Preset::ALL.map(Preset::name).join(", ");
     match input::file(path) {
         // Most likely a misspelt preset.
         Err(CliError::InputRead { .. }) if !name.contains(['/', '.']) => Err(CliError::usage(
-            "no policy has this name, and no file",
+            format!("there is no preset and no file called {name:?}"),
             format!("the presets are {}", presets()),
         )),
         read => read,

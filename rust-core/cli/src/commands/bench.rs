@@ -16,6 +16,7 @@ use crate::machine::system;
 use crate::terminal::interrupt;
 use crate::terminal::output::{Facts, OutputArguments, bytes, table};
 use crate::terminal::progress::Progress;
+use crate::terminal::words::counted;
 
 /// Distance between two token ids of the made-up prompt; prime, so that it wanders through the whole vocabulary.
 const PROMPT_STRIDE: u64 = 7919;
@@ -112,7 +113,12 @@ impl Facts for Measured {
                 ("model", format!("{}, {}", self.model, self.variant)),
                 (
                     "processor",
-                    format!("{}, {} kernels, {} threads", self.cpu, self.kernels, self.threads),
+                    format!(
+                        "{}, {} kernels, {}",
+                        self.cpu,
+                        self.kernels,
+                        counted(self.threads, "thread")
+                    ),
                 ),
                 ("load", format!("{:.0} ms", self.load_ms)),
                 (

@@ -1,13 +1,17 @@
-//! `whimbrel chat`: a conversation, question by question. Where the lines come from is in `lines.rs`, what `/…` means in `slash.rs`.
+//! `whimbrel chat`: a conversation, question by question. Where the lines come from is in `lines.rs` and `editor.rs`, what `/…` means in
+//! `slash.rs`, `/set` in `settings.rs`, `/model` in `models.rs`, `/save` in `transcript.rs`.
 
+mod editor;
 mod lines;
+mod models;
+mod settings;
 mod slash;
+mod transcript;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-use whimbrel_client::record::{Outcome, Signal};
+use clap_complete::engine::ArgValueCompleter;
+use whimbrel_client::record::{Outcome, ReceiptId, Signal};
 use whimbrel_client::{
     Answer, ClientError, Conversation, ConversationOptions, GenerationOptions, Message, Report, Role, SamplingOptions,
     block_on,
@@ -15,13 +19,19 @@ use whimbrel_client::{
 
 use self::lines::Lines;
 use self::slash::Slash;
+use self::transcript::Transcript;
 use crate::answer::figures::Figures;
 use crate::answer::{self, AnswerSource, report};
 use crate::arguments::generation::GenerationArguments;
 use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
 use crate::arguments::policy::PolicyArguments;
 use crate::error::CliError;
-use crate::terminal::{interrupt, output};
+use crate::machine::time;
+use crate::models::completion;
+use crate::models::names::spelled;
+use crate::terminal::screen::Screen;
+use crate::terminal::words::counted;
+use crate::terminal::{interrupt, output, style};
 
 /// How `/redo` samples unless told otherwise: the likeliest tokens alone would give the same answer again.
 const TEMPERATURE_AGAIN: f32 = 0.7;
@@ -29,8 +39,10 @@ const TOP_P_AGAIN: f32 = 0.9;
 
 /// The flags of `chat`.
 #[derive(clap::Args, Debug)]
-#[command(mut_arg("model", |model| model.required(false).required_unless_present("policy")))]
 pub(crate) struct Arguments {
+    /// The model: an installed one's name or a bundle folder, as with --model
+    #[arg(value_name = "MODEL", add = ArgValueCompleter::new(completion::installed))]
+    named: Option<String>,
     #[command(flatten)]
     model: ModelArguments,
     /// The system message [default: a plain one; "" leaves it to the model's template]
@@ -57,12 +69,21 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     interrupt::install(true);
-    let source = AnswerSource::open(&arguments.model, &arguments.policy, arguments.threads, arguments.memory)?;
-    let mut chat = Chat::begin(arguments, source)?;
-    if let Some(path) = arguments.state.as_ref().filter(|path| path.exists()) {
-        block_on(chat.conversation.restore(path))?;
+    let model = arguments.model.with(arguments.named.as_ref())?;
+    let source = AnswerSource::open(&model, &arguments.policy, arguments.threads, arguments.memory)?;
+    let mut chat = Chat::begin(arguments, model, source)?;
+    if let Some(path) = &arguments.state {
+        chat.resume(path)?;
     }
-    converse(arguments, &chat.greeting(), |line| chat.take(line))?;
+    let mut lines = Lines::open(!arguments.no_history)?;
+    if lines.is_terminal() {
+        let greeting = chat.greeting();
+        style::note(&format!(
+            "{greeting}. /help shows the commands, Ctrl-C stops an answer, Ctrl-D leaves."
+        ));
+    }
+    chat.may_ask = lines.is_terminal();
+    converse(&mut lines, |line| chat.take(line))?;
     if let Some(path) = &arguments.state {
         block_on(chat.conversation.save(path))?;
     }
@@ -70,42 +91,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
 }
 
 /// Passes every line to `take` until it returns false or there is none.
-fn converse(
-    arguments: &Arguments,
-    greeting: &str,
-    mut take: impl FnMut(&str) -> Result<bool, CliError>,
-) -> Result<(), CliError> {
-    let mut lines = Lines::open(!arguments.no_history)?;
-    if lines.is_terminal() {
-        eprintln!("{greeting}. /help shows the commands, Ctrl-C stops an answer, Ctrl-D leaves.");
-    }
+fn converse(lines: &mut Lines, mut take: impl FnMut(&str) -> Result<bool, CliError>) -> Result<(), CliError> {
     while let Some(line) = lines.next()? {
         match take(&line) {
             Ok(true) => {}
             Ok(false) => break,
             // A person can go on; a script must know.
-            Err(error) if lines.is_terminal() && goes_on(&error) => eprintln!("{}", error.report().line()),
+            Err(error) if lines.is_terminal() && goes_on(&error) => style::error(&error.report().line()),
             Err(error) => return Err(error),
         }
     }
-    Ok(())
-}
-
-/// Writes a conversation beside its place and moves it there, so that a full disk costs no earlier file.
-fn save_messages(path: &Path, model: Option<&str>, messages: &[Message]) -> Result<(), CliError> {
-    let said: Vec<_> = messages
-        .iter()
-        .map(|message| json!({"role": message.role, "content": message.content}))
-        .collect();
-    let transcript = json!({"model": model, "messages": said});
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(CliError::write(path))?;
-    writeln!(file, "{transcript:#}").map_err(CliError::write(path))?;
-    file.persist(path).map_err(|error| CliError::write(path)(error.error))?;
-    eprintln!("[saved {} messages]", messages.len());
     Ok(())
 }
 
@@ -115,20 +110,26 @@ fn goes_on(error: &CliError) -> bool {
 }
 
 /// The conversation and how its answers are made.
-struct Chat {
+struct Chat<'a> {
+    arguments: &'a Arguments,
+    model: ModelArguments,
     source: AnswerSource,
     conversation: Conversation,
     options: ConversationOptions,
     generation: GenerationOptions,
     shows_figures: bool,
+    /// Whether a person can answer a question of the program's.
+    may_ask: bool,
+    /// How often the last question was asked again.
+    repeats: u64,
     /// About the last answer.
     last: Option<Report>,
-    /// How often an answer was asked for again.
-    retries: u64,
+    /// The receipts of the answers so far.
+    receipts: Vec<ReceiptId>,
 }
 
-impl Chat {
-    fn begin(arguments: &Arguments, source: AnswerSource) -> Result<Chat, CliError> {
+impl Chat<'_> {
+    fn begin(arguments: &Arguments, model: ModelArguments, source: AnswerSource) -> Result<Chat<'_>, CliError> {
         let options = ConversationOptions {
             context_length: arguments.generation.context_length(source.model_info()),
             system: arguments.system.clone(),
@@ -136,21 +137,37 @@ impl Chat {
         };
         Ok(Chat {
             conversation: conversation(&source, &options)?,
+            arguments,
+            model,
             source,
             options,
             generation: arguments.generation.options(),
             shows_figures: arguments.stats,
+            may_ask: false,
+            repeats: 0,
             last: None,
-            retries: 0,
+            receipts: Vec::new(),
         })
     }
 
+    /// Goes on with the conversation in a file, if it is there.
+    fn resume(&self, path: &Path) -> Result<(), CliError> {
+        if !path.exists() {
+            style::note(&format!("[a new conversation, kept in {} at the end]", path.display()));
+            return Ok(());
+        }
+        block_on(self.conversation.restore(path))?;
+        let messages = counted(self.conversation.messages().len() as u64, "message");
+        style::note(&format!("[going on with {}: {messages} so far]", path.display()));
+        Ok(())
+    }
+
     fn greeting(&self) -> String {
-        let model = self.model_name();
+        let model = self.source.model_name();
         match self.source.assistant() {
             Some(assistant) => format!(
                 "{} under the policy {}",
-                model.unwrap_or("no model of this device"),
+                model.unwrap_or("no model on this device"),
                 assistant.policies().app().name()
             ),
             None => self.introduction(),
@@ -168,11 +185,6 @@ impl Chat {
         }
     }
 
-    /// The name of this device's model.
-    fn model_name(&self) -> Option<&str> {
-        self.source.model_info().map(|info| &*info.manifest.name)
-    }
-
     /// Carries out a line; false ends the chat.
     fn take(&mut self, line: &str) -> Result<bool, CliError> {
         if line.trim().is_empty() {
@@ -180,6 +192,7 @@ impl Chat {
         }
         let Some(slash) = Slash::parse(line)? else {
             self.begin_answer();
+            self.repeats = 0;
             let options = self.source.ask_options(&self.generation);
             let answer = self.conversation.ask(line, options)?;
             return self.show(answer).map(|()| true);
@@ -192,17 +205,21 @@ impl Chat {
             Slash::Reset => {
                 self.conversation.reset()?;
                 self.last = None;
-                eprintln!("[forgotten]");
+                style::note("[forgotten]");
             }
             Slash::Stats => self.print_figures(),
             Slash::Save(path) => self.save(&path)?,
             Slash::System(text) => self.set_system(text)?,
-            Slash::Redo => {
-                self.begin_answer();
-                let generation = self.varied();
-                let answer = self.conversation.regenerate(generation)?;
-                self.show(answer)?;
+            Slash::Set(None) => settings::lines(&self.generation)
+                .iter()
+                .for_each(|line| style::note(line)),
+            Slash::Set(Some((name, value))) => {
+                self.generation = settings::changed(&self.generation, &name, &value)?;
+                style::note(&format!("[{name} {value} from the next answer on]"));
             }
+            Slash::Model(None) => self.print_models(),
+            Slash::Model(Some(name)) => self.change_model(name)?,
+            Slash::Redo => self.redo()?,
             Slash::Elsewhere => {
                 self.begin_answer();
                 let answer = self.conversation.escalate()?;
@@ -217,29 +234,41 @@ impl Chat {
         Ok(true)
     }
 
-    /// How an answer is made that shall be another one.
-    fn varied(&mut self) -> GenerationOptions {
-        self.retries += 1;
-        let varied = SamplingOptions {
-            temperature: Some(TEMPERATURE_AGAIN),
-            top_p: Some(TOP_P_AGAIN),
-            seed: Some(self.retries),
-            ..SamplingOptions::default()
-        };
-        GenerationOptions {
-            sampling: self.generation.sampling.or(&varied),
-            ..self.generation.clone()
-        }
-    }
-
     /// A policy decides by the device as it is when the answer begins.
     fn begin_answer(&self) {
         interrupt::reset();
         self.source.update_device();
     }
 
+    /// The same question again, with another seed each time, and with some variety unless the user wants none.
+    fn redo(&mut self) -> Result<(), CliError> {
+        self.begin_answer();
+        self.repeats += 1;
+        let given = &self.generation.sampling;
+        let varied = SamplingOptions {
+            temperature: Some(TEMPERATURE_AGAIN),
+            top_p: Some(TOP_P_AGAIN),
+            ..SamplingOptions::default()
+        };
+        let generation = GenerationOptions {
+            sampling: SamplingOptions {
+                seed: Some(given.seed.unwrap_or(0).wrapping_add(self.repeats)),
+                ..given.or(&varied)
+            },
+            ..self.generation.clone()
+        };
+        let is_fixed = given.temperature == Some(0.0);
+        let answer = self.conversation.regenerate(generation)?;
+        self.show(answer)?;
+        if is_fixed && self.source.assistant().is_none() {
+            style::note("[at temperature 0 an answer stays the same: /set temperature 0.7 varies it]");
+        }
+        Ok(())
+    }
+
     fn show(&mut self, answer: Answer) -> Result<(), CliError> {
-        let completion = answer::receive(answer, |text| output::write_all(text.as_bytes()))?;
+        let mut screen = Screen::new(self.source.assistant().is_some());
+        let completion = answer::receive(answer, &mut screen)?;
         let report = completion.report;
         // A question that a policy kept from being answered has no line.
         if !completion.text.is_empty() || report.receipt.is_none() {
@@ -248,21 +277,20 @@ impl Chat {
         if let Some(error) = report::not_answered(&report).filter(|_| report.receipt.is_none()) {
             return Err(error);
         }
-        for line in report::lines(&report) {
-            eprintln!("{line}");
-        }
+        report::lines(&report).iter().for_each(|line| style::note(line));
         if let Some(line) = Figures::from(&report).dropped_line() {
-            eprintln!("{line}");
+            style::note(&line);
         }
         if report.outcome == Outcome::Failed {
-            eprintln!("[the question is kept: /redo asks it again]");
+            style::note("[the question is kept: /redo asks it again]");
         }
         if report.escalation.is_some() {
-            eprintln!("[the answer looks weak: /elsewhere asks elsewhere]");
+            style::note("[the answer looks weak: /elsewhere asks elsewhere]");
         }
         if self.shows_figures {
-            eprintln!("{}", report::figures(&report));
+            style::note(&report::figures(&report));
         }
+        self.receipts.extend(report.receipt);
         self.last = Some(report);
         Ok(())
     }
@@ -276,16 +304,16 @@ impl Chat {
 
     fn print_figures(&self) {
         let Some(report) = &self.last else {
-            eprintln!("[no answer yet]");
+            style::note("[no answer yet]");
             return;
         };
-        eprintln!("{}", report::figures(report));
+        style::note(&report::figures(report));
         if report.receipt.is_none() {
-            eprintln!(
+            style::note(&format!(
                 "[{} of {} tokens of context used]",
                 Figures::from(report).tokens(),
                 self.options.context_length
-            );
+            ));
         }
     }
 
@@ -295,7 +323,7 @@ impl Chat {
             return Err(CliError::usage("there is no answer yet", "ask something first"));
         };
         block_on(assistant.feedback(receipt, signal))?;
-        eprintln!("[noted for receipt {receipt}]");
+        style::note(&format!("[noted for receipt {receipt}]"));
         Ok(())
     }
 
@@ -304,7 +332,7 @@ impl Chat {
         self.source.update_device();
         let options = self.source.ask_options(&self.generation);
         let explanation = block_on(self.conversation.explain(text, &options))?;
-        eprint!("{explanation}");
+        eprint!("{}", spelled(&explanation.to_string()));
         Ok(())
     }
 
@@ -316,26 +344,49 @@ impl Chat {
                 "/why TEXT asks about a question before it is asked",
             ));
         };
-        for line in report::lines(report) {
-            eprintln!("{line}");
-        }
-        for rule in &report.considered {
-            eprintln!("  {rule}");
-        }
+        report::lines(report).iter().for_each(|line| style::note(line));
+        report
+            .considered
+            .iter()
+            .for_each(|rule| style::note(&format!("  {rule}")));
         Ok(())
     }
 
     /// Another system message. The other messages go on as they are: as private, and for the same recipients.
-    fn set_system(&self, text: String) -> Result<(), CliError> {
-        self.conversation.set_system(Some(text))?;
-        eprintln!("[system message set]");
+    fn set_system(&mut self, text: String) -> Result<(), CliError> {
+        self.conversation.set_system(Some(text.clone()))?;
+        self.options.system = Some(text);
+        style::note("[system message set]");
         Ok(())
     }
 
+    /// Everything that is known of the conversation.
     fn save(&self, path: &Path) -> Result<(), CliError> {
+        // What was said of an answer that was just stopped is kept only when it has ended.
+        block_on(self.conversation.settled())?;
         let system = self.conversation.system().map(|text| Message::new(Role::System, text));
         let messages: Vec<_> = system.into_iter().chain(self.conversation.messages()).collect();
-        save_messages(path, self.model_name(), &messages)
+        let assistant = self.source.assistant();
+        let saved = transcript::write(
+            path,
+            &Transcript {
+                model: self.source.model_name(),
+                variant: self.source.model_info().map(|info| &*info.variant),
+                policy: assistant.map(|assistant| assistant.policies().app().name().to_owned()),
+                task: assistant.map(|_| self.source.task()),
+                saved_ms: time::now_ms(),
+                context_length: self.options.context_length,
+                options: &self.generation,
+                messages: &messages,
+                receipts: &self.receipts,
+            },
+            self.may_ask,
+        )?;
+        style::note(&match saved {
+            true => format!("[saved {}]", counted(messages.len() as u64, "message")),
+            false => "[not saved]".to_owned(),
+        });
+        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ use crate::commands::ledger::ShownReceipt;
 use crate::error::CliError;
 use crate::terminal::input;
 use crate::terminal::output::{Facts, OutputArguments, table};
+use crate::terminal::screen::Screen;
 
 /// The letter unless there is another. Nobody in it exists.
 const LETTER: &str = "\
@@ -143,7 +144,7 @@ fn send(letter: String, words: &[String]) -> Result<Shown, CliError> {
         ..DeviceUpdate::default()
     });
     let conversation = assistant.conversation(ConversationOptions::default());
-    let completion = answer::receive(conversation.ask(&letter, AskOptions::default())?, |_| Ok(()))?;
+    let completion = answer::receive(conversation.ask(&letter, AskOptions::default())?, &mut Screen::Silent)?;
     if let Some(error) = answer::report::not_answered(&completion.report) {
         return Err(error);
     }

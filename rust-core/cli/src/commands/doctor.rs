@@ -13,6 +13,7 @@ use crate::models::catalogue::Catalogue;
 use crate::models::fetch;
 use crate::models::install::installed_names;
 use crate::terminal::output::{Facts, OutputArguments, bytes, table};
+use crate::terminal::words::counted;
 
 /// The flags of `doctor`.
 #[derive(clap::Args, Debug)]
@@ -93,7 +94,7 @@ impl Facts for Examination {
                 ("whimbrel", self.version.to_owned()),
                 (
                     "processor",
-                    format!("{}, {}, {} cores", cpu.name, cpu.architecture, cpu.cores),
+                    format!("{}, {}, {}", cpu.name, cpu.architecture, counted(cpu.cores, "core")),
                 ),
                 ("features", cpu.features.join(" ")),
                 (
@@ -106,7 +107,11 @@ impl Facts for Examination {
                 ),
                 (
                     "will use",
-                    format!("{} kernels, {} threads", self.will_use.kernels, self.will_use.threads),
+                    format!(
+                        "{} kernels, {}",
+                        self.will_use.kernels,
+                        counted(self.will_use.threads, "thread")
+                    ),
                 ),
                 ("models in", directory),
                 ("installed", list(&self.models.installed)),

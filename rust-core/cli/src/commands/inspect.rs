@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use whimbrel_engine::{EngineError, Manifest, ModelCard};
@@ -13,8 +14,10 @@ use whimbrel_forge::{Quantization, Summary};
 
 use crate::arguments::model;
 use crate::error::{CliError, exit};
+use crate::models::completion;
 use crate::models::import::bundle_bytes;
 use crate::terminal::output::{Facts, OutputArguments, bytes, table};
+use crate::terminal::style;
 
 /// The largest manifest that is looked at, in bytes.
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
@@ -25,7 +28,7 @@ const SHOWN_CHARACTERS_MAX: usize = 80;
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
     /// An installed model's name, a bundle folder or a GGUF file
-    #[arg(value_name = "NAME|FOLDER|FILE")]
+    #[arg(value_name = "NAME|FOLDER|FILE", add = ArgValueCompleter::new(completion::installed))]
     what: String,
     #[command(flatten)]
     output: OutputArguments,
@@ -44,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
         None => exit::SUCCESS,
         Some(error) => {
             let report = error.report();
-            eprintln!("{}", report.line());
+            style::error(&report.line());
             report.status
         }
     })

@@ -122,7 +122,7 @@ struct Listed {
 impl Facts for Listed {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         if self.receipts.is_empty() {
-            return writeln!(out, "no receipts");
+            return writeln!(out, "no receipts in {}", self.ledger.display());
         }
         self.receipts
             .iter()
@@ -139,7 +139,10 @@ fn list(arguments: &ListArguments) -> Result<(), CliError> {
         place: place.and_then(|name| PlaceKind::ALL.into_iter().find(|kind| kind.name() == name)),
         ..Filter::default()
     };
-    let receipts = arguments.ledger.inspect()?.ledger().list(&filter, arguments.limit)?;
+    let receipts = match arguments.ledger.inspect_if_begun()? {
+        Some(store) => store.ledger().list(&filter, arguments.limit)?,
+        None => Vec::new(),
+    };
     arguments.output.print(&Listed {
         ledger: arguments.ledger.database()?,
         receipts,

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 use whimbrel_engine::Manifest;
 
@@ -11,6 +12,7 @@ use crate::arguments::model;
 use crate::error::CliError;
 use crate::machine::paths;
 use crate::models::catalogue::{Catalogue, Entry, Licence, Source, is_name};
+use crate::models::completion;
 use crate::models::install::{self, Lock, PullStatus};
 use crate::terminal::output::{Facts, OutputArguments, bytes};
 
@@ -20,9 +22,9 @@ pub(crate) enum Command {
     /// Show the models of the catalogue and those installed
     List(ListArguments),
     /// Fetch a model of the catalogue, verify it and install it
-    Pull(NameArguments),
+    Pull(PullArguments),
     /// Remove an installed model
-    Remove(NameArguments),
+    Remove(RemoveArguments),
     /// Print the folder with the installed models, or with one of them
     Path(PathArguments),
 }
@@ -34,10 +36,21 @@ pub(crate) struct ListArguments {
     output: OutputArguments,
 }
 
-/// The flags of `models pull` and `models remove`.
+/// The flags of `models pull`.
 #[derive(clap::Args, Debug)]
-pub(crate) struct NameArguments {
-    /// The model's name
+pub(crate) struct PullArguments {
+    /// The model's name in the catalogue
+    #[arg(add = ArgValueCompleter::new(completion::in_catalogue))]
+    name: String,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+/// The flags of `models remove`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct RemoveArguments {
+    /// The installed model's name
+    #[arg(add = ArgValueCompleter::new(completion::installed))]
     name: String,
     #[command(flatten)]
     output: OutputArguments,
@@ -47,6 +60,7 @@ pub(crate) struct NameArguments {
 #[derive(clap::Args, Debug)]
 pub(crate) struct PathArguments {
     /// A model's name
+    #[arg(add = ArgValueCompleter::new(completion::installed))]
     name: Option<String>,
     #[command(flatten)]
     output: OutputArguments,
@@ -206,7 +220,7 @@ impl Facts for Pulled {
     }
 }
 
-fn pull(arguments: &NameArguments) -> Result<(), CliError> {
+fn pull(arguments: &PullArguments) -> Result<(), CliError> {
     let catalogue = Catalogue::load()?;
     let unknown = || CliError::NotInCatalogue {
         name: arguments.name.clone(),
@@ -236,7 +250,7 @@ impl Facts for Removed {
     }
 }
 
-fn remove(arguments: &NameArguments) -> Result<(), CliError> {
+fn remove(arguments: &RemoveArguments) -> Result<(), CliError> {
     let directory = paths::models()?;
     let name = &arguments.name;
     let path = directory.join(name);

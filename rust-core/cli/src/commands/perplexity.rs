@@ -11,6 +11,7 @@ use crate::arguments::model::{ModelArguments, ThreadArguments};
 use crate::error::CliError;
 use crate::terminal::output::{Facts, OutputArguments};
 use crate::terminal::progress::Progress;
+use crate::terminal::words::counted;
 use crate::terminal::{input, interrupt};
 
 /// The flags of `perplexity`.
@@ -53,8 +54,12 @@ impl Facts for Measured {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(
             out,
-            "perplexity {:.4} +/- {:.5} ({} windows of {} tokens, {} tokens predicted)",
-            self.perplexity, self.standard_error, self.chunks, self.context_length, self.scored_tokens
+            "perplexity {:.4} +/- {:.5} ({} of {} tokens, {} predicted)",
+            self.perplexity,
+            self.standard_error,
+            counted(self.chunks, "window"),
+            self.context_length,
+            counted(self.scored_tokens, "token")
         )
     }
 }

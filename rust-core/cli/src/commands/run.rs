@@ -3,28 +3,37 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 use whimbrel_client::record::Outcome;
 use whimbrel_client::{
     Answer, ClientError, ContextPolicy, Conversation, ConversationOptions, EngineError, PrefixError, Report, block_on,
+    message,
 };
 
 use crate::answer::figures::Figures;
 use crate::answer::{self, AnswerSource, Completion, report};
 use crate::arguments::generation::GenerationArguments;
-use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
+use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments, is_model};
 use crate::arguments::policy::PolicyArguments;
 use crate::error::{CliError, exit};
+use crate::models::completion;
 use crate::terminal::output::{self, Facts, OutputArguments};
-use crate::terminal::{input, interrupt};
+use crate::terminal::screen::Screen;
+use crate::terminal::{input, interrupt, style};
 
 /// Prompt tokens that had to be run before the file of `--prefix-cache` is written anew.
 const PREFIX_SLACK: u32 = 64;
 
 /// The flags of `run`.
 #[derive(clap::Args, Debug)]
-#[command(mut_arg("model", |model| model.required(false).required_unless_present("policy")))]
 pub(crate) struct Arguments {
+    /// The model and then the prompt, or one of them: `run MODEL "TEXT"`, `run "TEXT"`
+    #[arg(value_name = "MODEL|TEXT", add = ArgValueCompleter::new(completion::installed))]
+    first: Option<String>,
+    /// The prompt behind the model
+    #[arg(value_name = "TEXT", conflicts_with_all = ["prompt", "prompt_file"])]
+    second: Option<String>,
     #[command(flatten)]
     model: ModelArguments,
     /// The prompt; - reads standard input, which is also read when something is piped in
@@ -116,16 +125,18 @@ impl Facts for Answered<'_> {
 
 /// Returns the exit status: a stopped answer is shown, and is still not the whole answer.
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
-    let prompt = prompt(arguments)?;
+    let (model, text) = arguments.words();
+    let prompt = prompt(arguments, text)?;
+    let model = arguments.model.with(model)?;
     interrupt::install(false);
-    let source = AnswerSource::open(&arguments.model, &arguments.policy, arguments.threads, arguments.memory)?;
+    let source = AnswerSource::open(&model, &arguments.policy, arguments.threads, arguments.memory)?;
     let context_length = arguments.generation.context_length(source.model_info());
     let (answer, conversation) = begin(arguments, &source, &prompt, context_length)?;
-    let json = arguments.output.json;
-    let completion = answer::receive(answer, |text| match json {
-        true => Ok(()),
-        false => output::write_all(text.as_bytes()),
-    })?;
+    let mut screen = match arguments.output.json {
+        true => Screen::Silent,
+        false => Screen::new(source.assistant().is_some()),
+    };
+    let completion = answer::receive(answer, &mut screen)?;
     if let (Some(path), Some(conversation)) = (&arguments.prefix_cache, &conversation) {
         let figures = Figures::from(&completion.report);
         if figures.read_tokens() > PREFIX_SLACK {
@@ -142,17 +153,17 @@ fn conclude(arguments: &Arguments, report: &Report) -> u8 {
     let lines = report::lines(report);
     if let Some(error) = report::not_answered(report) {
         let error = error.report();
-        eprintln!("{}", error.line());
-        lines.iter().skip(1).for_each(|line| eprintln!("{line}"));
+        style::error(&error.line());
+        lines.iter().skip(1).for_each(|line| style::note(line));
         return error.status;
     }
     let is_under_policy = report.receipt.is_some();
     if is_under_policy {
-        lines.iter().for_each(|line| eprintln!("{line}"));
+        lines.iter().for_each(|line| style::note(line));
     }
     let is_watched = !is_under_policy && !arguments.output.json && output::watched();
     if arguments.stats || is_watched {
-        eprintln!("{}", report::figures(report));
+        style::note(&report::figures(report));
     }
     match report.outcome {
         Outcome::Cancelled => exit::INTERRUPTED,
@@ -160,14 +171,31 @@ fn conclude(arguments: &Arguments, report: &Report) -> u8 {
     }
 }
 
-fn prompt(arguments: &Arguments) -> Result<String, CliError> {
-    let text = match (&arguments.prompt, &arguments.prompt_file) {
+impl Arguments {
+    /// The model and the prompt among the words without a flag. A single word is the model where it is the name of one, or where the prompt comes
+    /// from elsewhere.
+    fn words(&self) -> (Option<&String>, Option<&String>) {
+        let Some(first) = &self.first else {
+            return (None, None);
+        };
+        let has_prompt = self.prompt.is_some() || self.prompt_file.is_some();
+        match &self.second {
+            Some(second) => (Some(first), Some(second)),
+            None if has_prompt || self.model.model.is_none() && is_model(first) => (Some(first), None),
+            None => (None, Some(first)),
+        }
+    }
+}
+
+/// `text` is the prompt among the words without a flag.
+fn prompt(arguments: &Arguments, text: Option<&String>) -> Result<String, CliError> {
+    let text = match (text.or(arguments.prompt.as_ref()), &arguments.prompt_file) {
         (Some(text), _) if text != "-" => return Ok(text.clone()),
         (None, Some(path)) => input::file(path)?,
         (None, None) if !input::is_piped() => {
             return Err(CliError::usage(
                 "a prompt is missing",
-                "--prompt TEXT, --prompt-file FILE, or pipe it in",
+                "whimbrel run \"What is light?\", --prompt-file FILE, or pipe it in",
             ));
         }
         _ => input::standard_input()?,
@@ -200,7 +228,7 @@ fn begin(
             return Err(error.into());
         }
         // It is only a shortcut: the answer is the same without it.
-        eprintln!("{} is not used: {error}", path.display());
+        style::note(&format!("[{} is not used: {}]", path.display(), message(&error)));
     }
     source.update_device();
     let answer = conversation.ask(prompt, source.ask_options(&generation))?;

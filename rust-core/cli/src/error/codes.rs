@@ -17,7 +17,7 @@ pub(super) fn store(error: &StoreError) -> Classified {
         StoreError::Absent { .. } => (
             "ledger_missing",
             exit::MODEL_MISSING,
-            hint("`run` and `chat` with --policy write one"),
+            hint("`whimbrel run` and `whimbrel chat` write receipts when they are given a --policy"),
         ),
         StoreError::UnknownReceipt { .. } => (
             "receipt_unknown",
@@ -27,7 +27,7 @@ pub(super) fn store(error: &StoreError) -> Classified {
         StoreError::InUse { .. } => (
             "ledger_in_use",
             exit::IO,
-            hint("another whimbrel writes there; it can be read meanwhile"),
+            hint("wait until the other whimbrel ends; `whimbrel ledger` can read it meanwhile"),
         ),
         StoreError::Ledger {
             problem: Problem::ForeignSeal,
@@ -101,7 +101,7 @@ pub(super) fn engine(error: &EngineError) -> Classified {
         EngineError::BundleMissing { .. } => (
             "bundle_missing",
             exit::MODEL_MISSING,
-            hint("--model takes a catalogue name or a bundle folder"),
+            hint("`whimbrel models list` shows the installed models; a bundle folder has a manifest.json"),
         ),
         EngineError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             ("bundle_damaged", exit::BUNDLE_DAMAGED, damaged())

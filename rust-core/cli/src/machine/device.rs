@@ -1,13 +1,13 @@
-//! The state of this machine as the router looks at it, read from `/proc` and `/sys`. What the system does not say is unknown here;
-//! nothing is measured or guessed.
+//! The state of this machine as the router looks at it, read from `/proc` and `/sys`; the network is in `network.rs`. What the system does not
+//! say is unknown here; nothing is measured or guessed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use whimbrel_client::policy::{DeviceUpdate, Network, Reported, Thermal};
+use whimbrel_client::policy::{DeviceUpdate, Reported, Thermal};
 
-use crate::machine::paths;
 use crate::machine::system::kilobytes;
+use crate::machine::{network, paths};
 use crate::terminal::output::bytes;
 
 /// The folder that holds `proc` and `sys`; tests put another in its place.
@@ -39,7 +39,7 @@ fn read_below(root: &Path) -> DeviceUpdate {
         memory_available_bytes: kilobytes(&memory, "MemAvailable:").into(),
         memory_process_bytes: system.memory_process_bytes().into(),
         storage_free_bytes: Reported::Unknown,
-        network: system.network().into(),
+        network: network::read(root).into(),
         round_trip_ms: Reported::Unknown,
         loss_percent: Reported::Unknown,
         performance_cores: whimbrel_engine::performance_cores(root).into(),
@@ -202,17 +202,6 @@ impl Files<'_> {
             (limit < NO_LIMIT_BYTES).then(|| limit.saturating_sub(used.saturating_sub(inactive)))
         });
         rooms.min()
-    }
-
-    /// No interface that is up means no network. With one, nobody says whether its bytes cost money.
-    fn network(&self) -> Option<Network> {
-        let interfaces = "sys/class/net";
-        let names = self.names(interfaces)?;
-        let is_up = |name: &String| {
-            let state = self.text(format!("{interfaces}/{name}/operstate"));
-            name != "lo" && matches!(state.as_deref(), Some("up" | "unknown"))
-        };
-        (!names.iter().any(is_up)).then_some(Network::None)
     }
 }
 

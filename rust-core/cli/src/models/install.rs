@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
+use whimbrel_client::message;
 use whimbrel_engine::{Manifest, ModelCard, Verify};
 use whimbrel_forge::{ImportOptions, Quantization};
 
@@ -89,7 +90,7 @@ pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf)
                 whimbrel_engine::verify_and_remember(&target, Verify::Always, state.as_deref())?;
                 return Ok((PullStatus::Updated, target));
             }
-            Err(error) => eprintln!("{} is damaged ({error}); fetching it again", entry.name),
+            Err(error) => eprintln!("{} is damaged ({}); fetching it again", entry.name, message(&error)),
         }
     }
     // An unknown word in a catalogue of one's own is found before anything is fetched.

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::CliError;
+use crate::terminal::output;
 
 /// The longest text that is read, in bytes.
 pub(crate) const TEXT_BYTES_MAX: u64 = 64 << 20;
@@ -52,7 +53,7 @@ fn text(from: impl Read, name: &Path, unreadable: impl FnOnce(io::Error) -> CliE
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() as u64 > TEXT_BYTES_MAX {
-        return Err(invalid(format!("longer than {TEXT_BYTES_MAX} bytes")));
+        return Err(invalid(format!("longer than {}", output::bytes(TEXT_BYTES_MAX))));
     }
     String::from_utf8(bytes).map_err(|error| invalid(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))
 }

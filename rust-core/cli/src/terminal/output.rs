@@ -47,6 +47,14 @@ pub(crate) fn watched() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Help as standard output can show it: with colour on a terminal that has it.
+pub(crate) fn for_terminal(text: &clap::builder::StyledStr) -> String {
+    match console::colors_enabled() {
+        true => text.ansi().to_string(),
+        false => text.to_string(),
+    }
+}
+
 /// A number of bytes for people: `98.4 MB`.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["B", "kB", "MB", "GB"];

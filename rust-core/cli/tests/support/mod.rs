@@ -1,6 +1,8 @@
 //! What the tests of the command share: running it with a time limit, in a home of its own, on the tiny bundle.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
+pub mod terminal;
+
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

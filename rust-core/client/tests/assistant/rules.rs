@@ -123,3 +123,15 @@ fn the_users_rules_outlive_the_apps() {
     let typo = fixture.assistant.set_endpoint("hause", Default::default());
     assert!(matches!(typo, Err(ClientError::UnknownEndpoint { .. })));
 }
+
+#[test]
+fn a_key_is_kept_only_for_an_endpoint_that_there_is() {
+    let server = Server::start(&[Reply::Echo]);
+    let fixture = Fixture::new(&with_server(&server, "otherwise = [\"on_device\"]"));
+    let set = |id: &str, key: Option<&str>| block_on(fixture.assistant.set_key(id, key.map(str::to_owned)));
+    set("house", Some("sk-test-0001")).unwrap();
+    let error = set("nope", Some("sk-test-0001")).unwrap_err();
+    assert!(matches!(error, ClientError::UnknownEndpoint { id } if id == "nope"));
+    // One that the policy no longer has can still be forgotten.
+    set("nope", None).unwrap();
+}

@@ -39,25 +39,25 @@ const RESERVED_HEADERS: &[&str] = &[
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum EndpointError {
     /// The id is empty, longer than [`ID_BYTES_MAX`] or has another character than letters, digits, `.`, `_` and `-`.
-    #[error("id: 1 to {ID_BYTES_MAX} letters, digits, dots, underscores and hyphens are expected")]
+    #[error("its id must be 1 to {ID_BYTES_MAX} letters, digits, dots, underscores and hyphens")]
     Id,
     /// The base URL is too long, or not a URL with a host and a path only: no user, no query, no fragment.
-    #[error("base_url: a scheme, a host, perhaps a port and a path are expected, in at most {URL_BYTES_MAX} bytes")]
+    #[error("base_url must be a URL with a host and nothing behind its path, of at most {URL_BYTES_MAX} bytes")]
     Url,
     /// Another scheme than https, or http to another machine.
-    #[error("base_url: https is expected; http only to this machine")]
+    #[error("base_url must begin with https; http is allowed only to this machine")]
     Cleartext,
     /// The model's name is empty, too long, or not visible ASCII.
-    #[error("model: 1 to {MODEL_BYTES_MAX} visible ASCII characters are expected")]
+    #[error("model must be 1 to {MODEL_BYTES_MAX} visible ASCII characters")]
     Model,
     /// A time limit is 0 or above [`TIMEOUT_MS_MAX`].
-    #[error("timeouts.{field}: 1 to {TIMEOUT_MS_MAX} milliseconds are expected")]
+    #[error("timeouts.{field} must be 1 to {TIMEOUT_MS_MAX} milliseconds")]
     Timeout {
         /// Which one.
         field: &'static str,
     },
     /// A limit of bytes is 0 or too large.
-    #[error("{field}: 1 to {most} bytes are expected")]
+    #[error("{field} must be 1 to {most} bytes")]
     Bytes {
         /// Which one.
         field: &'static str,
@@ -65,10 +65,10 @@ pub enum EndpointError {
         most: u32,
     },
     /// There are more than [`HEADERS_MAX`] extra headers.
-    #[error("headers: more than {HEADERS_MAX}")]
+    #[error("headers must be at most {HEADERS_MAX}")]
     TooManyHeaders,
     /// An extra header, or the key's, is malformed, too long, or one that the connection or this crate sets.
-    #[error("headers: number {index} is malformed, too long or reserved")]
+    #[error("the header at index {index} is malformed, too long or reserved")]
     Header {
         /// Its place in the list, from 0; the key's header stands behind the last.
         index: u32,

@@ -16,25 +16,25 @@ pub const AUTHORITY_BYTES_MAX: u32 = 256 * 1024;
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum TrustError {
     /// There are none: no public ones and no others.
-    #[error("authorities: none is trusted")]
+    #[error("no certificate authority is trusted")]
     NoAuthority,
     /// More than [`AUTHORITIES_MAX`], or [`AUTHORITY_BYTES_MAX`] bytes of them.
-    #[error("authorities: more than {AUTHORITIES_MAX} or {AUTHORITY_BYTES_MAX} bytes")]
+    #[error("authorities must be at most {AUTHORITIES_MAX}, of at most {AUTHORITY_BYTES_MAX} bytes")]
     TooManyAuthorities,
     /// Text that should be PEM is not, or holds no certificate.
-    #[error("authorities_pem: certificates in PEM are expected")]
+    #[error("authorities_pem must be certificates in PEM")]
     Pem,
     /// A certificate cannot be read.
-    #[error("authorities: number {index} is not an X.509 certificate")]
+    #[error("the authority at index {index} is not an X.509 certificate")]
     Authority {
         /// Its place, from 0, those in PEM first.
         index: u32,
     },
     /// Fewer than [`PINS_MIN`] pins or more than [`PINS_MAX`].
-    #[error("pins: {PINS_MIN} to {PINS_MAX} are expected")]
+    #[error("pins must be {PINS_MIN} to {PINS_MAX}")]
     PinCount,
     /// A pin is not 64 hexadecimal digits, or stands there twice.
-    #[error("pins: number {index} is not 64 hexadecimal digits, or is there twice")]
+    #[error("the pin at index {index} is not 64 hexadecimal digits, or is there twice")]
     Pin {
         /// Its place, from 0.
         index: u32,

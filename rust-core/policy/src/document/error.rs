@@ -41,7 +41,7 @@ pub enum PolicyErrorReason {
         message: String,
     },
     /// The same key twice in one table.
-    #[error("the key is here twice")]
+    #[error("the key appears twice")]
     DuplicateKey,
     /// A field that this format does not have.
     #[error("unknown field; {expected}")]
@@ -70,7 +70,7 @@ pub enum PolicyErrorReason {
         expected: String,
     },
     /// A number outside of its range.
-    #[error("out of range: it goes from {min} to {max}")]
+    #[error("must be {min} to {max}")]
     OutOfRange {
         /// The lowest.
         min: String,
@@ -78,10 +78,10 @@ pub enum PolicyErrorReason {
         max: String,
     },
     /// A range whose end lies before its beginning, or which has neither.
-    #[error("an empty range: it needs min or max, and max not below min")]
+    #[error("a range needs min or max, and max must not be below min")]
     EmptyRange,
     /// A text, a list or the document is too long.
-    #[error("too long: at most {max} {unit}")]
+    #[error("must be at most {max} {unit}")]
     TooLong {
         /// The limit.
         max: u64,
@@ -89,13 +89,13 @@ pub enum PolicyErrorReason {
         unit: String,
     },
     /// Nothing where something has to be.
-    #[error("empty")]
+    #[error("must not be empty")]
     Empty,
     /// An id that is not made of letters, digits, `-`, `_` and `.`, or does not begin with a letter or digit.
     #[error("an id has letters, digits, -, _ and ., and begins with a letter or a digit")]
     InvalidId,
     /// Two rules or two endpoints with one id, or an entry twice in one list.
-    #[error("{what} is here twice")]
+    #[error("{what} appears twice")]
     Duplicate {
         /// Which.
         what: String,
@@ -113,19 +113,19 @@ pub enum PolicyErrorReason {
         problem: &'static str,
     },
     /// `queue` before other steps: nothing behind it would ever be reached.
-    #[error("queue has to be the last step")]
+    #[error("queue must be the last step")]
     QueueNotLast,
     /// A rule with none or both of `deny` and `try`.
-    #[error("a rule has either deny or try")]
+    #[error("a rule needs either deny or try")]
     DenyOrTry,
     /// `order` in a rule that denies.
-    #[error("only a rule with try has an order")]
+    #[error("only a rule with try can have an order")]
     OrderWithoutTry,
     /// An endpoint that takes more as it is than redacted.
-    #[error("class_max_redacted is below class_max")]
+    #[error("class_max_redacted must not be below class_max")]
     RedactedBelowAsIs,
     /// A user's document that brings endpoints.
-    #[error("only the app's policy has endpoints")]
+    #[error("only the app's policy can have endpoints")]
     UserEndpoints,
     /// A document in the place of the other.
     #[error("this is the {found}'s policy, not the {expected}'s")]

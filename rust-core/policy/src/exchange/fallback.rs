@@ -188,7 +188,13 @@ impl Fallback {
             Decision::Run => fallback.start_next(&mut commands),
             Decision::Defer => fallback.finish(Outcome::Deferred, None, &mut commands),
             Decision::Denied => fallback.finish(Outcome::Denied, None, &mut commands),
-            Decision::Unavailable => fallback.finish(Outcome::Failed, Some(Code::Unavailable), &mut commands),
+            Decision::Unavailable => {
+                let code = match plan.is_too_slow() {
+                    true => Code::Deadline,
+                    false => Code::Unavailable,
+                };
+                fallback.finish(Outcome::Failed, Some(code), &mut commands);
+            }
         }
         fallback.wake(&mut commands);
         (fallback, commands)

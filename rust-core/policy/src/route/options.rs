@@ -46,7 +46,11 @@ pub(super) fn options<'a>(
 fn expand<'a>(step: &Step, app: &Verdict<'a>, input: &RouteInput<'a>, refused: &mut Vec<Refused>) -> Vec<What<'a>> {
     let mut refuse = |name: &str, reason: Refusal| {
         let name = name.to_owned();
-        refused.push(Refused { name, reason });
+        refused.push(Refused {
+            name,
+            reason,
+            after_candidates: 0,
+        });
     };
     match step {
         Step::Queue => Vec::new(),
@@ -90,7 +94,11 @@ fn tighten<'a>(options: Vec<Candidature<'a>>, user: &Verdict<'a>, refused: &mut 
         let Some((place, what)) = narrow(option.what, user.steps()) else {
             let name = option.what.name();
             let reason = Refusal::NotInUsersList { rule: user.rule() };
-            refused.push(Refused { name, reason });
+            refused.push(Refused {
+                name,
+                reason,
+                after_candidates: 0,
+            });
             continue;
         };
         let before = option.what.release();

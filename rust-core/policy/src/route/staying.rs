@@ -45,6 +45,7 @@ pub(super) fn hold(alone: &[Place], allowed: &mut Vec<Candidate>, refused: &mut 
                 refused.push(Refused {
                     name: next.name(),
                     reason: Refusal::WouldStay { instead_of },
+                    after_candidates: held.len() as u32,
                 });
                 continue;
             }

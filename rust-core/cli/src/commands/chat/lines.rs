@@ -6,23 +6,26 @@ use std::path::{Path, PathBuf};
 
 use rustyline::error::ReadlineError;
 use rustyline::history::{History, MemHistory};
-use rustyline::{Config, Editor};
+use rustyline::{CompletionType, Config, Editor};
 use tempfile::NamedTempFile;
 use whimbrel_client::PROMPT_BYTES_MAX;
 
+use super::editor::{Editing, joined};
 use crate::error::CliError;
 use crate::machine::paths;
-use crate::terminal::{input, interrupt};
+use crate::terminal::{input, interrupt, output, style};
 
 /// What stands before a question.
 const PROMPT: &str = "> ";
+/// Stands for a line break inside a question in the file, which has a line a question.
+const LINE_SEPARATOR: &str = "\u{2028}";
 /// Questions that the history keeps.
 const HISTORY_LINES_MAX: usize = 1000;
 
 /// The source of the lines.
 pub(super) enum Lines {
     Terminal {
-        editor: Box<Editor<(), MemHistory>>,
+        editor: Box<Editor<Editing, MemHistory>>,
         history: Option<PathBuf>,
     },
     Piped(BufReader<Stdin>),
@@ -37,8 +40,10 @@ impl Lines {
         let config = Config::builder()
             .max_history_size(HISTORY_LINES_MAX)
             .map_err(failed)?
+            .completion_type(CompletionType::List)
             .build();
         let mut editor = Editor::with_history(config.clone(), MemHistory::with_config(&config)).map_err(failed)?;
+        editor.set_helper(Some(Editing::new()));
         let history = paths::chat_history().filter(|_| keeps_history);
         if let Some(path) = &history {
             for line in earlier_questions(path) {
@@ -65,12 +70,13 @@ impl Lines {
             Lines::Terminal { editor, history } => loop {
                 match editor.readline(PROMPT) {
                     Ok(line) => {
-                        remember(editor, history.as_ref(), &line)?;
-                        return Ok(Some(line));
+                        let question = joined(&line);
+                        remember(editor, history.as_ref(), &question)?;
+                        return Ok(Some(question));
                     }
                     Err(ReadlineError::Interrupted) => {
                         interrupt::reset();
-                        eprintln!("[Ctrl-D or /quit leaves]");
+                        style::note("[Ctrl-D or /quit leaves]");
                     }
                     Err(ReadlineError::Eof) => return Ok(None),
                     Err(error) => return Err(failed(error)),
@@ -90,7 +96,7 @@ fn piped_line(reader: &mut BufReader<Stdin>) -> Result<Option<String>, CliError>
         return Ok(None);
     }
     if bytes.len() as u64 > PROMPT_BYTES_MAX + 1 {
-        let message = format!("a line is longer than {PROMPT_BYTES_MAX} bytes");
+        let message = format!("a question has more than {}", output::bytes(PROMPT_BYTES_MAX));
         return Err(CliError::Usage { message, hint: None });
     }
     let line = String::from_utf8(bytes).map_err(|_| CliError::InputInvalid {
@@ -101,7 +107,7 @@ fn piped_line(reader: &mut BufReader<Stdin>) -> Result<Option<String>, CliError>
 }
 
 /// Adds a line to the history and to its file, which only its owner may read.
-fn remember(editor: &mut Editor<(), MemHistory>, file: Option<&PathBuf>, line: &str) -> Result<(), CliError> {
+fn remember(editor: &mut Editor<Editing, MemHistory>, file: Option<&PathBuf>, line: &str) -> Result<(), CliError> {
     let added = editor.add_history_entry(line).map_err(failed)?;
     if let Some(path) = file.filter(|_| added)
         && let Err(error) = append(path, line)
@@ -122,7 +128,7 @@ fn earlier_questions(path: &Path) -> Vec<String> {
     {
         log::warn!("the history cannot be shortened: {error}");
     }
-    kept.iter().map(|line| (*line).to_owned()).collect()
+    kept.iter().map(|line| line.replace(LINE_SEPARATOR, "\n")).collect()
 }
 
 /// Writes a file whole or not at all, readable by its owner only.
@@ -141,7 +147,9 @@ fn append(path: &PathBuf, line: &str) -> io::Result<()> {
     options.create(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(format!("{line}\n").as_bytes())
+    options
+        .open(path)?
+        .write_all(format!("{}\n", line.replace('\n', LINE_SEPARATOR)).as_bytes())
 }
 
 fn failed(error: ReadlineError) -> CliError {

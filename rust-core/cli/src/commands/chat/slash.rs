@@ -6,21 +6,44 @@ use crate::error::CliError;
 
 /// What `/help` shows.
 pub(super) const HELP: &str = "\
-/help         this list
-/reset        forget the conversation, keep the system message
-/stats        counts and rates of the last answer
-/save FILE    write the conversation as JSON
-/system TEXT  set the system message
-/quit         leave, like Ctrl-D
-A question that begins with / is written with a space in front.";
+/help             this list
+/redo             answer the last question again
+/set              how answers are made
+/set NAME VALUE   change that: temperature, top-p, seed, max-tokens, …
+/model            the model, and those that are installed
+/model NAME       go on with another model
+/system TEXT      set the system message
+/reset            forget the conversation, keep the system message
+/stats            counts and rates of the last answer
+/save FILE        write the conversation as JSON
+/quit             leave, like Ctrl-D
+A question may have several lines: end a line with \\ to go on, or paste them.
+A question that begins with / is written with a space in front. Tab completes commands, names and files.";
 
 /// What it shows besides where a policy decides.
 pub(super) const HELP_POLICY: &str = "\
-/redo         answer the last question again
-/elsewhere    answer the last question again, somewhere else
-/good /bad    say what the last answer was like, to learn from
-/why          the rules that the last answer went by
-/why TEXT     what would be decided about a question";
+/elsewhere        answer the last question again, somewhere else
+/good /bad        say what the last answer was like, to learn from
+/why              the rules that the last answer went by
+/why TEXT         what would be decided about a question";
+
+/// The words behind the slash, for completion.
+pub(super) const WORDS: [&str; 14] = [
+    "bad",
+    "elsewhere",
+    "good",
+    "help",
+    "model",
+    "quit",
+    "redo",
+    "reset",
+    "save",
+    "set",
+    "stats",
+    "system",
+    "why",
+    "exit",
+];
 
 /// A command inside a chat.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +53,10 @@ pub(super) enum Slash {
     Stats,
     Save(PathBuf),
     System(String),
+    /// A name and its new value, or all values.
+    Set(Option<(String, String)>),
+    /// Another model, or which it is.
+    Model(Option<String>),
     Redo,
     Elsewhere,
     Good,
@@ -42,10 +69,7 @@ pub(super) enum Slash {
 impl Slash {
     /// Whether it is about decisions and receipts.
     pub(super) fn needs_policy(&self) -> bool {
-        match self {
-            Slash::Redo | Slash::Elsewhere | Slash::Good | Slash::Bad | Slash::Why(_) => true,
-            Slash::Help | Slash::Reset | Slash::Stats | Slash::Save(_) | Slash::System(_) | Slash::Quit => false,
-        }
+        matches!(self, Slash::Elsewhere | Slash::Good | Slash::Bad | Slash::Why(_))
     }
 
     /// `None` when the line is a question.
@@ -58,22 +82,32 @@ impl Slash {
         };
         let (word, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         let argument = argument.trim();
-        let lacks = |what: &str| CliError::usage(format!("/{word} needs {what}"), "/help");
+        let given = || (!argument.is_empty()).then(|| argument.to_owned());
+        let lacks = |what: &str| CliError::usage(format!("/{word} needs {what}"), "/help shows the commands");
         Ok(Some(match word {
             "help" => Slash::Help,
             "reset" => Slash::Reset,
             "stats" => Slash::Stats,
-            "save" if argument.is_empty() => return Err(lacks("a file")),
-            "save" => Slash::Save(argument.into()),
-            "system" if argument.is_empty() => return Err(lacks("a text")),
-            "system" => Slash::System(argument.to_owned()),
+            "save" => Slash::Save(given().ok_or_else(|| lacks("a file"))?.into()),
+            "system" => Slash::System(given().ok_or_else(|| lacks("a text"))?),
+            "set" => Slash::Set(match argument.split_once(char::is_whitespace) {
+                Some((name, value)) => Some((name.to_owned(), value.trim().to_owned())),
+                None if argument.is_empty() => None,
+                None => return Err(lacks("a name and a value")),
+            }),
+            "model" => Slash::Model(given()),
             "redo" => Slash::Redo,
             "elsewhere" => Slash::Elsewhere,
             "good" => Slash::Good,
             "bad" => Slash::Bad,
-            "why" => Slash::Why((!argument.is_empty()).then(|| argument.to_owned())),
-            "quit" => Slash::Quit,
-            _ => return Err(CliError::usage("no such command", "/help shows the commands")),
+            "why" => Slash::Why(given()),
+            "quit" | "exit" => Slash::Quit,
+            _ => {
+                return Err(CliError::usage(
+                    "no such command",
+                    "/help shows the commands; a question that begins with / is written with a space in front",
+                ));
+            }
         }))
     }
 }
@@ -91,14 +125,29 @@ mod tests {
             ("/reset ", Some(Slash::Reset)),
             ("/save a b.json", Some(Slash::Save("a b.json".into()))),
             ("/system  Be brief. ", Some(Slash::System("Be brief.".to_owned()))),
+            ("/set", Some(Slash::Set(None))),
+            (
+                "/set top-p  0.5",
+                Some(Slash::Set(Some(("top-p".to_owned(), "0.5".to_owned())))),
+            ),
+            ("/model", Some(Slash::Model(None))),
+            ("/model tiny", Some(Slash::Model(Some("tiny".to_owned())))),
             ("/why", Some(Slash::Why(None))),
             ("/why  is it so?", Some(Slash::Why(Some("is it so?".to_owned())))),
             ("/quit", Some(Slash::Quit)),
+            ("/exit", Some(Slash::Quit)),
         ] {
             assert_eq!(Slash::parse(line).expect("valid"), expected, "{line}");
         }
-        for line in ["/", "/exit", "/save", "/system "] {
+        for line in ["/", "/leave", "/save", "/system ", "/set seed"] {
             assert!(Slash::parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_word_is_a_command() {
+        for word in WORDS {
+            assert!(Slash::parse(&format!("/{word} a b")).is_ok(), "{word}");
         }
     }
 }

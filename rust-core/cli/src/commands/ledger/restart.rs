@@ -1,6 +1,6 @@
 //! `whimbrel ledger restart`: a new ledger in place of one that can no longer be written, for example because its vault is gone.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,11 +10,8 @@ use whimbrel_client::store::StoreError;
 
 use crate::arguments::ledger::LedgerArguments;
 use crate::error::CliError;
-use crate::terminal::input;
 use crate::terminal::output::{Facts, OutputArguments};
-
-/// Bytes of an answer to the question.
-const REPLY_BYTES_MAX: u64 = 64;
+use crate::terminal::{confirm, input};
 
 /// The flags of `ledger restart`.
 #[derive(clap::Args, Debug)]
@@ -49,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let ledger = arguments.ledger.database()?;
     let problem = problem(&arguments.ledger)?;
     if !arguments.yes {
-        confirm(&ledger, &problem)?;
+        ask(&ledger, &problem)?;
     }
     let old = Assistant::restart_ledger(&ledger, Arc::new(arguments.ledger.vault()?))?;
     arguments.output.print(&Restarted { ledger, old })
@@ -77,17 +74,14 @@ fn problem(arguments: &LedgerArguments) -> Result<String, CliError> {
 }
 
 /// Asks on the terminal whether to go on.
-fn confirm(ledger: &Path, problem: &str) -> Result<(), CliError> {
+fn ask(ledger: &Path, problem: &str) -> Result<(), CliError> {
     if input::is_piped() {
         return Err(CliError::usage("restarting the ledger needs a confirmation", "--yes"));
     }
     eprintln!("{}: {problem}", ledger.display());
-    eprint!("Keep the old file under another name and begin a new, empty ledger? [y/N] ");
-    let mut reply = String::new();
-    let mut limited = io::stdin().lock().take(REPLY_BYTES_MAX);
-    limited.read_line(&mut reply).map_err(CliError::StandardInput)?;
-    match reply.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(CliError::usage("not confirmed; the ledger is unchanged", "--yes")),
+    let question = "Keep the old file under another name and begin a new, empty ledger?";
+    match confirm::ask(question)? {
+        true => Ok(()),
+        false => Err(CliError::usage("not confirmed; the ledger is unchanged", "--yes")),
     }
 }

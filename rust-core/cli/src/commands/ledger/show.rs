@@ -7,6 +7,7 @@ use whimbrel_client::privacy::Release;
 use whimbrel_client::record::{Closing, Place, Receipt};
 
 use crate::machine::time;
+use crate::models::names::spelled;
 use crate::terminal::output::{Facts, bytes, table};
 
 /// One receipt.
@@ -28,7 +29,7 @@ pub(super) fn line(receipt: &Receipt) -> String {
 
 fn place(place: &Place) -> String {
     match place {
-        Place::OnDevice { model, variant, .. } => format!("on this device, {model} {variant}"),
+        Place::OnDevice { model, variant, .. } => format!("on this device, {} {variant}", spelled(&model.to_string())),
         Place::SystemModel { adapter } => format!("the system's model {adapter}"),
         Place::Remote { endpoint, model, .. } => format!("{endpoint}, {model}"),
     }

@@ -57,7 +57,7 @@ impl Facts for Counted {
         writeln!(
             out,
             "{:<10} {:>8} {:>8} {:>9} {:>8} {:>10} {:>8}",
-            "day (UTC)", "requests", "here", "elsewhere", "denied", "sent", "replaced"
+            "day", "requests", "here", "elsewhere", "denied", "sent", "replaced"
         )?;
         for day in &self.days {
             let stats = &day.stats;
@@ -65,7 +65,8 @@ impl Facts for Counted {
             writeln!(
                 out,
                 "{:<10} {:>8} {:>8} {:>9} {:>8} {:>10} {:>8}",
-                time::date(day.begins_ms),
+                // At midday, so that a clock that was put forward or back does not change the date.
+                time::date(day.begins_ms + DAY_MS / 2),
                 stats.receipts,
                 answers.on_device + answers.system_model,
                 answers.own_device + answers.organisation + answers.public_cloud,
@@ -79,13 +80,21 @@ impl Facts for Counted {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let store = arguments.ledger.inspect()?;
+    let Some(store) = arguments.ledger.inspect_if_begun()? else {
+        return arguments.output.print(&Counted {
+            today: Stats::default().into(),
+            total: Stats::default().into(),
+            days: Vec::new(),
+        });
+    };
     let ledger = store.ledger();
-    let today_ms = time::now_ms() / DAY_MS * DAY_MS;
+    let now_ms = time::now_ms();
+    let offset_minutes = time::offset_minutes(now_ms);
+    let today_ms = time::day_began_ms(now_ms, offset_minutes);
     let first_ms = today_ms.saturating_sub((DAYS_SHOWN - 1) * DAY_MS);
     arguments.output.print(&Counted {
         today: ledger.stats(Some(today_ms), None)?.into(),
         total: ledger.stats(None, None)?.into(),
-        days: ledger.days(Some(first_ms), None, 0)?,
+        days: ledger.days(Some(first_ms), None, offset_minutes)?,
     })
 }

@@ -12,6 +12,8 @@ use crate::arguments::ledger::LedgerArguments;
 use crate::error::{CliError, exit};
 use crate::machine::time;
 use crate::terminal::output::{Facts, OutputArguments};
+use crate::terminal::style;
+use crate::terminal::words::{counted, counted_as};
 
 /// The flags of `ledger verify`.
 #[derive(clap::Args, Debug)]
@@ -93,10 +95,10 @@ impl Facts for Verified {
         let verdict = if self.intact { "intact" } else { "NOT AS IT WAS WRITTEN" };
         writeln!(
             out,
-            "{}: {verdict}, {} entries of {} receipts",
+            "{}: {verdict}, {} of {}",
             self.path.display(),
-            self.entries,
-            self.receipts
+            counted_as(self.entries, "entry", "entries"),
+            counted(self.receipts, "receipt")
         )?;
         if let Some(checkpoint) = &self.checkpoint {
             let what = if checkpoint.lost { "lost" } else { "pruned" };
@@ -141,7 +143,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
         first,
     };
     let report = error.report();
-    eprintln!("{}", report.line());
+    style::error(&report.line());
     Ok(report.status)
 }
 

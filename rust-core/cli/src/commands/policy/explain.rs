@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use clap_complete::engine::ArgValueCompleter;
 use serde::{Deserialize, Serialize};
 use whimbrel_client::TASK_DEFAULT;
 use whimbrel_client::policy::{
@@ -20,6 +21,8 @@ use crate::arguments::policy_documents::object;
 use crate::arguments::{model, policy_documents};
 use crate::error::CliError;
 use crate::machine::{device, paths, time};
+use crate::models::completion;
+use crate::models::names::spelled;
 use crate::terminal::input;
 use crate::terminal::output::{Facts, OutputArguments, table};
 
@@ -53,7 +56,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "JSON|@FILE")]
     device: Option<String>,
     /// The model of this device: an installed one's name or a bundle folder [default: the first installed one]
-    #[arg(long, short, value_name = "NAME|FOLDER")]
+    #[arg(long, short, value_name = "NAME|FOLDER", add = ArgValueCompleter::new(completion::installed))]
     model: Option<String>,
     /// Everything that could answer as an object, or @ and a file with it
     #[arg(long, value_name = "JSON|@FILE", conflicts_with = "model")]
@@ -83,7 +86,7 @@ struct Explained(Explanation);
 
 impl Facts for Explained {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        write!(out, "{}", self.0)?;
+        write!(out, "{}", spelled(&self.0.to_string()))?;
         writeln!(out, "device:")?;
         let device = serde_json::to_value(&self.0.device).map_err(io::Error::other)?;
         let fields = device.as_object().into_iter().flatten();
@@ -106,7 +109,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         None => from_facts(object("--request", arguments.request.as_deref().unwrap_or("{}"))?)?,
     };
     let update: DeviceUpdate = match &arguments.device {
-        Some(given) => object("--device", given)?,
+        Some(given) => policy_documents::device(given)?,
         None => device::read(),
     };
     let now_ms = time::now_ms();

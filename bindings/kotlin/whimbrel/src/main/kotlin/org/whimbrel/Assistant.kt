@@ -79,7 +79,7 @@ public class Assistant private constructor(
         extras: EndpointExtras,
     ): Unit = translated { core.setEndpoint(endpointId, extras.toCore()) }
 
-    /** Keeps the key of an endpoint in the vault, or forgets it. */
+    /** Keeps the key of an endpoint of the policy in the vault, or forgets it. A key for an endpoint that the policy does not have is refused. */
     public suspend fun setKey(
         endpointId: String,
         key: String?,

@@ -62,12 +62,12 @@ public sealed class WhimbrelException(
     /** Only a conversation of an [Assistant] can explain a decision: with one model alone no rules decide. */
     public class NoPolicy internal constructor(
         cause: Throwable?,
-    ) : WhimbrelException("no_policy", "no policy decides here", cause)
+    ) : WhimbrelException("no_policy", "this conversation has no policy", cause)
 
     /** Only a model of this device has something to save. */
     public class NoModel internal constructor(
         cause: Throwable?,
-    ) : WhimbrelException("no_model", "there is no model of this device", cause)
+    ) : WhimbrelException("no_model", "there is no model on this device", cause)
 
     /**
      * A document with rules was refused whole, for [reason]; the rules before it are still in force. [line] and [column] count
