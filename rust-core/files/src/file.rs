@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -185,21 +185,43 @@ fn claim(path: &Path, readers: Readers) -> io::Result<Option<File>> {
         match made {
             Ok(file) if !lock::try_lock(&file)? => return Ok(None),
             // Another writer may have taken it for a leftover before it was locked.
-            Ok(file) if lock::is_at(&file, path)? => return Ok(Some(file)),
+            Ok(file) if lock::is_at(&file, path)? => {
+                if readers == Readers::Owner {
+                    // The process's mask may have taken rights of the owner away.
+                    file.set_permissions(fs::Permissions::from_mode(readers.mode()))?;
+                }
+                return Ok(Some(file));
+            }
             Ok(_) => continue,
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Err(_) => {}
         }
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-            Ok(left) if !lock::try_lock(&left)? => return Ok(None),
-            Ok(left) if lock::is_at(&left, path)? => fs::remove_file(path)?,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // A link or something else that no writer makes: it stays.
-            Err(_) => return Ok(None),
+        if !remove_leftover(path)? {
+            return Ok(None);
         }
     }
+}
+
+/// Removes a working file that nobody writes any more; false when somebody does, or when no writer can have made it.
+fn remove_leftover(path: &Path) -> io::Result<bool> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(left) if !left.metadata()?.is_file() || !lock::try_lock(&left)? => return Ok(false),
+        Ok(left) if lock::is_at(&left, path)? => fs::remove_file(path)?,
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(_) => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Removes what killed writers of a file left beside it. The next writer does so too; this is for files that must not stay
+/// until then.
+///
+/// # Errors
+/// The system's.
+pub fn clear_leftovers(place: &Path) -> io::Result<()> {
+    (0..WRITERS_MAX).try_for_each(|number| remove_leftover(&beside(place, number)?).map(drop))
 }
 
 /// Makes a rename survive a crash, where the folder can be opened.

@@ -14,6 +14,6 @@ mod lock;
 mod rename;
 mod steps;
 
-pub use file::{Existing, NewFile, Readers, write};
+pub use file::{Existing, NewFile, Readers, clear_leftovers, write};
 pub use folder::{FolderError, FolderKind, NewFolder, remove_folder};
 pub use rename::rename_new;

@@ -19,6 +19,7 @@ pub mod synthetic;
 mod vocabulary;
 
 pub use error::ForgeError;
+pub use folder::remove_bundle;
 pub use ggml::GgmlType;
 pub use gguf::{Gguf, GgufError, MappedFile};
 pub use import::{ImportOptions, Phase, Progress, import};

@@ -3,7 +3,6 @@
 mod lines;
 mod slash;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -12,6 +11,7 @@ use whimbrel_client::{
     Answer, ClientError, Conversation, ConversationOptions, GenerationOptions, Message, Report, Role, SamplingOptions,
     block_on,
 };
+use whimbrel_files::{Existing, Readers};
 
 use self::lines::Lines;
 use self::slash::Slash;
@@ -107,13 +107,8 @@ fn save_messages(path: &Path, model: Option<&str>, messages: &[Message]) -> Resu
         .map(|message| json!({"role": message.role, "content": message.content}))
         .collect();
     let transcript = json!({"model": model, "messages": said});
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(CliError::write(path))?;
-    writeln!(file, "{transcript:#}").map_err(CliError::write(path))?;
-    file.persist(path).map_err(|error| CliError::write(path)(error.error))?;
+    let text = format!("{transcript:#}\n");
+    whimbrel_files::write(path, Existing::Replace, Readers::Owner, text.as_bytes()).map_err(CliError::write(path))?;
     eprintln!("[saved {} messages]", messages.len());
     Ok(())
 }

@@ -6,13 +6,14 @@ mod show;
 mod stats;
 mod verify;
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use whimbrel_client::record::{Checkpoint, Outcome, PlaceKind, Receipt, ReceiptId, RecordError};
 use whimbrel_client::store::{Filter, LIST_MAX, Prune, Store, StoreError};
+
+use whimbrel_files::{Existing, NewFile, Readers};
 
 use crate::arguments::ledger::LedgerArguments;
 use crate::error::{CliError, exit};
@@ -79,6 +80,9 @@ pub(crate) struct ExportArguments {
     /// The file to write; it appears whole or not at all [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long, requires = "output")]
+    force: bool,
     #[command(flatten)]
     ledger: LedgerArguments,
     /// Print one JSON object about the file on standard output
@@ -170,19 +174,16 @@ fn export(arguments: &ExportArguments) -> Result<(), CliError> {
         return out.flush().map_err(CliError::Output);
     };
     let exported = Exported {
-        bytes: export_to(&store, path)?,
+        bytes: export_to(&store, path, arguments.force)?,
         path: path.clone(),
     };
     OutputArguments { json: arguments.json }.print(&exported)
 }
 
-/// Writes beside the file's place and moves it there, so that a full disk costs no earlier file. Returns its length.
-fn export_to(store: &Store, path: &Path) -> Result<u64, CliError> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(CliError::write(path))?;
+/// Writes a new file, or an existing one anew where that was asked for. Returns its length.
+fn export_to(store: &Store, path: &Path, force: bool) -> Result<u64, CliError> {
+    let existing = if force { Existing::Replace } else { Existing::Keep };
+    let file = NewFile::create(path, existing, Readers::Owner).map_err(CliError::write(path))?;
     let mut buffered = BufWriter::new(file);
     store
         .ledger()
@@ -194,8 +195,9 @@ fn export_to(store: &Store, path: &Path) -> Result<u64, CliError> {
     let file = buffered
         .into_inner()
         .map_err(|error| CliError::write(path)(error.into_error()))?;
-    let file: File = file.persist(path).map_err(|error| CliError::write(path)(error.error))?;
-    Ok(file.metadata().map_err(CliError::write(path))?.len())
+    let bytes = file.metadata().map_err(CliError::write(path))?.len();
+    file.commit().map_err(CliError::write(path))?;
+    Ok(bytes)
 }
 
 #[derive(Serialize)]

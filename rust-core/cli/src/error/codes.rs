@@ -80,6 +80,7 @@ pub(super) fn forge(error: &ForgeError) -> Classified {
             exit::USAGE,
             hint("--force replaces a bundle; nothing else is ever replaced"),
         ),
+        ForgeError::OutputInUse { .. } => ("output_in_use", exit::IO, hint("try again when it has ended")),
         ForgeError::Unsupported { .. } => (
             "input_unsupported",
             exit::INPUT,
@@ -138,10 +139,15 @@ pub(super) fn engine(error: &EngineError) -> Classified {
 
 /// Code, status and hint of a failed write.
 pub(super) fn io_code(error: &std::io::Error) -> Classified {
-    if error.kind() == std::io::ErrorKind::StorageFull {
-        ("disk_full", exit::IO, Some("free some space and try again".to_owned()))
-    } else {
-        ("io", exit::IO, None)
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull => ("disk_full", exit::IO, Some("free some space and try again".to_owned())),
+        ErrorKind::AlreadyExists => (
+            "output_exists",
+            exit::USAGE,
+            Some("choose another name, or add --force to replace it".to_owned()),
+        ),
+        _ => ("io", exit::IO, None),
     }
 }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rustyline::error::ReadlineError;
 use rustyline::history::{History, MemHistory};
 use rustyline::{Config, Editor};
-use tempfile::NamedTempFile;
 use whimbrel_client::PROMPT_BYTES_MAX;
+use whimbrel_files::{Existing, Readers};
 
 use crate::error::CliError;
 use crate::machine::paths;
@@ -118,19 +118,16 @@ fn earlier_questions(path: &Path) -> Vec<String> {
     let all: Vec<&str> = text.lines().collect();
     let kept = &all[all.len().saturating_sub(HISTORY_LINES_MAX)..];
     if kept.len() < all.len()
-        && let Err(error) = replace(path, &(kept.join("\n") + "\n"))
+        && let Err(error) = whimbrel_files::write(
+            path,
+            Existing::Replace,
+            Readers::Owner,
+            (kept.join("\n") + "\n").as_bytes(),
+        )
     {
         log::warn!("the history cannot be shortened: {error}");
     }
     kept.iter().map(|line| (*line).to_owned()).collect()
-}
-
-/// Writes a file whole or not at all, readable by its owner only.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
 }
 
 fn append(path: &PathBuf, line: &str) -> io::Result<()> {
