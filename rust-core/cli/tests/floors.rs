@@ -14,7 +14,16 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("inference", &["engine", "files"]),
     (
         "client",
-        &["inference", "engine", "files", "policy", "privacy", "record", "store", "network"],
+        &[
+            "inference",
+            "engine",
+            "files",
+            "policy",
+            "privacy",
+            "record",
+            "store",
+            "network",
+        ],
     ),
     // kernels: the order of weights and half precision are defined there.
     ("forge", &["engine", "files", "kernels"]),

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
+use crate::steps::{self, Step};
+
 /// Opens the lock file at `path`, which is made when it is missing, and locks it; `None` when somebody else holds it.
 ///
 /// The file may be removed by the holder of its lock, and by nobody else. A file that was removed between opening and
@@ -21,6 +23,7 @@ pub(crate) fn acquire(path: &Path) -> io::Result<Option<File>> {
             .mode(0o600)
             .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(path)?;
+        steps::at(Step::Opened);
         if !try_lock(&file)? {
             return Ok(None);
         }
@@ -46,5 +49,27 @@ pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
         Ok(named) => Ok(named.ino() == open.ino() && named.dev() == open.dev()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_lock_file_that_is_removed_before_it_is_locked_is_made_again() {
+        let desk = tempfile::tempdir().unwrap();
+        let path = desk.path().join("lock");
+        let (doomed, is_removed) = (path.clone(), Cell::new(false));
+        let remove_once = move |now| {
+            if now == Step::Opened && !is_removed.replace(true) {
+                fs::remove_file(&doomed).unwrap();
+            }
+        };
+        let lock = steps::with(remove_once, || acquire(&path)).unwrap().unwrap();
+        assert!(is_at(&lock, &path).unwrap());
+        assert!(acquire(&path).unwrap().is_none());
     }
 }

@@ -71,10 +71,7 @@ fn rename_exchanging(_one: &Path, _other: &Path) -> io::Result<()> {
 
 /// Whether the system or the file system does not know the kind of rename.
 fn is_unknown(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput
-    )
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
 }
 
 /// [`rename_new`] with what every file system has.

@@ -4,6 +4,8 @@
 /// A moment in which a test may interfere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// A lock file is open and not locked yet.
+    Opened,
     /// A folder has its lock.
     Locked,
     /// Before the place is looked at, when the folder is complete.
@@ -22,7 +24,8 @@ pub(crate) enum Step {
 
 #[cfg(test)]
 impl Step {
-    pub(crate) const ALL: [Step; 7] = [
+    pub(crate) const ALL: [Step; 8] = [
+        Step::Opened,
         Step::Locked,
         Step::Complete,
         Step::Checked,

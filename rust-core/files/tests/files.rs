@@ -35,7 +35,8 @@ fn a_file_that_appears_while_another_is_written_stays() {
 fn only_regular_files_are_replaced() {
     let desk = tempfile::tempdir().unwrap();
     let path = |name: &str| desk.path().join(name);
-    let replace = |name: &str| write(&path(name), Existing::Replace, Readers::Owner, b"new").map_err(|error| error.kind());
+    let replace =
+        |name: &str| write(&path(name), Existing::Replace, Readers::Owner, b"new").map_err(|error| error.kind());
     fs::create_dir(path("folder")).unwrap();
     assert_eq!(replace("folder"), Err(ErrorKind::InvalidInput));
     std::os::unix::fs::symlink("/dev/null", path("device")).unwrap();

@@ -92,6 +92,15 @@ pub enum ForgeError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The process may not have the memory that the import needs.
+    #[error("no memory for the import ({bytes} bytes)")]
+    Memory {
+        /// Bytes asked for.
+        bytes: u64,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
     /// The engine would not accept what would be written.
     #[error(transparent)]
     Engine(#[from] EngineError),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use whimbrel_engine::{KvPrecision, OpenOptions, Verify};
 
+use crate::arguments::number::whole;
 use crate::error::CliError;
 use crate::machine::paths;
 use crate::models::catalogue::{Catalogue, is_name};
@@ -14,7 +15,7 @@ pub(crate) struct ModelArguments {
     /// An installed model's name or a bundle folder
     // `run` and `chat` take it back where a policy says who answers.
     #[arg(long, short, value_name = "NAME|FOLDER", required = true)]
-    pub(crate) model: Option<String>,
+    pub(crate) model: Option<PathBuf>,
     /// One of the bundle's variants [default: its first]
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<String>,
@@ -40,7 +41,7 @@ enum Kv {
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct ThreadArguments {
     /// Threads that compute; 0 takes the number of performance cores
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = whole::<u32>(0..=u32::MAX.into()))]
     pub(crate) threads: u32,
 }
 
@@ -87,11 +88,11 @@ impl ModelArguments {
 
 /// The folder behind a name or a path. A plain name is looked for among the installed models first, so that a folder of the
 /// same name in the current directory is written `./NAME`.
-pub(crate) fn resolve(model: &str) -> Result<PathBuf, CliError> {
-    let path = Path::new(model);
-    if !is_name(model) {
+pub(crate) fn resolve(model: impl AsRef<Path>) -> Result<PathBuf, CliError> {
+    let path = model.as_ref();
+    let Some(model) = path.to_str().filter(|name| is_name(name)) else {
         return Ok(path.to_owned());
-    }
+    };
     // A missing home only matters when the name really has to be looked up.
     let installed = paths::models().map(|models| models.join(model));
     if let Ok(folder) = &installed

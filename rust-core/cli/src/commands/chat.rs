@@ -2,6 +2,7 @@
 
 mod lines;
 mod slash;
+mod state;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use whimbrel_files::{Existing, Readers};
 
 use self::lines::Lines;
 use self::slash::Slash;
+use self::state::StateFile;
 use crate::answer::figures::Figures;
 use crate::answer::{self, AnswerSource, report};
 use crate::arguments::generation::GenerationArguments;
@@ -34,7 +36,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     /// The system message [default: a plain one; "" leaves it to the model's template]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     system: Option<String>,
     #[command(flatten)]
     policy: PolicyArguments,
@@ -59,12 +61,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     interrupt::install(true);
     let source = AnswerSource::open(&arguments.model, &arguments.policy, arguments.threads, arguments.memory)?;
     let mut chat = Chat::begin(arguments, source)?;
-    if let Some(path) = arguments.state.as_ref().filter(|path| path.exists()) {
+    let state = arguments.state.as_deref().map(StateFile::look);
+    if let Some(path) = state.as_ref().and_then(StateFile::existing) {
         block_on(chat.conversation.restore(path))?;
+        if let Some(system) = &arguments.system {
+            // The file has a system message of its own; what was given now holds from the next question on.
+            chat.conversation.set_system(Some(system.clone()))?;
+        }
     }
     converse(arguments, &chat.greeting(), |line| chat.take(line))?;
-    if let Some(path) = &arguments.state {
-        block_on(chat.conversation.save(path))?;
+    if let (Some(state), Some(path)) = (state, &arguments.state) {
+        let place = state.place();
+        block_on(chat.conversation.save(&place))?;
+        if place != *path {
+            eprintln!(
+                "[{} was changed by another program; this chat is in {}]",
+                path.display(),
+                place.display()
+            );
+        }
     }
     Ok(())
 }

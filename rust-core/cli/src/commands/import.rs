@@ -8,6 +8,7 @@ use serde::Serialize;
 use whimbrel_engine::{Architecture, Licence, Source};
 use whimbrel_forge::{ImportOptions, Quantization};
 
+use crate::arguments::number::whole;
 use crate::error::CliError;
 use crate::models::import::{bundle_bytes, import};
 use crate::terminal::interrupt;
@@ -34,7 +35,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     force: bool,
     /// Threads that convert weights; 0 takes one a core
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = whole::<u32>(0..=u32::MAX.into()))]
     threads: u32,
     #[command(flatten)]
     out: OutputArguments,
@@ -47,6 +48,7 @@ fn quantization() -> impl TypedValueParser<Value = Quantization> {
 
 #[derive(Serialize)]
 struct Imported {
+    #[serde(serialize_with = "crate::terminal::output::path")]
     path: PathBuf,
     name: String,
     variant: String,
@@ -59,6 +61,8 @@ struct Imported {
     weights_bytes: u64,
     bundle_bytes: u64,
     peak_memory_bytes: u64,
+    /// What a person should know of the bundle.
+    notices: Vec<String>,
 }
 
 impl Facts for Imported {
@@ -91,7 +95,7 @@ impl Facts for Imported {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     interrupt::install(false);
-    let manifest = import(ImportOptions {
+    let (manifest, notices) = import(ImportOptions {
         source: arguments.file.clone(),
         output: arguments.output.clone(),
         quantization: arguments.quantization,
@@ -101,6 +105,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         threads: arguments.threads,
         ..ImportOptions::default()
     })?;
+    let notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
+    for notice in &notices {
+        eprintln!("note: {notice}");
+    }
     let bundle_bytes = bundle_bytes(&manifest);
     let variant = manifest
         .variants
@@ -120,5 +128,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         weights_bytes: variant.weights.bytes,
         bundle_bytes,
         peak_memory_bytes: variant.peak_memory_bytes,
+        notices,
     })
 }

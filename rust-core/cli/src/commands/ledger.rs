@@ -16,6 +16,7 @@ use whimbrel_client::store::{Filter, LIST_MAX, Prune, Store, StoreError};
 use whimbrel_files::{Existing, NewFile, Readers};
 
 use crate::arguments::ledger::LedgerArguments;
+use crate::arguments::number::whole;
 use crate::error::{CliError, exit};
 use crate::machine::time::{self, DAY_MS};
 use crate::terminal::output::{Facts, OutputArguments, bytes};
@@ -46,7 +47,7 @@ pub(crate) enum Command {
 #[derive(clap::Args, Debug)]
 pub(crate) struct ListArguments {
     /// How many are listed
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(LIST_MAX)))]
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, value_parser = whole::<u32>(1..=LIST_MAX.into()))]
     limit: u32,
     /// Only receipts with lower numbers: the next page begins before the last one's number
     #[arg(long, value_name = "ID")]
@@ -94,7 +95,7 @@ pub(crate) struct ExportArguments {
 #[derive(clap::Args, Debug)]
 pub(crate) struct PruneArguments {
     /// Receipts of the last N days stay
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=KEEP_DAYS_MAX as u64))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=KEEP_DAYS_MAX as u64))]
     keep_days: u64,
     #[command(flatten)]
     ledger: LedgerArguments,
@@ -156,6 +157,7 @@ fn show_one(arguments: &ShowArguments) -> Result<(), CliError> {
 
 #[derive(Serialize)]
 struct Exported {
+    #[serde(serialize_with = "crate::terminal::output::path")]
     path: PathBuf,
     bytes: u64,
 }

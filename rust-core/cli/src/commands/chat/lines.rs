@@ -25,14 +25,21 @@ pub(super) enum Lines {
         editor: Box<Editor<(), MemHistory>>,
         history: Option<PathBuf>,
     },
-    Piped(BufReader<Stdin>),
+    Piped {
+        reader: BufReader<Stdin>,
+        /// Whether the next line is the first, before which a byte order mark may stand.
+        is_first: bool,
+    },
 }
 
 impl Lines {
     /// An editor when standard input is a terminal. `keeps_history` reads and extends the file with earlier questions.
     pub(super) fn open(keeps_history: bool) -> Result<Lines, CliError> {
         if input::is_piped() {
-            return Ok(Lines::Piped(BufReader::new(io::stdin())));
+            return Ok(Lines::Piped {
+                reader: BufReader::new(io::stdin()),
+                is_first: true,
+            });
         }
         let config = Config::builder()
             .max_history_size(HISTORY_LINES_MAX)
@@ -61,7 +68,13 @@ impl Lines {
     /// [`CliError::StandardInput`]; [`CliError::Usage`] for a line over the client's limit.
     pub(super) fn next(&mut self) -> Result<Option<String>, CliError> {
         match self {
-            Lines::Piped(reader) => piped_line(reader),
+            Lines::Piped { reader, is_first } => {
+                let line = piped_line(reader)?;
+                match std::mem::take(is_first) {
+                    true => Ok(line.map(input::without_byte_order_mark)),
+                    false => Ok(line),
+                }
+            }
             Lines::Terminal { editor, history } => loop {
                 match editor.readline(PROMPT) {
                     Ok(line) => {
