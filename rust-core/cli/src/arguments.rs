@@ -3,5 +3,6 @@
 pub(crate) mod generation;
 pub(crate) mod ledger;
 pub(crate) mod model;
+pub(crate) mod number;
 pub(crate) mod policy;
 pub(crate) mod policy_documents;

@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         Err(error) => return refused(&error, &given, json),
     };
     start_log();
+    // This process is ours alone, so a weight file that is cut short can end an answer instead of the program.
+    whimbrel_engine::catch_cut_weights();
     match commands::run(arguments.command) {
         Ok(status) => ExitCode::from(status),
         Err(error) => failed(&error, json),

@@ -289,3 +289,66 @@ fn nothing_that_was_said_is_logged() {
         assert!(!ran.stderr.is_empty());
     }
 }
+
+/// Runs the command with this much address space, in KiB.
+fn with_address_space(desk: &Desk, kib: u32, arguments: &[&str]) -> support::Ran {
+    let command = desk.command(arguments);
+    let mut limited = std::process::Command::new("sh");
+    limited
+        .args(["-c", "ulimit -v \"$0\" && exec \"$@\""])
+        .arg(kib.to_string())
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (variable, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(variable, value),
+            None => limited.env_remove(variable),
+        };
+    }
+    Started::new(&mut limited).finish()
+}
+
+#[test]
+fn too_little_memory_is_said_with_figures() {
+    if !cfg!(target_os = "linux") {
+        println!("not tested: a limit of the address space, which only Linux keeps");
+        return;
+    }
+    let desk = Desk::new();
+    let tiny = tiny();
+    let tiny = tiny.to_str().unwrap();
+    let model = desk.write("model.gguf", Synthetic::tiny().to_gguf());
+    let output = desk.path("bundle");
+    let run = ["run", "--model", tiny, "--prompt", "hi", "--max-tokens", "2", "--json"];
+    let import = [
+        "import",
+        model.to_str().unwrap(),
+        "--output",
+        output.to_str().unwrap(),
+        "--quantization",
+        "q8_0",
+        "--force",
+        "--json",
+    ];
+    for arguments in [&run[..], &import[..]] {
+        let mut refused = 0;
+        // From where the program itself just fits to where all of it does.
+        for kib in (80_000..=480_000).step_by(50_000) {
+            let ran = with_address_space(&desk, kib, arguments);
+            match ran.status {
+                Some(0) => {}
+                Some(127) if ran.stdout.is_empty() => {}
+                _ => {
+                    let ran = ran.failed(7, "memory");
+                    let message = ran.json()["error"]["message"].as_str().unwrap().to_owned();
+                    assert!(
+                        message.starts_with("no memory for ") && message.contains(" bytes)"),
+                        "{kib}: {message}"
+                    );
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > 0, "{arguments:?}");
+    }
+}

@@ -500,6 +500,10 @@ fn the_ledger_is_shown_verified_exported_and_pruned() {
     let file = file.to_str().unwrap();
     let exported = scene.ledger(&["export", "--output", file, "--json"]).succeeded().json();
     assert_eq!(exported["bytes"], std::fs::metadata(file).unwrap().len());
+    scene
+        .ledger(&["export", "--output", file, "--json"])
+        .failed(2, "output_exists");
+    scene.ledger(&["export", "--output", file, "--force"]).succeeded();
     let export = scene.ledger(&["verify", "--file", file, "--json"]).succeeded().json();
     assert_eq!(export["export"]["seals_checked"], true);
     let text = std::fs::read_to_string(file).unwrap();

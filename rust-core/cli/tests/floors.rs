@@ -9,20 +9,30 @@ use std::process::Command;
 /// Every allowed arrow between our crates, by their names without the `whimbrel-` prefix.
 const FLOORS: &[(&str, &[&str])] = &[
     ("ffi", &["client"]),
-    ("cli", &["client", "engine", "forge", "simulator"]),
+    ("cli", &["client", "engine", "files", "forge", "simulator"]),
     ("simulator", &["client", "policy"]),
-    ("inference", &["engine"]),
+    ("inference", &["engine", "files"]),
     (
         "client",
-        &["inference", "engine", "policy", "privacy", "record", "store", "network"],
+        &[
+            "inference",
+            "engine",
+            "files",
+            "policy",
+            "privacy",
+            "record",
+            "store",
+            "network",
+        ],
     ),
     // kernels: the order of weights and half precision are defined there.
-    ("forge", &["engine", "kernels"]),
-    ("engine", &["kernels"]),
-    ("store", &["record"]),
+    ("forge", &["engine", "files", "kernels"]),
+    ("engine", &["files", "kernels"]),
+    ("store", &["files", "record"]),
     ("network", &["privacy"]),
     ("policy", &["privacy", "record"]),
     ("record", &["privacy"]),
+    ("files", &[]),
     ("kernels", &[]),
     ("privacy", &[]),
 ];

@@ -38,6 +38,7 @@ impl Default for ConversationOptions {
         let SessionOptions {
             context_length,
             context_policy,
+            ..
         } = SessionOptions::default();
         ConversationOptions {
             context_length,
@@ -362,6 +363,7 @@ impl Conversation {
         let options = SessionOptions {
             context_length: inner.options.context_length,
             context_policy: inner.options.context_policy,
+            now: Some(inner.services.now_s()),
         };
         let model = model.ok_or(ClientError::NoModel)?;
         Ok(inner.session.of(&model.open, options).await?)

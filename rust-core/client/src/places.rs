@@ -168,6 +168,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) offered: &'a Offered,
     pub(crate) session: &'a Arc<SessionSlot>,
     pub(crate) context: (u32, ContextPolicy),
+    /// Seconds since 1970, for templates that print the date.
+    pub(crate) now_s: i64,
     /// Whether [`whimbrel_policy::Usage::mean_log_probability`] is wanted.
     pub(crate) confidence: bool,
 }

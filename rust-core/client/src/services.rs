@@ -190,6 +190,11 @@ impl Services {
         self.rules()?.learn(&task, &candidate, signal, now_ms, records)
     }
 
+    /// The time for templates that print the date: seconds since 1970, UTC.
+    pub(crate) fn now_s(&self) -> i64 {
+        i64::try_from(self.clock.now_ms() / 1000).unwrap_or(i64::MAX)
+    }
+
     /// A new request's id: sixteen random bytes in hexadecimal digits.
     pub(crate) fn request_id(&self) -> Result<String, ClientError> {
         let mut bytes = [0; 16];

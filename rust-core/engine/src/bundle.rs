@@ -8,6 +8,8 @@ pub(crate) mod weights;
 use std::io::Read;
 use std::path::Path;
 
+use whimbrel_files::{Existing, Readers};
+
 use self::manifest::{MANIFEST_BYTES_MAX, MANIFEST_FILE};
 use self::read::{open, read_limited};
 use self::remembered::{Places, stamps};
@@ -89,10 +91,7 @@ pub fn verify_and_remember(
     match (pending, outcome) {
         (None, outcome) => outcome?,
         (Some(pending), Ok(())) => pending.finish(&manifest, before, &stamps(folder, &manifest)),
-        (Some(pending), Err(error)) => {
-            pending.give_up();
-            return Err(error);
-        }
+        (Some(_), Err(error)) => return Err(error),
     }
     Ok(manifest)
 }
@@ -118,10 +117,6 @@ fn check(folder: &Path, file: &FileEntry) -> Result<(), EngineError> {
 ///
 /// # Errors
 /// As [`verify`], without [`EngineError::Corrupt`] for hashes; [`EngineError::Write`].
-#[allow(
-    clippy::disallowed_methods,
-    reason = "sealing writes the manifest; nothing that runs a model calls it"
-)]
 pub fn seal(folder: &Path) -> Result<Vec<BundleFile>, EngineError> {
     let path = folder.join(MANIFEST_FILE);
     let text = read_manifest_text(folder)?;
@@ -146,13 +141,7 @@ pub fn seal(folder: &Path) -> Result<Vec<BundleFile>, EngineError> {
     };
     let sealed = manifest.sealed().to_text();
     if sealed.as_bytes() != text {
-        // Written beside and renamed, so that a full disk leaves the old manifest.
-        let beside = folder.join(format!(".{MANIFEST_FILE}.new"));
-        let written = std::fs::write(&beside, sealed).and_then(|()| std::fs::rename(&beside, &path));
-        if let Err(source) = written {
-            let _ = std::fs::remove_file(&beside);
-            return Err(write(source));
-        }
+        whimbrel_files::write(&path, Existing::Replace, Readers::Anyone, sealed.as_bytes()).map_err(write)?;
     }
     Ok(changed)
 }

@@ -93,6 +93,7 @@ impl KvCache {
         let capacity = (context_length as usize).next_multiple_of(KvCache::BLOCK);
         let bytes = KvCache::saved_bytes(layers, precision, capacity);
         let memory = |source| EngineError::Memory {
+            what: format!("a context of {context_length} tokens"),
             context_length,
             bytes,
             source,

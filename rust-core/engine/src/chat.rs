@@ -34,6 +34,9 @@ pub struct ChatOptions {
     pub context_length: u32,
     /// See [`ContextPolicy`].
     pub context_policy: ContextPolicy,
+    /// The time for templates that print the date, the same for the whole conversation, so that its beginning stays the same: see
+    /// [`RenderOptions::now`].
+    pub now: Option<i64>,
 }
 
 impl Default for ChatOptions {
@@ -41,6 +44,7 @@ impl Default for ChatOptions {
         ChatOptions {
             context_length: 2048,
             context_policy: ContextPolicy::default(),
+            now: None,
         }
     }
 }
@@ -329,11 +333,17 @@ impl Chat {
     fn beginning(&self, messages: &[Message], ids: &[u32]) -> Option<usize> {
         let model = self.session.model();
         let template = model.chat_template()?;
+        if !template.takes_system() {
+            return None;
+        }
         let alone = template
             .render_tokens(
                 model.tokenizer(),
                 &messages[..system_messages(messages)],
-                &RenderOptions::default(),
+                &RenderOptions {
+                    now: self.options.now,
+                    ..RenderOptions::default()
+                },
             )
             .ok()?;
         let common = alone.ids.iter().zip(ids).take_while(|(a, b)| a == b).count();
@@ -364,6 +374,7 @@ impl Chat {
         let template = model.chat_template().expect("checked when the chat was made");
         let options = RenderOptions {
             add_generation_prompt: true,
+            now: self.options.now,
             ..RenderOptions::default()
         };
         let mut prompt = template.render_tokens(model.tokenizer(), messages, &options)?;

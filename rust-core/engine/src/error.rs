@@ -98,10 +98,12 @@ pub enum EngineError {
     /// The caller cancelled.
     #[error("cancelled")]
     Cancelled,
-    /// Memory for the context could not be had.
-    #[error("no memory for a context of {context_length} tokens ({bytes} bytes)")]
+    /// Memory for a model or a context could not be had.
+    #[error("no memory for {what} ({bytes} bytes)")]
     Memory {
-        /// Tokens asked for.
+        /// What it was for: the model, or a context of so many tokens.
+        what: String,
+        /// Tokens of context asked for; 0 where it was for the model.
         context_length: u32,
         /// Bytes asked for.
         bytes: u64,

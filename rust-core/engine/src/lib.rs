@@ -53,6 +53,7 @@ mod cpu;
 mod error;
 mod generation;
 mod graph;
+mod memory;
 mod model;
 mod session;
 mod template;
@@ -63,7 +64,7 @@ pub use bundle::manifest::{
     Quality, Source, TokenizerInfo, Variant,
 };
 pub use bundle::remembered::RECORD_FILE;
-pub use bundle::weights::{TensorEntry, TensorType, WeightsIndex};
+pub use bundle::weights::{TensorEntry, TensorType, WeightsIndex, catch_cut_weights};
 pub use bundle::{BundleFile, Verify, seal, verify, verify_and_remember};
 pub use cancel::CancelFlag;
 pub use chat::{Chat, ChatOptions, ContextPolicy};

@@ -17,9 +17,13 @@ use crate::graph::Graph;
 use crate::graph::context::RunContext;
 use crate::graph::reference::Limits;
 use crate::graph::text::GRAPH_BYTES_MAX;
+use crate::memory::{OPENING_BYTES, check_room};
 use crate::template::TEMPLATE_BYTES_MAX;
 use crate::tokenizer::TOKENIZER_BYTES_MAX;
 use crate::{ChatTemplate, EngineError, Manifest, ModelCard, Tokenizer, Variant};
+
+/// The tokenizer's tables take at most this many times the size of their file.
+const TABLES_FACTOR: u64 = 8;
 
 /// How a bundle is opened.
 #[derive(Clone, Debug, Default)]
@@ -80,13 +84,18 @@ impl Model {
     /// # Errors
     /// [`EngineError::BundleMissing`], [`EngineError::Manifest`], [`EngineError::LayoutVersion`], [`EngineError::Corrupt`],
     /// [`EngineError::Read`], or the error of the part that cannot be used; [`EngineError::Option`] for an unknown variant or
-    /// a thread count out of range.
+    /// a thread count out of range; [`EngineError::Memory`] where the process may not have as much.
     pub fn open(folder: &Path, options: &OpenOptions) -> Result<Arc<Model>, EngineError> {
         let started = now();
         let threads = threads(options.threads)?;
         let manifest = verify_and_remember(folder, options.verify, options.state_folder.as_deref())?;
         let index = variant_index(&manifest, options.variant.as_deref())?;
         let variant = &manifest.variants[index];
+        check_room(
+            "the model",
+            0,
+            variant.weights.bytes + TABLES_FACTOR * manifest.tokenizer.file.bytes + OPENING_BYTES,
+        )?;
         let tokenizer = Tokenizer::from_bytes(&read_limited(
             folder,
             &manifest.tokenizer.file.path,

@@ -18,6 +18,7 @@ use crate::clock::now;
 use crate::graph::context::RunContext;
 use crate::graph::operator::ARITY_MAX;
 use crate::graph::plan::{Buffers, RunObserver};
+use crate::memory::{ANSWERING_BYTES, check_room};
 use crate::{CancelFlag, EngineError, Model, PrefixError};
 
 /// Rows of logits that are computed at a time when every row is wanted.
@@ -98,6 +99,8 @@ impl Session {
                 found: context_length.to_string(),
             });
         }
+        let bytes = model.kv_bytes_per_token() * u64::from(context_length) + ANSWERING_BYTES;
+        check_room(&format!("a context of {context_length} tokens"), context_length, bytes)?;
         Ok(Session {
             context_length,
             ids: Vec::with_capacity(context_length as usize),
@@ -336,7 +339,19 @@ impl Session {
             return Ok(());
         }
         let body = &graph.body;
-        body.run(&self.context, ids, &mut self.buffers, observer)
+        body.run(&self.context, ids, &mut self.buffers, observer)?;
+        self.check_weights()
+    }
+
+    /// Whether every weight that was read was there.
+    fn check_weights(&self) -> Result<(), EngineError> {
+        match self.model.graph().head.weights.is_cut() {
+            false => Ok(()),
+            true => Err(EngineError::Corrupt {
+                file: self.model.variant().weights.path.clone(),
+                reason: "it was cut short while it was used".into(),
+            }),
+        }
     }
 
     /// Logits after some rows of the last run, into the first rows of `logits`.
@@ -361,7 +376,7 @@ impl Session {
             return Ok(());
         }
         graph.head.multiply(&self.context, hidden, None, logits, Some(maxima));
-        Ok(())
+        self.check_weights()
     }
 
     /// The tokens of a run that succeeded are now part of the session.

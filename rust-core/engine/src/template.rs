@@ -2,7 +2,10 @@
 //!
 //! Templates are Jinja as `transformers` runs them (`trim_blocks`, `lstrip_blocks`, loop controls, Python's string methods,
 //! `raise_exception`, `strftime_now`, a `tojson` without HTML escapes). A template is part of a bundle and not to be trusted:
-//! it loads nothing, and its size, its steps, its recursion and its output are limited.
+//! it loads nothing, and its size, its steps, its memory, its recursion and its output are limited.
+//!
+//! Some templates have no place for a system message: they refuse it or leave it out. Its text then stands in front of the
+//! first question ([`ChatTemplate::takes_system`]).
 //!
 //! What stands in a message is text. If it contains the text of a control token, the model sees those characters and not the
 //! token ([`ChatTemplate::render_tokens`]).
@@ -13,7 +16,10 @@ mod json;
 mod tests;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 use serde::{Deserialize, Serialize};
 
@@ -23,11 +29,15 @@ use crate::{EngineError, Tokenizer};
 pub(crate) const TEMPLATE_BYTES_MAX: u32 = 1 << 18;
 /// The longest rendered conversation, in bytes.
 pub(crate) const RENDERED_BYTES_MAX: u32 = 1 << 24;
-/// The most steps of the template engine for one conversation.
-const STEPS_MAX: u64 = 10_000_000;
+/// What a template may spend on one conversation: about a unit a step, and a unit for each 64 bytes that it makes or goes
+/// through, so that it has 256 MB at most.
+const FUEL_MAX: u64 = 4_000_000;
 /// The deepest nesting of blocks and macros while rendering.
 const RECURSION_MAX: u32 = 200;
 const NAME: &str = "chat";
+/// A system message and a question that no template contains.
+const SYSTEM_PROBE: &str = "system-probe-7f3a";
+const QUESTION_PROBE: &str = "question-probe-7f3a";
 
 /// Who wrote a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,7 +70,7 @@ pub struct RenderOptions<'o> {
     /// Text of the end-of-sequence token; [`ChatTemplate::render_tokens`] takes the tokenizer's.
     pub eos_token: Option<&'o str>,
     /// The time for templates that print the date: seconds since 1970 began, on the clock that is to be shown. Without it
-    /// templates find that `strftime_now` is not defined.
+    /// templates find that `strftime_now` is not defined. The client gives the time of a conversation's first question, UTC.
     pub now: Option<i64>,
 }
 
@@ -103,6 +113,7 @@ pub struct Prompt {
 pub struct ChatTemplate {
     environment: Environment<'static>,
     source: String,
+    takes_system: bool,
 }
 
 impl ChatTemplate {
@@ -118,9 +129,9 @@ impl ChatTemplate {
             )));
         }
         let mut environment = Environment::new();
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.set_fuel(Some(STEPS_MAX));
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        environment.set_syntax(syntax.expect("the delimiters are Jinja's own"));
+        environment.set_fuel(Some(FUEL_MAX));
         environment.set_recursion_limit(RECURSION_MAX as usize);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
@@ -130,10 +141,43 @@ impl ChatTemplate {
         // The template holds no user text yet, so the whole message can be shown.
         let compiled = environment.add_template_owned(NAME, without_generation_tags(source));
         compiled.map_err(|error| bad(format!("line {}: {error}", error.line().unwrap_or(0))))?;
-        Ok(Self {
+        let mut template = Self {
             environment,
             source: source.to_owned(),
-        })
+            takes_system: true,
+        };
+        template.takes_system = template.shows_system();
+        Ok(template)
+    }
+
+    /// Whether the template has a place for a system message. Where it has none, [`ChatTemplate::render`] puts the system
+    /// message's text in front of the first question, with an empty line between them.
+    #[must_use]
+    pub fn takes_system(&self) -> bool {
+        self.takes_system
+    }
+
+    /// Tries it: a template that shows a question alone, and with a system message fails or shows nothing of that, has no place for
+    /// one.
+    fn shows_system(&self) -> bool {
+        let message = |role, content: &str| Message {
+            role,
+            content: content.into(),
+        };
+        let question = message(Role::User, QUESTION_PROBE);
+        let options = RenderOptions {
+            add_generation_prompt: true,
+            now: Some(0),
+            ..RenderOptions::default()
+        };
+        let alone = self.fill(std::slice::from_ref(&question), &options);
+        if !alone.is_ok_and(|text| text.contains(QUESTION_PROBE)) {
+            return true;
+        }
+        match self.fill(&[message(Role::System, SYSTEM_PROBE), question], &options) {
+            Ok(text) => text.contains(SYSTEM_PROBE),
+            Err(_) => false,
+        }
     }
 
     /// The text of a conversation.
@@ -142,6 +186,16 @@ impl ChatTemplate {
     /// [`EngineError::Template`] if the template raises an exception, fails, or passes a limit. The message has nothing of the
     /// conversation in it.
     pub fn render(&self, messages: &[Message], options: &RenderOptions<'_>) -> Result<String, EngineError> {
+        match messages {
+            [system, rest @ ..] if !self.takes_system && system.role == Role::System => {
+                self.fill(&with_system_in_question(system, rest), options)
+            }
+            _ => self.fill(messages, options),
+        }
+    }
+
+    /// The text of these messages as they are.
+    fn fill(&self, messages: &[Message], options: &RenderOptions<'_>) -> Result<String, EngineError> {
         let template = self
             .environment
             .get_template(NAME)
@@ -151,7 +205,7 @@ impl ChatTemplate {
             .map(|now| Value::from_function(move |format: &str| -> String { date::strftime(now, format) }));
         // `transformers` passes tools and documents as none when there are none.
         let context = context! {
-            messages,
+            messages => Value::from(Serde(messages)),
             add_generation_prompt => options.add_generation_prompt,
             bos_token => options.bos_token.unwrap_or_default(),
             eos_token => options.eos_token.unwrap_or_default(),
@@ -163,7 +217,11 @@ impl ChatTemplate {
             }
         };
         let mut out = Limited::default();
-        let rendered = template.render_captured_to(context, &mut out);
+        // A template is not to be trusted, and a defect of the template engine must not end the thread that computes.
+        let rendered = catch_unwind(AssertUnwindSafe(|| {
+            template.render_captured_to(context, &mut out).map(drop)
+        }));
+        let rendered = rendered.map_err(|_| bad("the template engine stopped with a defect of its own".into()))?;
         if out.is_full {
             return Err(bad(format!(
                 "the rendered text is longer than {RENDERED_BYTES_MAX} bytes"
@@ -235,6 +293,16 @@ impl std::fmt::Debug for ChatTemplate {
             .field("bytes", &self.source.len())
             .finish_non_exhaustive()
     }
+}
+
+/// The messages behind a system message, whose text stands in front of the first question instead.
+fn with_system_in_question(system: &Message, rest: &[Message]) -> Vec<Message> {
+    let mut messages = rest.to_vec();
+    let question = messages.iter_mut().find(|message| message.role == Role::User);
+    if let Some(question) = question.filter(|_| !system.content.is_empty()) {
+        question.content = format!("{}\n\n{}", system.content, question.content);
+    }
+    messages
 }
 
 /// The template with `{% generation %}` blocks as plain ones. `transformers` marks with them what the model wrote, for training;

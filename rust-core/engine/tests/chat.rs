@@ -17,6 +17,7 @@ fn converse_with(model: &Arc<Model>, context_length: u32, context_policy: Contex
     let options = ChatOptions {
         context_length,
         context_policy,
+        ..ChatOptions::default()
     };
     Conversation::new(model, SYSTEM, options)
 }

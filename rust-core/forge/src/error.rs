@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use whimbrel_engine::EngineError;
+use whimbrel_files::FolderError;
 
 use crate::GgufError;
 
@@ -40,7 +41,13 @@ pub enum ForgeError {
         /// The output folder.
         path: PathBuf,
         /// Why it is not replaced.
-        reason: &'static str,
+        reason: String,
+    },
+    /// Another program is making or removing a bundle at the same place.
+    #[error("another program is writing {}", path.display())]
+    OutputInUse {
+        /// The output folder.
+        path: PathBuf,
     },
     /// The source is not a readable GGUF file.
     #[error(transparent)]
@@ -85,12 +92,31 @@ pub enum ForgeError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The process may not have the memory that the import needs.
+    #[error("no memory for the import ({bytes} bytes)")]
+    Memory {
+        /// Bytes asked for.
+        bytes: u64,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
     /// The engine would not accept what would be written.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The caller cancelled.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<FolderError> for ForgeError {
+    fn from(error: FolderError) -> ForgeError {
+        match error {
+            FolderError::Exists { path, reason } => ForgeError::OutputExists { path, reason },
+            FolderError::InUse { path } => ForgeError::OutputInUse { path },
+            FolderError::Io { path, source } => ForgeError::write(&path, source),
+        }
+    }
 }
 
 impl ForgeError {

@@ -1,15 +1,12 @@
-//! The output folder: written beside its place under another name and renamed when it is complete, so that a killed import
-//! leaves nothing that looks like a bundle.
-//!
-//! Beside `NAME`, `.NAME.partial-XXXXXX` is an import under way, locked by its process, and `.NAME.replaced-XXXXXX` the
-//! bundle that it is about to replace. What a killed import left of them is cleared by the next one to the same place.
+//! The output folder of an import, and which files make a folder a bundle that may be replaced or removed. How a folder comes
+//! to its place is known by `whimbrel-files`.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, TempDir};
+use whimbrel_engine::{Manifest, RECORD_FILE};
+use whimbrel_files::{FolderKind, NewFolder, remove_folder};
 
 use crate::ForgeError;
 
@@ -17,53 +14,35 @@ use crate::ForgeError;
 pub(crate) const MANIFEST_FILE: &str = "manifest.json";
 /// Bytes of a manifest that are looked at to recognise one.
 const MANIFEST_HEAD_BYTES: u64 = 256;
+/// The largest manifest whose list of files is read, in bytes.
+const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+/// The files of every bundle, besides the manifest.
+const ROOT_FILES: [&str; 3] = ["tokenizer.bin", "chat_template.jinja", RECORD_FILE];
+/// The files of every variant's folder.
+const VARIANT_FILES: [&str; 3] = ["graph.nnef", "weights.json", "weights.bin"];
 
 /// A bundle being written. Dropping it removes everything that was written.
 pub(crate) struct PartialFolder {
-    output: PathBuf,
-    parent: PathBuf,
-    folder: TempDir,
-    /// Held while the folder is ours; see [`clear_leftovers`].
-    _lock: File,
+    folder: NewFolder,
+    replaces: bool,
 }
 
 impl PartialFolder {
     /// Checks that the output may be written and starts an empty folder beside it. Missing folders above it are made.
     ///
     /// # Errors
-    /// [`ForgeError::OutputExists`], [`ForgeError::Option`] for a path without a name, [`ForgeError::Write`],
-    /// [`ForgeError::DiskFull`].
-    pub(crate) fn create(output: &Path, replace: bool) -> Result<PartialFolder, ForgeError> {
-        let Some(name) = output.file_name() else {
+    /// [`ForgeError::OutputExists`], [`ForgeError::OutputInUse`], [`ForgeError::Option`] for a path without a name,
+    /// [`ForgeError::Write`], [`ForgeError::DiskFull`].
+    pub(crate) fn create(output: &Path, replaces: bool) -> Result<PartialFolder, ForgeError> {
+        if output.file_name().is_none() {
             let reason = format!("{} does not name a folder", output.display());
             return Err(ForgeError::Option {
                 option: "output",
                 reason,
             });
-        };
-        let parent = match output.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        if !parent.is_dir() {
-            fs::create_dir_all(&parent).map_err(|error| ForgeError::write(&parent, error))?;
         }
-        clear_leftovers(&parent, name, output)?;
-        check_output(output, replace)?;
-        let folder = Builder::new()
-            .prefix(&hidden(name, "partial"))
-            .tempdir_in(&parent)
-            .map_err(|error| ForgeError::write(output, error))?;
-        let lock = File::open(folder.path()).map_err(|error| ForgeError::write(folder.path(), error))?;
-        lock.try_lock()
-            .map_err(|error| ForgeError::write(folder.path(), error.into()))?;
-        make_readable(folder.path())?;
-        Ok(PartialFolder {
-            output: output.to_owned(),
-            parent,
-            folder,
-            _lock: lock,
-        })
+        let folder = NewFolder::begin(output, &Bundle::Whole, replaces)?;
+        Ok(PartialFolder { folder, replaces })
     }
 
     /// Starts a file in the folder, given by its path in the bundle, and the folders it needs.
@@ -87,130 +66,112 @@ impl PartialFolder {
     /// Puts the complete folder in its place.
     ///
     /// # Errors
-    /// [`ForgeError::Write`]; the output is then as it was before.
+    /// [`ForgeError::OutputExists`] when something appeared at the place meanwhile, [`ForgeError::Write`]; the output is then
+    /// as it was before.
     pub(crate) fn commit(self, variant: &str) -> Result<(), ForgeError> {
-        let PartialFolder {
-            output,
-            parent,
-            folder,
-            _lock,
-        } = self;
-        let write = |error| ForgeError::write(&output, error);
-        sync_folder(&folder.path().join(variant))
-            .and_then(|()| sync_folder(folder.path()))
-            .map_err(write)?;
-        let replaced = set_aside(&output, &parent)?;
-        let moved = fs::rename(folder.path(), &output).map_err(write);
-        if let Some(replaced) = replaced {
-            if moved.is_ok() {
-                // The new bundle is in place; if the old one cannot be removed now, the next import to here does it.
-                let _ = fs::remove_dir_all(&replaced);
-            } else {
-                fs::rename(&replaced, &output).map_err(write)?;
-            }
+        let variant = self.folder.path().join(variant);
+        File::open(&variant)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| ForgeError::write(&variant, error))?;
+        Ok(self.folder.commit(&Bundle::Whole, self.replaces)?)
+    }
+}
+
+/// Removes a bundle, whole or damaged.
+///
+/// # Errors
+/// [`ForgeError::OutputExists`] when it holds a file that is no part of a bundle, and nothing is removed then;
+/// [`ForgeError::OutputInUse`] while another program writes there; [`ForgeError::Write`].
+pub fn remove_bundle(folder: &Path) -> Result<(), ForgeError> {
+    Ok(remove_folder(folder, &Bundle::Damaged)?)
+}
+
+/// Bundles, as folders that may be replaced or removed.
+enum Bundle {
+    /// With a manifest of ours; its other files may be damaged.
+    Whole,
+    /// Perhaps without a manifest.
+    Damaged,
+}
+
+impl FolderKind for Bundle {
+    fn refusal(&self, folder: &Path) -> Option<String> {
+        let is_folder = fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir());
+        let is_bundle = match self {
+            Bundle::Whole => has_manifest(folder),
+            Bundle::Damaged => true,
+        };
+        if !is_folder || !is_bundle {
+            return Some("is not a bundle, so it stays".to_owned());
         }
-        moved?;
-        let _ = folder.keep();
-        sync_folder(&parent).map_err(write)
-    }
-}
-
-/// `.NAME.KIND-`, the beginning of the names of working folders.
-fn hidden(name: &OsStr, kind: &str) -> OsString {
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{kind}-"));
-    hidden
-}
-
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Temporary folders are private to the user; a bundle is as readable as any other file.
-#[cfg(unix)]
-fn make_readable(folder: &Path) -> Result<(), ForgeError> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(|error| ForgeError::write(folder, error))
-}
-
-#[cfg(not(unix))]
-fn make_readable(_folder: &Path) -> Result<(), ForgeError> {
-    Ok(())
-}
-
-/// Moves an existing output out of the way and returns where it is now.
-fn set_aside(output: &Path, parent: &Path) -> Result<Option<PathBuf>, ForgeError> {
-    let write = |error| ForgeError::write(output, error);
-    if fs::symlink_metadata(output).is_err() {
-        return Ok(None);
-    }
-    let name = output.file_name().expect("checked when the import began");
-    // A folder that exists is a legal target of a rename only if it is empty, which this one is.
-    let aside = Builder::new()
-        .prefix(&hidden(name, "replaced"))
-        .tempdir_in(parent)
-        .map_err(write)?
-        .keep();
-    match fs::rename(output, &aside) {
-        Ok(()) => Ok(Some(aside)),
-        Err(error) => {
-            let _ = fs::remove_dir(&aside);
-            Err(write(error))
+        match split(folder) {
+            Ok((_, foreign)) => foreign
+                .first()
+                .map(|file| format!("holds {}, which is no part of a bundle, so it stays", file.display())),
+            Err(error) => Some(format!("cannot be looked through ({error}), so it stays")),
         }
     }
-}
 
-fn check_output(output: &Path, replace: bool) -> Result<(), ForgeError> {
-    let refuse = |reason| {
-        Err(ForgeError::OutputExists {
-            path: output.to_owned(),
-            reason,
-        })
-    };
-    match fs::symlink_metadata(output) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(ForgeError::write(output, error)),
-        Ok(metadata) if !metadata.is_dir() || !is_bundle(output) => refuse("is not a bundle, so it is not replaced"),
-        Ok(_) if !replace => refuse("is a bundle, and replacing it was not asked for"),
-        Ok(_) => Ok(()),
+    fn files(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        let (mut files, _) = split(folder)?;
+        // The manifest lists the others, so it goes last.
+        files.sort_by_key(|file| file == Path::new(MANIFEST_FILE));
+        Ok(files)
     }
 }
 
-/// Whether a folder has a manifest of ours; a damaged bundle is one too.
-fn is_bundle(folder: &Path) -> bool {
+/// Whether a folder has a manifest of ours; a damaged bundle has one too.
+fn has_manifest(folder: &Path) -> bool {
     let mut head = Vec::new();
     let read = File::open(folder.join(MANIFEST_FILE))
         .and_then(|manifest| manifest.take(MANIFEST_HEAD_BYTES).read_to_end(&mut head));
     read.is_ok() && String::from_utf8_lossy(&head).contains("\"whimbrel-bundle\"")
 }
 
-/// Clears what killed imports to this output left: partial folders that nobody holds a lock on go away, a bundle that was set
-/// aside comes back if its place is empty.
-fn clear_leftovers(parent: &Path, name: &OsStr, output: &Path) -> Result<(), ForgeError> {
-    let partial = hidden(name, "partial");
-    let replaced = hidden(name, "replaced");
-    let begins = |name: &OsStr, with: &OsStr| name.as_encoded_bytes().starts_with(with.as_encoded_bytes());
-    for entry in fs::read_dir(parent).map_err(|error| ForgeError::write(parent, error))? {
-        let entry = entry.map_err(|error| ForgeError::write(parent, error))?;
-        let path = entry.path();
-        let write = |error| ForgeError::write(&path, error);
-        let entry_name = entry.file_name();
-        if !entry.file_type().map_err(write)?.is_dir() {
-            continue;
-        }
-        if begins(&entry_name, &partial) {
-            let is_abandoned = File::open(&path).is_ok_and(|folder| folder.try_lock().is_ok());
-            if is_abandoned {
-                fs::remove_dir_all(&path).map_err(write)?;
-            }
-        } else if begins(&entry_name, &replaced) {
-            if fs::symlink_metadata(output).is_err() && is_bundle(&path) {
-                fs::rename(&path, output).map_err(write)?;
+/// The files below a folder that are a bundle's, and those that are not.
+fn split(folder: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let listed = listed_files(folder);
+    let (mut own, mut foreign) = (Vec::new(), Vec::new());
+    let mut waiting = vec![PathBuf::new()];
+    while let Some(inner) = waiting.pop() {
+        for entry in fs::read_dir(folder.join(&inner))? {
+            let entry = entry?;
+            let path = inner.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                waiting.push(path);
+            } else if listed.contains(&path) || is_of_a_bundle(&path) {
+                own.push(path);
             } else {
-                fs::remove_dir_all(&path).map_err(write)?;
+                foreign.push(path);
             }
         }
     }
-    Ok(())
+    foreign.sort();
+    Ok((own, foreign))
+}
+
+/// What the manifest names, if it can be read.
+fn listed_files(folder: &Path) -> Vec<PathBuf> {
+    let mut text = Vec::new();
+    let read = File::open(folder.join(MANIFEST_FILE))
+        .and_then(|manifest| manifest.take(MANIFEST_BYTES_MAX).read_to_end(&mut text));
+    match read.map(|_| Manifest::parse(&text)) {
+        Ok(Ok(manifest)) => manifest.files().iter().map(|file| PathBuf::from(&file.path)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether every bundle has a file of this name there, or a file that was being written when the engine was killed.
+fn is_of_a_bundle(path: &Path) -> bool {
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    let is_unfinished = |name: &str| {
+        [MANIFEST_FILE, RECORD_FILE]
+            .iter()
+            .any(|file| name.starts_with(&format!(".{file}.whimbrel-")))
+    };
+    match parts.as_slice() {
+        [name] => **name == *MANIFEST_FILE || ROOT_FILES.contains(&&**name) || is_unfinished(name),
+        [_, name] => VARIANT_FILES.contains(&&**name),
+        _ => false,
+    }
 }

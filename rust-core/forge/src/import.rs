@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use whimbrel_engine::{
-    CARD_LANGUAGES_MAX, CancelFlag, ChatTemplate, FileEntry, LAYOUT_VERSION, Manifest, ModelCard, Source,
-    TokenizerInfo, Variant, WeightsIndex,
+    CARD_LANGUAGES_MAX, CancelFlag, FileEntry, LAYOUT_VERSION, Manifest, ModelCard, Source, TokenizerInfo, Variant,
+    WeightsIndex,
 };
 use whimbrel_kernels::{PANEL_ROWS, TensorType, pack};
 
@@ -15,10 +15,14 @@ use crate::folder::{MANIFEST_FILE, PartialFolder};
 use crate::gguf::MappedFile;
 use crate::plan::{Plan, PlannedTensor};
 use crate::quantize::convert_rows_in_parallel;
+use crate::template::{self, Notice};
 use crate::{ForgeError, Gguf, Quantization, Vocabulary, licence};
 
 /// Bytes that are hashed between two looks at the cancel flag.
 const HASH_CHUNK_BYTES: usize = 8 << 20;
+/// Memory besides the map of the source: the tokenizer's tables, a piece of a tensor before and after its conversion, and what
+/// threads need. In bytes.
+const WORKING_BYTES: u64 = 96 << 20;
 /// Values that are converted between two looks at the cancel flag; also what bounds the memory of an import.
 const CONVERT_CHUNK_VALUES: usize = 1 << 20;
 
@@ -71,12 +75,27 @@ pub struct Progress {
     pub bytes_total: u64,
 }
 
-/// Makes a bundle from a GGUF file. The output appears complete or not at all; the same input gives the same bytes.
+/// As [`import_with_notices`], for callers that show nobody what was noticed.
 ///
 /// # Errors
-/// [`ForgeError`]: the source cannot be read or is not supported, the output cannot be written, or the caller cancelled.
+/// As [`import_with_notices`].
 pub fn import(options: &ImportOptions, progress: &mut dyn FnMut(Progress)) -> Result<Manifest, ForgeError> {
+    import_with_notices(options, progress, &mut |_| ())
+}
+
+/// Makes a bundle from a GGUF file. The output appears complete or not at all; the same input gives the same bytes. `notice` is
+/// called for what a person should know of the result.
+///
+/// # Errors
+/// [`ForgeError`]: the source cannot be read or is not supported, the output cannot be written, there is too little memory, or
+/// the caller cancelled.
+pub fn import_with_notices(
+    options: &ImportOptions,
+    progress: &mut dyn FnMut(Progress),
+    notice: &mut dyn FnMut(Notice),
+) -> Result<Manifest, ForgeError> {
     let file = MappedFile::open(&options.source)?;
+    MappedFile::check_room(WORKING_BYTES)?;
     let gguf = Gguf::parse(file.bytes())?;
     let file_name = options
         .source
@@ -96,10 +115,7 @@ pub fn import(options: &ImportOptions, progress: &mut dyn FnMut(Progress)) -> Re
     let licence = licence::of(&gguf, options.licence.as_deref())?;
     let card = card(&gguf, &options.card)?;
     let tokenizer = vocabulary.parts.to_bytes()?;
-    if let Some(template) = &vocabulary.chat_template {
-        // A template that the engine cannot compile would make a bundle that it cannot open.
-        ChatTemplate::new(template)?;
-    }
+    let template = template::of(&vocabulary, notice);
 
     let folder = PartialFolder::create(&options.output, options.replace)?;
     let mut meter = Meter {
@@ -126,19 +142,14 @@ pub fn import(options: &ImportOptions, progress: &mut dyn FnMut(Progress)) -> Re
         layout_version: LAYOUT_VERSION,
         name: plan.name.clone(),
         version: options.version.clone().unwrap_or_else(|| "1.0.0".to_owned()),
-        task: if vocabulary.chat_template.is_some() {
-            "chat"
-        } else {
-            "text"
-        }
-        .to_owned(),
+        task: if template.is_some() { "chat" } else { "text" }.to_owned(),
         licence,
         source,
         architecture: plan.shape.clone(),
         context_length: plan.context_length,
         card,
         tokenizer: tokenizer_info(&vocabulary, write(&folder, "tokenizer.bin", &tokenizer)?),
-        chat_template: match &vocabulary.chat_template {
+        chat_template: match &template {
             Some(template) => Some(write(&folder, "chat_template.jinja", template.as_bytes())?),
             None => None,
         },

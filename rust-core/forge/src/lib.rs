@@ -16,12 +16,15 @@ mod licence;
 mod plan;
 mod quantize;
 pub mod synthetic;
+mod template;
 mod vocabulary;
 
 pub use error::ForgeError;
+pub use folder::remove_bundle;
 pub use ggml::GgmlType;
 pub use gguf::{Gguf, GgufError, MappedFile};
-pub use import::{ImportOptions, Phase, Progress, import};
+pub use import::{ImportOptions, Phase, Progress, import, import_with_notices};
 pub use plan::{Summary, summarize};
 pub use quantize::Quantization;
+pub use template::{Notice, TemplateFallback};
 pub use vocabulary::Vocabulary;

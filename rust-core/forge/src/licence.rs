@@ -5,6 +5,7 @@ use whimbrel_engine::Licence;
 use crate::{ForgeError, Gguf};
 
 const KEY_LICENCE: &str = "general.license";
+const KEY_NAME: &str = "general.license.name";
 const KEY_LINK: &str = "general.license.link";
 /// The longest expression, in bytes.
 const EXPRESSION_BYTES_MAX: usize = 256;
@@ -48,7 +49,15 @@ pub(crate) fn of(gguf: &Gguf<'_>, stated: Option<&str>) -> Result<Licence, Forge
                 option: "licence",
                 reason,
             })?,
-        (None, Some(found)) => expression(checked(found).map_err(|reason| ForgeError::key(KEY_LICENCE, reason))?),
+        (None, Some(found)) => {
+            let found = checked(found).map_err(|reason| ForgeError::key(KEY_LICENCE, reason))?;
+            // "other" is said in full by a name beside it.
+            let name = gguf.text(KEY_NAME)?.and_then(|name| checked(name).ok());
+            match (found.to_ascii_lowercase().as_str(), name) {
+                ("other", Some(name)) => expression(name),
+                _ => expression(found),
+            }
+        }
         (None, None) => "unknown".to_owned(),
     };
     Ok(Licence { spdx, url })

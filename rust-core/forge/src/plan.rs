@@ -91,6 +91,7 @@ impl<'a> Plan<'a> {
         fallback_name: &str,
         name: Option<&str>,
     ) -> Result<Plan<'a>, ForgeError> {
+        check_whole(gguf)?;
         let name = model_name(gguf, fallback_name, name)?;
         let architecture = architecture::find(gguf)?;
         let network = architecture.network(gguf, &name)?;
@@ -228,18 +229,30 @@ fn variant(tensors: &[PlannedTensor<'_>]) -> TensorType {
         .expect("there are types")
 }
 
-fn model_name(gguf: &Gguf<'_>, fallback: &str, name: Option<&str>) -> Result<String, ForgeError> {
-    let found = match name {
-        Some(name) => name,
-        None => gguf.text("general.name")?.unwrap_or(fallback),
-    };
-    let found = found.trim();
-    if found.is_empty() || found.len() > NAME_BYTES_MAX || found.chars().any(char::is_control) {
-        let reason = format!("a name has 1 to {NAME_BYTES_MAX} bytes and no control characters");
-        return Err(match name {
-            Some(_) => ForgeError::Option { option: "name", reason },
-            None => ForgeError::key("general.name", reason),
-        });
+/// Refuses one part of a file that was split (llama.cpp, `llama-gguf-split`): the other tensors are in the other parts.
+fn check_whole(gguf: &Gguf<'_>) -> Result<(), ForgeError> {
+    let parts = gguf.u32("split.count")?.unwrap_or(1);
+    if parts <= 1 {
+        return Ok(());
     }
-    Ok(found.to_owned())
+    let number = u64::from(gguf.u32("split.no")?.unwrap_or(0)) + 1;
+    Err(ForgeError::Unsupported {
+        what: "file",
+        found: format!("part {number} of {parts}"),
+        supported: "whole files (`llama-gguf-split --merge` joins the parts)".to_owned(),
+    })
+}
+
+fn model_name(gguf: &Gguf<'_>, fallback: &str, name: Option<&str>) -> Result<String, ForgeError> {
+    let is_name = |name: &&str| !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control);
+    // What the file calls itself is no reason to refuse it: many files have an empty name.
+    let own = gguf.text("general.name")?.map(str::trim).filter(is_name);
+    let found = name.or(own).unwrap_or(fallback).trim();
+    Some(found)
+        .filter(is_name)
+        .map(str::to_owned)
+        .ok_or(ForgeError::Option {
+            option: "name",
+            reason: format!("1 to {NAME_BYTES_MAX} bytes without control characters"),
+        })
 }

@@ -10,6 +10,9 @@ use crate::architecture::{NetworkTensor, Role, Values};
 use crate::ggml::{self, GgmlType};
 use crate::plan;
 
+/// The stack of a thread that converts rows, in bytes.
+const STACK_BYTES: usize = 1 << 20;
+
 /// What an import does to the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Quantization {
@@ -145,10 +148,18 @@ pub(crate) fn convert_rows_in_parallel(
             .chunks_mut(rows_each * row_bytes)
             .zip((first_row..).step_by(rows_each));
         let workers: Vec<_> = parts
-            .map(|(part, first_row)| scope.spawn(move || convert_rows(tensor, target, first_row, part)))
+            .map(|(part, first_row)| {
+                std::thread::Builder::new()
+                    .stack_size(STACK_BYTES)
+                    .spawn_scoped(scope, move || convert_rows(tensor, target, first_row, part))
+            })
             .collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().expect("converting rows does not panic"))
+        workers.into_iter().try_for_each(|worker| {
+            let worker = worker.map_err(|source| ForgeError::Memory {
+                bytes: STACK_BYTES as u64,
+                source,
+            })?;
+            worker.join().expect("converting rows does not panic")
+        })
     })
 }

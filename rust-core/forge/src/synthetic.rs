@@ -114,6 +114,26 @@ impl Synthetic {
         writer.finish()
     }
 
+    /// As [`Synthetic::to_gguf`], with other texts behind some keys, and further keys.
+    #[must_use]
+    pub fn to_gguf_with(&self, texts: &[(&str, &str)], numbers: &[(&str, u32)]) -> Vec<u8> {
+        let tokenizer = tokenizer::learn(self.vocabulary);
+        let mut writer = Writer::default();
+        writer.texts = texts
+            .iter()
+            .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
+            .collect();
+        self.write_keys(&mut writer, &tokenizer);
+        while let Some((key, text)) = writer.texts.pop_first() {
+            writer.text(&key, &text);
+        }
+        for (key, number) in numbers {
+            writer.u32(key, *number);
+        }
+        self.write_tensors(&mut writer, &tokenizer);
+        writer.finish()
+    }
+
     /// As [`Synthetic::to_gguf`], without tensors.
     #[must_use]
     pub fn to_vocabulary_gguf(&self) -> Vec<u8> {

@@ -65,21 +65,24 @@ fn an_existing_output_is_only_replaced_if_it_is_a_bundle_and_asked_for() {
         other => panic!("{other:?}"),
     };
     std::fs::write(desk.output(), "a file").unwrap();
-    assert_eq!(refused(&replace), "is not a bundle, so it is not replaced");
+    assert_eq!(refused(&replace), "is not a bundle, so it stays");
     assert_eq!(std::fs::read(desk.output()).unwrap(), b"a file");
     std::fs::remove_file(desk.output()).unwrap();
 
     std::fs::create_dir(desk.output()).unwrap();
     std::fs::write(desk.output().join("thesis.txt"), "years of work").unwrap();
-    assert_eq!(refused(&replace), "is not a bundle, so it is not replaced");
+    assert_eq!(refused(&replace), "is not a bundle, so it stays");
     assert_eq!(names(&desk.output()), ["thesis.txt"]);
     std::fs::remove_dir_all(desk.output()).unwrap();
 
     desk.import().unwrap();
+    assert_eq!(refused(&desk.options()), "replacing it was not asked for");
+    std::fs::write(desk.output().join("thesis.txt"), "years of work").unwrap();
     assert_eq!(
-        refused(&desk.options()),
-        "is a bundle, and replacing it was not asked for"
+        refused(&replace),
+        "holds thesis.txt, which is no part of a bundle, so it stays"
     );
+    std::fs::remove_file(desk.output().join("thesis.txt")).unwrap();
     import(&replace, &mut |_| ()).unwrap();
     std::fs::write(
         desk.output().join("manifest.json"),
@@ -280,10 +283,7 @@ fn a_killed_import_leaves_nothing_that_looks_like_a_bundle() {
     let test = "a_killed_import_leaves_nothing_that_looks_like_a_bundle";
     kill_an_import(test, desk.path());
     let left = desk.names();
-    assert!(
-        left.len() == 2 && left[0].starts_with(".bundle.partial-") && left[1] == "model.gguf",
-        "{left:?}"
-    );
+    assert_eq!(left, [".bundle.whimbrel", "model.gguf"]);
     assert!(
         files(&desk.path().join(&left[0]))
             .iter()
@@ -306,23 +306,19 @@ fn a_killed_import_leaves_nothing_that_looks_like_a_bundle() {
 }
 
 #[test]
-fn a_running_import_is_not_disturbed_by_another_one() {
+fn a_running_import_keeps_others_from_its_place() {
     if let Some(folder) = std::env::var_os(CHILD) {
         import_and_wait(Path::new(&folder));
         return;
     }
     let desk = Desk::new(&small().to_gguf());
-    let mut process = child("a_running_import_is_not_disturbed_by_another_one", desk.path())
+    let mut process = child("a_running_import_keeps_others_from_its_place", desk.path())
         .spawn()
         .unwrap();
     let output = BufReader::new(process.stdout.take().unwrap());
     assert!(output.lines().any(|line| line.unwrap().ends_with("writing")));
-    desk.import().unwrap();
-    assert_eq!(
-        desk.names().len(),
-        3,
-        "the other import's folder is locked, so it stays"
-    );
+    assert!(matches!(desk.import(), Err(ForgeError::OutputInUse { .. })));
+    assert_eq!(desk.names(), [".bundle.whimbrel", "model.gguf"]);
     process.kill().unwrap();
     process.wait().unwrap();
     desk.import_as(Quantization::Keep);
@@ -335,10 +331,78 @@ fn a_bundle_that_was_set_aside_comes_back() {
     desk.import().unwrap();
     let before = files(&desk.output());
     // What a process leaves that dies between the two renames of a replacement.
-    std::fs::rename(desk.output(), desk.path().join(".bundle.replaced-AbCdEf")).unwrap();
+    std::fs::create_dir(desk.path().join(".bundle.whimbrel")).unwrap();
+    std::fs::rename(desk.output(), desk.path().join(".bundle.whimbrel/aside")).unwrap();
     assert!(matches!(desk.import(), Err(ForgeError::OutputExists { .. })));
     assert!(before == files(&desk.output()));
     assert_eq!(desk.names(), ["bundle", "model.gguf"]);
+}
+
+#[test]
+fn what_appears_at_the_place_during_an_import_stays() {
+    let desk = Desk::new(&small().to_gguf());
+    for replace in [false, true] {
+        let output = desk.output();
+        let options = ImportOptions {
+            replace,
+            ..desk.options()
+        };
+        let result = import(&options, &mut |progress| {
+            if progress.phase == Phase::Writing {
+                let _ = std::fs::create_dir(&output);
+                std::fs::write(output.join("mine.txt"), "years of work").unwrap();
+            }
+        });
+        assert!(matches!(result, Err(ForgeError::OutputExists { .. })), "{result:?}");
+        assert_eq!(names(&desk.output()), ["mine.txt"]);
+        assert_eq!(desk.names(), ["bundle", "model.gguf"]);
+    }
+}
+
+#[test]
+fn of_two_imports_to_one_place_one_succeeds() {
+    let desk = Desk::new(&small().to_gguf());
+    for replace in [false, true] {
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let import_named = |name: &str| {
+                let options = ImportOptions {
+                    name: Some(name.to_owned()),
+                    replace,
+                    ..desk.options()
+                };
+                import(&options, &mut |_| ())
+            };
+            let threads: Vec<_> = ["a", "b", "c"]
+                .map(|name| scope.spawn(move || import_named(name)))
+                .into_iter()
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let made: Vec<_> = results.iter().flatten().map(|manifest| manifest.name.clone()).collect();
+        assert!(made.len() == 1 || (replace && !made.is_empty()), "{results:?}");
+        for result in &results {
+            let is_typed = matches!(
+                result,
+                Ok(_) | Err(ForgeError::OutputInUse { .. } | ForgeError::OutputExists { .. })
+            );
+            assert!(is_typed, "{result:?}");
+        }
+        assert!(made.contains(&verify(&desk.output()).unwrap().name));
+        assert_eq!(desk.names(), ["bundle", "model.gguf"]);
+    }
+}
+
+#[test]
+fn only_a_bundle_and_nothing_else_is_removed() {
+    let desk = Desk::new(&small().to_gguf());
+    desk.import().unwrap();
+    std::fs::write(desk.output().join("q4_1-notes.txt"), "mine").unwrap();
+    let refused = whimbrel_forge::remove_bundle(&desk.output());
+    assert!(matches!(refused, Err(ForgeError::OutputExists { .. })), "{refused:?}");
+    std::fs::remove_file(desk.output().join("q4_1-notes.txt")).unwrap();
+    std::fs::remove_file(desk.output().join("manifest.json")).unwrap();
+    whimbrel_forge::remove_bundle(&desk.output()).unwrap();
+    assert_eq!(desk.names(), ["model.gguf"]);
 }
 
 /// As the child, on a disk that is too small: says how the import ended and what is left.

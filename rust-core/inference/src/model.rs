@@ -26,6 +26,8 @@ pub struct ModelInfo {
     pub load_ms: f64,
     /// Whether conversations are possible.
     pub has_chat_template: bool,
+    /// Whether the chat template has a place for a system message; where it has none, the text stands in front of the first question.
+    pub takes_system: bool,
 }
 
 /// An open model. Clones are the same model; it is closed when it and its sessions and answers are dropped, or by [`OpenModel::close`].

@@ -1,8 +1,10 @@
 //! Saved conversations as files: written whole or not at all, readable by their owner only.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+
+use whimbrel_files::{Existing, Readers};
 
 use crate::error::within;
 use crate::{InferenceError, SAVED_BYTES_MAX};
@@ -28,26 +30,5 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), InferenceError> {
         source,
     };
     within("bytes of saved conversation", bytes.len() as u64, SAVED_BYTES_MAX)?;
-    let name = path
-        .file_name()
-        .ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
-    let mut beside = std::ffi::OsString::from(".");
-    beside.push(name);
-    beside.push(".new");
-    let beside = path.with_file_name(beside);
-    let written = create(&beside)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, path));
-    written.map_err(|source| {
-        let _ = fs::remove_file(&beside);
-        failed(source)
-    })
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    whimbrel_files::write(path, Existing::Replace, Readers::Owner, bytes).map_err(failed)
 }

@@ -9,7 +9,8 @@ use std::thread;
 
 use tokio::sync::mpsc;
 use whimbrel_engine::{
-    CancelFlag, Chat, EngineError, Generation, GenerationOptions, Message, Model, OpenOptions, Session, Step,
+    CancelFlag, Chat, ChatTemplate, EngineError, Generation, GenerationOptions, Message, Model, OpenOptions, Session,
+    Step,
 };
 
 use crate::command::{Begin, Command, EventSender, Prompt, SavedAction};
@@ -144,6 +145,7 @@ impl InferenceThread {
             layers: model.layers(),
             load_ms: model.load_ms(),
             has_chat_template: model.chat_template().is_some(),
+            takes_system: model.chat_template().is_none_or(ChatTemplate::takes_system),
         };
         log::info!(
             "opened a model of {} layers in {:.0} ms, {} threads",

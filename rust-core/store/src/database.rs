@@ -1,6 +1,6 @@
 //! Files of the database: opening and locking them, moving them aside, and what SQLite's errors mean here.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use whimbrel_files::rename_new;
 use whimbrel_record::RecordError;
 
 use crate::{StoreError, schema};
@@ -154,7 +155,7 @@ pub(crate) fn set_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
     // The database goes last: as long as it is there, a repetition finishes the move.
     for suffix in COMPANIONS.iter().chain(&[""]) {
         let (from, to) = (beside(path, suffix), beside(&aside, suffix));
-        match fs::rename(&from, &to) {
+        match rename_new(&from, &to) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_failed(&from, error)),
             _ => {}
         }

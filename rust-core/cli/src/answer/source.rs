@@ -1,6 +1,8 @@
 //! Where answers come from: a model of this device alone, or an assistant that decides by a policy and may have such a model.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use whimbrel_client::policy::DeviceUpdate;
@@ -156,6 +158,10 @@ impl AnswerSource {
     /// # Errors
     /// [`CliError::Usage`] for a model without a chat template; those of the client.
     pub(crate) fn conversation(&self, options: ConversationOptions, hint: &str) -> Result<Conversation, CliError> {
+        let takes_system = self.model_info().is_none_or(|info| info.takes_system);
+        if !takes_system && options.system.as_deref() != Some("") {
+            eprintln!("[the model has no system role: the system message stands in front of the first question]");
+        }
         match (&self.assistant, &self.model) {
             (Some(assistant), _) => Ok(assistant.conversation(options)),
             (None, Some(model)) if model.info().has_chat_template => Ok(model.conversation(options)?),
@@ -182,17 +188,19 @@ impl AnswerSource {
 }
 
 /// `ENDPOINT=FILE`
-fn trust(assistant: &Assistant, authority: &str) -> Result<(), CliError> {
+fn trust(assistant: &Assistant, authority: &OsStr) -> Result<(), CliError> {
     let usage = |message: &str| CliError::usage(message, "--authority ENDPOINT=FILE");
-    let (id, path) = authority
-        .split_once('=')
-        .ok_or_else(|| usage("--authority names no endpoint"))?;
+    let whose = || usage("--authority names no endpoint");
+    let bytes = authority.as_bytes();
+    let equals = bytes.iter().position(|byte| *byte == b'=').ok_or_else(whose)?;
+    let id = std::str::from_utf8(&bytes[..equals]).map_err(|_| whose())?;
+    let path = Path::new(OsStr::from_bytes(&bytes[equals + 1..]));
     let policies = assistant.policies();
     if policies.app().endpoint(id).is_none() {
         return Err(usage(&format!("--authority: the policy has no endpoint {id}")));
     }
     let extras = EndpointExtras {
-        authorities_pem: input::file(path.as_ref())?,
+        authorities_pem: input::file(path)?,
         ..EndpointExtras::default()
     };
     Ok(assistant.set_endpoint(id, extras)?)

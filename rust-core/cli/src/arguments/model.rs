@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap_complete::engine::ArgValueCompleter;
 use whimbrel_engine::{KvPrecision, OpenOptions, Verify};
 
+use crate::arguments::number::whole;
 use crate::error::CliError;
 use crate::machine::paths;
 use crate::models::catalogue::{Catalogue, is_name};
@@ -16,7 +17,7 @@ use crate::models::install;
 pub(crate) struct ModelArguments {
     /// An installed model's name or a bundle folder [default: the installed one, if there is just one]
     #[arg(long, short, value_name = "NAME|FOLDER", add = ArgValueCompleter::new(installed))]
-    pub(crate) model: Option<String>,
+    pub(crate) model: Option<PathBuf>,
     /// One of the bundle's variants [default: its first]
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<String>,
@@ -42,7 +43,7 @@ enum Kv {
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct ThreadArguments {
     /// Threads that compute; 0 takes the number of performance cores
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = whole::<u32>(0..=u32::MAX.into()))]
     pub(crate) threads: u32,
 }
 
@@ -92,7 +93,7 @@ impl ModelArguments {
     /// The same arguments for another model, in its first variant.
     pub(crate) fn of(&self, model: String) -> ModelArguments {
         ModelArguments {
-            model: Some(model),
+            model: Some(model.into()),
             variant: None,
             ..self.clone()
         }
@@ -109,7 +110,7 @@ impl ModelArguments {
                 "name the model once: with --model, or before the text",
             )),
             (None, Some(model)) => Ok(ModelArguments {
-                model: Some(model.clone()),
+                model: Some(model.into()),
                 ..self.clone()
             }),
             (_, None) => Ok(self.clone()),
@@ -149,11 +150,11 @@ pub(crate) fn is_model(word: &str) -> bool {
 
 /// The folder behind a name or a path. A plain name is looked for among the installed models first, so that a folder of the
 /// same name in the current directory is written `./NAME`.
-pub(crate) fn resolve(model: &str) -> Result<PathBuf, CliError> {
-    let path = Path::new(model);
-    if !is_name(model) {
+pub(crate) fn resolve(model: impl AsRef<Path>) -> Result<PathBuf, CliError> {
+    let path = model.as_ref();
+    let Some(model) = path.to_str().filter(|name| is_name(name)) else {
         return Ok(path.to_owned());
-    }
+    };
     // A missing home only matters when the name really has to be looked up.
     let installed = paths::models().map(|models| models.join(model));
     if let Ok(folder) = &installed

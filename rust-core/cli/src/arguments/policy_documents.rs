@@ -19,11 +19,11 @@ pub(crate) struct Named {
 ///
 /// # Errors
 /// [`CliError::InputRead`], [`CliError::InputInvalid`], [`CliError::Policy`].
-pub(crate) fn named(name: &str) -> Result<Named, CliError> {
-    let path = PathBuf::from(name);
-    let parsed = match Preset::by_name(name) {
+pub(crate) fn named(name: impl AsRef<Path>) -> Result<Named, CliError> {
+    let path = name.as_ref().to_owned();
+    let parsed = match path.to_str().and_then(Preset::by_name) {
         Some(preset) => preset.policy(""),
-        None => Policy::parse(&text(name, &path)?, format(&path)),
+        None => Policy::parse(&text(&path)?, format(&path)),
     };
     match parsed {
         Ok(policy) => Ok(Named { path, policy }),
@@ -35,9 +35,9 @@ pub(crate) fn named(name: &str) -> Result<Named, CliError> {
 ///
 /// # Errors
 /// As [`named`], and [`CliError::Policy`] when the two do not go together.
-pub(crate) fn set(app: &str, user: Option<&Path>) -> Result<PolicySet, CliError> {
+pub(crate) fn set(app: impl AsRef<Path>, user: Option<&Path>) -> Result<PolicySet, CliError> {
     let app = named(app)?;
-    let user = user.map(|user| named(&user.to_string_lossy())).transpose()?;
+    let user = user.map(named).transpose()?;
     together(app, user)
 }
 
@@ -97,7 +97,8 @@ pub(crate) fn device(given: &str) -> Result<DeviceUpdate, CliError> {
     Ok(update)
 }
 
-fn text(name: &str, path: &Path) -> Result<String, CliError> {
+fn text(path: &Path) -> Result<String, CliError> {
+    let name = path.to_string_lossy();
     let presets = || Preset::ALL.map(Preset::name).join(", ");
     match input::file(path) {
         // Most likely a misspelt preset.

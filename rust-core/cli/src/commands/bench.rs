@@ -11,6 +11,7 @@ use whimbrel_engine::{
 };
 
 use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
+use crate::arguments::number::whole;
 use crate::error::CliError;
 use crate::machine::system;
 use crate::terminal::interrupt;
@@ -31,20 +32,20 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     /// Tokens read in one measurement
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 128, allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
     prompt_tokens: u32,
     /// Tokens written in one measurement
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
     decode_tokens: u32,
     /// Tokens in the KV cache when writing starts [default: the prompt's]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
     context_depth: Option<u32>,
     #[command(flatten)]
     threads: ThreadArguments,
     #[command(flatten)]
     memory: MemoryArguments,
     /// Measurements of each
-    #[arg(long, value_name = "R", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "R", default_value_t = 5, allow_negative_numbers = true, value_parser = whole::<u32>(1..=1000))]
     repetitions: u32,
     #[command(flatten)]
     output: OutputArguments,

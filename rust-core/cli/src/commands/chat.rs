@@ -6,6 +6,7 @@ mod lines;
 mod models;
 mod settings;
 mod slash;
+mod state;
 mod transcript;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use whimbrel_client::{
 
 use self::lines::Lines;
 use self::slash::Slash;
+use self::state::StateFile;
 use self::transcript::Transcript;
 use crate::answer::figures::Figures;
 use crate::answer::{self, AnswerSource, report};
@@ -46,7 +48,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     /// The system message [default: a plain one; "" leaves it to the model's template]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     system: Option<String>,
     #[command(flatten)]
     policy: PolicyArguments,
@@ -72,8 +74,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let model = arguments.model.with(arguments.named.as_ref())?;
     let source = AnswerSource::open(&model, &arguments.policy, arguments.threads, arguments.memory)?;
     let mut chat = Chat::begin(arguments, model, source)?;
-    if let Some(path) = &arguments.state {
-        chat.resume(path)?;
+    let state = arguments.state.as_deref().map(StateFile::look);
+    if let (Some(state), Some(path)) = (&state, &arguments.state) {
+        chat.resume(state, path)?;
     }
     let mut lines = Lines::open(!arguments.no_history)?;
     if lines.is_terminal() {
@@ -84,8 +87,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     }
     chat.may_ask = lines.is_terminal();
     converse(&mut lines, |line| chat.take(line))?;
-    if let Some(path) = &arguments.state {
-        block_on(chat.conversation.save(path))?;
+    if let (Some(state), Some(path)) = (state, &arguments.state) {
+        chat.keep(&state, path)?;
     }
     Ok(())
 }
@@ -151,14 +154,32 @@ impl Chat<'_> {
     }
 
     /// Goes on with the conversation in a file, if it is there.
-    fn resume(&self, path: &Path) -> Result<(), CliError> {
-        if !path.exists() {
+    fn resume(&self, state: &StateFile<'_>, path: &Path) -> Result<(), CliError> {
+        let Some(existing) = state.existing() else {
             style::note(&format!("[a new conversation, kept in {} at the end]", path.display()));
             return Ok(());
+        };
+        block_on(self.conversation.restore(existing))?;
+        if let Some(system) = &self.arguments.system {
+            // The file has a system message of its own; what was given now holds from the next question on.
+            self.conversation.set_system(Some(system.clone()))?;
         }
-        block_on(self.conversation.restore(path))?;
         let messages = counted(self.conversation.messages().len() as u64, "message");
         style::note(&format!("[going on with {}: {messages} so far]", path.display()));
+        Ok(())
+    }
+
+    /// Writes the conversation back, or beside the file that another program wrote meanwhile.
+    fn keep(&self, state: &StateFile<'_>, path: &Path) -> Result<(), CliError> {
+        let place = state.place();
+        block_on(self.conversation.save(&place))?;
+        if place != *path {
+            style::note(&format!(
+                "[{} was changed by another program; this chat is in {}]",
+                path.display(),
+                place.display()
+            ));
+        }
         Ok(())
     }
 

@@ -58,6 +58,7 @@ struct WillUse {
 
 #[derive(Serialize)]
 struct Models {
+    #[serde(serialize_with = "crate::terminal::output::optional_path")]
     directory: Option<PathBuf>,
     installed: Vec<String>,
     available: Vec<String>,

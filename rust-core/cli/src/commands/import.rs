@@ -8,6 +8,7 @@ use serde::Serialize;
 use whimbrel_engine::{Architecture, Licence, ModelCard, Source};
 use whimbrel_forge::{ImportOptions, Quantization};
 
+use crate::arguments::number::whole;
 use crate::arguments::policy_documents::object;
 use crate::error::CliError;
 use crate::models::import::{bundle_bytes, import};
@@ -39,7 +40,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     force: bool,
     /// Threads that convert weights; 0 takes one a core
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = whole::<u32>(0..=u32::MAX.into()))]
     threads: u32,
     #[command(flatten)]
     out: OutputArguments,
@@ -52,6 +53,7 @@ fn quantization() -> impl TypedValueParser<Value = Quantization> {
 
 #[derive(Serialize)]
 struct Imported {
+    #[serde(serialize_with = "crate::terminal::output::path")]
     path: PathBuf,
     name: String,
     variant: String,
@@ -64,6 +66,8 @@ struct Imported {
     weights_bytes: u64,
     bundle_bytes: u64,
     peak_memory_bytes: u64,
+    /// What a person should know of the bundle.
+    notices: Vec<String>,
 }
 
 impl Facts for Imported {
@@ -96,7 +100,7 @@ impl Facts for Imported {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     interrupt::install(false);
-    let manifest = import(ImportOptions {
+    let (manifest, notices) = import(ImportOptions {
         source: arguments.file.clone(),
         output: arguments.output.clone(),
         quantization: arguments.quantization,
@@ -110,6 +114,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         threads: arguments.threads,
         ..ImportOptions::default()
     })?;
+    let notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
+    for notice in &notices {
+        eprintln!("note: {notice}");
+    }
     let bundle_bytes = bundle_bytes(&manifest);
     let variant = manifest
         .variants
@@ -129,5 +137,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         weights_bytes: variant.weights.bytes,
         bundle_bytes,
         peak_memory_bytes: variant.peak_memory_bytes,
+        notices,
     })
 }

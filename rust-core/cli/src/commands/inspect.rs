@@ -29,14 +29,14 @@ const SHOWN_CHARACTERS_MAX: usize = 80;
 pub(crate) struct Arguments {
     /// An installed model's name, a bundle folder or a GGUF file
     #[arg(value_name = "NAME|FOLDER|FILE", add = ArgValueCompleter::new(completion::installed))]
-    what: String,
+    what: PathBuf,
     #[command(flatten)]
     output: OutputArguments,
 }
 
 /// Returns the exit status: facts about a damaged bundle are facts, and still a failure.
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
-    let path = Path::new(&arguments.what);
+    let path = arguments.what.as_path();
     if path.is_file() {
         arguments.output.print(&inspect_file(path)?)?;
         return Ok(exit::SUCCESS);
@@ -61,6 +61,7 @@ struct Inspected {
 #[derive(Serialize)]
 struct Bundle {
     kind: &'static str,
+    #[serde(serialize_with = "crate::terminal::output::path")]
     path: PathBuf,
     verified: bool,
     /// Why it is not verified, as any command would say it.
@@ -185,6 +186,7 @@ fn manifest_of(folder: &Path) -> Option<Manifest> {
 #[derive(Serialize)]
 struct ModelFile {
     kind: &'static str,
+    #[serde(serialize_with = "crate::terminal::output::path")]
     path: PathBuf,
     bytes: u64,
     gguf_version: u32,

@@ -6,7 +6,6 @@ mod show;
 mod stats;
 mod verify;
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,8 +13,11 @@ use serde::Serialize;
 use whimbrel_client::record::{Checkpoint, Outcome, PlaceKind, Receipt, ReceiptId, RecordError};
 use whimbrel_client::store::{Filter, LIST_MAX, Prune, Store, StoreError};
 
+use whimbrel_files::{Existing, NewFile, Readers};
+
 pub(crate) use self::show::ShownReceipt;
 use crate::arguments::ledger::LedgerArguments;
+use crate::arguments::number::whole;
 use crate::error::{CliError, exit};
 use crate::machine::time::{self, DAY_MS};
 use crate::terminal::output::{Facts, OutputArguments, bytes};
@@ -46,7 +48,7 @@ pub(crate) enum Command {
 #[derive(clap::Args, Debug)]
 pub(crate) struct ListArguments {
     /// How many are listed
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(LIST_MAX)))]
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, value_parser = whole::<u32>(1..=LIST_MAX.into()))]
     limit: u32,
     /// Only receipts with lower numbers: the next page begins before the last one's number
     #[arg(long, value_name = "ID")]
@@ -80,6 +82,9 @@ pub(crate) struct ExportArguments {
     /// The file to write; it appears whole or not at all [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long, requires = "output")]
+    force: bool,
     #[command(flatten)]
     ledger: LedgerArguments,
     /// Print one JSON object about the file on standard output
@@ -91,7 +96,7 @@ pub(crate) struct ExportArguments {
 #[derive(clap::Args, Debug)]
 pub(crate) struct PruneArguments {
     /// Receipts of the last N days stay
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=KEEP_DAYS_MAX as u64))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=KEEP_DAYS_MAX as u64))]
     keep_days: u64,
     #[command(flatten)]
     ledger: LedgerArguments,
@@ -156,6 +161,7 @@ fn show_one(arguments: &ShowArguments) -> Result<(), CliError> {
 
 #[derive(Serialize)]
 struct Exported {
+    #[serde(serialize_with = "crate::terminal::output::path")]
     path: PathBuf,
     bytes: u64,
 }
@@ -174,19 +180,16 @@ fn export(arguments: &ExportArguments) -> Result<(), CliError> {
         return out.flush().map_err(CliError::Output);
     };
     let exported = Exported {
-        bytes: export_to(&store, path)?,
+        bytes: export_to(&store, path, arguments.force)?,
         path: path.clone(),
     };
     OutputArguments { json: arguments.json }.print(&exported)
 }
 
-/// Writes beside the file's place and moves it there, so that a full disk costs no earlier file. Returns its length.
-fn export_to(store: &Store, path: &Path) -> Result<u64, CliError> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(CliError::write(path))?;
+/// Writes a new file, or an existing one anew where that was asked for. Returns its length.
+fn export_to(store: &Store, path: &Path, force: bool) -> Result<u64, CliError> {
+    let existing = if force { Existing::Replace } else { Existing::Keep };
+    let file = NewFile::create(path, existing, Readers::Owner).map_err(CliError::write(path))?;
     let mut buffered = BufWriter::new(file);
     store
         .ledger()
@@ -198,8 +201,9 @@ fn export_to(store: &Store, path: &Path) -> Result<u64, CliError> {
     let file = buffered
         .into_inner()
         .map_err(|error| CliError::write(path)(error.into_error()))?;
-    let file: File = file.persist(path).map_err(|error| CliError::write(path)(error.error))?;
-    Ok(file.metadata().map_err(CliError::write(path))?.len())
+    let bytes = file.metadata().map_err(CliError::write(path))?.len();
+    file.commit().map_err(CliError::write(path))?;
+    Ok(bytes)
 }
 
 #[derive(Serialize)]

@@ -77,6 +77,7 @@ pub(crate) fn run(command: &Command) -> Result<(), CliError> {
 
 #[derive(Serialize)]
 struct Listing {
+    #[serde(serialize_with = "crate::terminal::output::path")]
     directory: PathBuf,
     models: Vec<Listed>,
 }
@@ -97,6 +98,7 @@ struct Listed {
     /// `None` for a model that is not in the catalogue.
     download_bytes: Option<u64>,
     installed: bool,
+    #[serde(serialize_with = "crate::terminal::output::optional_path")]
     path: Option<PathBuf>,
     /// Of the installed files; for one not installed what the catalogue expects.
     bundle_bytes: Option<u64>,
@@ -195,6 +197,7 @@ fn listed_only_here(name: String, directory: &Path) -> Listed {
 struct Pulled {
     name: String,
     status: PullStatus,
+    #[serde(serialize_with = "crate::terminal::output::path")]
     path: PathBuf,
     bundle_bytes: u64,
     licence: Licence,
@@ -240,6 +243,7 @@ fn pull(arguments: &PullArguments) -> Result<(), CliError> {
 #[derive(Serialize)]
 struct Removed {
     name: String,
+    #[serde(serialize_with = "crate::terminal::output::path")]
     path: PathBuf,
     freed_bytes: u64,
 }
@@ -271,6 +275,7 @@ fn remove(arguments: &RemoveArguments) -> Result<(), CliError> {
 
 #[derive(Serialize)]
 struct Located {
+    #[serde(serialize_with = "crate::terminal::output::path")]
     path: PathBuf,
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use whimbrel_engine::{CancelFlag, EngineError, Model, Session};
 
 use crate::arguments::model::{ModelArguments, ThreadArguments};
+use crate::arguments::number::whole;
 use crate::error::CliError;
 use crate::terminal::output::{Facts, OutputArguments};
 use crate::terminal::progress::Progress;
@@ -23,10 +24,10 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "FILE")]
     file: PathBuf,
     /// Tokens in a window; the second half of each is predicted
-    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(4..))]
+    #[arg(long, value_name = "N", default_value_t = 512, allow_negative_numbers = true, value_parser = whole::<u32>(4..=u32::MAX.into()))]
     context: u32,
     /// Only the first windows [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
     chunks: Option<u32>,
     #[command(flatten)]
     threads: ThreadArguments,

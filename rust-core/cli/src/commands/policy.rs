@@ -34,7 +34,7 @@ pub(crate) enum Command {
 pub(crate) struct CheckArguments {
     /// A policy's file (TOML, or JSON if its name ends with .json), or a preset's name
     #[arg(value_name = "FILE|PRESET")]
-    policy: String,
+    policy: PathBuf,
     /// A user's policy, checked together with the first one
     #[arg(long, value_name = "FILE")]
     user: Option<PathBuf>,
@@ -161,7 +161,7 @@ fn check(arguments: &CheckArguments) -> Result<(), CliError> {
         }
         return arguments.output.print(&checked);
     };
-    let user: Named = policy_documents::named(&user.to_string_lossy())?;
+    let user: Named = policy_documents::named(user)?;
     let set = policy_documents::together(app, Some(user))?;
     arguments.output.print(&Checked {
         valid: true,

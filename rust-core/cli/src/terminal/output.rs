@@ -1,8 +1,9 @@
 //! Standard output: facts as one JSON object or as lines for people. Progress and errors go to standard error, elsewhere.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::error::CliError;
 
@@ -32,6 +33,16 @@ impl OutputArguments {
         }
         write_all(&buffer)
     }
+}
+
+/// A path as text in an object. What is not UTF-8 in it becomes U+FFFD.
+pub(crate) fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+/// As [`path`], or null.
+pub(crate) fn optional_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
 }
 
 /// Writes to standard output and flushes.

@@ -1,10 +1,10 @@
 //! The assistant's ledger: reading, checking, exporting, pruning, and starting over when its vault is gone.
 
-use std::fs::OpenOptions;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use whimbrel_files::{Existing, NewFile, Readers};
 use whimbrel_record::{Checkpoint, LedgerReport, Receipt, ReceiptId, Stats};
 use whimbrel_store::{Filter, KeyVault, Ledger, Prune, Store, StoreError};
 
@@ -94,12 +94,15 @@ impl Assistant {
     /// [`ClientError::Store`], also when there is such a file already.
     pub async fn export_ledger(&self, path: PathBuf) -> Result<(), ClientError> {
         self.ledger(move |ledger, now_ms| {
-            let mut create = OpenOptions::new();
-            create.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut create, 0o600);
-            let file = create.open(&path).map_err(|source| StoreError::Io { path, source })?;
-            ledger.export(&mut BufWriter::new(file), now_ms)
+            let failed = |source| StoreError::Io {
+                path: path.clone(),
+                source,
+            };
+            let file = NewFile::create(&path, Existing::Keep, Readers::Owner).map_err(failed)?;
+            let mut buffered = BufWriter::new(file);
+            ledger.export(&mut buffered, now_ms)?;
+            let file = buffered.into_inner().map_err(|error| failed(error.into_error()))?;
+            file.commit().map_err(failed)
         })
         .await
     }

@@ -79,6 +79,7 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
             offered: &offered,
             session: &session,
             context: (request.context_length, request.context_policy),
+            now_s: services.now_s(),
             confidence: true,
         };
         let backends: Vec<_> = (0..)
@@ -118,6 +119,7 @@ fn alone(services: &Services, job: &mut Job) -> Result<Prepared, ClientError> {
         offered: &Offered::default(),
         session: &job.session,
         context: (request.context_length, request.context_policy),
+        now_s: services.now_s(),
         confidence: false,
     };
     let payload = match job.raw.take() {

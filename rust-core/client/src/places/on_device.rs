@@ -29,6 +29,7 @@ impl OnDevice {
             options: SessionOptions {
                 context_length,
                 context_policy,
+                now: Some(asking.now_s),
             },
             confidence: asking.confidence,
         }

@@ -4,11 +4,12 @@
 //! device are those of the record. The time of change cannot be set by programs, so an edit always shows. A file that changed
 //! so shortly before it was verified that a later change could bear the same time is not remembered.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::Metadata;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use whimbrel_files::{Existing, NewFile, Readers};
 
 use crate::Manifest;
 use crate::bundle::read::open;
@@ -112,9 +113,7 @@ fn read_record(path: &Path) -> Option<Record> {
 
 /// A record begun before the files are looked at. The time at which it was begun comes from the same clock as theirs.
 pub(crate) struct Pending {
-    file: File,
-    beside: PathBuf,
-    path: PathBuf,
+    file: NewFile,
     begun: Option<Stamp>,
 }
 
@@ -124,32 +123,18 @@ impl Pending {
         reason = "the record is the one file that opening a bundle writes"
     )]
     fn new(path: &Path) -> std::io::Result<Pending> {
-        let beside = path.with_extension("json.new");
         if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
             std::fs::create_dir_all(folder)?;
         }
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .open(&beside)?;
+        let mut file = NewFile::create(path, Existing::Replace, Readers::Anyone)?;
         // Writing sets the time. A blank before the text is no part of it.
         file.write_all(b"\n")?;
         let begun = Stamp::new("", &file.metadata()?);
-        Ok(Pending {
-            file,
-            beside,
-            path: path.to_owned(),
-            begun,
-        })
+        Ok(Pending { file, begun })
     }
 
     /// Writes the record of files that were verified after it was begun, given their stamps from before and after that. What
     /// cannot be remembered is verified again next time, so a failure here is none.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the record is the one file that opening a bundle writes"
-    )]
     pub(crate) fn finish(mut self, manifest: &Manifest, before: Vec<Option<Stamp>>, after: &[Option<Stamp>]) {
         let settled = |stamp: &Stamp| {
             self.begun
@@ -169,19 +154,9 @@ impl Pending {
         let written = serde_json::to_vec_pretty(&record)
             .map_err(std::io::Error::from)
             .and_then(|text| self.file.write_all(&text))
-            .and_then(|()| std::fs::rename(&self.beside, &self.path));
+            .and_then(|()| self.file.commit());
         if let Err(error) = written {
             log::debug!("the record of verified files was not written: {error}");
-            self.give_up();
         }
-    }
-
-    /// Leaves everything as it was before.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the record is the one file that opening a bundle writes"
-    )]
-    pub(crate) fn give_up(self) {
-        let _ = std::fs::remove_file(&self.beside);
     }
 }

@@ -1,6 +1,8 @@
 //! The weight file: one memory map (or a copy in memory) shared by every operator, and the table that says which tensor lies
 //! where.
 
+mod guard;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use whimbrel_kernels::Matrix;
 pub use whimbrel_kernels::TensorType;
 
+use self::guard::Guard;
+pub use self::guard::catch_cut_weights;
 use crate::EngineError;
 use crate::bundle::read::open;
 
@@ -121,19 +125,19 @@ const HUGE_PAGE_BYTES: usize = 2 << 20;
 
 /// The bytes of a weight file, in place or copied.
 enum Bytes {
-    Mapped(Mmap),
-    /// The bytes begin at `start`, a multiple of the huge page size as an address.
-    Copied {
-        memory: Mmap,
-        start: usize,
-        length: usize,
+    Mapped {
+        /// Dropped before the map.
+        guard: Guard,
+        map: Mmap,
     },
+    /// The bytes begin at `start`, a multiple of the huge page size as an address.
+    Copied { memory: Mmap, start: usize, length: usize },
 }
 
 impl Bytes {
     fn as_slice(&self) -> &[u8] {
         match self {
-            Bytes::Mapped(map) => map,
+            Bytes::Mapped { map, .. } => map,
             Bytes::Copied { memory, start, length } => &memory[*start..start + length],
         }
     }
@@ -177,8 +181,12 @@ impl Weights {
             Bytes::copy(&mut file).map_err(read)?
         } else {
             // SAFETY: bundles are installed once and then only read; the file is private to the application, and nothing in
-            // this project truncates or rewrites a weight file in place.
-            Bytes::Mapped(unsafe { Mmap::map(&file) }.map_err(read)?)
+            // this project truncates or rewrites a weight file in place. If somebody else does, see `guard`.
+            let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+            Bytes::Mapped {
+                guard: Guard::new(&map),
+                map,
+            }
         };
         let mut entries = HashMap::new();
         for tensor in WeightsIndex::parse(index, bytes.as_slice().len() as u64)?.tensors {
@@ -232,6 +240,12 @@ impl WeightRef {
             start,
             end: start + bytes,
         })
+    }
+
+    /// Whether bytes of the weight file were found to be gone. Known only where [`catch_cut_weights`] was called before the model
+    /// was opened; elsewhere such a read ends the process.
+    pub(crate) fn is_cut(&self) -> bool {
+        matches!(&self.store.bytes, Bytes::Mapped { guard, .. } if guard.is_cut())
     }
 
     pub(crate) fn matrix(&self) -> Matrix<'_> {

@@ -7,6 +7,8 @@ use minijinja::{Error, ErrorKind, Value};
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
+use super::Limited;
+
 /// The widest indentation, in spaces.
 const INDENT_MAX: u32 = 16;
 
@@ -20,7 +22,8 @@ pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let _separators: Option<Value> = options.get("separators")?;
     let _sort_keys: Option<bool> = options.get("sort_keys")?;
     options.assert_all_used()?;
-    let mut out = Vec::new();
+    // A short value may have a long form: lists that hold the same list twice, again and again.
+    let mut out = Limited::default();
     let written = match indent {
         Some(indent) => {
             let indent = " ".repeat(indent.min(INDENT_MAX) as usize);
@@ -29,8 +32,8 @@ pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<Value, Error> {
         }
         None => value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, OneLine)),
     };
-    written.map_err(|_| Error::new(ErrorKind::InvalidOperation, "no JSON form"))?;
-    let text = String::from_utf8(out).expect("JSON is UTF-8");
+    written.map_err(|_| Error::new(ErrorKind::InvalidOperation, "no JSON form, or one that is too long"))?;
+    let text = String::from_utf8(out.bytes).expect("JSON is UTF-8");
     let text = if ensure_ascii == Some(true) {
         escape(&text)
     } else {

@@ -275,3 +275,77 @@ fn tokenizer_file_with_bos() -> Vec<u8> {
     };
     parts.to_bytes().unwrap()
 }
+
+#[test]
+fn slices_are_pythons() {
+    check("{{ [][::-1] }}|{{ ''[::-1] }}|{{ messages[3:][::-1] }}", "[]||[]");
+    check("{{ [1, 2, 3][::-9223372036854775808] | list }}", "[3]");
+    check("{{ [1, 2, 3][::-1] | list }}|{{ 'abc'[::-2] }}", "[3, 2, 1]|ca");
+    check(
+        "{{ [1, 2, 3][5::-1] | list }}|{{ [1, 2, 3][:-9:-1] | list }}",
+        "[3, 2, 1]|[3, 2, 1]",
+    );
+}
+
+#[test]
+fn a_template_has_no_more_memory_than_its_share() {
+    let doubled = "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}";
+    check_failure(
+        &format!("{doubled}{{% set ns.s = ns.s ~ ns.s %}}{{% endfor %}}"),
+        "",
+        "out of fuel",
+    );
+    check_failure(
+        &format!("{doubled}{{% set ns.s = ns.s + ns.s %}}{{% endfor %}}"),
+        "",
+        "out of fuel",
+    );
+    check_failure(
+        &format!("{doubled}{{% set ns.s = ns.s.replace('x', 'xx') %}}{{% endfor %}}"),
+        "",
+        "out of fuel",
+    );
+    check_failure(
+        &format!("{doubled}{{% set t %}}{{{{ ns.s }}}}{{{{ ns.s }}}}{{% endset %}}{{% set ns.s = t %}}{{% endfor %}}"),
+        "",
+        "out of fuel",
+    );
+    check_failure(
+        "{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l | tojson }}",
+        "",
+        "line 1: invalid operation",
+    );
+    check_failure("{{ 'x' * 999999999999 }}", "", "line 1: ");
+}
+
+/// The text of a template with a system message and a question.
+fn with_system(source: &str, system: &str) -> (bool, String) {
+    let template = ChatTemplate::new(source).unwrap();
+    let messages = [message(Role::System, system), message(Role::User, "Hi")];
+    let options = RenderOptions {
+        now: Some(0),
+        ..RenderOptions::default()
+    };
+    (template.takes_system(), template.render(&messages, &options).unwrap())
+}
+
+#[test]
+fn a_system_message_without_a_place_stands_in_front_of_the_question() {
+    let refuses = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}\
+                   {% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}";
+    assert_eq!(
+        with_system(refuses, "Be brief."),
+        (false, "<user>Be brief.\n\nHi".into())
+    );
+    assert_eq!(with_system(refuses, ""), (false, "<user>Hi".into()));
+    let leaves_out = "{% for m in messages %}{% if m.role == 'user' %}<user>{{ m.content }}{% endif %}{% endfor %}";
+    assert_eq!(
+        with_system(leaves_out, "Be brief."),
+        (false, "<user>Be brief.\n\nHi".into())
+    );
+    let has_one = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}";
+    assert_eq!(
+        with_system(has_one, "Be brief."),
+        (true, "<system>Be brief.<user>Hi".into())
+    );
+}

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 
 use crate::ForgeError;
 
@@ -30,8 +30,25 @@ impl MappedFile {
         // Another process that rewrites the file can change what is read: the reader checks each length where it takes the
         // bytes and keeps no pointer derived from unchecked data, so that leads to an error or to a wrong bundle, not to
         // undefined memory. One that truncates the file ends this process with SIGBUS, as documented on the type.
-        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        let map = unsafe { Mmap::map(&file) }.map_err(|source| match source.kind() {
+            std::io::ErrorKind::OutOfMemory => ForgeError::Memory {
+                bytes: file.metadata().map_or(0, |found| found.len()),
+                source,
+            },
+            _ => read(source),
+        })?;
         Ok(MappedFile { map })
+    }
+
+    /// Asks the system for memory beside the map and gives it back. Rust ends the process when a small allocation fails, so
+    /// it is better to know before.
+    ///
+    /// # Errors
+    /// [`ForgeError::Memory`].
+    pub(crate) fn check_room(bytes: u64) -> Result<(), ForgeError> {
+        let failed = |source| ForgeError::Memory { bytes, source };
+        let length = usize::try_from(bytes).map_err(|_| failed(std::io::ErrorKind::OutOfMemory.into()))?;
+        MmapMut::map_anon(length.max(1)).map(drop).map_err(failed)
     }
 
     /// The whole file.

@@ -1,5 +1,7 @@
 //! Writes GGUF version 3 files: the reverse of [`crate::gguf`], for files that we make ourselves.
 
+use std::collections::BTreeMap;
+
 use whimbrel_kernels::TensorType;
 
 use crate::ggml::{self, GgmlType};
@@ -16,6 +18,8 @@ pub(super) struct Writer {
     tensor_count: u64,
     tensors: Vec<u8>,
     data: Vec<u8>,
+    /// Texts that are written in place of those that [`Writer::text`] is given.
+    pub(super) texts: BTreeMap<String, String>,
 }
 
 impl Writer {
@@ -41,8 +45,9 @@ impl Writer {
     }
 
     pub(super) fn text(&mut self, key: &str, value: &str) {
+        let other = self.texts.remove(key);
         self.key(key, ValueType::String);
-        string(&mut self.keys, value.as_bytes());
+        string(&mut self.keys, other.as_deref().unwrap_or(value).as_bytes());
     }
 
     pub(super) fn texts(&mut self, key: &str, values: &[String]) {

@@ -269,6 +269,8 @@ impl Policy {
     /// The first thing that is wrong with it, and where. The endpoints that a user's document names are checked by
     /// [`PolicySet`](crate::PolicySet), which knows them.
     pub fn parse(text: &str, format: Format) -> Result<Policy, PolicyError> {
+        // Some editors put a byte order mark before UTF-8.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let policy = read(text, format).and_then(|root| decode::policy(&root, text));
         policy.map_err(|fault| fault.locate(text))
     }

@@ -2,18 +2,18 @@
 //! the machine and against nothing that runs as the same user.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use whimbrel_files::{Existing, Readers};
 use zeroize::Zeroizing;
 
 use super::{KeyVault, SECRET_BYTES_MAX, SecretBytes, VaultLevel, check_name, check_secret};
 use crate::VaultError;
 
 const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 /// Permission bits of the group and of everybody.
 const OTHERS: u32 = 0o077;
 const SUFFIX: &str = "secret";
@@ -96,37 +96,9 @@ impl FileVault {
         Ok(self.folder.join(format!("{name}.{SUFFIX}")))
     }
 
-    /// Makes a rename or a removal in the folder survive a crash.
+    /// Makes a removal in the folder survive a crash.
     fn sync_folder(&self) -> io::Result<()> {
         File::open(&self.folder)?.sync_all()
-    }
-
-    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        // The unfinished file has one name, so only one process and thread may be here; the lock goes with the handle.
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(FILE_MODE)
-            .open(self.folder.join(".lock"))?;
-        lock.lock()?;
-        // Begins with a dot, so it is no secret's name.
-        let unfinished = self.folder.join(".unfinished");
-        match fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(FILE_MODE)
-            .open(&unfinished)?;
-        // The process's mask may have taken rights of the owner away.
-        file.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)?;
-        self.sync_folder()
     }
 }
 
@@ -191,13 +163,17 @@ impl KeyVault for FileVault {
     fn put(&self, name: &str, secret: &SecretBytes) -> Result<(), VaultError> {
         let path = self.path(name)?;
         check_secret(name, secret.expose().len() as u64)?;
-        self.replace(&path, secret.expose())
+        // Its name while it is written begins with a dot, so it is no secret's name.
+        whimbrel_files::write(&path, Existing::Replace, Readers::Owner, secret.expose())
             .map_err(|source| VaultError::Io { path, source })
     }
 
     fn delete(&self, name: &str) -> Result<(), VaultError> {
         let path = self.path(name)?;
-        let removed = fs::remove_file(&path).and_then(|()| self.sync_folder());
+        // A killed `put` may have left the secret under another name.
+        let removed = whimbrel_files::clear_leftovers(&path)
+            .and_then(|()| fs::remove_file(&path))
+            .and_then(|()| self.sync_folder());
         match removed {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(VaultError::Io { path, source }),
             _ => Ok(()),

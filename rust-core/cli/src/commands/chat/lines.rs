@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rustyline::error::ReadlineError;
 use rustyline::history::{History, MemHistory};
 use rustyline::{CompletionType, Config, Editor};
-use tempfile::NamedTempFile;
 use whimbrel_client::PROMPT_BYTES_MAX;
+use whimbrel_files::{Existing, Readers};
 
 use super::editor::{Editing, joined};
 use crate::error::CliError;
@@ -28,14 +28,21 @@ pub(super) enum Lines {
         editor: Box<Editor<Editing, MemHistory>>,
         history: Option<PathBuf>,
     },
-    Piped(BufReader<Stdin>),
+    Piped {
+        reader: BufReader<Stdin>,
+        /// Whether the next line is the first, before which a byte order mark may stand.
+        is_first: bool,
+    },
 }
 
 impl Lines {
     /// An editor when standard input is a terminal. `keeps_history` reads and extends the file with earlier questions.
     pub(super) fn open(keeps_history: bool) -> Result<Lines, CliError> {
         if input::is_piped() {
-            return Ok(Lines::Piped(BufReader::new(io::stdin())));
+            return Ok(Lines::Piped {
+                reader: BufReader::new(io::stdin()),
+                is_first: true,
+            });
         }
         let config = Config::builder()
             .max_history_size(HISTORY_LINES_MAX)
@@ -66,7 +73,13 @@ impl Lines {
     /// [`CliError::StandardInput`]; [`CliError::Usage`] for a line over the client's limit.
     pub(super) fn next(&mut self) -> Result<Option<String>, CliError> {
         match self {
-            Lines::Piped(reader) => piped_line(reader),
+            Lines::Piped { reader, is_first } => {
+                let line = piped_line(reader)?;
+                match std::mem::take(is_first) {
+                    true => Ok(line.map(input::without_byte_order_mark)),
+                    false => Ok(line),
+                }
+            }
             Lines::Terminal { editor, history } => loop {
                 match editor.readline(PROMPT) {
                     Ok(line) => {
@@ -124,19 +137,16 @@ fn earlier_questions(path: &Path) -> Vec<String> {
     let all: Vec<&str> = text.lines().collect();
     let kept = &all[all.len().saturating_sub(HISTORY_LINES_MAX)..];
     if kept.len() < all.len()
-        && let Err(error) = replace(path, &(kept.join("\n") + "\n"))
+        && let Err(error) = whimbrel_files::write(
+            path,
+            Existing::Replace,
+            Readers::Owner,
+            (kept.join("\n") + "\n").as_bytes(),
+        )
     {
         log::warn!("the history cannot be shortened: {error}");
     }
     kept.iter().map(|line| line.replace(LINE_SEPARATOR, "\n")).collect()
-}
-
-/// Writes a file whole or not at all, readable by its owner only.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
 }
 
 fn append(path: &PathBuf, line: &str) -> io::Result<()> {

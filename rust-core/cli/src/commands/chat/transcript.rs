@@ -1,12 +1,12 @@
 //! `/save`: the conversation as JSON, with everything that is known of it.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde::Serialize;
-use tempfile::NamedTempFile;
 use whimbrel_client::record::ReceiptId;
 use whimbrel_client::{GenerationOptions, Message};
+use whimbrel_files::{Existing, Readers};
 
 use crate::error::CliError;
 use crate::terminal::confirm;
@@ -35,32 +35,22 @@ pub(super) struct Transcript<'a> {
 /// # Errors
 /// [`CliError::OutputExists`] where nobody can be asked, [`CliError::Write`], [`CliError::StandardInput`].
 pub(super) fn write(path: &Path, transcript: &Transcript<'_>, may_ask: bool) -> Result<bool, CliError> {
-    let mut replaces = false;
+    let mut existing = Existing::Keep;
     if path.symlink_metadata().is_ok() {
         if !may_ask {
             return Err(CliError::OutputExists { path: path.to_owned() });
         }
-        replaces = confirm::ask(&format!("{} exists. Replace it?", path.display()))?;
-        if !replaces {
+        if !confirm::ask(&format!("{} exists. Replace it?", path.display()))? {
             return Ok(false);
         }
+        existing = Existing::Replace;
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder).map_err(CliError::write(path))?;
-    serde_json::to_writer_pretty(&mut file, transcript).map_err(|error| CliError::write(path)(error.into()))?;
-    writeln!(file).map_err(CliError::write(path))?;
-    let persisted = match replaces {
-        true => file.persist(path),
-        false => file.persist_noclobber(path),
-    };
-    match persisted {
-        Ok(_) => Ok(true),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+    let text = serde_json::to_string_pretty(transcript).map_err(|error| CliError::write(path)(error.into()))?;
+    match whimbrel_files::write(path, existing, Readers::Owner, format!("{text}\n").as_bytes()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(CliError::OutputExists { path: path.to_owned() })
         }
-        Err(error) => Err(CliError::write(path)(error.error)),
+        Err(error) => Err(CliError::write(path)(error)),
     }
 }

@@ -27,8 +27,10 @@ pub(crate) struct Arguments {
 
 #[derive(Serialize)]
 struct Restarted {
+    #[serde(serialize_with = "crate::terminal::output::path")]
     ledger: PathBuf,
     /// Where the old file is now.
+    #[serde(serialize_with = "crate::terminal::output::optional_path")]
     old: Option<PathBuf>,
 }
 

@@ -30,6 +30,7 @@ pub(crate) struct Arguments {
 /// What a verification saw.
 #[derive(Serialize)]
 struct Verified {
+    #[serde(serialize_with = "crate::terminal::output::path")]
     path: PathBuf,
     intact: bool,
     entries: u64,

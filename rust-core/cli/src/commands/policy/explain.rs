@@ -39,7 +39,7 @@ const REQUEST_ID: &str = "explain";
 pub(crate) struct Arguments {
     /// The policy: a file (TOML, or JSON if its name ends with .json), or a preset's name
     #[arg(long, value_name = "FILE|PRESET")]
-    policy: String,
+    policy: PathBuf,
     /// The user's policy
     #[arg(long, value_name = "FILE")]
     user: Option<PathBuf>,
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     device: Option<String>,
     /// The model of this device: an installed one's name or a bundle folder [default: the first installed one]
     #[arg(long, short, value_name = "NAME|FOLDER", add = ArgValueCompleter::new(completion::installed))]
-    model: Option<String>,
+    model: Option<PathBuf>,
     /// Everything that could answer as an object, or @ and a file with it
     #[arg(long, value_name = "JSON|@FILE", conflicts_with = "model")]
     candidates: Option<String>,

@@ -1,0 +1,19 @@
+//! Files and folders that appear whole or not at all, and never in the place of something that was not meant to go. Every
+//! part of the product that writes beside a place and renames does it here; what the bytes mean is not known here.
+//!
+//! A file is written with [`NewFile`] (or [`write()`] for bytes that are there already), a folder with [`NewFolder`]. Both are
+//! built under a hidden name beside their place, `.NAME.whimbrel…`, and hold a lock there while their process lives, so what
+//! a killed process left is told from work in progress.
+//!
+//! Where the caller did not allow a replacement, the last step is a rename that fails when something stands at the place
+//! ([`rename_new`]), so what appeared meanwhile stays.
+
+mod file;
+mod folder;
+mod lock;
+mod rename;
+mod steps;
+
+pub use file::{Existing, NewFile, Readers, clear_leftovers, write};
+pub use folder::{FolderError, FolderKind, NewFolder, remove_folder};
+pub use rename::rename_new;
