@@ -50,7 +50,7 @@ pub(crate) enum Command {
     Perplexity(perplexity::Arguments),
     /// Measure how quick a model is on this machine
     Bench(bench::Arguments),
-    /// Replace what is personal or secret in a text
+    /// Replace what is recognised as personal or secret in a text
     Redact(redact::Arguments),
     /// Check policies, and say what they decide
     #[command(subcommand)]
