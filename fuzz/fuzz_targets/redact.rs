@@ -66,7 +66,8 @@ fuzz_target!(|text: &str| {
         .flat_map(|message| outside(&message.text))
         .collect();
     for message in examined.messages() {
-        for finding in message.findings() {
+        let replaced = message.findings().iter().filter(|finding| !finding.kind.is_special_category());
+        for finding in replaced {
             let value = finding.of(message.text());
             let long = value.chars().filter(|character| character.is_alphanumeric()).count() >= INSIDE_WORDS_MIN;
             assert!(!long || left.iter().all(|part| !part.contains(value)));

@@ -31,10 +31,11 @@ pub struct AssistantOptions {
     pub user_words: Vec<String>,
 }
 
-/// Something personal or secret in a text.
+/// Something that was recognised as personal or secret in a text.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Finding {
-    /// Its kind: `email`, `phone`, `person_name` and so on.
+    /// Its kind: `email`, `phone`, `person_name` and so on. The special categories `health`, `religion`, `sexuality`, `politics`,
+    /// `trade_union`, `ethnicity` and `crime` are not replaced.
     pub kind: String,
     /// The index of its first character (Unicode scalar value).
     pub start: u32,

@@ -49,10 +49,12 @@ pub struct Receipt {
     pub privacy_class: PrivacyClass,
     /// The ids of the rules that decided about the request as a whole.
     pub rules: Vec<String>,
-    /// How often each kind was found in the text.
+    /// How many different values of each kind were found in the text, the conversation's history included.
     pub findings: Vec<FindingCount>,
-    /// How often each kind was replaced in text that left.
+    /// How many different values of each kind were replaced in text that left, the conversation's history included.
     pub redacted: Vec<FindingCount>,
+    /// How many of these had left, replaced, with an earlier question of the conversation.
+    pub repeated: Vec<FindingCount>,
     /// Bytes that left the device.
     pub bytes_out: u64,
     /// Bytes that may have left besides, because no end was written in time.
@@ -122,9 +124,9 @@ pub struct LedgerStats {
     pub bytes_out_uncertain: u64,
     /// Bytes that came back.
     pub bytes_in: u64,
-    /// How many requests sent text that was not public, as it is.
+    /// How many requests sent text that was not public as it is, or with words of a special category, which are not replaced.
     pub personal_as_is: u64,
-    /// How often each kind was replaced in text that left.
+    /// How many values of each kind were replaced in text that left. A value that every question of a conversation takes along counts once.
     pub redacted: Vec<FindingCount>,
     /// Tokens read.
     pub tokens_in: u64,
@@ -136,12 +138,12 @@ pub struct LedgerStats {
     pub summary: String,
 }
 
-/// How often a kind of finding occurred.
+/// How many findings of a kind there are.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct FindingCount {
     /// The kind, as in `Finding`.
     pub kind: String,
-    /// How often.
+    /// How many.
     pub count: u64,
 }
 
@@ -263,6 +265,10 @@ impl From<&record::Receipt> for Receipt {
                 .closing
                 .as_ref()
                 .map_or_else(Vec::new, |closing| counts(&closing.redacted)),
+            repeated: from
+                .closing
+                .as_ref()
+                .map_or_else(Vec::new, |closing| counts(&closing.repeated)),
             bytes_out: from.bytes_out,
             bytes_out_uncertain: from.bytes_out_uncertain,
             bytes_in: from.bytes_in,
@@ -321,7 +327,7 @@ impl LedgerStats {
     }
 }
 
-/// How often each kind occurred, the kinds in a fixed order.
+/// How many there are of each kind, the kinds in a fixed order.
 fn counts<N: Copy + Into<u64>>(from: &BTreeMap<FindingKind, N>) -> Vec<FindingCount> {
     from.iter()
         .map(|(kind, count)| FindingCount {

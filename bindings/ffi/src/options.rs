@@ -120,11 +120,12 @@ pub struct AskOptions {
 /// How private a text is, from the least to the most.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum PrivacyClass {
-    /// Nothing about a person.
+    /// Nothing was recognised as personal.
     Public,
     /// About a person, ordinary: a name, an address, a telephone number.
     Personal,
-    /// Harmful in wrong hands: national ids, cards and accounts, dates of birth, or whatever the app calls so.
+    /// Harmful in wrong hands: national ids, cards and accounts, dates of birth, health, religion and the other special categories, or
+    /// whatever the app calls so.
     Sensitive,
     /// Opens something: passwords, keys, or whatever the app calls so.
     Secret,

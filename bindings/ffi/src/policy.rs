@@ -12,9 +12,9 @@ pub enum Preset {
     Private,
     /// On the device whenever it can be done there, and elsewhere only when it cannot.
     OnDeviceFirst,
-    /// Wherever the answers were best so far, as long as nothing private is in the text.
+    /// Wherever the answers were best so far, as long as nothing in the text is recognised as private.
     Balanced,
-    /// The endpoints first, with what is private replaced.
+    /// The endpoints first, with what is recognised as private replaced.
     QualityFirst,
 }
 

@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Bench(bench::Arguments),
     /// Show what happens to a letter that goes to a cloud service
     Demo(demo::Arguments),
-    /// Replace what is personal or secret in a text
+    /// Replace what is recognised as personal or secret in a text
     Redact(redact::Arguments),
     /// Check policies, and say what they decide
     #[command(subcommand)]

@@ -77,6 +77,52 @@ fn a_text_is_redacted() {
 }
 
 #[test]
+fn a_special_category_is_named_and_not_replaced() {
+    let desk = Desk::new();
+    let text = "my HIV test results, and tell priya";
+    let found = desk.run(["redact", "--json", "--text", text]).succeeded().json();
+    assert_eq!(found["text"], text);
+    let finding = &found["findings"][0];
+    assert_eq!(
+        (&finding["type"], &finding["placeholder"]),
+        (&json!("health"), &Value::Null)
+    );
+    let people = desk.run(["redact", "--text", text]).succeeded();
+    assert_eq!(people.stderr, "health, not replaced, at characters 3 to 6, 90 % sure\n");
+    let explained = desk
+        .run([
+            "policy",
+            "explain",
+            "--policy",
+            "balanced",
+            "--text",
+            text,
+            "--device",
+            "{}",
+            "--candidates",
+            "{}",
+        ])
+        .succeeded();
+    assert!(
+        explained.stdout.contains("task chat: sensitive\n  found 1 × health\n"),
+        "{explained:?}"
+    );
+    let shown = desk
+        .run([
+            "policy",
+            "explain",
+            "--policy",
+            "balanced",
+            "--json",
+            "--request",
+            r#"{"findings": {"crime": 1}}"#,
+        ])
+        .succeeded()
+        .json();
+    assert_eq!(shown["request"]["class"], "sensitive");
+}
+
+#[test]
 fn wrong_texts_and_words() {
     let desk = Desk::new();
     let long = desk.write("long", "a ".repeat((2 << 20) + 1));

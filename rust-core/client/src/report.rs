@@ -90,7 +90,7 @@ pub struct Report {
     pub bytes_out: u64,
     /// Bytes that came back.
     pub bytes_in: u64,
-    /// Findings that were replaced in text that left.
+    /// How many different values were replaced in text that left, those of the conversation's history included.
     pub redacted: u32,
     /// Tokens of the attempt that answered.
     pub tokens: Tokens,

@@ -34,8 +34,10 @@ pub struct Usage {
     pub bytes_out: u64,
     /// Bytes that came back.
     pub bytes_in: u64,
-    /// Findings that were replaced in text that left.
+    /// How many different values of each kind were replaced in text that left.
     pub redacted: BTreeMap<FindingKind, u32>,
+    /// How many of these had left with an earlier question of the conversation.
+    pub repeated: BTreeMap<FindingKind, u32>,
     /// Tokens, where the place counts them.
     pub tokens: Tokens,
     /// Threads that computed on this device.

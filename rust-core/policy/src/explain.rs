@@ -22,7 +22,7 @@ pub struct ExplainedRequest {
     pub task: String,
     /// The class of the text.
     pub class: PrivacyClass,
-    /// What was found in the text, and how often.
+    /// What was found in the text, and how many different values of each kind.
     pub findings: BTreeMap<FindingKind, u32>,
     /// The text's length in bytes.
     pub text_bytes: u64,

@@ -7,6 +7,7 @@ use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 use support::{ENDPOINTS, Scene};
 use whimbrel_policy::{Command, Ended, Event, Exchange, Kept, NEXT_PLACE_MS, Plan, Price, STOP_MS_MAX, Usage};
+use whimbrel_privacy::FindingKind;
 use whimbrel_record::{AttemptEnd, Code, FinishReason, Outcome, Signal, Tokens};
 
 /// A plan of the device, the house and the cloud, with short times.
@@ -224,6 +225,27 @@ fn what_was_used_is_added_up() {
             }
         );
     }
+}
+
+#[test]
+fn values_that_two_attempts_sent_are_counted_once() {
+    let (mut exchange, _) = start(plan());
+    let sent = |emails, repeated| Usage {
+        bytes_out: 900,
+        redacted: [(FindingKind::Email, emails)].into(),
+        repeated: [(FindingKind::Email, repeated)].into(),
+        ..Usage::default()
+    };
+    let failed = Ended {
+        usage: sent(2, 1),
+        ..Ended::failed(Code::Busy)
+    };
+    exchange.step(1, ended(0, failed));
+    exchange.step(2, Event::Text { attempt: 1 });
+    exchange.step(3, ended(1, Ended::finished(FinishReason::Stop, sent(2, 1))));
+    let (_, conclusion) = exchange.conclude(None);
+    assert_eq!(conclusion.closing.redacted, [(FindingKind::Email, 2)].into());
+    assert_eq!(conclusion.closing.repeated, [(FindingKind::Email, 1)].into());
 }
 
 #[test]

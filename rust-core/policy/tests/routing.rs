@@ -463,6 +463,22 @@ fn presets_do_what_they_say() {
 }
 
 #[test]
+fn no_preset_sends_a_special_category_where_the_endpoints_take_personal_text() {
+    for preset in [
+        Preset::Private,
+        Preset::OnDeviceFirst,
+        Preset::Balanced,
+        Preset::QualityFirst,
+    ] {
+        let endpoints = ENDPOINTS.replace("\"sensitive\"", "\"personal\"");
+        let mut scene = Scene::new(&format!("{}\n{endpoints}", preset.text()), None);
+        scene.learned.set_mode(whimbrel_policy::LearningMode::Off);
+        scene.content = examine("my HIV test results, and tell priya").facts().clone();
+        check(&scene, &ALL_NAMES[..2]);
+    }
+}
+
+#[test]
 fn a_permit_is_for_this_text_and_this_endpoint() {
     let examined = examine("What is the capital of France?");
     let mut scene = Scene::new(&app(ALL), None);

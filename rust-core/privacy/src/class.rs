@@ -15,12 +15,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PrivacyClass {
-    /// Nothing about a person: "What is the capital of France?".
+    /// Nothing was recognised as personal: "What is the capital of France?".
     #[default]
     Public,
     /// About a person, ordinary: a name, an address, a telephone number.
     Personal,
-    /// Harmful in wrong hands: national ids, cards and accounts, dates of birth, or whatever the app calls so.
+    /// Harmful in wrong hands: national ids, cards and accounts, dates of birth, health, religion and the other special categories, or
+    /// whatever the app calls so.
     Sensitive,
     /// Opens something: passwords, API keys, or whatever the app calls so.
     Secret,

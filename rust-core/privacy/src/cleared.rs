@@ -62,6 +62,7 @@ impl Permit {
 ///     release: Release::AsIs,
 ///     messages: Vec::new(),
 ///     redactions: Default::default(),
+///     repeated: Default::default(),
 /// };
 /// ```
 #[derive(Clone, Debug)]
@@ -70,6 +71,7 @@ pub struct Cleared {
     release: Release,
     messages: Vec<DraftMessage>,
     redactions: BTreeMap<FindingKind, u32>,
+    repeated: BTreeMap<FindingKind, u32>,
 }
 
 impl Cleared {
@@ -91,10 +93,16 @@ impl Cleared {
         &self.messages
     }
 
-    /// How many placeholders of each kind are in it; none when it goes as it is.
+    /// How many different values of each kind are replaced in it; none when it goes as it is.
     #[must_use]
     pub fn redactions(&self) -> &BTreeMap<FindingKind, u32> {
         &self.redactions
+    }
+
+    /// How many of these were replaced in an earlier text of the conversation that was sent: see [`Placeholders::note_sent`].
+    #[must_use]
+    pub fn repeated(&self) -> &BTreeMap<FindingKind, u32> {
+        &self.repeated
     }
 }
 
@@ -145,16 +153,18 @@ impl Examined {
         if permit.digest != self.facts.digest {
             return Err(ClearError::OtherDraft);
         }
-        let (messages, redactions) = match permit.release {
-            Release::AsIs => (self.as_is(), BTreeMap::new()),
-            Release::Redacted => self.redacted(placeholders)?,
-        };
-        Ok(Cleared {
+        let mut cleared = Cleared {
             endpoint: permit.endpoint.clone(),
             release: permit.release,
-            messages,
-            redactions,
-        })
+            messages: Vec::new(),
+            redactions: BTreeMap::new(),
+            repeated: BTreeMap::new(),
+        };
+        match permit.release {
+            Release::AsIs => cleared.messages = self.as_is(),
+            Release::Redacted => self.redact(placeholders, &mut cleared)?,
+        }
+        Ok(cleared)
     }
 
     fn as_is(&self) -> Vec<DraftMessage> {
@@ -165,10 +175,7 @@ impl Examined {
         self.messages.iter().map(message).collect()
     }
 
-    fn redacted(
-        &self,
-        placeholders: &mut Placeholders,
-    ) -> Result<(Vec<DraftMessage>, BTreeMap<FindingKind, u32>), ClearError> {
+    fn redact(&self, placeholders: &mut Placeholders, cleared: &mut Cleared) -> Result<(), ClearError> {
         let texts: Vec<&str> = self.messages.iter().map(|message| message.text().as_ref()).collect();
         let findings: Vec<&[Finding]> = self.messages.iter().map(ExaminedMessage::findings).collect();
         let redaction = redaction::redact_all(&texts, &findings, &self.scanner, placeholders)?;
@@ -176,6 +183,8 @@ impl Examined {
         let messages = speakers
             .zip(redaction.texts)
             .map(|(speaker, text)| DraftMessage { speaker, text });
-        Ok((messages.collect(), redaction.counts))
+        cleared.messages = messages.collect();
+        (cleared.redactions, cleared.repeated) = (redaction.counts, redaction.repeated);
+        Ok(())
     }
 }

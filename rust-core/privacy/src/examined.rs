@@ -1,9 +1,10 @@
 //! Messages and whole drafts together with what was found in them, and the facts about a draft that a policy may know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::distinct::{self, ValueId};
 use crate::scanner::{RulesId, within_limits};
 use crate::{Finding, FindingKind, PrivacyClass, ScanError, Scanner, Speaker};
 
@@ -16,7 +17,7 @@ pub struct ContentDigest(pub(crate) [u8; 32]);
 pub struct ContentFacts {
     /// The highest of the app's class and of the findings'.
     pub class: PrivacyClass,
-    /// How often each kind was found; kinds that were not found are absent.
+    /// How many different values of each kind were found, in all messages together; kinds that were not found are absent.
     pub findings: BTreeMap<FindingKind, u32>,
     /// Length of all messages in bytes of UTF-8.
     pub text_bytes: u64,
@@ -40,6 +41,7 @@ struct Parts {
     speaker: Speaker,
     text: Arc<str>,
     findings: Vec<Finding>,
+    values: BTreeSet<ValueId>,
     counts: BTreeMap<FindingKind, u32>,
     made_by: RulesId,
 }
@@ -57,16 +59,14 @@ impl fmt::Debug for ExaminedMessage {
 
 impl ExaminedMessage {
     pub(crate) fn new(speaker: Speaker, text: Arc<str>, findings: Vec<Finding>, made_by: RulesId) -> ExaminedMessage {
-        let mut counts = BTreeMap::new();
-        for finding in &findings {
-            *counts.entry(finding.kind).or_insert(0) += 1;
-        }
+        let values = distinct::values(&text, &findings);
         ExaminedMessage {
             parts: Arc::new(Parts {
                 speaker,
                 text,
                 findings,
-                counts,
+                counts: distinct::counts(&values),
+                values,
                 made_by,
             }),
         }
@@ -90,7 +90,7 @@ impl ExaminedMessage {
         &self.parts.findings
     }
 
-    /// How often each kind was found; kinds that were not found are absent.
+    /// How many different values of each kind were found; kinds that were not found are absent.
     #[must_use]
     pub fn counts(&self) -> &BTreeMap<FindingKind, u32> {
         &self.parts.counts
@@ -168,10 +168,9 @@ impl Examined {
 
     /// As [`Examined::of`], for messages that `scanner` made and whose limits were checked.
     pub(crate) fn new(messages: Vec<ExaminedMessage>, class: PrivacyClass, scanner: &Scanner) -> Examined {
-        let mut findings = BTreeMap::new();
-        for (kind, count) in messages.iter().flat_map(ExaminedMessage::counts) {
-            *findings.entry(*kind).or_insert(0) += count;
-        }
+        // A value that a later message repeats is the same one.
+        let values: BTreeSet<&ValueId> = messages.iter().flat_map(|message| &message.parts.values).collect();
+        let findings = distinct::counts(values);
         let facts = ContentFacts {
             class: class.max(class_of(&findings)),
             findings,

@@ -11,7 +11,7 @@ use crate::PrivacyClass;
 ///
 /// let kind = FindingKind::DateOfBirth;
 /// assert_eq!(kind.name(), "date_of_birth");
-/// assert_eq!(kind.placeholder(), "BIRTHDAY");
+/// assert_eq!(kind.placeholder(), Some("BIRTHDAY"));
 /// assert_eq!(kind.class(), PrivacyClass::Sensitive);
 /// ```
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -56,11 +56,26 @@ pub enum FindingKind {
     Location,
     /// A word that the app or the user supplied.
     UserWord,
+    /// Words about somebody's health: a diagnosis, a medicine, a treatment. This and the kinds behind it are the special categories of
+    /// the GDPR's articles 9 and 10. They raise the class of a text and are not replaced, since they are what the text is about.
+    Health,
+    /// Words about somebody's religion or lack of one.
+    Religion,
+    /// Words about somebody's sex life or sexual orientation.
+    Sexuality,
+    /// Words about somebody's political opinions.
+    Politics,
+    /// Words about somebody's membership in a trade union.
+    TradeUnion,
+    /// Words about somebody's ethnic origin.
+    Ethnicity,
+    /// Words about somebody's convictions and offences.
+    Crime,
 }
 
 impl FindingKind {
     /// Every kind, in the order of the enum.
-    pub const ALL: [FindingKind; 19] = [
+    pub const ALL: [FindingKind; 26] = [
         FindingKind::Email,
         FindingKind::Phone,
         FindingKind::PaymentCard,
@@ -80,6 +95,13 @@ impl FindingKind {
         FindingKind::LicensePlate,
         FindingKind::Location,
         FindingKind::UserWord,
+        FindingKind::Health,
+        FindingKind::Religion,
+        FindingKind::Sexuality,
+        FindingKind::Politics,
+        FindingKind::TradeUnion,
+        FindingKind::Ethnicity,
+        FindingKind::Crime,
     ];
 
     /// The name in policies, receipts and JSON.
@@ -105,13 +127,21 @@ impl FindingKind {
             FindingKind::LicensePlate => "license_plate",
             FindingKind::Location => "location",
             FindingKind::UserWord => "user_word",
+            FindingKind::Health => "health",
+            FindingKind::Religion => "religion",
+            FindingKind::Sexuality => "sexuality",
+            FindingKind::Politics => "politics",
+            FindingKind::TradeUnion => "trade_union",
+            FindingKind::Ethnicity => "ethnicity",
+            FindingKind::Crime => "crime",
         }
     }
 
-    /// The word in the placeholder that stands for such a finding: `PERSON` in `⟨PERSON_1⟩`.
+    /// The word in the placeholder that stands for such a finding: `PERSON` in `⟨PERSON_1⟩`. None for the special categories, which
+    /// are not replaced.
     #[must_use]
-    pub fn placeholder(self) -> &'static str {
-        match self {
+    pub fn placeholder(self) -> Option<&'static str> {
+        let word = match self {
             FindingKind::Email => "EMAIL",
             FindingKind::Phone => "PHONE",
             FindingKind::PaymentCard => "CARD",
@@ -131,7 +161,28 @@ impl FindingKind {
             FindingKind::LicensePlate => "PLATE",
             FindingKind::Location => "LOCATION",
             FindingKind::UserWord => "WORD",
-        }
+            FindingKind::Health
+            | FindingKind::Religion
+            | FindingKind::Sexuality
+            | FindingKind::Politics
+            | FindingKind::TradeUnion
+            | FindingKind::Ethnicity
+            | FindingKind::Crime => return None,
+        };
+        Some(word)
+    }
+
+    /// Whether it is one of the special categories: it raises the class of a text and is not replaced.
+    ///
+    /// ```
+    /// use whimbrel_privacy::FindingKind;
+    ///
+    /// assert!(FindingKind::Health.is_special_category());
+    /// assert!(!FindingKind::Email.is_special_category());
+    /// ```
+    #[must_use]
+    pub fn is_special_category(self) -> bool {
+        self.placeholder().is_none()
     }
 
     /// The class that a text has at least when this was found in it.
@@ -154,7 +205,14 @@ impl FindingKind {
             | FindingKind::CryptoWallet
             | FindingKind::MedicalRecord
             | FindingKind::Location
-            | FindingKind::UserWord => PrivacyClass::Sensitive,
+            | FindingKind::UserWord
+            | FindingKind::Health
+            | FindingKind::Religion
+            | FindingKind::Sexuality
+            | FindingKind::Politics
+            | FindingKind::TradeUnion
+            | FindingKind::Ethnicity
+            | FindingKind::Crime => PrivacyClass::Sensitive,
             FindingKind::UrlCredentials | FindingKind::ApiKey => PrivacyClass::Secret,
         }
     }

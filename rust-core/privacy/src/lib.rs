@@ -32,6 +32,7 @@
 mod class;
 mod cleared;
 mod detect;
+mod distinct;
 mod draft;
 mod examined;
 mod finding;
@@ -44,6 +45,7 @@ mod placeholders;
 mod redaction;
 mod reidentify;
 mod scanner;
+mod special;
 
 pub use class::PrivacyClass;
 pub use cleared::{ClearError, Cleared, Permit, Release};

@@ -10,8 +10,8 @@ use crate::FindingKind;
 use crate::normal::Normal;
 use folded::Folded;
 
-mod folded;
-mod inflection;
+pub(crate) mod folded;
+pub(crate) mod inflection;
 
 /// Values of at least this many bytes, folded, are found inside words too: six Latin letters, three Cyrillic, two Chinese. Shorter ones are
 /// whole words only, or "Ann" would take "annual" apart.
@@ -53,7 +53,11 @@ impl<'n> Comparable<'n> {
         }
     }
 
-    fn folded(&self) -> &Folded {
+    pub(crate) fn normal(&self) -> &Normal<'n> {
+        self.normal
+    }
+
+    pub(crate) fn folded(&self) -> &Folded {
         self.folded.get_or_init(|| Folded::of(self.normal.text()))
     }
 }

@@ -49,10 +49,11 @@ pub(crate) const SPELLING: u32 = 10_u32.pow(DIGITS_MAX as u32);
 
 /// As we write it.
 pub(crate) fn write(kind: FindingKind, number: u32) -> String {
+    let word = kind.placeholder().expect("special categories are not replaced");
     let (spelling, value) = (number / SPELLING, number % SPELLING);
     match char::from_u32('a' as u32 + spelling).filter(|_| spelling > 0) {
-        Some(letter) => format!("⟨{}_{value}{letter}⟩", kind.placeholder()),
-        None => format!("⟨{}_{value}⟩", kind.placeholder()),
+        Some(letter) => format!("⟨{word}_{value}{letter}⟩"),
+        None => format!("⟨{word}_{value}⟩"),
     }
 }
 
@@ -144,7 +145,7 @@ fn read_kind(bytes: &[u8], start: usize, style: Style) -> Option<(FindingKind, u
         .into_iter()
         .filter(|kind| allowed(*kind, style))
         .find_map(|kind| {
-            let word = kind.placeholder().as_bytes();
+            let word = kind.placeholder()?.as_bytes();
             let end = start + word.len();
             (bytes.len() >= end && same(&bytes[start..end], word, style)).then_some((kind, end))
         })
@@ -154,8 +155,9 @@ fn is_start_of_kind(rest: &[u8], style: Style) -> bool {
     FindingKind::ALL
         .into_iter()
         .filter(|kind| allowed(*kind, style))
-        .any(|kind| {
-            let word = kind.placeholder().as_bytes();
+        .filter_map(FindingKind::placeholder)
+        .any(|word| {
+            let word = word.as_bytes();
             rest.len() < word.len() && same(rest, &word[..rest.len()], style)
         })
 }

@@ -46,6 +46,8 @@ pub struct Placeholders {
     /// Values that are no secret: they look like a placeholder, or stood beside what was taken out.
     literal: BTreeSet<(FindingKind, u32)>,
     last: BTreeMap<FindingKind, u32>,
+    /// The last numbers when a text with placeholders was sent.
+    sent: BTreeMap<FindingKind, u32>,
     /// For values that are written in several ways: the first spelling's number, and how many spellings there are.
     spellings: HashMap<(FindingKind, String), (u32, u32)>,
     value_bytes: u64,
@@ -80,6 +82,8 @@ enum RecordError {
     Twice,
     #[error("a placeholder's number is not from 1 to {PLACEHOLDERS_MAX}")]
     Number,
+    #[error("a placeholder stands for a kind that is not replaced")]
+    Kind,
     #[error(transparent)]
     Full(#[from] PlaceholdersFull),
 }
@@ -119,6 +123,20 @@ impl Placeholders {
         let mut whole = reidentifier.push(text);
         whole.push_str(&reidentifier.finish());
         whole
+    }
+
+    /// Notes that the text with the placeholders so far was sent. What [`crate::Cleared::repeated`] counts is known by that.
+    pub fn note_sent(&mut self) {
+        self.sent.clone_from(&self.last);
+    }
+
+    /// Whether `value` had a placeholder when a text was sent last.
+    pub(crate) fn was_sent(&self, value: &str) -> bool {
+        let placeholder = self.by_value.get(value);
+        placeholder.is_some_and(|(kind, number)| {
+            let sent = self.sent.get(kind).copied().unwrap_or(0);
+            number % placeholder_form::SPELLING <= sent
+        })
     }
 
     /// What must not leave the device, with its kind.
@@ -173,7 +191,7 @@ impl Placeholders {
 
 /// What is the same in all spellings of a value: numbers are written with blanks, hyphens or nothing between their digits. Words and
 /// names are not, so that each has its own number.
-fn spelled(kind: FindingKind, value: &str) -> Option<(FindingKind, String)> {
+pub(crate) fn spelled(kind: FindingKind, value: &str) -> Option<(FindingKind, String)> {
     let is_number = matches!(
         kind,
         FindingKind::PaymentCard | FindingKind::Iban | FindingKind::Phone | FindingKind::NationalId
@@ -200,6 +218,9 @@ impl TryFrom<Record> for Placeholders {
             literal,
         } in record.placeholders
         {
+            if kind.is_special_category() {
+                return Err(RecordError::Kind);
+            }
             let spelling = number / placeholder_form::SPELLING;
             let first = number % placeholder_form::SPELLING;
             if !(1..=PLACEHOLDERS_MAX).contains(&first) || spelling >= placeholder_form::SPELLINGS_MAX {

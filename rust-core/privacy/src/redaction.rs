@@ -1,10 +1,11 @@
 //! Takes what was found out of texts and puts placeholders in its place, until nothing of it is left.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
 use serde::Serialize;
 
+use crate::distinct::{self, ValueId};
 use crate::normal::Normal;
 use crate::occurrences::Comparable;
 use crate::{ClearError, Finding, FindingKind, Placeholders, ScanError, Scanner, in_characters, placeholder_form};
@@ -33,10 +34,12 @@ enum Reason {
     Literal,
 }
 
-/// Texts with placeholders, and how many stand for each kind of finding.
+/// Texts with placeholders, and how many different values of each kind they stand for.
 pub(crate) struct Redaction {
     pub(crate) texts: Vec<String>,
     pub(crate) counts: BTreeMap<FindingKind, u32>,
+    /// Of these, how many an earlier text of the conversation was sent with.
+    pub(crate) repeated: BTreeMap<FindingKind, u32>,
 }
 
 /// A text with one placeholder, and where both are.
@@ -84,9 +87,11 @@ pub(crate) fn redact_all(
         let same = |(redacted, text): (&String, &&str)| placeholders.reidentify(redacted) == **text;
         let settled = more.iter().all(Vec::is_empty);
         if settled && redacted.iter().zip(texts).all(same) {
+            let (repeated, fresh) = values(texts, &spans, placeholders);
             return Ok(Redaction {
                 texts: redacted,
-                counts: counts(&spans),
+                counts: distinct::counts(repeated.union(&fresh)),
+                repeated: distinct::counts(&repeated),
             });
         }
         reach = reach.next(settled).ok_or(ClearError::Unsettled)?;
@@ -106,16 +111,26 @@ fn found(spans: &[Vec<Span>]) -> usize {
     spans.filter(|span| span.reason == Reason::Found).count()
 }
 
-fn counts(spans: &[Vec<Span>]) -> BTreeMap<FindingKind, u32> {
-    let mut counts = BTreeMap::new();
-    for span in spans.iter().flatten().filter(|span| span.reason != Reason::Literal) {
-        *counts.entry(span.kind).or_insert(0) += 1;
+/// The values that are replaced: those that an earlier text was sent with, and the others.
+fn values(texts: &[&str], spans: &[Vec<Span>], placeholders: &Placeholders) -> (BTreeSet<ValueId>, BTreeSet<ValueId>) {
+    let (mut repeated, mut fresh) = (BTreeSet::new(), BTreeSet::new());
+    for (text, spans) in texts.iter().zip(spans) {
+        for span in spans.iter().filter(|span| span.reason != Reason::Literal) {
+            let value = &text[span.range.clone()];
+            let values = match placeholders.was_sent(value) {
+                true => &mut repeated,
+                false => &mut fresh,
+            };
+            values.insert(ValueId::of(span.kind, value));
+        }
     }
-    counts
+    fresh.retain(|value| !repeated.contains(value));
+    (repeated, fresh)
 }
 
 fn first_spans(text: &str, findings: &[Finding]) -> Vec<Span> {
-    let found = findings.iter().map(|finding| Span {
+    let replaced = findings.iter().filter(|finding| !finding.kind.is_special_category());
+    let found = replaced.map(|finding| Span {
         range: finding.range(),
         kind: finding.kind,
         reason: Reason::Found,
@@ -251,8 +266,9 @@ pub struct RedactedFinding {
     pub end: u32,
     /// How sure this is, from 0 to 1.
     pub confidence: f32,
-    /// What stands in its place in the redacted text. A finding beside another may share one with it.
-    pub placeholder: String,
+    /// What stands in its place in the redacted text. A finding beside another may share one with it. None for a special category, whose
+    /// words stay where they are.
+    pub placeholder: Option<String>,
 }
 
 /// Redacts one text by itself, with placeholders of its own. What leaves the device goes through [`crate::Examined::clear`] instead.
@@ -263,7 +279,7 @@ pub struct RedactedFinding {
 /// let scanner = Scanner::new(ScannerOptions::default())?;
 /// let redacted = redact("Call +49 30 1234567 or write to a@b.example.", &scanner)?;
 /// assert_eq!(redacted.text, "Call ⟨PHONE_1⟩ or write to ⟨EMAIL_1⟩.");
-/// assert_eq!(redacted.findings[1].placeholder, "⟨EMAIL_1⟩");
+/// assert_eq!(redacted.findings[1].placeholder.as_deref(), Some("⟨EMAIL_1⟩"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -277,14 +293,15 @@ pub fn redact(text: &str, scanner: &Scanner) -> Result<Redacted, RedactError> {
     let redacted = redaction.texts.pop().expect("one text was given");
     let ends = placeholder_ends(&redacted, &placeholders);
     let shown = findings.iter().zip(characters).map(|(finding, span)| {
-        // The first one that ends behind the finding's beginning: every finding is in one.
+        // The first one that ends behind the finding's beginning: every finding that is replaced is in one.
         let at = ends.partition_point(|(end, _)| *end <= finding.range().start);
+        let placeholder = ends.get(at).filter(|_| !finding.kind.is_special_category());
         RedactedFinding {
             kind: finding.kind,
             start: span.start,
             end: span.end,
             confidence: finding.confidence,
-            placeholder: ends.get(at).map_or("", |(_, placeholder)| placeholder).to_owned(),
+            placeholder: placeholder.map(|(_, placeholder)| (*placeholder).to_owned()),
         }
     });
     Ok(Redacted {

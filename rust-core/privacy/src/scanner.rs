@@ -258,8 +258,18 @@ impl Scanner {
 
     /// As [`Scanner::find`], with the text's normal form.
     pub(crate) fn find_in(&self, text: &str, normal: &Normal) -> Vec<Finding> {
-        let mut found = self.detected(text, normal);
-        for (range, kind) in self.rules.words.find(&Comparable::of(normal)) {
+        let comparable = Comparable::of(normal);
+        let mut found = self.replaced_in(text, &comparable);
+        let mut special = crate::special::find(&comparable);
+        special.retain(|finding| finding.confidence >= self.rules.confidence_min);
+        add_beside(&mut found, without_overlaps(special));
+        found
+    }
+
+    /// What is to be replaced: everything but the special categories.
+    fn replaced_in(&self, text: &str, comparable: &Comparable) -> Vec<Finding> {
+        let mut found = self.detected(text, comparable.normal());
+        for (range, kind) in self.rules.words.find(comparable) {
             found.push(Finding {
                 kind,
                 start: range.start as u32,
@@ -270,9 +280,11 @@ impl Scanner {
         without_overlaps(found)
     }
 
-    /// What is found near `places` of `text`, which are in order.
+    /// What is to be replaced near `places` of `text`, which are in order.
     pub(crate) fn find_near(&self, text: &str, places: impl Iterator<Item = Range<usize>>) -> Vec<Finding> {
-        findings_near(text, places, |part| self.find(part))
+        findings_near(text, places, |part| {
+            self.replaced_in(part, &Comparable::of(&Normal::of(part)))
+        })
     }
 
     /// What the detectors find that is sure enough, in no order. Around each change of the normal form the original is looked at too,
@@ -308,6 +320,32 @@ pub(crate) fn within_limits(text_bytes: impl ExactSizeIterator<Item = usize>) ->
         return Err(ScanError::LongText { bytes });
     }
     Ok(())
+}
+
+/// Adds what of `more` lies outside `found`, both in order. A word inside what is replaced gives no category away: "Christian" in a
+/// person's name.
+fn add_beside(found: &mut Vec<Finding>, more: Vec<Finding>) {
+    let apart: Vec<Finding> = more.into_iter().filter_map(|one| outside(one, found)).collect();
+    if !apart.is_empty() {
+        found.extend(apart);
+        found.sort_by_key(|finding| finding.start);
+    }
+}
+
+/// The first part of `one` outside `found`.
+fn outside(mut one: Finding, found: &[Finding]) -> Option<Finding> {
+    let first = found.partition_point(|other| other.end <= one.start);
+    for other in &found[first..] {
+        if other.start > one.start {
+            one.end = one.end.min(other.start);
+            break;
+        }
+        one.start = other.end;
+        if one.start >= one.end {
+            return None;
+        }
+    }
+    Some(one)
 }
 
 /// Joins overlapping findings: what they cover together is one finding, of the kind of the surest, among equals of the longest. No

@@ -243,7 +243,7 @@ fn values_inside_what_looks_like_a_placeholder() {
         for text in [
             format!("⟨{value}⟩"),
             format!("[PERSON_1 {value}]"),
-            format!("⟨{}_1 {value}⟩", kind.placeholder()),
+            format!("⟨{}_1 {value}⟩", kind.placeholder().unwrap()),
         ] {
             assert!(is_found(&scanner, &text, value), "{text}");
         }

@@ -14,8 +14,10 @@ use crate::error::limit;
 use crate::{AttemptEnd, Code, Feedback, FinishReason, Label, Outcome, Place, PlaceKind, RecordError};
 
 /// The newest version of the fields of [`Intent`] and [`Closing`]. Each entry is stored with the oldest version that has its fields.
-pub const RECEIPT_FORMAT: u32 = 2;
-/// The version without [`Intent::history`] and [`Closing::finish`].
+pub const RECEIPT_FORMAT: u32 = 3;
+/// The version without [`Closing::repeated`].
+const SECOND_FORMAT: u32 = 2;
+/// The version without [`Intent::history`] and [`Closing::finish`] too.
 const FIRST_FORMAT: u32 = 1;
 /// How many rule ids one list may have.
 pub const RULES_MAX: u32 = 64;
@@ -76,7 +78,7 @@ pub struct Intent {
     /// The rules that decided about the request as a whole, for example those that deny it; at most [`RULES_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Label>,
-    /// How often each kind was found in the text.
+    /// How many different values of each kind were found in the text, the conversation's history included.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub findings: BTreeMap<FindingKind, u32>,
     /// The candidates in their order, at most [`CANDIDATES_MAX`]. Text can have gone to the remote ones among these and to no others.
@@ -175,7 +177,7 @@ pub struct Closing {
     /// What was tried, in order, at most [`CANDIDATES_MAX`]. The last one is where the answer came from, when there is one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
-    /// How often each kind was replaced in text that left the device.
+    /// How many different values of each kind were replaced in text that left the device, the conversation's history included.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub redacted: BTreeMap<FindingKind, u32>,
     /// Tokens.
@@ -188,6 +190,9 @@ pub struct Closing {
     /// Why the answer is complete, where there is one. Since format 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish: Option<FinishReason>,
+    /// How many of the values in [`Closing::redacted`] had left, replaced, with an earlier question of the conversation. Since format 3.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub repeated: BTreeMap<FindingKind, u32>,
 }
 
 /// A receipt as the ledger shows it: what was intended, how it went, and where in the ledger that stands.
@@ -243,7 +248,7 @@ impl Intent {
         if self.history.is_empty() {
             FIRST_FORMAT
         } else {
-            RECEIPT_FORMAT
+            SECOND_FORMAT
         }
     }
 
@@ -302,16 +307,17 @@ impl Closing {
             latency: Latency::default(),
             energy: None,
             finish: None,
+            repeated: BTreeMap::new(),
         }
     }
 
     /// The version of its fields that is stored with it.
     #[must_use]
     pub fn format(&self) -> u32 {
-        if self.finish.is_none() {
-            FIRST_FORMAT
-        } else {
-            RECEIPT_FORMAT
+        match (self.repeated.is_empty(), self.finish) {
+            (false, _) => RECEIPT_FORMAT,
+            (true, Some(_)) => SECOND_FORMAT,
+            (true, None) => FIRST_FORMAT,
         }
     }
 

@@ -50,9 +50,9 @@ pub struct Stats {
     pub bytes_out_uncertain: u64,
     /// Bytes of payload that came back.
     pub bytes_in: u64,
-    /// How often each kind was replaced in text that left.
+    /// How many values of each kind were replaced in text that left. A value that every question of a conversation takes along counts once.
     pub redacted: BTreeMap<FindingKind, u64>,
-    /// How many requests sent text that was not public, as it is.
+    /// How many requests sent text that was not public as it is, or with words of a special category, which are not replaced.
     pub personal_as_is: u64,
     /// Tokens read.
     pub tokens_in: u64,
@@ -107,9 +107,15 @@ impl Stats {
             self.bytes_in = self.bytes_in.saturating_add(attempt.bytes_in);
         }
         for (kind, times) in &closing.redacted {
-            *self.redacted.entry(*kind).or_default() += u64::from(*times);
+            let repeated = closing.repeated.get(kind).copied().unwrap_or(0);
+            let first = u64::from(times.saturating_sub(repeated));
+            if first > 0 {
+                *self.redacted.entry(*kind).or_default() += first;
+            }
         }
-        let as_is = |attempt: &Attempt| attempt.bytes_out > 0 && attempt.sent != Some(Release::Redacted);
+        let has_special = intent.findings.keys().any(|kind| kind.is_special_category());
+        let as_is =
+            |attempt: &Attempt| attempt.bytes_out > 0 && (has_special || attempt.sent != Some(Release::Redacted));
         if intent.class > PrivacyClass::Public && closing.attempts.iter().any(as_is) {
             self.personal_as_is += 1;
         }
@@ -225,7 +231,8 @@ impl Stats {
         let replaced: u64 = self.redacted.values().sum();
         let mut personal = String::new();
         match self.personal_as_is {
-            0 => personal.push_str("nothing personal"),
+            0 if replaced > 0 => personal.push_str("nothing left in it recognised as personal"),
+            0 => personal.push_str("nothing in it recognised as personal"),
             1 => personal.push_str("personal text sent as it is once"),
             times => write!(personal, "personal text sent as it is {times} times").expect("a string takes all"),
         }
@@ -273,6 +280,7 @@ pub fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{AttemptEnd, Label, Place};
 
     #[test]
     fn sizes_read_like_sizes() {
@@ -290,6 +298,46 @@ mod tests {
     }
 
     #[test]
+    fn values_that_are_sent_again_count_once() {
+        let mut closing = Closing::new(Outcome::Answered);
+        let mut stats = Stats::default();
+        let intent = Intent::new(Label::squeezed("r"), Label::squeezed("chat"), PrivacyClass::Personal);
+        closing.redacted.insert(FindingKind::Email, 2);
+        stats.count(&intent, Some(&closing));
+        closing.redacted.insert(FindingKind::Phone, 1);
+        closing.repeated.insert(FindingKind::Email, 2);
+        stats.count(&intent, Some(&closing));
+        let expected = [(FindingKind::Email, 2), (FindingKind::Phone, 1)];
+        assert_eq!(stats.redacted.into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn words_that_are_not_replaced_leave_as_they_are() {
+        let check = |kind, expected| {
+            let mut intent = Intent::new(Label::squeezed("r"), Label::squeezed("chat"), PrivacyClass::Sensitive);
+            intent.findings.insert(kind, 1);
+            let mut closing = Closing::new(Outcome::Answered);
+            closing.attempts.push(Attempt {
+                place: Place::SystemModel {
+                    adapter: Label::squeezed("nano"),
+                },
+                sent: Some(Release::Redacted),
+                ended: AttemptEnd::Answered,
+                error: None,
+                rules: Vec::new(),
+                milliseconds: 5,
+                bytes_out: 10,
+                bytes_in: 10,
+            });
+            let mut stats = Stats::default();
+            stats.count(&intent, Some(&closing));
+            assert_eq!(stats.personal_as_is, expected, "{}", kind.name());
+        };
+        check(FindingKind::Email, 0);
+        check(FindingKind::Health, 1);
+    }
+
+    #[test]
     fn a_summary_is_a_sentence() {
         let check = |stats: Stats, expected: &str| assert_eq!(stats.summary(Host::Phone), expected);
         check(Stats::default(), "no requests");
@@ -302,12 +350,13 @@ mod tests {
         stats.answers.public_cloud = 1;
         check(
             stats.clone(),
-            "12 answers on this phone, 1 in the cloud, 3.1 kB sent, nothing personal",
+            "12 answers on this phone, 1 in the cloud, 3.1 kB sent, nothing in it recognised as personal",
         );
         stats.redacted.insert(FindingKind::Email, 2);
         check(
             stats.clone(),
-            "12 answers on this phone, 1 in the cloud, 3.1 kB sent, nothing personal (2 details were replaced before)",
+            "12 answers on this phone, 1 in the cloud, 3.1 kB sent, nothing left in it recognised as personal \
+             (2 details were replaced before)",
         );
         stats.personal_as_is = 1;
         stats.redacted.clear();

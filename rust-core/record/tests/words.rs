@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use whimbrel_privacy::PrivacyClass;
+use whimbrel_privacy::{FindingKind, PrivacyClass};
 use whimbrel_record::{
     Attempt, AttemptEnd, Closing, Code, FinishReason, Intent, Label, Outcome, Place, PlaceKind, RecordError, Signal,
     decode_closing, decode_intent,
@@ -108,6 +108,8 @@ fn new_fields_have_a_format_of_their_own() {
     check(&closing, 1, "");
     closing.finish = Some(FinishReason::ContentFilter);
     check(&closing, 2, r#","finish":"content_filter""#);
+    closing.repeated.insert(FindingKind::Email, 1);
+    check(&closing, 3, r#","finish":"content_filter","repeated":{"email":1}"#);
 }
 
 #[test]

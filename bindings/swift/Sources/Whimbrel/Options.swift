@@ -158,11 +158,12 @@ public struct AskOptions: Sendable, Equatable {
 
 /// How private a text is, from the least to the most.
 public enum PrivacyClass: Sendable, Hashable, CaseIterable {
-    /// Nothing about a person.
+    /// Nothing was recognised as personal.
     case `public`
     /// About a person, ordinary: a name, an address, a telephone number.
     case personal
-    /// Harmful in wrong hands: national ids, cards and accounts, dates of birth, or whatever the app calls so.
+    /// Harmful in wrong hands: national ids, cards and accounts, dates of birth, health, religion and the other special
+    /// categories, or whatever the app calls so.
     case sensitive
     /// Opens something: passwords, keys, or whatever the app calls so.
     case secret

@@ -6,9 +6,9 @@ public enum Preset: Sendable, Hashable, CaseIterable {
     case `private`
     /// On the device whenever it can be done there, and elsewhere only when it cannot.
     case onDeviceFirst
-    /// Wherever the answers were best so far, as long as nothing private is in the text.
+    /// Wherever the answers were best so far, as long as nothing in the text is recognised as private.
     case balanced
-    /// The endpoints first, with what is private replaced.
+    /// The endpoints first, with what is recognised as private replaced.
     case qualityFirst
 }
 

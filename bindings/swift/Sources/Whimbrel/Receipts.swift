@@ -47,10 +47,12 @@ public struct Receipt: Sendable, Equatable {
     public var privacyClass: PrivacyClass
     /// The ids of the rules that decided about the request as a whole.
     public var rules: [String]
-    /// How often each kind was found in the text.
+    /// How many different values of each kind were found in the text, the conversation's history included.
     public var findings: [String: Int]
-    /// How often each kind was replaced in text that left.
+    /// How many different values of each kind were replaced in text that left, the conversation's history included.
     public var redacted: [String: Int]
+    /// How many of these had left, replaced, with an earlier question of the conversation.
+    public var repeated: [String: Int]
     /// Bytes that left the device.
     public var bytesOut: Int
     /// Bytes that may have left besides, because no end was written in time.
@@ -72,6 +74,7 @@ public struct Receipt: Sendable, Equatable {
         rules: [String],
         findings: [String: Int],
         redacted: [String: Int],
+        repeated: [String: Int],
         bytesOut: Int,
         bytesOutUncertain: Int,
         bytesIn: Int,
@@ -87,6 +90,7 @@ public struct Receipt: Sendable, Equatable {
         self.rules = rules
         self.findings = findings
         self.redacted = redacted
+        self.repeated = repeated
         self.bytesOut = bytesOut
         self.bytesOutUncertain = bytesOutUncertain
         self.bytesIn = bytesIn
@@ -149,9 +153,11 @@ public struct LedgerStats: Sendable, Equatable {
     public var bytesOutUncertain: Int
     /// Bytes that came back.
     public var bytesIn: Int
-    /// How many requests sent text that was not public, as it is.
+    /// How many requests sent text that was not public as it is, or with words of a special category, which are not
+    /// replaced.
     public var personalAsIs: Int
-    /// How often each kind was replaced in text that left.
+    /// How many values of each kind were replaced in text that left. A value that every question of a conversation
+    /// takes along counts once.
     public var redacted: [String: Int]
     /// Tokens read.
     public var tokensIn: Int

@@ -1,8 +1,9 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/assistant.rs: change that, then run  make bindings.
 
-/// Something personal or secret in a text.
+/// Something that was recognised as personal or secret in a text.
 public struct Finding: Sendable, Equatable {
-    /// Its kind: `email`, `phone`, `person_name` and so on.
+    /// Its kind: `email`, `phone`, `person_name` and so on. The special categories `health`, `religion`, `sexuality`,
+    /// `politics`, `trade_union`, `ethnicity` and `crime` are not replaced.
     public var kind: String
     /// The index of its first character (Unicode scalar value).
     public var start: Int

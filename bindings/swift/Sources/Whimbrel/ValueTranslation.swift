@@ -522,6 +522,7 @@ extension WhimbrelCore.Receipt {
             rules: rules,
             findings: counts(findings),
             redacted: counts(redacted),
+            repeated: counts(repeated),
             bytesOut: Int(clamping: bytesOut),
             bytesOutUncertain: Int(clamping: bytesOutUncertain),
             bytesIn: Int(clamping: bytesIn),

@@ -4165,11 +4165,12 @@ public func FfiConverterTypeExplanation_lower(_ value: Explanation) -> RustBuffe
 
 
 /**
- * Something personal or secret in a text.
+ * Something that was recognised as personal or secret in a text.
  */
 public struct Finding: Equatable, Hashable {
     /**
-     * Its kind: `email`, `phone`, `person_name` and so on.
+     * Its kind: `email`, `phone`, `person_name` and so on. The special categories `health`, `religion`, `sexuality`, `politics`,
+     * `trade_union`, `ethnicity` and `crime` are not replaced.
      */
     public let kind: String
     /**
@@ -4189,7 +4190,8 @@ public struct Finding: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Its kind: `email`, `phone`, `person_name` and so on.
+         * Its kind: `email`, `phone`, `person_name` and so on. The special categories `health`, `religion`, `sexuality`, `politics`,
+         * `trade_union`, `ethnicity` and `crime` are not replaced.
          */kind: String,
         /**
          * The index of its first character (Unicode scalar value).
@@ -4254,7 +4256,7 @@ public func FfiConverterTypeFinding_lower(_ value: Finding) -> RustBuffer {
 
 
 /**
- * How often a kind of finding occurred.
+ * How many findings of a kind there are.
  */
 public struct FindingCount: Equatable, Hashable {
     /**
@@ -4262,7 +4264,7 @@ public struct FindingCount: Equatable, Hashable {
      */
     public let kind: String
     /**
-     * How often.
+     * How many.
      */
     public let count: UInt64
 
@@ -4273,7 +4275,7 @@ public struct FindingCount: Equatable, Hashable {
          * The kind, as in `Finding`.
          */kind: String,
         /**
-         * How often.
+         * How many.
          */count: UInt64) {
         self.kind = kind
         self.count = count
@@ -4645,11 +4647,11 @@ public struct LedgerStats: Equatable, Hashable {
      */
     public let bytesIn: UInt64
     /**
-     * How many requests sent text that was not public, as it is.
+     * How many requests sent text that was not public as it is, or with words of a special category, which are not replaced.
      */
     public let personalAsIs: UInt64
     /**
-     * How often each kind was replaced in text that left.
+     * How many values of each kind were replaced in text that left. A value that every question of a conversation takes along counts once.
      */
     public let redacted: [FindingCount]
     /**
@@ -4718,10 +4720,10 @@ public struct LedgerStats: Equatable, Hashable {
          * Bytes that came back.
          */bytesIn: UInt64,
         /**
-         * How many requests sent text that was not public, as it is.
+         * How many requests sent text that was not public as it is, or with words of a special category, which are not replaced.
          */personalAsIs: UInt64,
         /**
-         * How often each kind was replaced in text that left.
+         * How many values of each kind were replaced in text that left. A value that every question of a conversation takes along counts once.
          */redacted: [FindingCount],
         /**
          * Tokens read.
@@ -5375,13 +5377,17 @@ public struct Receipt: Equatable, Hashable {
      */
     public let rules: [String]
     /**
-     * How often each kind was found in the text.
+     * How many different values of each kind were found in the text, the conversation's history included.
      */
     public let findings: [FindingCount]
     /**
-     * How often each kind was replaced in text that left.
+     * How many different values of each kind were replaced in text that left, the conversation's history included.
      */
     public let redacted: [FindingCount]
+    /**
+     * How many of these had left, replaced, with an earlier question of the conversation.
+     */
+    public let repeated: [FindingCount]
     /**
      * Bytes that left the device.
      */
@@ -5427,11 +5433,14 @@ public struct Receipt: Equatable, Hashable {
          * The ids of the rules that decided about the request as a whole.
          */rules: [String],
         /**
-         * How often each kind was found in the text.
+         * How many different values of each kind were found in the text, the conversation's history included.
          */findings: [FindingCount],
         /**
-         * How often each kind was replaced in text that left.
+         * How many different values of each kind were replaced in text that left, the conversation's history included.
          */redacted: [FindingCount],
+        /**
+         * How many of these had left, replaced, with an earlier question of the conversation.
+         */repeated: [FindingCount],
         /**
          * Bytes that left the device.
          */bytesOut: UInt64,
@@ -5454,6 +5463,7 @@ public struct Receipt: Equatable, Hashable {
         self.rules = rules
         self.findings = findings
         self.redacted = redacted
+        self.repeated = repeated
         self.bytesOut = bytesOut
         self.bytesOutUncertain = bytesOutUncertain
         self.bytesIn = bytesIn
@@ -5486,6 +5496,7 @@ public struct FfiConverterTypeReceipt: FfiConverterRustBuffer {
                 rules: FfiConverterSequenceString.read(from: &buf),
                 findings: FfiConverterSequenceTypeFindingCount.read(from: &buf),
                 redacted: FfiConverterSequenceTypeFindingCount.read(from: &buf),
+                repeated: FfiConverterSequenceTypeFindingCount.read(from: &buf),
                 bytesOut: FfiConverterUInt64.read(from: &buf),
                 bytesOutUncertain: FfiConverterUInt64.read(from: &buf),
                 bytesIn: FfiConverterUInt64.read(from: &buf),
@@ -5504,6 +5515,7 @@ public struct FfiConverterTypeReceipt: FfiConverterRustBuffer {
         FfiConverterSequenceString.write(value.rules, into: &buf)
         FfiConverterSequenceTypeFindingCount.write(value.findings, into: &buf)
         FfiConverterSequenceTypeFindingCount.write(value.redacted, into: &buf)
+        FfiConverterSequenceTypeFindingCount.write(value.repeated, into: &buf)
         FfiConverterUInt64.write(value.bytesOut, into: &buf)
         FfiConverterUInt64.write(value.bytesOutUncertain, into: &buf)
         FfiConverterUInt64.write(value.bytesIn, into: &buf)
@@ -8860,11 +8872,11 @@ public enum Preset: Equatable, Hashable {
      */
     case onDeviceFirst
     /**
-     * Wherever the answers were best so far, as long as nothing private is in the text.
+     * Wherever the answers were best so far, as long as nothing in the text is recognised as private.
      */
     case balanced
     /**
-     * The endpoints first, with what is private replaced.
+     * The endpoints first, with what is recognised as private replaced.
      */
     case qualityFirst
 
@@ -8947,7 +8959,7 @@ public func FfiConverterTypePreset_lower(_ value: Preset) -> RustBuffer {
 public enum PrivacyClass: Equatable, Hashable {
 
     /**
-     * Nothing about a person.
+     * Nothing was recognised as personal.
      */
     case `public`
     /**
@@ -8955,7 +8967,8 @@ public enum PrivacyClass: Equatable, Hashable {
      */
     case personal
     /**
-     * Harmful in wrong hands: national ids, cards and accounts, dates of birth, or whatever the app calls so.
+     * Harmful in wrong hands: national ids, cards and accounts, dates of birth, health, religion and the other special categories, or
+     * whatever the app calls so.
      */
     case sensitive
     /**

@@ -74,7 +74,7 @@ impl Facts for Shown {
             writeln!(out, "Recognised as private, on this machine:\n")?;
             let rows = self.findings.iter().map(|finding| {
                 let value: String = chars(&self.letter, finding.start, finding.end);
-                (finding.placeholder.as_str(), value)
+                (finding.placeholder.as_deref().unwrap_or("(not replaced)"), value)
             });
             table(out, &rows.collect::<Vec<_>>())?;
             writeln!(out)?;

@@ -1,4 +1,4 @@
-//! `whimbrel redact`: a text with everything personal or secret replaced, and what was found. The same scanner as before a request
+//! `whimbrel redact`: a text with everything replaced that is recognised as personal or secret, and what was found. The same scanner as before a request
 //! leaves the device.
 
 use std::io::{self, Write};
@@ -60,10 +60,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     arguments.output.print(&shown)?;
     if !arguments.output.json {
         for finding in &shown.0.findings {
+            let stands_for = match &finding.placeholder {
+                Some(placeholder) => format!("{placeholder} for {}", finding.kind.name()),
+                None => format!("{}, not replaced,", finding.kind.name()),
+            };
             eprintln!(
-                "{} for {} at characters {} to {}, {:.0} % sure",
-                finding.placeholder,
-                finding.kind.name(),
+                "{stands_for} at characters {} to {}, {:.0} % sure",
                 finding.start,
                 finding.end,
                 finding.confidence * 100.0

@@ -18,7 +18,7 @@ use crate::services::Services;
 /// Without rules, the error of the model; [`ClientError::Stopped`].
 pub(super) async fn conclude(
     services: &Arc<Services>,
-    job: Job,
+    mut job: Job,
     (examined, device): (Vec<ExaminedMessage>, DeviceView),
     receipt: Option<ReceiptId>,
     ran: Ran,
@@ -38,6 +38,9 @@ pub(super) async fn conclude(
         && let Some(error) = last.error.take()
     {
         return Err(error);
+    }
+    if !conclusion.closing.redacted.is_empty() {
+        job.placeholders.note_sent();
     }
     let kept = match conclusion.kept {
         Kept::Exchange if answer.is_empty() => Kept::Nothing,

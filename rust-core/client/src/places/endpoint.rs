@@ -116,6 +116,7 @@ impl Asked {
                     let cleared = sending.cleared.clone();
                     if cleared.release() == Release::Redacted {
                         self.usage.redacted = cleared.redactions().clone();
+                        self.usage.repeated = cleared.repeated().clone();
                     }
                     let answer = self.chat.chat(&self.endpoint, cleared, &sending.options, key.as_ref());
                     match answer {
@@ -185,6 +186,7 @@ impl Asked {
         (usage.bytes_out, usage.bytes_in) = (traffic.bytes_out, traffic.bytes_in);
         if traffic.bytes_out == 0 {
             usage.redacted.clear();
+            usage.repeated.clear();
         }
         usage
     }

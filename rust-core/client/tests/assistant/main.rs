@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod fallback;
+mod findings;
 mod rules;
 #[path = "../support/mod.rs"]
 mod support;

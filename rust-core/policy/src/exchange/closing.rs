@@ -142,20 +142,17 @@ fn closing(
         .filter_map(|attempt| attempt.ended_ms)
         .max()
         .unwrap_or(0);
-    let mut redacted: BTreeMap<FindingKind, u32> = BTreeMap::new();
     let mut joules = 0.0;
     let mut closing = Closing::new(ending.outcome);
     for (attempt, took) in attempts.iter().zip(ended) {
         let written = attempt_entry(plan, attempt, took, total_ms);
         joules += written.milliseconds as f64 / 1e3 * f64::from(took.usage.threads) * WATTS_A_THREAD;
-        for (kind, count) in &took.usage.redacted {
-            *redacted.entry(*kind).or_default() += count;
-        }
+        raise(&mut closing.redacted, &took.usage.redacted);
+        raise(&mut closing.repeated, &took.usage.repeated);
         closing.attempts.push(written);
     }
     closing.error = ending.code.map(Label::from);
     closing.finish = finish;
-    closing.redacted = redacted;
     closing.latency = Latency {
         queue_ms: 0,
         first_token_ms: attempts.last().and_then(|attempt| attempt.first_token_ms),
@@ -169,6 +166,14 @@ fn closing(
         method: Label::squeezed(ENERGY_METHOD),
     });
     closing
+}
+
+/// Takes the higher count of each kind: every attempt sends the same text, so a value that two attempts sent is one.
+fn raise(counts: &mut BTreeMap<FindingKind, u32>, other: &BTreeMap<FindingKind, u32>) {
+    for (kind, count) in other {
+        let known = counts.entry(*kind).or_default();
+        *known = (*count).max(*known);
+    }
 }
 
 fn attempt_entry(plan: &Plan, attempt: &Attempt, took: &Ended, total_ms: u64) -> record::Attempt {

@@ -63,7 +63,14 @@ fn is_sure(finding: &Finding, value: &str, cuts: usize) -> bool {
         | FindingKind::DeviceId
         | FindingKind::MedicalRecord
         | FindingKind::LicensePlate
-        | FindingKind::Location => false,
+        | FindingKind::Location
+        | FindingKind::Health
+        | FindingKind::Religion
+        | FindingKind::Sexuality
+        | FindingKind::Politics
+        | FindingKind::TradeUnion
+        | FindingKind::Ethnicity
+        | FindingKind::Crime => false,
     }
 }
 

@@ -10,8 +10,8 @@ const FIRST: u8 = 1;
 const LAST: u8 = 2;
 
 /// Letters and digits in lower case, without the accents of Latin letters and the vowel signs of Arabic and Hebrew.
-pub(super) struct Folded {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Folded {
+    pub(crate) bytes: Vec<u8>,
     /// For each byte, where its character begins in the text, and where it ends.
     places: Vec<(u32, u32)>,
     /// For each byte, whether it is the first of a run of letters and digits, and whether it is the last.
@@ -19,7 +19,7 @@ pub(super) struct Folded {
 }
 
 impl Folded {
-    pub(super) fn of(text: &str) -> Folded {
+    pub(crate) fn of(text: &str) -> Folded {
         let mut folded = Folded {
             bytes: Vec::with_capacity(text.len()),
             places: Vec::with_capacity(text.len()),
@@ -73,22 +73,22 @@ impl Folded {
     }
 
     /// Whether a run of letters and digits begins with byte `at`.
-    pub(super) fn first(&self, at: usize) -> bool {
+    pub(crate) fn first(&self, at: usize) -> bool {
         self.edges[at] & FIRST != 0
     }
 
     /// Whether a run of letters and digits ends with byte `at`.
-    pub(super) fn last(&self, at: usize) -> bool {
+    pub(crate) fn last(&self, at: usize) -> bool {
         self.edges[at] & LAST != 0
     }
 
     /// What stands for these bytes in the text.
-    pub(super) fn range(&self, start: usize, end: usize) -> Range<usize> {
+    pub(crate) fn range(&self, start: usize, end: usize) -> Range<usize> {
         self.places[start].0 as usize..self.places[end - 1].1 as usize
     }
 
     /// Up to `limit` bytes of the word before byte `at`, and those of the word from byte `at`. A part that is longer is none.
-    pub(super) fn beside(&self, range: Range<usize>, limit: usize) -> Option<(&[u8], &[u8])> {
+    pub(crate) fn beside(&self, range: Range<usize>, limit: usize) -> Option<(&[u8], &[u8])> {
         let mut start = range.start;
         while !self.first(start) {
             start -= 1;

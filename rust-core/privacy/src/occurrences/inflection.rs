@@ -62,6 +62,18 @@ pub(super) fn is_form(folded: &Folded, range: Range<usize>) -> bool {
     }
 }
 
+/// Whether the word that begins with the bytes in `range` is what these spell with an ending: "abortions".
+pub(crate) fn has_ending(folded: &Folded, range: Range<usize>) -> bool {
+    let Some((_, behind)) = folded.beside(range.clone(), BESIDE_BYTES_MAX) else {
+        return false;
+    };
+    let spelled = (std::str::from_utf8(&folded.bytes[range]), std::str::from_utf8(behind));
+    let (Ok(word), Ok(behind)) = spelled else {
+        return false;
+    };
+    word.chars().count() >= INFLECTED_LETTERS_MIN && is_ending(behind, ENDINGS) && !is_other_word(word, behind)
+}
+
 fn is_semitic(first: char) -> bool {
     matches!(first, 'א'..='ת' | 'ء'..='ي')
 }

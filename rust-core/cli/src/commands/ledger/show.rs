@@ -124,6 +124,9 @@ fn closing_rows(closing: &Closing) -> Vec<(&'static str, String)> {
         rows.push(("finish", finish.as_str().unwrap_or_default().to_owned()));
     }
     rows.push(("replaced", counts(closing.redacted.clone())));
+    if !closing.repeated.is_empty() {
+        rows.push(("sent before", counts(closing.repeated.clone())));
+    }
     let tokens = &closing.tokens;
     rows.push(("tokens", format!("{} read, {} written", tokens.input, tokens.output)));
     rows.push(("time", format!("{} ms", closing.latency.total_ms)));

@@ -108,13 +108,16 @@ public data class AskOptions(
 
 /** How private a text is, from the least to the most. */
 public enum class PrivacyClass {
-    /** Nothing about a person. */
+    /** Nothing was recognised as personal. */
     PUBLIC,
 
     /** About a person, ordinary: a name, an address, a telephone number. */
     PERSONAL,
 
-    /** Harmful in wrong hands: national ids, cards and accounts, dates of birth, or whatever the app calls so. */
+    /**
+     * Harmful in wrong hands: national ids, cards and accounts, dates of birth, health, religion and the other special
+     * categories, or whatever the app calls so.
+     */
     SENSITIVE,
 
     /** Opens something: passwords, keys, or whatever the app calls so. */

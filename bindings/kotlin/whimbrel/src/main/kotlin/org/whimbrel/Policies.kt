@@ -12,10 +12,10 @@ public enum class Preset {
     /** On the device whenever it can be done there, and elsewhere only when it cannot. */
     ON_DEVICE_FIRST,
 
-    /** Wherever the answers were best so far, as long as nothing private is in the text. */
+    /** Wherever the answers were best so far, as long as nothing in the text is recognised as private. */
     BALANCED,
 
-    /** The endpoints first, with what is private replaced. */
+    /** The endpoints first, with what is recognised as private replaced. */
     QUALITY_FIRST,
 }
 

@@ -29,8 +29,11 @@ public data class ReceiptFilter(
  * @property task the app's name for what it was doing.
  * @property privacyClass how private the text was.
  * @property rules the ids of the rules that decided about the request as a whole.
- * @property findings how often each kind was found in the text.
- * @property redacted how often each kind was replaced in text that left.
+ * @property findings how many different values of each kind were found in the text, the conversation's history
+ *   included.
+ * @property redacted how many different values of each kind were replaced in text that left, the conversation's history
+ *   included.
+ * @property repeated how many of these had left, replaced, with an earlier question of the conversation.
  * @property bytesOut bytes that left the device.
  * @property bytesOutUncertain bytes that may have left besides, because no end was written in time.
  * @property bytesIn bytes that came back.
@@ -48,6 +51,7 @@ public data class Receipt(
     public val rules: List<String>,
     public val findings: Map<String, Long>,
     public val redacted: Map<String, Long>,
+    public val repeated: Map<String, Long>,
     public val bytesOut: Long,
     public val bytesOutUncertain: Long,
     public val bytesIn: Long,
@@ -93,8 +97,10 @@ public enum class Host {
  * @property bytesOut bytes that left the device.
  * @property bytesOutUncertain bytes that may have left besides.
  * @property bytesIn bytes that came back.
- * @property personalAsIs how many requests sent text that was not public, as it is.
- * @property redacted how often each kind was replaced in text that left.
+ * @property personalAsIs how many requests sent text that was not public as it is, or with words of a special category,
+ *   which are not replaced.
+ * @property redacted how many values of each kind were replaced in text that left. A value that every question of a
+ *   conversation takes along counts once.
  * @property tokensIn tokens read.
  * @property tokensOut tokens written.
  * @property millijoules the energy estimates, in thousandths of a joule.

@@ -2,9 +2,10 @@
 package org.whimbrel
 
 /**
- * Something personal or secret in a text.
+ * Something that was recognised as personal or secret in a text.
  *
- * @property kind its kind: `email`, `phone`, `person_name` and so on.
+ * @property kind its kind: `email`, `phone`, `person_name` and so on. The special categories `health`, `religion`,
+ *   `sexuality`, `politics`, `trade_union`, `ethnicity` and `crime` are not replaced.
  * @property start the index of its first character (Unicode scalar value).
  * @property end the index behind its last character.
  * @property confidence how sure this is, from 0 to 1.

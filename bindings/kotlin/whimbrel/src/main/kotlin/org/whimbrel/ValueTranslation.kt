@@ -447,6 +447,7 @@ internal fun CoreReceipt.toPublic(): Receipt =
         rules = rules,
         findings = findings.toPublic(),
         redacted = redacted.toPublic(),
+        repeated = repeated.toPublic(),
         bytesOut = bytesOut.toLong(),
         bytesOutUncertain = bytesOutUncertain.toLong(),
         bytesIn = bytesIn.toLong(),

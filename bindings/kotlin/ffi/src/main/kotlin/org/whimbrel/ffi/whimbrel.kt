@@ -6695,11 +6695,12 @@ public object FfiConverterTypeExplanation: FfiConverterRustBuffer<Explanation> {
 
 
 /**
- * Something personal or secret in a text.
+ * Something that was recognised as personal or secret in a text.
  */
 data class Finding (
     /**
-     * Its kind: `email`, `phone`, `person_name` and so on.
+     * Its kind: `email`, `phone`, `person_name` and so on. The special categories `health`, `religion`, `sexuality`, `politics`,
+     * `trade_union`, `ethnicity` and `crime` are not replaced.
      */
     val `kind`: kotlin.String
     ,
@@ -6758,7 +6759,7 @@ public object FfiConverterTypeFinding: FfiConverterRustBuffer<Finding> {
 
 
 /**
- * How often a kind of finding occurred.
+ * How many findings of a kind there are.
  */
 data class FindingCount (
     /**
@@ -6767,7 +6768,7 @@ data class FindingCount (
     val `kind`: kotlin.String
     ,
     /**
-     * How often.
+     * How many.
      */
     val `count`: kotlin.ULong
 
@@ -7074,12 +7075,12 @@ data class LedgerStats (
     val `bytesIn`: kotlin.ULong
     ,
     /**
-     * How many requests sent text that was not public, as it is.
+     * How many requests sent text that was not public as it is, or with words of a special category, which are not replaced.
      */
     val `personalAsIs`: kotlin.ULong
     ,
     /**
-     * How often each kind was replaced in text that left.
+     * How many values of each kind were replaced in text that left. A value that every question of a conversation takes along counts once.
      */
     val `redacted`: List<FindingCount>
     ,
@@ -7595,14 +7596,19 @@ data class Receipt (
     val `rules`: List<kotlin.String>
     ,
     /**
-     * How often each kind was found in the text.
+     * How many different values of each kind were found in the text, the conversation's history included.
      */
     val `findings`: List<FindingCount>
     ,
     /**
-     * How often each kind was replaced in text that left.
+     * How many different values of each kind were replaced in text that left, the conversation's history included.
      */
     val `redacted`: List<FindingCount>
+    ,
+    /**
+     * How many of these had left, replaced, with an earlier question of the conversation.
+     */
+    val `repeated`: List<FindingCount>
     ,
     /**
      * Bytes that left the device.
@@ -7649,6 +7655,7 @@ public object FfiConverterTypeReceipt: FfiConverterRustBuffer<Receipt> {
             FfiConverterSequenceString.read(buf),
             FfiConverterSequenceTypeFindingCount.read(buf),
             FfiConverterSequenceTypeFindingCount.read(buf),
+            FfiConverterSequenceTypeFindingCount.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
@@ -7667,6 +7674,7 @@ public object FfiConverterTypeReceipt: FfiConverterRustBuffer<Receipt> {
             FfiConverterSequenceString.allocationSize(value.`rules`) +
             FfiConverterSequenceTypeFindingCount.allocationSize(value.`findings`) +
             FfiConverterSequenceTypeFindingCount.allocationSize(value.`redacted`) +
+            FfiConverterSequenceTypeFindingCount.allocationSize(value.`repeated`) +
             FfiConverterULong.allocationSize(value.`bytesOut`) +
             FfiConverterULong.allocationSize(value.`bytesOutUncertain`) +
             FfiConverterULong.allocationSize(value.`bytesIn`) +
@@ -7684,6 +7692,7 @@ public object FfiConverterTypeReceipt: FfiConverterRustBuffer<Receipt> {
             FfiConverterSequenceString.write(value.`rules`, buf)
             FfiConverterSequenceTypeFindingCount.write(value.`findings`, buf)
             FfiConverterSequenceTypeFindingCount.write(value.`redacted`, buf)
+            FfiConverterSequenceTypeFindingCount.write(value.`repeated`, buf)
             FfiConverterULong.write(value.`bytesOut`, buf)
             FfiConverterULong.write(value.`bytesOutUncertain`, buf)
             FfiConverterULong.write(value.`bytesIn`, buf)
@@ -10416,11 +10425,11 @@ enum class Preset {
      */
     ON_DEVICE_FIRST,
     /**
-     * Wherever the answers were best so far, as long as nothing private is in the text.
+     * Wherever the answers were best so far, as long as nothing in the text is recognised as private.
      */
     BALANCED,
     /**
-     * The endpoints first, with what is private replaced.
+     * The endpoints first, with what is recognised as private replaced.
      */
     QUALITY_FIRST;
 
@@ -10461,7 +10470,7 @@ public object FfiConverterTypePreset: FfiConverterRustBuffer<Preset> {
 enum class PrivacyClass {
 
     /**
-     * Nothing about a person.
+     * Nothing was recognised as personal.
      */
     PUBLIC,
     /**
@@ -10469,7 +10478,8 @@ enum class PrivacyClass {
      */
     PERSONAL,
     /**
-     * Harmful in wrong hands: national ids, cards and accounts, dates of birth, or whatever the app calls so.
+     * Harmful in wrong hands: national ids, cards and accounts, dates of birth, health, religion and the other special categories, or
+     * whatever the app calls so.
      */
     SENSITIVE,
     /**
