@@ -18,6 +18,8 @@ pub struct ContentFacts {
     pub class: PrivacyClass,
     /// How often each kind was found; kinds that were not found are absent.
     pub findings: BTreeMap<FindingKind, u32>,
+    /// How often each kind may be there without being sure enough to be replaced; see [`ExaminedMessage::guesses`].
+    pub guesses: BTreeMap<FindingKind, u32>,
     /// Length of all messages in bytes of UTF-8.
     pub text_bytes: u64,
     /// Which draft this is about.
@@ -41,6 +43,7 @@ struct Parts {
     text: Arc<str>,
     findings: Vec<Finding>,
     counts: BTreeMap<FindingKind, u32>,
+    guesses: Vec<Finding>,
     made_by: RulesId,
 }
 
@@ -56,17 +59,20 @@ impl fmt::Debug for ExaminedMessage {
 }
 
 impl ExaminedMessage {
-    pub(crate) fn new(speaker: Speaker, text: Arc<str>, findings: Vec<Finding>, made_by: RulesId) -> ExaminedMessage {
-        let mut counts = BTreeMap::new();
-        for finding in &findings {
-            *counts.entry(finding.kind).or_insert(0) += 1;
-        }
+    pub(crate) fn new(
+        speaker: Speaker,
+        text: Arc<str>,
+        findings: Vec<Finding>,
+        guesses: Vec<Finding>,
+        made_by: RulesId,
+    ) -> ExaminedMessage {
         ExaminedMessage {
             parts: Arc::new(Parts {
                 speaker,
                 text,
+                counts: counts(findings.iter()),
                 findings,
-                counts,
+                guesses,
                 made_by,
             }),
         }
@@ -96,10 +102,28 @@ impl ExaminedMessage {
         &self.parts.counts
     }
 
-    /// The highest class of what was found; [`PrivacyClass::Public`] when nothing was.
+    /// What may be personal but is too unsure to be replaced: mostly a word that may be a name. It raises the class, and nothing else. In the
+    /// order of the text; none overlaps another or a finding.
+    ///
+    /// ```
+    /// use whimbrel_privacy::{PrivacyClass, Scanner, ScannerOptions, Speaker};
+    ///
+    /// let scanner = Scanner::new(ScannerOptions::default())?;
+    /// let message = scanner.examine_message(Speaker::User, "i talked to yorulmaz yesterday and it was fine")?;
+    /// assert!(message.findings().is_empty());
+    /// assert_eq!(message.guesses()[0].of(message.text()), "yorulmaz");
+    /// assert_eq!(message.class(), PrivacyClass::Personal);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn guesses(&self) -> &[Finding] {
+        &self.parts.guesses
+    }
+
+    /// The highest class of what was found or guessed; [`PrivacyClass::Public`] when nothing was.
     #[must_use]
     pub fn class(&self) -> PrivacyClass {
-        class_of(&self.parts.counts)
+        class_of(self.findings().iter().chain(self.guesses()).map(|finding| finding.kind))
     }
 
     pub(crate) fn made_by(&self) -> RulesId {
@@ -172,9 +196,11 @@ impl Examined {
         for (kind, count) in messages.iter().flat_map(ExaminedMessage::counts) {
             *findings.entry(*kind).or_insert(0) += count;
         }
+        let guesses = counts(messages.iter().flat_map(ExaminedMessage::guesses));
         let facts = ContentFacts {
-            class: class.max(class_of(&findings)),
+            class: class.max(class_of(findings.keys().chain(guesses.keys()).copied())),
             findings,
+            guesses,
             text_bytes: messages.iter().map(|message| message.text().len() as u64).sum(),
             digest: ContentDigest::of(&messages, class),
         };
@@ -209,17 +235,28 @@ impl ContentDigest {
             hasher.update(&[message.speaker() as u8]);
             hasher.update(&(message.text().len() as u64).to_le_bytes());
             hasher.update(message.text().as_bytes());
-            hasher.update(&(message.findings().len() as u64).to_le_bytes());
-            for finding in message.findings() {
-                hasher.update(&[finding.kind as u8]);
-                hasher.update(&finding.start.to_le_bytes());
-                hasher.update(&finding.end.to_le_bytes());
+            for findings in [message.findings(), message.guesses()] {
+                hasher.update(&(findings.len() as u64).to_le_bytes());
+                for finding in findings {
+                    hasher.update(&[finding.kind as u8]);
+                    hasher.update(&finding.start.to_le_bytes());
+                    hasher.update(&finding.end.to_le_bytes());
+                }
             }
         }
         ContentDigest(*hasher.finalize().as_bytes())
     }
 }
 
-fn class_of(counts: &BTreeMap<FindingKind, u32>) -> PrivacyClass {
-    counts.keys().map(|kind| kind.class()).max().unwrap_or_default()
+/// How often each kind is among `findings`.
+fn counts<'f>(findings: impl Iterator<Item = &'f Finding>) -> BTreeMap<FindingKind, u32> {
+    let mut counts = BTreeMap::new();
+    for finding in findings {
+        *counts.entry(finding.kind).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn class_of(kinds: impl Iterator<Item = FindingKind>) -> PrivacyClass {
+    kinds.map(FindingKind::class).max().unwrap_or_default()
 }
