@@ -170,14 +170,11 @@ fn stands_free(view: &View, index: usize) -> bool {
             '_' | '@' | '/' | '\\' | '$' | '#' | '=' | '{' | '%' | '~' | '^' | '+' | '⟨' | '<'
         )
     };
-    let before = view.gap_before(index).chars().next_back();
-    let mut behind = view.gap(index).chars();
-    let after = behind.next();
-    let dotted = |sign: Option<char>, more: Option<char>| matches!(sign, Some('.' | ':')) && more.is_none();
-    let known = index + 1 < view.tokens.len();
-    !before.is_some_and(|sign| joins(sign) || matches!(sign, '.' | ':'))
-        && !after.is_some_and(|sign| joins(sign) || matches!(sign, '(' | '[' | '}' | '>'))
-        && !(known && dotted(after, behind.next()))
+    let (gap_before, gap_behind) = (view.gap_before(index), view.gap(index));
+    let is_last = index + 1 == view.tokens.len();
+    let joined_before = gap_before.ends_with(|sign| joins(sign) || matches!(sign, '.' | ':'));
+    let joined_behind = gap_behind.starts_with(|sign| joins(sign) || matches!(sign, '(' | '[' | '}' | '>'));
+    !joined_before && !joined_behind && (is_last || !matches!(gap_behind, "." | ":"))
 }
 
 #[cfg(test)]
