@@ -24,6 +24,9 @@ pub struct ExplainedRequest {
     pub class: PrivacyClass,
     /// What was found in the text, and how many different values of each kind.
     pub findings: BTreeMap<FindingKind, u32>,
+    /// What may be in the text without being sure enough to be replaced, and how often.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub guesses: BTreeMap<FindingKind, u32>,
     /// The text's length in bytes.
     pub text_bytes: u64,
     /// Tokens of the prompt, estimated.
@@ -59,6 +62,7 @@ pub fn explain(input: &RouteInput<'_>) -> Explanation {
             task: request.task.clone(),
             class: content.class,
             findings: content.findings.clone(),
+            guesses: content.guesses.clone(),
             text_bytes: content.text_bytes,
             prompt_tokens: request.prompt_tokens,
             answer_tokens_max: request.answer_tokens_max,
@@ -78,6 +82,9 @@ impl fmt::Display for Explanation {
         writeln!(formatter, "request {}, task {}: {class}", request.id, request.task)?;
         for (kind, count) in &request.findings {
             writeln!(formatter, "  found {count} × {}", kind.name())?;
+        }
+        for (kind, count) in &request.guesses {
+            writeln!(formatter, "  maybe {count} × {}", kind.name())?;
         }
         let user = self.user_policy.as_deref().map(|name| format!(", tightened by {name}"));
         writeln!(formatter, "policy {}{}", self.app_policy, user.unwrap_or_default())?;

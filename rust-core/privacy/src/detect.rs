@@ -19,9 +19,10 @@ mod phone;
 mod phrases;
 mod said;
 mod secret;
-mod view;
+pub(crate) mod view;
 mod wallet;
 
+pub(crate) use person::tagger;
 pub(crate) use person::{is_part as is_name_part, parts as name_parts};
 use view::{Shape, View};
 
@@ -31,6 +32,13 @@ const LETTER_BYTES_MAX: usize = 24;
 /// Everything in `text`, in no order; findings may overlap.
 pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
     let view = View::new(text);
+    by_rules(&view, found);
+    tagger::all(&view, found);
+}
+
+/// What the rules find, in no order; findings may overlap.
+pub(crate) fn by_rules(view: &View, found: &mut Vec<Finding>) {
+    let text = view.text;
     signs(text, found);
     secret::blocks(text, found);
     phrases::all(text, found);
@@ -39,39 +47,39 @@ pub(crate) fn all(text: &str, found: &mut Vec<Finding>) {
     for index in 0..view.tokens.len() {
         let shape = view.tokens[index].shape;
         if shape == Shape::Digits && index >= number_next {
-            number_next = number::at(&view, index, found);
+            number_next = number::at(view, index, found);
         }
         if shape == Shape::Digits {
-            network::ipv4(&view, index, found);
+            network::ipv4(view, index, found);
         }
         if matches!(shape, Shape::Digits | Shape::Mixed) {
             // In a table of numbers there is no letter near, and no sign for a century, which Finland puts behind a date of six digits.
             let century = view.word(index).len() == 6 && matches!(view.gap(index), "-" | "+");
             let mut near = text.as_bytes()[view.start(index)..].iter().take(LETTER_BYTES_MAX);
             if shape == Shape::Mixed || century || near.any(u8::is_ascii_alphabetic) {
-                national_letters::at(&view, index, found);
+                national_letters::at(view, index, found);
             }
             if shape == Shape::Mixed {
-                iban::at(&view, index, found);
-                wallet::at(&view, index, found);
+                iban::at(view, index, found);
+                wallet::at(view, index, found);
             }
         } else if index >= name_next {
-            name_next = person::at(&view, index, found);
+            name_next = person::at(view, index, found);
         }
         if view.word(index).len() <= 4 {
-            network::mac(&view, index, found);
+            network::mac(view, index, found);
             let number_behind = view
                 .tokens
                 .get(index + 1)
                 .is_some_and(|next| matches!(next.shape, Shape::Digits | Shape::Mixed));
             if shape != Shape::Digits && number_behind && view.gap(index).len() <= 2 {
-                national_letters::at(&view, index, found);
+                national_letters::at(view, index, found);
             }
         }
-        date::at(&view, index, found);
-        secret::at(&view, index, found);
-        said::at(&view, index, found);
-        address::at(&view, index, found);
+        date::at(view, index, found);
+        secret::at(view, index, found);
+        said::at(view, index, found);
+        address::at(view, index, found);
     }
 }
 

@@ -19,6 +19,8 @@ pub struct ContentFacts {
     pub class: PrivacyClass,
     /// How many different values of each kind were found, in all messages together; kinds that were not found are absent.
     pub findings: BTreeMap<FindingKind, u32>,
+    /// How often each kind may be there without being sure enough to be replaced; see [`ExaminedMessage::guesses`].
+    pub guesses: BTreeMap<FindingKind, u32>,
     /// Length of all messages in bytes of UTF-8.
     pub text_bytes: u64,
     /// Which draft this is about.
@@ -43,6 +45,7 @@ struct Parts {
     findings: Vec<Finding>,
     values: BTreeSet<ValueId>,
     counts: BTreeMap<FindingKind, u32>,
+    guesses: Vec<Finding>,
     made_by: RulesId,
 }
 
@@ -58,7 +61,13 @@ impl fmt::Debug for ExaminedMessage {
 }
 
 impl ExaminedMessage {
-    pub(crate) fn new(speaker: Speaker, text: Arc<str>, findings: Vec<Finding>, made_by: RulesId) -> ExaminedMessage {
+    pub(crate) fn new(
+        speaker: Speaker,
+        text: Arc<str>,
+        findings: Vec<Finding>,
+        guesses: Vec<Finding>,
+        made_by: RulesId,
+    ) -> ExaminedMessage {
         let values = distinct::values(&text, &findings);
         ExaminedMessage {
             parts: Arc::new(Parts {
@@ -67,6 +76,7 @@ impl ExaminedMessage {
                 findings,
                 counts: distinct::counts(&values),
                 values,
+                guesses,
                 made_by,
             }),
         }
@@ -96,10 +106,28 @@ impl ExaminedMessage {
         &self.parts.counts
     }
 
-    /// The highest class of what was found; [`PrivacyClass::Public`] when nothing was.
+    /// What may be personal but is too unsure to be replaced: mostly a word that may be a name. It raises the class, and nothing else. In the
+    /// order of the text; none overlaps another or a finding.
+    ///
+    /// ```
+    /// use whimbrel_privacy::{PrivacyClass, Scanner, ScannerOptions, Speaker};
+    ///
+    /// let scanner = Scanner::new(ScannerOptions::default())?;
+    /// let message = scanner.examine_message(Speaker::User, "i talked to yorulmaz yesterday and it was fine")?;
+    /// assert!(message.findings().is_empty());
+    /// assert_eq!(message.guesses()[0].of(message.text()), "yorulmaz");
+    /// assert_eq!(message.class(), PrivacyClass::Personal);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn guesses(&self) -> &[Finding] {
+        &self.parts.guesses
+    }
+
+    /// The highest class of what was found or guessed; [`PrivacyClass::Public`] when nothing was.
     #[must_use]
     pub fn class(&self) -> PrivacyClass {
-        class_of(&self.parts.counts)
+        class_of(self.findings().iter().chain(self.guesses()).map(|finding| finding.kind))
     }
 
     pub(crate) fn made_by(&self) -> RulesId {
@@ -171,9 +199,11 @@ impl Examined {
         // A value that a later message repeats is the same one.
         let values: BTreeSet<&ValueId> = messages.iter().flat_map(|message| &message.parts.values).collect();
         let findings = distinct::counts(values);
+        let guesses = counts(messages.iter().flat_map(ExaminedMessage::guesses));
         let facts = ContentFacts {
-            class: class.max(class_of(&findings)),
+            class: class.max(class_of(findings.keys().chain(guesses.keys()).copied())),
             findings,
+            guesses,
             text_bytes: messages.iter().map(|message| message.text().len() as u64).sum(),
             digest: ContentDigest::of(&messages, class),
         };
@@ -208,17 +238,28 @@ impl ContentDigest {
             hasher.update(&[message.speaker() as u8]);
             hasher.update(&(message.text().len() as u64).to_le_bytes());
             hasher.update(message.text().as_bytes());
-            hasher.update(&(message.findings().len() as u64).to_le_bytes());
-            for finding in message.findings() {
-                hasher.update(&[finding.kind as u8]);
-                hasher.update(&finding.start.to_le_bytes());
-                hasher.update(&finding.end.to_le_bytes());
+            for findings in [message.findings(), message.guesses()] {
+                hasher.update(&(findings.len() as u64).to_le_bytes());
+                for finding in findings {
+                    hasher.update(&[finding.kind as u8]);
+                    hasher.update(&finding.start.to_le_bytes());
+                    hasher.update(&finding.end.to_le_bytes());
+                }
             }
         }
         ContentDigest(*hasher.finalize().as_bytes())
     }
 }
 
-fn class_of(counts: &BTreeMap<FindingKind, u32>) -> PrivacyClass {
-    counts.keys().map(|kind| kind.class()).max().unwrap_or_default()
+/// How often each kind is among `findings`.
+fn counts<'f>(findings: impl Iterator<Item = &'f Finding>) -> BTreeMap<FindingKind, u32> {
+    let mut counts = BTreeMap::new();
+    for finding in findings {
+        *counts.entry(finding.kind).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn class_of(kinds: impl Iterator<Item = FindingKind>) -> PrivacyClass {
+    kinds.map(FindingKind::class).max().unwrap_or_default()
 }

@@ -46,6 +46,8 @@ mod redaction;
 mod reidentify;
 mod scanner;
 mod special;
+#[doc(hidden)]
+pub mod training;
 
 pub use class::PrivacyClass;
 pub use cleared::{ClearError, Cleared, Permit, Release};
@@ -53,8 +55,9 @@ pub use draft::{Draft, DraftMessage, Speaker};
 pub use examined::{ContentDigest, ContentFacts, Examined, ExaminedMessage};
 pub use finding::{CharacterSpan, Finding, FindingKind, in_characters};
 pub use placeholders::{PLACEHOLDER_BYTES_MAX, PLACEHOLDERS_MAX, Placeholders, PlaceholdersFull};
-pub use redaction::{RedactError, Redacted, RedactedFinding, redact};
+pub use redaction::{Guess, RedactError, Redacted, RedactedFinding, redact};
 pub use reidentify::Reidentifier;
 pub use scanner::{
-    MESSAGES_MAX, ScanError, Scanner, ScannerError, ScannerOptions, TEXT_BYTES_MAX, USER_WORD_BYTES_MAX, USER_WORDS_MAX,
+    GUESS_CONFIDENCE_MIN, MESSAGES_MAX, ScanError, Scanner, ScannerError, ScannerOptions, TEXT_BYTES_MAX,
+    USER_WORD_BYTES_MAX, USER_WORDS_MAX,
 };

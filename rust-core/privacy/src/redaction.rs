@@ -252,6 +252,21 @@ pub struct Redacted {
     pub text: String,
     /// What was found in the original, in its order.
     pub findings: Vec<RedactedFinding>,
+    /// What may be personal in the original but was too unsure to be replaced, in its order; see [`crate::ExaminedMessage::guesses`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guesses: Vec<Guess>,
+}
+
+/// A guess in the original text of a [`Redacted`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Guess {
+    /// What it may be.
+    #[serde(rename = "type")]
+    pub kind: FindingKind,
+    /// The index of its first character.
+    pub start: u32,
+    /// The index behind its last character.
+    pub end: u32,
 }
 
 /// A finding in the original text of a [`Redacted`].
@@ -286,7 +301,7 @@ pub struct RedactedFinding {
 /// # Errors
 /// When the text is too long, has too many findings, or does not settle.
 pub fn redact(text: &str, scanner: &Scanner) -> Result<Redacted, RedactError> {
-    let findings = scanner.scan(text)?;
+    let (findings, guesses) = scanner.scan_for_guesses(text)?;
     let characters = in_characters(text, &findings);
     let mut placeholders = Placeholders::new();
     let mut redaction = redact_all(&[text], &[&findings], scanner, &mut placeholders)?;
@@ -304,8 +319,15 @@ pub fn redact(text: &str, scanner: &Scanner) -> Result<Redacted, RedactError> {
             placeholder: placeholder.map(|(_, placeholder)| (*placeholder).to_owned()),
         }
     });
+    let places = in_characters(text, &guesses);
+    let guesses = guesses.iter().zip(places).map(|(guess, span)| Guess {
+        kind: guess.kind,
+        start: span.start,
+        end: span.end,
+    });
     Ok(Redacted {
         findings: shown.collect(),
+        guesses: guesses.collect(),
         text: redacted,
     })
 }

@@ -20,6 +20,9 @@ pub const USER_WORDS_MAX: u32 = 10_000;
 /// The longest supplied word, in bytes of UTF-8.
 pub const USER_WORD_BYTES_MAX: u32 = 256;
 
+/// How sure a guess is at least: a finding that is not sure enough to be replaced, but raises the class of its text.
+pub const GUESS_CONFIDENCE_MIN: f32 = 0.48;
+
 /// How a [`Scanner`] works.
 ///
 /// ```
@@ -39,7 +42,8 @@ pub struct ScannerOptions {
     /// case and however their letters are encoded: also with an ending, as one half of a compound, behind what Arabic and Hebrew
     /// write together with a word, and inside texts that have no blanks.
     pub user_words: Vec<String>,
-    /// Findings that are less sure than this, from 0 to 1, are left out.
+    /// Findings that are less sure than this, from 0 to 1, are left out. Those of at least [`GUESS_CONFIDENCE_MIN`] still raise the
+    /// class of the text: see [`ExaminedMessage::guesses`].
     pub confidence_min: f32,
 }
 
@@ -206,6 +210,12 @@ impl Scanner {
         Ok(self.find(text))
     }
 
+    /// As [`Scanner::scan`], with what only raises the class.
+    pub(crate) fn scan_for_guesses(&self, text: &str) -> Result<(Vec<Finding>, Vec<Finding>), ScanError> {
+        within_limits(std::iter::once(text.len()))?;
+        Ok(self.findings_and_guesses(text, &Normal::of(text)))
+    }
+
     /// The message with what is in it, to be kept beside the message and put into a draft with [`Examined::of`].
     ///
     /// ```
@@ -247,8 +257,8 @@ impl Scanner {
 
     /// As [`Scanner::examine_message`], for texts whose length was checked.
     pub(crate) fn examined(&self, speaker: Speaker, text: Arc<str>) -> ExaminedMessage {
-        let findings = self.find(&text);
-        ExaminedMessage::new(speaker, text, findings, self.rules.id)
+        let (findings, guesses) = self.findings_and_guesses(&text, &Normal::of(&text));
+        ExaminedMessage::new(speaker, text, findings, guesses, self.rules.id)
     }
 
     /// As [`Scanner::scan`], for texts whose length was checked.
@@ -258,17 +268,28 @@ impl Scanner {
 
     /// As [`Scanner::find`], with the text's normal form.
     pub(crate) fn find_in(&self, text: &str, normal: &Normal) -> Vec<Finding> {
+        self.findings_and_guesses(text, normal).0
+    }
+
+    /// What is found, and what only raises the class without being a finding; both in order, and nothing in them overlaps.
+    fn findings_and_guesses(&self, text: &str, normal: &Normal) -> (Vec<Finding>, Vec<Finding>) {
         let comparable = Comparable::of(normal);
-        let mut found = self.replaced_in(text, &comparable);
+        let (mut found, mut guesses) = self.replaced_and_guesses(text, &comparable);
         let mut special = crate::special::find(&comparable);
         special.retain(|finding| finding.confidence >= self.rules.confidence_min);
         add_beside(&mut found, without_overlaps(special));
-        found
+        guesses.retain(|guess| {
+            let next = found.partition_point(|finding| finding.end <= guess.start);
+            found.get(next).is_none_or(|finding| guess.end <= finding.start)
+        });
+        (found, guesses)
     }
 
-    /// What is to be replaced: everything but the special categories.
-    fn replaced_in(&self, text: &str, comparable: &Comparable) -> Vec<Finding> {
-        let mut found = self.detected(text, comparable.normal());
+    /// What is sure enough to be replaced, which is everything but the special categories, and what is not; nothing in either overlaps.
+    fn replaced_and_guesses(&self, text: &str, comparable: &Comparable) -> (Vec<Finding>, Vec<Finding>) {
+        let detected = self.detected(text, comparable.normal()).into_iter();
+        let (mut found, guesses): (Vec<_>, Vec<_>) =
+            detected.partition(|finding| finding.confidence >= self.rules.confidence_min);
         for (range, kind) in self.rules.words.find(comparable) {
             found.push(Finding {
                 kind,
@@ -277,17 +298,17 @@ impl Scanner {
                 confidence: 1.0,
             });
         }
-        without_overlaps(found)
+        (without_overlaps(found), without_overlaps(guesses))
     }
 
     /// What is to be replaced near `places` of `text`, which are in order.
     pub(crate) fn find_near(&self, text: &str, places: impl Iterator<Item = Range<usize>>) -> Vec<Finding> {
         findings_near(text, places, |part| {
-            self.replaced_in(part, &Comparable::of(&Normal::of(part)))
+            self.replaced_and_guesses(part, &Comparable::of(&Normal::of(part))).0
         })
     }
 
-    /// What the detectors find that is sure enough, in no order. Around each change of the normal form the original is looked at too,
+    /// What the detectors find that is sure enough or a guess, in no order. Around each change of the normal form the original is looked at too,
     /// so that no change can hide anything.
     fn detected(&self, text: &str, normal: &Normal) -> Vec<Finding> {
         let mut found = Vec::new();
@@ -304,7 +325,8 @@ impl Scanner {
                 found
             }));
         }
-        found.retain(|finding| finding.confidence >= self.rules.confidence_min);
+        let least = self.rules.confidence_min.min(GUESS_CONFIDENCE_MIN);
+        found.retain(|finding| finding.confidence >= least);
         found
     }
 }

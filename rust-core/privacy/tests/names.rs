@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use whimbrel_privacy::{FindingKind, Scanner, ScannerOptions, redact};
+use whimbrel_privacy::{FindingKind, PrivacyClass, Scanner, ScannerOptions, Speaker, redact};
 
 fn found(text: &str, kind: FindingKind) -> Vec<String> {
     let scanner = Scanner::new(ScannerOptions::default()).unwrap();
@@ -186,4 +186,46 @@ fn no_script_breaks_the_scanner() {
             }
         }
     }
+}
+
+#[test]
+fn names_in_small_letters_that_no_list_holds_are_found_by_the_tagger() {
+    check_names(&[
+        ("i talked to zelha yorulmaz yesterday", &["zelha yorulmaz"]),
+        ("the flat belongs to reinhart klingelhöfer", &["reinhart klingelhöfer"]),
+        ("i talked to the landlord yesterday", &[]),
+        ("we need to deploy the helm chart before friday", &[]),
+        ("book a table near the alhambra in granada", &[]),
+    ]);
+}
+
+#[test]
+fn what_may_be_a_name_raises_the_class_and_is_not_replaced() {
+    let scanner = Scanner::new(ScannerOptions::default()).unwrap();
+    for (text, guess) in [
+        ("i talked to yorulmaz yesterday and it was fine", Some("yorulmaz")),
+        ("can you ask ravindranath about the rent", Some("ravindranath")),
+        ("Did Benhaddou sign the lease?", Some("Benhaddou")),
+        ("we need to deploy the helm chart before friday", None),
+        ("Did the tenant sign the lease?", None),
+    ] {
+        let message = scanner.examine_message(Speaker::User, text).unwrap();
+        let guesses: Vec<_> = message.guesses().iter().map(|guess| guess.of(text)).collect();
+        assert_eq!(guesses, Vec::from_iter(guess), "{text}");
+        let class = if guess.is_some() {
+            PrivacyClass::Personal
+        } else {
+            PrivacyClass::Public
+        };
+        assert_eq!((message.class(), message.findings().len()), (class, 0), "{text}");
+        let redacted = redact(text, &scanner).unwrap();
+        assert_eq!((redacted.text.as_str(), redacted.guesses.len()), (text, guesses.len()));
+    }
+    // Who replaces less sure findings has them replaced.
+    let careful = Scanner::new(ScannerOptions {
+        confidence_min: 0.4,
+        ..ScannerOptions::default()
+    });
+    let redacted = redact("can you ask ravindranath about the rent", &careful.unwrap()).unwrap();
+    assert_eq!(redacted.text, "can you ask ⟨PERSON_1⟩ about the rent");
 }

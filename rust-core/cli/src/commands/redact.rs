@@ -71,6 +71,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
                 finding.confidence * 100.0
             );
         }
+        for guess in &shown.0.guesses {
+            eprintln!(
+                "maybe {} at characters {} to {}: not replaced",
+                guess.kind.name(),
+                guess.start,
+                guess.end
+            );
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ mod context;
 mod cue;
 mod separated;
 mod small;
+pub(crate) mod tagger;
 mod uncased;
 mod words;
 

@@ -9,17 +9,17 @@ const UNSPACED_WORD_CHARACTERS_MAX: usize = 8;
 
 /// A maximal run of letters and digits, which ends where a script without blanks between words begins or ends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Token {
-    pub(super) start: u32,
-    pub(super) end: u32,
+pub(crate) struct Token {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
     /// What the lexicon knows about it.
-    pub(super) meaning: Meaning,
-    pub(super) shape: Shape,
+    pub(crate) meaning: Meaning,
+    pub(crate) shape: Shape,
 }
 
 /// What a token is made of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// ASCII digits only.
     Digits,
     /// Letters and digits.
@@ -33,15 +33,15 @@ pub(super) enum Shape {
 }
 
 /// A text with its tokens.
-pub(super) struct View<'t> {
-    pub(super) text: &'t str,
-    pub(super) tokens: Vec<Token>,
+pub(crate) struct View<'t> {
+    pub(crate) text: &'t str,
+    pub(crate) tokens: Vec<Token>,
     /// At least two words are German for sure.
-    pub(super) is_german: bool,
+    pub(crate) is_german: bool,
 }
 
 impl<'t> View<'t> {
-    pub(super) fn new(text: &'t str) -> View<'t> {
+    pub(crate) fn new(text: &'t str) -> View<'t> {
         let mut tokens = Vec::with_capacity(text.len() / 5);
         let mut at = 0;
         while at < text.len() {
@@ -78,13 +78,13 @@ impl<'t> View<'t> {
     }
 
     /// A token's text; nothing behind the last one.
-    pub(super) fn word(&self, index: usize) -> &'t str {
+    pub(crate) fn word(&self, index: usize) -> &'t str {
         let token = self.tokens.get(index);
         token.map_or("", |token| &self.text[token.start as usize..token.end as usize])
     }
 
     /// What stands between a token and the next one; for the last token, the rest of the text.
-    pub(super) fn gap(&self, index: usize) -> &'t str {
+    pub(crate) fn gap(&self, index: usize) -> &'t str {
         let end = self
             .tokens
             .get(index + 1)
@@ -93,28 +93,28 @@ impl<'t> View<'t> {
     }
 
     /// What stands between a token and the one before it; for the first token, the beginning of the text.
-    pub(super) fn gap_before(&self, index: usize) -> &'t str {
+    pub(crate) fn gap_before(&self, index: usize) -> &'t str {
         let start = index
             .checked_sub(1)
             .map_or(0, |before| self.tokens[before].end as usize);
         &self.text[start..self.tokens[index].start as usize]
     }
 
-    pub(super) fn start(&self, index: usize) -> usize {
+    pub(crate) fn start(&self, index: usize) -> usize {
         self.tokens[index].start as usize
     }
 
-    pub(super) fn end(&self, index: usize) -> usize {
+    pub(crate) fn end(&self, index: usize) -> usize {
         self.tokens[index].end as usize
     }
 
-    pub(super) fn is(&self, index: usize, meaning: Meaning) -> bool {
+    pub(crate) fn is(&self, index: usize, meaning: Meaning) -> bool {
         self.tokens.get(index).is_some_and(|token| token.meaning & meaning != 0)
     }
 
     /// All meanings of the `count` words before `index`, no farther back than an empty line. Numbers between them do not count, but
     /// at most as many are passed over.
-    pub(super) fn meanings_before(&self, index: usize, count: usize) -> Meaning {
+    pub(crate) fn meanings_before(&self, index: usize, count: usize) -> Meaning {
         let (mut meanings, mut words) = (0, 0);
         for before in (index.saturating_sub(2 * count)..index).rev() {
             if words == count || self.gap(before).contains("\n\n") {
@@ -127,7 +127,7 @@ impl<'t> View<'t> {
     }
 
     /// All meanings of the `count` tokens behind `index`, no farther than the line's end.
-    pub(super) fn meanings_behind(&self, index: usize, count: usize) -> Meaning {
+    pub(crate) fn meanings_behind(&self, index: usize, count: usize) -> Meaning {
         let mut meanings = 0;
         for behind in index + 1..(index + 1 + count).min(self.tokens.len()) {
             if self.gap_before(behind).contains('\n') {
@@ -185,7 +185,7 @@ const JOINING: [&str; 14] = [
 ];
 
 /// Whether a run of letters without blanks ends in a word that means this, or in one and what joins it to what it says.
-pub(super) fn ends_in(run: &str, meaning: Meaning) -> bool {
+pub(crate) fn ends_in(run: &str, meaning: Meaning) -> bool {
     if !run.ends_with(is_unspaced) {
         return false;
     }
