@@ -58,9 +58,7 @@ private const val UNFORESEEN = 100
 fun Throwable.toProblem(): Problem =
     when (this) {
         is WhimbrelException -> toProblem()
-
         is InstallException -> toProblem()
-
         else -> Problem.Internal(UNFORESEEN)
     }
 
