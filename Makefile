@@ -1,7 +1,7 @@
 # The verbs a person types. Each is a line that calls the real tool.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-peers bench-bindings bindings reference fuzz miri cloud-check test-data android-test android-apk android-screens
+.PHONY: help demo test lint bench bench-peers bench-bindings bindings packages reference fuzz miri cloud-check test-data android-test android-apk android-screens
 
 help: ## print the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -26,6 +26,9 @@ bench-bindings: ## what the Kotlin package costs beside the command
 
 bindings: ## generate the Kotlin and Swift sources again
 	@scripts/bindings.sh
+
+packages: ## make the Kotlin and the Swift package for apps on this machine
+	@scripts/app-packages.sh
 
 reference: ## build llama.cpp and rewrite the golden figures
 	@scripts/reference.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# swift-test.sh [SWIFT TEST ARGUMENT…]: checks the generated Swift for drift and ours for style, then builds and tests the package on Linux.
+# swift-test.sh [SWIFT TEST ARGUMENT…]: checks the generated Swift for drift and ours for style, then builds and tests the package on Linux. Without
+# arguments it also runs the project of a consumer.
 source "$(dirname "$0")/common.sh"
 
 scripts/bindings.sh --check
@@ -14,5 +15,6 @@ if [ "$(cat "$target/swift-build/.generated" 2>/dev/null)" != "$generated" ]; th
 	mkdir -p "$target/swift-build"
 	printf '%s\n' "$generated" >"$target/swift-build/.generated"
 fi
-exec "$ROOT/scripts/in-swift.sh" swift test --scratch-path "$target/swift-build" -Xswiftc -use-ld=lld \
+"$ROOT/scripts/in-swift.sh" swift test --scratch-path "$target/swift-build" -Xswiftc -use-ld=lld \
 	-Xlinker "-L$target/debug" -Xlinker -rpath -Xlinker "$target/debug" "$@"
+[ $# -gt 0 ] || exec "$ROOT/scripts/consumer-test.sh" swift

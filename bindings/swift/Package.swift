@@ -2,8 +2,16 @@
 import PackageDescription
 
 #if os(Linux)
-    // The header alone; cargo builds the library, and the command line says where it is.
-    let core: Target = .target(name: "whimbrelFFI", linkerSettings: [.linkedLibrary("whimbrel")])
+    // The header alone: `make packages` puts the library into this package's `lib`. In the repository it is where cargo built it, and the
+    // command line says where that is.
+    let library = "\(Context.packageDirectory)/lib"
+    let core: Target = .target(
+        name: "whimbrelFFI",
+        linkerSettings: [
+            .linkedLibrary("whimbrel"),
+            .unsafeFlags(["-L\(library)", "-Xlinker", "-rpath", "-Xlinker", library]),
+        ]
+    )
 #else
     let core: Target = .binaryTarget(name: "whimbrelFFI", path: "whimbrelFFI.xcframework")
 #endif

@@ -1,6 +1,8 @@
 // The package for Android apps as an AAR: the sources of its sibling modules, the native library, and rules for R8. An
 // app that depends on this module needs none of the others.
 
+import org.jetbrains.kotlin.gradle.dsl.KotlinVersion
+
 plugins {
     alias(libs.plugins.android.library)
     alias(libs.plugins.kotlin.android)
@@ -33,7 +35,15 @@ android {
 // The record of the public interface is kept by the Maven build, which compiles these sources alone.
 tasks.withType<Test>().configureEach { exclude("**/ApiTest*") }
 
-kotlin.jvmToolchain(17)
+kotlin {
+    jvmToolchain(17)
+    // Apps with an older Kotlin can use the package.
+    coreLibrariesVersion = libs.versions.stdlib.get()
+    compilerOptions {
+        languageVersion = KotlinVersion.fromVersion(libs.versions.language.get())
+        apiVersion = languageVersion
+    }
+}
 
 dependencies {
     api(libs.coroutines.android)

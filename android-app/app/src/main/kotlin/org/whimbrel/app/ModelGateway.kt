@@ -88,7 +88,7 @@ class WhimbrelGateway(
     private val options: GatewayOptions,
     private val background: CoroutineDispatcher = Dispatchers.Default,
 ) : ModelGateway {
-    // Loads the native library, so not before it is needed and not on the main thread.
+    // Loads the native library, so not before it is needed.
     private val client = lazy { WhimbrelClient() }
     private var assistant: Assistant? = null
     private var model: LanguageModel? = null

@@ -99,8 +99,6 @@ class ModelLoader(
                     throw error
                 } catch (error: Exception) {
                     fail(error)
-                } catch (error: LinkageError) {
-                    fail(error)
                 }
             }
     }

@@ -58,13 +58,7 @@ private const val UNFORESEEN = 100
 fun Throwable.toProblem(): Problem =
     when (this) {
         is WhimbrelException -> toProblem()
-
         is InstallException -> toProblem()
-
-        // The native library or what loads it: JNA fails with errors of linking, once as itself and from then on as a
-        // missing class.
-        is LinkageError -> Problem.CoreMissing
-
         else -> Problem.Internal(UNFORESEEN)
     }
 
@@ -79,6 +73,7 @@ fun Report.toProblem(): Problem =
 
 private fun WhimbrelException.toProblem(): Problem =
     when (this) {
+        is WhimbrelException.Library -> Problem.CoreMissing
         is WhimbrelException.BundleMissing -> Problem.ModelUnreadable
         is WhimbrelException.BundleCorrupt -> Problem.ModelDamaged
         is WhimbrelException.UnsupportedBundle -> Problem.ModelUnsupported

@@ -26,6 +26,7 @@ import org.robolectric.RobolectricTestRunner
 import org.whimbrel.FinishReason
 import org.whimbrel.Message
 import org.whimbrel.Role
+import org.whimbrel.WhimbrelException
 import org.whimbrel.android.FolderModelSource
 import org.whimbrel.app.ui.MESSAGES_TAG
 
@@ -238,7 +239,7 @@ class ScreenTest {
     fun `an app without its native library says so`() =
         Phone(compose).use { phone ->
             phone.install(Bundles.tiny)
-            phone.prepare({ ScriptedGateway { throw UnsatisfiedLinkError("no libwhimbrel.so") } })
+            phone.prepare({ ScriptedGateway { throw libraryMissing() } })
             phone.launch()
             phone.waitFor("came without the part that runs models")
         }
@@ -332,6 +333,13 @@ class ScreenTest {
             val headings = SemanticsMatcher.keyIsDefined(SemanticsProperties.Heading)
             assertEquals("the app's name, and the title of the empty conversation", 2, phone.count(headings))
         }
+
+    /** As the package throws it; only the package makes one itself. */
+    private fun libraryMissing(): WhimbrelException =
+        WhimbrelException.Library::class
+            .java.constructors
+            .first { it.parameterCount == 3 }
+            .newInstance("missing", "the APK has no libwhimbrel.so", null) as WhimbrelException
 
     private companion object {
         val TOUCHABLE_MIN = 48.dp

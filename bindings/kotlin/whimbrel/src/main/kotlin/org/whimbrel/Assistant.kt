@@ -83,7 +83,7 @@ public class Assistant private constructor(
     public suspend fun setKey(
         endpointId: String,
         key: String?,
-    ): Unit = translated { core.setKey(endpointId, key) }
+    ): Unit = awaited { core.setKey(endpointId, key) }
 
     /**
      * Takes in what the user thought of an answer: it is kept beside the receipt ([Report.receipt]), and the choice of places
@@ -92,38 +92,38 @@ public class Assistant private constructor(
     public suspend fun feedback(
         receipt: Long,
         signal: Signal,
-    ): Unit = translated { core.feedback(receipt.atLeastZero("receipt"), signal.toCore()) }
+    ): Unit = awaited { core.feedback(receipt.atLeastZero("receipt"), signal.toCore()) }
 
     /** Whether feedback is learned from and used. */
     public fun learning(): LearningMode = translated { core.learning().toPublic() }
 
     /** Switches learning on, freezes it, or switches it off. */
-    public suspend fun setLearning(mode: LearningMode): Unit = translated { core.setLearning(mode.toCore()) }
+    public suspend fun setLearning(mode: LearningMode): Unit = awaited { core.setLearning(mode.toCore()) }
 
     /** Forgets everything that was learned. */
-    public suspend fun resetLearning(): Unit = translated { core.resetLearning() }
+    public suspend fun resetLearning(): Unit = awaited { core.resetLearning() }
 
     /** [text] with its findings replaced: what an endpoint would get that may only get redacted text. */
-    public suspend fun redact(text: String): RedactedText = translated { core.redact(text).toPublic() }
+    public suspend fun redact(text: String): RedactedText = awaited { core.redact(text).toPublic() }
 
     /** A page of receipts, the newest first; at most 1,000. */
     public suspend fun receipts(
         filter: ReceiptFilter = ReceiptFilter(),
         max: Int = RECEIPTS_A_PAGE,
-    ): List<Receipt> = translated { core.receipts(filter.toCore(), max.atLeastZero("max")).map { it.toPublic() } }
+    ): List<Receipt> = awaited { core.receipts(filter.toCore(), max.atLeastZero("max")).map { it.toPublic() } }
 
     /**
      * One receipt.
      *
      * @throws WhimbrelException.Ledger when there is none of this number, or it was pruned.
      */
-    public suspend fun receipt(id: Long): Receipt = translated { core.receipt(id.atLeastZero("id")).toPublic() }
+    public suspend fun receipt(id: Long): Receipt = awaited { core.receipt(id.atLeastZero("id")).toPublic() }
 
     /** Looks whether the ledger is as it was written. What is wrong with it is in the report. */
-    public suspend fun verifyLedger(): LedgerReport = translated { core.verifyLedger().toPublic() }
+    public suspend fun verifyLedger(): LedgerReport = awaited { core.verifyLedger().toPublic() }
 
     /** Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks. */
-    public suspend fun exportLedger(path: String): Unit = translated { core.exportLedger(path) }
+    public suspend fun exportLedger(path: String): Unit = awaited { core.exportLedger(path) }
 
     /** What the receipts between two times come to, in milliseconds since 1970; all of them without limits. */
     public suspend fun stats(
@@ -131,7 +131,7 @@ public class Assistant private constructor(
         fromMs: Long? = null,
         untilMs: Long? = null,
     ): LedgerStats =
-        translated {
+        awaited {
             core.stats(fromMs?.atLeastZero("fromMs"), untilMs?.atLeastZero("untilMs"), host.toCore()).toPublic()
         }
 
@@ -140,20 +140,23 @@ public class Assistant private constructor(
      *
      * @throws WhimbrelException.InvalidOption when [prune] does not say what to remove.
      */
-    public suspend fun pruneLedger(prune: Prune): Checkpoint? =
-        translated { core.pruneLedger(prune.toCore())?.toPublic() }
+    public suspend fun pruneLedger(prune: Prune): Checkpoint? = awaited { core.pruneLedger(prune.toCore())?.toPublic() }
 
     /**
      * Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them can be taken away
      * unnoticed.
      */
-    public suspend fun isLedgerFloorBehind(): Boolean = translated { core.isLedgerFloorBehind() }
+    public suspend fun isLedgerFloorBehind(): Boolean = awaited { core.isLedgerFloorBehind() }
 
     /** Cancels its answers and lets go of the ledger; its conversations take no more questions. Returns at once; safe to call again. */
     override fun close(): Unit = core.release()
 
     /** Like [close], and waits until the ledger is closed and may be opened again. Safe to call again. */
-    public suspend fun shutdown(): Unit = core.shutdown()
+    public suspend fun shutdown() {
+        // Also where the caller is cancelled and cannot wait.
+        close()
+        awaited { core.shutdown() }
+    }
 
     public companion object {
         /** Receipts that [receipts] lists where nothing else is said. */
@@ -162,12 +165,13 @@ public class Assistant private constructor(
         /**
          * Opens the ledger and reads the rules. Receipts that a process left open are closed as interrupted.
          *
+         * @throws WhimbrelException.Library when the native library is missing or cannot be used.
          * @throws WhimbrelException.Policy when a document is refused.
          * @throws WhimbrelException.Ledger when the ledger is in use, damaged or was tampered with.
          * @throws WhimbrelException.Vault when the key vault fails.
          */
         public suspend fun open(options: AssistantOptions): Assistant =
-            translated {
+            awaited {
                 Assistant(
                     CoreAssistant.open(
                         CoreAssistantOptions(
@@ -189,10 +193,13 @@ public class Assistant private constructor(
         public suspend fun restartLedger(
             path: String,
             vault: KeyVault,
-        ): String? = translated { coreRestartLedger(path, ForeignVault(vault)) }
+        ): String? = awaited { coreRestartLedger(path, ForeignVault(vault)) }
     }
 }
 
-/** The text of a policy that comes with the core, in TOML. */
+/** The text of a policy that comes with the core, in TOML. The first use in a process loads the native library and waits for it. */
 public val Preset.text: String
-    get() = presetText(toCore())
+    get() {
+        CoreLibrary.loadNow()
+        return presetText(toCore())
+    }

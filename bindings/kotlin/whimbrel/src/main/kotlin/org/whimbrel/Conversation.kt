@@ -54,7 +54,7 @@ public class Conversation internal constructor(
     public suspend fun explain(
         question: String,
         options: AskOptions = AskOptions(),
-    ): Explanation = translated { core.explain(question, options.toCore()).toPublic() }
+    ): Explanation = awaited { core.explain(question, options.toCore()).toPublic() }
 
     /** The messages so far, without the system message. Keep them as they are, and [setMessages] goes on from them. */
     public fun messages(): List<Message> = core.messages().map { it.toPublic() }
@@ -63,7 +63,7 @@ public class Conversation internal constructor(
      * Waits until a cancelled answer has ended: what is kept of it is then among the [messages]. Fails with [WhimbrelException.Busy] while an
      * answer goes on that nobody cancelled.
      */
-    public suspend fun settled(): Unit = translated { core.settled() }
+    public suspend fun settled(): Unit = awaited { core.settled() }
 
     /** Replaces the messages: an earlier conversation goes on. Messages that [messages] gave are as private as they were. */
     public fun setMessages(messages: List<Message>): Unit =
@@ -91,13 +91,13 @@ public class Conversation internal constructor(
      * Writes the conversation to the file [path], with what the model of this device made of it, so that [restore] goes on without reading its
      * text again. The file holds what was said and is readable by its owner only.
      */
-    public suspend fun save(path: String): Unit = translated { core.save(path) }
+    public suspend fun save(path: String): Unit = awaited { core.save(path) }
 
     /**
      * Goes on with a conversation that [save] wrote with the same model; this one is forgotten. Fails with [WhimbrelException.InvalidOption]
      * when the file cannot be used; this conversation is then as it was.
      */
-    public suspend fun restore(path: String): Unit = translated { core.restore(path) }
+    public suspend fun restore(path: String): Unit = awaited { core.restore(path) }
 
     /**
      * Writes what the model made of the first [tokens] tokens of the conversation to a file, without the messages. Another conversation that
@@ -106,10 +106,10 @@ public class Conversation internal constructor(
     public suspend fun savePrefix(
         path: String,
         tokens: Int,
-    ): Unit = translated { core.savePrefix(path, tokens.atLeastZero("tokens")) }
+    ): Unit = awaited { core.savePrefix(path, tokens.atLeastZero("tokens")) }
 
     /** Takes over what [savePrefix] wrote with the same model. The messages stay as they are. */
-    public suspend fun restorePrefix(path: String): Unit = translated { core.restorePrefix(path) }
+    public suspend fun restorePrefix(path: String): Unit = awaited { core.restorePrefix(path) }
 
     /** Cancels the answer in progress and gives the memory back. Returns at once; safe to call again. */
     override fun close(): Unit = core.release()

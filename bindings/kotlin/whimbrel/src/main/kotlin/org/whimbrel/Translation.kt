@@ -1,5 +1,7 @@
 package org.whimbrel
 
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.withContext
 import org.whimbrel.ffi.CoreException
 import org.whimbrel.ffi.InternalException
 import kotlin.time.Duration
@@ -15,6 +17,16 @@ internal inline fun <T> translated(call: () -> T): T =
         throw error.toPublic()
     } catch (error: InternalException) {
         throw WhimbrelException.Internal(0, "the call failed", error)
+    }
+
+/**
+ * As [translated], for a call that waits for the core. The library is loaded before it, and the caller goes on in a thread of its own: without
+ * a dispatcher, as in `suspend fun main`, it would go on in the core's thread and hold that up.
+ */
+internal suspend fun <T> awaited(call: suspend () -> T): T =
+    withContext(Dispatchers.Default) {
+        CoreLibrary.load()
+        translated { call() }
     }
 
 internal fun CoreException.toPublic(): WhimbrelException =

@@ -10,6 +10,17 @@ public sealed class WhimbrelException(
     detail: String,
     cause: Throwable?,
 ) : Exception("$code: $detail", cause) {
+    /**
+     * The native library cannot be used; [reason] says what to do. [problem] is a stable word: `missing` when it was not found, `unloadable`
+     * when the system cannot load it, `other_version` when it does not belong to this package. Until the app is built or started differently,
+     * every call fails alike.
+     */
+    public class Library internal constructor(
+        public val problem: String,
+        public val reason: String,
+        cause: Throwable?,
+    ) : WhimbrelException("library", "$problem: $reason", cause)
+
     /** There is no model bundle in the folder, or a file of it is missing or cannot be read. */
     public class BundleMissing internal constructor(
         public val reason: String,

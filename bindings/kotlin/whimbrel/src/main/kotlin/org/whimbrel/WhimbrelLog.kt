@@ -15,13 +15,13 @@ public fun interface LogSink {
     )
 }
 
-/** The core's log, one for the whole process. */
+/** The core's log, one for the whole process. What is set before the native library is loaded holds from its first message on. */
 public object WhimbrelLog {
     /** Sets how much is logged. */
-    public fun setLevel(level: LogLevel): Unit = setLogLevel(level.toCore())
+    public fun setLevel(level: LogLevel): Unit = CoreLibrary.whenLoaded { setLogLevel(level.toCore()) }
 
     /** Sets who gets the messages; with `null` the platform's log does. */
-    public fun setSink(sink: LogSink?): Unit = setLogSink(sink?.let(::Sink))
+    public fun setSink(sink: LogSink?): Unit = CoreLibrary.whenLoaded { setLogSink(sink?.let(::Sink)) }
 }
 
 private class Sink(

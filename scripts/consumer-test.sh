@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# consumer-test.sh kotlin|swift: makes a package with the core that the tests use, and runs what docs/bindings.md tells its readers to type, in an
+# empty folder: the project of docs/consumer has to answer. Kotlin's is built with today's Kotlin and with the oldest that apps may have.
+# The package goes into a Maven repository of its own, so that the machine's keeps what `make packages` put there.
+source "$(dirname "$0")/common.sh"
+
+language=${1:?kotlin or swift}
+target=${CARGO_TARGET_DIR:-$ROOT/target}
+# What the documentation calls the repository: this one, but for the package.
+export WHIMBREL_HOME=$target/consumer-test/$language/whimbrel
+export WHIMBREL_MODEL=${WHIMBREL_SMOLLM2_BUNDLE:-$TEST_DATA/smollm2}
+export WHIMBREL_NATIVE_FOLDER=${WHIMBREL_NATIVE_FOLDER:-$target/debug}
+app=$target/consumer-test/$language/app
+
+# block LANGUAGE: the documentation's block in a language, under the heading of this test.
+block() {
+	awk -v heading="### $heading" -v opening="\`\`\`$1" \
+		'/^##/ { here = ($0 == heading) } /^```/ { inside = here && ($0 == opening); next } inside' docs/bindings.md
+}
+
+# A Maven repository with everything of the machine's but Whimbrel's own packages.
+maven_repository() {
+	local machine=$HOME/.m2/repository repository=$target/consumer-test/m2
+	rm -rf "$repository"
+	mkdir -p "$repository/org" "$machine/org"
+	find "$machine" -mindepth 1 -maxdepth 1 ! -name org -exec ln -s -t "$repository" {} +
+	find "$machine/org" -mindepth 1 -maxdepth 1 ! -name whimbrel -exec ln -s -t "$repository/org" {} +
+	# No compiler process may outlive the test, and short runs are quicker without the second compiler of the JVM.
+	export MAVEN_OPTS="${MAVEN_OPTS:-} -Dmaven.repo.local=$repository -Dkotlin.compiler.daemon=false -XX:TieredStopAtLevel=1"
+}
+
+# check NAME COMMAND…: runs the command in an empty folder; it has to give the right answer.
+check() {
+	local name=$1 started=$SECONDS answer
+	shift
+	rm -rf "$app"
+	mkdir -p "$app"
+	answer=$(cd "$app" && "$@" 2>&1 </dev/null) || fail "$name: the consumer project fails: $answer"
+	[[ $answer == *Paris* && $answer != *JNA:* ]] || fail "$name: the consumer project answers: $answer"
+	say "$name: the consumer project answers, $((SECONDS - started)) s"
+}
+
+rm -rf "$WHIMBREL_HOME"
+mkdir -p "$WHIMBREL_HOME"
+ln -s "$ROOT/docs" "$WHIMBREL_HOME/docs"
+case $language in
+	kotlin)
+		heading="Kotlin on the JVM" program=docs/consumer/kotlin/src/main/kotlin/Main.kt
+		maven_repository
+		;;
+	swift) heading="Swift on Linux" program=docs/consumer/swift/Sources/hello/main.swift ;;
+	*) fail "kotlin or swift, not $language" ;;
+esac
+typed=$(block sh)
+[ -n "$typed" ] || fail "docs/bindings.md has no commands under the heading $heading"
+[ "$(block "$language")" = "$(cat "$program")" ] || fail "docs/bindings.md shows another program than $program"
+scripts/app-packages.sh --profile dev --output "$WHIMBREL_HOME/target/packages" "$language"
+case $language in
+	kotlin)
+		check "Kotlin of today" bash -euc "$typed"
+		# The oldest Kotlin, for which the package is compiled.
+		oldest=$(sed -n 's/.*<stdlib.version>\(.*\)<.*/\1/p' bindings/kotlin/pom.xml)
+		MAVEN_OPTS+=" -Dkotlin.version=$oldest" check "Kotlin $oldest" bash -euc "$typed"
+		;;
+	swift) check Swift "$ROOT/scripts/in-swift.sh" bash -euc "$typed" ;;
+esac
