@@ -1,38 +1,40 @@
-//! How a model is opened, how a conversation is kept, how a question is asked and how its answer is made. Every option can be left out.
+//! Options for opening a model, holding a conversation, asking a question and generating an answer. Every option can be left
+//! out.
 
 use whimbrel_client as client;
 use whimbrel_client::{policy, privacy};
 
-/// How a model is opened.
+/// Options for opening a model.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct OpenOptions {
-    /// Threads that compute; 0 takes the number of performance cores.
+    /// Number of threads that compute; 0 uses the number of performance cores.
     #[uniffi(default = 0)]
     pub threads: u32,
-    /// Whether the hashes of all files are checked. Otherwise only those of files that were not checked before, or changed since.
+    /// Whether to check the hashes of all files. Otherwise, only files that are new or have changed since the last check are
+    /// checked.
     #[uniffi(default = false)]
     pub always_verify: bool,
-    /// The name of the quantisation to open; without it the bundle's first.
+    /// The name of the quantisation to open. The default is the bundle's first one.
     #[uniffi(default = None)]
     pub variant: Option<String>,
-    /// A folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
+    /// A folder for the record of verified files, if the bundle's own folder is read-only.
     #[uniffi(default = None)]
     pub state_folder: Option<String>,
-    /// Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the system
-    /// cannot take back.
+    /// Whether to copy the weights into memory with huge pages. Answers become faster, but the start is slower, and the
+    /// system cannot reclaim the memory.
     #[uniffi(default = false)]
     pub huge_pages: bool,
-    /// What the keys and values of a conversation's context are kept in; without it `Half`.
+    /// The precision of the keys and values in a conversation's context. The default is `Half`.
     #[uniffi(default = None)]
     pub kv_precision: Option<KvPrecision>,
 }
 
-/// What keys and values are kept in.
+/// The precision of keys and values.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum KvPrecision {
-    /// 16 bits a value.
+    /// 16 bits per value.
     Half,
-    /// 8 bits a value: about half the memory, and slightly other answers.
+    /// 8 bits per value: about half the memory, and slightly different answers.
     Int8,
 }
 
@@ -41,43 +43,43 @@ pub enum KvPrecision {
 pub enum ContextPolicy {
     /// The question is refused with the error `ContextFull`.
     Refuse,
-    /// The oldest exchanges are left out, never the system message. The statistics say how many messages.
+    /// The oldest exchanges are left out, never the system message. The statistics say how many messages were left out.
     DropOldest,
 }
 
-/// How a conversation is kept.
+/// Options for a conversation.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct ConversationOptions {
-    /// Tokens of context, at most the model's own.
+    /// Size of the context in tokens, at most the model's own.
     #[uniffi(default = 2048)]
     pub context_length: u32,
-    /// The system message; without it a plain one is used, and an empty text leaves it to the model.
+    /// The system message. Leave it out for a plain default, or pass an empty text to let the model's template decide.
     #[uniffi(default = None)]
     pub system: Option<String>,
-    /// What happens when the context is full; without it `DropOldest`.
+    /// What happens when the context is full. The default is `DropOldest`.
     #[uniffi(default = None)]
     pub context_policy: Option<ContextPolicy>,
 }
 
-/// How an answer is made.
+/// Options for generating an answer.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct GenerationOptions {
-    /// Tokens after which the answer ends.
+    /// Maximum length of the answer in tokens.
     #[uniffi(default = 512)]
     pub max_tokens: u32,
-    /// 0 always takes the most likely token; higher values spread the choice.
+    /// 0 always takes the most likely token; higher values make the choice more random.
     #[uniffi(default = 0.0)]
     pub temperature: f32,
-    /// Only this many of the most likely tokens are considered; 0 means all.
+    /// Considers only this many of the most likely tokens; 0 means all.
     #[uniffi(default = 0)]
     pub top_k: u32,
-    /// Only the most likely tokens that together reach this probability are considered; 1 means all.
+    /// Considers only the most likely tokens that together reach this probability; 1 means all.
     #[uniffi(default = 1.0)]
     pub top_p: f32,
-    /// Only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
+    /// Considers only tokens at least this fraction as likely as the most likely one; 0 means all.
     #[uniffi(default = 0.0)]
     pub min_p: f32,
-    /// Makes tokens that were used before less likely; 1 changes nothing.
+    /// Makes tokens that were used recently less likely; 1 changes nothing.
     #[uniffi(default = 1.0)]
     pub repetition_penalty: f32,
     /// How many tokens back `repetition_penalty` looks.
@@ -86,30 +88,32 @@ pub struct GenerationOptions {
     /// The same seed gives the same answer.
     #[uniffi(default = 0)]
     pub seed: u64,
-    /// Texts that end the answer; they are not part of it.
+    /// Stop strings. They end the answer and are not part of it.
     #[uniffi(default = [])]
     pub stop: Vec<String>,
-    /// Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
+    /// Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It
+    /// changes the speed, never the answer.
     #[uniffi(default = true)]
     pub speculation: bool,
 }
 
-/// How a question is asked.
+/// Options for asking a question.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct AskOptions {
-    /// The app's name for what it is doing, which rules and learning look at.
+    /// The app's name for the kind of work, used by rules and learning.
     #[uniffi(default = "chat")]
     pub task: String,
-    /// What the app knows about the text; without it `Public`. What is found in the text can only raise it.
+    /// The privacy class of the text as far as the app knows it. The default is `Public`. Findings in the text can only
+    /// raise it.
     #[uniffi(default = None)]
     pub privacy_class: Option<PrivacyClass>,
-    /// Time for the whole answer in milliseconds; without it the policy says.
+    /// The deadline for the whole answer in milliseconds. The default is the policy's.
     #[uniffi(default = None)]
     pub deadline_ms: Option<u64>,
     /// What the answer needs beyond text.
     #[uniffi(default = [])]
     pub needs: Vec<Need>,
-    /// How the answer is made.
+    /// Options for generating the answer.
     #[uniffi(default)]
     pub generation: GenerationOptions,
 }
@@ -119,18 +123,18 @@ pub struct AskOptions {
 pub enum PrivacyClass {
     /// Nothing about a person.
     Public,
-    /// About a person, ordinary: a name, an address, a telephone number.
+    /// Ordinary personal data: a name, an address, a telephone number.
     Personal,
-    /// Harmful in wrong hands: national ids, cards and accounts, dates of birth, or whatever the app calls so.
+    /// Harmful in the wrong hands: national ids, cards and accounts, dates of birth, or whatever the app declares sensitive.
     Sensitive,
-    /// Opens something: passwords, keys, or whatever the app calls so.
+    /// Gives access to something: passwords, keys, or whatever the app declares secret.
     Secret,
 }
 
 /// What an answer needs beyond text.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum Need {
-    /// Calls of tools.
+    /// Tool calls.
     Tools,
     /// An answer that follows a JSON schema.
     Json,
