@@ -5,14 +5,14 @@ use std::fmt;
 use serde::Serialize;
 use thiserror::Error;
 
-/// A policy document that was refused. Nothing of such a document is used.
+/// A policy document was refused. Nothing in such a document is used.
 #[derive(Clone, Debug, Eq, Error, PartialEq, Serialize)]
 pub struct PolicyError {
-    /// The line, from 1; 0 when the reason is not about one place.
+    /// The line, from 1. It is 0 if the error does not concern one position.
     pub line: u32,
-    /// The character in the line, from 1; 0 when the reason is not about one place.
+    /// The character in the line, from 1. It is 0 if the error does not concern one position.
     pub column: u32,
-    /// The field: `rules[2].when.class.min`. Empty for the document as a whole.
+    /// The field, such as `rules[2].when.class.min`. It is empty if the error concerns the whole document.
     pub path: String,
     /// What is wrong.
     pub reason: PolicyErrorReason,
@@ -34,50 +34,50 @@ impl fmt::Display for PolicyError {
 #[derive(Clone, Debug, Eq, Error, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum PolicyErrorReason {
-    /// Not TOML or not JSON.
+    /// The document is not valid TOML or JSON.
     #[error("{message}")]
     Syntax {
-        /// What the parser says.
+        /// The parser's message.
         message: String,
     },
-    /// The same key twice in one table.
+    /// A key occurs twice in one table.
     #[error("the key is here twice")]
     DuplicateKey,
-    /// A field that this format does not have.
+    /// The format does not have this field.
     #[error("unknown field; {expected}")]
     UnknownField {
-        /// The fields that may be here.
+        /// The fields that are allowed here.
         expected: String,
     },
-    /// A field that has to be here.
+    /// A required field is missing.
     #[error("the field {field} is missing")]
     MissingField {
         /// Its name.
         field: String,
     },
-    /// A value of another type.
+    /// A value has the wrong type.
     #[error("expected {expected}, found {found}")]
     WrongType {
-        /// What has to be here.
+        /// The expected type.
         expected: String,
-        /// What is.
+        /// The type that was found.
         found: String,
     },
-    /// A word that is none of those that may be here.
+    /// A word is not one of the allowed words.
     #[error("{expected}")]
     UnknownWord {
-        /// The words that may be here.
+        /// The allowed words.
         expected: String,
     },
-    /// A number outside of its range.
+    /// A number is out of range.
     #[error("out of range: it goes from {min} to {max}")]
     OutOfRange {
-        /// The lowest.
+        /// The minimum.
         min: String,
-        /// The highest.
+        /// The maximum.
         max: String,
     },
-    /// A range whose end lies before its beginning, or which has neither.
+    /// A range has neither bound, or its end is before its beginning.
     #[error("an empty range: it needs min or max, and max not below min")]
     EmptyRange,
     /// A text, a list or the document is too long.
@@ -85,19 +85,19 @@ pub enum PolicyErrorReason {
     TooLong {
         /// The limit.
         max: u64,
-        /// What is counted.
+        /// The unit of the limit.
         unit: String,
     },
-    /// Nothing where something has to be.
+    /// A value is empty but must not be.
     #[error("empty")]
     Empty,
-    /// An id that is not made of letters, digits, `-`, `_` and `.`, or does not begin with a letter or digit.
+    /// An id contains a character other than letters, digits, `-`, `_` and `.`, or does not start with a letter or digit.
     #[error("an id has letters, digits, -, _ and ., and begins with a letter or a digit")]
     InvalidId,
-    /// Two rules or two endpoints with one id, or an entry twice in one list.
+    /// Two rules or two endpoints have the same id, or a list contains an entry twice.
     #[error("{what} is here twice")]
     Duplicate {
-        /// Which.
+        /// The duplicate.
         what: String,
     },
     /// A rule names an endpoint that the app's policy does not have.
@@ -106,33 +106,33 @@ pub enum PolicyErrorReason {
         /// The id.
         id: String,
     },
-    /// A base URL that cannot be used.
+    /// A base URL is invalid.
     #[error("the base URL {problem}")]
     InvalidUrl {
         /// Why.
         problem: &'static str,
     },
-    /// `queue` before other steps: nothing behind it would ever be reached.
+    /// `queue` is before other steps, which would never be reached.
     #[error("queue has to be the last step")]
     QueueNotLast,
-    /// A rule with none or both of `deny` and `try`.
+    /// A rule has neither `deny` nor `try`, or both.
     #[error("a rule has either deny or try")]
     DenyOrTry,
-    /// `order` in a rule that denies.
+    /// A `deny` rule has `order`.
     #[error("only a rule with try has an order")]
     OrderWithoutTry,
-    /// An endpoint that takes more as it is than redacted.
+    /// An endpoint accepts a higher class as it is than redacted.
     #[error("class_max_redacted is below class_max")]
     RedactedBelowAsIs,
-    /// A user's document that brings endpoints.
+    /// A user's document contains endpoints.
     #[error("only the app's policy has endpoints")]
     UserEndpoints,
-    /// A document in the place of the other.
+    /// The document has the wrong role.
     #[error("this is the {found}'s policy, not the {expected}'s")]
     WrongRole {
-        /// The role that the place has.
+        /// The required role.
         expected: &'static str,
-        /// The role that the document has.
+        /// The document's role.
         found: &'static str,
     },
 }
