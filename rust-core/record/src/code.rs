@@ -1,4 +1,4 @@
-//! The codes that say why an attempt or a request did not end with an answer. Receipts store them; `docs/ledger.md` lists them.
+//! The codes for why an attempt or a request ended without an answer. Receipts store them; `docs/ledger.md` lists them.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::Label;
 /// Declares the codes from one list, so that none can be forgotten in a table of names or meanings.
 macro_rules! codes {
     ($(#[doc = $meaning:literal] $variant:ident = $name:literal,)+) => {
-        /// Why an attempt or a request did not end with an answer.
+        /// Why an attempt or a request ended without an answer.
         ///
         /// ```
         /// use whimbrel_record::Code;
@@ -35,7 +35,7 @@ macro_rules! codes {
                 }
             }
 
-            /// What it means, in an English sentence.
+            /// Its meaning as an English sentence.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self {
@@ -43,7 +43,7 @@ macro_rules! codes {
                 }
             }
 
-            /// The code of this name.
+            /// The code with this name.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Code> {
                 match name {
