@@ -1,4 +1,4 @@
-//! A server that may be asked: its settings, checked once. Keys are not among them; they come with each request.
+//! A server that may be contacted: its settings, checked once. Keys are not part of them; they are passed with each request.
 
 use std::net::IpAddr;
 
@@ -35,45 +35,45 @@ const RESERVED_HEADERS: &[&str] = &[
     "user-agent",
 ];
 
-/// A field of the settings, or why it is wrong.
+/// What is wrong with the settings.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum EndpointError {
-    /// The id is empty, longer than [`ID_BYTES_MAX`] or has another character than letters, digits, `.`, `_` and `-`.
+    /// The id is empty, longer than [`ID_BYTES_MAX`], or contains a character other than letters, digits, `.`, `_` and `-`.
     #[error("id: 1 to {ID_BYTES_MAX} letters, digits, dots, underscores and hyphens are expected")]
     Id,
-    /// The base URL is too long, or not a URL with a host and a path only: no user, no query, no fragment.
+    /// The base URL is too long, or has parts other than a host and a path: a user, a query or a fragment.
     #[error("base_url: a scheme, a host, perhaps a port and a path are expected, in at most {URL_BYTES_MAX} bytes")]
     Url,
-    /// Another scheme than https, or http to another machine.
+    /// The scheme is not https, and not http to this machine.
     #[error("base_url: https is expected; http only to this machine")]
     Cleartext,
     /// The model's name is empty, too long, or not visible ASCII.
     #[error("model: 1 to {MODEL_BYTES_MAX} visible ASCII characters are expected")]
     Model,
-    /// A time limit is 0 or above [`TIMEOUT_MS_MAX`].
+    /// A timeout is 0 or above [`TIMEOUT_MS_MAX`].
     #[error("timeouts.{field}: 1 to {TIMEOUT_MS_MAX} milliseconds are expected")]
     Timeout {
-        /// Which one.
+        /// The field.
         field: &'static str,
     },
-    /// A limit of bytes is 0 or too large.
+    /// A byte limit is 0 or too large.
     #[error("{field}: 1 to {most} bytes are expected")]
     Bytes {
-        /// Which one.
+        /// The field.
         field: &'static str,
-        /// The largest value.
+        /// The maximum.
         most: u32,
     },
-    /// There are more than [`HEADERS_MAX`] extra headers.
+    /// There are more than [`HEADERS_MAX`] additional headers.
     #[error("headers: more than {HEADERS_MAX}")]
     TooManyHeaders,
-    /// An extra header, or the key's, is malformed, too long, or one that the connection or this crate sets.
+    /// An additional header, or the key's header, is malformed, too long, or set by the connection or this crate.
     #[error("headers: number {index} is malformed, too long or reserved")]
     Header {
-        /// Its place in the list, from 0; the key's header stands behind the last.
+        /// Its index in the list, from 0; the key's header comes after the last.
         index: u32,
     },
-    /// The certificate authorities or pins are wrong.
+    /// The certificate authorities or pins are invalid.
     #[error(transparent)]
     Trust(#[from] TrustError),
 }
@@ -106,7 +106,7 @@ impl Endpoint {
     /// Checks settings.
     ///
     /// # Errors
-    /// [`EndpointError`], for the first field that is wrong.
+    /// [`EndpointError`], for the first invalid field.
     pub fn new(settings: EndpointSettings) -> Result<Endpoint, EndpointError> {
         if !is_name(&settings.id, ID_BYTES_MAX) {
             return Err(EndpointError::Id);
@@ -136,7 +136,7 @@ impl Endpoint {
         &self.settings.id
     }
 
-    /// The settings it was made of.
+    /// The settings from which it was made.
     #[must_use]
     pub fn settings(&self) -> &EndpointSettings {
         &self.settings

@@ -1,4 +1,4 @@
-//! The certificate authorities that an endpoint trusts, and what can be wrong with its authorities and pins.
+//! The certificate authorities that an endpoint trusts, and errors in its authorities and pins.
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -7,36 +7,36 @@ use thiserror::Error;
 
 use crate::http::settings::{EndpointSettings, PINS_MAX, PINS_MIN};
 
-/// The most certificate authorities that an endpoint may add.
+/// Maximum number of certificate authorities that an endpoint may add.
 pub const AUTHORITIES_MAX: u32 = 32;
-/// The most bytes of certificates that an endpoint may add.
+/// Maximum bytes of certificates that an endpoint may add.
 pub const AUTHORITY_BYTES_MAX: u32 = 256 * 1024;
 
 /// What is wrong with the authorities or pins of an endpoint.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum TrustError {
-    /// There are none: no public ones and no others.
+    /// There are no authorities, neither public nor added ones.
     #[error("authorities: none is trusted")]
     NoAuthority,
-    /// More than [`AUTHORITIES_MAX`], or [`AUTHORITY_BYTES_MAX`] bytes of them.
+    /// There are more than [`AUTHORITIES_MAX`], or more than [`AUTHORITY_BYTES_MAX`] bytes of them.
     #[error("authorities: more than {AUTHORITIES_MAX} or {AUTHORITY_BYTES_MAX} bytes")]
     TooManyAuthorities,
-    /// Text that should be PEM is not, or holds no certificate.
+    /// A text that should be PEM is not, or contains no certificate.
     #[error("authorities_pem: certificates in PEM are expected")]
     Pem,
-    /// A certificate cannot be read.
+    /// A certificate cannot be parsed.
     #[error("authorities: number {index} is not an X.509 certificate")]
     Authority {
-        /// Its place, from 0, those in PEM first.
+        /// Its index, from 0, those in PEM first.
         index: u32,
     },
     /// Fewer than [`PINS_MIN`] pins or more than [`PINS_MAX`].
     #[error("pins: {PINS_MIN} to {PINS_MAX} are expected")]
     PinCount,
-    /// A pin is not 64 hexadecimal digits, or stands there twice.
+    /// A pin is not 64 hexadecimal digits, or occurs twice.
     #[error("pins: number {index} is not 64 hexadecimal digits, or is there twice")]
     Pin {
-        /// Its place, from 0.
+        /// Its index, from 0.
         index: u32,
     },
 }
