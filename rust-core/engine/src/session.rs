@@ -1,4 +1,4 @@
-//! What one conversation owns: its KV cache and its position over the shared model.
+//! The state of one conversation: its KV cache and its position, over the shared model.
 
 pub(crate) mod costs;
 pub(crate) mod prefix;

@@ -1,11 +1,11 @@
-//! Chat templates: from messages to the text, and the tokens, that a model was trained on.
+//! Chat templates: convert messages to the text, and the tokens, that a model was trained on.
 //!
 //! Templates are Jinja as `transformers` runs them (`trim_blocks`, `lstrip_blocks`, loop controls, Python's string methods,
-//! `raise_exception`, `strftime_now`, a `tojson` without HTML escapes). A template is part of a bundle and not to be trusted:
-//! it loads nothing, and its size, its steps, its recursion and its output are limited.
+//! `raise_exception`, `strftime_now`, a `tojson` without HTML escapes). A template is part of a bundle and is not trusted: it cannot load
+//! anything, and its size, steps, recursion and output are limited.
 //!
-//! What stands in a message is text. If it contains the text of a control token, the model sees those characters and not the
-//! token ([`ChatTemplate::render_tokens`]).
+//! The content of a message is text. If it contains the text of a control token, the model sees those characters and not the token
+//! ([`ChatTemplate::render_tokens`]).
 
 mod date;
 mod json;

@@ -1,7 +1,7 @@
-//! Text to token ids and back: byte-level byte-pair encoding with special tokens, as llama.cpp does it.
+//! Converts text to token ids and back: byte-level byte-pair encoding with special tokens, like llama.cpp.
 //!
-//! [`TokenizerParts`] is what an importer hands over and what `tokenizer.bin` holds; [`Tokenizer`] is that file, checked and
-//! ready to use. Nothing here adds or trims anything: no `bos`, no leading space.
+//! [`TokenizerParts`] is what an importer provides and what `tokenizer.bin` contains. [`Tokenizer`] is that file, checked and ready to use.
+//! Nothing here adds or trims anything: no `bos`, no leading space.
 
 mod bpe;
 mod byte_level;

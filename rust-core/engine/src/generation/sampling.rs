@@ -1,16 +1,16 @@
-//! Choosing the next token from the model's scores.
+//! Samples the next token from the model's scores.
 //!
-//! The steps and their order are those of llama.cpp's default chain (`common/sampling.cpp`), as far as we have them:
-//! repetition penalty (Keskar et al. 2019, CTRL, section 4.1), top-k (Fan et al. 2018), top-p (Holtzman et al. 2020), min-p
-//! (Nguyen et al. 2024), temperature, and then a draw. So top-p and min-p judge the model's own probabilities, and
-//! temperature only spreads what they left over.
+//! The steps and their order are those of llama.cpp's default chain (`common/sampling.cpp`), as far as they are implemented here:
+//! repetition penalty (Keskar et al. 2019, CTRL, section 4.1), top-k (Fan et al. 2018), top-p (Holtzman et al. 2020), min-p (Nguyen et al.
+//! 2024), temperature, and then a random draw. Top-p and min-p therefore use the model's own probabilities, and temperature only affects
+//! the remaining tokens.
 //!
-//! The same options and scores give the same tokens on every platform: the generator is PCG XSL-RR 128/64, and the exponential
-//! function is our own, made of basic arithmetic, because the system's differ in their last bits.
+//! The same options and scores give the same tokens on every platform: the generator is PCG XSL-RR 128/64, and the exponential function is
+//! our own, made of basic arithmetic, because the system's implementations differ in their last bits.
 //!
-//! A vocabulary is tens or hundreds of thousands of scores, of which few matter. The model's head notes the largest of each group
-//! while it writes them; only groups that can hold a likely token are looked at again, and all scores only where all are
-//! weighed: for top-p over the whole vocabulary, and where every token can be drawn.
+//! A vocabulary has tens or hundreds of thousands of scores, few of which matter. The model's head notes the largest of each group while it
+//! writes them. Only groups that can contain a likely token are examined again. All scores are examined only where all count: for top-p
+//! over the whole vocabulary, and where every token can be drawn.
 
 #[cfg(test)]
 mod tests;
