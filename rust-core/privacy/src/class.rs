@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How private a text is, from the least to the most. The class of a request is the highest of what the app said about it and of
-/// what was found in it.
+/// How private a text is, from least to most. The class of a request is the higher of the app's own class and the class of its
+/// findings.
 ///
 /// ```
 /// use whimbrel_privacy::{FindingKind, PrivacyClass};
@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PrivacyClass {
-    /// Nothing about a person: "What is the capital of France?".
+    /// Nothing about a person, such as "What is the capital of France?".
     #[default]
     Public,
-    /// About a person, ordinary: a name, an address, a telephone number.
+    /// Ordinary personal data: a name, an address, a telephone number.
     Personal,
-    /// Harmful in wrong hands: national ids, cards and accounts, dates of birth, or whatever the app calls so.
+    /// Harmful in the wrong hands: national ids, cards and accounts, dates of birth, or whatever the app declares sensitive.
     Sensitive,
-    /// Opens something: passwords, API keys, or whatever the app calls so.
+    /// Gives access to something: passwords, API keys, or whatever the app declares secret.
     Secret,
 }
