@@ -1,8 +1,8 @@
-//! The output folder: written beside its place under another name and renamed when it is complete, so that a killed import
-//! leaves nothing that looks like a bundle.
+//! The output folder. It is written beside its place under another name and renamed when it is complete, so that a killed import leaves
+//! nothing that looks like a bundle.
 //!
-//! Beside `NAME`, `.NAME.partial-XXXXXX` is an import under way, locked by its process, and `.NAME.replaced-XXXXXX` the
-//! bundle that it is about to replace. What a killed import left of them is cleared by the next one to the same place.
+//! Beside `NAME`, `.NAME.partial-XXXXXX` is an import in progress, locked by its process, and `.NAME.replaced-XXXXXX` is the bundle that it
+//! is about to replace. The next import to the same place removes what a killed import left of them.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
