@@ -5,9 +5,9 @@ import org.whimbrel.ffi.setLogSink
 import org.whimbrel.ffi.LogLevel as CoreLogLevel
 import org.whimbrel.ffi.LogSink as CoreLogSink
 
-/** Takes log messages. It is called on the core's thread: it should hand the message over and return. */
+/** Receives log messages. It is called on the core's thread, so it should hand the message over and return. */
 public fun interface LogSink {
-    /** Takes one [message] of the core's [module]. */
+    /** Receives one [message] of the core's [module]. */
     public fun log(
         level: LogLevel,
         module: String,
@@ -17,10 +17,10 @@ public fun interface LogSink {
 
 /** The core's log, one for the whole process. */
 public object WhimbrelLog {
-    /** Sets how much is logged. */
+    /** Sets the log level. */
     public fun setLevel(level: LogLevel): Unit = setLogLevel(level.toCore())
 
-    /** Sets who gets the messages; with `null` the platform's log does. */
+    /** Sets the receiver of log messages; with `null` they go to the platform's log. */
     public fun setSink(sink: LogSink?): Unit = setLogSink(sink?.let(::Sink))
 }
 
