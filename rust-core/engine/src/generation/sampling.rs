@@ -33,18 +33,18 @@ const REPETITION_PENALTY_MAX: f32 = 100.0;
 /// How many candidates top-p looks at first; each further try takes four times as many.
 const LIKELIEST_FIRST: usize = 256;
 
-/// How tokens are chosen. The default is greedy: always the most likely token.
+/// Sampling options. The default is greedy: always the most likely token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SamplingOptions {
-    /// 0 (default): greedy. Below 1 likely tokens become likelier, above 1 less likely. At most 100.
+    /// 0 (default) is greedy. Values below 1 make likely tokens more likely, values above 1 less likely. At most 100.
     pub temperature: f32,
-    /// Only this many of the likeliest tokens; 0 (default): all.
+    /// Considers only this many of the most likely tokens; 0 (default) means all.
     pub top_k: u32,
-    /// Only the likeliest tokens that together reach this probability; 1 (default): all.
+    /// Considers only the most likely tokens that together reach this probability; 1 (default) means all.
     pub top_p: f32,
-    /// Only tokens at least this many times as likely as the likeliest; 0 (default): all.
+    /// Considers only tokens at least this fraction as likely as the most likely one; 0 (default) means all.
     pub min_p: f32,
-    /// What the scores of recent tokens are divided by (multiplied, if negative); 1 (default): off. At most 100.
+    /// Divides the scores of recent tokens (or multiplies them, if negative); 1 (default) switches it off. At most 100.
     pub repetition_penalty: f32,
     /// How many tokens back count as recent.
     pub repetition_window: u32,
@@ -67,7 +67,7 @@ impl Default for SamplingOptions {
 }
 
 impl SamplingOptions {
-    /// Checks that every option is in its range.
+    /// Checks that every option is in range.
     ///
     /// ```
     /// use whimbrel_engine::SamplingOptions;
@@ -81,7 +81,7 @@ impl SamplingOptions {
     /// ```
     ///
     /// # Errors
-    /// [`EngineError::Option`] naming the first that is not.
+    /// [`EngineError::Option`] with the first option that is not.
     pub fn validate(&self) -> Result<(), EngineError> {
         in_range("temperature", self.temperature, 0.0, TEMPERATURE_MAX)?;
         in_range("top_p", self.top_p, 0.0, 1.0)?;
@@ -114,7 +114,7 @@ struct Candidate {
     id: u32,
 }
 
-/// Chooses tokens by [`SamplingOptions`]. It keeps its working space, so that only the first token allocates.
+/// Chooses tokens by [`SamplingOptions`]. It keeps its working memory, so that only the first token allocates.
 ///
 /// ```
 /// use whimbrel_engine::{Sampler, SamplingOptions};
@@ -124,14 +124,14 @@ struct Candidate {
 /// // Greedy by default.
 /// assert_eq!(choose(&SamplingOptions::default()), 1);
 ///
-/// // Token 1 was just said, and is penalised for it.
+/// // Token 1 was used just before, and is penalised for it.
 /// let options = SamplingOptions {
 ///     repetition_penalty: 1.3,
 ///     ..SamplingOptions::default()
 /// };
 /// assert_eq!(Sampler::new(&options).sample(&mut logits.clone(), &[1], &[]), 2);
 ///
-/// // Equal seeds give equal choices, here among the two likeliest.
+/// // Equal seeds give equal choices, here among the two most likely tokens.
 /// let options = SamplingOptions {
 ///     temperature: 1.0,
 ///     top_k: 2,
@@ -156,7 +156,7 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Starts a sequence of choices. The options are taken to be valid ([`SamplingOptions::validate`]).
+    /// Starts a sequence of choices. The options must be valid ([`SamplingOptions::validate`]).
     pub fn new(options: &SamplingOptions) -> Self {
         // The stream is the one that PCG's reference implementation uses in its demonstrations.
         let generator = Pcg64::new(u128::from(options.seed), 0xa02bdbf7bb3c0a7ac28fa16a64abf96);
@@ -171,7 +171,7 @@ impl Sampler {
         }
     }
 
-    /// As [`Sampler::choose`], from logits alone.
+    /// Like [`Sampler::choose`], from logits alone.
     pub fn sample(&mut self, logits: &mut [f32], prompt: &[u32], answer: &[u32]) -> u32 {
         let mut maxima = vec![f32::NEG_INFINITY; logits.len().div_ceil(SCORE_GROUP)];
         group_maxima(logits, &mut maxima);
@@ -179,11 +179,10 @@ impl Sampler {
         self.choose(Scores { logits, maxima }, prompt, answer)
     }
 
-    /// Chooses a token. `prompt` followed by `answer` are the tokens so far, of which the last
-    /// [`SamplingOptions::repetition_window`] are penalised (their scores change in place).
+    /// Chooses a token. `prompt` followed by `answer` are the tokens so far. The last [`SamplingOptions::repetition_window`] of them are
+    /// penalised (their scores change in place).
     ///
-    /// Of equal scores the lower id comes first; a score that is not a number counts as the lowest. Without any score the
-    /// choice is 0.
+    /// Of equal scores, the one with the lower id comes first. NaN counts as the lowest score. Without any scores the choice is 0.
     pub fn choose(&mut self, mut scores: Scores<'_>, prompt: &[u32], answer: &[u32]) -> u32 {
         self.penalise(&mut scores, prompt, answer);
         if self.options.temperature == 0.0 {
