@@ -122,7 +122,7 @@ pub struct LedgerStats {
     pub bytes_out_uncertain: u64,
     /// Bytes that were received.
     pub bytes_in: u64,
-    /// Requests that sent text that was not public without redaction.
+    /// Requests that sent non-public text without redaction.
     pub personal_as_is: u64,
     /// How often each kind was replaced in text that left.
     pub redacted: Vec<FindingCount>,

@@ -74,11 +74,11 @@ pub fn preset_text(preset: Preset) -> String {
 /// Public keys, at least one of which must be in a server's certificate chain.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Pins {
-    /// SHA-256 hashes of the certificates' public key information, each as 64 hexadecimal digits; at least two.
+    /// The SHA-256 hashes of the certificates' public key information, each as 64 hexadecimal digits; at least two.
     pub sha256: Vec<String>,
     /// The pins expire at this time, in seconds since 1970, so that an app that is never updated does not lock itself out.
     pub expires_unix_s: u64,
-    /// Accept and log connections that the pins would refuse.
+    /// Whether to accept and log connections that the pins would refuse.
     #[uniffi(default = false)]
     pub report_only: bool,
 }

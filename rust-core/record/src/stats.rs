@@ -52,7 +52,7 @@ pub struct Stats {
     pub bytes_in: u64,
     /// How often each kind was replaced in text that left.
     pub redacted: BTreeMap<FindingKind, u64>,
-    /// Requests that sent text that was not public without redaction.
+    /// Requests that sent non-public text without redaction.
     pub personal_as_is: u64,
     /// Prompt tokens.
     pub tokens_in: u64,

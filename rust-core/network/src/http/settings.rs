@@ -189,7 +189,7 @@ pub struct PinSettings {
     pub sha256: Vec<String>,
     /// The pins expire at this time, in seconds since 1970, so that an app that is never updated does not lock itself out.
     pub expires_unix_s: u64,
-    /// Accept, count and log connections that the pins would refuse.
+    /// Whether to accept, count and log connections that the pins would refuse.
     #[serde(default)]
     pub report_only: bool,
 }
