@@ -1,14 +1,14 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/assistant.rs: change that, then run  make bindings.
 
-/// Something personal or secret in a text.
+/// A piece of personal or secret data that was found in a text.
 public struct Finding: Sendable, Equatable {
-    /// Its kind: `email`, `phone`, `person_name` and so on.
+    /// Its kind, such as `email`, `phone` or `person_name`.
     public var kind: String
     /// The index of its first character (Unicode scalar value).
     public var start: Int
-    /// The index behind its last character.
+    /// The index of the character after its last one.
     public var end: Int
-    /// How sure this is, from 0 to 1.
+    /// The confidence, from 0 to 1.
     public var confidence: Float
 
     /// Takes every value; those with a default can be left out.
@@ -25,11 +25,11 @@ public struct Finding: Sendable, Equatable {
     }
 }
 
-/// A text with its findings replaced.
+/// A text in which the findings have been replaced.
 public struct RedactedText: Sendable, Equatable {
     /// The text with placeholders.
     public var text: String
-    /// What was found in the original, in its order.
+    /// The findings in the original text, in order.
     public var findings: [Finding]
 
     /// Takes every value; those with a default can be left out.

@@ -2,12 +2,12 @@
 package org.whimbrel
 
 /**
- * Something personal or secret in a text.
+ * A piece of personal or secret data that was found in a text.
  *
- * @property kind its kind: `email`, `phone`, `person_name` and so on.
+ * @property kind its kind, such as `email`, `phone` or `person_name`.
  * @property start the index of its first character (Unicode scalar value).
- * @property end the index behind its last character.
- * @property confidence how sure this is, from 0 to 1.
+ * @property end the index of the character after its last one.
+ * @property confidence the confidence, from 0 to 1.
  */
 public data class Finding(
     public val kind: String,
@@ -17,10 +17,10 @@ public data class Finding(
 )
 
 /**
- * A text with its findings replaced.
+ * A text in which the findings have been replaced.
  *
  * @property text the text with placeholders.
- * @property findings what was found in the original, in its order.
+ * @property findings the findings in the original text, in order.
  */
 public data class RedactedText(
     public val text: String,
