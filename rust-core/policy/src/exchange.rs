@@ -123,7 +123,7 @@ pub enum Event {
     Timer,
 }
 
-/// What the executor must do, in the order of the list.
+/// A command for the executor, in the order of the list.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Command {
     /// Start this candidate.

@@ -29,7 +29,7 @@ pub enum LearningMode {
     On,
     /// Learns nothing more. The order follows the means.
     Frozen,
-    /// Learns nothing, and the order is that of the policy. What was learned is kept.
+    /// Learns nothing, and the order is that of the policy. Keeps everything that was learned.
     Off,
 }
 
@@ -96,7 +96,7 @@ impl Learned {
         self.mode
     }
 
-    /// Changes the mode. What was learned is kept.
+    /// Changes the mode, and keeps everything that was learned.
     pub fn set_mode(&mut self, mode: LearningMode) {
         self.mode = mode;
     }
@@ -137,7 +137,7 @@ impl Learned {
         entry.failures /= excess;
     }
 
-    /// What is known about a candidate, with a random draw that is determined by the request's id. `None` if learning is off.
+    /// The learned quality of a candidate, with a random draw that is determined by the request's id. `None` if learning is off.
     #[must_use]
     pub fn quality(&self, request_id: &str, task: &str, candidate: &str, now_ms: u64) -> Option<Quality> {
         if self.mode == LearningMode::Off {

@@ -136,7 +136,7 @@ impl Candidate {
         &self.expected
     }
 
-    /// What was learned about it, if the order is by quality.
+    /// Its learned quality, if the order is by quality.
     #[must_use]
     pub fn quality(&self) -> Option<&Quality> {
         self.quality.as_ref()

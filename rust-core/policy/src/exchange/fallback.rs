@@ -54,7 +54,7 @@ pub enum Event {
     Timer,
 }
 
-/// What must be done, in the order of the list: a `Cancel` is carried out before the `Start` that follows it.
+/// A command for the executor, in the order of the list: a `Cancel` is carried out before the `Start` that follows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Command {
     /// Discard the text shown so far: another candidate answers from the beginning.
