@@ -51,8 +51,8 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Opens the database at `path` for writing, creates it if it does not exist, and migrates its tables. The ledger's end is compared
-    /// with its seal and with the vault. Receipts without an end are closed as interrupted. `now_ms` is the time, in milliseconds since
-    /// 1970. The folder must exist.
+    /// with its seal and with the vault. Receipts without an end are closed as interrupted. `now_ms` is the time, in milliseconds
+    /// since 1970. The folder must exist.
     ///
     /// # Errors
     /// [`StoreError::InUse`], [`StoreError::Foreign`], [`StoreError::Damaged`], [`StoreError::NewerSchema`], [`StoreError::SchemaChanged`],
