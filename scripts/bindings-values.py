@@ -67,7 +67,7 @@ GROUPS = {
     "LedgerStats": {
         "answers": (
             "PlaceKind",
-            "Answers by the kind of place they came from; kinds without any are left out.",
+            "Answers by kind of place; kinds without answers are left out.",
             {
                 "answers_on_device": "OnDevice",
                 "answers_system_model": "SystemModel",
@@ -78,7 +78,7 @@ GROUPS = {
         ),
         "ends": (
             "Outcome",
-            "Requests without an answer by how they ended; ends without any are left out.",
+            "Requests without an answer, by outcome; outcomes that did not occur are left out.",
             {
                 "cancelled": "Cancelled",
                 "failed": "Failed",

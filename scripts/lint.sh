@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make lint`: formatting, clippy, licences and bans, shell scripts, and things that must never land. Kotlin and Swift are checked by their suites.
+# `make lint`: formatting, clippy, licences and bans, shell scripts, plain English, and things that must never land. Kotlin and Swift are checked by their suites.
 source "$(dirname "$0")/common.sh"
 
 deny_sha256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
@@ -99,6 +99,11 @@ no_unfinished_work() {
 	refuse "unfinished:" "$(git grep -nIE "$marks" -- '*.rs' '*.kt' '*.swift' '*.py' '*.sh' '*.toml' ':!scripts/lint.sh' "${generated[@]}" || true)"
 }
 
+# Phrases that a reader stumbles over: scripts/prose.txt lists them with better ones.
+prose() {
+	refuse "phrases that scripts/prose.txt lists, with what to write instead:" "$(python3 scripts/prose.py || true)"
+}
+
 scripts/setup.sh
 step "rustfmt" cargo fmt --all --check
 step "clippy, everything" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings -A clippy::disallowed-methods
@@ -109,5 +114,6 @@ step "registry hosts" no_registry_hosts
 step "paths of this machine" no_machine_paths
 step "big files" no_big_files
 step "unfinished work" no_unfinished_work
+step "plain English" prose
 [ "$failures" = 0 ] || fail "$failures checks failed"
 say "lint: all checks passed"

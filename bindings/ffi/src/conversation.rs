@@ -1,5 +1,5 @@
-//! A conversation, its answers, and what they are made of. It is the same thing whether rules decide where each answer is made (see `Assistant`)
-//! or one model of this device answers alone (see `Model`).
+//! Conversations, answers and their events. A conversation works the same way whether a policy decides where each answer is
+//! made (see `Assistant`) or one model on this device answers alone (see `Model`).
 
 use std::sync::Arc;
 
@@ -11,29 +11,31 @@ use crate::{AskOptions, CoreError, Explanation, GenerationOptions, Place, Privac
 /// What `Message.recipients` says of a text that anybody may read, as far as it was decided.
 const ANY: &str = "any";
 
-/// Who says a message.
+/// The author of a message.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum Role {
-    /// What the app tells the model beforehand.
+    /// The app, with instructions for the model.
     System,
-    /// The person.
+    /// The user.
     User,
     /// The model.
     Assistant,
 }
 
-/// One message of a conversation. To go on with an earlier conversation, hand back what `messages()` gave.
+/// One message of a conversation. To resume an earlier conversation, pass back the messages that `messages()` returned.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Message {
-    /// Who says it.
+    /// The author.
     pub role: Role,
     /// The text.
     pub content: String,
-    /// How private it is. A message without it is treated as the most private message that its conversation ever held.
+    /// How private the message is. A message without this value is treated like the most private message that its
+    /// conversation has ever held.
     #[uniffi(default = None)]
     pub privacy_class: Option<PrivacyClass>,
-    /// Who besides this device's model may read it. Apps keep this value and hand it back; what is in it may change between versions. A message
-    /// without it may be read only by those who might read every message that its conversation ever held.
+    /// Who may read the message, apart from the model on this device. Store this value and pass it back unchanged; its
+    /// content may change between versions. A message without it may be read only by those who may read every message that
+    /// its conversation has ever held.
     #[uniffi(default = None)]
     pub recipients: Option<Vec<String>>,
 }
@@ -45,21 +47,21 @@ pub struct Message {
 pub enum Event {
     /// A place was asked.
     Started {
-        /// Which.
+        /// The place.
         place: Place,
-        /// In which form the text leaves the device; nothing when it stays.
+        /// In which form the text leaves the device. Absent if the text stays.
         release: Option<Release>,
     },
-    /// The model read a part of the prompt. A short prompt is read in one go, without this event.
+    /// Part of the prompt was read. A short prompt is read in one step, without this event.
     Reading {
         /// Prompt tokens read so far.
         done: u32,
-        /// Prompt tokens in all.
+        /// Prompt tokens in total.
         total: u32,
     },
-    /// The model thinks before it answers. What it thinks is no part of the answer and is not given.
+    /// The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
     Thinking {
-        /// Bytes of its thoughts so far.
+        /// Bytes of thinking so far.
         bytes: u64,
     },
     /// The next piece of text, never empty and never half a character.
@@ -67,11 +69,11 @@ pub enum Event {
         /// The piece.
         text: String,
     },
-    /// The text so far is void: another place answers from the beginning.
+    /// Discard the text so far: another place answers from the beginning.
     Restarted,
-    /// The answer is over; nothing follows.
+    /// The answer has ended. This is the last event.
     Finished {
-        /// How it went.
+        /// How the request went.
         report: Report,
     },
 }
@@ -89,25 +91,26 @@ impl Conversation {
         Ok(Arc::new(self.0.ask(&question, options.into())?.into()))
     }
 
-    /// Asks the last question again. If it was answered, that counts as a sign that the answer was not liked. The new answer takes the place of
-    /// the old one; when there is no new answer, the old one stays.
+    /// Asks the last question again. If it had been answered, this counts as a sign that the user did not like the answer.
+    /// The new answer replaces the old one; if there is no new answer, the old one stays.
     #[uniffi::method(default(generation))]
     pub fn regenerate(&self, generation: GenerationOptions) -> Result<Arc<Answer>, CoreError> {
         Ok(Arc::new(self.0.regenerate(generation.into())?.into()))
     }
 
-    /// Asks the last question elsewhere, as far as the rules allow it now. The new answer takes the place of the old one; when there is no new
-    /// answer, the old one stays.
+    /// Asks the last question again at another place, if the policy allows one now. The new answer replaces the old one; if
+    /// there is no new answer, the old one stays.
     pub fn escalate(&self) -> Result<Arc<Answer>, CoreError> {
         Ok(Arc::new(self.0.escalate()?.into()))
     }
 
-    /// Cancels the answer in progress, if there is one. Its last event still comes.
+    /// Cancels the answer in progress, if there is one. Its last event still arrives.
     pub fn stop(&self) {
         self.0.stop();
     }
 
-    /// What would be decided about a question now. Nothing is asked, and no receipt is written. Only where rules decide.
+    /// What would be decided about a question now. Nothing is asked, and no receipt is written. Only available under a
+    /// policy.
     #[uniffi::method(default(options))]
     pub async fn explain(&self, question: String, options: AskOptions) -> Result<Explanation, CoreError> {
         Ok((&self.0.explain(&question, &options.into()).await?).into())
@@ -119,91 +122,92 @@ impl Conversation {
         self.0.messages().into_iter().map(Into::into).collect()
     }
 
-    /// Waits until a cancelled answer has ended: what is kept of it is then among the messages.
+    /// Waits until a cancelled answer has ended. `messages()` then contains the part of it that was kept.
     pub async fn settled(&self) -> Result<(), CoreError> {
         Ok(self.0.settled().await?)
     }
 
-    /// A number that grows with every change of the messages.
+    /// A number that grows each time the messages change.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.0.revision()
     }
 
-    /// Replaces the messages: an earlier conversation goes on. Messages that `messages()` gave are treated as they were.
+    /// Replaces the messages, to resume an earlier conversation. Messages from `messages()` keep their privacy class and
+    /// recipients.
     pub fn set_messages(&self, messages: Vec<Message>) -> Result<(), CoreError> {
         Ok(self.0.set_messages(messages.into_iter().map(Into::into).collect())?)
     }
 
-    /// Forgets the messages, but not the system message.
+    /// Deletes the messages, but not the system message.
     pub fn reset(&self) -> Result<(), CoreError> {
         Ok(self.0.reset()?)
     }
 
-    /// The system message that is sent along, if there is one.
+    /// The system message, if there is one.
     pub fn system(&self) -> Option<String> {
         self.0.system()
     }
 
-    /// Sends along another system message from the next question on. Nothing takes the usual one, an empty text leaves it to the model. The messages
-    /// stay, and how they are treated.
+    /// Replaces the system message from the next question on. Pass nothing for the default one, or an empty text to let the
+    /// model's template decide. The messages stay, with their privacy class and recipients.
     pub fn set_system(&self, system: Option<String>) -> Result<(), CoreError> {
         Ok(self.0.set_system(system)?)
     }
 
-    /// Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question until
-    /// `reset()`.
+    /// Raises the privacy class of the messages so far, if the app knows more than can be found in them. It applies to every
+    /// further question until `reset()`.
     pub fn raise_class(&self, privacy_class: PrivacyClass) {
         self.0.raise_class(privacy_class.into());
     }
 
-    /// Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text again. The file holds
-    /// what was said, and only its owner can read it.
+    /// Saves the conversation and its KV cache to a file, so that `restore` can resume it without prefilling its text again.
+    /// The file contains what was said, and only its owner can read it.
     pub async fn save(&self, path: String) -> Result<(), CoreError> {
         Ok(self.0.save(path).await?)
     }
 
-    /// Goes on with a conversation that was saved with the same model; this one is forgotten. The file does not say who may read it, so where rules
-    /// decide nothing of it leaves the device.
+    /// Resumes a conversation that was saved with the same model, and discards the current one. The file does not say who
+    /// may read it, so under a policy none of it leaves the device.
     pub async fn restore(&self, path: String) -> Result<(), CoreError> {
         Ok(self.0.restore(path).await?)
     }
 
-    /// Writes what the model made of the first `tokens` tokens of the conversation to a file, without the messages. Another conversation that
-    /// begins with the same text can take it over with `restore_prefix`.
+    /// Saves the KV cache of the first `tokens` tokens of the conversation to a file, without the messages. Another
+    /// conversation that starts with the same text can load it with `restore_prefix`.
     pub async fn save_prefix(&self, path: String, tokens: u32) -> Result<(), CoreError> {
         Ok(self.0.save_prefix(path, tokens).await?)
     }
 
-    /// Takes over what `save_prefix` wrote with the same model. The messages stay as they are.
+    /// Loads a file that `save_prefix` wrote with the same model. The messages do not change.
     pub async fn restore_prefix(&self, path: String) -> Result<(), CoreError> {
         Ok(self.0.restore_prefix(path).await?)
     }
 
-    /// Cancels the answer in progress and gives the memory of the context back. Returns at once; safe to call again.
+    /// Cancels the answer in progress and releases the memory of the context. Returns at once, and may be called again.
     pub fn release(&self) {
         self.0.close();
     }
 }
 
-/// An answer in progress. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+/// An answer in progress. It pauses while its reader is far behind, and is cancelled when nothing refers to it any more.
 #[derive(uniffi::Object)]
 pub struct Answer(client::Answer);
 
 #[uniffi::export]
 impl Answer {
-    /// Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
+    /// Waits for at least one event, and returns all waiting events, at most `max`. An empty list means the end.
     pub async fn next(&self, max: u32) -> Result<Vec<Event>, CoreError> {
         let events = self.0.next(max).await?;
         Ok(events.into_iter().map(Into::into).collect())
     }
 
-    /// Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
+    /// Stops the answer. The last event, with the report, still arrives. May be called again, and after the end.
     pub fn cancel(&self) {
         self.0.cancel();
     }
 
-    /// The text of the events so far, without what became void.
+    /// The text of the events so far, without text that was discarded.
     #[must_use]
     pub fn text_so_far(&self) -> String {
         self.0.text_so_far()

@@ -1,36 +1,37 @@
-//! What the app tells about the device. A value that is not given stays as it was; one that is no longer known is named.
+//! The device state that the app reports. A value that is left out keeps its last reading; a value that is no longer known
+//! is listed in `unknown`.
 
 use whimbrel_client::policy;
 use whimbrel_client::policy::Reported;
 
-/// How hot the device is, in the four steps of iOS. Android's seven map onto them: none and light are `Nominal`, moderate is `Fair`,
-/// severe is `Serious`, the rest is `Critical`.
+/// How hot the device is, in the four levels of iOS. Android's seven levels map onto them: none and light are `Nominal`,
+/// moderate is `Fair`, severe is `Serious`, and the rest are `Critical`.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum Thermal {
-    /// No limits.
+    /// No restrictions.
     Nominal,
-    /// Warm; work that can wait should.
+    /// Warm: defer work that can wait.
     Fair,
-    /// Hot; the system slows the processor down.
+    /// Hot: the system throttles the processor.
     Serious,
-    /// Too hot; the system stops what it can.
+    /// Too hot: the system stops what it can.
     Critical,
 }
 
 /// The network that a request would use.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum Network {
-    /// There is none.
+    /// No network.
     Offline,
-    /// Bytes cost money or are few.
+    /// Data costs money or is limited.
     Metered,
-    /// Bytes are free.
+    /// Data is free.
     Unmetered,
-    /// Metered, in a foreign network.
+    /// Metered, on a foreign network.
     Roaming,
 }
 
-/// Hardware beside the processor that runs models.
+/// Hardware other than the processor that runs models.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum Accelerator {
     /// A graphics processor.
@@ -41,7 +42,7 @@ pub enum Accelerator {
     Dsp,
 }
 
-/// The values of a `DeviceUpdate`, to name those that are no longer known.
+/// The values of a `DeviceUpdate`, for listing those that are no longer known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum DeviceFact {
     /// `battery_percent`
@@ -74,53 +75,53 @@ pub enum DeviceFact {
     Foreground,
 }
 
-/// What the app knows about the device now: as many values as it has. Most readings count for two minutes, so they are best sent again
-/// with each question; the totals (memory, cores, accelerators) stay.
+/// The current state of the device, with as many values as the app knows. Most readings expire after two minutes, so send
+/// them again with each question. The totals (memory, cores, accelerators) do not expire.
 #[derive(Clone, Debug, Default, uniffi::Record)]
 pub struct DeviceUpdate {
-    /// Charge of the battery in percent, 0 to 100; more counts as unknown.
+    /// Battery charge in percent, 0 to 100; a larger value counts as unknown.
     #[uniffi(default = None)]
     pub battery_percent: Option<u8>,
-    /// Whether it is being charged.
+    /// Whether the battery is charging.
     #[uniffi(default = None)]
     pub charging: Option<bool>,
-    /// Whether the user or the system asked for saving power.
+    /// Whether power saving is on.
     #[uniffi(default = None)]
     pub power_save: Option<bool>,
     /// How hot the device is.
     #[uniffi(default = None)]
     pub thermal: Option<Thermal>,
-    /// Memory of the device in bytes.
+    /// Total memory of the device in bytes.
     #[uniffi(default = None)]
     pub memory_total_bytes: Option<u64>,
-    /// Memory that can be had without pushing others out, in bytes.
+    /// Memory that is available without evicting other apps, in bytes.
     #[uniffi(default = None)]
     pub memory_available_bytes: Option<u64>,
-    /// What the system still gives to this process, in bytes.
+    /// Memory that the system still allows this process, in bytes.
     #[uniffi(default = None)]
     pub memory_process_bytes: Option<u64>,
     /// Free storage in bytes.
     #[uniffi(default = None)]
     pub storage_free_bytes: Option<u64>,
-    /// The network.
+    /// The kind of network.
     #[uniffi(default = None)]
     pub network: Option<Network>,
-    /// Measured time of a round trip in milliseconds.
+    /// Measured round-trip time in milliseconds.
     #[uniffi(default = None)]
     pub round_trip_ms: Option<u32>,
-    /// Measured loss of packets or failed requests in percent, 0 to 100; more counts as unknown.
+    /// Measured rate of lost packets or failed requests in percent, 0 to 100; a larger value counts as unknown.
     #[uniffi(default = None)]
     pub loss_percent: Option<u8>,
-    /// Processor cores that are made for speed.
+    /// Number of performance cores.
     #[uniffi(default = None)]
     pub performance_cores: Option<u32>,
-    /// Hardware beside the processor that runs models.
+    /// Hardware other than the processor that runs models.
     #[uniffi(default = None)]
     pub accelerators: Option<Vec<Accelerator>>,
     /// Whether the app is in the foreground.
     #[uniffi(default = None)]
     pub foreground: Option<bool>,
-    /// What is no longer known. A value that is given besides is not taken.
+    /// Values that are no longer known. If a value is also given, it is ignored.
     #[uniffi(default = [])]
     pub unknown: Vec<DeviceFact>,
 }

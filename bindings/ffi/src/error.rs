@@ -1,4 +1,4 @@
-//! The public errors and the one place where the client's are translated into them. Cases and numbers are stable.
+//! The public errors, and the one place where the client's errors are converted to them. Cases and numbers are stable.
 
 mod refused;
 
@@ -7,19 +7,19 @@ use whimbrel_client::record::{Problem, RecordError};
 use whimbrel_client::store::{StoreError, VaultError};
 use whimbrel_client::{ClientError, EngineError, message};
 
-/// Everything that can go wrong, as apps see it. No case ever holds text of a user or of a model.
+/// All errors that an app can get. No case ever contains text from a user or a model.
 #[derive(Debug, thiserror::Error, uniffi::Error)]
 pub enum CoreError {
-    /// There is no model bundle in the folder, or a file of it is missing or cannot be read.
+    /// There is no model bundle in the folder, or one of its files is missing or unreadable.
     #[error("bundle missing: {reason}")]
     BundleMissing {
-        /// The folder or file, and why it is not one.
+        /// The folder or file, and the reason.
         reason: String,
     },
-    /// The bundle is damaged: fetch it again.
+    /// The bundle is damaged. Download it again.
     #[error("bundle corrupt: {reason}")]
     BundleCorrupt {
-        /// The file, and what is wrong in it.
+        /// The file, and what is wrong with it.
         reason: String,
     },
     /// The bundle is intact, but this version of the core cannot run it.
@@ -31,9 +31,9 @@ pub enum CoreError {
     /// The question does not fit the context.
     #[error("context full: {needed} tokens needed, {limit} available")]
     ContextFull {
-        /// Tokens needed, with room for one token of answer.
+        /// Tokens needed, including one token for the answer.
         needed: u64,
-        /// Tokens of the context.
+        /// Size of the context in tokens.
         limit: u64,
     },
     /// An option is outside its range.
@@ -41,18 +41,18 @@ pub enum CoreError {
     InvalidOption {
         /// The option's name.
         option: String,
-        /// The range.
+        /// The allowed range.
         expected: String,
-        /// What was given.
+        /// The value that was given.
         found: String,
     },
-    /// The client, the model or the conversation was closed before.
+    /// The client, the model, the conversation or the assistant was already closed.
     #[error("the {what} is closed")]
     Closed {
         /// `client`, `model`, `conversation` or `assistant`.
         what: String,
     },
-    /// The conversation is still answering the question before.
+    /// The conversation is still answering the previous question.
     #[error("the conversation is still answering")]
     Busy,
     /// There is no question to ask again.
@@ -64,14 +64,14 @@ pub enum CoreError {
     /// Only a model of this device has something to save.
     #[error("there is no model on this device")]
     NoModel,
-    /// A document with rules was refused whole; the rules before it are still in force.
+    /// A policy document was refused as a whole. The previous policies stay in force.
     #[error("policy refused, line {line}, column {column}, {path}: {reason}")]
     Policy {
-        /// The line, from 1; 0 when the reason is not about one place.
+        /// The line, from 1. It is 0 if the error does not concern one position.
         line: u32,
-        /// The character in the line, from 1; 0 when the reason is not about one place.
+        /// The character in the line, from 1. It is 0 if the error does not concern one position.
         column: u32,
-        /// The field; empty for the document as a whole.
+        /// The field. It is empty if the error concerns the whole document.
         path: String,
         /// What is wrong.
         reason: String,
@@ -79,47 +79,47 @@ pub enum CoreError {
     /// The ledger cannot be opened, read or written. Nothing leaves the device without a receipt.
     #[error("ledger, {problem}: {reason}")]
     Ledger {
-        /// Which case: `in_use`, `absent`, `foreign`, `damaged`, `schema`, `tampered`, `full`, `database`, `file`, `read_only`,
-        /// `unknown_receipt`, `already_closed` or `unreadable`. `foreign` is a file of something else, or a ledger that another vault sealed: when
-        /// its vault is gone, `restart_ledger` begins another.
+        /// The kind of problem: `in_use`, `absent`, `foreign`, `damaged`, `schema`, `tampered`, `full`, `database`, `file`,
+        /// `read_only`, `unknown_receipt`, `already_closed` or `unreadable`. `foreign` means that the file is not a ledger,
+        /// or that another vault sealed it. If its vault is gone, `restart_ledger` starts a new ledger.
         problem: String,
-        /// More about it.
+        /// Details.
         reason: String,
     },
     /// The key vault failed.
     #[error("key vault: {reason}")]
     Vault {
-        /// How.
+        /// The reason.
         reason: String,
-        /// Whether it is locked only for now.
+        /// Whether the vault is only temporarily locked.
         locked: bool,
     },
-    /// Too many or too much of something.
+    /// A limit was exceeded.
     #[error("{found} {what}, the limit is {limit}")]
     LimitExceeded {
-        /// What there is too much of.
+        /// What exceeded its limit.
         what: String,
-        /// How much there may be.
+        /// The limit.
         limit: u64,
-        /// How much there would have been.
+        /// The value that exceeded it.
         found: u64,
     },
     /// There is not enough memory for the context.
     #[error("no memory for a context of {context_length} tokens ({bytes} bytes)")]
     OutOfMemory {
-        /// Tokens asked for.
+        /// The requested context length in tokens.
         context_length: u32,
-        /// Bytes that they need.
+        /// The bytes of memory that it needs.
         bytes: u64,
     },
-    /// A defect in Whimbrel: please report the number and the reason.
+    /// A bug in Whimbrel. Please report the number and the reason.
     #[error("internal error {code}: {reason}")]
     Internal {
-        /// 1 the model failed while running, 2 the chat template failed, 3 no thread, 4 the background thread stopped,
-        /// 5 a file could not be written, 6 a cancellation came out as an error, 7 the system gives no random bytes, 9 a text did not settle when
-        /// it was redacted.
+        /// 1 the model failed while running, 2 the chat template failed, 3 no thread could be started, 4 the background
+        /// thread stopped, 5 a file could not be written, 6 a cancellation was reported as an error, 7 the system provides
+        /// no random bytes, 9 redacting a text did not finish.
         code: u32,
-        /// More about it.
+        /// Details.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The ledger: receipts, what they come to, checking, exporting and pruning it, and starting over when its vault is gone.
+//! The ledger: listing, counting, verifying, exporting and pruning receipts, and starting a new ledger if the vault is gone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,27 +10,27 @@ use whimbrel_client::{record, store};
 use crate::vault::ForeignVault;
 use crate::{Assistant, CoreError, KeyVault, Outcome, Place, PlaceKind, PrivacyClass, json};
 
-/// Which receipts are listed; what is not given does not choose.
+/// Selects the receipts to list. Values that are left out do not restrict the list.
 #[derive(Clone, Debug, Default, uniffi::Record)]
 pub struct ReceiptFilter {
-    /// Receipts with lower numbers than this one: the next page begins before the last one's number.
+    /// Only receipts with lower numbers than this one. For the next page, pass the number of the last receipt.
     #[uniffi(default = None)]
     pub before: Option<u64>,
-    /// Receipts that were opened at this time or later, in milliseconds since 1970.
+    /// Only receipts that were opened at this time or later, in milliseconds since 1970.
     #[uniffi(default = None)]
     pub from_ms: Option<u64>,
-    /// Receipts that were opened before this time.
+    /// Only receipts that were opened before this time, in milliseconds since 1970.
     #[uniffi(default = None)]
     pub until_ms: Option<u64>,
-    /// Receipts that ended so.
+    /// Only receipts with this outcome.
     #[uniffi(default = None)]
     pub outcome: Option<Outcome>,
-    /// Receipts whose answer came from there, or which were tried there last.
+    /// Only receipts whose answer came from this kind of place, or whose last attempt was there.
     #[uniffi(default = None)]
     pub place: Option<PlaceKind>,
 }
 
-/// What is written down of one request.
+/// The record of one request.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Receipt {
     /// Its number in the ledger.
@@ -39,15 +39,15 @@ pub struct Receipt {
     pub opened_ms: u64,
     /// When it was closed.
     pub closed_ms: Option<u64>,
-    /// How the request ended; nothing while it runs.
+    /// How the request ended. Absent while it is in progress.
     pub outcome: Option<Outcome>,
-    /// Where the answer came from, or what was tried last.
+    /// Where the answer came from, or which place was tried last.
     pub place: Option<Place>,
-    /// The app's name for what it was doing.
+    /// The app's name for the kind of work.
     pub task: String,
     /// How private the text was.
     pub privacy_class: PrivacyClass,
-    /// The ids of the rules that decided about the request as a whole.
+    /// The ids of the rules that decided about the whole request.
     pub rules: Vec<String>,
     /// How many different values of each kind were found in the text, the conversation's history included.
     pub findings: Vec<FindingCount>,
@@ -57,30 +57,30 @@ pub struct Receipt {
     pub repeated: Vec<FindingCount>,
     /// Bytes that left the device.
     pub bytes_out: u64,
-    /// Bytes that may have left besides, because no end was written in time.
+    /// Bytes that may have left in addition, because the process ended before the receipt was complete.
     pub bytes_out_uncertain: u64,
-    /// Bytes that came back.
+    /// Bytes that were received.
     pub bytes_in: u64,
-    /// All of it in JSON: what was planned, each attempt, tokens, times, feedback, and its hashes in the ledger.
+    /// The complete receipt in JSON: the plan, each attempt, tokens, times, feedback, and its hashes in the ledger.
     pub json: String,
 }
 
-/// What a verification of the ledger saw.
+/// The result of verifying the ledger.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct LedgerReport {
-    /// Whether the ledger is as it was written.
+    /// Whether the ledger is unchanged.
     pub intact: bool,
     /// Entries that were read.
     pub entries: u64,
     /// Receipts that these entries open.
     pub receipts: u64,
-    /// What is wrong, in words; at most 256.
+    /// The problems in words; at most 256.
     pub problems: Vec<String>,
-    /// All of it in JSON.
+    /// The complete report in JSON.
     pub json: String,
 }
 
-/// What the device is called in a sentence.
+/// How a sentence refers to the device.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum Host {
     /// "this phone"
@@ -91,10 +91,10 @@ pub enum Host {
     Computer,
 }
 
-/// What a number of receipts come to.
+/// The totals of a number of receipts.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct LedgerStats {
-    /// How many receipts these are.
+    /// The number of receipts.
     pub receipts: u64,
     /// Answers from Whimbrel's own engine.
     pub answers_on_device: u64,
@@ -110,31 +110,31 @@ pub struct LedgerStats {
     pub cancelled: u64,
     /// Requests without an answer.
     pub failed: u64,
-    /// Requests that the policy forbade.
+    /// Requests that the policy denied.
     pub denied: u64,
-    /// Requests that were put off.
+    /// Requests that were deferred.
     pub deferred: u64,
-    /// Requests whose process ended first.
+    /// Requests whose process ended before they did.
     pub interrupted: u64,
-    /// Requests without an end yet.
+    /// Requests that have not ended yet.
     pub unfinished: u64,
     /// Bytes that left the device.
     pub bytes_out: u64,
-    /// Bytes that may have left besides.
+    /// Bytes that may have left in addition.
     pub bytes_out_uncertain: u64,
-    /// Bytes that came back.
+    /// Bytes that were received.
     pub bytes_in: u64,
     /// How many requests sent text that was not public as it is, or with words of a special category, which are not replaced.
     pub personal_as_is: u64,
     /// How many values of each kind were replaced in text that left. A value that every question of a conversation takes along counts once.
     pub redacted: Vec<FindingCount>,
-    /// Tokens read.
+    /// Prompt tokens.
     pub tokens_in: u64,
-    /// Tokens written.
+    /// Answer tokens.
     pub tokens_out: u64,
-    /// The energy estimates, in thousandths of a joule.
+    /// The sum of the energy estimates in millijoules.
     pub millijoules: u64,
-    /// All of it in one English sentence.
+    /// A one-sentence summary in English.
     pub summary: String,
 }
 
@@ -147,32 +147,33 @@ pub struct FindingCount {
     pub count: u64,
 }
 
-/// Which receipts are removed: those that either of the two names.
+/// Selects the receipts to remove: those that match either value.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Prune {
     /// Receipts that were opened before this time, in milliseconds since 1970.
     #[uniffi(default = None)]
     pub opened_before_ms: Option<u64>,
-    /// All but so many of the newest.
+    /// The number of newest receipts to keep; all older ones are removed.
     #[uniffi(default = None)]
     pub receipts_max: Option<u64>,
 }
 
-/// Where a ledger begins whose oldest receipts were removed.
+/// The start of a ledger whose oldest receipts were removed.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Checkpoint {
     /// The number of the last entry that was removed.
     pub sequence: u64,
     /// The number of the last receipt that was removed.
     pub receipts: u64,
-    /// The hash of that entry, in hexadecimal digits: the next entry continues from it.
+    /// The hash of that entry, in hexadecimal digits. The next entry continues from it.
     pub hash: String,
     /// When they were removed, in milliseconds since 1970.
     pub time_ms: u64,
 }
 
-/// Begins a new, empty ledger at `path` where the old one cannot be opened any more because its vault is gone (the error `Ledger` with the problem
-/// `foreign`). The old file is kept under another name, which is returned when there was one. No assistant may have the ledger open.
+/// Starts a new, empty ledger at `path` if the old one can no longer be opened because its vault is gone (the error `Ledger`
+/// with the problem `foreign`). The old file is kept under another name, which is returned if there was one. No assistant
+/// may have the ledger open.
 #[uniffi::export]
 pub async fn restart_ledger(path: String, vault: Arc<dyn KeyVault>) -> Result<Option<String>, CoreError> {
     let vault = Arc::new(ForeignVault(vault));
@@ -182,7 +183,7 @@ pub async fn restart_ledger(path: String, vault: Arc<dyn KeyVault>) -> Result<Op
 
 #[uniffi::export]
 impl Assistant {
-    /// A page of receipts, the newest first; at most 1,000.
+    /// A page of receipts, newest first; at most 1,000.
     pub async fn receipts(&self, filter: ReceiptFilter, receipts_max: u32) -> Result<Vec<Receipt>, CoreError> {
         let receipts = self.0.receipts(filter.into(), receipts_max).await?;
         Ok(receipts.iter().map(Into::into).collect())
@@ -193,17 +194,18 @@ impl Assistant {
         Ok((&self.0.receipt(record::ReceiptId(id)).await?).into())
     }
 
-    /// Looks whether the ledger is as it was written. What is wrong with it is in the report.
+    /// Checks whether the ledger is unchanged. Problems are in the report, not thrown.
     pub async fn verify_ledger(&self) -> Result<LedgerReport, CoreError> {
         Ok((&self.0.verify_ledger().await?).into())
     }
 
-    /// Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+    /// Exports the ledger to a new file as lines of JSON, which `whimbrel ledger verify` can check. Only the file's owner
+    /// can read it.
     pub async fn export_ledger(&self, path: String) -> Result<(), CoreError> {
         Ok(self.0.export_ledger(path.into()).await?)
     }
 
-    /// What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
+    /// The totals of the receipts between two times, in milliseconds since 1970; without limits, of all receipts.
     #[uniffi::method(default(from_ms = None, until_ms = None))]
     pub async fn stats(
         &self,
@@ -215,8 +217,8 @@ impl Assistant {
         Ok(LedgerStats::new(&stats, host))
     }
 
-    /// Removes old receipts. What is left can still be verified, from the checkpoint on that is returned; nothing is returned when nothing was
-    /// removed.
+    /// Removes old receipts. The rest can still be verified, starting at the returned checkpoint. Returns nothing if nothing
+    /// was removed.
     pub async fn prune_ledger(&self, prune: Prune) -> Result<Option<Checkpoint>, CoreError> {
         let prune = store::Prune {
             opened_before_ms: prune.opened_before_ms,
@@ -231,7 +233,8 @@ impl Assistant {
         }))
     }
 
-    /// Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them can be taken away unnoticed.
+    /// Whether the vault has not yet stored the end of the ledger. Until it has, the newest entries could be removed
+    /// unnoticed.
     pub async fn is_ledger_floor_behind(&self) -> Result<bool, CoreError> {
         Ok(self.0.is_ledger_floor_behind().await?)
     }

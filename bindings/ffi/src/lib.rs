@@ -1,5 +1,5 @@
-//! What Kotlin and Swift see of Whimbrel's core. Nothing is decided here: each method hands over to the client, errors are
-//! translated in one place ([`CoreError`]), and log messages are passed on ([`set_log_sink`]).
+//! The interface of Whimbrel's core for Kotlin and Swift. It contains no logic: each method calls the client, errors are
+//! converted in one place ([`CoreError`]), and log messages are passed on ([`set_log_sink`]).
 
 mod assistant;
 mod client;
@@ -41,7 +41,7 @@ pub use vault::{KeyVault, KeyVaultError, VaultLevel};
 
 uniffi::setup_scaffolding!();
 
-/// The version of the core, as in `0.1.0`.
+/// The version of the core, such as `0.1.0`.
 #[uniffi::export]
 #[must_use]
 pub fn version() -> String {

@@ -1,34 +1,34 @@
-//! The one logger of the process: passes Whimbrel's own messages to the app's sink, or else to the platform's log. Messages
-//! of other libraries are left out, because nobody has checked what they say.
+//! The only logger of the process. It passes Whimbrel's own messages to the app's sink, or to the platform's log if there is
+//! none. Messages of other libraries are left out, because they have not been checked for private text.
 
 use std::sync::{Arc, Once, PoisonError, RwLock};
 
 use log::{LevelFilter, Log, Metadata, Record};
 
-/// How much is logged. No level logs what users or models write.
+/// The log level. No level logs what users or models write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum LogLevel {
     /// Nothing.
     Off,
-    /// Defects.
+    /// Bugs.
     Error,
-    /// Defects and what went wrong. The level at the start.
+    /// Bugs and failures. This is the initial level.
     Warn,
-    /// And what was opened and closed.
+    /// Also what was opened and closed.
     Info,
-    /// And the counts and rates of every answer.
+    /// Also the counts and rates of every answer.
     Debug,
     /// Everything.
     Trace,
 }
 
-/// A sink could not take a message.
+/// A sink failed to take a message.
 #[derive(Debug, thiserror::Error, uniffi::Error)]
 pub enum LogSinkError {
     /// The sink failed.
     #[error("the log sink failed: {reason}")]
     Failed {
-        /// What it says.
+        /// The sink's reason.
         reason: String,
     },
 }
@@ -39,22 +39,22 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for LogSinkError {
     }
 }
 
-/// Takes log messages instead of the platform's log. It is called on the thread that logs, mostly the one that computes:
-/// it should hand the message over and return.
+/// Receives log messages in place of the platform's log. It is called on the thread that logs, usually the one that
+/// computes, so it should hand the message over and return.
 #[uniffi::export(with_foreign)]
 pub trait LogSink: Send + Sync {
-    /// Takes one message of the module `target`.
+    /// Receives one message of the module `target`.
     fn log(&self, level: LogLevel, target: String, message: String) -> Result<(), LogSinkError>;
 }
 
-/// Sets how much is logged, for the whole process.
+/// Sets the log level for the whole process.
 #[uniffi::export]
 pub fn set_log_level(level: LogLevel) {
     install();
     log::set_max_level(level.into());
 }
 
-/// Sets who gets the messages, for the whole process; without a sink the platform's log gets them.
+/// Sets the receiver of log messages for the whole process. Without a sink, they go to the platform's log.
 #[uniffi::export]
 pub fn set_log_sink(sink: Option<Arc<dyn LogSink>>) {
     install();

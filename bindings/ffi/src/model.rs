@@ -1,4 +1,4 @@
-//! An open model: what is known of it, and what it answers alone, without rules and without a ledger.
+//! An open model, which can answer alone, without a policy or a ledger.
 
 use std::sync::Arc;
 
@@ -6,24 +6,24 @@ use whimbrel_client as client;
 
 use crate::{Answer, Conversation, ConversationOptions, CoreError, GenerationOptions};
 
-/// What is known of an open model.
+/// Properties of an open model.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct ModelInfo {
-    /// The model's name, for people.
+    /// The model's display name.
     pub name: String,
     /// The bundle's version.
     pub version: String,
     /// The licence of the weights as an SPDX expression, or `unknown`.
     pub licence: String,
-    /// The longest context that the model was made for, in tokens.
+    /// The longest context that the model supports, in tokens.
     pub context_length: u32,
-    /// Layers of the network.
+    /// Number of layers.
     pub layers: u32,
-    /// Threads that compute.
+    /// Number of threads that compute.
     pub threads: u32,
-    /// Milliseconds that opening took, verification included.
+    /// How long opening took, in milliseconds, verification included.
     pub load_ms: f64,
-    /// Whether conversations are possible; otherwise only raw completions are.
+    /// Whether the model supports conversations; otherwise it only supports raw completions.
     pub has_chat_template: bool,
     /// The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
     pub languages: Vec<String>,
@@ -37,20 +37,20 @@ pub struct Model(client::Model);
 
 #[uniffi::export]
 impl Model {
-    /// What is known of the model, also after it was released.
+    /// The model's properties. Also available after `release`.
     #[must_use]
     pub fn info(&self) -> ModelInfo {
         self.0.info().into()
     }
 
-    /// Starts a conversation with this model alone. The memory for its context is reserved with the first question.
+    /// Starts a conversation with this model alone. The memory for its context is reserved at the first question.
     #[uniffi::method(default(options))]
     pub fn conversation(&self, options: ConversationOptions) -> Result<Arc<Conversation>, CoreError> {
         Ok(Arc::new(self.0.conversation(options.into())?.into()))
     }
 
-    /// Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens. What does not fit into the
-    /// context is an error of the answer.
+    /// Continues a text without a conversation, in a context of its own of `context_length` tokens. If the text does not
+    /// fit, the answer fails with an error.
     #[uniffi::method(default(context_length = 2048, options))]
     pub fn complete(
         &self,
@@ -63,7 +63,7 @@ impl Model {
         ))
     }
 
-    /// Cancels the model's answers and closes it with its conversations. Returns at once; safe to call again.
+    /// Cancels the model's answers, and closes the model and its conversations. Returns at once, and may be called again.
     pub fn release(&self) {
         self.0.close();
     }

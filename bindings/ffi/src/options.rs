@@ -1,38 +1,40 @@
-//! How a model is opened, how a conversation is kept, how a question is asked and how its answer is made. Every option can be left out.
+//! Options for opening a model, holding a conversation, asking a question and generating an answer. Every option can be left
+//! out.
 
 use whimbrel_client as client;
 use whimbrel_client::{policy, privacy};
 
-/// How a model is opened.
+/// Options for opening a model.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct OpenOptions {
-    /// Threads that compute; 0 takes the number of performance cores.
+    /// Number of threads that compute; 0 uses the number of performance cores.
     #[uniffi(default = 0)]
     pub threads: u32,
-    /// Whether the hashes of all files are checked. Otherwise only those of files that were not checked before, or changed since.
+    /// Whether to check the hashes of all files. Otherwise, only files that are new or have changed since the last check are
+    /// checked.
     #[uniffi(default = false)]
     pub always_verify: bool,
-    /// The name of the quantisation to open; without it the bundle's first.
+    /// The name of the quantisation to open. The default is the bundle's first one.
     #[uniffi(default = None)]
     pub variant: Option<String>,
-    /// A folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
+    /// A folder for the record of verified files, if the bundle's own folder is read-only.
     #[uniffi(default = None)]
     pub state_folder: Option<String>,
-    /// Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the system
-    /// cannot take back.
+    /// Whether to copy the weights into memory with huge pages. Answers become faster, but the start is slower, and the
+    /// system cannot reclaim the memory.
     #[uniffi(default = false)]
     pub huge_pages: bool,
-    /// What the keys and values of a conversation's context are kept in; without it `Half`.
+    /// The precision of the keys and values in a conversation's context. The default is `Half`.
     #[uniffi(default = None)]
     pub kv_precision: Option<KvPrecision>,
 }
 
-/// What keys and values are kept in.
+/// The precision of keys and values.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum KvPrecision {
-    /// 16 bits a value.
+    /// 16 bits per value.
     Half,
-    /// 8 bits a value: about half the memory, and slightly other answers.
+    /// 8 bits per value: about half the memory, and slightly different answers.
     Int8,
 }
 
@@ -41,20 +43,20 @@ pub enum KvPrecision {
 pub enum ContextPolicy {
     /// The question is refused with the error `ContextFull`.
     Refuse,
-    /// The oldest exchanges are left out, never the system message. The statistics say how many messages.
+    /// The oldest exchanges are left out, never the system message. The statistics say how many messages were left out.
     DropOldest,
 }
 
-/// How a conversation is kept.
+/// Options for a conversation.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct ConversationOptions {
-    /// Tokens of context, at most the model's own.
+    /// Size of the context in tokens, at most the model's own.
     #[uniffi(default = 2048)]
     pub context_length: u32,
     /// The system message; without it the model's own is used, and an empty text leaves it to the model's template.
     #[uniffi(default = None)]
     pub system: Option<String>,
-    /// What happens when the context is full; without it `DropOldest`.
+    /// What happens when the context is full. The default is `DropOldest`.
     #[uniffi(default = None)]
     pub context_policy: Option<ContextPolicy>,
 }
@@ -62,7 +64,7 @@ pub struct ConversationOptions {
 /// How an answer is made. Where no value is given for how tokens are chosen, the model's own is used: its card says how it was made to be used.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct GenerationOptions {
-    /// Tokens after which the answer ends.
+    /// Maximum length of the answer in tokens.
     #[uniffi(default = 512)]
     pub max_tokens: u32,
     /// 0 always takes the most likely token; higher values spread the choice.
@@ -89,7 +91,8 @@ pub struct GenerationOptions {
     /// Texts that end the answer; they are not part of it.
     #[uniffi(default = [])]
     pub stop: Vec<String>,
-    /// Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
+    /// Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It
+    /// changes the speed, never the answer.
     #[uniffi(default = true)]
     pub speculation: bool,
     /// Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
@@ -97,22 +100,23 @@ pub struct GenerationOptions {
     pub repetition_guard: bool,
 }
 
-/// How a question is asked.
+/// Options for asking a question.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct AskOptions {
-    /// The app's name for what it is doing, which rules and learning look at.
+    /// The app's name for the kind of work, used by rules and learning.
     #[uniffi(default = "chat")]
     pub task: String,
-    /// What the app knows about the text; without it `Public`. What is found in the text can only raise it.
+    /// The privacy class of the text as far as the app knows it. The default is `Public`. Findings in the text can only
+    /// raise it.
     #[uniffi(default = None)]
     pub privacy_class: Option<PrivacyClass>,
-    /// Time for the whole answer in milliseconds; without it the policy says.
+    /// The deadline for the whole answer in milliseconds. The default is the policy's.
     #[uniffi(default = None)]
     pub deadline_ms: Option<u64>,
     /// What the answer needs beyond text.
     #[uniffi(default = [])]
     pub needs: Vec<Need>,
-    /// How the answer is made.
+    /// Options for generating the answer.
     #[uniffi(default)]
     pub generation: GenerationOptions,
 }
@@ -122,19 +126,19 @@ pub struct AskOptions {
 pub enum PrivacyClass {
     /// Nothing was recognised as personal.
     Public,
-    /// About a person, ordinary: a name, an address, a telephone number.
+    /// Ordinary personal data: a name, an address, a telephone number.
     Personal,
     /// Harmful in wrong hands: national ids, cards and accounts, dates of birth, health, religion and the other special categories, or
     /// whatever the app calls so.
     Sensitive,
-    /// Opens something: passwords, keys, or whatever the app calls so.
+    /// Gives access to something: passwords, keys, or whatever the app declares secret.
     Secret,
 }
 
 /// What an answer needs beyond text.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum Need {
-    /// Calls of tools.
+    /// Tool calls.
     Tools,
     /// An answer that follows a JSON schema.
     Json,

@@ -1,16 +1,16 @@
-//! Documents with rules, what the app knows about endpoints besides, and learning, as they cross the boundary.
+//! Policy documents, connection settings of endpoints, and learning.
 
 use whimbrel_client as client;
 use whimbrel_client::{network, policy, record};
 
 use crate::CoreError;
 
-/// A policy that comes with the core.
+/// A policy that is included in the core.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum Preset {
     /// Nothing ever leaves the device.
     Private,
-    /// On the device whenever it can be done there, and elsewhere only when it cannot.
+    /// Answers on the device whenever possible, and elsewhere only if it is not.
     OnDeviceFirst,
     /// Wherever the answers were best so far, as long as nothing in the text is recognised as private.
     Balanced,
@@ -18,7 +18,7 @@ pub enum Preset {
     QualityFirst,
 }
 
-/// A document with rules.
+/// A policy document.
 #[derive(Clone, Debug, uniffi::Enum)]
 pub enum PolicyDocument {
     /// As TOML.
@@ -31,11 +31,12 @@ pub enum PolicyDocument {
         /// The document.
         text: String,
     },
-    /// One that comes with the core, with the app's endpoints.
+    /// A preset, with the app's endpoints.
     Preset {
-        /// Which.
+        /// The preset.
         preset: Preset,
-        /// `[[endpoints]]` tables in TOML, perhaps none. Errors count lines from the beginning of the preset's own text.
+        /// `[[endpoints]]` tables in TOML, or an empty text. Line numbers in errors count from the beginning of the preset's
+        /// own text.
         #[uniffi(default = "")]
         endpoints: String,
     },
@@ -63,29 +64,29 @@ impl From<Preset> for policy::Preset {
     }
 }
 
-/// The text of a policy that comes with the core, in TOML.
+/// The text of a preset, in TOML.
 #[uniffi::export]
 #[must_use]
 pub fn preset_text(preset: Preset) -> String {
     policy::Preset::from(preset).text().into()
 }
 
-/// Public keys of which one must be in a server's chain of certificates.
+/// Public keys, at least one of which must be in a server's certificate chain.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Pins {
-    /// SHA-256 of a certificate's public key information, each as 64 hexadecimal digits; at least two.
+    /// The SHA-256 hashes of the certificates' public key information, each as 64 hexadecimal digits; at least two.
     pub sha256: Vec<String>,
-    /// From this second after 1970 on the pins are no longer looked at: an app that nobody updates must not lock itself out.
+    /// The pins expire at this time, in seconds since 1970, so that an app that is never updated does not lock itself out.
     pub expires_unix_s: u64,
-    /// Only log what would be refused, and let it through.
+    /// Whether to accept and log connections that the pins would refuse.
     #[uniffi(default = false)]
     pub report_only: bool,
 }
 
-/// Time limits of one request to an endpoint, in milliseconds.
+/// Timeouts of a request to an endpoint, in milliseconds.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Timeouts {
-    /// Until a connection stands.
+    /// Until the connection is established.
     #[uniffi(default = 10000)]
     pub connect_ms: u32,
     /// From then until the first byte of the answer.
@@ -94,36 +95,37 @@ pub struct Timeouts {
     /// Between two parts of the answer.
     #[uniffi(default = 30000)]
     pub idle_ms: u32,
-    /// All of it.
+    /// For the whole request.
     #[uniffi(default = 300000)]
     pub total_ms: u32,
 }
 
-/// Where an endpoint wants the limit of tokens.
+/// The request field in which an endpoint expects the token limit.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum TokenLimitField {
-    /// `max_tokens`, which nearly every server knows.
+    /// `max_tokens`, which nearly every server supports.
     MaxTokens,
-    /// `max_completion_tokens`, which newer models of OpenAI ask for.
+    /// `max_completion_tokens`, which newer OpenAI models require.
     MaxCompletionTokens,
 }
 
-/// What the app knows about an endpoint besides what stands in the policy.
+/// Connection settings of an endpoint that are not part of the policy.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct EndpointExtras {
-    /// Certificate authorities to trust as well, in PEM.
+    /// Additional certificate authorities to trust, in PEM.
     #[uniffi(default = "")]
     pub authorities_pem: String,
-    /// Public keys to insist on.
+    /// Pinned public keys.
     #[uniffi(default = None)]
     pub pins: Option<Pins>,
-    /// Time limits.
+    /// Timeouts.
     #[uniffi(default = None)]
     pub timeouts: Option<Timeouts>,
-    /// The header that takes the key alone, such as `api-key`; without it the key goes as a bearer token.
+    /// The name of the header that carries the key by itself, such as `api-key`. Without it, the key is sent as a bearer
+    /// token.
     #[uniffi(default = None)]
     pub key_header: Option<String>,
-    /// Where the limit of tokens goes; without it `MaxTokens`.
+    /// The field for the token limit. The default is `MaxTokens`.
     #[uniffi(default = None)]
     pub token_limit_field: Option<TokenLimitField>,
 }
@@ -156,14 +158,14 @@ impl From<EndpointExtras> for client::EndpointExtras {
     }
 }
 
-/// Whether feedback is learned from and used.
+/// Whether the assistant learns from feedback and uses what it learned.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum LearningMode {
-    /// It is learned from, and what is uncertain is tried now and then.
+    /// Learns from feedback, and now and then tries places whose quality is uncertain.
     On,
-    /// Nothing more is learned; what was learned is used.
+    /// Learns nothing more, but uses what was learned.
     Frozen,
-    /// Nothing is learned or used. What was learned is kept.
+    /// Neither learns nor uses what was learned, but keeps it.
     Off,
 }
 
@@ -187,25 +189,25 @@ impl From<policy::LearningMode> for LearningMode {
     }
 }
 
-/// A sign of how good an answer was.
+/// Feedback on an answer.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum Signal {
     /// The user liked it.
     ThumbsUp,
     /// The user did not like it.
     ThumbsDown,
-    /// The user asked for another one.
+    /// The user asked for another answer.
     Regenerated,
-    /// The user stopped it.
+    /// The user stopped the answer.
     Aborted,
-    /// The user kept it, perhaps with changes.
+    /// The user kept the answer, possibly with changes.
     Kept {
-        /// How much was changed, in thousandths of the answer's length: 0 when it was kept as it was.
+        /// How much was changed, in thousandths of the answer's length; 0 if it was kept as it was.
         edited_permille: u32,
     },
-    /// It did not have the form that was asked for.
+    /// The answer did not have the requested format.
     SchemaFailed,
-    /// The user took up the offer to ask elsewhere. `Conversation.escalate` says so by itself.
+    /// The user accepted the offer to ask elsewhere. `Conversation.escalate` records this automatically.
     EscalationAccepted,
 }
 

@@ -1,90 +1,94 @@
-//! How a request went, and what would be decided about one: where it ran, in which form, how it ended and why.
+//! Reports about requests and explanations of decisions: where a request ran, in which form its text left, how it ended and
+//! why.
 
 use whimbrel_client as client;
 use whimbrel_client::{policy, privacy, record};
 
 use crate::json;
 
-/// How a request went. It says what a person would ask for, and holds no text of theirs.
+/// How a request went. The report contains no text of the user.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Report {
-    /// The receipt's number in the ledger; nothing where no rules decide.
+    /// The receipt's number in the ledger. Absent without a policy.
     pub receipt: Option<u64>,
-    /// Whether the receipt says how it ended; not when the disk was full. The next opening of the ledger then closes it as interrupted.
+    /// Whether the receipt records how the request ended. It is false if, for example, the disk was full; the ledger then
+    /// closes the receipt as interrupted when it is next opened.
     pub recorded: bool,
-    /// How it ended.
+    /// How the request ended.
     pub outcome: Outcome,
-    /// Why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`, `content_filter` and so on.
+    /// Why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`, `content_filter` and so
+    /// on.
     pub code: Option<String>,
-    /// Whether a part of an answer was shown and stays, though the outcome is not an answer.
+    /// Whether part of an answer was shown and remains, although the request was not answered.
     pub partial: bool,
     /// Why the answer is complete.
     pub finish: Option<FinishReason>,
-    /// Where the answer came from, or what was tried last.
+    /// Where the answer came from, or which place was tried last.
     pub place: Option<Place>,
     /// In which form the text left the device, if it did.
     pub release: Option<Release>,
     /// Why it ran there, in words.
     pub reasons: Vec<String>,
-    /// The ids of the rules that had a say.
+    /// The ids of the rules that affected the decision.
     pub rules: Vec<String>,
-    /// The names of what was tried, in order.
+    /// The names of the places that were tried, in order.
     pub attempts: Vec<String>,
-    /// What was listed and not tried.
+    /// Places that were listed but not tried.
     pub refused: Vec<Refused>,
     /// Bytes that left the device.
     pub bytes_out: u64,
-    /// Bytes that came back.
+    /// Bytes that were received.
     pub bytes_in: u64,
     /// Findings that were replaced in text that left.
     pub redacted: u32,
-    /// Tokens that were read for the answer.
+    /// Prompt tokens.
     pub tokens_in: u64,
-    /// Tokens of the answer.
+    /// Answer tokens.
     pub tokens_out: u64,
-    /// Bytes of what the model thought in the last attempt, which are no part of the answer.
+    /// Bytes of the model's thinking in the last attempt, which is not part of the answer.
     pub thinking_bytes: u64,
-    /// From the request to the first text that stayed, in milliseconds.
+    /// Time from the request to the first text that was not discarded, in milliseconds.
     pub first_token_ms: Option<u64>,
-    /// From the request to its end, in milliseconds.
+    /// Time from the request to its end, in milliseconds.
     pub total_ms: u64,
-    /// Thousandths of a joule that it took on this device, if there is an estimate.
+    /// Estimated energy used on this device in millijoules, if there is an estimate.
     pub millijoules: Option<u64>,
-    /// The engine's figures, when Whimbrel's own engine answered.
+    /// Statistics of Whimbrel's own engine, if it made the answer.
     pub statistics: Option<Statistics>,
-    /// The names of options that were given and that the place could not honour.
+    /// The names of options that were given but that the place ignored.
     pub unsupported: Vec<String>,
-    /// Whether the answer looks weak and may be asked for elsewhere: see `escalate`.
+    /// Whether the answer looks weak and the question may be asked again elsewhere with `escalate`.
     pub can_escalate: bool,
-    /// One line for a person: where it ran and why.
+    /// A one-line summary for people: where it ran and why.
     pub summary: String,
-    /// All of it, with each attempt and the device as it was seen, in JSON.
+    /// The complete report in JSON, with each attempt and the device's state at the decision.
     pub json: String,
 }
 
-/// How a request ended. None of these is an error.
+/// How a request ended. None of these outcomes is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Outcome {
     /// With an answer.
     Answered,
-    /// The user or the app stopped it.
+    /// The user or the app cancelled it.
     Cancelled,
-    /// Nothing gave an answer. The code says why: `deadline` when its time was up, `unavailable` when nothing that the rules allow can answer now.
+    /// No place gave an answer. The code says why: `deadline` if the deadline passed, `unavailable` if no allowed place can
+    /// answer now.
     Failed,
-    /// The rules deny it.
+    /// The policy denies it.
     Denied,
-    /// It was put off to a better time.
+    /// It was deferred.
     Deferred,
-    /// The process ended before the request did. Only in receipts.
+    /// The process ended before the request did. This occurs only in receipts.
     Interrupted,
 }
 
 /// Why an answer is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum FinishReason {
-    /// The model ended it, or a stop text appeared.
+    /// The model ended it, or a stop string occurred.
     Stop,
-    /// It reached its limit of tokens, or the end of the context.
+    /// It reached its token limit, or the end of the context.
     Length,
     /// It said the same over and over and was ended.
     Repetition,
@@ -98,19 +102,19 @@ pub enum FinishReason {
     Unstated,
 }
 
-/// Where a request ran, or was to run.
+/// A place where a request ran, or could run.
 #[derive(Clone, Debug, uniffi::Enum)]
 pub enum Place {
     /// A model of Whimbrel's own engine.
     OnDevice {
         /// The model's name.
         model: String,
-        /// Which quantisation of it.
+        /// The quantisation.
         variant: String,
-        /// The hash that the bundle's manifest states.
+        /// The hash in the bundle's manifest.
         hash: String,
     },
-    /// The system's model, which the app reaches.
+    /// The system's model, which the app provides.
     SystemModel {
         /// Its name.
         adapter: String,
@@ -119,21 +123,21 @@ pub enum Place {
     Remote {
         /// The endpoint's id.
         endpoint: String,
-        /// Whose machine it is.
+        /// Who operates the endpoint.
         trust: TrustClass,
-        /// The model that was asked for.
+        /// The requested model.
         model: String,
     },
 }
 
-/// Kinds of places, to choose receipts by.
+/// Kinds of places, for selecting receipts.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum PlaceKind {
     /// Whimbrel's own engine.
     OnDevice,
     /// The system's model.
     SystemModel,
-    /// Another device of the same person.
+    /// Another device of the user.
     OwnDevice,
     /// A machine of the organisation.
     Organisation,
@@ -141,14 +145,14 @@ pub enum PlaceKind {
     PublicCloud,
 }
 
-/// Whose machine an endpoint is.
+/// Who operates an endpoint.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum TrustClass {
-    /// Another device of the same person, nearby.
+    /// Another device of the user, nearby.
     OwnDevice,
-    /// A machine of the person's organisation.
+    /// The user's organisation.
     Organisation,
-    /// Anybody else's.
+    /// Anyone else.
     PublicCloud,
 }
 
@@ -157,71 +161,71 @@ pub enum TrustClass {
 pub enum Release {
     /// As it is.
     AsIs,
-    /// With every finding replaced by a placeholder.
+    /// With every finding replaced with a placeholder.
     Redacted,
 }
 
-/// Something that was listed and not tried.
+/// A place that was listed but not tried.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Refused {
-    /// Its name: `remote:` and the endpoint's id, for example.
+    /// Its name, such as `remote:` followed by the endpoint's id.
     pub name: String,
     /// Why, in words.
     pub reason: String,
 }
 
-/// Counts and rates of an answer of Whimbrel's own engine.
+/// Token counts and rates of an answer from Whimbrel's own engine.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Statistics {
     /// Tokens of the whole prompt, template and history included.
     pub prompt_tokens: u32,
-    /// How many of them were still known from before and not computed again.
+    /// Prompt tokens that were taken from the cache and not computed again.
     pub reused_tokens: u32,
     /// Tokens of the answer.
     pub completion_tokens: u32,
-    /// Tokens that were guessed and checked.
+    /// Tokens that were guessed and checked in speculative decoding.
     pub drafted_tokens: u32,
-    /// How many of them were right.
+    /// Guessed tokens that were right.
     pub accepted_tokens: u32,
-    /// Oldest messages left out because the context was full.
+    /// Oldest messages that were left out because the context was full.
     pub dropped_messages: u32,
-    /// From the start of the answer to its first token; 0 when there was none.
+    /// Time from the start of the answer to its first token, in milliseconds; 0 if there was none.
     pub time_to_first_token_ms: f64,
-    /// From the start of the answer to its end.
+    /// Time from the start of the answer to its end, in milliseconds.
     pub total_ms: f64,
-    /// Prompt tokens a second of computing.
+    /// Prompt tokens per second of computing time.
     pub prefill_tokens_per_second: f64,
-    /// Answer tokens a second of computing.
+    /// Answer tokens per second of computing time.
     pub decode_tokens_per_second: f64,
 }
 
 /// What would be decided about a question.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum Decision {
-    /// Something may be tried.
+    /// At least one place may be tried.
     Run,
-    /// Nothing can be tried now, and the request may wait.
+    /// No place can be tried now, but the request may wait.
     Defer,
-    /// The rules deny everything that was listed.
+    /// The policy denies every place that it lists.
     Denied,
-    /// Something is allowed, but nothing can answer now.
+    /// Some places are allowed, but none can answer now.
     Unavailable,
 }
 
-/// A decision with everything that led to it.
+/// A decision and how it was made.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Explanation {
     /// The decision.
     pub decision: Decision,
-    /// The names of what would be tried, in order.
+    /// The names of the places that would be tried, in order.
     pub candidates: Vec<String>,
-    /// What was listed and would not be tried.
+    /// Places that were listed but would not be tried.
     pub refused: Vec<Refused>,
-    /// The ids of the rules that have a say.
+    /// The ids of the rules that affect the decision.
     pub rules: Vec<String>,
-    /// All of it for a person.
+    /// The complete explanation for people.
     pub text: String,
-    /// All of it in JSON.
+    /// The complete explanation in JSON.
     pub json: String,
 }
 

@@ -1,5 +1,5 @@
-//! The system's model that the app implements, and its translation into the one that the client expects. Every call should return at once; a call
-//! that the app's side breaks off counts as failed.
+//! The interface for a system model that the app implements, and its conversion to the client's interface. Every call should
+//! return at once. If the app's code throws, the call counts as failed.
 
 use std::sync::Arc;
 
@@ -7,77 +7,77 @@ use whimbrel_client as client;
 
 use crate::{Message, Need};
 
-/// Whether the system's model can be asked now.
+/// Whether the system's model is available now.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum Availability {
     /// Yes.
     Available,
-    /// Another app uses it, or its quota is used up for now.
+    /// Another app is using it, or its quota is used up for now.
     Busy,
-    /// The system is still fetching it.
+    /// The system is still downloading it.
     Downloading,
-    /// This device has none, or the user switched it off.
+    /// This device has no system model, or the user switched it off.
     Unavailable,
 }
 
-/// What a system model can do now.
+/// The current capabilities of a system model.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct SystemCapabilities {
-    /// Its name, in receipts and rules: `gemini-nano`.
+    /// Its name in receipts and rules, such as `gemini-nano`.
     pub model: String,
-    /// Whether it can be asked now.
+    /// Whether it is available now.
     pub availability: Availability,
-    /// What it can do beyond text.
+    /// The features it supports beyond text.
     #[uniffi(default = [])]
     pub supports: Vec<Need>,
-    /// Prompt and answer tokens that fit.
+    /// Size of its context in tokens, prompt and answer together.
     #[uniffi(default = None)]
     pub context_tokens: Option<u32>,
     /// Expected time to the first token in milliseconds.
     #[uniffi(default = None)]
     pub first_token_ms: Option<u32>,
-    /// Expected tokens a second.
+    /// Expected tokens per second.
     #[uniffi(default = None)]
     pub tokens_per_s: Option<f32>,
 }
 
-/// What a system model is asked.
+/// A request to a system model.
 #[derive(Clone, uniffi::Record)]
 pub struct SystemRequest {
-    /// The number by which `cancel` names it.
+    /// The number that `cancel` uses to identify it.
     pub id: u64,
-    /// The messages, oldest first, the question last.
+    /// The messages, oldest first; the last one is the question.
     pub messages: Vec<Message>,
-    /// Tokens of the answer at most.
+    /// Maximum length of the answer in tokens.
     pub max_tokens: u32,
     /// 0 always takes the likeliest token.
     pub temperature: Option<f32>,
 }
 
-/// Why a system model gives no answer.
+/// Why a system model gave no answer.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum SystemFailure {
-    /// It is in use by another app.
+    /// Another app is using it.
     Busy,
     /// Its quota is used up for now.
     QuotaExceeded,
-    /// It declined to answer this.
+    /// It declined to answer.
     Declined,
-    /// It got no memory.
+    /// It ran out of memory.
     OutOfMemory,
-    /// It is not there, or not yet.
+    /// It is not available, or not yet.
     Unavailable,
-    /// Anything else.
+    /// Any other reason.
     Failed,
 }
 
-/// A system model did not do what it was asked.
+/// A call to a system model failed.
 #[derive(Clone, Debug, thiserror::Error, uniffi::Error)]
 pub enum SystemModelError {
-    /// It gives no answer.
+    /// The model gave no answer.
     #[error("the system model gives no answer: {failure:?}")]
     NoAnswer {
-        /// Why.
+        /// The reason.
         failure: SystemFailure,
     },
 }
@@ -110,40 +110,41 @@ impl From<SystemFailure> for client::SystemModelError {
     }
 }
 
-/// A model that the app reaches: one that the system brings, or that an accelerator runs. Every call returns at once; long work goes on
-/// elsewhere and reports to the answer that `start` was given.
+/// A model that the app provides: the system's own, or one that runs on an accelerator. Every call must return at once; do
+/// long work elsewhere, and report its results to the answer that was passed to `start`.
 #[uniffi::export(with_foreign)]
 pub trait SystemModel: Send + Sync {
-    /// What it can do now. Asked before every decision.
+    /// The model's current capabilities. Called before every decision.
     fn capabilities(&self) -> Result<SystemCapabilities, SystemModelError>;
 
-    /// Gets ready to answer soon. Nothing depends on it.
+    /// Prepares the model for a question. This is only a hint.
     fn prewarm(&self) -> Result<(), SystemModelError>;
 
-    /// Begins an answer. After an error nothing may be reported.
+    /// Starts an answer. If this fails, do not report anything to the answer.
     fn start(&self, request: SystemRequest, answer: Arc<SystemAnswer>) -> Result<(), SystemModelError>;
 
     /// Stops an answer, which may have ended already.
     fn cancel(&self, id: u64) -> Result<(), SystemModelError>;
 }
 
-/// Where a system model puts its answer. What is reported after the end is dropped. Letting go of it without a last word is a failure.
+/// Receives the answer of a system model. Anything reported after the end is ignored. Releasing it without calling `finish`
+/// or `fail` counts as a failure.
 #[derive(uniffi::Object)]
 pub struct SystemAnswer(Arc<client::SystemAnswer>);
 
 #[uniffi::export]
 impl SystemAnswer {
-    /// The next piece of text. False when nobody listens any more, or the answer is longer than 4 MiB.
+    /// Reports the next piece of text. Returns false if nobody is listening any more, or if the answer is longer than 4 MiB.
     pub fn text(&self, piece: String) -> bool {
         self.0.text(piece)
     }
 
-    /// The answer is complete. Counts of tokens that are not known are 0.
+    /// Completes the answer. Pass 0 for token counts that are not known.
     pub fn finish(&self, input_tokens: u64, output_tokens: u64) {
         self.0.finish(input_tokens, output_tokens);
     }
 
-    /// The answer failed.
+    /// Reports that the answer failed.
     pub fn fail(&self, failure: SystemFailure) {
         self.0.fail(failure.into());
     }

@@ -1,33 +1,33 @@
-//! The key vault that the app implements, and its translation into the one that the client expects. Every call should return at once; a call that
-//! the app's side breaks off counts as failed.
+//! The interface for a key vault that the app implements, and its conversion to the client's interface. Every call should
+//! return at once. If the app's code throws, the call counts as failed.
 
 use std::sync::Arc;
 
 use whimbrel_client::{record, store};
 
-/// What protects the secrets of a vault, from the weakest to the strongest.
+/// How the secrets of a vault are protected, from weakest to strongest.
 #[derive(Clone, Copy, Debug, uniffi::Enum)]
 pub enum VaultLevel {
-    /// Nothing but this process's memory.
+    /// In this process's memory only.
     Memory,
-    /// The permissions of a file.
+    /// By the permissions of a file.
     File,
-    /// The operating system's key store, in software.
+    /// By the operating system's key store, in software.
     Software,
-    /// Hardware that does not give its key away.
+    /// By hardware that never reveals its key.
     Hardware,
 }
 
-/// Why a key vault did not do what it was asked.
+/// Why a call to a key vault failed.
 #[derive(Clone, Debug, thiserror::Error, uniffi::Error)]
 pub enum KeyVaultError {
-    /// The system's key store is locked, for example before the first unlock after a restart. Trying again later may help.
+    /// The system's key store is locked, for example before the first unlock after a restart. A later call may succeed.
     #[error("the key store is locked")]
     Locked,
-    /// It failed.
+    /// Another failure.
     #[error("the key store failed: {code}")]
     Failed {
-        /// A short code of the system's, without any secret in it.
+        /// A short error code of the system, without any secret in it.
         code: String,
     },
 }
@@ -41,20 +41,20 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for KeyVaultError {
     }
 }
 
-/// Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with. It is called from
-/// any thread and should answer within milliseconds. What `put` has kept survives a crash.
+/// Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger. It is
+/// called from any thread and should answer within milliseconds. What `put` has stored must survive a crash.
 #[uniffi::export(with_foreign)]
 pub trait KeyVault: Send + Sync {
-    /// The secret of this name, or nothing when there is none. A secret that cannot be read is an error.
+    /// Returns the secret with this name, or nothing if there is none. A secret that cannot be read is an error.
     fn get(&self, name: String) -> Result<Option<Vec<u8>>, KeyVaultError>;
 
-    /// Keeps a secret, in place of the one that had this name.
+    /// Stores a secret, replacing the one with this name.
     fn put(&self, name: String, secret: Vec<u8>) -> Result<(), KeyVaultError>;
 
-    /// Forgets a secret. It is no error when there is none.
+    /// Deletes a secret. Succeeds if there is none.
     fn delete(&self, name: String) -> Result<(), KeyVaultError>;
 
-    /// What protects the secrets.
+    /// How the secrets are protected.
     fn level(&self) -> Result<VaultLevel, KeyVaultError>;
 }
 

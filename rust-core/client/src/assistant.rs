@@ -1,5 +1,5 @@
-//! The assistant: one object that takes an app's questions and decides, under rules that people can read, where each is answered; that
-//! redacts what may only leave redacted, and writes a receipt for everything. The models of this device are a [`crate::Client`]'s.
+//! The assistant: one object that takes an app's questions, decides under a policy where each one is answered, redacts text that may only
+//! leave redacted, and writes a receipt for every request. The models on this device belong to a [`crate::Client`].
 
 mod ledger;
 
@@ -21,19 +21,19 @@ use crate::rules::{EndpointExtras, Rules, RulesSnapshot};
 use crate::services::{Services, runtime};
 use crate::{Answer, ClientError, Conversation, ConversationOptions, Model, keys};
 
-/// What an assistant is opened with.
+/// Options for opening an assistant.
 pub struct AssistantOptions {
-    /// The database with the ledger; its folder must exist.
+    /// The ledger's database; its folder must exist.
     pub store: PathBuf,
-    /// Where keys are kept.
+    /// The vault that stores keys.
     pub vault: Arc<dyn KeyVault>,
-    /// The rules.
+    /// The policies.
     pub policies: PolicySet,
-    /// Words to redact besides what is recognised.
+    /// Words to redact in addition to what is recognised.
     pub user_words: Vec<String>,
 }
 
-/// See the module. Clones are the same assistant.
+/// See the module. Clones refer to the same assistant.
 #[derive(Clone)]
 pub struct Assistant {
     services: Arc<Services>,
@@ -43,17 +43,17 @@ pub struct Assistant {
 }
 
 impl Assistant {
-    /// Opens the ledger and starts the thread on which requests are looked after. Receipts that a process left open are closed as
-    /// interrupted. Waits for the disk.
+    /// Opens the ledger and starts the request thread. Receipts that an earlier process left unfinished are closed as interrupted. Blocks
+    /// on the disk.
     ///
     /// # Errors
-    /// [`ClientError::Store`] when the ledger is damaged, in use, foreign to the vault or was tampered with, [`ClientError::Words`],
-    /// [`ClientError::Endpoint`] for an endpoint that cannot be asked, [`ClientError::Thread`].
+    /// [`ClientError::Store`] if the ledger is damaged, in use, does not belong to the vault or was tampered with; [`ClientError::Words`];
+    /// [`ClientError::Endpoint`] for an endpoint with invalid settings; [`ClientError::Thread`].
     pub fn open(options: AssistantOptions) -> Result<Assistant, ClientError> {
         Assistant::open_with(options, Ports::default())
     }
 
-    /// As [`Assistant::open`], with a clock, randomness, a ledger and places of the caller's: for tests and simulators.
+    /// Like [`Assistant::open`], with the caller's own clock, randomness, ledger and places, for tests and simulators.
     ///
     /// # Errors
     /// As [`Assistant::open`].
@@ -77,7 +77,7 @@ impl Assistant {
         })
     }
 
-    /// As [`Assistant::open`], without holding up the caller: a thread of its own waits for the disk.
+    /// Like [`Assistant::open`], without blocking the caller: a separate thread waits for the disk.
     ///
     /// # Errors
     /// As [`Assistant::open`].
@@ -85,13 +85,13 @@ impl Assistant {
         aside(|| Assistant::open(options)).await
     }
 
-    /// Cancels every answer and lets go of the ledger once they have ended. Returns at once; whatever uses the assistant afterwards gets
-    /// [`ClientError::Closed`]. May be called again.
+    /// Cancels every answer, and closes the ledger once they have ended. Returns at once. Later calls fail with [`ClientError::Closed`].
+    /// May be called again.
     pub fn close(&self) {
         self.services.close();
     }
 
-    /// As [`Assistant::close`], and waits until the ledger is closed and may be opened again.
+    /// Like [`Assistant::close`], but waits until the ledger is closed and can be opened again.
     pub async fn shutdown(&self) {
         self.close();
         let mut gone = self.gone.clone();
@@ -105,7 +105,7 @@ impl Assistant {
         Conversation::new(self.services.clone(), None, options)
     }
 
-    /// Answers a request that is no conversation's: one that was written down, or came from another process.
+    /// Answers a request that does not belong to a conversation, for example one that was stored or came from another process.
     ///
     /// # Errors
     /// [`ClientError::Limit`], [`ClientError::Engine`] for an option out of its range, [`ClientError::Closed`].
@@ -113,22 +113,22 @@ impl Assistant {
         Conversation::answer(&self.services, request)
     }
 
-    /// The model of this device that answers from the next question on; `None` takes it away.
+    /// Sets the model on this device that answers from the next question on; `None` removes it.
     pub fn set_model(&self, model: Option<Model>) {
         self.services.places.set_model(model);
     }
 
-    /// The system's model, as the app reaches it; `None` takes it away.
+    /// Sets the system's model that the app provides; `None` removes it.
     pub fn set_system_model(&self, system: Option<Arc<dyn SystemModel>>) {
         self.services.places.set_system_model(system);
     }
 
-    /// Tells the system's model, if there is one, that a question may come soon. Best effort: answers work whether or not it warms up.
+    /// Tells the system's model, if one is set, to prepare for a question. This is only a hint; answers do not depend on it.
     pub fn prewarm_system_model(&self) {
         self.services.places.prewarm_system_model();
     }
 
-    /// Takes in what the app knows about the device now.
+    /// Reports the current state of the device.
     pub fn update_device(&self, update: &DeviceUpdate) {
         if self.rules().update_device(update, self.services.clock.now_ms()) {
             // Connections over the old network may lead nowhere.
@@ -136,43 +136,43 @@ impl Assistant {
         }
     }
 
-    /// What is known about the device.
+    /// The last reported state of the device.
     #[must_use]
     pub fn device(&self) -> DeviceState {
         self.snapshot().device
     }
 
-    /// The rules in force.
+    /// The policies in force.
     #[must_use]
     pub fn policies(&self) -> Arc<PolicySet> {
         self.snapshot().policies
     }
 
-    /// Puts other rules in force, for the next question on.
+    /// Replaces both policies from the next question on.
     ///
     /// # Errors
-    /// [`ClientError::Policy`], [`ClientError::Endpoint`]; the rules are then as they were.
+    /// [`ClientError::Policy`], [`ClientError::Endpoint`]. The previous policies then stay in force.
     pub fn set_policies(&self, app: Policy, user: Option<Policy>) -> Result<(), ClientError> {
         self.rules().replace_policies(|_| (app, user))
     }
 
-    /// Puts other rules of the app's in force; the user's stay.
+    /// Replaces the app's policy and keeps the user's.
     ///
     /// # Errors
-    /// As [`Assistant::set_policies`], also when the user's rules name an endpoint that the app's no longer have.
+    /// As [`Assistant::set_policies`], also if the user's policy names an endpoint that the app's no longer has.
     pub fn set_app_policy(&self, app: Policy) -> Result<(), ClientError> {
         self.rules().replace_policies(|now| (app, now.user().cloned()))
     }
 
-    /// Puts other rules of the user's in force; they can only tighten the app's.
+    /// Replaces the user's policy, which can only make the app's stricter.
     ///
     /// # Errors
-    /// [`ClientError::Policy`]; the rules are then as they were.
+    /// [`ClientError::Policy`]. The previous policies then stay in force.
     pub fn set_user_policy(&self, user: Option<Policy>) -> Result<(), ClientError> {
         self.rules().replace_policies(|now| (now.app().clone(), user))
     }
 
-    /// Words to redact besides what is recognised, from the next question on.
+    /// Sets words to redact in addition to what is recognised, from the next question on.
     ///
     /// # Errors
     /// [`ClientError::Words`].
@@ -180,11 +180,11 @@ impl Assistant {
         self.rules().set_user_words(words)
     }
 
-    /// Settings of an endpoint that the app knows and the policy does not have.
+    /// Sets connection settings of an endpoint that are not part of the policy.
     ///
     /// # Errors
-    /// [`ClientError::UnknownEndpoint`] when no endpoint of the policy in force has this id, [`ClientError::Endpoint`]; what was
-    /// known before still holds.
+    /// [`ClientError::UnknownEndpoint`] if the policy in force has no endpoint with this id; [`ClientError::Endpoint`]. The previous
+    /// settings then still apply.
     pub fn set_endpoint(&self, id: &str, extras: EndpointExtras) -> Result<(), ClientError> {
         self.rules().set_endpoint(id, extras)
     }
@@ -203,10 +203,10 @@ impl Assistant {
         self.services.blocking(move |_| keys::write(&*vault, &id, key)).await?
     }
 
-    /// Takes in what the user thought of an answer: it is kept beside the receipt, and the router learns from it.
+    /// Records the user's feedback on an answer. It is stored beside the receipt, and the router learns from it.
     ///
     /// # Errors
-    /// [`ClientError::Store`], for example when there is no such receipt.
+    /// [`ClientError::Store`], for example if the receipt does not exist.
     pub async fn feedback(&self, receipt: ReceiptId, signal: Signal) -> Result<(), ClientError> {
         let records = self.services.records()?;
         let learned = self
@@ -215,22 +215,22 @@ impl Assistant {
         learned.await?
     }
 
-    /// Whether feedback is learned from and used.
+    /// Whether the assistant learns from feedback and uses what it learned.
     #[must_use]
     pub fn learning(&self) -> LearningMode {
         self.snapshot().learned.mode()
     }
 
-    /// Switches learning on, freezes it, or switches it off.
+    /// Switches learning on or off, or freezes it.
     ///
     /// # Errors
-    /// [`ClientError::Store`] when that cannot be kept; it holds until the process ends.
+    /// [`ClientError::Store`] if the mode cannot be stored; it then applies until the process ends.
     pub async fn set_learning(&self, mode: LearningMode) -> Result<(), ClientError> {
         self.with_rules(move |rules, records| rules.set_learning(mode, records))
             .await
     }
 
-    /// Forgets everything that was learned.
+    /// Deletes everything that was learned.
     ///
     /// # Errors
     /// As [`Assistant::set_learning`].
@@ -238,10 +238,10 @@ impl Assistant {
         self.with_rules(Rules::reset_learning).await
     }
 
-    /// A text with its findings replaced, and the findings: what an endpoint would get that may only get redacted text.
+    /// Redacts a text as it would be redacted for an endpoint, and returns it with the findings.
     ///
     /// # Errors
-    /// [`ClientError::Redact`] for a text that is too long, or does not settle.
+    /// [`ClientError::Redact`] for a text that is too long, or whose redaction does not finish.
     pub async fn redact(&self, text: &str) -> Result<Redacted, ClientError> {
         let (text, scanner) = (text.to_owned(), self.snapshot().scanner);
         let redacted = self

@@ -1,4 +1,4 @@
-//! Waits for a future on the calling thread. Nothing here needs a runtime: the futures of this crate only wait for channels.
+//! Waits for a future on the calling thread. No runtime is needed, because the futures of this crate only wait for channels.
 
 use std::future::Future;
 use std::pin::pin;
@@ -14,7 +14,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Runs a future of this crate to its end and blocks the calling thread meanwhile. For programs without an async runtime.
+/// Runs a future of this crate to completion, blocking the calling thread. For programs without an async runtime.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));

@@ -1,4 +1,4 @@
-//! Models of this device for apps: opening them, and conversations with one of them alone.
+//! Models on this device: opening them, and conversations with a single model.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::{
     PROMPT_BYTES_MAX,
 };
 
-/// Opens models. Clones are the same client; it ends when it is closed, or when the last of it, of its models, conversations
-/// and answers is dropped.
+/// Opens models. Clones refer to the same client. It ends when it is closed, or when the last clone and the last of its models,
+/// conversations and answers are dropped.
 #[derive(Clone)]
 pub struct Client {
     inference: Inference,
@@ -24,10 +24,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts the inference thread and the thread on which requests are looked after.
+    /// Starts the inference thread and the request thread.
     ///
     /// # Errors
-    /// [`ClientError::Thread`] when the system has no thread left.
+    /// [`ClientError::Thread`] if the system cannot start a thread.
     pub fn new() -> Result<Client, ClientError> {
         let inference = Inference::start()?;
         let runtime = runtime()?;
@@ -40,11 +40,11 @@ impl Client {
         })
     }
 
-    /// Opens the bundle in the folder `path`. Opening reads and, unless told otherwise, verifies all of it; answers in
-    /// progress pause meanwhile.
+    /// Opens the bundle in the folder `path`. Opening reads the bundle and, unless the options say otherwise, verifies all of it. Answers
+    /// in progress pause meanwhile.
     ///
     /// # Errors
-    /// [`ClientError::Engine`] with what is wrong with the bundle; [`ClientError::Limit`] past [`crate::MODELS_MAX`].
+    /// [`ClientError::Engine`] with what is wrong with the bundle; [`ClientError::Limit`] beyond [`crate::MODELS_MAX`].
     pub async fn open_model(&self, path: impl Into<PathBuf>, options: OpenOptions) -> Result<Model, ClientError> {
         Ok(Model {
             open: self.inference.open_model(path, options).await?,
@@ -52,27 +52,26 @@ impl Client {
         })
     }
 
-    /// Answers in progress, in all conversations. A cancelled answer counts until it has really ended.
+    /// The number of answers in progress in all conversations. A cancelled answer counts until it has ended.
     #[must_use]
     pub fn active_answers(&self) -> u32 {
         self.inference.active_answers()
     }
 
-    /// Cancels every answer and closes every model. Returns at once; whatever uses the client afterwards gets
-    /// [`ClientError::Closed`]. May be called again.
+    /// Cancels every answer and closes every model. Returns at once. Later calls fail with [`ClientError::Closed`]. May be called again.
     pub fn close(&self) {
         self.inference.close();
     }
 
-    /// Closes, and waits until the inference thread has let go of everything: one operator of a running model, or the opening
-    /// of a bundle if one is under way. May be called again.
+    /// Closes the client, and waits until the inference thread has released everything. This takes at most one operator of a running model,
+    /// or the rest of opening a bundle. May be called again.
     pub async fn shutdown(&self) {
         self.inference.shutdown().await;
     }
 }
 
-/// An open model. Clones are the same model; it is closed when it and its conversations and answers are dropped, or by
-/// [`Model::close`].
+/// An open model. Clones refer to the same model. It is closed by [`Model::close`], or when it and its conversations and answers are
+/// dropped.
 #[derive(Clone)]
 pub struct Model {
     pub(crate) open: OpenModel,
@@ -81,16 +80,16 @@ pub struct Model {
 }
 
 impl Model {
-    /// What is known of the model; also after it was closed.
+    /// The model's properties. Also available after it was closed.
     #[must_use]
     pub fn info(&self) -> &ModelInfo {
         self.open.info()
     }
 
-    /// Starts a conversation with this model alone: no policy, no ledger. Its context is reserved with the first question.
+    /// Starts a conversation with this model alone, without a policy or a ledger. Its context is reserved at the first question.
     ///
     /// # Errors
-    /// [`ClientError::Engine`] for a context length out of range or a model without a chat template; [`ClientError::Limit`] past
+    /// [`ClientError::Engine`] for a context length out of range or a model without a chat template; [`ClientError::Limit`] beyond
     /// [`PROMPT_BYTES_MAX`].
     pub fn conversation(&self, options: ConversationOptions) -> Result<Conversation, ClientError> {
         let system = options.system.as_deref().map_or(0, |text| text.len() as u64);
@@ -113,12 +112,12 @@ impl Model {
         Ok(Conversation::new(self.services.clone(), Some(self.clone()), options))
     }
 
-    /// Goes on from a raw text, without a chat template, in a context of its own. Special tokens in the text are tokens; the
-    /// beginning-of-sequence token is added if the tokenizer says so.
+    /// Continues a raw text without a chat template, in a context of its own. Special tokens in the text are tokens. The
+    /// beginning-of-sequence token is added if the tokenizer asks for it.
     ///
     /// # Errors
-    /// [`ClientError::Limit`] past [`PROMPT_BYTES_MAX`]; [`ClientError::Engine`] for an option out of its range. What the context does not allow,
-    /// the answer says.
+    /// [`ClientError::Limit`] beyond [`PROMPT_BYTES_MAX`]; [`ClientError::Engine`] for an option out of its range. If the text does not fit
+    /// the context, the answer fails.
     pub fn complete(
         &self,
         prompt: &str,
@@ -129,7 +128,7 @@ impl Model {
         Conversation::complete(&self.services, self.clone(), prompt.to_owned(), context_length, options)
     }
 
-    /// Cancels the model's answers and closes it and its conversations. Returns at once; may be called again.
+    /// Cancels the model's answers, and closes the model and its conversations. Returns at once, and may be called again.
     pub fn close(&self) {
         self.open.close();
     }

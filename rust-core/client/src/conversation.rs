@@ -1,5 +1,5 @@
-//! A conversation: a history that makes requests, one question at a time. It is the same thing whether a policy decides where each answer is made
-//! or one model of this device answers alone.
+//! A conversation: a history that makes requests, one question at a time. It works the same way whether a policy decides where each answer
+//! is made or one model on this device answers alone.
 
 mod answer;
 mod asking;
@@ -22,10 +22,10 @@ use crate::request::{AskOptions, Message, Request, task_label};
 use crate::services::Services;
 use crate::{ClientError, ContextPolicy, GenerationOptions, MESSAGES_MAX, Model, PROMPT_BYTES_MAX, Role};
 
-/// How a conversation is kept.
+/// Options for a conversation.
 #[derive(Clone, Debug)]
 pub struct ConversationOptions {
-    /// Tokens of context on this device; at most the model's own.
+    /// Size of the context on this device in tokens; at most the model's own.
     pub context_length: u32,
     /// The system message: `None` takes a model's own ([`crate::ModelCard::system`]), an empty text leaves it to the model's template.
     pub system: Option<String>,
@@ -48,8 +48,8 @@ impl Default for ConversationOptions {
     }
 }
 
-/// See the module. Clones are the same conversation. Its context is given back when they and their answers are dropped, or by
-/// [`Conversation::close`].
+/// See the module. Clones refer to the same conversation. Its context is released by [`Conversation::close`], or when all clones and their
+/// answers are dropped.
 #[derive(Clone)]
 pub struct Conversation {
     inner: Arc<Inner>,
@@ -73,8 +73,9 @@ impl Conversation {
     /// conversation; the same text asked again takes its place. The answer goes on by itself until its reader's events are full. After an answer that was cancelled, the question waits for its end.
     ///
     /// # Errors
-    /// [`ClientError::Busy`] while an earlier answer goes on; [`ClientError::Limit`] past [`PROMPT_BYTES_MAX`]; [`ClientError::Engine`] for an option
-    /// out of its range; [`ClientError::Task`]; [`ClientError::Closed`]. Nothing was asked then.
+    /// [`ClientError::Busy`] while an earlier answer is in progress; [`ClientError::Limit`] beyond [`PROMPT_BYTES_MAX`];
+    /// [`ClientError::Engine`] for an option out of its range; [`ClientError::Task`]; [`ClientError::Closed`]. After an error, nothing was
+    /// asked.
     pub fn ask(&self, text: &str, options: AskOptions) -> Result<Answer, ClientError> {
         within("bytes of question", text.len() as u64, PROMPT_BYTES_MAX)?;
         options.generation.sampling.validate()?;
@@ -82,8 +83,8 @@ impl Conversation {
         self.begin(Asked::Question(text.to_owned(), options))
     }
 
-    /// Asks the last question again. If it was answered, that counts as a sign that the answer was not liked; the new answer takes its
-    /// place, and when there is none the old one stays.
+    /// Asks the last question again. If it had been answered, this counts as a sign that the user did not like the answer. The new answer
+    /// replaces the old one; if there is no new answer, the old one stays.
     ///
     /// # Errors
     /// [`ClientError::NothingToRepeat`], otherwise as [`Conversation::ask`].
@@ -95,8 +96,8 @@ impl Conversation {
         })
     }
 
-    /// Takes up the offer of [`crate::Report::escalation`]: asks the last question elsewhere, as far as the rules allow it now. The new answer takes
-    /// the place of the old one; when there is none, the old one stays.
+    /// Accepts the offer in [`crate::Report::escalation`]: asks the last question at another place, if the policy allows one now. The new
+    /// answer replaces the old one; if there is no new answer, the old one stays.
     ///
     /// # Errors
     /// As [`Conversation::regenerate`].
@@ -107,7 +108,7 @@ impl Conversation {
         })
     }
 
-    /// Cancels the answer that goes on, if there is one. Its reader still gets the last event.
+    /// Cancels the answer in progress, if there is one. Its reader still gets the last event.
     pub fn stop(&self) {
         if let Some(begun) = &lock(&self.inner.running).answer {
             begun.cancel.send_replace(true);
@@ -117,40 +118,40 @@ impl Conversation {
     /// What would be decided about a question now. Nothing is asked, and no receipt is written.
     ///
     /// # Errors
-    /// [`ClientError::Scan`]; [`ClientError::NoPolicy`] where no policy decides; [`ClientError::Task`]; [`ClientError::Closed`].
+    /// [`ClientError::Scan`]; [`ClientError::NoPolicy`] without a policy; [`ClientError::Task`]; [`ClientError::Closed`].
     pub async fn explain(&self, text: &str, options: &AskOptions) -> Result<Explanation, ClientError> {
         task_label(&options.task)?;
         let request = self.inner.request(&self.inner.next(text, options.clone()));
         exchange::explain(&self.inner.services, request).await
     }
 
-    /// The messages so far, without the system message, each with how it is to be treated.
+    /// The messages so far, without the system message, each with its privacy class and recipients.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
         lock(&self.inner.history).messages().to_vec()
     }
 
-    /// A number that grows with every change of the messages.
+    /// A number that grows each time the messages change.
     #[must_use]
     pub fn revision(&self) -> u64 {
         lock(&self.inner.history).revision()
     }
 
-    /// Replaces the messages: an earlier conversation goes on. A cancelled answer that has not ended yet is not kept. Messages that come from [`Conversation::messages`] are treated as they were. One
-    /// that comes without its class or recipients is held at the highest class, and at the fewest recipients, that held for any message of this
-    /// conversation. What stood for what in redacted text is forgotten.
+    /// Replaces the messages, to resume an earlier conversation. A cancelled answer that has not ended yet is discarded. Messages from
+    /// [`Conversation::messages`] keep their class and recipients. A message without them gets the highest class, and the smallest set of
+    /// recipients, of any message that this conversation has ever held. The placeholders of redacted text are forgotten.
     ///
     /// # Errors
-    /// [`ClientError::Busy`] while an answer goes on; [`ClientError::Limit`] past [`crate::MESSAGES_MAX`] or [`crate::HISTORY_BYTES_MAX`];
-    /// [`ClientError::Closed`].
+    /// [`ClientError::Busy`] while an answer is in progress; [`ClientError::Limit`] beyond [`crate::MESSAGES_MAX`] or
+    /// [`crate::HISTORY_BYTES_MAX`]; [`ClientError::Closed`].
     pub fn set_messages(&self, messages: Vec<Message>) -> Result<(), ClientError> {
         self.change(|history| history.replace(messages))
     }
 
-    /// Forgets the messages. What was declared about them still holds for messages that come back without a word about them.
+    /// Deletes the messages. Their class and recipients still apply to messages that are passed back without their own.
     ///
     /// # Errors
-    /// [`ClientError::Busy`] while an answer goes on, [`ClientError::Closed`].
+    /// [`ClientError::Busy`] while an answer is in progress, [`ClientError::Closed`].
     pub fn reset(&self) -> Result<(), ClientError> {
         self.change(|history| {
             history.clear();
@@ -158,8 +159,8 @@ impl Conversation {
         })
     }
 
-    /// Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question
-    /// of the conversation until [`Conversation::reset`].
+    /// Raises the privacy class of the messages so far, if the app knows more than can be found in them. It applies to every further
+    /// question of the conversation until [`Conversation::reset`].
     pub fn raise_class(&self, class: PrivacyClass) {
         lock(&self.inner.history).raise_class(class);
     }
@@ -177,7 +178,7 @@ impl Conversation {
     /// template. The messages stay, and how they are treated.
     ///
     /// # Errors
-    /// [`ClientError::Busy`] while an answer goes on; [`ClientError::Limit`] past [`PROMPT_BYTES_MAX`]; [`ClientError::Closed`].
+    /// [`ClientError::Busy`] while an answer is in progress; [`ClientError::Limit`] beyond [`PROMPT_BYTES_MAX`]; [`ClientError::Closed`].
     pub fn set_system(&self, system: Option<String>) -> Result<(), ClientError> {
         within(
             "bytes of system message",
@@ -190,11 +191,11 @@ impl Conversation {
         })
     }
 
-    /// Writes the conversation to a file from which [`Conversation::restore`] goes on without reading its text again. The file
-    /// holds what was said, is readable by its owner only, and appears whole or not at all.
+    /// Saves the conversation to a file, from which [`Conversation::restore`] resumes it without prefilling its text again. The file
+    /// contains what was said, is readable by its owner only, and is written completely or not at all.
     ///
     /// # Errors
-    /// [`ClientError::Busy`] while an answer goes on, [`ClientError::NoModel`], [`ClientError::Write`], [`ClientError::Closed`].
+    /// [`ClientError::Busy`] while an answer is in progress, [`ClientError::NoModel`], [`ClientError::Write`], [`ClientError::Closed`].
     pub async fn save(&self, path: impl Into<PathBuf>) -> Result<(), ClientError> {
         self.settled().await?;
         let request = self.inner.request(&self.inner.next("", AskOptions::default()));
@@ -205,12 +206,12 @@ impl Conversation {
         Ok(())
     }
 
-    /// Goes on with a conversation that [`Conversation::save`] wrote with the same model; this one is forgotten. The file does not say who may read
-    /// it, so under a policy nothing of it leaves the device.
+    /// Resumes a conversation that [`Conversation::save`] wrote with the same model, and discards the current one. The file does not say
+    /// who may read it, so under a policy none of it leaves the device.
     ///
     /// # Errors
-    /// [`ClientError::Read`], or [`ClientError::Engine`] with what is wrong with the file; this conversation is then as it was.
-    /// Otherwise as [`Conversation::save`].
+    /// [`ClientError::Read`], or [`ClientError::Engine`] with what is wrong with the file; this conversation is then unchanged. Otherwise
+    /// as [`Conversation::save`].
     pub async fn restore(&self, path: impl Into<PathBuf>) -> Result<(), ClientError> {
         self.settled().await?;
         let restored = self.session().await?.restore(path.into()).await?;
@@ -230,8 +231,8 @@ impl Conversation {
         })
     }
 
-    /// Writes what the model made of the first `tokens` tokens of the conversation, without the messages: another conversation
-    /// that begins with the same text can take it over with [`Conversation::restore_prefix`].
+    /// Saves the KV cache of the first `tokens` tokens of the conversation, without the messages. Another conversation that starts with the
+    /// same text can load it with [`Conversation::restore_prefix`].
     ///
     /// # Errors
     /// As [`Conversation::save`].
@@ -240,8 +241,8 @@ impl Conversation {
         Ok(self.session().await?.save_prefix(path.into(), tokens).await?)
     }
 
-    /// Takes over what [`Conversation::save_prefix`] wrote. The messages stay as they are; as far as their text begins with the
-    /// same tokens, those need not be run.
+    /// Loads what [`Conversation::save_prefix`] wrote. The messages do not change. Tokens at the start of their text that agree with the
+    /// file need not be run.
     ///
     /// # Errors
     /// As [`Conversation::restore`].
@@ -250,7 +251,7 @@ impl Conversation {
         Ok(self.session().await?.restore_prefix(path.into()).await?)
     }
 
-    /// Cancels the answer that goes on and gives the memory of the context back. Returns at once; may be called again.
+    /// Cancels the answer in progress and releases the memory of the context. Returns at once, and may be called again.
     pub fn close(&self) {
         let mut running = lock(&self.inner.running);
         running.is_closed = true;
@@ -336,10 +337,10 @@ impl Conversation {
         }
     }
 
-    /// Waits until a cancelled answer has ended: what is kept of it is then among the messages.
+    /// Waits until a cancelled answer has ended. [`Conversation::messages`] then contains the part of it that was kept.
     ///
     /// # Errors
-    /// [`ClientError::Busy`] while an answer goes on that nobody cancelled, [`ClientError::Closed`].
+    /// [`ClientError::Busy`] while an answer is in progress that was not cancelled, [`ClientError::Closed`].
     pub async fn settled(&self) -> Result<(), ClientError> {
         let over = self.idle()?.answer.as_ref().map(|begun| begun.over.clone());
         if let Some(mut over) = over {

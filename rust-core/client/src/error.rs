@@ -1,5 +1,5 @@
-//! What can go wrong. A request that was denied, put off or failed everywhere is no error: its report says so. Messages name things and limits,
-//! never a user's text.
+//! All failures of the client. A request that was denied, deferred or failed everywhere is not an error: its report says so. Messages name
+//! things and limits, never a user's text.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,13 +18,13 @@ pub enum ClientError {
     /// The engine's own failure.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// Something was used after it had been closed.
+    /// An object was used after it was closed.
     #[error("the {what} is closed")]
     Closed {
         /// `client`, `model`, `conversation` or `assistant`.
         what: &'static str,
     },
-    /// The conversation is still answering the question before.
+    /// The conversation is still answering the previous question.
     #[error("the conversation is still answering")]
     Busy,
     /// The name of a task is none: it is empty, too long, or has blanks or letters outside ASCII in it.
@@ -39,14 +39,14 @@ pub enum ClientError {
     /// Only a model of this device has something to save.
     #[error("there is no model on this device")]
     NoModel,
-    /// A named limit of this crate.
+    /// A limit of this crate was exceeded.
     #[error("{found} {what}, the limit is {limit}")]
     Limit {
-        /// What there is too much of.
+        /// What exceeded its limit.
         what: &'static str,
-        /// How much there may be.
+        /// The limit.
         limit: u64,
-        /// How much there would have been.
+        /// The value that exceeded it.
         found: u64,
     },
     /// A saved conversation could not be read.
@@ -67,28 +67,28 @@ pub enum ClientError {
         #[source]
         source: std::io::Error,
     },
-    /// A policy was refused whole; the one before is still in force.
+    /// A policy was refused as a whole; the previous one stays in force.
     #[error(transparent)]
     Policy(#[from] PolicyError),
     /// The ledger cannot be written or read. Nothing leaves the device without a receipt.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The key vault.
+    /// The key vault failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// The text is too long to be examined.
+    /// The text is too long to be scanned.
     #[error(transparent)]
     Scan(#[from] ScanError),
-    /// The words to look for.
+    /// The user's words are invalid.
     #[error(transparent)]
     Words(#[from] ScannerError),
-    /// A key that cannot be one.
+    /// The key is invalid.
     #[error(transparent)]
     Key(#[from] SecretError),
     /// The text cannot be redacted.
     #[error(transparent)]
     Redact(#[from] RedactError),
-    /// The settings of an endpoint.
+    /// The settings of an endpoint are invalid.
     #[error("the endpoint {id}: {source}")]
     Endpoint {
         /// Its id.
@@ -96,19 +96,19 @@ pub enum ClientError {
         /// What is wrong.
         source: EndpointError,
     },
-    /// The policy in force has no such endpoint.
+    /// The policy in force has no endpoint with this id.
     #[error("the policy has no endpoint {id}")]
     UnknownEndpoint {
         /// The id that was given.
         id: String,
     },
-    /// The system gave no random bytes.
+    /// The system provided no random bytes.
     #[error("the system gives no random bytes")]
     NoRandomness,
-    /// The system gave no thread.
+    /// The system could not start a thread.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
-    /// A thread ended by a defect; the client is of no more use.
+    /// A thread ended because of a bug. The client cannot be used any more.
     #[error("a thread of the client has stopped")]
     Stopped,
 }

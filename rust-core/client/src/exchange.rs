@@ -1,5 +1,5 @@
-//! One request from its text to its receipt, a stage after the other: examined and decided ([`prepare`]), written down, carried out ([`run`]),
-//! written down again and reported ([`conclude`]). Nothing is decided here; `whimbrel-policy` says what is done and what it came to.
+//! One request from its text to its receipt, in stages: examined and decided ([`prepare`]), recorded, carried out ([`run`]), recorded again
+//! and reported ([`conclude`]). Nothing is decided here; `whimbrel-policy` says what to do and what the result is.
 
 mod conclude;
 mod prepare;

@@ -1,4 +1,4 @@
-//! The keys of endpoints, in the app's vault.
+//! The keys of endpoints in the app's vault.
 
 use whimbrel_network::{ID_BYTES_MAX, Secret, SecretError};
 use whimbrel_store::{KeyVault, SecretBytes};
@@ -27,9 +27,9 @@ pub(crate) fn write(vault: &dyn KeyVault, endpoint_id: &str, key: Option<String>
     Ok(())
 }
 
-/// The name in the vault under which the key of an endpoint is kept: `key.` and its id. An id that the vault does not take as a name,
-/// because it is long or has capital letters, is named by its hash, so that no two endpoints share a key. What can be no endpoint's id
-/// gives a name that the vault refuses.
+/// The name under which the vault stores an endpoint's key: `key.` and the endpoint's id. If the vault does not accept the id as a name,
+/// because it is long or contains capital letters, its hash is used instead, so that no two endpoints share a key. For a text that cannot
+/// be an endpoint's id, the result is a name that the vault refuses.
 #[must_use]
 pub fn key_name(endpoint_id: &str) -> String {
     let name = format!("key.{endpoint_id}");

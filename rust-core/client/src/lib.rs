@@ -1,5 +1,5 @@
-//! The product: opens models, keeps conversations, streams answers, and decides under a policy where each is made. How a model
-//! runs is the engine's business, on which thread `whimbrel-inference`'s, what may leave the device the policy's.
+//! The API of the product: opens models, holds conversations, streams answers, and decides under a policy where each one is made. The
+//! engine runs models, `whimbrel-inference` provides their thread, and the policy decides what may leave the device.
 //!
 //! ```no_run
 //! use whimbrel_client::{AskOptions, Client, ConversationOptions, Event, OpenOptions, block_on};
@@ -55,13 +55,13 @@ pub use whimbrel_engine::{
     SamplingOptions, Statistics, Verify,
 };
 pub use whimbrel_inference::{ANSWERS_MAX, COMMANDS_WAITING_MAX, MODELS_MAX, ModelInfo, SAVED_BYTES_MAX, SESSIONS_MAX};
-/// What leaves the device, and how: pins, time limits, how keys are sent.
+/// Network settings: pins, timeouts, how keys are sent.
 pub use whimbrel_network as network;
-/// The rules, the device's state and the decision.
+/// Policies, the device's state and decisions.
 pub use whimbrel_policy as policy;
 /// Findings, redaction and privacy classes.
 pub use whimbrel_privacy as privacy;
-/// Receipts and their words: where it ran, how it ended, why.
+/// Receipts and their vocabulary: where a request ran, how it ended, why.
 pub use whimbrel_record as record;
 /// The ledger and key vaults.
 pub use whimbrel_store as store;

@@ -1,5 +1,6 @@
-//! The places where an answer can be made, behind one trait: the engine on this device, the system's model, an endpoint of the policy. A place
-//! asks and reports; which one is asked, and what follows from its end, is decided elsewhere. [`output`] treats every place's text alike.
+//! The places where an answer can be made, behind one trait: the engine on this device, the system's model, an endpoint of the policy. A
+//! place only answers and reports. Which place is tried, and what follows from its result, is decided elsewhere. [`output`] processes the
+//! text of every place in the same way.
 
 mod endpoint;
 mod on_device;
@@ -36,65 +37,65 @@ use crate::{ClientError, ContextPolicy, GenerationOptions, Model, Statistics};
 /// A system model says within this time what it can do.
 const CAPABILITIES_TIME: Duration = Duration::from_millis(500);
 
-/// A future that is polled where it was made.
+/// A future that is polled on the thread where it was created.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a place is asked.
+/// A request to a place.
 #[derive(Clone)]
 pub struct Ask {
     /// The text.
     pub payload: Payload,
-    /// How the answer is made.
+    /// Options for generating the answer.
     pub options: GenerationOptions,
-    /// Names the request and the candidate: the same key never comes with two texts.
+    /// The idempotency key of the request and the candidate: the same key is never used for two texts.
     pub id: String,
-    /// How long it may wait until its place can be asked again, in milliseconds; `None` leaves that to the place.
+    /// How long to wait before the place may be retried, in milliseconds; `None` lets the place decide.
     pub wait_ms_max: Option<u64>,
 }
 
-/// The text of a request, as a place gets it.
+/// The text of a request in the form that a place receives.
 #[derive(Clone)]
 pub enum Payload {
     /// For places on this device: the system message, the history, the question.
     Messages(Vec<whimbrel_engine::Message>),
-    /// For an endpoint: what it may get.
+    /// For an endpoint: the text that it may receive.
     Cleared(Cleared),
-    /// For the engine on this device: a text to go on from, without a template, in a context of this many tokens.
+    /// For the engine on this device: a text to continue without a template, in a context of this many tokens.
     Raw {
         /// The text.
         text: String,
-        /// Tokens of context.
+        /// Size of the context in tokens.
         context_length: u32,
     },
 }
 
-/// What an attempt brings.
+/// A part of an attempt's output.
 pub enum Part {
-    /// A part of the prompt was read.
+    /// Part of the prompt was read.
     Reading {
         /// Tokens read so far.
         done: u32,
-        /// Tokens in all.
+        /// Tokens in total.
         total: u32,
     },
-    /// It thinks before it answers, and has nothing to show yet.
+    /// The model is thinking before it answers, and has no text to show yet.
     Thinking {
-        /// Bytes of its thoughts so far.
+        /// Bytes of thinking so far.
         bytes: u64,
     },
     /// The next piece of text.
     Text(String),
-    /// Nothing follows.
+    /// The attempt has ended. This is the last part.
     Ended(Box<Last>),
 }
 
 /// How an attempt ended.
 pub struct Last {
-    /// For the exchange.
+    /// The result, for the exchange.
     pub ended: Ended,
-    /// The engine's figures, on this device.
+    /// The engine's statistics, on this device.
     pub statistics: Option<Statistics>,
-    /// The whole error, where there is more to say than a code.
+    /// The complete error, if there is more to it than a code.
     pub error: Option<ClientError>,
 }
 
@@ -114,24 +115,24 @@ impl From<Code> for Last {
     }
 }
 
-/// Something that can be asked.
+/// A place that can answer.
 pub trait Backend: Send + Sync {
-    /// Begins to answer. Nothing leaves the device before the first call of [`Attempt::next`].
+    /// Starts an answer. Nothing leaves the device before the first call of [`Attempt::next`].
     fn ask(&self, ask: Ask) -> Box<dyn Attempt>;
 
-    /// Options that were given and that this place cannot honour, by name.
+    /// The names of given options that this place does not support.
     fn unsupported(&self, options: &GenerationOptions) -> Vec<&'static str> {
         let _ = options;
         Vec::new()
     }
 }
 
-/// An answer on its way.
+/// An answer in progress at a place.
 pub trait Attempt: Send {
-    /// The next part; not called again after [`Part::Ended`]. May be dropped while it waits without losing a part.
+    /// The next part. Not called again after [`Part::Ended`]. The future may be dropped while it waits without losing a part.
     fn next(&mut self) -> BoxFuture<'_, Part>;
 
-    /// Asks it to end soon, which [`Attempt::next`] then says. May be called again.
+    /// Asks the attempt to end soon; [`Attempt::next`] then reports the end. May be called again.
     fn stop(&mut self);
 }
 

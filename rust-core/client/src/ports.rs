@@ -1,4 +1,5 @@
-//! What the product takes from outside and a test or a simulator brings its own of: the clock, randomness, the ledger, and what answers.
+//! What the product needs from outside, and what a test or a simulator can replace: the clock, randomness, the ledger, and the places that
+//! answer.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,12 +12,12 @@ use whimbrel_store::{Store, StoreError};
 use crate::ClientError;
 pub use crate::places::{Ask, Attempt, Backend, BoxFuture, Last, Part, Payload};
 
-/// The one clock: wall time for receipts and readings, and a time that nobody can set for deadlines.
+/// The clock: wall time for receipts and readings, and a monotonic time for deadlines.
 pub trait Clock: Send + Sync {
     /// Milliseconds since 1970.
     fn now_ms(&self) -> u64;
 
-    /// Milliseconds since some fixed moment; never goes back. Runs with tokio's time, so that a test can pause it.
+    /// Milliseconds since a fixed moment. Monotonic. It follows tokio's time, so that a test can pause it.
     fn elapsed_ms(&self) -> u64;
 }
 
@@ -43,16 +44,16 @@ impl Clock for SystemClock {
     }
 }
 
-/// Where the ids of requests come from.
+/// The source of request ids.
 pub trait Randomness: Send + Sync {
-    /// Fills the bytes with random ones.
+    /// Fills the bytes with random values.
     ///
     /// # Errors
     /// [`ClientError::NoRandomness`].
     fn fill(&self, bytes: &mut [u8]) -> Result<(), ClientError>;
 }
 
-/// The system's random numbers.
+/// The system's random number generator.
 #[derive(Debug, Default)]
 pub struct SystemRandomness;
 
@@ -62,12 +63,12 @@ impl Randomness for SystemRandomness {
     }
 }
 
-/// Where receipts are written, and small pieces of state. Every call may wait for the disk.
+/// Stores receipts and small pieces of state. Every call may wait for the disk.
 pub trait Records: Send + Sync {
-    /// Writes a receipt's first entry. It is durable when this returns.
+    /// Writes a receipt's first entry. The entry is durable when this returns.
     ///
     /// # Errors
-    /// Those of the ledger; nothing may leave the device then.
+    /// Those of the ledger; nothing may then leave the device.
     fn begin(&self, intent: &Intent, now_ms: u64) -> Result<ReceiptId, StoreError>;
 
     /// Writes a receipt's second entry.
@@ -76,27 +77,27 @@ pub trait Records: Send + Sync {
     /// Those of the ledger.
     fn finish(&self, receipt: ReceiptId, closing: &Closing, now_ms: u64) -> Result<(), StoreError>;
 
-    /// Writes both entries of a request that is over already.
+    /// Writes both entries of a request that has already ended.
     ///
     /// # Errors
     /// Those of the ledger.
     fn record(&self, intent: &Intent, closing: &Closing, now_ms: u64) -> Result<ReceiptId, StoreError>;
 
-    /// Keeps what the user thought of an answer. Returns what learning needs of the receipt, the task and the name of the candidate that
-    /// answered; `None` when nobody did.
+    /// Stores the user's feedback on an answer. Returns what learning needs from the receipt: the task, and the name of the candidate that
+    /// answered. `None` if no candidate answered.
     ///
     /// # Errors
-    /// Those of the ledger, for example when there is no such receipt.
+    /// Those of the ledger, for example if the receipt does not exist.
     fn feedback(&self, receipt: ReceiptId, signal: Signal, now_ms: u64)
     -> Result<Option<(String, String)>, StoreError>;
 
-    /// A piece of state.
+    /// Reads a piece of state.
     ///
     /// # Errors
     /// Those of the store.
     fn state(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Keeps a piece of state.
+    /// Stores a piece of state.
     ///
     /// # Errors
     /// Those of the store.
@@ -139,27 +140,27 @@ impl Records for Store {
     }
 }
 
-/// Stands in for the device's models and the network.
+/// Replaces the device's models and the network.
 pub trait Backends: Send + Sync {
-    /// What could answer now.
+    /// The candidates that could answer now.
     fn facts(&self, request: &RequestFacts) -> CandidateFacts;
 
-    /// What answers for a candidate that was decided by these policies.
+    /// The place for a candidate that was decided under these policies.
     ///
     /// # Errors
-    /// Why it cannot be asked.
+    /// Why the place cannot be used.
     fn backend(&self, candidate: &Candidate, policies: &PolicySet) -> Result<Arc<dyn Backend>, Code>;
 }
 
-/// Everything that can be replaced.
+/// Everything that can be replaced from outside.
 pub struct Ports {
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub randomness: Arc<dyn Randomness>,
-    /// The ledger; `None` opens the one of [`crate::AssistantOptions::store`].
+    /// The ledger; `None` opens the one at [`crate::AssistantOptions::store`].
     pub records: Option<Arc<dyn Records>>,
-    /// What answers; `None` asks the device's models and the policy's endpoints.
+    /// The places that answer; `None` uses the device's models and the policy's endpoints.
     pub backends: Option<Arc<dyn Backends>>,
 }
 

@@ -1,4 +1,4 @@
-//! What an answer brings: events on the way, and a report at the end.
+//! The events of an answer, and the report at its end.
 
 use serde::Serialize;
 use whimbrel_policy::{Attempt, DeviceView, Escalation, Refusal, Refused, RuleTrace};
@@ -7,33 +7,33 @@ use whimbrel_record::{Code, Energy, FinishReason, Outcome, Place, ReceiptId, Tok
 
 use crate::Statistics;
 
-/// What an answer brings, in this order, though all but the last may come again.
+/// The events of an answer, in this order. All but the last may occur more than once.
 #[derive(Clone, PartialEq)]
 pub enum Event {
     /// A place was asked.
     Started {
-        /// Where.
+        /// The place.
         place: Place,
-        /// In which form the text leaves the device; `None` when it stays.
+        /// In which form the text leaves the device; `None` if it stays.
         release: Option<Release>,
     },
-    /// A part of the prompt was read. A short prompt is read together with the first token, without this event.
+    /// Part of the prompt was read. A short prompt is read together with the first token, without this event.
     Reading {
         /// Prompt tokens read so far, reused ones included.
         done: u32,
-        /// Prompt tokens in all.
+        /// Prompt tokens in total.
         total: u32,
     },
-    /// The model thinks before it answers. What it thinks is no part of the answer and is not given.
+    /// The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
     Thinking {
-        /// Bytes of its thoughts so far.
+        /// Bytes of thinking so far.
         bytes: u64,
     },
     /// The next piece of text, never empty and never a broken character.
     Text(String),
-    /// The text so far is void: another place answers from the beginning.
+    /// Discard the text so far: another place answers from the beginning.
     Restarted,
-    /// It is over. The last event.
+    /// The answer has ended. This is the last event.
     Finished(Box<Report>),
 }
 
@@ -54,73 +54,73 @@ impl std::fmt::Debug for Event {
     }
 }
 
-/// How a request went. It says everything of the receipt that a person would ask for, and holds no text.
+/// How a request went. The report contains everything in the receipt that a person would ask about, and no text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// The receipt's number in the ledger; `None` where no policy decides.
+    /// The receipt's number in the ledger; `None` without a policy.
     pub receipt: Option<ReceiptId>,
-    /// Whether the receipt says how it ended. When the disk was full, it says only that it began, and the next opening of the ledger closes it as
-    /// interrupted.
+    /// Whether the receipt records how the request ended. If the disk was full, the receipt only records the start, and the ledger closes
+    /// it as interrupted when it is next opened.
     #[serde(rename = "recorded")]
     pub is_recorded: bool,
-    /// How it ended.
+    /// How the request ended.
     pub outcome: Outcome,
     /// Why there is no answer.
     pub code: Option<Code>,
-    /// Whether a part of an answer was shown and stays.
+    /// Whether part of an answer was shown and remains.
     #[serde(rename = "partial")]
     pub is_partial: bool,
-    /// Why the answer is complete: the model ended it, or it reached its limit of tokens.
+    /// Why the answer is complete: the model ended it, or it reached its token limit.
     pub finish: Option<FinishReason>,
-    /// Where the answer came from, or what was tried last.
+    /// Where the answer came from, or which place was tried last.
     pub place: Option<Place>,
     /// In which form the text left the device, if it did.
     pub release: Option<Release>,
     /// Why it ran there, in words.
     pub reasons: Vec<String>,
-    /// The rules that had a say.
+    /// The rules that affected the decision.
     pub rules: Vec<String>,
-    /// What was tried.
+    /// The attempts, in order.
     pub attempts: Vec<Attempt>,
-    /// What was listed and not tried.
+    /// Places that were listed but not tried.
     pub refused: Vec<Refused>,
-    /// Every rule that was looked at, the app's first.
+    /// Every rule that was considered, the app's first.
     pub considered: Vec<RuleTrace>,
     /// Bytes that left the device.
     pub bytes_out: u64,
-    /// Bytes that came back.
+    /// Bytes that were received.
     pub bytes_in: u64,
     /// How many different values were replaced in text that left, those of the conversation's history included.
     pub redacted: u32,
     /// Tokens of the attempt that answered.
     pub tokens: Tokens,
-    /// Bytes of what the model thought in the last attempt, which are no part of the answer.
+    /// Bytes of the model's thinking in the last attempt, which is not part of the answer.
     pub thinking_bytes: u64,
-    /// From the request to the first text that stayed, in milliseconds.
+    /// Time from the request to the first text that was not discarded, in milliseconds.
     pub first_token_ms: Option<u64>,
-    /// From the request to its end, in milliseconds.
+    /// Time from the request to its end, in milliseconds.
     pub total_ms: u64,
-    /// The energy that it took on this device, if there is an estimate.
+    /// The energy used on this device, if there is an estimate.
     pub energy: Option<Energy>,
-    /// The engine's figures, when it answered on this device.
+    /// The engine's statistics, if it answered on this device.
     #[serde(skip)]
     pub statistics: Option<Statistics>,
-    /// Options that were given and that the place cannot honour.
+    /// Options that were given but that the place does not support.
     pub unsupported: Vec<&'static str>,
-    /// Set when the answer looks weak and may be asked for elsewhere: see [`crate::Conversation::escalate`].
+    /// Set if the answer looks weak and the question may be asked again elsewhere: see [`crate::Conversation::escalate`].
     pub escalation: Option<Escalation>,
-    /// The device as the decision saw it.
+    /// The device's state at the decision.
     pub device: DeviceView,
 }
 
 impl Report {
-    /// Whether there is a whole answer.
+    /// Whether there is a complete answer.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         self.outcome == Outcome::Answered
     }
 
-    /// One line for a person: where it ran and why.
+    /// A one-line summary for people: where it ran and why.
     #[must_use]
     pub fn summary(&self) -> String {
         let place = match (&self.place, self.outcome) {

@@ -1,5 +1,5 @@
-//! A request as plain data: everything that is asked, and nothing of who reads the answer. It can be written down, decided again later, sent
-//! without a reader, or come from another process.
+//! A request as plain data: everything about the question, and nothing about who reads the answer. It can be stored, decided again later,
+//! sent without a reader, or come from another process.
 
 use std::fmt;
 
@@ -11,24 +11,24 @@ use whimbrel_record::{Label, Place};
 
 use crate::{ClientError, ContextPolicy, GenerationOptions, Role};
 
-/// The task of requests that name none.
+/// The default task.
 pub const TASK_DEFAULT: &str = "chat";
 /// Stands between questions that are one message.
 const MESSAGES_JOINT: &str = "\n\n";
 
-/// How a question is asked.
+/// Options for asking a question.
 #[derive(Clone, Debug)]
 pub struct AskOptions {
-    /// The app's name for what it is doing, which rules and learning look at, without regard to case and blanks around. At most 128 characters of
-    /// `A-Z a-z 0-9 . _ : / @ + -`.
+    /// The app's name for the kind of work, used by rules and learning; case and surrounding blanks do not matter. At most 128 characters
+    /// of `A-Z a-z 0-9 . _ : / @ + -`.
     pub task: String,
-    /// What the app knows about the text; what is found in it can only raise it.
+    /// The privacy class of the text as far as the app knows it. Findings in the text can only raise it.
     pub class: PrivacyClass,
-    /// Time for the whole answer in milliseconds; `None` leaves it to the policy.
+    /// The deadline for the whole answer in milliseconds; `None` uses the policy's.
     pub deadline_ms: Option<u64>,
     /// What the answer needs beyond text.
     pub needs: Vec<Need>,
-    /// How the answer is made.
+    /// Options for generating the answer.
     pub generation: GenerationOptions,
 }
 
@@ -61,17 +61,17 @@ pub(crate) fn task_label(task: &str) -> Result<Label, ClientError> {
     Label::new(task.trim()).map_err(ClientError::Task)
 }
 
-/// One message of a conversation, with how it is to be treated.
+/// One message of a conversation, with its privacy class and recipients.
 #[derive(Clone, Deserialize, Serialize)]
 pub struct Message {
     /// Who wrote it.
     pub role: Role,
     /// Its text.
     pub content: String,
-    /// How private the app said that it is; `None` when nobody knows. What is found in it can only raise it.
+    /// The privacy class that the app declared; `None` if it is not known. Findings in the message can only raise it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<PrivacyClass>,
-    /// Who may read it; `None` when nobody knows. An app hands back what [`crate::Conversation::messages`] gave it.
+    /// Who may read the message; `None` if it is not known. An app passes back the value from [`crate::Conversation::messages`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipients: Option<Recipients>,
     /// What was found in it, so that a history is not examined anew with every question.
@@ -80,7 +80,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message of which nothing else is known.
+    /// A message without a known class or recipients.
     #[must_use]
     pub fn new(role: Role, content: impl Into<String>) -> Message {
         Message {
@@ -125,24 +125,24 @@ impl fmt::Debug for Message {
     }
 }
 
-/// Everything that is asked. See the module.
+/// Everything about a question. See the module.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Request {
-    /// The system message, if there is one, the history, and the question last.
+    /// The system message, if there is one, the history, and the question as the last message.
     pub messages: Vec<Message>,
-    /// The app's name for what it is doing.
+    /// The app's name for the kind of work.
     pub task: String,
-    /// What the app knows about the whole text.
+    /// The privacy class of the whole text as far as the app knows it.
     pub class: PrivacyClass,
-    /// Time for the whole answer in milliseconds; `None` leaves it to the policy.
+    /// The deadline for the whole answer in milliseconds; `None` uses the policy's.
     pub deadline_ms: Option<u64>,
     /// What the answer needs beyond text.
     pub needs: Vec<Need>,
-    /// How the answer is made.
+    /// Options for generating the answer.
     pub generation: GenerationOptions,
-    /// Places that are left out of what may answer.
+    /// Places that must not answer.
     pub excluded: Vec<Place>,
-    /// Tokens of context on this device, and what happens when they are full.
+    /// Size of the context on this device in tokens.
     pub context_length: u32,
     /// See [`ContextPolicy`].
     pub context_policy: ContextPolicy,
@@ -165,7 +165,7 @@ impl Request {
         messages
     }
 
-    /// A request with these messages, the question last.
+    /// A request with these messages, the last of which is the question.
     #[must_use]
     pub fn new(messages: Vec<Message>, options: AskOptions) -> Request {
         let context = SessionOptions::default();

@@ -1,5 +1,5 @@
-//! What decisions are made by: the policies, the scanner, the device, what was learned and what was used today. One lock; a decision works on
-//! one look at all of it.
+//! The data for decisions: the policies, the scanner, the device, what was learned and what was used today. One lock protects all of it; a
+//! decision works on one snapshot.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -20,18 +20,18 @@ use crate::ports::Records;
 const LEARNED: &str = "learned";
 const USED_TODAY: &str = "used_today";
 
-/// Settings of an endpoint that the app gives and the policy does not have.
+/// Connection settings of an endpoint that are not part of the policy.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EndpointExtras {
-    /// Certificate authorities to trust as well, in PEM.
+    /// Additional certificate authorities to trust, in PEM.
     pub authorities_pem: String,
-    /// Keys of which one must be in the server's chain of certificates.
+    /// Keys, at least one of which must be in the server's certificate chain.
     pub pins: Option<PinSettings>,
-    /// Time limits; `None` takes the usual ones.
+    /// Timeouts; `None` uses the defaults.
     pub timeouts: Option<Timeouts>,
     /// How the key is sent to the server.
     pub key_header: KeyHeader,
-    /// Where the limit of tokens goes.
+    /// The field for the token limit.
     pub token_limit_field: TokenLimitField,
 }
 

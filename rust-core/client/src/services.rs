@@ -1,4 +1,4 @@
-//! What every request shares: the thread on which requests are looked after, the ports, the rules, the places, and the ledger as long as it is open.
+//! What all requests share: the request thread, the ports, the policies, the places, and the ledger while it is open.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! The files of a bundle against its manifest: verifying them, and sealing a bundle again after a deliberate edit.
+//! Checks the files of a bundle against its manifest, and seals a bundle again after a deliberate edit.
 
 pub(crate) mod manifest;
 pub(crate) mod read;
@@ -24,13 +24,13 @@ pub struct BundleFile {
     pub bytes: u64,
 }
 
-/// Which files of a bundle are read and hashed before it is used. The manifest always is.
+/// Which files of a bundle are read and hashed before it is used. The manifest is always checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verify {
-    /// Those that were not verified before, or changed since (see [`RECORD_FILE`](crate::RECORD_FILE)).
+    /// Only files that were not verified before or have changed since (see [`RECORD_FILE`](crate::RECORD_FILE)).
     #[default]
     Remembered,
-    /// All of them.
+    /// All files.
     Always,
 }
 
@@ -58,11 +58,11 @@ pub fn verify(folder: &Path) -> Result<Manifest, EngineError> {
     Ok(manifest)
 }
 
-/// As [`verify`], and remembers for the next time which files were found whole: in the bundle's folder or, where that cannot
-/// be written, in `state_folder`. With [`Verify::Remembered`] what is remembered and unchanged is not read again.
+/// Like [`verify`], but also remembers which files were intact: in the bundle's folder or, if that is not writable, in `state_folder`. With
+/// [`Verify::Remembered`], files that are remembered and unchanged are not read again.
 ///
 /// # Errors
-/// As [`verify`]. That the record cannot be written is no error.
+/// As [`verify`]. It is not an error if the record cannot be written.
 pub fn verify_and_remember(
     folder: &Path,
     verify: Verify,
@@ -112,8 +112,8 @@ fn check(folder: &Path, file: &FileEntry) -> Result<(), EngineError> {
     })
 }
 
-/// Recomputes sizes and hashes after somebody edited a file of the bundle on purpose, and writes the manifest anew.
-/// Returns the files whose size or hash changed. The manifest's own fields may have been edited too.
+/// Recomputes sizes and hashes after a deliberate edit of a bundle's files, and updates the manifest. Returns the files whose size or hash
+/// changed. The manifest's own fields may have been edited too.
 ///
 /// # Errors
 /// As [`verify`], without [`EngineError::Corrupt`] for hashes; [`EngineError::Write`].

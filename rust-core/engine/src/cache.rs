@@ -1,5 +1,5 @@
-//! The KV cache of a session: keys and values of every attention layer in one map, its prefix as bytes, and the sharing of a
-//! prefix between the sessions of a model.
+//! The KV cache of a session: keys and values of all attention layers in one map, saving a prefix of it as bytes, and sharing a prefix
+//! between the sessions of a model.
 
 use std::ops::Range;
 use std::sync::Arc;

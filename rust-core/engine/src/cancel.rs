@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Asks a run to stop; every operator looks at it. Clones share the same flag.
+/// Asks a run to stop; every operator checks it. Clones share the same flag.
 ///
 /// ```
 /// # use std::path::Path;
@@ -31,7 +31,7 @@ impl CancelFlag {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody raised it.
+    /// Whether it was raised.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -1,5 +1,5 @@
-//! A chat over one session: a history of messages in, an answer out, the context's limit handled by a policy. The history belongs
-//! to the caller; what is kept here is the cache, and the text whose tokens it holds.
+//! A chat with one session: a history of messages in, an answer out, with a policy for the context's limit. The caller keeps the history;
+//! the chat keeps only the KV cache, and the text whose tokens it contains.
 
 mod history;
 
@@ -21,8 +21,8 @@ use crate::{
 pub enum ContextPolicy {
     /// The question is refused with [`EngineError::ContextFull`].
     Refuse,
-    /// The oldest exchanges are left out of the prompt, never the system message. [`Statistics::dropped_messages`] says how many
-    /// messages they had.
+    /// The oldest exchanges are left out of the prompt, never the system message. [`Statistics::dropped_messages`] is the number of
+    /// messages left out.
     #[default]
     DropOldest,
 }
@@ -30,7 +30,7 @@ pub enum ContextPolicy {
 /// How a chat uses its context.
 #[derive(Clone, Debug)]
 pub struct ChatOptions {
-    /// Tokens of context; at most the model's own.
+    /// Size of the context in tokens; at most the model's own.
     pub context_length: u32,
     /// See [`ContextPolicy`].
     pub context_policy: ContextPolicy,
@@ -63,8 +63,8 @@ struct Note {
     known: Option<(String, Vec<u32>)>,
 }
 
-/// Answers the last message of a history. Each question comes with its whole history, which may be another one than before; tokens
-/// that both begin with are not run again.
+/// Answers the last message of a history. Each question is passed with its whole history, which may differ from the previous one; tokens at
+/// the start that agree with it are not run again.
 ///
 /// ```
 /// # use std::path::Path;
@@ -101,7 +101,7 @@ struct Note {
 /// // `finish` calls `step` until the answer has ended.
 /// let (answer, _) = finish(&mut chat)?;
 ///
-/// // The caller keeps the history. What it shares with the last one need not be read again.
+/// // The caller keeps the history. The part that agrees with the last one need not be run again.
 /// history.push(message(Role::Assistant, &answer));
 /// history.push(message(Role::User, "And then?"));
 /// chat.ask(&history, options, CancelFlag::default())?;
@@ -135,7 +135,7 @@ impl Chat {
     /// Reserves the memory for a context.
     ///
     /// # Errors
-    /// As [`Session::new`]; [`EngineError::Template`] when the model has no chat template.
+    /// As [`Session::new`]; [`EngineError::Template`] if the model has no chat template.
     pub fn new(model: &Arc<Model>, options: ChatOptions) -> Result<Chat, EngineError> {
         if model.chat_template().is_none() {
             return Err(EngineError::Template {
@@ -152,7 +152,7 @@ impl Chat {
         })
     }
 
-    /// Tokens in the KV cache and tokens that fit.
+    /// Tokens in the KV cache, and the size of the context in tokens.
     #[must_use]
     pub fn context_use(&self) -> (u32, u32) {
         (self.session.tokens().len() as u32, self.session.context_length())
@@ -163,8 +163,8 @@ impl Chat {
     /// ([`crate::ModelCard::system`]); an empty one leaves it to the chat template. An answer in the making is given up.
     ///
     /// # Errors
-    /// [`EngineError::ContextFull`], [`EngineError::Template`], [`EngineError::Option`], the last also when the last message is
-    /// not the user's.
+    /// [`EngineError::ContextFull`], [`EngineError::Template`], [`EngineError::Option`], the last also if the last message is not the
+    /// user's.
     pub fn ask(
         &mut self,
         messages: &[Message],
@@ -235,10 +235,11 @@ impl Chat {
         Ok((dropped, prompt))
     }
 
-    /// Runs one step of the answer. To go on, the caller puts the answer's text behind the question and asks again.
+    /// Runs one step of the answer. To continue the conversation, append the answer's text to the history with the next question, and ask
+    /// again.
     ///
     /// # Errors
-    /// [`EngineError::Run`]; [`EngineError::Option`] when no answer is being made.
+    /// [`EngineError::Run`]; [`EngineError::Option`] if no answer is in progress.
     pub fn step(&mut self) -> Result<Step, EngineError> {
         let Some(answer) = &mut self.answer else {
             let expected = "called between a question and the end of its answer".into();
@@ -274,11 +275,11 @@ impl Chat {
         }
     }
 
-    /// A conversation as bytes: its messages, and the tokens in the cache with their keys and values. They hold what was said. An
-    /// answer in the making is not part of them.
+    /// A conversation as bytes: its messages, and the tokens in the cache with their keys and values. The bytes contain what was said. An
+    /// answer in progress is not included.
     ///
     /// # Errors
-    /// [`EngineError::Option`] when the messages are too long to be saved.
+    /// [`EngineError::Option`] if the messages are too long to be saved.
     pub fn save(&self, messages: &[Message]) -> Result<Vec<u8>, EngineError> {
         let note = Note {
             messages: messages.to_vec(),
@@ -288,8 +289,8 @@ impl Chat {
         self.session.save_prefix(u32::MAX, &note)
     }
 
-    /// Fills the cache from what [`Chat::save`] saved with the same model, and gives the conversation's messages back. An answer in
-    /// the making is given up.
+    /// Fills the cache from bytes that [`Chat::save`] made with the same model, and returns the conversation's messages. An answer in
+    /// progress is abandoned.
     ///
     /// # Errors
     /// [`EngineError::Prefix`]; nothing is then changed.
@@ -318,11 +319,11 @@ impl Chat {
         self.session.save_prefix(length, &[])
     }
 
-    /// Fills the cache with tokens that [`Chat::save_prefix`] or [`Chat::save`] saved with the same model. A prompt that begins with
-    /// some of these tokens need not run them.
+    /// Fills the cache with tokens that [`Chat::save_prefix`] or [`Chat::save`] saved with the same model. A prompt that starts with some
+    /// of these tokens need not run them.
     ///
     /// # Errors
-    /// [`EngineError::Prefix`]; the cache is then as it was.
+    /// [`EngineError::Prefix`]; the cache is then unchanged.
     pub fn restore_prefix(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
         let saved = SavedPrefix::parse(bytes, self.session.model())?;
         self.answer = None;

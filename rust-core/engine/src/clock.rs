@@ -1,4 +1,4 @@
-//! The monotonic clock, read for statistics and to learn whether guessing tokens pays: nothing that an answer says depends on it.
+//! The monotonic clock. It is read for statistics and to determine whether speculative decoding pays off; no answer depends on it.
 
 use std::time::Instant;
 

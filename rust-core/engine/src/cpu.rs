@@ -1,4 +1,4 @@
-//! What this processor offers, which kernels will run on it, and how many of its cores are made for speed.
+//! The processor's features, the kernels that will run on it, and the number of its performance cores.
 
 use std::path::Path;
 
@@ -7,15 +7,15 @@ use whimbrel_kernels::{Level, THREADS_MAX, cpu_features};
 /// See [`cpu_report`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CpuReport {
-    /// The kernels that will be used: `avx2`, `portable` …
+    /// The kernels that will be used, such as `avx2` or `portable`.
     pub kernels: &'static str,
-    /// Every level of kernels that this processor can run, the best last.
+    /// Every level of kernels that this processor can run, best last.
     pub kernels_available: Vec<&'static str>,
     /// Instruction-set extensions that matter to inference, by their usual names.
     pub features: Vec<&'static str>,
 }
 
-/// Looks at the processor.
+/// Detects the processor.
 #[must_use]
 pub fn cpu_report() -> CpuReport {
     CpuReport {
@@ -25,8 +25,9 @@ pub fn cpu_report() -> CpuReport {
     }
 }
 
-/// How many cores are made for speed where cores differ (big.LITTLE, performance and efficiency cores), elsewhere all; `None`
-/// where the system does not say. `root` is the folder that holds `sys`, `/` but in tests; Apple's systems are asked otherwise.
+/// The number of performance cores where cores differ (big.LITTLE, performance and efficiency cores), otherwise of all cores; `None` if the
+/// system does not report it. `root` is the folder that contains `sys`, which is `/` except in tests. Apple's systems report it in another
+/// way.
 #[must_use]
 pub fn performance_cores(root: &Path) -> Option<u32> {
     if root == Path::new("/")
@@ -56,7 +57,7 @@ pub fn performance_cores(root: &Path) -> Option<u32> {
     u32::try_from(cores.len()).ok()
 }
 
-/// Threads that compute unless told otherwise: as many as there are cores made for speed, at most those that this process may use.
+/// The default number of threads: the number of performance cores, but not more than this process may use.
 #[must_use]
 pub fn default_threads() -> u32 {
     let available = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -1,16 +1,16 @@
-//! What can go wrong in the engine. Messages name files, fields, limits and positions, never a user's text.
+//! Errors of the engine. Messages name files, fields, limits and positions, never a user's text.
 
 use std::path::PathBuf;
 
-/// Every failure of the engine.
+/// All errors of the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// No bundle stands at the path.
+    /// There is no bundle at the path.
     #[error("no bundle at {}: {reason}", path.display())]
     BundleMissing {
         /// The folder that was to be opened.
         path: PathBuf,
-        /// Why it is not one.
+        /// Why it is not a bundle.
         reason: String,
     },
     /// A file of the bundle could not be read.
@@ -37,20 +37,20 @@ pub enum EngineError {
         /// The field or the position, and what is wrong there.
         reason: String,
     },
-    /// The bundle was made for another layout.
+    /// The bundle has another layout version.
     #[error("the bundle has layout version {found}, this engine reads {supported}")]
     LayoutVersion {
-        /// The bundle's.
+        /// The bundle's version.
         found: u32,
-        /// The engine's.
+        /// The engine's version.
         supported: u32,
     },
-    /// A file is not what the manifest says.
+    /// A file does not match the manifest.
     #[error("{file} is damaged: {reason}")]
     Corrupt {
         /// Path inside the bundle.
         file: String,
-        /// Size or hash, expected and found.
+        /// The expected and the actual size or hash.
         reason: String,
     },
     /// The graph cannot be run by this engine.
@@ -59,7 +59,7 @@ pub enum EngineError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The weight table does not fit the weight file.
+    /// The weight table does not match the weight file.
     #[error("weights: {reason}")]
     Weights {
         /// The tensor and what is wrong with it.
@@ -74,25 +74,25 @@ pub enum EngineError {
     /// The chat template cannot be rendered.
     #[error("chat template: {reason}")]
     Template {
-        /// The line and what is wrong there.
+        /// The line, and what is wrong there.
         reason: String,
     },
     /// The prompt does not fit the context.
     #[error("the prompt needs {needed} tokens, the context holds {limit}")]
     ContextFull {
-        /// Tokens needed, room for one answer token included.
+        /// Tokens needed, including one token for the answer.
         needed: u64,
-        /// Tokens the session was made for.
+        /// Size of the session's context in tokens.
         limit: u64,
     },
-    /// An option is out of its range.
+    /// An option is out of range.
     #[error("{option} must be {expected}, not {found}")]
     Option {
         /// The option's name.
         option: &'static str,
-        /// The accepted range.
+        /// The allowed range.
         expected: String,
-        /// What was given.
+        /// The value that was given.
         found: String,
     },
     /// The caller cancelled.
@@ -105,7 +105,7 @@ pub enum EngineError {
         what: String,
         /// Tokens of context asked for; 0 where it was for the model.
         context_length: u32,
-        /// Bytes asked for.
+        /// The requested bytes.
         bytes: u64,
         /// The system's reason.
         #[source]
@@ -114,18 +114,18 @@ pub enum EngineError {
     /// A saved prefix cannot be used.
     #[error("the saved prefix cannot be used: {0}")]
     Prefix(#[from] PrefixError),
-    /// The graph failed while running: a defect, not bad input.
+    /// The graph failed while running. This is a bug, not bad input.
     #[error("the model failed while running: {reason}")]
     Run {
-        /// tract's account of it.
+        /// tract's error.
         reason: String,
     },
 }
 
-/// Why a saved prefix cannot be used. It is then as if there were none.
+/// Why a saved prefix cannot be used. It is then treated as if it did not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
-    /// The bytes do not begin as a saved prefix does.
+    /// The bytes do not start like a saved prefix.
     #[error("not a saved prefix")]
     NotAPrefix,
     /// It was written by another version.
@@ -139,27 +139,27 @@ pub enum PrefixError {
     /// It belongs to another model, another variant or another state of the bundle.
     #[error("it belongs to another model")]
     OtherModel,
-    /// Keys and values are kept in another form.
+    /// Its keys and values have another precision.
     #[error("its keys and values are kept in another form")]
     OtherKind,
-    /// Its length is not what its header says.
+    /// Its length does not match its header.
     #[error("{found} bytes instead of {expected}")]
     Length {
-        /// What the header says.
+        /// The length in the header.
         expected: u64,
-        /// What there is.
+        /// The actual length.
         found: u64,
     },
-    /// The checksum does not fit.
+    /// The checksum does not match.
     #[error("its checksum does not fit")]
     Checksum,
-    /// The content contradicts itself.
+    /// The content is inconsistent.
     #[error("{reason}")]
     Content {
         /// What is wrong.
         reason: &'static str,
     },
-    /// The session's context is shorter.
+    /// The session's context is too short.
     #[error("it has {tokens} tokens, the context holds {limit}")]
     TooLong {
         /// Tokens of the prefix.

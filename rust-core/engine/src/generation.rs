@@ -1,4 +1,4 @@
-//! One answer, as a state machine: a chunk of the prompt or one run of the model a step, so that several can take turns.
+//! One answer as a state machine: each step runs one chunk of the prompt or one decode run, so that several answers can take turns.
 
 mod confidence;
 mod repetition;
@@ -22,10 +22,10 @@ use crate::{
     TextStream, Tokenizer,
 };
 
-/// Prompt tokens that one step runs at most.
+/// Maximum prompt tokens per step.
 pub const PREFILL_CHUNK: usize = 128;
 
-/// How an answer is made.
+/// Options for generating an answer.
 ///
 /// ```
 /// use whimbrel_engine::{GenerationOptions, SamplingOptions};
@@ -46,14 +46,14 @@ pub const PREFILL_CHUNK: usize = 128;
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GenerationOptions {
-    /// Tokens after which the answer ends with [`FinishReason::Length`].
+    /// Maximum tokens; the answer then ends with [`FinishReason::Length`].
     pub max_tokens: u32,
     /// How the next token is chosen; what is left open, the model's card says.
     pub sampling: SamplingOptions,
-    /// Texts that end the answer; they are not part of it.
+    /// Stop strings. They end the answer and are not part of it.
     pub stop: Vec<String>,
-    /// Whether tokens may be guessed from what was said before and checked several at a time. That makes answers which repeat
-    /// something quicker and changes no answer, whatever the sampling.
+    /// Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It makes answers that
+    /// repeat text faster, and changes no answer, whatever the sampling options.
     pub speculation: bool,
     /// Whether an answer ends with [`FinishReason::Repetition`] when it says the same over and over.
     #[serde(default = "yes")]
@@ -86,21 +86,21 @@ pub enum Step {
     Prefilled {
         /// Prompt tokens run so far, reused ones included.
         done: u32,
-        /// Prompt tokens in all.
+        /// Prompt tokens in total.
         total: u32,
     },
-    /// One token was decoded, or several that had been guessed; the text that they completed may be empty.
+    /// One token was decoded, or several that had been guessed. The text that they completed may be empty.
     Text(String),
     /// The answer is complete.
     Finished {
-        /// Text that had been held back.
+        /// The rest of the text that was held back.
         text: String,
-        /// Counts and rates.
+        /// Token counts and rates.
         statistics: Statistics,
     },
 }
 
-/// One answer in the making: what goes on from a prompt of tokens.
+/// An answer in progress, which continues a prompt of tokens.
 ///
 /// ```
 /// # use std::path::Path;
@@ -150,11 +150,11 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Prepares an answer to `prompt`: tokens that the session already holds are kept, the rest will be run.
+    /// Prepares an answer to `prompt`. Tokens that the session already holds are kept, the rest will be run.
     ///
     /// # Errors
-    /// [`EngineError::ContextFull`] when the prompt and one token more do not fit (the session is then as it was),
-    /// [`EngineError::Option`] for an option out of range or an empty prompt.
+    /// [`EngineError::ContextFull`] if the prompt and one more token do not fit (the session is then unchanged), [`EngineError::Option`]
+    /// for an option out of range or an empty prompt.
     pub fn new(
         session: &mut Session,
         prompt: Vec<u32>,
@@ -216,10 +216,10 @@ impl Generation {
         &self.tokens[self.prompt_length..]
     }
 
-    /// Runs one chunk of the prompt, or decodes one token or a few. After [`Step::Finished`] it must not be called again.
+    /// Runs one chunk of the prompt, or decodes one or more tokens. Must not be called after [`Step::Finished`].
     ///
     /// # Errors
-    /// [`EngineError::Run`]. Cancelling is not an error: it finishes the answer.
+    /// [`EngineError::Run`]. Cancelling is not an error: it ends the answer.
     pub fn step(&mut self, session: &mut Session) -> Result<Step, EngineError> {
         if self.cancel.is_cancelled() {
             return Ok(self.finish(FinishReason::Cancelled, String::new()));

@@ -1,5 +1,5 @@
-//! A graph over its weights: from text to an execution plan that sessions run. Its head, which makes logits of hidden states, is
-//! apart from the plan, since it is run for the rows that are asked for.
+//! A graph with its weights: from text to an execution plan that sessions run. The head, which computes logits from hidden states, is
+//! separate from the plan, because it is run only for the rows whose logits are needed.
 
 mod arguments;
 pub(crate) mod context;

@@ -1,9 +1,8 @@
 //! Runs one language model: opens and verifies a bundle, tokenises, prefills and decodes.
 //!
-//! tract is the graph: it parses the bundle's NNEF text, checks shapes and plans the run. The heavy operators are ours (the
-//! module `graph::operators`, backed by `whimbrel-kernels`), read their weights in place from one memory map, and keep the KV
-//! cache in the [`Session`] that runs them. Nothing here touches a network or a database; files are only read, except that
-//! [`seal`] writes a manifest.
+//! tract provides the graph: it parses the bundle's NNEF text, checks shapes and plans the run. The heavy operators are our own (the module
+//! `graph::operators`, based on `whimbrel-kernels`). They read their weights in place from one memory map, and keep the KV cache in the
+//! [`Session`] that runs them. Nothing here uses a network or a database. Files are only read, except that [`seal`] writes a manifest.
 //!
 //! ```
 //! use std::path::Path;
@@ -40,9 +39,9 @@
 //! # }
 //! ```
 //!
-//! The modules from the bottom up, each of which uses only those before it: `error`, `clock`, `cpu`, `cancel`, `bundle` (files),
-//! `cache` (keys and values), `tokenizer`, `template`, `graph` (operators and their order), `model` (an opened bundle), `session`
-//! (runs tokens), `generation` (makes an answer), `chat` (answers a history).
+//! The modules from the bottom up, each of which uses only those before it: `error`, `clock`, `cpu`, `cancel`, `bundle` (files), `cache`
+//! (keys and values), `tokenizer`, `template`, `graph` (operators and their order), `model` (an opened bundle), `session` (runs tokens),
+//! `generation` (makes an answer), `chat` (answers a history).
 
 mod bundle;
 mod cache;

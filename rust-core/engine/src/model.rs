@@ -25,28 +25,28 @@ use crate::{ChatTemplate, EngineError, Manifest, ModelCard, Tokenizer, Variant};
 /// The tokenizer's tables take at most this many times the size of their file.
 const TABLES_FACTOR: u64 = 8;
 
-/// How a bundle is opened.
+/// Options for opening a bundle.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
-    /// Threads that compute; 0 takes [`crate::default_threads`].
+    /// Number of threads that compute; 0 uses [`crate::default_threads`].
     pub threads: u32,
-    /// Which files are hashed first.
+    /// Which files to hash first.
     pub verify: Verify,
-    /// Where it is remembered which files were verified, if not in the bundle's own folder because that cannot be written.
+    /// A folder for the record of verified files, if the bundle's own folder is not writable.
     pub state_folder: Option<PathBuf>,
-    /// The variant's name; `None` takes the first.
+    /// The variant's name; `None` uses the first.
     pub variant: Option<String>,
-    /// Whether the weights are copied into memory of huge pages, where the system has them. Decoding is then quicker, opening
-    /// slower, and the memory cannot be given back under pressure as mapped files can.
+    /// Whether to copy the weights into memory with huge pages, if the system supports them. Decoding is then faster, opening is slower,
+    /// and the memory cannot be reclaimed under pressure as mapped files can.
     pub huge_pages: bool,
-    /// What sessions keep keys and values in. 8 bits take about half the memory, and change the answers a little.
+    /// The precision of keys and values in sessions. 8 bits take about half the memory, and change answers slightly.
     pub kv_precision: KvPrecision,
-    /// Whether the graph runs on tract's own operators instead of ours: to compare with, slow, and with all weights unpacked
-    /// to f32 in memory.
+    /// Whether to run the graph on tract's own operators instead of ours, for comparison. This is slow, with all weights unpacked to f32 in
+    /// memory.
     pub reference: bool,
 }
 
-/// A model ready to run. Shared by its sessions, immutable.
+/// A model that is ready to run. It is immutable and shared by its sessions.
 ///
 /// ```
 /// use std::path::Path;
@@ -153,7 +153,7 @@ impl Model {
         Ok((text, weights))
     }
 
-    /// What the bundle says of itself.
+    /// The bundle's manifest.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -171,7 +171,7 @@ impl Model {
         &self.manifest.variants[self.variant]
     }
 
-    /// Text to tokens and back.
+    /// The tokenizer.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
@@ -183,31 +183,31 @@ impl Model {
         self.chat_template.as_ref()
     }
 
-    /// Threads that compute.
+    /// Number of threads that compute.
     #[must_use]
     pub fn threads(&self) -> u32 {
         self.pool.threads() as u32
     }
 
-    /// Milliseconds that opening took, verification included.
+    /// How long opening took, in milliseconds, verification included.
     #[must_use]
     pub fn load_ms(&self) -> f64 {
         self.load_ms
     }
 
-    /// Attention layers in the graph.
+    /// Number of attention layers in the graph.
     #[must_use]
     pub fn layers(&self) -> u32 {
         self.graph.attention.len() as u32
     }
 
-    /// What sessions keep keys and values in.
+    /// The precision of keys and values in sessions.
     #[must_use]
     pub fn kv_precision(&self) -> KvPrecision {
         self.kv_precision
     }
 
-    /// Bytes of keys and values that one token of context takes.
+    /// Bytes of keys and values per token of context.
     #[must_use]
     pub fn kv_bytes_per_token(&self) -> u64 {
         let layers = self.graph.attention.iter();

@@ -1,4 +1,4 @@
-//! What one conversation owns: its KV cache and its position over the shared model.
+//! The state of one conversation: its KV cache and its position, over the shared model.
 
 pub(crate) mod costs;
 pub(crate) mod prefix;
@@ -60,12 +60,13 @@ pub struct Session {
     costs: RunCosts,
 }
 
-/// Where the time of a run went.
+/// Where a run spent its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunProfile {
     /// The whole run.
     pub total: Duration,
-    /// Of that, inside operators. The rest is the graph: going from one to the next, and here also looking at the clock.
+    /// The part spent inside operators. The rest is overhead of the graph: going from one operator to the next, and, in this measurement,
+    /// reading the clock.
     pub operators: Duration,
 }
 
@@ -89,7 +90,7 @@ impl Session {
     /// Reserves a KV cache for `context_length` tokens.
     ///
     /// # Errors
-    /// [`EngineError::Option`] when the length is 0 or beyond the model's, [`EngineError::Memory`] when there is no room.
+    /// [`EngineError::Option`] if the length is 0 or exceeds the model's, [`EngineError::Memory`] if there is not enough memory.
     pub fn new(model: &Arc<Model>, context_length: u32) -> Result<Session, EngineError> {
         let longest = model.manifest().context_length;
         if !(1..=longest).contains(&context_length) {
@@ -119,7 +120,7 @@ impl Session {
         &self.model
     }
 
-    /// Tokens that fit, in total.
+    /// Size of the context in tokens.
     #[must_use]
     pub fn context_length(&self) -> u32 {
         self.context_length
@@ -131,7 +132,7 @@ impl Session {
         &self.ids
     }
 
-    /// Forgets everything after the first `length` tokens.
+    /// Removes everything after the first `length` tokens.
     pub fn truncate(&mut self, length: u32) {
         self.ids.truncate(length as usize);
         self.context.position.set(self.ids.len());
@@ -140,14 +141,14 @@ impl Session {
     /// Runs tokens through the layers without computing logits.
     ///
     /// # Errors
-    /// [`EngineError::ContextFull`], [`EngineError::Cancelled`], [`EngineError::Run`]; the session is then as it was before.
+    /// [`EngineError::ContextFull`], [`EngineError::Cancelled`], [`EngineError::Run`]; the session is then unchanged.
     pub fn prefill(&mut self, ids: &[u32], cancel: &CancelFlag) -> Result<(), EngineError> {
         self.run(ids, cancel, &mut ())?;
         self.commit(ids);
         Ok(())
     }
 
-    /// Runs tokens and returns the logits after the last one, one for each entry of the vocabulary.
+    /// Runs tokens and returns the logits after the last one, one per vocabulary entry.
     ///
     /// # Errors
     /// As [`Session::prefill`].
@@ -155,8 +156,8 @@ impl Session {
         self.logits_after(ids, 1, cancel)
     }
 
-    /// Runs tokens and returns the logits after each of the last `count` of them, row after row. A row is what running the
-    /// tokens one by one would have given, bit for bit.
+    /// Runs tokens and returns the logits after each of the last `count` of them, row by row. A row is bit for bit what running the tokens
+    /// one by one would give.
     ///
     /// # Errors
     /// As [`Session::prefill`].
@@ -165,7 +166,7 @@ impl Session {
         Ok(&mut self.logits[..rows * self.model.graph().head.weights.rows])
     }
 
-    /// As [`Session::logits_after`], a row's logits as the sampler wants them.
+    /// Like [`Session::logits_after`], with each row in the form that the sampler needs.
     ///
     /// # Errors
     /// As [`Session::prefill`].
@@ -192,7 +193,7 @@ impl Session {
         Ok(rows)
     }
 
-    /// Decodes one token as [`Session::logits`] does, and measures where the time goes.
+    /// Decodes one token like [`Session::logits`], and measures where the time is spent.
     ///
     /// # Errors
     /// As [`Session::prefill`].
@@ -213,7 +214,7 @@ impl Session {
         })
     }
 
-    /// Runs tokens and hands the logits after each of them, from index `first` of `ids` on, to `each` with that index.
+    /// Runs tokens and passes the logits after each of them, from index `first` of `ids` on, to `each` with that index.
     ///
     /// # Errors
     /// As [`Session::prefill`].
@@ -239,8 +240,8 @@ impl Session {
         Ok(())
     }
 
-    /// The first `length` tokens (all, if there are fewer) with their keys and values as bytes, and a note of the caller's. They
-    /// hold what users said, in the ids and the note.
+    /// The first `length` tokens (all, if there are fewer) with their keys and values as bytes, and a note of the caller. The bytes contain
+    /// what users said, in the ids and the note.
     ///
     /// # Errors
     /// [`EngineError::Option`] for a note that is too long, and on tract's own operators.
@@ -259,10 +260,10 @@ impl Session {
         })
     }
 
-    /// Begins with a saved prefix; everything else is forgotten.
+    /// Starts from a saved prefix, and discards everything else.
     ///
     /// # Errors
-    /// [`EngineError::Prefix`] when the context is too short for it; the session is then as it was.
+    /// [`EngineError::Prefix`] if the context is too short for it; the session is then unchanged.
     pub fn restore_prefix(&mut self, saved: &SavedPrefix<'_>) -> Result<(), EngineError> {
         let ids = saved.tokens();
         if ids.len() > self.context_length as usize {

@@ -1,4 +1,4 @@
-//! Chat templates: from messages to the text, and the tokens, that a model was trained on.
+//! Chat templates: convert messages to the text, and the tokens, that a model was trained on.
 //!
 //! Templates are Jinja as `transformers` runs them (`trim_blocks`, `lstrip_blocks`, loop controls, Python's string methods,
 //! `raise_exception`, `strftime_now`, a `tojson` without HTML escapes). A template is part of a bundle and not to be trusted:
@@ -7,8 +7,8 @@
 //! Some templates have no place for a system message: they refuse it or leave it out. Its text then stands in front of the
 //! first question ([`ChatTemplate::takes_system`]).
 //!
-//! What stands in a message is text. If it contains the text of a control token, the model sees those characters and not the
-//! token ([`ChatTemplate::render_tokens`]).
+//! The content of a message is text. If it contains the text of a control token, the model sees those characters and not the token
+//! ([`ChatTemplate::render_tokens`]).
 
 mod date;
 mod json;
@@ -39,13 +39,13 @@ const NAME: &str = "chat";
 const SYSTEM_PROBE: &str = "system-probe-7f3a";
 const QUESTION_PROBE: &str = "question-probe-7f3a";
 
-/// Who wrote a message.
+/// The author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Instructions for the whole conversation.
     System,
-    /// The person.
+    /// The user.
     User,
     /// The model.
     Assistant,
@@ -54,20 +54,20 @@ pub enum Role {
 /// One message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who wrote it.
+    /// The author.
     pub role: Role,
     /// The text.
     pub content: String,
 }
 
-/// What a template is rendered with, besides the messages.
+/// The values, apart from the messages, with which a template is rendered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RenderOptions<'o> {
-    /// Whether the text ends where the assistant's next answer begins.
+    /// Whether the text ends where the assistant's next answer starts.
     pub add_generation_prompt: bool,
-    /// Text of the beginning-of-sequence token; [`ChatTemplate::render_tokens`] takes the tokenizer's.
+    /// Text of the beginning-of-sequence token; [`ChatTemplate::render_tokens`] uses the tokenizer's.
     pub bos_token: Option<&'o str>,
-    /// Text of the end-of-sequence token; [`ChatTemplate::render_tokens`] takes the tokenizer's.
+    /// Text of the end-of-sequence token; [`ChatTemplate::render_tokens`] uses the tokenizer's.
     pub eos_token: Option<&'o str>,
     /// The time for templates that print the date: seconds since 1970 began, on the clock that is to be shown. Without it
     /// templates find that `strftime_now` is not defined. The client gives the time of a conversation's first question, UTC.
@@ -77,14 +77,13 @@ pub struct RenderOptions<'o> {
 /// A rendered conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
-    /// The tokens. If the tokenizer says that sequences start with `bos`, they do, whatever the template does.
+    /// The tokens. If the tokenizer requires `bos` at the start of sequences, it is there, whatever the template does.
     pub ids: Vec<u32>,
     /// The text as the model sees it.
     pub text: String,
-    /// The text with `sentinel` in every place where a message's text must not become a control token
-    /// ([`Tokenizer::encode_marked`]).
+    /// The text with `sentinel` wherever a message's text must not become a control token ([`Tokenizer::encode_marked`]).
     pub marked: String,
-    /// See `marked`. It occurs in no message.
+    /// See `marked`. It does not occur in any message.
     pub sentinel: char,
 }
 
@@ -183,8 +182,8 @@ impl ChatTemplate {
     /// The text of a conversation.
     ///
     /// # Errors
-    /// [`EngineError::Template`] if the template raises an exception, fails, or passes a limit. The message has nothing of the
-    /// conversation in it.
+    /// [`EngineError::Template`] if the template raises an exception, fails, or exceeds a limit. The message contains nothing from the
+    /// conversation.
     pub fn render(&self, messages: &[Message], options: &RenderOptions<'_>) -> Result<String, EngineError> {
         match messages {
             [system, rest @ ..] if !self.takes_system && system.role == Role::System => {
@@ -231,11 +230,11 @@ impl ChatTemplate {
         Ok(String::from_utf8(out.bytes).expect("templates write text"))
     }
 
-    /// The tokens of a conversation, with the messages' text kept from becoming control tokens.
+    /// The tokens of a conversation. Text in messages never becomes control tokens.
     ///
     /// # Errors
-    /// As [`ChatTemplate::render`]; [`EngineError::Template`] also if the messages contain every noncharacter from U+FDD0 to
-    /// U+FDEF, so that none is left to mark them with.
+    /// As [`ChatTemplate::render`]; [`EngineError::Template`] also if the messages contain every noncharacter from U+FDD0 to U+FDEF, so
+    /// that none is left as a sentinel.
     pub fn render_tokens(
         &self,
         tokenizer: &Tokenizer,

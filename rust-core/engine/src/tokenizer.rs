@@ -1,7 +1,7 @@
-//! Text to token ids and back: byte-level byte-pair encoding with special tokens, as llama.cpp does it.
+//! Converts text to token ids and back: byte-level byte-pair encoding with special tokens, like llama.cpp.
 //!
-//! [`TokenizerParts`] is what an importer hands over and what `tokenizer.bin` holds; [`Tokenizer`] is that file, checked and
-//! ready to use. Nothing here adds or trims anything: no `bos`, no leading space.
+//! [`TokenizerParts`] is what an importer provides and what `tokenizer.bin` contains. [`Tokenizer`] is that file, checked and ready to use.
+//! Nothing here adds or trims anything: no `bos`, no leading space.
 
 mod bpe;
 mod byte_level;
@@ -26,7 +26,7 @@ use table::{Table, TokenText};
 
 use crate::EngineError;
 
-/// A vocabulary and its rules, ready to use. It does not change and can be shared between threads.
+/// A vocabulary and its rules, ready to use. It is immutable and can be shared between threads.
 ///
 /// ```
 /// use whimbrel_engine::Tokenizer;
@@ -38,7 +38,7 @@ use crate::EngineError;
 /// let bytes: Vec<u8> = ids.iter().flat_map(|id| tokenizer.decode_bytes(*id)).copied().collect();
 /// assert_eq!(bytes, b"one two");
 ///
-/// // The text of a control token is that token only where it is asked for.
+/// // The text of a control token is that token only if requested.
 /// assert_eq!(tokenizer.encode("<|im_end|>", true).len(), 1);
 /// assert!(tokenizer.encode("<|im_end|>", false).len() > 1);
 /// # Ok(())
@@ -65,7 +65,7 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads and checks the content of `tokenizer.bin`. Any bytes may be given; memory is taken in proportion to their number.
+    /// Parses and checks the content of `tokenizer.bin`. Accepts any bytes; memory use is proportional to their number.
     ///
     /// # Errors
     /// [`EngineError::Tokenizer`] if the bytes are not a valid tokenizer.
@@ -120,24 +120,24 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
-    /// The tokens of a text. Nothing is added and nothing trimmed.
+    /// The tokens of a text. Nothing is added or trimmed.
     ///
-    /// With `parse_special` the text of a control token becomes that token, without it is text like any other. The text of a
-    /// user-defined token always becomes that token. A byte for which the vocabulary has no token (rare control characters in
-    /// some vocabularies) is left out, as llama.cpp does.
+    /// With `parse_special`, the text of a control token becomes that token; without it, it is ordinary text. The text of a user-defined
+    /// token always becomes that token. A byte without a token in the vocabulary (rare control characters in some vocabularies) is left
+    /// out, as in llama.cpp.
     pub fn encode(&self, text: &str, parse_special: bool) -> Vec<u32> {
         let mut ids = Vec::with_capacity(text.len() / 3);
         self.encode_into(text, parse_special, &mut ids);
         ids
     }
 
-    /// The bytes of a token: of a special one its text. None for an id outside the vocabulary. A character may be spread over
-    /// several tokens ([`crate::TextStream`] puts it together).
+    /// The bytes of a token; for a special token, its text. Empty for an id outside the vocabulary. A character may be spread over several
+    /// tokens ([`crate::TextStream`] joins it).
     pub fn decode_bytes(&self, id: u32) -> &[u8] {
         self.text.token(id)
     }
 
-    /// The id of the token with these bytes; a special token comes before another one with the same bytes.
+    /// The id of the token with these bytes. A special token takes precedence over another with the same bytes.
     pub fn token_id(&self, bytes: &[u8]) -> Option<u32> {
         self.specials.find(bytes, &self.text).or_else(|| self.word(bytes))
     }
@@ -150,7 +150,7 @@ impl Tokenizer {
         )
     }
 
-    /// Number of tokens; ids run from 0 to one below.
+    /// Number of tokens; ids are 0 to one less than this.
     pub fn vocabulary_len(&self) -> u32 {
         self.kinds.len() as u32
     }
@@ -165,7 +165,7 @@ impl Tokenizer {
         self.eos
     }
 
-    /// Whether a sequence is to start with [`Tokenizer::bos`]; [`Tokenizer::encode`] leaves that to its caller.
+    /// Whether sequences must start with [`Tokenizer::bos`]; [`Tokenizer::encode`] leaves this to its caller.
     pub fn add_bos(&self) -> bool {
         self.add_bos
     }
@@ -175,7 +175,7 @@ impl Tokenizer {
         &self.end_of_turn
     }
 
-    /// How text is cut into words.
+    /// The rule that splits text into words.
     pub fn pre_tokenizer(&self) -> PreTokenizer {
         self.pre_tokenizer
     }

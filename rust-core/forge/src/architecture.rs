@@ -1,6 +1,6 @@
-//! The architectures that can be imported: one file each, found by `general.architecture`. An architecture knows which
-//! keys describe the network, which tensors it is made of and which operators connect them; it knows nothing of
-//! tokenizers and of how tensors are stored.
+//! The architectures that can be imported: one file per architecture, selected by `general.architecture`. An architecture knows which keys
+//! describe the network, which tensors it consists of and which operators connect them. It knows nothing about tokenizers or about how
+//! tensors are stored.
 
 mod llama;
 

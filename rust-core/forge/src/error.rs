@@ -1,4 +1,4 @@
-//! What can go wrong while a model file becomes a bundle. Messages name files, keys, tensors, limits and byte offsets.
+//! Errors of importing a model file. Messages name files, keys, tensors, limits and byte offsets.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use whimbrel_files::FolderError;
 
 use crate::GgufError;
 
-/// Every failure of an import. Whatever it is, no part of the output is left behind.
+/// All errors of an import. No part of the output is left behind in any case.
 #[derive(Debug, thiserror::Error)]
 pub enum ForgeError {
     /// The source could not be read.
@@ -29,13 +29,13 @@ pub enum ForgeError {
         #[source]
         source: std::io::Error,
     },
-    /// The disk, or the share of it that this user may fill, is full.
+    /// The disk is full, or the user's quota is used up.
     #[error("no space left for {}", path.display())]
     DiskFull {
         /// The file that could not grow.
         path: PathBuf,
     },
-    /// Something stands where the bundle should go.
+    /// Something already exists at the path of the bundle.
     #[error("{} exists and {reason}", path.display())]
     OutputExists {
         /// The output folder.
@@ -52,17 +52,17 @@ pub enum ForgeError {
     /// The source is not a readable GGUF file.
     #[error(transparent)]
     Gguf(#[from] GgufError),
-    /// The source uses something that this version cannot import.
+    /// The source uses a feature that this version cannot import.
     #[error("{what} {found:?} is not supported; supported: {supported}")]
     Unsupported {
-        /// What kind of thing: architecture, tensor type, tokenizer model, pre-tokenizer, rope scaling type …
+        /// The kind of feature: architecture, tensor type, tokenizer model, pre-tokenizer, rope scaling type and so on.
         what: &'static str,
         /// Its name in the file.
         found: String,
         /// The names that are supported, separated by commas.
         supported: String,
     },
-    /// A key says something that no model can mean.
+    /// A key has an impossible value.
     #[error("key {key}: {reason}")]
     Key {
         /// The metadata key.
@@ -70,7 +70,7 @@ pub enum ForgeError {
         /// What is wrong with its value.
         reason: String,
     },
-    /// A tensor is missing, has the wrong shape or holds values that cannot be stored.
+    /// A tensor is missing, has the wrong shape or contains values that cannot be stored.
     #[error("tensor {tensor}: {reason}")]
     Tensor {
         /// The tensor's name in the file.
@@ -78,13 +78,13 @@ pub enum ForgeError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The vocabulary contradicts itself.
+    /// The vocabulary is inconsistent.
     #[error("vocabulary: {reason}")]
     Vocabulary {
         /// The token or merge, and what is wrong with it.
         reason: String,
     },
-    /// An option is out of its range.
+    /// An option is out of range.
     #[error("{option}: {reason}")]
     Option {
         /// The option's name.

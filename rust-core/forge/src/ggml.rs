@@ -1,5 +1,5 @@
-//! GGML's tensor types: one row a type, with the size of its blocks, and for the supported ones how blocks become floats.
-//! A new type is a file beside this one and a changed row here.
+//! GGML's tensor types: one row per type, with the size of its blocks and, for supported types, how blocks are converted to floats. To add
+//! a type, add a file beside this one and change its row here.
 
 mod float;
 mod q4_0;
@@ -8,16 +8,16 @@ mod q8_0;
 
 use whimbrel_kernels::{TensorType, f16_to_f32, f32_to_f16};
 
-/// A tensor type as GGUF files number it (`enum ggml_type` in ggml.h).
+/// A tensor type as numbered in GGUF files (`enum ggml_type` in ggml.h).
 #[derive(Clone, Copy, Debug)]
 pub struct GgmlType {
     /// The number in the file.
     pub id: u32,
     /// GGML's name, in upper case.
     pub name: &'static str,
-    /// Values in one block; the columns of a tensor are a multiple of it.
+    /// Values per block; the columns of a tensor are a multiple of it.
     pub block_values: u64,
-    /// Bytes of one block.
+    /// Bytes per block.
     pub block_bytes: u64,
     /// How it is read; `None` for the types that are only known by name.
     pub(crate) codec: Option<Codec>,
@@ -89,7 +89,7 @@ static TYPES: [GgmlType; 35] = [
 ];
 
 impl GgmlType {
-    /// The type of a number, supported or not.
+    /// The type with this number, supported or not.
     #[must_use]
     pub fn by_id(id: u32) -> Option<&'static GgmlType> {
         TYPES.iter().find(|each| each.id == id)

@@ -1,5 +1,5 @@
-//! A bounds-checked reader of GGUF files, versions 2 and 3 (`docs/gguf.md` of the ggml repository). It borrows everything
-//! from the file's bytes and knows nothing of models: keys, values, tensors and where their bytes lie.
+//! A bounds-checked reader of GGUF files, versions 2 and 3 (`docs/gguf.md` of the ggml repository). It borrows everything from the file's
+//! bytes and knows nothing about models, only keys, values, tensors and the positions of their bytes.
 
 mod cursor;
 mod error;
@@ -15,26 +15,26 @@ pub use value::{Array, Value, ValueType};
 
 use crate::ggml::GgmlType;
 
-/// The most metadata keys that are read.
+/// Maximum number of metadata keys.
 pub const KEYS_MAX: u64 = 16_384;
-/// The most tensors that are read.
+/// Maximum number of tensors.
 pub const TENSORS_MAX: u64 = 65_536;
-/// The longest name of a key or tensor, in bytes.
+/// Maximum length of the name of a key or tensor in bytes.
 pub const NAME_BYTES_MAX: u64 = 1_024;
-/// The longest text value, in bytes: a chat template is a few thousand.
+/// Maximum length of a text value in bytes. A chat template has a few thousand.
 pub const STRING_BYTES_MAX: u64 = 16 << 20;
-/// The longest array: a vocabulary of today has about 260,000 tokens and 520,000 merges.
+/// Maximum length of an array. A present-day vocabulary has about 260,000 tokens and 520,000 merges.
 pub const ARRAY_ELEMENTS_MAX: u64 = 8 << 20;
-/// How deep arrays may nest.
+/// Maximum nesting of arrays.
 pub const ARRAY_NESTING_MAX: u64 = 4;
-/// The most dimensions of a tensor.
+/// Maximum number of dimensions of a tensor.
 pub const DIMENSIONS_MAX: u32 = 4;
-/// The largest `general.alignment`, in bytes.
+/// Maximum `general.alignment` in bytes.
 pub const ALIGNMENT_MAX: u64 = 1 << 16;
 /// The alignment of tensors when the file does not say, in bytes.
 const ALIGNMENT_DEFAULT: u64 = 32;
 
-/// A parsed file: the keys in their order, and the tensors.
+/// A parsed file: the keys in order, and the tensors.
 pub struct Gguf<'a> {
     version: u32,
     keys: Vec<(&'a str, Value<'a>)>,
@@ -48,11 +48,11 @@ pub struct Gguf<'a> {
 pub struct Tensor<'a> {
     /// Its name.
     pub name: &'a str,
-    /// How its values are stored.
+    /// The type of its values.
     pub ggml_type: &'static GgmlType,
-    /// Sizes, the fastest-running dimension (columns) first; 1 beyond the file's own dimensions.
+    /// Sizes, with the fastest-varying dimension (columns) first; 1 beyond the file's own dimensions.
     pub dimensions: [u64; DIMENSIONS_MAX as usize],
-    /// Its values, row after row.
+    /// Its values, row by row.
     pub bytes: &'a [u8],
 }
 
@@ -200,7 +200,7 @@ impl<'a> Gguf<'a> {
         self.key_index.get(key).map(|index| self.keys[*index].1)
     }
 
-    /// The tensor of a name.
+    /// The tensor with this name.
     #[must_use]
     pub fn tensor(&self, name: &str) -> Option<Tensor<'a>> {
         self.tensor_index.get(name).map(|index| self.tensors[*index])
@@ -209,7 +209,7 @@ impl<'a> Gguf<'a> {
     /// The value of a key as UTF-8 text.
     ///
     /// # Errors
-    /// [`GgufError::Type`] when the value is something else, here and in the following methods.
+    /// [`GgufError::Type`] if the value has another type, here and in the following methods.
     pub fn text(&self, key: &str) -> Result<Option<&'a str>, GgufError> {
         self.convert(key, "a string of UTF-8", |value| match value {
             Value::String(bytes) => std::str::from_utf8(bytes).ok(),
@@ -217,7 +217,7 @@ impl<'a> Gguf<'a> {
         })
     }
 
-    /// The value of a key as an integer from 0 on, of any width in the file.
+    /// The value of a key as a non-negative integer, of any width in the file.
     ///
     /// # Errors
     /// [`GgufError::Type`].
@@ -228,7 +228,7 @@ impl<'a> Gguf<'a> {
         })
     }
 
-    /// As [`Gguf::u64`], up to 2³² − 1.
+    /// Like [`Gguf::u64`], up to 2³² − 1.
     ///
     /// # Errors
     /// [`GgufError::Type`].
@@ -254,7 +254,7 @@ impl<'a> Gguf<'a> {
         })
     }
 
-    /// The value of a key as a flag.
+    /// The value of a key as a boolean.
     ///
     /// # Errors
     /// [`GgufError::Type`].

@@ -1,5 +1,5 @@
-//! Writes `graph.nnef`: the NNEF text of a network in the operators of the engine's extension. An architecture calls one
-//! method an operator; which names are assigned is its choice.
+//! Writes `graph.nnef`: the NNEF text of a network in the operators of the engine's extension. An architecture calls one method per
+//! operator and chooses the names.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! One model file becomes one bundle folder, or an error and nothing.
+//! Turns one model file into one bundle folder, or returns an error and leaves nothing.
 
 use std::fs::File;
 use std::io::Write;
@@ -26,34 +26,34 @@ const WORKING_BYTES: u64 = 96 << 20;
 /// Values that are converted between two looks at the cancel flag; also what bounds the memory of an import.
 const CONVERT_CHUNK_VALUES: usize = 1 << 20;
 
-/// What to import, and how.
+/// Options of an import.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
     /// The GGUF file.
     pub source: PathBuf,
-    /// The bundle folder that is to be made.
+    /// The bundle folder to create.
     pub output: PathBuf,
-    /// What happens to the weights.
+    /// The quantisation of the weights.
     pub quantization: Quantization,
-    /// The model's name; `None` takes `general.name`, then the file's.
+    /// The model's name; `None` uses `general.name`, then the file's name.
     pub name: Option<String>,
-    /// The bundle's version; `None` is `1.0.0`.
+    /// The bundle's version; `None` means `1.0.0`.
     pub version: Option<String>,
-    /// SPDX expression; `None` takes `general.license`.
+    /// The licence as an SPDX expression; `None` uses `general.license`.
     pub licence: Option<String>,
     /// How the model is meant to be used; without languages those of `general.languages`.
     pub card: ModelCard,
     /// Where the file was fetched from, for the manifest.
     pub origin: Option<String>,
-    /// Whether an existing bundle at `output` is replaced. Anything else there is never touched.
+    /// Whether to replace an existing bundle at `output`. Anything else there is never replaced.
     pub replace: bool,
-    /// Threads that convert weights; 0 takes one a core.
+    /// Number of threads that convert weights; 0 uses one per core.
     pub threads: u32,
-    /// Ends the import with [`ForgeError::Cancelled`].
+    /// Cancels the import, which then fails with [`ForgeError::Cancelled`].
     pub cancel: CancelFlag,
 }
 
-/// What an import is doing.
+/// The current phase of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Reading the source for its hash.
@@ -64,14 +64,14 @@ pub enum Phase {
     Finishing,
 }
 
-/// How far an import is.
+/// The progress of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// What it is doing.
+    /// The current phase.
     pub phase: Phase,
-    /// Bytes done in all phases so far: of the source when hashing, of the weight file when writing.
+    /// Bytes processed in all phases so far: of the source while hashing, of the weight file while writing.
     pub bytes_done: u64,
-    /// Bytes of all phases.
+    /// Bytes of all phases together.
     pub bytes_total: u64,
 }
 

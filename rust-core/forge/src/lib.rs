@@ -1,9 +1,8 @@
-//! Makes bundles from model files, on a desktop: reads GGUF, decides how every tensor is stored, writes the graph as NNEF text,
-//! the weights in the kernels' order, the tokenizer and the manifest. Nothing here runs a model.
+//! Makes bundles from model files, on a desktop: reads GGUF, decides how every tensor is stored, and writes the graph as NNEF text, the
+//! weights in the kernels' layout, the tokenizer and the manifest. Nothing here runs a model.
 //!
-//! A file passes through [`Gguf`] (bytes to keys and tensors, every length checked), an architecture (keys and tensors to a
-//! network), [`Vocabulary`] (keys to a tokenizer; it knows nothing of the network, and the network nothing of it) and
-//! [`import`] (all of it to a folder, whole or not at all).
+//! A file passes through [`Gguf`] (bytes to keys and tensors, with every length checked), an architecture (keys and tensors to a network),
+//! [`Vocabulary`] (keys to a tokenizer, independent of the network) and [`import`] (everything to a folder, completely or not at all).
 
 mod architecture;
 mod error;

@@ -1,4 +1,4 @@
-//! The terms of use that a file states, as an SPDX expression.
+//! The licence of a file as an SPDX expression.
 
 use whimbrel_engine::Licence;
 

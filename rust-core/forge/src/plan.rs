@@ -1,5 +1,5 @@
-//! What an import will write, decided before a byte is written: the type, place and size of every tensor, and the figures
-//! of the manifest that follow from them.
+//! The plan of an import, made before a byte is written: the type, place and size of every tensor, and the resulting figures of the
+//! manifest.
 
 use whimbrel_engine::{Architecture as Shape, TensorEntry, WeightsIndex};
 use whimbrel_kernels::TensorType;
@@ -17,29 +17,29 @@ pub(crate) const PEAK_CONTEXT: u64 = 2_048;
 /// The longest model name, in bytes.
 const NAME_BYTES_MAX: usize = 256;
 
-/// What an import of a file would produce.
+/// A preview of the result of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// The model's name.
     pub name: String,
     /// The shape of the network.
     pub architecture: Shape,
-    /// The longest context the model was made for, in tokens.
+    /// The longest context that the model supports, in tokens.
     pub context_length: u32,
-    /// The variant's name: the type that most weights of the layers are stored in.
+    /// The variant's name, after the type of most weights in the layers.
     pub variant: String,
-    /// Size of the weight file, in bytes.
+    /// Size of the weight file in bytes.
     pub weights_bytes: u64,
-    /// Weight bytes that one decoded token reads.
+    /// Bytes of weights that one decoded token reads.
     pub bytes_per_token: u64,
     /// Estimated peak of resident memory with a context of 2,048 tokens, in bytes.
     pub peak_memory_bytes: u64,
 }
 
-/// Says what an import of a file would produce, without writing anything.
+/// A preview of the result of an import, without writing anything.
 ///
 /// # Errors
-/// As [`crate::import`] for everything that can be found without looking at the values of the weights.
+/// As [`crate::import`], for everything that can be determined without the values of the weights.
 pub fn summarize(gguf: &Gguf<'_>, quantization: Quantization) -> Result<Summary, ForgeError> {
     let vocabulary = crate::Vocabulary::read(gguf)?;
     let plan = Plan::new(gguf, quantization, "model", None)?;

@@ -1,4 +1,4 @@
-//! Which type each tensor is stored in, and the conversion of rows into it.
+//! The storage type of each tensor, and the conversion of rows to it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,14 +16,14 @@ const STACK_BYTES: usize = 1 << 20;
 /// What an import does to the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Quantization {
-    /// No value changes.
+    /// Changes no value.
     #[default]
     Keep,
-    /// 8 bits a weight.
+    /// 8 bits per weight.
     Q8_0,
-    /// 4 bits and a minimum a block; embedding and head get 8 bits.
+    /// 4 bits per weight, with a minimum per block; embedding and head get 8 bits.
     Q4_1,
-    /// 4 bits; embedding and head get 8 bits.
+    /// 4 bits per weight; embedding and head get 8 bits.
     Q4_0,
     /// 16-bit floats.
     F16,
@@ -32,7 +32,7 @@ pub enum Quantization {
 }
 
 impl Quantization {
-    /// Every choice, in the order in which they are listed to people.
+    /// Every choice, in display order.
     pub const ALL: [Self; 6] = [Self::Keep, Self::Q8_0, Self::Q4_1, Self::Q4_0, Self::F16, Self::F32];
 
     /// The name on the command line.

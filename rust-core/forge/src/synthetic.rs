@@ -1,6 +1,6 @@
-//! Random tiny llama models as GGUF files, for tests and benchmarks; the same options give the same bytes on every machine.
-//! They have a real tokenizer and a ChatML template, and what they say is made of the words of one page of text: each token's
-//! head points at the tokens that follow it there, and the random layers disturb it.
+//! Random tiny llama models as GGUF files, for tests and benchmarks. The same options give the same bytes on every machine. They have a
+//! real tokenizer and a ChatML template, and their output consists of words from one page of text: each token's head points at the tokens
+//! that follow it there, and the random layers add noise.
 
 mod tokenizer;
 mod writer;
@@ -31,27 +31,27 @@ pub struct Synthetic {
     pub layers: u32,
     /// Width of the residual stream. A multiple of 32 if the tensor type is quantised, like the other widths.
     pub width: u32,
-    /// Width inside the feed-forward part.
+    /// Width inside the feed-forward block.
     pub feed_forward: u32,
     /// Query heads.
     pub heads: u32,
-    /// Key and value heads; a divisor of the heads.
+    /// Key and value heads; a divisor of `heads`.
     pub kv_heads: u32,
-    /// Width of one head, even.
+    /// Width of one head; even.
     pub head_dim: u32,
-    /// Tokens, 259 or more. Fewer are made when the text has no more pairs to merge.
+    /// Number of tokens, at least 259. There will be fewer if the text has no more pairs to merge.
     pub vocabulary: u32,
-    /// Whether the embedding is the head too.
+    /// Whether the embedding is also the head.
     pub tied: bool,
     /// Whether the file has Llama 3's `rope_freqs.weight`.
     pub rope_factors: bool,
     /// Linear scaling of positions.
     pub rope_linear: Option<f32>,
-    /// How the matrices are stored.
+    /// The type of the matrices.
     pub tensor_type: TensorType,
     /// `context_length` of the file.
     pub context_length: u32,
-    /// Where the random numbers start.
+    /// The seed of the random numbers.
     pub seed: u64,
 }
 
@@ -96,7 +96,7 @@ impl Synthetic {
     /// The file's bytes.
     ///
     /// # Panics
-    /// When the options contradict each other, as said at each of them.
+    /// If the options contradict each other, as documented for each of them.
     #[must_use]
     pub fn to_gguf(&self) -> Vec<u8> {
         assert!(

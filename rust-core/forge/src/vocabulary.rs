@@ -1,5 +1,5 @@
-//! The tokenizer of a GGUF file, independent of the network: `tokenizer.ggml.*` becomes the engine's [`TokenizerParts`].
-//! Meaning of the keys, the defaults and the names of tokens that end an answer: llama.cpp, `src/llama-vocab.cpp`.
+//! The tokenizer of a GGUF file, independent of the network: converts `tokenizer.ggml.*` to the engine's [`TokenizerParts`]. The meaning of
+//! the keys, the defaults and the names of tokens that end an answer are those of llama.cpp, `src/llama-vocab.cpp`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -98,7 +98,7 @@ const END_NAMES: [&str; 33] = [
     "<|file_sep|>",
 ];
 
-/// What a GGUF file says about text.
+/// The tokenizer and the chat template of a GGUF file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vocabulary {
     /// The tables of the tokenizer.
@@ -108,11 +108,11 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Reads the vocabulary; the file may be a vocabulary only, without tensors.
+    /// Reads the vocabulary. The file may contain only a vocabulary, without tensors.
     ///
     /// # Errors
-    /// [`ForgeError::Unsupported`] names the tokenizer model or pre-tokenizer, [`ForgeError::Vocabulary`] the token or merge,
-    /// [`ForgeError::Gguf`] and [`ForgeError::Key`] the key.
+    /// [`ForgeError::Unsupported`] with the tokenizer model or pre-tokenizer, [`ForgeError::Vocabulary`] with the token or merge,
+    /// [`ForgeError::Gguf`] and [`ForgeError::Key`] with the key.
     pub fn read(gguf: &Gguf<'_>) -> Result<Vocabulary, ForgeError> {
         let model = required(gguf.text(KEY_MODEL)?, KEY_MODEL)?;
         if model != MODEL {

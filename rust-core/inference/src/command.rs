@@ -1,4 +1,4 @@
-//! What handles ask of the inference thread.
+//! The commands that handles send to the inference thread.
 
 use std::path::PathBuf;
 

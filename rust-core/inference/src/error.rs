@@ -1,33 +1,33 @@
-//! What can go wrong on the way to the inference thread and on it. Messages name things and limits, never a user's text.
+//! Errors on the way to the inference thread and on it. Messages name things and limits, never a user's text.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use whimbrel_engine::EngineError;
 
-/// Every failure of this crate.
+/// All errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceError {
     /// The engine's own failure.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// Something was used after it had been closed.
+    /// An object was used after it was closed.
     #[error("the {what} is closed")]
     Closed {
         /// `client`, `model` or `conversation`.
         what: &'static str,
     },
-    /// The session is still answering the question before.
+    /// The session is still answering the previous question.
     #[error("the conversation is still answering")]
     Busy,
-    /// A named limit of this crate.
+    /// A limit of this crate was exceeded.
     #[error("{found} {what}, the limit is {limit}")]
     Limit {
-        /// What there is too much of.
+        /// What exceeded its limit.
         what: &'static str,
-        /// How much there may be.
+        /// The limit.
         limit: u64,
-        /// How much there would have been.
+        /// The value that exceeded it.
         found: u64,
     },
     /// A saved session could not be read.
@@ -48,10 +48,10 @@ pub enum InferenceError {
         #[source]
         source: std::io::Error,
     },
-    /// The system gave no thread.
+    /// The system could not start a thread.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
-    /// The inference thread ended by a defect; nothing here is of any more use.
+    /// The inference thread ended because of a bug. Nothing here can be used any more.
     #[error("the inference thread has stopped")]
     Stopped,
 }

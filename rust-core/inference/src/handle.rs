@@ -14,8 +14,8 @@ use crate::registry::{Owned, Registry};
 use crate::thread::InferenceThread;
 use crate::{COMMANDS_WAITING_MAX, InferenceError, OpenModel};
 
-/// The inference thread. Clones are the same thread; it ends when it is closed, or when the last of these, of its models, sessions and answers
-/// is dropped.
+/// The inference thread. Clones refer to the same thread. It ends when it is closed, or when the last clone and the last of its models,
+/// sessions and answers are dropped.
 #[derive(Clone)]
 pub struct Inference {
     link: Arc<Link>,
@@ -25,7 +25,7 @@ impl Inference {
     /// Starts the thread.
     ///
     /// # Errors
-    /// [`InferenceError::Thread`] when the system has no thread left.
+    /// [`InferenceError::Thread`] if the system cannot start a thread.
     pub fn start() -> Result<Inference, InferenceError> {
         let registry = Arc::new(Registry::default());
         let (commands, received) = mpsc::channel(COMMANDS_WAITING_MAX);
@@ -45,11 +45,11 @@ impl Inference {
         })
     }
 
-    /// Opens the bundle in the folder `path`. Opening reads and, unless told otherwise, verifies all of it; answers in
-    /// progress pause meanwhile.
+    /// Opens the bundle in the folder `path`. Opening reads the bundle and, unless the options say otherwise, verifies all of it. Answers
+    /// in progress pause meanwhile.
     ///
     /// # Errors
-    /// [`InferenceError::Engine`] with what is wrong with the bundle; [`InferenceError::Limit`] past [`crate::MODELS_MAX`];
+    /// [`InferenceError::Engine`] with what is wrong with the bundle; [`InferenceError::Limit`] beyond [`crate::MODELS_MAX`];
     /// [`InferenceError::Closed`].
     pub async fn open_model(
         &self,
@@ -77,20 +77,19 @@ impl Inference {
         })
     }
 
-    /// Answers in progress, in all sessions. A cancelled answer counts until it has really ended.
+    /// The number of answers in progress in all sessions. A cancelled answer counts until it has ended.
     #[must_use]
     pub fn active_answers(&self) -> u32 {
         self.link.registry.active_answers()
     }
 
-    /// Cancels every answer and closes every model. Returns at once; whatever is used afterwards gives [`InferenceError::Closed`]. May be called
-    /// again.
+    /// Cancels every answer and closes every model. Returns at once. Later calls fail with [`InferenceError::Closed`]. May be called again.
     pub fn close(&self) {
         self.link.close();
     }
 
-    /// Closes, and waits until the thread has let go of everything: one operator of a running model, or the opening of a bundle if one is under
-    /// way. May be called again.
+    /// Closes everything, and waits until the thread has released it. This takes at most one operator of a running model, or the rest of
+    /// opening a bundle. May be called again.
     pub async fn shutdown(&self) {
         self.link.close();
         self.link.commands.closed().await;

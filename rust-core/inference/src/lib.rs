@@ -1,5 +1,6 @@
-//! Models of this device on a thread of their own: it owns every open model and session and computes; the handles here only send to it and wait.
-//! How a model runs is the engine's business. Which model is asked, and what is kept of its answers, is decided in `whimbrel-client`.
+//! Models on this device, on a thread of their own. The thread owns every open model and session and does the computing; the handles here
+//! only send commands to it and wait. The engine runs models. `whimbrel-client` decides which model is asked and which part of its answers
+//! is kept.
 //!
 //! ```no_run
 //! use whimbrel_engine::{GenerationOptions, Message, OpenOptions, Role, Step};

@@ -1,17 +1,17 @@
-//! Every limit of this crate, by name.
+//! All named limits of this crate.
 
-/// Commands that wait for the inference thread; a further sender waits for room.
+/// Maximum number of commands that wait for the inference thread; beyond it, senders wait.
 pub const COMMANDS_WAITING_MAX: usize = 64;
-/// Answers in progress at the same time, in all sessions.
+/// Maximum number of concurrent answers in all sessions.
 pub const ANSWERS_MAX: u64 = 16;
-/// Models open at the same time.
+/// Maximum number of open models.
 pub const MODELS_MAX: u64 = 8;
-/// Sessions open at the same time; each holds the memory of its context.
+/// Maximum number of open sessions; each holds the memory of its context.
 pub const SESSIONS_MAX: u64 = 64;
-/// Bytes of a saved session.
+/// Maximum size of a saved session in bytes.
 pub const SAVED_BYTES_MAX: u64 = 4 << 30;
 
-/// Steps of an answer that wait for whoever passes them on. Few, since events wait for their reader as well.
+/// Maximum number of an answer's steps that wait for their reader. It is small, because events wait for their reader as well.
 pub const STEPS_WAITING_MAX: usize = 16;
 /// An answer makes its next step only while this many places are free, so that its last step always finds one.
 pub(crate) const STEPS_FREE_MIN: usize = 4;

@@ -1,4 +1,4 @@
-//! The way to the inference thread, and what holds something open there.
+//! The channel to the inference thread, and what keeps objects on it open.
 
 use std::sync::Arc;
 use std::thread::Thread;

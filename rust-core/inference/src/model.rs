@@ -1,4 +1,4 @@
-//! A model that the inference thread opened.
+//! A model that is open on the inference thread.
 
 use std::sync::Arc;
 
@@ -9,28 +9,29 @@ use crate::link::Guard;
 use crate::registry::{ModelId, Owner};
 use crate::{InferenceError, Stream};
 
-/// What is known of an open model.
+/// Properties of an open model.
 #[derive(Clone, Debug)]
 pub struct ModelInfo {
-    /// What the bundle says of itself.
+    /// The bundle's manifest.
     pub manifest: Manifest,
     /// The variant that was opened.
     pub variant: String,
-    /// Bytes of keys and values that one token of context takes.
+    /// Bytes of keys and values per token of context.
     pub kv_bytes_per_token: u64,
-    /// Threads that compute.
+    /// Number of threads that compute.
     pub threads: u32,
-    /// Transformer layers in the graph.
+    /// Number of transformer layers in the graph.
     pub layers: u32,
-    /// Milliseconds that opening took, verification included.
+    /// How long opening took, in milliseconds, verification included.
     pub load_ms: f64,
-    /// Whether conversations are possible.
+    /// Whether the model supports conversations.
     pub has_chat_template: bool,
     /// Whether the chat template has a place for a system message; where it has none, the text stands in front of the first question.
     pub takes_system: bool,
 }
 
-/// An open model. Clones are the same model; it is closed when it and its sessions and answers are dropped, or by [`OpenModel::close`].
+/// An open model. Clones refer to the same model. It is closed by [`OpenModel::close`], or when it and its sessions and answers are
+/// dropped.
 #[derive(Clone)]
 pub struct OpenModel {
     pub(crate) inner: Arc<ModelInner>,
@@ -43,18 +44,18 @@ pub(crate) struct ModelInner {
 }
 
 impl OpenModel {
-    /// What is known of the model; also after it was closed.
+    /// The model's properties. Also available after it was closed.
     #[must_use]
     pub fn info(&self) -> &ModelInfo {
         &self.inner.info
     }
 
-    /// Goes on from a raw text, without a chat template, in a context of its own. Special tokens in the text are tokens; the
-    /// beginning-of-sequence token is added if the tokenizer says so.
+    /// Continues a raw text without a chat template, in a context of its own. Special tokens in the text are tokens. The
+    /// beginning-of-sequence token is added if the tokenizer asks for it.
     ///
     /// # Errors
-    /// [`InferenceError::Engine`] when the context or an option does not allow it; [`InferenceError::Limit`] past [`crate::ANSWERS_MAX`];
-    /// [`InferenceError::Closed`].
+    /// [`InferenceError::Engine`] if the text does not fit the context or an option is invalid; [`InferenceError::Limit`] beyond
+    /// [`crate::ANSWERS_MAX`]; [`InferenceError::Closed`].
     pub async fn continue_text(
         &self,
         text: String,
@@ -70,7 +71,7 @@ impl OpenModel {
         Stream::begin(link, owner, prompt, options, Box::new(self.clone())).await
     }
 
-    /// Cancels the model's answers and closes it and its sessions. Returns at once; may be called again.
+    /// Cancels the model's answers, and closes the model and its sessions. Returns at once, and may be called again.
     pub fn close(&self) {
         self.inner.guard.close();
     }

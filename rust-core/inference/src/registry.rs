@@ -1,5 +1,5 @@
-//! What handles and the inference thread both look at: which answers are in progress, and what is to be closed. It exists so
-//! that cancelling and closing take effect at once, even while the inference thread is in the middle of a step.
+//! State shared by handles and the inference thread: which answers are in progress, and what must be closed. It makes cancelling and
+//! closing take effect at once, even while the inference thread is in the middle of a step.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Saved conversations as files: written whole or not at all, readable by their owner only.
+//! Saved conversations as files: written completely or not at all, readable by their owner only.
 
 use std::fs::File;
 use std::io::Read;

@@ -1,5 +1,5 @@
-//! What a model keeps of a conversation: its context with keys and values. The messages come with each question, and the engine keeps what of
-//! its context still agrees with them.
+//! A model's state for a conversation: its context with keys and values. The messages are passed with each question, and the engine reuses
+//! as much of its context as agrees with them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::model::ModelInner;
 use crate::registry::{Owned, Owner, SessionId};
 use crate::{InferenceError, OpenModel, SessionOptions, Stream};
 
-/// The session of a conversation, made when it is first needed. Another model takes the place of the one before.
+/// The session of a conversation, created when it is first needed. A session with another model replaces it.
 #[derive(Default)]
 pub struct SessionSlot {
     session: Mutex<Option<Session>>,
     closed: std::sync::Mutex<Option<Arc<SessionInner>>>,
 }
 
-/// A session with a model. Clones are the same session; its memory is given back when they and their answers are dropped.
+/// A session with a model. Clones refer to the same session. Its memory is released when all clones and their answers are dropped.
 #[derive(Clone)]
 pub struct Session {
     inner: Arc<SessionInner>,
@@ -39,7 +39,7 @@ impl SessionSlot {
     ///
     /// # Errors
     /// [`InferenceError::Engine`] for a context length out of range, too little memory or a model without a chat template;
-    /// [`InferenceError::Limit`] past [`crate::SESSIONS_MAX`]; [`InferenceError::Closed`].
+    /// [`InferenceError::Limit`] beyond [`crate::SESSIONS_MAX`]; [`InferenceError::Closed`].
     pub async fn of(&self, model: &OpenModel, options: SessionOptions) -> Result<Session, InferenceError> {
         let mut session = self.session.lock().await;
         if let Some(open) = session
@@ -54,7 +54,7 @@ impl SessionSlot {
         Ok(open)
     }
 
-    /// Gives the memory of the context back.
+    /// Releases the memory of the context.
     pub fn close(&self) {
         if let Some(session) = lock(&self.closed).take() {
             session.guard.close();
@@ -91,8 +91,9 @@ impl Session {
     /// Answers the last of the messages.
     ///
     /// # Errors
-    /// [`InferenceError::Busy`] while an earlier answer goes on (a cancelled one does not count); [`InferenceError::Engine`] when the context or an option
-    /// does not allow it; [`InferenceError::Limit`] past [`crate::ANSWERS_MAX`]; [`InferenceError::Closed`].
+    /// [`InferenceError::Busy`] while an earlier answer is in progress (a cancelled one does not count); [`InferenceError::Engine`] if the
+    /// messages do not fit the context or an option is invalid; [`InferenceError::Limit`] beyond [`crate::ANSWERS_MAX`];
+    /// [`InferenceError::Closed`].
     pub async fn ask(&self, messages: Vec<Message>, options: GenerationOptions) -> Result<Stream, InferenceError> {
         let owner = Owner {
             model: self.inner.model.id,
@@ -102,22 +103,22 @@ impl Session {
         Stream::begin(link, owner, Prompt::Messages(messages), options, Box::new(self.clone())).await
     }
 
-    /// Writes the messages and what the model made of them.
+    /// Saves the messages and the KV cache to a file.
     pub async fn save(&self, messages: Vec<Message>, path: PathBuf) -> Result<(), InferenceError> {
         self.saved(SavedAction::Save(path, messages)).await.map(drop)
     }
 
-    /// Takes over what [`Session::save`] wrote; the messages are the result.
+    /// Loads what [`Session::save`] wrote, and returns the messages.
     pub async fn restore(&self, path: PathBuf) -> Result<Vec<Message>, InferenceError> {
         self.saved(SavedAction::Restore(path)).await
     }
 
-    /// Writes what the model made of the first tokens.
+    /// Saves the KV cache of the first tokens to a file.
     pub async fn save_prefix(&self, path: PathBuf, tokens: u32) -> Result<(), InferenceError> {
         self.saved(SavedAction::SavePrefix(path, tokens)).await.map(drop)
     }
 
-    /// Takes over what [`Session::save_prefix`] wrote.
+    /// Loads what [`Session::save_prefix`] wrote.
     pub async fn restore_prefix(&self, path: PathBuf) -> Result<(), InferenceError> {
         self.saved(SavedAction::RestorePrefix(path)).await.map(drop)
     }

@@ -1,4 +1,4 @@
-//! One answer of the engine, pulled by whoever asked.
+//! One answer of the engine, pulled by its reader.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::limits::STEPS_WAITING_MAX;
 use crate::link::Link;
 use crate::registry::Owner;
 
-/// An answer in progress. It goes on by itself until [`STEPS_WAITING_MAX`] steps wait for the reader, and is cancelled when
-/// it is dropped.
+/// An answer in progress. It continues by itself until [`STEPS_WAITING_MAX`] steps wait for the reader, and is cancelled when it is
+/// dropped.
 pub struct Stream {
     link: Arc<Link>,
     cancel: CancelFlag,
@@ -64,10 +64,10 @@ impl Stream {
         Ok(answer)
     }
 
-    /// Waits until at least one step is there and returns all that are. Empty when the answer has ended.
+    /// Waits for at least one step, and returns all waiting steps. An empty list means that the answer has ended.
     ///
     /// # Errors
-    /// [`InferenceError::Engine`] when the model failed, [`InferenceError::Closed`]; once, then the answer has ended.
+    /// [`InferenceError::Engine`] if the model failed, [`InferenceError::Closed`]. The error is returned once; then the answer has ended.
     pub async fn next(&self) -> Result<Vec<Step>, InferenceError> {
         let mut reader = self.reader.lock().await;
         let mut batch = Vec::new();
@@ -105,7 +105,7 @@ impl Stream {
         Ok(events)
     }
 
-    /// Stops the answer, at the latest after the operator in progress. Its reader still gets the last event, with
+    /// Stops the answer, at the latest after the current operator. Its reader still gets the last event, with
     /// [`whimbrel_engine::FinishReason::Cancelled`]. May be called again, and after the end.
     pub fn cancel(&self) {
         self.cancel.cancel();

@@ -1,5 +1,5 @@
-//! The inference thread: owns every model and session, carries out commands, and lets the answers in progress take turns, one
-//! step each. It never waits for a reader.
+//! The inference thread: owns every model and session, carries out commands, and lets answers in progress take turns of one step each. It
+//! never waits for a reader.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{self, AssertUnwindSafe};

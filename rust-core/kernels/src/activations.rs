@@ -6,7 +6,7 @@ use crate::pool::ThreadPool;
 use crate::shared::SharedMut;
 use crate::tensor_type::BLOCK_COLUMNS;
 
-/// Rows of activations quantised to 8 bits in blocks of 32, each block with a scale of its own. The buffer is kept and reused.
+/// Rows of activations quantised to 8 bits in blocks of 32, each block with its own scale. The buffer is kept and reused.
 #[derive(Debug, Default)]
 pub struct Activations {
     columns: usize,
@@ -32,15 +32,15 @@ impl Activations {
     /// Quantises `x`, rows of `columns` floats each; `columns` is a multiple of 32.
     ///
     /// # Panics
-    /// When the shape does not fit: the caller has checked it.
+    /// If the shape does not match; callers must check it.
     pub fn quantize(&mut self, pool: &ThreadPool, x: &[f32], columns: usize) {
         self.fill(pool, x, columns, &|x, blocks| {
             crate::dispatch::quantize(Level::best(), x, blocks);
         });
     }
 
-    /// Quantises what [`crate::rms_norm`] makes of `x`, rows of `weights.len()` floats each, without storing it as floats; the
-    /// result is the same, bit for bit.
+    /// Quantises the result of [`crate::rms_norm`] for `x`, rows of `weights.len()` floats each, without storing it as floats. The result
+    /// is the same, bit for bit.
     ///
     /// # Panics
     /// As [`Activations::quantize`].

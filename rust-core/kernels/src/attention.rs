@@ -1,5 +1,4 @@
-//! Causal attention over a KV cache: rotary embedding on the way in, streaming softmax on the way out. How a cache lies in memory is in
-//! [`crate::kv`].
+//! Causal attention over a KV cache: rotary embedding of the input, streaming softmax. [`crate::kv`] defines the memory layout of a cache.
 
 mod partial;
 mod span;
@@ -20,10 +19,10 @@ pub(crate) const SPAN: usize = if cfg!(miri) { KV_BLOCK } else { 8 * KV_BLOCK };
 /// Queries that share the reading of one key/value head.
 const TILE: usize = 6;
 
-/// Cosines and sines of the rotary angles, `pairs` for each row of a run, row after row.
+/// Cosines and sines of the rotary angles, `pairs` per row of a run, row by row.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation<'a> {
-    /// Angles a row.
+    /// Angles per row.
     pub pairs: usize,
     /// Their cosines.
     pub cosines: &'a [f32],
@@ -38,16 +37,16 @@ impl Rotation<'_> {
     }
 }
 
-/// One call of attention: a run of rows over the cache of one layer, which already holds the keys and values of the rows themselves.
+/// One call of attention: a run of rows over the cache of one layer, which already contains the keys and values of these rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Attend<'a> {
-    /// The heads, and how the cache is laid out.
+    /// The heads, and the layout of the cache.
     pub shape: AttentionShape,
     /// The position of the first row; the others follow it.
     pub position: usize,
-    /// What a score is multiplied with before the softmax, mostly `1 ÷ √head_dim`.
+    /// The factor for scores before the softmax, usually `1 ÷ √head_dim`.
     pub scale: f32,
-    /// The angles by which the queries turn, a row of them for each row.
+    /// The angles by which the queries are rotated, a row of angles for each row.
     pub rotation: Rotation<'a>,
     /// The keys of the layer's cache, [`AttentionShape::cache_halves`] long.
     pub keys: &'a [u16],
@@ -83,13 +82,13 @@ impl Attend<'_> {
     }
 }
 
-/// Computes the attention of `q`, rows of `heads × head_dim` floats, which are rotated and scaled in place; `y` has the same shape.
+/// Computes the attention of `q`, rows of `heads × head_dim` floats, which are rotated and scaled in place. `y` has the same shape.
 /// `scratch` is kept and reused.
 ///
-/// A row's result depends on nothing but the row and the cache: not on the rows beside it, nor on the number of threads.
+/// A row's result depends only on the row and the cache, not on the other rows or the number of threads.
 ///
 /// # Panics
-/// When a length does not fit: the caller has checked them.
+/// If a length does not match; callers must check them.
 pub fn attend(pool: &ThreadPool, call: Attend<'_>, q: &mut [f32], y: &mut [f32], scratch: &mut Vec<f32>) {
     attend_at(Level::best(), pool, call, q, y, scratch);
 }

@@ -1,25 +1,25 @@
-//! Which instructions this processor offers, looked up once, and the level of kernels that follows.
+//! The processor's instruction sets, detected once, and the resulting level of kernels.
 
 use std::sync::OnceLock;
 
-/// A set of instructions that kernels are written for, from the least to the most.
+/// An instruction set for which kernels are written, from least to most capable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// The target's baseline, left to the compiler.
+    /// The target's baseline, compiled without special instructions.
     Portable,
     /// x86 with AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// x86 with AVX-512 (F, BW, VL) and its dot products of bytes (VNNI).
+    /// x86 with AVX-512 (F, BW, VL) and byte dot products (VNNI).
     #[cfg(target_arch = "x86_64")]
     Avx512,
-    /// 64-bit ARM: NEON as every such processor has it.
+    /// 64-bit ARM: NEON, as on every such processor.
     #[cfg(target_arch = "aarch64")]
     Neon,
-    /// NEON with dot products of bytes (`sdot`).
+    /// NEON with byte dot products (`sdot`).
     #[cfg(target_arch = "aarch64")]
     DotProd,
-    /// NEON with dot products and matrix products of bytes (`smmla`).
+    /// NEON with byte dot products and matrix products (`smmla`).
     #[cfg(target_arch = "aarch64")]
     I8mm,
 }
@@ -40,7 +40,7 @@ impl Level {
         Level::I8mm,
     ];
 
-    /// The name shown to people.
+    /// The display name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ impl Level {
         }
     }
 
-    /// Every level that this processor can run, the best last.
+    /// Every level that this processor can run, best last.
     #[must_use]
     pub fn available() -> Vec<Level> {
         Level::ALL
@@ -134,7 +134,7 @@ pub fn cpu_features() -> Vec<&'static str> {
     found
 }
 
-/// The cores of an Apple processor that are made for speed; `None` on other systems.
+/// The number of performance cores of an Apple processor; `None` on other systems.
 #[must_use]
 pub fn apple_performance_cores() -> Option<u32> {
     #[cfg(target_vendor = "apple")]

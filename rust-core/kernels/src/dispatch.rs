@@ -1,5 +1,5 @@
-//! From a level to the code compiled for it: hand-written tiles where there are some, otherwise the portable body compiled
-//! again with the level's instructions.
+//! Selects the code that was compiled for a level: hand-written tiles if there are any, otherwise the portable code compiled with the
+//! level's instructions.
 
 use crate::activations::{ActivationBlock, Activations, quantize_body, quantize_normed_body};
 use crate::attention::{self, Partial, Tile, Work};

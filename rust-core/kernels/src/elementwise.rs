@@ -7,8 +7,8 @@ use crate::shared::SharedMut;
 /// Rows that are worth a task of their own.
 const ROWS_PER_TASK_MIN: usize = 4;
 
-/// Root-mean-square norm: `y = x / sqrt(mean(x²) + epsilon) × weights`, for rows of `weights.len()` values
-/// (Zhang and Sennrich 2019, "Root Mean Square Layer Normalization").
+/// Root-mean-square norm: `y = x / sqrt(mean(x²) + epsilon) × weights`, for rows of `weights.len()` values (Zhang and Sennrich 2019, "Root
+/// Mean Square Layer Normalization").
 ///
 /// ```
 /// use whimbrel_kernels::{ThreadPool, rms_norm};
@@ -20,7 +20,7 @@ const ROWS_PER_TASK_MIN: usize = 4;
 /// ```
 ///
 /// # Panics
-/// When the lengths do not fit: the caller has checked them.
+/// If the lengths do not match; callers must check them.
 pub fn rms_norm(pool: &ThreadPool, x: &[f32], weights: &[f32], epsilon: f32, y: &mut [f32]) {
     assert!(x.len() == y.len() && !weights.is_empty() && x.len().is_multiple_of(weights.len()));
     by_rows(pool, x.len() / weights.len(), weights.len(), y, &|rows, y| {
@@ -90,14 +90,14 @@ pub(crate) fn rms_scale<const FMA: bool>(x: &[f32], epsilon: f32) -> f32 {
     1.0 / (sum / x.len() as f32 + epsilon).sqrt()
 }
 
-/// What the gate of a feed-forward part goes through (Shazeer 2020, "GLU Variants Improve Transformer").
+/// The activation function of a feed-forward gate (Shazeer 2020, "GLU Variants Improve Transformer").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Activation {
     /// `v ÷ (1 + e^−v)`
     #[default]
     Silu,
-    /// `v ÷ 2 × (1 + tanh(√(2 ÷ π) × (v + 0.044715 v³)))`: GELU as nearly every model computes it (Hendrycks and Gimpel 2016,
-    /// "Gaussian Error Linear Units").
+    /// `v ÷ 2 × (1 + tanh(√(2 ÷ π) × (v + 0.044715 v³)))`: GELU as nearly every model computes it (Hendrycks and Gimpel 2016, "Gaussian
+    /// Error Linear Units").
     Gelu,
 }
 
@@ -123,8 +123,8 @@ pub(crate) fn gate_body<const FMA: bool>(activation: Activation, gate: &[f32], y
 }
 
 /// `weights[i] = e^((scores[i] − highest) ÷ temperature)` for scores up to `highest`, with a relative error below 1e-14; 0 where the
-/// exponent is below -700 and for what is no number. The same bits on every processor: they are made of additions and multiplications
-/// that IEEE 754 defines to the last bit.
+/// exponent is below -700 and for NaN. The result has the same bits on every processor, because it consists of additions and
+/// multiplications that IEEE 754 defines to the last bit.
 ///
 /// ```
 /// let mut weights = [0.0; 3];
@@ -135,7 +135,7 @@ pub(crate) fn gate_body<const FMA: bool>(activation: Activation, gate: &[f32], y
 /// ```
 ///
 /// # Panics
-/// When the lengths differ.
+/// If the lengths differ.
 pub fn exp_weights(scores: &[f32], highest: f32, temperature: f64, weights: &mut [f64]) {
     assert_eq!(scores.len(), weights.len(), "a weight for each score");
     crate::dispatch::exp_weights(scores, highest, temperature, weights);

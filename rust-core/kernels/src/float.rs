@@ -1,4 +1,4 @@
-//! Half-precision conversions, exact and branch-free enough to vectorise.
+//! Half-precision conversions, exact, and with few enough branches to vectorise.
 
 /// IEEE half precision to single precision, exact.
 ///
@@ -24,7 +24,7 @@ pub fn f16_to_f32(half: u16) -> f32 {
     f32::from_bits(sign | bits)
 }
 
-/// Single precision to IEEE half precision, rounded to nearest, ties to even. What is too large becomes infinite.
+/// Single precision to IEEE half precision, rounded to nearest, ties to even. Values that are too large become infinite.
 ///
 /// ```
 /// use whimbrel_kernels::{f16_to_f32, f32_to_f16};

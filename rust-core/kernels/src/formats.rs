@@ -1,12 +1,12 @@
-//! How each type of tensor is stored: one file a format, which knows its layout, how it is packed, and its product in plain Rust.
+//! The storage formats of tensor types: one file per format, which defines its layout, its packing, and its product in plain Rust.
 //!
-//! A quantised matrix lies in panels of [`PANEL_ROWS`] rows (the last one padded with zeros). A panel is a run of packed blocks,
-//! one after the other along the columns. A packed block holds the same columns of all 16 rows: first their scales, then perhaps
-//! their minimums, then their codes in groups of 64 bytes, four bytes a row, so that one vector register serves 4 to 16 rows.
-//! Float matrices lie row after row.
+//! A quantised matrix is stored in panels of [`PANEL_ROWS`] rows (the last one padded with zeros). A panel is a sequence of packed blocks
+//! along the columns. A packed block contains the same columns of all 16 rows: first their scales, then their minimums if the format has
+//! them, then their codes in groups of 64 bytes, four bytes per row, so that one vector register serves 4 to 16 rows. Float matrices are
+//! stored row by row.
 //!
-//! A new format is a variant of [`TensorType`] and of [`BlockType`] or [`FloatType`], a file here, and a line in the macros below.
-//! The compiler names every other place that has to decide something about it.
+//! To add a format, add a variant of [`TensorType`] and of [`BlockType`] or [`FloatType`], a file here, and a line in the macros below. The
+//! compiler reports every other place that needs a change.
 
 mod float;
 mod nibbles;

@@ -1,28 +1,28 @@
-//! How keys and values lie in the cache, and how new ones come into it.
+//! The memory layout of keys and values in the cache, and storing new ones.
 //!
-//! The cache of one layer holds, for each key/value head, `capacity` positions in blocks of [`KV_BLOCK`]. In a block the values of a
-//! position lie in a row; keys lie column by column, so that one register takes the same column of several positions and
-//! scores need no sums across a register. In half precision a block is nothing else. With 8 bits it begins with the scale of
-//! each position, in half precision, and a value is its byte times the scale of its position. A cache is addressed in units
-//! of 16 bits (halves) in both cases.
+//! The cache of one layer contains, for each key/value head, `capacity` positions in blocks of [`KV_BLOCK`]. In a block the values of a
+//! position form a row. Keys are stored column by column, so that one register holds the same column of several positions and scores need
+//! no sums across a register. In half precision a block has no other content. With 8 bits it starts with the scale of each position, in
+//! half precision, and a value is its byte times the scale of its position. In both cases a cache is addressed in units of 16 bits
+//! (halves).
 
 use crate::attention::Rotation;
 use crate::elementwise::rotate_body;
 use crate::float::{f16_to_f32, f32_to_f16};
 
-/// The widest head, in values.
+/// Maximum width of a head, in values.
 pub const HEAD_DIM_MAX: usize = 256;
 
-/// Positions that lie together in the cache. A context holds whole blocks.
+/// Positions per block of the cache. A context consists of whole blocks.
 pub const KV_BLOCK: usize = 64;
 
-/// What keys and values are kept in.
+/// The precision of keys and values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum KvPrecision {
-    /// 16 bits a value.
+    /// 16 bits per value.
     #[default]
     Half,
-    /// 8 bits a value and 16 bits for the scale of a head's position: about half the memory.
+    /// 8 bits per value, and 16 bits for the scale of each position of a head: about half the memory.
     Int8,
 }
 
@@ -35,14 +35,14 @@ pub struct AttentionShape {
     pub kv_heads: usize,
     /// Values of one head: a multiple of 8, at most [`HEAD_DIM_MAX`].
     pub head_dim: usize,
-    /// Positions that the cache holds: whole blocks of [`KV_BLOCK`].
+    /// Positions in the cache: a multiple of [`KV_BLOCK`].
     pub capacity: usize,
-    /// What they are kept in.
+    /// The precision.
     pub precision: KvPrecision,
 }
 
 impl AttentionShape {
-    /// Whether this crate can compute the heads.
+    /// Whether this crate supports this shape.
     #[must_use]
     pub fn is_supported(&self) -> bool {
         (1..=HEAD_DIM_MAX).contains(&self.head_dim)
@@ -51,7 +51,7 @@ impl AttentionShape {
             && self.heads.is_multiple_of(self.kv_heads)
     }
 
-    /// Length of the key cache of one layer in halves; the value cache is as long.
+    /// Length of the key cache of one layer in halves; the value cache has the same length.
     ///
     /// ```
     /// use whimbrel_kernels::{AttentionShape, KvPrecision};
@@ -64,7 +64,7 @@ impl AttentionShape {
     ///     precision: KvPrecision::Half,
     /// };
     /// assert_eq!(half.cache_halves(), 3 * 128 * 64);
-    /// // Two bytes fit a half, and each position of a head has a scale.
+    /// // A half holds two bytes, and each position of a head has a scale.
     /// let int8 = AttentionShape { precision: KvPrecision::Int8, ..half };
     /// assert_eq!(int8.cache_halves(), 3 * 128 * (32 + 1));
     /// ```
@@ -94,11 +94,11 @@ impl AttentionShape {
     }
 }
 
-/// Rotates new keys and stores new keys and values at `position` and after. `k` and `v` hold rows of
-/// `kv_heads × head_dim` floats; `k` is rotated in place.
+/// Rotates new keys, and stores new keys and values from `position` on. `k` and `v` contain rows of `kv_heads × head_dim` floats; `k` is
+/// rotated in place.
 ///
 /// # Panics
-/// When the rows do not fit the cache or the shape: the caller has checked them.
+/// If the rows do not fit the cache or the shape; callers must check them.
 pub fn append_kv(
     shape: AttentionShape,
     position: usize,

@@ -1,5 +1,5 @@
-//! Arithmetic of the engine: quantised matrix products, attention, norms and activations, chosen per CPU at run time.
-//! No files, no threads but the pool's own, no knowledge of models.
+//! The engine's arithmetic: quantised matrix products, attention, norms and activations, with kernels chosen for the processor at run time.
+//! The crate uses no files and no threads except its pool's, and knows nothing about models.
 
 #![allow(
     clippy::needless_range_loop,

@@ -1,4 +1,4 @@
-//! Matrix products `y = x Wᵀ (+ residual)` for every weight type: how the work is cut into tasks and tiles.
+//! Matrix products `y = x Wᵀ (+ residual)` for every weight type: dividing the work into tasks and tiles.
 
 use crate::activations::Activations;
 use crate::cpu::Level;
@@ -11,10 +11,10 @@ use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType};
 /// The most rows of activations that a tile computes at once.
 pub(crate) const TILE: usize = 8;
 
-/// The most products of one section.
+/// Maximum number of products in one section.
 pub const PRODUCTS_MAX: usize = 4;
 
-/// A weight matrix in our order (see [`TensorType`]), borrowed from wherever it lies.
+/// A weight matrix in our layout (see [`TensorType`]), borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     tensor_type: TensorType,
@@ -24,7 +24,7 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// A view of `rows × columns` weights; `None` when the data does not have exactly the size of that shape.
+    /// A view of `rows × columns` weights; `None` if the data does not have exactly the size of that shape.
     #[must_use]
     pub fn new(tensor_type: TensorType, rows: usize, columns: usize, data: &'a [u8]) -> Option<Matrix<'a>> {
         (tensor_type.packed_bytes(rows, columns) == Some(data.len())).then_some(Matrix {
@@ -35,19 +35,19 @@ impl<'a> Matrix<'a> {
         })
     }
 
-    /// Outputs.
+    /// The number of outputs.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Inputs.
+    /// The number of inputs.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// How the values are stored.
+    /// The type of the values.
     #[must_use]
     pub fn tensor_type(&self) -> TensorType {
         self.tensor_type
@@ -72,12 +72,12 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// What is multiplied: rows of floats for float matrices, the same rows in 8 bits for quantised ones.
+/// The input of a product: rows of floats for float matrices, the same rows in 8 bits for quantised ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// The rows, one after the other; empty when no matrix needs them.
+    /// The rows, one after the other; may be empty if no matrix needs them.
     pub x: &'a [f32],
-    /// The same rows in 8 bits; whatever it was when no matrix needs it.
+    /// The same rows in 8 bits; ignored if no matrix needs them.
     pub quantized: &'a Activations,
 }
 
@@ -105,8 +105,8 @@ impl Input<'_> {
     }
 }
 
-/// One product of a section: `y = x Wᵀ`, plus `residual` when there is one. `y` and `residual` hold one row of
-/// `weights.rows()` values for each row of the input.
+/// One product of a section: `y = x Wᵀ`, plus `residual` if there is one. `y` and `residual` contain one row of `weights.rows()` values for
+/// each row of the input.
 #[derive(Debug)]
 pub struct Product<'a> {
     /// W.
@@ -115,14 +115,14 @@ pub struct Product<'a> {
     pub residual: Option<&'a [f32]>,
     /// The result.
     pub y: &'a mut [f32],
-    /// Where the largest of each group of [`PANEL_ROWS`] results goes, the groups of one row after those of the other, the last
-    /// group of a row perhaps smaller. What is not a number is never the largest; a group of nothing else has negative infinity.
-    /// Not together with a residual.
+    /// The output for the largest of each group of [`PANEL_ROWS`] results. The groups of one row follow those of the previous one; the last
+    /// group of a row may be smaller. NaN is never the largest; a group that contains only NaN has negative infinity. Cannot be combined
+    /// with a residual.
     pub maxima: Option<&'a mut [f32]>,
 }
 
 impl<'a> Product<'a> {
-    /// `y = x Wᵀ` and nothing else.
+    /// `y = x Wᵀ` without options.
     pub fn new(weights: Matrix<'a>, y: &'a mut [f32]) -> Product<'a> {
         Product {
             weights,
@@ -143,7 +143,7 @@ impl<'a> Product<'a> {
 /// ```
 ///
 /// # Panics
-/// When `maxima` is not as long as there are groups.
+/// If the length of `maxima` is not the number of groups.
 pub fn group_maxima(values: &[f32], maxima: &mut [f32]) {
     assert_eq!(maxima.len(), values.len().div_ceil(PANEL_ROWS), "groups");
     for (maximum, group) in maxima.iter_mut().zip(values.chunks(PANEL_ROWS)) {
@@ -156,8 +156,8 @@ fn largest(group: &[f32]) -> f32 {
     group.iter().fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a })
 }
 
-/// Computes at most [`PRODUCTS_MAX`] products of one input in one parallel section. A row's result depends on nothing but
-/// the row: not on the rows beside it, nor on the number of threads.
+/// Computes at most [`PRODUCTS_MAX`] products of one input in one parallel section. A row's result depends only on the row, not on the
+/// other rows or the number of threads.
 ///
 /// ```
 /// use whimbrel_kernels::{Activations, Input, Matrix, Product, TensorType, ThreadPool, multiply};
@@ -176,7 +176,7 @@ fn largest(group: &[f32]) -> f32 {
 /// ```
 ///
 /// # Panics
-/// When a shape does not fit: the callers have checked them.
+/// If a shape does not match; callers must check them.
 pub fn multiply(pool: &ThreadPool, input: Input<'_>, products: &mut [Product<'_>]) {
     multiply_at(Level::best(), pool, input, products);
 }
@@ -234,11 +234,11 @@ pub(crate) fn multiply_at(level: Level, pool: &ThreadPool, input: Input<'_>, pro
     });
 }
 
-/// The gated input of a feed-forward part: `y = activation(x Gᵀ) × (x Uᵀ)`, in one parallel section and without storing either
-/// product. `y` holds one row of `gate.rows()` values for each row of the input.
+/// The gated input of a feed-forward block: `y = activation(x Gᵀ) × (x Uᵀ)`, in one parallel section and without storing either product.
+/// `y` contains one row of `gate.rows()` values for each row of the input.
 ///
 /// # Panics
-/// When a shape does not fit: the callers have checked them.
+/// If a shape does not match; callers must check them.
 pub fn multiply_gated(
     pool: &ThreadPool,
     input: Input<'_>,

@@ -1,10 +1,10 @@
-//! A small thread pool for many very short parallel sections: workers spin briefly between sections, then sleep.
+//! A small thread pool for many very short parallel sections: workers spin briefly between sections and then sleep.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-/// The largest number of threads that a pool may have.
+/// Maximum number of threads of a pool.
 pub const THREADS_MAX: usize = 64;
 
 /// How often an idle worker looks for work before it sleeps; a few tens of microseconds.
@@ -41,10 +41,10 @@ pub struct ThreadPool {
 }
 
 impl ThreadPool {
-    /// A pool of `threads` threads, the caller included; clamped to 1 ..= [`THREADS_MAX`].
+    /// A pool of `threads` threads including the caller; clamped to 1 ..= [`THREADS_MAX`].
     ///
     /// # Errors
-    /// The system's reason when a thread cannot be started.
+    /// The system's reason if a thread cannot be started.
     pub fn new(threads: usize) -> std::io::Result<ThreadPool> {
         let shared = Arc::new(Shared {
             generation: AtomicUsize::new(0),
@@ -69,7 +69,7 @@ impl ThreadPool {
         Ok(pool)
     }
 
-    /// Threads that compute, the caller included.
+    /// The number of threads, including the caller.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.workers.len() + 1
@@ -90,7 +90,7 @@ impl ThreadPool {
     /// ```
     ///
     /// # Panics
-    /// When a task panicked.
+    /// If a task panicked.
     pub fn run(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
         if self.workers.is_empty() || tasks < 2 {
             (0..tasks).for_each(task);

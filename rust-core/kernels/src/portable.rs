@@ -1,4 +1,4 @@
-//! Tiles of matrix products in plain Rust, for processors without kernels of their own.
+//! Tiles of matrix products in plain Rust, for processors without special kernels.
 
 use crate::activations::Activations;
 use crate::formats::{BlockFormat, FloatFormat};

@@ -1,4 +1,4 @@
-//! A mutable slice that the tasks of one parallel section share, each task writing a part of its own.
+//! A mutable slice that the tasks of one parallel section share; each task writes its own part.
 
 use std::marker::PhantomData;
 

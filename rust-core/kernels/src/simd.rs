@@ -1,4 +1,4 @@
-//! Registers of floats: the few operations that attention needs, for every instruction set that it is written for.
+//! Registers of floats: the few operations that attention needs, for every supported instruction set.
 
 /// A register of [`Floats::LANES`] floats.
 ///

@@ -1,15 +1,15 @@
-//! The types of tensors, and the lossless re-ordering from GGML's blocks to ours. How each type is laid out is in [`crate::formats`].
+//! Tensor types, and the lossless reordering from GGML's blocks to ours. [`crate::formats`] defines the layout of each type.
 
 use serde::{Deserialize, Serialize};
 
 use crate::formats::{BlockFormat, FloatFormat, Format, Storage, with_block_format, with_float_format};
 
-/// Rows of a panel.
+/// Rows per panel.
 pub const PANEL_ROWS: usize = 16;
-/// Columns of a block of quantised activations, and of a block of every quantised type so far.
+/// Columns per block of quantised activations, and per block of every quantised type so far.
 pub const BLOCK_COLUMNS: usize = 32;
 
-/// How the values of a tensor are stored.
+/// The storage type of a tensor's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TensorType {
@@ -34,7 +34,7 @@ impl TensorType {
     /// Every type, in declared order.
     pub const ALL: [TensorType; 6] = [Self::F32, Self::F16, Self::Bf16, Self::Q4_0, Self::Q4_1, Self::Q8_0];
 
-    /// The name used in files and on the command line.
+    /// The name in files and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -47,13 +47,13 @@ impl TensorType {
         }
     }
 
-    /// Whether the values lie in panels of blocks.
+    /// Whether the values are stored in panels of blocks.
     #[must_use]
     pub fn is_quantized(self) -> bool {
         matches!(self.storage(), Storage::Blocks(_))
     }
 
-    /// Values in one of GGML's blocks: the number of columns must be a multiple of it.
+    /// Values per GGML block; the number of columns must be a multiple of it.
     #[must_use]
     pub const fn block_values(self) -> usize {
         match self.storage() {
@@ -62,7 +62,7 @@ impl TensorType {
         }
     }
 
-    /// Bytes of one of GGML's blocks.
+    /// Bytes per GGML block.
     #[must_use]
     pub const fn block_bytes(self) -> usize {
         match self.storage() {
@@ -71,7 +71,7 @@ impl TensorType {
         }
     }
 
-    /// Bytes of one row in GGML's order; `None` when the columns do not fill whole blocks or the size overflows.
+    /// Bytes per row in GGML's order; `None` if the columns do not fill whole blocks or the size overflows.
     #[must_use]
     pub fn row_bytes(self, columns: usize) -> Option<usize> {
         columns.is_multiple_of(self.block_values()).then_some(())?;
@@ -83,10 +83,10 @@ impl TensorType {
     /// ```
     /// use whimbrel_kernels::TensorType;
     ///
-    /// // Two blocks of 18 bytes a row, and rows in panels of 16.
+    /// // Two blocks of 18 bytes per row, and rows in panels of 16.
     /// assert_eq!(TensorType::Q4_0.row_bytes(64), Some(36));
     /// assert_eq!(TensorType::Q4_0.packed_bytes(17, 64), Some(32 * 36));
-    /// // Floats are not padded, and 65 columns are no whole blocks.
+    /// // Floats are not padded, and 65 columns do not fill whole blocks.
     /// assert_eq!(TensorType::F16.packed_bytes(17, 64), Some(17 * 128));
     /// assert_eq!(TensorType::Q4_0.packed_bytes(17, 65), None);
     /// ```
@@ -107,8 +107,8 @@ impl std::fmt::Display for TensorType {
     }
 }
 
-/// Re-orders whole rows of GGML blocks into panels; float rows are copied. `rows × columns` values in `ggml`
-/// (row after row), [`TensorType::packed_bytes`] bytes in `packed`.
+/// Reorders whole rows of GGML blocks into panels; float rows are copied. `rows × columns` values in `ggml` (row after row),
+/// [`TensorType::packed_bytes`] bytes in `packed`.
 ///
 /// ```
 /// use whimbrel_kernels::{TensorType, f32_to_f16, pack, unpack_row};
@@ -125,7 +125,7 @@ impl std::fmt::Display for TensorType {
 /// ```
 ///
 /// # Panics
-/// When either slice has another length than the shape asks for: the caller has checked both.
+/// If the length of either slice does not match the shape; callers must check both.
 pub fn pack(tensor_type: TensorType, rows: usize, columns: usize, ggml: &[u8], packed: &mut [u8]) {
     let row_bytes = tensor_type.row_bytes(columns).expect("the columns fill whole blocks");
     assert_eq!(ggml.len(), rows * row_bytes, "length of the GGML rows");
@@ -152,10 +152,10 @@ fn pack_panels<F: BlockFormat>(row_bytes: usize, ggml: &[u8], packed: &mut [u8])
     }
 }
 
-/// Turns one row of a packed matrix into floats; `row_values` is `columns` long.
+/// Converts one row of a packed matrix to floats; `row_values` is `columns` long.
 ///
 /// # Panics
-/// When the matrix is too short for the row: the caller has checked the shape.
+/// If the matrix is too short for the row; callers must check the shape.
 pub fn unpack_row(tensor_type: TensorType, packed: &[u8], row: usize, row_values: &mut [f32]) {
     let row_bytes = tensor_type
         .row_bytes(row_values.len())

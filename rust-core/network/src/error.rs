@@ -1,21 +1,21 @@
-//! How a request fails. No message of a server and no text of a user is kept in an error.
+//! How a request fails. Errors contain no message of a server and no text of a user.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::http::traffic::{Delivery, RequestProgress, Traffic};
 
-/// A request that failed, and what was done before it did.
+/// A request that failed, with what happened before.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[error("{failure}")]
 pub struct ChatError {
-    /// Why.
+    /// The reason.
     pub failure: Failure,
-    /// Text was given before; it is the beginning of an answer that will not be finished.
+    /// Whether text was delivered before the failure; it is the beginning of an answer that will not be completed.
     pub partial_text: bool,
-    /// Whether the server may have worked, and may charge, for it.
+    /// How far the request got, which tells whether the server may have worked on it and may charge for it.
     pub delivery: Delivery,
-    /// What went out and came in.
+    /// Bytes sent and received.
     pub traffic: Traffic,
 }
 
@@ -48,68 +48,68 @@ pub enum Failure {
         /// The limit.
         bytes_max: u64,
     },
-    /// An option is outside of its range.
+    /// An option is out of range.
     #[error("the option {option} is outside of its range")]
     Option {
         /// The field of [`crate::ChatOptions`].
         option: &'static str,
     },
-    /// The endpoint failed often or asked to be left alone.
+    /// The endpoint failed several times, or asked not to be contacted for a while.
     #[error("the endpoint is left alone for another {remaining_ms} ms")]
     CircuitOpen {
-        /// For how long.
+        /// How long it stays closed to requests.
         remaining_ms: u64,
     },
-    /// The host has no address, or no connection to it came about.
+    /// The host has no address, or no connection to it could be established.
     #[error("the server cannot be reached")]
     Unreachable,
-    /// An address for cleartext turned out to be another machine.
+    /// A cleartext address turned out to be another machine.
     #[error("a cleartext address is not this machine")]
     NotLoopback,
-    /// The TLS handshake failed, for another reason than the certificate.
+    /// The TLS handshake failed for a reason other than the certificate.
     #[error("the TLS handshake failed")]
     Handshake,
     /// The server's certificate is not believed.
     #[error("the server's certificate is not trusted: {problem}")]
     Certificate {
-        /// Why.
+        /// The reason.
         problem: CertificateProblem,
     },
-    /// A time limit was reached.
+    /// A timeout expired.
     #[error("the limit {limit} was reached")]
     TimedOut {
-        /// Which one.
+        /// The timeout.
         limit: TimeLimit,
     },
     /// The connection broke after the request began to be sent.
     #[error("the connection was lost")]
     Lost,
-    /// What came back is not HTTP.
+    /// The response is not valid HTTP.
     #[error("the server does not speak HTTP properly")]
     Protocol,
-    /// The server said no.
+    /// The server refused the request.
     #[error("the server refused with status {status}")]
     Refused {
         /// The HTTP status.
         status: u16,
-        /// What the body said, if it was understood.
+        /// The meaning of the body, if it was understood.
         code: ServerCode,
-        /// How long the server wants to be left alone.
+        /// How long the server asked to wait before a retry.
         retry_after_ms: Option<u64>,
     },
-    /// The server sends elsewhere; nobody goes.
+    /// The server sent a redirect, which is not followed.
     #[error("the server redirects (status {status}), which is not followed")]
     Redirected {
         /// The HTTP status.
         status: u16,
     },
-    /// The answer is neither an event stream nor JSON, or is compressed.
+    /// The response is neither an event stream nor JSON, or is compressed.
     #[error("the answer is of another type than asked for")]
     ContentType,
-    /// The answer is of the right type, and nonsense.
+    /// The response has the right type, but its content is invalid.
     #[error("the answer is malformed: {what}")]
     Malformed {
-        /// Where.
+        /// The part that is invalid.
         what: &'static str,
     },
     /// The answer is larger than a limit.
@@ -120,13 +120,13 @@ pub enum Failure {
         /// The limit.
         bytes_max: u64,
     },
-    /// The answer ended before the model said that it had finished.
+    /// The answer ended before the model gave a finish reason.
     #[error("the answer broke off")]
     Truncated,
     /// The server reported an error in place of the rest of the answer.
     #[error("the server reported an error in its answer")]
     Reported {
-        /// What it said, if it was understood.
+        /// The meaning of the error, if it was understood.
         code: ServerCode,
     },
     /// The request was cancelled, or its runtime was shut down.
@@ -134,7 +134,7 @@ pub enum Failure {
     Cancelled,
 }
 
-/// A time limit of [`crate::Timeouts`].
+/// A timeout in [`crate::Timeouts`].
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeLimit {
@@ -152,32 +152,32 @@ pub enum TimeLimit {
     Total,
 }
 
-/// Why a certificate is not believed.
+/// Why a certificate is not trusted.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CertificateProblem {
-    /// It is no longer valid, or not yet; the device's clock may be wrong.
+    /// It has expired or is not valid yet; the device's clock may be wrong.
     #[error("outside of its time")]
     Time,
-    /// No trusted authority stands behind it.
+    /// It was not issued by a trusted authority.
     #[error("unknown authority")]
     Authority,
-    /// It is for another host.
+    /// It belongs to another host.
     #[error("another host")]
     Name,
-    /// It is valid, and no pinned key is on its chain.
+    /// It is valid, but its chain contains no pinned key.
     #[error("no pinned key")]
     Pin,
-    /// Anything else.
+    /// Another reason.
     #[error("malformed or not for servers")]
     Other,
 }
 
-/// What a server means by an error: a closed list, because a server may put anything into its messages, the user's text included.
+/// The meaning of a server's error. The list is closed, because a server may put anything into its messages, including the user's text.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerCode {
-    /// It said nothing, or nothing that is known here.
+    /// The server gave no reason, or an unknown one.
     Unstated,
     /// The text is longer than the model's context.
     ContextLength,
@@ -185,21 +185,21 @@ pub enum ServerCode {
     InvalidKey,
     /// The key does not allow this.
     Forbidden,
-    /// There is no such model, or no such address.
+    /// The model or the address does not exist.
     NotFound,
-    /// Too many requests or tokens in a time.
+    /// A rate limit on requests or tokens was reached.
     RateLimited,
-    /// The account has no credit left, or must be paid for first.
+    /// The account has no credit left, or must be funded first.
     QuotaExceeded,
-    /// The server is busy or still loading.
+    /// The server is busy or still loading the model.
     Overloaded,
     /// The provider's filter refused the text.
     ContentFiltered,
-    /// The request has more bytes than the server takes.
+    /// The request has more bytes than the server accepts.
     RequestTooLarge,
-    /// The server does not know an option of the request, or not this value of it.
+    /// The server does not support an option of the request, or this value of it.
     UnsupportedOption,
-    /// The request is malformed in the server's eyes.
+    /// The server considers the request malformed.
     InvalidRequest,
     /// The server failed.
     ServerError,

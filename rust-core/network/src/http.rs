@@ -1,5 +1,5 @@
-//! HTTP and what lies below it: endpoints and the trust in them, connections, one exchange, and the rules for sending again. What the bytes
-//! of a body mean is read in `chat`.
+//! HTTP and the layers below it: endpoints and the certificates that they trust, connections, one exchange, and the rules for retries.
+//! `chat` interprets the bytes of a body.
 
 pub(crate) mod breaker;
 pub(crate) mod connector;

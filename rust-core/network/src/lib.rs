@@ -1,9 +1,9 @@
-//! The only door out of the device: chat completions over HTTP, as OpenAI defined them and many servers speak them. It takes nothing
-//! but [`whimbrel_privacy::Cleared`] text, and sends it to no other endpoint than the one that it was cleared for. Where a request
-//! goes, and whether it is tried elsewhere afterwards, is `whimbrel-policy`'s decision.
+//! The only way to the network: chat completions over HTTP, in OpenAI's format, which many servers use. The crate accepts only
+//! [`whimbrel_privacy::Cleared`] text, and sends it only to the endpoint for which it was cleared. `whimbrel-policy` decides where a
+//! request goes, and whether another place is tried afterwards.
 //!
-//! [`ChatClient`] works on a tokio runtime whose handle it is given, with I/O and time enabled; it starts no thread and no runtime of its own.
-//! [`ChatClient::chat`] returns at once with an [`Answer`], from which events are pulled by any executor.
+//! [`ChatClient`] runs on a tokio runtime that the caller provides, with I/O and time enabled; it starts no thread and no runtime of its
+//! own. [`ChatClient::chat`] returns an [`Answer`] at once, from which any executor can pull events.
 
 mod chat;
 mod error;

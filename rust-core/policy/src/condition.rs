@@ -1,4 +1,4 @@
-//! The conditions of a rule: what each one asks of the request, the findings or the device. All conditions of a rule have to hold.
+//! The conditions of a rule: how each one is compared with the request, the findings or the device. All conditions of a rule must hold.
 
 use std::fmt;
 
@@ -54,19 +54,19 @@ pub(crate) enum Condition {
     Foreground(bool),
 }
 
-/// What a condition was compared with.
+/// The value that a condition was compared with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Found {
     /// The reading is unknown or too old.
     Unknown,
-    /// None of what the condition lists.
+    /// None of the values that the condition lists.
     NoneOfThem,
-    /// This number.
+    /// A number.
     Number(u64),
-    /// This state.
+    /// A state.
     Word(&'static str),
-    /// Yes or no.
+    /// A boolean.
     Flag(bool),
 }
 

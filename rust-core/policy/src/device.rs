@@ -1,27 +1,27 @@
-//! What is known about the device: each value with the time of its reading, or unknown. Nothing is measured here: the app or the
-//! command line reports, and [`DeviceState::view`] says what still counts at a given time.
+//! The state of the device: each value with the time of its reading, or unknown. Nothing is measured here. The app or the command line
+//! reports readings, and [`DeviceState::view`] says which of them are still valid at a given time.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::limits::READING_AGE_MS_MAX;
 
-/// How hot the device is, in the four steps of iOS. Android's seven map onto them: none and light are `nominal`, moderate is `fair`,
-/// severe is `serious`, the rest is `critical`.
+/// How hot the device is, in the four levels of iOS. Android's seven levels map onto them: none and light are `nominal`, moderate is
+/// `fair`, severe is `serious`, and the rest are `critical`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Thermal {
-    /// No limits.
+    /// No restrictions.
     Nominal,
-    /// Warm; work that can wait should.
+    /// Warm: defer work that can wait.
     Fair,
-    /// Hot; the system slows the processor down.
+    /// Hot: the system throttles the processor.
     Serious,
-    /// Too hot; the system stops what it can.
+    /// Too hot: the system stops what it can.
     Critical,
 }
 
 impl Thermal {
-    /// Every state, coolest first.
+    /// Every level, coolest first.
     pub const ALL: [Thermal; 4] = [Thermal::Nominal, Thermal::Fair, Thermal::Serious, Thermal::Critical];
 
     /// The name in policies and JSON.
@@ -40,13 +40,13 @@ impl Thermal {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Network {
-    /// There is none.
+    /// No network.
     None,
-    /// Bytes cost money or are few.
+    /// Data costs money or is limited.
     Metered,
-    /// Bytes are free.
+    /// Data is free.
     Unmetered,
-    /// Metered, in a foreign network.
+    /// Metered, on a foreign network.
     Roaming,
 }
 
@@ -65,14 +65,14 @@ impl Network {
         }
     }
 
-    /// Whether bytes on it count against `metered_bytes_a_day`.
+    /// Whether bytes on it count towards `metered_bytes_a_day`.
     #[must_use]
     pub fn is_metered(self) -> bool {
         matches!(self, Network::Metered | Network::Roaming)
     }
 }
 
-/// Hardware beside the processor that runs models.
+/// Hardware other than the processor that runs models.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Accelerator {
@@ -99,24 +99,24 @@ impl Accelerator {
     }
 }
 
-/// A value and when it was read, or unknown. In JSON `{"value": 80, "at_ms": 12000}` or `"unknown"`.
+/// A value with the time of its reading, or unknown. In JSON `{"value": 80, "at_ms": 12000}` or `"unknown"`.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Reading<T> {
-    /// It was read.
+    /// A reading.
     Known {
-        /// What was read.
+        /// The value.
         value: T,
-        /// When, as Unix time in milliseconds.
+        /// The time of the reading, as Unix time in milliseconds.
         at_ms: u64,
     },
-    /// Nobody said, or the platform does not tell.
+    /// The value was not reported, or the platform does not provide it.
     #[default]
     Unknown,
 }
 
 impl<T> Reading<T> {
-    /// The value at `now_ms`, unless it is unknown or more than [`READING_AGE_MS_MAX`] away from it in either direction: a reading
-    /// from the future means that the clock was set.
+    /// The value at `now_ms`, unless it is unknown or more than [`READING_AGE_MS_MAX`] away in either direction. A reading from the future
+    /// means that the clock was set.
     #[must_use]
     pub fn fresh(&self, now_ms: u64) -> Option<&T> {
         match self {
@@ -125,7 +125,7 @@ impl<T> Reading<T> {
         }
     }
 
-    /// The value, however old.
+    /// The value, whatever its age.
     #[must_use]
     pub fn value(&self) -> Option<&T> {
         match self {
@@ -170,12 +170,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Reading<T> {
 /// One value of a [`DeviceUpdate`].
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Reported<T> {
-    /// Nothing new: the state keeps what it has. In JSON the field is absent.
+    /// No new reading: the state keeps its value. In JSON the field is absent.
     #[default]
     Unchanged,
     /// No longer known. In JSON `null`.
     Unknown,
-    /// Read now. In JSON the value itself.
+    /// A new reading. In JSON the value itself.
     Is(T),
 }
 
@@ -223,7 +223,7 @@ macro_rules! device_fields {
             $($(#[doc = $doc])+ pub $name: Reading<$type>,)+
         }
 
-        /// What changed: sent by the app as often as it likes, with as many values as it has.
+        /// A report of what changed. The app may send it as often as it likes, with as many values as it has.
         #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct DeviceUpdate {
@@ -234,14 +234,14 @@ macro_rules! device_fields {
             )+
         }
 
-        /// What counts at one moment: stale readings are absent like unknown ones.
+        /// The valid readings at one moment. Expired readings are absent, like unknown ones.
         #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
         pub struct DeviceView {
             $($(#[doc = $doc])+ pub $name: Option<$type>,)+
         }
 
         impl DeviceState {
-            /// Takes over what was reported at `at_ms`. Percentages above 100 count as unknown.
+            /// Applies an update that was reported at `at_ms`. Percentages above 100 count as unknown.
             pub fn apply(&mut self, update: &DeviceUpdate, at_ms: u64) {
                 $(match &update.$name {
                     Reported::Unchanged => {}
@@ -255,7 +255,7 @@ macro_rules! device_fields {
                 }
             }
 
-            /// What counts at `now_ms`.
+            /// The readings that are valid at `now_ms`.
             #[must_use]
             pub fn view(&self, now_ms: u64) -> DeviceView {
                 DeviceView {
@@ -300,7 +300,7 @@ device_fields! {
 }
 
 impl DeviceState {
-    /// A device about which exactly this was reported at `at_ms`; the rest is unknown.
+    /// A device for which only this update was reported, at `at_ms`. Everything else is unknown.
     ///
     /// ```
     /// use whimbrel_policy::{DeviceState, DeviceUpdate, Network};
@@ -323,13 +323,13 @@ impl DeviceState {
 }
 
 impl DeviceView {
-    /// Whether bytes over the network count. Those of a network of which nothing is known do.
+    /// Whether bytes over the network count towards the limit. Bytes over an unknown network do.
     #[must_use]
     pub fn is_metered(&self) -> bool {
         self.network.is_none_or(Network::is_metered)
     }
 
-    /// Memory that a model may fill, in bytes: the least of what is known of available memory and of the process's limit.
+    /// Memory that a model may use, in bytes: the smaller of available memory and the process's limit, as far as they are known.
     #[must_use]
     pub fn memory_usable_bytes(&self) -> Option<u64> {
         match (self.memory_available_bytes, self.memory_process_bytes) {

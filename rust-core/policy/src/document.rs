@@ -1,4 +1,4 @@
-//! Policy documents: from TOML or JSON to values, or to an error that says where and why.
+//! Policy documents: parsing TOML or JSON into values, or an error that says where and why.
 
 mod conditions;
 mod decode;

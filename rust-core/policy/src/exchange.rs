@@ -1,10 +1,10 @@
-//! One request from its plan to its end, as a state machine: which candidate runs, what is shown, how long a stopped one may take to say what it
-//! used, and what all of it comes to. The executor carries out the commands and reports what happened; it decides nothing. A simulator carries
-//! out the same commands, so what is simulated is what ships.
+//! One request from its plan to its end, as a state machine: which candidate runs, which text is shown, how long a stopped candidate may
+//! take to report its usage, and what the result is. The executor carries out the commands and reports what happened; it decides nothing. A
+//! simulator carries out the same commands, so what is simulated is what ships.
 //!
-//! [`fallback::Fallback`] says who is next; this machine puts around it what an executor must not decide: an answer that is empty, filtered
-//! or cut off is a failure, a stopped attempt has [`STOP_MS_MAX`] to end before the next one begins, and an attempt that was ordered and
-//! called off meanwhile is never begun.
+//! [`fallback::Fallback`] determines the next candidate. This machine adds what an executor must not decide: an empty, filtered or cut-off
+//! answer is a failure; a stopped attempt has [`STOP_MS_MAX`] to end before the next one starts; and an attempt that is cancelled before it
+//! started is never started.
 
 mod closing;
 mod cost;
@@ -24,7 +24,7 @@ use self::fallback::{AttemptEvent, Command as Order, Event as Happened, Fallback
 use crate::plan::Plan;
 use crate::request::UsedToday;
 
-/// How long a stopped attempt may take to say what it used, in milliseconds.
+/// How long a stopped attempt may take to report its usage, in milliseconds.
 pub const STOP_MS_MAX: u64 = 5_000;
 
 /// What an attempt used.
@@ -32,7 +32,7 @@ pub const STOP_MS_MAX: u64 = 5_000;
 pub struct Usage {
     /// Bytes that left the device.
     pub bytes_out: u64,
-    /// Bytes that came back.
+    /// Bytes that were received.
     pub bytes_in: u64,
     /// How many different values of each kind were replaced in text that left.
     pub redacted: BTreeMap<FindingKind, u32>,
@@ -40,22 +40,23 @@ pub struct Usage {
     pub repeated: BTreeMap<FindingKind, u32>,
     /// Tokens, where the place counts them.
     pub tokens: Tokens,
-    /// Threads that computed on this device.
+    /// Threads that computed the answer on this device.
     pub threads: u32,
-    /// Mean natural logarithm of the probability of each token, where the place tells it.
+    /// Mean natural logarithm of each token's probability, if the place reports it.
     pub mean_log_probability: Option<f64>,
 }
 
-/// How a place says that its attempt ended.
+/// A place's report that its attempt has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
     /// Why the answer is complete, or why there is none.
     pub result: Result<FinishReason, Code>,
-    /// Nobody was asked.
+    /// Whether no place was contacted.
     pub is_skipped: bool,
-    /// The place was not reached, or turned it away before an answer began: whatever was sent, nothing is paid for.
+    /// Whether the place was not reached, or refused the request before an answer started. Such an attempt costs nothing, whatever was
+    /// sent.
     pub is_turned_away: bool,
-    /// What it used, also when it failed.
+    /// The attempt's usage, even if it failed.
     pub usage: Usage,
 }
 
@@ -71,7 +72,7 @@ impl Ended {
         }
     }
 
-    /// No answer, or the beginning of one.
+    /// A failure, possibly after part of an answer.
     #[must_use]
     pub fn failed(code: Code) -> Ended {
         Ended {
@@ -88,7 +89,7 @@ impl Ended {
         is_known && self.usage.tokens.input == 0 && (self.is_turned_away || self.usage.bytes_out == 0)
     }
 
-    /// Nobody was asked, for this reason.
+    /// No place was contacted, for this reason.
     #[must_use]
     pub fn skipped(code: Code) -> Ended {
         Ended {
@@ -101,7 +102,7 @@ impl Ended {
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// An attempt thinks before it answers: it has nothing to show, and is alive.
+    /// An attempt is thinking before it answers: it has no text to show, but is working.
     Thinking {
         /// The number that [`Command::Start`] gave.
         attempt: u32,
@@ -113,40 +114,40 @@ pub enum Event {
     },
     /// An attempt ended.
     Ended {
-        /// Its number.
+        /// The attempt's number.
         attempt: u32,
-        /// How.
+        /// The result.
         ended: Ended,
     },
-    /// The user stops the request, or nobody reads the answer any more.
+    /// The user cancels the request, or nobody reads the answer any more.
     Cancelled,
-    /// The time of [`Command::WakeAt`] has come. An early or late one does no harm.
+    /// The time of [`Command::WakeAt`] has come. It may arrive early or late.
     Timer,
 }
 
-/// What is to be done, in the order of the list.
+/// A command for the executor, in the order of the list.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Command {
     /// Start this candidate.
     Start {
         /// The number of the attempt, from 0.
         attempt: u32,
-        /// Its place in [`Plan::candidates`].
+        /// Its index in [`Plan::candidates`].
         candidate: u32,
     },
-    /// Stop this attempt and report how it ended; its text is no longer wanted.
+    /// Stop this attempt and report how it ended. Its text is no longer needed.
     Stop {
-        /// Its number.
+        /// The attempt's number.
         attempt: u32,
     },
-    /// What was shown so far is void: another candidate answers from the beginning.
+    /// Discard the text shown so far: another candidate answers from the beginning.
     Restart,
-    /// Send [`Event::Timer`] at this time; takes the place of an earlier one.
+    /// Send [`Event::Timer`] at this time. Replaces an earlier wake-up time.
     WakeAt {
         /// The time, on the clock of [`Exchange::step`].
         at_ms: u64,
     },
-    /// It is over: [`Exchange::conclude`] says what it came to.
+    /// The request is over: [`Exchange::conclude`] gives the result.
     End,
 }
 
@@ -170,7 +171,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Begins: the commands say what is to be done first. `prices` has an entry for each candidate of the plan.
+    /// Starts the exchange, and returns the first commands. `prices` has an entry for each candidate of the plan.
     #[must_use]
     pub fn start(plan: Plan, prices: Vec<Price>, is_metered: bool, now_ms: u64) -> (Exchange, Vec<Command>) {
         let (fallback, orders) = Fallback::start(&plan, now_ms);
@@ -190,19 +191,19 @@ impl Exchange {
         (exchange, commands)
     }
 
-    /// The plan that is carried out.
+    /// The plan in progress.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Whether this attempt runs and its text is wanted.
+    /// Whether this attempt is running and its text is needed.
     #[must_use]
     pub fn is_running(&self, attempt: u32) -> bool {
         self.running == Some(attempt) && self.stopping.is_none()
     }
 
-    /// What a candidate may use of the day's budget at most. Places on the device use nothing of it.
+    /// The most that a candidate may use of the day's budget. Places on the device use none of it.
     #[must_use]
     pub fn most(&self, candidate: u32) -> UsedToday {
         let expected = self.plan.candidates[candidate as usize].expected();
@@ -212,7 +213,7 @@ impl Exchange {
         }
     }
 
-    /// How long the running attempt may wait until its place can be asked again: see [`Fallback::wait_ms_max`].
+    /// How long the running attempt may wait for a retry: see [`Fallback::wait_ms_max`].
     #[must_use]
     pub fn wait_ms_max(&self) -> u64 {
         self.fallback.wait_ms_max()
@@ -225,7 +226,7 @@ impl Exchange {
         Some(attempt.candidate)
     }
 
-    /// Takes in what happened at `now_ms`, on any clock that runs in milliseconds and never goes back.
+    /// Processes an event that happened at `now_ms`, on any monotonic clock in milliseconds.
     pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Command> {
         if self.is_over {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! A decision in words. It prints the plan that [`route`] made; it decides nothing itself.
+//! Explains a decision in words. It prints the plan that [`route`] made; it decides nothing itself.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::plan::{Decision, Plan, RuleOutcome, RuleTrace};
 use crate::refusal::units;
 use crate::route::{RouteInput, route};
 
-/// What the decision was about.
+/// The request that the decision was about.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainedRequest {
     /// The request's id.
@@ -31,16 +31,16 @@ pub struct ExplainedRequest {
     pub text_bytes: u64,
     /// Tokens of the prompt, estimated.
     pub prompt_tokens: u32,
-    /// Tokens of the answer at most.
+    /// Maximum tokens of the answer.
     pub answer_tokens_max: u32,
 }
 
-/// A decision with everything that led to it.
+/// A decision and how it was made.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// What was asked for.
+    /// The request.
     pub request: ExplainedRequest,
-    /// The device as it counted: stale readings are absent.
+    /// The valid readings of the device: expired ones are absent.
     pub device: DeviceView,
     /// Name of the app's policy.
     pub app_policy: String,
@@ -52,7 +52,7 @@ pub struct Explanation {
     pub plan: Plan,
 }
 
-/// Decides, and keeps what the decision was about.
+/// Decides, and keeps the data of the decision.
 #[must_use]
 pub fn explain(input: &RouteInput<'_>) -> Explanation {
     let (request, content, policies) = (input.request, input.content, input.policies);

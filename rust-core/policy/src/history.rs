@@ -1,31 +1,31 @@
-//! Who may read what a conversation already holds. A later question takes the history along, so a text that its own decision kept on the
-//! phone must stay there under the next question's task, class and state too.
+//! Who may read the messages that a conversation already contains. A later question includes the history, so a text that its own decision
+//! kept on the phone must stay there, whatever the next question's task, class and state.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-/// Who, besides the engine on this device, may read a message of the history: everyone whom its own decision allowed. A place that
-/// was allowed but could not answer then (offline, too slow, too expensive) is among them; a place that a rule, a list or a class denied is not.
+/// Who, apart from the engine on this device, may read a message of the history: every place that its own decision allowed. A place that
+/// was allowed but unavailable then (offline, too slow, too expensive) is included; a place that a rule, a list or a class denied is not.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recipients {
-    /// No decision was made about the text yet, so nothing was denied.
+    /// No decision was made about the text yet, so every place may read it.
     #[default]
     Any,
-    /// These and no others. Each entry names a place, the form of the text, and for an endpoint its address and trust, so that another server
-    /// under the same id is another recipient.
+    /// Only these places. Each entry names a place, the form of the text, and for an endpoint its address and trust class, so that another
+    /// server with the same id is another recipient.
     Only(BTreeSet<String>),
 }
 
 impl Recipients {
-    /// Nobody but the engine on this device.
+    /// Only the engine on this device.
     #[must_use]
     pub fn nobody() -> Recipients {
         Recipients::Only(BTreeSet::new())
     }
 
-    /// Those who are in both.
+    /// The recipients that are in both.
     #[must_use]
     pub fn both(self, other: &Recipients) -> Recipients {
         match (self, other) {

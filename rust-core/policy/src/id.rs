@@ -1,4 +1,4 @@
-//! The name of a rule, an endpoint or a model: shared, so that a plan that names a hundred rules copies no text.
+//! The name of a rule, an endpoint or a model. Names are shared, so that a plan that names a hundred rules copies no text.
 
 use std::fmt;
 use std::ops::Deref;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// The name of a rule, an endpoint or a model. Reads like a `str`.
+/// The name of a rule, an endpoint or a model. Dereferences to `str`.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Id(Arc<str>);
 

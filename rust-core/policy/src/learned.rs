@@ -1,5 +1,5 @@
-//! What feedback taught about candidates: for each task and candidate a Beta distribution of the reward, which fades with time. It puts in order what
-//! the rules allow, and allows nothing itself.
+//! What feedback taught about candidates: for each task and candidate a Beta distribution of the reward, whose weight decays with time. It
+//! orders the candidates that the rules allow, and never allows one itself.
 
 mod beta;
 mod snapshot;
@@ -15,21 +15,21 @@ use crate::limits::{LEARNED_ENTRIES_MAX, LEARNED_NAME_BYTES_MAX};
 use crate::plan::{Candidate, Quality};
 use crate::request::task_key;
 
-/// Time in which the weight of what was learned halves: thirty days.
+/// The half-life of learned weights: thirty days.
 pub const HALF_LIFE_MS: u64 = 30 * 24 * 3_600_000;
-/// The most evidence that one entry holds; what is above it fades at once, so that a change is noticed.
+/// The maximum evidence of one entry. Evidence above it is dropped at once, so that changes are noticed.
 pub const EVIDENCE_MAX: f64 = 300.0;
 
-/// Whether anything is learned and used.
+/// Whether learning is active.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LearningMode {
-    /// Feedback is learned from, and the order is drawn: what is uncertain is tried now and then.
+    /// Learns from feedback. The order is drawn at random, so that candidates whose quality is uncertain are tried now and then.
     #[default]
     On,
-    /// Nothing more is learned, and the order is that of the means.
+    /// Learns nothing more. The order follows the means.
     Frozen,
-    /// Nothing is learned, and the order is that of the policy. What was learned is kept.
+    /// Learns nothing, and the order is that of the policy. Keeps everything that was learned.
     Off,
 }
 
@@ -90,26 +90,26 @@ impl Learned {
         Self { mode, entries }
     }
 
-    /// Whether anything is learned and used.
+    /// Whether learning is active.
     #[must_use]
     pub fn mode(&self) -> LearningMode {
         self.mode
     }
 
-    /// Changes it; what was learned is kept.
+    /// Changes the mode, and keeps everything that was learned.
     pub fn set_mode(&mut self, mode: LearningMode) {
         self.mode = mode;
     }
 
-    /// Forgets everything.
+    /// Deletes everything that was learned.
     pub fn reset(&mut self) {
         self.entries.clear();
     }
 
-    /// Learns from a signal about a candidate's answer ([`Candidate::name`]). Nothing happens when learning is off or frozen, or when a
-    /// name is longer than [`LEARNED_NAME_BYTES_MAX`].
+    /// Learns from a signal about a candidate's answer ([`Candidate::name`]). It has no effect if learning is off or frozen, or if a name
+    /// is longer than [`LEARNED_NAME_BYTES_MAX`].
     ///
-    /// `now_ms` is Unix time in milliseconds. When there is no room for a new entry, the one that has not changed for longest goes.
+    /// `now_ms` is Unix time in milliseconds. If there is no room for a new entry, the least recently changed one is removed.
     pub fn record(&mut self, task: &str, candidate: &str, signal: Signal, now_ms: u64) {
         let is_too_long = |name: &str| name.len() as u64 > LEARNED_NAME_BYTES_MAX;
         if self.mode != LearningMode::On || is_too_long(task) || is_too_long(candidate) {
@@ -137,7 +137,7 @@ impl Learned {
         entry.failures /= excess;
     }
 
-    /// What is known about a candidate, with a draw that follows from the request's id. `None` when learning is off.
+    /// The learned quality of a candidate, with a random draw that is determined by the request's id. `None` if learning is off.
     #[must_use]
     pub fn quality(&self, request_id: &str, task: &str, candidate: &str, now_ms: u64) -> Option<Quality> {
         if self.mode == LearningMode::Off {

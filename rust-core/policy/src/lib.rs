@@ -1,9 +1,10 @@
-//! Where a request may run: policies that people can read, the decision by them, and what follows from it. Pure: values in, decisions
-//! out. No files, no clock, no network; time and seeds are arguments. Text is not seen here, only what `whimbrel-privacy` says about it.
+//! Where a request may run: policies that people can read, decisions under them, and how a decision is carried out. The crate is pure:
+//! values in, decisions out. It uses no files, no clock and no network; time and seeds are arguments. It does not see text, only what
+//! `whimbrel-privacy` reports about it.
 //!
-//! A [`Policy`] is read from a document; a [`PolicySet`] is the app's with the user's, which can only tighten. [`route`] decides about
-//! one request and gives a [`Plan`]; a [`Candidate`] of the plan gives the permit with which a text may leave. [`Exchange`] carries the
-//! plan out. [`Learned`] puts in order what the rules allow. `docs/policy.md` describes the documents.
+//! A [`Policy`] is parsed from a document. A [`PolicySet`] is the app's policy with the user's, which can only make it stricter. [`route`]
+//! decides about one request and returns a [`Plan`]. A [`Candidate`] of the plan gives the permit that a text needs to leave the device.
+//! [`Exchange`] carries the plan out. [`Learned`] orders the candidates that the rules allow. `docs/policy.md` describes the documents.
 
 mod condition;
 mod device;

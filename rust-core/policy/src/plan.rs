@@ -1,4 +1,4 @@
-//! The outcome of a decision: what may be tried and in which order, what was refused and why, and every rule that was looked at.
+//! The result of a decision: what may be tried and in which order, what was refused and why, and every rule that was considered.
 
 use std::fmt;
 
@@ -14,14 +14,14 @@ use crate::id::Id;
 use crate::refusal::{Refusal, Refused};
 use crate::request::RequestFacts;
 
-/// What a candidate would take, as far as it is known.
+/// The expected cost and time of a candidate, as far as they are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Expected {
     /// Milliseconds to the first token.
     pub first_token_ms: Option<u64>,
-    /// Milliseconds to the end of an answer of the full length.
+    /// Milliseconds to the end of an answer of the maximum length.
     pub total_ms: Option<u64>,
-    /// Cost of an answer of the full length in millionths of the policy's currency.
+    /// Cost of an answer of the maximum length in millionths of the policy's currency.
     pub cost_micros: u64,
     /// Bytes over the network, both ways, estimated.
     pub network_bytes: u64,
@@ -32,9 +32,9 @@ pub struct Expected {
 pub struct Quality {
     /// The expected reward, 0 to 1.
     pub mean: f64,
-    /// What was drawn for this request, and put in order.
+    /// The value drawn for this request, by which candidates are ordered.
     pub drawn: f64,
-    /// Feedback behind it, decayed; 0 when nothing was learned.
+    /// The amount of feedback behind it, after decay; 0 if nothing was learned.
     pub evidence: f64,
 }
 
@@ -42,24 +42,24 @@ pub struct Quality {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Reason {
-    /// The first rule with `try` that matched.
+    /// The first matching `try` rule.
     Rule {
-        /// Whose.
+        /// The document.
         document: PolicyRole,
         /// Its id.
         rule: Id,
     },
-    /// The task's `otherwise`, as no rule with `try` matched.
+    /// The task's `otherwise`, because no `try` rule matched.
     TaskOtherwise {
-        /// Whose.
+        /// The document.
         document: PolicyRole,
     },
     /// The document's `otherwise`.
     Otherwise {
-        /// Whose.
+        /// The document.
         document: PolicyRole,
     },
-    /// The user's document wants the text redacted where the app's would send it as it is.
+    /// The user's document requires redaction where the app's would send the text as it is.
     RedactedForUser,
 }
 
@@ -76,7 +76,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Something that may be tried. Only [`route`](crate::route) makes it.
+/// A place that may be tried. Only [`route`](crate::route) makes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     pub(crate) place: Place,
@@ -98,13 +98,13 @@ impl Candidate {
         &self.place
     }
 
-    /// The id of the endpoint in the policy; `None` when this candidate stays on the device.
+    /// The id of the endpoint in the policy; `None` if this candidate stays on the device.
     #[must_use]
     pub fn endpoint_id(&self) -> Option<&Id> {
         self.endpoint.as_ref()
     }
 
-    /// In which form the text would leave; `None` when it stays on the device.
+    /// In which form the text would leave; `None` if it stays on the device.
     #[must_use]
     pub fn release(&self) -> Option<Release> {
         self.release
@@ -126,25 +126,25 @@ impl Candidate {
         self.reasons.iter().filter_map(id).collect()
     }
 
-    /// What it would take.
+    /// The expected cost and time.
     #[must_use]
     pub fn expected(&self) -> &Expected {
         &self.expected
     }
 
-    /// What was learned about it, when the order is by quality.
+    /// Its learned quality, if the order is by quality.
     #[must_use]
     pub fn quality(&self) -> Option<&Quality> {
         self.quality.as_ref()
     }
 
-    /// Its name in plans and in what is learned: [`Place::candidate_name`].
+    /// Its name in plans and in learning: [`Place::candidate_name`].
     #[must_use]
     pub fn name(&self) -> String {
         self.place.candidate_name(self.release)
     }
 
-    /// The permit to send the draft with these facts; `None` when this candidate stays on the device, or was not decided for this draft.
+    /// The permit to send the draft with these facts; `None` if this candidate stays on the device, or was decided for another draft.
     #[must_use]
     #[allow(
         clippy::disallowed_methods,
@@ -174,54 +174,54 @@ impl Serialize for Candidate {
     }
 }
 
-/// What became of one rule.
+/// The effect of one rule.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum RuleOutcome {
-    /// It matched, and what it denies is denied.
+    /// It matched, and its denials apply.
     Denies {
         /// A condition that held only because its reading is unknown.
         assumed: Option<&'static str>,
     },
-    /// It was the first rule with `try` that matched: its list counts.
+    /// It was the first `try` rule that matched: its list applies.
     Decides {
         /// A condition that held only because its reading is unknown.
         assumed: Option<&'static str>,
     },
-    /// It has a `try`, and an earlier one decided.
+    /// It has a `try`, but an earlier rule had already decided.
     NotReached,
     /// A condition did not hold.
     DoesNotMatch {
-        /// The first one that did not, a field of `when`.
+        /// The first condition that did not hold, a field of `when`.
         condition: &'static str,
-        /// What there was.
+        /// The value that was found.
         found: Found,
     },
 }
 
-/// A rule that was looked at.
+/// A rule that was considered.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct RuleTrace {
-    /// Whose.
+    /// The document.
     pub document: PolicyRole,
     /// Its id.
     pub rule: Id,
-    /// What became of it.
+    /// Its effect.
     #[serde(flatten)]
     pub outcome: RuleOutcome,
 }
 
-/// The request may wait, and be decided again later.
+/// The request may wait and be decided again later.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Deferred {
     /// Why it may wait: where `queue` is listed.
     pub reasons: Vec<Reason>,
 }
 
-/// Times that a fallback keeps to, in milliseconds.
+/// The timeouts of a plan, in milliseconds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct Bounds {
-    /// For everything together, from the decision.
+    /// The deadline of the whole request, from the decision.
     pub deadline_ms: u64,
     /// For a candidate's first token.
     pub first_token_ms: u64,
@@ -229,58 +229,58 @@ pub struct Bounds {
     pub candidate_ms: u64,
 }
 
-/// What may be used: by a request and all its candidates together, or on a day. `None` does not limit.
+/// A budget for a request with all its candidates, or for a day. `None` means no limit.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Budget {
     /// Cost in millionths of the policy's currency.
     pub cost_micros: Option<u64>,
-    /// Bytes both ways, on a network where they count.
+    /// Bytes both ways, on a metered network.
     pub network_bytes: Option<u64>,
 }
 
-/// What is to be done with the request.
+/// The decision about a request.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// Try the candidates.
     Run,
-    /// Nothing can be tried now, and the request may wait.
+    /// No candidate can be tried now, but the request may wait.
     Defer,
-    /// Rules deny everything that was listed.
+    /// The policy denies every place that it lists.
     Denied,
-    /// Something is allowed, but nothing can answer now.
+    /// Some places are allowed, but none can answer now.
     Unavailable,
 }
 
-/// A decision.
+/// A decision with its candidates.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
-    /// What is to be done.
+    /// The decision.
     pub decision: Decision,
-    /// What may be tried, in this order. A fallback never leaves this list.
+    /// What may be tried, in this order. Nothing outside this list is ever tried.
     pub candidates: Vec<Candidate>,
-    /// Set when the request may wait once nothing of the list answered.
+    /// Set if the request may wait when no candidate answered.
     pub deferred: Option<Deferred>,
-    /// What was listed and is not tried.
+    /// Places that are listed but not tried.
     pub refused: Vec<Refused>,
     /// Every rule, the app's first, in the order of the documents.
     pub considered: Vec<RuleTrace>,
-    /// The times to keep to.
+    /// The timeouts.
     pub bounds: Bounds,
-    /// The times of what runs on this device while a place off the device stands behind it: the app's own, so that a user's shorter times send
-    /// nothing out that would have stayed.
+    /// The timeouts for candidates on this device that are followed by a place off the device: the app's own, so that a user's shorter
+    /// timeouts never send text out that would have stayed.
     pub bounds_staying: Bounds,
-    /// What all candidates together may use. Each of the plan fits into it by itself.
+    /// The budget of all candidates together. Each candidate of the plan fits into it by itself.
     pub budget: Budget,
-    /// What all requests of a day together may use.
+    /// The budget of all requests of a day together.
     pub budget_of_day: Budget,
-    /// Who may read this exchange when later questions take it along as history.
+    /// Who may read this exchange when later questions include it as history.
     #[serde(skip)]
     pub recipients: Recipients,
 }
 
 impl Plan {
-    /// The plan of a request that no rules decide about: the engine on this device answers, in this time.
+    /// The plan of a request without a policy: the engine on this device answers, within this deadline.
     #[must_use]
     pub fn on_device(place: Place, deadline_ms: u64) -> Plan {
         let bounds = Bounds {
@@ -311,7 +311,7 @@ impl Plan {
         }
     }
 
-    /// The receipt's first entry, which is written down before anything happens. `bytes_out_max` has a number for each candidate.
+    /// The receipt's first entry, which is written before anything else happens. `bytes_out_max` has a number for each candidate.
     #[must_use]
     pub fn intent(&self, request: &RequestFacts, content: &ContentFacts, bytes_out_max: &[u64]) -> Intent {
         let (id, task) = (Label::squeezed(&request.id), Label::squeezed(&request.task));

@@ -1,4 +1,4 @@
-//! Why something is not tried, as a value and in words.
+//! Why a place is not tried, as a value and in words.
 
 use std::fmt;
 
@@ -11,96 +11,97 @@ use crate::document::PolicyRole;
 use crate::id::Id;
 use crate::request::Need;
 
-/// Why something that a list of the app's policy names is not tried.
+/// Why a place in the app's list is not tried.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Refusal {
     /// A rule denies it.
     Denied {
-        /// Whose.
+        /// The document.
         document: PolicyRole,
         /// Its id.
         rule: Id,
     },
-    /// The user's list does not have it.
+    /// The user's list does not contain it.
     NotInUsersList {
-        /// The user's rule with the list; `None` for its `otherwise`.
+        /// The user's rule with the list; `None` for `otherwise`.
         rule: Option<Id>,
     },
-    /// The text is more private than the endpoint may get in this form.
+    /// The text's privacy class is higher than the endpoint may receive in this form.
     ClassAboveEndpoint {
         /// The text's class.
         class: PrivacyClass,
-        /// The endpoint's highest.
+        /// The endpoint's highest class.
         class_max: PrivacyClass,
     },
-    /// The conversation holds messages that were kept from it.
+    /// The conversation contains messages that this place may not read.
     History {
-        /// How many.
+        /// The number of messages.
         messages: u32,
     },
-    /// The request leaves it out: it answered before, and another place is asked for.
+    /// The request excludes it: it answered before, and another place is wanted.
     Excluded,
-    /// The app's policy alone would have asked another place first, on this device, and the user's takes that away: the text stays.
+    /// The app's policy alone would have tried a place on this device first, but the user's policy rules that place out. The text therefore
+    /// stays.
     WouldStay {
         /// The name of the place on this device.
         instead_of: String,
     },
-    /// There is no such model on this device.
+    /// The model is not on this device.
     NoModel,
-    /// More local models than [`LOCAL_MODELS_MAX`](crate::limits::LOCAL_MODELS_MAX).
+    /// There are more local models than [`LOCAL_MODELS_MAX`](crate::limits::LOCAL_MODELS_MAX).
     TooManyModels,
     /// The policy has no endpoint.
     NoEndpoint,
-    /// The model is not installed, not whole, or not available now.
+    /// The model is not installed, incomplete, or unavailable now.
     NotReady,
-    /// It cannot do what the answer needs.
+    /// It does not support a feature that the answer needs.
     Lacks {
-        /// What.
+        /// The feature.
         need: Need,
     },
-    /// Prompt and answer do not fit into its context.
+    /// Prompt and answer do not fit its context.
     ContextTooShort {
-        /// Tokens that are wanted.
+        /// Tokens needed.
         tokens: u64,
-        /// Tokens that fit.
+        /// Size of its context in tokens.
         context_tokens: u32,
     },
-    /// Its model needs more memory than there is.
+    /// Its model needs more memory than is available.
     Memory {
-        /// Bytes that it needs.
+        /// Bytes needed.
         needed_bytes: u64,
-        /// Bytes that may be used.
+        /// Bytes available.
         usable_bytes: u64,
     },
-    /// The battery is below the policy's floor, and not charging.
+    /// The battery is below the policy's minimum, and not charging.
     Battery {
         /// The charge.
         percent: u8,
-        /// The floor.
+        /// The minimum.
         percent_min: u8,
     },
     /// The device is hotter than the policy allows for computing.
     Thermal,
     /// There is no network.
     Offline,
-    /// The endpoint failed too often of late.
+    /// The endpoint failed too often recently.
     CircuitOpen,
-    /// The request may cost more than the policy allows for one.
+    /// The request may cost more than the policy allows for one request.
     CostOfRequest {
-        /// What it may cost, in millionths of the currency.
+        /// The maximum cost of the request, in millionths of the currency.
         cost_micros: u64,
         /// The limit.
         cost_micros_max: u64,
     },
-    /// The day's cost would be above the limit.
+    /// The day's cost would exceed the limit.
     CostOfDay {
         /// The day's cost with this request, in millionths of the currency.
         cost_micros: u64,
         /// The limit.
         cost_micros_max: u64,
     },
-    /// The day's bytes on metered networks would be above the limit.
+    /// The day's bytes on metered networks would exceed the limit.
     MeteredBytes {
         /// The day's bytes with this request.
         bytes: u64,
@@ -109,19 +110,19 @@ pub enum Refusal {
     },
     /// Its first token is expected after the deadline.
     TooSlow {
-        /// When it is expected.
+        /// The expected time.
         first_token_ms: u64,
         /// The deadline.
         deadline_ms: u64,
     },
 }
 
-/// Something that is not tried.
+/// A place that is not tried.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Refused {
     /// Its name, as [`crate::Candidate::name`].
     pub name: String,
-    /// Why.
+    /// The reason.
     pub reason: Refusal,
     /// How many candidates of the plan the list names before it.
     #[serde(skip)]
@@ -129,7 +130,7 @@ pub struct Refused {
 }
 
 impl Refusal {
-    /// Whether rules, lists or classes forbid it, whatever the device can do now.
+    /// Whether a rule, a list or a class forbids it, whatever the device's state.
     #[must_use]
     pub fn is_denial(&self) -> bool {
         matches!(

@@ -1,4 +1,4 @@
-//! What a decision is about: the facts of a request, of the models that could answer it, and of today's use. No text.
+//! The facts for a decision: the request, the models that could answer it, and today's usage. No text.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
-    /// Calls of tools.
+    /// Tool calls.
     Tools,
     /// An answer that follows a JSON schema.
     Json,
@@ -32,19 +32,19 @@ pub(crate) fn task_key(task: &str) -> String {
     task.trim().to_ascii_lowercase()
 }
 
-/// What is asked for.
+/// The facts of a request.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RequestFacts {
-    /// The request's id. The random part of an order by quality follows from it, so that a decision can be repeated.
+    /// The request's id. It determines the random part of an order by quality, so that a decision can be repeated.
     pub id: String,
-    /// The app's name for what it is doing: `summarise`. Compared without regard to case and blanks around.
+    /// The app's name for the kind of work, such as `summarise`. Case and surrounding blanks do not matter.
     pub task: String,
     /// Tokens of the prompt, estimated.
     pub prompt_tokens: u32,
-    /// Tokens of the answer at most.
+    /// Maximum tokens of the answer.
     pub answer_tokens_max: u32,
-    /// Time for the whole answer in milliseconds; `None` leaves it to the policy.
+    /// The deadline for the whole answer in milliseconds; `None` uses the policy's.
     pub deadline_ms: Option<u64>,
     /// What the answer needs beyond text.
     pub needs: Vec<Need>,
@@ -58,52 +58,52 @@ pub struct LocalModelFacts {
     pub model: String,
     /// The variant that would run.
     pub variant: String,
-    /// The hash that its bundle's manifest states, in hexadecimal digits.
+    /// The hash in its bundle's manifest, in hexadecimal digits.
     pub hash: String,
-    /// Whether its bundle is installed and whole.
+    /// Whether its bundle is installed and complete.
     pub ready: bool,
-    /// What it can do beyond text.
+    /// The features it supports beyond text.
     pub supports: Vec<Need>,
-    /// Prompt and answer tokens that fit.
+    /// Size of its context in tokens, prompt and answer together.
     pub context_tokens: Option<u32>,
     /// Expected time to the first token of this request in milliseconds.
     pub first_token_ms: Option<u32>,
-    /// Expected tokens a second.
+    /// Expected tokens per second.
     pub tokens_per_s: Option<f32>,
-    /// Memory that it needs at its peak, beyond what it holds already, in bytes.
+    /// Peak memory that it needs in addition to what it already uses, in bytes.
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// Whether the system's model can be asked now.
+/// Whether the system's model is available now.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Availability {
     /// Yes.
     Available,
-    /// Another app uses it, or its quota is used up for now.
+    /// Another app is using it, or its quota is used up for now.
     Busy,
-    /// The system is still fetching it.
+    /// The system is still downloading it.
     Downloading,
-    /// This device has none, or the user switched it off.
+    /// This device has no system model, or the user switched it off.
     #[default]
     Unavailable,
 }
 
-/// The model that the system brings: Gemini Nano, Apple's foundation model.
+/// The model that the system provides: Gemini Nano, Apple's foundation model.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SystemModelFacts {
     /// Its name.
     pub model: String,
-    /// Whether it can be asked now.
+    /// Whether it is available now.
     pub availability: Availability,
-    /// What it can do beyond text.
+    /// The features it supports beyond text.
     pub supports: Vec<Need>,
-    /// Prompt and answer tokens that fit.
+    /// Size of its context in tokens, prompt and answer together.
     pub context_tokens: Option<u32>,
     /// Expected time to the first token in milliseconds.
     pub first_token_ms: Option<u32>,
-    /// Expected tokens a second.
+    /// Expected tokens per second.
     pub tokens_per_s: Option<f32>,
 }
 
@@ -111,16 +111,16 @@ pub struct SystemModelFacts {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Circuit {
-    /// It works.
+    /// Requests are sent.
     #[default]
     Closed,
-    /// It failed; one request may try.
+    /// It failed; one request may try it.
     HalfOpen,
-    /// It failed; nothing is sent for now.
+    /// It failed; no requests are sent for now.
     Open,
 }
 
-/// What was measured of an endpoint. One of which nothing is said counts as working and unmeasured.
+/// Measurements of an endpoint. An endpoint without an entry counts as working and unmeasured.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EndpointFacts {
@@ -130,23 +130,23 @@ pub struct EndpointFacts {
     pub circuit: Circuit,
     /// Measured time to the first token in milliseconds.
     pub first_token_ms: Option<u32>,
-    /// Measured tokens a second.
+    /// Measured tokens per second.
     pub tokens_per_s: Option<f32>,
 }
 
-/// Everything that could answer.
+/// All places that could answer.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CandidateFacts {
-    /// The models of this device, the preferred one first.
+    /// The models on this device, the preferred one first.
     pub local_models: Vec<LocalModelFacts>,
     /// The system's model, if there is one.
     pub system_model: Option<SystemModelFacts>,
-    /// What was measured of the policy's endpoints.
+    /// Measurements of the policy's endpoints.
     pub endpoints: Vec<EndpointFacts>,
 }
 
-/// What was used today, before this request.
+/// Usage today, before this request.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UsedToday {

@@ -1,9 +1,9 @@
 //! The decision: a pure function from facts, policies and what was learned to a [`Plan`].
 //!
-//! Each document gives denials (every rule with `deny` that matches) and one list (the first rule with `try` that matches, or what the
-//! document does otherwise). The app's list is the frame; the user's list only takes away from it, asks for redaction, and puts in
-//! order; every denial of both holds; limits and facts take away what cannot be done. What is left is tried, as far as a text that would stay
-//! under the app's policy alone stays under both.
+//! Each document gives denials (from every matching `deny` rule) and one list (from the first matching `try` rule, or its `otherwise`). The
+//! user's list can only remove places from the app's list, require redaction, and change the order. The denials of both documents apply.
+//! Limits and facts remove places that are unavailable. The rest is tried, except that a text that would stay on the device under the app's
+//! policy alone also stays there under both.
 
 mod feasibility;
 mod input;
@@ -28,9 +28,9 @@ use crate::plan::{Bounds, Budget, Candidate, Decision, Deferred, Plan};
 use crate::refusal::{Refusal, Refused};
 use crate::request::RequestFacts;
 
-/// Time for everything when neither the request nor a policy says: two minutes.
+/// The deadline if neither the request nor a policy sets one: two minutes.
 pub const DEADLINE_MS_DEFAULT: u64 = 120_000;
-/// Time for a candidate's first token when no policy says, in milliseconds.
+/// The timeout for a candidate's first token if no policy sets one, in milliseconds.
 pub const FIRST_TOKEN_MS_DEFAULT: u64 = 20_000;
 
 /// Decides where a request may run.

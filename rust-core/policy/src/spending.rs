@@ -1,8 +1,9 @@
-//! What was used on a day, and what is set aside for attempts under way. An attempt's most is set aside before anything of it leaves, and what it
-//! really took takes its place afterwards; so a process that dies in between has used the most. The caller keeps a [`Spending`] on the disk.
+//! The usage of a day, and the reservations for attempts in progress. An attempt's maximum is reserved before any of it leaves the device,
+//! and replaced with the actual usage afterwards. A process that dies in between has therefore used the maximum. The caller stores a
+//! [`Spending`] on the disk.
 //!
-//! Days are those of UTC. A clock that somebody sets neither renews a day's budget nor locks it for long: what was used on a day that still lies ahead
-//! counts today, and a clock that went back is believed once it has run for a day.
+//! Days are UTC days. Setting the clock neither renews a day's budget nor blocks it for long: usage of a day that is still in the future
+//! counts today, and a clock that was set back is accepted once it has run for a day.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +46,7 @@ struct Day {
     used: UsedToday,
 }
 
-/// What is set aside for an attempt.
+/// A reservation for an attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SetAside {
     day: u64,
@@ -54,7 +55,7 @@ pub struct SetAside {
 }
 
 impl Spending {
-    /// What was used today, with what is set aside.
+    /// Today's usage, including reservations.
     #[must_use]
     pub fn today(&self, now_ms: u64) -> UsedToday {
         let today = now_ms / DAY_MS;
@@ -62,7 +63,7 @@ impl Spending {
         days.fold(UsedToday::default(), |sum, day| sum.plus(day.used))
     }
 
-    /// Looks at the clock. Returns whether that changed anything that is to be kept.
+    /// Checks the clock. Returns whether anything changed that must be stored.
     pub fn look(&mut self, now_ms: u64) -> bool {
         let today = now_ms / DAY_MS;
         let is_behind = self.days.iter().any(|day| day.day > today);
@@ -87,8 +88,8 @@ impl Spending {
         true
     }
 
-    /// Sets the most that an attempt may use aside; `None` when that is more than the day has left. `of_day` limits the whole day. What uses nothing
-    /// always fits.
+    /// Reserves the most that an attempt may use; `None` if that is more than the day has left. `of_day` limits the whole day. An attempt
+    /// that uses nothing always fits.
     #[must_use]
     pub fn set_aside(&mut self, most: UsedToday, of_day: &Budget, now_ms: u64) -> Option<SetAside> {
         self.look(now_ms);
@@ -112,7 +113,7 @@ impl Spending {
         Some(set_aside)
     }
 
-    /// What a request really used takes the place of what was set aside for its attempts.
+    /// Replaces the reservations of a request's attempts with the actual usage.
     pub fn settle(&mut self, set_aside: &[SetAside], used: UsedToday) {
         let Some(last) = set_aside.last() else { return };
         for one in set_aside {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How private a text is, from the least to the most. The class of a request is the highest of what the app said about it and of
-/// what was found in it.
+/// How private a text is, from least to most. The class of a request is the higher of the app's own class and the class of its
+/// findings.
 ///
 /// ```
 /// use whimbrel_privacy::{FindingKind, PrivacyClass};
@@ -18,11 +18,11 @@ pub enum PrivacyClass {
     /// Nothing was recognised as personal: "What is the capital of France?".
     #[default]
     Public,
-    /// About a person, ordinary: a name, an address, a telephone number.
+    /// Ordinary personal data: a name, an address, a telephone number.
     Personal,
     /// Harmful in wrong hands: national ids, cards and accounts, dates of birth, health, religion and the other special categories, or
     /// whatever the app calls so.
     Sensitive,
-    /// Opens something: passwords, API keys, or whatever the app calls so.
+    /// Gives access to something: passwords, API keys, or whatever the app declares secret.
     Secret,
 }

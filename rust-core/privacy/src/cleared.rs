@@ -16,11 +16,11 @@ use crate::{
 pub enum Release {
     /// As it is.
     AsIs,
-    /// With every finding replaced by a placeholder.
+    /// With every finding replaced with a placeholder.
     Redacted,
 }
 
-/// A decision that one draft may go to one endpoint, in one form.
+/// Permission to send one draft to one endpoint, in one form.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Permit {
     endpoint: String,
@@ -29,8 +29,8 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Permits the draft with these facts to go to `endpoint` (its id in the policy). Called by `whimbrel-policy` alone: a lint refuses
-    /// every other call in the workspace.
+    /// Permits sending the draft with these facts to `endpoint` (its id in the policy). Only `whimbrel-policy` may call this: a
+    /// lint rejects every other call in the workspace.
     #[must_use]
     pub fn issue(endpoint: &str, release: Release, facts: &ContentFacts) -> Permit {
         Permit {
@@ -53,7 +53,7 @@ impl Permit {
     }
 }
 
-/// Text that may leave the device, for one endpoint. Made by [`Examined::clear`] only:
+/// Text that may leave the device, for one endpoint. Only [`Examined::clear`] makes it:
 ///
 /// ```compile_fail,E0451
 /// use whimbrel_privacy::{Cleared, Release};
@@ -75,7 +75,7 @@ pub struct Cleared {
 }
 
 impl Cleared {
-    /// The only endpoint that this may be sent to.
+    /// The only endpoint to which it may be sent.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -87,7 +87,7 @@ impl Cleared {
         self.release
     }
 
-    /// What may be sent, oldest first.
+    /// The messages that may be sent, oldest first.
     #[must_use]
     pub fn messages(&self) -> &[DraftMessage] {
         &self.messages
@@ -115,15 +115,15 @@ pub enum ClearError {
     /// The conversation has no room for another placeholder.
     #[error(transparent)]
     PlaceholdersFull(#[from] PlaceholdersFull),
-    /// Every replacement made the scanner find something new, or the original would not come back. Nothing may be sent.
+    /// Every replacement caused new findings, or the original could not be restored. Nothing may be sent.
     #[error("the text does not settle when it is redacted")]
     Unsettled,
 }
 
 impl Examined {
-    /// Makes the payload that `permit` allows. Redaction replaces every finding, every other occurrence of what was found here or
-    /// earlier in the conversation (in other case or spacing, inside longer words, names also by their parts), and whatever looks
-    /// like a placeholder. Values that are split over messages are not put together.
+    /// Makes the payload that `permit` allows. Redaction replaces every finding, every other occurrence of a value that was found
+    /// here or earlier in the conversation (in other case or spacing, inside longer words, names also by their parts), and
+    /// anything that looks like a placeholder. Values that are split over messages are not joined.
     ///
     /// ```
     /// use whimbrel_privacy::{
@@ -148,7 +148,7 @@ impl Examined {
     /// ```
     ///
     /// # Errors
-    /// When the permit is for another draft, the conversation has too many placeholders, or the redacted text does not settle.
+    /// The permit is for another draft, the conversation has too many placeholders, or redaction does not finish.
     pub fn clear(&self, permit: &Permit, placeholders: &mut Placeholders) -> Result<Cleared, ClearError> {
         if permit.digest != self.facts.digest {
             return Err(ClearError::OtherDraft);

@@ -1,5 +1,5 @@
-//! The detectors, each for one family of findings, and the pass over a text that calls them. Each looks only a bounded way around
-//! where it starts, so that the time for a text grows with its length, whatever is in it.
+//! The detectors, each for one family of findings, and the pass over a text that calls them. Each detector looks only a limited
+//! distance around its starting point, so the time is linear in the length of the text, whatever its content.
 
 use crate::{Finding, FindingKind};
 

@@ -1,4 +1,4 @@
-//! The text of a request before anything is known about it. What is found in it is in `examined`.
+//! The text of a request before it is examined. `examined` has the findings.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::PrivacyClass;
 
-/// Who speaks in a message.
+/// The author of a message.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Speaker {
     /// The app's instructions.
     System,
-    /// The person.
+    /// The user.
     User,
     /// The assistant, earlier in the conversation.
     Assistant,
@@ -23,9 +23,9 @@ pub enum Speaker {
 /// One message of a draft.
 #[derive(Clone, Eq, PartialEq)]
 pub struct DraftMessage {
-    /// Who speaks.
+    /// The author.
     pub speaker: Speaker,
-    /// What is said.
+    /// The text.
     pub text: String,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Debug for DraftMessage {
     }
 }
 
-/// Everything of a request that is text: the system message, the history, tool results and the question, in order.
+/// All text of a request: the system message, the history, tool results and the question, in order.
 ///
 /// ```
 /// use whimbrel_privacy::{Draft, DraftMessage, PrivacyClass, Speaker};
@@ -58,6 +58,6 @@ impl fmt::Debug for DraftMessage {
 pub struct Draft {
     /// The messages, oldest first.
     pub messages: Vec<DraftMessage>,
-    /// What the app says about the text; findings can only raise it.
+    /// The privacy class according to the app. Findings can only raise it.
     pub class: PrivacyClass,
 }

@@ -1,4 +1,4 @@
-//! Messages and whole drafts together with what was found in them, and the facts about a draft that a policy may know.
+//! Messages and whole drafts together with their findings, and the facts about a draft that a policy may see.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,14 +8,14 @@ use crate::distinct::{self, ValueId};
 use crate::scanner::{RulesId, within_limits};
 use crate::{Finding, FindingKind, PrivacyClass, ScanError, Scanner, Speaker};
 
-/// BLAKE3 of a draft and of what was found in it: ties a permit to the text that it was issued for.
+/// BLAKE3 hash of a draft and its findings, which binds a permit to the text for which it was issued.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct ContentDigest(pub(crate) [u8; 32]);
 
-/// What a policy may know about a draft: everything but the text.
+/// The facts about a draft that a policy may see: everything but the text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ContentFacts {
-    /// The highest of the app's class and of the findings'.
+    /// The higher of the app's class and the class of the findings.
     pub class: PrivacyClass,
     /// How many different values of each kind were found, in all messages together; kinds that were not found are absent.
     pub findings: BTreeMap<FindingKind, u32>,
@@ -23,12 +23,12 @@ pub struct ContentFacts {
     pub guesses: BTreeMap<FindingKind, u32>,
     /// Length of all messages in bytes of UTF-8.
     pub text_bytes: u64,
-    /// Which draft this is about.
+    /// Identifies the draft.
     pub digest: ContentDigest,
 }
 
-/// One message with what was found in it. It cannot be changed, and clones share everything, so a conversation keeps one for each
-/// message and examines only the new ones. Made by [`Scanner::examine_message`] only:
+/// A message with its findings. It is immutable, and clones share everything, so a conversation keeps one for each message and
+/// examines only new ones. Only [`Scanner::examine_message`] makes it:
 ///
 /// ```compile_fail,E0451
 /// use whimbrel_privacy::ExaminedMessage;
@@ -82,19 +82,19 @@ impl ExaminedMessage {
         }
     }
 
-    /// Who speaks.
+    /// The author.
     #[must_use]
     pub fn speaker(&self) -> Speaker {
         self.parts.speaker
     }
 
-    /// What is said. The text is shared, not copied, when the `Arc` is cloned.
+    /// The text. Cloning the `Arc` shares the text and does not copy it.
     #[must_use]
     pub fn text(&self) -> &Arc<str> {
         &self.parts.text
     }
 
-    /// What was found and where, in the order of the text; no two findings overlap. They hold places, never text.
+    /// The findings, in the order of the text; they do not overlap. They contain positions, never text.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.parts.findings
@@ -135,7 +135,7 @@ impl ExaminedMessage {
     }
 }
 
-/// A draft with what was found in it. Only [`Scanner::examine`] and [`Examined::of`] make it, so its facts are those of its text.
+/// A draft with its findings. Only [`Scanner::examine`] and [`Examined::of`] make it, so its facts always match its text.
 ///
 /// ```
 /// use whimbrel_privacy::{Draft, DraftMessage, FindingKind, PrivacyClass, Scanner, ScannerOptions, Speaker};
@@ -148,7 +148,7 @@ impl ExaminedMessage {
 ///     }],
 ///     class: PrivacyClass::Personal,
 /// })?;
-/// // What was found raises the class that the app declared.
+/// // Findings raise the class that the app declared.
 /// assert_eq!(examined.facts().class, PrivacyClass::Sensitive);
 /// assert_eq!(examined.facts().findings[&FindingKind::Iban], 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -161,9 +161,9 @@ pub struct Examined {
 }
 
 impl Examined {
-    /// The draft that consists of `messages`, oldest first, the same as if [`Scanner::examine`] had made it. A message that was made
-    /// with other rules than this scanner's is examined again, so a message from before a change of the word list is safe to give.
-    /// `class` is what the app says about the text; findings can only raise it.
+    /// The draft that consists of `messages`, oldest first, as if [`Scanner::examine`] had made it. A message that was made with
+    /// other options than this scanner's is examined again, so it is safe to pass a message from before a change of the word
+    /// list. `class` is the privacy class according to the app; findings can only raise it.
     ///
     /// ```
     /// use whimbrel_privacy::{Examined, FindingKind, PrivacyClass, Scanner, ScannerOptions, Speaker};
@@ -179,7 +179,7 @@ impl Examined {
     /// ```
     ///
     /// # Errors
-    /// When the messages are too many, or together too long.
+    /// There are too many messages, or they are too long together.
     pub fn of(
         mut messages: Vec<ExaminedMessage>,
         class: PrivacyClass,
@@ -214,13 +214,13 @@ impl Examined {
         }
     }
 
-    /// The messages, oldest first, each with what was found in it. Their text may stay on this device only.
+    /// The messages with their findings, oldest first. Their text must stay on this device.
     #[must_use]
     pub fn messages(&self) -> &[ExaminedMessage] {
         &self.messages
     }
 
-    /// What a policy may know.
+    /// The facts that a policy may see.
     #[must_use]
     pub fn facts(&self) -> &ContentFacts {
         &self.facts

@@ -1,10 +1,10 @@
-//! What can be found in a text.
+//! The kinds of findings, and findings in a text.
 
 use serde::{Deserialize, Serialize};
 
 use crate::PrivacyClass;
 
-/// A kind of personal or secret text.
+/// A kind of personal or secret data.
 ///
 /// ```
 /// use whimbrel_privacy::{FindingKind, PrivacyClass};
@@ -21,32 +21,32 @@ pub enum FindingKind {
     Email,
     /// A telephone number, national or international.
     Phone,
-    /// A payment card number whose check digit holds (Luhn).
+    /// A payment card number with a valid check digit (Luhn).
     PaymentCard,
-    /// An international bank account number whose check digits hold (mod 97).
+    /// An international bank account number with valid check digits (mod 97).
     Iban,
-    /// A national identification or tax number whose form, and check digits where it has some, hold; and the number of a passport or a
-    /// driving licence, which a word says it is.
+    /// A national identification or tax number with a valid form and, if it has any, valid check digits; or the number of a
+    /// passport or a driving licence that a word identifies.
     NationalId,
     /// An IPv4 or IPv6 address.
     IpAddress,
     /// A hardware address of a network card.
     MacAddress,
-    /// A URL with a user name and a password in it.
+    /// A URL that contains a user name and a password.
     UrlCredentials,
     /// An API key, token or private key.
     ApiKey,
-    /// A date that is said to be a birthday.
+    /// A date that the text identifies as a birthday.
     DateOfBirth,
     /// A street with a house number, a post box, or a postal code with its town.
     StreetAddress,
     /// The name of a person.
     PersonName,
-    /// The number of a bank account or of a bank, which a word says it is: a routing number, a sort code.
+    /// The number of a bank account or a bank that a word identifies, such as a routing number or a sort code.
     BankAccount,
-    /// An address of a crypto wallet whose checksum holds.
+    /// A crypto wallet address with a valid checksum.
     CryptoWallet,
-    /// The number of a device: an IMEI.
+    /// The number of a device, such as an IMEI.
     DeviceId,
     /// The number of a patient or of a medical record.
     MedicalRecord,
@@ -185,7 +185,7 @@ impl FindingKind {
         self.placeholder().is_none()
     }
 
-    /// The class that a text has at least when this was found in it.
+    /// The minimum class of a text that contains this.
     #[must_use]
     pub fn class(self) -> PrivacyClass {
         match self {
@@ -218,16 +218,16 @@ impl FindingKind {
     }
 }
 
-/// Something personal or secret at one place of a text.
+/// A piece of personal or secret data at a position in a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Finding {
-    /// What it is.
+    /// Its kind.
     pub kind: FindingKind,
-    /// Where it begins, in bytes of UTF-8.
+    /// Its start, in UTF-8 bytes.
     pub start: u32,
-    /// Where it ends, in bytes of UTF-8; always more than `start`.
+    /// Its end, in UTF-8 bytes; always greater than `start`.
     pub end: u32,
-    /// How sure this is, from 0 to 1: 1 for a form whose check digits hold, less for what only its surroundings suggest.
+    /// The confidence, from 0 to 1: 1 for a form with valid check digits, less if only the surrounding text suggests it.
     pub confidence: f32,
 }
 
@@ -236,26 +236,26 @@ impl Finding {
         self.start as usize..self.end as usize
     }
 
-    /// The text that was found.
+    /// The text of the finding.
     ///
     /// # Panics
-    /// When `text` is not the text that was scanned.
+    /// If `text` is not the text that was scanned.
     #[must_use]
     pub fn of<'t>(&self, text: &'t str) -> &'t str {
         &text[self.range()]
     }
 }
 
-/// A place in a text, counted in characters (Unicode scalar values).
+/// A range of a text in characters (Unicode scalar values).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CharacterSpan {
     /// The first character's index.
     pub start: u32,
-    /// The index behind the last character.
+    /// The index after the last character.
     pub end: u32,
 }
 
-/// Where the findings are in characters, in the findings' order, which must be that of the text as in [`crate::Scanner::scan`].
+/// The ranges of the findings in characters. The findings must be in the order of the text, as from [`crate::Scanner::scan`].
 ///
 /// ```
 /// use whimbrel_privacy::{Scanner, ScannerOptions, in_characters};

@@ -1,4 +1,4 @@
-//! Letters as they are compared: in lower case, Latin ones without accents.
+//! Letters in the form in which they are compared: lower case, Latin letters without accents.
 
 /// What the letters from U+00C0 to U+017F are without accents, in lower case; the two signs among them are nothing.
 #[rustfmt::skip]

@@ -1,5 +1,5 @@
-//! What words mean to the detectors: names, titles, and the words that stand beside numbers and dates. The words themselves are in
-//! the files of `data`; where the names come from is written in `data/README.md`.
+//! The meaning of words for the detectors: names, titles, and the words that occur next to numbers and dates. The words are in
+//! the files of `data`; `data/README.md` says where the names come from.
 
 use std::sync::LazyLock;
 

@@ -1,10 +1,12 @@
-//! What a text gives away: privacy classes, kinds of findings, redaction, and the one way in which a text becomes something that
-//! may leave the device. Pure: no files, no clock, no randomness, no network. Where a request runs is `whimbrel-policy`'s decision.
+//! Finds and redacts private data in text: privacy classes, kinds of findings, redaction, and the only way in which a text can be
+//! cleared to leave the device. The crate is pure: it uses no files, clock, randomness or network. `whimbrel-policy` decides
+//! where a request runs.
 //!
-//! A request's text is a [`Draft`]. [`Scanner::examine`] makes it an [`Examined`]: the draft together with what was found in it. A
-//! conversation keeps an [`ExaminedMessage`] for each of its messages instead, and [`Examined::of`] puts them together. A policy that allows an endpoint issues a [`Permit`] for exactly this draft, and [`Examined::clear`] turns the two into a
-//! [`Cleared`] payload, which is the only thing that `whimbrel-network` takes. What was replaced is kept in the conversation's
-//! [`Placeholders`], and a [`Reidentifier`] puts it back into the answer.
+//! A request's text is a [`Draft`]. [`Scanner::examine`] turns it into an [`Examined`]: the draft with its findings. A
+//! conversation instead keeps an [`ExaminedMessage`] for each of its messages, and [`Examined::of`] combines them. A policy that
+//! allows an endpoint issues a [`Permit`] for exactly this draft, and [`Examined::clear`] turns the two into a [`Cleared`]
+//! payload, the only thing that `whimbrel-network` accepts. The conversation's [`Placeholders`] keep the replaced values, and a
+//! [`Reidentifier`] puts them back into the answer.
 //!
 //! ```
 //! use whimbrel_privacy::{
@@ -24,7 +26,7 @@
 //! let mut placeholders = Placeholders::new();
 //! let cleared = examined.clear(&permit, &mut placeholders)?;
 //! assert_eq!(cleared.messages()[0].text, "Is ⟨EMAIL_1⟩ a valid address?");
-//! // The endpoint answers about the placeholder, and the person reads about the address.
+//! // The endpoint answers with the placeholder, and the user sees the address.
 //! assert_eq!(placeholders.reidentify("⟨EMAIL_1⟩ is valid."), "a@b.example is valid.");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

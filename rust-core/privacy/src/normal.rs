@@ -1,7 +1,7 @@
-//! The one form in which texts are looked at: whatever a value is written with, it is found as if it were plain. Each change
-//! remembers which part of the original it stands for, so that a finding covers whole characters and whole escapes of the original.
-//! What single characters become is in `fold`, escapes and markup in `escape`, scripts in `script`; values that a line break or a
-//! tab cuts in two are put together in `wrapped`.
+//! The normal form in which texts are scanned: a value is found in any notation as if it were plain. Each change remembers its
+//! part of the original, so that a finding covers whole characters and whole escapes of the original. `fold` normalises single
+//! characters, `escape` decodes escapes and markup, `script` handles scripts, and `wrapped` joins values that a line break or a
+//! tab splits in two.
 
 use std::borrow::Cow;
 use std::ops::Range;

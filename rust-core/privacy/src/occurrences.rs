@@ -1,5 +1,5 @@
-//! Finds known values in texts, however they are spaced and whatever their case: what a scanner found once must not stay elsewhere.
-//! How values are compared is in `folded`, which ends a word may have in `inflection`.
+//! Finds known values in texts, whatever their spacing and case, because a value that the scanner found once must be replaced
+//! everywhere. `folded` compares values, and `inflection` knows which endings a word may have.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;

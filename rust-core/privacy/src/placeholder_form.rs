@@ -1,14 +1,14 @@
-//! How a placeholder is written, and how it is read back when a model has altered it a little.
+//! The notation of placeholders, and how they are recognised if a model has changed them slightly.
 //!
-//! We write `⟨PERSON_1⟩`, and `⟨CARD_1b⟩` for the second spelling of what `⟨CARD_1⟩` stands for. Read are also:
-//! - with these brackets, or with `〈 〉` (two code points look like that): any case, `_`, `\_`, a hyphen, a blank or nothing before
-//!   the number, and a missing closing bracket;
+//! We write `⟨PERSON_1⟩`, and `⟨CARD_1b⟩` for the second spelling of the value of `⟨CARD_1⟩`. These forms are recognised too:
+//! - with these brackets, or with `〈 〉` (two similar-looking code points): any case; `_`, `\_`, a hyphen, a blank or nothing
+//!   before the number; and a missing closing bracket;
 //! - `<PERSON_1>` and `[PERSON_1]`: upper case only, `_` or `\_`, both brackets;
-//! - without brackets `PERSON_1`, `BIRTHDAY_1` and `IBAN_1`, as words by themselves. The other kinds' words (`ID_1`, `KEY_1`,
+//! - without brackets `PERSON_1`, `BIRTHDAY_1` and `IBAN_1`, as separate words. The words of the other kinds (`ID_1`, `KEY_1`,
 //!   `ADDRESS_1`) are names that programs and tables use, and would be replaced wrongly.
 //!
-//! A text that already holds any of these forms has them replaced by placeholders of their own before it leaves, so no form in an
-//! answer can stand for something else than what we wrote.
+//! If a text already contains any of these forms, they are replaced with placeholders of their own before the text leaves, so
+//! that no form in an answer can be confused with one that we wrote.
 
 use crate::FindingKind;
 

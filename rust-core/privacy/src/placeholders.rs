@@ -1,4 +1,4 @@
-//! Which placeholder stands for which value in one conversation.
+//! The placeholders of one conversation and their values.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -10,16 +10,16 @@ use thiserror::Error;
 use crate::normal::Normal;
 use crate::{FindingKind, Reidentifier, placeholder_form};
 
-/// The most placeholders in a conversation.
+/// Maximum number of placeholders in a conversation.
 pub const PLACEHOLDERS_MAX: u32 = 100_000;
-/// The most bytes that all values of a conversation have together.
+/// Maximum size of all values of a conversation together, in bytes.
 pub const PLACEHOLDER_BYTES_MAX: u32 = 16 << 20;
 
-/// A conversation's placeholders and what they stand for. The same value has the same placeholder in all messages and turns; values
-/// that differ in anything, be it only in case, have different ones, so that an answer gets back exactly what was taken out. A number
-/// that is spelled in several ways keeps its number: `⟨CARD_1⟩`, `⟨CARD_1b⟩`.
+/// A conversation's placeholders and their values. The same value has the same placeholder in all messages and turns; values that
+/// differ in any way, even only in case, have different ones, so that exactly the original text is put back into an answer.
+/// Different spellings of a number share the placeholder's number: `⟨CARD_1⟩`, `⟨CARD_1b⟩`.
 ///
-/// It holds what must not leave the device: serialise it only into a store on the device.
+/// It contains values that must not leave the device: serialise it only into a store on the device.
 ///
 /// ```
 /// use whimbrel_privacy::Placeholders;
@@ -32,7 +32,7 @@ pub const PLACEHOLDER_BYTES_MAX: u32 = 16 << 20;
 /// let mut placeholders = Placeholders::new();
 /// examined.clear(&permit, &mut placeholders)?;
 /// assert_eq!(placeholders.count(), 1);
-/// // The conversation is kept and goes on later.
+/// // The conversation is stored and resumed later.
 /// let stored = serde_json::to_string(&placeholders)?;
 /// let restored: Placeholders = serde_json::from_str(&stored)?;
 /// assert_eq!(restored.reidentify("Yes, ⟨EMAIL_1⟩ is."), "Yes, a@b.example is.");
@@ -98,13 +98,13 @@ impl fmt::Debug for Placeholders {
 }
 
 impl Placeholders {
-    /// None yet.
+    /// No placeholders.
     #[must_use]
     pub fn new() -> Placeholders {
         Placeholders::default()
     }
 
-    /// How many there are.
+    /// The number of placeholders.
     #[must_use]
     pub fn count(&self) -> u32 {
         self.by_placeholder.len() as u32

@@ -1,4 +1,4 @@
-//! Takes what was found out of texts and puts placeholders in its place, until nothing of it is left.
+//! Replaces findings in texts with placeholders, until no finding is left.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
@@ -245,12 +245,12 @@ fn outside(range: Range<usize>, redacted: &str, replaced: &[Replaced], mut take:
     }
 }
 
-/// A text with its findings replaced, for a person to look at.
+/// A text with its findings replaced, for display to a person.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Redacted {
     /// The text with placeholders.
     pub text: String,
-    /// What was found in the original, in its order.
+    /// The findings in the original text, in order.
     pub findings: Vec<RedactedFinding>,
     /// What may be personal in the original but was too unsure to be replaced, in its order; see [`crate::ExaminedMessage::guesses`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -272,21 +272,21 @@ pub struct Guess {
 /// A finding in the original text of a [`Redacted`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RedactedFinding {
-    /// What it is.
+    /// Its kind.
     #[serde(rename = "type")]
     pub kind: FindingKind,
     /// The index of its first character.
     pub start: u32,
-    /// The index behind its last character.
+    /// The index after its last character.
     pub end: u32,
-    /// How sure this is, from 0 to 1.
+    /// The confidence, from 0 to 1.
     pub confidence: f32,
     /// What stands in its place in the redacted text. A finding beside another may share one with it. None for a special category, whose
     /// words stay where they are.
     pub placeholder: Option<String>,
 }
 
-/// Redacts one text by itself, with placeholders of its own. What leaves the device goes through [`crate::Examined::clear`] instead.
+/// Redacts a single text with its own placeholders. Text that leaves the device goes through [`crate::Examined::clear`] instead.
 ///
 /// ```
 /// use whimbrel_privacy::{Scanner, ScannerOptions, redact};
@@ -299,7 +299,7 @@ pub struct RedactedFinding {
 /// ```
 ///
 /// # Errors
-/// When the text is too long, has too many findings, or does not settle.
+/// The text is too long, has too many findings, or its redaction does not finish.
 pub fn redact(text: &str, scanner: &Scanner) -> Result<Redacted, RedactError> {
     let (findings, guesses) = scanner.scan_for_guesses(text)?;
     let characters = in_characters(text, &findings);
@@ -348,10 +348,10 @@ fn placeholder_ends<'t>(redacted: &'t str, placeholders: &Placeholders) -> Vec<(
 /// Why a text was not redacted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum RedactError {
-    /// It was not scanned.
+    /// It could not be scanned.
     #[error(transparent)]
     Scan(#[from] ScanError),
-    /// It was not cleared.
+    /// It could not be cleared.
     #[error(transparent)]
     Clear(#[from] ClearError),
 }

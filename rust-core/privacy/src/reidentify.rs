@@ -1,4 +1,4 @@
-//! Puts values back where an answer has their placeholders, also when the answer comes in pieces.
+//! Puts values back in place of their placeholders in an answer, even if the answer arrives in pieces.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::sync::Arc;
 use crate::FindingKind;
 use crate::placeholder_form::{self, Form};
 
-/// Puts values back into one answer that comes in pieces. At most some twenty bytes, the length of the longest placeholder, are held
-/// back until the next piece. Placeholders that nothing stands for are left as they are. Only for answers to what was redacted: in an
-/// answer to a text that left as it is, what looks like a placeholder is the text's own.
+/// Puts values back into one answer that arrives in pieces. At most some twenty bytes, the length of the longest placeholder, are
+/// held back until the next piece. Unknown placeholders are left unchanged. Use it only for answers to redacted text: if the text
+/// was sent as it is, anything that looks like a placeholder is part of the text.
 ///
-/// Values come back exactly as they were taken out, wherever the placeholder stands; an answer that is a program or JSON is not
-/// escaped anew.
+/// Values are put back exactly as they were, wherever the placeholder is. If the answer is a program or JSON, they are not
+/// escaped.
 ///
 /// ```
 /// use whimbrel_privacy::Placeholders;
@@ -24,7 +24,7 @@ use crate::placeholder_form::{self, Form};
 /// # let permit = Permit::issue("cloud", Release::Redacted, examined.facts());
 /// let mut placeholders = Placeholders::new();
 /// examined.clear(&permit, &mut placeholders)?;
-/// // The answer arrives in pieces; a placeholder that is cut in two is held back until it is whole.
+/// // The answer arrives in pieces; a placeholder that is split in two is held back until it is complete.
 /// let mut reidentifier = placeholders.reidentifier();
 /// assert_eq!(reidentifier.push("Yes, ⟨EMA"), "Yes, ");
 /// assert_eq!(reidentifier.push("IL_1⟩ is."), "a@b.example is.");
@@ -55,19 +55,19 @@ impl Reidentifier {
         }
     }
 
-    /// Takes the next piece and gives what can be said by now.
+    /// Takes the next piece and returns the text that is ready.
     pub fn push(&mut self, piece: &str) -> String {
         self.held.push_str(piece);
         self.advance(false)
     }
 
-    /// How many bytes are held back at the moment.
+    /// The number of bytes currently held back.
     #[must_use]
     pub fn held_bytes(&self) -> u32 {
         self.held.len() as u32
     }
 
-    /// Gives the rest, when no piece is left.
+    /// Returns the rest, after the last piece.
     pub fn finish(mut self) -> String {
         self.advance(true)
     }

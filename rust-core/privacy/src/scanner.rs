@@ -1,4 +1,4 @@
-//! The scanner: what it is made from, its limits, and how it joins what the detectors find. The detectors are in `detect`.
+//! The scanner: its options, its limits, and how it merges the detectors' findings. The detectors are in `detect`.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,13 +11,13 @@ use crate::normal::excerpt::findings_near;
 use crate::occurrences::Comparable;
 use crate::{Draft, Examined, ExaminedMessage, Finding, FindingKind, Speaker};
 
-/// The longest text that is scanned, in bytes of UTF-8; for a draft, all messages together.
+/// Maximum length of a text in UTF-8 bytes; for a draft, of all messages together.
 pub const TEXT_BYTES_MAX: u32 = 4 << 20;
-/// The most messages in a draft.
+/// Maximum number of messages in a draft.
 pub const MESSAGES_MAX: u32 = 4096;
-/// The most words that the app and the user may supply.
+/// Maximum number of words that the app and the user may supply.
 pub const USER_WORDS_MAX: u32 = 10_000;
-/// The longest supplied word, in bytes of UTF-8.
+/// Maximum length of a supplied word in UTF-8 bytes.
 pub const USER_WORD_BYTES_MAX: u32 = 256;
 
 /// How sure a guess is at least: a finding that is not sure enough to be replaced, but raises the class of its text.
@@ -38,9 +38,9 @@ pub const GUESS_CONFIDENCE_MIN: f32 = 0.48;
 /// ```
 #[derive(Clone)]
 pub struct ScannerOptions {
-    /// Words or phrases to find besides what the scanner knows: a project's code name, a nickname. Found as words, whatever their
-    /// case and however their letters are encoded: also with an ending, as one half of a compound, behind what Arabic and Hebrew
-    /// write together with a word, and inside texts that have no blanks.
+    /// Additional words or phrases to find, such as a project's code name or a nickname. They are found as words, in any case and
+    /// encoding: also with an ending, as one half of a compound, after the prefixes that Arabic and Hebrew attach to a word, and
+    /// inside text without blanks.
     pub user_words: Vec<String>,
     /// Findings that are less sure than this, from 0 to 1, are left out. Those of at least [`GUESS_CONFIDENCE_MIN`] still raise the
     /// class of the text: see [`ExaminedMessage::guesses`].
@@ -66,19 +66,19 @@ impl fmt::Debug for ScannerOptions {
     }
 }
 
-/// Why options make no scanner.
+/// Why a scanner cannot be made from some options.
 #[derive(Clone, Copy, Debug, Error, PartialEq)]
 pub enum ScannerError {
     /// More than [`USER_WORDS_MAX`].
     #[error("{count} words to replace were given, the limit is {USER_WORDS_MAX}")]
     TooManyWords {
-        /// How many there are.
+        /// Their number.
         count: u64,
     },
     /// Longer than [`USER_WORD_BYTES_MAX`].
     #[error("a word to replace (number {}) has {bytes} bytes, the limit is {USER_WORD_BYTES_MAX}", .index + 1)]
     LongWord {
-        /// Which word, from 0.
+        /// The index of the word, from 0.
         index: u32,
         /// Its length in bytes.
         bytes: u64,
@@ -86,18 +86,18 @@ pub enum ScannerError {
     /// A word without a letter or a digit.
     #[error("a word to replace (number {}) has no letter and no digit", .index + 1)]
     EmptyWord {
-        /// Which word, from 0.
+        /// The index of the word, from 0.
         index: u32,
     },
-    /// A confidence that is no number from 0 to 1.
+    /// The minimum confidence is NaN or not between 0 and 1.
     #[error("the least confidence {value} is not from 0 to 1")]
     Confidence {
-        /// What was given.
+        /// The value that was given.
         value: f32,
     },
 }
 
-/// Why a text was not scanned.
+/// Why a text could not be scanned.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum ScanError {
     /// Longer than [`TEXT_BYTES_MAX`].
@@ -106,15 +106,15 @@ pub enum ScanError {
         /// Its length in bytes.
         bytes: u64,
     },
-    /// More than [`MESSAGES_MAX`].
+    /// There are more than [`MESSAGES_MAX`] messages.
     #[error("the draft has {count} messages, {MESSAGES_MAX} are the most")]
     TooManyMessages {
-        /// How many there are.
+        /// Their number.
         count: u64,
     },
 }
 
-/// Finds personal and secret things in texts. Cheap to clone: clones share everything.
+/// Finds personal and secret data in texts. Cheap to clone: clones share everything.
 ///
 /// ```
 /// use whimbrel_privacy::{FindingKind, Scanner, ScannerOptions};
@@ -169,7 +169,7 @@ impl Scanner {
     /// A scanner with these options.
     ///
     /// # Errors
-    /// When the words are too many, too long or empty, or the confidence is no number from 0 to 1.
+    /// There are too many words, a word is too long or empty, or the confidence is NaN or not between 0 and 1.
     pub fn new(options: ScannerOptions) -> Result<Scanner, ScannerError> {
         let count = options.user_words.len() as u64;
         if count > u64::from(USER_WORDS_MAX) {
@@ -201,7 +201,7 @@ impl Scanner {
         })
     }
 
-    /// What is in `text`, in the order of the text; no two findings overlap.
+    /// The findings in `text`, in order; they do not overlap.
     ///
     /// # Errors
     /// [`ScanError::LongText`].
@@ -236,16 +236,16 @@ impl Scanner {
         Ok(self.examined(speaker, text))
     }
 
-    /// Whether a scanner with this one's options made `message`. After a change of the options, [`Examined::of`] examines it again.
+    /// Whether a scanner with the same options made `message`. After a change of the options, [`Examined::of`] examines it again.
     #[must_use]
     pub fn made(&self, message: &ExaminedMessage) -> bool {
         message.made_by() == self.rules.id
     }
 
-    /// The draft with what is in it.
+    /// The draft with its findings.
     ///
     /// # Errors
-    /// When the draft is too long or has too many messages.
+    /// The draft is too long or has too many messages.
     pub fn examine(&self, draft: Draft) -> Result<Examined, ScanError> {
         within_limits(draft.messages.iter().map(|message| message.text.len()))?;
         let messages = draft

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 pub use self::walk::Walk;
 use crate::{Outcome, PlaceKind, Stats};
 
-/// The first line of what is hashed for an entry.
+/// The first line of the text that is hashed for an entry.
 pub const ENTRY_DOMAIN: &str = "whimbrel-ledger-entry-1";
 const HEAD_DOMAIN: &str = "whimbrel-ledger-head-1";
 const CHECKPOINT_DOMAIN: &str = "whimbrel-ledger-checkpoint-1";
@@ -20,29 +20,29 @@ const FLOOR_DOMAIN: &str = "whimbrel-ledger-floor-1";
 const SEAL_CONTEXT: &str = "whimbrel store 2026-11-23 seals";
 const KEY_ID_CONTEXT: &str = "whimbrel store 2026-11-23 key id";
 
-/// What stands before the first entry of a ledger.
+/// The hash that precedes the first entry of a ledger.
 pub const GENESIS: Hash = Hash::from_bytes([0; 32]);
-/// What stands for "none" in the columns `outcome` and `place`.
+/// The value of the columns `outcome` and `place` for entries without them.
 pub const NONE: &str = "-";
 
-/// Reads a hash in the one form in which it is written: lower-case digits.
+/// Parses a hash. Only the form in which hashes are written is accepted: lower-case digits.
 #[must_use]
 pub fn hash_from_text(text: &str) -> Option<Hash> {
     let hash = Hash::from_hex(text).ok()?;
     (hash.to_hex().as_str() == text).then_some(hash)
 }
 
-/// What an entry of the ledger is.
+/// The kind of a ledger entry.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
-    /// A receipt begins: an intent.
+    /// A receipt starts: an intent.
     Opened,
     /// A receipt ends: a closing.
     Closed,
     /// Older entries were pruned.
     Pruned,
-    /// The ledger began again, because the one before was damaged, lost or changed.
+    /// The ledger was started again, because the previous one was damaged, lost or changed.
     Restarted,
 }
 
@@ -67,20 +67,20 @@ impl EntryKind {
     }
 }
 
-/// One entry as it is stored, without its hash. The words are checked by [`Entry::is_plain`].
+/// An entry as it is stored, without its hash. [`Entry::is_plain`] checks its words.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     /// Its number, from 1.
     pub sequence: u64,
     /// The name of its [`EntryKind`].
     pub kind: &'a [u8],
-    /// The receipt's number; 0 for an entry of none.
+    /// The receipt's number; 0 for an entry that belongs to no receipt.
     pub receipt: u64,
-    /// When it was written: milliseconds since 1970 in universal time.
+    /// When it was written, in milliseconds since 1970 UTC.
     pub time_ms: u64,
-    /// The name of a closing's [`Outcome`], else [`NONE`].
+    /// The name of a closing's [`Outcome`], otherwise [`NONE`].
     pub outcome: &'a [u8],
-    /// The name of a closing's [`PlaceKind`], else [`NONE`].
+    /// The name of a closing's [`PlaceKind`], otherwise [`NONE`].
     pub place: &'a [u8],
     /// Version of the body.
     pub format: u64,
@@ -89,7 +89,7 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Whether the words are among those that are ever written. Only then is the text that is hashed unambiguous.
+    /// Whether all words are ones that the ledger writes. Only then is the hashed text unambiguous.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         let is = |word: &[u8], name: &str| word == name.as_bytes();
@@ -98,7 +98,7 @@ impl Entry<'_> {
             && (is(self.place, NONE) || PlaceKind::ALL.iter().any(|place| is(self.place, place.name())))
     }
 
-    /// The entry's chain hash, behind an entry with the hash `previous`, as if it had the number `sequence`. `scratch` is room for the
+    /// The entry's chain hash after an entry with the hash `previous`, as if its number were `sequence`. `scratch` is a buffer for the
     /// text.
     pub fn hash_at(&self, sequence: u64, previous: &Hash, scratch: &mut Vec<u8>) -> Hash {
         use std::io::Write;
@@ -153,19 +153,19 @@ impl Decimal {
     }
 }
 
-/// Where the ledger ends: sealed, so that a cut tail shows.
+/// The end of the ledger. It is sealed, so that removed entries are noticed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Head {
-    /// The last entry's number; 0 when there is none.
+    /// The last entry's number; 0 if there is none.
     pub sequence: u64,
-    /// The last receipt's number; 0 when there is none.
+    /// The last receipt's number; 0 if there is none.
     pub receipts: u64,
     /// The last entry's hash.
     pub hash: Hash,
 }
 
 impl Head {
-    /// Of a ledger without entries.
+    /// The head of a ledger without entries.
     pub const EMPTY: Head = Head {
         sequence: 0,
         receipts: 0,
@@ -176,13 +176,13 @@ impl Head {
         format!("{domain}\n{}\n{}\n{}", self.sequence, self.receipts, self.hash.to_hex())
     }
 
-    /// The bytes of the vault's floor.
+    /// The bytes of the floor in the vault.
     #[must_use]
     pub fn to_floor(self) -> Vec<u8> {
         self.text(FLOOR_DOMAIN).into_bytes()
     }
 
-    /// Reads the vault's floor; none when it is none.
+    /// Parses the floor from the vault; `None` if the bytes are not a floor.
     #[must_use]
     pub fn from_floor(bytes: &[u8]) -> Option<Head> {
         let mut lines = str::from_utf8(bytes).ok()?.split('\n');
@@ -198,25 +198,25 @@ impl Head {
     }
 }
 
-/// What pruning leaves of the entries that it removes, or what a ledger that began again knows of the one before.
+/// A summary of the entries that pruning removed, or of the previous ledger if a ledger was started again.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
-    /// The number of the last entry that is not here any more.
+    /// The number of the last removed entry.
     pub sequence: u64,
-    /// The number of the last receipt that is not here any more.
+    /// The number of the last removed receipt.
     pub receipts: u64,
-    /// The hash of that entry, in hexadecimal digits: the next entry continues from it.
+    /// The hash of that entry, in hexadecimal digits. The next entry continues from it.
     pub hash: String,
-    /// When it was made: milliseconds since 1970 in universal time.
+    /// When it was made, in milliseconds since 1970 UTC.
     pub time_ms: u64,
-    /// Whether entries were lost and not pruned: the ledger began again, and `totals` does not count them.
+    /// Whether entries were lost rather than pruned: the ledger was started again, and `totals` does not count them.
     pub lost: bool,
-    /// What the pruned receipts come to.
+    /// The totals of the pruned receipts.
     pub totals: Stats,
 }
 
-/// The keys that the vault's key gives: they seal the ends of a ledger.
+/// The keys that seal the ends of a ledger, derived from the vault's key.
 pub struct SealKeys {
     seal: Zeroizing<[u8; 32]>,
     id: [u8; 8],
@@ -229,7 +229,7 @@ impl std::fmt::Debug for SealKeys {
 }
 
 impl SealKeys {
-    /// Derives them from the vault's key.
+    /// Derives the keys from the vault's key.
     #[must_use]
     pub fn derive(root: &[u8]) -> SealKeys {
         let mut id = [0; 8];
@@ -240,7 +240,7 @@ impl SealKeys {
         }
     }
 
-    /// Tells this key from others without giving anything away.
+    /// Identifies this key without revealing anything about it.
     #[must_use]
     pub fn id(&self) -> [u8; 8] {
         self.id

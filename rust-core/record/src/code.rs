@@ -1,4 +1,4 @@
-//! The codes that say why an attempt or a request did not end with an answer. Receipts store them; `docs/ledger.md` lists them.
+//! The codes for why an attempt or a request ended without an answer. Receipts store them; `docs/ledger.md` lists them.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::Label;
 /// Declares the codes from one list, so that none can be forgotten in a table of names or meanings.
 macro_rules! codes {
     ($(#[doc = $meaning:literal] $variant:ident = $name:literal,)+) => {
-        /// Why an attempt or a request did not end with an answer.
+        /// Why an attempt or a request ended without an answer.
         ///
         /// ```
         /// use whimbrel_record::Code;
@@ -35,7 +35,7 @@ macro_rules! codes {
                 }
             }
 
-            /// What it means, in an English sentence.
+            /// Its meaning as an English sentence.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self {
@@ -43,7 +43,7 @@ macro_rules! codes {
                 }
             }
 
-            /// The code of this name.
+            /// The code with this name.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Code> {
                 match name {
@@ -70,15 +70,15 @@ codes! {
     QuotaExceeded = "quota_exceeded",
     /// The system's model declined to answer.
     Declined = "declined",
-    /// The system's model is not available, or nothing that the rules allow can answer now.
+    /// The system's model is not available, or no place that the policy allows can answer now.
     Unavailable = "unavailable",
     /// The app's adapter to the system's model failed.
     Adapter = "adapter",
-    /// The key vault did not give the endpoint's key.
+    /// The key vault did not return the endpoint's key.
     KeyVault = "key_vault",
-    /// The endpoint wants a key, and none was stored.
+    /// The endpoint needs a key, and none is stored.
     KeyMissing = "key_missing",
-    /// The endpoint's stored key is not one that can be sent.
+    /// The endpoint's stored key is not valid and cannot be sent.
     KeyUnreadable = "key_unreadable",
     /// A stop string cannot be used.
     Stop = "stop",
@@ -86,7 +86,7 @@ codes! {
     Unreachable = "unreachable",
     /// A cleartext address is not this machine.
     NotLoopback = "not_loopback",
-    /// The TLS handshake failed, for another reason than the certificate.
+    /// The TLS handshake failed for a reason other than the certificate.
     Handshake = "handshake",
     /// The server's certificate is not trusted.
     Certificate = "certificate",
@@ -96,27 +96,27 @@ codes! {
     NotFound = "not_found",
     /// The endpoint's account has no credit left.
     Payment = "payment",
-    /// The endpoint got too many requests.
+    /// The endpoint's rate limit was reached.
     RateLimited = "rate_limited",
     /// The endpoint failed on its side.
     Server = "server",
     /// The endpoint refused the request.
     Refused = "refused",
-    /// The request has more bytes than the endpoint takes.
+    /// The request is larger than the endpoint accepts.
     RequestTooLarge = "request_too_large",
-    /// The endpoint does not take an option of the request.
+    /// The endpoint does not support an option of the request.
     UnsupportedOption = "unsupported_option",
-    /// The endpoint redirected the request, which is not followed.
+    /// The endpoint redirected the request. Redirects are not followed.
     Redirected = "redirected",
-    /// The endpoint failed too often of late and was not asked.
+    /// The endpoint failed too often recently and was not contacted.
     CircuitOpen = "circuit_open",
-    /// The day's budget does not hold what it may use at most.
+    /// The day's budget is not enough for the most that the attempt may use.
     OverBudget = "over_budget",
-    /// The disk did not take what has to be written down before anything leaves.
+    /// The record that must be on the disk before anything leaves could not be written.
     NotRecorded = "not_recorded",
-    /// The endpoint does not speak HTTP properly.
+    /// The endpoint's response is not valid HTTP.
     Protocol = "protocol",
-    /// The answer has another content type than asked for.
+    /// The answer does not have the requested content type.
     ContentType = "content_type",
     /// The answer cannot be read.
     Malformed = "malformed",
@@ -126,45 +126,45 @@ codes! {
     Request = "request",
     /// The connection was lost.
     Lost = "lost",
-    /// The answer broke off before its end.
+    /// The answer ended too early.
     Truncated = "truncated",
     /// The endpoint reported an error in its answer.
     Reported = "reported",
-    /// It ended without saying how.
+    /// The attempt ended without a result.
     Ended = "ended",
-    /// It took longer than it may.
+    /// The attempt took too long.
     TimedOut = "timed_out",
-    /// It showed no first token in time.
+    /// The first token did not arrive in time.
     NoFirstToken = "no_first_token",
-    /// A filter at the place withheld the answer or the rest of it.
+    /// A content filter withheld the answer or the rest of it.
     ContentFilter = "content_filter",
     /// The answer has no text.
     EmptyAnswer = "empty_answer",
-    /// The answer was cut off at its limit of tokens.
+    /// The answer was cut off at its token limit.
     CutOff = "cut_off",
-    /// The model called a tool, and there is none.
+    /// The model called a tool, but no tools are available.
     ToolCalls = "tool_calls",
     /// The model refused to answer.
     Refusal = "refusal",
-    /// Something in the conversation's history may not go there.
+    /// The conversation's history contains text that may not be sent there.
     History = "history",
-    /// The attempt failed by a defect of the program.
+    /// The attempt failed because of a bug in the program.
     Panicked = "panicked",
-    /// It was stopped and did not end in time.
+    /// The attempt was stopped but did not end in time.
     DidNotStop = "did_not_stop",
-    /// The request ended before it was begun.
+    /// The request ended before the attempt started.
     NotBegun = "not_begun",
-    /// The policy does not have the endpoint any more.
+    /// The policy no longer has the endpoint.
     NoEndpoint = "no_endpoint",
-    /// The endpoint's settings cannot be used.
+    /// The endpoint's settings are not valid.
     EndpointSettings = "endpoint_settings",
     /// The decision gives no permit for this text.
     NoPermit = "no_permit",
     /// The text could not be cleared for the endpoint.
     NotCleared = "not_cleared",
-    /// It was asked before in the same request.
+    /// The place was already tried in the same request.
     AskedBefore = "asked_before",
-    /// Anything else that failed on this device.
+    /// Something else failed on this device.
     Internal = "internal",
     /// The deadline of the request passed.
     Deadline = "deadline",

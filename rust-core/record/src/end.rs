@@ -1,20 +1,20 @@
-//! How an attempt, an answer and a request ended.
+//! How attempts, answers and requests end.
 
 use serde::{Deserialize, Serialize};
 
-/// How one attempt ended.
+/// How an attempt ended.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptEnd {
     /// With the answer.
     Answered,
-    /// The user or the app stopped it.
+    /// The user or the app cancelled it.
     Cancelled,
     /// With an error.
     Failed,
-    /// Its time was up.
+    /// It took too long.
     TimedOut,
-    /// It was not begun, for example because it was not ready or its circuit breaker was open.
+    /// It was never started, for example because its place was not ready or its circuit breaker was open.
     Skipped,
 }
 
@@ -22,9 +22,9 @@ pub enum AttemptEnd {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// The model ended it, or a stop string did.
+    /// The model ended it, or a stop string occurred.
     Stop,
-    /// It reached its limit of tokens.
+    /// It reached its token limit.
     Length,
     /// It said the same over and over and was ended.
     Repetition,
@@ -32,7 +32,7 @@ pub enum FinishReason {
     ContentFilter,
     /// The model called a tool.
     ToolCalls,
-    /// The user or the app stopped it.
+    /// The user or the app cancelled it.
     Cancelled,
     /// The place did not say.
     Unstated,
@@ -44,15 +44,15 @@ pub enum FinishReason {
 pub enum Outcome {
     /// With an answer.
     Answered,
-    /// The user or the app stopped it.
+    /// The user or the app cancelled it.
     Cancelled,
     /// No candidate gave an answer.
     Failed,
-    /// The policy forbids it.
+    /// The policy denies it.
     Denied,
-    /// It was put off to a better time.
+    /// It was deferred.
     Deferred,
-    /// The process ended before the request did. Text may have left; the intent says to whom and how much at most.
+    /// The process ended before the request did. Text may have left; the intent says where it may have gone and how much at most.
     Interrupted,
 }
 

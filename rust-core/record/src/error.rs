@@ -1,26 +1,26 @@
-//! What can go wrong when a receipt or an export is written or read.
+//! Errors of writing or reading a receipt or an export.
 
 use std::io;
 
 use thiserror::Error;
 
-/// Why a receipt or an export was not written or read.
+/// Why a receipt or an export could not be written or read.
 #[derive(Debug, Error)]
 pub enum RecordError {
-    /// A list or an entry that is longer than its limit.
+    /// A list or an entry is longer than its limit.
     #[error("{what}: {found} is more than the limit of {limit}")]
     TooMuch {
         /// What is too long.
         what: &'static str,
-        /// How long it is.
+        /// Its length.
         found: u64,
-        /// How long it may be.
+        /// The limit.
         limit: u64,
     },
     /// An exported ledger could not be read or written.
     #[error("the export cannot be read or written: {source}")]
     Export {
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
 }

@@ -1,5 +1,4 @@
-//! The ledger as lines of JSON that an outsider can check with nothing but BLAKE3, and the check itself. `docs/ledger.md` describes
-//! the lines.
+//! The ledger as lines of JSON that anyone can check with BLAKE3 alone, and the check itself. `docs/ledger.md` describes the lines.
 
 use std::io::{BufRead, Read, Write};
 
@@ -8,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::chain::{Entry, Head, SealKeys, Walk, hash_from_text};
 use crate::{BODY_BYTES_MAX, Checkpoint, LedgerReport, Problem, RecordError};
 
-/// The version of the lines.
+/// The version of the export format.
 pub const EXPORT_FORMAT: u32 = 1;
 /// How long a line may be: a body whose every byte needs an escape, and room for the rest.
 const LINE_BYTES_MAX: u64 = BODY_BYTES_MAX as u64 * 6 + 4096;
@@ -30,19 +29,19 @@ struct FirstLine {
 pub struct ExportedEntry {
     /// Its number, from 1.
     pub sequence: u64,
-    /// What it is.
+    /// Its kind.
     pub kind: String,
-    /// The receipt's number; 0 for an entry of none.
+    /// The receipt's number; 0 for an entry that belongs to no receipt.
     pub receipt: u64,
-    /// When it was written: milliseconds since 1970 in universal time.
+    /// When it was written, in milliseconds since 1970 UTC.
     pub time_ms: u64,
-    /// How a closing ended.
+    /// The outcome of a closing.
     pub outcome: String,
-    /// Where a closing's answer came from.
+    /// The place of a closing's answer.
     pub place: String,
     /// Version of the body.
     pub format: u64,
-    /// The canonical JSON of the entry's content, as a string, so that its bytes survive every JSON tool.
+    /// The canonical JSON of the entry's content, as a string, so that no JSON tool changes its bytes.
     pub body: String,
     /// The chain hash in hexadecimal digits.
     pub hash: String,
@@ -59,38 +58,38 @@ struct LastLine {
     seal: String,
 }
 
-/// What checking an export saw.
+/// The result of checking an export.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ExportReport {
-    /// When it was exported, as it says itself: milliseconds since 1970.
+    /// When it was exported, according to the export itself, in milliseconds since 1970.
     pub exported_ms: u64,
-    /// Whether its seals could be checked: the keys were given, which may be those that made them or others.
+    /// Whether its seals were checked, which requires keys. They may or may not be the keys that made the seals.
     pub seals_checked: bool,
-    /// The chain.
+    /// The report about the chain.
     pub report: LedgerReport,
-    /// The first line that is not of this format, counted from 1. Nothing behind it was read.
+    /// The first line that does not have this format, from 1. Nothing after it was read.
     pub bad_line: Option<u64>,
 }
 
 impl ExportReport {
-    /// Whether nothing is wrong. Without a check of the seals this says only that the lines agree with each other.
+    /// Whether no problem was found. If the seals were not checked, this only means that the lines agree with each other.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.bad_line.is_none() && self.report.is_intact()
     }
 }
 
-/// Writes an export, line after line: first its beginning, then every entry in order, then its sealed end.
+/// Writes an export line by line: first its beginning, then every entry in order, then its sealed end.
 pub struct ExportWriter<'a> {
     to: &'a mut dyn Write,
     keys: &'a SealKeys,
 }
 
 impl<'a> ExportWriter<'a> {
-    /// Begins an export of what stands behind `checkpoint`. `exported_ms` is the time, in milliseconds since 1970.
+    /// Starts an export of everything after `checkpoint`. `exported_ms` is the time, in milliseconds since 1970.
     ///
     /// # Errors
-    /// [`RecordError::Export`] when `to` fails.
+    /// [`RecordError::Export`] if writing to `to` fails.
     pub fn begin(
         to: &'a mut dyn Write,
         keys: &'a SealKeys,
@@ -134,8 +133,8 @@ impl<'a> ExportWriter<'a> {
     }
 }
 
-/// Checks an export. With the keys of the device that made it, the seals of both ends too; without, whoever made the file could have
-/// written the whole chain anew.
+/// Checks an export. With the keys of the device that made it, the seals of both ends are checked too. Without them, whoever made the file
+/// could have rewritten the whole chain.
 ///
 /// ```
 /// use whimbrel_record::chain::{Head, SealKeys};
@@ -152,7 +151,7 @@ impl<'a> ExportWriter<'a> {
 /// ```
 ///
 /// # Errors
-/// [`RecordError::Export`] when `from` fails. What is wrong with the export is in the report.
+/// [`RecordError::Export`] if reading `from` fails. Problems with the export itself are in the report.
 pub fn verify_export(from: &mut dyn BufRead, keys: Option<&SealKeys>) -> Result<ExportReport, RecordError> {
     let mut lines = Lines { from, number: 0 };
     let Some(first) = lines

@@ -1,8 +1,8 @@
-//! What the user thought of an answer.
+//! The user's feedback on an answer.
 
 use serde::{Deserialize, Serialize};
 
-/// A sign of how good an answer was.
+/// Feedback on an answer.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum Signal {
@@ -10,26 +10,26 @@ pub enum Signal {
     ThumbsUp,
     /// The user did not like it.
     ThumbsDown,
-    /// The user asked for another one.
+    /// The user asked for another answer.
     Regenerated,
-    /// The user stopped it.
+    /// The user stopped the answer.
     Aborted,
-    /// The user kept it with changes.
+    /// The user kept the answer, possibly with changes.
     Kept {
-        /// How much was changed, in thousandths of the answer's length: 0 when it was kept as it was.
+        /// How much was changed, in thousandths of the answer's length; 0 if it was kept as it was.
         edited_permille: u32,
     },
-    /// It did not have the form that was asked for.
+    /// The answer did not have the requested format.
     SchemaFailed,
-    /// The user took up the offer to ask elsewhere.
+    /// The user accepted the offer to ask elsewhere.
     EscalationAccepted,
 }
 
-/// A signal and when it came.
+/// A signal with its time.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Feedback {
-    /// When: milliseconds since 1970 in universal time.
+    /// The time, in milliseconds since 1970 UTC.
     pub time_ms: u64,
-    /// What.
+    /// The signal.
     pub signal: Signal,
 }

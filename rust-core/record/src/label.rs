@@ -1,15 +1,15 @@
-//! Short names inside receipts: of rules, endpoints, models and codes. There is no room for a sentence in them.
+//! Short names in receipts: of rules, endpoints, models and codes. They have no room for a sentence.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// How long a [`Label`] may be.
+/// Maximum length of a [`Label`] in bytes.
 pub const LABEL_BYTES_MAX: u32 = 128;
 
 /// A name of a rule, an endpoint, a model, a task, a method or an error code: 1 to [`LABEL_BYTES_MAX`] characters of `A-Z`, `a-z`, `0-9`
-/// and `._:/@+-`. It has no blanks, so that no user's text ends up in a receipt by accident.
+/// and `._:/@+-`. It contains no blanks, so that a user's text cannot get into a receipt by accident.
 ///
 /// ```
 /// use whimbrel_record::{Label, LabelError};
@@ -22,7 +22,7 @@ pub const LABEL_BYTES_MAX: u32 = 128;
 #[serde(try_from = "String", into = "String")]
 pub struct Label(String);
 
-/// Why a text is no [`Label`].
+/// Why a text is not a valid [`Label`].
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum LabelError {
     /// It is empty.
@@ -31,22 +31,22 @@ pub enum LabelError {
     /// It is longer than [`LABEL_BYTES_MAX`].
     #[error("a name has {bytes} bytes, and {LABEL_BYTES_MAX} are allowed")]
     Long {
-        /// How long it is.
+        /// Its length.
         bytes: u64,
     },
-    /// It has another character.
+    /// It contains an invalid character.
     #[error("a name has a character other than A-Z, a-z, 0-9 and ._:/@+- at byte {at}")]
     Character {
-        /// Where the character begins.
+        /// The byte index of the character.
         at: u64,
     },
 }
 
 impl Label {
-    /// Takes a name as it is.
+    /// Makes a label of a valid name.
     ///
     /// # Errors
-    /// [`LabelError`] when it is empty, too long, or has another character.
+    /// [`LabelError`] if the name is empty, too long, or contains an invalid character.
     pub fn new(name: &str) -> Result<Label, LabelError> {
         if name.is_empty() {
             return Err(LabelError::Empty);
@@ -62,8 +62,8 @@ impl Label {
         }
     }
 
-    /// Makes a label of any name: other characters become `_`, what is too long is cut, and an empty name becomes `_`. For names whose
-    /// form others decide, such as those of models; two names can become one.
+    /// Makes a label of any name: invalid characters become `_`, a name that is too long is cut, and an empty name becomes `_`. It is meant
+    /// for names that come from elsewhere, such as those of models. Two names can become the same label.
     #[must_use]
     pub fn squeezed(name: &str) -> Label {
         if let Ok(label) = Label::new(name) {

@@ -1,6 +1,6 @@
-//! The words in which it is written down what became of a request: where it ran, in which form its text left, how it ended and why.
-//! Receipts and their canonical bytes, the hash chain that they stand in, and the check of an exported ledger. Pure: no files, no
-//! database, no clock. Every other crate takes these words from here; `whimbrel-store` keeps them on the disk.
+//! The vocabulary for recording requests: where each one ran, in which form its text left, how it ended and why. Also receipts and their
+//! canonical bytes, the hash chain, and the check of an exported ledger. The crate is pure: it uses no files, no database and no clock. All
+//! other crates use this vocabulary; `whimbrel-store` stores it on the disk.
 //!
 //! `docs/ledger.md` describes the formats.
 

@@ -1,24 +1,24 @@
-//! Where a request can run.
+//! The places where a request can run.
 
 use serde::{Deserialize, Serialize};
 use whimbrel_privacy::Release;
 
 use crate::Label;
 
-/// Whose machine an endpoint is.
+/// Who operates an endpoint.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrustClass {
-    /// Another device of the same person, nearby.
+    /// Another device of the user, nearby.
     OwnDevice,
-    /// A machine of the person's organisation.
+    /// The user's organisation.
     Organisation,
-    /// Anybody else's.
+    /// Anyone else.
     PublicCloud,
 }
 
 impl TrustClass {
-    /// Every class, the most trusted first.
+    /// Every class, most trusted first.
     pub const ALL: [TrustClass; 3] = [TrustClass::OwnDevice, TrustClass::Organisation, TrustClass::PublicCloud];
 
     /// The word in the ledger and in JSON.
@@ -32,7 +32,7 @@ impl TrustClass {
     }
 }
 
-/// Where a request ran, or was to run.
+/// A place where a request ran, or could run.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum Place {
@@ -40,9 +40,9 @@ pub enum Place {
     OnDevice {
         /// The model's name.
         model: Label,
-        /// Which quantisation of it.
+        /// The quantisation.
         variant: Label,
-        /// The hash that the bundle's manifest states, in hexadecimal digits.
+        /// The hash in the bundle's manifest, in hexadecimal digits.
         hash: Label,
     },
     /// The operating system's model, through an adapter of the app.
@@ -54,22 +54,22 @@ pub enum Place {
     Remote {
         /// The endpoint's id.
         endpoint: Label,
-        /// Whose machine it is.
+        /// Who operates the endpoint.
         trust: TrustClass,
-        /// The model that was asked for.
+        /// The requested model.
         model: Label,
     },
 }
 
 impl Place {
-    /// Whether text leaves the device to get there.
+    /// Whether text leaves the device to reach it.
     #[must_use]
     pub fn is_remote(&self) -> bool {
         matches!(self, Place::Remote { .. })
     }
 
-    /// The name under which a plan lists it and learning knows it: `on_device:smollm2/q4_1`, `system_model:gemini-nano`, `remote:house`,
-    /// `redact_then_remote:house`. `release` is the form in which the text would leave; it counts for remote places only.
+    /// Its name in plans and in learning: `on_device:smollm2/q4_1`, `system_model:gemini-nano`, `remote:house`, `redact_then_remote:house`.
+    /// `release` is the form in which the text would leave; it only matters for remote places.
     ///
     /// ```
     /// use whimbrel_privacy::Release;
@@ -95,7 +95,7 @@ impl Place {
     }
 }
 
-/// Kinds of places, to choose receipts by.
+/// Kinds of places, for selecting receipts.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlaceKind {
@@ -103,7 +103,7 @@ pub enum PlaceKind {
     OnDevice,
     /// The operating system's model.
     SystemModel,
-    /// Another device of the same person.
+    /// Another device of the user.
     OwnDevice,
     /// A machine of the organisation.
     Organisation,
@@ -148,7 +148,7 @@ impl PlaceKind {
     }
 }
 
-/// What the device is called in a sentence.
+/// How a sentence refers to the device.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Host {
     /// "this phone"

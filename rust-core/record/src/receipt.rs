@@ -1,8 +1,8 @@
-//! What a receipt says, and the bytes of it that are hashed and stored. Nothing in it can hold a user's text: names are [`Label`]s, the
-//! rest are numbers and fixed words.
+//! The content of a receipt, and the bytes of it that are hashed and stored. A receipt cannot contain a user's text: names are [`Label`]s,
+//! and everything else is a number or a fixed word.
 //!
-//! A receipt is two entries of the ledger: an [`Intent`], durable before the first byte leaves, and a [`Closing`]. Their canonical
-//! bytes are compact JSON with the fields in the order of the types here, absent fields left out, and whole numbers only.
+//! A receipt consists of two ledger entries: an [`Intent`], which is durable before the first byte leaves, and a [`Closing`]. Their
+//! canonical bytes are compact JSON with the fields in the order of the types here, without absent fields, and with whole numbers only.
 
 use std::collections::BTreeMap;
 
@@ -19,11 +19,11 @@ pub const RECEIPT_FORMAT: u32 = 3;
 const SECOND_FORMAT: u32 = 2;
 /// The version without [`Intent::history`] and [`Closing::finish`] too.
 const FIRST_FORMAT: u32 = 1;
-/// How many rule ids one list may have.
+/// Maximum number of rule ids in one list.
 pub const RULES_MAX: u32 = 64;
-/// How many candidates a plan, and how many attempts a receipt may have.
+/// Maximum number of candidates of a plan, and of attempts of a receipt.
 pub const CANDIDATES_MAX: u32 = 32;
-/// How long the canonical bytes of an entry may be.
+/// Maximum length of an entry's canonical bytes.
 pub const BODY_BYTES_MAX: u32 = 64 * 1024;
 
 /// The number of a receipt in its ledger: 1, 2, 3 and so on, without gaps.
@@ -37,16 +37,16 @@ impl std::fmt::Display for ReceiptId {
     }
 }
 
-/// One candidate of a plan.
+/// A candidate of a plan.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Planned {
     /// Where the request may run.
     pub place: Place,
-    /// In which form the text would leave the device; none when it stays.
+    /// In which form the text would leave the device; `None` if it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Release>,
-    /// How many bytes would leave; 0 when the text stays.
+    /// The maximum number of bytes that would leave; 0 if the text stays.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub bytes_out_max: u64,
     /// The rules that allow it, at most [`RULES_MAX`].
@@ -54,7 +54,7 @@ pub struct Planned {
     pub rules: Vec<Label>,
 }
 
-/// What is about to happen: written down before the first byte leaves.
+/// What is about to happen. It is written before the first byte leaves.
 ///
 /// ```
 /// use whimbrel_privacy::PrivacyClass;
@@ -71,31 +71,31 @@ pub struct Planned {
 pub struct Intent {
     /// The request's id.
     pub request: Label,
-    /// What kind of work it is: `chat`, `classify`, or whatever the app calls it.
+    /// The kind of work, such as `chat`, `classify`, or whatever the app calls it.
     pub task: Label,
     /// How private the text is.
     pub class: PrivacyClass,
-    /// The rules that decided about the request as a whole, for example those that deny it; at most [`RULES_MAX`].
+    /// The rules that decided about the whole request, for example those that deny it; at most [`RULES_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Label>,
     /// How many different values of each kind were found in the text, the conversation's history included.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub findings: BTreeMap<FindingKind, u32>,
-    /// The candidates in their order, at most [`CANDIDATES_MAX`]. Text can have gone to the remote ones among these and to no others.
+    /// The candidates in order, at most [`CANDIDATES_MAX`]. Text can only have been sent to the remote ones among these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub planned: Vec<Planned>,
-    /// The endpoints that were refused because of what the conversation's history holds, at most [`CANDIDATES_MAX`]. Since format 2.
+    /// The endpoints that were refused because of the conversation's history, at most [`CANDIDATES_MAX`]. Since format 2.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Label>,
 }
 
-/// One candidate that was tried.
+/// An attempt with one candidate.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attempt {
-    /// Where.
+    /// The place.
     pub place: Place,
-    /// In which form the text left the device; none when it stayed.
+    /// In which form the text left the device; `None` if it stayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Release>,
     /// How it ended.
@@ -103,7 +103,7 @@ pub struct Attempt {
     /// The code of its error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Label>,
-    /// The rules because of which it was tried, at most [`RULES_MAX`].
+    /// The rules that allowed it, at most [`RULES_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Label>,
     /// How long it took, in milliseconds.
@@ -111,41 +111,41 @@ pub struct Attempt {
     /// Bytes of payload that left the device.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub bytes_out: u64,
-    /// Bytes of payload that came back.
+    /// Bytes of payload that were received.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub bytes_in: u64,
 }
 
-/// Tokens of the attempt that answered.
+/// The tokens of the attempt that answered.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tokens {
-    /// Read.
+    /// Prompt tokens.
     pub input: u64,
-    /// Written.
+    /// Answer tokens.
     pub output: u64,
 }
 
-/// Where the time went, in milliseconds.
+/// How the time was spent, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Latency {
-    /// Waiting for its turn.
+    /// Time in the queue.
     pub queue_ms: u64,
-    /// From the request to the first token, when there was one.
+    /// From the request to the first token, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_ms: Option<u64>,
     /// From the request to its end.
     pub total_ms: u64,
 }
 
-/// An estimate of the energy that a request took on this device.
+/// An estimate of the energy that a request used on this device.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Energy {
-    /// Thousandths of a joule.
+    /// Millijoules.
     pub millijoules: u64,
-    /// How it was estimated.
+    /// The estimation method.
     pub method: Label,
 }
 
@@ -157,7 +157,7 @@ impl Energy {
     }
 }
 
-/// How it went: the end of a receipt.
+/// How a request went: the second entry of a receipt.
 ///
 /// ```
 /// use whimbrel_record::{Closing, Code, Outcome};
@@ -174,7 +174,7 @@ pub struct Closing {
     /// The code of the error that ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Label>,
-    /// What was tried, in order, at most [`CANDIDATES_MAX`]. The last one is where the answer came from, when there is one.
+    /// The attempts, in order, at most [`CANDIDATES_MAX`]. The answer, if there is one, came from the last one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
     /// How many different values of each kind were replaced in text that left the device, the conversation's history included.
@@ -182,12 +182,12 @@ pub struct Closing {
     pub redacted: BTreeMap<FindingKind, u32>,
     /// Tokens.
     pub tokens: Tokens,
-    /// Where the time went.
+    /// How the time was spent.
     pub latency: Latency,
-    /// Energy, when there is an estimate.
+    /// The energy, if there is an estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub energy: Option<Energy>,
-    /// Why the answer is complete, where there is one. Since format 2.
+    /// Why the answer is complete, if there is one. Since format 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish: Option<FinishReason>,
     /// How many of the values in [`Closing::redacted`] had left, replaced, with an earlier question of the conversation. Since format 3.
@@ -195,31 +195,32 @@ pub struct Closing {
     pub repeated: BTreeMap<FindingKind, u32>,
 }
 
-/// A receipt as the ledger shows it: what was intended, how it went, and where in the ledger that stands.
+/// A receipt as the ledger shows it: what was planned, how it went, and its position in the ledger.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Receipt {
     /// Its number.
     pub id: ReceiptId,
-    /// When it was opened: milliseconds since 1970 in universal time.
+    /// When it was opened, in milliseconds since 1970 UTC.
     pub opened_ms: u64,
     /// When it was closed.
     pub closed_ms: Option<u64>,
-    /// How the request ended. None while no end is written: the request is running, or its process is gone and nobody opened the store
-    /// for writing since, which will close it as interrupted.
+    /// How the request ended. `None` if there is no end yet: the request is in progress, or its process died and the store has not been
+    /// opened for writing since. Opening it closes the receipt as interrupted.
     pub outcome: Option<Outcome>,
-    /// Where the answer came from, or what was tried last.
+    /// Where the answer came from, or which place was tried last.
     pub place: Option<Place>,
     /// Bytes of payload that left the device.
     pub bytes_out: u64,
-    /// Bytes that may have left besides, because no end was written in time: what the plan allowed for.
+    /// Bytes that may have left in addition, because the process ended before the receipt was complete: the amount that the plan allowed
+    /// for.
     pub bytes_out_uncertain: u64,
-    /// Bytes of payload that came back.
+    /// Bytes of payload that were received.
     pub bytes_in: u64,
-    /// What was written before the first byte left.
+    /// The entry that was written before the first byte left.
     pub intent: Intent,
-    /// What was written at the end.
+    /// The entry that was written at the end.
     pub closing: Option<Closing>,
-    /// What the user thought of the answer.
+    /// The user's feedback on the answer.
     pub feedback: Vec<Feedback>,
     /// The sequence numbers of its entries in the ledger.
     pub sequences: Vec<u64>,
@@ -228,7 +229,7 @@ pub struct Receipt {
 }
 
 impl Intent {
-    /// A plan-less intent, for example of a request that is denied.
+    /// An intent without a plan, for example of a request that is denied.
     #[must_use]
     pub fn new(request: Label, task: Label, class: PrivacyClass) -> Intent {
         Intent {
@@ -242,7 +243,7 @@ impl Intent {
         }
     }
 
-    /// The version of its fields that is stored with it.
+    /// The format version that is stored with it.
     #[must_use]
     pub fn format(&self) -> u32 {
         if self.history.is_empty() {
@@ -258,14 +259,14 @@ impl Intent {
         self.planned.iter().any(|planned| planned.place.is_remote())
     }
 
-    /// What may leave the device, in bytes.
+    /// The maximum number of bytes that may leave the device.
     #[must_use]
     pub fn bytes_out_max(&self) -> u64 {
         let remote = self.planned.iter().filter(|planned| planned.place.is_remote());
         remote.fold(0, |sum, planned| sum.saturating_add(planned.bytes_out_max))
     }
 
-    /// Reads a body without the proof that it is canonical, which takes as long again: for counting.
+    /// Parses a body without checking that it is canonical, which would double the time. For counting.
     #[must_use]
     pub fn parse(body: &str) -> Option<Intent> {
         serde_json::from_str(body).ok()
@@ -287,7 +288,7 @@ impl Intent {
 }
 
 impl Attempt {
-    /// The code of its error; none for a code that this program does not know.
+    /// The code of its error; `None` for a code that this program does not know.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
         code(self.error.as_ref())
@@ -295,7 +296,7 @@ impl Attempt {
 }
 
 impl Closing {
-    /// An end without attempts.
+    /// A closing without attempts.
     #[must_use]
     pub fn new(outcome: Outcome) -> Closing {
         Closing {
@@ -311,7 +312,7 @@ impl Closing {
         }
     }
 
-    /// The version of its fields that is stored with it.
+    /// The format version that is stored with it.
     #[must_use]
     pub fn format(&self) -> u32 {
         match (self.repeated.is_empty(), self.finish) {
@@ -321,13 +322,13 @@ impl Closing {
         }
     }
 
-    /// The code of the error that ended the request; none for a code that this program does not know.
+    /// The code of the error that ended the request; `None` for a code that this program does not know.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
         code(self.error.as_ref())
     }
 
-    /// Where the answer came from, or what was tried last.
+    /// Where the answer came from, or which place was tried last.
     #[must_use]
     pub fn place(&self) -> Option<&Place> {
         self.attempts.last().map(|attempt| &attempt.place)
@@ -339,7 +340,7 @@ impl Closing {
         self.place().map(PlaceKind::of)
     }
 
-    /// Reads a body without the proof that it is canonical, which takes as long again: for counting.
+    /// Parses a body without checking that it is canonical, which would double the time. For counting.
     #[must_use]
     pub fn parse(body: &str) -> Option<Closing> {
         serde_json::from_str(body).ok()
@@ -358,13 +359,13 @@ impl Closing {
     }
 }
 
-/// Reads the canonical bytes of an intent. None when they are not exactly what [`Intent`] writes.
+/// Parses the canonical bytes of an intent. `None` if they are not exactly what [`Intent`] writes.
 #[must_use]
 pub fn decode_intent(body: &[u8]) -> Option<Intent> {
     decode(body, Intent::encode)
 }
 
-/// Reads the canonical bytes of a closing. None when they are not exactly what [`Closing`] writes.
+/// Parses the canonical bytes of a closing. `None` if they are not exactly what [`Closing`] writes.
 #[must_use]
 pub fn decode_closing(body: &[u8]) -> Option<Closing> {
     decode(body, Closing::encode)

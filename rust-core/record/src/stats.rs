@@ -1,4 +1,4 @@
-//! What receipts come to, by day and in all, and the sentence that a person reads.
+//! Totals of receipts, by day and overall, and a summary sentence for people.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use whimbrel_privacy::{FindingKind, PrivacyClass, Release};
 
 use crate::{Attempt, Closing, Host, Intent, Outcome, PlaceKind};
 
-/// Answers by where they came from.
+/// Numbers of answers by place.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answers {
@@ -16,7 +16,7 @@ pub struct Answers {
     pub on_device: u64,
     /// From the operating system's model.
     pub system_model: u64,
-    /// From another device of the same person.
+    /// From another device of the user.
     pub own_device: u64,
     /// From a machine of the organisation.
     pub organisation: u64,
@@ -24,50 +24,50 @@ pub struct Answers {
     pub public_cloud: u64,
 }
 
-/// What a number of receipts come to. Its JSON is part of a sealed checkpoint: a field that is added later must be left out while it is 0.
+/// Totals of a number of receipts. Their JSON is part of a sealed checkpoint: a field that is added later must be left out while it is 0.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stats {
-    /// How many receipts these are.
+    /// The number of receipts.
     pub receipts: u64,
-    /// Those with an answer.
+    /// Requests that were answered.
     pub answers: Answers,
-    /// Those that the user or the app stopped.
+    /// Requests that the user or the app cancelled.
     pub cancelled: u64,
-    /// Those without an answer.
+    /// Requests without an answer.
     pub failed: u64,
-    /// Those that the policy forbade.
+    /// Requests that the policy denied.
     pub denied: u64,
-    /// Those that were put off.
+    /// Requests that were deferred.
     pub deferred: u64,
-    /// Those whose process ended first.
+    /// Requests whose process ended before they did.
     pub interrupted: u64,
-    /// Those without an end yet.
+    /// Requests that have not ended yet.
     pub unfinished: u64,
     /// Bytes of payload that left the device.
     pub bytes_out: u64,
-    /// Bytes that may have left besides, with requests that were interrupted or have no end yet.
+    /// Bytes that may have left in addition, in requests that were interrupted or have not ended yet.
     pub bytes_out_uncertain: u64,
-    /// Bytes of payload that came back.
+    /// Bytes of payload that were received.
     pub bytes_in: u64,
     /// How many values of each kind were replaced in text that left. A value that every question of a conversation takes along counts once.
     pub redacted: BTreeMap<FindingKind, u64>,
     /// How many requests sent text that was not public as it is, or with words of a special category, which are not replaced.
     pub personal_as_is: u64,
-    /// Tokens read.
+    /// Prompt tokens.
     pub tokens_in: u64,
-    /// Tokens written.
+    /// Answer tokens.
     pub tokens_out: u64,
-    /// The energy estimates, in thousandths of a joule.
+    /// The sum of the energy estimates in millijoules.
     pub millijoules: u64,
 }
 
-/// What the receipts of one day come to.
+/// The totals of the receipts of one day.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct DayStats {
-    /// When the day began: milliseconds since 1970 in universal time.
+    /// When the day began, in milliseconds since 1970 UTC.
     pub begins_ms: u64,
-    /// What its receipts come to.
+    /// The totals.
     pub stats: Stats,
 }
 
@@ -125,7 +125,7 @@ impl Stats {
         self.millijoules = self.millijoules.saturating_add(millijoules);
     }
 
-    /// Adds what other receipts come to.
+    /// Adds the totals of other receipts.
     pub fn add(&mut self, other: &Stats) {
         self.receipts += other.receipts;
         self.answers.on_device += other.answers.on_device;
@@ -151,7 +151,7 @@ impl Stats {
         self.millijoules = self.millijoules.saturating_add(other.millijoules);
     }
 
-    /// All of it in one English sentence.
+    /// A one-sentence summary in English.
     ///
     /// ```
     /// use whimbrel_privacy::PrivacyClass;

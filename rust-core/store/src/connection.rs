@@ -1,4 +1,4 @@
-//! What every handle of a store shares: its one writer, the reader beside it, and what it keeps in the key vault.
+//! What all handles of a store share: its single writer, the reader beside it, and its data in the key vault.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Files of the database: opening and locking them, moving them aside, and what SQLite's errors mean here.
+//! Database files: opening and locking them, moving them aside, and translating SQLite's errors.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;

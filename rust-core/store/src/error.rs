@@ -1,4 +1,4 @@
-//! What can go wrong in the store and in a key vault. No variant holds a secret or a user's text.
+//! Errors of the store and of key vaults. No variant contains a secret or a user's text.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use thiserror::Error;
 use whimbrel_record::{Problem, RecordError};
 
-/// Why a key vault did not do what it was asked.
+/// Why a call to a key vault failed.
 #[derive(Debug, Error)]
 pub enum VaultError {
     /// A name that is empty, too long, or has characters other than `a-z`, `0-9`, `.`, `_` and `-`, or begins with a dot.
     #[error("the name of a secret must be 1 to {max} characters of a-z, 0-9, '.', '_' and '-', and must not begin with a dot", max = crate::VAULT_NAME_BYTES_MAX)]
     Name,
-    /// A secret that is empty or longer than [`crate::SECRET_BYTES_MAX`].
+    /// A secret is empty or longer than [`crate::SECRET_BYTES_MAX`].
     #[error("the secret {name} has {bytes} bytes, and 1 to {max} are allowed", max = crate::SECRET_BYTES_MAX)]
     Size {
-        /// Whose.
+        /// The secret's name.
         name: String,
-        /// How many it has.
+        /// Its size.
         bytes: u64,
     },
     /// A file or folder that others than its owner can read or write.
@@ -25,31 +25,31 @@ pub enum VaultError {
         "others can read {path} (mode {mode:o}): take that right away with `chmod go=`, and replace the keys in it"
     )]
     Exposed {
-        /// Which.
+        /// Its path.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// Something else stands where a file or folder of the vault belongs, a symbolic link for example.
+    /// A path in the vault is not a plain file or folder, but a symbolic link for example.
     #[error("{path} is not a plain {expected}")]
     NotPlain {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// What belongs there.
+        /// What it must be.
         expected: &'static str,
     },
     /// A file of the vault could not be read or written.
     #[error("cannot use {path}")]
     Io {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// The platform's key store is locked, for example before the first unlock after a restart. Trying again later may help.
+    /// The platform's key store is locked, for example before the first unlock after a restart. A later call may succeed.
     #[error("the key store is locked")]
     Locked,
-    /// The platform's key store failed, with a short code of its own.
+    /// The platform's key store failed, with a short error code.
     #[error("the key store failed: {code}")]
     Platform {
         /// The platform's code, without any secret in it.
@@ -57,7 +57,7 @@ pub enum VaultError {
     },
 }
 
-/// Why the store did not do what it was asked. Nothing was changed then, unless a variant says otherwise.
+/// Why a call to the store failed. Nothing was changed, unless a variant says otherwise.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// Another process, or another [`crate::Store`] of this one, has it open for writing.
@@ -66,7 +66,7 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
-    /// There is no database, and it was to be read only.
+    /// The database does not exist and was to be opened for reading only.
     #[error("{path} does not exist")]
     Absent {
         /// The database.
@@ -78,20 +78,20 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
-    /// SQLite cannot read the file: it is damaged or no database at all. It was left as it is.
+    /// SQLite cannot read the file: it is damaged or not a database. It was left unchanged.
     #[error("{path} is damaged: {source}")]
     Damaged {
         /// The database.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
-    /// Tables, indexes or triggers differ from what this version of the schema makes.
+    /// Tables, indexes or triggers differ from those of this schema version.
     #[error("{path}: the tables are not those of schema {version}")]
     SchemaChanged {
         /// The database.
         path: PathBuf,
-        /// The version that the database says it has.
+        /// The database's schema version.
         version: u32,
     },
     /// A newer program wrote the database.
@@ -99,18 +99,18 @@ pub enum StoreError {
     NewerSchema {
         /// The database.
         path: PathBuf,
-        /// Its version.
+        /// Its schema version.
         found: u32,
-        /// The newest that this program knows.
+        /// The newest version that this program supports.
         supported: u32,
     },
-    /// The ledger was changed, cut or replaced. [`crate::Store::inspect`] reads it all the same; [`crate::Store::restart`] keeps it aside
-    /// and begins another.
+    /// The ledger was changed, cut or replaced. [`crate::Store::inspect`] can still read it; [`crate::Store::restart`] keeps it and starts
+    /// another.
     #[error("{path}: {problem}")]
     Ledger {
         /// The database.
         path: PathBuf,
-        /// What was seen first; [`crate::Ledger::verify`] finds everything.
+        /// The first problem found; [`crate::Ledger::verify`] finds all of them.
         problem: Problem,
     },
     /// The disk is full, or the database has reached its largest size. What was there before is still there.
@@ -124,21 +124,21 @@ pub enum StoreError {
     Database {
         /// The database.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
     /// A file beside the database could not be made, locked or moved.
     #[error("cannot use {path}")]
     Io {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// Writing was asked of a store that was opened with [`crate::Store::inspect`].
+    /// The store was opened with [`crate::Store::inspect`] and cannot be written.
     #[error("the store was opened for reading only")]
     ReadOnly,
-    /// No receipt has this id; it may have been pruned.
+    /// There is no receipt with this id; it may have been pruned.
     #[error("there is no receipt {id}")]
     UnknownReceipt {
         /// The id.
@@ -150,16 +150,16 @@ pub enum StoreError {
         /// The id.
         id: u64,
     },
-    /// A list or an entry that is longer than its limit, or an export that cannot be written or read.
+    /// A list or an entry is longer than its limit, or an export cannot be written or read.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// A stored entry or state that cannot be decoded.
+    /// A stored entry or piece of state cannot be decoded.
     #[error("{what} cannot be read")]
     Unreadable {
-        /// Which.
+        /// The entry or state.
         what: String,
     },
-    /// The operating system gave no random bytes for a key.
+    /// The operating system provided no random bytes for a key.
     #[error("the system gives no random bytes")]
     Random,
     /// The key vault failed.

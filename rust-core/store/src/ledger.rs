@@ -1,5 +1,5 @@
-//! The ledger in the database: receipts written, read back, counted, verified, pruned and exported. What a receipt says and what is
-//! hashed is in `whimbrel-record`.
+//! The ledger in the database: writing, reading, counting, verifying, pruning and exporting receipts. `whimbrel-record` defines their
+//! content and what is hashed.
 
 mod append;
 mod export;

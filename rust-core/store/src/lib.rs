@@ -1,8 +1,8 @@
-//! What is remembered on the device: receipts of every request in a ledger that shows when it was changed, feedback, small pieces of
-//! state, and secrets behind a trait that the phone's own key store implements. One SQLite file; no network, no clock, no threads.
+//! Persistent data on the device: receipts of every request in a tamper-evident ledger, feedback, small pieces of state, and secrets behind
+//! a trait that the phone's own key store implements. It uses one SQLite file, and no network, clock or threads.
 //!
-//! Every call blocks and may wait for the disk, so asynchronous code calls it from a thread that may block. `docs/ledger.md` describes
-//! the format and says what the ledger detects and what it cannot.
+//! Every call blocks and may wait for the disk, so asynchronous code must call it from a thread that may block. `docs/ledger.md` describes
+//! the format, and which changes the ledger detects and which it cannot.
 
 mod connection;
 mod database;

@@ -1,4 +1,4 @@
-//! The tables, as numbered migrations that only go forward. A migration that was released is never edited; a change is a new one.
+//! The tables, as numbered migrations that only go forward. A released migration is never edited; every change is a new one.
 
 use rusqlite::{Connection, Transaction};
 

@@ -1,4 +1,4 @@
-//! Opening the store: locking it, bringing its tables up to date, the first look at the ledger, and small pieces of state.
+//! Opens the store: locks it, migrates its tables, checks the ledger's ends, and stores small pieces of state.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ use crate::connection::{Shared, Writer, make_key, read_floor, read_keys};
 use crate::vault::check_name;
 use crate::{KeyVault, Ledger, SCHEMA_VERSION, StoreError, database, ledger, schema};
 
-/// How long the name of a piece of state may be.
+/// Maximum length of the name of a piece of state in bytes.
 pub const STATE_NAME_BYTES_MAX: u32 = crate::VAULT_NAME_BYTES_MAX;
-/// How long a piece of state may be.
+/// Maximum size of a piece of state in bytes.
 pub const STATE_BYTES_MAX: u32 = 1024 * 1024;
 
-/// One database: the ledger, feedback and state. Cloning it is cheap and gives another handle of the same; it closes with the last one.
+/// One database: the ledger, feedback and state. Clones are cheap handles of the same store; it closes with the last one.
 ///
-/// At most one [`Store`] on the machine has a database open for writing; a lock file beside it, `<name>.lock`, sees to that. Any number may
-/// read it at the same time through [`Store::inspect`].
+/// Only one [`Store`] on the machine can have a database open for writing; a lock file beside it, `<name>.lock`, ensures this. Any number
+/// can read it at the same time through [`Store::inspect`].
 ///
 /// ```
 /// use std::sync::Arc;
@@ -50,13 +50,13 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the database at `path` for writing, or makes one, and brings its tables up to date. The end of the ledger is compared with its
-    /// seal and with the vault; receipts that have no end are closed as interrupted. `now_ms` is the time, in milliseconds since 1970.
-    /// The folder must exist.
+    /// Opens the database at `path` for writing, creates it if it does not exist, and migrates its tables. The ledger's end is compared
+    /// with its seal and with the vault. Receipts without an end are closed as interrupted. `now_ms` is the time, in milliseconds
+    /// since 1970. The folder must exist.
     ///
     /// # Errors
-    /// [`StoreError::InUse`], [`StoreError::Foreign`], [`StoreError::Damaged`], [`StoreError::NewerSchema`],
-    /// [`StoreError::SchemaChanged`], [`StoreError::Ledger`], [`StoreError::Vault`], and those of writing. The file is then as it was.
+    /// [`StoreError::InUse`], [`StoreError::Foreign`], [`StoreError::Damaged`], [`StoreError::NewerSchema`], [`StoreError::SchemaChanged`],
+    /// [`StoreError::Ledger`], [`StoreError::Vault`], and those of writing. The file is then unchanged.
     pub fn open(path: &Path, vault: Arc<dyn KeyVault>, now_ms: u64) -> Result<Store, StoreError> {
         let lock = database::lock(path)?;
         let floor = read_floor(&*vault)?;
@@ -64,11 +64,11 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the database at `path` for reading only, whatever is wrong with its ledger. Works beside a process that writes.
+    /// Opens the database at `path` for reading only, even if its ledger has problems. This works while another process writes.
     ///
     /// # Errors
-    /// [`StoreError::Absent`], [`StoreError::Foreign`], [`StoreError::Damaged`], [`StoreError::NewerSchema`],
-    /// [`StoreError::SchemaChanged`] also when the tables are older than this program's, [`StoreError::Vault`].
+    /// [`StoreError::Absent`], [`StoreError::Foreign`], [`StoreError::Damaged`], [`StoreError::NewerSchema`], [`StoreError::SchemaChanged`]
+    /// also if the tables are older than this program's, [`StoreError::Vault`].
     pub fn inspect(path: &Path, vault: Arc<dyn KeyVault>) -> Result<Store, StoreError> {
         let reader = database::open_reader(path)?;
         check_schema(&reader, path, SCHEMA_VERSION)?;
@@ -77,9 +77,9 @@ impl Store {
         Ok(Store { shared })
     }
 
-    /// Keeps whatever is at `path` aside, as `<name>.aside-<n>`, and begins a new ledger there. For a store that [`Store::open`] refuses.
-    /// The new ledger says in its first entry that it began again, and goes on counting where the vault's floor says that the old one
-    /// ended. Returns where the old files are now, when there were some. Feedback and state begin empty.
+    /// Moves any files at `path` to `<name>.aside-<n>` and starts a new ledger. For a store that [`Store::open`] refuses. The new ledger
+    /// says in its first entry that it was started again, and continues counting where the old one ended according to the vault's floor.
+    /// Returns the new path of the old files, if there were any. Feedback and state start empty.
     ///
     /// # Errors
     /// [`StoreError::InUse`], [`StoreError::Io`], [`StoreError::Vault`], and those of writing.
@@ -98,17 +98,17 @@ impl Store {
         Ledger::new(Arc::clone(&self.shared))
     }
 
-    /// Where the database is.
+    /// The path of the database.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.shared.path()
     }
 
-    /// A piece of state by its name, for example what the router has learned; none when there is none.
+    /// Reads a piece of state by its name, for example what the router has learned; `None` if there is none.
     ///
     /// # Errors
-    /// [`StoreError::Unreadable`] when it is not what was put there, [`StoreError::Vault`] for a name that
-    /// [`crate::check_name`] refuses, and those of the database. An older value that was put back in its place is not noticed.
+    /// [`StoreError::Unreadable`] if it is not what was stored, [`StoreError::Vault`] for a name that [`crate::check_name`] refuses, and
+    /// those of the database. If someone restores an older value, this is not detected.
     pub fn state_get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         check_name(name)?;
         let reader = self.shared.reader();
@@ -130,11 +130,11 @@ impl Store {
         Ok(Some(value))
     }
 
-    /// Puts a piece of state in place of the one that had this name.
+    /// Stores a piece of state, replacing the one with this name.
     ///
     /// # Errors
-    /// [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch) past [`STATE_BYTES_MAX`], [`StoreError::Vault`] for a name that [`crate::check_name`] refuses,
-    /// [`StoreError::ReadOnly`], and those of writing.
+    /// [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch) beyond [`STATE_BYTES_MAX`], [`StoreError::Vault`] for a name that
+    /// [`crate::check_name`] refuses, [`StoreError::ReadOnly`], and those of writing.
     pub fn state_put(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
         check_name(name)?;
         limit("bytes of a piece of state", value.len(), STATE_BYTES_MAX)?;
@@ -149,7 +149,7 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets a piece of state. It is no error when there is none.
+    /// Deletes a piece of state. Succeeds if there is none.
     ///
     /// # Errors
     /// As [`Store::state_put`].
@@ -161,7 +161,8 @@ impl Store {
         Ok(())
     }
 
-    /// Limits the database to so many pages of 4 KiB, or as many as it has already; further entries fail with [`StoreError::Full`].
+    /// Limits the database to this many pages of 4 KiB, or to its present size if that is larger. Further entries fail with
+    /// [`StoreError::Full`].
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`], and those of the database.

@@ -1,5 +1,5 @@
-//! The key vault: where small secrets live. A phone implements it with Android's Keystore or Apple's Keychain; `file` is the
-//! desktop's, and `memory` is for tests.
+//! The key vault, which stores small secrets. On a phone it is implemented with Android's Keystore or Apple's Keychain; `file` is the
+//! desktop's vault, and `memory` is for tests.
 
 mod file;
 mod memory;
@@ -13,37 +13,37 @@ pub use self::file::FileVault;
 pub use self::memory::MemoryVault;
 use crate::VaultError;
 
-/// How long a secret's name may be.
+/// Maximum length of a secret's name in bytes.
 pub const VAULT_NAME_BYTES_MAX: u32 = 64;
-/// How long a secret may be.
+/// Maximum size of a secret in bytes.
 pub const SECRET_BYTES_MAX: u32 = 16 * 1024;
 
-/// What protects the secrets of a vault, from the weakest to the strongest.
+/// How the secrets of a vault are protected, from weakest to strongest.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VaultLevel {
-    /// Nothing but this process's memory.
+    /// In this process's memory only.
     Memory,
-    /// The permissions of a file.
+    /// By the permissions of a file.
     File,
-    /// The operating system's key store, in software.
+    /// By the operating system's key store, in software.
     Software,
-    /// Hardware that does not give its key away: a secure element or a trusted execution environment.
+    /// By hardware that never reveals its key: a secure element or a trusted execution environment.
     Hardware,
 }
 
-/// Bytes that are overwritten when they are dropped, and that no debug output shows.
+/// Bytes that are overwritten when they are dropped, and never appear in debug output.
 #[derive(Clone)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// Takes the bytes over.
+    /// Takes ownership of the bytes.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> SecretBytes {
         SecretBytes(Zeroizing::new(bytes))
     }
 
-    /// The bytes. Whoever copies them has to wipe the copy.
+    /// The bytes. If you copy them, wipe the copy.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -60,32 +60,32 @@ impl fmt::Debug for SecretBytes {
     }
 }
 
-/// Keeps small secrets by name: API keys for endpoints, and the store's own key and rollback floor. One vault belongs to one store.
+/// Stores small secrets by name: API keys of endpoints, and the store's own key and rollback floor. Each store needs its own vault.
 ///
-/// Calls are synchronous, from any thread, and should answer within milliseconds: the store writes its floor after almost every
-/// entry of the ledger. Names are those that [`check_name`] accepts; names that begin with `whimbrel.` are the store's own. Secrets have 1 to
-/// [`SECRET_BYTES_MAX`] bytes. When [`KeyVault::put`] has returned, the secret survives a crash, and it never leaves a mixture of the old
-/// and the new one.
+/// Calls are synchronous, from any thread, and should answer within milliseconds, because the store writes its floor after almost every
+/// entry of the ledger. Names are those that [`check_name`] accepts; names that start with `whimbrel.` belong to the store. Secrets have 1
+/// to [`SECRET_BYTES_MAX`] bytes. When [`KeyVault::put`] has returned, the secret survives a crash. A crash never leaves a mixture of the
+/// old and the new secret.
 pub trait KeyVault: Send + Sync {
-    /// The secret of this name, or none when there is none.
+    /// Returns the secret with this name, or `None` if there is none.
     ///
     /// # Errors
-    /// [`VaultError`]; a secret that cannot be read is an error and never "none".
+    /// [`VaultError`]. A secret that cannot be read is an error, never `None`.
     fn get(&self, name: &str) -> Result<Option<SecretBytes>, VaultError>;
 
-    /// Keeps a secret, in place of the one that had this name.
+    /// Stores a secret, replacing the one with this name.
     ///
     /// # Errors
-    /// [`VaultError`]; the old secret is then still there.
+    /// [`VaultError`]; the old secret is then unchanged.
     fn put(&self, name: &str, secret: &SecretBytes) -> Result<(), VaultError>;
 
-    /// Forgets a secret. It is no error when there is none.
+    /// Deletes a secret. Succeeds if there is none.
     ///
     /// # Errors
     /// [`VaultError`].
     fn delete(&self, name: &str) -> Result<(), VaultError>;
 
-    /// What protects the secrets.
+    /// How the secrets are protected.
     fn level(&self) -> VaultLevel;
 }
 

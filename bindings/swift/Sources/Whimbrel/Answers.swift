@@ -3,14 +3,14 @@ internal import WhimbrelCore
 // The stream of an answer, and what can be made of it.
 
 extension AsyncThrowingStream where Element == Event, Failure == any Error {
-    /// Only the text, piece by piece. Where rules decide, an answer may begin again elsewhere (`Event.restarted`):
-    /// `textSoFar` is then what to show.
+    /// Only the text, piece by piece. Under a policy an answer may restart at another place (`Event.restarted`); use
+    /// `textSoFar` to display such an answer.
     public func text() -> AsyncThrowingStream<String, any Error> {
         let reader = TextReader(self)
         return AsyncThrowingStream<String, any Error> { try await reader.next() }
     }
 
-    /// All of the text so far, again after each piece; it begins again when another place answers from the beginning.
+    /// The whole text so far, after each piece. It becomes empty when another place answers from the beginning.
     public func textSoFar() -> AsyncThrowingStream<String, any Error> {
         let reader = TextReader(self)
         return AsyncThrowingStream<String, any Error> { try await reader.nextSoFar() }
@@ -45,16 +45,17 @@ private actor TextReader {
     }
 }
 
-/// Events that are taken over the boundary in one call: a call costs about the same for one as for many.
+/// Maximum number of events per call into the core. A call costs about the same for one event as for many.
 private let eventsPerCall: UInt32 = 64
 
-/// A stream that begins an answer when it is first read, and pulls.
+/// A stream that starts an answer when it is first read, and pulls its events.
 func answerStream(_ begin: @escaping @Sendable () throws -> Answer) -> AsyncThrowingStream<Event, any Error> {
     let reader = AnswerReader(begin)
     return AsyncThrowingStream { try await reader.next() }
 }
 
-/// The events of one answer, one by one. When nobody holds it any more, nobody holds the answer, which cancels it.
+/// The events of one answer, one by one. When nothing refers to this object any more, the answer is released and
+/// thereby cancelled.
 private actor AnswerReader {
     private let begin: @Sendable () throws -> Answer
     private var answer: Answer?

@@ -1,19 +1,19 @@
 internal import WhimbrelCore
 
-/// What an assistant is opened with.
+/// Options for opening an assistant.
 public struct AssistantOptions: Sendable {
-    /// The file of the ledger, which is made when it is not there. Its folder must exist.
+    /// The path of the ledger file. The file is created if it does not exist; its folder must exist.
     public var store: String
-    /// Where keys are kept. One vault belongs to one ledger.
+    /// The vault that stores keys. Each ledger needs its own vault.
     public var vault: any KeyVault
-    /// The app's rules.
+    /// The app's policy.
     public var appPolicy: PolicyDocument
-    /// The user's rules, which can only tighten the app's.
+    /// The user's policy, which can only make the app's stricter.
     public var userPolicy: PolicyDocument?
-    /// Words to redact besides what is recognised.
+    /// Words to redact in addition to what is recognised.
     public var userWords: [String]
 
-    /// Takes every value; those with a default can be left out.
+    /// Takes every value. Values with a default can be left out.
     public init(
         store: String,
         vault: any KeyVault,
@@ -29,13 +29,13 @@ public struct AssistantOptions: Sendable {
     }
 }
 
-/// Takes questions, decides under rules where each is answered, redacts what may only leave redacted, and writes a
-/// receipt for everything. Nothing here blocks its caller.
+/// Takes questions, decides under a policy where each one is answered, redacts text that may only leave redacted, and
+/// writes a receipt for every request. No function blocks its caller.
 public final class Assistant: Sendable {
     private let core: WhimbrelCore.Assistant
 
-    /// Opens the ledger and reads the rules. Receipts that a process left open are closed as interrupted. Fails with
-    /// `policy`, `ledger` or `vault`.
+    /// Opens the ledger and reads the policies. Receipts that an earlier process left unfinished are closed as
+    /// interrupted. Fails with `policy`, `ledger` or `vault`.
     public init(_ options: AssistantOptions) async throws {
         core = try await translated {
             try await WhimbrelCore.Assistant.open(
@@ -55,7 +55,7 @@ public final class Assistant: Sendable {
         Conversation(core.conversation(options: try options.toCore()))
     }
 
-    /// Answers messages that belong to no conversation; the last one is the question. As with `Conversation.ask`,
+    /// Answers a question outside any conversation. The last message is the question. As with `Conversation.ask`,
     /// reading the stream asks.
     public func answer(
         _ messages: [Message],
@@ -66,37 +66,37 @@ public final class Assistant: Sendable {
         }
     }
 
-    /// The model of this device that answers from the next question on; `nil` takes it away.
+    /// Sets the model on this device that answers from the next question on; `nil` removes it.
     public func setModel(_ model: LanguageModel?) { core.setModel(model: model?.core) }
 
-    /// The system's model, as the app reaches it; `nil` takes it away.
+    /// Sets the system's model that the app provides; `nil` removes it.
     public func setSystemModel(_ model: (any SystemModel)?) {
         core.setSystemModel(model: model.map(ForeignSystemModel.init))
     }
 
-    /// Tells the system's model, if there is one, that a question may come soon.
+    /// Tells the system's model, if one is set, to prepare for a question.
     public func prewarmSystemModel() { core.prewarmSystemModel() }
 
-    /// Takes in what the app knows about the device now.
+    /// Reports the current state of the device.
     public func updateDevice(_ update: DeviceUpdate) throws { core.updateDevice(update: try update.toCore()) }
 
-    /// Puts other rules in force, from the next question on. After a `policy` error the rules are as they were.
+    /// Replaces both policies from the next question on. After a `policy` error the previous policies stay in force.
     public func setPolicies(app: PolicyDocument, user: PolicyDocument? = nil) throws {
         try translated { try core.setPolicies(app: app.toCore(), user: user?.toCore()) }
     }
 
-    /// Puts other rules of the user's in force, which can only tighten the app's. After a `policy` error the rules are
-    /// as they were.
+    /// Replaces the user's policy, which can only make the app's stricter. After a `policy` error the previous policies
+    /// stay in force.
     public func setUserPolicy(_ user: PolicyDocument?) throws {
         try translated { try core.setUserPolicy(user: user?.toCore()) }
     }
 
-    /// Words to redact besides what is recognised, from the next question on.
+    /// Sets words to redact in addition to what is recognised, from the next question on.
     public func setUserWords(_ words: [String]) throws {
         try translated { try core.setUserWords(words: words) }
     }
 
-    /// What the app knows about an endpoint of the policy besides what stands there.
+    /// Sets connection settings of an endpoint that are not part of the policy.
     public func setEndpoint(_ endpointID: String, _ extras: EndpointExtras) throws {
         try translated { try core.setEndpoint(endpointId: endpointID, extras: extras.toCore()) }
     }
@@ -106,56 +106,56 @@ public final class Assistant: Sendable {
         try await translated { try await core.setKey(endpointId: endpointID, key: key) }
     }
 
-    /// Takes in what the user thought of an answer: it is kept beside the receipt, and the choice of places learns from
+    /// Records the user's feedback on an answer. It is stored beside the receipt, and the choice of places learns from
     /// it.
     public func feedback(_ receipt: Int, _ signal: Signal) async throws {
         let (receipt, signal): (UInt64, _) = (try coreNumber(receipt, "receipt"), try signal.toCore())
         try await translated { try await core.feedback(receipt: receipt, signal: signal) }
     }
 
-    /// Whether feedback is learned from and used.
+    /// Whether the assistant learns from feedback and uses what it learned.
     public func learning() -> LearningMode { core.learning().toPublic() }
 
-    /// Switches learning on, freezes it, or switches it off.
+    /// Switches learning on or off, or freezes it.
     public func setLearning(_ mode: LearningMode) async throws {
         try await translated { try await core.setLearning(mode: mode.toCore()) }
     }
 
-    /// Forgets everything that was learned.
+    /// Deletes everything that was learned.
     public func resetLearning() async throws {
         try await translated { try await core.resetLearning() }
     }
 
-    /// A text with its findings replaced: what an endpoint would get that may only get redacted text.
+    /// Redacts a text as it would be redacted for an endpoint.
     public func redact(_ text: String) async throws -> RedactedText {
         try await translated { try await core.redact(text: text) }.toPublic()
     }
 
-    /// A page of receipts, the newest first; at most 1,000.
+    /// A page of receipts, newest first; at most 1,000.
     public func receipts(_ filter: ReceiptFilter = ReceiptFilter(), max: Int = 100) async throws -> [Receipt] {
         let (filter, max): (_, UInt32) = (try filter.toCore(), try coreNumber(max, "max"))
         let receipts = try await translated { try await core.receipts(filter: filter, receiptsMax: max) }
         return receipts.map { $0.toPublic() }
     }
 
-    /// One receipt. Fails with `ledger` when there is none of this number, or it was pruned.
+    /// One receipt. Fails with `ledger` if there is no receipt with this number, or it was pruned.
     public func receipt(_ id: Int) async throws -> Receipt {
         let id: UInt64 = try coreNumber(id, "id")
         return try await translated { try await core.receipt(id: id) }.toPublic()
     }
 
-    /// Looks whether the ledger is as it was written. What is wrong with it is in the report.
+    /// Checks whether the ledger is unchanged. Problems are in the report, not thrown.
     public func verifyLedger() async throws -> LedgerReport {
         try await translated { try await core.verifyLedger() }.toPublic()
     }
 
-    /// Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify`
-    /// checks.
+    /// Exports the ledger to a new file as lines of JSON, which `whimbrel ledger verify` can check. Only the file's
+    /// owner can read it.
     public func exportLedger(to path: String) async throws {
         try await translated { try await core.exportLedger(path: path) }
     }
 
-    /// What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
+    /// The totals of the receipts between two times, in milliseconds since 1970; without limits, of all receipts.
     public func stats(host: Host = .phone, fromMs: Int? = nil, untilMs: Int? = nil) async throws -> LedgerStats {
         let from: UInt64? = try fromMs.map { try coreNumber($0, "fromMs") }
         let until: UInt64? = try untilMs.map { try coreNumber($0, "untilMs") }
@@ -163,35 +163,35 @@ public final class Assistant: Sendable {
         return try await translated { try await core.stats(fromMs: from, untilMs: until, host: host) }.toPublic()
     }
 
-    /// Removes old receipts. What is left can still be verified, from the checkpoint on that is returned; `nil` when
-    /// nothing was removed. Fails with `invalidOption` when `prune` does not say what to remove.
+    /// Removes old receipts. The rest can still be verified, starting at the returned checkpoint. Returns `nil` if
+    /// nothing was removed. Fails with `invalidOption` if `prune` does not say what to remove.
     public func pruneLedger(_ prune: Prune) async throws -> Checkpoint? {
         let prune = try prune.toCore()
         return try await translated { try await core.pruneLedger(prune: prune) }?.toPublic()
     }
 
-    /// Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them
-    /// can be taken away unnoticed.
+    /// Whether the vault has not yet stored the end of the ledger. Until it has, the newest entries could be removed
+    /// unnoticed.
     public func isLedgerFloorBehind() async throws -> Bool {
         try await translated { try await core.isLedgerFloorBehind() }
     }
 
-    /// Begins a new, empty ledger at `path` where the old one cannot be opened any more because its vault is gone:
-    /// opening then fails with `ledger` and the problem `foreign`. The old file is kept under another name, which is
-    /// returned when there was one. No assistant may have the ledger open.
+    /// Starts a new, empty ledger at `path` if the old one can no longer be opened because its vault is gone: opening
+    /// then fails with `ledger` and the problem `foreign`. The old file is kept under another name, which is returned
+    /// if there was one. No assistant may have the ledger open.
     public static func restartLedger(_ path: String, vault: any KeyVault) async throws -> String? {
         try await translated { try await WhimbrelCore.restartLedger(path: path, vault: ForeignVault(vault)) }
     }
 
-    /// Cancels its answers and lets go of the ledger; its conversations take no more questions. Returns at once; safe
-    /// to call again.
+    /// Cancels all answers and closes the ledger. Conversations refuse further questions. Returns at once, and may be
+    /// called again.
     public func close() { core.release() }
 
-    /// Like `close`, and waits until the ledger is closed and may be opened again. Safe to call again.
+    /// Like `close`, but waits until the ledger is closed and can be opened again. May be called again.
     public func shutdown() async { await core.shutdown() }
 }
 
 extension Preset {
-    /// Its text, TOML.
+    /// The text of the preset, in TOML.
     public var text: String { presetText(preset: toCore()) }
 }

@@ -1,21 +1,21 @@
 internal import WhimbrelCore
 
-/// A conversation, which answers one question at a time. It is the same whether the rules of an `Assistant` decide
-/// where each question is answered, or one `LanguageModel` answers alone.
+/// A conversation, which answers one question at a time. It works the same way whether the policy of an `Assistant`
+/// decides where each question is answered, or one `LanguageModel` answers alone.
 public final class Conversation: Sendable {
     private let core: WhimbrelCore.Conversation
 
     init(_ core: WhimbrelCore.Conversation) { self.core = core }
 
-    /// A number that grows with every change of the messages.
+    /// A number that grows each time the messages change.
     public var revision: Int { Int(clamping: core.revision()) }
 
-    /// The system message that is sent along, if there is one.
+    /// The system message, if there is one.
     public var system: String? { core.system() }
 
-    /// Asks a question, as soon as the stream is read. Cancelling the task that reads it ends the stream without a
-    /// `finished`; this, and letting go of the stream, cancels the answer. What was said until then becomes part of the
-    /// conversation. A slow reader loses nothing: the answer waits for it.
+    /// Asks a question, as soon as the stream is read. Cancelling the task that reads it ends the stream without
+    /// `finished`. Cancelling the task, or releasing the stream, cancels the answer; the text so far becomes part of
+    /// the conversation. A slow reader loses nothing: the answer waits for it.
     ///
     /// The last event says where the question was answered, and whether at all: a request that the rules denied or put
     /// off, or that failed everywhere, is no error. A question that every place failed to answer stays in the
@@ -27,22 +27,22 @@ public final class Conversation: Sendable {
         answerStream { [core] in try core.ask(question: question, options: options.toCore()) }
     }
 
-    /// Asks the last question again, when the stream is read. If it was answered, that counts as a sign that the answer
-    /// was not liked. The new answer takes the place of the old one; when there is no new answer, the old one stays.
-    /// The stream fails with `nothingToRepeat` when nothing was asked.
+    /// Asks the last question again, when the stream is read. If it had been answered, this counts as a sign that the
+    /// user did not like the answer. The new answer replaces the old one; if there is no new answer, the old one stays.
+    /// The stream fails with `nothingToRepeat` if no question was asked.
     public func regenerate(
         _ generation: GenerationOptions = GenerationOptions()
     ) -> AsyncThrowingStream<Event, any Error> {
         answerStream { [core] in try core.regenerate(generation: generation.toCore()) }
     }
 
-    /// Asks the last question elsewhere, as far as the rules allow it now: see `Report.canEscalate`.
+    /// Asks the last question again at another place, if the policy allows one now: see `Report.canEscalate`.
     public func escalate() -> AsyncThrowingStream<Event, any Error> {
         answerStream { [core] in try core.escalate() }
     }
 
     /// Stops the answer in progress. Unlike a cancelled stream, its stream still ends with `finished`. Returns at once;
-    /// does nothing while nothing is answered.
+    /// has no effect if no answer is in progress.
     public func stop() { core.stop() }
 
     /// What would be decided about a question now. Nothing is asked, and no receipt is written. Fails with `noPolicy`
@@ -52,54 +52,55 @@ public final class Conversation: Sendable {
         return try await translated { try await core.explain(question: question, options: options) }.toPublic()
     }
 
-    /// The messages so far, without the system message. Keep them as they are, and `setMessages` goes on from them.
+    /// The messages so far, without the system message. Store them unchanged to resume the conversation with
+    /// `setMessages`.
     public func messages() -> [Message] { core.messages().map { $0.toPublic() } }
 
-    /// Waits until a cancelled answer has ended: what is kept of it is then among the `messages`. Fails with `busy` while
-    /// an answer goes on that nobody cancelled.
+    /// Waits until a cancelled answer has ended. `messages` then contains the part of it that was kept. Fails with
+    /// `busy` while an answer is in progress that was not cancelled.
     public func settled() async throws { try await translated { try await core.settled() } }
 
-    /// Replaces the messages: an earlier conversation goes on. Messages that `messages` gave are as private as they
-    /// were.
+    /// Replaces the messages, to resume an earlier conversation. Messages from `messages` keep their privacy class and
+    /// recipients.
     public func setMessages(_ messages: [Message]) throws {
         try translated { try core.setMessages(messages: messages.map { $0.toCore() }) }
     }
 
-    /// Sends along another system message from the next question on: `nil` takes the usual one, an empty text leaves it to
-    /// the model. The messages stay, and how they are treated.
+    /// Replaces the system message from the next question on. Pass `nil` for the default one, or an empty text to let
+    /// the model's template decide. The messages stay, with their privacy class and recipients.
     public func setSystem(_ system: String?) throws { try translated { try core.setSystem(system: system) } }
 
-    /// Forgets the messages, but not the system message.
+    /// Deletes the messages, but not the system message.
     public func reset() throws { try translated { try core.reset() } }
 
-    /// Says how private the messages so far are, where the app knows more than can be found in them. It holds for every
-    /// further question until `reset`.
+    /// Raises the privacy class of the messages so far, if the app knows more than can be found in them. It applies to
+    /// every further question until `reset`.
     public func raiseClass(_ privacyClass: PrivacyClass) { core.raiseClass(privacyClass: privacyClass.toCore()) }
 
-    /// Writes the conversation to a file, with what the model of this device made of it, so that `restore` goes on
-    /// without reading its text again. The file holds what was said and is readable by its owner only.
+    /// Saves the conversation and its KV cache to a file, so that `restore` can resume it without prefilling its text
+    /// again. The file contains what was said and is readable by its owner only.
     public func save(to path: String) async throws {
         try await translated { try await core.save(path: path) }
     }
 
-    /// Goes on with a conversation that `save` wrote with the same model; this one is forgotten. Fails with
-    /// `invalidOption` when the file cannot be used; this conversation is then as it was.
+    /// Resumes a conversation that `save` wrote with the same model, and discards the current one. Fails with
+    /// `invalidOption` if the file cannot be used; the current conversation is then unchanged.
     public func restore(from path: String) async throws {
         try await translated { try await core.restore(path: path) }
     }
 
-    /// Writes what the model made of the first `tokens` tokens of the conversation to a file, without the messages.
-    /// Another conversation that begins with the same text can take it over with `restorePrefix`.
+    /// Saves the KV cache of the first `tokens` tokens of the conversation to a file, without the messages. Another
+    /// conversation that starts with the same text can load it with `restorePrefix`.
     public func savePrefix(to path: String, tokens: Int) async throws {
         let tokens: UInt32 = try coreNumber(tokens, "tokens")
         try await translated { try await core.savePrefix(path: path, tokens: tokens) }
     }
 
-    /// Takes over what `savePrefix` wrote with the same model. The messages stay as they are.
+    /// Loads a file that `savePrefix` wrote with the same model. The messages do not change.
     public func restorePrefix(from path: String) async throws {
         try await translated { try await core.restorePrefix(path: path) }
     }
 
-    /// Cancels the answer in progress and gives the memory back. Returns at once; safe to call again.
+    /// Cancels the answer in progress and releases the memory. Returns at once, and may be called again.
     public func close() { core.release() }
 }

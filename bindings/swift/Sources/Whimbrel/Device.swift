@@ -1,31 +1,31 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/device.rs: change that, then run  make bindings.
 
-/// How hot the device is, in the four steps of iOS. Android's seven map onto them: none and light are `.nominal`,
-/// moderate is `.fair`, severe is `.serious`, the rest is `.critical`.
+/// How hot the device is, in the four levels of iOS. Android's seven levels map onto them: none and light are
+/// `.nominal`, moderate is `.fair`, severe is `.serious`, and the rest are `.critical`.
 public enum Thermal: Sendable, Hashable, CaseIterable {
-    /// No limits.
+    /// No restrictions.
     case nominal
-    /// Warm; work that can wait should.
+    /// Warm: defer work that can wait.
     case fair
-    /// Hot; the system slows the processor down.
+    /// Hot: the system throttles the processor.
     case serious
-    /// Too hot; the system stops what it can.
+    /// Too hot: the system stops what it can.
     case critical
 }
 
 /// The network that a request would use.
 public enum Network: Sendable, Hashable, CaseIterable {
-    /// There is none.
+    /// No network.
     case offline
-    /// Bytes cost money or are few.
+    /// Data costs money or is limited.
     case metered
-    /// Bytes are free.
+    /// Data is free.
     case unmetered
-    /// Metered, in a foreign network.
+    /// Metered, on a foreign network.
     case roaming
 }
 
-/// Hardware beside the processor that runs models.
+/// Hardware other than the processor that runs models.
 public enum Accelerator: Sendable, Hashable, CaseIterable {
     /// A graphics processor.
     case gpu
@@ -35,7 +35,7 @@ public enum Accelerator: Sendable, Hashable, CaseIterable {
     case dsp
 }
 
-/// The values of a `DeviceUpdate`, to name those that are no longer known.
+/// The values of a `DeviceUpdate`, for listing those that are no longer known.
 public enum DeviceFact: Sendable, Hashable, CaseIterable {
     /// `batteryPercent`
     case batteryPercent
@@ -67,38 +67,38 @@ public enum DeviceFact: Sendable, Hashable, CaseIterable {
     case foreground
 }
 
-/// What the app knows about the device now: as many values as it has. Most readings count for two minutes, so they are
-/// best sent again with each question; the totals (memory, cores, accelerators) stay.
+/// The current state of the device, with as many values as the app knows. Most readings expire after two minutes, so
+/// send them again with each question. The totals (memory, cores, accelerators) do not expire.
 public struct DeviceUpdate: Sendable, Equatable {
-    /// Charge of the battery in percent, 0 to 100; more counts as unknown.
+    /// Battery charge in percent, 0 to 100; a larger value counts as unknown.
     public var batteryPercent: Int?
-    /// Whether it is being charged.
+    /// Whether the battery is charging.
     public var charging: Bool?
-    /// Whether the user or the system asked for saving power.
+    /// Whether power saving is on.
     public var powerSave: Bool?
     /// How hot the device is.
     public var thermal: Thermal?
-    /// Memory of the device in bytes.
+    /// Total memory of the device in bytes.
     public var memoryTotalBytes: Int?
-    /// Memory that can be had without pushing others out, in bytes.
+    /// Memory that is available without evicting other apps, in bytes.
     public var memoryAvailableBytes: Int?
-    /// What the system still gives to this process, in bytes.
+    /// Memory that the system still allows this process, in bytes.
     public var memoryProcessBytes: Int?
     /// Free storage in bytes.
     public var storageFreeBytes: Int?
-    /// The network.
+    /// The kind of network.
     public var network: Network?
-    /// Measured time of a round trip.
+    /// Measured round-trip time.
     public var roundTrip: Duration?
-    /// Measured loss of packets or failed requests in percent, 0 to 100; more counts as unknown.
+    /// Measured rate of lost packets or failed requests in percent, 0 to 100; a larger value counts as unknown.
     public var lossPercent: Int?
-    /// Processor cores that are made for speed.
+    /// Number of performance cores.
     public var performanceCores: Int?
-    /// Hardware beside the processor that runs models.
+    /// Hardware other than the processor that runs models.
     public var accelerators: [Accelerator]?
     /// Whether the app is in the foreground.
     public var foreground: Bool?
-    /// What is no longer known. A value that is given besides is not taken.
+    /// Values that are no longer known. If a value is also given, it is ignored.
     public var unknown: [DeviceFact]
 
     /// Takes every value; those with a default can be left out.

@@ -1,26 +1,27 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/conversation.rs: change that, then run  make bindings.
 
-/// Who says a message.
+/// The author of a message.
 public enum Role: Sendable, Hashable, CaseIterable {
-    /// What the app tells the model beforehand.
+    /// The app, with instructions for the model.
     case system
-    /// The person.
+    /// The user.
     case user
     /// The model.
     case assistant
 }
 
-/// One message of a conversation. To go on with an earlier conversation, hand back what `messages()` gave.
+/// One message of a conversation. To resume an earlier conversation, pass back the messages that `messages()` returned.
 public struct Message: Sendable, Equatable {
-    /// Who says it.
+    /// The author.
     public var role: Role
     /// The text.
     public var content: String
-    /// How private it is. A message without it is treated as the most private message that its conversation ever held.
+    /// How private the message is. A message without this value is treated like the most private message that its
+    /// conversation has ever held.
     public var privacyClass: PrivacyClass?
-    /// Who besides this device's model may read it. Apps keep this value and hand it back; what is in it may change
-    /// between versions. A message without it may be read only by those who might read every message that its
-    /// conversation ever held.
+    /// Who may read the message, apart from the model on this device. Store this value and pass it back unchanged; its
+    /// content may change between versions. A message without it may be read only by those who may read every message
+    /// that its conversation has ever held.
     public var recipients: [String]?
 
     /// Takes every value; those with a default can be left out.
@@ -41,14 +42,14 @@ public struct Message: Sendable, Equatable {
 public enum Event: Sendable, Equatable {
     /// A place was asked.
     case started(place: Place, release: Release?)
-    /// The model read a part of the prompt. A short prompt is read in one go, without this event.
+    /// Part of the prompt was read. A short prompt is read in one step, without this event.
     case reading(done: Int, total: Int)
-    /// The model thinks before it answers. What it thinks is no part of the answer and is not given.
+    /// The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
     case thinking(bytes: Int)
     /// The next piece of text, never empty and never half a character.
     case text(text: String)
-    /// The text so far is void: another place answers from the beginning.
+    /// Discard the text so far: another place answers from the beginning.
     case restarted
-    /// The answer is over; nothing follows.
+    /// The answer has ended. This is the last event.
     case finished(report: Report)
 }

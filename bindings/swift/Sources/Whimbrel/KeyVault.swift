@@ -1,33 +1,32 @@
 import Foundation
 internal import WhimbrelCore
 
-/// A key vault did not do what it was asked.
+/// A call to a key vault failed.
 public enum KeyVaultError: Error, Sendable, Equatable {
-    /// The system's key store is locked, for example before the first unlock after a restart. Trying again later may
-    /// help.
+    /// The system's key store is locked, for example before the first unlock after a restart. A later call may succeed.
     case locked
-    /// It failed; the short code of the system's holds no secret.
+    /// Another failure, with a short error code of the system that contains no secret.
     case failed(code: String)
 }
 
-/// Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with.
-/// It is called from any thread and should answer within milliseconds. Every function may throw a `KeyVaultError`; what
-/// else it throws counts as a failure without a code.
+/// Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger.
+/// It is called from any thread and should answer within milliseconds. Every function may throw a `KeyVaultError`; any
+/// other error counts as a failure without a code.
 public protocol KeyVault: Sendable {
-    /// The secret of this name, or `nil` when there is none. A secret that cannot be read is an error.
+    /// Returns the secret with this name, or `nil` if there is none. Throws if the secret cannot be read.
     func get(name: String) throws -> Data?
 
-    /// Keeps a secret, in place of the one that had this name. When it has returned, the secret survives a crash.
+    /// Stores a secret, replacing the one with this name. When it has returned, the secret survives a crash.
     func put(name: String, secret: Data) throws
 
-    /// Forgets a secret. It is no error when there is none.
+    /// Deletes a secret. Succeeds if there is none.
     func delete(name: String) throws
 
-    /// What protects the secrets.
+    /// How the secrets are protected.
     func level() throws -> VaultLevel
 }
 
-/// A vault that forgets everything with the process. For tests: a ledger cannot be opened again without its vault.
+/// A vault whose content is lost with the process. For tests: a ledger cannot be opened again without its vault.
 public final class MemoryKeyVault: KeyVault, @unchecked Sendable {
     private let lock = NSLock()
     private var secrets: [String: Data] = [:]
@@ -46,12 +45,12 @@ public final class MemoryKeyVault: KeyVault, @unchecked Sendable {
 #if canImport(Security)
     import Security
 
-    /// A vault in the system's keychain. Its secrets stay on this device, and can be read once it was unlocked after a
-    /// restart.
+    /// A vault in the system's keychain. Its secrets stay on this device, and can be read after the first unlock
+    /// following a restart.
     public final class KeychainVault: KeyVault, Sendable {
         private let service: String
 
-        /// `service` keeps the secrets of one ledger apart from those of another.
+        /// `service` separates the secrets of one ledger from those of another.
         public init(service: String) { self.service = service }
 
         public func get(name: String) throws -> Data? {

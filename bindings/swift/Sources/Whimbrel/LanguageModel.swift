@@ -1,10 +1,10 @@
 internal import WhimbrelCore
 
-/// An open model. It is closed when it, its conversations and their answers are gone, or by `close`.
+/// An open model. It is closed by `close`, or when it, its conversations and their answers are no longer referenced.
 public final class LanguageModel: Sendable {
     let core: WhimbrelCore.Model
 
-    /// What is known of the model, also after it was closed.
+    /// The model's properties. Also available after `close`.
     public let info: ModelInfo
 
     init(_ core: WhimbrelCore.Model) {
@@ -12,14 +12,14 @@ public final class LanguageModel: Sendable {
         info = core.info().toPublic()
     }
 
-    /// Starts a conversation with this model alone, without rules and without receipts. The memory for its context is
-    /// reserved with the first question.
+    /// Starts a conversation with this model alone, without a policy or receipts. The memory for its context is
+    /// reserved at the first question.
     public func conversation(_ options: ConversationOptions = ConversationOptions()) throws -> Conversation {
         Conversation(try translated { try core.conversation(options: options.toCore()) })
     }
 
-    /// Goes on from a text without any conversation around it, in a context of its own of `contextLength` tokens. As
-    /// with `Conversation.ask`, reading the stream starts the answer and leaving it early cancels the answer.
+    /// Continues a text without a conversation, in a context of its own of `contextLength` tokens. As with
+    /// `Conversation.ask`, reading the stream starts the answer, and leaving it early cancels the answer.
     public func complete(
         _ prompt: String,
         options: GenerationOptions = GenerationOptions(),
@@ -34,6 +34,7 @@ public final class LanguageModel: Sendable {
         }
     }
 
-    /// Cancels the model's answers and closes it with its conversations. Returns at once; safe to call again.
+    /// Cancels the model's answers, and closes the model and its conversations. Returns at once, and may be called
+    /// again.
     public func close() { core.release() }
 }

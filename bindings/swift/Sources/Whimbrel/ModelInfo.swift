@@ -1,22 +1,22 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/model.rs: change that, then run  make bindings.
 
-/// What is known of an open model.
+/// Properties of an open model.
 public struct ModelInfo: Sendable, Equatable {
-    /// The model's name, for people.
+    /// The model's display name.
     public var name: String
     /// The bundle's version.
     public var version: String
     /// The licence of the weights as an SPDX expression, or `unknown`.
     public var licence: String
-    /// The longest context that the model was made for, in tokens.
+    /// The longest context that the model supports, in tokens.
     public var contextLength: Int
-    /// Layers of the network.
+    /// Number of layers.
     public var layers: Int
-    /// Threads that compute.
+    /// Number of threads that compute.
     public var threads: Int
-    /// Time that opening took, verification included.
+    /// How long opening took, verification included.
     public var loadTime: Duration
-    /// Whether conversations are possible; otherwise only raw completions are.
+    /// Whether the model supports conversations; otherwise it only supports raw completions.
     public var hasChatTemplate: Bool
     /// The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
     public var languages: [String]

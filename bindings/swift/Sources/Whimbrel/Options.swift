@@ -1,20 +1,20 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/options.rs: change that, then run  make bindings.
 
-/// How a model is opened.
+/// Options for opening a model.
 public struct OpenOptions: Sendable, Equatable {
-    /// Threads that compute; 0 takes the number of performance cores.
+    /// Number of threads that compute; 0 uses the number of performance cores.
     public var threads: Int
-    /// Whether the hashes of all files are checked. Otherwise only those of files that were not checked before, or
-    /// changed since.
+    /// Whether to check the hashes of all files. Otherwise, only files that are new or have changed since the last
+    /// check are checked.
     public var alwaysVerify: Bool
-    /// The name of the quantisation to open; without it the bundle's first.
+    /// The name of the quantisation to open. The default is the bundle's first one.
     public var variant: String?
-    /// A folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
+    /// A folder for the record of verified files, if the bundle's own folder is read-only.
     public var stateFolder: String?
-    /// Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the
-    /// system cannot take back.
+    /// Whether to copy the weights into memory with huge pages. Answers become faster, but the start is slower, and the
+    /// system cannot reclaim the memory.
     public var hugePages: Bool
-    /// What the keys and values of a conversation's context are kept in.
+    /// The precision of the keys and values in a conversation's context. The default is `.half`.
     public var kvPrecision: KvPrecision
 
     /// Takes every value; those with a default can be left out.
@@ -35,11 +35,11 @@ public struct OpenOptions: Sendable, Equatable {
     }
 }
 
-/// What keys and values are kept in.
+/// The precision of keys and values.
 public enum KvPrecision: Sendable, Hashable, CaseIterable {
-    /// 16 bits a value.
+    /// 16 bits per value.
     case half
-    /// 8 bits a value: about half the memory, and slightly other answers.
+    /// 8 bits per value: about half the memory, and slightly different answers.
     case int8
 }
 
@@ -47,17 +47,17 @@ public enum KvPrecision: Sendable, Hashable, CaseIterable {
 public enum ContextPolicy: Sendable, Hashable, CaseIterable {
     /// The question is refused with the error `ContextFull`.
     case refuse
-    /// The oldest exchanges are left out, never the system message. The statistics say how many messages.
+    /// The oldest exchanges are left out, never the system message. The statistics say how many messages were left out.
     case dropOldest
 }
 
-/// How a conversation is kept.
+/// Options for a conversation.
 public struct ConversationOptions: Sendable, Equatable {
-    /// Tokens of context, at most the model's own.
+    /// Size of the context in tokens, at most the model's own.
     public var contextLength: Int
     /// The system message; without it the model's own is used, and an empty text leaves it to the model's template.
     public var system: String?
-    /// What happens when the context is full.
+    /// What happens when the context is full. The default is `.dropOldest`.
     public var contextPolicy: ContextPolicy
 
     /// Takes every value; those with a default can be left out.
@@ -75,7 +75,7 @@ public struct ConversationOptions: Sendable, Equatable {
 /// How an answer is made. Where no value is given for how tokens are chosen, the model's own is used: its card says how
 /// it was made to be used.
 public struct GenerationOptions: Sendable, Equatable {
-    /// Tokens after which the answer ends.
+    /// Maximum length of the answer in tokens.
     public var maxTokens: Int
     /// 0 always takes the most likely token; higher values spread the choice.
     public var temperature: Float?
@@ -93,8 +93,8 @@ public struct GenerationOptions: Sendable, Equatable {
     public var seed: Int?
     /// Texts that end the answer; they are not part of it.
     public var stop: [String]
-    /// Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never
-    /// the answer.
+    /// Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It
+    /// changes the speed, never the answer.
     public var speculation: Bool
     /// Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
     public var repetitionGuard: Bool
@@ -127,17 +127,18 @@ public struct GenerationOptions: Sendable, Equatable {
     }
 }
 
-/// How a question is asked.
+/// Options for asking a question.
 public struct AskOptions: Sendable, Equatable {
-    /// The app's name for what it is doing, which rules and learning look at.
+    /// The app's name for the kind of work, used by rules and learning.
     public var task: String
-    /// What the app knows about the text. What is found in the text can only raise it.
+    /// The privacy class of the text as far as the app knows it. The default is `.public`. Findings in the text can
+    /// only raise it.
     public var privacyClass: PrivacyClass
-    /// Time for the whole answer; without it the policy says.
+    /// The deadline for the whole answer. The default is the policy's.
     public var deadline: Duration?
     /// What the answer needs beyond text.
     public var needs: [Need]
-    /// How the answer is made.
+    /// Options for generating the answer.
     public var generation: GenerationOptions
 
     /// Takes every value; those with a default can be left out.
@@ -160,18 +161,18 @@ public struct AskOptions: Sendable, Equatable {
 public enum PrivacyClass: Sendable, Hashable, CaseIterable {
     /// Nothing was recognised as personal.
     case `public`
-    /// About a person, ordinary: a name, an address, a telephone number.
+    /// Ordinary personal data: a name, an address, a telephone number.
     case personal
     /// Harmful in wrong hands: national ids, cards and accounts, dates of birth, health, religion and the other special
     /// categories, or whatever the app calls so.
     case sensitive
-    /// Opens something: passwords, keys, or whatever the app calls so.
+    /// Gives access to something: passwords, keys, or whatever the app declares secret.
     case secret
 }
 
 /// What an answer needs beyond text.
 public enum Need: Sendable, Hashable, CaseIterable {
-    /// Calls of tools.
+    /// Tool calls.
     case tools
     /// An answer that follows a JSON schema.
     case json

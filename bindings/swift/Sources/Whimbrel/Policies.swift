@@ -1,10 +1,10 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/policy.rs: change that, then run  make bindings.
 
-/// A policy that comes with the core.
+/// A policy that is included in the core.
 public enum Preset: Sendable, Hashable, CaseIterable {
     /// Nothing ever leaves the device.
     case `private`
-    /// On the device whenever it can be done there, and elsewhere only when it cannot.
+    /// Answers on the device whenever possible, and elsewhere only if it is not.
     case onDeviceFirst
     /// Wherever the answers were best so far, as long as nothing in the text is recognised as private.
     case balanced
@@ -12,24 +12,24 @@ public enum Preset: Sendable, Hashable, CaseIterable {
     case qualityFirst
 }
 
-/// A document with rules.
+/// A policy document.
 public enum PolicyDocument: Sendable, Equatable {
     /// As TOML.
     case toml(text: String)
     /// As JSON.
     case json(text: String)
-    /// One that comes with the core, with the app's endpoints.
+    /// A preset, with the app's endpoints.
     case preset(preset: Preset, endpoints: String = "")
 }
 
-/// Public keys of which one must be in a server's chain of certificates.
+/// Public keys, at least one of which must be in a server's certificate chain.
 public struct Pins: Sendable, Equatable {
-    /// SHA-256 of a certificate's public key information, each as 64 hexadecimal digits; at least two.
+    /// The SHA-256 hashes of the certificates' public key information, each as 64 hexadecimal digits; at least two.
     public var sha256: [String]
-    /// From this second after 1970 on the pins are no longer looked at: an app that nobody updates must not lock itself
+    /// The pins expire at this time, in seconds since 1970, so that an app that is never updated does not lock itself
     /// out.
     public var expiresUnixSeconds: Int
-    /// Only log what would be refused, and let it through.
+    /// Whether to accept and log connections that the pins would refuse.
     public var isReportOnly: Bool
 
     /// Takes every value; those with a default can be left out.
@@ -44,15 +44,15 @@ public struct Pins: Sendable, Equatable {
     }
 }
 
-/// Time limits of one request to an endpoint.
+/// Timeouts of a request to an endpoint.
 public struct Timeouts: Sendable, Equatable {
-    /// Until a connection stands.
+    /// Until the connection is established.
     public var connect: Duration
     /// From then until the first byte of the answer.
     public var firstByte: Duration
     /// Between two parts of the answer.
     public var idle: Duration
-    /// All of it.
+    /// For the whole request.
     public var total: Duration
 
     /// Takes every value; those with a default can be left out.
@@ -69,25 +69,26 @@ public struct Timeouts: Sendable, Equatable {
     }
 }
 
-/// Where an endpoint wants the limit of tokens.
+/// The request field in which an endpoint expects the token limit.
 public enum TokenLimitField: Sendable, Hashable, CaseIterable {
-    /// `max_tokens`, which nearly every server knows.
+    /// `max_tokens`, which nearly every server supports.
     case maxTokens
-    /// `max_completion_tokens`, which newer models of OpenAI ask for.
+    /// `max_completion_tokens`, which newer OpenAI models require.
     case maxCompletionTokens
 }
 
-/// What the app knows about an endpoint besides what stands in the policy.
+/// Connection settings of an endpoint that are not part of the policy.
 public struct EndpointExtras: Sendable, Equatable {
-    /// Certificate authorities to trust as well, in PEM.
+    /// Additional certificate authorities to trust, in PEM.
     public var authoritiesPem: String
-    /// Public keys to insist on.
+    /// Pinned public keys.
     public var pins: Pins?
-    /// Time limits.
+    /// Timeouts.
     public var timeouts: Timeouts?
-    /// The header that takes the key alone, such as `api-key`; without it the key goes as a bearer token.
+    /// The name of the header that carries the key by itself, such as `api-key`. Without it, the key is sent as a
+    /// bearer token.
     public var keyHeader: String?
-    /// Where the limit of tokens goes.
+    /// The field for the token limit. The default is `.maxTokens`.
     public var tokenLimitField: TokenLimitField
 
     /// Takes every value; those with a default can be left out.
@@ -106,30 +107,30 @@ public struct EndpointExtras: Sendable, Equatable {
     }
 }
 
-/// Whether feedback is learned from and used.
+/// Whether the assistant learns from feedback and uses what it learned.
 public enum LearningMode: Sendable, Hashable, CaseIterable {
-    /// It is learned from, and what is uncertain is tried now and then.
+    /// Learns from feedback, and now and then tries places whose quality is uncertain.
     case on
-    /// Nothing more is learned; what was learned is used.
+    /// Learns nothing more, but uses what was learned.
     case frozen
-    /// Nothing is learned or used. What was learned is kept.
+    /// Neither learns nor uses what was learned, but keeps it.
     case off
 }
 
-/// A sign of how good an answer was.
+/// Feedback on an answer.
 public enum Signal: Sendable, Equatable {
     /// The user liked it.
     case thumbsUp
     /// The user did not like it.
     case thumbsDown
-    /// The user asked for another one.
+    /// The user asked for another answer.
     case regenerated
-    /// The user stopped it.
+    /// The user stopped the answer.
     case aborted
-    /// The user kept it, perhaps with changes.
+    /// The user kept the answer, possibly with changes.
     case kept(editedPermille: Int)
-    /// It did not have the form that was asked for.
+    /// The answer did not have the requested format.
     case schemaFailed
-    /// The user took up the offer to ask elsewhere. `Conversation.escalate` says so by itself.
+    /// The user accepted the offer to ask elsewhere. `Conversation.escalate` records this automatically.
     case escalationAccepted
 }

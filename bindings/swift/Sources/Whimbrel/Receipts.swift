@@ -1,16 +1,16 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/ledger.rs: change that, then run  make bindings.
 
-/// Which receipts are listed; what is not given does not choose.
+/// Selects the receipts to list. Values that are left out do not restrict the list.
 public struct ReceiptFilter: Sendable, Equatable {
-    /// Receipts with lower numbers than this one: the next page begins before the last one's number.
+    /// Only receipts with lower numbers than this one. For the next page, pass the number of the last receipt.
     public var before: Int?
-    /// Receipts that were opened at this time or later, in milliseconds since 1970.
+    /// Only receipts that were opened at this time or later, in milliseconds since 1970.
     public var fromMs: Int?
-    /// Receipts that were opened before this time.
+    /// Only receipts that were opened before this time, in milliseconds since 1970.
     public var untilMs: Int?
-    /// Receipts that ended so.
+    /// Only receipts with this outcome.
     public var outcome: Outcome?
-    /// Receipts whose answer came from there, or which were tried there last.
+    /// Only receipts whose answer came from this kind of place, or whose last attempt was there.
     public var place: PlaceKind?
 
     /// Takes every value; those with a default can be left out.
@@ -29,7 +29,7 @@ public struct ReceiptFilter: Sendable, Equatable {
     }
 }
 
-/// What is written down of one request.
+/// The record of one request.
 public struct Receipt: Sendable, Equatable {
     /// Its number in the ledger.
     public var id: Int
@@ -37,15 +37,15 @@ public struct Receipt: Sendable, Equatable {
     public var openedMs: Int
     /// When it was closed.
     public var closedMs: Int?
-    /// How the request ended; nothing while it runs.
+    /// How the request ended. Absent while it is in progress.
     public var outcome: Outcome?
-    /// Where the answer came from, or what was tried last.
+    /// Where the answer came from, or which place was tried last.
     public var place: Place?
-    /// The app's name for what it was doing.
+    /// The app's name for the kind of work.
     public var task: String
     /// How private the text was.
     public var privacyClass: PrivacyClass
-    /// The ids of the rules that decided about the request as a whole.
+    /// The ids of the rules that decided about the whole request.
     public var rules: [String]
     /// How many different values of each kind were found in the text, the conversation's history included.
     public var findings: [String: Int]
@@ -55,11 +55,11 @@ public struct Receipt: Sendable, Equatable {
     public var repeated: [String: Int]
     /// Bytes that left the device.
     public var bytesOut: Int
-    /// Bytes that may have left besides, because no end was written in time.
+    /// Bytes that may have left in addition, because the process ended before the receipt was complete.
     public var bytesOutUncertain: Int
-    /// Bytes that came back.
+    /// Bytes that were received.
     public var bytesIn: Int
-    /// All of it in JSON: what was planned, each attempt, tokens, times, feedback, and its hashes in the ledger.
+    /// The complete receipt in JSON: the plan, each attempt, tokens, times, feedback, and its hashes in the ledger.
     public var json: String
 
     /// Takes every value; those with a default can be left out.
@@ -98,17 +98,17 @@ public struct Receipt: Sendable, Equatable {
     }
 }
 
-/// What a verification of the ledger saw.
+/// The result of verifying the ledger.
 public struct LedgerReport: Sendable, Equatable {
-    /// Whether the ledger is as it was written.
+    /// Whether the ledger is unchanged.
     public var isIntact: Bool
     /// Entries that were read.
     public var entries: Int
     /// Receipts that these entries open.
     public var receipts: Int
-    /// What is wrong, in words; at most 256.
+    /// The problems in words; at most 256.
     public var problems: [String]
-    /// All of it in JSON.
+    /// The complete report in JSON.
     public var json: String
 
     /// Takes every value; those with a default can be left out.
@@ -127,7 +127,7 @@ public struct LedgerReport: Sendable, Equatable {
     }
 }
 
-/// What the device is called in a sentence.
+/// How a sentence refers to the device.
 public enum Host: Sendable, Hashable, CaseIterable {
     /// "this phone"
     case phone
@@ -137,21 +137,21 @@ public enum Host: Sendable, Hashable, CaseIterable {
     case computer
 }
 
-/// What a number of receipts come to.
+/// The totals of a number of receipts.
 public struct LedgerStats: Sendable, Equatable {
-    /// How many receipts these are.
+    /// The number of receipts.
     public var receipts: Int
-    /// Answers by the kind of place they came from; kinds without any are left out.
+    /// Answers by kind of place; kinds without answers are left out.
     public var answers: [PlaceKind: Int]
-    /// Requests without an answer by how they ended; ends without any are left out.
+    /// Requests without an answer, by outcome; outcomes that did not occur are left out.
     public var ends: [Outcome: Int]
-    /// Requests without an end yet.
+    /// Requests that have not ended yet.
     public var unfinished: Int
     /// Bytes that left the device.
     public var bytesOut: Int
-    /// Bytes that may have left besides.
+    /// Bytes that may have left in addition.
     public var bytesOutUncertain: Int
-    /// Bytes that came back.
+    /// Bytes that were received.
     public var bytesIn: Int
     /// How many requests sent text that was not public as it is, or with words of a special category, which are not
     /// replaced.
@@ -159,13 +159,13 @@ public struct LedgerStats: Sendable, Equatable {
     /// How many values of each kind were replaced in text that left. A value that every question of a conversation
     /// takes along counts once.
     public var redacted: [String: Int]
-    /// Tokens read.
+    /// Prompt tokens.
     public var tokensIn: Int
-    /// Tokens written.
+    /// Answer tokens.
     public var tokensOut: Int
-    /// The energy estimates, in thousandths of a joule.
+    /// The sum of the energy estimates in millijoules.
     public var millijoules: Int
-    /// All of it in one English sentence.
+    /// A one-sentence summary in English.
     public var summary: String
 
     /// Takes every value; those with a default can be left out.
@@ -200,11 +200,11 @@ public struct LedgerStats: Sendable, Equatable {
     }
 }
 
-/// Which receipts are removed: those that either of the two names.
+/// Selects the receipts to remove: those that match either value.
 public struct Prune: Sendable, Equatable {
     /// Receipts that were opened before this time, in milliseconds since 1970.
     public var openedBeforeMs: Int?
-    /// All but so many of the newest.
+    /// The number of newest receipts to keep; all older ones are removed.
     public var receiptsMax: Int?
 
     /// Takes every value; those with a default can be left out.
@@ -217,13 +217,13 @@ public struct Prune: Sendable, Equatable {
     }
 }
 
-/// Where a ledger begins whose oldest receipts were removed.
+/// The start of a ledger whose oldest receipts were removed.
 public struct Checkpoint: Sendable, Equatable {
     /// The number of the last entry that was removed.
     public var sequence: Int
     /// The number of the last receipt that was removed.
     public var receipts: Int
-    /// The hash of that entry, in hexadecimal digits: the next entry continues from it.
+    /// The hash of that entry, in hexadecimal digits. The next entry continues from it.
     public var hash: String
     /// When they were removed, in milliseconds since 1970.
     public var timeMs: Int

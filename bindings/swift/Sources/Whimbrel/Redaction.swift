@@ -7,9 +7,9 @@ public struct Finding: Sendable, Equatable {
     public var kind: String
     /// The index of its first character (Unicode scalar value).
     public var start: Int
-    /// The index behind its last character.
+    /// The index of the character after its last one.
     public var end: Int
-    /// How sure this is, from 0 to 1.
+    /// The confidence, from 0 to 1.
     public var confidence: Float
 
     /// Takes every value; those with a default can be left out.
@@ -26,11 +26,11 @@ public struct Finding: Sendable, Equatable {
     }
 }
 
-/// A text with its findings replaced.
+/// A text in which the findings have been replaced.
 public struct RedactedText: Sendable, Equatable {
     /// The text with placeholders.
     public var text: String
-    /// What was found in the original, in its order.
+    /// The findings in the original text, in order.
     public var findings: [Finding]
 
     /// Takes every value; those with a default can be left out.

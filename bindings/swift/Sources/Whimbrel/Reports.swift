@@ -1,60 +1,60 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/report.rs: change that, then run  make bindings.
 
-/// How a request went. It says what a person would ask for, and holds no text of theirs.
+/// How a request went. The report contains no text of the user.
 public struct Report: Sendable, Equatable {
-    /// The receipt's number in the ledger; nothing where no rules decide.
+    /// The receipt's number in the ledger. Absent without a policy.
     public var receipt: Int?
-    /// Whether the receipt says how it ended; not when the disk was full. The next opening of the ledger then closes it
-    /// as interrupted.
+    /// Whether the receipt records how the request ended. It is false if, for example, the disk was full; the ledger
+    /// then closes the receipt as interrupted when it is next opened.
     public var isRecorded: Bool
-    /// How it ended.
+    /// How the request ended.
     public var outcome: Outcome
-    /// Why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`, `content_filter` and
+    /// Why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`, `content_filter` and
     /// so on.
     public var code: String?
-    /// Whether a part of an answer was shown and stays, though the outcome is not an answer.
+    /// Whether part of an answer was shown and remains, although the request was not answered.
     public var isPartial: Bool
     /// Why the answer is complete.
     public var finish: FinishReason?
-    /// Where the answer came from, or what was tried last.
+    /// Where the answer came from, or which place was tried last.
     public var place: Place?
     /// In which form the text left the device, if it did.
     public var release: Release?
     /// Why it ran there, in words.
     public var reasons: [String]
-    /// The ids of the rules that had a say.
+    /// The ids of the rules that affected the decision.
     public var rules: [String]
-    /// The names of what was tried, in order.
+    /// The names of the places that were tried, in order.
     public var attempts: [String]
-    /// What was listed and not tried.
+    /// Places that were listed but not tried.
     public var refused: [Refused]
     /// Bytes that left the device.
     public var bytesOut: Int
-    /// Bytes that came back.
+    /// Bytes that were received.
     public var bytesIn: Int
     /// Findings that were replaced in text that left.
     public var redacted: Int
-    /// Tokens that were read for the answer.
+    /// Prompt tokens.
     public var tokensIn: Int
-    /// Tokens of the answer.
+    /// Answer tokens.
     public var tokensOut: Int
-    /// Bytes of what the model thought in the last attempt, which are no part of the answer.
+    /// Bytes of the model's thinking in the last attempt, which is not part of the answer.
     public var thinkingBytes: Int
-    /// From the request to the first text that stayed.
+    /// Time from the request to the first text that was not discarded.
     public var timeToFirstToken: Duration?
-    /// From the request to its end.
+    /// Time from the request to its end.
     public var total: Duration
-    /// Thousandths of a joule that it took on this device, if there is an estimate.
+    /// Estimated energy used on this device in millijoules, if there is an estimate.
     public var millijoules: Int?
-    /// The engine's figures, when Whimbrel's own engine answered.
+    /// Statistics of Whimbrel's own engine, if it made the answer.
     public var statistics: Statistics?
-    /// The names of options that were given and that the place could not honour.
+    /// The names of options that were given but that the place ignored.
     public var unsupported: [String]
-    /// Whether the answer looks weak and may be asked for elsewhere: see `escalate`.
+    /// Whether the answer looks weak and the question may be asked again elsewhere with `escalate`.
     public var canEscalate: Bool
-    /// One line for a person: where it ran and why.
+    /// A one-line summary for people: where it ran and why.
     public var summary: String
-    /// All of it, with each attempt and the device as it was seen, in JSON.
+    /// The complete report in JSON, with each attempt and the device's state at the decision.
     public var json: String
 
     /// Takes every value; those with a default can be left out.
@@ -115,28 +115,28 @@ public struct Report: Sendable, Equatable {
     }
 }
 
-/// How a request ended. None of these is an error.
+/// How a request ended. None of these outcomes is an error.
 public enum Outcome: Sendable, Hashable, CaseIterable {
     /// With an answer.
     case answered
-    /// The user or the app stopped it.
+    /// The user or the app cancelled it.
     case cancelled
-    /// Nothing gave an answer. The code says why: `deadline` when its time was up, `unavailable` when nothing that the
-    /// rules allow can answer now.
+    /// No place gave an answer. The code says why: `deadline` if the deadline passed, `unavailable` if no allowed place
+    /// can answer now.
     case failed
-    /// The rules deny it.
+    /// The policy denies it.
     case denied
-    /// It was put off to a better time.
+    /// It was deferred.
     case deferred
-    /// The process ended before the request did. Only in receipts.
+    /// The process ended before the request did. This occurs only in receipts.
     case interrupted
 }
 
 /// Why an answer is complete.
 public enum FinishReason: Sendable, Hashable, CaseIterable {
-    /// The model ended it, or a stop text appeared.
+    /// The model ended it, or a stop string occurred.
     case stop
-    /// It reached its limit of tokens, or the end of the context.
+    /// It reached its token limit, or the end of the context.
     case length
     /// It said the same over and over and was ended.
     case repetition
@@ -150,23 +150,23 @@ public enum FinishReason: Sendable, Hashable, CaseIterable {
     case unstated
 }
 
-/// Where a request ran, or was to run.
+/// A place where a request ran, or could run.
 public enum Place: Sendable, Equatable {
     /// A model of Whimbrel's own engine.
     case onDevice(model: String, variant: String, hash: String)
-    /// The system's model, which the app reaches.
+    /// The system's model, which the app provides.
     case systemModel(adapter: String)
     /// An endpoint of the policy.
     case remote(endpoint: String, trust: TrustClass, model: String)
 }
 
-/// Kinds of places, to choose receipts by.
+/// Kinds of places, for selecting receipts.
 public enum PlaceKind: Sendable, Hashable, CaseIterable {
     /// Whimbrel's own engine.
     case onDevice
     /// The system's model.
     case systemModel
-    /// Another device of the same person.
+    /// Another device of the user.
     case ownDevice
     /// A machine of the organisation.
     case organisation
@@ -174,13 +174,13 @@ public enum PlaceKind: Sendable, Hashable, CaseIterable {
     case publicCloud
 }
 
-/// Whose machine an endpoint is.
+/// Who operates an endpoint.
 public enum TrustClass: Sendable, Hashable, CaseIterable {
-    /// Another device of the same person, nearby.
+    /// Another device of the user, nearby.
     case ownDevice
-    /// A machine of the person's organisation.
+    /// The user's organisation.
     case organisation
-    /// Anybody else's.
+    /// Anyone else.
     case publicCloud
 }
 
@@ -188,13 +188,13 @@ public enum TrustClass: Sendable, Hashable, CaseIterable {
 public enum Release: Sendable, Hashable, CaseIterable {
     /// As it is.
     case asIs
-    /// With every finding replaced by a placeholder.
+    /// With every finding replaced with a placeholder.
     case redacted
 }
 
-/// Something that was listed and not tried.
+/// A place that was listed but not tried.
 public struct Refused: Sendable, Equatable {
-    /// Its name: `remote:` and the endpoint's id, for example.
+    /// Its name, such as `remote:` followed by the endpoint's id.
     public var name: String
     /// Why, in words.
     public var reason: String
@@ -209,27 +209,27 @@ public struct Refused: Sendable, Equatable {
     }
 }
 
-/// Counts and rates of an answer of Whimbrel's own engine.
+/// Token counts and rates of an answer from Whimbrel's own engine.
 public struct Statistics: Sendable, Equatable {
     /// Tokens of the whole prompt, template and history included.
     public var promptTokens: Int
-    /// How many of them were still known from before and not computed again.
+    /// Prompt tokens that were taken from the cache and not computed again.
     public var reusedTokens: Int
     /// Tokens of the answer.
     public var completionTokens: Int
-    /// Tokens that were guessed and checked.
+    /// Tokens that were guessed and checked in speculative decoding.
     public var draftedTokens: Int
-    /// How many of them were right.
+    /// Guessed tokens that were right.
     public var acceptedTokens: Int
-    /// Oldest messages left out because the context was full.
+    /// Oldest messages that were left out because the context was full.
     public var droppedMessages: Int
-    /// From the start of the answer to its first token; 0 when there was none.
+    /// Time from the start of the answer to its first token; 0 if there was none.
     public var timeToFirstToken: Duration
-    /// From the start of the answer to its end.
+    /// Time from the start of the answer to its end.
     public var total: Duration
-    /// Prompt tokens a second of computing.
+    /// Prompt tokens per second of computing time.
     public var prefillTokensPerSecond: Double
-    /// Answer tokens a second of computing.
+    /// Answer tokens per second of computing time.
     public var decodeTokensPerSecond: Double
 
     /// Takes every value; those with a default can be left out.
@@ -260,29 +260,29 @@ public struct Statistics: Sendable, Equatable {
 
 /// What would be decided about a question.
 public enum Decision: Sendable, Hashable, CaseIterable {
-    /// Something may be tried.
+    /// At least one place may be tried.
     case run
-    /// Nothing can be tried now, and the request may wait.
+    /// No place can be tried now, but the request may wait.
     case `defer`
-    /// The rules deny everything that was listed.
+    /// The policy denies every place that it lists.
     case denied
-    /// Something is allowed, but nothing can answer now.
+    /// Some places are allowed, but none can answer now.
     case unavailable
 }
 
-/// A decision with everything that led to it.
+/// A decision and how it was made.
 public struct Explanation: Sendable, Equatable {
     /// The decision.
     public var decision: Decision
-    /// The names of what would be tried, in order.
+    /// The names of the places that would be tried, in order.
     public var candidates: [String]
-    /// What was listed and would not be tried.
+    /// Places that were listed but would not be tried.
     public var refused: [Refused]
-    /// The ids of the rules that have a say.
+    /// The ids of the rules that affect the decision.
     public var rules: [String]
-    /// All of it for a person.
+    /// The complete explanation for people.
     public var text: String
-    /// All of it in JSON.
+    /// The complete explanation in JSON.
     public var json: String
 
     /// Takes every value; those with a default can be left out.

@@ -1,34 +1,35 @@
 import Foundation
 internal import WhimbrelCore
 
-/// What a system model is asked.
+/// A request to a system model.
 public struct SystemRequest: Sendable {
-    /// The messages, oldest first, the question last.
+    /// The messages, oldest first; the last one is the question.
     public let messages: [Message]
-    /// Tokens of the answer at most.
+    /// Maximum length of the answer in tokens.
     public let maxTokens: Int
-    /// 0 always takes the likeliest token.
+    /// 0 always takes the most likely token.
     public let temperature: Float
 }
 
 /// Thrown by a system model, from its functions or in its streams.
 public struct SystemModelFailure: Error, Sendable, Equatable {
-    /// Why it gives no answer.
+    /// The reason for the failure.
     public let failure: SystemFailure
 
     public init(_ failure: SystemFailure) { self.failure = failure }
 }
 
-/// A model that the app reaches: one that the system brings (Apple's foundation model), or that an accelerator runs.
+/// A model that the app provides: the system's own (Apple's foundation model), or one that runs on an accelerator.
 public protocol SystemModel: Sendable {
-    /// What it can do now. Asked before every decision, from any thread: it answers from what it knows already.
+    /// The model's current capabilities. Called before every decision, from any thread, so it must answer from cached
+    /// values.
     func capabilities() throws -> SystemCapabilities
 
-    /// Gets ready to answer soon. Nothing depends on it.
+    /// Prepares the model for a question. This is only a hint.
     func prewarm() throws
 
-    /// The answer, piece by piece. The stream is read once, and let go of when the answer is no longer wanted. A
-    /// `SystemModelFailure` in it says why there is no answer; any other error counts as `failed`.
+    /// The answer, piece by piece. The stream is read once, and released when the answer is no longer needed. A
+    /// `SystemModelFailure` in it gives the reason for a failure; any other error counts as `failed`.
     func answer(_ request: SystemRequest) throws -> AsyncThrowingStream<String, any Error>
 }
 
@@ -68,7 +69,7 @@ final class ForeignSystemModel: WhimbrelCore.SystemModel, @unchecked Sendable {
 
     func cancel(id: UInt64) throws { lock.withLock { answers[id] }?.cancel() }
 
-    /// Letting go of the answer without a last word is a failure: nobody waits for an answer that was cancelled.
+    /// Releasing the answer without a final call is a failure: nobody waits for an answer that was cancelled.
     private static func give(_ stream: AsyncThrowingStream<String, any Error>, to answer: SystemAnswer) async {
         do {
             for try await piece in stream where !answer.text(piece: piece) { return }

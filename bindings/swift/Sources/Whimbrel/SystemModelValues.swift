@@ -1,30 +1,30 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/system_model.rs: change that, then run  make bindings.
 
-/// Whether the system's model can be asked now.
+/// Whether the system's model is available now.
 public enum Availability: Sendable, Hashable, CaseIterable {
     /// Yes.
     case available
-    /// Another app uses it, or its quota is used up for now.
+    /// Another app is using it, or its quota is used up for now.
     case busy
-    /// The system is still fetching it.
+    /// The system is still downloading it.
     case downloading
-    /// This device has none, or the user switched it off.
+    /// This device has no system model, or the user switched it off.
     case unavailable
 }
 
-/// What a system model can do now.
+/// The current capabilities of a system model.
 public struct SystemCapabilities: Sendable, Equatable {
-    /// Its name, in receipts and rules: `gemini-nano`.
+    /// Its name in receipts and rules, such as `gemini-nano`.
     public var model: String
-    /// Whether it can be asked now.
+    /// Whether it is available now.
     public var availability: Availability
-    /// What it can do beyond text.
+    /// The features it supports beyond text.
     public var supports: [Need]
-    /// Prompt and answer tokens that fit.
+    /// Size of its context in tokens, prompt and answer together.
     public var contextTokens: Int?
     /// Expected time to the first token.
     public var timeToFirstToken: Duration?
-    /// Expected tokens a second.
+    /// Expected tokens per second.
     public var tokensPerSecond: Float?
 
     /// Takes every value; those with a default can be left out.
@@ -45,18 +45,18 @@ public struct SystemCapabilities: Sendable, Equatable {
     }
 }
 
-/// Why a system model gives no answer.
+/// Why a system model gave no answer.
 public enum SystemFailure: Sendable, Hashable, CaseIterable {
-    /// It is in use by another app.
+    /// Another app is using it.
     case busy
     /// Its quota is used up for now.
     case quotaExceeded
-    /// It declined to answer this.
+    /// It declined to answer.
     case declined
-    /// It got no memory.
+    /// It ran out of memory.
     case outOfMemory
-    /// It is not there, or not yet.
+    /// It is not available, or not yet.
     case unavailable
-    /// Anything else.
+    /// Any other reason.
     case failed
 }

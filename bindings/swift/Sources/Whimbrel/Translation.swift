@@ -28,7 +28,7 @@ func corePercent(_ value: Int, _ option: String) throws -> UInt8 {
     return UInt8(value)
 }
 
-/// The core counts milliseconds. What is shorter than one is left out.
+/// The core counts whole milliseconds; fractions are dropped.
 func coreMilliseconds<Number: FixedWidthInteger>(_ duration: Duration, _ option: String) throws -> Number {
     let (seconds, attoseconds) = duration.components
     let (thousands, isOver) = seconds.multipliedReportingOverflow(by: 1000)

@@ -1,13 +1,13 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/vault.rs: change that, then run  make bindings.
 
-/// What protects the secrets of a vault, from the weakest to the strongest.
+/// How the secrets of a vault are protected, from weakest to strongest.
 public enum VaultLevel: Sendable, Hashable, CaseIterable {
-    /// Nothing but this process's memory.
+    /// In this process's memory only.
     case memory
-    /// The permissions of a file.
+    /// By the permissions of a file.
     case file
-    /// The operating system's key store, in software.
+    /// By the operating system's key store, in software.
     case software
-    /// Hardware that does not give its key away.
+    /// By hardware that never reveals its key.
     case hardware
 }

@@ -1,41 +1,41 @@
 internal import WhimbrelCore
 
-/// Everything that can go wrong. No error ever holds text of a user or of a model, so that all of it may be logged.
+/// All errors of Whimbrel. No error ever contains text from a user or a model, so all of them may be logged.
 public enum WhimbrelError: Error, Sendable, Equatable {
-    /// There is no model bundle in the folder, or a file of it is missing or cannot be read.
+    /// There is no model bundle in the folder, or one of its files is missing or unreadable.
     case bundleMissing(reason: String)
-    /// The bundle is damaged: fetch it again.
+    /// The bundle is damaged. Download it again.
     case bundleCorrupt(reason: String)
     /// The bundle is intact, but this version cannot run it.
     case unsupportedBundle(reason: String)
-    /// The question needs more tokens, room for an answer included, than the context holds.
+    /// The question needs more tokens, including room for an answer, than the context has.
     case contextFull(needed: Int, limit: Int)
-    /// An option is outside its range.
+    /// An option is out of range.
     case invalidOption(_ option: String, expected: String, found: String)
-    /// The client, the model, the conversation or the assistant was closed before.
+    /// The client, the model, the conversation or the assistant was already closed.
     case closed(what: String)
-    /// The conversation is still answering the question before.
+    /// The conversation is still answering the previous question.
     case busy
     /// There is no question to ask again.
     case nothingToRepeat
-    /// Only a conversation of an `Assistant` can explain a decision: with one model alone no rules decide.
+    /// Only a conversation of an `Assistant` can explain a decision. With one model alone there is no policy.
     case noPolicy
-    /// Only a model of this device has something to save.
+    /// Only a model on this device has something to save.
     case noModel
-    /// A document with rules was refused whole; the rules before it are still in force. Line and column count from 1,
-    /// and are 0 when the reason is not about one place; the path names the field.
+    /// A policy document was refused as a whole. The previous policies stay in force. Line and column count from 1;
+    /// they are 0 if the error does not concern one position. The path names the field.
     case policy(line: Int, column: Int, path: String, reason: String)
-    /// The ledger cannot be opened, read or written; nothing leaves the device without a receipt. The problem is a
-    /// stable word: `in_use`, `foreign`, `tampered`, `full`, `unknown_receipt` and others. With `foreign` the vault is
-    /// not the ledger's own: when that is gone, `Assistant.restartLedger` begins another ledger.
+    /// The ledger cannot be opened, read or written. Nothing leaves the device without a receipt. The problem is a
+    /// stable word: `in_use`, `foreign`, `tampered`, `full`, `unknown_receipt` and others. `foreign` means that the
+    /// vault does not belong to this ledger. If its own vault is gone, `Assistant.restartLedger` starts a new ledger.
     case ledger(problem: String, reason: String)
-    /// The key vault failed; when it is locked, trying again later may help.
+    /// The key vault failed. If it is locked, a later call may succeed.
     case vault(reason: String, isLocked: Bool)
-    /// Too many or too much of something.
+    /// A limit was exceeded.
     case limitExceeded(what: String, limit: Int, found: Int)
     /// There is not enough memory for the context.
     case outOfMemory(contextLength: Int, bytes: Int)
-    /// A defect in Whimbrel; the number tells which, 0 that the call itself failed.
+    /// A bug in Whimbrel. The number identifies it; 0 means that the call itself failed.
     case `internal`(number: Int, reason: String)
 
     /// A stable name of the case.

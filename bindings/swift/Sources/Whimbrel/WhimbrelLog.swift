@@ -2,14 +2,14 @@ internal import WhimbrelCore
 
 /// The core's log, one for the whole process.
 public enum WhimbrelLog {
-    /// Takes one message of one of the core's modules. It is called on the core's thread: it should hand the message
-    /// over and return.
+    /// Receives one message of one of the core's modules. It is called on the core's thread, so it should hand the
+    /// message over and return.
     public typealias Sink = @Sendable (_ level: LogLevel, _ module: String, _ message: String) -> Void
 
-    /// Sets how much is logged.
+    /// Sets the log level.
     public static func setLevel(_ level: LogLevel) { setLogLevel(level: level.toCore()) }
 
-    /// Sets who gets the messages; with `nil` the platform's log does.
+    /// Sets the receiver of log messages; with `nil` they go to the platform's log.
     public static func setSink(_ sink: Sink?) { setLogSink(sink: sink.map(CoreSink.init)) }
 }
 

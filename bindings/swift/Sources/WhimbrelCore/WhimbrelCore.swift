@@ -640,28 +640,28 @@ fileprivate struct FfiConverterData: FfiConverterRustBuffer {
 
 
 /**
- * An answer in progress. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+ * An answer in progress. It pauses while its reader is far behind, and is cancelled when nothing refers to it any more.
  */
 public protocol AnswerProtocol: AnyObject, Sendable {
 
     /**
-     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
+     * Stops the answer. The last event, with the report, still arrives. May be called again, and after the end.
      */
     func cancel()
 
     /**
-     * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
+     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list means the end.
      */
     func next(max: UInt32) async throws  -> [Event]
 
     /**
-     * The text of the events so far, without what became void.
+     * The text of the events so far, without text that was discarded.
      */
     func textSoFar()  -> String
 
 }
 /**
- * An answer in progress. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+ * An answer in progress. It pauses while its reader is far behind, and is cancelled when nothing refers to it any more.
  */
 open class Answer: AnswerProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -717,7 +717,7 @@ open class Answer: AnswerProtocol, @unchecked Sendable {
 
 
     /**
-     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
+     * Stops the answer. The last event, with the report, still arrives. May be called again, and after the end.
      */
 open func cancel()  {try! rustCall() {
         uniffiCallStatus in
@@ -728,7 +728,7 @@ open func cancel()  {try! rustCall() {
 }
 
     /**
-     * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
+     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list means the end.
      */
 open func next(max: UInt32)async throws  -> [Event]  {
     return
@@ -747,7 +747,7 @@ open func next(max: UInt32)async throws  -> [Event]  {
 }
 
     /**
-     * The text of the events so far, without what became void.
+     * The text of the events so far, without text that was discarded.
      */
 open func textSoFar() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -809,115 +809,118 @@ public func FfiConverterTypeAnswer_lower(_ value: Answer) -> UInt64 {
 
 
 /**
- * Takes questions, decides under rules where each is answered, redacts what may only leave redacted, and writes a receipt for
- * everything.
+ * Takes questions, decides under a policy where each one is answered, redacts text that may only leave redacted, and writes
+ * a receipt for every request.
  */
 public protocol AssistantProtocol: AnyObject, Sendable {
 
     /**
-     * Answers messages that belong to no conversation; the last one is the question.
+     * Answers a question outside any conversation. The last message is the question.
      */
     func answer(messages: [Message], options: AskOptions) throws  -> Answer
 
     /**
-     * Starts a conversation. After `release` its questions are refused.
+     * Starts a conversation. After `release`, its questions are refused.
      */
     func conversation(options: ConversationOptions)  -> Conversation
 
     /**
-     * Takes in what the user thought of an answer: it is kept beside the receipt, and the choice of places learns from it.
+     * Records the user's feedback on an answer. It is stored beside the receipt, and the choice of places learns from it.
      */
     func feedback(receipt: UInt64, signal: Signal) async throws
 
     /**
-     * Whether feedback is learned from and used.
+     * Whether the assistant learns from feedback and uses what it learned.
      */
     func learning()  -> LearningMode
 
     /**
-     * Tells the system's model, if there is one, that a question may come soon.
+     * Tells the system's model, if one is set, to prepare for a question.
      */
     func prewarmSystemModel()
 
     /**
-     * A text with its findings replaced, and the findings: what an endpoint would get that may only get redacted text.
+     * Redacts a text as it would be redacted for an endpoint, and returns it with the findings.
      */
     func redact(text: String) async throws  -> RedactedText
 
     /**
-     * Cancels its answers and lets go of the ledger once they have ended; its conversations take no more questions. Returns at once; safe to call
-     * again.
+     * Cancels all answers and closes the ledger once they have ended. Conversations refuse further questions. Returns at
+     * once, and may be called again.
      */
     func release()
 
     /**
-     * Forgets everything that was learned.
+     * Deletes everything that was learned.
      */
     func resetLearning() async throws
 
     /**
-     * What the app knows about an endpoint of the policy besides what stands there.
+     * Sets connection settings of an endpoint that are not part of the policy.
      */
     func setEndpoint(endpointId: String, extras: EndpointExtras) throws
 
     /**
-     * Keeps the key of an endpoint in the vault, or forgets it.
+     * Stores an endpoint's key in the vault, or deletes it.
      */
     func setKey(endpointId: String, key: String?) async throws
 
     /**
-     * Switches learning on, freezes it, or switches it off.
+     * Switches learning on or off, or freezes it.
      */
     func setLearning(mode: LearningMode) async throws
 
     /**
-     * The model of this device that answers from the next question on; nothing takes it away.
+     * Sets the model on this device that answers from the next question on. Pass nothing to remove the model.
      */
     func setModel(model: Model?)
 
     /**
-     * Puts other rules in force, from the next question on. After an error the rules are as they were.
+     * Replaces both policies from the next question on. After an error the previous policies stay in force.
      */
     func setPolicies(app: PolicyDocument, user: PolicyDocument?) throws
 
     /**
-     * The system's model, as the app reaches it; nothing takes it away.
+     * Sets the system's model that the app provides. Pass nothing to remove it.
      */
     func setSystemModel(model: SystemModel?)
 
     /**
-     * Puts other rules of the user's in force, which can only tighten the app's. After an error the rules are as they were.
+     * Replaces the user's policy, which can only make the app's stricter. After an error the previous policies stay in
+     * force.
      */
     func setUserPolicy(user: PolicyDocument?) throws
 
     /**
-     * Words to redact besides what is recognised, from the next question on.
+     * Sets words to redact in addition to what is recognised, from the next question on.
      */
     func setUserWords(words: [String]) throws
 
     /**
-     * Like `release`, and waits until the ledger is closed and may be opened again. Safe to call again.
+     * Like `release`, but waits until the ledger is closed and can be opened again. May be called again.
      */
     func shutdown() async
 
     /**
-     * Takes in what the app knows about the device now.
+     * Reports the current state of the device.
      */
     func updateDevice(update: DeviceUpdate)
 
     /**
-     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     * Exports the ledger to a new file as lines of JSON, which `whimbrel ledger verify` can check. Only the file's owner
+     * can read it.
      */
     func exportLedger(path: String) async throws
 
     /**
-     * Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them can be taken away unnoticed.
+     * Whether the vault has not yet stored the end of the ledger. Until it has, the newest entries could be removed
+     * unnoticed.
      */
     func isLedgerFloorBehind() async throws  -> Bool
 
     /**
-     * Removes old receipts. What is left can still be verified, from the checkpoint on that is returned; nothing is returned when nothing was
-     * removed.
+     * Removes old receipts. The rest can still be verified, starting at the returned checkpoint. Returns nothing if nothing
+     * was removed.
      */
     func pruneLedger(prune: Prune) async throws  -> Checkpoint?
 
@@ -927,24 +930,24 @@ public protocol AssistantProtocol: AnyObject, Sendable {
     func receipt(id: UInt64) async throws  -> Receipt
 
     /**
-     * A page of receipts, the newest first; at most 1,000.
+     * A page of receipts, newest first; at most 1,000.
      */
     func receipts(filter: ReceiptFilter, receiptsMax: UInt32) async throws  -> [Receipt]
 
     /**
-     * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
+     * The totals of the receipts between two times, in milliseconds since 1970; without limits, of all receipts.
      */
     func stats(fromMs: UInt64?, untilMs: UInt64?, host: Host) async throws  -> LedgerStats
 
     /**
-     * Looks whether the ledger is as it was written. What is wrong with it is in the report.
+     * Checks whether the ledger is unchanged. Problems are in the report, not thrown.
      */
     func verifyLedger() async throws  -> LedgerReport
 
 }
 /**
- * Takes questions, decides under rules where each is answered, redacts what may only leave redacted, and writes a receipt for
- * everything.
+ * Takes questions, decides under a policy where each one is answered, redacts text that may only leave redacted, and writes
+ * a receipt for every request.
  */
 open class Assistant: AssistantProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -998,7 +1001,7 @@ open class Assistant: AssistantProtocol, @unchecked Sendable {
 
 
     /**
-     * Opens the ledger and reads the rules. Receipts that a process left open are closed as interrupted.
+     * Opens the ledger and reads the policies. Receipts that an earlier process left unfinished are closed as interrupted.
      */
 public static func `open`(options: AssistantOptions)async throws  -> Assistant  {
     return
@@ -1018,7 +1021,7 @@ public static func `open`(options: AssistantOptions)async throws  -> Assistant  
 
 
     /**
-     * Answers messages that belong to no conversation; the last one is the question.
+     * Answers a question outside any conversation. The last message is the question.
      */
 open func answer(messages: [Message], options: AskOptions = AskOptions())throws  -> Answer  {
     return try  FfiConverterTypeAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
@@ -1032,7 +1035,7 @@ open func answer(messages: [Message], options: AskOptions = AskOptions())throws 
 }
 
     /**
-     * Starts a conversation. After `release` its questions are refused.
+     * Starts a conversation. After `release`, its questions are refused.
      */
 open func conversation(options: ConversationOptions = ConversationOptions()) -> Conversation  {
     return try!  FfiConverterTypeConversation_lift(try! rustCall() {
@@ -1045,7 +1048,7 @@ open func conversation(options: ConversationOptions = ConversationOptions()) -> 
 }
 
     /**
-     * Takes in what the user thought of an answer: it is kept beside the receipt, and the choice of places learns from it.
+     * Records the user's feedback on an answer. It is stored beside the receipt, and the choice of places learns from it.
      */
 open func feedback(receipt: UInt64, signal: Signal)async throws   {
     return
@@ -1064,7 +1067,7 @@ open func feedback(receipt: UInt64, signal: Signal)async throws   {
 }
 
     /**
-     * Whether feedback is learned from and used.
+     * Whether the assistant learns from feedback and uses what it learned.
      */
 open func learning() -> LearningMode  {
     return try!  FfiConverterTypeLearningMode_lift(try! rustCall() {
@@ -1076,7 +1079,7 @@ open func learning() -> LearningMode  {
 }
 
     /**
-     * Tells the system's model, if there is one, that a question may come soon.
+     * Tells the system's model, if one is set, to prepare for a question.
      */
 open func prewarmSystemModel()  {try! rustCall() {
         uniffiCallStatus in
@@ -1087,7 +1090,7 @@ open func prewarmSystemModel()  {try! rustCall() {
 }
 
     /**
-     * A text with its findings replaced, and the findings: what an endpoint would get that may only get redacted text.
+     * Redacts a text as it would be redacted for an endpoint, and returns it with the findings.
      */
 open func redact(text: String)async throws  -> RedactedText  {
     return
@@ -1106,8 +1109,8 @@ open func redact(text: String)async throws  -> RedactedText  {
 }
 
     /**
-     * Cancels its answers and lets go of the ledger once they have ended; its conversations take no more questions. Returns at once; safe to call
-     * again.
+     * Cancels all answers and closes the ledger once they have ended. Conversations refuse further questions. Returns at
+     * once, and may be called again.
      */
 open func release()  {try! rustCall() {
         uniffiCallStatus in
@@ -1118,7 +1121,7 @@ open func release()  {try! rustCall() {
 }
 
     /**
-     * Forgets everything that was learned.
+     * Deletes everything that was learned.
      */
 open func resetLearning()async throws   {
     return
@@ -1137,7 +1140,7 @@ open func resetLearning()async throws   {
 }
 
     /**
-     * What the app knows about an endpoint of the policy besides what stands there.
+     * Sets connection settings of an endpoint that are not part of the policy.
      */
 open func setEndpoint(endpointId: String, extras: EndpointExtras)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
         uniffiCallStatus in
@@ -1150,7 +1153,7 @@ open func setEndpoint(endpointId: String, extras: EndpointExtras)throws   {try r
 }
 
     /**
-     * Keeps the key of an endpoint in the vault, or forgets it.
+     * Stores an endpoint's key in the vault, or deletes it.
      */
 open func setKey(endpointId: String, key: String?)async throws   {
     return
@@ -1169,7 +1172,7 @@ open func setKey(endpointId: String, key: String?)async throws   {
 }
 
     /**
-     * Switches learning on, freezes it, or switches it off.
+     * Switches learning on or off, or freezes it.
      */
 open func setLearning(mode: LearningMode)async throws   {
     return
@@ -1188,7 +1191,7 @@ open func setLearning(mode: LearningMode)async throws   {
 }
 
     /**
-     * The model of this device that answers from the next question on; nothing takes it away.
+     * Sets the model on this device that answers from the next question on. Pass nothing to remove the model.
      */
 open func setModel(model: Model?)  {try! rustCall() {
         uniffiCallStatus in
@@ -1200,7 +1203,7 @@ open func setModel(model: Model?)  {try! rustCall() {
 }
 
     /**
-     * Puts other rules in force, from the next question on. After an error the rules are as they were.
+     * Replaces both policies from the next question on. After an error the previous policies stay in force.
      */
 open func setPolicies(app: PolicyDocument, user: PolicyDocument? = nil)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
         uniffiCallStatus in
@@ -1213,7 +1216,7 @@ open func setPolicies(app: PolicyDocument, user: PolicyDocument? = nil)throws   
 }
 
     /**
-     * The system's model, as the app reaches it; nothing takes it away.
+     * Sets the system's model that the app provides. Pass nothing to remove it.
      */
 open func setSystemModel(model: SystemModel?)  {try! rustCall() {
         uniffiCallStatus in
@@ -1225,7 +1228,8 @@ open func setSystemModel(model: SystemModel?)  {try! rustCall() {
 }
 
     /**
-     * Puts other rules of the user's in force, which can only tighten the app's. After an error the rules are as they were.
+     * Replaces the user's policy, which can only make the app's stricter. After an error the previous policies stay in
+     * force.
      */
 open func setUserPolicy(user: PolicyDocument?)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
         uniffiCallStatus in
@@ -1237,7 +1241,7 @@ open func setUserPolicy(user: PolicyDocument?)throws   {try rustCallWithError(Ff
 }
 
     /**
-     * Words to redact besides what is recognised, from the next question on.
+     * Sets words to redact in addition to what is recognised, from the next question on.
      */
 open func setUserWords(words: [String])throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
         uniffiCallStatus in
@@ -1249,7 +1253,7 @@ open func setUserWords(words: [String])throws   {try rustCallWithError(FfiConver
 }
 
     /**
-     * Like `release`, and waits until the ledger is closed and may be opened again. Safe to call again.
+     * Like `release`, but waits until the ledger is closed and can be opened again. May be called again.
      */
 open func shutdown()async   {
     return
@@ -1269,7 +1273,7 @@ open func shutdown()async   {
 }
 
     /**
-     * Takes in what the app knows about the device now.
+     * Reports the current state of the device.
      */
 open func updateDevice(update: DeviceUpdate)  {try! rustCall() {
         uniffiCallStatus in
@@ -1281,7 +1285,8 @@ open func updateDevice(update: DeviceUpdate)  {try! rustCall() {
 }
 
     /**
-     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     * Exports the ledger to a new file as lines of JSON, which `whimbrel ledger verify` can check. Only the file's owner
+     * can read it.
      */
 open func exportLedger(path: String)async throws   {
     return
@@ -1300,7 +1305,8 @@ open func exportLedger(path: String)async throws   {
 }
 
     /**
-     * Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them can be taken away unnoticed.
+     * Whether the vault has not yet stored the end of the ledger. Until it has, the newest entries could be removed
+     * unnoticed.
      */
 open func isLedgerFloorBehind()async throws  -> Bool  {
     return
@@ -1319,8 +1325,8 @@ open func isLedgerFloorBehind()async throws  -> Bool  {
 }
 
     /**
-     * Removes old receipts. What is left can still be verified, from the checkpoint on that is returned; nothing is returned when nothing was
-     * removed.
+     * Removes old receipts. The rest can still be verified, starting at the returned checkpoint. Returns nothing if nothing
+     * was removed.
      */
 open func pruneLedger(prune: Prune)async throws  -> Checkpoint?  {
     return
@@ -1358,7 +1364,7 @@ open func receipt(id: UInt64)async throws  -> Receipt  {
 }
 
     /**
-     * A page of receipts, the newest first; at most 1,000.
+     * A page of receipts, newest first; at most 1,000.
      */
 open func receipts(filter: ReceiptFilter, receiptsMax: UInt32)async throws  -> [Receipt]  {
     return
@@ -1377,7 +1383,7 @@ open func receipts(filter: ReceiptFilter, receiptsMax: UInt32)async throws  -> [
 }
 
     /**
-     * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
+     * The totals of the receipts between two times, in milliseconds since 1970; without limits, of all receipts.
      */
 open func stats(fromMs: UInt64? = nil, untilMs: UInt64? = nil, host: Host)async throws  -> LedgerStats  {
     return
@@ -1396,7 +1402,7 @@ open func stats(fromMs: UInt64? = nil, untilMs: UInt64? = nil, host: Host)async 
 }
 
     /**
-     * Looks whether the ledger is as it was written. What is wrong with it is in the report.
+     * Checks whether the ledger is unchanged. Problems are in the report, not thrown.
      */
 open func verifyLedger()async throws  -> LedgerReport  {
     return
@@ -1465,33 +1471,33 @@ public func FfiConverterTypeAssistant_lower(_ value: Assistant) -> UInt64 {
 
 
 /**
- * Opens models. All computing happens on one background thread that this object owns; every method only hands over to it.
+ * Opens models. All computing happens on one background thread that this object owns; methods only pass work to it.
  */
 public protocol ClientProtocol: AnyObject, Sendable {
 
     /**
-     * Answers in progress, in all conversations. A cancelled answer counts until it has really ended.
+     * The number of answers in progress in all conversations. A cancelled answer counts until it has ended.
      */
     func activeAnswers()  -> UInt32
 
     /**
-     * Opens the model in the folder `path`. Answers in progress pause meanwhile.
+     * Opens the model in the folder `path`. Answers in progress pause until it is open.
      */
     func openModel(path: String, options: OpenOptions) async throws  -> Model
 
     /**
-     * Cancels all answers and closes all models. Returns at once; safe to call again.
+     * Cancels all answers and closes all models. Returns at once, and may be called again.
      */
     func release()
 
     /**
-     * Like `release`, and waits until all memory is given back. Safe to call again.
+     * Like `release`, but waits until all memory is released. May be called again.
      */
     func shutdown() async
 
 }
 /**
- * Opens models. All computing happens on one background thread that this object owns; every method only hands over to it.
+ * Opens models. All computing happens on one background thread that this object owns; methods only pass work to it.
  */
 open class Client: ClientProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1558,7 +1564,7 @@ public convenience init()throws  {
 
 
     /**
-     * Answers in progress, in all conversations. A cancelled answer counts until it has really ended.
+     * The number of answers in progress in all conversations. A cancelled answer counts until it has ended.
      */
 open func activeAnswers() -> UInt32  {
     return try!  FfiConverterUInt32.lift(try! rustCall() {
@@ -1570,7 +1576,7 @@ open func activeAnswers() -> UInt32  {
 }
 
     /**
-     * Opens the model in the folder `path`. Answers in progress pause meanwhile.
+     * Opens the model in the folder `path`. Answers in progress pause until it is open.
      */
 open func openModel(path: String, options: OpenOptions = OpenOptions())async throws  -> Model  {
     return
@@ -1589,7 +1595,7 @@ open func openModel(path: String, options: OpenOptions = OpenOptions())async thr
 }
 
     /**
-     * Cancels all answers and closes all models. Returns at once; safe to call again.
+     * Cancels all answers and closes all models. Returns at once, and may be called again.
      */
 open func release()  {try! rustCall() {
         uniffiCallStatus in
@@ -1600,7 +1606,7 @@ open func release()  {try! rustCall() {
 }
 
     /**
-     * Like `release`, and waits until all memory is given back. Safe to call again.
+     * Like `release`, but waits until all memory is released. May be called again.
      */
 open func shutdown()async   {
     return
@@ -1681,13 +1687,14 @@ public protocol ConversationProtocol: AnyObject, Sendable {
     func ask(question: String, options: AskOptions) throws  -> Answer
 
     /**
-     * Asks the last question elsewhere, as far as the rules allow it now. The new answer takes the place of the old one; when there is no new
-     * answer, the old one stays.
+     * Asks the last question again at another place, if the policy allows one now. The new answer replaces the old one; if
+     * there is no new answer, the old one stays.
      */
     func escalate() throws  -> Answer
 
     /**
-     * What would be decided about a question now. Nothing is asked, and no receipt is written. Only where rules decide.
+     * What would be decided about a question now. Nothing is asked, and no receipt is written. Only available under a
+     * policy.
      */
     func explain(question: String, options: AskOptions) async throws  -> Explanation
 
@@ -1697,78 +1704,79 @@ public protocol ConversationProtocol: AnyObject, Sendable {
     func messages()  -> [Message]
 
     /**
-     * Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question until
-     * `reset()`.
+     * Raises the privacy class of the messages so far, if the app knows more than can be found in them. It applies to every
+     * further question until `reset()`.
      */
     func raiseClass(privacyClass: PrivacyClass)
 
     /**
-     * Asks the last question again. If it was answered, that counts as a sign that the answer was not liked. The new answer takes the place of
-     * the old one; when there is no new answer, the old one stays.
+     * Asks the last question again. If it had been answered, this counts as a sign that the user did not like the answer.
+     * The new answer replaces the old one; if there is no new answer, the old one stays.
      */
     func regenerate(generation: GenerationOptions) throws  -> Answer
 
     /**
-     * Cancels the answer in progress and gives the memory of the context back. Returns at once; safe to call again.
+     * Cancels the answer in progress and releases the memory of the context. Returns at once, and may be called again.
      */
     func release()
 
     /**
-     * Forgets the messages, but not the system message.
+     * Deletes the messages, but not the system message.
      */
     func reset() throws
 
     /**
-     * Goes on with a conversation that was saved with the same model; this one is forgotten. The file does not say who may read it, so where rules
-     * decide nothing of it leaves the device.
+     * Resumes a conversation that was saved with the same model, and discards the current one. The file does not say who
+     * may read it, so under a policy none of it leaves the device.
      */
     func restore(path: String) async throws
 
     /**
-     * Takes over what `save_prefix` wrote with the same model. The messages stay as they are.
+     * Loads a file that `save_prefix` wrote with the same model. The messages do not change.
      */
     func restorePrefix(path: String) async throws
 
     /**
-     * A number that grows with every change of the messages.
+     * A number that grows each time the messages change.
      */
     func revision()  -> UInt64
 
     /**
-     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text again. The file holds
-     * what was said, and only its owner can read it.
+     * Saves the conversation and its KV cache to a file, so that `restore` can resume it without prefilling its text again.
+     * The file contains what was said, and only its owner can read it.
      */
     func save(path: String) async throws
 
     /**
-     * Writes what the model made of the first `tokens` tokens of the conversation to a file, without the messages. Another conversation that
-     * begins with the same text can take it over with `restore_prefix`.
+     * Saves the KV cache of the first `tokens` tokens of the conversation to a file, without the messages. Another
+     * conversation that starts with the same text can load it with `restore_prefix`.
      */
     func savePrefix(path: String, tokens: UInt32) async throws
 
     /**
-     * Replaces the messages: an earlier conversation goes on. Messages that `messages()` gave are treated as they were.
+     * Replaces the messages, to resume an earlier conversation. Messages from `messages()` keep their privacy class and
+     * recipients.
      */
     func setMessages(messages: [Message]) throws
 
     /**
-     * Sends along another system message from the next question on. Nothing takes the usual one, an empty text leaves it to the model. The messages
-     * stay, and how they are treated.
+     * Replaces the system message from the next question on. Pass nothing for the default one, or an empty text to let the
+     * model's template decide. The messages stay, with their privacy class and recipients.
      */
     func setSystem(system: String?) throws
 
     /**
-     * Waits until a cancelled answer has ended: what is kept of it is then among the messages.
+     * Waits until a cancelled answer has ended. `messages()` then contains the part of it that was kept.
      */
     func settled() async throws
 
     /**
-     * Cancels the answer in progress, if there is one. Its last event still comes.
+     * Cancels the answer in progress, if there is one. Its last event still arrives.
      */
     func stop()
 
     /**
-     * The system message that is sent along, if there is one.
+     * The system message, if there is one.
      */
     func system()  -> String?
 
@@ -1845,8 +1853,8 @@ open func ask(question: String, options: AskOptions = AskOptions())throws  -> An
 }
 
     /**
-     * Asks the last question elsewhere, as far as the rules allow it now. The new answer takes the place of the old one; when there is no new
-     * answer, the old one stays.
+     * Asks the last question again at another place, if the policy allows one now. The new answer replaces the old one; if
+     * there is no new answer, the old one stays.
      */
 open func escalate()throws  -> Answer  {
     return try  FfiConverterTypeAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
@@ -1858,7 +1866,8 @@ open func escalate()throws  -> Answer  {
 }
 
     /**
-     * What would be decided about a question now. Nothing is asked, and no receipt is written. Only where rules decide.
+     * What would be decided about a question now. Nothing is asked, and no receipt is written. Only available under a
+     * policy.
      */
 open func explain(question: String, options: AskOptions = AskOptions())async throws  -> Explanation  {
     return
@@ -1889,8 +1898,8 @@ open func messages() -> [Message]  {
 }
 
     /**
-     * Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question until
-     * `reset()`.
+     * Raises the privacy class of the messages so far, if the app knows more than can be found in them. It applies to every
+     * further question until `reset()`.
      */
 open func raiseClass(privacyClass: PrivacyClass)  {try! rustCall() {
         uniffiCallStatus in
@@ -1902,8 +1911,8 @@ open func raiseClass(privacyClass: PrivacyClass)  {try! rustCall() {
 }
 
     /**
-     * Asks the last question again. If it was answered, that counts as a sign that the answer was not liked. The new answer takes the place of
-     * the old one; when there is no new answer, the old one stays.
+     * Asks the last question again. If it had been answered, this counts as a sign that the user did not like the answer.
+     * The new answer replaces the old one; if there is no new answer, the old one stays.
      */
 open func regenerate(generation: GenerationOptions = GenerationOptions())throws  -> Answer  {
     return try  FfiConverterTypeAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
@@ -1916,7 +1925,7 @@ open func regenerate(generation: GenerationOptions = GenerationOptions())throws 
 }
 
     /**
-     * Cancels the answer in progress and gives the memory of the context back. Returns at once; safe to call again.
+     * Cancels the answer in progress and releases the memory of the context. Returns at once, and may be called again.
      */
 open func release()  {try! rustCall() {
         uniffiCallStatus in
@@ -1927,7 +1936,7 @@ open func release()  {try! rustCall() {
 }
 
     /**
-     * Forgets the messages, but not the system message.
+     * Deletes the messages, but not the system message.
      */
 open func reset()throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
         uniffiCallStatus in
@@ -1938,8 +1947,8 @@ open func reset()throws   {try rustCallWithError(FfiConverterTypeCoreError_lift)
 }
 
     /**
-     * Goes on with a conversation that was saved with the same model; this one is forgotten. The file does not say who may read it, so where rules
-     * decide nothing of it leaves the device.
+     * Resumes a conversation that was saved with the same model, and discards the current one. The file does not say who
+     * may read it, so under a policy none of it leaves the device.
      */
 open func restore(path: String)async throws   {
     return
@@ -1958,7 +1967,7 @@ open func restore(path: String)async throws   {
 }
 
     /**
-     * Takes over what `save_prefix` wrote with the same model. The messages stay as they are.
+     * Loads a file that `save_prefix` wrote with the same model. The messages do not change.
      */
 open func restorePrefix(path: String)async throws   {
     return
@@ -1977,7 +1986,7 @@ open func restorePrefix(path: String)async throws   {
 }
 
     /**
-     * A number that grows with every change of the messages.
+     * A number that grows each time the messages change.
      */
 open func revision() -> UInt64  {
     return try!  FfiConverterUInt64.lift(try! rustCall() {
@@ -1989,8 +1998,8 @@ open func revision() -> UInt64  {
 }
 
     /**
-     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text again. The file holds
-     * what was said, and only its owner can read it.
+     * Saves the conversation and its KV cache to a file, so that `restore` can resume it without prefilling its text again.
+     * The file contains what was said, and only its owner can read it.
      */
 open func save(path: String)async throws   {
     return
@@ -2009,8 +2018,8 @@ open func save(path: String)async throws   {
 }
 
     /**
-     * Writes what the model made of the first `tokens` tokens of the conversation to a file, without the messages. Another conversation that
-     * begins with the same text can take it over with `restore_prefix`.
+     * Saves the KV cache of the first `tokens` tokens of the conversation to a file, without the messages. Another
+     * conversation that starts with the same text can load it with `restore_prefix`.
      */
 open func savePrefix(path: String, tokens: UInt32)async throws   {
     return
@@ -2029,7 +2038,8 @@ open func savePrefix(path: String, tokens: UInt32)async throws   {
 }
 
     /**
-     * Replaces the messages: an earlier conversation goes on. Messages that `messages()` gave are treated as they were.
+     * Replaces the messages, to resume an earlier conversation. Messages from `messages()` keep their privacy class and
+     * recipients.
      */
 open func setMessages(messages: [Message])throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
         uniffiCallStatus in
@@ -2041,8 +2051,8 @@ open func setMessages(messages: [Message])throws   {try rustCallWithError(FfiCon
 }
 
     /**
-     * Sends along another system message from the next question on. Nothing takes the usual one, an empty text leaves it to the model. The messages
-     * stay, and how they are treated.
+     * Replaces the system message from the next question on. Pass nothing for the default one, or an empty text to let the
+     * model's template decide. The messages stay, with their privacy class and recipients.
      */
 open func setSystem(system: String?)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
         uniffiCallStatus in
@@ -2054,7 +2064,7 @@ open func setSystem(system: String?)throws   {try rustCallWithError(FfiConverter
 }
 
     /**
-     * Waits until a cancelled answer has ended: what is kept of it is then among the messages.
+     * Waits until a cancelled answer has ended. `messages()` then contains the part of it that was kept.
      */
 open func settled()async throws   {
     return
@@ -2073,7 +2083,7 @@ open func settled()async throws   {
 }
 
     /**
-     * Cancels the answer in progress, if there is one. Its last event still comes.
+     * Cancels the answer in progress, if there is one. Its last event still arrives.
      */
 open func stop()  {try! rustCall() {
         uniffiCallStatus in
@@ -2084,7 +2094,7 @@ open func stop()  {try! rustCall() {
 }
 
     /**
-     * The system message that is sent along, if there is one.
+     * The system message, if there is one.
      */
 open func system() -> String?  {
     return try!  FfiConverterOptionString.lift(try! rustCall() {
@@ -2146,35 +2156,35 @@ public func FfiConverterTypeConversation_lower(_ value: Conversation) -> UInt64 
 
 
 /**
- * Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with. It is called from
- * any thread and should answer within milliseconds. What `put` has kept survives a crash.
+ * Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger. It is
+ * called from any thread and should answer within milliseconds. What `put` has stored must survive a crash.
  */
 public protocol KeyVault: AnyObject, Sendable {
 
     /**
-     * The secret of this name, or nothing when there is none. A secret that cannot be read is an error.
+     * Returns the secret with this name, or nothing if there is none. A secret that cannot be read is an error.
      */
     func get(name: String) throws  -> Data?
 
     /**
-     * Keeps a secret, in place of the one that had this name.
+     * Stores a secret, replacing the one with this name.
      */
     func put(name: String, secret: Data) throws
 
     /**
-     * Forgets a secret. It is no error when there is none.
+     * Deletes a secret. Succeeds if there is none.
      */
     func delete(name: String) throws
 
     /**
-     * What protects the secrets.
+     * How the secrets are protected.
      */
     func level() throws  -> VaultLevel
 
 }
 /**
- * Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with. It is called from
- * any thread and should answer within milliseconds. What `put` has kept survives a crash.
+ * Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger. It is
+ * called from any thread and should answer within milliseconds. What `put` has stored must survive a crash.
  */
 open class KeyVaultImpl: KeyVault, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2230,7 +2240,7 @@ open class KeyVaultImpl: KeyVault, @unchecked Sendable {
 
 
     /**
-     * The secret of this name, or nothing when there is none. A secret that cannot be read is an error.
+     * Returns the secret with this name, or nothing if there is none. A secret that cannot be read is an error.
      */
 open func get(name: String)throws  -> Data?  {
     return try  FfiConverterOptionData.lift(try rustCallWithError(FfiConverterTypeKeyVaultError_lift) {
@@ -2243,7 +2253,7 @@ open func get(name: String)throws  -> Data?  {
 }
 
     /**
-     * Keeps a secret, in place of the one that had this name.
+     * Stores a secret, replacing the one with this name.
      */
 open func put(name: String, secret: Data)throws   {try rustCallWithError(FfiConverterTypeKeyVaultError_lift) {
         uniffiCallStatus in
@@ -2256,7 +2266,7 @@ open func put(name: String, secret: Data)throws   {try rustCallWithError(FfiConv
 }
 
     /**
-     * Forgets a secret. It is no error when there is none.
+     * Deletes a secret. Succeeds if there is none.
      */
 open func delete(name: String)throws   {try rustCallWithError(FfiConverterTypeKeyVaultError_lift) {
         uniffiCallStatus in
@@ -2268,7 +2278,7 @@ open func delete(name: String)throws   {try rustCallWithError(FfiConverterTypeKe
 }
 
     /**
-     * What protects the secrets.
+     * How the secrets are protected.
      */
 open func level()throws  -> VaultLevel  {
     return try  FfiConverterTypeVaultLevel_lift(try rustCallWithError(FfiConverterTypeKeyVaultError_lift) {
@@ -2487,20 +2497,20 @@ public func FfiConverterTypeKeyVault_lower(_ value: KeyVault) -> UInt64 {
 
 
 /**
- * Takes log messages instead of the platform's log. It is called on the thread that logs, mostly the one that computes:
- * it should hand the message over and return.
+ * Receives log messages in place of the platform's log. It is called on the thread that logs, usually the one that
+ * computes, so it should hand the message over and return.
  */
 public protocol LogSink: AnyObject, Sendable {
 
     /**
-     * Takes one message of the module `target`.
+     * Receives one message of the module `target`.
      */
     func log(level: LogLevel, target: String, message: String) throws
 
 }
 /**
- * Takes log messages instead of the platform's log. It is called on the thread that logs, mostly the one that computes:
- * it should hand the message over and return.
+ * Receives log messages in place of the platform's log. It is called on the thread that logs, usually the one that
+ * computes, so it should hand the message over and return.
  */
 open class LogSinkImpl: LogSink, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2556,7 +2566,7 @@ open class LogSinkImpl: LogSink, @unchecked Sendable {
 
 
     /**
-     * Takes one message of the module `target`.
+     * Receives one message of the module `target`.
      */
 open func log(level: LogLevel, target: String, message: String)throws   {try rustCallWithError(FfiConverterTypeLogSinkError_lift) {
         uniffiCallStatus in
@@ -2711,23 +2721,23 @@ public func FfiConverterTypeLogSink_lower(_ value: LogSink) -> UInt64 {
 public protocol ModelProtocol: AnyObject, Sendable {
 
     /**
-     * Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens. What does not fit into the
-     * context is an error of the answer.
+     * Continues a text without a conversation, in a context of its own of `context_length` tokens. If the text does not
+     * fit, the answer fails with an error.
      */
     func complete(prompt: String, contextLength: UInt32, options: GenerationOptions) throws  -> Answer
 
     /**
-     * Starts a conversation with this model alone. The memory for its context is reserved with the first question.
+     * Starts a conversation with this model alone. The memory for its context is reserved at the first question.
      */
     func conversation(options: ConversationOptions) throws  -> Conversation
 
     /**
-     * What is known of the model, also after it was released.
+     * The model's properties. Also available after `release`.
      */
     func info()  -> ModelInfo
 
     /**
-     * Cancels the model's answers and closes it with its conversations. Returns at once; safe to call again.
+     * Cancels the model's answers, and closes the model and its conversations. Returns at once, and may be called again.
      */
     func release()
 
@@ -2789,8 +2799,8 @@ open class Model: ModelProtocol, @unchecked Sendable {
 
 
     /**
-     * Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens. What does not fit into the
-     * context is an error of the answer.
+     * Continues a text without a conversation, in a context of its own of `context_length` tokens. If the text does not
+     * fit, the answer fails with an error.
      */
 open func complete(prompt: String, contextLength: UInt32 = UInt32(2048), options: GenerationOptions = GenerationOptions())throws  -> Answer  {
     return try  FfiConverterTypeAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
@@ -2805,7 +2815,7 @@ open func complete(prompt: String, contextLength: UInt32 = UInt32(2048), options
 }
 
     /**
-     * Starts a conversation with this model alone. The memory for its context is reserved with the first question.
+     * Starts a conversation with this model alone. The memory for its context is reserved at the first question.
      */
 open func conversation(options: ConversationOptions = ConversationOptions())throws  -> Conversation  {
     return try  FfiConverterTypeConversation_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
@@ -2818,7 +2828,7 @@ open func conversation(options: ConversationOptions = ConversationOptions())thro
 }
 
     /**
-     * What is known of the model, also after it was released.
+     * The model's properties. Also available after `release`.
      */
 open func info() -> ModelInfo  {
     return try!  FfiConverterTypeModelInfo_lift(try! rustCall() {
@@ -2830,7 +2840,7 @@ open func info() -> ModelInfo  {
 }
 
     /**
-     * Cancels the model's answers and closes it with its conversations. Returns at once; safe to call again.
+     * Cancels the model's answers, and closes the model and its conversations. Returns at once, and may be called again.
      */
 open func release()  {try! rustCall() {
         uniffiCallStatus in
@@ -2891,28 +2901,30 @@ public func FfiConverterTypeModel_lower(_ value: Model) -> UInt64 {
 
 
 /**
- * Where a system model puts its answer. What is reported after the end is dropped. Letting go of it without a last word is a failure.
+ * Receives the answer of a system model. Anything reported after the end is ignored. Releasing it without calling `finish`
+ * or `fail` counts as a failure.
  */
 public protocol SystemAnswerProtocol: AnyObject, Sendable {
 
     /**
-     * The answer failed.
+     * Reports that the answer failed.
      */
     func fail(failure: SystemFailure)
 
     /**
-     * The answer is complete. Counts of tokens that are not known are 0.
+     * Completes the answer. Pass 0 for token counts that are not known.
      */
     func finish(inputTokens: UInt64, outputTokens: UInt64)
 
     /**
-     * The next piece of text. False when nobody listens any more, or the answer is longer than 4 MiB.
+     * Reports the next piece of text. Returns false if nobody is listening any more, or if the answer is longer than 4 MiB.
      */
     func text(piece: String)  -> Bool
 
 }
 /**
- * Where a system model puts its answer. What is reported after the end is dropped. Letting go of it without a last word is a failure.
+ * Receives the answer of a system model. Anything reported after the end is ignored. Releasing it without calling `finish`
+ * or `fail` counts as a failure.
  */
 open class SystemAnswer: SystemAnswerProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2968,7 +2980,7 @@ open class SystemAnswer: SystemAnswerProtocol, @unchecked Sendable {
 
 
     /**
-     * The answer failed.
+     * Reports that the answer failed.
      */
 open func fail(failure: SystemFailure)  {try! rustCall() {
         uniffiCallStatus in
@@ -2980,7 +2992,7 @@ open func fail(failure: SystemFailure)  {try! rustCall() {
 }
 
     /**
-     * The answer is complete. Counts of tokens that are not known are 0.
+     * Completes the answer. Pass 0 for token counts that are not known.
      */
 open func finish(inputTokens: UInt64, outputTokens: UInt64)  {try! rustCall() {
         uniffiCallStatus in
@@ -2993,7 +3005,7 @@ open func finish(inputTokens: UInt64, outputTokens: UInt64)  {try! rustCall() {
 }
 
     /**
-     * The next piece of text. False when nobody listens any more, or the answer is longer than 4 MiB.
+     * Reports the next piece of text. Returns false if nobody is listening any more, or if the answer is longer than 4 MiB.
      */
 open func text(piece: String) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
@@ -3056,23 +3068,23 @@ public func FfiConverterTypeSystemAnswer_lower(_ value: SystemAnswer) -> UInt64 
 
 
 /**
- * A model that the app reaches: one that the system brings, or that an accelerator runs. Every call returns at once; long work goes on
- * elsewhere and reports to the answer that `start` was given.
+ * A model that the app provides: the system's own, or one that runs on an accelerator. Every call must return at once; do
+ * long work elsewhere, and report its results to the answer that was passed to `start`.
  */
 public protocol SystemModel: AnyObject, Sendable {
 
     /**
-     * What it can do now. Asked before every decision.
+     * The model's current capabilities. Called before every decision.
      */
     func capabilities() throws  -> SystemCapabilities
 
     /**
-     * Gets ready to answer soon. Nothing depends on it.
+     * Prepares the model for a question. This is only a hint.
      */
     func prewarm() throws
 
     /**
-     * Begins an answer. After an error nothing may be reported.
+     * Starts an answer. If this fails, do not report anything to the answer.
      */
     func start(request: SystemRequest, answer: SystemAnswer) throws
 
@@ -3083,8 +3095,8 @@ public protocol SystemModel: AnyObject, Sendable {
 
 }
 /**
- * A model that the app reaches: one that the system brings, or that an accelerator runs. Every call returns at once; long work goes on
- * elsewhere and reports to the answer that `start` was given.
+ * A model that the app provides: the system's own, or one that runs on an accelerator. Every call must return at once; do
+ * long work elsewhere, and report its results to the answer that was passed to `start`.
  */
 open class SystemModelImpl: SystemModel, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -3140,7 +3152,7 @@ open class SystemModelImpl: SystemModel, @unchecked Sendable {
 
 
     /**
-     * What it can do now. Asked before every decision.
+     * The model's current capabilities. Called before every decision.
      */
 open func capabilities()throws  -> SystemCapabilities  {
     return try  FfiConverterTypeSystemCapabilities_lift(try rustCallWithError(FfiConverterTypeSystemModelError_lift) {
@@ -3152,7 +3164,7 @@ open func capabilities()throws  -> SystemCapabilities  {
 }
 
     /**
-     * Gets ready to answer soon. Nothing depends on it.
+     * Prepares the model for a question. This is only a hint.
      */
 open func prewarm()throws   {try rustCallWithError(FfiConverterTypeSystemModelError_lift) {
         uniffiCallStatus in
@@ -3163,7 +3175,7 @@ open func prewarm()throws   {try rustCallWithError(FfiConverterTypeSystemModelEr
 }
 
     /**
-     * Begins an answer. After an error nothing may be reported.
+     * Starts an answer. If this fails, do not report anything to the answer.
      */
 open func start(request: SystemRequest, answer: SystemAnswer)throws   {try rustCallWithError(FfiConverterTypeSystemModelError_lift) {
         uniffiCallStatus in
@@ -3391,19 +3403,20 @@ public func FfiConverterTypeSystemModel_lower(_ value: SystemModel) -> UInt64 {
 
 
 /**
- * How a question is asked.
+ * Options for asking a question.
  */
 public struct AskOptions: Equatable, Hashable {
     /**
-     * The app's name for what it is doing, which rules and learning look at.
+     * The app's name for the kind of work, used by rules and learning.
      */
     public let task: String
     /**
-     * What the app knows about the text; without it `Public`. What is found in the text can only raise it.
+     * The privacy class of the text as far as the app knows it. The default is `Public`. Findings in the text can only
+     * raise it.
      */
     public let privacyClass: PrivacyClass?
     /**
-     * Time for the whole answer in milliseconds; without it the policy says.
+     * The deadline for the whole answer in milliseconds. The default is the policy's.
      */
     public let deadlineMs: UInt64?
     /**
@@ -3411,7 +3424,7 @@ public struct AskOptions: Equatable, Hashable {
      */
     public let needs: [Need]
     /**
-     * How the answer is made.
+     * Options for generating the answer.
      */
     public let generation: GenerationOptions
 
@@ -3490,27 +3503,27 @@ public func FfiConverterTypeAskOptions_lower(_ value: AskOptions) -> RustBuffer 
 
 
 /**
- * What an assistant is opened with.
+ * Options for opening an assistant.
  */
 public struct AssistantOptions {
     /**
-     * The file of the ledger, which is made when it is not there. Its folder must exist.
+     * The path of the ledger file. The file is created if it does not exist; its folder must exist.
      */
     public let store: String
     /**
-     * Where keys are kept. One vault belongs to one ledger.
+     * The vault that stores keys. Each ledger needs its own vault.
      */
     public let vault: KeyVault
     /**
-     * The app's rules.
+     * The app's policy.
      */
     public let appPolicy: PolicyDocument
     /**
-     * The user's rules, which can only tighten the app's.
+     * The user's policy, which can only make the app's stricter.
      */
     public let userPolicy: PolicyDocument?
     /**
-     * Words to redact besides what is recognised.
+     * Words to redact in addition to what is recognised.
      */
     public let userWords: [String]
 
@@ -3589,7 +3602,7 @@ public func FfiConverterTypeAssistantOptions_lower(_ value: AssistantOptions) ->
 
 
 /**
- * Where a ledger begins whose oldest receipts were removed.
+ * The start of a ledger whose oldest receipts were removed.
  */
 public struct Checkpoint: Equatable, Hashable {
     /**
@@ -3601,7 +3614,7 @@ public struct Checkpoint: Equatable, Hashable {
      */
     public let receipts: UInt64
     /**
-     * The hash of that entry, in hexadecimal digits: the next entry continues from it.
+     * The hash of that entry, in hexadecimal digits. The next entry continues from it.
      */
     public let hash: String
     /**
@@ -3678,11 +3691,11 @@ public func FfiConverterTypeCheckpoint_lower(_ value: Checkpoint) -> RustBuffer 
 
 
 /**
- * How a conversation is kept.
+ * Options for a conversation.
  */
 public struct ConversationOptions: Equatable, Hashable {
     /**
-     * Tokens of context, at most the model's own.
+     * Size of the context in tokens, at most the model's own.
      */
     public let contextLength: UInt32
     /**
@@ -3690,7 +3703,7 @@ public struct ConversationOptions: Equatable, Hashable {
      */
     public let system: String?
     /**
-     * What happens when the context is full; without it `DropOldest`.
+     * What happens when the context is full. The default is `DropOldest`.
      */
     public let contextPolicy: ContextPolicy?
 
@@ -3757,20 +3770,20 @@ public func FfiConverterTypeConversationOptions_lower(_ value: ConversationOptio
 
 
 /**
- * What the app knows about the device now: as many values as it has. Most readings count for two minutes, so they are best sent again
- * with each question; the totals (memory, cores, accelerators) stay.
+ * The current state of the device, with as many values as the app knows. Most readings expire after two minutes, so send
+ * them again with each question. The totals (memory, cores, accelerators) do not expire.
  */
 public struct DeviceUpdate: Equatable, Hashable {
     /**
-     * Charge of the battery in percent, 0 to 100; more counts as unknown.
+     * Battery charge in percent, 0 to 100; a larger value counts as unknown.
      */
     public let batteryPercent: UInt8?
     /**
-     * Whether it is being charged.
+     * Whether the battery is charging.
      */
     public let charging: Bool?
     /**
-     * Whether the user or the system asked for saving power.
+     * Whether power saving is on.
      */
     public let powerSave: Bool?
     /**
@@ -3778,15 +3791,15 @@ public struct DeviceUpdate: Equatable, Hashable {
      */
     public let thermal: Thermal?
     /**
-     * Memory of the device in bytes.
+     * Total memory of the device in bytes.
      */
     public let memoryTotalBytes: UInt64?
     /**
-     * Memory that can be had without pushing others out, in bytes.
+     * Memory that is available without evicting other apps, in bytes.
      */
     public let memoryAvailableBytes: UInt64?
     /**
-     * What the system still gives to this process, in bytes.
+     * Memory that the system still allows this process, in bytes.
      */
     public let memoryProcessBytes: UInt64?
     /**
@@ -3794,23 +3807,23 @@ public struct DeviceUpdate: Equatable, Hashable {
      */
     public let storageFreeBytes: UInt64?
     /**
-     * The network.
+     * The kind of network.
      */
     public let network: Network?
     /**
-     * Measured time of a round trip in milliseconds.
+     * Measured round-trip time in milliseconds.
      */
     public let roundTripMs: UInt32?
     /**
-     * Measured loss of packets or failed requests in percent, 0 to 100; more counts as unknown.
+     * Measured rate of lost packets or failed requests in percent, 0 to 100; a larger value counts as unknown.
      */
     public let lossPercent: UInt8?
     /**
-     * Processor cores that are made for speed.
+     * Number of performance cores.
      */
     public let performanceCores: UInt32?
     /**
-     * Hardware beside the processor that runs models.
+     * Hardware other than the processor that runs models.
      */
     public let accelerators: [Accelerator]?
     /**
@@ -3818,7 +3831,7 @@ public struct DeviceUpdate: Equatable, Hashable {
      */
     public let foreground: Bool?
     /**
-     * What is no longer known. A value that is given besides is not taken.
+     * Values that are no longer known. If a value is also given, it is ignored.
      */
     public let unknown: [DeviceFact]
 
@@ -3957,27 +3970,28 @@ public func FfiConverterTypeDeviceUpdate_lower(_ value: DeviceUpdate) -> RustBuf
 
 
 /**
- * What the app knows about an endpoint besides what stands in the policy.
+ * Connection settings of an endpoint that are not part of the policy.
  */
 public struct EndpointExtras: Equatable, Hashable {
     /**
-     * Certificate authorities to trust as well, in PEM.
+     * Additional certificate authorities to trust, in PEM.
      */
     public let authoritiesPem: String
     /**
-     * Public keys to insist on.
+     * Pinned public keys.
      */
     public let pins: Pins?
     /**
-     * Time limits.
+     * Timeouts.
      */
     public let timeouts: Timeouts?
     /**
-     * The header that takes the key alone, such as `api-key`; without it the key goes as a bearer token.
+     * The name of the header that carries the key by itself, such as `api-key`. Without it, the key is sent as a bearer
+     * token.
      */
     public let keyHeader: String?
     /**
-     * Where the limit of tokens goes; without it `MaxTokens`.
+     * The field for the token limit. The default is `MaxTokens`.
      */
     public let tokenLimitField: TokenLimitField?
 
@@ -4056,7 +4070,7 @@ public func FfiConverterTypeEndpointExtras_lower(_ value: EndpointExtras) -> Rus
 
 
 /**
- * A decision with everything that led to it.
+ * A decision and how it was made.
  */
 public struct Explanation: Equatable, Hashable {
     /**
@@ -4064,23 +4078,23 @@ public struct Explanation: Equatable, Hashable {
      */
     public let decision: Decision
     /**
-     * The names of what would be tried, in order.
+     * The names of the places that would be tried, in order.
      */
     public let candidates: [String]
     /**
-     * What was listed and would not be tried.
+     * Places that were listed but would not be tried.
      */
     public let refused: [Refused]
     /**
-     * The ids of the rules that have a say.
+     * The ids of the rules that affect the decision.
      */
     public let rules: [String]
     /**
-     * All of it for a person.
+     * The complete explanation for people.
      */
     public let text: String
     /**
-     * All of it in JSON.
+     * The complete explanation in JSON.
      */
     public let json: String
 
@@ -4178,11 +4192,11 @@ public struct Finding: Equatable, Hashable {
      */
     public let start: UInt32
     /**
-     * The index behind its last character.
+     * The index of the character after its last one.
      */
     public let end: UInt32
     /**
-     * How sure this is, from 0 to 1.
+     * The confidence, from 0 to 1.
      */
     public let confidence: Float
 
@@ -4329,27 +4343,27 @@ public func FfiConverterTypeFindingCount_lower(_ value: FindingCount) -> RustBuf
  */
 public struct GenerationOptions: Equatable, Hashable {
     /**
-     * Tokens after which the answer ends.
+     * Maximum length of the answer in tokens.
      */
     public let maxTokens: UInt32
     /**
-     * 0 always takes the most likely token; higher values spread the choice.
+     * 0 always takes the most likely token; higher values make the choice more random.
      */
     public let temperature: Float?
     /**
-     * Only this many of the most likely tokens are considered; 0 means all.
+     * Considers only this many of the most likely tokens; 0 means all.
      */
     public let topK: UInt32?
     /**
-     * Only the most likely tokens that together reach this probability are considered; 1 means all.
+     * Considers only the most likely tokens that together reach this probability; 1 means all.
      */
     public let topP: Float?
     /**
-     * Only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
+     * Considers only tokens at least this fraction as likely as the most likely one; 0 means all.
      */
     public let minP: Float?
     /**
-     * Makes tokens that were used before less likely; 1 changes nothing.
+     * Makes tokens that were used recently less likely; 1 changes nothing.
      */
     public let repetitionPenalty: Float?
     /**
@@ -4361,11 +4375,12 @@ public struct GenerationOptions: Equatable, Hashable {
      */
     public let seed: UInt64?
     /**
-     * Texts that end the answer; they are not part of it.
+     * Stop strings. They end the answer and are not part of it.
      */
     public let stop: [String]
     /**
-     * Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
+     * Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It
+     * changes the speed, never the answer.
      */
     public let speculation: Bool
     /**
@@ -4484,11 +4499,11 @@ public func FfiConverterTypeGenerationOptions_lower(_ value: GenerationOptions) 
 
 
 /**
- * What a verification of the ledger saw.
+ * The result of verifying the ledger.
  */
 public struct LedgerReport: Equatable, Hashable {
     /**
-     * Whether the ledger is as it was written.
+     * Whether the ledger is unchanged.
      */
     public let intact: Bool
     /**
@@ -4500,11 +4515,11 @@ public struct LedgerReport: Equatable, Hashable {
      */
     public let receipts: UInt64
     /**
-     * What is wrong, in words; at most 256.
+     * The problems in words; at most 256.
      */
     public let problems: [String]
     /**
-     * All of it in JSON.
+     * The complete report in JSON.
      */
     public let json: String
 
@@ -4583,11 +4598,11 @@ public func FfiConverterTypeLedgerReport_lower(_ value: LedgerReport) -> RustBuf
 
 
 /**
- * What a number of receipts come to.
+ * The totals of a number of receipts.
  */
 public struct LedgerStats: Equatable, Hashable {
     /**
-     * How many receipts these are.
+     * The number of receipts.
      */
     public let receipts: UInt64
     /**
@@ -4619,19 +4634,19 @@ public struct LedgerStats: Equatable, Hashable {
      */
     public let failed: UInt64
     /**
-     * Requests that the policy forbade.
+     * Requests that the policy denied.
      */
     public let denied: UInt64
     /**
-     * Requests that were put off.
+     * Requests that were deferred.
      */
     public let deferred: UInt64
     /**
-     * Requests whose process ended first.
+     * Requests whose process ended before they did.
      */
     public let interrupted: UInt64
     /**
-     * Requests without an end yet.
+     * Requests that have not ended yet.
      */
     public let unfinished: UInt64
     /**
@@ -4639,11 +4654,11 @@ public struct LedgerStats: Equatable, Hashable {
      */
     public let bytesOut: UInt64
     /**
-     * Bytes that may have left besides.
+     * Bytes that may have left in addition.
      */
     public let bytesOutUncertain: UInt64
     /**
-     * Bytes that came back.
+     * Bytes that were received.
      */
     public let bytesIn: UInt64
     /**
@@ -4655,19 +4670,19 @@ public struct LedgerStats: Equatable, Hashable {
      */
     public let redacted: [FindingCount]
     /**
-     * Tokens read.
+     * Prompt tokens.
      */
     public let tokensIn: UInt64
     /**
-     * Tokens written.
+     * Answer tokens.
      */
     public let tokensOut: UInt64
     /**
-     * The energy estimates, in thousandths of a joule.
+     * The sum of the energy estimates in millijoules.
      */
     public let millijoules: UInt64
     /**
-     * All of it in one English sentence.
+     * A one-sentence summary in English.
      */
     public let summary: String
 
@@ -4842,11 +4857,11 @@ public func FfiConverterTypeLedgerStats_lower(_ value: LedgerStats) -> RustBuffe
 
 
 /**
- * One message of a conversation. To go on with an earlier conversation, hand back what `messages()` gave.
+ * One message of a conversation. To resume an earlier conversation, pass back the messages that `messages()` returned.
  */
 public struct Message: Equatable, Hashable {
     /**
-     * Who says it.
+     * The author.
      */
     public let role: Role
     /**
@@ -4854,12 +4869,14 @@ public struct Message: Equatable, Hashable {
      */
     public let content: String
     /**
-     * How private it is. A message without it is treated as the most private message that its conversation ever held.
+     * How private the message is. A message without this value is treated like the most private message that its
+     * conversation has ever held.
      */
     public let privacyClass: PrivacyClass?
     /**
-     * Who besides this device's model may read it. Apps keep this value and hand it back; what is in it may change between versions. A message
-     * without it may be read only by those who might read every message that its conversation ever held.
+     * Who may read the message, apart from the model on this device. Store this value and pass it back unchanged; its
+     * content may change between versions. A message without it may be read only by those who may read every message that
+     * its conversation has ever held.
      */
     public let recipients: [String]?
 
@@ -4933,11 +4950,11 @@ public func FfiConverterTypeMessage_lower(_ value: Message) -> RustBuffer {
 
 
 /**
- * What is known of an open model.
+ * Properties of an open model.
  */
 public struct ModelInfo: Equatable, Hashable {
     /**
-     * The model's name, for people.
+     * The model's display name.
      */
     public let name: String
     /**
@@ -4949,23 +4966,23 @@ public struct ModelInfo: Equatable, Hashable {
      */
     public let licence: String
     /**
-     * The longest context that the model was made for, in tokens.
+     * The longest context that the model supports, in tokens.
      */
     public let contextLength: UInt32
     /**
-     * Layers of the network.
+     * Number of layers.
      */
     public let layers: UInt32
     /**
-     * Threads that compute.
+     * Number of threads that compute.
      */
     public let threads: UInt32
     /**
-     * Milliseconds that opening took, verification included.
+     * How long opening took, in milliseconds, verification included.
      */
     public let loadMs: Double
     /**
-     * Whether conversations are possible; otherwise only raw completions are.
+     * Whether the model supports conversations; otherwise it only supports raw completions.
      */
     public let hasChatTemplate: Bool
     /**
@@ -5082,32 +5099,33 @@ public func FfiConverterTypeModelInfo_lower(_ value: ModelInfo) -> RustBuffer {
 
 
 /**
- * How a model is opened.
+ * Options for opening a model.
  */
 public struct OpenOptions: Equatable, Hashable {
     /**
-     * Threads that compute; 0 takes the number of performance cores.
+     * Number of threads that compute; 0 uses the number of performance cores.
      */
     public let threads: UInt32
     /**
-     * Whether the hashes of all files are checked. Otherwise only those of files that were not checked before, or changed since.
+     * Whether to check the hashes of all files. Otherwise, only files that are new or have changed since the last check are
+     * checked.
      */
     public let alwaysVerify: Bool
     /**
-     * The name of the quantisation to open; without it the bundle's first.
+     * The name of the quantisation to open. The default is the bundle's first one.
      */
     public let variant: String?
     /**
-     * A folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
+     * A folder for the record of verified files, if the bundle's own folder is read-only.
      */
     public let stateFolder: String?
     /**
-     * Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the system
-     * cannot take back.
+     * Whether to copy the weights into memory with huge pages. Answers become faster, but the start is slower, and the
+     * system cannot reclaim the memory.
      */
     public let hugePages: Bool
     /**
-     * What the keys and values of a conversation's context are kept in; without it `Half`.
+     * The precision of the keys and values in a conversation's context. The default is `Half`.
      */
     public let kvPrecision: KvPrecision?
 
@@ -5193,19 +5211,19 @@ public func FfiConverterTypeOpenOptions_lower(_ value: OpenOptions) -> RustBuffe
 
 
 /**
- * Public keys of which one must be in a server's chain of certificates.
+ * Public keys, at least one of which must be in a server's certificate chain.
  */
 public struct Pins: Equatable, Hashable {
     /**
-     * SHA-256 of a certificate's public key information, each as 64 hexadecimal digits; at least two.
+     * The SHA-256 hashes of the certificates' public key information, each as 64 hexadecimal digits; at least two.
      */
     public let sha256: [String]
     /**
-     * From this second after 1970 on the pins are no longer looked at: an app that nobody updates must not lock itself out.
+     * The pins expire at this time, in seconds since 1970, so that an app that is never updated does not lock itself out.
      */
     public let expiresUnixS: UInt64
     /**
-     * Only log what would be refused, and let it through.
+     * Whether to accept and log connections that the pins would refuse.
      */
     public let reportOnly: Bool
 
@@ -5272,7 +5290,7 @@ public func FfiConverterTypePins_lower(_ value: Pins) -> RustBuffer {
 
 
 /**
- * Which receipts are removed: those that either of the two names.
+ * Selects the receipts to remove: those that match either value.
  */
 public struct Prune: Equatable, Hashable {
     /**
@@ -5280,7 +5298,7 @@ public struct Prune: Equatable, Hashable {
      */
     public let openedBeforeMs: UInt64?
     /**
-     * All but so many of the newest.
+     * The number of newest receipts to keep; all older ones are removed.
      */
     public let receiptsMax: UInt64?
 
@@ -5341,7 +5359,7 @@ public func FfiConverterTypePrune_lower(_ value: Prune) -> RustBuffer {
 
 
 /**
- * What is written down of one request.
+ * The record of one request.
  */
 public struct Receipt: Equatable, Hashable {
     /**
@@ -5357,15 +5375,15 @@ public struct Receipt: Equatable, Hashable {
      */
     public let closedMs: UInt64?
     /**
-     * How the request ended; nothing while it runs.
+     * How the request ended. Absent while it is in progress.
      */
     public let outcome: Outcome?
     /**
-     * Where the answer came from, or what was tried last.
+     * Where the answer came from, or which place was tried last.
      */
     public let place: Place?
     /**
-     * The app's name for what it was doing.
+     * The app's name for the kind of work.
      */
     public let task: String
     /**
@@ -5373,7 +5391,7 @@ public struct Receipt: Equatable, Hashable {
      */
     public let privacyClass: PrivacyClass
     /**
-     * The ids of the rules that decided about the request as a whole.
+     * The ids of the rules that decided about the whole request.
      */
     public let rules: [String]
     /**
@@ -5393,15 +5411,15 @@ public struct Receipt: Equatable, Hashable {
      */
     public let bytesOut: UInt64
     /**
-     * Bytes that may have left besides, because no end was written in time.
+     * Bytes that may have left in addition, because the process ended before the receipt was complete.
      */
     public let bytesOutUncertain: UInt64
     /**
-     * Bytes that came back.
+     * Bytes that were received.
      */
     public let bytesIn: UInt64
     /**
-     * All of it in JSON: what was planned, each attempt, tokens, times, feedback, and its hashes in the ledger.
+     * The complete receipt in JSON: the plan, each attempt, tokens, times, feedback, and its hashes in the ledger.
      */
     public let json: String
 
@@ -5540,27 +5558,27 @@ public func FfiConverterTypeReceipt_lower(_ value: Receipt) -> RustBuffer {
 
 
 /**
- * Which receipts are listed; what is not given does not choose.
+ * Selects the receipts to list. Values that are left out do not restrict the list.
  */
 public struct ReceiptFilter: Equatable, Hashable {
     /**
-     * Receipts with lower numbers than this one: the next page begins before the last one's number.
+     * Only receipts with lower numbers than this one. For the next page, pass the number of the last receipt.
      */
     public let before: UInt64?
     /**
-     * Receipts that were opened at this time or later, in milliseconds since 1970.
+     * Only receipts that were opened at this time or later, in milliseconds since 1970.
      */
     public let fromMs: UInt64?
     /**
-     * Receipts that were opened before this time.
+     * Only receipts that were opened before this time, in milliseconds since 1970.
      */
     public let untilMs: UInt64?
     /**
-     * Receipts that ended so.
+     * Only receipts with this outcome.
      */
     public let outcome: Outcome?
     /**
-     * Receipts whose answer came from there, or which were tried there last.
+     * Only receipts whose answer came from this kind of place, or whose last attempt was there.
      */
     public let place: PlaceKind?
 
@@ -5639,7 +5657,7 @@ public func FfiConverterTypeReceiptFilter_lower(_ value: ReceiptFilter) -> RustB
 
 
 /**
- * A text with its findings replaced.
+ * A text in which the findings have been replaced.
  */
 public struct RedactedText: Equatable, Hashable {
     /**
@@ -5647,7 +5665,7 @@ public struct RedactedText: Equatable, Hashable {
      */
     public let text: String
     /**
-     * What was found in the original, in its order.
+     * The findings in the original text, in order.
      */
     public let findings: [Finding]
 
@@ -5708,11 +5726,11 @@ public func FfiConverterTypeRedactedText_lower(_ value: RedactedText) -> RustBuf
 
 
 /**
- * Something that was listed and not tried.
+ * A place that was listed but not tried.
  */
 public struct Refused: Equatable, Hashable {
     /**
-     * Its name: `remote:` and the endpoint's id, for example.
+     * Its name, such as `remote:` followed by the endpoint's id.
      */
     public let name: String
     /**
@@ -5777,27 +5795,29 @@ public func FfiConverterTypeRefused_lower(_ value: Refused) -> RustBuffer {
 
 
 /**
- * How a request went. It says what a person would ask for, and holds no text of theirs.
+ * How a request went. The report contains no text of the user.
  */
 public struct Report: Equatable, Hashable {
     /**
-     * The receipt's number in the ledger; nothing where no rules decide.
+     * The receipt's number in the ledger. Absent without a policy.
      */
     public let receipt: UInt64?
     /**
-     * Whether the receipt says how it ended; not when the disk was full. The next opening of the ledger then closes it as interrupted.
+     * Whether the receipt records how the request ended. It is false if, for example, the disk was full; the ledger then
+     * closes the receipt as interrupted when it is next opened.
      */
     public let recorded: Bool
     /**
-     * How it ended.
+     * How the request ended.
      */
     public let outcome: Outcome
     /**
-     * Why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`, `content_filter` and so on.
+     * Why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`, `content_filter` and so
+     * on.
      */
     public let code: String?
     /**
-     * Whether a part of an answer was shown and stays, though the outcome is not an answer.
+     * Whether part of an answer was shown and remains, although the request was not answered.
      */
     public let partial: Bool
     /**
@@ -5805,7 +5825,7 @@ public struct Report: Equatable, Hashable {
      */
     public let finish: FinishReason?
     /**
-     * Where the answer came from, or what was tried last.
+     * Where the answer came from, or which place was tried last.
      */
     public let place: Place?
     /**
@@ -5817,15 +5837,15 @@ public struct Report: Equatable, Hashable {
      */
     public let reasons: [String]
     /**
-     * The ids of the rules that had a say.
+     * The ids of the rules that affected the decision.
      */
     public let rules: [String]
     /**
-     * The names of what was tried, in order.
+     * The names of the places that were tried, in order.
      */
     public let attempts: [String]
     /**
-     * What was listed and not tried.
+     * Places that were listed but not tried.
      */
     public let refused: [Refused]
     /**
@@ -5833,7 +5853,7 @@ public struct Report: Equatable, Hashable {
      */
     public let bytesOut: UInt64
     /**
-     * Bytes that came back.
+     * Bytes that were received.
      */
     public let bytesIn: UInt64
     /**
@@ -5841,47 +5861,47 @@ public struct Report: Equatable, Hashable {
      */
     public let redacted: UInt32
     /**
-     * Tokens that were read for the answer.
+     * Prompt tokens.
      */
     public let tokensIn: UInt64
     /**
-     * Tokens of the answer.
+     * Answer tokens.
      */
     public let tokensOut: UInt64
     /**
-     * Bytes of what the model thought in the last attempt, which are no part of the answer.
+     * Bytes of the model's thinking in the last attempt, which is not part of the answer.
      */
     public let thinkingBytes: UInt64
     /**
-     * From the request to the first text that stayed, in milliseconds.
+     * Time from the request to the first text that was not discarded, in milliseconds.
      */
     public let firstTokenMs: UInt64?
     /**
-     * From the request to its end, in milliseconds.
+     * Time from the request to its end, in milliseconds.
      */
     public let totalMs: UInt64
     /**
-     * Thousandths of a joule that it took on this device, if there is an estimate.
+     * Estimated energy used on this device in millijoules, if there is an estimate.
      */
     public let millijoules: UInt64?
     /**
-     * The engine's figures, when Whimbrel's own engine answered.
+     * Statistics of Whimbrel's own engine, if it made the answer.
      */
     public let statistics: Statistics?
     /**
-     * The names of options that were given and that the place could not honour.
+     * The names of options that were given but that the place ignored.
      */
     public let unsupported: [String]
     /**
-     * Whether the answer looks weak and may be asked for elsewhere: see `escalate`.
+     * Whether the answer looks weak and the question may be asked again elsewhere with `escalate`.
      */
     public let canEscalate: Bool
     /**
-     * One line for a person: where it ran and why.
+     * A one-line summary for people: where it ran and why.
      */
     public let summary: String
     /**
-     * All of it, with each attempt and the device as it was seen, in JSON.
+     * The complete report in JSON, with each attempt and the device's state at the decision.
      */
     public let json: String
 
@@ -6086,7 +6106,7 @@ public func FfiConverterTypeReport_lower(_ value: Report) -> RustBuffer {
 
 
 /**
- * Counts and rates of an answer of Whimbrel's own engine.
+ * Token counts and rates of an answer from Whimbrel's own engine.
  */
 public struct Statistics: Equatable, Hashable {
     /**
@@ -6094,7 +6114,7 @@ public struct Statistics: Equatable, Hashable {
      */
     public let promptTokens: UInt32
     /**
-     * How many of them were still known from before and not computed again.
+     * Prompt tokens that were taken from the cache and not computed again.
      */
     public let reusedTokens: UInt32
     /**
@@ -6102,31 +6122,31 @@ public struct Statistics: Equatable, Hashable {
      */
     public let completionTokens: UInt32
     /**
-     * Tokens that were guessed and checked.
+     * Tokens that were guessed and checked in speculative decoding.
      */
     public let draftedTokens: UInt32
     /**
-     * How many of them were right.
+     * Guessed tokens that were right.
      */
     public let acceptedTokens: UInt32
     /**
-     * Oldest messages left out because the context was full.
+     * Oldest messages that were left out because the context was full.
      */
     public let droppedMessages: UInt32
     /**
-     * From the start of the answer to its first token; 0 when there was none.
+     * Time from the start of the answer to its first token, in milliseconds; 0 if there was none.
      */
     public let timeToFirstTokenMs: Double
     /**
-     * From the start of the answer to its end.
+     * Time from the start of the answer to its end, in milliseconds.
      */
     public let totalMs: Double
     /**
-     * Prompt tokens a second of computing.
+     * Prompt tokens per second of computing time.
      */
     public let prefillTokensPerSecond: Double
     /**
-     * Answer tokens a second of computing.
+     * Answer tokens per second of computing time.
      */
     public let decodeTokensPerSecond: Double
 
@@ -6235,23 +6255,23 @@ public func FfiConverterTypeStatistics_lower(_ value: Statistics) -> RustBuffer 
 
 
 /**
- * What a system model can do now.
+ * The current capabilities of a system model.
  */
 public struct SystemCapabilities: Equatable, Hashable {
     /**
-     * Its name, in receipts and rules: `gemini-nano`.
+     * Its name in receipts and rules, such as `gemini-nano`.
      */
     public let model: String
     /**
-     * Whether it can be asked now.
+     * Whether it is available now.
      */
     public let availability: Availability
     /**
-     * What it can do beyond text.
+     * The features it supports beyond text.
      */
     public let supports: [Need]
     /**
-     * Prompt and answer tokens that fit.
+     * Size of its context in tokens, prompt and answer together.
      */
     public let contextTokens: UInt32?
     /**
@@ -6259,7 +6279,7 @@ public struct SystemCapabilities: Equatable, Hashable {
      */
     public let firstTokenMs: UInt32?
     /**
-     * Expected tokens a second.
+     * Expected tokens per second.
      */
     public let tokensPerS: Float?
 
@@ -6344,23 +6364,23 @@ public func FfiConverterTypeSystemCapabilities_lower(_ value: SystemCapabilities
 
 
 /**
- * What a system model is asked.
+ * A request to a system model.
  */
 public struct SystemRequest: Equatable, Hashable {
     /**
-     * The number by which `cancel` names it.
+     * The number that `cancel` uses to identify it.
      */
     public let id: UInt64
     /**
-     * The messages, oldest first, the question last.
+     * The messages, oldest first; the last one is the question.
      */
     public let messages: [Message]
     /**
-     * Tokens of the answer at most.
+     * Maximum length of the answer in tokens.
      */
     public let maxTokens: UInt32
     /**
-     * 0 always takes the likeliest token.
+     * 0 always takes the most likely token.
      */
     public let temperature: Float?
 
@@ -6433,11 +6453,11 @@ public func FfiConverterTypeSystemRequest_lower(_ value: SystemRequest) -> RustB
 
 
 /**
- * Time limits of one request to an endpoint, in milliseconds.
+ * Timeouts of a request to an endpoint, in milliseconds.
  */
 public struct Timeouts: Equatable, Hashable {
     /**
-     * Until a connection stands.
+     * Until the connection is established.
      */
     public let connectMs: UInt32
     /**
@@ -6449,7 +6469,7 @@ public struct Timeouts: Equatable, Hashable {
      */
     public let idleMs: UInt32
     /**
-     * All of it.
+     * For the whole request.
      */
     public let totalMs: UInt32
 
@@ -6522,7 +6542,7 @@ public func FfiConverterTypeTimeouts_lower(_ value: Timeouts) -> RustBuffer {
 
 
 /**
- * Hardware beside the processor that runs models.
+ * Hardware other than the processor that runs models.
  */
 
 public enum Accelerator: Equatable, Hashable {
@@ -6607,7 +6627,7 @@ public func FfiConverterTypeAccelerator_lower(_ value: Accelerator) -> RustBuffe
 
 
 /**
- * Whether the system's model can be asked now.
+ * Whether the system's model is available now.
  */
 
 public enum Availability: Equatable, Hashable {
@@ -6617,15 +6637,15 @@ public enum Availability: Equatable, Hashable {
      */
     case available
     /**
-     * Another app uses it, or its quota is used up for now.
+     * Another app is using it, or its quota is used up for now.
      */
     case busy
     /**
-     * The system is still fetching it.
+     * The system is still downloading it.
      */
     case downloading
     /**
-     * This device has none, or the user switched it off.
+     * This device has no system model, or the user switched it off.
      */
     case unavailable
 
@@ -6712,7 +6732,7 @@ public enum ContextPolicy: Equatable, Hashable {
      */
     case refuse
     /**
-     * The oldest exchanges are left out, never the system message. The statistics say how many messages.
+     * The oldest exchanges are left out, never the system message. The statistics say how many messages were left out.
      */
     case dropOldest
 
@@ -6777,7 +6797,7 @@ public func FfiConverterTypeContextPolicy_lower(_ value: ContextPolicy) -> RustB
 
 
 /**
- * Everything that can go wrong, as apps see it. No case ever holds text of a user or of a model.
+ * All errors that an app can get. No case ever contains text from a user or a model.
  */
 public
 enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
@@ -6785,7 +6805,7 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
 
 
     /**
-     * There is no model bundle in the folder, or a file of it is missing or cannot be read.
+     * There is no model bundle in the folder, or one of its files is missing or unreadable.
      */
     case BundleMissing(
         /**
@@ -6793,7 +6813,7 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */reason: String
     )
     /**
-     * The bundle is damaged: fetch it again.
+     * The bundle is damaged. Download it again.
      */
     case BundleCorrupt(
         /**
@@ -6834,7 +6854,7 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */found: String
     )
     /**
-     * The client, the model or the conversation was closed before.
+     * The client, the model, the conversation or the assistant was already closed.
      */
     case Closed(
         /**
@@ -6842,7 +6862,7 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */what: String
     )
     /**
-     * The conversation is still answering the question before.
+     * The conversation is still answering the previous question.
      */
     case Busy
     /**
@@ -6850,15 +6870,15 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case NothingToRepeat
     /**
-     * Only where rules decide can a decision be explained: in a conversation of an `Assistant`.
+     * A decision can only be explained under a policy: use a conversation of an `Assistant`.
      */
     case NoPolicy
     /**
-     * Only a model of this device has something to save.
+     * Only a model on this device has something to save.
      */
     case NoModel
     /**
-     * A document with rules was refused whole; the rules before it are still in force.
+     * A policy document was refused as a whole. The previous policies stay in force.
      */
     case Policy(
         /**
@@ -6899,7 +6919,7 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */locked: Bool
     )
     /**
-     * Too many or too much of something.
+     * A limit was exceeded.
      */
     case LimitExceeded(
         /**
@@ -6924,7 +6944,7 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */bytes: UInt64
     )
     /**
-     * A defect in Whimbrel: please report the number and the reason.
+     * A bug in Whimbrel. Please report the number and the reason.
      */
     case Internal(
         /**
@@ -7143,19 +7163,19 @@ public func FfiConverterTypeCoreError_lower(_ value: CoreError) -> RustBuffer {
 public enum Decision: Equatable, Hashable {
 
     /**
-     * Something may be tried.
+     * At least one place may be tried.
      */
     case run
     /**
-     * Nothing can be tried now, and the request may wait.
+     * No place can be tried now, but the request may wait.
      */
     case `defer`
     /**
-     * The rules deny everything that was listed.
+     * The policy denies every place that it lists.
      */
     case denied
     /**
-     * Something is allowed, but nothing can answer now.
+     * Some places are allowed, but none can answer now.
      */
     case unavailable
 
@@ -7232,7 +7252,7 @@ public func FfiConverterTypeDecision_lower(_ value: Decision) -> RustBuffer {
 
 
 /**
- * The values of a `DeviceUpdate`, to name those that are no longer known.
+ * The values of a `DeviceUpdate`, for listing those that are no longer known.
  */
 
 public enum DeviceFact: Equatable, Hashable {
@@ -7444,7 +7464,7 @@ public enum Event: Equatable, Hashable {
          */release: Release?
     )
     /**
-     * The model read a part of the prompt. A short prompt is read in one go, without this event.
+     * Part of the prompt was read. A short prompt is read in one step, without this event.
      */
     case reading(
         /**
@@ -7455,7 +7475,7 @@ public enum Event: Equatable, Hashable {
          */total: UInt32
     )
     /**
-     * The model thinks before it answers. What it thinks is no part of the answer and is not given.
+     * The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
      */
     case thinking(
         /**
@@ -7471,11 +7491,11 @@ public enum Event: Equatable, Hashable {
          */text: String
     )
     /**
-     * The text so far is void: another place answers from the beginning.
+     * Discard the text so far: another place answers from the beginning.
      */
     case restarted
     /**
-     * The answer is over; nothing follows.
+     * The answer has ended. This is the last event.
      */
     case finished(
         /**
@@ -7586,11 +7606,11 @@ public func FfiConverterTypeEvent_lower(_ value: Event) -> RustBuffer {
 public enum FinishReason: Equatable, Hashable {
 
     /**
-     * The model ended it, or a stop text appeared.
+     * The model ended it, or a stop string occurred.
      */
     case stop
     /**
-     * It reached its limit of tokens, or the end of the context.
+     * It reached its token limit, or the end of the context.
      */
     case length
     /**
@@ -7705,7 +7725,7 @@ public func FfiConverterTypeFinishReason_lower(_ value: FinishReason) -> RustBuf
 
 
 /**
- * What the device is called in a sentence.
+ * How a sentence refers to the device.
  */
 
 public enum Host: Equatable, Hashable {
@@ -7790,7 +7810,7 @@ public func FfiConverterTypeHost_lower(_ value: Host) -> RustBuffer {
 
 
 /**
- * Why a key vault did not do what it was asked.
+ * Why a call to a key vault failed.
  */
 public
 enum KeyVaultError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
@@ -7798,11 +7818,11 @@ enum KeyVaultError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError 
 
 
     /**
-     * The system's key store is locked, for example before the first unlock after a restart. Trying again later may help.
+     * The system's key store is locked, for example before the first unlock after a restart. A later call may succeed.
      */
     case Locked
     /**
-     * It failed.
+     * Another failure.
      */
     case Failed(
         /**
@@ -7883,17 +7903,17 @@ public func FfiConverterTypeKeyVaultError_lower(_ value: KeyVaultError) -> RustB
 
 
 /**
- * What keys and values are kept in.
+ * The precision of keys and values.
  */
 
 public enum KvPrecision: Equatable, Hashable {
 
     /**
-     * 16 bits a value.
+     * 16 bits per value.
      */
     case half
     /**
-     * 8 bits a value: about half the memory, and slightly other answers.
+     * 8 bits per value: about half the memory, and slightly different answers.
      */
     case int8
 
@@ -7958,21 +7978,21 @@ public func FfiConverterTypeKvPrecision_lower(_ value: KvPrecision) -> RustBuffe
 
 
 /**
- * Whether feedback is learned from and used.
+ * Whether the assistant learns from feedback and uses what it learned.
  */
 
 public enum LearningMode: Equatable, Hashable {
 
     /**
-     * It is learned from, and what is uncertain is tried now and then.
+     * Learns from feedback, and now and then tries places whose quality is uncertain.
      */
     case on
     /**
-     * Nothing more is learned; what was learned is used.
+     * Learns nothing more, but uses what was learned.
      */
     case frozen
     /**
-     * Nothing is learned or used. What was learned is kept.
+     * Neither learns nor uses what was learned, but keeps it.
      */
     case off
 
@@ -8043,7 +8063,7 @@ public func FfiConverterTypeLearningMode_lower(_ value: LearningMode) -> RustBuf
 
 
 /**
- * How much is logged. No level logs what users or models write.
+ * The log level. No level logs what users or models write.
  */
 
 public enum LogLevel: Equatable, Hashable {
@@ -8053,19 +8073,19 @@ public enum LogLevel: Equatable, Hashable {
      */
     case off
     /**
-     * Defects.
+     * Bugs.
      */
     case error
     /**
-     * Defects and what went wrong. The level at the start.
+     * Bugs and failures. This is the initial level.
      */
     case warn
     /**
-     * And what was opened and closed.
+     * Also what was opened and closed.
      */
     case info
     /**
-     * And the counts and rates of every answer.
+     * Also the counts and rates of every answer.
      */
     case debug
     /**
@@ -8158,7 +8178,7 @@ public func FfiConverterTypeLogLevel_lower(_ value: LogLevel) -> RustBuffer {
 
 
 /**
- * A sink could not take a message.
+ * A sink failed to take a message.
  */
 public
 enum LogSinkError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
@@ -8248,7 +8268,7 @@ public func FfiConverterTypeLogSinkError_lower(_ value: LogSinkError) -> RustBuf
 public enum Need: Equatable, Hashable {
 
     /**
-     * Calls of tools.
+     * Tool calls.
      */
     case tools
     /**
@@ -8323,19 +8343,19 @@ public func FfiConverterTypeNeed_lower(_ value: Need) -> RustBuffer {
 public enum Network: Equatable, Hashable {
 
     /**
-     * There is none.
+     * No network.
      */
     case offline
     /**
-     * Bytes cost money or are few.
+     * Data costs money or is limited.
      */
     case metered
     /**
-     * Bytes are free.
+     * Data is free.
      */
     case unmetered
     /**
-     * Metered, in a foreign network.
+     * Metered, on a foreign network.
      */
     case roaming
 
@@ -8412,7 +8432,7 @@ public func FfiConverterTypeNetwork_lower(_ value: Network) -> RustBuffer {
 
 
 /**
- * How a request ended. None of these is an error.
+ * How a request ended. None of these outcomes is an error.
  */
 
 public enum Outcome: Equatable, Hashable {
@@ -8422,23 +8442,24 @@ public enum Outcome: Equatable, Hashable {
      */
     case answered
     /**
-     * The user or the app stopped it.
+     * The user or the app cancelled it.
      */
     case cancelled
     /**
-     * Nothing gave an answer. The code says why: `deadline` when its time was up, `unavailable` when nothing that the rules allow can answer now.
+     * No place gave an answer. The code says why: `deadline` if the deadline passed, `unavailable` if no allowed place can
+     * answer now.
      */
     case failed
     /**
-     * The rules deny it.
+     * The policy denies it.
      */
     case denied
     /**
-     * It was put off to a better time.
+     * It was deferred.
      */
     case deferred
     /**
-     * The process ended before the request did. Only in receipts.
+     * The process ended before the request did. This occurs only in receipts.
      */
     case interrupted
 
@@ -8527,7 +8548,7 @@ public func FfiConverterTypeOutcome_lower(_ value: Outcome) -> RustBuffer {
 
 
 /**
- * Where a request ran, or was to run.
+ * A place where a request ran, or could run.
  */
 
 public enum Place: Equatable, Hashable {
@@ -8547,7 +8568,7 @@ public enum Place: Equatable, Hashable {
          */hash: String
     )
     /**
-     * The system's model, which the app reaches.
+     * The system's model, which the app provides.
      */
     case systemModel(
         /**
@@ -8646,7 +8667,7 @@ public func FfiConverterTypePlace_lower(_ value: Place) -> RustBuffer {
 
 
 /**
- * Kinds of places, to choose receipts by.
+ * Kinds of places, for selecting receipts.
  */
 
 public enum PlaceKind: Equatable, Hashable {
@@ -8660,7 +8681,7 @@ public enum PlaceKind: Equatable, Hashable {
      */
     case systemModel
     /**
-     * Another device of the same person.
+     * Another device of the user.
      */
     case ownDevice
     /**
@@ -8751,7 +8772,7 @@ public func FfiConverterTypePlaceKind_lower(_ value: PlaceKind) -> RustBuffer {
 
 
 /**
- * A document with rules.
+ * A policy document.
  */
 
 public enum PolicyDocument: Equatable, Hashable {
@@ -8773,7 +8794,7 @@ public enum PolicyDocument: Equatable, Hashable {
          */text: String
     )
     /**
-     * One that comes with the core, with the app's endpoints.
+     * A preset, with the app's endpoints.
      */
     case preset(
         /**
@@ -8858,7 +8879,7 @@ public func FfiConverterTypePolicyDocument_lower(_ value: PolicyDocument) -> Rus
 
 
 /**
- * A policy that comes with the core.
+ * A policy that is included in the core.
  */
 
 public enum Preset: Equatable, Hashable {
@@ -8868,7 +8889,7 @@ public enum Preset: Equatable, Hashable {
      */
     case `private`
     /**
-     * On the device whenever it can be done there, and elsewhere only when it cannot.
+     * Answers on the device whenever possible, and elsewhere only if it is not.
      */
     case onDeviceFirst
     /**
@@ -8963,7 +8984,7 @@ public enum PrivacyClass: Equatable, Hashable {
      */
     case `public`
     /**
-     * About a person, ordinary: a name, an address, a telephone number.
+     * Ordinary personal data: a name, an address, a telephone number.
      */
     case personal
     /**
@@ -8972,7 +8993,7 @@ public enum PrivacyClass: Equatable, Hashable {
      */
     case sensitive
     /**
-     * Opens something: passwords, keys, or whatever the app calls so.
+     * Gives access to something: passwords, keys, or whatever the app declares secret.
      */
     case secret
 
@@ -9059,7 +9080,7 @@ public enum Release: Equatable, Hashable {
      */
     case asIs
     /**
-     * With every finding replaced by a placeholder.
+     * With every finding replaced with a placeholder.
      */
     case redacted
 
@@ -9124,17 +9145,17 @@ public func FfiConverterTypeRelease_lower(_ value: Release) -> RustBuffer {
 
 
 /**
- * Who says a message.
+ * The author of a message.
  */
 
 public enum Role: Equatable, Hashable {
 
     /**
-     * What the app tells the model beforehand.
+     * The app, with instructions for the model.
      */
     case system
     /**
-     * The person.
+     * The user.
      */
     case user
     /**
@@ -9209,7 +9230,7 @@ public func FfiConverterTypeRole_lower(_ value: Role) -> RustBuffer {
 
 
 /**
- * A sign of how good an answer was.
+ * Feedback on an answer.
  */
 
 public enum Signal: Equatable, Hashable {
@@ -9223,15 +9244,15 @@ public enum Signal: Equatable, Hashable {
      */
     case thumbsDown
     /**
-     * The user asked for another one.
+     * The user asked for another answer.
      */
     case regenerated
     /**
-     * The user stopped it.
+     * The user stopped the answer.
      */
     case aborted
     /**
-     * The user kept it, perhaps with changes.
+     * The user kept the answer, possibly with changes.
      */
     case kept(
         /**
@@ -9239,11 +9260,11 @@ public enum Signal: Equatable, Hashable {
          */editedPermille: UInt32
     )
     /**
-     * It did not have the form that was asked for.
+     * The answer did not have the requested format.
      */
     case schemaFailed
     /**
-     * The user took up the offer to ask elsewhere. `Conversation.escalate` says so by itself.
+     * The user accepted the offer to ask elsewhere. `Conversation.escalate` records this automatically.
      */
     case escalationAccepted
 
@@ -9340,13 +9361,13 @@ public func FfiConverterTypeSignal_lower(_ value: Signal) -> RustBuffer {
 
 
 /**
- * Why a system model gives no answer.
+ * Why a system model gave no answer.
  */
 
 public enum SystemFailure: Equatable, Hashable {
 
     /**
-     * It is in use by another app.
+     * Another app is using it.
      */
     case busy
     /**
@@ -9354,19 +9375,19 @@ public enum SystemFailure: Equatable, Hashable {
      */
     case quotaExceeded
     /**
-     * It declined to answer this.
+     * It declined to answer.
      */
     case declined
     /**
-     * It got no memory.
+     * It ran out of memory.
      */
     case outOfMemory
     /**
-     * It is not there, or not yet.
+     * It is not available, or not yet.
      */
     case unavailable
     /**
-     * Anything else.
+     * Any other reason.
      */
     case failed
 
@@ -9455,7 +9476,7 @@ public func FfiConverterTypeSystemFailure_lower(_ value: SystemFailure) -> RustB
 
 
 /**
- * A system model did not do what it was asked.
+ * A call to a system model failed.
  */
 public
 enum SystemModelError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
@@ -9463,7 +9484,7 @@ enum SystemModelError: Swift.Error, Equatable, Hashable, Foundation.LocalizedErr
 
 
     /**
-     * It gives no answer.
+     * The model gave no answer.
      */
     case NoAnswer(
         /**
@@ -9539,26 +9560,26 @@ public func FfiConverterTypeSystemModelError_lower(_ value: SystemModelError) ->
 
 
 /**
- * How hot the device is, in the four steps of iOS. Android's seven map onto them: none and light are `Nominal`, moderate is `Fair`,
- * severe is `Serious`, the rest is `Critical`.
+ * How hot the device is, in the four levels of iOS. Android's seven levels map onto them: none and light are `Nominal`,
+ * moderate is `Fair`, severe is `Serious`, and the rest are `Critical`.
  */
 
 public enum Thermal: Equatable, Hashable {
 
     /**
-     * No limits.
+     * No restrictions.
      */
     case nominal
     /**
-     * Warm; work that can wait should.
+     * Warm: defer work that can wait.
      */
     case fair
     /**
-     * Hot; the system slows the processor down.
+     * Hot: the system throttles the processor.
      */
     case serious
     /**
-     * Too hot; the system stops what it can.
+     * Too hot: the system stops what it can.
      */
     case critical
 
@@ -9635,17 +9656,17 @@ public func FfiConverterTypeThermal_lower(_ value: Thermal) -> RustBuffer {
 
 
 /**
- * Where an endpoint wants the limit of tokens.
+ * The request field in which an endpoint expects the token limit.
  */
 
 public enum TokenLimitField: Equatable, Hashable {
 
     /**
-     * `max_tokens`, which nearly every server knows.
+     * `max_tokens`, which nearly every server supports.
      */
     case maxTokens
     /**
-     * `max_completion_tokens`, which newer models of OpenAI ask for.
+     * `max_completion_tokens`, which newer OpenAI models require.
      */
     case maxCompletionTokens
 
@@ -9710,21 +9731,21 @@ public func FfiConverterTypeTokenLimitField_lower(_ value: TokenLimitField) -> R
 
 
 /**
- * Whose machine an endpoint is.
+ * Who operates an endpoint.
  */
 
 public enum TrustClass: Equatable, Hashable {
 
     /**
-     * Another device of the same person, nearby.
+     * Another device of the user, nearby.
      */
     case ownDevice
     /**
-     * A machine of the person's organisation.
+     * The user's organisation.
      */
     case organisation
     /**
-     * Anybody else's.
+     * Anyone else.
      */
     case publicCloud
 
@@ -9795,25 +9816,25 @@ public func FfiConverterTypeTrustClass_lower(_ value: TrustClass) -> RustBuffer 
 
 
 /**
- * What protects the secrets of a vault, from the weakest to the strongest.
+ * How the secrets of a vault are protected, from weakest to strongest.
  */
 
 public enum VaultLevel: Equatable, Hashable {
 
     /**
-     * Nothing but this process's memory.
+     * In this process's memory only.
      */
     case memory
     /**
-     * The permissions of a file.
+     * By the permissions of a file.
      */
     case file
     /**
-     * The operating system's key store, in software.
+     * By the operating system's key store, in software.
      */
     case software
     /**
-     * Hardware that does not give its key away.
+     * By hardware that never reveals its key.
      */
     case hardware
 
@@ -10858,7 +10879,7 @@ fileprivate func uniffiFutureContinuationCallback(handle: UInt64, pollResult: In
     }
 }
 /**
- * The version of the core, as in `0.1.0`.
+ * The version of the core, such as `0.1.0`.
  */
 public func version() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -10868,8 +10889,9 @@ public func version() -> String  {
 })
 }
 /**
- * Begins a new, empty ledger at `path` where the old one cannot be opened any more because its vault is gone (the error `Ledger` with the problem
- * `foreign`). The old file is kept under another name, which is returned when there was one. No assistant may have the ledger open.
+ * Starts a new, empty ledger at `path` if the old one can no longer be opened because its vault is gone (the error `Ledger`
+ * with the problem `foreign`). The old file is kept under another name, which is returned if there was one. No assistant
+ * may have the ledger open.
  */
 public func restartLedger(path: String, vault: KeyVault)async throws  -> String?  {
     return
@@ -10886,7 +10908,7 @@ public func restartLedger(path: String, vault: KeyVault)async throws  -> String?
         )
 }
 /**
- * Sets how much is logged, for the whole process.
+ * Sets the log level for the whole process.
  */
 public func setLogLevel(level: LogLevel)  {try! rustCall() {
         uniffiCallStatus in
@@ -10896,7 +10918,7 @@ public func setLogLevel(level: LogLevel)  {try! rustCall() {
 }
 }
 /**
- * Sets who gets the messages, for the whole process; without a sink the platform's log gets them.
+ * Sets the receiver of log messages for the whole process. Without a sink, they go to the platform's log.
  */
 public func setLogSink(sink: LogSink?)  {try! rustCall() {
         uniffiCallStatus in
@@ -10906,7 +10928,7 @@ public func setLogSink(sink: LogSink?)  {try! rustCall() {
 }
 }
 /**
- * The text of a policy that comes with the core, in TOML.
+ * The text of a preset, in TOML.
  */
 public func presetText(preset: Preset) -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {

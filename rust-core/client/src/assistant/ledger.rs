@@ -1,4 +1,4 @@
-//! The assistant's ledger: reading, checking, exporting, pruning, and starting over when its vault is gone.
+//! The assistant's ledger: reading, verifying, exporting and pruning it, and starting a new one if its vault is gone.
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,17 @@ use crate::ClientError;
 use crate::ports::{Clock, SystemClock};
 
 impl Assistant {
-    /// Puts a new, empty ledger in the place of one that nobody can open any more, because its vault is gone. The old file is kept under another
-    /// name, which is the result when there was one. Blocks.
+    /// Replaces a ledger that can no longer be opened because its vault is gone with a new, empty one. The old file is kept under another
+    /// name, which is returned if there was one. Blocks.
     ///
     /// # Errors
-    /// [`ClientError::Store`] when the ledger is in use, or the disk does not allow it.
+    /// [`ClientError::Store`] if the ledger is in use, or writing fails.
     pub fn restart_ledger(path: &Path, vault: Arc<dyn KeyVault>) -> Result<Option<PathBuf>, ClientError> {
         let (_, old) = Store::restart(path, vault, SystemClock::default().now_ms())?;
         Ok(old)
     }
 
-    /// As [`Assistant::restart_ledger`], without holding up the caller: a thread of its own waits for the disk.
+    /// Like [`Assistant::restart_ledger`], without blocking the caller: a separate thread waits for the disk.
     ///
     /// # Errors
     /// As [`Assistant::restart_ledger`]; [`ClientError::Thread`].
@@ -31,7 +31,7 @@ impl Assistant {
         super::aside(move || Assistant::restart_ledger(&path, vault)).await
     }
 
-    /// A page of receipts, the newest first.
+    /// A page of receipts, newest first.
     ///
     /// # Errors
     /// [`ClientError::Store`].
@@ -42,20 +42,20 @@ impl Assistant {
     /// One receipt.
     ///
     /// # Errors
-    /// [`ClientError::Store`], also when there is none of this number, or it was pruned.
+    /// [`ClientError::Store`], also if there is no receipt with this number or it was pruned.
     pub async fn receipt(&self, id: ReceiptId) -> Result<Receipt, ClientError> {
         self.ledger(move |ledger, _| ledger.show(id)).await
     }
 
-    /// Looks whether the ledger is as it was written.
+    /// Checks whether the ledger is unchanged.
     ///
     /// # Errors
-    /// [`ClientError::Store`] when it cannot be read; what is wrong with it is in the report.
+    /// [`ClientError::Store`] if it cannot be read. Problems with its content are in the report.
     pub async fn verify_ledger(&self) -> Result<LedgerReport, ClientError> {
         self.ledger(|ledger, _| ledger.verify()).await
     }
 
-    /// What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
+    /// The totals of the receipts between two times, in milliseconds since 1970; without limits, of all receipts.
     ///
     /// # Errors
     /// [`ClientError::Store`].
@@ -63,7 +63,7 @@ impl Assistant {
         self.ledger(move |ledger, _| ledger.stats(from_ms, until_ms)).await
     }
 
-    /// Removes old receipts. What is left still verifies, from the checkpoint on that is the result; `None` when nothing was removed.
+    /// Removes old receipts. The rest can still be verified, starting at the returned checkpoint. Returns `None` if nothing was removed.
     ///
     /// # Errors
     /// [`ClientError::Store`].
@@ -71,8 +71,8 @@ impl Assistant {
         self.ledger(move |ledger, now_ms| ledger.prune(&prune, now_ms)).await
     }
 
-    /// Whether the floor in the vault, below which the ledger cannot be rolled back unnoticed, is behind the ledger: the vault did not take
-    /// the last entries yet.
+    /// Whether the vault's floor, below which the ledger cannot be rolled back unnoticed, is behind the ledger, because the vault has not
+    /// stored the last entries yet.
     ///
     /// # Errors
     /// [`ClientError::Store`].
@@ -80,7 +80,8 @@ impl Assistant {
         self.ledger(|ledger, _| ledger.is_floor_behind()).await
     }
 
-    /// Limits the ledger's file to so many pages of 4 KiB, or as many as it has already; when it is full, nothing is asked any more.
+    /// Limits the ledger's file to this many pages of 4 KiB, or to its present size if that is larger. When the file is full, questions are
+    /// refused.
     ///
     /// # Errors
     /// [`ClientError::Store`].
@@ -88,10 +89,11 @@ impl Assistant {
         Ok(self.services.records()?.store()?.limit_pages(pages_max)?)
     }
 
-    /// Writes the ledger to a new file, which only its owner can read, as lines of JSON that [`whimbrel_record::verify_export`] checks.
+    /// Exports the ledger to a new file as lines of JSON, which [`whimbrel_record::verify_export`] can check. Only the file's owner can
+    /// read it.
     ///
     /// # Errors
-    /// [`ClientError::Store`], also when there is such a file already.
+    /// [`ClientError::Store`], also if the file already exists.
     pub async fn export_ledger(&self, path: PathBuf) -> Result<(), ClientError> {
         self.ledger(move |ledger, now_ms| {
             let failed = |source| StoreError::Io {

@@ -14,7 +14,8 @@ struct Reader {
     failure: Option<ClientError>,
 }
 
-/// An answer in progress. It goes on by itself until [`EVENTS_WAITING_MAX`] events wait for the reader, and is cancelled when it is dropped.
+/// An answer in progress. It continues by itself until [`EVENTS_WAITING_MAX`] events wait for the reader, and is cancelled when it is
+/// dropped.
 pub struct Answer {
     reader: Mutex<Reader>,
     cancel: watch::Sender<bool>,
@@ -32,12 +33,12 @@ impl Answer {
         }
     }
 
-    /// Waits until at least one event is there and returns all that are, at most `max` (between 1 and
-    /// [`EVENTS_WAITING_MAX`]; other values are brought into this range). Empty when the answer has ended.
+    /// Waits for at least one event, and returns all waiting events, at most `max` (clamped to between 1 and [`EVENTS_WAITING_MAX`]). An
+    /// empty list means that the answer has ended.
     ///
     /// # Errors
-    /// [`ClientError`] when the request could not be carried through at all: no receipt can be written, or, where no policy decides, the model
-    /// failed. Once; then the answer has ended.
+    /// [`ClientError`] if the request could not be carried out at all: no receipt can be written, or, without a policy, the model failed.
+    /// The error is returned once; then the answer has ended.
     pub async fn next(&self, max: u32) -> Result<Vec<Event>, ClientError> {
         let Reader { events, failure } = &mut *self.reader.lock().await;
         if let Some(failure) = failure.take() {
@@ -71,7 +72,7 @@ impl Answer {
         }
     }
 
-    /// The text that was read so far and is not void.
+    /// The text read so far, without text that was discarded.
     #[must_use]
     pub fn text_so_far(&self) -> String {
         lock(&self.text).clone()

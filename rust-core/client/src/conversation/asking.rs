@@ -1,4 +1,4 @@
-//! How a conversation asks: its state, what a question becomes, and what is kept of the answer.
+//! How a conversation asks: its state, how a question becomes a request, and which part of the answer is kept.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! The messages of a conversation, the only store of them: each with how private it is, who may read it and what was found in it.
+//! The messages of a conversation, in their only store: each with its privacy class, its recipients and its findings.
 
 use whimbrel_policy::{Kept, Recipients};
 use whimbrel_privacy::{ExaminedMessage, Placeholders, PrivacyClass};

@@ -1,4 +1,4 @@
-//! The stages after the answer: what was used is added up, the receipt's second entry is written, and the report is put together.
+//! The stages after the answer: usage is added up, the receipt's second entry is written, and the report is assembled.
 
 use std::sync::Arc;
 

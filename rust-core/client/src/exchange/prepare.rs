@@ -1,4 +1,4 @@
-//! The stages before anything happens: the text is examined, the rules decide, and what each candidate of the plan would get is cleared for it.
+//! The stages before anything is sent: the text is examined, the policy decides, and the text for each candidate of the plan is cleared.
 
 use std::sync::Arc;
 

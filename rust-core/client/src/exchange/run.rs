@@ -1,4 +1,4 @@
-//! Carries out an exchange's commands: starts and stops attempts, gives events to the reader, and reports what happens.
+//! Carries out an exchange's commands: starts and stops attempts, passes events to the reader, and reports what happens.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What is shown of a place's text, the same for every place: redacted values back where they were, nothing from a stop string on, and no
-//! more than an answer may have.
+//! The text of a place as it is shown, the same for every place: redacted values are put back, the text ends before a stop string, and the
+//! answer's limit applies.
 
 use whimbrel_engine::{EngineError, StopMatcher};
 use whimbrel_privacy::Reidentifier;

@@ -1,5 +1,5 @@
-//! Models that are not ours: what the system brings (Gemini Nano, Apple's foundation model) or an accelerator runs (Core ML, LiteRT).
-//! The app implements [`SystemModel`]; every call answers at once, and the answer's text comes back through a [`SystemAnswer`].
+//! Models that Whimbrel does not run itself: the system's own (Gemini Nano, Apple's foundation model) or those on an accelerator (Core ML,
+//! LiteRT). The app implements [`SystemModel`]. Every call returns at once, and the answer's text comes back through a [`SystemAnswer`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,14 +14,14 @@ use whimbrel_record::{Code, FinishReason, Tokens};
 use super::{Ask, Attempt, Backend, BoxFuture, Last, Part, Payload, changes};
 use crate::{ANSWER_BYTES_MAX, GenerationOptions};
 
-/// What a system model is asked.
+/// A request to a system model.
 #[derive(Clone, PartialEq)]
 pub struct SystemRequest {
-    /// The number by which [`SystemModel::cancel`] names it.
+    /// The number that [`SystemModel::cancel`] uses to identify it.
     pub id: u64,
-    /// The messages, oldest first, the question last.
+    /// The messages, oldest first; the last one is the question.
     pub messages: Vec<Message>,
-    /// Tokens of the answer at most.
+    /// Maximum length of the answer in tokens.
     pub max_tokens: u32,
     /// 0 always takes the likeliest token; `None` leaves it to the model.
     pub temperature: Option<f32>,
@@ -35,53 +35,53 @@ impl std::fmt::Debug for SystemRequest {
     }
 }
 
-/// Why a system model gives no answer.
+/// Why a system model gave no answer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 pub enum SystemModelError {
-    /// It is in use by another app.
+    /// Another app is using it.
     #[error("the system model is busy")]
     Busy,
     /// Its quota is used up for now.
     #[error("the system model's quota is used up")]
     QuotaExceeded,
-    /// It declined to answer this.
+    /// It declined to answer.
     #[error("the system model declined")]
     Declined,
-    /// It got no memory.
+    /// It ran out of memory.
     #[error("the system model got no memory")]
     OutOfMemory,
-    /// It is not there, or not yet.
+    /// It is not available, or not yet.
     #[error("the system model is not available")]
     Unavailable,
-    /// Anything else.
+    /// Any other reason.
     #[error("the system model failed")]
     Failed,
 }
 
-/// A model that the app reaches. Every call returns at once; long work goes on elsewhere and reports to the [`SystemAnswer`].
+/// A model that the app provides. Every call must return at once; long work happens elsewhere and reports to the [`SystemAnswer`].
 pub trait SystemModel: Send + Sync {
-    /// What it can do now. Asked before every decision.
+    /// The model's current capabilities. Called before every decision.
     ///
     /// # Errors
     /// [`SystemModelError`]; the model then counts as unavailable.
     fn capabilities(&self) -> Result<SystemModelFacts, SystemModelError>;
 
-    /// Gets ready to answer soon.
+    /// Prepares the model for a question.
     ///
     /// # Errors
-    /// [`SystemModelError`]; nothing depends on it.
+    /// [`SystemModelError`]; it has no effect.
     fn prewarm(&self) -> Result<(), SystemModelError>;
 
-    /// Begins an answer, which is reported to `answer`.
+    /// Starts an answer, which reports to `answer`.
     ///
     /// # Errors
-    /// [`SystemModelError`]; nothing may be reported then.
+    /// [`SystemModelError`]; nothing may be reported after it.
     fn start(&self, request: SystemRequest, answer: Arc<SystemAnswer>) -> Result<(), SystemModelError>;
 
-    /// Stops an answer. It may have ended already.
+    /// Stops an answer, which may have ended already.
     ///
     /// # Errors
-    /// [`SystemModelError`]; the answer is no longer listened to in any case.
+    /// [`SystemModelError`]; the answer's reports are ignored in any case.
     fn cancel(&self, id: u64) -> Result<(), SystemModelError>;
 }
 
@@ -92,8 +92,8 @@ pub(crate) enum SystemReport {
     Failed(SystemModelError),
 }
 
-/// Where a [`SystemModel`] puts its answer. What is reported after the end, or after it was stopped, is dropped. An adapter that
-/// lets go of it without a last word has failed.
+/// Receives the answer of a [`SystemModel`]. Anything reported after the end, or after the answer was stopped, is ignored. Dropping it
+/// without calling `finish` or `fail` counts as a failure.
 pub struct SystemAnswer {
     reports: mpsc::UnboundedSender<SystemReport>,
     bytes: AtomicU64,
@@ -111,7 +111,7 @@ impl SystemAnswer {
         (Arc::new(answer), received)
     }
 
-    /// The next piece of text. False when nobody listens any more, or the answer is longer than [`ANSWER_BYTES_MAX`].
+    /// Reports the next piece of text. Returns false if nobody is listening any more, or if the answer is longer than [`ANSWER_BYTES_MAX`].
     pub fn text(&self, piece: String) -> bool {
         if piece.is_empty() {
             return !self.ended.load(Ordering::Relaxed) && !self.reports.is_closed();
@@ -124,7 +124,7 @@ impl SystemAnswer {
         !self.ended.load(Ordering::Relaxed) && self.reports.send(SystemReport::Text(piece)).is_ok()
     }
 
-    /// The answer is complete. Counts that are not known are 0.
+    /// Completes the answer. Pass 0 for counts that are not known.
     pub fn finish(&self, input_tokens: u64, output_tokens: u64) {
         self.end(SystemReport::Finished {
             input_tokens,
@@ -132,7 +132,7 @@ impl SystemAnswer {
         });
     }
 
-    /// The answer failed.
+    /// Reports that the answer failed.
     pub fn fail(&self, error: SystemModelError) {
         self.end(SystemReport::Failed(error));
     }

@@ -1,11 +1,10 @@
-//! `manifest.json`: what a bundle says of itself. Reading, writing and sealing the text; the files it names are checked
-//! in [`crate::bundle`].
+//! `manifest.json`, which describes a bundle: parsing, writing and sealing the text. [`crate::bundle`] checks the files that it names.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{EngineError, SamplingOptions};
 
-/// The layout that this engine reads. It changes whenever a file inside a bundle changes its meaning.
+/// The layout version that this engine reads. It changes whenever a file inside a bundle changes its meaning.
 pub const LAYOUT_VERSION: u32 = 1;
 /// The largest manifest that is read, in bytes.
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 1 << 20;
@@ -40,19 +39,19 @@ pub struct Manifest {
     pub format: String,
     /// See [`LAYOUT_VERSION`].
     pub layout_version: u32,
-    /// The model's name, for people.
+    /// The model's display name.
     pub name: String,
-    /// The bundle's own version, `1.0.0` unless the importer was told otherwise.
+    /// The bundle's own version, `1.0.0` unless the importer was given another.
     pub version: String,
-    /// What the model does: `chat` when it has a chat template, otherwise `text`.
+    /// What the model does: `chat` if it has a chat template, otherwise `text`.
     pub task: String,
-    /// Under which terms the weights may be used.
+    /// The licence of the weights.
     pub licence: Licence,
     /// Where the weights came from.
     pub source: Source,
     /// The shape of the network.
     pub architecture: Architecture,
-    /// The longest context the model was made for, in tokens.
+    /// The longest context that the model supports, in tokens.
     pub context_length: u32,
     /// The tokenizer file and the tokens with a role.
     pub tokenizer: TokenizerInfo,
@@ -121,11 +120,11 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 pub struct Licence {
     /// SPDX expression, or `unknown`.
     pub spdx: String,
-    /// Where the terms can be read, if the source says so.
+    /// A link to the licence, if the source gives one.
     pub url: Option<String>,
 }
 
-/// The file a bundle was made from.
+/// The file from which a bundle was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
@@ -137,21 +136,21 @@ pub struct Source {
     pub bytes: u64,
     /// BLAKE3 of the whole file, hex.
     pub blake3: String,
-    /// Where it was fetched from, as given to the importer.
+    /// Where it was downloaded from, as given to the importer.
     pub origin: Option<String>,
 }
 
-/// The shape of the network; informative, the graph decides.
+/// The shape of the network. It is informative; the graph is what runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
-    /// `llama` …
+    /// The architecture's name, such as `llama`.
     pub name: String,
     /// Number of transformer layers.
     pub layers: u32,
     /// Width of the residual stream.
     pub embedding_length: u32,
-    /// Width inside the feed-forward part.
+    /// Width inside the feed-forward block.
     pub feed_forward_length: u32,
     /// Query heads.
     pub heads: u32,
@@ -161,7 +160,7 @@ pub struct Architecture {
     pub head_dim: u32,
     /// Number of token ids.
     pub vocabulary: u32,
-    /// Number of weights, all tensors together.
+    /// Number of weights in all tensors together.
     pub parameters: u64,
 }
 
@@ -173,7 +172,7 @@ pub struct TokenizerInfo {
     pub file: FileEntry,
     /// `bpe` for now.
     pub kind: String,
-    /// `gpt-2`, `llama-bpe`, `smollm`.
+    /// The pre-tokenizer's name: `gpt-2`, `llama-bpe`, `smollm`.
     pub pre_tokenizer: String,
     /// Beginning-of-sequence token.
     pub bos: Option<u32>,
@@ -189,19 +188,19 @@ pub struct TokenizerInfo {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
-    /// `q4_1`, `q8_0` …: the type of most weights.
+    /// The variant's name, after the type of most weights: `q4_1`, `q8_0` and so on.
     pub name: String,
     /// The NNEF text.
     pub graph: FileEntry,
     /// The table of tensors in the weight file.
     pub index: FileEntry,
-    /// The weight file, made to be memory-mapped.
+    /// The weight file, which is memory-mapped.
     pub weights: FileEntry,
-    /// Weight bytes that one decoded token reads.
+    /// Bytes of weights that one decoded token reads.
     pub bytes_per_token: u64,
     /// Estimated peak of resident memory with a context of 2,048 tokens, in bytes.
     pub peak_memory_bytes: u64,
-    /// Measured quality, if somebody measured it.
+    /// Measured quality, if it was measured.
     pub quality: Vec<Quality>,
 }
 
@@ -209,9 +208,9 @@ pub struct Variant {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quality {
-    /// `perplexity` …
+    /// The metric, such as `perplexity`.
     pub metric: String,
-    /// On what it was measured.
+    /// The data on which it was measured.
     pub data: String,
     /// The figure.
     pub value: f64,
@@ -221,7 +220,7 @@ pub struct Quality {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileEntry {
-    /// Relative to the bundle, `/` between parts, never leaving it.
+    /// Relative to the bundle, with `/` as separator, and always inside the bundle.
     pub path: String,
     /// Size in bytes.
     pub bytes: u64,
@@ -230,10 +229,10 @@ pub struct FileEntry {
 }
 
 impl Manifest {
-    /// Parses and checks a manifest: its own hash, its format and layout version, and that every path stays inside.
+    /// Parses and checks a manifest: its own hash, its format and layout version, and that every path stays inside the bundle.
     ///
     /// # Errors
-    /// [`EngineError::Manifest`] names the field or position; [`EngineError::LayoutVersion`] a bundle made for another engine.
+    /// [`EngineError::Manifest`] with the field or position; [`EngineError::LayoutVersion`] for a bundle that was made for another engine.
     pub fn parse(text: &[u8]) -> Result<Manifest, EngineError> {
         let manifest: Manifest = serde_json::from_slice(text).map_err(|error| EngineError::Manifest {
             reason: error.to_string(),

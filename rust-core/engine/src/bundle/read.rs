@@ -1,4 +1,4 @@
-//! Reading a file of a bundle: the engine's one way to a file.
+//! Reads a file of a bundle. The engine reads files only here.
 
 use std::fs::File;
 use std::io::Read;

@@ -1,8 +1,8 @@
-//! Which files of a bundle were found to be what the manifest says, so that opening it again need not read them again.
+//! Remembers which files of a bundle matched the manifest, so that opening it again need not read them again.
 //!
-//! A file counts as unchanged while its size, its times of modification and of change (to the nanosecond), its inode and its
-//! device are those of the record. The time of change cannot be set by programs, so an edit always shows. A file that changed
-//! so shortly before it was verified that a later change could bear the same time is not remembered.
+//! A file counts as unchanged while its size, its modification and change times (to the nanosecond), its inode and its device match the
+//! record. Programs cannot set the change time, so an edit is always detected. A file that changed so shortly before it was verified that a
+//! later change could have the same time is not remembered.
 
 use std::fs::Metadata;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use whimbrel_files::{Existing, NewFile, Readers};
 use crate::Manifest;
 use crate::bundle::read::open;
 
-/// The record's name inside a bundle. It is not part of the bundle and may be deleted at any time.
+/// The record's file name inside a bundle. It is not part of the bundle and may be deleted at any time.
 pub const RECORD_FILE: &str = ".verified.json";
 /// The version of the record; any other is as good as none.
 const VERSION: u32 = 1;

@@ -1,5 +1,4 @@
-//! The weight file: one memory map (or a copy in memory) shared by every operator, and the table that says which tensor lies
-//! where.
+//! The weight file: one memory map (or a copy in memory) that all operators share, and the table of the tensors in it.
 
 mod guard;
 
@@ -29,7 +28,7 @@ pub(crate) const TENSORS_MAX: usize = 65_536;
 #[cfg(target_endian = "big")]
 compile_error!("weight files are little-endian and read in place");
 
-/// `weights.json`: the tensors of a weight file, in the order they lie there.
+/// `weights.json`: the tensors of a weight file, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightsIndex {
@@ -41,7 +40,7 @@ pub struct WeightsIndex {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TensorEntry {
-    /// The name that the graph uses.
+    /// The name in the graph.
     pub name: String,
     /// How the values are stored: quantised types in panels of 16 rows, the others row after row (see `whimbrel_kernels`).
     #[serde(rename = "type")]
@@ -55,7 +54,7 @@ pub struct TensorEntry {
 }
 
 impl TensorEntry {
-    /// Bytes in the weight file; `None` when the columns do not fill whole blocks or the size overflows.
+    /// Size in the weight file in bytes; `None` if the columns do not fill whole blocks or the size overflows.
     #[must_use]
     pub fn bytes(&self) -> Option<u64> {
         let bytes = self
@@ -66,8 +65,8 @@ impl TensorEntry {
 }
 
 impl WeightsIndex {
-    /// Parses a table and checks it against the size of its weight file: shapes, alignment, and that every tensor lies
-    /// inside the file and after the one before.
+    /// Parses a table and checks it against the size of its weight file: shapes, alignment, and that every tensor is inside the file and
+    /// after the previous one.
     ///
     /// ```
     /// use whimbrel_engine::WeightsIndex;
@@ -82,7 +81,7 @@ impl WeightsIndex {
     /// ```
     ///
     /// # Errors
-    /// [`EngineError::Weights`] names the tensor and what is wrong with it.
+    /// [`EngineError::Weights`] with the tensor and what is wrong with it.
     pub fn parse(text: &[u8], file_bytes: u64) -> Result<WeightsIndex, EngineError> {
         let bad = |reason: String| EngineError::Weights { reason };
         let index: WeightsIndex =

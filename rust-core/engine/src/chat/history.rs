@@ -1,5 +1,5 @@
-//! What of a conversation's history goes into a prompt: the exchanges of a history, and the search for how many of the oldest
-//! must be left out.
+//! Which part of a conversation's history goes into a prompt: the exchanges of a history, and the search for how many of the oldest must be
+//! left out.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! How likely the model found the tokens of an answer.
+//! The model's probabilities for the tokens of an answer.
 
 /// Adds up how likely the chosen tokens were.
 #[derive(Default)]

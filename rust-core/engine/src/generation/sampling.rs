@@ -1,16 +1,16 @@
-//! Choosing the next token from the model's scores.
+//! Samples the next token from the model's scores.
 //!
-//! The steps and their order are those of llama.cpp's default chain (`common/sampling.cpp`), as far as we have them:
-//! repetition penalty (Keskar et al. 2019, CTRL, section 4.1), top-k (Fan et al. 2018), top-p (Holtzman et al. 2020), min-p
-//! (Nguyen et al. 2024), temperature, and then a draw. So top-p and min-p judge the model's own probabilities, and
-//! temperature only spreads what they left over.
+//! The steps and their order are those of llama.cpp's default chain (`common/sampling.cpp`), as far as they are implemented here:
+//! repetition penalty (Keskar et al. 2019, CTRL, section 4.1), top-k (Fan et al. 2018), top-p (Holtzman et al. 2020), min-p (Nguyen et al.
+//! 2024), temperature, and then a random draw. Top-p and min-p therefore use the model's own probabilities, and temperature only affects
+//! the remaining tokens.
 //!
-//! The same options and scores give the same tokens on every platform: the generator is PCG XSL-RR 128/64, and the exponential
-//! function is our own, made of basic arithmetic, because the system's differ in their last bits.
+//! The same options and scores give the same tokens on every platform: the generator is PCG XSL-RR 128/64, and the exponential function is
+//! our own, made of basic arithmetic, because the system's implementations differ in their last bits.
 //!
-//! A vocabulary is tens or hundreds of thousands of scores, of which few matter. The model's head notes the largest of each group
-//! while it writes them; only groups that can hold a likely token are looked at again, and all scores only where all are
-//! weighed: for top-p over the whole vocabulary, and where every token can be drawn.
+//! A vocabulary has tens or hundreds of thousands of scores, few of which matter. The model's head notes the largest of each group while it
+//! writes them. Only groups that can contain a likely token are examined again. All scores are examined only where all count: for top-p
+//! over the whole vocabulary, and where every token can be drawn.
 
 #[cfg(test)]
 mod tests;
@@ -141,13 +141,13 @@ impl From<Sampling> for SamplingOptions {
 pub struct Sampling {
     /// 0 (default): greedy. Below 1 likely tokens become likelier, above 1 less likely. At most 100.
     pub temperature: f32,
-    /// Only this many of the likeliest tokens; 0 (default): all.
+    /// Considers only this many of the most likely tokens; 0 (default) means all.
     pub top_k: u32,
-    /// Only the likeliest tokens that together reach this probability; 1 (default): all.
+    /// Considers only the most likely tokens that together reach this probability; 1 (default) means all.
     pub top_p: f32,
-    /// Only tokens at least this many times as likely as the likeliest; 0 (default): all.
+    /// Considers only tokens at least this fraction as likely as the most likely one; 0 (default) means all.
     pub min_p: f32,
-    /// What the scores of recent tokens are divided by (multiplied, if negative); 1 (default): off. At most 100.
+    /// Divides the scores of recent tokens (or multiplies them, if negative); 1 (default) switches it off. At most 100.
     pub repetition_penalty: f32,
     /// How many tokens back count as recent.
     pub repetition_window: u32,
@@ -184,7 +184,7 @@ impl Sampling {
     /// ```
     ///
     /// # Errors
-    /// [`EngineError::Option`] naming the first that is not.
+    /// [`EngineError::Option`] with the first option that is not.
     pub fn validate(&self) -> Result<(), EngineError> {
         in_range("temperature", self.temperature, 0.0, TEMPERATURE_MAX)?;
         in_range("top_p", self.top_p, 0.0, 1.0)?;
@@ -274,7 +274,7 @@ impl Sampler {
         }
     }
 
-    /// As [`Sampler::choose`], from logits alone.
+    /// Like [`Sampler::choose`], from logits alone.
     pub fn sample(&mut self, logits: &mut [f32], prompt: &[u32], answer: &[u32]) -> u32 {
         let mut maxima = vec![f32::NEG_INFINITY; logits.len().div_ceil(SCORE_GROUP)];
         group_maxima(logits, &mut maxima);
@@ -285,8 +285,7 @@ impl Sampler {
     /// Chooses a token. `prompt` followed by `answer` are the tokens so far, of which the last
     /// [`Sampling::repetition_window`] are penalised (their scores change in place).
     ///
-    /// Of equal scores the lower id comes first; a score that is not a number counts as the lowest. Without any score the
-    /// choice is 0.
+    /// Of equal scores, the one with the lower id comes first. NaN counts as the lowest score. Without any scores the choice is 0.
     pub fn choose(&mut self, mut scores: Scores<'_>, prompt: &[u32], answer: &[u32]) -> u32 {
         self.penalise(&mut scores, prompt, answer);
         if self.options.temperature == 0.0 {

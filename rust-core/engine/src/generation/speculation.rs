@@ -1,10 +1,10 @@
-//! Guessing the next tokens from what was said before, so that one run of the model can check several of them.
+//! Guesses the next tokens from the text so far, so that one run of the model can check several of them.
 //!
-//! The end of the text is looked for earlier in it; what followed there is the guess (prompt lookup, Saxena 2023). A guess never
-//! changes an answer, since every token is still chosen from the model's own scores; it only changes how many runs that takes.
-//! Whether a guess is worth a longer run is decided from how often such guesses came true in this answer, and from how long
-//! runs took. Guesses that are not run are compared with what the model chose all the same, so a text that begins to repeat
-//! itself is noticed without paying for it.
+//! The end of the text is looked up earlier in the text; the tokens that followed it there are the guess (prompt lookup, Saxena 2023). A
+//! guess never changes an answer, because every token is still sampled from the model's own scores; it only changes how many runs are
+//! needed. Whether a guess is worth a longer run is decided from how often such guesses were right in this answer, and from how long runs
+//! took. Guesses that are not run are still compared with the model's choice, so that a text that begins to repeat itself is noticed at no
+//! cost.
 
 use crate::session::costs::{DRAFT_MAX, RunCosts};
 

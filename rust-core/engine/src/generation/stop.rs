@@ -1,4 +1,4 @@
-//! Stop strings: where in a text that comes in pieces an answer ends.
+//! Finds stop strings in text that arrives in pieces.
 
 use crate::EngineError;
 
@@ -7,7 +7,7 @@ pub(crate) const STOP_STRINGS_MAX: u32 = 16;
 /// The longest stop string, in bytes.
 pub(crate) const STOP_STRING_BYTES_MAX: u32 = 256;
 
-/// Looks for stop strings in text that comes in pieces. How the text is cut makes no difference to what comes out.
+/// Looks for stop strings in text that arrives in pieces. The result does not depend on how the text is split.
 ///
 /// ```
 /// use whimbrel_engine::StopMatcher;
@@ -30,7 +30,7 @@ pub struct StopMatcher {
 }
 
 impl StopMatcher {
-    /// Prepares the stop strings; none at all is fine.
+    /// Prepares the stop strings. The list may be empty.
     ///
     /// # Errors
     /// [`EngineError::Option`] for more than 16 strings, an empty one, or one of more than 256 bytes.
@@ -57,8 +57,8 @@ impl StopMatcher {
         })
     }
 
-    /// Takes the next piece of text and gives what can be shown of it by now. Of several stop strings the one that is complete
-    /// first counts, of those that end together the longest. After it nothing comes any more.
+    /// Takes the next piece of text and returns the text that can be shown now. If several stop strings occur, the one that is complete
+    /// first counts, and of those that end at the same position the longest. After a stop string the result is always empty.
     pub fn push(&mut self, text: &str) -> String {
         if self.stopped {
             return String::new();
@@ -78,12 +78,12 @@ impl StopMatcher {
         std::mem::replace(&mut self.held, rest)
     }
 
-    /// Whether a stop string has appeared.
+    /// Whether a stop string has occurred.
     pub fn is_stopped(&self) -> bool {
         self.stopped
     }
 
-    /// The end of the text: what was held back, if no stop string came of it.
+    /// The end of the text: returns the text that was held back, unless a stop string occurred.
     pub fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }

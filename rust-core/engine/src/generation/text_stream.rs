@@ -1,6 +1,6 @@
-//! From the bytes of tokens to text: whole characters only.
+//! Converts the bytes of tokens to text, in whole characters only.
 
-/// Puts characters together whose bytes come in several tokens.
+/// Joins characters whose bytes are spread over several tokens.
 ///
 /// ```
 /// use whimbrel_engine::TextStream;
@@ -17,8 +17,8 @@ pub struct TextStream {
 }
 
 impl TextStream {
-    /// Takes the bytes of the next token and gives all characters that are whole by now. Bytes that can no longer become a
-    /// character come out as U+FFFD.
+    /// Takes the bytes of the next token and returns all characters that are complete now. Bytes that can no longer become a character are
+    /// returned as U+FFFD.
     pub fn push(&mut self, bytes: &[u8]) -> String {
         self.incomplete.extend_from_slice(bytes);
         let mut text = String::with_capacity(self.incomplete.len());
@@ -45,7 +45,7 @@ impl TextStream {
         text
     }
 
-    /// The end: what is left of an unfinished character, as U+FFFD.
+    /// The end of the text: returns the rest of an incomplete character as U+FFFD.
     pub fn finish(&mut self) -> String {
         let text = String::from_utf8_lossy(&self.incomplete).into_owned();
         self.incomplete.clear();

@@ -1,5 +1,4 @@
-//! The parameters and arguments of calls in a graph's text. Weights are named there and looked up in the map that the model
-//! builder carries.
+//! The parameters and arguments of calls in a graph's text. Weights are named there and looked up in the map of the model builder.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a run shares with its operators: the KV cache, the position, the cancel flag, and the space that operators work in.
+//! What a run shares with its operators: the KV cache, the position, the cancel flag, and the operators' working memory.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What an operator of a bundle's graph is: its entry in the table of operators, how a session runs it, and what tract asks of it.
-//! Inputs and outputs are f32 of shape `[T, width]`, `T` the tokens of one run.
+//! An operator of a bundle's graph: its entry in the table of operators, how a session runs it, and what tract requires of it. Inputs and
+//! outputs are f32 of shape `[T, width]`, where `T` is the number of tokens of one run.
 
 use tract_nnef::internal::*;
 use tract_nnef::registry::ToTract;

@@ -1,8 +1,8 @@
-//! The operators that a graph may use, over `whimbrel-kernels`: one table, and a file for each. About seven make a layer, none
-//! spans two.
+//! The operators that a graph may use, based on `whimbrel-kernels`: one table, and a file for each operator. A layer consists of about
+//! seven, and none spans two layers.
 //!
-//! Each is a tract `TypedOp`, so tract reads them from text, checks their shapes and orders them. Sessions run that order
-//! themselves ([`super::plan`]) through [`Operator::run`]; tract's own way to run them, `eval`, does the same with fresh tensors.
+//! Each is a tract `TypedOp`, so tract reads them from text, checks their shapes and orders them. Sessions run that order themselves
+//! ([`super::plan`]) through [`Operator::run`]. tract's own way to run them, `eval`, does the same with new tensors.
 
 pub(crate) mod attention;
 mod embedding;

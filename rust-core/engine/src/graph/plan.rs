@@ -1,6 +1,6 @@
-//! The execution plan of a graph: a flat list of operators and the buffers between them. tract decides what is in the list and in
-//! which order, a norm and its only reader become one step, and a run is then one loop over them, without looking anything up
-//! and, once its buffers have their size, without allocating.
+//! The execution plan of a graph: a flat list of operators and the buffers between them. tract determines the list and its order, and a
+//! norm and its only reader become one step. A run is then one loop over the list, without any lookups and, once its buffers have their
+//! size, without allocations.
 
 use std::collections::HashMap;
 

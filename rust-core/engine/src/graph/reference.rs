@@ -1,5 +1,5 @@
-//! The same graph on tract's own operators: what the fused operators are compared with, and what `--reference` runs. Slow, and
-//! generous with memory: every weight is unpacked to f32, and every run computes all tokens so far again.
+//! The same graph on tract's own operators, which the fused operators are compared with and which `--reference` runs. It is slow and needs
+//! much memory: every weight is unpacked to f32, and every run computes all tokens so far again.
 
 use std::sync::Arc;
 

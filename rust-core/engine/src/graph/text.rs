@@ -1,20 +1,20 @@
-//! The text of a graph, `graph.nnef`: its limits, and what of NNEF it may use.
+//! The text of a graph, `graph.nnef`: its limits, and the part of NNEF that it may use.
 //!
-//! tract's NNEF parser takes time exponential in nesting and recurses over long expressions, so the text is capped before it
-//! is parsed, and only plain calls of our operators are accepted.
+//! tract's NNEF parser takes time exponential in nesting and recurses over long expressions, so the text is limited before it is parsed,
+//! and only plain calls of our operators are accepted.
 
 use tract_nnef::ast::{Document, LValue, RValue};
 use tract_nnef::internal::*;
 
 use crate::EngineError;
 
-/// The longest graph text that is parsed, in bytes.
+/// Maximum length of a graph text in bytes.
 pub const GRAPH_BYTES_MAX: usize = 1 << 20;
-/// The deepest nesting of brackets that is parsed: the parser's time doubles with each level.
+/// Maximum nesting of brackets: the parser's time doubles with each level.
 pub const GRAPH_NESTING_MAX: usize = 3;
-/// The longest statement, in bytes: the parser recurses over its parts.
+/// Maximum length of a statement in bytes: the parser recurses over its parts.
 pub const GRAPH_STATEMENT_BYTES_MAX: usize = 1 << 10;
-/// The most statements in a graph.
+/// Maximum number of statements in a graph.
 pub const GRAPH_STATEMENTS_MAX: usize = 16_384;
 
 /// Extensions that a graph may declare, word for word.
@@ -28,8 +28,7 @@ const EXTENSIONS: [(&str, &str); 4] = [
 const INPUT: &str = "tract_core_external";
 const OPERATOR_PREFIX: &str = "whimbrel_";
 
-/// Checks a graph text as far as that is possible without weights: its caps, its syntax, and that it holds nothing but
-/// calls of our operators.
+/// Checks a graph text as far as possible without weights: its limits, its syntax, and that it contains only calls of our operators.
 ///
 /// ```
 /// use whimbrel_engine::check_graph_text;

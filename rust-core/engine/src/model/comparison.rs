@@ -1,4 +1,4 @@
-//! Our operators beside tract's own, one by one over the same graph text.
+//! Compares our operators with tract's own, one by one on the same graph text.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::graph::text::parse;
 use crate::graph::typed_model;
 use crate::{EngineError, Model, OpenOptions};
 
-/// How far one result of a graph is from its reference.
+/// The difference between a result of the graph and its reference.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
     /// The result's name in the graph text, and the number of its statement.
     pub name: String,
-    /// Root of the mean squared difference, as a part of the reference's root mean square.
+    /// Root of the mean squared difference, relative to the reference's root mean square.
     pub relative: f64,
 }
 
-/// Runs tokens through a bundle's graph on tract's own operators, gives each of our operators the inputs that its counterpart
-/// had, and compares what comes out, in the order of the text.
+/// Runs tokens through a bundle's graph on tract's own operators, gives each of our operators the inputs of its counterpart, and compares
+/// the results, in the order of the text.
 ///
 /// # Errors
 /// As [`Model::open`]; [`EngineError::Run`].

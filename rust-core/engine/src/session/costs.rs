@@ -1,4 +1,4 @@
-//! How long runs of several tokens take, measured while answers are made. It decides how many guessed tokens are worth running.
+//! How long runs of several tokens take, measured while answers are generated. It determines how many guessed tokens are worth running.
 
 /// The most tokens that are run beside the last one.
 pub(crate) const DRAFT_MAX: usize = 8;

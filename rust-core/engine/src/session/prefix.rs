@@ -1,16 +1,16 @@
-//! A saved prefix: tokens with their keys and values as bytes, so that a session can go on from them without running them.
+//! A saved prefix: tokens with their keys and values as bytes, from which a session can continue without running the tokens.
 //!
 //! The bytes (version 1, little-endian, nothing after the end):
 //!
 //! | bytes | content |
 //! |---|---|
-//! | 8 | the letters `WHIMKV` and two zeros |
-//! | 4 × 6 | version, kind of the keys and values (0: half precision, 1: 8 bits with a scale a position; both in blocks of positions), positions a block, tokens, bytes of the note, attention layers |
+//! | 8 | the letters `WHIMKV` and two zero bytes |
+//! | 4 × 6 | version, kind of the keys and values (0: half precision, 1: 8 bits with a scale per position; both in blocks of positions), positions per block, tokens, bytes of the note, attention layers |
 //! | 32 | the model: BLAKE3 over the manifest's hash and the variant's name |
 //! | 8 | bytes of keys and values |
-//! | 4 a token | token ids |
-//! | | the note: whatever the writer wants to find again |
-//! | | keys and values: of each layer and each of its key/value heads first the keys, then the values of whole blocks |
+//! | 4 per token | token ids |
+//! | | the note: any data that the writer wants to store |
+//! | | keys and values: for each layer and each of its key/value heads, first the keys, then the values, in whole blocks |
 //! | 32 | BLAKE3 of everything before |
 
 use whimbrel_kernels::KvPrecision;
@@ -18,16 +18,16 @@ use whimbrel_kernels::KvPrecision;
 use crate::cache::KvCache;
 use crate::{EngineError, Model, PrefixError};
 
-/// The version that is written and read.
+/// The format version.
 pub const PREFIX_VERSION: u32 = 1;
-/// The longest note of a saved prefix, in bytes.
+/// Maximum length of a saved prefix's note in bytes.
 pub const PREFIX_NOTE_BYTES_MAX: u32 = 32 << 20;
 
 const MAGIC: [u8; 8] = *b"WHIMKV\0\0";
 const HASH_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + 6 * 4 + HASH_BYTES + 8;
 
-/// A saved prefix that was read and checked. Nothing is copied but the ids.
+/// A saved prefix that was parsed and checked. Only the ids are copied.
 ///
 /// ```
 /// # use std::path::Path;
@@ -60,10 +60,10 @@ pub struct SavedPrefix<'b> {
 }
 
 impl<'b> SavedPrefix<'b> {
-    /// Reads and checks what [`crate::Session::save_prefix`] gave. Any bytes may be given.
+    /// Parses and checks what [`crate::Session::save_prefix`] wrote. Accepts any bytes.
     ///
     /// # Errors
-    /// [`PrefixError`], all but [`PrefixError::TooLong`].
+    /// [`PrefixError`], except [`PrefixError::TooLong`].
     pub fn parse(bytes: &'b [u8], model: &Model) -> Result<SavedPrefix<'b>, PrefixError> {
         let layers = model.attention_layers();
         let parsed = parse(bytes, &model_hash(model), model.kv_precision(), layers.len() as u64)?;
@@ -88,7 +88,7 @@ impl<'b> SavedPrefix<'b> {
         &self.ids
     }
 
-    /// What the writer noted.
+    /// The writer's note.
     #[must_use]
     pub fn note(&self) -> &'b [u8] {
         self.note

@@ -1,4 +1,4 @@
-//! The `tojson` filter as chat templates know it: the text of Python's `json.dumps`, not escaped for HTML.
+//! The `tojson` filter as chat templates expect it: the output of Python's `json.dumps`, not escaped for HTML.
 
 use std::io;
 

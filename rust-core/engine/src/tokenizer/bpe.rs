@@ -1,8 +1,8 @@
 //! Byte-pair merging of one word.
 //!
-//! The rule is that of `llm_tokenizer_bpe_session` in llama.cpp's `src/llama-vocab.cpp`: of all pairs of neighbours the one with
-//! the lowest rank becomes one token, the leftmost first, until no pair is left. Pairs wait in a heap and the pieces form a
-//! linked list, so that a word of n bytes takes n log n steps.
+//! The rule is that of `llm_tokenizer_bpe_session` in llama.cpp's `src/llama-vocab.cpp`: of all adjacent pairs, the one with the lowest
+//! rank becomes one token, leftmost first, until no pair is left. Pairs are kept in a heap and the pieces in a linked list, so that a word
+//! of n bytes takes n log n steps.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,7 +1,7 @@
-//! The alphabet in which byte-level vocabularies are written down: every byte has one printable character.
+//! The alphabet of byte-level vocabularies: every byte has one printable character.
 //!
-//! Source: `bytes_to_unicode` of GPT-2's `encoder.py`. Bytes that are printable in Latin-1 stand for themselves, the other 68
-//! take the characters from U+0100 on, in the order of their values.
+//! Source: `bytes_to_unicode` of GPT-2's `encoder.py`. Bytes that are printable in Latin-1 represent themselves; the other 68 are
+//! represented by the characters from U+0100 on, in the order of their values.
 
 /// The number of bytes without a printable Latin-1 character.
 const SHIFTED: usize = 68;

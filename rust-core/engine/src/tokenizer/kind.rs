@@ -1,14 +1,14 @@
-//! What a token is for.
+//! Token kinds.
 
-/// What a token is for. The numbers are those of GGUF's `tokenizer.ggml.token_type`.
+/// The kind of a token. The numbers are those of GGUF's `tokenizer.ggml.token_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum TokenKind {
     /// Text, found by merging.
     Normal = 1,
-    /// Stands for what the vocabulary cannot express; never the result of encoding text.
+    /// Represents text that the vocabulary cannot express; never the result of encoding text.
     Unknown = 2,
-    /// Structure of the conversation: found only where special tokens are asked for.
+    /// Structure of the conversation: recognised only if special tokens are requested.
     Control = 3,
     /// A text that is always one token.
     UserDefined = 4,
@@ -28,7 +28,7 @@ impl TokenKind {
         Self::Byte,
     ];
 
-    /// The kind with GGUF's number for it.
+    /// The kind with this number in GGUF.
     pub fn from_number(number: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|&kind| kind as u32 == number)
     }

@@ -1,8 +1,8 @@
-//! Keeping the text of special tokens inside a message from becoming special tokens.
+//! Prevents the text of special tokens inside a message from becoming special tokens.
 //!
-//! Before a chat template is rendered, a sentinel (a noncharacter that occurs nowhere else) is put into every place of a message
-//! where the text of a control token stands or might be completed by the template's own text. A token's text with a sentinel
-//! inside is not found any more; after the special tokens have been found the sentinels are taken out and the rest is text.
+//! Before a chat template is rendered, a sentinel (a noncharacter that occurs nowhere else) is inserted wherever the text of a control
+//! token occurs in a message or might be completed by the template's own text. The text of a token is not recognised if it contains a
+//! sentinel. After the special tokens have been found, the sentinels are removed and the rest is text.
 
 use super::{Tokenizer, special::Found};
 
@@ -19,11 +19,10 @@ impl Tokenizer {
         SENTINELS.into_iter().find(free)
     }
 
-    /// The content of a message with the sentinel in every place where a control token could come out of it, alone or together
-    /// with what a template puts before and after (also when the template trims the content). Taking the sentinels out
-    /// gives the content.
+    /// The content of a message with the sentinel inserted wherever a control token could result from it, alone or together with what a
+    /// template puts before and after it (also if the template trims the content). Removing the sentinels gives the content.
     ///
-    /// User-defined tokens are left alone: they are text that happens to be one token.
+    /// User-defined tokens are not affected: they are text that happens to be one token.
     pub fn protect(&self, content: &str, sentinel: char) -> String {
         let mut out = String::with_capacity(content.len() + sentinel.len_utf8());
         let trimmed_end = content.trim_end().len();
@@ -46,9 +45,9 @@ impl Tokenizer {
         out
     }
 
-    /// The tokens of a rendered template whose contents went through [`Tokenizer::protect`]: control tokens where their text
-    /// stands without the sentinel, and everything else as text. Without a sentinel in it this is [`Tokenizer::encode`] with
-    /// `parse_special`, and for a protected content alone it is that without.
+    /// The tokens of a rendered template whose contents went through [`Tokenizer::protect`]: control tokens where their text occurs without
+    /// the sentinel, and everything else as text. For a text without a sentinel, this is [`Tokenizer::encode`] with `parse_special`. For a
+    /// protected content alone, it is [`Tokenizer::encode`] without it.
     pub fn encode_marked(&self, marked: &str, sentinel: char) -> Vec<u32> {
         let (text, specials) = self.claim_marked(marked, sentinel);
         let mut ids = Vec::with_capacity(text.len() / 3);

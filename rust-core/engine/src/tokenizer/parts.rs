@@ -1,4 +1,4 @@
-//! What an importer hands over to make a tokenizer, and the writing of its file (see [`super::table`]).
+//! The input from which an importer makes a tokenizer, and writing its file (see [`super::table`]).
 
 use super::kind::TokenKind;
 use super::table::{
@@ -8,20 +8,20 @@ use super::table::{
 use super::{PreTokenizer, byte_level};
 use crate::EngineError;
 
-/// A tokenizer as an importer hands it over; [`TokenizerParts::to_bytes`] is the content of `tokenizer.bin`.
+/// A tokenizer as an importer provides it. [`TokenizerParts::to_bytes`] is the content of `tokenizer.bin`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenizerParts {
-    /// How text is cut into words.
+    /// How text is split into words.
     pub pre_tokenizer: PreTokenizer,
-    /// Whether a word that is a token is taken whole, without looking at the merges.
+    /// Whether a word that is a token is taken whole, without applying merges.
     pub ignore_merges: bool,
-    /// The bytes of every token, by id: of special kinds (unknown, control, user-defined) their text as it is, of the others
-    /// what [`TokenizerParts::unmap`] makes of their text. A token whose text cannot be un-mapped can never come out of
-    /// merging: give it its text and the kind [`TokenKind::Unused`].
+    /// The bytes of every token, by id: for special kinds (unknown, control, user-defined) their text as it is, for the others the result
+    /// of [`TokenizerParts::unmap`]. A token whose text cannot be unmapped can never result from merging: give it its text and the kind
+    /// [`TokenKind::Unused`].
     pub tokens: Vec<Vec<u8>>,
     /// The kind of every token.
     pub kinds: Vec<TokenKind>,
-    /// Pairs of tokens that become one, the most urgent first. Of equal pairs the first counts.
+    /// Pairs of tokens that are merged into one, highest priority first. Of equal pairs the first counts.
     pub merges: Vec<(u32, u32)>,
     /// Beginning-of-sequence token.
     pub bos: Option<u32>,
@@ -34,8 +34,8 @@ pub struct TokenizerParts {
 }
 
 impl TokenizerParts {
-    /// The bytes that a token's text in a byte-level vocabulary stands for (GPT-2's alphabet, in which `Ġ` is a space), or
-    /// `None` if the text has a character outside that alphabet.
+    /// The bytes that a token's text in a byte-level vocabulary represents (in GPT-2's alphabet, `Ġ` is a space), or `None` if the text
+    /// contains a character outside that alphabet.
     ///
     /// ```
     /// use whimbrel_engine::TokenizerParts;
@@ -50,8 +50,8 @@ impl TokenizerParts {
     /// The content of `tokenizer.bin`.
     ///
     /// # Errors
-    /// [`EngineError::Tokenizer`] if a limit is passed, an id is out of range, two tokens are equal (among those that merging
-    /// can give, or among the special ones), a special token is empty or not UTF-8, or two merged tokens give no token.
+    /// [`EngineError::Tokenizer`] if a limit is exceeded, an id is out of range, two tokens are equal (among those that merging can give,
+    /// or among the special ones), a special token is empty or not UTF-8, or a merge does not result in a token.
     pub fn to_bytes(&self) -> Result<Vec<u8>, EngineError> {
         let token_count = limited("the vocabulary", self.tokens.len(), TOKENS_MAX)?;
         let end_of_turn_count = limited(
@@ -106,7 +106,7 @@ impl TokenizerParts {
         Ok(out)
     }
 
-    /// Reads what [`TokenizerParts::to_bytes`] wrote.
+    /// Parses what [`TokenizerParts::to_bytes`] wrote.
     ///
     /// # Errors
     /// [`EngineError::Tokenizer`] if the bytes are not a valid tokenizer.

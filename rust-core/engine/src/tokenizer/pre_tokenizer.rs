@@ -1,23 +1,23 @@
-//! The rules that cut a text into words before byte pairs are merged. One small file a rule.
+//! The rules that split a text into words before byte pairs are merged. One small file per rule.
 
 mod classes;
 mod gpt2;
 mod llama_bpe;
 mod smollm;
 
-/// How a text is cut into words. The name is GGUF's `tokenizer.ggml.pre`.
+/// How a text is split into words. The name is GGUF's `tokenizer.ggml.pre`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PreTokenizer {
     /// GPT-2: words with their leading space, runs of numbers, runs of other characters.
     Gpt2,
-    /// Llama 3: contractions in any case, numbers in threes, line ends with the characters before them.
+    /// Llama 3: contractions in any case, numbers in groups of three, line ends with the characters before them.
     LlamaBpe,
-    /// SmolLM: every number character stands alone, then GPT-2's rule.
+    /// SmolLM: every digit by itself, then GPT-2's rule.
     Smollm,
 }
 
 impl PreTokenizer {
-    /// Every rule that exists, for messages that list them.
+    /// Every supported rule, for messages that list them.
     pub const ALL: [Self; 3] = [Self::Gpt2, Self::LlamaBpe, Self::Smollm];
 
     /// The name in GGUF files and in our manifest.
@@ -29,7 +29,7 @@ impl PreTokenizer {
         }
     }
 
-    /// The rule of this name.
+    /// The rule with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|rule| rule.name() == name)
     }

@@ -1,7 +1,7 @@
-//! Finding the texts of special tokens in a text, before it is cut into words.
+//! Finds the texts of special tokens in a text, before it is split into words.
 //!
-//! The rule is that of `tokenizer_st_partition` in llama.cpp's `src/llama-vocab.cpp`: longer tokens claim their places first,
-//! each from left to right.
+//! The rule is that of `tokenizer_st_partition` in llama.cpp's `src/llama-vocab.cpp`: longer tokens claim their positions first, each from
+//! left to right.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

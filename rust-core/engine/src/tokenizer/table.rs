@@ -1,16 +1,16 @@
-//! The tokenizer as a file, `tokenizer.bin`: reading and checking it. [`super::TokenizerParts`] writes it.
+//! The tokenizer as a file, `tokenizer.bin`: parsing and checking it. [`super::TokenizerParts`] writes it.
 //!
 //! The file (version 1, little-endian, no padding, nothing after the end):
 //!
 //! | bytes | content |
 //! |---|---|
-//! | 8 | the letters `WHIMTOK` and a zero |
+//! | 8 | the letters `WHIMTOK` and a zero byte |
 //! | 4 × 9 | version, rule (index in [`PreTokenizer::ALL`]), flags (1: whole words before merges, 2: starts with `bos`), `bos`, `eos` (`u32::MAX`: none), numbers of tokens, merges, end-of-turn tokens and words |
-//! | 4 a piece | end-of-turn tokens |
-//! | 4 a piece | ends of the tokens in the text at the file's end |
-//! | 12 a piece | merges in order of rank: left token, right token, the token they become |
-//! | 4 a piece | words: the tokens that merging can give, sorted by their bytes |
-//! | 1 a token | kinds |
+//! | 4 each | end-of-turn tokens |
+//! | 4 each | ends of the tokens in the text at the file's end |
+//! | 12 each | merges in order of rank: left token, right token, resulting token |
+//! | 4 each | words: the tokens that can result from merging, sorted by their bytes |
+//! | 1 per token | kinds |
 //! | | the tokens' bytes, one after the other |
 
 use super::PreTokenizer;

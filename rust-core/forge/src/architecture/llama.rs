@@ -1,5 +1,5 @@
-//! `llama`: SmolLM2, Llama 2 and 3. RMS norms, rotary positions, grouped-query attention, a gated feed-forward part.
-//! Keys, tensor names and defaults are those of llama.cpp (`src/llama-model.cpp`, `src/models/llama.cpp`).
+//! `llama`: SmolLM2, Llama 2 and 3. RMS norms, rotary positions, grouped-query attention, a gated feed-forward block. Keys, tensor names
+//! and defaults are those of llama.cpp (`src/llama-model.cpp`, `src/models/llama.cpp`).
 
 use whimbrel_engine::Architecture as Shape;
 use whimbrel_kernels::{AttentionShape, HEAD_DIM_MAX, KV_BLOCK, KvPrecision};

@@ -1,5 +1,5 @@
-//! Q4_0: 32 values share a 16-bit scale; a value is `scale × (q − 8)` with q from 0 to 15. Byte `c` of the block holds
-//! column `c` in its low half and column `c + 16` in its high half.
+//! Q4_0: 32 values share a 16-bit scale; a value is `scale × (q − 8)` with q from 0 to 15. Byte `c` of the block contains column `c` in its
+//! low half and column `c + 16` in its high half.
 
 use whimbrel_kernels::f32_to_f16;
 

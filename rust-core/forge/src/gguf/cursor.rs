@@ -1,4 +1,4 @@
-//! Reading forward through untrusted bytes: nothing is taken before it is known to be there.
+//! Reads untrusted bytes from front to back, and checks that bytes exist before it reads them.
 
 use super::GgufError;
 

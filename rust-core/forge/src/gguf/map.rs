@@ -7,7 +7,7 @@ use memmap2::{Mmap, MmapMut};
 
 use crate::ForgeError;
 
-/// A file that is mapped for reading. It must not be cut shorter while it is mapped.
+/// A file that is memory-mapped for reading. It must not be shortened while it is mapped.
 pub struct MappedFile {
     map: Mmap,
 }
@@ -16,7 +16,7 @@ impl MappedFile {
     /// Maps a file.
     ///
     /// # Errors
-    /// [`ForgeError::Read`] when it is missing, unreadable or not a regular file.
+    /// [`ForgeError::Read`] if it is missing, unreadable or not a regular file.
     pub fn open(path: &Path) -> Result<MappedFile, ForgeError> {
         let read = |source| ForgeError::read(path, source);
         let file = File::open(path).map_err(read)?;

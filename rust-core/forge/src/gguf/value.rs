@@ -1,4 +1,4 @@
-//! Metadata values, borrowed from the file. Numbers are read when the value is parsed, arrays when they are walked.
+//! Metadata values, borrowed from the file. Numbers are parsed with the value, arrays when they are iterated.
 
 use super::cursor::Cursor;
 use super::{ARRAY_ELEMENTS_MAX, ARRAY_NESTING_MAX, GgufError, STRING_BYTES_MAX};
@@ -108,15 +108,15 @@ pub enum Value<'a> {
     F32(f32),
     /// A 64-bit float.
     F64(f64),
-    /// A flag.
+    /// A boolean.
     Bool(bool),
-    /// Text; usually, not always, UTF-8.
+    /// Text, usually but not always UTF-8.
     String(&'a [u8]),
     /// A list.
     Array(Array<'a>),
 }
 
-/// A list of values of one type, checked to lie inside the file.
+/// An array of values of one type, which is known to be inside the file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Array<'a> {
     element_type: ValueType,
@@ -137,7 +137,7 @@ impl<'a> Array<'a> {
         self.count
     }
 
-    /// The elements of an array of strings; nothing for other arrays.
+    /// The elements of an array of strings; empty for other arrays.
     pub fn strings(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut cursor = Cursor::new(self.bytes);
         let count = if self.element_type == ValueType::String {
@@ -152,7 +152,7 @@ impl<'a> Array<'a> {
         })
     }
 
-    /// The elements of an array of integers of any width; nothing for other arrays.
+    /// The elements of an array of integers of any width; empty for other arrays.
     pub fn integers(&self) -> impl Iterator<Item = i128> + use<'a> {
         let element_type = self.element_type;
         let mut cursor = Cursor::new(self.bytes);

@@ -1,4 +1,4 @@
-//! Writes GGUF version 3 files: the reverse of [`crate::gguf`], for files that we make ourselves.
+//! Writes GGUF version 3 files, the reverse of [`crate::gguf`], for synthetic files.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Registers of floats on NEON, and the few instructions that Rust has no stable function for.
+//! NEON registers of floats, and the few instructions for which Rust has no stable function.
 
 use std::arch::aarch64::*;
 use std::arch::asm;

@@ -1,4 +1,4 @@
-//! The integer sums of one block on NEON: three ways to them, which agree to the last bit.
+//! The integer sums of one block on NEON: three implementations, which agree to the last bit.
 
 use std::arch::aarch64::*;
 

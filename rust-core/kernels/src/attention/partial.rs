@@ -1,4 +1,4 @@
-//! A softmax on the way: what is known of some queries before every position has been seen.
+//! A partial softmax: the state of some queries before every position has been processed.
 
 use super::TILE;
 use crate::elementwise::exp;

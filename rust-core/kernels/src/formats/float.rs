@@ -1,4 +1,4 @@
-//! Floats as they are in GGML's files: F32, F16 and BF16, little-endian, row after row.
+//! Floats as in GGML's files: F32, F16 and BF16, little-endian, row by row.
 
 use super::sealed::Sealed;
 use super::{FloatFormat, FloatType, Format};

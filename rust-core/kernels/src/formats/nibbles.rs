@@ -1,4 +1,4 @@
-//! Codes of four bits: what Q4_0 and Q4_1 have in common. How they lie in a group is in [`super::Codes::Nibbles`].
+//! 4-bit codes: the common part of Q4_0 and Q4_1. [`super::Codes::Nibbles`] defines their layout in a group.
 
 use super::GROUP_BYTES;
 use crate::tensor_type::PANEL_ROWS;

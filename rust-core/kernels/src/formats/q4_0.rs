@@ -1,4 +1,4 @@
-//! Q4_0: blocks of 32 columns with a scale and codes of four bits around eight.
+//! Q4_0: blocks of 32 columns with a scale and 4-bit codes centred on 8.
 //!
 //! | | bytes |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Activations to 8 bits with AVX-512.
+//! Quantises activations to 8 bits with AVX-512.
 
 use std::arch::x86_64::*;
 

@@ -1,4 +1,4 @@
-//! An answer on its way: the events that the caller pulls, and the sender that the request's task pushes them into.
+//! An answer in progress: the events that the caller pulls, and the sender into which the request's task pushes them.
 
 use std::sync::Arc;
 
@@ -11,27 +11,27 @@ use crate::chat::finish::FinishReason;
 use crate::http::traffic::{Delivery, RequestProgress, Traffic};
 use crate::{ChatError, Failure};
 
-/// So many events wait for the caller; then no more is read from the connection until one is taken.
+/// Maximum number of events that wait for the caller. At this number, reading from the connection pauses until one is taken.
 pub const EVENTS_WAITING_MAX: u32 = 64;
 
-/// A step of an answer.
+/// An event of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ChatEvent {
-    /// The server accepted the request; the header of its answer is here.
+    /// The server accepted the request; the header of its response has arrived.
     Started {
-        /// What went over the wire so far.
+        /// Bytes sent and received so far.
         traffic: Traffic,
-        /// HTTP/2, or 1.1.
+        /// HTTP/2 rather than HTTP/1.1.
         http2: bool,
     },
-    /// The model thinks before it answers. What it thinks is no part of the answer and is not given.
+    /// The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
     Thinking {
-        /// Bytes of its thoughts so far.
+        /// Bytes of thinking so far.
         bytes: u64,
     },
     /// Text to append to the answer. Never empty.
     Text(String),
-    /// The answer is whole. Nothing follows.
+    /// The answer is complete. This is the last event.
     Finished(Finished),
 }
 
@@ -40,7 +40,7 @@ pub enum ChatEvent {
 /// ```
 /// use whimbrel_network::{FinishReason, Finished};
 ///
-/// /// Whether a caller may be content with an answer that ended like this.
+/// /// Whether a caller may accept an answer that ended like this.
 /// fn is_complete(end: &Finished) -> bool {
 ///     end.text_bytes > 0 && matches!(end.finish_reason, FinishReason::Stop | FinishReason::Unstated)
 /// }
@@ -55,23 +55,23 @@ pub enum ChatEvent {
 pub struct Finished {
     /// Why it ended.
     pub finish_reason: FinishReason,
-    /// Tokens, if the server counted them.
+    /// Token counts, if the server reported them.
     pub usage: Option<Usage>,
-    /// The model that answered, if the server named it.
+    /// The model that answered, if the server reported it.
     pub model: Option<String>,
-    /// What went over the wire.
+    /// Bytes sent and received.
     pub traffic: Traffic,
     /// Bytes of text in all [`ChatEvent::Text`] events. 0 means an answer without text, whatever its `finish_reason`.
     pub text_bytes: u64,
-    /// Events of the stream that could not carry text and were passed over.
+    /// Events of the stream that could not contain text and were skipped.
     pub passed_over: u32,
-    /// From the call to the first text; `None` for an empty answer.
+    /// Time from the call to the first text; `None` for an empty answer.
     pub first_text_ms: Option<u64>,
-    /// From the call to the end.
+    /// Time from the call to the end.
     pub total_ms: u64,
 }
 
-/// An answer on its way. Dropping it before its end cancels it.
+/// An answer in progress. Dropping it before its end cancels it.
 #[derive(Debug)]
 pub struct Answer {
     events: mpsc::Receiver<Result<ChatEvent, ChatError>>,
@@ -94,8 +94,8 @@ impl Answer {
         }
     }
 
-    /// Waits for the next event; `None` after [`ChatEvent::Finished`] or an error. May be polled by any executor, and dropped while
-    /// waiting without losing an event.
+    /// Waits for the next event; `None` after [`ChatEvent::Finished`] or an error. Any executor may poll it. The future may be dropped
+    /// while it waits without losing an event.
     ///
     /// # Errors
     /// [`ChatError`], as the last item.
@@ -109,8 +109,8 @@ impl Answer {
         Some(event)
     }
 
-    /// Ends the request and closes its connection (its stream, with HTTP/2). Events that wait are still given, then
-    /// [`Failure::Cancelled`]. May be called again, and after the end, when it does nothing.
+    /// Ends the request and closes its connection (or its stream, with HTTP/2). Waiting events are still delivered, followed by
+    /// [`Failure::Cancelled`]. May be called again. After the end it has no effect.
     pub fn cancel(&self) {
         if !self.ended {
             self.canceller.cancel();
@@ -123,13 +123,13 @@ impl Answer {
         self.canceller.clone()
     }
 
-    /// What went over the wire until now; the last word for a receipt, also of a cancelled request.
+    /// Bytes sent and received so far. Also the final figures for a receipt, including that of a cancelled request.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.progress.traffic()
     }
 
-    /// How far the request came until now.
+    /// How far the request has got so far.
     #[must_use]
     pub fn delivery(&self) -> Delivery {
         self.progress.delivery()

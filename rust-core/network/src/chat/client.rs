@@ -1,4 +1,4 @@
-//! The chat client: takes cleared text, sends it under the endpoint's rules, and gives back an answer on its way.
+//! The chat client: takes cleared text, sends it according to the endpoint's settings, and returns an answer in progress.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{ChatError, Endpoint, Failure, Secret};
 /// Names the program and its version, and nothing about the device.
 const USER_AGENT: &str = concat!("whimbrel/", env!("CARGO_PKG_VERSION"));
 
-/// Sends chat completions. One for the process; it keeps connections and the health of every endpoint.
+/// Sends chat completions. Use one for the whole process; it keeps connections and the health of every endpoint.
 ///
 /// ```
 /// use whimbrel_network::{ChatClient, ChatEvent, ChatOptions, Endpoint, EndpointSettings, FinishReason};
@@ -41,7 +41,7 @@ const USER_AGENT: &str = concat!("whimbrel/", env!("CARGO_PKG_VERSION"));
 /// let runtime = tokio::runtime::Runtime::new()?;
 /// let client = ChatClient::new(runtime.handle().clone());
 ///
-/// // A server on this machine stands for the one in the policy.
+/// // A server on this machine stands in for the one in the policy.
 /// let server = ChatServer::start(&[Reply::Whole]);
 /// let endpoint = Endpoint::new(EndpointSettings::new("cloud", &server.url, "small"))?;
 ///
@@ -69,7 +69,8 @@ pub struct ChatClient {
 }
 
 impl ChatClient {
-    /// A client whose work runs on `runtime`, which needs its I/O and time drivers. When that is shut down, its answers end as cancelled.
+    /// A client that runs its tasks on `runtime`, which needs I/O and time enabled. When the runtime is shut down, all answers end as
+    /// cancelled.
     #[must_use]
     pub fn new(runtime: Handle) -> ChatClient {
         ChatClient {
@@ -78,11 +79,11 @@ impl ChatClient {
         }
     }
 
-    /// Sends a request. It returns at once; what happens is pulled from the [`Answer`]. May be called from any thread.
+    /// Sends a request and returns at once. The [`Answer`] reports what happens. May be called from any thread.
     ///
     /// # Errors
-    /// What can be said without the network: [`Failure::OtherEndpoint`], [`Failure::NoMessage`], [`Failure::Option`],
-    /// [`Failure::RequestTooLarge`], [`Failure::CircuitOpen`].
+    /// Those that need no network: [`Failure::OtherEndpoint`], [`Failure::NoMessage`], [`Failure::Option`], [`Failure::RequestTooLarge`],
+    /// [`Failure::CircuitOpen`].
     pub fn chat(
         &self,
         endpoint: &Endpoint,
@@ -117,14 +118,14 @@ impl ChatClient {
         Ok(Answer::new(events, task, progress))
     }
 
-    /// How an endpoint has done; `None` if nothing was asked of it yet.
+    /// The health of an endpoint; `None` if it has not been used yet.
     #[must_use]
     pub fn health(&self, endpoint_id: &str) -> Option<EndpointHealth> {
         self.endpoints.health(endpoint_id)
     }
 
-    /// Keeps no idle connection: call this when the device changes its network, for the old connections may lead nowhere and say
-    /// nothing. Requests on their way stay on theirs.
+    /// Closes all idle connections. Call this when the device changes its network, because old connections may be dead without an error.
+    /// Requests in progress keep theirs.
     pub fn network_changed(&self) {
         self.endpoints.close_idle();
     }

@@ -1,5 +1,5 @@
-//! The JSON of an answer, as a whole or in the chunks of a stream, read with tolerance: what can be read is read, what cannot carry text is
-//! passed over, and only what may have carried text that is lost is an error. Pure: bytes in, values out.
+//! Parses the JSON of an answer, as a whole or in the chunks of a stream, with tolerance: it reads whatever it can, skips what cannot
+//! contain text, and reports an error only if text may have been lost. Pure: bytes in, values out.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,12 +11,12 @@ use super::server_error::reported;
 use super::tidy::tidy;
 use crate::Failure;
 
-/// The longest name of a model that is taken over from an answer, in bytes.
+/// Maximum length of a model name in an answer, in bytes; longer names are ignored.
 pub const REPORTED_MODEL_BYTES_MAX: u32 = 128;
 
 const MALFORMED: Failure = Failure::Malformed { what: "JSON" };
 
-/// Tokens as the server counted them.
+/// Token counts reported by the server.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Usage {
     /// Of the request.
@@ -25,26 +25,26 @@ pub struct Usage {
     pub completion_tokens: u64,
 }
 
-/// What one piece of an answer says. Absent fields are `None`; unknown ones are not looked at.
+/// One piece of an answer. Absent fields are `None`; unknown fields are ignored.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Piece {
     /// Text to append.
     pub text: Option<String>,
-    /// Bytes of what the model thinks before it answers; it is no part of the answer.
+    /// Bytes of the model's thinking, which is not part of the answer.
     pub thinking_bytes: u64,
     /// The model refused to answer.
     pub is_refused: bool,
     /// The model called a tool.
     pub calls_tool: bool,
-    /// Said once, near the end.
+    /// Occurs once, near the end.
     pub finish_reason: Option<FinishReason>,
-    /// Said once, at the end, by servers that count.
+    /// Occurs once, at the end, if the server counts tokens.
     pub usage: Option<Usage>,
     /// The model that answered, if its name is short and visible ASCII.
     pub model: Option<String>,
 }
 
-/// Reads the pieces of one answer, one after the other: the chunks of a stream, or the whole answer of a server that does not stream.
+/// Parses the pieces of one answer in order: the chunks of a stream, or the whole answer of a server that does not stream.
 ///
 /// ```
 /// use whimbrel_network::{FinishReason, PieceReader};
@@ -55,7 +55,7 @@ pub struct Piece {
 /// // Parts in place of a string, and half a character at the end of a chunk.
 /// assert_eq!(text(r#"{"choices":[{"delta":{"content":[{"type":"text","text":"!\ud83d"}]}}]}"#)?.as_deref(), Some("!"));
 /// assert_eq!(text(r#"{"choices":[{"delta":{"content":"\udc26"}}]}"#)?.as_deref(), Some("🐦"));
-/// // What cannot carry text is passed over.
+/// // Events that cannot contain text are skipped.
 /// assert_eq!(reader.read(r#"{"type":"keepalive"}"#)?, None);
 /// let last = reader.read(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"content_filter"}]}"#)?.unwrap();
 /// assert_eq!(last.finish_reason, Some(FinishReason::ContentFilter));
@@ -75,10 +75,11 @@ impl PieceReader {
         PieceReader::default()
     }
 
-    /// Reads one piece; `None` for what cannot carry text.
+    /// Parses one piece; `None` if it cannot contain text.
     ///
     /// # Errors
-    /// [`Failure::Malformed`] for what may have carried text and cannot be read, [`Failure::Reported`] for an error in place of a piece.
+    /// [`Failure::Malformed`] for a piece that may have contained text but cannot be parsed, [`Failure::Reported`] for an error in place of
+    /// a piece.
     pub fn read(&mut self, json: &str) -> Result<Option<Piece>, Failure> {
         let json = json.trim_start_matches('\u{feff}');
         // Only an object carries text.
@@ -110,7 +111,7 @@ impl PieceReader {
         Ok(piece)
     }
 
-    /// What is left at the end of the answer: a sign for half a character whose other half never came.
+    /// The rest at the end of the answer: a replacement character for half a character whose other half never arrived.
     #[must_use]
     pub fn finish(&mut self) -> Option<String> {
         self.held.take().map(|_| REPLACEMENT.to_string())

@@ -1,5 +1,5 @@
-//! What a choice of an answer says: its text, and whether the model thought, refused or called a tool. OpenAI writes the text as one string;
-//! others write lists of parts. Pure.
+//! The content of a choice: its text, and whether the model thought, refused or called a tool. OpenAI writes the text as one string; others
+//! write lists of parts. Pure.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! Why an answer ended: OpenAI's words, and those of other servers that speak its format.
+//! Finish reasons: OpenAI's words, and those of other servers that use its format.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// The model ended it, or a stop string.
+    /// The model ended it, or a stop string occurred.
     Stop,
-    /// The limit of tokens, or of the context.
+    /// The token limit or the end of the context was reached.
     Length,
-    /// The provider's filter.
+    /// The provider's filter stopped it.
     ContentFilter,
-    /// The model wants a tool.
+    /// The model called a tool.
     ToolCalls,
     /// The model refused to answer.
     Refusal,
-    /// The server failed midway and says so.
+    /// The server failed midway and reported it.
     Error,
-    /// Another word.
+    /// A reason that is not known here.
     Other,
-    /// The stream was complete, and the server gave no reason.
+    /// The stream was complete, but the server gave no reason.
     Unstated,
 }
 

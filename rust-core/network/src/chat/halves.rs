@@ -1,5 +1,5 @@
-//! Characters that a server cut in two. JSON writes a character beyond U+FFFF as two `\u` escapes, and a server that cuts its text between them
-//! sends chunks that are no JSON text by themselves (RFC 8259, section 8.2). Pure.
+//! Characters that a server split in two. JSON writes a character beyond U+FFFF as two `\u` escapes. A server that splits its text between
+//! them sends chunks that are not valid JSON text by themselves (RFC 8259, section 8.2). Pure.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Reading a response that is an answer: its stream of events, or its one JSON body, becomes events for the caller.
+//! Reads a response that is an answer: converts its event stream, or its single JSON body, to events for the caller.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::http::exchange::IncomingResponse;
 use crate::http::pool::{CircuitPermit, EndpointState, elapsed_ms};
 use crate::http::traffic::{Delivery, RequestProgress};
 
-/// The largest answer of a server that does not stream, in bytes; it has to be in memory at once.
+/// Maximum answer of a server that does not stream, in bytes; the whole answer must be in memory at once.
 pub const JSON_BYTES_MAX: u32 = 4 * 1024 * 1024;
-/// So long a count of tokens is waited for after the model's last word, in milliseconds, and the end of a body that looks whole.
+/// How long to wait for the token counts after the model's finish reason, and for the end of a body that looks complete, in milliseconds.
 pub const LAST_WORD_MS_MAX: u64 = 1_000;
 const LAST_WORD_LIMIT: Duration = Duration::from_millis(LAST_WORD_MS_MAX);
 

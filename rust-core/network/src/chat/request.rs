@@ -1,4 +1,4 @@
-//! The JSON of a request: the options that chat completions know, and the body made of them and of cleared text. Pure.
+//! Builds the JSON of a request from cleared text and the options that chat completions support. Pure.
 
 use std::borrow::Cow;
 
@@ -9,17 +9,17 @@ use crate::Failure;
 use crate::http::endpoint::{Endpoint, is_name};
 use crate::http::settings::TokenLimitField;
 
-/// The longest request id, in bytes.
+/// Maximum length of a request id in bytes.
 pub const REQUEST_ID_BYTES_MAX: u32 = 64;
-/// The most stop strings.
+/// Maximum number of stop strings.
 pub const STOPS_MAX: u32 = 4;
-/// The longest stop string, in bytes.
+/// Maximum length of a stop string in bytes.
 pub const STOP_BYTES_MAX: u32 = 256;
 
-/// What is asked for besides the text. None of it is examined for personal data: it is for values of the app's own.
+/// The options of a request. They are not scanned for personal data, so use only values of the app.
 ///
-/// The chat completions of OpenAI's API have no field for `top_k`, `min_p` or a repetition penalty, and many servers refuse a request with
-/// a field that they do not know. Such options cannot be sent; a caller that has them says so in its own report.
+/// The chat completions of OpenAI's API have no field for `top_k`, `min_p` or a repetition penalty, and many servers refuse unknown fields.
+/// Such options cannot be sent; a caller that has them must report them as unsupported.
 ///
 /// ```
 /// use whimbrel_network::ChatOptions;
@@ -34,25 +34,25 @@ pub const STOP_BYTES_MAX: u32 = 256;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChatOptions {
-    /// Sent as `Idempotency-Key`, the same in every attempt: 1 to 64 letters, digits, `.`, `_` and `-`. Unique to the request.
+    /// Sent as `Idempotency-Key`, the same in every attempt: 1 to 64 letters, digits, `.`, `_` and `-`. It must be unique to the request.
     pub request_id: String,
-    /// The most tokens of the answer, 1 or more.
+    /// Maximum tokens of the answer, 1 or more.
     pub max_tokens: Option<u32>,
     /// 0 to 2.
     pub temperature: Option<f32>,
     /// Above 0, up to 1.
     pub top_p: Option<f32>,
-    /// Strings before which the answer ends: at most 4 of 1 to 256 bytes. Constants of the app's, never a user's text.
+    /// Stop strings: at most 4 of 1 to 256 bytes. They must be constants of the app, never a user's text.
     pub stop: Vec<String>,
-    /// Sent as `seed`. A server that supports it tries to give the same answer to the same request; it promises nothing.
+    /// Sent as `seed`. A server that supports it tries to give the same answer to the same request, without a guarantee.
     pub seed: Option<i64>,
-    /// The longest wait before the request is sent again, in milliseconds; a caller who has another place to ask waits less. `None`:
+    /// Maximum wait before a retry, in milliseconds. Use a shorter wait if there is another place to ask. `None` uses
     /// [`RETRY_AFTER_MS_MAX`](crate::RETRY_AFTER_MS_MAX). Not sent.
     pub wait_ms_max: Option<u64>,
 }
 
 impl ChatOptions {
-    /// No options but the request's id.
+    /// No options except the request's id.
     #[must_use]
     pub fn new(request_id: &str) -> ChatOptions {
         ChatOptions {

@@ -1,4 +1,5 @@
-//! What a server's error means: its words and numbers are looked up in lists and dropped, because a server may repeat what it was sent. Pure.
+//! Interprets a server's error. Its words and numbers are looked up in lists and then dropped, because a server may repeat what it was
+//! sent. Pure.
 
 use serde_json::{Map, Value};
 
@@ -45,7 +46,7 @@ const PHRASES: [(ServerCode, &[&str]); 4] = [
     (ServerCode::NotFound, &["model not found", "no such model"]),
 ];
 
-/// What the body of a refusal means. Its words are looked up in a list and dropped.
+/// Interprets the body of an error response. Its words are looked up in a list and then dropped.
 ///
 /// ```
 /// use whimbrel_network::{ServerCode, read_error};

@@ -1,9 +1,9 @@
-//! Server-sent events, cut out of a stream of bytes that arrives in pieces of any size. Pure: what an event means is read elsewhere.
-//! The format is section 9.2 of the HTML Living Standard, with one field more.
+//! Parses server-sent events from a byte stream that arrives in pieces of any size. Pure; the meaning of an event is interpreted elsewhere.
+//! The format is that of section 9.2 of the HTML Living Standard, with one additional field.
 
 use thiserror::Error;
 
-/// The longest line, and the most data in one event, in bytes.
+/// Maximum length of a line, and of the data of one event, in bytes.
 pub const EVENT_BYTES_MAX: u32 = 256 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
@@ -11,13 +11,13 @@ const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 /// One event.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SseEvent {
-    /// The event's name; empty when the stream named none.
+    /// The event's name; empty if the stream gave none.
     pub name: String,
     /// The values of its data lines, joined by line feeds.
     pub data: String,
 }
 
-/// Why a stream is not one of events. The parser stays in this state.
+/// Why a stream is not a valid event stream. The parser stays in this state.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum SseError {
     /// A line or an event's data is longer than [`EVENT_BYTES_MAX`].
@@ -28,7 +28,7 @@ pub enum SseError {
     NotUtf8,
 }
 
-/// Cuts events out of bytes. Where the bytes were split makes no difference.
+/// Parses events from bytes. The result does not depend on how the bytes were split.
 ///
 /// ```
 /// use whimbrel_network::SseParser;
@@ -61,11 +61,11 @@ impl SseParser {
         SseParser::default()
     }
 
-    /// Reads the next bytes and appends the events that they complete to `events`. An event without its empty line is never
-    /// given, as the standard asks.
+    /// Parses the next bytes and appends the completed events to `events`. As the standard requires, an event without a final empty line is
+    /// never emitted.
     ///
     /// # Errors
-    /// [`SseError`]; the events before the fault have been appended.
+    /// [`SseError`]; the events before the error have been appended.
     pub fn push(&mut self, bytes: &[u8], events: &mut Vec<SseEvent>) -> Result<(), SseError> {
         if let Some(error) = self.failed {
             return Err(error);

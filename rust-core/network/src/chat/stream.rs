@@ -1,13 +1,13 @@
-//! What the events of a stream say, and how much of it may say nothing. Pure.
+//! Interprets the events of a stream, and limits how many events without text it may contain. Pure.
 
 use crate::chat::completion::{Piece, PieceReader};
 use crate::chat::server_error::read_error;
 use crate::chat::sse::SseEvent;
 use crate::{Failure, ServerCode};
 
-/// So many events that cannot carry text are passed over in one answer.
+/// Maximum number of events in one answer that cannot contain text and are skipped.
 pub const PASSED_OVER_EVENTS_MAX: u32 = 10_000;
-/// So many bytes of them.
+/// Maximum bytes of such events.
 pub const PASSED_OVER_BYTES_MAX: u32 = 1024 * 1024;
 
 /// Reads the events of one answer.

@@ -1,4 +1,4 @@
-//! One request on its way: its attempts, the waits between them, and what its end says about the endpoint.
+//! One request in progress: its attempts, the waits between them, and what its end says about the endpoint's health.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! JSON as some programs write it although it is none: numbers that are no numbers, and control characters inside of strings. Pure.
+//! Repairs invalid JSON that some programs write: `NaN` and `Infinity`, and control characters inside strings. Pure.
 
 /// Words that Python writes for floats without a value.
 const NOT_NUMBERS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];

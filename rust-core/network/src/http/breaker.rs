@@ -1,16 +1,16 @@
-//! A circuit breaker: after several failures in a row an endpoint is left alone for a while, then asked once, carefully. A state machine
-//! without a clock; milliseconds on any clock that never goes back are an argument.
+//! A circuit breaker: after several consecutive failures, an endpoint is not contacted for a while and then tried with a single request. A
+//! state machine without a clock; times are an argument, in milliseconds on any monotonic clock.
 
 use serde::{Deserialize, Serialize};
 
-/// So many failures in a row open the circuit.
+/// Number of consecutive failures that opens the circuit.
 pub const FAILURES_MAX: u32 = 3;
-/// How long the circuit stays open the first time; each failed probe doubles it.
+/// How long the circuit stays open the first time. Each failed probe doubles it.
 pub const OPEN_MS_BASE: u64 = 10_000;
-/// The longest time that a circuit stays open, whatever a server asks for.
+/// The longest time that a circuit stays open, whatever the server asks for.
 pub const OPEN_MS_MAX: u64 = 300_000;
 
-/// Whether requests are let through.
+/// Which requests are let through.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Circuit {
@@ -18,25 +18,25 @@ pub enum Circuit {
     Closed,
     /// None.
     Open,
-    /// One at a time, to see whether the endpoint works again.
+    /// One at a time, to test whether the endpoint works again.
     HalfOpen,
 }
 
-/// How a request ended, for the breaker.
+/// The result of a request, for the breaker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
-    /// The endpoint works, even if it refused this request for a reason of the request's own.
+    /// The endpoint works, even if it refused this request because of the request itself.
     Works,
-    /// The endpoint does not work, or asked to be left alone for these milliseconds.
+    /// The endpoint does not work, or asked not to be contacted for a while.
     Fails {
-        /// What the server asked for, if it did.
+        /// How long it asked not to be contacted, in milliseconds, if it did.
         leave_alone_ms: Option<u64>,
     },
-    /// It was given up before anything was learned.
+    /// The request was abandoned before anything was learned about the endpoint.
     Unknown,
 }
 
-/// A request that was let through. Hand it back with how the request ended, whatever happened.
+/// A request that was let through. Return it with the result of the request in every case.
 #[derive(Debug, Eq, PartialEq)]
 #[must_use = "a probe that is not handed back keeps the circuit half open"]
 pub struct Admission {
@@ -88,19 +88,19 @@ impl Breaker {
         }
     }
 
-    /// Failures in a row so far.
+    /// Consecutive failures so far.
     #[must_use]
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// How long no request is let through: 0 unless the circuit is open.
+    /// How long no request is let through, in milliseconds: 0 unless the circuit is open.
     #[must_use]
     pub fn remaining_ms(&self, now_ms: u64) -> u64 {
         self.open_until_ms.map_or(0, |until| until.saturating_sub(now_ms))
     }
 
-    /// Lets a request through, or not.
+    /// Lets a request through, or returns `None`.
     pub fn admit(&mut self, now_ms: u64) -> Option<Admission> {
         match self.circuit(now_ms) {
             Circuit::Closed => Some(Admission { probe: false }),
@@ -112,7 +112,7 @@ impl Breaker {
         }
     }
 
-    /// Learns how an admitted request ended.
+    /// Records the result of an admitted request.
     pub fn record(&mut self, admission: &Admission, verdict: Verdict, now_ms: u64) {
         if admission.probe {
             self.probing = false;
@@ -141,7 +141,7 @@ impl Breaker {
         }
     }
 
-    /// Lets no request through for so long, as the server asked, while the request that heard it goes on.
+    /// Blocks further requests for this time, as the server asked, while the current request continues.
     pub fn leave_alone(&mut self, wait_ms: u64, now_ms: u64) {
         self.open_for(wait_ms, now_ms);
     }

@@ -1,4 +1,4 @@
-//! Connections: TCP to the endpoint, TLS over it unless it is this machine. What is said over them is not decided here.
+//! Connections: TCP to the endpoint, and TLS over it unless the endpoint is this machine.
 
 use std::future::Future;
 use std::io;

@@ -1,4 +1,4 @@
-//! A server that may be asked: its settings, checked once. Keys are not among them; they come with each request.
+//! A server that may be contacted: its settings, checked once. Keys are not part of them; they are passed with each request.
 
 use std::net::IpAddr;
 
@@ -35,7 +35,7 @@ const RESERVED_HEADERS: &[&str] = &[
     "user-agent",
 ];
 
-/// A field of the settings, or why it is wrong.
+/// What is wrong with the settings.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum EndpointError {
     /// The id is empty, longer than [`ID_BYTES_MAX`] or has another character than letters, digits, `.`, `_` and `-`.
@@ -53,15 +53,15 @@ pub enum EndpointError {
     /// A time limit is 0 or above [`TIMEOUT_MS_MAX`].
     #[error("timeouts.{field} must be 1 to {TIMEOUT_MS_MAX} milliseconds")]
     Timeout {
-        /// Which one.
+        /// The field.
         field: &'static str,
     },
     /// A limit of bytes is 0 or too large.
     #[error("{field} must be 1 to {most} bytes")]
     Bytes {
-        /// Which one.
+        /// The field.
         field: &'static str,
-        /// The largest value.
+        /// The maximum.
         most: u32,
     },
     /// There are more than [`HEADERS_MAX`] extra headers.
@@ -70,10 +70,10 @@ pub enum EndpointError {
     /// An extra header, or the key's, is malformed, too long, or one that the connection or this crate sets.
     #[error("the header at index {index} is malformed, too long or reserved")]
     Header {
-        /// Its place in the list, from 0; the key's header stands behind the last.
+        /// Its index in the list, from 0; the key's header comes after the last.
         index: u32,
     },
-    /// The certificate authorities or pins are wrong.
+    /// The certificate authorities or pins are invalid.
     #[error(transparent)]
     Trust(#[from] TrustError),
 }
@@ -106,7 +106,7 @@ impl Endpoint {
     /// Checks settings.
     ///
     /// # Errors
-    /// [`EndpointError`], for the first field that is wrong.
+    /// [`EndpointError`], for the first invalid field.
     pub fn new(settings: EndpointSettings) -> Result<Endpoint, EndpointError> {
         if !is_name(&settings.id, ID_BYTES_MAX) {
             return Err(EndpointError::Id);
@@ -136,7 +136,7 @@ impl Endpoint {
         &self.settings.id
     }
 
-    /// The settings it was made of.
+    /// The settings from which it was made.
     #[must_use]
     pub fn settings(&self) -> &EndpointSettings {
         &self.settings

@@ -1,5 +1,5 @@
-//! One attempt: the request goes out, the response comes in, both under their time limits and counted. What the bytes mean, and
-//! whether to try again, is decided in `chat`.
+//! One attempt: sends the request and receives the response, with timeouts and byte counts. `chat` interprets the bytes and decides whether
+//! to retry.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -24,9 +24,9 @@ use crate::http::settings::Timeouts;
 use crate::http::traffic::{Delivery, RequestProgress};
 use crate::{Failure, TimeLimit};
 
-/// The largest head of a response, in bytes.
+/// Maximum size of a response's head in bytes.
 pub const HEAD_BYTES_MAX: u32 = 64 * 1024;
-/// So much of a refusal's body is read, in bytes.
+/// How much of an error response's body is read, in bytes.
 pub const ERROR_BODY_BYTES_MAX: u32 = 16 * 1024;
 /// So long is a refusal's body waited for.
 const ERROR_BODY_LIMIT: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! Pinned public keys: the check that comes after a chain of certificates was found valid.
+//! Pinned public keys: the check that follows the normal validation of a certificate chain.
 
 use sha2::{Digest, Sha256};
 
@@ -16,7 +16,7 @@ use crate::http::trust::TrustError;
 ///     report_only: true,
 /// };
 /// assert!(PinSet::new(&settings).is_ok());
-/// // A key without one in reserve could never be changed.
+/// // Without a reserve pin, the key could never be changed.
 /// settings.sha256.truncate(1);
 /// assert_eq!(PinSet::new(&settings).unwrap_err(), TrustError::PinCount);
 /// ```

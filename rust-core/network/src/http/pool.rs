@@ -1,4 +1,4 @@
-//! What is remembered about each endpoint between requests: its connections, its circuit breaker and its figures.
+//! The state of each endpoint between requests: its connections, its circuit breaker and its statistics.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,21 +14,21 @@ use crate::http::endpoint::Endpoint;
 use crate::http::exchange::{self, HttpClient, milliseconds};
 use crate::http::tls;
 
-/// So many endpoints are remembered; beyond that the one that was not used for longest is forgotten, its connections closed.
+/// Maximum number of endpoints that are remembered. Beyond it, the least recently used one is forgotten and its connections are closed.
 pub const ENDPOINTS_MAX: u32 = 64;
 
-/// How an endpoint has done lately.
+/// The recent health of an endpoint.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct EndpointHealth {
-    /// Whether requests are let through.
+    /// Which requests are let through.
     pub circuit: Circuit,
-    /// How long none is let through: 0 unless the circuit is open.
+    /// How long no request is let through, in milliseconds: 0 unless the circuit is open.
     pub open_for_ms: u64,
-    /// Requests that failed in a row, for a reason of the endpoint's.
+    /// Consecutive failures caused by the endpoint.
     pub failures_in_a_row: u32,
-    /// Usual time from sending to the first byte of an answer, smoothed over the last few; `None` before the first.
+    /// Typical time from sending a request to the first byte of the answer, smoothed over the last few; `None` before the first.
     pub first_byte_ms: Option<u64>,
-    /// Certificate chains that held no pinned key, refused or only reported.
+    /// Number of certificate chains without a pinned key, whether refused or only reported.
     pub pin_misses: u64,
 }
 

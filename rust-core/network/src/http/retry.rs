@@ -1,19 +1,19 @@
-//! How long to wait before the same request is sent again. Pure: time and randomness are arguments; what may be sent again at all is
-//! decided where the request is sent.
+//! How long to wait before a retry. Pure: time and randomness are arguments. Whether a request may be retried at all is decided where it is
+//! sent.
 
 use std::time::{Duration, SystemTime};
 
-/// How often one request is sent at most, the first time included.
+/// Maximum number of attempts, including the first.
 pub const ATTEMPTS_MAX: u32 = 3;
-/// The wait after the first failure, before jitter.
+/// The backoff after the first failure, before jitter.
 pub const BACKOFF_MS_BASE: u64 = 500;
-/// The longest wait of our own choice.
+/// The maximum backoff.
 pub const BACKOFF_MS_MAX: u64 = 8_000;
-/// The longest wait that a server may ask for unless the caller says otherwise; a request that would have to wait longer fails at once.
+/// The longest wait that a server may ask for, unless the caller sets another. A request that would have to wait longer fails at once.
 pub const RETRY_AFTER_MS_MAX: u64 = 30_000;
 
-/// The wait after failed attempt `attempt` (1 is the first): exponential, and between half and all of that, chosen by `random`, so that
-/// devices that failed together do not come back together.
+/// The backoff after failed attempt `attempt` (1 is the first): exponential, with jitter. The wait is between half of the backoff and all
+/// of it, chosen by `random`, so that devices that failed together do not retry together.
 #[must_use]
 pub fn backoff_ms(attempt: u32, random: u32) -> u64 {
     let doublings = attempt.saturating_sub(1).min(16);
@@ -22,8 +22,8 @@ pub fn backoff_ms(attempt: u32, random: u32) -> u64 {
     half + (u64::from(random) * (whole - half)) / u64::from(u32::MAX)
 }
 
-/// How long to wait after failed attempt `attempt` when the server asked for `retry_after_ms`. `bounds` are the milliseconds that the request
-/// has to live, and the longest wait. `None`: do not try again.
+/// How long to wait after failed attempt `attempt` if the server asked for `retry_after_ms`. `bounds` are the milliseconds until the
+/// request's deadline, and the longest wait. `None` means: do not retry.
 ///
 /// ```
 /// use whimbrel_network::{ATTEMPTS_MAX, RETRY_AFTER_MS_MAX, backoff_ms, wait_ms};
@@ -47,8 +47,8 @@ pub fn wait_ms(attempt: u32, retry_after_ms: Option<u64>, bounds: (u64, u64), ra
     (wait < left_ms && wait <= wait_ms_max).then_some(wait)
 }
 
-/// Reads the value of a `Retry-After` header, seconds or an HTTP date (RFC 9110, section 10.2.3), as milliseconds from `now`. A date that
-/// has passed is 0; what is neither is `None`.
+/// Parses the value of a `Retry-After` header, seconds or an HTTP date (RFC 9110, section 10.2.3), as milliseconds from `now`. A date in
+/// the past is 0; anything else is `None`.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

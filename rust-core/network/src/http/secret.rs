@@ -1,4 +1,4 @@
-//! An API key while it is in memory: wiped when dropped, never printed. Where it is kept is a key vault's business.
+//! An API key in memory: wiped when it is dropped, and never printed. A key vault stores it.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use hyper::header::HeaderValue;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// The longest key, in bytes.
+/// Maximum length of a key in bytes.
 pub const SECRET_BYTES_MAX: u32 = 4096;
 
-/// An API key. It is wiped from memory when it is dropped and prints as nothing. The header that carries it is marked as
+/// An API key. It is wiped from memory when it is dropped, and debug output does not contain it. The header that carries it is marked as
 /// sensitive; the copies that the HTTP and TLS layers make of it while sending are not wiped.
 ///
 /// ```
@@ -23,7 +23,7 @@ pub const SECRET_BYTES_MAX: u32 = 4096;
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
-/// Why a text is no API key.
+/// Why a text is not a valid API key.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum SecretError {
     /// It is empty.
@@ -32,13 +32,13 @@ pub enum SecretError {
     /// It is longer than [`SECRET_BYTES_MAX`].
     #[error("the key is longer than {SECRET_BYTES_MAX} bytes")]
     TooLong,
-    /// It holds a blank, a control character or one outside of ASCII, none of which may stand in a header.
+    /// It contains a blank, a control character or a non-ASCII character, none of which is allowed in a header.
     #[error("the key holds a character that is not visible ASCII")]
     Character,
 }
 
 impl Secret {
-    /// Takes a key over; the string's memory is wiped later.
+    /// Takes ownership of a key; the string's memory is wiped later.
     ///
     /// # Errors
     /// [`SecretError`].

@@ -1,29 +1,29 @@
-//! The settings of an endpoint, as they stand in a policy or an app. They are checked in `endpoint`.
+//! The settings of an endpoint, as an app or a policy provides them. `endpoint` checks them.
 
 use serde::{Deserialize, Serialize};
 
-/// The longest endpoint id, in bytes.
+/// Maximum length of an endpoint id in bytes.
 pub const ID_BYTES_MAX: u32 = 64;
-/// The longest base URL, in bytes.
+/// Maximum length of a base URL in bytes.
 pub const URL_BYTES_MAX: u32 = 2048;
-/// The longest model name, in bytes.
+/// Maximum length of a model name in bytes.
 pub const MODEL_BYTES_MAX: u32 = 128;
-/// The most extra headers.
+/// Maximum number of additional headers.
 pub const HEADERS_MAX: u32 = 16;
-/// The longest name or value of an extra header, in bytes.
+/// Maximum length of the name or value of an additional header in bytes.
 pub const HEADER_BYTES_MAX: u32 = 1024;
-/// The longest of all time limits, in milliseconds: one hour.
+/// The longest timeout, in milliseconds: one hour.
 pub const TIMEOUT_MS_MAX: u32 = 3_600_000;
-/// The largest request body that may be allowed, in bytes.
+/// The largest request limit that may be set, in bytes of request body.
 pub const REQUEST_BYTES_MAX: u32 = 16 * 1024 * 1024;
-/// The largest answer that may be allowed, in bytes of response body.
+/// The largest response limit that may be set, in bytes of response body.
 pub const RESPONSE_BYTES_MAX: u32 = 64 * 1024 * 1024;
-/// The fewest pins of a set: one in use and one in reserve, so that a key can be changed.
+/// Minimum number of pins: one in use and one in reserve, so that the key can be changed.
 pub const PINS_MIN: u32 = 2;
-/// The most pins of a set.
+/// Maximum number of pins.
 pub const PINS_MAX: u32 = 16;
 
-/// Time limits of one request, in milliseconds. Reaching any of them ends the request with a typed error.
+/// Timeouts of one request, in milliseconds. When one expires, the request ends with a typed error.
 ///
 /// ```
 /// use whimbrel_network::{Endpoint, EndpointError, EndpointSettings, Timeouts};
@@ -39,13 +39,13 @@ pub const PINS_MAX: u32 = 16;
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
-    /// Until a connection stands and the request begins to be written: name, TCP and TLS.
+    /// Until the connection is established and the request begins to leave: name lookup, TCP and TLS.
     pub connect_ms: u32,
     /// From then until the first byte of the answer's body.
     pub first_byte_ms: u32,
     /// Between two reads of the answer's body.
     pub idle_ms: u32,
-    /// All of it, with every retry and the waits between them.
+    /// The whole request, including all retries and the waits between them.
     pub total_ms: u32,
 }
 
@@ -60,7 +60,7 @@ impl Default for Timeouts {
     }
 }
 
-/// How the key is said to the server.
+/// How the key is sent to the server.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum KeyHeader {
@@ -71,18 +71,18 @@ pub enum KeyHeader {
     Named(String),
 }
 
-/// The field of the request in which the server wants the limit of tokens.
+/// The request field in which the server expects the token limit.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenLimitField {
-    /// What nearly every server knows.
+    /// `max_tokens`, which nearly every server supports.
     #[default]
     MaxTokens,
-    /// What newer models of OpenAI ask for.
+    /// `max_completion_tokens`, which newer OpenAI models require.
     MaxCompletionTokens,
 }
 
-/// The settings of an endpoint, as they stand in a policy or an app. [`Endpoint::new`](crate::Endpoint::new) checks them.
+/// The settings of an endpoint, as an app or a policy provides them. [`Endpoint::new`](crate::Endpoint::new) checks them.
 ///
 /// ```
 /// use whimbrel_network::{EndpointSettings, KeyHeader};
@@ -97,7 +97,7 @@ pub enum TokenLimitField {
 ///     }"#,
 /// )?;
 /// assert_eq!(settings.key_header, KeyHeader::Named("api-key".to_owned()));
-/// // What is left out has its default.
+/// // Fields that are left out have their defaults.
 /// assert_eq!((settings.timeouts.first_byte_ms, settings.timeouts.idle_ms), (20_000, 30_000));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -106,41 +106,42 @@ pub enum TokenLimitField {
 pub struct EndpointSettings {
     /// Its id in the policy: letters, digits, `.`, `_` and `-`.
     pub id: String,
-    /// What `/chat/completions` is appended to, such as `https://host/v1`. `http` is accepted for `localhost`, 127.0.0.0/8 and `[::1]` only.
+    /// The base URL to which `/chat/completions` is appended, such as `https://host/v1`. `http` is accepted for `localhost`, 127.0.0.0/8
+    /// and `[::1]` only.
     pub base_url: String,
     /// The model's name on the server.
     pub model: String,
-    /// Time limits.
+    /// Timeouts.
     #[serde(default)]
     pub timeouts: Timeouts,
-    /// The largest request body in bytes.
+    /// Maximum size of the request body in bytes.
     #[serde(default = "default_request_bytes_max")]
     pub request_bytes_max: u32,
-    /// The largest response body in bytes.
+    /// Maximum size of the response body in bytes.
     #[serde(default = "default_response_bytes_max")]
     pub response_bytes_max: u32,
-    /// How the key is said.
+    /// How the key is sent.
     #[serde(default)]
     pub key_header: KeyHeader,
-    /// Where the limit of tokens goes.
+    /// The field for the token limit.
     #[serde(default)]
     pub token_limit_field: TokenLimitField,
-    /// Ask a streaming server to count tokens (`stream_options`). Off for servers that refuse fields they do not know.
+    /// Whether to ask a streaming server for token counts (`stream_options`). Switch this off for servers that refuse unknown fields.
     #[serde(default = "default_true")]
     pub ask_usage: bool,
-    /// Further headers, sent with every request. Not for keys or anything about a person: they are settings and are shown.
+    /// Additional headers, sent with every request. Do not use them for keys or personal data: they are settings and are displayed.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
-    /// Trust the public certificate authorities (Mozilla's list, built in).
+    /// Whether to trust the public certificate authorities (Mozilla's list, built in).
     #[serde(default = "default_true")]
     pub public_authorities: bool,
-    /// Certificate authorities to trust as well, in PEM, one after the other.
+    /// Additional certificate authorities to trust, concatenated in PEM.
     #[serde(default)]
     pub authorities_pem: String,
-    /// Certificate authorities to trust as well, each in DER.
+    /// Additional certificate authorities to trust, each in DER.
     #[serde(default)]
     pub authorities_der: Vec<Vec<u8>>,
-    /// Keys of which one must be in the server's chain of certificates.
+    /// Keys, at least one of which must be in the server's certificate chain.
     #[serde(default)]
     pub pins: Option<PinSettings>,
 }
@@ -158,7 +159,7 @@ fn default_true() -> bool {
 }
 
 impl EndpointSettings {
-    /// Settings with every default.
+    /// Settings with default values.
     #[must_use]
     pub fn new(id: &str, base_url: &str, model: &str) -> EndpointSettings {
         EndpointSettings {
@@ -180,15 +181,15 @@ impl EndpointSettings {
     }
 }
 
-/// Pins as they stand in the settings.
+/// The pins of an endpoint.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PinSettings {
-    /// SHA-256 of a certificate's `SubjectPublicKeyInfo` (RFC 7469, section 2.4), each as 64 hexadecimal digits.
+    /// SHA-256 hashes of certificates' `SubjectPublicKeyInfo` (RFC 7469, section 2.4), each as 64 hexadecimal digits.
     pub sha256: Vec<String>,
-    /// From this second after 1970 on the pins are no longer looked at: an app that nobody updates must not lock itself out.
+    /// The pins expire at this time, in seconds since 1970, so that an app that is never updated does not lock itself out.
     pub expires_unix_s: u64,
-    /// Count and log what would be refused, but let it through.
+    /// Whether to accept, count and log connections that the pins would refuse.
     #[serde(default)]
     pub report_only: bool,
 }

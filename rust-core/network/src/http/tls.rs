@@ -1,4 +1,4 @@
-//! The TLS settings for an endpoint, and the verifier that looks for pinned keys. No sockets.
+//! The TLS settings of an endpoint, and the verifier that looks for pinned keys. No sockets.
 
 use std::fmt;
 use std::sync::Arc;

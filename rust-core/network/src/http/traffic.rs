@@ -1,32 +1,32 @@
-//! What went over the wire for a request, and how far the request came.
+//! Byte counts of a request, and how far it got.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-/// What a request moved, all attempts together: request and status lines, header fields and bodies, as HTTP/1.1 writes them. Framing, the
-/// compression of HTTP/2's headers, and TLS are not counted. Bytes count as out once they were handed to a connection.
+/// The bytes of a request in all its attempts: request and status lines, header fields and bodies, as HTTP/1.1 writes them. Framing, HTTP/2
+/// header compression and TLS are not counted. Bytes count as sent once they were handed to a connection.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Traffic {
-    /// How often the request was tried.
+    /// The number of attempts.
     pub attempts: u32,
-    /// Bytes that went out.
+    /// Bytes sent.
     pub bytes_out: u64,
-    /// Bytes that came in.
+    /// Bytes received.
     pub bytes_in: u64,
 }
 
-/// How far a request came.
+/// How far a request got.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
-    /// No byte of its text left.
+    /// No byte of its text left the device.
     NotSent,
     /// The server refused it with a status.
     Refused,
-    /// It went out, and nothing came back: the server may have worked on it or not.
+    /// It was sent, and nothing came back: the server may or may not have worked on it.
     Unknown,
-    /// The server began to answer.
+    /// The server started to answer.
     Answered,
 }
 

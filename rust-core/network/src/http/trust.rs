@@ -1,4 +1,4 @@
-//! The certificate authorities that an endpoint trusts, and what can be wrong with its authorities and pins.
+//! The certificate authorities that an endpoint trusts, and errors in its authorities and pins.
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -7,9 +7,9 @@ use thiserror::Error;
 
 use crate::http::settings::{EndpointSettings, PINS_MAX, PINS_MIN};
 
-/// The most certificate authorities that an endpoint may add.
+/// Maximum number of certificate authorities that an endpoint may add.
 pub const AUTHORITIES_MAX: u32 = 32;
-/// The most bytes of certificates that an endpoint may add.
+/// Maximum bytes of certificates that an endpoint may add.
 pub const AUTHORITY_BYTES_MAX: u32 = 256 * 1024;
 
 /// What is wrong with the authorities or pins of an endpoint.
@@ -27,7 +27,7 @@ pub enum TrustError {
     /// A certificate cannot be read.
     #[error("the authority at index {index} is not an X.509 certificate")]
     Authority {
-        /// Its place, from 0, those in PEM first.
+        /// Its index, from 0, those in PEM first.
         index: u32,
     },
     /// Fewer than [`PINS_MIN`] pins or more than [`PINS_MAX`].
@@ -36,7 +36,7 @@ pub enum TrustError {
     /// A pin is not 64 hexadecimal digits, or stands there twice.
     #[error("the pin at index {index} is not 64 hexadecimal digits, or is there twice")]
     Pin {
-        /// Its place, from 0.
+        /// Its index, from 0.
         index: u32,
     },
 }

@@ -1,4 +1,4 @@
-//! Reading the conditions of a rule: the fields of its `when`.
+//! Parses the conditions of a rule: the fields of its `when`.
 
 use whimbrel_privacy::FindingKind;
 

@@ -1,5 +1,5 @@
-//! From the tree of a document to a policy: every field, its type and its limits. `shared-models/schemas/policy.schema.json` describes
-//! the same format for other tools, and a test keeps the two in step.
+//! Converts the tree of a document to a policy: every field, its type and its limits. `shared-models/schemas/policy.schema.json` describes
+//! the same format for other tools, and a test keeps the two consistent.
 
 use std::collections::BTreeMap;
 

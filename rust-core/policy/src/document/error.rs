@@ -5,14 +5,14 @@ use std::fmt;
 use serde::Serialize;
 use thiserror::Error;
 
-/// A policy document that was refused. Nothing of such a document is used.
+/// A policy document was refused. Nothing in such a document is used.
 #[derive(Clone, Debug, Eq, Error, PartialEq, Serialize)]
 pub struct PolicyError {
-    /// The line, from 1; 0 when the reason is not about one place.
+    /// The line, from 1. It is 0 if the error does not concern one position.
     pub line: u32,
-    /// The character in the line, from 1; 0 when the reason is not about one place.
+    /// The character in the line, from 1. It is 0 if the error does not concern one position.
     pub column: u32,
-    /// The field: `rules[2].when.class.min`. Empty for the document as a whole.
+    /// The field, such as `rules[2].when.class.min`. It is empty if the error concerns the whole document.
     pub path: String,
     /// What is wrong.
     pub reason: PolicyErrorReason,
@@ -34,47 +34,47 @@ impl fmt::Display for PolicyError {
 #[derive(Clone, Debug, Eq, Error, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum PolicyErrorReason {
-    /// Not TOML or not JSON.
+    /// The document is not valid TOML or JSON.
     #[error("{message}")]
     Syntax {
-        /// What the parser says.
+        /// The parser's message.
         message: String,
     },
     /// The same key twice in one table.
     #[error("the key appears twice")]
     DuplicateKey,
-    /// A field that this format does not have.
+    /// The format does not have this field.
     #[error("unknown field; {expected}")]
     UnknownField {
-        /// The fields that may be here.
+        /// The fields that are allowed here.
         expected: String,
     },
-    /// A field that has to be here.
+    /// A required field is missing.
     #[error("the field {field} is missing")]
     MissingField {
         /// Its name.
         field: String,
     },
-    /// A value of another type.
+    /// A value has the wrong type.
     #[error("expected {expected}, found {found}")]
     WrongType {
-        /// What has to be here.
+        /// The expected type.
         expected: String,
-        /// What is.
+        /// The type that was found.
         found: String,
     },
-    /// A word that is none of those that may be here.
+    /// A word is not one of the allowed words.
     #[error("{expected}")]
     UnknownWord {
-        /// The words that may be here.
+        /// The allowed words.
         expected: String,
     },
     /// A number outside of its range.
     #[error("must be {min} to {max}")]
     OutOfRange {
-        /// The lowest.
+        /// The minimum.
         min: String,
-        /// The highest.
+        /// The maximum.
         max: String,
     },
     /// A range whose end lies before its beginning, or which has neither.
@@ -85,19 +85,19 @@ pub enum PolicyErrorReason {
     TooLong {
         /// The limit.
         max: u64,
-        /// What is counted.
+        /// The unit of the limit.
         unit: String,
     },
     /// Nothing where something has to be.
     #[error("must not be empty")]
     Empty,
-    /// An id that is not made of letters, digits, `-`, `_` and `.`, or does not begin with a letter or digit.
+    /// An id contains a character other than letters, digits, `-`, `_` and `.`, or does not start with a letter or digit.
     #[error("an id has letters, digits, -, _ and ., and begins with a letter or a digit")]
     InvalidId,
     /// Two rules or two endpoints with one id, or an entry twice in one list.
     #[error("{what} appears twice")]
     Duplicate {
-        /// Which.
+        /// The duplicate.
         what: String,
     },
     /// A rule names an endpoint that the app's policy does not have.
@@ -106,7 +106,7 @@ pub enum PolicyErrorReason {
         /// The id.
         id: String,
     },
-    /// A base URL that cannot be used.
+    /// A base URL is invalid.
     #[error("the base URL {problem}")]
     InvalidUrl {
         /// Why.
@@ -127,12 +127,12 @@ pub enum PolicyErrorReason {
     /// A user's document that brings endpoints.
     #[error("only the app's policy can have endpoints")]
     UserEndpoints,
-    /// A document in the place of the other.
+    /// The document has the wrong role.
     #[error("this is the {found}'s policy, not the {expected}'s")]
     WrongRole {
-        /// The role that the place has.
+        /// The required role.
         expected: &'static str,
-        /// The role that the document has.
+        /// The document's role.
         found: &'static str,
     },
 }

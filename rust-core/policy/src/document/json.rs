@@ -1,5 +1,5 @@
-//! JSON with places: serde_json reads the scalars, and what is here finds where they are. serde_json itself does not tell where a value
-//! stood, and silently takes the last of two equal keys.
+//! JSON with positions: serde_json parses the scalars, and this module finds their positions. serde_json itself does not report the
+//! position of a value, and silently keeps the last of two equal keys.
 
 use super::error::PolicyErrorReason as Reason;
 use super::node::{Fault, Field, Node, Value, too_deep};

@@ -1,4 +1,4 @@
-//! A document as a tree in which every value knows its place, from TOML or JSON. What the values mean is not known here.
+//! A document as a tree in which every value has a position, from TOML or JSON. This module does not know the meaning of the values.
 
 use toml::de::{DeTable, DeValue};
 
@@ -6,7 +6,7 @@ use super::error::{PolicyError, PolicyErrorReason as Reason};
 use super::json;
 use crate::limits::{DOCUMENT_BYTES_MAX, DOCUMENT_DEPTH_MAX};
 
-/// How a document is written.
+/// The format of a document.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Format {
     /// TOML 1.0.

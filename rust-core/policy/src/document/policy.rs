@@ -1,4 +1,4 @@
-//! A policy as values: what a document says once it was read. How it is read is in `decode`, what follows from it in `route`.
+//! A policy as values, after parsing. `decode` parses documents, and `route` applies policies.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,14 +15,14 @@ use crate::device::Thermal;
 use crate::id::Id;
 use crate::request::{Need, task_key};
 
-/// Whose document it is. A user's can only tighten the app's.
+/// The role of a document. A user's document can only make the app's stricter.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyRole {
-    /// The app developer's: has the endpoints, and says what may be done.
+    /// The app developer's document: defines the endpoints, and says what is allowed.
     #[default]
     App,
-    /// The user's: takes away from what the app's allows.
+    /// The user's document: restricts what the app's allows.
     User,
 }
 
@@ -53,29 +53,29 @@ fn as_trust_word<S: Serializer>(trust: &TrustClass, serializer: S) -> Result<S::
     serializer.serialize_str(trust_word(*trust))
 }
 
-/// A computer elsewhere that answers.
+/// A server that answers requests.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Endpoint {
     /// Its name in rules, receipts and permits.
     pub id: Id,
-    /// Where its API begins, without a slash at the end: `https://llm.example.org/v1`.
+    /// The base URL of its API, without a trailing slash: `https://llm.example.org/v1`.
     pub base_url: String,
-    /// The model that is asked for.
+    /// The name of the model to request.
     pub model: String,
-    /// Whose machine it is.
+    /// Who operates the endpoint.
     #[serde(serialize_with = "as_trust_word")]
     pub trust: TrustClass,
     /// Cost of 1000 prompt tokens in millionths of the policy's currency.
     pub prompt_cost_per_1k_micros: u64,
     /// Cost of 1000 answer tokens in millionths of the policy's currency.
     pub answer_cost_per_1k_micros: u64,
-    /// The most private text that may go there as it is.
+    /// The highest privacy class that may be sent there as it is.
     pub class_max: PrivacyClass,
-    /// The most private text that may go there with its findings replaced.
+    /// The highest privacy class that may be sent there redacted.
     pub class_max_redacted: PrivacyClass,
-    /// What it can do beyond text.
+    /// The features it supports beyond text.
     pub supports: Vec<Need>,
-    /// Prompt and answer tokens that fit; `None` when not stated.
+    /// Size of its context in tokens, prompt and answer together; `None` if not stated.
     pub context_tokens: Option<u32>,
     /// Made once, so that no decision makes it.
     #[serde(skip)]
@@ -83,13 +83,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The place that its answers come from.
+    /// The endpoint as a place.
     #[must_use]
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// Whose machine it is, in the word of documents: `own_device_nearby`, `organisation`, `public_cloud`.
+    /// Who operates the endpoint, as the word in documents: `own_device_nearby`, `organisation`, `public_cloud`.
     #[must_use]
     pub fn trust_word(&self) -> &'static str {
         trust_word(self.trust)
@@ -152,14 +152,14 @@ impl Denied {
     }
 }
 
-/// How the steps of a list are put in order.
+/// The order of the steps in a list.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// As they are written.
     #[default]
     AsWritten,
-    /// By what was learned about their quality for the task; as written where nothing was learned or learning is off.
+    /// By what was learned about their quality for the task; as written if nothing was learned or learning is off.
     Quality,
 }
 
@@ -197,24 +197,24 @@ pub(crate) struct Rule {
     pub(crate) then: Then,
 }
 
-/// Limits; an absent one does not limit.
+/// Limits; `None` means no limit.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Limits {
-    /// Cost of a day in millionths of the policy's currency.
+    /// Maximum cost per day in millionths of the policy's currency.
     pub cost_a_day_micros: Option<u64>,
-    /// Cost of one request in millionths of the policy's currency.
+    /// Maximum cost of one request in millionths of the policy's currency.
     pub cost_a_request_micros: Option<u64>,
-    /// Bytes of a day, both ways, on metered, roaming and unknown networks.
+    /// Maximum bytes per day, both ways, on metered, roaming and unknown networks.
     pub metered_bytes_a_day: Option<u64>,
-    /// Below it, and not charging, nothing is computed on the device. In percent.
+    /// Minimum battery charge in percent. Below it, and not charging, nothing is computed on the device.
     pub battery_percent_min: Option<u8>,
-    /// Above it nothing is computed on the device.
+    /// Maximum thermal level. Above it, nothing is computed on the device.
     pub thermal_max: Option<Thermal>,
-    /// Time for the whole answer, all candidates together, in milliseconds.
+    /// The deadline for the whole answer, all candidates together, in milliseconds.
     pub deadline_ms: Option<u64>,
-    /// Time in which a candidate has to show its first token before the next one is tried, in milliseconds.
+    /// The timeout for a candidate's first token, after which the next candidate is tried, in milliseconds.
     pub first_token_ms: Option<u64>,
-    /// Time for one candidate's whole answer before the next one is tried, in milliseconds.
+    /// The timeout for a candidate's whole answer, after which the next candidate is tried, in milliseconds.
     pub candidate_ms: Option<u64>,
 }
 
@@ -225,7 +225,7 @@ pub(crate) struct TaskOverride {
     pub(crate) limits: Limits,
 }
 
-/// A policy document that was read and found valid.
+/// A valid policy document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     pub(crate) role: PolicyRole,
@@ -253,7 +253,7 @@ pub(crate) struct NamedEndpoint {
 }
 
 impl Policy {
-    /// Reads a document.
+    /// Parses a document.
     ///
     /// ```
     /// use whimbrel_policy::{Format, Policy};
@@ -266,8 +266,8 @@ impl Policy {
     /// ```
     ///
     /// # Errors
-    /// The first thing that is wrong with it, and where. The endpoints that a user's document names are checked by
-    /// [`PolicySet`](crate::PolicySet), which knows them.
+    /// The first error and its position. The endpoints that a user's document names are checked by [`PolicySet`](crate::PolicySet), because
+    /// only the app's document defines them.
     pub fn parse(text: &str, format: Format) -> Result<Policy, PolicyError> {
         // Some editors put a byte order mark before UTF-8.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -275,7 +275,7 @@ impl Policy {
         policy.map_err(|fault| fault.locate(text))
     }
 
-    /// Whose it is.
+    /// The document's role.
     #[must_use]
     pub fn role(&self) -> PolicyRole {
         self.role
@@ -287,13 +287,13 @@ impl Policy {
         &self.name
     }
 
-    /// What it is for, in a sentence.
+    /// Its purpose, in a sentence.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 
-    /// The currency of every cost in it.
+    /// The currency of all its costs.
     #[must_use]
     pub fn currency(&self) -> Option<&str> {
         self.currency.as_deref()
@@ -316,7 +316,7 @@ impl Policy {
         self.rules.iter().map(|rule| &*rule.id)
     }
 
-    /// The limits for a task: the task's own where it has them, and else the document's.
+    /// The limits for a task: the task's own, and the document's for fields that the task does not set.
     #[must_use]
     pub fn limits(&self, task: &str) -> Limits {
         let general = &self.limits;
@@ -337,7 +337,7 @@ impl Policy {
 }
 
 impl Limits {
-    /// The stricter of both, limit by limit.
+    /// The stricter of the two, limit by limit.
     #[must_use]
     pub fn stricter(&self, other: &Limits) -> Limits {
         fn least<T: Ord + Copy>(one: Option<T>, other: Option<T>) -> Option<T> {

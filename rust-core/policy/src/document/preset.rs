@@ -1,15 +1,15 @@
-//! The policies that come with the crate. Each is a document of its own, in `presets/`, and has no endpoints: an app adds its own behind it.
+//! The policies that are included in the crate. Each is a separate document in `presets/` without endpoints; an app appends its own.
 
 use super::error::PolicyError;
 use super::node::Format;
 use super::policy::Policy;
 
-/// A policy that comes with the crate.
+/// A policy that is included in the crate.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Preset {
     /// Nothing ever leaves the device.
     Private,
-    /// On the device whenever it can be done there, and elsewhere only when it cannot.
+    /// Answers on the device whenever possible, and elsewhere only if it is not.
     OnDeviceFirst,
     /// Wherever the answers were best so far, as long as nothing in the text is recognised as private.
     Balanced,
@@ -18,7 +18,7 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// Every preset, the strictest first.
+    /// Every preset, strictest first.
     pub const ALL: [Preset; 4] = [
         Preset::Private,
         Preset::OnDeviceFirst,
@@ -37,13 +37,13 @@ impl Preset {
         }
     }
 
-    /// The preset of this name.
+    /// The preset with this name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Preset> {
         Preset::ALL.into_iter().find(|preset| preset.name() == name)
     }
 
-    /// Its document, TOML. Tables of `[[endpoints]]` put behind it make it a policy that can reach them.
+    /// The preset's document in TOML. Append `[[endpoints]]` tables to let it use those endpoints.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -54,10 +54,10 @@ impl Preset {
         }
     }
 
-    /// The preset with these endpoints: TOML text of `[[endpoints]]` tables, perhaps empty.
+    /// The preset with these endpoints: TOML text with `[[endpoints]]` tables, or an empty text.
     ///
     /// # Errors
-    /// What is wrong with the endpoints; lines are counted from the beginning of the preset.
+    /// What is wrong with the endpoints. Line numbers count from the beginning of the preset.
     pub fn policy(self, endpoints: &str) -> Result<Policy, PolicyError> {
         Policy::parse(&format!("{}\n{endpoints}", self.text()), Format::Toml)
     }

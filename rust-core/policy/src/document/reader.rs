@@ -1,4 +1,4 @@
-//! Reading typed fields out of a tree: every field is asked for by name, and what nobody asked for is an unknown field.
+//! Reads typed fields from a tree. Every field is requested by name; fields that were not requested are unknown fields.
 
 use super::error::PolicyErrorReason as Reason;
 use super::node::{Fault, Field, Node, Value};

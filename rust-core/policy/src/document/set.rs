@@ -1,12 +1,12 @@
-//! The two documents that decide together: the app's, and the user's, which can only tighten.
+//! The two documents that decide together: the app's, and the user's, which can only make it stricter.
 
 use std::sync::Arc;
 
 use super::error::{PolicyError, PolicyErrorReason as Reason};
 use super::policy::{Policy, PolicyRole};
 
-/// An app's policy and perhaps a user's. Cheap to clone: a decision works on a clone, so that replacing the policies never changes a
-/// decision that is being made.
+/// An app's policy and optionally a user's. Cheap to clone: a decision works on a clone, so replacing the policies never changes a decision
+/// in progress.
 ///
 /// ```
 /// use whimbrel_policy::{Format, Policy, PolicySet, Preset};
@@ -24,10 +24,10 @@ pub struct PolicySet {
 }
 
 impl PolicySet {
-    /// Puts the documents together.
+    /// Combines the documents.
     ///
     /// # Errors
-    /// A document in the place of the other, or a user's document that names an endpoint which the app's does not have.
+    /// A document has the wrong role, or the user's document names an endpoint that the app's does not have.
     pub fn new(app: Policy, user: Option<Policy>) -> Result<Self, PolicyError> {
         check_role(&app, PolicyRole::App)?;
         if let Some(user) = &user {
@@ -40,19 +40,19 @@ impl PolicySet {
         })
     }
 
-    /// Puts other documents in place of these, for every decision from now on.
+    /// Replaces both documents for all further decisions.
     ///
     /// # Errors
-    /// As [`PolicySet::new`]; then everything stays as it was.
+    /// As [`PolicySet::new`]; both documents are then unchanged.
     pub fn replace(&mut self, app: Policy, user: Option<Policy>) -> Result<(), PolicyError> {
         *self = Self::new(app, user)?;
         Ok(())
     }
 
-    /// Puts another user's document in place, or takes it away.
+    /// Replaces or removes the user's document.
     ///
     /// # Errors
-    /// As [`PolicySet::new`]; then everything stays as it was.
+    /// As [`PolicySet::new`]; both documents are then unchanged.
     pub fn replace_user(&mut self, user: Option<Policy>) -> Result<(), PolicyError> {
         self.replace((*self.app).clone(), user)
     }

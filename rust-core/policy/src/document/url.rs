@@ -1,4 +1,4 @@
-//! Which base URLs a policy accepts: https anywhere, http on loopback only. Nothing is resolved here.
+//! The base URLs that a policy accepts: https anywhere, http on loopback only. No names are resolved here.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,4 @@
-//! What a request came to: the receipt's second entry, the costs, whether the answer is kept, learned from or offered elsewhere.
+//! The result of a request: the receipt's second entry, the costs, and whether the answer is kept, learned from or offered elsewhere.
 
 use std::collections::BTreeMap;
 
@@ -23,21 +23,21 @@ pub struct Conclusion {
     pub finish: Option<FinishReason>,
     /// The receipt's second entry.
     pub closing: Closing,
-    /// What was tried.
+    /// The attempts, in order.
     pub attempts: Vec<Attempt>,
-    /// What it cost, in millionths of the policy's currency.
+    /// The cost, in millionths of the policy's currency.
     pub cost_micros: u64,
-    /// Bytes both ways, where they count on a metered network.
+    /// Bytes both ways, if they count on a metered network.
     pub metered_bytes: u64,
     /// Bytes that left the device.
     pub bytes_out: u64,
-    /// Bytes that came back.
+    /// Bytes that were received.
     pub bytes_in: u64,
     /// What becomes part of the conversation.
     pub kept: Kept,
     /// What the end says about the answer.
     pub signal: Option<Signal>,
-    /// Set when the answer looks weak and may be asked for elsewhere.
+    /// Set if the answer looks weak and the question may be asked again elsewhere.
     pub escalation: Option<Escalation>,
 }
 
@@ -53,7 +53,7 @@ pub enum Kept {
 }
 
 impl Exchange {
-    /// What it came to. `confidence` says how sure the answer was, where that is known.
+    /// The result. `confidence` is the model's confidence in the answer, if it is known.
     ///
     /// # Panics
     /// Before [`super::Command::End`].

@@ -1,10 +1,10 @@
-//! What an attempt costs: the endpoint's prices and the tokens that were counted, or what was expected where nobody counted.
+//! The cost of an attempt: the endpoint's prices times the tokens that it reported, or the estimated tokens if it reported none.
 
 use super::Ended;
 use crate::document::PolicySet;
 use crate::plan::Candidate;
 
-/// What a candidate charges, in millionths of the policy's currency.
+/// The price of a candidate, in millionths of the policy's currency.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Price {
     /// For 1000 prompt tokens.
@@ -14,7 +14,7 @@ pub struct Price {
 }
 
 impl Price {
-    /// What the policy says about a candidate. Places on the device charge nothing.
+    /// The price in the policy. Places on the device cost nothing.
     #[must_use]
     pub fn of(candidate: &Candidate, policies: &PolicySet) -> Price {
         let endpoint = candidate.endpoint_id().and_then(|id| policies.app().endpoint(id));

@@ -1,5 +1,5 @@
-//! Whether an answer from this device that looks weak may be offered again elsewhere. The offer is the user's to take; the rules were
-//! asked when the plan was made, so only candidates of the plan are offered.
+//! Whether an answer from this device that looks weak may be offered again elsewhere. The user decides whether to accept the offer. The
+//! rules were applied when the plan was made, so only candidates of the plan are offered.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -11,22 +11,22 @@ use crate::plan::Plan;
 /// Tokens in a row that count as one repeated piece.
 const PIECE_TOKENS: usize = 4;
 
-/// How sure a model was of its answer.
+/// A model's confidence in its answer.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Confidence {
     /// Tokens of the answer.
     pub tokens: u32,
-    /// Mean natural logarithm of the probability that each token had.
+    /// Mean natural logarithm of each token's probability.
     pub mean_log_probability: f32,
-    /// The share of the answer that repeats itself, 0 to 1; see [`repetition_ratio`].
+    /// The share of the answer that repeats earlier parts of it, 0 to 1; see [`repetition_ratio`].
     pub repetition_ratio: f32,
 }
 
-/// From where on an answer looks weak. The defaults are a choice, not a measurement: they depend on the model.
+/// The thresholds at which an answer looks weak. The defaults are a choice, not a measurement: the right values depend on the model.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EscalationThresholds {
-    /// A mean log-probability below this looks weak. −1.5 is a mean probability of about 0.22 a token.
+    /// A mean log-probability below this looks weak. −1.5 is a mean probability of about 0.22 per token.
     pub mean_log_probability_min: f32,
     /// A repetition ratio above this looks weak.
     pub repetition_ratio_max: f32,
@@ -48,22 +48,23 @@ impl Default for EscalationThresholds {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weakness {
-    /// The model was not sure of its words.
+    /// The model's mean probability was low.
     Unsure,
-    /// It repeats itself.
+    /// The answer repeats itself.
     Repetitive,
 }
 
 /// An offer to ask elsewhere.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Escalation {
-    /// Why.
+    /// The reason.
     pub because: Weakness,
-    /// The places in [`Plan::candidates`] of what may be asked, in the order of the plan.
+    /// The indices in [`Plan::candidates`] of the candidates that may be asked, in the order of the plan.
     pub candidates: Vec<u32>,
 }
 
-/// The share of tokens that lie in a piece of four tokens which occurred before in the same answer; 0 for answers shorter than five.
+/// The share of tokens that are part of a sequence of four tokens that occurred earlier in the same answer; 0 for answers shorter than five
+/// tokens.
 #[must_use]
 pub fn repetition_ratio<T: Eq + Hash>(tokens: &[T]) -> f32 {
     if tokens.len() <= PIECE_TOKENS {
@@ -79,8 +80,8 @@ pub fn repetition_ratio<T: Eq + Hash>(tokens: &[T]) -> f32 {
     repeated.iter().filter(|repeated| **repeated).count() as f32 / tokens.len() as f32
 }
 
-/// Whether the answer of a candidate of the plan may be offered again elsewhere, and where. `None` when it looks sound, did not come from this
-/// device, or nothing else is allowed.
+/// Whether and where the answer of a candidate of the plan may be offered again. `None` if it looks sound, did not come from this device,
+/// or no other place is allowed.
 #[must_use]
 pub fn escalation(
     plan: &Plan,

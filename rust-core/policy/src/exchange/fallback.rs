@@ -1,14 +1,15 @@
-//! Carrying a plan out: which candidate runs now, when the next one takes over, and how it ends. A state machine: the client, or a
+//! Carries out a plan: which candidate runs now, when the next one is tried, and how it ends. This is a state machine: the client, or a
 //! simulator, carries out its commands and reports what happened; it reads no clock.
 //!
-//! - Candidates run in the order of the plan, each once, one at a time, at most [`ATTEMPTS_MAX`]; nothing else is ever started.
-//! - The next one takes over when one fails, is busy, runs out of memory, shows no first token in time, or takes too long. The time for the
-//!   first token counts only while another candidate is left: stopping the last one would gain nothing. One that thinks aloud is not stopped
-//!   for that.
-//! - **When text was shown already**, the next candidate begins anew and [`Command::Restarted`] says so before: what was shown is void. When no
-//!   candidate is left the shown text stays, and the end says that it is partial.
-//! - A candidate that would go beyond what the request may cost or send, together with those that were tried, is passed over.
-//! - Everything ends at the deadline. Where the plan lets the request wait, it ends as [`Outcome::Deferred`] instead of failing, unless text was shown.
+//! - Candidates run in the order of the plan, each once, one at a time, at most [`ATTEMPTS_MAX`]. Nothing else is ever started.
+//! - The next one is tried when one fails, is busy, runs out of memory, produces no first token in time, or takes too long. The timeout for
+//!   the first token applies only while another candidate is left, because stopping the last one would gain nothing. It does not apply to a
+//!   candidate that is thinking.
+//! - **If text was already shown**, [`Command::Restarted`] says that it must be discarded, and the next candidate starts again from the
+//!   beginning. If no candidate is left, the text stays, and the end says that it is partial.
+//! - A candidate that would exceed what the request may cost or send, together with the earlier attempts, is skipped.
+//! - Everything ends at the deadline. If the plan lets the request wait, it ends as [`Outcome::Deferred`] instead of failing, unless text
+//!   was shown.
 
 use std::collections::BTreeSet;
 
@@ -17,117 +18,117 @@ use whimbrel_record::{AttemptEnd, Code, Outcome};
 
 use crate::plan::{Bounds, Budget, Candidate, Decision, Expected, Plan};
 
-/// Candidates that are tried for one request at most.
+/// The maximum number of candidates tried for one request.
 pub const ATTEMPTS_MAX: u32 = 8;
-/// What a candidate is assumed to take to its first token where nobody knows, in milliseconds.
+/// The assumed time to a candidate's first token if it is not known, in milliseconds.
 pub const NEXT_PLACE_MS: u64 = 2_000;
 
 /// What a running candidate reports.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum AttemptEvent {
-    /// It thinks and has shown nothing: it is alive, so the time for a first token no longer counts.
+    /// It is thinking and has shown no text: it is working, so the timeout for the first token no longer applies.
     Thinking,
-    /// Text is shown.
+    /// It shows text.
     Text,
     /// The answer is complete.
     Finished,
     /// It failed.
     Failed(Code),
-    /// It failed before an answer began: nothing was used of what the request may cost and send.
+    /// It failed before an answer started. Nothing counts towards the request's limits on cost and bytes.
     TurnedAway(Code),
 }
 
 /// What happened.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Event {
-    /// A candidate reports. Reports of attempts that are over are ignored.
+    /// A report from a candidate. Reports of attempts that have ended are ignored.
     Attempt {
         /// The number that [`Command::Start`] gave.
         attempt: u32,
-        /// What it reports.
+        /// The report.
         event: AttemptEvent,
     },
-    /// The user stops the request.
+    /// The user cancels the request.
     Cancelled,
-    /// The time of [`Command::WakeAt`] has come. An early or late one does no harm.
+    /// The time of [`Command::WakeAt`] has come. It may arrive early or late.
     Timer,
 }
 
-/// What is to be done, in the order of the list: a `Cancel` is carried out before the `Start` behind it.
+/// A command for the executor, in the order of the list: a `Cancel` is carried out before the `Start` that follows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Command {
-    /// What was shown so far is void: another candidate answers from the beginning.
+    /// Discard the text shown so far: another candidate answers from the beginning.
     Restarted {
-        /// The attempt whose text is void.
+        /// The attempt whose text is discarded.
         attempt: u32,
         /// How it ended.
         end: AttemptEnd,
-        /// Why.
+        /// The reason.
         code: Option<Code>,
     },
     /// Start this candidate.
     Start {
         /// The number of the attempt, from 0.
         attempt: u32,
-        /// Its place in [`Plan::candidates`].
+        /// Its index in [`Plan::candidates`].
         candidate: u32,
     },
-    /// Stop this attempt; its further reports are ignored.
+    /// Stop this attempt. Its further reports are ignored.
     Cancel {
-        /// Its number.
+        /// The attempt's number.
         attempt: u32,
     },
-    /// Send [`Event::Timer`] at this time; takes the place of an earlier one.
+    /// Send [`Event::Timer`] at this time. Replaces an earlier wake-up time.
     WakeAt {
         /// The time, on the clock of [`Fallback::step`].
         at_ms: u64,
     },
-    /// It is over. Nothing follows.
+    /// The request is over. This is the last command.
     End(Ending),
 }
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct Ending {
-    /// How. [`Outcome::Failed`] has a code, [`Code::Deadline`] and [`Code::Unavailable`] among them; the others have none.
+    /// The outcome. [`Outcome::Failed`] has a code, such as [`Code::Deadline`] or [`Code::Unavailable`]; the others have none.
     pub outcome: Outcome,
     /// Why it failed.
     pub code: Option<Code>,
-    /// Whether a part of an answer was shown and stays.
+    /// Whether part of an answer was shown and remains.
     #[serde(rename = "partial")]
     pub is_partial: bool,
-    /// The place in the plan of the candidate that answered, or whose part of an answer stays.
+    /// The index in the plan of the candidate that answered, or whose partial answer remains.
     pub candidate: Option<u32>,
 }
 
 impl Ending {
-    /// Whether there is a whole answer.
+    /// Whether there is a complete answer.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         self.outcome == Outcome::Answered
     }
 }
 
-/// One candidate that was tried, for the receipt. Times are milliseconds since the beginning of the whole.
+/// An attempt with one candidate, for the receipt. Times are milliseconds since the start of the request.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Attempt {
-    /// Its place in the plan.
+    /// The candidate's index in the plan.
     pub candidate: u32,
-    /// Its name, as [`Candidate::name`](crate::Candidate::name).
+    /// The candidate's name, as [`Candidate::name`](crate::Candidate::name).
     pub name: String,
     /// When it was started.
     pub started_ms: u64,
-    /// When it showed its first token.
+    /// When it produced its first token.
     pub first_token_ms: Option<u64>,
-    /// When it ended; `None` while it runs.
+    /// When it ended; `None` while it is running.
     pub ended_ms: Option<u64>,
-    /// How it ended; `None` while it runs.
+    /// How it ended; `None` while it is running.
     pub end: Option<AttemptEnd>,
-    /// Why it failed, or what it took too long for; `None` for one that answered or was cancelled.
+    /// Why it failed, or which timeout it exceeded; `None` if it answered or was cancelled.
     pub code: Option<Code>,
 }
 
-/// A plan that is being carried out.
+/// A plan in progress.
 #[derive(Clone, Debug)]
 pub struct Fallback {
     candidates: Vec<Known>,
@@ -160,7 +161,7 @@ struct Known {
 type Why = (AttemptEnd, Option<Code>);
 
 impl Fallback {
-    /// Begins: the commands say what is to be done first.
+    /// Starts the plan, and returns the first commands.
     #[must_use]
     pub fn start(plan: &Plan, now_ms: u64) -> (Fallback, Vec<Command>) {
         let known = |candidate: &Candidate| Known {
@@ -200,7 +201,8 @@ impl Fallback {
         (fallback, commands)
     }
 
-    /// Takes in what happened at `now_ms`, on any clock that runs in milliseconds; a time before the last one counts as the last one.
+    /// Processes an event that happened at `now_ms`, on any clock in milliseconds. A time before the previous one counts as the previous
+    /// one.
     pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Command> {
         let mut commands = Vec::new();
         if self.ending.is_some() {
@@ -236,8 +238,8 @@ impl Fallback {
         })
     }
 
-    /// How long the running attempt may wait until its place can be asked again, in milliseconds: as long as the next candidate would take to its
-    /// first token, or, when it is the last one, until its time is over.
+    /// How long the running attempt may wait for a retry, in milliseconds: as long as the next candidate would take to its first token, or,
+    /// for the last candidate, until its time is over.
     #[must_use]
     pub fn wait_ms_max(&self) -> u64 {
         let left_ms = self.bounds.deadline_ms.saturating_sub(self.elapsed_ms());
@@ -251,19 +253,19 @@ impl Fallback {
         wait_ms.min(left_ms)
     }
 
-    /// Every candidate that was tried, in order.
+    /// Every attempt, in order.
     #[must_use]
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
 
-    /// How it ended; `None` while it runs.
+    /// How it ended; `None` while it is running.
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {
         self.ending
     }
 
-    /// Milliseconds from the beginning to the last event.
+    /// Milliseconds from the start to the last event.
     #[must_use]
     pub fn elapsed_ms(&self) -> u64 {
         self.now_ms - self.began_ms

@@ -1,4 +1,4 @@
-//! Draws from a Beta distribution, from a generator that is seeded with words.
+//! Draws from a Beta distribution with a generator that is seeded from words.
 
 use std::f64::consts::TAU;
 

@@ -1,4 +1,4 @@
-//! What was learned as a record to be kept, and the way back.
+//! What was learned as a record that can be stored, and loading it.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -10,7 +10,7 @@ use crate::limits::{LEARNED_ENTRIES_MAX, LEARNED_NAME_BYTES_MAX};
 const SNAPSHOT_VERSION: u32 = 1;
 
 impl Learned {
-    /// Everything, to be kept.
+    /// Everything that was learned, for storing.
     #[must_use]
     pub fn snapshot(&self) -> LearnedSnapshot {
         let record = |((task, candidate), entry): (&(String, String), &Entry)| LearnedRecord {
@@ -27,11 +27,11 @@ impl Learned {
         }
     }
 
-    /// What was kept.
+    /// Loads a stored snapshot.
     ///
     /// # Errors
-    /// Another version, more than [`LEARNED_ENTRIES_MAX`] entries, one entry twice, a name that is too long, or a number that no
-    /// feedback leads to.
+    /// Another version, more than [`LEARNED_ENTRIES_MAX`] entries, a duplicate entry, a name that is too long, or a number that no feedback
+    /// can produce.
     pub fn restore(snapshot: &LearnedSnapshot) -> Result<Self, LearnedError> {
         if snapshot.version != SNAPSHOT_VERSION {
             let found = snapshot.version;
@@ -68,13 +68,13 @@ impl Learned {
     }
 }
 
-/// What was learned, to be kept. It holds names of tasks and candidates, and no text.
+/// What was learned, for storing. It contains names of tasks and candidates, and no text.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LearnedSnapshot {
     /// Version of this record.
     pub version: u32,
-    /// Whether anything is learned and used.
+    /// Whether learning is active.
     pub mode: LearningMode,
     /// One for each task and candidate, in the order of their names.
     pub entries: Vec<LearnedRecord>,
@@ -96,7 +96,7 @@ pub struct LearnedRecord {
     pub at_ms: u64,
 }
 
-/// Why a snapshot was not taken.
+/// Why a snapshot was refused.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum LearnedError {
     /// Another version.
@@ -108,13 +108,13 @@ pub enum LearnedError {
     /// Too many entries.
     #[error("{found} entries of what was learned; at most {LEARNED_ENTRIES_MAX}")]
     TooManyEntries {
-        /// How many.
+        /// The number of entries.
         found: u64,
     },
-    /// An entry that is there twice, or that holds what no feedback leads to.
+    /// An entry occurs twice, or contains values that no feedback can produce.
     #[error("entry {index} of what was learned is invalid")]
     InvalidEntry {
-        /// Which, from 0.
+        /// The index of the entry, from 0.
         index: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! Whether something that the rules allow can be done now, within the limits, and what it would take.
+//! Whether a place that the rules allow is available now and within the limits, and its expected cost and time.
 
 use whimbrel_privacy::Release;
 

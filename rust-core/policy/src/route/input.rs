@@ -1,4 +1,4 @@
-//! Everything that a decision depends on, in one value.
+//! All inputs of a decision, in one value.
 
 use std::sync::Arc;
 
@@ -11,27 +11,27 @@ use crate::history::Recipients;
 use crate::learned::Learned;
 use crate::request::{CandidateFacts, RequestFacts, UsedToday};
 
-/// Everything that a decision depends on.
+/// All inputs of a decision.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteInput<'a> {
-    /// What is asked for.
+    /// The request.
     pub request: &'a RequestFacts,
-    /// What the text gives away.
+    /// What was found in the text.
     pub content: &'a ContentFacts,
     /// The device.
     pub device: &'a DeviceState,
-    /// Unix time in milliseconds: the clock of the device's readings, and of what was learned, which fades by it.
+    /// Unix time in milliseconds, for the age of the device's readings and the decay of what was learned.
     pub now_ms: u64,
     /// The policies.
     pub policies: &'a PolicySet,
-    /// What could answer.
+    /// The places that could answer.
     pub candidates: &'a CandidateFacts,
-    /// What was used today.
+    /// Usage today.
     pub used_today: UsedToday,
     /// What was learned from feedback.
     pub learned: &'a Learned,
     /// Who may read each message of the history that the text contains.
     pub history: &'a [Arc<Recipients>],
-    /// Places that are left out, whatever the rules say.
+    /// Places that are excluded, whatever the rules say.
     pub excluded: &'a [Place],
 }

@@ -1,4 +1,4 @@
-//! What the lists name: the app's list is the frame, and the user's list takes away from it and puts it in order.
+//! The places in the lists: the user's list removes places from the app's list and orders them.
 
 use whimbrel_privacy::Release;
 

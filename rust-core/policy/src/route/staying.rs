@@ -1,6 +1,6 @@
-//! What a user's document may not do: send a text out that would have stayed. The app's policy alone says what is asked on this device before
-//! each place off it; where the user's document takes one of those away, nothing leaves in its place, and where it puts them in another
-//! order, they still come first.
+//! A user's document must never send out a text that would have stayed on the device. The app's policy alone determines what is tried on
+//! this device before each place off it. If the user's document removes one of those, nothing is sent out in its place; if it reorders
+//! them, they still come first.
 
 use whimbrel_record::Place;
 

@@ -1,4 +1,4 @@
-//! What one document says about one request: its denials, and the one list that counts.
+//! What one document says about one request: its denials, and the one list that applies.
 
 use super::what::What;
 use crate::condition::{Facts, Found};

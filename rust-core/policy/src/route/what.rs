@@ -1,4 +1,4 @@
-//! Something that a list names: a model of this device, the system's model, or an endpoint with the form in which the text would go.
+//! An entry of a list: a model on this device, the system's model, or an endpoint with the form in which the text would be sent.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! Numbers of bank accounts that are known by their form and check digits. Those that only a word names are in `said`; IBANs have
-//! a module of their own.
+//! Bank account numbers that are recognised by their form and check digits. Those that only a word identifies are in `said`;
+//! IBANs have a module of their own.
 
 use super::checks::weighted;
 use super::number::Number;

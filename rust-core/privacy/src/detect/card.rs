@@ -1,4 +1,4 @@
-//! Payment cards: the issuer's range and length (ISO/IEC 7812, the issuers' published ranges) and Luhn's check.
+//! Payment cards: the issuer's range and length (ISO/IEC 7812, the issuers' published ranges) and the Luhn check.
 
 use super::checks;
 use super::number::Number;

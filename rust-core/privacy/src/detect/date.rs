@@ -1,4 +1,4 @@
-//! Dates of birth: dates that stand near a word for birth.
+//! Dates of birth: dates near a word for birth.
 
 use super::checks::is_date;
 use super::view::{Shape, View};

@@ -1,6 +1,7 @@
-//! National identification and tax numbers that are digits only. The ones with letters are in `national_letters`.
+//! National identification and tax numbers that consist of digits only. Those with letters are in `national_letters`.
 //!
-//! A number whose check holds by chance once in ten or eleven needs more: the usual grouping, or a word that says what it is.
+//! A number whose check succeeds by chance one time in ten or eleven needs more evidence: the usual grouping, or a word that
+//! names the kind of number.
 
 use super::checks::{is_date, luhn, mod_11_10, value, verhoeff, weighted};
 use super::number::{Number, is_date_shaped};

@@ -1,4 +1,4 @@
-//! National identification and tax numbers with letters in them.
+//! National identification and tax numbers that contain letters.
 
 use super::checks::{is_date, value};
 use super::number::is_blank;

@@ -1,4 +1,4 @@
-//! Addresses of machines: IPv4, IPv6, MAC, and URLs with a user's name and password.
+//! Network addresses: IPv4, IPv6, MAC, and URLs with a user name and password.
 
 use std::net::Ipv6Addr;
 

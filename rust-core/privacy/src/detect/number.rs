@@ -1,4 +1,4 @@
-//! Groups of digits: puts together what is written as one number and asks which kind of number it may be.
+//! Groups of digits: joins digits that are written as one number and determines which kind of number it may be.
 
 use super::view::{Shape, View};
 use super::{bank, card, national, phone};

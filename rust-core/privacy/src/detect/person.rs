@@ -1,4 +1,4 @@
-//! Names of people: runs of capitalised words, judged by the lexicon and by what stands beside them.
+//! Names of people: runs of capitalised words, judged by the lexicon and the words next to them.
 
 use super::number::is_blank;
 use super::view::{Shape, View};

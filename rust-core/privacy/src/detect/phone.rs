@@ -1,4 +1,4 @@
-//! Telephone numbers: international ones after ITU-T E.164, and the ways in which national ones are written.
+//! Telephone numbers: international ones according to ITU-T E.164, and the notations of national ones.
 
 use super::number::{Number, is_blank, is_date_shaped};
 use crate::lexicon;

@@ -1,5 +1,5 @@
-//! Phrases that say what follows, found in the text itself and not by its words: those of scripts whose words are not parted by blanks, or hold
-//! signs that are no letters.
+//! Phrases that announce a value. They are searched for in the text itself rather than in its words, because their scripts do not
+//! separate words with blanks, or contain signs that are not letters.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,5 @@
-//! Numbers that a word names: "passport number X1234567", "CURP: …", "IMEI …". The word is enough where it says which number it is; what
-//! stands behind it must look like one. Numbers that are known by their form and check digits are in `national`.
+//! Numbers that a word identifies: "passport number X1234567", "CURP: …", "IMEI …". The word is enough if it names the kind of
+//! number; the value after it must look like one. Numbers that are recognised by their form and check digits are in `national`.
 
 use std::sync::LazyLock;
 

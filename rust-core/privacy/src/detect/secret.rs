@@ -1,4 +1,4 @@
-//! Secrets: tokens with known forms, private key blocks, long random words, and what stands behind words like "password".
+//! Secrets: tokens with known forms, private key blocks, long random words, and values after words like "password".
 
 use super::view::{Shape, View};
 use crate::{Finding, FindingKind};

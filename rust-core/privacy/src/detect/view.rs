@@ -1,4 +1,4 @@
-//! A text cut into words and numbers, which the detectors walk over.
+//! A text split into words and numbers, on which the detectors work.
 
 use crate::lexicon::{self, Meaning};
 use crate::normal::is_unspaced;

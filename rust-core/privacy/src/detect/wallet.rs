@@ -1,4 +1,5 @@
-//! Addresses of crypto wallets: Base58Check (Bitcoin and its kin), Bech32 (BIP 173, BIP 350), and Ethereum's hexadecimal ones.
+//! Crypto wallet addresses: Base58Check (Bitcoin and related currencies), Bech32 (BIP 173, BIP 350), and Ethereum's hexadecimal
+//! addresses.
 
 use sha2::{Digest, Sha256};
 

@@ -1,4 +1,4 @@
-//! Phrases that are looked for in a text itself and not by its words.
+//! Phrases that are searched for in a text itself rather than in its words.
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! Tables of words: the format of the files in `data` that say what words mean, and the lookup. What the meanings are, each table's
-//! owner says.
+//! Tables of words: the format of the files in `data` that define the meaning of words, and the lookup. The owner of each table
+//! defines its meanings.
 
 /// A set of roles that a word may have. Each table has its own.
 pub(crate) type Roles = u32;

@@ -1,5 +1,5 @@
-//! Escapes and light markup, read where they begin: HTML's character references, percent encoding (RFC 3986, 2.1), backslash
-//! escapes as JSON and most programming languages write them, tags inside a line, and Markdown's double signs.
+//! Decodes escapes and light markup: HTML's character references, percent encoding (RFC 3986, 2.1), backslash escapes as in JSON
+//! and most programming languages, tags inside a line, and Markdown's double signs.
 
 /// The longest tag that is passed over.
 const TAG_BYTES_MAX: usize = 64;

@@ -1,4 +1,4 @@
-//! Parts of a text that are looked at once more, without the rest of it.
+//! Parts of a text that are scanned once more, without the rest of it.
 
 use std::ops::Range;
 

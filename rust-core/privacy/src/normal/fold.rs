@@ -1,5 +1,5 @@
-//! What single characters become: digits of any script are ASCII digits, wide and decorated letters are plain ones, blanks are
-//! blanks, hyphens are hyphens, and what cannot be seen is nothing. The blocks are those of the Unicode Standard.
+//! Normalises single characters: digits of any script become ASCII digits, wide and decorated letters become plain ones, all
+//! blanks and hyphens become the plain ones, and invisible characters are dropped. The blocks are those of the Unicode Standard.
 
 use unicode_normalization::char::{compose, decompose_compatible, is_combining_mark};
 

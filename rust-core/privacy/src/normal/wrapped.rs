@@ -1,5 +1,6 @@
-//! Values that a line break, a quoted line break, a tab, several blanks or an underscore cuts in pieces. The places where that may be
-//! are put together anew and looked at once more; only what is sure enough is taken, since columns of a table are cut the same way.
+//! Values that are split by a line break, a quoted line break, a tab, several blanks or an underscore. Places where this is
+//! possible are joined and scanned once more. Only findings with strong evidence are accepted, because table columns are split in
+//! the same way.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! A text's letters and digits as they are compared, with where each came from.
+//! A text's letters and digits in the form in which they are compared, with their positions.
 
 use std::ops::Range;
 

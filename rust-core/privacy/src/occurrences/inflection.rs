@@ -1,5 +1,5 @@
-//! What may stand right before and behind a supplied word: endings, the other half of a compound, attached prefixes, and the words
-//! around it in a script without blanks.
+//! What may be directly before and after a supplied word: endings, the other half of a compound, attached prefixes, and the
+//! surrounding words in a script without blanks.
 
 use std::ops::Range;
 

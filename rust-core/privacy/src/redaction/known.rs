@@ -1,4 +1,4 @@
-//! What was found in a draft or earlier in its conversation, and where it occurs again.
+//! The values found in a draft or earlier in its conversation, and their other occurrences.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! How much more is replaced when a redacted text still holds something that must be hidden.
+//! How much more to replace if a redacted text still contains something that must be hidden.
 
 use super::{Reason, Span};
 

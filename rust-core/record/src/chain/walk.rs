@@ -1,4 +1,4 @@
-//! A walk along the chain: what is wrong with its entries, and where.
+//! A walk along the chain that finds out what is wrong with its entries, and where.
 
 use blake3::Hash;
 
@@ -57,13 +57,13 @@ impl Owned {
     }
 }
 
-/// A walk along the chain. Entries are given to it in the order of their numbers.
+/// A walk along the chain. It takes the entries in the order of their numbers.
 pub struct Walk {
-    /// What was seen so far.
+    /// The results so far.
     pub report: LedgerReport,
-    /// The sealed end, when there is one to trust.
+    /// The sealed end, if there is one that can be trusted.
     pub sealed: Option<Head>,
-    /// The end that the vault knows.
+    /// The end that the vault has stored.
     pub floor: Option<Head>,
     /// The last number that was met or is known to be pruned.
     last: u64,
@@ -76,7 +76,7 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// A walk that begins behind the entry `before`, which has the hash `previous`; none when that is not known.
+    /// A walk that starts after the entry `before`, which has the hash `previous`; `None` if its hash is not known.
     #[must_use]
     pub fn new(before: u64, previous: Option<Hash>) -> Walk {
         Walk {
@@ -98,7 +98,7 @@ impl Walk {
         }
     }
 
-    /// A walk that begins behind a checkpoint, or at the very beginning.
+    /// A walk that starts after a checkpoint, or at the very beginning.
     #[must_use]
     pub fn behind(checkpoint: Option<&Checkpoint>) -> Walk {
         match checkpoint {
@@ -107,7 +107,7 @@ impl Walk {
         }
     }
 
-    /// The next row: its number, its entry when it has the form of one, and its stored hash when it has the form of one.
+    /// Checks the next row: its number, its entry if it is well-formed, and its stored hash if it is well-formed.
     pub fn take(&mut self, sequence: i64, entry: Option<Entry<'_>>, hash: Option<Hash>) {
         self.report.entries += 1;
         let number = u64::try_from(sequence).unwrap_or(0);
@@ -149,7 +149,7 @@ impl Walk {
         }
     }
 
-    /// The end that an export states, which is known only once the entries were read.
+    /// Sets the end that an export states, which is known only after its entries were read.
     pub fn end(&mut self, head: Option<Head>) {
         self.sealed = head;
         if let Some(head) = head.filter(|head| head.sequence < self.last) {
@@ -170,7 +170,7 @@ impl Walk {
         }
     }
 
-    /// Compares the end with its seal and the vault's floor, and finds out what is wrong with the entries that do not follow.
+    /// Compares the end with its seal and the vault's floor, and determines what is wrong with the entries that do not fit.
     #[must_use]
     pub fn finish(mut self) -> LedgerReport {
         self.report.last_sequence = self.last;

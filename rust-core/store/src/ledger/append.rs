@@ -1,4 +1,4 @@
-//! Appending to the chain: one entry, the sealed end behind it, and the checkpoint before it. The caller has the transaction.
+//! Appends to the chain: one entry, the new sealed end, and the checkpoint. The caller provides the transaction.
 
 use rusqlite::Connection;
 use whimbrel_record::chain::{Entry, EntryKind, Head, NONE, SealKeys};

@@ -1,4 +1,4 @@
-//! Writing the ledger out as lines of JSON, which [`whimbrel_record::verify_export`] checks.
+//! Exports the ledger as lines of JSON, which [`whimbrel_record::verify_export`] checks.
 
 use std::io::Write;
 
@@ -11,12 +11,12 @@ use super::rows;
 use crate::{KeyVault, StoreError, connection};
 
 impl Ledger {
-    /// Writes the whole ledger to `to`, as lines of JSON. `now_ms` is the time, in milliseconds since 1970. The ledger is not verified
-    /// first: what is wrong with it is wrong with the export too.
+    /// Writes the whole ledger to `to` as lines of JSON. `now_ms` is the time, in milliseconds since 1970. The ledger is not verified
+    /// first, so the export contains any problems that the ledger has.
     ///
     /// # Errors
-    /// [`RecordError::Export`](whimbrel_record::RecordError::Export) when `to` fails, [`StoreError::Ledger`] when an end has no right
-    /// seal, and those of reading.
+    /// [`RecordError::Export`](whimbrel_record::RecordError::Export) if writing to `to` fails, [`StoreError::Ledger`] if an end has no
+    /// valid seal, and those of reading.
     pub fn export(&self, to: &mut dyn Write, now_ms: u64) -> Result<(), StoreError> {
         let shared = self.shared();
         let mut reader = shared.reader();
@@ -41,7 +41,7 @@ impl Ledger {
     }
 }
 
-/// The keys that sealed the ledger of a vault; none when the vault has none. [`whimbrel_record::verify_export`] checks seals with them.
+/// The keys that sealed the ledger of a vault; `None` if the vault has none. [`whimbrel_record::verify_export`] uses them to check seals.
 ///
 /// # Errors
 /// [`StoreError::Vault`].

@@ -1,5 +1,5 @@
-//! What the user thought of an answer. Feedback refers to a receipt and stands beside the ledger, not in its chain: it says nothing about
-//! what left the device, and it can come long after.
+//! The user's feedback on answers. Feedback refers to a receipt and is stored beside the ledger, not in its chain: it says nothing about
+//! what left the device, and it can come long afterwards.
 
 use rusqlite::Connection;
 use whimbrel_record::{Feedback, ReceiptId, Signal, limit};
@@ -11,10 +11,11 @@ use crate::StoreError;
 const SIGNALS_MAX: u32 = 64;
 
 impl Ledger {
-    /// Keeps a signal about a receipt.
+    /// Stores a signal about a receipt.
     ///
     /// # Errors
-    /// [`StoreError::UnknownReceipt`], [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch) past 64 signals, [`StoreError::ReadOnly`], and those of writing.
+    /// [`StoreError::UnknownReceipt`], [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch) beyond 64 signals,
+    /// [`StoreError::ReadOnly`], and those of writing.
     pub fn feedback(&self, id: ReceiptId, signal: Signal, now_ms: u64) -> Result<(), StoreError> {
         let shared = self.shared();
         let (writer, _) = shared.writer()?;

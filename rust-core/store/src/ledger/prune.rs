@@ -1,4 +1,4 @@
-//! Pruning: old receipts go, and a sealed checkpoint says what they came to.
+//! Pruning: old receipts are removed, and a sealed checkpoint keeps their totals.
 
 use rusqlite::{Connection, OptionalExtension};
 use whimbrel_record::Checkpoint;
@@ -9,7 +9,7 @@ use super::receipts::{Floor, Ledger};
 use super::rows::{self, StoredEntry};
 use crate::StoreError;
 
-/// What pruning removes. A receipt goes when any bound that is given says so; those that came before it go too.
+/// Selects the receipts to prune. A receipt is removed if it matches any given bound, and so are all receipts before it.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -32,21 +32,22 @@ use crate::StoreError;
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Prune {
-    /// Receipts that were opened before this time, in milliseconds since 1970. A receipt whose time lies ahead, or behind that of earlier ones, comes
-    /// from a clock that was set: it is taken to be as old as the youngest before it, or as the first.
+    /// Removes receipts that were opened before this time, in milliseconds since 1970. A receipt with a time in the future, or before that
+    /// of earlier receipts, was written while the clock was set wrong. It counts as old as the newest receipt before it, or as the first
+    /// one.
     pub opened_before_ms: Option<u64>,
-    /// All but so many of the newest.
+    /// The number of newest receipts to keep; all older ones are removed.
     pub receipts_max: Option<u64>,
 }
 
 impl Ledger {
-    /// Removes old receipts and leaves a sealed checkpoint of them: the number and hash of the last entry that goes, and what they come
-    /// to. Only whole receipts go, from the oldest on, so one that is still open keeps itself and what came after it. None when nothing
-    /// goes. What is removed is overwritten in the file.
+    /// Removes old receipts and leaves a sealed checkpoint with the number and hash of the last removed entry, and the totals. Only whole
+    /// receipts are removed, starting with the oldest, so an open receipt keeps itself and everything after it. Returns `None` if nothing
+    /// was removed. Removed data is overwritten in the file.
     ///
     /// # Errors
-    /// [`StoreError::Full`], [`StoreError::Unreadable`] when an entry cannot be decoded, [`StoreError::ReadOnly`],
-    /// [`StoreError::Database`]. Nothing is removed then.
+    /// [`StoreError::Full`], [`StoreError::Unreadable`] if an entry cannot be decoded, [`StoreError::ReadOnly`], [`StoreError::Database`].
+    /// Nothing is then removed.
     pub fn prune(&self, prune: &Prune, now_ms: u64) -> Result<Option<Checkpoint>, StoreError> {
         let (mut writer, keys) = self.shared().writer()?;
         let failed = |error| self.shared().failed(error);

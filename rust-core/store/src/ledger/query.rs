@@ -1,4 +1,4 @@
-//! Reading receipts back: one, or a page of them.
+//! Reads receipts: one, or a page of them.
 
 use rusqlite::Connection;
 use whimbrel_record::{Attempt, Outcome, PlaceKind, Receipt, ReceiptId, limit};
@@ -8,29 +8,30 @@ use super::receipts::Ledger;
 use super::rows::{StoredEntry, span};
 use crate::StoreError;
 
-/// How many receipts one call lists.
+/// Maximum number of receipts per page.
 pub const LIST_MAX: u32 = 1000;
 
-/// Which receipts to list; what is none does not choose.
+/// Selects the receipts to list. Values that are `None` do not restrict the list.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Filter {
-    /// Receipts with lower numbers than this one: the next page begins before the last one's number.
+    /// Only receipts with lower numbers than this one. For the next page, pass the number of the last receipt.
     pub before: Option<ReceiptId>,
-    /// Receipts that were opened at this time or later, in milliseconds since 1970.
+    /// Only receipts that were opened at this time or later, in milliseconds since 1970.
     pub from_ms: Option<u64>,
-    /// Receipts that were opened before this time.
+    /// Only receipts that were opened before this time, in milliseconds since 1970.
     pub until_ms: Option<u64>,
-    /// Receipts that ended so.
+    /// Only receipts with this outcome.
     pub outcome: Option<Outcome>,
-    /// Receipts whose answer came from there, or which were tried there last.
+    /// Only receipts whose answer came from this kind of place, or whose last attempt was there.
     pub place: Option<PlaceKind>,
 }
 
 impl Ledger {
-    /// Receipts, the newest first, at most `receipts_max` of them. For the next page, [`Filter::before`] is the last one's id.
+    /// Receipts, newest first, at most `receipts_max` of them. For the next page, set [`Filter::before`] to the last one's id.
     ///
     /// # Errors
-    /// [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch) past [`LIST_MAX`], [`StoreError::Unreadable`], and those of the database.
+    /// [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch) beyond [`LIST_MAX`], [`StoreError::Unreadable`], and those of the
+    /// database.
     pub fn list(&self, filter: &Filter, receipts_max: u32) -> Result<Vec<Receipt>, StoreError> {
         limit("receipts of a page", receipts_max as usize, LIST_MAX)?;
         let reader = self.shared().reader();

@@ -1,5 +1,5 @@
-//! The life of a receipt: opened before the first byte leaves, closed at the end. Every step is one durable transaction that appends
-//! to the chain and seals its new end.
+//! The life of a receipt: opened before the first byte leaves, closed at the end. Every step is a durable transaction that appends to the
+//! chain and seals its new end.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::append::{Draft, append, write_head};
 use crate::StoreError;
 use crate::connection::{Shared, Writer};
 
-/// The receipts of a store. Cloning gives another handle of the same; calls from several threads take turns.
+/// The receipts of a store. Clones are handles of the same ledger; calls from several threads take turns.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -60,12 +60,13 @@ impl Ledger {
         &self.shared
     }
 
-    /// Opens a receipt. When this returns, the intent has reached the disk, and its first byte may leave. `now_ms` is the time, in
-    /// milliseconds since 1970. The key vault is told before this returns when a candidate of the plan is remote, else with the next entry.
+    /// Opens a receipt. When this returns, the intent has reached the disk, and the request's first byte may leave. `now_ms` is the time,
+    /// in milliseconds since 1970. If a candidate of the plan is remote, the key vault is updated before this returns, otherwise with the
+    /// next entry.
     ///
     /// # Errors
-    /// [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch), [`StoreError::Full`], [`StoreError::ReadOnly`], [`StoreError::Database`]. There is no receipt then, and
-    /// nothing may leave.
+    /// [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch), [`StoreError::Full`], [`StoreError::ReadOnly`],
+    /// [`StoreError::Database`]. There is then no receipt, and nothing may leave.
     pub fn begin(&self, intent: &Intent, now_ms: u64) -> Result<ReceiptId, StoreError> {
         let body = intent.encode()?;
         let (mut writer, keys) = self.shared.writer()?;
@@ -80,11 +81,11 @@ impl Ledger {
         Ok(ReceiptId(receipt))
     }
 
-    /// Closes a receipt. When this returns, its end has reached the disk.
+    /// Closes a receipt. When this returns, its closing has reached the disk.
     ///
     /// # Errors
-    /// [`StoreError::UnknownReceipt`], [`StoreError::AlreadyClosed`], and those of [`Ledger::begin`]. The receipt is then as it was; one
-    /// that stays open is closed as interrupted when the store is opened the next time.
+    /// [`StoreError::UnknownReceipt`], [`StoreError::AlreadyClosed`], and those of [`Ledger::begin`]. The receipt is then unchanged. A
+    /// receipt that stays open is closed as interrupted when the store is next opened.
     pub fn finish(&self, id: ReceiptId, closing: &Closing, now_ms: u64) -> Result<(), StoreError> {
         let body = closing.encode()?;
         let (mut writer, keys) = self.shared.writer()?;
@@ -100,7 +101,7 @@ impl Ledger {
         })
     }
 
-    /// Opens and closes a receipt at once, for a request that never began: denied or deferred. Both entries become durable together.
+    /// Opens and closes a receipt at once, for a request that was never started: denied or deferred. Both entries become durable together.
     ///
     /// # Errors
     /// Those of [`Ledger::begin`].
@@ -109,10 +110,11 @@ impl Ledger {
         Ok(ids[0])
     }
 
-    /// Opens and closes receipts of many requests that are over, each with the time of both; all of them become durable together.
+    /// Opens and closes the receipts of many requests that have ended, each with one time for both entries. All of them become durable
+    /// together.
     ///
     /// # Errors
-    /// Those of [`Ledger::begin`]; there is none of the receipts then.
+    /// Those of [`Ledger::begin`]; none of the receipts is then written.
     pub fn record_all(
         &self,
         receipts: impl IntoIterator<Item = (Intent, Closing, u64)>,
@@ -135,8 +137,8 @@ impl Ledger {
         Ok((first..).take(encoded.len()).map(ReceiptId).collect())
     }
 
-    /// Whether the key vault failed to take the ledger's end after the last entry. It is told again after the next one; until then a copy
-    /// from before that entry would pass for the ledger.
+    /// Whether the key vault failed to store the ledger's end after the last entry. It is updated again after the next one. Until then, a
+    /// copy from before that entry would pass as the ledger.
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`].

@@ -1,4 +1,4 @@
-//! What stands in the ledger's tables, read back: entries, the sealed end, the checkpoint.
+//! Reads the ledger's tables: entries, the sealed end, the checkpoint.
 
 use blake3::Hash;
 use rusqlite::{Connection, OptionalExtension, Row};

@@ -1,4 +1,4 @@
-//! What receipts come to: in all, and by day.
+//! Totals of receipts, overall and by day.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,12 @@ use crate::StoreError;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl Ledger {
-    /// What the receipts come to that were opened from `from_ms` on and before `until_ms`. With neither bound, pruned receipts count too.
+    /// The totals of the receipts that were opened from `from_ms` on and before `until_ms`. Without either bound, pruned receipts count
+    /// too.
     ///
     /// # Errors
-    /// [`StoreError::Ledger`] when the checkpoint that counts the pruned ones was changed, [`StoreError::Unreadable`], and those of the
-    /// database.
+    /// [`StoreError::Ledger`] if the checkpoint with the totals of the pruned receipts was changed, [`StoreError::Unreadable`], and those
+    /// of the database.
     pub fn stats(&self, from_ms: Option<u64>, until_ms: Option<u64>) -> Result<Stats, StoreError> {
         let reader = self.shared().reader();
         let mut stats = Stats::default();
@@ -36,8 +37,8 @@ impl Ledger {
         Ok(stats)
     }
 
-    /// What the receipts come to that were opened from `from_ms` on and before `until_ms`, for each day that has some, the oldest first.
-    /// `utc_offset_minutes` is how far the clock on the wall is ahead of universal time; days begin at its midnight.
+    /// The totals of the receipts that were opened from `from_ms` on and before `until_ms`, for each day that has receipts, oldest first.
+    /// `utc_offset_minutes` is how far local time is ahead of UTC; days start at local midnight.
     ///
     /// # Errors
     /// [`StoreError::Unreadable`], and those of the database.

@@ -1,4 +1,4 @@
-//! Verification: walks the chain from its sealed beginning to its sealed end, and says exactly what is wrong and where.
+//! Verification: walks the chain from its sealed beginning to its sealed end, and reports exactly what is wrong and where.
 
 use blake3::Hash;
 use rusqlite::types::ValueRef;
@@ -12,11 +12,11 @@ use super::rows::{self, COLUMNS, checkpoint, sealed_head};
 use crate::StoreError;
 
 impl Ledger {
-    /// Checks the whole ledger: every entry against the chain, both ends against their seals, the end against what the key vault knows,
-    /// and the database's indexes against its tables. Reads a snapshot; receipts can be written meanwhile.
+    /// Checks the whole ledger: every entry against the chain, both ends against their seals, the end against the key vault, and the
+    /// database's indexes against its tables. It reads a snapshot, so receipts can be written at the same time.
     ///
     /// # Errors
-    /// Those of reading: [`StoreError::Damaged`], [`StoreError::Database`], [`StoreError::Vault`]. What is wrong with the ledger itself is in
+    /// Those of reading: [`StoreError::Damaged`], [`StoreError::Database`], [`StoreError::Vault`]. Problems with the ledger itself are in
     /// the report.
     pub fn verify(&self) -> Result<LedgerReport, StoreError> {
         let shared = self.shared();

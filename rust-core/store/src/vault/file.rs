@@ -1,5 +1,5 @@
-//! The desktop's key vault: a folder that only its owner can enter, with a file for each secret. It protects against other users of
-//! the machine and against nothing that runs as the same user.
+//! The desktop's key vault: a folder that only its owner can access, with a file for each secret. It protects against other users of the
+//! machine, but not against processes of the same user.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
@@ -18,18 +18,18 @@ const FOLDER_MODE: u32 = 0o700;
 const OTHERS: u32 = 0o077;
 const SUFFIX: &str = "secret";
 
-/// A folder with mode 0700 that holds a file with mode 0600 for each secret, `<name>.secret`. Files and folders that others can read or
-/// write are refused, and so are symbolic links. A secret is replaced by a rename, so a crash leaves the old one or the new one.
+/// A folder with mode 0700 that contains a file with mode 0600 for each secret, `<name>.secret`. Files and folders that others can read or
+/// write are refused, and so are symbolic links. A secret is replaced by a rename, so a crash leaves either the old or the new one.
 #[derive(Debug)]
 pub struct FileVault {
     folder: PathBuf,
 }
 
 impl FileVault {
-    /// Opens the vault in `folder`, which is made when it is missing, with every folder above it.
+    /// Opens the vault in `folder`, and creates it with its parent folders if it does not exist.
     ///
     /// # Errors
-    /// [`VaultError::Exposed`] when others have rights in the folder, [`VaultError::NotPlain`] when it is none, [`VaultError::Io`].
+    /// [`VaultError::Exposed`] if others have access to the folder, [`VaultError::NotPlain`] if it is not a folder, [`VaultError::Io`].
     pub fn open(folder: &Path) -> Result<FileVault, VaultError> {
         let failed = |source| VaultError::Io {
             path: folder.to_owned(),

@@ -1,4 +1,4 @@
-//! A key vault in memory, for tests and for stores that need not survive.
+//! A key vault in memory, for tests and for stores that need not be permanent.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::{KeyVault, SecretBytes, VaultLevel, check_name, check_secret};
 use crate::VaultError;
 
-/// A vault that forgets everything with the process. For tests and for stores that need not survive.
+/// A vault whose content is lost with the process. For tests and for stores that need not be permanent.
 #[derive(Debug, Default)]
 pub struct MemoryVault(Mutex<BTreeMap<String, SecretBytes>>);
 

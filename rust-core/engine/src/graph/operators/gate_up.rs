@@ -1,4 +1,4 @@
-//! The gated input of the feed-forward part.
+//! The gated input of the feed-forward block.
 
 use tract_nnef::internal::*;
 use whimbrel_kernels::{Activation, Input, multiply_gated};

@@ -1,4 +1,4 @@
-//! A matrix product, which may add a residual; also the head of the graph.
+//! A matrix product with an optional residual; also the head of the graph.
 
 use tract_nnef::internal::*;
 use whimbrel_kernels::{Input, Product, multiply};

@@ -1,4 +1,4 @@
-//! A norm and the projection that reads it as one step.
+//! A norm and the projection that reads it, as one step.
 
 use tract_nnef::internal::*;
 use whimbrel_kernels::Input;

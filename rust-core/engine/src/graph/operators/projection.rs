@@ -1,4 +1,4 @@
-//! What operators that multiply weights share: their input in 8 bits where a weight needs it.
+//! Shared code of operators that multiply weights: quantising their input to 8 bits where a weight requires it.
 
 use tract_nnef::internal::*;
 use whimbrel_kernels::Input;

@@ -1,9 +1,9 @@
-//! The four classes of characters that the rules tell apart.
+//! The four character classes of the rules.
 //!
-//! The classes are those of llama.cpp's tables (Unicode 15.1, `src/unicode-data.cpp` of the package llama-cpp-python 0.3.36)
-//! on every code point. `unicode-general-category` follows Unicode 16.0; the two were compared over all code points and differ
-//! only in the letters and numbers that 16.0 added. Those count as [`Class::Other`] here, which they are for llama.cpp and for
-//! every model with these rules, all trained before.
+//! The classes are those of llama.cpp's tables (Unicode 15.1, `src/unicode-data.cpp` of the package llama-cpp-python 0.3.36) for every code
+//! point. `unicode-general-category` follows Unicode 16.0. The two were compared over all code points and differ only in the letters and
+//! numbers that 16.0 added. Those count as [`Class::Other`] here, as they do in llama.cpp and for every model with these rules, all of
+//! which were trained before.
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 

@@ -1,5 +1,5 @@
-//! SmolLM's rule: `\p{N}` cuts out every number character, then GPT-2's rule cuts what is between
-//! (`LLAMA_VOCAB_PRE_TYPE_SMOLLM` in llama.cpp's `src/llama-vocab.cpp`).
+//! SmolLM's rule: `\p{N}` splits off every number character, then GPT-2's rule splits the text between them (`LLAMA_VOCAB_PRE_TYPE_SMOLLM`
+//! in llama.cpp's `src/llama-vocab.cpp`).
 
 use super::classes::Class;
 

@@ -1,4 +1,4 @@
-//! Streets: a name that its words or its ending give away, and a house number before or behind it.
+//! Streets: a name that is recognised by its words or its ending, and a house number before or after it.
 
 use super::super::view::{Shape, View};
 use super::town::{code_and_town, comma_or_line, tail, tailed_by_code, unit};

@@ -1,4 +1,4 @@
-//! What the words of `data/address_words.txt` do in an address.
+//! The roles of the words in `data/address_words.txt`.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,5 @@
-//! National numbers of more countries that are digits only, by how many digits they have. The rules are the issuers', as python-stdnum
-//! documents them.
+//! National numbers of more countries that consist of digits only, by their number of digits. The rules are the issuers', as
+//! documented in python-stdnum.
 
 use super::{CERTAIN, Check, POSSIBLE, UNSAID, single};
 use crate::detect::checks::{is_date, luhn, mod_11_10, value, weighted};

@@ -1,4 +1,4 @@
-//! National numbers of more countries with letters in them. The letters are capitals here, however they are written.
+//! National numbers of more countries that contain letters. The letters are upper case here, however they are written.
 
 use super::digits;
 use crate::detect::checks::{is_date, value};

@@ -1,4 +1,4 @@
-//! How sure it is that a run of capitalised words is a name.
+//! The confidence that a run of capitalised words is a name.
 
 use super::super::push;
 use super::super::view::{Shape, View};

@@ -1,4 +1,4 @@
-//! The language around a word, as far as it decides what a capital means.
+//! The language around a word, as far as it affects the meaning of a capital.
 
 use super::super::view::{Shape, View};
 use super::{is_capital, starts_sentence};

@@ -1,4 +1,4 @@
-//! What stands before a name and says that a name follows.
+//! Words before a name that announce it.
 
 use super::super::number::is_blank;
 use super::super::view::View;

@@ -1,4 +1,4 @@
-//! The two words of a name with more than a blank between them: "Smith, John", "Anna;Schmidt", "<b>Anna</b> Schmidt".
+//! Names whose two words are separated by more than a blank: "Smith, John", "Anna;Schmidt", "<b>Anna</b> Schmidt".
 
 use super::super::push;
 use super::super::view::View;

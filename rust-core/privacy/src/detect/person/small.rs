@@ -1,4 +1,4 @@
-//! Names in small letters, as people write in chats: by a list and a cue, or by a given and a family name side by side.
+//! Names in lower case, as people write in chats: recognised by a list and a cue, or by a given and a family name side by side.
 
 use super::super::push;
 use super::super::view::{Shape, View};

@@ -1,5 +1,5 @@
-//! Names in scripts without capitals: a cue before or behind them says that they are names, and for Chinese, Japanese and Korean a
-//! list of family names.
+//! Names in scripts without capitals, recognised by a cue before or after them and, in Chinese, Japanese and Korean, by a list of
+//! family names.
 
 use super::super::push;
 use super::super::view::View;

@@ -1,4 +1,4 @@
-//! What the words of `data/name_words.txt` do beside and in a name.
+//! The roles of the words in `data/name_words.txt`, next to and in names.
 
 use std::sync::LazyLock;
 

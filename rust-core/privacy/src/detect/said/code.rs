@@ -1,4 +1,4 @@
-//! What a number looks like behind the word that names it: where it begins, and how far its groups go.
+//! The form of a number after the word that identifies it: where it starts, and how far its groups extend.
 
 use std::ops::Range;
 

@@ -1,4 +1,5 @@
-//! What stands between a word like "password" and its secret: a sign, an element's end, the next argument, "is". The words are in `cue`.
+//! The text between a word like "password" and its secret: a sign, the end of an element, the next argument, "is". The words are
+//! in `cue`.
 
 use super::cue::{NAME_BYTES_MAX, Sign, Until, is_argument};
 use super::value::{ROLES, Role};

@@ -1,4 +1,5 @@
-//! Secrets in the arguments of commands: `curl -u user:secret`, `mysql -psecret`. Long options are names like any other, in `cue`.
+//! Secrets in the arguments of commands: `curl -u user:secret`, `mysql -psecret`. Long options are treated like other names, in
+//! `cue`.
 
 use crate::detect::view::View;
 use crate::{Finding, FindingKind};

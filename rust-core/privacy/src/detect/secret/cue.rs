@@ -1,5 +1,5 @@
-//! Words that say that a secret follows, as they stand in sentences, in programs, in configuration, and in commands. What stands between
-//! one and its secret reads `between`; whether what stands behind it is a secret says `value`.
+//! Words that announce a secret in sentences, programs, configuration and commands. `between` reads the text between such a word
+//! and its secret; `value` decides whether the following value is a secret.
 
 use super::between::behind_name;
 use super::value::{ROLES, Role};

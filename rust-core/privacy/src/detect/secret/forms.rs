@@ -1,5 +1,5 @@
-//! Tokens that are known by their form: a beginning that the issuer documents, the letters that may follow, and how many. What stands
-//! behind a word like "password" is in `cue`.
+//! Tokens with a known form: a documented prefix, the characters that may follow, and their number. Values after words like
+//! "password" are in `cue`.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,5 @@
-//! What stands behind a word like "password", and whether that is a secret: not a variable, a type, a word that stands for a secret,
-//! or a sentence about one. Where it begins says `cue`.
+//! Decides whether the value after a word like "password" is a secret, and not a variable, a type, a placeholder word, or part of
+//! a sentence about secrets. `cue` says where the value starts.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,5 @@
-//! Chinese, Japanese and Korean names. They begin with the family name, which is one of a few, and nothing stands between them and
-//! the words around.
+//! Chinese, Japanese and Korean names. They start with the family name, which is from a short list, and are not separated from
+//! the surrounding words.
 
 use std::ops::Range;
 

@@ -9,12 +9,12 @@ import kotlinx.coroutines.flow.map
 import org.whimbrel.ffi.Answer
 
 /**
- * Only the text of an answer, piece by piece. Where rules decide, an answer may begin again elsewhere ([Event.Restarted]): [textSoFar] is
- * then what to show.
+ * Only the text of an answer, piece by piece. Under a policy an answer may restart at another place
+ * ([Event.Restarted]); use [textSoFar] to display such an answer.
  */
 public fun Flow<Event>.text(): Flow<String> = filterIsInstance<Event.Text>().map { it.text }
 
-/** All of the text so far, again after each piece; it begins again when another place answers from the beginning. */
+/** The whole text so far, after each piece. It becomes empty when another place answers from the beginning. */
 public fun Flow<Event>.textSoFar(): Flow<String> =
     flow {
         val text = StringBuilder()
@@ -27,10 +27,10 @@ public fun Flow<Event>.textSoFar(): Flow<String> =
         }
     }
 
-/** Events that are taken over the boundary in one call: a call costs about the same for one as for many. */
+/** Maximum number of events per call into the core. A call costs about the same for one event as for many. */
 private const val EVENTS_A_CALL: UInt = 64u
 
-/** A flow that begins an answer with each collection and cancels it when the collection ends early. */
+/** A flow that starts an answer with each collection, and cancels it if the collection ends early. */
 internal fun answerFlow(begin: () -> Answer): Flow<Event> =
     flow {
         val answer = translated(begin)

@@ -7,13 +7,13 @@ import org.whimbrel.ffi.AssistantOptions as CoreAssistantOptions
 import org.whimbrel.ffi.restartLedger as coreRestartLedger
 
 /**
- * What an assistant is opened with.
+ * Options for opening an assistant.
  *
- * @property store the file of the ledger, which is made when it is not there. Its folder must exist.
- * @property vault where keys are kept. One vault belongs to one ledger.
- * @property appPolicy the app's rules.
- * @property userPolicy the user's rules, which can only tighten the app's.
- * @property userWords words to redact besides what is recognised.
+ * @property store the path of the ledger file. The file is created if it does not exist; its folder must exist.
+ * @property vault the vault that stores keys. Each ledger needs its own vault.
+ * @property appPolicy the app's policy.
+ * @property userPolicy the user's policy, which can only make the app's stricter.
+ * @property userWords words to redact in addition to what is recognised.
  */
 public class AssistantOptions(
     public val store: String,
@@ -24,8 +24,8 @@ public class AssistantOptions(
 )
 
 /**
- * Takes questions, decides under rules where each is answered, redacts what may only leave redacted, and writes a receipt for
- * everything. Nothing here blocks its caller.
+ * Takes questions, decides under a policy where each one is answered, redacts text that may only leave redacted, and
+ * writes a receipt for every request. No function blocks its caller.
  */
 public class Assistant private constructor(
     private val core: CoreAssistant,
@@ -34,29 +34,32 @@ public class Assistant private constructor(
     public fun conversation(options: ConversationOptions = ConversationOptions()): Conversation =
         translated { Conversation(core.conversation(options.toCore())) }
 
-    /** Answers messages that belong to no conversation; the last one is the question. As with [Conversation.ask], each collection asks. */
+    /**
+     * Answers a question outside any conversation. The last message is the question. As with [Conversation.ask], each
+     * collection asks.
+     */
     public fun answer(
         messages: List<Message>,
         options: AskOptions = AskOptions(),
     ): Flow<Event> = answerFlow { core.answer(messages.map { it.toCore() }, options.toCore()) }
 
-    /** The model of this device that answers from the next question on; `null` takes it away. */
+    /** Sets the model on this device that answers from the next question on; `null` removes it. */
     public fun setModel(model: LanguageModel?): Unit = translated { core.setModel(model?.core) }
 
-    /** The system's model, as the app reaches it; `null` takes it away. */
+    /** Sets the system's model that the app provides; `null` removes it. */
     public fun setSystemModel(model: SystemModel?): Unit =
         translated { core.setSystemModel(model?.let(::ForeignSystemModel)) }
 
-    /** Tells the system's model, if there is one, that a question may come soon. */
+    /** Tells the system's model, if one is set, to prepare for a question. */
     public fun prewarmSystemModel(): Unit = translated { core.prewarmSystemModel() }
 
-    /** Takes in what the app knows about the device now. */
+    /** Reports the current state of the device. */
     public fun updateDevice(update: DeviceUpdate): Unit = translated { core.updateDevice(update.toCore()) }
 
     /**
-     * Puts other rules in force, from the next question on.
+     * Replaces both policies from the next question on.
      *
-     * @throws WhimbrelException.Policy the rules are then as they were.
+     * @throws WhimbrelException.Policy if a document is refused. The previous policies then stay in force.
      */
     public fun setPolicies(
         app: PolicyDocument,
@@ -64,16 +67,16 @@ public class Assistant private constructor(
     ): Unit = translated { core.setPolicies(app.toCore(), user?.toCore()) }
 
     /**
-     * Puts other rules of the user's in force, which can only tighten the app's.
+     * Replaces the user's policy, which can only make the app's stricter.
      *
-     * @throws WhimbrelException.Policy the rules are then as they were.
+     * @throws WhimbrelException.Policy if the document is refused. The previous policies then stay in force.
      */
     public fun setUserPolicy(user: PolicyDocument?): Unit = translated { core.setUserPolicy(user?.toCore()) }
 
-    /** Words to redact besides what is recognised, from the next question on. */
+    /** Sets words to redact in addition to what is recognised, from the next question on. */
     public fun setUserWords(words: List<String>): Unit = translated { core.setUserWords(words) }
 
-    /** What the app knows about an endpoint of the policy besides what stands there. */
+    /** Sets connection settings of an endpoint that are not part of the policy. */
     public fun setEndpoint(
         endpointId: String,
         extras: EndpointExtras,
@@ -86,15 +89,15 @@ public class Assistant private constructor(
     ): Unit = awaited { core.setKey(endpointId, key) }
 
     /**
-     * Takes in what the user thought of an answer: it is kept beside the receipt ([Report.receipt]), and the choice of places
-     * learns from it.
+     * Records the user's feedback on an answer. It is stored beside the receipt ([Report.receipt]), and the choice of
+     * places learns from it.
      */
     public suspend fun feedback(
         receipt: Long,
         signal: Signal,
     ): Unit = awaited { core.feedback(receipt.atLeastZero("receipt"), signal.toCore()) }
 
-    /** Whether feedback is learned from and used. */
+    /** Whether the assistant learns from feedback and uses what it learned. */
     public fun learning(): LearningMode = translated { core.learning().toPublic() }
 
     /** Switches learning on, freezes it, or switches it off. */
@@ -106,7 +109,7 @@ public class Assistant private constructor(
     /** [text] with its findings replaced: what an endpoint would get that may only get redacted text. */
     public suspend fun redact(text: String): RedactedText = awaited { core.redact(text).toPublic() }
 
-    /** A page of receipts, the newest first; at most 1,000. */
+    /** A page of receipts, newest first; at most 1,000. */
     public suspend fun receipts(
         filter: ReceiptFilter = ReceiptFilter(),
         max: Int = RECEIPTS_A_PAGE,
@@ -115,7 +118,7 @@ public class Assistant private constructor(
     /**
      * One receipt.
      *
-     * @throws WhimbrelException.Ledger when there is none of this number, or it was pruned.
+     * @throws WhimbrelException.Ledger if there is no receipt with this number, or it was pruned.
      */
     public suspend fun receipt(id: Long): Receipt = awaited { core.receipt(id.atLeastZero("id")).toPublic() }
 
@@ -125,7 +128,7 @@ public class Assistant private constructor(
     /** Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks. */
     public suspend fun exportLedger(path: String): Unit = awaited { core.exportLedger(path) }
 
-    /** What the receipts between two times come to, in milliseconds since 1970; all of them without limits. */
+    /** The totals of the receipts between two times, in milliseconds since 1970; without limits, of all receipts. */
     public suspend fun stats(
         host: Host = Host.PHONE,
         fromMs: Long? = null,
@@ -136,19 +139,23 @@ public class Assistant private constructor(
         }
 
     /**
-     * Removes old receipts. What is left can still be verified, from the checkpoint on that is returned; `null` when nothing was removed.
+     * Removes old receipts. The rest can still be verified, starting at the returned checkpoint. Returns `null` if
+     * nothing was removed.
      *
-     * @throws WhimbrelException.InvalidOption when [prune] does not say what to remove.
+     * @throws WhimbrelException.InvalidOption if [prune] does not say what to remove.
      */
     public suspend fun pruneLedger(prune: Prune): Checkpoint? = awaited { core.pruneLedger(prune.toCore())?.toPublic() }
 
     /**
-     * Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them can be taken away
+     * Whether the vault has not yet stored the end of the ledger. Until it has, the newest entries could be removed
      * unnoticed.
      */
     public suspend fun isLedgerFloorBehind(): Boolean = awaited { core.isLedgerFloorBehind() }
 
-    /** Cancels its answers and lets go of the ledger; its conversations take no more questions. Returns at once; safe to call again. */
+    /**
+     * Cancels all answers and closes the ledger. Conversations refuse further questions. Returns at once, and may be
+     * called again.
+     */
     override fun close(): Unit = core.release()
 
     /** Like [close], and waits until the ledger is closed and may be opened again. Safe to call again. */
@@ -159,11 +166,12 @@ public class Assistant private constructor(
     }
 
     public companion object {
-        /** Receipts that [receipts] lists where nothing else is said. */
+        /** The default page size of [receipts]. */
         public const val RECEIPTS_A_PAGE: Int = 100
 
         /**
-         * Opens the ledger and reads the rules. Receipts that a process left open are closed as interrupted.
+         * Opens the ledger and reads the policies. Receipts that an earlier process left unfinished are closed as
+         * interrupted.
          *
          * @throws WhimbrelException.Library when the native library is missing or cannot be used.
          * @throws WhimbrelException.Policy when a document is refused.
@@ -186,9 +194,9 @@ public class Assistant private constructor(
             }
 
         /**
-         * Begins a new, empty ledger at [path] where the old one cannot be opened any more because its vault is gone: [open] then fails with
-         * [WhimbrelException.Ledger] and the problem `foreign`. The old file is kept under another name, which is returned when there was
-         * one. No assistant may have the ledger open.
+         * Starts a new, empty ledger at [path] if the old one can no longer be opened because its vault is gone: [open]
+         * then fails with [WhimbrelException.Ledger] and the problem `foreign`. The old file is kept under another
+         * name, which is returned if there was one. No assistant may have the ledger open.
          */
         public suspend fun restartLedger(
             path: String,

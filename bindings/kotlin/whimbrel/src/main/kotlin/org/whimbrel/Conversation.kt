@@ -4,19 +4,19 @@ import kotlinx.coroutines.flow.Flow
 import org.whimbrel.ffi.Conversation as CoreConversation
 
 /**
- * A conversation, which answers one question at a time. It is the same whether the rules of an [Assistant] decide where each question is
- * answered, or one [LanguageModel] answers alone.
+ * A conversation, which answers one question at a time. It works the same way whether the policy of an [Assistant]
+ * decides where each question is answered, or one [LanguageModel] answers alone.
  */
 public class Conversation internal constructor(
     private val core: CoreConversation,
 ) : AutoCloseable {
-    /** A number that grows with every change of the messages. */
+    /** A number that grows each time the messages change. */
     public val revision: Long
         get() = core.revision().toLong()
 
     /**
-     * Asks a question. Each collection of the flow asks it again. Cancelling the collection cancels the answer; what was said until then
-     * becomes part of the conversation. A slow collector loses nothing: the answer waits for it.
+     * Asks a question. Each collection of the flow asks it again. Cancelling the collection cancels the answer; the
+     * text so far becomes part of the conversation. A slow collector loses nothing: the answer waits for it.
      *
      * The last event says where the question was answered, and whether at all: a request that the rules denied or put off, or that failed
      * everywhere, is no error. A question that every place failed to answer stays in the conversation; the same text asked again takes
@@ -30,19 +30,19 @@ public class Conversation internal constructor(
     ): Flow<Event> = answerFlow { core.ask(question, options.toCore()) }
 
     /**
-     * Asks the last question again. If it was answered, that counts as a sign that the answer was not liked. The new answer takes the place
-     * of the old one; when there is no new answer, the old one stays. The flow fails with [WhimbrelException.NothingToRepeat] when nothing
-     * was asked.
+     * Asks the last question again. If it had been answered, this counts as a sign that the user did not like the
+     * answer. The new answer replaces the old one; if there is no new answer, the old one stays. The flow fails with
+     * [WhimbrelException.NothingToRepeat] if no question was asked.
      */
     public fun regenerate(generation: GenerationOptions = GenerationOptions()): Flow<Event> =
         answerFlow { core.regenerate(generation.toCore()) }
 
-    /** Asks the last question elsewhere, as far as the rules allow it now: see [Report.canEscalate]. */
+    /** Asks the last question again at another place, if the policy allows one now: see [Report.canEscalate]. */
     public fun escalate(): Flow<Event> = answerFlow { core.escalate() }
 
     /**
-     * Stops the answer in progress. Unlike a cancelled flow, its flow still ends with [Event.Finished]. Returns at once; does nothing while
-     * nothing is answered.
+     * Stops the answer in progress. Unlike a cancelled flow, its flow still ends with [Event.Finished]. Returns at
+     * once; has no effect if no answer is in progress.
      */
     public fun stop(): Unit = core.stop()
 
@@ -56,52 +56,58 @@ public class Conversation internal constructor(
         options: AskOptions = AskOptions(),
     ): Explanation = awaited { core.explain(question, options.toCore()).toPublic() }
 
-    /** The messages so far, without the system message. Keep them as they are, and [setMessages] goes on from them. */
+    /**
+     * The messages so far, without the system message. Store them unchanged to resume the conversation with
+     * [setMessages].
+     */
     public fun messages(): List<Message> = core.messages().map { it.toPublic() }
 
     /**
-     * Waits until a cancelled answer has ended: what is kept of it is then among the [messages]. Fails with [WhimbrelException.Busy] while an
-     * answer goes on that nobody cancelled.
+     * Waits until a cancelled answer has ended. [messages] then contains the part of it that was kept. Fails with
+     * [WhimbrelException.Busy] while an answer is in progress that was not cancelled.
      */
     public suspend fun settled(): Unit = awaited { core.settled() }
 
-    /** Replaces the messages: an earlier conversation goes on. Messages that [messages] gave are as private as they were. */
+    /**
+     * Replaces the messages, to resume an earlier conversation. Messages from [messages] keep their privacy class and
+     * recipients.
+     */
     public fun setMessages(messages: List<Message>): Unit =
         translated { core.setMessages(messages.map { it.toCore() }) }
 
-    /** Forgets the messages, but not the system message. */
+    /** Deletes the messages, but not the system message. */
     public fun reset(): Unit = translated { core.reset() }
 
-    /** The system message that is sent along, if there is one. */
+    /** The system message, if there is one. */
     public fun system(): String? = core.system()
 
     /**
-     * Sends along another system message from the next question on. Null takes the usual one, an empty text leaves it to the model. The messages
-     * stay, and how they are treated.
+     * Replaces the system message from the next question on. Pass `null` for the default one, or an empty text to let
+     * the model's template decide. The messages stay, with their privacy class and recipients.
      */
     public fun setSystem(system: String?): Unit = translated { core.setSystem(system) }
 
     /**
-     * Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question until
-     * [reset].
+     * Raises the privacy class of the messages so far, if the app knows more than can be found in them. It applies to
+     * every further question until [reset].
      */
     public fun raiseClass(privacyClass: PrivacyClass): Unit = core.raiseClass(privacyClass.toCore())
 
     /**
-     * Writes the conversation to the file [path], with what the model of this device made of it, so that [restore] goes on without reading its
-     * text again. The file holds what was said and is readable by its owner only.
+     * Saves the conversation and its KV cache to the file [path], so that [restore] can resume it without prefilling
+     * its text again. The file contains what was said and is readable by its owner only.
      */
     public suspend fun save(path: String): Unit = awaited { core.save(path) }
 
     /**
-     * Goes on with a conversation that [save] wrote with the same model; this one is forgotten. Fails with [WhimbrelException.InvalidOption]
-     * when the file cannot be used; this conversation is then as it was.
+     * Resumes a conversation that [save] wrote with the same model, and discards the current one. Fails with
+     * [WhimbrelException.InvalidOption] if the file cannot be used; the current conversation is then unchanged.
      */
     public suspend fun restore(path: String): Unit = awaited { core.restore(path) }
 
     /**
-     * Writes what the model made of the first [tokens] tokens of the conversation to a file, without the messages. Another conversation that
-     * begins with the same text can take it over with [restorePrefix].
+     * Saves the KV cache of the first [tokens] tokens of the conversation to a file, without the messages. Another
+     * conversation that starts with the same text can load it with [restorePrefix].
      */
     public suspend fun savePrefix(
         path: String,
@@ -111,6 +117,6 @@ public class Conversation internal constructor(
     /** Takes over what [savePrefix] wrote with the same model. The messages stay as they are. */
     public suspend fun restorePrefix(path: String): Unit = awaited { core.restorePrefix(path) }
 
-    /** Cancels the answer in progress and gives the memory back. Returns at once; safe to call again. */
+    /** Cancels the answer in progress and releases the memory. Returns at once, and may be called again. */
     override fun close(): Unit = core.release()
 }

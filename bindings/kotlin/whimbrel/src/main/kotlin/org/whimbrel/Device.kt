@@ -4,39 +4,39 @@ package org.whimbrel
 import kotlin.time.Duration
 
 /**
- * How hot the device is, in the four steps of iOS. Android's seven map onto them: none and light are `NOMINAL`,
- * moderate is `FAIR`, severe is `SERIOUS`, the rest is `CRITICAL`.
+ * How hot the device is, in the four levels of iOS. Android's seven levels map onto them: none and light are `NOMINAL`,
+ * moderate is `FAIR`, severe is `SERIOUS`, and the rest are `CRITICAL`.
  */
 public enum class Thermal {
-    /** No limits. */
+    /** No restrictions. */
     NOMINAL,
 
-    /** Warm; work that can wait should. */
+    /** Warm: defer work that can wait. */
     FAIR,
 
-    /** Hot; the system slows the processor down. */
+    /** Hot: the system throttles the processor. */
     SERIOUS,
 
-    /** Too hot; the system stops what it can. */
+    /** Too hot: the system stops what it can. */
     CRITICAL,
 }
 
 /** The network that a request would use. */
 public enum class Network {
-    /** There is none. */
+    /** No network. */
     OFFLINE,
 
-    /** Bytes cost money or are few. */
+    /** Data costs money or is limited. */
     METERED,
 
-    /** Bytes are free. */
+    /** Data is free. */
     UNMETERED,
 
-    /** Metered, in a foreign network. */
+    /** Metered, on a foreign network. */
     ROAMING,
 }
 
-/** Hardware beside the processor that runs models. */
+/** Hardware other than the processor that runs models. */
 public enum class Accelerator {
     /** A graphics processor. */
     GPU,
@@ -48,7 +48,7 @@ public enum class Accelerator {
     DSP,
 }
 
-/** The values of a `DeviceUpdate`, to name those that are no longer known. */
+/** The values of a `DeviceUpdate`, for listing those that are no longer known. */
 public enum class DeviceFact {
     /** `batteryPercent` */
     BATTERY_PERCENT,
@@ -94,24 +94,25 @@ public enum class DeviceFact {
 }
 
 /**
- * What the app knows about the device now: as many values as it has. Most readings count for two minutes, so they are
- * best sent again with each question; the totals (memory, cores, accelerators) stay.
+ * The current state of the device, with as many values as the app knows. Most readings expire after two minutes, so
+ * send them again with each question. The totals (memory, cores, accelerators) do not expire.
  *
- * @property batteryPercent charge of the battery in percent, 0 to 100; more counts as unknown.
- * @property charging whether it is being charged.
- * @property powerSave whether the user or the system asked for saving power.
+ * @property batteryPercent battery charge in percent, 0 to 100; a larger value counts as unknown.
+ * @property charging whether the battery is charging.
+ * @property powerSave whether power saving is on.
  * @property thermal how hot the device is.
- * @property memoryTotalBytes memory of the device in bytes.
- * @property memoryAvailableBytes memory that can be had without pushing others out, in bytes.
- * @property memoryProcessBytes what the system still gives to this process, in bytes.
+ * @property memoryTotalBytes total memory of the device in bytes.
+ * @property memoryAvailableBytes memory that is available without evicting other apps, in bytes.
+ * @property memoryProcessBytes memory that the system still allows this process, in bytes.
  * @property storageFreeBytes free storage in bytes.
- * @property network the network.
- * @property roundTrip measured time of a round trip.
- * @property lossPercent measured loss of packets or failed requests in percent, 0 to 100; more counts as unknown.
- * @property performanceCores processor cores that are made for speed.
- * @property accelerators hardware beside the processor that runs models.
+ * @property network the kind of network.
+ * @property roundTrip measured round-trip time.
+ * @property lossPercent measured rate of lost packets or failed requests in percent, 0 to 100; a larger value counts as
+ *   unknown.
+ * @property performanceCores number of performance cores.
+ * @property accelerators hardware other than the processor that runs models.
  * @property foreground whether the app is in the foreground.
- * @property unknown what is no longer known. A value that is given besides is not taken.
+ * @property unknown values that are no longer known. If a value is also given, it is ignored.
  */
 public data class DeviceUpdate(
     public val batteryPercent: Int? = null,

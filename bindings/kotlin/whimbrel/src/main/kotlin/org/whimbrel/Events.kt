@@ -1,12 +1,12 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/conversation.rs: change that, then run  make bindings.
 package org.whimbrel
 
-/** Who says a message. */
+/** The author of a message. */
 public enum class Role {
-    /** What the app tells the model beforehand. */
+    /** The app, with instructions for the model. */
     SYSTEM,
 
-    /** The person. */
+    /** The user. */
     USER,
 
     /** The model. */
@@ -14,15 +14,15 @@ public enum class Role {
 }
 
 /**
- * One message of a conversation. To go on with an earlier conversation, hand back what `messages()` gave.
+ * One message of a conversation. To resume an earlier conversation, pass back the messages that `messages()` returned.
  *
- * @property role who says it.
+ * @property role the author.
  * @property content the text.
- * @property privacyClass how private it is. A message without it is treated as the most private message that its
- *   conversation ever held.
- * @property recipients who besides this device's model may read it. Apps keep this value and hand it back; what is in
- *   it may change between versions. A message without it may be read only by those who might read every message that
- *   its conversation ever held.
+ * @property privacyClass how private the message is. A message without this value is treated like the most private
+ *   message that its conversation has ever held.
+ * @property recipients who may read the message, apart from the model on this device. Store this value and pass it back
+ *   unchanged; its content may change between versions. A message without it may be read only by those who may read
+ *   every message that its conversation has ever held.
  */
 public data class Message(
     public val role: Role,
@@ -36,8 +36,8 @@ public sealed interface Event {
     /**
      * A place was asked.
      *
-     * @property place which.
-     * @property release in which form the text leaves the device; nothing when it stays.
+     * @property place the place.
+     * @property release in which form the text leaves the device. Absent if the text stays.
      */
     public data class Started(
         public val place: Place,
@@ -45,10 +45,10 @@ public sealed interface Event {
     ) : Event
 
     /**
-     * The model read a part of the prompt. A short prompt is read in one go, without this event.
+     * Part of the prompt was read. A short prompt is read in one step, without this event.
      *
      * @property done prompt tokens read so far.
-     * @property total prompt tokens in all.
+     * @property total prompt tokens in total.
      */
     public data class Reading(
         public val done: Int,
@@ -56,9 +56,9 @@ public sealed interface Event {
     ) : Event
 
     /**
-     * The model thinks before it answers. What it thinks is no part of the answer and is not given.
+     * The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
      *
-     * @property bytes bytes of its thoughts so far.
+     * @property bytes bytes of thinking so far.
      */
     public data class Thinking(
         public val bytes: Long,
@@ -73,13 +73,13 @@ public sealed interface Event {
         public val text: String,
     ) : Event
 
-    /** The text so far is void: another place answers from the beginning. */
+    /** Discard the text so far: another place answers from the beginning. */
     public data object Restarted : Event
 
     /**
-     * The answer is over; nothing follows.
+     * The answer has ended. This is the last event.
      *
-     * @property report how it went.
+     * @property report how the request went.
      */
     public data class Finished(
         public val report: Report,

@@ -6,10 +6,10 @@ import org.whimbrel.ffi.KeyVaultException as CoreKeyVaultException
 import org.whimbrel.ffi.VaultLevel as CoreVaultLevel
 
 /**
- * A key vault did not do what it was asked.
+ * A call to a key vault failed.
  *
- * @property code a short code of the system's, without any secret in it.
- * @property isLocked whether the system's key store is only locked for now.
+ * @property code a short error code of the system, without any secret in it.
+ * @property isLocked whether the system's key store is only temporarily locked.
  */
 public class KeyVaultException(
     public val code: String,
@@ -18,28 +18,28 @@ public class KeyVaultException(
 ) : Exception(code, cause)
 
 /**
- * Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with. It is called from
- * any thread and should answer within milliseconds. Every function may throw a [KeyVaultException]; what else it throws counts as a
- * failure without a code.
+ * Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger. It
+ * is called from any thread and should answer within milliseconds. Every function may throw a [KeyVaultException]; any
+ * other exception counts as a failure without a code.
  */
 public interface KeyVault {
-    /** What protects the secrets. */
+    /** How the secrets are protected. */
     public val level: VaultLevel
 
-    /** The secret of this name, or `null` when there is none. A secret that cannot be read is an exception. */
+    /** Returns the secret with this name, or `null` if there is none. Throws if the secret cannot be read. */
     public fun get(name: String): ByteArray?
 
-    /** Keeps a secret, in place of the one that had this name. When it has returned, the secret survives a crash. */
+    /** Stores a secret, replacing the one with this name. When it has returned, the secret survives a crash. */
     public fun put(
         name: String,
         secret: ByteArray,
     )
 
-    /** Forgets a secret. It is no error when there is none. */
+    /** Deletes a secret. Succeeds if there is none. */
     public fun delete(name: String)
 }
 
-/** A vault that forgets everything with the process. For tests: a ledger cannot be opened again without its vault. */
+/** A vault whose content is lost with the process. For tests: a ledger cannot be opened again without its vault. */
 public class MemoryKeyVault : KeyVault {
     private val secrets = ConcurrentHashMap<String, ByteArray>()
 

@@ -9,21 +9,21 @@ private const val DEFAULT_CONTEXT_LENGTH = 2048
 public class LanguageModel internal constructor(
     internal val core: Model,
 ) : AutoCloseable {
-    /** What is known of the model, also after it was closed. */
+    /** The model's properties. Also available after [close]. */
     public val info: ModelInfo = core.info().toPublic()
 
     /**
-     * Starts a conversation with this model alone, without rules and without receipts. The memory for its context is reserved with the first
-     * question.
+     * Starts a conversation with this model alone, without a policy or receipts. The memory for its context is reserved
+     * at the first question.
      *
-     * @throws WhimbrelException when an option is out of range or the model is closed.
+     * @throws WhimbrelException if an option is out of range or the model is closed.
      */
     public fun conversation(options: ConversationOptions = ConversationOptions()): Conversation =
         translated { Conversation(core.conversation(options.toCore())) }
 
     /**
-     * Goes on from a text without any conversation around it, in a context of its own of [contextLength] tokens. As with [Conversation.ask],
-     * collecting the flow starts the answer and leaving it early cancels the answer.
+     * Continues a text without a conversation, in a context of its own of [contextLength] tokens. As with
+     * [Conversation.ask], collecting the flow starts the answer, and leaving it early cancels the answer.
      */
     public fun complete(
         prompt: String,
@@ -31,6 +31,9 @@ public class LanguageModel internal constructor(
         contextLength: Int = DEFAULT_CONTEXT_LENGTH,
     ): Flow<Event> = answerFlow { core.complete(prompt, contextLength.atLeastZero("contextLength"), options.toCore()) }
 
-    /** Cancels the model's answers and closes it with its conversations. Returns at once; safe to call again. */
+    /**
+     * Cancels the model's answers, and closes the model and its conversations. Returns at once, and may be called
+     * again.
+     */
     override fun close(): Unit = core.release()
 }

@@ -1,21 +1,21 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/logging.rs: change that, then run  make bindings.
 package org.whimbrel
 
-/** How much is logged. No level logs what users or models write. */
+/** The log level. No level logs what users or models write. */
 public enum class LogLevel {
     /** Nothing. */
     OFF,
 
-    /** Defects. */
+    /** Bugs. */
     ERROR,
 
-    /** Defects and what went wrong. The level at the start. */
+    /** Bugs and failures. This is the initial level. */
     WARN,
 
-    /** And what was opened and closed. */
+    /** Also what was opened and closed. */
     INFO,
 
-    /** And the counts and rates of every answer. */
+    /** Also the counts and rates of every answer. */
     DEBUG,
 
     /** Everything. */

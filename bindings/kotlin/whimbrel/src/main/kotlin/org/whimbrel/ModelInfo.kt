@@ -4,9 +4,9 @@ package org.whimbrel
 import kotlin.time.Duration
 
 /**
- * What is known of an open model.
+ * Properties of an open model.
  *
- * @property name the model's name, for people.
+ * @property name the model's display name.
  * @property version the bundle's version.
  * @property licence the licence of the weights as an SPDX expression, or `unknown`.
  * @property contextLength the longest context that the model was made for, in tokens.

@@ -4,17 +4,16 @@ package org.whimbrel
 import kotlin.time.Duration
 
 /**
- * How a model is opened.
+ * Options for opening a model.
  *
- * @property threads threads that compute; 0 takes the number of performance cores.
- * @property alwaysVerify whether the hashes of all files are checked. Otherwise only those of files that were not
- *   checked before, or changed since.
- * @property variant the name of the quantisation to open; without it the bundle's first.
- * @property stateFolder a folder in which it is remembered which files were checked, for bundles in a folder that
- *   cannot be written.
- * @property hugePages whether the weights are copied into memory of huge pages: quicker answers, a slower start, and
- *   memory that the system cannot take back.
- * @property kvPrecision what the keys and values of a conversation's context are kept in.
+ * @property threads number of threads that compute; 0 uses the number of performance cores.
+ * @property alwaysVerify whether to check the hashes of all files. Otherwise, only files that are new or have changed
+ *   since the last check are checked.
+ * @property variant the name of the quantisation to open. The default is the bundle's first one.
+ * @property stateFolder a folder for the record of verified files, if the bundle's own folder is read-only.
+ * @property hugePages whether to copy the weights into memory with huge pages. Answers become faster, but the start is
+ *   slower, and the system cannot reclaim the memory.
+ * @property kvPrecision the precision of the keys and values in a conversation's context. The default is `HALF`.
  */
 public data class OpenOptions(
     public val threads: Int = 0,
@@ -25,12 +24,12 @@ public data class OpenOptions(
     public val kvPrecision: KvPrecision = KvPrecision.HALF,
 )
 
-/** What keys and values are kept in. */
+/** The precision of keys and values. */
 public enum class KvPrecision {
-    /** 16 bits a value. */
+    /** 16 bits per value. */
     HALF,
 
-    /** 8 bits a value: about half the memory, and slightly other answers. */
+    /** 8 bits per value: about half the memory, and slightly different answers. */
     INT8,
 }
 
@@ -39,12 +38,14 @@ public enum class ContextPolicy {
     /** The question is refused with the error `ContextFull`. */
     REFUSE,
 
-    /** The oldest exchanges are left out, never the system message. The statistics say how many messages. */
+    /**
+     * The oldest exchanges are left out, never the system message. The statistics say how many messages were left out.
+     */
     DROP_OLDEST,
 }
 
 /**
- * How a conversation is kept.
+ * Options for a conversation.
  *
  * @property contextLength tokens of context, at most the model's own.
  * @property system the system message; without it the model's own is used, and an empty text leaves it to the model's
@@ -61,12 +62,12 @@ public data class ConversationOptions(
  * How an answer is made. Where no value is given for how tokens are chosen, the model's own is used: its card says how
  * it was made to be used.
  *
- * @property maxTokens tokens after which the answer ends.
- * @property temperature 0 always takes the most likely token; higher values spread the choice.
- * @property topK only this many of the most likely tokens are considered; 0 means all.
- * @property topP only the most likely tokens that together reach this probability are considered; 1 means all.
- * @property minP only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
- * @property repetitionPenalty makes tokens that were used before less likely; 1 changes nothing.
+ * @property maxTokens maximum length of the answer in tokens.
+ * @property temperature 0 always takes the most likely token; higher values make the choice more random.
+ * @property topK considers only this many of the most likely tokens; 0 means all.
+ * @property topP considers only the most likely tokens that together reach this probability; 1 means all.
+ * @property minP considers only tokens at least this fraction as likely as the most likely one; 0 means all.
+ * @property repetitionPenalty makes tokens that were used recently less likely; 1 changes nothing.
  * @property repetitionWindow how many tokens back `repetitionPenalty` looks.
  * @property seed the same seed gives the same answer.
  * @property stop texts that end the answer; they are not part of it.
@@ -90,13 +91,14 @@ public data class GenerationOptions(
 )
 
 /**
- * How a question is asked.
+ * Options for asking a question.
  *
- * @property task the app's name for what it is doing, which rules and learning look at.
- * @property privacyClass what the app knows about the text. What is found in the text can only raise it.
- * @property deadline time for the whole answer; without it the policy says.
+ * @property task the app's name for the kind of work, used by rules and learning.
+ * @property privacyClass the privacy class of the text as far as the app knows it. The default is `PUBLIC`. Findings in
+ *   the text can only raise it.
+ * @property deadline the deadline for the whole answer. The default is the policy's.
  * @property needs what the answer needs beyond text.
- * @property generation how the answer is made.
+ * @property generation options for generating the answer.
  */
 public data class AskOptions(
     public val task: String = "chat",
@@ -111,7 +113,7 @@ public enum class PrivacyClass {
     /** Nothing was recognised as personal. */
     PUBLIC,
 
-    /** About a person, ordinary: a name, an address, a telephone number. */
+    /** Ordinary personal data: a name, an address, a telephone number. */
     PERSONAL,
 
     /**
@@ -120,13 +122,13 @@ public enum class PrivacyClass {
      */
     SENSITIVE,
 
-    /** Opens something: passwords, keys, or whatever the app calls so. */
+    /** Gives access to something: passwords, keys, or whatever the app declares secret. */
     SECRET,
 }
 
 /** What an answer needs beyond text. */
 public enum class Need {
-    /** Calls of tools. */
+    /** Tool calls. */
     TOOLS,
 
     /** An answer that follows a JSON schema. */

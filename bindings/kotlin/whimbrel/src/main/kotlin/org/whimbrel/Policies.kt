@@ -4,12 +4,12 @@ package org.whimbrel
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 
-/** A policy that comes with the core. */
+/** A policy that is included in the core. */
 public enum class Preset {
     /** Nothing ever leaves the device. */
     PRIVATE,
 
-    /** On the device whenever it can be done there, and elsewhere only when it cannot. */
+    /** Answers on the device whenever possible, and elsewhere only if it is not. */
     ON_DEVICE_FIRST,
 
     /** Wherever the answers were best so far, as long as nothing in the text is recognised as private. */
@@ -19,7 +19,7 @@ public enum class Preset {
     QUALITY_FIRST,
 }
 
-/** A document with rules. */
+/** A policy document. */
 public sealed interface PolicyDocument {
     /**
      * As TOML.
@@ -40,11 +40,11 @@ public sealed interface PolicyDocument {
     ) : PolicyDocument
 
     /**
-     * One that comes with the core, with the app's endpoints.
+     * A preset, with the app's endpoints.
      *
-     * @property preset which.
-     * @property endpoints `[[endpoints]]` tables in TOML, perhaps none. Errors count lines from the beginning of the
-     *   preset's own text.
+     * @property preset the preset.
+     * @property endpoints `[[endpoints]]` tables in TOML, or an empty text. Line numbers in errors count from the
+     *   beginning of the preset's own text.
      */
     public data class OfPreset(
         public val preset: Preset,
@@ -53,12 +53,13 @@ public sealed interface PolicyDocument {
 }
 
 /**
- * Public keys of which one must be in a server's chain of certificates.
+ * Public keys, at least one of which must be in a server's certificate chain.
  *
- * @property sha256 sHA-256 of a certificate's public key information, each as 64 hexadecimal digits; at least two.
- * @property expiresUnixSeconds from this second after 1970 on the pins are no longer looked at: an app that nobody
- *   updates must not lock itself out.
- * @property isReportOnly only log what would be refused, and let it through.
+ * @property sha256 the SHA-256 hashes of the certificates' public key information, each as 64 hexadecimal digits; at
+ *   least two.
+ * @property expiresUnixSeconds the pins expire at this time, in seconds since 1970, so that an app that is never
+ *   updated does not lock itself out.
+ * @property isReportOnly whether to accept and log connections that the pins would refuse.
  */
 public data class Pins(
     public val sha256: List<String>,
@@ -67,12 +68,12 @@ public data class Pins(
 )
 
 /**
- * Time limits of one request to an endpoint.
+ * Timeouts of a request to an endpoint.
  *
- * @property connect until a connection stands.
+ * @property connect until the connection is established.
  * @property firstByte from then until the first byte of the answer.
  * @property idle between two parts of the answer.
- * @property total all of it.
+ * @property total for the whole request.
  */
 public data class Timeouts(
     public val connect: Duration = 10000.milliseconds,
@@ -81,24 +82,24 @@ public data class Timeouts(
     public val total: Duration = 300000.milliseconds,
 )
 
-/** Where an endpoint wants the limit of tokens. */
+/** The request field in which an endpoint expects the token limit. */
 public enum class TokenLimitField {
-    /** `max_tokens`, which nearly every server knows. */
+    /** `max_tokens`, which nearly every server supports. */
     MAX_TOKENS,
 
-    /** `max_completion_tokens`, which newer models of OpenAI ask for. */
+    /** `max_completion_tokens`, which newer OpenAI models require. */
     MAX_COMPLETION_TOKENS,
 }
 
 /**
- * What the app knows about an endpoint besides what stands in the policy.
+ * Connection settings of an endpoint that are not part of the policy.
  *
- * @property authoritiesPem certificate authorities to trust as well, in PEM.
- * @property pins public keys to insist on.
- * @property timeouts time limits.
- * @property keyHeader the header that takes the key alone, such as `api-key`; without it the key goes as a bearer
- *   token.
- * @property tokenLimitField where the limit of tokens goes.
+ * @property authoritiesPem additional certificate authorities to trust, in PEM.
+ * @property pins pinned public keys.
+ * @property timeouts timeouts.
+ * @property keyHeader the name of the header that carries the key by itself, such as `api-key`. Without it, the key is
+ *   sent as a bearer token.
+ * @property tokenLimitField the field for the token limit. The default is `MAX_TOKENS`.
  */
 public data class EndpointExtras(
     public val authoritiesPem: String = "",
@@ -108,19 +109,19 @@ public data class EndpointExtras(
     public val tokenLimitField: TokenLimitField = TokenLimitField.MAX_TOKENS,
 )
 
-/** Whether feedback is learned from and used. */
+/** Whether the assistant learns from feedback and uses what it learned. */
 public enum class LearningMode {
-    /** It is learned from, and what is uncertain is tried now and then. */
+    /** Learns from feedback, and now and then tries places whose quality is uncertain. */
     ON,
 
-    /** Nothing more is learned; what was learned is used. */
+    /** Learns nothing more, but uses what was learned. */
     FROZEN,
 
-    /** Nothing is learned or used. What was learned is kept. */
+    /** Neither learns nor uses what was learned, but keeps it. */
     OFF,
 }
 
-/** A sign of how good an answer was. */
+/** Feedback on an answer. */
 public sealed interface Signal {
     /** The user liked it. */
     public data object ThumbsUp : Signal
@@ -128,25 +129,24 @@ public sealed interface Signal {
     /** The user did not like it. */
     public data object ThumbsDown : Signal
 
-    /** The user asked for another one. */
+    /** The user asked for another answer. */
     public data object Regenerated : Signal
 
-    /** The user stopped it. */
+    /** The user stopped the answer. */
     public data object Aborted : Signal
 
     /**
-     * The user kept it, perhaps with changes.
+     * The user kept the answer, possibly with changes.
      *
-     * @property editedPermille how much was changed, in thousandths of the answer's length: 0 when it was kept as it
-     *   was.
+     * @property editedPermille how much was changed, in thousandths of the answer's length; 0 if it was kept as it was.
      */
     public data class Kept(
         public val editedPermille: Int,
     ) : Signal
 
-    /** It did not have the form that was asked for. */
+    /** The answer did not have the requested format. */
     public data object SchemaFailed : Signal
 
-    /** The user took up the offer to ask elsewhere. `Conversation.escalate` says so by itself. */
+    /** The user accepted the offer to ask elsewhere. `Conversation.escalate` records this automatically. */
     public data object EscalationAccepted : Signal
 }

@@ -2,13 +2,14 @@
 package org.whimbrel
 
 /**
- * Which receipts are listed; what is not given does not choose.
+ * Selects the receipts to list. Values that are left out do not restrict the list.
  *
- * @property before receipts with lower numbers than this one: the next page begins before the last one's number.
- * @property fromMs receipts that were opened at this time or later, in milliseconds since 1970.
- * @property untilMs receipts that were opened before this time.
- * @property outcome receipts that ended so.
- * @property place receipts whose answer came from there, or which were tried there last.
+ * @property before only receipts with lower numbers than this one. For the next page, pass the number of the last
+ *   receipt.
+ * @property fromMs only receipts that were opened at this time or later, in milliseconds since 1970.
+ * @property untilMs only receipts that were opened before this time, in milliseconds since 1970.
+ * @property outcome only receipts with this outcome.
+ * @property place only receipts whose answer came from this kind of place, or whose last attempt was there.
  */
 public data class ReceiptFilter(
     public val before: Long? = null,
@@ -19,14 +20,14 @@ public data class ReceiptFilter(
 )
 
 /**
- * What is written down of one request.
+ * The record of one request.
  *
  * @property id its number in the ledger.
  * @property openedMs when it was opened, in milliseconds since 1970.
  * @property closedMs when it was closed.
- * @property outcome how the request ended; nothing while it runs.
- * @property place where the answer came from, or what was tried last.
- * @property task the app's name for what it was doing.
+ * @property outcome how the request ended. Absent while it is in progress.
+ * @property place where the answer came from, or which place was tried last.
+ * @property task the app's name for the kind of work.
  * @property privacyClass how private the text was.
  * @property rules the ids of the rules that decided about the request as a whole.
  * @property findings how many different values of each kind were found in the text, the conversation's history
@@ -35,9 +36,10 @@ public data class ReceiptFilter(
  *   included.
  * @property repeated how many of these had left, replaced, with an earlier question of the conversation.
  * @property bytesOut bytes that left the device.
- * @property bytesOutUncertain bytes that may have left besides, because no end was written in time.
- * @property bytesIn bytes that came back.
- * @property json all of it in JSON: what was planned, each attempt, tokens, times, feedback, and its hashes in the
+ * @property bytesOutUncertain bytes that may have left in addition, because the process ended before the receipt was
+ *   complete.
+ * @property bytesIn bytes that were received.
+ * @property json the complete receipt in JSON: the plan, each attempt, tokens, times, feedback, and its hashes in the
  *   ledger.
  */
 public data class Receipt(
@@ -59,13 +61,13 @@ public data class Receipt(
 )
 
 /**
- * What a verification of the ledger saw.
+ * The result of verifying the ledger.
  *
- * @property isIntact whether the ledger is as it was written.
+ * @property isIntact whether the ledger is unchanged.
  * @property entries entries that were read.
  * @property receipts receipts that these entries open.
- * @property problems what is wrong, in words; at most 256.
- * @property json all of it in JSON.
+ * @property problems the problems in words; at most 256.
+ * @property json the complete report in JSON.
  */
 public data class LedgerReport(
     public val isIntact: Boolean,
@@ -75,7 +77,7 @@ public data class LedgerReport(
     public val json: String,
 )
 
-/** What the device is called in a sentence. */
+/** How a sentence refers to the device. */
 public enum class Host {
     /** "this phone" */
     PHONE,
@@ -88,12 +90,12 @@ public enum class Host {
 }
 
 /**
- * What a number of receipts come to.
+ * The totals of a number of receipts.
  *
- * @property receipts how many receipts these are.
- * @property answers answers by the kind of place they came from; kinds without any are left out.
- * @property ends requests without an answer by how they ended; ends without any are left out.
- * @property unfinished requests without an end yet.
+ * @property receipts the number of receipts.
+ * @property answers answers by kind of place; kinds without answers are left out.
+ * @property ends requests without an answer, by outcome; outcomes that did not occur are left out.
+ * @property unfinished requests that have not ended yet.
  * @property bytesOut bytes that left the device.
  * @property bytesOutUncertain bytes that may have left besides.
  * @property bytesIn bytes that came back.
@@ -123,10 +125,10 @@ public data class LedgerStats(
 )
 
 /**
- * Which receipts are removed: those that either of the two names.
+ * Selects the receipts to remove: those that match either value.
  *
  * @property openedBeforeMs receipts that were opened before this time, in milliseconds since 1970.
- * @property receiptsMax all but so many of the newest.
+ * @property receiptsMax the number of newest receipts to keep; all older ones are removed.
  */
 public data class Prune(
     public val openedBeforeMs: Long? = null,
@@ -134,11 +136,11 @@ public data class Prune(
 )
 
 /**
- * Where a ledger begins whose oldest receipts were removed.
+ * The start of a ledger whose oldest receipts were removed.
  *
  * @property sequence the number of the last entry that was removed.
  * @property receipts the number of the last receipt that was removed.
- * @property hash the hash of that entry, in hexadecimal digits: the next entry continues from it.
+ * @property hash the hash of that entry, in hexadecimal digits. The next entry continues from it.
  * @property timeMs when they were removed, in milliseconds since 1970.
  */
 public data class Checkpoint(

@@ -7,8 +7,8 @@ package org.whimbrel
  * @property kind its kind: `email`, `phone`, `person_name` and so on. The special categories `health`, `religion`,
  *   `sexuality`, `politics`, `trade_union`, `ethnicity` and `crime` are not replaced.
  * @property start the index of its first character (Unicode scalar value).
- * @property end the index behind its last character.
- * @property confidence how sure this is, from 0 to 1.
+ * @property end the index of the character after its last one.
+ * @property confidence the confidence, from 0 to 1.
  */
 public data class Finding(
     public val kind: String,
@@ -18,10 +18,10 @@ public data class Finding(
 )
 
 /**
- * A text with its findings replaced.
+ * A text in which the findings have been replaced.
  *
  * @property text the text with placeholders.
- * @property findings what was found in the original, in its order.
+ * @property findings the findings in the original text, in order.
  */
 public data class RedactedText(
     public val text: String,

@@ -4,36 +4,36 @@ package org.whimbrel
 import kotlin.time.Duration
 
 /**
- * How a request went. It says what a person would ask for, and holds no text of theirs.
+ * How a request went. The report contains no text of the user.
  *
- * @property receipt the receipt's number in the ledger; nothing where no rules decide.
- * @property isRecorded whether the receipt says how it ended; not when the disk was full. The next opening of the
- *   ledger then closes it as interrupted.
- * @property outcome how it ended.
- * @property code why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`,
+ * @property receipt the receipt's number in the ledger. Absent without a policy.
+ * @property isRecorded whether the receipt records how the request ended. It is false if, for example, the disk was
+ *   full; the ledger then closes the receipt as interrupted when it is next opened.
+ * @property outcome how the request ended.
+ * @property code why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`,
  *   `content_filter` and so on.
- * @property isPartial whether a part of an answer was shown and stays, though the outcome is not an answer.
+ * @property isPartial whether part of an answer was shown and remains, although the request was not answered.
  * @property finish why the answer is complete.
- * @property place where the answer came from, or what was tried last.
+ * @property place where the answer came from, or which place was tried last.
  * @property release in which form the text left the device, if it did.
  * @property reasons why it ran there, in words.
- * @property rules the ids of the rules that had a say.
- * @property attempts the names of what was tried, in order.
- * @property refused what was listed and not tried.
+ * @property rules the ids of the rules that affected the decision.
+ * @property attempts the names of the places that were tried, in order.
+ * @property refused places that were listed but not tried.
  * @property bytesOut bytes that left the device.
- * @property bytesIn bytes that came back.
+ * @property bytesIn bytes that were received.
  * @property redacted findings that were replaced in text that left.
- * @property tokensIn tokens that were read for the answer.
- * @property tokensOut tokens of the answer.
- * @property thinkingBytes bytes of what the model thought in the last attempt, which are no part of the answer.
- * @property timeToFirstToken from the request to the first text that stayed.
- * @property total from the request to its end.
- * @property millijoules thousandths of a joule that it took on this device, if there is an estimate.
- * @property statistics the engine's figures, when Whimbrel's own engine answered.
- * @property unsupported the names of options that were given and that the place could not honour.
- * @property canEscalate whether the answer looks weak and may be asked for elsewhere: see `escalate`.
- * @property summary one line for a person: where it ran and why.
- * @property json all of it, with each attempt and the device as it was seen, in JSON.
+ * @property tokensIn prompt tokens.
+ * @property tokensOut answer tokens.
+ * @property thinkingBytes bytes of the model's thinking in the last attempt, which is not part of the answer.
+ * @property timeToFirstToken time from the request to the first text that was not discarded.
+ * @property total time from the request to its end.
+ * @property millijoules estimated energy used on this device in millijoules, if there is an estimate.
+ * @property statistics statistics of Whimbrel's own engine, if it made the answer.
+ * @property unsupported the names of options that were given but that the place ignored.
+ * @property canEscalate whether the answer looks weak and the question may be asked again elsewhere with `escalate`.
+ * @property summary a one-line summary for people: where it ran and why.
+ * @property json the complete report in JSON, with each attempt and the device's state at the decision.
  */
 public data class Report(
     public val receipt: Long?,
@@ -64,36 +64,36 @@ public data class Report(
     public val json: String,
 )
 
-/** How a request ended. None of these is an error. */
+/** How a request ended. None of these outcomes is an error. */
 public enum class Outcome {
     /** With an answer. */
     ANSWERED,
 
-    /** The user or the app stopped it. */
+    /** The user or the app cancelled it. */
     CANCELLED,
 
     /**
-     * Nothing gave an answer. The code says why: `deadline` when its time was up, `unavailable` when nothing that the
-     * rules allow can answer now.
+     * No place gave an answer. The code says why: `deadline` if the deadline passed, `unavailable` if no allowed place
+     * can answer now.
      */
     FAILED,
 
-    /** The rules deny it. */
+    /** The policy denies it. */
     DENIED,
 
-    /** It was put off to a better time. */
+    /** It was deferred. */
     DEFERRED,
 
-    /** The process ended before the request did. Only in receipts. */
+    /** The process ended before the request did. This occurs only in receipts. */
     INTERRUPTED,
 }
 
 /** Why an answer is complete. */
 public enum class FinishReason {
-    /** The model ended it, or a stop text appeared. */
+    /** The model ended it, or a stop string occurred. */
     STOP,
 
-    /** It reached its limit of tokens, or the end of the context. */
+    /** It reached its token limit, or the end of the context. */
     LENGTH,
 
     /** It said the same over and over and was ended. */
@@ -112,14 +112,14 @@ public enum class FinishReason {
     UNSTATED,
 }
 
-/** Where a request ran, or was to run. */
+/** A place where a request ran, or could run. */
 public sealed interface Place {
     /**
      * A model of Whimbrel's own engine.
      *
      * @property model the model's name.
-     * @property variant which quantisation of it.
-     * @property hash the hash that the bundle's manifest states.
+     * @property variant the quantisation.
+     * @property hash the hash in the bundle's manifest.
      */
     public data class OnDevice(
         public val model: String,
@@ -128,7 +128,7 @@ public sealed interface Place {
     ) : Place
 
     /**
-     * The system's model, which the app reaches.
+     * The system's model, which the app provides.
      *
      * @property adapter its name.
      */
@@ -140,8 +140,8 @@ public sealed interface Place {
      * An endpoint of the policy.
      *
      * @property endpoint the endpoint's id.
-     * @property trust whose machine it is.
-     * @property model the model that was asked for.
+     * @property trust who operates the endpoint.
+     * @property model the requested model.
      */
     public data class Remote(
         public val endpoint: String,
@@ -150,7 +150,7 @@ public sealed interface Place {
     ) : Place
 }
 
-/** Kinds of places, to choose receipts by. */
+/** Kinds of places, for selecting receipts. */
 public enum class PlaceKind {
     /** Whimbrel's own engine. */
     ON_DEVICE,
@@ -158,7 +158,7 @@ public enum class PlaceKind {
     /** The system's model. */
     SYSTEM_MODEL,
 
-    /** Another device of the same person. */
+    /** Another device of the user. */
     OWN_DEVICE,
 
     /** A machine of the organisation. */
@@ -168,15 +168,15 @@ public enum class PlaceKind {
     PUBLIC_CLOUD,
 }
 
-/** Whose machine an endpoint is. */
+/** Who operates an endpoint. */
 public enum class TrustClass {
-    /** Another device of the same person, nearby. */
+    /** Another device of the user, nearby. */
     OWN_DEVICE,
 
-    /** A machine of the person's organisation. */
+    /** The user's organisation. */
     ORGANISATION,
 
-    /** Anybody else's. */
+    /** Anyone else. */
     PUBLIC_CLOUD,
 }
 
@@ -185,14 +185,14 @@ public enum class Release {
     /** As it is. */
     AS_IS,
 
-    /** With every finding replaced by a placeholder. */
+    /** With every finding replaced with a placeholder. */
     REDACTED,
 }
 
 /**
- * Something that was listed and not tried.
+ * A place that was listed but not tried.
  *
- * @property name its name: `remote:` and the endpoint's id, for example.
+ * @property name its name, such as `remote:` followed by the endpoint's id.
  * @property reason why, in words.
  */
 public data class Refused(
@@ -201,18 +201,18 @@ public data class Refused(
 )
 
 /**
- * Counts and rates of an answer of Whimbrel's own engine.
+ * Token counts and rates of an answer from Whimbrel's own engine.
  *
  * @property promptTokens tokens of the whole prompt, template and history included.
- * @property reusedTokens how many of them were still known from before and not computed again.
+ * @property reusedTokens prompt tokens that were taken from the cache and not computed again.
  * @property completionTokens tokens of the answer.
- * @property draftedTokens tokens that were guessed and checked.
- * @property acceptedTokens how many of them were right.
- * @property droppedMessages oldest messages left out because the context was full.
- * @property timeToFirstToken from the start of the answer to its first token; 0 when there was none.
- * @property total from the start of the answer to its end.
- * @property prefillTokensPerSecond prompt tokens a second of computing.
- * @property decodeTokensPerSecond answer tokens a second of computing.
+ * @property draftedTokens tokens that were guessed and checked in speculative decoding.
+ * @property acceptedTokens guessed tokens that were right.
+ * @property droppedMessages oldest messages that were left out because the context was full.
+ * @property timeToFirstToken time from the start of the answer to its first token; 0 if there was none.
+ * @property total time from the start of the answer to its end.
+ * @property prefillTokensPerSecond prompt tokens per second of computing time.
+ * @property decodeTokensPerSecond answer tokens per second of computing time.
  */
 public data class Statistics(
     public val promptTokens: Int,
@@ -229,28 +229,28 @@ public data class Statistics(
 
 /** What would be decided about a question. */
 public enum class Decision {
-    /** Something may be tried. */
+    /** At least one place may be tried. */
     RUN,
 
-    /** Nothing can be tried now, and the request may wait. */
+    /** No place can be tried now, but the request may wait. */
     DEFER,
 
-    /** The rules deny everything that was listed. */
+    /** The policy denies every place that it lists. */
     DENIED,
 
-    /** Something is allowed, but nothing can answer now. */
+    /** Some places are allowed, but none can answer now. */
     UNAVAILABLE,
 }
 
 /**
- * A decision with everything that led to it.
+ * A decision and how it was made.
  *
  * @property decision the decision.
- * @property candidates the names of what would be tried, in order.
- * @property refused what was listed and would not be tried.
- * @property rules the ids of the rules that have a say.
- * @property text all of it for a person.
- * @property json all of it in JSON.
+ * @property candidates the names of the places that would be tried, in order.
+ * @property refused places that were listed but would not be tried.
+ * @property rules the ids of the rules that affect the decision.
+ * @property text the complete explanation for people.
+ * @property json the complete explanation in JSON.
  */
 public data class Explanation(
     public val decision: Decision,

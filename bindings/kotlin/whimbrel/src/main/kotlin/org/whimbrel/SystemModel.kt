@@ -18,11 +18,11 @@ import org.whimbrel.ffi.SystemModelException as CoreSystemModelException
 import org.whimbrel.ffi.SystemRequest as CoreSystemRequest
 
 /**
- * What a system model is asked.
+ * A request to a system model.
  *
- * @property messages the messages, oldest first, the question last.
- * @property maxTokens tokens of the answer at most.
- * @property temperature 0 always takes the likeliest token.
+ * @property messages the messages, oldest first; the last one is the question.
+ * @property maxTokens maximum length of the answer in tokens.
+ * @property temperature 0 always takes the most likely token.
  */
 public class SystemRequest(
     public val messages: List<Message>,
@@ -36,17 +36,21 @@ public class SystemModelException(
     cause: Throwable? = null,
 ) : Exception(failure.name, cause)
 
-/** A model that the app reaches: one that the system brings (Gemini Nano), or that an accelerator runs. */
+/** A model that the app provides: the system's own (Gemini Nano), or one that runs on an accelerator. */
 public interface SystemModel {
-    /** What it can do now. Asked before every decision, from any thread: it answers from what it knows already. */
+    /**
+     * The model's current capabilities. Called before every decision, from any thread, so it must answer from cached
+     * values.
+     */
     public fun capabilities(): SystemCapabilities
 
-    /** Gets ready to answer soon. Nothing depends on it. */
+    /** Prepares the model for a question. This is only a hint. */
     public fun prewarm() {}
 
     /**
-     * The answer, piece by piece. The flow is collected once, and cancelled when the answer is no longer wanted. A
-     * [SystemModelException] in it says why there is no answer; any other exception counts as [SystemFailure.FAILED].
+     * The answer, piece by piece. The flow is collected once, and cancelled when the answer is no longer needed. A
+     * [SystemModelException] in it gives the reason for a failure; any other exception counts as
+     * [SystemFailure.FAILED].
      */
     public fun answer(request: SystemRequest): Flow<String>
 }

@@ -3,30 +3,30 @@ package org.whimbrel
 
 import kotlin.time.Duration
 
-/** Whether the system's model can be asked now. */
+/** Whether the system's model is available now. */
 public enum class Availability {
     /** Yes. */
     AVAILABLE,
 
-    /** Another app uses it, or its quota is used up for now. */
+    /** Another app is using it, or its quota is used up for now. */
     BUSY,
 
-    /** The system is still fetching it. */
+    /** The system is still downloading it. */
     DOWNLOADING,
 
-    /** This device has none, or the user switched it off. */
+    /** This device has no system model, or the user switched it off. */
     UNAVAILABLE,
 }
 
 /**
- * What a system model can do now.
+ * The current capabilities of a system model.
  *
- * @property model its name, in receipts and rules: `gemini-nano`.
- * @property availability whether it can be asked now.
- * @property supports what it can do beyond text.
- * @property contextTokens prompt and answer tokens that fit.
+ * @property model its name in receipts and rules, such as `gemini-nano`.
+ * @property availability whether it is available now.
+ * @property supports the features it supports beyond text.
+ * @property contextTokens size of its context in tokens, prompt and answer together.
  * @property timeToFirstToken expected time to the first token.
- * @property tokensPerSecond expected tokens a second.
+ * @property tokensPerSecond expected tokens per second.
  */
 public data class SystemCapabilities(
     public val model: String,
@@ -37,23 +37,23 @@ public data class SystemCapabilities(
     public val tokensPerSecond: Float? = null,
 )
 
-/** Why a system model gives no answer. */
+/** Why a system model gave no answer. */
 public enum class SystemFailure {
-    /** It is in use by another app. */
+    /** Another app is using it. */
     BUSY,
 
     /** Its quota is used up for now. */
     QUOTA_EXCEEDED,
 
-    /** It declined to answer this. */
+    /** It declined to answer. */
     DECLINED,
 
-    /** It got no memory. */
+    /** It ran out of memory. */
     OUT_OF_MEMORY,
 
-    /** It is not there, or not yet. */
+    /** It is not available, or not yet. */
     UNAVAILABLE,
 
-    /** Anything else. */
+    /** Any other reason. */
     FAILED,
 }

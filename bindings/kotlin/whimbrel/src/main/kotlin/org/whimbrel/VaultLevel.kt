@@ -1,17 +1,17 @@
 // scripts/bindings-values.py writes this from bindings/ffi/src/vault.rs: change that, then run  make bindings.
 package org.whimbrel
 
-/** What protects the secrets of a vault, from the weakest to the strongest. */
+/** How the secrets of a vault are protected, from weakest to strongest. */
 public enum class VaultLevel {
-    /** Nothing but this process's memory. */
+    /** In this process's memory only. */
     MEMORY,
 
-    /** The permissions of a file. */
+    /** By the permissions of a file. */
     FILE,
 
-    /** The operating system's key store, in software. */
+    /** By the operating system's key store, in software. */
     SOFTWARE,
 
-    /** Hardware that does not give its key away. */
+    /** By hardware that never reveals its key. */
     HARDWARE,
 }

@@ -12,7 +12,7 @@ import org.whimbrel.ffi.Client
 public class WhimbrelClient : AutoCloseable {
     private val opening: Deferred<Client> = CoreLibrary.begin { translated { Client() } }
 
-    /** Answers in the making, in all conversations. A cancelled answer counts until it has really ended. */
+    /** The number of answers in progress in all conversations. A cancelled answer counts until it has ended. */
     public val activeAnswers: Int
         get() = opened?.activeAnswers()?.toInt() ?: 0
 
@@ -22,7 +22,7 @@ public class WhimbrelClient : AutoCloseable {
         get() = if (opening.isCompleted && !opening.isCancelled) opening.getCompleted() else null
 
     /**
-     * Opens the bundle in the folder [path]. Answers in the making pause meanwhile.
+     * Opens the bundle in the folder [path]. Answers in progress pause until it is open.
      *
      * @throws WhimbrelException.Library when the native library is missing or cannot be used.
      * @throws WhimbrelException.Internal when the system gives no thread.

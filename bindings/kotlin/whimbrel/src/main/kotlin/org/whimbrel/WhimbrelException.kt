@@ -1,9 +1,9 @@
 package org.whimbrel
 
 /**
- * Everything that can go wrong. No message ever holds text of a user or of a model, so that all of it may be logged.
+ * All errors of Whimbrel. No message ever contains text from a user or a model, so all of them may be logged.
  *
- * @property code a stable name of the case, as in `context_full`.
+ * @property code a stable name of the case, such as `context_full`.
  */
 public sealed class WhimbrelException(
     public val code: String,
@@ -27,7 +27,7 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("bundle_missing", reason, cause)
 
-    /** The bundle is damaged: fetch it again. */
+    /** The bundle is damaged. Download it again. */
     public class BundleCorrupt internal constructor(
         public val reason: String,
         cause: Throwable?,
@@ -39,14 +39,14 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("unsupported_bundle", reason, cause)
 
-    /** The question needs [needed] tokens with room for an answer, the context holds [limit]. */
+    /** The question needs [needed] tokens, including room for an answer, but the context has [limit]. */
     public class ContextFull internal constructor(
         public val needed: Long,
         public val limit: Long,
         cause: Throwable?,
     ) : WhimbrelException("context_full", "$needed tokens needed, $limit available", cause)
 
-    /** [option] must be [expected] and was [found]. */
+    /** [option] must be [expected] but was [found]. */
     public class InvalidOption internal constructor(
         public val option: String,
         public val expected: String,
@@ -54,13 +54,13 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("invalid_option", "$option must be $expected, not $found", cause)
 
-    /** The client, the model, the conversation or the assistant ([what]) was closed before. */
+    /** The client, the model, the conversation or the assistant ([what]) was already closed. */
     public class Closed internal constructor(
         public val what: String,
         cause: Throwable?,
     ) : WhimbrelException("closed", "the $what is closed", cause)
 
-    /** The conversation is still answering the question before. */
+    /** The conversation is still answering the previous question. */
     public class Busy internal constructor(
         cause: Throwable?,
     ) : WhimbrelException("busy", "the conversation is still answering", cause)
@@ -70,19 +70,19 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("nothing_to_repeat", "there is no question to ask again", cause)
 
-    /** Only a conversation of an [Assistant] can explain a decision: with one model alone no rules decide. */
+    /** Only a conversation of an [Assistant] can explain a decision. With one model alone there is no policy. */
     public class NoPolicy internal constructor(
         cause: Throwable?,
     ) : WhimbrelException("no_policy", "this conversation has no policy", cause)
 
-    /** Only a model of this device has something to save. */
+    /** Only a model on this device has something to save. */
     public class NoModel internal constructor(
         cause: Throwable?,
     ) : WhimbrelException("no_model", "there is no model on this device", cause)
 
     /**
-     * A document with rules was refused whole, for [reason]; the rules before it are still in force. [line] and [column] count
-     * from 1, and are 0 when the reason is not about one place; [path] names the field.
+     * A policy document was refused as a whole, for [reason]. The previous policies stay in force. [line] and [column]
+     * count from 1; they are 0 if the error does not concern one position. [path] names the field.
      */
     public class Policy internal constructor(
         public val line: Int,
@@ -93,9 +93,9 @@ public sealed class WhimbrelException(
     ) : WhimbrelException("policy", "line $line, column $column, $path: $reason", cause)
 
     /**
-     * The ledger cannot be opened, read or written; nothing leaves the device without a receipt. [problem] is a stable word:
-     * `in_use`, `foreign`, `tampered`, `full`, `unknown_receipt` and others. With `foreign` the vault is not the ledger's own: when that is gone,
-     * [Assistant.restartLedger] begins another ledger.
+     * The ledger cannot be opened, read or written. Nothing leaves the device without a receipt. [problem] is a stable
+     * word: `in_use`, `foreign`, `tampered`, `full`, `unknown_receipt` and others. `foreign` means that the vault does
+     * not belong to this ledger. If its own vault is gone, [Assistant.restartLedger] starts a new ledger.
      */
     public class Ledger internal constructor(
         public val problem: String,
@@ -103,14 +103,14 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("ledger", "$problem: $reason", cause)
 
-    /** The key vault failed; when it [isLocked], trying again later may help. */
+    /** The key vault failed. If it [isLocked], a later call may succeed. */
     public class Vault internal constructor(
         public val reason: String,
         public val isLocked: Boolean,
         cause: Throwable?,
     ) : WhimbrelException("vault", reason, cause)
 
-    /** There would have been [found] of [what], the limit is [limit]. */
+    /** [what] was [found], which exceeds the limit of [limit]. */
     public class LimitExceeded internal constructor(
         public val what: String,
         public val limit: Long,
@@ -118,14 +118,14 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("limit_exceeded", "$found $what, the limit is $limit", cause)
 
-    /** There is no memory for a context of [contextLength] tokens, which needs [bytes]. */
+    /** There is not enough memory for a context of [contextLength] tokens, which needs [bytes]. */
     public class OutOfMemory internal constructor(
         public val contextLength: Int,
         public val bytes: Long,
         cause: Throwable?,
     ) : WhimbrelException("out_of_memory", "no $bytes bytes for a context of $contextLength tokens", cause)
 
-    /** A defect in Whimbrel; [number] tells which, 0 that the call itself failed. */
+    /** A bug in Whimbrel. [number] identifies it; 0 means that the call itself failed. */
     public class Internal internal constructor(
         public val number: Int,
         public val reason: String,

@@ -5,9 +5,9 @@ import org.whimbrel.ffi.setLogSink
 import org.whimbrel.ffi.LogLevel as CoreLogLevel
 import org.whimbrel.ffi.LogSink as CoreLogSink
 
-/** Takes log messages. It is called on the core's thread: it should hand the message over and return. */
+/** Receives log messages. It is called on the core's thread, so it should hand the message over and return. */
 public fun interface LogSink {
-    /** Takes one [message] of the core's [module]. */
+    /** Receives one [message] of the core's [module]. */
     public fun log(
         level: LogLevel,
         module: String,

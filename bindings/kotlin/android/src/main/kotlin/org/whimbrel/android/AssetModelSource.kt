@@ -3,7 +3,7 @@ package org.whimbrel.android
 import android.content.res.AssetManager
 import java.io.InputStream
 
-/** A bundle that came with the app, in the folder [folder] of its assets. */
+/** A bundle that is included in the app, in the folder [folder] of its assets. */
 public class AssetModelSource(
     private val assets: AssetManager,
     private val folder: String,

@@ -19,20 +19,21 @@ import javax.crypto.SecretKey
 import javax.crypto.spec.GCMParameterSpec
 
 /**
- * A key vault of files, each encrypted (AES in Galois/counter mode) with a key that Android's key store made and does not give away. A
- * secret belongs to its name: a file under another name cannot be read.
+ * A key vault that consists of files, each encrypted (AES in Galois/counter mode) with a key that Android's key store
+ * made and never reveals. A secret is bound to its name: it cannot be read from a file with another name.
  *
- * @param folder where the files are kept, best in `Context.getNoBackupFilesDir()`: no other device has the key.
- * @param key finds the key, or makes it.
+ * @param folder where the files are stored, preferably in `Context.getNoBackupFilesDir()`, because no other device has
+ *   the key.
+ * @param key finds or creates the key.
  */
 public class KeystoreVault internal constructor(
     private val folder: File,
     private val key: () -> SecretKey,
 ) : KeyVault {
-    /** A vault in [folder] whose key is called [alias]. */
+    /** A vault in [folder] that uses the key [alias]. */
     public constructor(folder: File, alias: String) : this(folder, { systemKey(alias) })
 
-    /** Hardware keeps the key on most phones, but not on all. */
+    /** Hardware protects the key on most phones, but not on all. */
     override val level: VaultLevel = VaultLevel.SOFTWARE
 
     @Synchronized

@@ -14,10 +14,10 @@ import java.io.IOException
 import java.io.InputStream
 
 /**
- * How far an installation is.
+ * The progress of an installation.
  *
  * @property doneBytes bytes copied.
- * @property totalBytes bytes to copy; `null` where the source does not know.
+ * @property totalBytes bytes to copy; `null` if the source does not know.
  */
 public data class InstallProgress(
     public val doneBytes: Long,
@@ -25,13 +25,14 @@ public data class InstallProgress(
 )
 
 /**
- * Keeps one installed model in the app's own folder. It copies and does not judge: the core checks every byte of a
- * bundle before its first use. What is there is whole: a copy gets its place only when it is complete, also when the
- * process dies meanwhile.
+ * Stores one installed model in the app's own folder. It copies the files without validating them: the core checks
+ * every byte of a bundle before its first use. An installed model is always complete: a copy is moved to its place only
+ * when it is complete, even if the process dies during the copy.
  *
- * @param folder where the model is kept, best in `Context.getNoBackupFilesDir()`: a model is too large for a backup.
- * @param io where files are read and written.
- * @param freeBytes tells the space left for the folder.
+ * @param folder where the model is stored, preferably in `Context.getNoBackupFilesDir()`, because a model is too large
+ *   for a backup.
+ * @param io the dispatcher for reading and writing files.
+ * @param freeBytes returns the free space for the folder.
  */
 public class ModelInstaller(
     private val folder: File,
@@ -43,8 +44,7 @@ public class ModelInstaller(
     private val replaced = File(folder, "installed.old")
 
     /**
-     * The folder of the installed model, or `null`. Also tidies up after an installation that the process did not
-     * survive.
+     * The folder of the installed model, or `null`. Also cleans up after an installation during which the process died.
      */
     public suspend fun installed(): File? =
         withContext(io) {
@@ -56,8 +56,8 @@ public class ModelInstaller(
         }
 
     /**
-     * Copies a bundle and puts it in the place of what was installed before. Collecting the flow starts it, cancelling
-     * the collection stops it and leaves everything as it was, unless the copy was complete already. The flow fails with
+     * Copies a bundle and replaces the installed model with it. Collecting the flow starts the copy. Cancelling the
+     * collection stops it and leaves everything unchanged, unless the copy was already complete. The flow fails with
      * [InstallException].
      */
     public fun install(source: ModelSource): Flow<InstallProgress> =
@@ -98,7 +98,7 @@ public class ModelInstaller(
         if (free < needed) throw InstallException.NoSpace(needed, free)
     }
 
-    /** Copies one file and returns how many bytes of all files are done then. */
+    /** Copies one file and returns the number of bytes of all files copied so far. */
     private suspend fun FlowCollector<InstallProgress>.copy(
         source: ModelSource,
         file: ModelFile,
@@ -136,13 +136,13 @@ public class ModelInstaller(
     }
 
     public companion object {
-        /** Files of one bundle at most: whoever picks another folder by mistake shall not copy all of it. */
+        /** Maximum number of files in a bundle, so that picking another folder by mistake does not copy all of it. */
         public const val FILES_MAX: Int = 64
 
-        /** Folders within folders at most. */
+        /** Maximum depth of nested folders. */
         public const val FOLDERS_DEEP_MAX: Int = 4
 
-        /** What is left free for the system. */
+        /** The space that is left free for the system. */
         public const val SPARE_BYTES: Long = 64L shl 20
 
         private const val MANIFEST = "manifest.json"

@@ -4,19 +4,19 @@ import java.io.File
 import java.io.IOException
 import java.io.InputStream
 
-/** Where a model bundle is copied from. Its functions block and are called on a thread for input and output. */
+/** A source from which a model bundle is copied. Its functions block and are called on an I/O thread. */
 public interface ModelSource {
     /**
-     * The files of the bundle, those of folders in it included.
+     * The files of the bundle, including those in its folders.
      *
-     * @throws IOException when they cannot be listed.
+     * @throws IOException if they cannot be listed.
      */
     public fun files(): List<ModelFile>
 
     /**
      * Opens one of [files].
      *
-     * @throws IOException when it cannot be read.
+     * @throws IOException if it cannot be read.
      */
     public fun open(file: ModelFile): InputStream
 }
@@ -24,8 +24,8 @@ public interface ModelSource {
 /**
  * One file of a bundle.
  *
- * @property path where it is within the bundle, as in `q4_1/weights.bin`.
- * @property bytes its size; `null` where the source does not know.
+ * @property path its path within the bundle, such as `q4_1/weights.bin`.
+ * @property bytes its size; `null` if the source does not know.
  */
 public data class ModelFile(
     public val path: String,

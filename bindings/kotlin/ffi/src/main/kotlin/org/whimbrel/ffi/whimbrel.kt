@@ -2022,22 +2022,22 @@ public object FfiConverterByteArray: FfiConverterRustBuffer<ByteArray> {
 
 
 /**
- * An answer in progress. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+ * An answer in progress. It pauses while its reader is far behind, and is cancelled when nothing refers to it any more.
  */
 public interface AnswerInterface {
 
     /**
-     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
+     * Stops the answer. The last event, with the report, still arrives. May be called again, and after the end.
      */
     fun `cancel`()
 
     /**
-     * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
+     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list means the end.
      */
     suspend fun `next`(`max`: kotlin.UInt): List<Event>
 
     /**
-     * The text of the events so far, without what became void.
+     * The text of the events so far, without text that was discarded.
      */
     fun `textSoFar`(): kotlin.String
 
@@ -2045,7 +2045,7 @@ public interface AnswerInterface {
 }
 
 /**
- * An answer in progress. It pauses while its reader is far behind, and is cancelled when nobody holds it any more.
+ * An answer in progress. It pauses while its reader is far behind, and is cancelled when nothing refers to it any more.
  */
 open class Answer: Disposable, AutoCloseable, AnswerInterface
 {
@@ -2165,7 +2165,7 @@ open class Answer: Disposable, AutoCloseable, AnswerInterface
 
 
     /**
-     * Waits until at least one event is there and returns all that are, at most `max`. An empty list is the end.
+     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list means the end.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -2339,115 +2339,118 @@ public object FfiConverterTypeAnswer: FfiConverter<Answer, Long> {
 
 
 /**
- * Takes questions, decides under rules where each is answered, redacts what may only leave redacted, and writes a receipt for
- * everything.
+ * Takes questions, decides under a policy where each one is answered, redacts text that may only leave redacted, and writes
+ * a receipt for every request.
  */
 public interface AssistantInterface {
 
     /**
-     * Answers messages that belong to no conversation; the last one is the question.
+     * Answers a question outside any conversation. The last message is the question.
      */
     fun `answer`(`messages`: List<Message>, `options`: AskOptions = AskOptions()): Answer
 
     /**
-     * Starts a conversation. After `release` its questions are refused.
+     * Starts a conversation. After `release`, its questions are refused.
      */
     fun `conversation`(`options`: ConversationOptions = ConversationOptions()): Conversation
 
     /**
-     * Takes in what the user thought of an answer: it is kept beside the receipt, and the choice of places learns from it.
+     * Records the user's feedback on an answer. It is stored beside the receipt, and the choice of places learns from it.
      */
     suspend fun `feedback`(`receipt`: kotlin.ULong, `signal`: Signal)
 
     /**
-     * Whether feedback is learned from and used.
+     * Whether the assistant learns from feedback and uses what it learned.
      */
     fun `learning`(): LearningMode
 
     /**
-     * Tells the system's model, if there is one, that a question may come soon.
+     * Tells the system's model, if one is set, to prepare for a question.
      */
     fun `prewarmSystemModel`()
 
     /**
-     * A text with its findings replaced, and the findings: what an endpoint would get that may only get redacted text.
+     * Redacts a text as it would be redacted for an endpoint, and returns it with the findings.
      */
     suspend fun `redact`(`text`: kotlin.String): RedactedText
 
     /**
-     * Cancels its answers and lets go of the ledger once they have ended; its conversations take no more questions. Returns at once; safe to call
-     * again.
+     * Cancels all answers and closes the ledger once they have ended. Conversations refuse further questions. Returns at
+     * once, and may be called again.
      */
     fun `release`()
 
     /**
-     * Forgets everything that was learned.
+     * Deletes everything that was learned.
      */
     suspend fun `resetLearning`()
 
     /**
-     * What the app knows about an endpoint of the policy besides what stands there.
+     * Sets connection settings of an endpoint that are not part of the policy.
      */
     fun `setEndpoint`(`endpointId`: kotlin.String, `extras`: EndpointExtras)
 
     /**
-     * Keeps the key of an endpoint in the vault, or forgets it.
+     * Stores an endpoint's key in the vault, or deletes it.
      */
     suspend fun `setKey`(`endpointId`: kotlin.String, `key`: kotlin.String?)
 
     /**
-     * Switches learning on, freezes it, or switches it off.
+     * Switches learning on or off, or freezes it.
      */
     suspend fun `setLearning`(`mode`: LearningMode)
 
     /**
-     * The model of this device that answers from the next question on; nothing takes it away.
+     * Sets the model on this device that answers from the next question on. Pass nothing to remove the model.
      */
     fun `setModel`(`model`: Model?)
 
     /**
-     * Puts other rules in force, from the next question on. After an error the rules are as they were.
+     * Replaces both policies from the next question on. After an error the previous policies stay in force.
      */
     fun `setPolicies`(`app`: PolicyDocument, `user`: PolicyDocument? = null)
 
     /**
-     * The system's model, as the app reaches it; nothing takes it away.
+     * Sets the system's model that the app provides. Pass nothing to remove it.
      */
     fun `setSystemModel`(`model`: SystemModel?)
 
     /**
-     * Puts other rules of the user's in force, which can only tighten the app's. After an error the rules are as they were.
+     * Replaces the user's policy, which can only make the app's stricter. After an error the previous policies stay in
+     * force.
      */
     fun `setUserPolicy`(`user`: PolicyDocument?)
 
     /**
-     * Words to redact besides what is recognised, from the next question on.
+     * Sets words to redact in addition to what is recognised, from the next question on.
      */
     fun `setUserWords`(`words`: List<kotlin.String>)
 
     /**
-     * Like `release`, and waits until the ledger is closed and may be opened again. Safe to call again.
+     * Like `release`, but waits until the ledger is closed and can be opened again. May be called again.
      */
     suspend fun `shutdown`()
 
     /**
-     * Takes in what the app knows about the device now.
+     * Reports the current state of the device.
      */
     fun `updateDevice`(`update`: DeviceUpdate)
 
     /**
-     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     * Exports the ledger to a new file as lines of JSON, which `whimbrel ledger verify` can check. Only the file's owner
+     * can read it.
      */
     suspend fun `exportLedger`(`path`: kotlin.String)
 
     /**
-     * Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them can be taken away unnoticed.
+     * Whether the vault has not yet stored the end of the ledger. Until it has, the newest entries could be removed
+     * unnoticed.
      */
     suspend fun `isLedgerFloorBehind`(): kotlin.Boolean
 
     /**
-     * Removes old receipts. What is left can still be verified, from the checkpoint on that is returned; nothing is returned when nothing was
-     * removed.
+     * Removes old receipts. The rest can still be verified, starting at the returned checkpoint. Returns nothing if nothing
+     * was removed.
      */
     suspend fun `pruneLedger`(`prune`: Prune): Checkpoint?
 
@@ -2457,17 +2460,17 @@ public interface AssistantInterface {
     suspend fun `receipt`(`id`: kotlin.ULong): Receipt
 
     /**
-     * A page of receipts, the newest first; at most 1,000.
+     * A page of receipts, newest first; at most 1,000.
      */
     suspend fun `receipts`(`filter`: ReceiptFilter, `receiptsMax`: kotlin.UInt): List<Receipt>
 
     /**
-     * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
+     * The totals of the receipts between two times, in milliseconds since 1970; without limits, of all receipts.
      */
     suspend fun `stats`(`fromMs`: kotlin.ULong? = null, `untilMs`: kotlin.ULong? = null, `host`: Host): LedgerStats
 
     /**
-     * Looks whether the ledger is as it was written. What is wrong with it is in the report.
+     * Checks whether the ledger is unchanged. Problems are in the report, not thrown.
      */
     suspend fun `verifyLedger`(): LedgerReport
 
@@ -2475,8 +2478,8 @@ public interface AssistantInterface {
 }
 
 /**
- * Takes questions, decides under rules where each is answered, redacts what may only leave redacted, and writes a receipt for
- * everything.
+ * Takes questions, decides under a policy where each one is answered, redacts text that may only leave redacted, and writes
+ * a receipt for every request.
  */
 open class Assistant: Disposable, AutoCloseable, AssistantInterface
 {
@@ -2581,7 +2584,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Answers messages that belong to no conversation; the last one is the question.
+     * Answers a question outside any conversation. The last message is the question.
      */
     @Throws(CoreException::class)override fun `answer`(`messages`: List<Message>, `options`: AskOptions): Answer {
             return FfiConverterTypeAnswer.lift(
@@ -2617,7 +2620,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Takes in what the user thought of an answer: it is kept beside the receipt, and the choice of places learns from it.
+     * Records the user's feedback on an answer. It is stored beside the receipt, and the choice of places learns from it.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -2675,7 +2678,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * A text with its findings replaced, and the findings: what an endpoint would get that may only get redacted text.
+     * Redacts a text as it would be redacted for an endpoint, and returns it with the findings.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -2716,7 +2719,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Forgets everything that was learned.
+     * Deletes everything that was learned.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -2741,7 +2744,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * What the app knows about an endpoint of the policy besides what stands there.
+     * Sets connection settings of an endpoint that are not part of the policy.
      */
     @Throws(CoreException::class)override fun `setEndpoint`(`endpointId`: kotlin.String, `extras`: EndpointExtras)
         =
@@ -2759,7 +2762,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Keeps the key of an endpoint in the vault, or forgets it.
+     * Stores an endpoint's key in the vault, or deletes it.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -2786,7 +2789,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Switches learning on, freezes it, or switches it off.
+     * Switches learning on or off, or freezes it.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -2828,7 +2831,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Puts other rules in force, from the next question on. After an error the rules are as they were.
+     * Replaces both policies from the next question on. After an error the previous policies stay in force.
      */
     @Throws(CoreException::class)override fun `setPolicies`(`app`: PolicyDocument, `user`: PolicyDocument?)
         =
@@ -2862,7 +2865,8 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Puts other rules of the user's in force, which can only tighten the app's. After an error the rules are as they were.
+     * Replaces the user's policy, which can only make the app's stricter. After an error the previous policies stay in
+     * force.
      */
     @Throws(CoreException::class)override fun `setUserPolicy`(`user`: PolicyDocument?)
         =
@@ -2879,7 +2883,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Words to redact besides what is recognised, from the next question on.
+     * Sets words to redact in addition to what is recognised, from the next question on.
      */
     @Throws(CoreException::class)override fun `setUserWords`(`words`: List<kotlin.String>)
         =
@@ -2896,7 +2900,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Like `release`, and waits until the ledger is closed and may be opened again. Safe to call again.
+     * Like `release`, but waits until the ledger is closed and can be opened again. May be called again.
      */
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
     override suspend fun `shutdown`() {
@@ -2936,7 +2940,8 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks.
+     * Exports the ledger to a new file as lines of JSON, which `whimbrel ledger verify` can check. Only the file's owner
+     * can read it.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -2962,7 +2967,8 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Whether the vault did not take the end of the ledger with the last entries: until it does, the newest of them can be taken away unnoticed.
+     * Whether the vault has not yet stored the end of the ledger. Until it has, the newest entries could be removed
+     * unnoticed.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -2986,8 +2992,8 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Removes old receipts. What is left can still be verified, from the checkpoint on that is returned; nothing is returned when nothing was
-     * removed.
+     * Removes old receipts. The rest can still be verified, starting at the returned checkpoint. Returns nothing if nothing
+     * was removed.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -3037,7 +3043,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * A page of receipts, the newest first; at most 1,000.
+     * A page of receipts, newest first; at most 1,000.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -3063,7 +3069,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * What the receipts between two times come to, in milliseconds since 1970; all of them without limits.
+     * The totals of the receipts between two times, in milliseconds since 1970; without limits, of all receipts.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -3090,7 +3096,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Looks whether the ledger is as it was written. What is wrong with it is in the report.
+     * Checks whether the ledger is unchanged. Problems are in the report, not thrown.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -3121,7 +3127,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
     companion object {
 
     /**
-     * Opens the ledger and reads the rules. Receipts that a process left open are closed as interrupted.
+     * Opens the ledger and reads the policies. Receipts that an earlier process left unfinished are closed as interrupted.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -3265,27 +3271,27 @@ public object FfiConverterTypeAssistant: FfiConverter<Assistant, Long> {
 
 
 /**
- * Opens models. All computing happens on one background thread that this object owns; every method only hands over to it.
+ * Opens models. All computing happens on one background thread that this object owns; methods only pass work to it.
  */
 public interface ClientInterface {
 
     /**
-     * Answers in progress, in all conversations. A cancelled answer counts until it has really ended.
+     * The number of answers in progress in all conversations. A cancelled answer counts until it has ended.
      */
     fun `activeAnswers`(): kotlin.UInt
 
     /**
-     * Opens the model in the folder `path`. Answers in progress pause meanwhile.
+     * Opens the model in the folder `path`. Answers in progress pause until it is open.
      */
     suspend fun `openModel`(`path`: kotlin.String, `options`: OpenOptions = OpenOptions()): Model
 
     /**
-     * Cancels all answers and closes all models. Returns at once; safe to call again.
+     * Cancels all answers and closes all models. Returns at once, and may be called again.
      */
     fun `release`()
 
     /**
-     * Like `release`, and waits until all memory is given back. Safe to call again.
+     * Like `release`, but waits until all memory is released. May be called again.
      */
     suspend fun `shutdown`()
 
@@ -3293,7 +3299,7 @@ public interface ClientInterface {
 }
 
 /**
- * Opens models. All computing happens on one background thread that this object owns; every method only hands over to it.
+ * Opens models. All computing happens on one background thread that this object owns; methods only pass work to it.
  */
 open class Client: Disposable, AutoCloseable, ClientInterface
 {
@@ -3425,7 +3431,7 @@ open class Client: Disposable, AutoCloseable, ClientInterface
 
 
     /**
-     * Opens the model in the folder `path`. Answers in progress pause meanwhile.
+     * Opens the model in the folder `path`. Answers in progress pause until it is open.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -3466,7 +3472,7 @@ open class Client: Disposable, AutoCloseable, ClientInterface
 
 
     /**
-     * Like `release`, and waits until all memory is given back. Safe to call again.
+     * Like `release`, but waits until all memory is released. May be called again.
      */
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
     override suspend fun `shutdown`() {
@@ -3634,13 +3640,14 @@ public interface ConversationInterface {
     fun `ask`(`question`: kotlin.String, `options`: AskOptions = AskOptions()): Answer
 
     /**
-     * Asks the last question elsewhere, as far as the rules allow it now. The new answer takes the place of the old one; when there is no new
-     * answer, the old one stays.
+     * Asks the last question again at another place, if the policy allows one now. The new answer replaces the old one; if
+     * there is no new answer, the old one stays.
      */
     fun `escalate`(): Answer
 
     /**
-     * What would be decided about a question now. Nothing is asked, and no receipt is written. Only where rules decide.
+     * What would be decided about a question now. Nothing is asked, and no receipt is written. Only available under a
+     * policy.
      */
     suspend fun `explain`(`question`: kotlin.String, `options`: AskOptions = AskOptions()): Explanation
 
@@ -3650,78 +3657,79 @@ public interface ConversationInterface {
     fun `messages`(): List<Message>
 
     /**
-     * Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question until
-     * `reset()`.
+     * Raises the privacy class of the messages so far, if the app knows more than can be found in them. It applies to every
+     * further question until `reset()`.
      */
     fun `raiseClass`(`privacyClass`: PrivacyClass)
 
     /**
-     * Asks the last question again. If it was answered, that counts as a sign that the answer was not liked. The new answer takes the place of
-     * the old one; when there is no new answer, the old one stays.
+     * Asks the last question again. If it had been answered, this counts as a sign that the user did not like the answer.
+     * The new answer replaces the old one; if there is no new answer, the old one stays.
      */
     fun `regenerate`(`generation`: GenerationOptions = GenerationOptions()): Answer
 
     /**
-     * Cancels the answer in progress and gives the memory of the context back. Returns at once; safe to call again.
+     * Cancels the answer in progress and releases the memory of the context. Returns at once, and may be called again.
      */
     fun `release`()
 
     /**
-     * Forgets the messages, but not the system message.
+     * Deletes the messages, but not the system message.
      */
     fun `reset`()
 
     /**
-     * Goes on with a conversation that was saved with the same model; this one is forgotten. The file does not say who may read it, so where rules
-     * decide nothing of it leaves the device.
+     * Resumes a conversation that was saved with the same model, and discards the current one. The file does not say who
+     * may read it, so under a policy none of it leaves the device.
      */
     suspend fun `restore`(`path`: kotlin.String)
 
     /**
-     * Takes over what `save_prefix` wrote with the same model. The messages stay as they are.
+     * Loads a file that `save_prefix` wrote with the same model. The messages do not change.
      */
     suspend fun `restorePrefix`(`path`: kotlin.String)
 
     /**
-     * A number that grows with every change of the messages.
+     * A number that grows each time the messages change.
      */
     fun `revision`(): kotlin.ULong
 
     /**
-     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text again. The file holds
-     * what was said, and only its owner can read it.
+     * Saves the conversation and its KV cache to a file, so that `restore` can resume it without prefilling its text again.
+     * The file contains what was said, and only its owner can read it.
      */
     suspend fun `save`(`path`: kotlin.String)
 
     /**
-     * Writes what the model made of the first `tokens` tokens of the conversation to a file, without the messages. Another conversation that
-     * begins with the same text can take it over with `restore_prefix`.
+     * Saves the KV cache of the first `tokens` tokens of the conversation to a file, without the messages. Another
+     * conversation that starts with the same text can load it with `restore_prefix`.
      */
     suspend fun `savePrefix`(`path`: kotlin.String, `tokens`: kotlin.UInt)
 
     /**
-     * Replaces the messages: an earlier conversation goes on. Messages that `messages()` gave are treated as they were.
+     * Replaces the messages, to resume an earlier conversation. Messages from `messages()` keep their privacy class and
+     * recipients.
      */
     fun `setMessages`(`messages`: List<Message>)
 
     /**
-     * Sends along another system message from the next question on. Nothing takes the usual one, an empty text leaves it to the model. The messages
-     * stay, and how they are treated.
+     * Replaces the system message from the next question on. Pass nothing for the default one, or an empty text to let the
+     * model's template decide. The messages stay, with their privacy class and recipients.
      */
     fun `setSystem`(`system`: kotlin.String?)
 
     /**
-     * Waits until a cancelled answer has ended: what is kept of it is then among the messages.
+     * Waits until a cancelled answer has ended. `messages()` then contains the part of it that was kept.
      */
     suspend fun `settled`()
 
     /**
-     * Cancels the answer in progress, if there is one. Its last event still comes.
+     * Cancels the answer in progress, if there is one. Its last event still arrives.
      */
     fun `stop`()
 
     /**
-     * The system message that is sent along, if there is one.
+     * The system message, if there is one.
      */
     fun `system`(): kotlin.String?
 
@@ -3854,8 +3862,8 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Asks the last question elsewhere, as far as the rules allow it now. The new answer takes the place of the old one; when there is no new
-     * answer, the old one stays.
+     * Asks the last question again at another place, if the policy allows one now. The new answer replaces the old one; if
+     * there is no new answer, the old one stays.
      */
     @Throws(CoreException::class)override fun `escalate`(): Answer {
             return FfiConverterTypeAnswer.lift(
@@ -3872,7 +3880,8 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * What would be decided about a question now. Nothing is asked, and no receipt is written. Only where rules decide.
+     * What would be decided about a question now. Nothing is asked, and no receipt is written. Only available under a
+     * policy.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -3931,8 +3940,8 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Asks the last question again. If it was answered, that counts as a sign that the answer was not liked. The new answer takes the place of
-     * the old one; when there is no new answer, the old one stays.
+     * Asks the last question again. If it had been answered, this counts as a sign that the user did not like the answer.
+     * The new answer replaces the old one; if there is no new answer, the old one stays.
      */
     @Throws(CoreException::class)override fun `regenerate`(`generation`: GenerationOptions): Answer {
             return FfiConverterTypeAnswer.lift(
@@ -3965,7 +3974,7 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Forgets the messages, but not the system message.
+     * Deletes the messages, but not the system message.
      */
     @Throws(CoreException::class)override fun `reset`()
         =
@@ -3981,8 +3990,8 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Goes on with a conversation that was saved with the same model; this one is forgotten. The file does not say who may read it, so where rules
-     * decide nothing of it leaves the device.
+     * Resumes a conversation that was saved with the same model, and discards the current one. The file does not say who
+     * may read it, so under a policy none of it leaves the device.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -4008,7 +4017,7 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Takes over what `save_prefix` wrote with the same model. The messages stay as they are.
+     * Loads a file that `save_prefix` wrote with the same model. The messages do not change.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -4050,8 +4059,8 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Writes the conversation to a file, with what the model made of it, so that `restore` goes on without reading its text again. The file holds
-     * what was said, and only its owner can read it.
+     * Saves the conversation and its KV cache to a file, so that `restore` can resume it without prefilling its text again.
+     * The file contains what was said, and only its owner can read it.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -4077,8 +4086,8 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Writes what the model made of the first `tokens` tokens of the conversation to a file, without the messages. Another conversation that
-     * begins with the same text can take it over with `restore_prefix`.
+     * Saves the KV cache of the first `tokens` tokens of the conversation to a file, without the messages. Another
+     * conversation that starts with the same text can load it with `restore_prefix`.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -4105,7 +4114,8 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Replaces the messages: an earlier conversation goes on. Messages that `messages()` gave are treated as they were.
+     * Replaces the messages, to resume an earlier conversation. Messages from `messages()` keep their privacy class and
+     * recipients.
      */
     @Throws(CoreException::class)override fun `setMessages`(`messages`: List<Message>)
         =
@@ -4122,8 +4132,8 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Sends along another system message from the next question on. Nothing takes the usual one, an empty text leaves it to the model. The messages
-     * stay, and how they are treated.
+     * Replaces the system message from the next question on. Pass nothing for the default one, or an empty text to let the
+     * model's template decide. The messages stay, with their privacy class and recipients.
      */
     @Throws(CoreException::class)override fun `setSystem`(`system`: kotlin.String?)
         =
@@ -4140,7 +4150,7 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Waits until a cancelled answer has ended: what is kept of it is then among the messages.
+     * Waits until a cancelled answer has ended. `messages()` then contains the part of it that was kept.
      */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
@@ -4329,28 +4339,28 @@ public object FfiConverterTypeConversation: FfiConverter<Conversation, Long> {
 
 
 /**
- * Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with. It is called from
- * any thread and should answer within milliseconds. What `put` has kept survives a crash.
+ * Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger. It is
+ * called from any thread and should answer within milliseconds. What `put` has stored must survive a crash.
  */
 public interface KeyVault {
 
     /**
-     * The secret of this name, or nothing when there is none. A secret that cannot be read is an error.
+     * Returns the secret with this name, or nothing if there is none. A secret that cannot be read is an error.
      */
     fun `get`(`name`: kotlin.String): kotlin.ByteArray?
 
     /**
-     * Keeps a secret, in place of the one that had this name.
+     * Stores a secret, replacing the one with this name.
      */
     fun `put`(`name`: kotlin.String, `secret`: kotlin.ByteArray)
 
     /**
-     * Forgets a secret. It is no error when there is none.
+     * Deletes a secret. Succeeds if there is none.
      */
     fun `delete`(`name`: kotlin.String)
 
     /**
-     * What protects the secrets.
+     * How the secrets are protected.
      */
     fun `level`(): VaultLevel
 
@@ -4358,8 +4368,8 @@ public interface KeyVault {
 }
 
 /**
- * Keeps small secrets by name, for the app and for one ledger: keys of endpoints, and what the ledger is sealed with. It is called from
- * any thread and should answer within milliseconds. What `put` has kept survives a crash.
+ * Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger. It is
+ * called from any thread and should answer within milliseconds. What `put` has stored must survive a crash.
  */
 open class KeyVaultImpl: Disposable, AutoCloseable, KeyVault
 {
@@ -4464,7 +4474,7 @@ open class KeyVaultImpl: Disposable, AutoCloseable, KeyVault
 
 
     /**
-     * The secret of this name, or nothing when there is none. A secret that cannot be read is an error.
+     * Returns the secret with this name, or nothing if there is none. A secret that cannot be read is an error.
      */
     @Throws(KeyVaultException::class)override fun `get`(`name`: kotlin.String): kotlin.ByteArray? {
             return FfiConverterOptionalByteArray.lift(
@@ -4482,7 +4492,7 @@ open class KeyVaultImpl: Disposable, AutoCloseable, KeyVault
 
 
     /**
-     * Keeps a secret, in place of the one that had this name.
+     * Stores a secret, replacing the one with this name.
      */
     @Throws(KeyVaultException::class)override fun `put`(`name`: kotlin.String, `secret`: kotlin.ByteArray)
         =
@@ -4500,7 +4510,7 @@ open class KeyVaultImpl: Disposable, AutoCloseable, KeyVault
 
 
     /**
-     * Forgets a secret. It is no error when there is none.
+     * Deletes a secret. Succeeds if there is none.
      */
     @Throws(KeyVaultException::class)override fun `delete`(`name`: kotlin.String)
         =
@@ -4517,7 +4527,7 @@ open class KeyVaultImpl: Disposable, AutoCloseable, KeyVault
 
 
     /**
-     * What protects the secrets.
+     * How the secrets are protected.
      */
     @Throws(KeyVaultException::class)override fun `level`(): VaultLevel {
             return FfiConverterTypeVaultLevel.lift(
@@ -4782,13 +4792,13 @@ public object FfiConverterTypeKeyVault: FfiConverter<KeyVault, Long> {
 
 
 /**
- * Takes log messages instead of the platform's log. It is called on the thread that logs, mostly the one that computes:
- * it should hand the message over and return.
+ * Receives log messages in place of the platform's log. It is called on the thread that logs, usually the one that
+ * computes, so it should hand the message over and return.
  */
 public interface LogSink {
 
     /**
-     * Takes one message of the module `target`.
+     * Receives one message of the module `target`.
      */
     fun `log`(`level`: LogLevel, `target`: kotlin.String, `message`: kotlin.String)
 
@@ -4796,8 +4806,8 @@ public interface LogSink {
 }
 
 /**
- * Takes log messages instead of the platform's log. It is called on the thread that logs, mostly the one that computes:
- * it should hand the message over and return.
+ * Receives log messages in place of the platform's log. It is called on the thread that logs, usually the one that
+ * computes, so it should hand the message over and return.
  */
 open class LogSinkImpl: Disposable, AutoCloseable, LogSink
 {
@@ -4902,7 +4912,7 @@ open class LogSinkImpl: Disposable, AutoCloseable, LogSink
 
 
     /**
-     * Takes one message of the module `target`.
+     * Receives one message of the module `target`.
      */
     @Throws(LogSinkException::class)override fun `log`(`level`: LogLevel, `target`: kotlin.String, `message`: kotlin.String)
         =
@@ -5122,23 +5132,23 @@ public object FfiConverterTypeLogSink: FfiConverter<LogSink, Long> {
 public interface ModelInterface {
 
     /**
-     * Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens. What does not fit into the
-     * context is an error of the answer.
+     * Continues a text without a conversation, in a context of its own of `context_length` tokens. If the text does not
+     * fit, the answer fails with an error.
      */
     fun `complete`(`prompt`: kotlin.String, `contextLength`: kotlin.UInt = 2048u, `options`: GenerationOptions = GenerationOptions()): Answer
 
     /**
-     * Starts a conversation with this model alone. The memory for its context is reserved with the first question.
+     * Starts a conversation with this model alone. The memory for its context is reserved at the first question.
      */
     fun `conversation`(`options`: ConversationOptions = ConversationOptions()): Conversation
 
     /**
-     * What is known of the model, also after it was released.
+     * The model's properties. Also available after `release`.
      */
     fun `info`(): ModelInfo
 
     /**
-     * Cancels the model's answers and closes it with its conversations. Returns at once; safe to call again.
+     * Cancels the model's answers, and closes the model and its conversations. Returns at once, and may be called again.
      */
     fun `release`()
 
@@ -5251,8 +5261,8 @@ open class Model: Disposable, AutoCloseable, ModelInterface
 
 
     /**
-     * Goes on from a text without any conversation around it, in a context of its own of `context_length` tokens. What does not fit into the
-     * context is an error of the answer.
+     * Continues a text without a conversation, in a context of its own of `context_length` tokens. If the text does not
+     * fit, the answer fails with an error.
      */
     @Throws(CoreException::class)override fun `complete`(`prompt`: kotlin.String, `contextLength`: kotlin.UInt, `options`: GenerationOptions): Answer {
             return FfiConverterTypeAnswer.lift(
@@ -5272,7 +5282,7 @@ open class Model: Disposable, AutoCloseable, ModelInterface
 
 
     /**
-     * Starts a conversation with this model alone. The memory for its context is reserved with the first question.
+     * Starts a conversation with this model alone. The memory for its context is reserved at the first question.
      */
     @Throws(CoreException::class)override fun `conversation`(`options`: ConversationOptions): Conversation {
             return FfiConverterTypeConversation.lift(
@@ -5454,22 +5464,23 @@ public object FfiConverterTypeModel: FfiConverter<Model, Long> {
 
 
 /**
- * Where a system model puts its answer. What is reported after the end is dropped. Letting go of it without a last word is a failure.
+ * Receives the answer of a system model. Anything reported after the end is ignored. Releasing it without calling `finish`
+ * or `fail` counts as a failure.
  */
 public interface SystemAnswerInterface {
 
     /**
-     * The answer failed.
+     * Reports that the answer failed.
      */
     fun `fail`(`failure`: SystemFailure)
 
     /**
-     * The answer is complete. Counts of tokens that are not known are 0.
+     * Completes the answer. Pass 0 for token counts that are not known.
      */
     fun `finish`(`inputTokens`: kotlin.ULong, `outputTokens`: kotlin.ULong)
 
     /**
-     * The next piece of text. False when nobody listens any more, or the answer is longer than 4 MiB.
+     * Reports the next piece of text. Returns false if nobody is listening any more, or if the answer is longer than 4 MiB.
      */
     fun `text`(`piece`: kotlin.String): kotlin.Boolean
 
@@ -5477,7 +5488,8 @@ public interface SystemAnswerInterface {
 }
 
 /**
- * Where a system model puts its answer. What is reported after the end is dropped. Letting go of it without a last word is a failure.
+ * Receives the answer of a system model. Anything reported after the end is ignored. Releasing it without calling `finish`
+ * or `fail` counts as a failure.
  */
 open class SystemAnswer: Disposable, AutoCloseable, SystemAnswerInterface
 {
@@ -5765,23 +5777,23 @@ public object FfiConverterTypeSystemAnswer: FfiConverter<SystemAnswer, Long> {
 
 
 /**
- * A model that the app reaches: one that the system brings, or that an accelerator runs. Every call returns at once; long work goes on
- * elsewhere and reports to the answer that `start` was given.
+ * A model that the app provides: the system's own, or one that runs on an accelerator. Every call must return at once; do
+ * long work elsewhere, and report its results to the answer that was passed to `start`.
  */
 public interface SystemModel {
 
     /**
-     * What it can do now. Asked before every decision.
+     * The model's current capabilities. Called before every decision.
      */
     fun `capabilities`(): SystemCapabilities
 
     /**
-     * Gets ready to answer soon. Nothing depends on it.
+     * Prepares the model for a question. This is only a hint.
      */
     fun `prewarm`()
 
     /**
-     * Begins an answer. After an error nothing may be reported.
+     * Starts an answer. If this fails, do not report anything to the answer.
      */
     fun `start`(`request`: SystemRequest, `answer`: SystemAnswer)
 
@@ -5794,8 +5806,8 @@ public interface SystemModel {
 }
 
 /**
- * A model that the app reaches: one that the system brings, or that an accelerator runs. Every call returns at once; long work goes on
- * elsewhere and reports to the answer that `start` was given.
+ * A model that the app provides: the system's own, or one that runs on an accelerator. Every call must return at once; do
+ * long work elsewhere, and report its results to the answer that was passed to `start`.
  */
 open class SystemModelImpl: Disposable, AutoCloseable, SystemModel
 {
@@ -5900,7 +5912,7 @@ open class SystemModelImpl: Disposable, AutoCloseable, SystemModel
 
 
     /**
-     * What it can do now. Asked before every decision.
+     * The model's current capabilities. Called before every decision.
      */
     @Throws(SystemModelException::class)override fun `capabilities`(): SystemCapabilities {
             return FfiConverterTypeSystemCapabilities.lift(
@@ -5917,7 +5929,7 @@ open class SystemModelImpl: Disposable, AutoCloseable, SystemModel
 
 
     /**
-     * Gets ready to answer soon. Nothing depends on it.
+     * Prepares the model for a question. This is only a hint.
      */
     @Throws(SystemModelException::class)override fun `prewarm`()
         =
@@ -5933,7 +5945,7 @@ open class SystemModelImpl: Disposable, AutoCloseable, SystemModel
 
 
     /**
-     * Begins an answer. After an error nothing may be reported.
+     * Starts an answer. If this fails, do not report anything to the answer.
      */
     @Throws(SystemModelException::class)override fun `start`(`request`: SystemRequest, `answer`: SystemAnswer)
         =
@@ -6121,21 +6133,22 @@ public object FfiConverterTypeSystemModel: FfiConverter<SystemModel, Long> {
 
 
 /**
- * How a question is asked.
+ * Options for asking a question.
  */
 data class AskOptions (
     /**
-     * The app's name for what it is doing, which rules and learning look at.
+     * The app's name for the kind of work, used by rules and learning.
      */
     val `task`: kotlin.String = "chat"
     ,
     /**
-     * What the app knows about the text; without it `Public`. What is found in the text can only raise it.
+     * The privacy class of the text as far as the app knows it. The default is `Public`. Findings in the text can only
+     * raise it.
      */
     val `privacyClass`: PrivacyClass? = null
     ,
     /**
-     * Time for the whole answer in milliseconds; without it the policy says.
+     * The deadline for the whole answer in milliseconds. The default is the policy's.
      */
     val `deadlineMs`: kotlin.ULong? = null
     ,
@@ -6145,7 +6158,7 @@ data class AskOptions (
     val `needs`: List<Need> = listOf()
     ,
     /**
-     * How the answer is made.
+     * Options for generating the answer.
      */
     val `generation`: GenerationOptions = GenerationOptions()
 
@@ -6192,31 +6205,31 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
 
 
 /**
- * What an assistant is opened with.
+ * Options for opening an assistant.
  */
 data class AssistantOptions (
     /**
-     * The file of the ledger, which is made when it is not there. Its folder must exist.
+     * The path of the ledger file. The file is created if it does not exist; its folder must exist.
      */
     val `store`: kotlin.String
     ,
     /**
-     * Where keys are kept. One vault belongs to one ledger.
+     * The vault that stores keys. Each ledger needs its own vault.
      */
     val `vault`: KeyVault
     ,
     /**
-     * The app's rules.
+     * The app's policy.
      */
     val `appPolicy`: PolicyDocument
     ,
     /**
-     * The user's rules, which can only tighten the app's.
+     * The user's policy, which can only make the app's stricter.
      */
     val `userPolicy`: PolicyDocument? = null
     ,
     /**
-     * Words to redact besides what is recognised.
+     * Words to redact in addition to what is recognised.
      */
     val `userWords`: List<kotlin.String> = listOf()
 
@@ -6275,7 +6288,7 @@ public object FfiConverterTypeAssistantOptions: FfiConverterRustBuffer<Assistant
 
 
 /**
- * Where a ledger begins whose oldest receipts were removed.
+ * The start of a ledger whose oldest receipts were removed.
  */
 data class Checkpoint (
     /**
@@ -6289,7 +6302,7 @@ data class Checkpoint (
     val `receipts`: kotlin.ULong
     ,
     /**
-     * The hash of that entry, in hexadecimal digits: the next entry continues from it.
+     * The hash of that entry, in hexadecimal digits. The next entry continues from it.
      */
     val `hash`: kotlin.String
     ,
@@ -6338,11 +6351,11 @@ public object FfiConverterTypeCheckpoint: FfiConverterRustBuffer<Checkpoint> {
 
 
 /**
- * How a conversation is kept.
+ * Options for a conversation.
  */
 data class ConversationOptions (
     /**
-     * Tokens of context, at most the model's own.
+     * Size of the context in tokens, at most the model's own.
      */
     val `contextLength`: kotlin.UInt = 2048u
     ,
@@ -6352,7 +6365,7 @@ data class ConversationOptions (
     val `system`: kotlin.String? = null
     ,
     /**
-     * What happens when the context is full; without it `DropOldest`.
+     * What happens when the context is full. The default is `DropOldest`.
      */
     val `contextPolicy`: ContextPolicy? = null
 
@@ -6393,22 +6406,22 @@ public object FfiConverterTypeConversationOptions: FfiConverterRustBuffer<Conver
 
 
 /**
- * What the app knows about the device now: as many values as it has. Most readings count for two minutes, so they are best sent again
- * with each question; the totals (memory, cores, accelerators) stay.
+ * The current state of the device, with as many values as the app knows. Most readings expire after two minutes, so send
+ * them again with each question. The totals (memory, cores, accelerators) do not expire.
  */
 data class DeviceUpdate (
     /**
-     * Charge of the battery in percent, 0 to 100; more counts as unknown.
+     * Battery charge in percent, 0 to 100; a larger value counts as unknown.
      */
     val `batteryPercent`: kotlin.UByte? = null
     ,
     /**
-     * Whether it is being charged.
+     * Whether the battery is charging.
      */
     val `charging`: kotlin.Boolean? = null
     ,
     /**
-     * Whether the user or the system asked for saving power.
+     * Whether power saving is on.
      */
     val `powerSave`: kotlin.Boolean? = null
     ,
@@ -6418,17 +6431,17 @@ data class DeviceUpdate (
     val `thermal`: Thermal? = null
     ,
     /**
-     * Memory of the device in bytes.
+     * Total memory of the device in bytes.
      */
     val `memoryTotalBytes`: kotlin.ULong? = null
     ,
     /**
-     * Memory that can be had without pushing others out, in bytes.
+     * Memory that is available without evicting other apps, in bytes.
      */
     val `memoryAvailableBytes`: kotlin.ULong? = null
     ,
     /**
-     * What the system still gives to this process, in bytes.
+     * Memory that the system still allows this process, in bytes.
      */
     val `memoryProcessBytes`: kotlin.ULong? = null
     ,
@@ -6438,27 +6451,27 @@ data class DeviceUpdate (
     val `storageFreeBytes`: kotlin.ULong? = null
     ,
     /**
-     * The network.
+     * The kind of network.
      */
     val `network`: Network? = null
     ,
     /**
-     * Measured time of a round trip in milliseconds.
+     * Measured round-trip time in milliseconds.
      */
     val `roundTripMs`: kotlin.UInt? = null
     ,
     /**
-     * Measured loss of packets or failed requests in percent, 0 to 100; more counts as unknown.
+     * Measured rate of lost packets or failed requests in percent, 0 to 100; a larger value counts as unknown.
      */
     val `lossPercent`: kotlin.UByte? = null
     ,
     /**
-     * Processor cores that are made for speed.
+     * Number of performance cores.
      */
     val `performanceCores`: kotlin.UInt? = null
     ,
     /**
-     * Hardware beside the processor that runs models.
+     * Hardware other than the processor that runs models.
      */
     val `accelerators`: List<Accelerator>? = null
     ,
@@ -6468,7 +6481,7 @@ data class DeviceUpdate (
     val `foreground`: kotlin.Boolean? = null
     ,
     /**
-     * What is no longer known. A value that is given besides is not taken.
+     * Values that are no longer known. If a value is also given, it is ignored.
      */
     val `unknown`: List<DeviceFact> = listOf()
 
@@ -6545,31 +6558,32 @@ public object FfiConverterTypeDeviceUpdate: FfiConverterRustBuffer<DeviceUpdate>
 
 
 /**
- * What the app knows about an endpoint besides what stands in the policy.
+ * Connection settings of an endpoint that are not part of the policy.
  */
 data class EndpointExtras (
     /**
-     * Certificate authorities to trust as well, in PEM.
+     * Additional certificate authorities to trust, in PEM.
      */
     val `authoritiesPem`: kotlin.String = ""
     ,
     /**
-     * Public keys to insist on.
+     * Pinned public keys.
      */
     val `pins`: Pins? = null
     ,
     /**
-     * Time limits.
+     * Timeouts.
      */
     val `timeouts`: Timeouts? = null
     ,
     /**
-     * The header that takes the key alone, such as `api-key`; without it the key goes as a bearer token.
+     * The name of the header that carries the key by itself, such as `api-key`. Without it, the key is sent as a bearer
+     * token.
      */
     val `keyHeader`: kotlin.String? = null
     ,
     /**
-     * Where the limit of tokens goes; without it `MaxTokens`.
+     * The field for the token limit. The default is `MaxTokens`.
      */
     val `tokenLimitField`: TokenLimitField? = null
 
@@ -6616,7 +6630,7 @@ public object FfiConverterTypeEndpointExtras: FfiConverterRustBuffer<EndpointExt
 
 
 /**
- * A decision with everything that led to it.
+ * A decision and how it was made.
  */
 data class Explanation (
     /**
@@ -6625,27 +6639,27 @@ data class Explanation (
     val `decision`: Decision
     ,
     /**
-     * The names of what would be tried, in order.
+     * The names of the places that would be tried, in order.
      */
     val `candidates`: List<kotlin.String>
     ,
     /**
-     * What was listed and would not be tried.
+     * Places that were listed but would not be tried.
      */
     val `refused`: List<Refused>
     ,
     /**
-     * The ids of the rules that have a say.
+     * The ids of the rules that affect the decision.
      */
     val `rules`: List<kotlin.String>
     ,
     /**
-     * All of it for a person.
+     * The complete explanation for people.
      */
     val `text`: kotlin.String
     ,
     /**
-     * All of it in JSON.
+     * The complete explanation in JSON.
      */
     val `json`: kotlin.String
 
@@ -6710,12 +6724,12 @@ data class Finding (
     val `start`: kotlin.UInt
     ,
     /**
-     * The index behind its last character.
+     * The index of the character after its last one.
      */
     val `end`: kotlin.UInt
     ,
     /**
-     * How sure this is, from 0 to 1.
+     * The confidence, from 0 to 1.
      */
     val `confidence`: kotlin.Float
 
@@ -6810,32 +6824,32 @@ public object FfiConverterTypeFindingCount: FfiConverterRustBuffer<FindingCount>
  */
 data class GenerationOptions (
     /**
-     * Tokens after which the answer ends.
+     * Maximum length of the answer in tokens.
      */
     val `maxTokens`: kotlin.UInt = 512u
     ,
     /**
-     * 0 always takes the most likely token; higher values spread the choice.
+     * 0 always takes the most likely token; higher values make the choice more random.
      */
     val `temperature`: kotlin.Float? = null
     ,
     /**
-     * Only this many of the most likely tokens are considered; 0 means all.
+     * Considers only this many of the most likely tokens; 0 means all.
      */
     val `topK`: kotlin.UInt? = null
     ,
     /**
-     * Only the most likely tokens that together reach this probability are considered; 1 means all.
+     * Considers only the most likely tokens that together reach this probability; 1 means all.
      */
     val `topP`: kotlin.Float? = null
     ,
     /**
-     * Only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
+     * Considers only tokens at least this fraction as likely as the most likely one; 0 means all.
      */
     val `minP`: kotlin.Float? = null
     ,
     /**
-     * Makes tokens that were used before less likely; 1 changes nothing.
+     * Makes tokens that were used recently less likely; 1 changes nothing.
      */
     val `repetitionPenalty`: kotlin.Float? = null
     ,
@@ -6850,12 +6864,13 @@ data class GenerationOptions (
     val `seed`: kotlin.ULong? = null
     ,
     /**
-     * Texts that end the answer; they are not part of it.
+     * Stop strings. They end the answer and are not part of it.
      */
     val `stop`: List<kotlin.String> = listOf()
     ,
     /**
-     * Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
+     * Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It
+     * changes the speed, never the answer.
      */
     val `speculation`: kotlin.Boolean = true
     ,
@@ -6925,11 +6940,11 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
 
 
 /**
- * What a verification of the ledger saw.
+ * The result of verifying the ledger.
  */
 data class LedgerReport (
     /**
-     * Whether the ledger is as it was written.
+     * Whether the ledger is unchanged.
      */
     val `intact`: kotlin.Boolean
     ,
@@ -6944,12 +6959,12 @@ data class LedgerReport (
     val `receipts`: kotlin.ULong
     ,
     /**
-     * What is wrong, in words; at most 256.
+     * The problems in words; at most 256.
      */
     val `problems`: List<kotlin.String>
     ,
     /**
-     * All of it in JSON.
+     * The complete report in JSON.
      */
     val `json`: kotlin.String
 
@@ -6996,11 +7011,11 @@ public object FfiConverterTypeLedgerReport: FfiConverterRustBuffer<LedgerReport>
 
 
 /**
- * What a number of receipts come to.
+ * The totals of a number of receipts.
  */
 data class LedgerStats (
     /**
-     * How many receipts these are.
+     * The number of receipts.
      */
     val `receipts`: kotlin.ULong
     ,
@@ -7040,22 +7055,22 @@ data class LedgerStats (
     val `failed`: kotlin.ULong
     ,
     /**
-     * Requests that the policy forbade.
+     * Requests that the policy denied.
      */
     val `denied`: kotlin.ULong
     ,
     /**
-     * Requests that were put off.
+     * Requests that were deferred.
      */
     val `deferred`: kotlin.ULong
     ,
     /**
-     * Requests whose process ended first.
+     * Requests whose process ended before they did.
      */
     val `interrupted`: kotlin.ULong
     ,
     /**
-     * Requests without an end yet.
+     * Requests that have not ended yet.
      */
     val `unfinished`: kotlin.ULong
     ,
@@ -7065,12 +7080,12 @@ data class LedgerStats (
     val `bytesOut`: kotlin.ULong
     ,
     /**
-     * Bytes that may have left besides.
+     * Bytes that may have left in addition.
      */
     val `bytesOutUncertain`: kotlin.ULong
     ,
     /**
-     * Bytes that came back.
+     * Bytes that were received.
      */
     val `bytesIn`: kotlin.ULong
     ,
@@ -7085,22 +7100,22 @@ data class LedgerStats (
     val `redacted`: List<FindingCount>
     ,
     /**
-     * Tokens read.
+     * Prompt tokens.
      */
     val `tokensIn`: kotlin.ULong
     ,
     /**
-     * Tokens written.
+     * Answer tokens.
      */
     val `tokensOut`: kotlin.ULong
     ,
     /**
-     * The energy estimates, in thousandths of a joule.
+     * The sum of the energy estimates in millijoules.
      */
     val `millijoules`: kotlin.ULong
     ,
     /**
-     * All of it in one English sentence.
+     * A one-sentence summary in English.
      */
     val `summary`: kotlin.String
 
@@ -7195,11 +7210,11 @@ public object FfiConverterTypeLedgerStats: FfiConverterRustBuffer<LedgerStats> {
 
 
 /**
- * One message of a conversation. To go on with an earlier conversation, hand back what `messages()` gave.
+ * One message of a conversation. To resume an earlier conversation, pass back the messages that `messages()` returned.
  */
 data class Message (
     /**
-     * Who says it.
+     * The author.
      */
     val `role`: Role
     ,
@@ -7209,13 +7224,15 @@ data class Message (
     val `content`: kotlin.String
     ,
     /**
-     * How private it is. A message without it is treated as the most private message that its conversation ever held.
+     * How private the message is. A message without this value is treated like the most private message that its
+     * conversation has ever held.
      */
     val `privacyClass`: PrivacyClass? = null
     ,
     /**
-     * Who besides this device's model may read it. Apps keep this value and hand it back; what is in it may change between versions. A message
-     * without it may be read only by those who might read every message that its conversation ever held.
+     * Who may read the message, apart from the model on this device. Store this value and pass it back unchanged; its
+     * content may change between versions. A message without it may be read only by those who may read every message that
+     * its conversation has ever held.
      */
     val `recipients`: List<kotlin.String>? = null
 
@@ -7259,11 +7276,11 @@ public object FfiConverterTypeMessage: FfiConverterRustBuffer<Message> {
 
 
 /**
- * What is known of an open model.
+ * Properties of an open model.
  */
 data class ModelInfo (
     /**
-     * The model's name, for people.
+     * The model's display name.
      */
     val `name`: kotlin.String
     ,
@@ -7278,27 +7295,27 @@ data class ModelInfo (
     val `licence`: kotlin.String
     ,
     /**
-     * The longest context that the model was made for, in tokens.
+     * The longest context that the model supports, in tokens.
      */
     val `contextLength`: kotlin.UInt
     ,
     /**
-     * Layers of the network.
+     * Number of layers.
      */
     val `layers`: kotlin.UInt
     ,
     /**
-     * Threads that compute.
+     * Number of threads that compute.
      */
     val `threads`: kotlin.UInt
     ,
     /**
-     * Milliseconds that opening took, verification included.
+     * How long opening took, in milliseconds, verification included.
      */
     val `loadMs`: kotlin.Double
     ,
     /**
-     * Whether conversations are possible; otherwise only raw completions are.
+     * Whether the model supports conversations; otherwise it only supports raw completions.
      */
     val `hasChatTemplate`: kotlin.Boolean
     ,
@@ -7370,37 +7387,38 @@ public object FfiConverterTypeModelInfo: FfiConverterRustBuffer<ModelInfo> {
 
 
 /**
- * How a model is opened.
+ * Options for opening a model.
  */
 data class OpenOptions (
     /**
-     * Threads that compute; 0 takes the number of performance cores.
+     * Number of threads that compute; 0 uses the number of performance cores.
      */
     val `threads`: kotlin.UInt = 0u
     ,
     /**
-     * Whether the hashes of all files are checked. Otherwise only those of files that were not checked before, or changed since.
+     * Whether to check the hashes of all files. Otherwise, only files that are new or have changed since the last check are
+     * checked.
      */
     val `alwaysVerify`: kotlin.Boolean = false
     ,
     /**
-     * The name of the quantisation to open; without it the bundle's first.
+     * The name of the quantisation to open. The default is the bundle's first one.
      */
     val `variant`: kotlin.String? = null
     ,
     /**
-     * A folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
+     * A folder for the record of verified files, if the bundle's own folder is read-only.
      */
     val `stateFolder`: kotlin.String? = null
     ,
     /**
-     * Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the system
-     * cannot take back.
+     * Whether to copy the weights into memory with huge pages. Answers become faster, but the start is slower, and the
+     * system cannot reclaim the memory.
      */
     val `hugePages`: kotlin.Boolean = false
     ,
     /**
-     * What the keys and values of a conversation's context are kept in; without it `Half`.
+     * The precision of the keys and values in a conversation's context. The default is `Half`.
      */
     val `kvPrecision`: KvPrecision? = null
 
@@ -7450,21 +7468,21 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
 
 
 /**
- * Public keys of which one must be in a server's chain of certificates.
+ * Public keys, at least one of which must be in a server's certificate chain.
  */
 data class Pins (
     /**
-     * SHA-256 of a certificate's public key information, each as 64 hexadecimal digits; at least two.
+     * The SHA-256 hashes of the certificates' public key information, each as 64 hexadecimal digits; at least two.
      */
     val `sha256`: List<kotlin.String>
     ,
     /**
-     * From this second after 1970 on the pins are no longer looked at: an app that nobody updates must not lock itself out.
+     * The pins expire at this time, in seconds since 1970, so that an app that is never updated does not lock itself out.
      */
     val `expiresUnixS`: kotlin.ULong
     ,
     /**
-     * Only log what would be refused, and let it through.
+     * Whether to accept and log connections that the pins would refuse.
      */
     val `reportOnly`: kotlin.Boolean = false
 
@@ -7505,7 +7523,7 @@ public object FfiConverterTypePins: FfiConverterRustBuffer<Pins> {
 
 
 /**
- * Which receipts are removed: those that either of the two names.
+ * Selects the receipts to remove: those that match either value.
  */
 data class Prune (
     /**
@@ -7514,7 +7532,7 @@ data class Prune (
     val `openedBeforeMs`: kotlin.ULong? = null
     ,
     /**
-     * All but so many of the newest.
+     * The number of newest receipts to keep; all older ones are removed.
      */
     val `receiptsMax`: kotlin.ULong? = null
 
@@ -7552,7 +7570,7 @@ public object FfiConverterTypePrune: FfiConverterRustBuffer<Prune> {
 
 
 /**
- * What is written down of one request.
+ * The record of one request.
  */
 data class Receipt (
     /**
@@ -7571,17 +7589,17 @@ data class Receipt (
     val `closedMs`: kotlin.ULong?
     ,
     /**
-     * How the request ended; nothing while it runs.
+     * How the request ended. Absent while it is in progress.
      */
     val `outcome`: Outcome?
     ,
     /**
-     * Where the answer came from, or what was tried last.
+     * Where the answer came from, or which place was tried last.
      */
     val `place`: Place?
     ,
     /**
-     * The app's name for what it was doing.
+     * The app's name for the kind of work.
      */
     val `task`: kotlin.String
     ,
@@ -7591,7 +7609,7 @@ data class Receipt (
     val `privacyClass`: PrivacyClass
     ,
     /**
-     * The ids of the rules that decided about the request as a whole.
+     * The ids of the rules that decided about the whole request.
      */
     val `rules`: List<kotlin.String>
     ,
@@ -7616,17 +7634,17 @@ data class Receipt (
     val `bytesOut`: kotlin.ULong
     ,
     /**
-     * Bytes that may have left besides, because no end was written in time.
+     * Bytes that may have left in addition, because the process ended before the receipt was complete.
      */
     val `bytesOutUncertain`: kotlin.ULong
     ,
     /**
-     * Bytes that came back.
+     * Bytes that were received.
      */
     val `bytesIn`: kotlin.ULong
     ,
     /**
-     * All of it in JSON: what was planned, each attempt, tokens, times, feedback, and its hashes in the ledger.
+     * The complete receipt in JSON: the plan, each attempt, tokens, times, feedback, and its hashes in the ledger.
      */
     val `json`: kotlin.String
 
@@ -7703,31 +7721,31 @@ public object FfiConverterTypeReceipt: FfiConverterRustBuffer<Receipt> {
 
 
 /**
- * Which receipts are listed; what is not given does not choose.
+ * Selects the receipts to list. Values that are left out do not restrict the list.
  */
 data class ReceiptFilter (
     /**
-     * Receipts with lower numbers than this one: the next page begins before the last one's number.
+     * Only receipts with lower numbers than this one. For the next page, pass the number of the last receipt.
      */
     val `before`: kotlin.ULong? = null
     ,
     /**
-     * Receipts that were opened at this time or later, in milliseconds since 1970.
+     * Only receipts that were opened at this time or later, in milliseconds since 1970.
      */
     val `fromMs`: kotlin.ULong? = null
     ,
     /**
-     * Receipts that were opened before this time.
+     * Only receipts that were opened before this time, in milliseconds since 1970.
      */
     val `untilMs`: kotlin.ULong? = null
     ,
     /**
-     * Receipts that ended so.
+     * Only receipts with this outcome.
      */
     val `outcome`: Outcome? = null
     ,
     /**
-     * Receipts whose answer came from there, or which were tried there last.
+     * Only receipts whose answer came from this kind of place, or whose last attempt was there.
      */
     val `place`: PlaceKind? = null
 
@@ -7774,7 +7792,7 @@ public object FfiConverterTypeReceiptFilter: FfiConverterRustBuffer<ReceiptFilte
 
 
 /**
- * A text with its findings replaced.
+ * A text in which the findings have been replaced.
  */
 data class RedactedText (
     /**
@@ -7783,7 +7801,7 @@ data class RedactedText (
     val `text`: kotlin.String
     ,
     /**
-     * What was found in the original, in its order.
+     * The findings in the original text, in order.
      */
     val `findings`: List<Finding>
 
@@ -7821,11 +7839,11 @@ public object FfiConverterTypeRedactedText: FfiConverterRustBuffer<RedactedText>
 
 
 /**
- * Something that was listed and not tried.
+ * A place that was listed but not tried.
  */
 data class Refused (
     /**
-     * Its name: `remote:` and the endpoint's id, for example.
+     * Its name, such as `remote:` followed by the endpoint's id.
      */
     val `name`: kotlin.String
     ,
@@ -7868,31 +7886,33 @@ public object FfiConverterTypeRefused: FfiConverterRustBuffer<Refused> {
 
 
 /**
- * How a request went. It says what a person would ask for, and holds no text of theirs.
+ * How a request went. The report contains no text of the user.
  */
 data class Report (
     /**
-     * The receipt's number in the ledger; nothing where no rules decide.
+     * The receipt's number in the ledger. Absent without a policy.
      */
     val `receipt`: kotlin.ULong?
     ,
     /**
-     * Whether the receipt says how it ended; not when the disk was full. The next opening of the ledger then closes it as interrupted.
+     * Whether the receipt records how the request ended. It is false if, for example, the disk was full; the ledger then
+     * closes the receipt as interrupted when it is next opened.
      */
     val `recorded`: kotlin.Boolean
     ,
     /**
-     * How it ended.
+     * How the request ended.
      */
     val `outcome`: Outcome
     ,
     /**
-     * Why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`, `content_filter` and so on.
+     * Why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`, `content_filter` and so
+     * on.
      */
     val `code`: kotlin.String?
     ,
     /**
-     * Whether a part of an answer was shown and stays, though the outcome is not an answer.
+     * Whether part of an answer was shown and remains, although the request was not answered.
      */
     val `partial`: kotlin.Boolean
     ,
@@ -7902,7 +7922,7 @@ data class Report (
     val `finish`: FinishReason?
     ,
     /**
-     * Where the answer came from, or what was tried last.
+     * Where the answer came from, or which place was tried last.
      */
     val `place`: Place?
     ,
@@ -7917,17 +7937,17 @@ data class Report (
     val `reasons`: List<kotlin.String>
     ,
     /**
-     * The ids of the rules that had a say.
+     * The ids of the rules that affected the decision.
      */
     val `rules`: List<kotlin.String>
     ,
     /**
-     * The names of what was tried, in order.
+     * The names of the places that were tried, in order.
      */
     val `attempts`: List<kotlin.String>
     ,
     /**
-     * What was listed and not tried.
+     * Places that were listed but not tried.
      */
     val `refused`: List<Refused>
     ,
@@ -7937,7 +7957,7 @@ data class Report (
     val `bytesOut`: kotlin.ULong
     ,
     /**
-     * Bytes that came back.
+     * Bytes that were received.
      */
     val `bytesIn`: kotlin.ULong
     ,
@@ -7947,57 +7967,57 @@ data class Report (
     val `redacted`: kotlin.UInt
     ,
     /**
-     * Tokens that were read for the answer.
+     * Prompt tokens.
      */
     val `tokensIn`: kotlin.ULong
     ,
     /**
-     * Tokens of the answer.
+     * Answer tokens.
      */
     val `tokensOut`: kotlin.ULong
     ,
     /**
-     * Bytes of what the model thought in the last attempt, which are no part of the answer.
+     * Bytes of the model's thinking in the last attempt, which is not part of the answer.
      */
     val `thinkingBytes`: kotlin.ULong
     ,
     /**
-     * From the request to the first text that stayed, in milliseconds.
+     * Time from the request to the first text that was not discarded, in milliseconds.
      */
     val `firstTokenMs`: kotlin.ULong?
     ,
     /**
-     * From the request to its end, in milliseconds.
+     * Time from the request to its end, in milliseconds.
      */
     val `totalMs`: kotlin.ULong
     ,
     /**
-     * Thousandths of a joule that it took on this device, if there is an estimate.
+     * Estimated energy used on this device in millijoules, if there is an estimate.
      */
     val `millijoules`: kotlin.ULong?
     ,
     /**
-     * The engine's figures, when Whimbrel's own engine answered.
+     * Statistics of Whimbrel's own engine, if it made the answer.
      */
     val `statistics`: Statistics?
     ,
     /**
-     * The names of options that were given and that the place could not honour.
+     * The names of options that were given but that the place ignored.
      */
     val `unsupported`: List<kotlin.String>
     ,
     /**
-     * Whether the answer looks weak and may be asked for elsewhere: see `escalate`.
+     * Whether the answer looks weak and the question may be asked again elsewhere with `escalate`.
      */
     val `canEscalate`: kotlin.Boolean
     ,
     /**
-     * One line for a person: where it ran and why.
+     * A one-line summary for people: where it ran and why.
      */
     val `summary`: kotlin.String
     ,
     /**
-     * All of it, with each attempt and the device as it was seen, in JSON.
+     * The complete report in JSON, with each attempt and the device's state at the decision.
      */
     val `json`: kotlin.String
 
@@ -8107,7 +8127,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
 
 
 /**
- * Counts and rates of an answer of Whimbrel's own engine.
+ * Token counts and rates of an answer from Whimbrel's own engine.
  */
 data class Statistics (
     /**
@@ -8116,7 +8136,7 @@ data class Statistics (
     val `promptTokens`: kotlin.UInt
     ,
     /**
-     * How many of them were still known from before and not computed again.
+     * Prompt tokens that were taken from the cache and not computed again.
      */
     val `reusedTokens`: kotlin.UInt
     ,
@@ -8126,37 +8146,37 @@ data class Statistics (
     val `completionTokens`: kotlin.UInt
     ,
     /**
-     * Tokens that were guessed and checked.
+     * Tokens that were guessed and checked in speculative decoding.
      */
     val `draftedTokens`: kotlin.UInt
     ,
     /**
-     * How many of them were right.
+     * Guessed tokens that were right.
      */
     val `acceptedTokens`: kotlin.UInt
     ,
     /**
-     * Oldest messages left out because the context was full.
+     * Oldest messages that were left out because the context was full.
      */
     val `droppedMessages`: kotlin.UInt
     ,
     /**
-     * From the start of the answer to its first token; 0 when there was none.
+     * Time from the start of the answer to its first token, in milliseconds; 0 if there was none.
      */
     val `timeToFirstTokenMs`: kotlin.Double
     ,
     /**
-     * From the start of the answer to its end.
+     * Time from the start of the answer to its end, in milliseconds.
      */
     val `totalMs`: kotlin.Double
     ,
     /**
-     * Prompt tokens a second of computing.
+     * Prompt tokens per second of computing time.
      */
     val `prefillTokensPerSecond`: kotlin.Double
     ,
     /**
-     * Answer tokens a second of computing.
+     * Answer tokens per second of computing time.
      */
     val `decodeTokensPerSecond`: kotlin.Double
 
@@ -8218,26 +8238,26 @@ public object FfiConverterTypeStatistics: FfiConverterRustBuffer<Statistics> {
 
 
 /**
- * What a system model can do now.
+ * The current capabilities of a system model.
  */
 data class SystemCapabilities (
     /**
-     * Its name, in receipts and rules: `gemini-nano`.
+     * Its name in receipts and rules, such as `gemini-nano`.
      */
     val `model`: kotlin.String
     ,
     /**
-     * Whether it can be asked now.
+     * Whether it is available now.
      */
     val `availability`: Availability
     ,
     /**
-     * What it can do beyond text.
+     * The features it supports beyond text.
      */
     val `supports`: List<Need> = listOf()
     ,
     /**
-     * Prompt and answer tokens that fit.
+     * Size of its context in tokens, prompt and answer together.
      */
     val `contextTokens`: kotlin.UInt? = null
     ,
@@ -8247,7 +8267,7 @@ data class SystemCapabilities (
     val `firstTokenMs`: kotlin.UInt? = null
     ,
     /**
-     * Expected tokens a second.
+     * Expected tokens per second.
      */
     val `tokensPerS`: kotlin.Float? = null
 
@@ -8297,26 +8317,26 @@ public object FfiConverterTypeSystemCapabilities: FfiConverterRustBuffer<SystemC
 
 
 /**
- * What a system model is asked.
+ * A request to a system model.
  */
 data class SystemRequest (
     /**
-     * The number by which `cancel` names it.
+     * The number that `cancel` uses to identify it.
      */
     val `id`: kotlin.ULong
     ,
     /**
-     * The messages, oldest first, the question last.
+     * The messages, oldest first; the last one is the question.
      */
     val `messages`: List<Message>
     ,
     /**
-     * Tokens of the answer at most.
+     * Maximum length of the answer in tokens.
      */
     val `maxTokens`: kotlin.UInt
     ,
     /**
-     * 0 always takes the likeliest token.
+     * 0 always takes the most likely token.
      */
     val `temperature`: kotlin.Float?
 
@@ -8360,11 +8380,11 @@ public object FfiConverterTypeSystemRequest: FfiConverterRustBuffer<SystemReques
 
 
 /**
- * Time limits of one request to an endpoint, in milliseconds.
+ * Timeouts of a request to an endpoint, in milliseconds.
  */
 data class Timeouts (
     /**
-     * Until a connection stands.
+     * Until the connection is established.
      */
     val `connectMs`: kotlin.UInt = 10000u
     ,
@@ -8379,7 +8399,7 @@ data class Timeouts (
     val `idleMs`: kotlin.UInt = 30000u
     ,
     /**
-     * All of it.
+     * For the whole request.
      */
     val `totalMs`: kotlin.UInt = 300000u
 
@@ -8423,7 +8443,7 @@ public object FfiConverterTypeTimeouts: FfiConverterRustBuffer<Timeouts> {
 
 
 /**
- * Hardware beside the processor that runs models.
+ * Hardware other than the processor that runs models.
  */
 
 enum class Accelerator {
@@ -8472,7 +8492,7 @@ public object FfiConverterTypeAccelerator: FfiConverterRustBuffer<Accelerator> {
 
 
 /**
- * Whether the system's model can be asked now.
+ * Whether the system's model is available now.
  */
 
 enum class Availability {
@@ -8482,15 +8502,15 @@ enum class Availability {
      */
     AVAILABLE,
     /**
-     * Another app uses it, or its quota is used up for now.
+     * Another app is using it, or its quota is used up for now.
      */
     BUSY,
     /**
-     * The system is still fetching it.
+     * The system is still downloading it.
      */
     DOWNLOADING,
     /**
-     * This device has none, or the user switched it off.
+     * This device has no system model, or the user switched it off.
      */
     UNAVAILABLE;
 
@@ -8535,7 +8555,7 @@ enum class ContextPolicy {
      */
     REFUSE,
     /**
-     * The oldest exchanges are left out, never the system message. The statistics say how many messages.
+     * The oldest exchanges are left out, never the system message. The statistics say how many messages were left out.
      */
     DROP_OLDEST;
 
@@ -8572,17 +8592,17 @@ public object FfiConverterTypeContextPolicy: FfiConverterRustBuffer<ContextPolic
 
 
 /**
- * Everything that can go wrong, as apps see it. No case ever holds text of a user or of a model.
+ * All errors that an app can get. No case ever contains text from a user or a model.
  */
 sealed class CoreException: kotlin.Exception() {
 
     /**
-     * There is no model bundle in the folder, or a file of it is missing or cannot be read.
+     * There is no model bundle in the folder, or one of its files is missing or unreadable.
      */
     class BundleMissing(
 
         /**
-         * The folder or file, and why it is not one.
+         * The folder or file, and the reason.
          */
         val `reason`: kotlin.String
         ) : CoreException() {
@@ -8591,12 +8611,12 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
-     * The bundle is damaged: fetch it again.
+     * The bundle is damaged. Download it again.
      */
     class BundleCorrupt(
 
         /**
-         * The file, and what is wrong in it.
+         * The file, and what is wrong with it.
          */
         val `reason`: kotlin.String
         ) : CoreException() {
@@ -8624,12 +8644,12 @@ sealed class CoreException: kotlin.Exception() {
     class ContextFull(
 
         /**
-         * Tokens needed, with room for one token of answer.
+         * Tokens needed, including one token for the answer.
          */
         val `needed`: kotlin.ULong,
 
         /**
-         * Tokens of the context.
+         * Size of the context in tokens.
          */
         val `limit`: kotlin.ULong
         ) : CoreException() {
@@ -8648,12 +8668,12 @@ sealed class CoreException: kotlin.Exception() {
         val `option`: kotlin.String,
 
         /**
-         * The range.
+         * The allowed range.
          */
         val `expected`: kotlin.String,
 
         /**
-         * What was given.
+         * The value that was given.
          */
         val `found`: kotlin.String
         ) : CoreException() {
@@ -8662,7 +8682,7 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
-     * The client, the model or the conversation was closed before.
+     * The client, the model, the conversation or the assistant was already closed.
      */
     class Closed(
 
@@ -8676,7 +8696,7 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
-     * The conversation is still answering the question before.
+     * The conversation is still answering the previous question.
      */
     class Busy(
         ) : CoreException() {
@@ -8694,7 +8714,7 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
-     * Only where rules decide can a decision be explained: in a conversation of an `Assistant`.
+     * A decision can only be explained under a policy: use a conversation of an `Assistant`.
      */
     class NoPolicy(
         ) : CoreException() {
@@ -8703,7 +8723,7 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
-     * Only a model of this device has something to save.
+     * Only a model on this device has something to save.
      */
     class NoModel(
         ) : CoreException() {
@@ -8712,22 +8732,22 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
-     * A document with rules was refused whole; the rules before it are still in force.
+     * A policy document was refused as a whole. The previous policies stay in force.
      */
     class Policy(
 
         /**
-         * The line, from 1; 0 when the reason is not about one place.
+         * The line, from 1. It is 0 if the error does not concern one position.
          */
         val `line`: kotlin.UInt,
 
         /**
-         * The character in the line, from 1; 0 when the reason is not about one place.
+         * The character in the line, from 1. It is 0 if the error does not concern one position.
          */
         val `column`: kotlin.UInt,
 
         /**
-         * The field; empty for the document as a whole.
+         * The field. It is empty if the error concerns the whole document.
          */
         val `path`: kotlin.String,
 
@@ -8746,14 +8766,14 @@ sealed class CoreException: kotlin.Exception() {
     class Ledger(
 
         /**
-         * Which case: `in_use`, `absent`, `foreign`, `damaged`, `schema`, `tampered`, `full`, `database`, `file`, `read_only`,
-         * `unknown_receipt`, `already_closed` or `unreadable`. `foreign` is a file of something else, or a ledger that another vault sealed: when
-         * its vault is gone, `restart_ledger` begins another.
+         * The kind of problem: `in_use`, `absent`, `foreign`, `damaged`, `schema`, `tampered`, `full`, `database`, `file`,
+         * `read_only`, `unknown_receipt`, `already_closed` or `unreadable`. `foreign` means that the file is not a ledger,
+         * or that another vault sealed it. If its vault is gone, `restart_ledger` starts a new ledger.
          */
         val `problem`: kotlin.String,
 
         /**
-         * More about it.
+         * Details.
          */
         val `reason`: kotlin.String
         ) : CoreException() {
@@ -8767,12 +8787,12 @@ sealed class CoreException: kotlin.Exception() {
     class Vault(
 
         /**
-         * How.
+         * The reason.
          */
         val `reason`: kotlin.String,
 
         /**
-         * Whether it is locked only for now.
+         * Whether the vault is only temporarily locked.
          */
         val `locked`: kotlin.Boolean
         ) : CoreException() {
@@ -8781,22 +8801,22 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
-     * Too many or too much of something.
+     * A limit was exceeded.
      */
     class LimitExceeded(
 
         /**
-         * What there is too much of.
+         * What exceeded its limit.
          */
         val `what`: kotlin.String,
 
         /**
-         * How much there may be.
+         * The limit.
          */
         val `limit`: kotlin.ULong,
 
         /**
-         * How much there would have been.
+         * The value that exceeded it.
          */
         val `found`: kotlin.ULong
         ) : CoreException() {
@@ -8810,12 +8830,12 @@ sealed class CoreException: kotlin.Exception() {
     class OutOfMemory(
 
         /**
-         * Tokens asked for.
+         * The requested context length in tokens.
          */
         val `contextLength`: kotlin.UInt,
 
         /**
-         * Bytes that they need.
+         * The bytes of memory that it needs.
          */
         val `bytes`: kotlin.ULong
         ) : CoreException() {
@@ -8824,19 +8844,19 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
-     * A defect in Whimbrel: please report the number and the reason.
+     * A bug in Whimbrel. Please report the number and the reason.
      */
     class Internal(
 
         /**
-         * 1 the model failed while running, 2 the chat template failed, 3 no thread, 4 the background thread stopped,
-         * 5 a file could not be written, 6 a cancellation came out as an error, 7 the system gives no random bytes, 9 a text did not settle when
-         * it was redacted.
+         * 1 the model failed while running, 2 the chat template failed, 3 no thread could be started, 4 the background
+         * thread stopped, 5 a file could not be written, 6 a cancellation was reported as an error, 7 the system provides
+         * no random bytes, 9 redacting a text did not finish.
          */
         val `code`: kotlin.UInt,
 
         /**
-         * More about it.
+         * Details.
          */
         val `reason`: kotlin.String
         ) : CoreException() {
@@ -9116,19 +9136,19 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
 enum class Decision {
 
     /**
-     * Something may be tried.
+     * At least one place may be tried.
      */
     RUN,
     /**
-     * Nothing can be tried now, and the request may wait.
+     * No place can be tried now, but the request may wait.
      */
     DEFER,
     /**
-     * The rules deny everything that was listed.
+     * The policy denies every place that it lists.
      */
     DENIED,
     /**
-     * Something is allowed, but nothing can answer now.
+     * Some places are allowed, but none can answer now.
      */
     UNAVAILABLE;
 
@@ -9163,7 +9183,7 @@ public object FfiConverterTypeDecision: FfiConverterRustBuffer<Decision> {
 
 
 /**
- * The values of a `DeviceUpdate`, to name those that are no longer known.
+ * The values of a `DeviceUpdate`, for listing those that are no longer known.
  */
 
 enum class DeviceFact {
@@ -9265,11 +9285,11 @@ sealed class Event {
      */
     data class Started(
         /**
-         * Which.
+         * The place.
          */
         val `place`: org.whimbrel.ffi.Place,
         /**
-         * In which form the text leaves the device; nothing when it stays.
+         * In which form the text leaves the device. Absent if the text stays.
          */
         val `release`: org.whimbrel.ffi.Release?) : Event()
 
@@ -9280,7 +9300,7 @@ sealed class Event {
     }
 
     /**
-     * The model read a part of the prompt. A short prompt is read in one go, without this event.
+     * Part of the prompt was read. A short prompt is read in one step, without this event.
      */
     data class Reading(
         /**
@@ -9288,7 +9308,7 @@ sealed class Event {
          */
         val `done`: kotlin.UInt,
         /**
-         * Prompt tokens in all.
+         * Prompt tokens in total.
          */
         val `total`: kotlin.UInt) : Event()
 
@@ -9299,11 +9319,11 @@ sealed class Event {
     }
 
     /**
-     * The model thinks before it answers. What it thinks is no part of the answer and is not given.
+     * The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
      */
     data class Thinking(
         /**
-         * Bytes of its thoughts so far.
+         * Bytes of thinking so far.
          */
         val `bytes`: kotlin.ULong) : Event()
 
@@ -9329,17 +9349,17 @@ sealed class Event {
     }
 
     /**
-     * The text so far is void: another place answers from the beginning.
+     * Discard the text so far: another place answers from the beginning.
      */
     object Restarted : Event()
 
 
     /**
-     * The answer is over; nothing follows.
+     * The answer has ended. This is the last event.
      */
     data class Finished(
         /**
-         * How it went.
+         * How the request went.
          */
         val `report`: org.whimbrel.ffi.Report) : Event()
 
@@ -9481,11 +9501,11 @@ public object FfiConverterTypeEvent : FfiConverterRustBuffer<Event>{
 enum class FinishReason {
 
     /**
-     * The model ended it, or a stop text appeared.
+     * The model ended it, or a stop string occurred.
      */
     STOP,
     /**
-     * It reached its limit of tokens, or the end of the context.
+     * It reached its token limit, or the end of the context.
      */
     LENGTH,
     /**
@@ -9540,7 +9560,7 @@ public object FfiConverterTypeFinishReason: FfiConverterRustBuffer<FinishReason>
 
 
 /**
- * What the device is called in a sentence.
+ * How a sentence refers to the device.
  */
 
 enum class Host {
@@ -9591,12 +9611,12 @@ public object FfiConverterTypeHost: FfiConverterRustBuffer<Host> {
 
 
 /**
- * Why a key vault did not do what it was asked.
+ * Why a call to a key vault failed.
  */
 sealed class KeyVaultException: kotlin.Exception() {
 
     /**
-     * The system's key store is locked, for example before the first unlock after a restart. Trying again later may help.
+     * The system's key store is locked, for example before the first unlock after a restart. A later call may succeed.
      */
     class Locked(
         ) : KeyVaultException() {
@@ -9605,12 +9625,12 @@ sealed class KeyVaultException: kotlin.Exception() {
     }
 
     /**
-     * It failed.
+     * Another failure.
      */
     class Failed(
 
         /**
-         * A short code of the system's, without any secret in it.
+         * A short error code of the system, without any secret in it.
          */
         val `code`: kotlin.String
         ) : KeyVaultException() {
@@ -9678,17 +9698,17 @@ public object FfiConverterTypeKeyVaultError : FfiConverterRustBuffer<KeyVaultExc
 
 
 /**
- * What keys and values are kept in.
+ * The precision of keys and values.
  */
 
 enum class KvPrecision {
 
     /**
-     * 16 bits a value.
+     * 16 bits per value.
      */
     HALF,
     /**
-     * 8 bits a value: about half the memory, and slightly other answers.
+     * 8 bits per value: about half the memory, and slightly different answers.
      */
     INT8;
 
@@ -9723,21 +9743,21 @@ public object FfiConverterTypeKvPrecision: FfiConverterRustBuffer<KvPrecision> {
 
 
 /**
- * Whether feedback is learned from and used.
+ * Whether the assistant learns from feedback and uses what it learned.
  */
 
 enum class LearningMode {
 
     /**
-     * It is learned from, and what is uncertain is tried now and then.
+     * Learns from feedback, and now and then tries places whose quality is uncertain.
      */
     ON,
     /**
-     * Nothing more is learned; what was learned is used.
+     * Learns nothing more, but uses what was learned.
      */
     FROZEN,
     /**
-     * Nothing is learned or used. What was learned is kept.
+     * Neither learns nor uses what was learned, but keeps it.
      */
     OFF;
 
@@ -9772,7 +9792,7 @@ public object FfiConverterTypeLearningMode: FfiConverterRustBuffer<LearningMode>
 
 
 /**
- * How much is logged. No level logs what users or models write.
+ * The log level. No level logs what users or models write.
  */
 
 enum class LogLevel {
@@ -9782,19 +9802,19 @@ enum class LogLevel {
      */
     OFF,
     /**
-     * Defects.
+     * Bugs.
      */
     ERROR,
     /**
-     * Defects and what went wrong. The level at the start.
+     * Bugs and failures. This is the initial level.
      */
     WARN,
     /**
-     * And what was opened and closed.
+     * Also what was opened and closed.
      */
     INFO,
     /**
-     * And the counts and rates of every answer.
+     * Also the counts and rates of every answer.
      */
     DEBUG,
     /**
@@ -9835,7 +9855,7 @@ public object FfiConverterTypeLogLevel: FfiConverterRustBuffer<LogLevel> {
 
 
 /**
- * A sink could not take a message.
+ * A sink failed to take a message.
  */
 sealed class LogSinkException: kotlin.Exception() {
 
@@ -9845,7 +9865,7 @@ sealed class LogSinkException: kotlin.Exception() {
     class Failed(
 
         /**
-         * What it says.
+         * The sink's reason.
          */
         val `reason`: kotlin.String
         ) : LogSinkException() {
@@ -9910,7 +9930,7 @@ public object FfiConverterTypeLogSinkError : FfiConverterRustBuffer<LogSinkExcep
 enum class Need {
 
     /**
-     * Calls of tools.
+     * Tool calls.
      */
     TOOLS,
     /**
@@ -9955,19 +9975,19 @@ public object FfiConverterTypeNeed: FfiConverterRustBuffer<Need> {
 enum class Network {
 
     /**
-     * There is none.
+     * No network.
      */
     OFFLINE,
     /**
-     * Bytes cost money or are few.
+     * Data costs money or is limited.
      */
     METERED,
     /**
-     * Bytes are free.
+     * Data is free.
      */
     UNMETERED,
     /**
-     * Metered, in a foreign network.
+     * Metered, on a foreign network.
      */
     ROAMING;
 
@@ -10002,7 +10022,7 @@ public object FfiConverterTypeNetwork: FfiConverterRustBuffer<Network> {
 
 
 /**
- * How a request ended. None of these is an error.
+ * How a request ended. None of these outcomes is an error.
  */
 
 enum class Outcome {
@@ -10012,23 +10032,24 @@ enum class Outcome {
      */
     ANSWERED,
     /**
-     * The user or the app stopped it.
+     * The user or the app cancelled it.
      */
     CANCELLED,
     /**
-     * Nothing gave an answer. The code says why: `deadline` when its time was up, `unavailable` when nothing that the rules allow can answer now.
+     * No place gave an answer. The code says why: `deadline` if the deadline passed, `unavailable` if no allowed place can
+     * answer now.
      */
     FAILED,
     /**
-     * The rules deny it.
+     * The policy denies it.
      */
     DENIED,
     /**
-     * It was put off to a better time.
+     * It was deferred.
      */
     DEFERRED,
     /**
-     * The process ended before the request did. Only in receipts.
+     * The process ended before the request did. This occurs only in receipts.
      */
     INTERRUPTED;
 
@@ -10063,7 +10084,7 @@ public object FfiConverterTypeOutcome: FfiConverterRustBuffer<Outcome> {
 
 
 /**
- * Where a request ran, or was to run.
+ * A place where a request ran, or could run.
  */
 sealed class Place {
 
@@ -10076,11 +10097,11 @@ sealed class Place {
          */
         val `model`: kotlin.String,
         /**
-         * Which quantisation of it.
+         * The quantisation.
          */
         val `variant`: kotlin.String,
         /**
-         * The hash that the bundle's manifest states.
+         * The hash in the bundle's manifest.
          */
         val `hash`: kotlin.String) : Place()
 
@@ -10091,7 +10112,7 @@ sealed class Place {
     }
 
     /**
-     * The system's model, which the app reaches.
+     * The system's model, which the app provides.
      */
     data class SystemModel(
         /**
@@ -10114,11 +10135,11 @@ sealed class Place {
          */
         val `endpoint`: kotlin.String,
         /**
-         * Whose machine it is.
+         * Who operates the endpoint.
          */
         val `trust`: org.whimbrel.ffi.TrustClass,
         /**
-         * The model that was asked for.
+         * The requested model.
          */
         val `model`: kotlin.String) : Place()
 
@@ -10219,7 +10240,7 @@ public object FfiConverterTypePlace : FfiConverterRustBuffer<Place>{
 
 
 /**
- * Kinds of places, to choose receipts by.
+ * Kinds of places, for selecting receipts.
  */
 
 enum class PlaceKind {
@@ -10233,7 +10254,7 @@ enum class PlaceKind {
      */
     SYSTEM_MODEL,
     /**
-     * Another device of the same person.
+     * Another device of the user.
      */
     OWN_DEVICE,
     /**
@@ -10276,7 +10297,7 @@ public object FfiConverterTypePlaceKind: FfiConverterRustBuffer<PlaceKind> {
 
 
 /**
- * A document with rules.
+ * A policy document.
  */
 sealed class PolicyDocument {
 
@@ -10311,15 +10332,16 @@ sealed class PolicyDocument {
     }
 
     /**
-     * One that comes with the core, with the app's endpoints.
+     * A preset, with the app's endpoints.
      */
     data class Preset(
         /**
-         * Which.
+         * The preset.
          */
         val `preset`: org.whimbrel.ffi.Preset,
         /**
-         * `[[endpoints]]` tables in TOML, perhaps none. Errors count lines from the beginning of the preset's own text.
+         * `[[endpoints]]` tables in TOML, or an empty text. Line numbers in errors count from the beginning of the preset's
+         * own text.
          */
         val `endpoints`: kotlin.String = "" ) : PolicyDocument()
 
@@ -10411,7 +10433,7 @@ public object FfiConverterTypePolicyDocument : FfiConverterRustBuffer<PolicyDocu
 
 
 /**
- * A policy that comes with the core.
+ * A policy that is included in the core.
  */
 
 enum class Preset {
@@ -10421,7 +10443,7 @@ enum class Preset {
      */
     PRIVATE,
     /**
-     * On the device whenever it can be done there, and elsewhere only when it cannot.
+     * Answers on the device whenever possible, and elsewhere only if it is not.
      */
     ON_DEVICE_FIRST,
     /**
@@ -10474,7 +10496,7 @@ enum class PrivacyClass {
      */
     PUBLIC,
     /**
-     * About a person, ordinary: a name, an address, a telephone number.
+     * Ordinary personal data: a name, an address, a telephone number.
      */
     PERSONAL,
     /**
@@ -10483,7 +10505,7 @@ enum class PrivacyClass {
      */
     SENSITIVE,
     /**
-     * Opens something: passwords, keys, or whatever the app calls so.
+     * Gives access to something: passwords, keys, or whatever the app declares secret.
      */
     SECRET;
 
@@ -10528,7 +10550,7 @@ enum class Release {
      */
     AS_IS,
     /**
-     * With every finding replaced by a placeholder.
+     * With every finding replaced with a placeholder.
      */
     REDACTED;
 
@@ -10563,17 +10585,17 @@ public object FfiConverterTypeRelease: FfiConverterRustBuffer<Release> {
 
 
 /**
- * Who says a message.
+ * The author of a message.
  */
 
 enum class Role {
 
     /**
-     * What the app tells the model beforehand.
+     * The app, with instructions for the model.
      */
     SYSTEM,
     /**
-     * The person.
+     * The user.
      */
     USER,
     /**
@@ -10612,7 +10634,7 @@ public object FfiConverterTypeRole: FfiConverterRustBuffer<Role> {
 
 
 /**
- * A sign of how good an answer was.
+ * Feedback on an answer.
  */
 sealed class Signal {
 
@@ -10629,23 +10651,23 @@ sealed class Signal {
 
 
     /**
-     * The user asked for another one.
+     * The user asked for another answer.
      */
     object Regenerated : Signal()
 
 
     /**
-     * The user stopped it.
+     * The user stopped the answer.
      */
     object Aborted : Signal()
 
 
     /**
-     * The user kept it, perhaps with changes.
+     * The user kept the answer, possibly with changes.
      */
     data class Kept(
         /**
-         * How much was changed, in thousandths of the answer's length: 0 when it was kept as it was.
+         * How much was changed, in thousandths of the answer's length; 0 if it was kept as it was.
          */
         val `editedPermille`: kotlin.UInt) : Signal()
 
@@ -10656,13 +10678,13 @@ sealed class Signal {
     }
 
     /**
-     * It did not have the form that was asked for.
+     * The answer did not have the requested format.
      */
     object SchemaFailed : Signal()
 
 
     /**
-     * The user took up the offer to ask elsewhere. `Conversation.escalate` says so by itself.
+     * The user accepted the offer to ask elsewhere. `Conversation.escalate` records this automatically.
      */
     object EscalationAccepted : Signal()
 
@@ -10782,13 +10804,13 @@ public object FfiConverterTypeSignal : FfiConverterRustBuffer<Signal>{
 
 
 /**
- * Why a system model gives no answer.
+ * Why a system model gave no answer.
  */
 
 enum class SystemFailure {
 
     /**
-     * It is in use by another app.
+     * Another app is using it.
      */
     BUSY,
     /**
@@ -10796,19 +10818,19 @@ enum class SystemFailure {
      */
     QUOTA_EXCEEDED,
     /**
-     * It declined to answer this.
+     * It declined to answer.
      */
     DECLINED,
     /**
-     * It got no memory.
+     * It ran out of memory.
      */
     OUT_OF_MEMORY,
     /**
-     * It is not there, or not yet.
+     * It is not available, or not yet.
      */
     UNAVAILABLE,
     /**
-     * Anything else.
+     * Any other reason.
      */
     FAILED;
 
@@ -10845,17 +10867,17 @@ public object FfiConverterTypeSystemFailure: FfiConverterRustBuffer<SystemFailur
 
 
 /**
- * A system model did not do what it was asked.
+ * A call to a system model failed.
  */
 sealed class SystemModelException: kotlin.Exception() {
 
     /**
-     * It gives no answer.
+     * The model gave no answer.
      */
     class NoAnswer(
 
         /**
-         * Why.
+         * The reason.
          */
         val `failure`: SystemFailure
         ) : SystemModelException() {
@@ -10914,26 +10936,26 @@ public object FfiConverterTypeSystemModelError : FfiConverterRustBuffer<SystemMo
 
 
 /**
- * How hot the device is, in the four steps of iOS. Android's seven map onto them: none and light are `Nominal`, moderate is `Fair`,
- * severe is `Serious`, the rest is `Critical`.
+ * How hot the device is, in the four levels of iOS. Android's seven levels map onto them: none and light are `Nominal`,
+ * moderate is `Fair`, severe is `Serious`, and the rest are `Critical`.
  */
 
 enum class Thermal {
 
     /**
-     * No limits.
+     * No restrictions.
      */
     NOMINAL,
     /**
-     * Warm; work that can wait should.
+     * Warm: defer work that can wait.
      */
     FAIR,
     /**
-     * Hot; the system slows the processor down.
+     * Hot: the system throttles the processor.
      */
     SERIOUS,
     /**
-     * Too hot; the system stops what it can.
+     * Too hot: the system stops what it can.
      */
     CRITICAL;
 
@@ -10968,17 +10990,17 @@ public object FfiConverterTypeThermal: FfiConverterRustBuffer<Thermal> {
 
 
 /**
- * Where an endpoint wants the limit of tokens.
+ * The request field in which an endpoint expects the token limit.
  */
 
 enum class TokenLimitField {
 
     /**
-     * `max_tokens`, which nearly every server knows.
+     * `max_tokens`, which nearly every server supports.
      */
     MAX_TOKENS,
     /**
-     * `max_completion_tokens`, which newer models of OpenAI ask for.
+     * `max_completion_tokens`, which newer OpenAI models require.
      */
     MAX_COMPLETION_TOKENS;
 
@@ -11013,21 +11035,21 @@ public object FfiConverterTypeTokenLimitField: FfiConverterRustBuffer<TokenLimit
 
 
 /**
- * Whose machine an endpoint is.
+ * Who operates an endpoint.
  */
 
 enum class TrustClass {
 
     /**
-     * Another device of the same person, nearby.
+     * Another device of the user, nearby.
      */
     OWN_DEVICE,
     /**
-     * A machine of the person's organisation.
+     * The user's organisation.
      */
     ORGANISATION,
     /**
-     * Anybody else's.
+     * Anyone else.
      */
     PUBLIC_CLOUD;
 
@@ -11062,25 +11084,25 @@ public object FfiConverterTypeTrustClass: FfiConverterRustBuffer<TrustClass> {
 
 
 /**
- * What protects the secrets of a vault, from the weakest to the strongest.
+ * How the secrets of a vault are protected, from weakest to strongest.
  */
 
 enum class VaultLevel {
 
     /**
-     * Nothing but this process's memory.
+     * In this process's memory only.
      */
     MEMORY,
     /**
-     * The permissions of a file.
+     * By the permissions of a file.
      */
     FILE,
     /**
-     * The operating system's key store, in software.
+     * By the operating system's key store, in software.
      */
     SOFTWARE,
     /**
-     * Hardware that does not give its key away.
+     * By hardware that never reveals its key.
      */
     HARDWARE;
 
@@ -12309,8 +12331,9 @@ public object FfiConverterSequenceTypeNeed: FfiConverterRustBuffer<List<Need>> {
 
 
         /**
-         * Begins a new, empty ledger at `path` where the old one cannot be opened any more because its vault is gone (the error `Ledger` with the problem
-         * `foreign`). The old file is kept under another name, which is returned when there was one. No assistant may have the ledger open.
+         * Starts a new, empty ledger at `path` if the old one can no longer be opened because its vault is gone (the error `Ledger`
+         * with the problem `foreign`). The old file is kept under another name, which is returned if there was one. No assistant
+         * may have the ledger open.
          */
     @Throws(CoreException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
