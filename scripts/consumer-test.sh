@@ -8,7 +8,8 @@ language=${1:?kotlin or swift}
 target=${CARGO_TARGET_DIR:-$ROOT/target}
 # What the documentation calls the repository: this one, but for the package.
 export WHIMBREL_HOME=$target/consumer-test/$language/whimbrel
-export WHIMBREL_MODEL=${WHIMBREL_SMOLLM2_BUNDLE:-$TEST_DATA/smollm2}
+# With its card, as `whimbrel models pull` installs it.
+export WHIMBREL_MODEL=$TEST_DATA/smollm2-card
 export WHIMBREL_NATIVE_FOLDER=${WHIMBREL_NATIVE_FOLDER:-$target/debug}
 app=$target/consumer-test/$language/app
 

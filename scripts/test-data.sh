@@ -46,11 +46,14 @@ done
 # The whole workspace, as the suites build it: the command alone would be compiled with other features, tract with it.
 cargo build --quiet --locked --workspace
 whimbrel=${CARGO_TARGET_DIR:-target}/debug/whimbrel
-importer=$(sha256sum "$whimbrel" | cut -d' ' -f1)
-if [ "$(cat "$TEST_DATA/.smollm2" 2>/dev/null)" != "$importer" ] || [ ! -f "$TEST_DATA/smollm2/manifest.json" ]; then
+importer=$(cat "$whimbrel" shared-models/catalogue.json | sha256sum | cut -d' ' -f1)
+if [ "$(cat "$TEST_DATA/.smollm2" 2>/dev/null)" != "$importer" ] || [ ! -f "$TEST_DATA/smollm2-card/manifest.json" ]; then
 	say "importing SmolLM2"
-	rm -rf "$TEST_DATA/smollm2"
+	rm -rf "$TEST_DATA/smollm2" "$TEST_DATA/smollm2-card"
 	"$whimbrel" import "$TEST_DATA/$model" --output "$TEST_DATA/smollm2" >&2
+	# As `models pull` installs it, with its own system message and sampling.
+	card=$(python3 -c 'import json; print(json.dumps(json.load(open("shared-models/catalogue.json"))["models"][0]["card"]))')
+	"$whimbrel" import "$TEST_DATA/$model" --output "$TEST_DATA/smollm2-card" --card "$card" >&2
 	printf '%s\n' "$importer" >"$TEST_DATA/.smollm2"
 fi
 say "test data: $TEST_DATA"
