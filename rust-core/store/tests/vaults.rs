@@ -137,12 +137,17 @@ fn an_unfinished_file_is_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let vault = FileVault::open(&path).unwrap();
-    fs::write(path.join(".unfinished"), b"half").unwrap();
+    let unfinished = path.join(".key.secret.whimbrel-0");
+    fs::write(&unfinished, b"half").unwrap();
     assert_eq!(vault.names().unwrap(), [""; 0]);
     vault.put("key", &secret("whole")).unwrap();
     assert_eq!(read(&vault, "key").unwrap(), b"whole");
-    assert!(!path.join(".unfinished").exists());
+    assert!(!unfinished.exists());
     assert_eq!(mode(&path.join("key.secret")), 0o600);
+    // Deleting a secret leaves no half of it either.
+    fs::write(&unfinished, b"half").unwrap();
+    vault.delete("key").unwrap();
+    assert!(!unfinished.exists() && !path.join("key.secret").exists());
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
     decode_tokens: u32,
     /// Tokens in the KV cache when writing starts [default: the prompt's]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(0..=u32::MAX.into()))]
     context_depth: Option<u32>,
     #[command(flatten)]
     threads: ThreadArguments,

@@ -204,7 +204,7 @@ fn a_process_that_is_killed_at_any_moment_costs_nothing() {
             );
             // The next one clears what was left, and does not take the place from what is there.
             let next = build(&place, false);
-            assert_eq!(next.is_err(), place.exists() && found != "", "{case}: {next:?}");
+            assert_eq!(next.is_err(), place.exists() && !found.is_empty(), "{case}: {next:?}");
             assert_eq!(names(desk.path()), ["place"], "{case}");
             build(&place, true).unwrap();
             assert_eq!(
