@@ -222,7 +222,7 @@ fn a_conversation_goes_on_with_another_model() {
     let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(
         (&saved["model"], saved["messages"].as_array().unwrap().len()),
-        (&"other".into(), 5)
+        (&"other".into(), 4)
     );
     // The same bundle under another name answers as if nothing had happened.
     let alone = chat(&desk, &["--temperature", "0"], "What is light?\nAnd colour?\n").succeeded();

@@ -42,7 +42,7 @@ fn hints_say_what_to_do() {
     ] {
         let ran = run(Reply::Status(status), &[]);
         assert_eq!(ran.status, Some(10), "{ran:?}");
-        let tried = format!("  tried remote:cloud: failed ({code})");
+        let tried = format!("  tried cloud: failed ({code})");
         let lines: Vec<_> = ran.stderr.lines().collect();
         let at = lines
             .iter()

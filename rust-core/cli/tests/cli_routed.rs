@@ -394,7 +394,7 @@ fn a_chat_goes_where_the_policy_says() {
     assert!(received[2].contains("Be brief."), "{received:?}");
     let saved: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     assert_eq!(
-        (&saved["messages"][2]["role"], &saved["messages"][2]["content"]),
+        (&saved["messages"][1]["role"], &saved["messages"][1]["content"]),
         (&json!("assistant"), &json!(SHOWN))
     );
     assert_eq!(
@@ -683,7 +683,7 @@ fn wrong_arguments() {
     let file = scene.desk.write("file", "");
     let misplaced = scene
         .run(&["--json", "--ledger", file.to_str().unwrap()])
-        .failed(7, "io");
+        .failed(2, "output_exists");
     assert!(
         misplaced.stderr.contains("something else is there already") && !misplaced.stderr.contains("os error"),
         "{misplaced:?}"

@@ -66,9 +66,9 @@ fn a_question_may_have_several_lines_and_tab_completes() {
     chat.type_keys("/sav\t");
     chat.wait_for("/save ");
     chat.type_keys(&format!("{}\r", file.display()));
-    chat.wait_for("[saved 3 messages]");
+    chat.wait_for("[saved 2 messages]");
     let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    assert_eq!(saved["messages"][1]["content"], "Light \nand colour?");
+    assert_eq!(saved["messages"][0]["content"], "Light \nand colour?");
     // It asks before it replaces.
     for (reply, said) in [("n", "[not saved]"), ("y", "[saved 1 message]")] {
         chat.type_keys("/reset\r");

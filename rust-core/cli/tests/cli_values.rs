@@ -49,9 +49,9 @@ fn numbers_outside_their_range_are_refused_by_name() {
             "from 0 to 4294967295",
         ),
         ("--threads", "-2", "--threads", "from 0 to"),
-        ("--temperature", "-1", "temperature", "from 0 to"),
-        ("--top-p", "-0.5", "top_p", "from 0 to 1"),
-        ("--min-p", "-1", "min_p", "from 0 to 1"),
+        ("--temperature", "-1", "--temperature", "from 0 to"),
+        ("--top-p", "-0.5", "--top-p", "from 0 to 1"),
+        ("--min-p", "-1", "--min-p", "from 0 to 1"),
     ];
     for (flag, value, name, range) in cases {
         let ran = run(&desk, &["--prompt", "hi", flag, value]).failed(2, "usage");

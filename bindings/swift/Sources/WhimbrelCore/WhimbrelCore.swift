@@ -3432,19 +3432,20 @@ public struct AskOptions: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The app's name for what it is doing, which rules and learning look at.
+         * The app's name for the kind of work, used by rules and learning.
          */task: String = "chat",
         /**
-         * What the app knows about the text; without it `Public`. What is found in the text can only raise it.
+         * The privacy class of the text as far as the app knows it. The default is `Public`. Findings in the text can only
+         * raise it.
          */privacyClass: PrivacyClass? = nil,
         /**
-         * Time for the whole answer in milliseconds; without it the policy says.
+         * The deadline for the whole answer in milliseconds. The default is the policy's.
          */deadlineMs: UInt64? = nil,
         /**
          * What the answer needs beyond text.
          */needs: [Need] = [],
         /**
-         * How the answer is made.
+         * Options for generating the answer.
          */generation: GenerationOptions = GenerationOptions()) {
         self.task = task
         self.privacyClass = privacyClass
@@ -3531,19 +3532,19 @@ public struct AssistantOptions {
     // declare one manually.
     public init(
         /**
-         * The file of the ledger, which is made when it is not there. Its folder must exist.
+         * The path of the ledger file. The file is created if it does not exist; its folder must exist.
          */store: String,
         /**
-         * Where keys are kept. One vault belongs to one ledger.
+         * The vault that stores keys. Each ledger needs its own vault.
          */vault: KeyVault,
         /**
-         * The app's rules.
+         * The app's policy.
          */appPolicy: PolicyDocument,
         /**
-         * The user's rules, which can only tighten the app's.
+         * The user's policy, which can only make the app's stricter.
          */userPolicy: PolicyDocument? = nil,
         /**
-         * Words to redact besides what is recognised.
+         * Words to redact in addition to what is recognised.
          */userWords: [String] = []) {
         self.store = store
         self.vault = vault
@@ -3632,7 +3633,7 @@ public struct Checkpoint: Equatable, Hashable {
          * The number of the last receipt that was removed.
          */receipts: UInt64,
         /**
-         * The hash of that entry, in hexadecimal digits: the next entry continues from it.
+         * The hash of that entry, in hexadecimal digits. The next entry continues from it.
          */hash: String,
         /**
          * When they were removed, in milliseconds since 1970.
@@ -3711,13 +3712,13 @@ public struct ConversationOptions: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Tokens of context, at most the model's own.
+         * Size of the context in tokens, at most the model's own.
          */contextLength: UInt32 = UInt32(2048),
         /**
          * The system message; without it the model's own is used, and an empty text leaves it to the model's template.
          */system: String? = nil,
         /**
-         * What happens when the context is full; without it `DropOldest`.
+         * What happens when the context is full. The default is `DropOldest`.
          */contextPolicy: ContextPolicy? = nil) {
         self.contextLength = contextLength
         self.system = system
@@ -3839,49 +3840,49 @@ public struct DeviceUpdate: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Charge of the battery in percent, 0 to 100; more counts as unknown.
+         * Battery charge in percent, 0 to 100; a larger value counts as unknown.
          */batteryPercent: UInt8? = nil,
         /**
-         * Whether it is being charged.
+         * Whether the battery is charging.
          */charging: Bool? = nil,
         /**
-         * Whether the user or the system asked for saving power.
+         * Whether power saving is on.
          */powerSave: Bool? = nil,
         /**
          * How hot the device is.
          */thermal: Thermal? = nil,
         /**
-         * Memory of the device in bytes.
+         * Total memory of the device in bytes.
          */memoryTotalBytes: UInt64? = nil,
         /**
-         * Memory that can be had without pushing others out, in bytes.
+         * Memory that is available without evicting other apps, in bytes.
          */memoryAvailableBytes: UInt64? = nil,
         /**
-         * What the system still gives to this process, in bytes.
+         * Memory that the system still allows this process, in bytes.
          */memoryProcessBytes: UInt64? = nil,
         /**
          * Free storage in bytes.
          */storageFreeBytes: UInt64? = nil,
         /**
-         * The network.
+         * The kind of network.
          */network: Network? = nil,
         /**
-         * Measured time of a round trip in milliseconds.
+         * Measured round-trip time in milliseconds.
          */roundTripMs: UInt32? = nil,
         /**
-         * Measured loss of packets or failed requests in percent, 0 to 100; more counts as unknown.
+         * Measured rate of lost packets or failed requests in percent, 0 to 100; a larger value counts as unknown.
          */lossPercent: UInt8? = nil,
         /**
-         * Processor cores that are made for speed.
+         * Number of performance cores.
          */performanceCores: UInt32? = nil,
         /**
-         * Hardware beside the processor that runs models.
+         * Hardware other than the processor that runs models.
          */accelerators: [Accelerator]? = nil,
         /**
          * Whether the app is in the foreground.
          */foreground: Bool? = nil,
         /**
-         * What is no longer known. A value that is given besides is not taken.
+         * Values that are no longer known. If a value is also given, it is ignored.
          */unknown: [DeviceFact] = []) {
         self.batteryPercent = batteryPercent
         self.charging = charging
@@ -3999,19 +4000,20 @@ public struct EndpointExtras: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Certificate authorities to trust as well, in PEM.
+         * Additional certificate authorities to trust, in PEM.
          */authoritiesPem: String = "",
         /**
-         * Public keys to insist on.
+         * Pinned public keys.
          */pins: Pins? = nil,
         /**
-         * Time limits.
+         * Timeouts.
          */timeouts: Timeouts? = nil,
         /**
-         * The header that takes the key alone, such as `api-key`; without it the key goes as a bearer token.
+         * The name of the header that carries the key by itself, such as `api-key`. Without it, the key is sent as a bearer
+         * token.
          */keyHeader: String? = nil,
         /**
-         * Where the limit of tokens goes; without it `MaxTokens`.
+         * The field for the token limit. The default is `MaxTokens`.
          */tokenLimitField: TokenLimitField? = nil) {
         self.authoritiesPem = authoritiesPem
         self.pins = pins
@@ -4105,19 +4107,19 @@ public struct Explanation: Equatable, Hashable {
          * The decision.
          */decision: Decision,
         /**
-         * The names of what would be tried, in order.
+         * The names of the places that would be tried, in order.
          */candidates: [String],
         /**
-         * What was listed and would not be tried.
+         * Places that were listed but would not be tried.
          */refused: [Refused],
         /**
-         * The ids of the rules that have a say.
+         * The ids of the rules that affect the decision.
          */rules: [String],
         /**
-         * All of it for a person.
+         * The complete explanation for people.
          */text: String,
         /**
-         * All of it in JSON.
+         * The complete explanation in JSON.
          */json: String) {
         self.decision = decision
         self.candidates = candidates
@@ -4211,10 +4213,10 @@ public struct Finding: Equatable, Hashable {
          * The index of its first character (Unicode scalar value).
          */start: UInt32,
         /**
-         * The index behind its last character.
+         * The index of the character after its last one.
          */end: UInt32,
         /**
-         * How sure this is, from 0 to 1.
+         * The confidence, from 0 to 1.
          */confidence: Float) {
         self.kind = kind
         self.start = start
@@ -4347,23 +4349,23 @@ public struct GenerationOptions: Equatable, Hashable {
      */
     public let maxTokens: UInt32
     /**
-     * 0 always takes the most likely token; higher values make the choice more random.
+     * 0 always takes the most likely token; higher values spread the choice.
      */
     public let temperature: Float?
     /**
-     * Considers only this many of the most likely tokens; 0 means all.
+     * Only this many of the most likely tokens are considered; 0 means all.
      */
     public let topK: UInt32?
     /**
-     * Considers only the most likely tokens that together reach this probability; 1 means all.
+     * Only the most likely tokens that together reach this probability are considered; 1 means all.
      */
     public let topP: Float?
     /**
-     * Considers only tokens at least this fraction as likely as the most likely one; 0 means all.
+     * Only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
      */
     public let minP: Float?
     /**
-     * Makes tokens that were used recently less likely; 1 changes nothing.
+     * Makes tokens that were used before less likely; 1 changes nothing.
      */
     public let repetitionPenalty: Float?
     /**
@@ -4375,7 +4377,7 @@ public struct GenerationOptions: Equatable, Hashable {
      */
     public let seed: UInt64?
     /**
-     * Stop strings. They end the answer and are not part of it.
+     * Texts that end the answer; they are not part of it.
      */
     public let stop: [String]
     /**
@@ -4392,7 +4394,7 @@ public struct GenerationOptions: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Tokens after which the answer ends.
+         * Maximum length of the answer in tokens.
          */maxTokens: UInt32 = UInt32(512),
         /**
          * 0 always takes the most likely token; higher values spread the choice.
@@ -4419,7 +4421,8 @@ public struct GenerationOptions: Equatable, Hashable {
          * Texts that end the answer; they are not part of it.
          */stop: [String] = [],
         /**
-         * Whether tokens may be guessed from the text so far and checked several at a time. It changes the speed, never the answer.
+         * Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It
+         * changes the speed, never the answer.
          */speculation: Bool = true,
         /**
          * Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
@@ -4527,7 +4530,7 @@ public struct LedgerReport: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Whether the ledger is as it was written.
+         * Whether the ledger is unchanged.
          */intact: Bool,
         /**
          * Entries that were read.
@@ -4536,10 +4539,10 @@ public struct LedgerReport: Equatable, Hashable {
          * Receipts that these entries open.
          */receipts: UInt64,
         /**
-         * What is wrong, in words; at most 256.
+         * The problems in words; at most 256.
          */problems: [String],
         /**
-         * All of it in JSON.
+         * The complete report in JSON.
          */json: String) {
         self.intact = intact
         self.entries = entries
@@ -4690,7 +4693,7 @@ public struct LedgerStats: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * How many receipts these are.
+         * The number of receipts.
          */receipts: UInt64,
         /**
          * Answers from Whimbrel's own engine.
@@ -4714,25 +4717,25 @@ public struct LedgerStats: Equatable, Hashable {
          * Requests without an answer.
          */failed: UInt64,
         /**
-         * Requests that the policy forbade.
+         * Requests that the policy denied.
          */denied: UInt64,
         /**
-         * Requests that were put off.
+         * Requests that were deferred.
          */deferred: UInt64,
         /**
-         * Requests whose process ended first.
+         * Requests whose process ended before they did.
          */interrupted: UInt64,
         /**
-         * Requests without an end yet.
+         * Requests that have not ended yet.
          */unfinished: UInt64,
         /**
          * Bytes that left the device.
          */bytesOut: UInt64,
         /**
-         * Bytes that may have left besides.
+         * Bytes that may have left in addition.
          */bytesOutUncertain: UInt64,
         /**
-         * Bytes that came back.
+         * Bytes that were received.
          */bytesIn: UInt64,
         /**
          * How many requests sent text that was not public as it is, or with words of a special category, which are not replaced.
@@ -4741,16 +4744,16 @@ public struct LedgerStats: Equatable, Hashable {
          * How many values of each kind were replaced in text that left. A value that every question of a conversation takes along counts once.
          */redacted: [FindingCount],
         /**
-         * Tokens read.
+         * Prompt tokens.
          */tokensIn: UInt64,
         /**
-         * Tokens written.
+         * Answer tokens.
          */tokensOut: UInt64,
         /**
-         * The energy estimates, in thousandths of a joule.
+         * The sum of the energy estimates in millijoules.
          */millijoules: UInt64,
         /**
-         * All of it in one English sentence.
+         * A one-sentence summary in English.
          */summary: String) {
         self.receipts = receipts
         self.answersOnDevice = answersOnDevice
@@ -4884,17 +4887,19 @@ public struct Message: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Who says it.
+         * The author.
          */role: Role,
         /**
          * The text.
          */content: String,
         /**
-         * How private it is. A message without it is treated as the most private message that its conversation ever held.
+         * How private the message is. A message without this value is treated like the most private message that its
+         * conversation has ever held.
          */privacyClass: PrivacyClass? = nil,
         /**
-         * Who besides this device's model may read it. Apps keep this value and hand it back; what is in it may change between versions. A message
-         * without it may be read only by those who might read every message that its conversation ever held.
+         * Who may read the message, apart from the model on this device. Store this value and pass it back unchanged; its
+         * content may change between versions. A message without it may be read only by those who may read every message that
+         * its conversation has ever held.
          */recipients: [String]? = nil) {
         self.role = role
         self.content = content
@@ -4998,7 +5003,7 @@ public struct ModelInfo: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The model's name, for people.
+         * The model's display name.
          */name: String,
         /**
          * The bundle's version.
@@ -5007,19 +5012,19 @@ public struct ModelInfo: Equatable, Hashable {
          * The licence of the weights as an SPDX expression, or `unknown`.
          */licence: String,
         /**
-         * The longest context that the model was made for, in tokens.
+         * The longest context that the model supports, in tokens.
          */contextLength: UInt32,
         /**
-         * Layers of the network.
+         * Number of layers.
          */layers: UInt32,
         /**
-         * Threads that compute.
+         * Number of threads that compute.
          */threads: UInt32,
         /**
-         * Milliseconds that opening took, verification included.
+         * How long opening took, in milliseconds, verification included.
          */loadMs: Double,
         /**
-         * Whether conversations are possible; otherwise only raw completions are.
+         * Whether the model supports conversations; otherwise it only supports raw completions.
          */hasChatTemplate: Bool,
         /**
          * The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
@@ -5133,23 +5138,24 @@ public struct OpenOptions: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Threads that compute; 0 takes the number of performance cores.
+         * Number of threads that compute; 0 uses the number of performance cores.
          */threads: UInt32 = UInt32(0),
         /**
-         * Whether the hashes of all files are checked. Otherwise only those of files that were not checked before, or changed since.
+         * Whether to check the hashes of all files. Otherwise, only files that are new or have changed since the last check are
+         * checked.
          */alwaysVerify: Bool = false,
         /**
-         * The name of the quantisation to open; without it the bundle's first.
+         * The name of the quantisation to open. The default is the bundle's first one.
          */variant: String? = nil,
         /**
-         * A folder in which it is remembered which files were checked, for bundles in a folder that cannot be written.
+         * A folder for the record of verified files, if the bundle's own folder is read-only.
          */stateFolder: String? = nil,
         /**
-         * Whether the weights are copied into memory of huge pages: quicker answers, a slower start, and memory that the system
-         * cannot take back.
+         * Whether to copy the weights into memory with huge pages. Answers become faster, but the start is slower, and the
+         * system cannot reclaim the memory.
          */hugePages: Bool = false,
         /**
-         * What the keys and values of a conversation's context are kept in; without it `Half`.
+         * The precision of the keys and values in a conversation's context. The default is `Half`.
          */kvPrecision: KvPrecision? = nil) {
         self.threads = threads
         self.alwaysVerify = alwaysVerify
@@ -5231,13 +5237,13 @@ public struct Pins: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * SHA-256 of a certificate's public key information, each as 64 hexadecimal digits; at least two.
+         * The SHA-256 hashes of the certificates' public key information, each as 64 hexadecimal digits; at least two.
          */sha256: [String],
         /**
-         * From this second after 1970 on the pins are no longer looked at: an app that nobody updates must not lock itself out.
+         * The pins expire at this time, in seconds since 1970, so that an app that is never updated does not lock itself out.
          */expiresUnixS: UInt64,
         /**
-         * Only log what would be refused, and let it through.
+         * Whether to accept and log connections that the pins would refuse.
          */reportOnly: Bool = false) {
         self.sha256 = sha256
         self.expiresUnixS = expiresUnixS
@@ -5309,7 +5315,7 @@ public struct Prune: Equatable, Hashable {
          * Receipts that were opened before this time, in milliseconds since 1970.
          */openedBeforeMs: UInt64? = nil,
         /**
-         * All but so many of the newest.
+         * The number of newest receipts to keep; all older ones are removed.
          */receiptsMax: UInt64? = nil) {
         self.openedBeforeMs = openedBeforeMs
         self.receiptsMax = receiptsMax
@@ -5436,19 +5442,19 @@ public struct Receipt: Equatable, Hashable {
          * When it was closed.
          */closedMs: UInt64?,
         /**
-         * How the request ended; nothing while it runs.
+         * How the request ended. Absent while it is in progress.
          */outcome: Outcome?,
         /**
-         * Where the answer came from, or what was tried last.
+         * Where the answer came from, or which place was tried last.
          */place: Place?,
         /**
-         * The app's name for what it was doing.
+         * The app's name for the kind of work.
          */task: String,
         /**
          * How private the text was.
          */privacyClass: PrivacyClass,
         /**
-         * The ids of the rules that decided about the request as a whole.
+         * The ids of the rules that decided about the whole request.
          */rules: [String],
         /**
          * How many different values of each kind were found in the text, the conversation's history included.
@@ -5463,13 +5469,13 @@ public struct Receipt: Equatable, Hashable {
          * Bytes that left the device.
          */bytesOut: UInt64,
         /**
-         * Bytes that may have left besides, because no end was written in time.
+         * Bytes that may have left in addition, because the process ended before the receipt was complete.
          */bytesOutUncertain: UInt64,
         /**
-         * Bytes that came back.
+         * Bytes that were received.
          */bytesIn: UInt64,
         /**
-         * All of it in JSON: what was planned, each attempt, tokens, times, feedback, and its hashes in the ledger.
+         * The complete receipt in JSON: the plan, each attempt, tokens, times, feedback, and its hashes in the ledger.
          */json: String) {
         self.id = id
         self.openedMs = openedMs
@@ -5586,19 +5592,19 @@ public struct ReceiptFilter: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Receipts with lower numbers than this one: the next page begins before the last one's number.
+         * Only receipts with lower numbers than this one. For the next page, pass the number of the last receipt.
          */before: UInt64? = nil,
         /**
-         * Receipts that were opened at this time or later, in milliseconds since 1970.
+         * Only receipts that were opened at this time or later, in milliseconds since 1970.
          */fromMs: UInt64? = nil,
         /**
-         * Receipts that were opened before this time.
+         * Only receipts that were opened before this time, in milliseconds since 1970.
          */untilMs: UInt64? = nil,
         /**
-         * Receipts that ended so.
+         * Only receipts with this outcome.
          */outcome: Outcome? = nil,
         /**
-         * Receipts whose answer came from there, or which were tried there last.
+         * Only receipts whose answer came from this kind of place, or whose last attempt was there.
          */place: PlaceKind? = nil) {
         self.before = before
         self.fromMs = fromMs
@@ -5676,7 +5682,7 @@ public struct RedactedText: Equatable, Hashable {
          * The text with placeholders.
          */text: String,
         /**
-         * What was found in the original, in its order.
+         * The findings in the original text, in order.
          */findings: [Finding]) {
         self.text = text
         self.findings = findings
@@ -5742,7 +5748,7 @@ public struct Refused: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Its name: `remote:` and the endpoint's id, for example.
+         * Its name, such as `remote:` followed by the endpoint's id.
          */name: String,
         /**
          * Why, in words.
@@ -5909,25 +5915,27 @@ public struct Report: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The receipt's number in the ledger; nothing where no rules decide.
+         * The receipt's number in the ledger. Absent without a policy.
          */receipt: UInt64?,
         /**
-         * Whether the receipt says how it ended; not when the disk was full. The next opening of the ledger then closes it as interrupted.
+         * Whether the receipt records how the request ended. It is false if, for example, the disk was full; the ledger then
+         * closes the receipt as interrupted when it is next opened.
          */recorded: Bool,
         /**
-         * How it ended.
+         * How the request ended.
          */outcome: Outcome,
         /**
-         * Why there is no answer, as a word that `docs/ledger.md` lists: `deadline`, `unavailable`, `content_filter` and so on.
+         * Why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`, `content_filter` and so
+         * on.
          */code: String?,
         /**
-         * Whether a part of an answer was shown and stays, though the outcome is not an answer.
+         * Whether part of an answer was shown and remains, although the request was not answered.
          */partial: Bool,
         /**
          * Why the answer is complete.
          */finish: FinishReason?,
         /**
-         * Where the answer came from, or what was tried last.
+         * Where the answer came from, or which place was tried last.
          */place: Place?,
         /**
          * In which form the text left the device, if it did.
@@ -5936,55 +5944,55 @@ public struct Report: Equatable, Hashable {
          * Why it ran there, in words.
          */reasons: [String],
         /**
-         * The ids of the rules that had a say.
+         * The ids of the rules that affected the decision.
          */rules: [String],
         /**
-         * The names of what was tried, in order.
+         * The names of the places that were tried, in order.
          */attempts: [String],
         /**
-         * What was listed and not tried.
+         * Places that were listed but not tried.
          */refused: [Refused],
         /**
          * Bytes that left the device.
          */bytesOut: UInt64,
         /**
-         * Bytes that came back.
+         * Bytes that were received.
          */bytesIn: UInt64,
         /**
          * Findings that were replaced in text that left.
          */redacted: UInt32,
         /**
-         * Tokens that were read for the answer.
+         * Prompt tokens.
          */tokensIn: UInt64,
         /**
-         * Tokens of the answer.
+         * Answer tokens.
          */tokensOut: UInt64,
         /**
-         * Bytes of what the model thought in the last attempt, which are no part of the answer.
+         * Bytes of the model's thinking in the last attempt, which is not part of the answer.
          */thinkingBytes: UInt64,
         /**
-         * From the request to the first text that stayed, in milliseconds.
+         * Time from the request to the first text that was not discarded, in milliseconds.
          */firstTokenMs: UInt64?,
         /**
-         * From the request to its end, in milliseconds.
+         * Time from the request to its end, in milliseconds.
          */totalMs: UInt64,
         /**
-         * Thousandths of a joule that it took on this device, if there is an estimate.
+         * Estimated energy used on this device in millijoules, if there is an estimate.
          */millijoules: UInt64?,
         /**
-         * The engine's figures, when Whimbrel's own engine answered.
+         * Statistics of Whimbrel's own engine, if it made the answer.
          */statistics: Statistics?,
         /**
-         * The names of options that were given and that the place could not honour.
+         * The names of options that were given but that the place ignored.
          */unsupported: [String],
         /**
-         * Whether the answer looks weak and may be asked for elsewhere: see `escalate`.
+         * Whether the answer looks weak and the question may be asked again elsewhere with `escalate`.
          */canEscalate: Bool,
         /**
-         * One line for a person: where it ran and why.
+         * A one-line summary for people: where it ran and why.
          */summary: String,
         /**
-         * All of it, with each attempt and the device as it was seen, in JSON.
+         * The complete report in JSON, with each attempt and the device's state at the decision.
          */json: String) {
         self.receipt = receipt
         self.recorded = recorded
@@ -6157,31 +6165,31 @@ public struct Statistics: Equatable, Hashable {
          * Tokens of the whole prompt, template and history included.
          */promptTokens: UInt32,
         /**
-         * How many of them were still known from before and not computed again.
+         * Prompt tokens that were taken from the cache and not computed again.
          */reusedTokens: UInt32,
         /**
          * Tokens of the answer.
          */completionTokens: UInt32,
         /**
-         * Tokens that were guessed and checked.
+         * Tokens that were guessed and checked in speculative decoding.
          */draftedTokens: UInt32,
         /**
-         * How many of them were right.
+         * Guessed tokens that were right.
          */acceptedTokens: UInt32,
         /**
-         * Oldest messages left out because the context was full.
+         * Oldest messages that were left out because the context was full.
          */droppedMessages: UInt32,
         /**
-         * From the start of the answer to its first token; 0 when there was none.
+         * Time from the start of the answer to its first token, in milliseconds; 0 if there was none.
          */timeToFirstTokenMs: Double,
         /**
-         * From the start of the answer to its end.
+         * Time from the start of the answer to its end, in milliseconds.
          */totalMs: Double,
         /**
-         * Prompt tokens a second of computing.
+         * Prompt tokens per second of computing time.
          */prefillTokensPerSecond: Double,
         /**
-         * Answer tokens a second of computing.
+         * Answer tokens per second of computing time.
          */decodeTokensPerSecond: Double) {
         self.promptTokens = promptTokens
         self.reusedTokens = reusedTokens
@@ -6287,22 +6295,22 @@ public struct SystemCapabilities: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Its name, in receipts and rules: `gemini-nano`.
+         * Its name in receipts and rules, such as `gemini-nano`.
          */model: String,
         /**
-         * Whether it can be asked now.
+         * Whether it is available now.
          */availability: Availability,
         /**
-         * What it can do beyond text.
+         * The features it supports beyond text.
          */supports: [Need] = [],
         /**
-         * Prompt and answer tokens that fit.
+         * Size of its context in tokens, prompt and answer together.
          */contextTokens: UInt32? = nil,
         /**
          * Expected time to the first token in milliseconds.
          */firstTokenMs: UInt32? = nil,
         /**
-         * Expected tokens a second.
+         * Expected tokens per second.
          */tokensPerS: Float? = nil) {
         self.model = model
         self.availability = availability
@@ -6380,7 +6388,7 @@ public struct SystemRequest: Equatable, Hashable {
      */
     public let maxTokens: UInt32
     /**
-     * 0 always takes the most likely token.
+     * 0 always takes the likeliest token.
      */
     public let temperature: Float?
 
@@ -6388,13 +6396,13 @@ public struct SystemRequest: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The number by which `cancel` names it.
+         * The number that `cancel` uses to identify it.
          */id: UInt64,
         /**
-         * The messages, oldest first, the question last.
+         * The messages, oldest first; the last one is the question.
          */messages: [Message],
         /**
-         * Tokens of the answer at most.
+         * Maximum length of the answer in tokens.
          */maxTokens: UInt32,
         /**
          * 0 always takes the likeliest token.
@@ -6477,7 +6485,7 @@ public struct Timeouts: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Until a connection stands.
+         * Until the connection is established.
          */connectMs: UInt32 = UInt32(10000),
         /**
          * From then until the first byte of the answer.
@@ -6486,7 +6494,7 @@ public struct Timeouts: Equatable, Hashable {
          * Between two parts of the answer.
          */idleMs: UInt32 = UInt32(30000),
         /**
-         * All of it.
+         * For the whole request.
          */totalMs: UInt32 = UInt32(300000)) {
         self.connectMs = connectMs
         self.firstByteMs = firstByteMs
@@ -6809,7 +6817,7 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case BundleMissing(
         /**
-         * The folder or file, and why it is not one.
+         * The folder or file, and the reason.
          */reason: String
     )
     /**
@@ -6817,7 +6825,7 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case BundleCorrupt(
         /**
-         * The file, and what is wrong in it.
+         * The file, and what is wrong with it.
          */reason: String
     )
     /**
@@ -6833,10 +6841,10 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case ContextFull(
         /**
-         * Tokens needed, with room for one token of answer.
+         * Tokens needed, including one token for the answer.
          */needed: UInt64,
         /**
-         * Tokens of the context.
+         * Size of the context in tokens.
          */limit: UInt64
     )
     /**
@@ -6847,10 +6855,10 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          * The option's name.
          */option: String,
         /**
-         * The range.
+         * The allowed range.
          */expected: String,
         /**
-         * What was given.
+         * The value that was given.
          */found: String
     )
     /**
@@ -6870,11 +6878,11 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case NothingToRepeat
     /**
-     * A decision can only be explained under a policy: use a conversation of an `Assistant`.
+     * Only where rules decide can a decision be explained: in a conversation of an `Assistant`.
      */
     case NoPolicy
     /**
-     * Only a model on this device has something to save.
+     * Only a model of this device has something to save.
      */
     case NoModel
     /**
@@ -6882,13 +6890,13 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case Policy(
         /**
-         * The line, from 1; 0 when the reason is not about one place.
+         * The line, from 1. It is 0 if the error does not concern one position.
          */line: UInt32,
         /**
-         * The character in the line, from 1; 0 when the reason is not about one place.
+         * The character in the line, from 1. It is 0 if the error does not concern one position.
          */column: UInt32,
         /**
-         * The field; empty for the document as a whole.
+         * The field. It is empty if the error concerns the whole document.
          */path: String,
         /**
          * What is wrong.
@@ -6899,12 +6907,12 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case Ledger(
         /**
-         * Which case: `in_use`, `absent`, `foreign`, `damaged`, `schema`, `tampered`, `full`, `database`, `file`, `read_only`,
-         * `unknown_receipt`, `already_closed` or `unreadable`. `foreign` is a file of something else, or a ledger that another vault sealed: when
-         * its vault is gone, `restart_ledger` begins another.
+         * The kind of problem: `in_use`, `absent`, `foreign`, `damaged`, `schema`, `tampered`, `full`, `database`, `file`,
+         * `read_only`, `unknown_receipt`, `already_closed` or `unreadable`. `foreign` means that the file is not a ledger,
+         * or that another vault sealed it. If its vault is gone, `restart_ledger` starts a new ledger.
          */problem: String,
         /**
-         * More about it.
+         * Details.
          */reason: String
     )
     /**
@@ -6912,10 +6920,10 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case Vault(
         /**
-         * How.
+         * The reason.
          */reason: String,
         /**
-         * Whether it is locked only for now.
+         * Whether the vault is only temporarily locked.
          */locked: Bool
     )
     /**
@@ -6923,13 +6931,13 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case LimitExceeded(
         /**
-         * What there is too much of.
+         * What exceeded its limit.
          */what: String,
         /**
-         * How much there may be.
+         * The limit.
          */limit: UInt64,
         /**
-         * How much there would have been.
+         * The value that exceeded it.
          */found: UInt64
     )
     /**
@@ -6937,10 +6945,10 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case OutOfMemory(
         /**
-         * Tokens asked for.
+         * The requested context length in tokens.
          */contextLength: UInt32,
         /**
-         * Bytes that they need.
+         * The bytes of memory that it needs.
          */bytes: UInt64
     )
     /**
@@ -6948,12 +6956,12 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case Internal(
         /**
-         * 1 the model failed while running, 2 the chat template failed, 3 no thread, 4 the background thread stopped,
-         * 5 a file could not be written, 6 a cancellation came out as an error, 7 the system gives no random bytes, 9 a text did not settle when
-         * it was redacted.
+         * 1 the model failed while running, 2 the chat template failed, 3 no thread could be started, 4 the background
+         * thread stopped, 5 a file could not be written, 6 a cancellation was reported as an error, 7 the system provides
+         * no random bytes, 9 redacting a text did not finish.
          */code: UInt32,
         /**
-         * More about it.
+         * Details.
          */reason: String
     )
 
@@ -7457,10 +7465,10 @@ public enum Event: Equatable, Hashable {
      */
     case started(
         /**
-         * Which.
+         * The place.
          */place: Place,
         /**
-         * In which form the text leaves the device; nothing when it stays.
+         * In which form the text leaves the device. Absent if the text stays.
          */release: Release?
     )
     /**
@@ -7471,7 +7479,7 @@ public enum Event: Equatable, Hashable {
          * Prompt tokens read so far.
          */done: UInt32,
         /**
-         * Prompt tokens in all.
+         * Prompt tokens in total.
          */total: UInt32
     )
     /**
@@ -7479,7 +7487,7 @@ public enum Event: Equatable, Hashable {
      */
     case thinking(
         /**
-         * Bytes of its thoughts so far.
+         * Bytes of thinking so far.
          */bytes: UInt64
     )
     /**
@@ -7499,7 +7507,7 @@ public enum Event: Equatable, Hashable {
      */
     case finished(
         /**
-         * How it went.
+         * How the request went.
          */report: Report
     )
 
@@ -7826,7 +7834,7 @@ enum KeyVaultError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError 
      */
     case Failed(
         /**
-         * A short code of the system's, without any secret in it.
+         * A short error code of the system, without any secret in it.
          */code: String
     )
 
@@ -8190,7 +8198,7 @@ enum LogSinkError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case Failed(
         /**
-         * What it says.
+         * The sink's reason.
          */reason: String
     )
 
@@ -8561,10 +8569,10 @@ public enum Place: Equatable, Hashable {
          * The model's name.
          */model: String,
         /**
-         * Which quantisation of it.
+         * The quantisation.
          */variant: String,
         /**
-         * The hash that the bundle's manifest states.
+         * The hash in the bundle's manifest.
          */hash: String
     )
     /**
@@ -8583,10 +8591,10 @@ public enum Place: Equatable, Hashable {
          * The endpoint's id.
          */endpoint: String,
         /**
-         * Whose machine it is.
+         * Who operates the endpoint.
          */trust: TrustClass,
         /**
-         * The model that was asked for.
+         * The requested model.
          */model: String
     )
 
@@ -8798,10 +8806,11 @@ public enum PolicyDocument: Equatable, Hashable {
      */
     case preset(
         /**
-         * Which.
+         * The preset.
          */preset: Preset,
         /**
-         * `[[endpoints]]` tables in TOML, perhaps none. Errors count lines from the beginning of the preset's own text.
+         * `[[endpoints]]` tables in TOML, or an empty text. Line numbers in errors count from the beginning of the preset's
+         * own text.
          */endpoints: String = ""
     )
 
@@ -9256,7 +9265,7 @@ public enum Signal: Equatable, Hashable {
      */
     case kept(
         /**
-         * How much was changed, in thousandths of the answer's length: 0 when it was kept as it was.
+         * How much was changed, in thousandths of the answer's length; 0 if it was kept as it was.
          */editedPermille: UInt32
     )
     /**
@@ -9488,7 +9497,7 @@ enum SystemModelError: Swift.Error, Equatable, Hashable, Foundation.LocalizedErr
      */
     case NoAnswer(
         /**
-         * Why.
+         * The reason.
          */failure: SystemFailure
     )
 
@@ -10954,220 +10963,220 @@ private let initializationResult: InitializationResult = {
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
     }
-    if (uniffi_whimbrel_checksum_func_version() != 23605) {
+    if (uniffi_whimbrel_checksum_func_version() != 33555) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_func_restart_ledger() != 55368) {
+    if (uniffi_whimbrel_checksum_func_restart_ledger() != 26189) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_func_set_log_level() != 44958) {
+    if (uniffi_whimbrel_checksum_func_set_log_level() != 53690) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_func_set_log_sink() != 19679) {
+    if (uniffi_whimbrel_checksum_func_set_log_sink() != 54350) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_func_preset_text() != 34246) {
+    if (uniffi_whimbrel_checksum_func_preset_text() != 57850) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_answer() != 39220) {
+    if (uniffi_whimbrel_checksum_method_assistant_answer() != 15154) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_conversation() != 6181) {
+    if (uniffi_whimbrel_checksum_method_assistant_conversation() != 3400) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_feedback() != 30701) {
+    if (uniffi_whimbrel_checksum_method_assistant_feedback() != 61636) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_learning() != 31284) {
+    if (uniffi_whimbrel_checksum_method_assistant_learning() != 27154) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_prewarm_system_model() != 61355) {
+    if (uniffi_whimbrel_checksum_method_assistant_prewarm_system_model() != 54935) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_redact() != 51925) {
+    if (uniffi_whimbrel_checksum_method_assistant_redact() != 17388) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_release() != 18918) {
+    if (uniffi_whimbrel_checksum_method_assistant_release() != 57512) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_reset_learning() != 37192) {
+    if (uniffi_whimbrel_checksum_method_assistant_reset_learning() != 51335) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_endpoint() != 9974) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_endpoint() != 33363) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_key() != 56476) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_key() != 47546) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_learning() != 33241) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_learning() != 20665) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_model() != 56451) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_model() != 8046) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_policies() != 35606) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_policies() != 37464) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_system_model() != 11690) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_system_model() != 28987) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_user_policy() != 44897) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_user_policy() != 5389) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_set_user_words() != 5222) {
+    if (uniffi_whimbrel_checksum_method_assistant_set_user_words() != 48198) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_shutdown() != 55353) {
+    if (uniffi_whimbrel_checksum_method_assistant_shutdown() != 75) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_update_device() != 47601) {
+    if (uniffi_whimbrel_checksum_method_assistant_update_device() != 51378) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_export_ledger() != 50455) {
+    if (uniffi_whimbrel_checksum_method_assistant_export_ledger() != 40108) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_is_ledger_floor_behind() != 43828) {
+    if (uniffi_whimbrel_checksum_method_assistant_is_ledger_floor_behind() != 46086) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_prune_ledger() != 46375) {
+    if (uniffi_whimbrel_checksum_method_assistant_prune_ledger() != 32404) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_assistant_receipt() != 53697) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_receipts() != 59437) {
+    if (uniffi_whimbrel_checksum_method_assistant_receipts() != 10882) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_stats() != 64362) {
+    if (uniffi_whimbrel_checksum_method_assistant_stats() != 39738) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_verify_ledger() != 55640) {
+    if (uniffi_whimbrel_checksum_method_assistant_verify_ledger() != 42990) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_client_active_answers() != 60035) {
+    if (uniffi_whimbrel_checksum_method_client_active_answers() != 17362) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_client_open_model() != 46315) {
+    if (uniffi_whimbrel_checksum_method_client_open_model() != 27578) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_client_release() != 37978) {
+    if (uniffi_whimbrel_checksum_method_client_release() != 47675) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_client_shutdown() != 39926) {
+    if (uniffi_whimbrel_checksum_method_client_shutdown() != 20785) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_answer_cancel() != 46335) {
+    if (uniffi_whimbrel_checksum_method_answer_cancel() != 63966) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_answer_next() != 967) {
+    if (uniffi_whimbrel_checksum_method_answer_next() != 51365) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_answer_text_so_far() != 48717) {
+    if (uniffi_whimbrel_checksum_method_answer_text_so_far() != 19194) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_conversation_ask() != 26165) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_escalate() != 14867) {
+    if (uniffi_whimbrel_checksum_method_conversation_escalate() != 19440) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_explain() != 2192) {
+    if (uniffi_whimbrel_checksum_method_conversation_explain() != 4709) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_conversation_messages() != 32929) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_raise_class() != 49675) {
+    if (uniffi_whimbrel_checksum_method_conversation_raise_class() != 64738) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_regenerate() != 64783) {
+    if (uniffi_whimbrel_checksum_method_conversation_regenerate() != 1787) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_release() != 53938) {
+    if (uniffi_whimbrel_checksum_method_conversation_release() != 48977) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_reset() != 52025) {
+    if (uniffi_whimbrel_checksum_method_conversation_reset() != 45532) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_restore() != 58759) {
+    if (uniffi_whimbrel_checksum_method_conversation_restore() != 9253) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_restore_prefix() != 53085) {
+    if (uniffi_whimbrel_checksum_method_conversation_restore_prefix() != 35221) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_revision() != 59279) {
+    if (uniffi_whimbrel_checksum_method_conversation_revision() != 59314) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_save() != 55748) {
+    if (uniffi_whimbrel_checksum_method_conversation_save() != 50185) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_save_prefix() != 11022) {
+    if (uniffi_whimbrel_checksum_method_conversation_save_prefix() != 40084) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_set_messages() != 14985) {
+    if (uniffi_whimbrel_checksum_method_conversation_set_messages() != 919) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_set_system() != 498) {
+    if (uniffi_whimbrel_checksum_method_conversation_set_system() != 20734) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_settled() != 51976) {
+    if (uniffi_whimbrel_checksum_method_conversation_settled() != 52463) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_stop() != 49000) {
+    if (uniffi_whimbrel_checksum_method_conversation_stop() != 27893) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversation_system() != 61606) {
+    if (uniffi_whimbrel_checksum_method_conversation_system() != 26117) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_logsink_log() != 58719) {
+    if (uniffi_whimbrel_checksum_method_logsink_log() != 63851) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_model_complete() != 53199) {
+    if (uniffi_whimbrel_checksum_method_model_complete() != 55024) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_model_conversation() != 2624) {
+    if (uniffi_whimbrel_checksum_method_model_conversation() != 12911) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_model_info() != 64768) {
+    if (uniffi_whimbrel_checksum_method_model_info() != 33748) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_model_release() != 47411) {
+    if (uniffi_whimbrel_checksum_method_model_release() != 31218) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_systemanswer_fail() != 46057) {
+    if (uniffi_whimbrel_checksum_method_systemanswer_fail() != 6567) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_systemanswer_finish() != 21600) {
+    if (uniffi_whimbrel_checksum_method_systemanswer_finish() != 31679) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_systemanswer_text() != 36492) {
+    if (uniffi_whimbrel_checksum_method_systemanswer_text() != 54841) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_systemmodel_capabilities() != 23246) {
+    if (uniffi_whimbrel_checksum_method_systemmodel_capabilities() != 60991) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_systemmodel_prewarm() != 43300) {
+    if (uniffi_whimbrel_checksum_method_systemmodel_prewarm() != 48788) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_systemmodel_start() != 28267) {
+    if (uniffi_whimbrel_checksum_method_systemmodel_start() != 47501) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_systemmodel_cancel() != 48854) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_keyvault_get() != 2512) {
+    if (uniffi_whimbrel_checksum_method_keyvault_get() != 23427) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_keyvault_put() != 14279) {
+    if (uniffi_whimbrel_checksum_method_keyvault_put() != 9481) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_keyvault_delete() != 37419) {
+    if (uniffi_whimbrel_checksum_method_keyvault_delete() != 8210) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_keyvault_level() != 12501) {
+    if (uniffi_whimbrel_checksum_method_keyvault_level() != 47522) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_constructor_assistant_open() != 30254) {
+    if (uniffi_whimbrel_checksum_constructor_assistant_open() != 14239) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_constructor_client_new() != 22467) {

@@ -150,7 +150,7 @@ pub(super) fn io_code(error: &std::io::Error) -> Classified {
         ErrorKind::AlreadyExists => (
             "output_exists",
             exit::USAGE,
-            Some("choose another name, or add --force to replace it".to_owned()),
+            Some("choose another name; where a command has --force, that replaces it".to_owned()),
         ),
         _ => ("io", exit::IO, None),
     }

@@ -9,11 +9,11 @@ import kotlin.time.Duration
  * @property name the model's display name.
  * @property version the bundle's version.
  * @property licence the licence of the weights as an SPDX expression, or `unknown`.
- * @property contextLength the longest context that the model was made for, in tokens.
- * @property layers layers of the network.
- * @property threads threads that compute.
- * @property loadTime time that opening took, verification included.
- * @property hasChatTemplate whether conversations are possible; otherwise only raw completions are.
+ * @property contextLength the longest context that the model supports, in tokens.
+ * @property layers number of layers.
+ * @property threads number of threads that compute.
+ * @property loadTime how long opening took, verification included.
+ * @property hasChatTemplate whether the model supports conversations; otherwise it only supports raw completions.
  * @property languages the languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not
  *   say.
  * @property limits what people should know before they trust the model, to be shown to them; absent where the bundle

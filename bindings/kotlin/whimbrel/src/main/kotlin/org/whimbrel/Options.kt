@@ -47,10 +47,10 @@ public enum class ContextPolicy {
 /**
  * Options for a conversation.
  *
- * @property contextLength tokens of context, at most the model's own.
+ * @property contextLength size of the context in tokens, at most the model's own.
  * @property system the system message; without it the model's own is used, and an empty text leaves it to the model's
  *   template.
- * @property contextPolicy what happens when the context is full.
+ * @property contextPolicy what happens when the context is full. The default is `DROP_OLDEST`.
  */
 public data class ConversationOptions(
     public val contextLength: Int = 2048,
@@ -63,16 +63,16 @@ public data class ConversationOptions(
  * it was made to be used.
  *
  * @property maxTokens maximum length of the answer in tokens.
- * @property temperature 0 always takes the most likely token; higher values make the choice more random.
- * @property topK considers only this many of the most likely tokens; 0 means all.
- * @property topP considers only the most likely tokens that together reach this probability; 1 means all.
- * @property minP considers only tokens at least this fraction as likely as the most likely one; 0 means all.
- * @property repetitionPenalty makes tokens that were used recently less likely; 1 changes nothing.
+ * @property temperature 0 always takes the most likely token; higher values spread the choice.
+ * @property topK only this many of the most likely tokens are considered; 0 means all.
+ * @property topP only the most likely tokens that together reach this probability are considered; 1 means all.
+ * @property minP only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
+ * @property repetitionPenalty makes tokens that were used before less likely; 1 changes nothing.
  * @property repetitionWindow how many tokens back `repetitionPenalty` looks.
  * @property seed the same seed gives the same answer.
  * @property stop texts that end the answer; they are not part of it.
- * @property speculation whether tokens may be guessed from the text so far and checked several at a time. It changes
- *   the speed, never the answer.
+ * @property speculation whether to use speculative decoding: tokens are guessed from the text so far and checked
+ *   several at a time. It changes the speed, never the answer.
  * @property repetitionGuard whether an answer that says the same over and over is ended. The report's `finish` is
  *   `Repetition` then.
  */

@@ -29,7 +29,7 @@ public data class ReceiptFilter(
  * @property place where the answer came from, or which place was tried last.
  * @property task the app's name for the kind of work.
  * @property privacyClass how private the text was.
- * @property rules the ids of the rules that decided about the request as a whole.
+ * @property rules the ids of the rules that decided about the whole request.
  * @property findings how many different values of each kind were found in the text, the conversation's history
  *   included.
  * @property redacted how many different values of each kind were replaced in text that left, the conversation's history
@@ -97,16 +97,16 @@ public enum class Host {
  * @property ends requests without an answer, by outcome; outcomes that did not occur are left out.
  * @property unfinished requests that have not ended yet.
  * @property bytesOut bytes that left the device.
- * @property bytesOutUncertain bytes that may have left besides.
- * @property bytesIn bytes that came back.
+ * @property bytesOutUncertain bytes that may have left in addition.
+ * @property bytesIn bytes that were received.
  * @property personalAsIs how many requests sent text that was not public as it is, or with words of a special category,
  *   which are not replaced.
  * @property redacted how many values of each kind were replaced in text that left. A value that every question of a
  *   conversation takes along counts once.
- * @property tokensIn tokens read.
- * @property tokensOut tokens written.
- * @property millijoules the energy estimates, in thousandths of a joule.
- * @property summary all of it in one English sentence.
+ * @property tokensIn prompt tokens.
+ * @property tokensOut answer tokens.
+ * @property millijoules the sum of the energy estimates in millijoules.
+ * @property summary a one-sentence summary in English.
  */
 public data class LedgerStats(
     public val receipts: Long,

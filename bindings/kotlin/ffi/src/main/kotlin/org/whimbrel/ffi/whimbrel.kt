@@ -1260,220 +1260,220 @@ private fun uniffiCheckContractApiVersion(lib: IntegrityCheckingUniffiLib) {
 }
 @Suppress("UNUSED_PARAMETER")
 private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
-    if ((lib.uniffi_whimbrel_checksum_func_version() and 0xFFFF) != 23605) {
+    if ((lib.uniffi_whimbrel_checksum_func_version() and 0xFFFF) != 33555) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_func_restart_ledger() and 0xFFFF) != 55368) {
+    if ((lib.uniffi_whimbrel_checksum_func_restart_ledger() and 0xFFFF) != 26189) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_func_set_log_level() and 0xFFFF) != 44958) {
+    if ((lib.uniffi_whimbrel_checksum_func_set_log_level() and 0xFFFF) != 53690) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_func_set_log_sink() and 0xFFFF) != 19679) {
+    if ((lib.uniffi_whimbrel_checksum_func_set_log_sink() and 0xFFFF) != 54350) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_func_preset_text() and 0xFFFF) != 34246) {
+    if ((lib.uniffi_whimbrel_checksum_func_preset_text() and 0xFFFF) != 57850) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_answer() and 0xFFFF) != 39220) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_answer() and 0xFFFF) != 15154) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_conversation() and 0xFFFF) != 6181) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_conversation() and 0xFFFF) != 3400) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_feedback() and 0xFFFF) != 30701) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_feedback() and 0xFFFF) != 61636) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_learning() and 0xFFFF) != 31284) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_learning() and 0xFFFF) != 27154) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_prewarm_system_model() and 0xFFFF) != 61355) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_prewarm_system_model() and 0xFFFF) != 54935) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_redact() and 0xFFFF) != 51925) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_redact() and 0xFFFF) != 17388) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_release() and 0xFFFF) != 18918) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_release() and 0xFFFF) != 57512) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_reset_learning() and 0xFFFF) != 37192) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_reset_learning() and 0xFFFF) != 51335) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_endpoint() and 0xFFFF) != 9974) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_endpoint() and 0xFFFF) != 33363) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_key() and 0xFFFF) != 56476) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_key() and 0xFFFF) != 47546) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_learning() and 0xFFFF) != 33241) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_learning() and 0xFFFF) != 20665) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_model() and 0xFFFF) != 56451) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_model() and 0xFFFF) != 8046) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_policies() and 0xFFFF) != 35606) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_policies() and 0xFFFF) != 37464) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_system_model() and 0xFFFF) != 11690) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_system_model() and 0xFFFF) != 28987) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_user_policy() and 0xFFFF) != 44897) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_user_policy() and 0xFFFF) != 5389) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_user_words() and 0xFFFF) != 5222) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_set_user_words() and 0xFFFF) != 48198) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_shutdown() and 0xFFFF) != 55353) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_shutdown() and 0xFFFF) != 75) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_update_device() and 0xFFFF) != 47601) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_update_device() and 0xFFFF) != 51378) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_export_ledger() and 0xFFFF) != 50455) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_export_ledger() and 0xFFFF) != 40108) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_is_ledger_floor_behind() and 0xFFFF) != 43828) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_is_ledger_floor_behind() and 0xFFFF) != 46086) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_prune_ledger() and 0xFFFF) != 46375) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_prune_ledger() and 0xFFFF) != 32404) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_assistant_receipt() and 0xFFFF) != 53697) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_receipts() and 0xFFFF) != 59437) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_receipts() and 0xFFFF) != 10882) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_stats() and 0xFFFF) != 64362) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_stats() and 0xFFFF) != 39738) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_verify_ledger() and 0xFFFF) != 55640) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_verify_ledger() and 0xFFFF) != 42990) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_client_active_answers() and 0xFFFF) != 60035) {
+    if ((lib.uniffi_whimbrel_checksum_method_client_active_answers() and 0xFFFF) != 17362) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_client_open_model() and 0xFFFF) != 46315) {
+    if ((lib.uniffi_whimbrel_checksum_method_client_open_model() and 0xFFFF) != 27578) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_client_release() and 0xFFFF) != 37978) {
+    if ((lib.uniffi_whimbrel_checksum_method_client_release() and 0xFFFF) != 47675) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_client_shutdown() and 0xFFFF) != 39926) {
+    if ((lib.uniffi_whimbrel_checksum_method_client_shutdown() and 0xFFFF) != 20785) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_answer_cancel() and 0xFFFF) != 46335) {
+    if ((lib.uniffi_whimbrel_checksum_method_answer_cancel() and 0xFFFF) != 63966) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_answer_next() and 0xFFFF) != 967) {
+    if ((lib.uniffi_whimbrel_checksum_method_answer_next() and 0xFFFF) != 51365) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_answer_text_so_far() and 0xFFFF) != 48717) {
+    if ((lib.uniffi_whimbrel_checksum_method_answer_text_so_far() and 0xFFFF) != 19194) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_conversation_ask() and 0xFFFF) != 26165) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_escalate() and 0xFFFF) != 14867) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_escalate() and 0xFFFF) != 19440) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_explain() and 0xFFFF) != 2192) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_explain() and 0xFFFF) != 4709) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_conversation_messages() and 0xFFFF) != 32929) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_raise_class() and 0xFFFF) != 49675) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_raise_class() and 0xFFFF) != 64738) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_regenerate() and 0xFFFF) != 64783) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_regenerate() and 0xFFFF) != 1787) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_release() and 0xFFFF) != 53938) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_release() and 0xFFFF) != 48977) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_reset() and 0xFFFF) != 52025) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_reset() and 0xFFFF) != 45532) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_restore() and 0xFFFF) != 58759) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_restore() and 0xFFFF) != 9253) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_restore_prefix() and 0xFFFF) != 53085) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_restore_prefix() and 0xFFFF) != 35221) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_revision() and 0xFFFF) != 59279) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_revision() and 0xFFFF) != 59314) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_save() and 0xFFFF) != 55748) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_save() and 0xFFFF) != 50185) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_save_prefix() and 0xFFFF) != 11022) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_save_prefix() and 0xFFFF) != 40084) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_set_messages() and 0xFFFF) != 14985) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_set_messages() and 0xFFFF) != 919) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_set_system() and 0xFFFF) != 498) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_set_system() and 0xFFFF) != 20734) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_settled() and 0xFFFF) != 51976) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_settled() and 0xFFFF) != 52463) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_stop() and 0xFFFF) != 49000) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_stop() and 0xFFFF) != 27893) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversation_system() and 0xFFFF) != 61606) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_system() and 0xFFFF) != 26117) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_logsink_log() and 0xFFFF) != 58719) {
+    if ((lib.uniffi_whimbrel_checksum_method_logsink_log() and 0xFFFF) != 63851) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_model_complete() and 0xFFFF) != 53199) {
+    if ((lib.uniffi_whimbrel_checksum_method_model_complete() and 0xFFFF) != 55024) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_model_conversation() and 0xFFFF) != 2624) {
+    if ((lib.uniffi_whimbrel_checksum_method_model_conversation() and 0xFFFF) != 12911) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_model_info() and 0xFFFF) != 64768) {
+    if ((lib.uniffi_whimbrel_checksum_method_model_info() and 0xFFFF) != 33748) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_model_release() and 0xFFFF) != 47411) {
+    if ((lib.uniffi_whimbrel_checksum_method_model_release() and 0xFFFF) != 31218) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_fail() and 0xFFFF) != 46057) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_fail() and 0xFFFF) != 6567) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_finish() and 0xFFFF) != 21600) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_finish() and 0xFFFF) != 31679) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_text() and 0xFFFF) != 36492) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemanswer_text() and 0xFFFF) != 54841) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_capabilities() and 0xFFFF) != 23246) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_capabilities() and 0xFFFF) != 60991) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_prewarm() and 0xFFFF) != 43300) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_prewarm() and 0xFFFF) != 48788) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_start() and 0xFFFF) != 28267) {
+    if ((lib.uniffi_whimbrel_checksum_method_systemmodel_start() and 0xFFFF) != 47501) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_systemmodel_cancel() and 0xFFFF) != 48854) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_keyvault_get() and 0xFFFF) != 2512) {
+    if ((lib.uniffi_whimbrel_checksum_method_keyvault_get() and 0xFFFF) != 23427) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_keyvault_put() and 0xFFFF) != 14279) {
+    if ((lib.uniffi_whimbrel_checksum_method_keyvault_put() and 0xFFFF) != 9481) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_keyvault_delete() and 0xFFFF) != 37419) {
+    if ((lib.uniffi_whimbrel_checksum_method_keyvault_delete() and 0xFFFF) != 8210) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_keyvault_level() and 0xFFFF) != 12501) {
+    if ((lib.uniffi_whimbrel_checksum_method_keyvault_level() and 0xFFFF) != 47522) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_constructor_assistant_open() and 0xFFFF) != 30254) {
+    if ((lib.uniffi_whimbrel_checksum_constructor_assistant_open() and 0xFFFF) != 14239) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_constructor_client_new() and 0xFFFF) != 22467) {
@@ -2150,7 +2150,7 @@ open class Answer: Disposable, AutoCloseable, AnswerInterface
 
 
     /**
-     * Stops the answer. The last event, with the report, still comes. Safe to call again, and after the end.
+     * Stops the answer. The last event, with the report, still arrives. May be called again, and after the end.
      */override fun `cancel`()
         =
     callWithHandle {
@@ -2190,7 +2190,7 @@ open class Answer: Disposable, AutoCloseable, AnswerInterface
 
 
     /**
-     * The text of the events so far, without what became void.
+     * The text of the events so far, without text that was discarded.
      */override fun `textSoFar`(): kotlin.String {
             return FfiConverterString.lift(
     callWithHandle {
@@ -2603,7 +2603,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Starts a conversation. After `release` its questions are refused.
+     * Starts a conversation. After `release`, its questions are refused.
      */override fun `conversation`(`options`: ConversationOptions): Conversation {
             return FfiConverterTypeConversation.lift(
     callWithHandle {
@@ -2647,7 +2647,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Whether feedback is learned from and used.
+     * Whether the assistant learns from feedback and uses what it learned.
      */override fun `learning`(): LearningMode {
             return FfiConverterTypeLearningMode.lift(
     callWithHandle {
@@ -2663,7 +2663,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Tells the system's model, if there is one, that a question may come soon.
+     * Tells the system's model, if one is set, to prepare for a question.
      */override fun `prewarmSystemModel`()
         =
     callWithHandle {
@@ -2703,8 +2703,8 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Cancels its answers and lets go of the ledger once they have ended; its conversations take no more questions. Returns at once; safe to call
-     * again.
+     * Cancels all answers and closes the ledger once they have ended. Conversations refuse further questions. Returns at
+     * once, and may be called again.
      */override fun `release`()
         =
     callWithHandle {
@@ -2815,7 +2815,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * The model of this device that answers from the next question on; nothing takes it away.
+     * Sets the model on this device that answers from the next question on. Pass nothing to remove the model.
      */override fun `setModel`(`model`: Model?)
         =
     callWithHandle {
@@ -2849,7 +2849,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * The system's model, as the app reaches it; nothing takes it away.
+     * Sets the system's model that the app provides. Pass nothing to remove it.
      */override fun `setSystemModel`(`model`: SystemModel?)
         =
     callWithHandle {
@@ -2924,7 +2924,7 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
-     * Takes in what the app knows about the device now.
+     * Reports the current state of the device.
      */override fun `updateDevice`(`update`: DeviceUpdate)
         =
     callWithHandle {
@@ -3415,7 +3415,7 @@ open class Client: Disposable, AutoCloseable, ClientInterface
 
 
     /**
-     * Answers in progress, in all conversations. A cancelled answer counts until it has really ended.
+     * The number of answers in progress in all conversations. A cancelled answer counts until it has ended.
      */override fun `activeAnswers`(): kotlin.UInt {
             return FfiConverterUInt.lift(
     callWithHandle {
@@ -3457,7 +3457,7 @@ open class Client: Disposable, AutoCloseable, ClientInterface
 
 
     /**
-     * Cancels all answers and closes all models. Returns at once; safe to call again.
+     * Cancels all answers and closes all models. Returns at once, and may be called again.
      */override fun `release`()
         =
     callWithHandle {
@@ -3923,8 +3923,8 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Says how private the messages so far are, where the app knows more than can be found in them. It holds for every further question until
-     * `reset()`.
+     * Raises the privacy class of the messages so far, if the app knows more than can be found in them. It applies to every
+     * further question until `reset()`.
      */override fun `raiseClass`(`privacyClass`: PrivacyClass)
         =
     callWithHandle {
@@ -3959,7 +3959,7 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Cancels the answer in progress and gives the memory of the context back. Returns at once; safe to call again.
+     * Cancels the answer in progress and releases the memory of the context. Returns at once, and may be called again.
      */override fun `release`()
         =
     callWithHandle {
@@ -4043,7 +4043,7 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * A number that grows with every change of the messages.
+     * A number that grows each time the messages change.
      */override fun `revision`(): kotlin.ULong {
             return FfiConverterULong.lift(
     callWithHandle {
@@ -4175,7 +4175,7 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Cancels the answer in progress, if there is one. Its last event still comes.
+     * Cancels the answer in progress, if there is one. Its last event still arrives.
      */override fun `stop`()
         =
     callWithHandle {
@@ -4190,7 +4190,7 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * The system message that is sent along, if there is one.
+     * The system message, if there is one.
      */override fun `system`(): kotlin.String? {
             return FfiConverterOptionalString.lift(
     callWithHandle {
@@ -5300,7 +5300,7 @@ open class Model: Disposable, AutoCloseable, ModelInterface
 
 
     /**
-     * What is known of the model, also after it was released.
+     * The model's properties. Also available after `release`.
      */override fun `info`(): ModelInfo {
             return FfiConverterTypeModelInfo.lift(
     callWithHandle {
@@ -5316,7 +5316,7 @@ open class Model: Disposable, AutoCloseable, ModelInterface
 
 
     /**
-     * Cancels the model's answers and closes it with its conversations. Returns at once; safe to call again.
+     * Cancels the model's answers, and closes the model and its conversations. Returns at once, and may be called again.
      */override fun `release`()
         =
     callWithHandle {
@@ -5594,7 +5594,7 @@ open class SystemAnswer: Disposable, AutoCloseable, SystemAnswerInterface
 
 
     /**
-     * The answer failed.
+     * Reports that the answer failed.
      */override fun `fail`(`failure`: SystemFailure)
         =
     callWithHandle {
@@ -5610,7 +5610,7 @@ open class SystemAnswer: Disposable, AutoCloseable, SystemAnswerInterface
 
 
     /**
-     * The answer is complete. Counts of tokens that are not known are 0.
+     * Completes the answer. Pass 0 for token counts that are not known.
      */override fun `finish`(`inputTokens`: kotlin.ULong, `outputTokens`: kotlin.ULong)
         =
     callWithHandle {
@@ -5627,7 +5627,7 @@ open class SystemAnswer: Disposable, AutoCloseable, SystemAnswerInterface
 
 
     /**
-     * The next piece of text. False when nobody listens any more, or the answer is longer than 4 MiB.
+     * Reports the next piece of text. Returns false if nobody is listening any more, or if the answer is longer than 4 MiB.
      */override fun `text`(`piece`: kotlin.String): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
@@ -6829,27 +6829,27 @@ data class GenerationOptions (
     val `maxTokens`: kotlin.UInt = 512u
     ,
     /**
-     * 0 always takes the most likely token; higher values make the choice more random.
+     * 0 always takes the most likely token; higher values spread the choice.
      */
     val `temperature`: kotlin.Float? = null
     ,
     /**
-     * Considers only this many of the most likely tokens; 0 means all.
+     * Only this many of the most likely tokens are considered; 0 means all.
      */
     val `topK`: kotlin.UInt? = null
     ,
     /**
-     * Considers only the most likely tokens that together reach this probability; 1 means all.
+     * Only the most likely tokens that together reach this probability are considered; 1 means all.
      */
     val `topP`: kotlin.Float? = null
     ,
     /**
-     * Considers only tokens at least this fraction as likely as the most likely one; 0 means all.
+     * Only tokens at least this fraction as likely as the most likely one are considered; 0 means all.
      */
     val `minP`: kotlin.Float? = null
     ,
     /**
-     * Makes tokens that were used recently less likely; 1 changes nothing.
+     * Makes tokens that were used before less likely; 1 changes nothing.
      */
     val `repetitionPenalty`: kotlin.Float? = null
     ,
@@ -6864,7 +6864,7 @@ data class GenerationOptions (
     val `seed`: kotlin.ULong? = null
     ,
     /**
-     * Stop strings. They end the answer and are not part of it.
+     * Texts that end the answer; they are not part of it.
      */
     val `stop`: List<kotlin.String> = listOf()
     ,
@@ -8336,7 +8336,7 @@ data class SystemRequest (
     val `maxTokens`: kotlin.UInt
     ,
     /**
-     * 0 always takes the most likely token.
+     * 0 always takes the likeliest token.
      */
     val `temperature`: kotlin.Float?
 
@@ -8714,7 +8714,7 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
-     * A decision can only be explained under a policy: use a conversation of an `Assistant`.
+     * Only where rules decide can a decision be explained: in a conversation of an `Assistant`.
      */
     class NoPolicy(
         ) : CoreException() {
@@ -8723,7 +8723,7 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
-     * Only a model on this device has something to save.
+     * Only a model of this device has something to save.
      */
     class NoModel(
         ) : CoreException() {
@@ -12318,7 +12318,7 @@ public object FfiConverterSequenceTypeNeed: FfiConverterRustBuffer<List<Need>> {
 
 
         /**
-         * The version of the core, as in `0.1.0`.
+         * The version of the core, such as `0.1.0`.
          */ fun `version`(): kotlin.String {
             return FfiConverterString.lift(
     uniffiRustCall() { _status ->
@@ -12353,7 +12353,7 @@ public object FfiConverterSequenceTypeNeed: FfiConverterRustBuffer<List<Need>> {
     }
 
         /**
-         * Sets how much is logged, for the whole process.
+         * Sets the log level for the whole process.
          */ fun `setLogLevel`(`level`: LogLevel)
         =
     uniffiRustCall() { _status ->
@@ -12366,7 +12366,7 @@ public object FfiConverterSequenceTypeNeed: FfiConverterRustBuffer<List<Need>> {
 
 
         /**
-         * Sets who gets the messages, for the whole process; without a sink the platform's log gets them.
+         * Sets the receiver of log messages for the whole process. Without a sink, they go to the platform's log.
          */ fun `setLogSink`(`sink`: LogSink?)
         =
     uniffiRustCall() { _status ->
@@ -12379,7 +12379,7 @@ public object FfiConverterSequenceTypeNeed: FfiConverterRustBuffer<List<Need>> {
 
 
         /**
-         * The text of a policy that comes with the core, in TOML.
+         * The text of a preset, in TOML.
          */ fun `presetText`(`preset`: Preset): kotlin.String {
             return FfiConverterString.lift(
     uniffiRustCall() { _status ->
