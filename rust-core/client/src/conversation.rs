@@ -70,7 +70,7 @@ impl Conversation {
     }
 
     /// Asks a question. Where it is answered, and whether at all, the last event says. A question that every place failed to answer stays in the
-    /// conversation; the same text asked again takes its place. The answer goes on by itself until its reader's events are full. After an answer that was cancelled, the question waits for its end.
+    /// conversation; the same text asked again takes its place. The answer continues without its reader until its reader's events are full. After an answer that was cancelled, the question waits for its end.
     ///
     /// # Errors
     /// [`ClientError::Busy`] while an earlier answer is in progress; [`ClientError::Limit`] beyond [`PROMPT_BYTES_MAX`];

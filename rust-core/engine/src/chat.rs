@@ -160,7 +160,7 @@ impl Chat {
 
     /// Begins an answer to the last of `messages`; [`Chat::step`] makes it. `messages` are the whole history: the system message
     /// first, if there is one, and the question last. Without a system message the one of the model's card is used
-    /// ([`crate::ModelCard::system`]); an empty one leaves it to the chat template. An answer in the making is given up.
+    /// ([`crate::ModelCard::system`]); an empty one leaves it to the chat template. An answer in progress is given up.
     ///
     /// # Errors
     /// [`EngineError::ContextFull`], [`EngineError::Template`], [`EngineError::Option`], the last also if the last message is not the

@@ -37,7 +37,7 @@ pub enum FolderError {
     /// Something stands at the place that was not to be replaced.
     #[error("{} exists and {reason}", path.display())]
     Exists {
-        /// What stands there.
+        /// Its kind.
         path: PathBuf,
         /// Why it stays.
         reason: String,
@@ -76,7 +76,7 @@ impl NewFolder {
     /// Locks the place, clears what a killed process left of its work there, and begins an empty folder. Missing folders above
     /// it are made.
     ///
-    /// `kind` says what may be cleared. With `replaces` a folder of this kind at the place is no obstacle.
+    /// `kind` says what may be cleared. With `replaces` a folder of this kind at the place may be replaced.
     ///
     /// # Errors
     /// [`FolderError::InUse`], [`FolderError::Exists`], [`FolderError::Io`].

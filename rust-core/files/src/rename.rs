@@ -32,7 +32,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 /// ```
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] when something stands there, be it a link to nothing or an empty folder; the system's
+/// [`io::ErrorKind::AlreadyExists`] when something is there, be it a link to nothing or an empty folder; the system's
 /// other reasons. Nothing was changed then.
 pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rename_exclusive(from, to) {

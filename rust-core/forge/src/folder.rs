@@ -80,7 +80,7 @@ impl PartialFolder {
 /// Removes a bundle, whole or damaged.
 ///
 /// # Errors
-/// [`ForgeError::OutputExists`] when it holds a file that is no part of a bundle, and nothing is removed then;
+/// [`ForgeError::OutputExists`] when it holds a file that is not part of a bundle, and nothing is removed then;
 /// [`ForgeError::OutputInUse`] while another program writes there; [`ForgeError::Write`].
 pub fn remove_bundle(folder: &Path) -> Result<(), ForgeError> {
     Ok(remove_folder(folder, &Bundle::Damaged)?)

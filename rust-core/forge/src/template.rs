@@ -30,12 +30,12 @@ pub enum Notice {
     NoSystemRole,
 }
 
-/// What stands in for a chat template that cannot be used.
+/// The substitute for a chat template that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TemplateFallback {
     /// ChatML, whose tokens the vocabulary has.
     ChatMl,
-    /// No template: the model goes on from texts, and holds no conversation.
+    /// No template: the model continues texts, and holds no conversation.
     None,
 }
 

@@ -69,7 +69,7 @@ pub enum Failure {
     /// The TLS handshake failed for a reason other than the certificate.
     #[error("the TLS handshake failed")]
     Handshake,
-    /// The server's certificate is not believed.
+    /// The server's certificate is not trusted.
     #[error("the server's certificate is not trusted: {problem}")]
     Certificate {
         /// The reason.

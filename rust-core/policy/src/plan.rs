@@ -347,7 +347,7 @@ impl Plan {
         possible.peek().is_some() && possible.all(|refused| matches!(refused.reason, Refusal::TooSlow { .. }))
     }
 
-    /// The ids of the rules that had a say, denials too, without repetition: for the receipt.
+    /// The ids of the rules that affected it, denials too, without repetition: for the receipt.
     #[must_use]
     pub fn rule_ids(&self) -> Vec<String> {
         let had_a_say =

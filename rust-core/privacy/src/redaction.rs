@@ -281,7 +281,7 @@ pub struct RedactedFinding {
     pub end: u32,
     /// The confidence, from 0 to 1.
     pub confidence: f32,
-    /// What stands in its place in the redacted text. A finding beside another may share one with it. None for a special category, whose
+    /// Its placeholder in the redacted text. A finding beside another may share one with it. None for a special category, whose
     /// words stay where they are.
     pub placeholder: Option<String>,
 }

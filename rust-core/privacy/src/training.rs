@@ -1,4 +1,4 @@
-//! What `examples/train_tagger` needs to see of the scanner to train the tagger of names and to measure it. It is no part of the public
+//! What `examples/train_tagger` needs to see of the scanner to train the tagger of names and to measure it. It is not part of the public
 //! interface.
 
 use std::ops::Range;

@@ -113,7 +113,7 @@ pub enum StoreError {
         /// The first problem found; [`crate::Ledger::verify`] finds all of them.
         problem: Problem,
     },
-    /// The disk is full, or the database has reached its largest size. What was there before is still there.
+    /// The disk is full, or the database has reached its largest size. Earlier entries are still there.
     #[error("cannot write {path}: no storage space")]
     Full {
         /// The database.

@@ -17,8 +17,8 @@ public final class Conversation: Sendable {
     /// `finished`. Cancelling the task, or releasing the stream, cancels the answer; the text so far becomes part of
     /// the conversation. A slow reader loses nothing: the answer waits for it.
     ///
-    /// The last event says where the question was answered, and whether at all: a request that the rules denied or put
-    /// off, or that failed everywhere, is no error. A question that every place failed to answer stays in the
+    /// The last event says where the question was answered, and whether at all: a request that the rules denied or
+    /// deferred, or that failed everywhere, is not an error. A question that every place failed to answer stays in the
     /// conversation; the same text asked again takes its place. The stream fails with a `WhimbrelError`: `busy` while another
     /// answer is being read (after a cancelled answer the question waits for its end instead), `contextFull` when the
     /// question does not fit the only model, and `ledger` when no receipt can be written. The conversation is then as

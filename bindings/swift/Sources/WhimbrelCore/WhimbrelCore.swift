@@ -6388,7 +6388,7 @@ public struct SystemRequest: Equatable, Hashable {
      */
     public let maxTokens: UInt32
     /**
-     * 0 always takes the likeliest token.
+     * 0 always takes the most likely token.
      */
     public let temperature: Float?
 
@@ -6405,7 +6405,7 @@ public struct SystemRequest: Equatable, Hashable {
          * Maximum length of the answer in tokens.
          */maxTokens: UInt32,
         /**
-         * 0 always takes the likeliest token.
+         * 0 always takes the most likely token.
          */temperature: Float?) {
         self.id = id
         self.messages = messages

@@ -23,7 +23,7 @@ pub struct SystemRequest {
     pub messages: Vec<Message>,
     /// Maximum length of the answer in tokens.
     pub max_tokens: u32,
-    /// 0 always takes the likeliest token; `None` leaves it to the model.
+    /// 0 always takes the most likely token; `None` leaves it to the model.
     pub temperature: Option<f32>,
 }
 

@@ -33,7 +33,7 @@ const REPETITION_PENALTY_MAX: f32 = 100.0;
 /// How many candidates top-p looks at first; each further try takes four times as many.
 const LIKELIEST_FIRST: usize = 256;
 
-/// How tokens are chosen, as far as somebody said so. What is `None` is taken from the model's card ([`crate::ModelCard`]), and where that says
+/// How tokens are chosen, as far as somebody said so. A value of `None` is taken from the model's card ([`crate::ModelCard`]), and where that says
 /// nothing either, from [`Sampling::default`].
 ///
 /// ```

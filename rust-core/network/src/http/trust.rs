@@ -33,7 +33,7 @@ pub enum TrustError {
     /// Fewer than [`PINS_MIN`] pins or more than [`PINS_MAX`].
     #[error("pins must be {PINS_MIN} to {PINS_MAX}")]
     PinCount,
-    /// A pin is not 64 hexadecimal digits, or stands there twice.
+    /// A pin is not 64 hexadecimal digits, or is listed twice.
     #[error("the pin at index {index} is not 64 hexadecimal digits, or is there twice")]
     Pin {
         /// Its index, from 0.

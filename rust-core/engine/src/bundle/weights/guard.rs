@@ -37,7 +37,7 @@ static PAGE_BYTES: AtomicUsize = AtomicUsize::new(4096);
 static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
 
 /// Lets weight files that are cut short while an answer is made end that answer with [`crate::EngineError::Corrupt`], instead of the
-/// process with SIGBUS. Installs a handler for that signal, which passes on what is none of ours. For programs that own their process;
+/// process with SIGBUS. Installs a handler for that signal, which passes other signals on. For programs that own their process;
 /// the packages for apps do not call it. May be called again.
 ///
 /// ```

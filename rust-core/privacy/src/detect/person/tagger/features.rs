@@ -1,4 +1,4 @@
-//! What the model sees of a word: its letters, what the lexicon knows of it and of its neighbours, and what stands between them.
+//! What the model sees of a word: its letters, what the lexicon knows of it and of its neighbours, and the characters between them.
 
 use super::super::super::view::{Shape, View};
 use super::super::context::is_foreign;

@@ -18,8 +18,8 @@ public class Conversation internal constructor(
      * Asks a question. Each collection of the flow asks it again. Cancelling the collection cancels the answer; the
      * text so far becomes part of the conversation. A slow collector loses nothing: the answer waits for it.
      *
-     * The last event says where the question was answered, and whether at all: a request that the rules denied or put off, or that failed
-     * everywhere, is no error. A question that every place failed to answer stays in the conversation; the same text asked again takes
+     * The last event says where the question was answered, and whether at all: a request that the rules denied or deferred, or that failed
+     * everywhere, is not an error. A question that every place failed to answer stays in the conversation; the same text asked again takes
      * its place. The flow fails with [WhimbrelException.Busy] while another answer is being collected (after a cancelled answer
      * the question waits for its end instead), with [WhimbrelException.ContextFull] when the question does not fit the only model, and with
      * [WhimbrelException.Ledger] when no receipt can be written. The conversation is then as it was.

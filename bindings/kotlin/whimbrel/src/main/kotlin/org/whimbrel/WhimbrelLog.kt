@@ -15,7 +15,7 @@ public fun interface LogSink {
     )
 }
 
-/** The core's log, one for the whole process. What is set before the native library is loaded holds from its first message on. */
+/** The core's log, one for the whole process. A level or sink set before the native library is loaded holds from its first message on. */
 public object WhimbrelLog {
     /** Sets how much is logged. */
     public fun setLevel(level: LogLevel): Unit = CoreLibrary.whenLoaded { setLogLevel(level.toCore()) }
