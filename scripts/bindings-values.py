@@ -358,7 +358,7 @@ class Kotlin(Language):
         if rest == "u8":
             return f"{each.name}{safe}percent({option})"
         if rest == "u64" and (item.name, each.core) in ANY_BITS:
-            return f"{each.name}.toULong()"
+            return f"{each.name}{safe}toULong()"
         if rest in ("u32", "u64"):
             return f"{each.name}{safe}atLeastZero({option})"
         return f"{each.name}{safe}toCore()" if rest in self.items else each.name
@@ -526,7 +526,8 @@ class Swift(Language):
             optional = "?" if is_optional else ""
             return f"{attempt}{each.name}{optional}.map {{ {attempt}$0.toCore() }}" if bare(rest) in self.items else each.name
         elif (item.name, each.core) in ANY_BITS:
-            return f"UInt64(bitPattern: Int64({each.name}))"
+            call = "UInt64(bitPattern: Int64({}))"
+            return f"{each.name}.map {{ {call.format('$0')} }}" if is_optional else call.format(each.name)
         elif rest == "u8":
             call = f"corePercent({{}}, {option})"
         elif rest in ("u32", "u64"):

@@ -50,7 +50,7 @@ pub struct SystemRequest {
     pub messages: Vec<Message>,
     /// Maximum length of the answer in tokens.
     pub max_tokens: u32,
-    /// 0 always takes the most likely token.
+    /// 0 always takes the most likely token; absent, the model decides.
     pub temperature: Option<f32>,
 }
 

@@ -70,7 +70,7 @@ fn a_question_may_have_several_lines_and_tab_completes() {
     let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(saved["messages"][0]["content"], "Light \nand colour?");
     // It asks before it replaces.
-    for (reply, said) in [("n", "[not saved]"), ("y", "[saved 1 message]")] {
+    for (reply, said) in [("n", "[not saved]"), ("y", "[saved 0 messages]")] {
         chat.type_keys("/reset\r");
         chat.wait_for("[forgotten]");
         chat.type_keys(&format!("/save {}\r", file.display()));

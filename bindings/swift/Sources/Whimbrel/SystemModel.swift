@@ -7,8 +7,8 @@ public struct SystemRequest: Sendable {
     public let messages: [Message]
     /// Maximum length of the answer in tokens.
     public let maxTokens: Int
-    /// 0 always takes the most likely token.
-    public let temperature: Float
+    /// 0 always takes the most likely token; `nil` leaves it to the model.
+    public let temperature: Float?
 }
 
 /// Thrown by a system model, from its functions or in its streams.

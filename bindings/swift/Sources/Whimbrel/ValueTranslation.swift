@@ -53,7 +53,7 @@ extension GenerationOptions {
             minP: minP,
             repetitionPenalty: repetitionPenalty,
             repetitionWindow: try repetitionWindow.map { try coreNumber($0, "repetitionWindow") as UInt32 },
-            seed: UInt64(bitPattern: Int64(seed)),
+            seed: seed.map { UInt64(bitPattern: Int64($0)) },
             stop: stop,
             speculation: speculation,
             repetitionGuard: repetitionGuard

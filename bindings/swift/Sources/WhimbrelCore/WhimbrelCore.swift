@@ -6388,7 +6388,7 @@ public struct SystemRequest: Equatable, Hashable {
      */
     public let maxTokens: UInt32
     /**
-     * 0 always takes the most likely token.
+     * 0 always takes the most likely token; absent, the model decides.
      */
     public let temperature: Float?
 
@@ -6405,7 +6405,7 @@ public struct SystemRequest: Equatable, Hashable {
          * Maximum length of the answer in tokens.
          */maxTokens: UInt32,
         /**
-         * 0 always takes the most likely token.
+         * 0 always takes the most likely token; absent, the model decides.
          */temperature: Float?) {
         self.id = id
         self.messages = messages

@@ -22,12 +22,12 @@ import org.whimbrel.ffi.SystemRequest as CoreSystemRequest
  *
  * @property messages the messages, oldest first; the last one is the question.
  * @property maxTokens maximum length of the answer in tokens.
- * @property temperature 0 always takes the most likely token.
+ * @property temperature 0 always takes the most likely token; `null` leaves it to the model.
  */
 public class SystemRequest(
     public val messages: List<Message>,
     public val maxTokens: Int,
-    public val temperature: Float,
+    public val temperature: Float?,
 )
 
 /** Thrown by a [SystemModel], from its functions or in its flows. */

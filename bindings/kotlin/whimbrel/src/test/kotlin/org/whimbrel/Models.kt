@@ -49,7 +49,7 @@ internal val shortAnswer: AskOptions = atMost(8)
 internal fun atMost(
     tokens: Int,
     speculation: Boolean = true,
-): AskOptions = AskOptions(generation = GenerationOptions(maxTokens = tokens, speculation = speculation))
+): AskOptions = AskOptions(generation = GenerationOptions(maxTokens = tokens, speculation = speculation, repetitionGuard = false))
 
 internal suspend fun Flow<Event>.wholeText(): String = text().toList().joinToString("")
 

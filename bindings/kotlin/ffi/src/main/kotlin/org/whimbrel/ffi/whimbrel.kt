@@ -8336,7 +8336,7 @@ data class SystemRequest (
     val `maxTokens`: kotlin.UInt
     ,
     /**
-     * 0 always takes the most likely token.
+     * 0 always takes the most likely token; absent, the model decides.
      */
     val `temperature`: kotlin.Float?
 
