@@ -128,7 +128,8 @@ fn a_record_that_is_broken_foreign_or_missing_remembers_nothing() {
 fn a_bundle_that_cannot_be_written_is_remembered_elsewhere() {
     let bundle = settled();
     // A folder in the record's place is in the way of everybody, also of one who may write everywhere.
-    std::fs::create_dir_all(bundle.path().join(format!("{RECORD_FILE}.new"))).unwrap();
+    let _ = std::fs::remove_file(bundle.path().join(RECORD_FILE));
+    std::fs::create_dir_all(bundle.path().join(RECORD_FILE)).unwrap();
     settle(bundle.path());
     let state = tempfile::tempdir().unwrap();
     let folder = state.path().join("not made yet");

@@ -49,7 +49,16 @@ internal val shortAnswer: AskOptions = atMost(8)
 internal fun atMost(
     tokens: Int,
     speculation: Boolean = true,
-): AskOptions = AskOptions(generation = GenerationOptions(maxTokens = tokens, speculation = speculation, repetitionGuard = false))
+): AskOptions =
+    AskOptions(
+        generation =
+            GenerationOptions(
+                maxTokens = tokens,
+                speculation = speculation,
+                // The tiny model repeats itself.
+                repetitionGuard = false,
+            ),
+    )
 
 internal suspend fun Flow<Event>.wholeText(): String = text().toList().joinToString("")
 

@@ -71,7 +71,7 @@ fun AssistantScreen(
             Box(Modifier.weight(1f).fillMaxWidth(), contentAlignment = Alignment.TopCenter) {
                 when {
                     !isReady -> ModelPane(modelState, actions, onChooseFolder = { picker.launch(null) })
-                    conversation.messages.isEmpty() -> EmptyPane((modelState as ModelState.Ready).model.limits, onSuggestion = actions::write)
+                    conversation.messages.isEmpty() -> EmptyPane(modelState.model.limits, onSuggestion = actions::write)
                     else -> MessageList(conversation)
                 }
                 if (isReady) Announcements(conversation)
