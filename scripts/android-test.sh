@@ -7,7 +7,7 @@ source "$ROOT/scripts/packages.sh"
 # WHIMBREL_NATIVE_FOLDER names a folder with a core that is built already, and test data that is there.
 # Otherwise preparing the test data builds the workspace, the core with it.
 [ -n "${WHIMBREL_NATIVE_FOLDER:-}" ] || scripts/test-data.sh
-export WHIMBREL_TINY_BUNDLE=$ROOT/shared-models/tiny WHIMBREL_SMOLLM2_BUNDLE=$TEST_DATA/smollm2-card
+export WHIMBREL_TINY_BUNDLE=$ROOT/shared-models/tiny WHIMBREL_SMOLLM2_BUNDLE=$TEST_DATA/smollm2
 source "$ROOT/scripts/android-libraries.sh"
 [ $# -gt 0 ] || set -- verify
 # Maven's Kotlin plugin leaves the classes of deleted sources behind.

@@ -76,7 +76,8 @@ class Phone(
     ) = GatewayOptions(
         ledger = File(application.noBackupFilesDir, "receipts/ledger"),
         vault = vault,
-        conversation = ConversationOptions(contextLength),
+        // To this one SmolLM2 answers questions about what was said before.
+        conversation = ConversationOptions(contextLength, system = "Give clear and correct answers."),
         generation = generation,
     )
 

@@ -39,7 +39,7 @@ class PictureTest {
         phone.prepare({ gateway })
         phone.launch()
         phone.waitUntil("the conversation") {
-            phone.sees("SmolLM2 135M") &&
+            phone.sees("Sample answers") &&
                 (messages.isEmpty() || phone.messages().isNotEmpty())
         }
         then(phone)
