@@ -152,9 +152,15 @@ impl Started {
         first_bytes(self.child.stdout.as_mut().unwrap())
     }
 
-    /// Waits for the first bytes on standard error.
+    /// Waits for the first line on standard error.
     pub fn first_complaint(&mut self) -> String {
-        first_bytes(self.child.stderr.as_mut().unwrap())
+        let from = self.child.stderr.as_mut().unwrap();
+        let mut line = String::new();
+        // A line may come in several writes, and a read takes what has come so far.
+        while !line.ends_with('\n') {
+            line += &first_bytes(from);
+        }
+        line
     }
 
     pub fn signal(&self, signal: &str) {
