@@ -1,17 +1,14 @@
 #!/usr/bin/env bash
-# app-packages.sh [--profile PROFILE] [--output FOLDER] [kotlin] [swift]: `make packages`. Builds the core for this machine and makes the packages that
+# app-packages.sh [--output FOLDER] [kotlin] [swift]: `make packages`. Builds the core for this machine and makes the packages that
 # apps use of it, both unless one is named: the Kotlin package in the local Maven repository, with the core in its jar, and the Swift package
-# in FOLDER/swift, by default target/packages/swift. PROFILE is cargo's, by default release; WHIMBREL_NATIVE_FOLDER names a folder with a core
-# that is built already.
+# in FOLDER/swift, by default target/packages/swift. WHIMBREL_NATIVE_FOLDER names a folder with a core that is built already.
 source "$(dirname "$0")/common.sh"
 source "$ROOT/scripts/packages.sh"
 
-profile=release
 output=${CARGO_TARGET_DIR:-$ROOT/target}/packages
 languages=()
 while [ $# -gt 0 ]; do
 	case $1 in
-		--profile) profile=$2 && shift ;;
 		--output) output=$2 && shift ;;
 		kotlin | swift) languages+=("$1") ;;
 		*) fail "unknown argument $1" ;;
@@ -32,8 +29,8 @@ native_library() {
 	local folder=${WHIMBREL_NATIVE_FOLDER:-}
 	if [ -z "$folder" ]; then
 		scripts/setup.sh
-		cargo build --locked --profile "$profile" --package whimbrel-ffi
-		folder=${CARGO_TARGET_DIR:-$ROOT/target}/${profile/#dev/debug}
+		cargo build --locked --release --package whimbrel-ffi
+		folder=${CARGO_TARGET_DIR:-$ROOT/target}/release
 	fi
 	rm -rf "$output/native"
 	mkdir -p "$output/native/$platform"

@@ -55,7 +55,7 @@ esac
 typed=$(block sh)
 [ -n "$typed" ] || fail "docs/bindings.md has no commands under the heading $heading"
 [ "$(block "$language")" = "$(cat "$program")" ] || fail "docs/bindings.md shows another program than $program"
-scripts/app-packages.sh --profile dev --output "$WHIMBREL_HOME/target/packages" "$language"
+scripts/app-packages.sh --output "$WHIMBREL_HOME/target/packages" "$language"
 case $language in
 	kotlin)
 		check "Kotlin of today" bash -euc "$typed"

@@ -47,12 +47,14 @@ done
 cargo build --quiet --locked --workspace
 whimbrel=${CARGO_TARGET_DIR:-target}/debug/whimbrel
 importer=$(cat "$whimbrel" shared-models/catalogue.json | sha256sum | cut -d' ' -f1)
-if [ "$(cat "$TEST_DATA/.smollm2" 2>/dev/null)" != "$importer" ] || [ ! -f "$TEST_DATA/smollm2-card/manifest.json" ]; then
+if [ "$(cat "$TEST_DATA/.smollm2" 2>/dev/null)" != "$importer" ] || [ ! -f "$TEST_DATA/smollm2/manifest.json" ] || [ ! -f "$TEST_DATA/smollm2-card/manifest.json" ]; then
 	say "importing SmolLM2"
 	rm -rf "$TEST_DATA/smollm2" "$TEST_DATA/smollm2-card"
 	"$whimbrel" import "$TEST_DATA/$model" --output "$TEST_DATA/smollm2" >&2
 	# As `models pull` installs it, with its own system message and sampling.
-	card=$(python3 -c 'import json; print(json.dumps(json.load(open("shared-models/catalogue.json"))["models"][0]["card"]))')
+	card=$(python3 -c 'import json
+models = json.load(open("shared-models/catalogue.json"))["models"]
+print(*(json.dumps(model["card"]) for model in models if model["name"] == "smollm2-135m-instruct"))')
 	"$whimbrel" import "$TEST_DATA/$model" --output "$TEST_DATA/smollm2-card" --card "$card" >&2
 	printf '%s\n' "$importer" >"$TEST_DATA/.smollm2"
 fi

@@ -104,10 +104,10 @@ pub enum CoreError {
         /// The value that exceeded it.
         found: u64,
     },
-    /// There is not enough memory for the context.
-    #[error("no memory for a context of {context_length} tokens ({bytes} bytes)")]
+    /// There is not enough memory for the model or for a context.
+    #[error("no memory ({bytes} bytes)")]
     OutOfMemory {
-        /// The requested context length in tokens.
+        /// The requested context length in tokens; 0 if it was the model that did not fit.
         context_length: u32,
         /// The bytes of memory that it needs.
         bytes: u64,

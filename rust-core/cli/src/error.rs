@@ -18,7 +18,7 @@ use whimbrel_forge::ForgeError;
 
 use self::codes::{Classified, closed, io_code};
 use crate::models::fetch_error::FetchError;
-use crate::terminal::words::counted;
+use crate::terminal::words::{counted, counted_as};
 
 /// Every failure of a command.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,7 @@ pub(crate) enum CliError {
     NoHome { variable: &'static str, what: &'static str },
     #[error("{}: {error}", path.display())]
     Policy { path: PathBuf, error: PolicyError },
-    #[error("{}: {} with it, the first: {first}", path.display(), match count { 1 => "1 thing is wrong".to_owned(), _ => format!("{count} things are wrong") })]
+    #[error("{}: {} with it, the first: {first}", path.display(), counted_as(*count, "thing is wrong", "things are wrong"))]
     LedgerChanged { path: PathBuf, count: u64, first: String },
     /// The code says how it ended.
     #[error("{message}")]

@@ -9,8 +9,7 @@ use std::process::Command;
 /// Every allowed arrow between our crates, by their names without the `whimbrel-` prefix.
 const FLOORS: &[(&str, &[&str])] = &[
     ("ffi", &["client"]),
-    ("cli", &["client", "engine", "files", "forge", "simulator"]),
-    ("simulator", &["client", "policy"]),
+    ("cli", &["client", "engine", "files", "forge"]),
     ("inference", &["engine", "files"]),
     (
         "client",
@@ -68,7 +67,6 @@ const DESKTOP_CRATES: &[&str] = &[
     "jiff",
     "rustyline",
     "whimbrel-forge",
-    "whimbrel-simulator",
     "whimbrel-testing",
 ];
 /// The phones that the bindings are built for.

@@ -198,11 +198,10 @@ impl Conversation {
     /// [`ClientError::Busy`] while an answer is in progress, [`ClientError::NoModel`], [`ClientError::Write`], [`ClientError::Closed`].
     pub async fn save(&self, path: impl Into<PathBuf>) -> Result<(), ClientError> {
         self.settled().await?;
-        let request = self.inner.request(&self.inner.next("", AskOptions::default()));
-        let mut messages = request.for_engine();
+        let mut request = self.inner.request(&self.inner.next("", AskOptions::default()));
         // The question that is not asked.
-        messages.pop();
-        self.session().await?.save(messages, path.into()).await?;
+        request.messages.pop();
+        self.session().await?.save(request.for_engine(), path.into()).await?;
         Ok(())
     }
 

@@ -30,7 +30,6 @@ mod error;
 mod exchange;
 mod keys;
 mod limits;
-mod message;
 mod places;
 pub mod ports;
 mod report;
@@ -45,7 +44,6 @@ pub use conversation::{Answer, Conversation, ConversationOptions};
 pub use error::ClientError;
 pub use keys::key_name;
 pub use limits::{ANSWER_BYTES_MAX, EVENTS_WAITING_MAX, HISTORY_BYTES_MAX, MESSAGES_MAX, PROMPT_BYTES_MAX};
-pub use message::message;
 pub use places::system_model::{SystemAnswer, SystemModel, SystemModelError, SystemRequest};
 pub use report::{Event, Report};
 pub use request::{AskOptions, Message, Request, TASK_DEFAULT};
@@ -54,6 +52,8 @@ pub use whimbrel_engine::{
     ContextPolicy, EngineError, GenerationOptions, KvPrecision, Manifest, ModelCard, OpenOptions, PrefixError, Role,
     SamplingOptions, Statistics, Verify,
 };
+/// Errors as a person reads them.
+pub use whimbrel_files::message;
 pub use whimbrel_inference::{ANSWERS_MAX, COMMANDS_WAITING_MAX, MODELS_MAX, ModelInfo, SAVED_BYTES_MAX, SESSIONS_MAX};
 /// Network settings: pins, timeouts, how keys are sent.
 pub use whimbrel_network as network;

@@ -6,15 +6,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use whimbrel_inference::SessionOptions;
 use whimbrel_policy::{Need, Recipients};
-use whimbrel_privacy::{ExaminedMessage, PrivacyClass, Speaker};
+use whimbrel_privacy::{ExaminedMessage, PrivacyClass, QUESTIONS_JOINT, Speaker};
 use whimbrel_record::{Label, Place};
 
 use crate::{ClientError, ContextPolicy, GenerationOptions, Role};
 
 /// The default task.
 pub const TASK_DEFAULT: &str = "chat";
-/// Stands between questions that are one message.
-const MESSAGES_JOINT: &str = "\n\n";
 
 /// Options for asking a question.
 #[derive(Clone, Debug)]
@@ -156,7 +154,7 @@ impl Request {
         for message in &self.messages {
             match messages.last_mut() {
                 Some(last) if last.role == Role::User && message.role == Role::User => {
-                    last.content += MESSAGES_JOINT;
+                    last.content += QUESTIONS_JOINT;
                     last.content += &message.content;
                 }
                 _ => messages.push(message.for_engine()),

@@ -11,6 +11,8 @@ use rustix::fs::OFlags;
 use crate::lock;
 use crate::rename::rename_new;
 
+/// What follows the name of a place in the name of the file that is being written for it.
+const BESIDE: &str = ".whimbrel-";
 /// Writers of one file at the same time.
 const WRITERS_MAX: u32 = 64;
 
@@ -170,8 +172,21 @@ fn beside(place: &Path, number: u32) -> io::Result<PathBuf> {
     let name = place.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut hidden = OsString::from(".");
     hidden.push(name);
-    hidden.push(format!(".whimbrel-{number}"));
+    hidden.push(format!("{BESIDE}{number}"));
     Ok(place.with_file_name(hidden))
+}
+
+/// Whether a file was being written for a place named `of`, by its name.
+///
+/// ```
+/// assert!(whimbrel_files::is_unfinished(".talk.json.whimbrel-1", "talk.json"));
+/// assert!(!whimbrel_files::is_unfinished("talk.json", "talk.json"));
+/// ```
+#[must_use]
+pub fn is_unfinished(name: &str, of: &str) -> bool {
+    name.strip_prefix('.')
+        .and_then(|name| name.strip_prefix(of))
+        .is_some_and(|rest| rest.starts_with(BESIDE))
 }
 
 /// Makes and locks the working file; `None` when another writer has the name. What a killed writer left there is removed.

@@ -1,5 +1,6 @@
 //! Files and folders that appear whole or not at all, and never in the place of something that was not meant to go. Every
-//! part of the product that writes beside a place and renames does it here; what the bytes mean is not known here.
+//! part of the product that writes beside a place and renames does it here; what the bytes mean is not known here. [`message()`]
+//! words errors for people, without the names of the files that are written beside.
 //!
 //! A file is written with [`NewFile`] (or [`write()`] for bytes that are there already), a folder with [`NewFolder`]. Both are
 //! built under a hidden name beside their place, `.NAME.whimbrel…`, and hold a lock there while their process lives, so what
@@ -11,9 +12,11 @@
 mod file;
 mod folder;
 mod lock;
+mod message;
 mod rename;
 mod steps;
 
-pub use file::{Existing, NewFile, Readers, clear_leftovers, write};
+pub use file::{Existing, NewFile, Readers, clear_leftovers, is_unfinished, write};
 pub use folder::{FolderError, FolderKind, NewFolder, remove_folder};
+pub use message::message;
 pub use rename::rename_new;

@@ -5,17 +5,13 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use whimbrel_engine::{Manifest, RECORD_FILE};
-use whimbrel_files::{FolderKind, NewFolder, remove_folder};
+use whimbrel_engine::{MANIFEST_BYTES_MAX, MANIFEST_FILE, Manifest, RECORD_FILE};
+use whimbrel_files::{FolderKind, NewFolder, is_unfinished, remove_folder};
 
 use crate::ForgeError;
 
-/// The file that makes a folder a bundle.
-pub(crate) const MANIFEST_FILE: &str = "manifest.json";
 /// Bytes of a manifest that are looked at to recognise one.
 const MANIFEST_HEAD_BYTES: u64 = 256;
-/// The largest manifest whose list of files is read, in bytes.
-const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 /// The files of every bundle, besides the manifest.
 const ROOT_FILES: [&str; 3] = ["tokenizer.bin", "chat_template.jinja", RECORD_FILE];
 /// The files of every variant's folder.
@@ -164,13 +160,13 @@ fn listed_files(folder: &Path) -> Vec<PathBuf> {
 /// Whether every bundle has a file of this name there, or a file that was being written when the engine was killed.
 fn is_of_a_bundle(path: &Path) -> bool {
     let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
-    let is_unfinished = |name: &str| {
+    let is_leftover = |name: &str| {
         [MANIFEST_FILE, RECORD_FILE]
             .iter()
-            .any(|file| name.starts_with(&format!(".{file}.whimbrel-")))
+            .any(|file| is_unfinished(name, file))
     };
     match parts.as_slice() {
-        [name] => **name == *MANIFEST_FILE || ROOT_FILES.contains(&&**name) || is_unfinished(name),
+        [name] => **name == *MANIFEST_FILE || ROOT_FILES.contains(&&**name) || is_leftover(name),
         [_, name] => VARIANT_FILES.contains(&&**name),
         _ => false,
     }

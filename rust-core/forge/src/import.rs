@@ -1,17 +1,18 @@
 //! Turns one model file into one bundle folder, or returns an error and leaves nothing.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use whimbrel_engine::{
-    CARD_LANGUAGES_MAX, CancelFlag, FileEntry, LAYOUT_VERSION, Manifest, ModelCard, Source, TokenizerInfo, Variant,
-    WeightsIndex,
+    CARD_LANGUAGES_MAX, CancelFlag, FileEntry, LAYOUT_VERSION, MANIFEST_FILE, Manifest, ModelCard, Source,
+    TokenizerInfo, Variant, WeightsIndex,
 };
 use whimbrel_kernels::{PANEL_ROWS, TensorType, pack};
 
 use crate::architecture::Values;
-use crate::folder::{MANIFEST_FILE, PartialFolder};
+use crate::folder::PartialFolder;
 use crate::gguf::MappedFile;
 use crate::plan::{Plan, PlannedTensor};
 use crate::quantize::convert_rows_in_parallel;
@@ -97,18 +98,7 @@ pub fn import_with_notices(
     let file = MappedFile::open(&options.source)?;
     MappedFile::check_room(WORKING_BYTES)?;
     let gguf = Gguf::parse(file.bytes())?;
-    let file_name = options
-        .source
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let stem = options
-        .source
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let (file_name, stem) = (text(options.source.file_name()), text(options.source.file_stem()));
     let plan = Plan::new(&gguf, options.quantization, &stem, options.name.as_deref())?;
     let vocabulary = Vocabulary::read(&gguf)?;
     plan.check_vocabulary(vocabulary.parts.tokens.len())?;
@@ -165,6 +155,10 @@ pub fn import_with_notices(
     folder.commit(&plan.variant)?;
     meter.report();
     Ok(manifest)
+}
+
+fn text(name: Option<&OsStr>) -> String {
+    name.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The model's card, with what the file says of its languages where nobody said more.

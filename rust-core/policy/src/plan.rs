@@ -336,13 +336,7 @@ impl Plan {
     /// Whether the deadline alone keeps everything that is there and allowed from being tried: no place would begin its answer in time.
     #[must_use]
     pub fn is_too_slow(&self) -> bool {
-        let is_possible = |refused: &&Refused| {
-            let is_absent = matches!(
-                refused.reason,
-                Refusal::NoModel | Refusal::NoEndpoint | Refusal::TooManyModels
-            );
-            !is_absent && !refused.reason.is_denial()
-        };
+        let is_possible = |refused: &&Refused| !refused.reason.is_absence() && !refused.reason.is_denial();
         let mut possible = self.refused.iter().filter(is_possible).peekable();
         possible.peek().is_some() && possible.all(|refused| matches!(refused.reason, Refusal::TooSlow { .. }))
     }

@@ -130,6 +130,12 @@ pub struct Refused {
 }
 
 impl Refusal {
+    /// Whether there is no such place, or one too many: nobody expects it to answer.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Refusal::NoModel | Refusal::NoEndpoint | Refusal::TooManyModels)
+    }
+
     /// Whether a rule, a list or a class forbids it, whatever the device's state.
     #[must_use]
     pub fn is_denial(&self) -> bool {

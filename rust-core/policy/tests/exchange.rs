@@ -320,3 +320,30 @@ fn laws_over_random_events() {
         }
     }
 }
+
+/// A question that would fail everywhere, whoever is asked next, does not go along with the next one.
+#[test]
+fn a_question_that_fails_by_itself_is_not_kept() {
+    let check = |code, expected| {
+        let (mut exchange, _) = start(plan());
+        let mut attempt = 0;
+        loop {
+            let commands = done(exchange.step(u64::from(attempt) + 1, ended(attempt, Ended::failed(code))));
+            if commands == [Command::End] {
+                break;
+            }
+            attempt += 1;
+        }
+        assert_eq!(exchange.conclude(None).1.kept, expected, "{code:?}");
+    };
+    check(Code::Server, Kept::Question);
+    check(Code::TimedOut, Kept::Question);
+    for code in [
+        Code::NotCleared,
+        Code::ContextFull,
+        Code::Refusal,
+        Code::RequestTooLarge,
+    ] {
+        check(code, Kept::Nothing);
+    }
+}

@@ -20,6 +20,9 @@ pub enum Speaker {
     Tool,
 }
 
+/// Stands between questions in a row that become one message, because the template of a model may refuse two messages of one speaker.
+pub const QUESTIONS_JOINT: &str = "\n\n";
+
 /// One message of a draft.
 #[derive(Clone, Eq, PartialEq)]
 pub struct DraftMessage {

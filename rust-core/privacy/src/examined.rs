@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::distinct::{self, ValueId};
-use crate::scanner::{RulesId, within_limits};
+use crate::scanner::{RulesId, Scanned, within_limits};
 use crate::{Finding, FindingKind, PrivacyClass, ScanError, Scanner, Speaker};
 
 /// BLAKE3 hash of a draft and its findings, which binds a permit to the text for which it was issued.
@@ -19,7 +19,7 @@ pub struct ContentFacts {
     pub class: PrivacyClass,
     /// How many different values of each kind were found, in all messages together; kinds that were not found are absent.
     pub findings: BTreeMap<FindingKind, u32>,
-    /// How often each kind may be there without being sure enough to be replaced; see [`ExaminedMessage::guesses`].
+    /// How many different values of each kind may be there without being sure enough to be replaced; see [`ExaminedMessage::guesses`].
     pub guesses: BTreeMap<FindingKind, u32>,
     /// Length of all messages in bytes of UTF-8.
     pub text_bytes: u64,
@@ -61,14 +61,14 @@ impl fmt::Debug for ExaminedMessage {
 }
 
 impl ExaminedMessage {
-    pub(crate) fn new(
-        speaker: Speaker,
-        text: Arc<str>,
-        findings: Vec<Finding>,
-        guesses: Vec<Finding>,
-        made_by: RulesId,
-    ) -> ExaminedMessage {
-        let values = distinct::values(&text, &findings);
+    pub(crate) fn new(speaker: Speaker, text: Arc<str>, scanned: Scanned, made_by: RulesId) -> ExaminedMessage {
+        let Scanned {
+            findings,
+            guesses,
+            special,
+        } = scanned;
+        let mut values = distinct::values(&text, &findings);
+        values.extend(distinct::values(&text, &special));
         ExaminedMessage {
             parts: Arc::new(Parts {
                 speaker,
@@ -199,7 +199,11 @@ impl Examined {
         // A value that a later message repeats is the same one.
         let values: BTreeSet<&ValueId> = messages.iter().flat_map(|message| &message.parts.values).collect();
         let findings = distinct::counts(values);
-        let guesses = counts(messages.iter().flat_map(ExaminedMessage::guesses));
+        let guessed = messages
+            .iter()
+            .map(|message| distinct::values(message.text(), message.guesses()));
+        let guessed: BTreeSet<ValueId> = guessed.flatten().collect();
+        let guesses = distinct::counts(&guessed);
         let facts = ContentFacts {
             class: class.max(class_of(findings.keys().chain(guesses.keys()).copied())),
             findings,
@@ -249,15 +253,6 @@ impl ContentDigest {
         }
         ContentDigest(*hasher.finalize().as_bytes())
     }
-}
-
-/// How often each kind is among `findings`.
-fn counts<'f>(findings: impl Iterator<Item = &'f Finding>) -> BTreeMap<FindingKind, u32> {
-    let mut counts = BTreeMap::new();
-    for finding in findings {
-        *counts.entry(finding.kind).or_insert(0) += 1;
-    }
-    counts
 }
 
 fn class_of(kinds: impl Iterator<Item = FindingKind>) -> PrivacyClass {

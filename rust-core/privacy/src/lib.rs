@@ -53,7 +53,7 @@ pub mod training;
 
 pub use class::PrivacyClass;
 pub use cleared::{ClearError, Cleared, Permit, Release};
-pub use draft::{Draft, DraftMessage, Speaker};
+pub use draft::{Draft, DraftMessage, QUESTIONS_JOINT, Speaker};
 pub use examined::{ContentDigest, ContentFacts, Examined, ExaminedMessage};
 pub use finding::{CharacterSpan, Finding, FindingKind, in_characters};
 pub use placeholders::{PLACEHOLDER_BYTES_MAX, PLACEHOLDERS_MAX, Placeholders, PlaceholdersFull};

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::distinct::{self, ValueId};
 use crate::normal::Normal;
 use crate::occurrences::Comparable;
+use crate::scanner::Scanned;
 use crate::{ClearError, Finding, FindingKind, Placeholders, ScanError, Scanner, in_characters, placeholder_form};
 use known::Known;
 use reach::Reach;
@@ -87,10 +88,10 @@ pub(crate) fn redact_all(
         let same = |(redacted, text): (&String, &&str)| placeholders.reidentify(redacted) == **text;
         let settled = more.iter().all(Vec::is_empty);
         if settled && redacted.iter().zip(texts).all(same) {
-            let (repeated, fresh) = values(texts, &spans, placeholders);
+            let (all, repeated) = values(texts, &spans, placeholders);
             return Ok(Redaction {
                 texts: redacted,
-                counts: distinct::counts(repeated.union(&fresh)),
+                counts: distinct::counts(&all),
                 repeated: distinct::counts(&repeated),
             });
         }
@@ -111,21 +112,20 @@ fn found(spans: &[Vec<Span>]) -> usize {
     spans.filter(|span| span.reason == Reason::Found).count()
 }
 
-/// The values that are replaced: those that an earlier text was sent with, and the others.
+/// The values that are replaced, and those among them that an earlier text was sent with.
 fn values(texts: &[&str], spans: &[Vec<Span>], placeholders: &Placeholders) -> (BTreeSet<ValueId>, BTreeSet<ValueId>) {
-    let (mut repeated, mut fresh) = (BTreeSet::new(), BTreeSet::new());
+    let (mut all, mut repeated) = (BTreeSet::new(), BTreeSet::new());
     for (text, spans) in texts.iter().zip(spans) {
         for span in spans.iter().filter(|span| span.reason != Reason::Literal) {
             let value = &text[span.range.clone()];
-            let values = match placeholders.was_sent(value) {
-                true => &mut repeated,
-                false => &mut fresh,
-            };
-            values.insert(ValueId::of(span.kind, value));
+            let id = ValueId::of(span.kind, value);
+            if placeholders.was_sent(value) {
+                repeated.insert(id);
+            }
+            all.insert(id);
         }
     }
-    fresh.retain(|value| !repeated.contains(value));
-    (repeated, fresh)
+    (all, repeated)
 }
 
 fn first_spans(text: &str, findings: &[Finding]) -> Vec<Span> {
@@ -301,7 +301,7 @@ pub struct RedactedFinding {
 /// # Errors
 /// The text is too long, has too many findings, or its redaction does not finish.
 pub fn redact(text: &str, scanner: &Scanner) -> Result<Redacted, RedactError> {
-    let (findings, guesses) = scanner.scan_for_guesses(text)?;
+    let Scanned { findings, guesses, .. } = scanner.scan_for_guesses(text)?;
     let characters = in_characters(text, &findings);
     let mut placeholders = Placeholders::new();
     let mut redaction = redact_all(&[text], &[&findings], scanner, &mut placeholders)?;

@@ -206,14 +206,13 @@ impl Scanner {
     /// # Errors
     /// [`ScanError::LongText`].
     pub fn scan(&self, text: &str) -> Result<Vec<Finding>, ScanError> {
-        within_limits(std::iter::once(text.len()))?;
-        Ok(self.find(text))
+        Ok(self.scan_for_guesses(text)?.findings)
     }
 
     /// As [`Scanner::scan`], with what only raises the class.
-    pub(crate) fn scan_for_guesses(&self, text: &str) -> Result<(Vec<Finding>, Vec<Finding>), ScanError> {
+    pub(crate) fn scan_for_guesses(&self, text: &str) -> Result<Scanned, ScanError> {
         within_limits(std::iter::once(text.len()))?;
-        Ok(self.findings_and_guesses(text, &Normal::of(text)))
+        Ok(self.scanned(text))
     }
 
     /// The message with what is in it, to be kept beside the message and put into a draft with [`Examined::of`].
@@ -257,32 +256,31 @@ impl Scanner {
 
     /// As [`Scanner::examine_message`], for texts whose length was checked.
     pub(crate) fn examined(&self, speaker: Speaker, text: Arc<str>) -> ExaminedMessage {
-        let (findings, guesses) = self.findings_and_guesses(&text, &Normal::of(&text));
-        ExaminedMessage::new(speaker, text, findings, guesses, self.rules.id)
+        let scanned = self.scanned(&text);
+        ExaminedMessage::new(speaker, text, scanned, self.rules.id)
     }
 
-    /// As [`Scanner::scan`], for texts whose length was checked.
-    pub(crate) fn find(&self, text: &str) -> Vec<Finding> {
-        self.find_in(text, &Normal::of(text))
-    }
-
-    /// As [`Scanner::find`], with the text's normal form.
-    pub(crate) fn find_in(&self, text: &str, normal: &Normal) -> Vec<Finding> {
-        self.findings_and_guesses(text, normal).0
-    }
-
-    /// What is found, and what only raises the class without being a finding; both in order, and nothing in them overlaps.
-    fn findings_and_guesses(&self, text: &str, normal: &Normal) -> (Vec<Finding>, Vec<Finding>) {
-        let comparable = Comparable::of(normal);
-        let (mut found, mut guesses) = self.replaced_and_guesses(text, &comparable);
-        let mut special = crate::special::find(&comparable);
-        special.retain(|finding| finding.confidence >= self.rules.confidence_min);
-        add_beside(&mut found, without_overlaps(special));
+    fn scanned(&self, text: &str) -> Scanned {
+        let normal = Normal::of(text);
+        let comparable = Comparable::of(&normal);
+        let (mut findings, mut guesses) = self.replaced_and_guesses(text, &comparable);
+        let (special, unsure): (Vec<_>, Vec<_>) = crate::special::find(&comparable)
+            .into_iter()
+            .partition(|finding| finding.confidence >= self.rules.confidence_min);
+        let apart = special.into_iter().filter_map(|one| outside(one, &findings));
+        let special: Vec<Finding> = apart.collect();
+        add_beside(&mut findings, without_overlaps(special.clone()));
+        guesses.extend(unsure);
+        let mut guesses = without_overlaps(guesses);
         guesses.retain(|guess| {
-            let next = found.partition_point(|finding| finding.end <= guess.start);
-            found.get(next).is_none_or(|finding| guess.end <= finding.start)
+            let next = findings.partition_point(|finding| finding.end <= guess.start);
+            findings.get(next).is_none_or(|finding| guess.end <= finding.start)
         });
-        (found, guesses)
+        Scanned {
+            findings,
+            guesses,
+            special,
+        }
     }
 
     /// What is sure enough to be replaced, which is everything but the special categories, and what is not; nothing in either overlaps.
@@ -329,6 +327,16 @@ impl Scanner {
         found.retain(|finding| finding.confidence >= least);
         found
     }
+}
+
+/// What is in a text.
+pub(crate) struct Scanned {
+    /// In order; they do not overlap.
+    pub(crate) findings: Vec<Finding>,
+    /// What only raises the class; in order, and it overlaps neither itself nor a finding.
+    pub(crate) guesses: Vec<Finding>,
+    /// Every special category that was named, also where one lies inside another: a rule about either has to see it.
+    pub(crate) special: Vec<Finding>,
 }
 
 /// Whether messages of these lengths in bytes make a draft.

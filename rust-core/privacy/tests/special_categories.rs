@@ -216,3 +216,43 @@ fn stored_placeholders_of_a_kind_that_is_not_replaced_are_refused() {
     let error = serde_json::from_str::<Placeholders>(stored).unwrap_err().to_string();
     assert!(error.contains("a kind that is not replaced"), "{error}");
 }
+
+/// A rule about either of two categories has to see both, also where the words of one lie within those of the other.
+#[test]
+fn categories_that_share_words_are_both_counted() {
+    let scanner = Scanner::new(ScannerOptions::default()).unwrap();
+    for (text, kinds) in [
+        (
+            "She is of Jewish descent.",
+            [FindingKind::Ethnicity, FindingKind::Religion],
+        ),
+        (
+            "Mi hijo está afiliado al sindicato.",
+            [FindingKind::Politics, FindingKind::TradeUnion],
+        ),
+    ] {
+        let message = scanner.examine_message(Speaker::User, text).unwrap();
+        for kind in kinds {
+            assert!(
+                message.counts().contains_key(&kind),
+                "{kind:?} in {text}: {:?}",
+                message.counts()
+            );
+        }
+        let findings = message.findings();
+        assert!(findings.windows(2).all(|pair| pair[0].end <= pair[1].start));
+    }
+}
+
+/// One that is not sure enough to be a finding still raises the class.
+#[test]
+fn an_unsure_category_is_a_guess() {
+    let options = ScannerOptions {
+        confidence_min: 0.95,
+        ..ScannerOptions::default()
+    };
+    let scanner = Scanner::new(options).unwrap();
+    let message = scanner.examine_message(Speaker::User, "my HIV test results").unwrap();
+    assert_eq!(message.findings(), []);
+    assert_eq!(message.class(), PrivacyClass::Sensitive);
+}

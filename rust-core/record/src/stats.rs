@@ -113,9 +113,11 @@ impl Stats {
                 *self.redacted.entry(*kind).or_default() += first;
             }
         }
-        let has_special = intent.findings.keys().any(|kind| kind.is_special_category());
+        // Special categories are not replaced; where nothing was, what made the text private left as it is.
+        let has_unreplaced =
+            closing.redacted.is_empty() || intent.findings.keys().any(|kind| kind.is_special_category());
         let as_is =
-            |attempt: &Attempt| attempt.bytes_out > 0 && (has_special || attempt.sent != Some(Release::Redacted));
+            |attempt: &Attempt| attempt.bytes_out > 0 && (has_unreplaced || attempt.sent != Some(Release::Redacted));
         if intent.class > PrivacyClass::Public && closing.attempts.iter().any(as_is) {
             self.personal_as_is += 1;
         }
@@ -313,10 +315,11 @@ mod tests {
 
     #[test]
     fn words_that_are_not_replaced_leave_as_they_are() {
-        let check = |kind, expected| {
+        let check = |kind: FindingKind, replaced: u32, expected| {
             let mut intent = Intent::new(Label::squeezed("r"), Label::squeezed("chat"), PrivacyClass::Sensitive);
             intent.findings.insert(kind, 1);
             let mut closing = Closing::new(Outcome::Answered);
+            closing.redacted.extend((replaced > 0).then_some((kind, replaced)));
             closing.attempts.push(Attempt {
                 place: Place::SystemModel {
                     adapter: Label::squeezed("nano"),
@@ -333,8 +336,10 @@ mod tests {
             stats.count(&intent, Some(&closing));
             assert_eq!(stats.personal_as_is, expected, "{}", kind.name());
         };
-        check(FindingKind::Email, 0);
-        check(FindingKind::Health, 1);
+        check(FindingKind::Email, 1, 0);
+        check(FindingKind::Health, 0, 1);
+        // The class came from a guess or from the app.
+        check(FindingKind::Email, 0, 1);
     }
 
     #[test]

@@ -56,16 +56,13 @@ fn passed_over(report: &Report) -> impl Iterator<Item = &Refused> {
     };
     let counts = move |refused: &&Refused| match answered {
         // Nobody expects a place that there is not to answer.
-        Some(candidate) => {
-            let is_absent = matches!(refused.reason, Refusal::NoModel | Refusal::NoEndpoint);
-            refused.after_candidates <= candidate && !is_absent
-        }
+        Some(candidate) => refused.after_candidates <= candidate && !refused.reason.is_absence(),
         None => true,
     };
     report.refused.iter().filter(counts)
 }
 
-/// `cloud not asked: the app's rule not-while-roaming denies it, network unknown (say it with --device …)`
+/// `cloud not asked: the app's rule not-while-roaming denies it, network unknown (--device says what it is)`
 fn not_asked(report: &Report, refused: &Refused) -> String {
     let mut line = format!("  {} not asked: {}", place(&refused.name), refused.reason);
     if let Some(condition) = assumed(report, &refused.reason) {

@@ -12,15 +12,16 @@ use whimbrel_client::{
 };
 
 use crate::arguments::ledger::LedgerArguments;
-use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
+use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments, folder_if_any};
 use crate::arguments::policy::PolicyArguments;
 use crate::arguments::policy_documents;
 use crate::error::CliError;
 use crate::machine::device;
 use crate::models::names;
-use crate::terminal::input;
+use crate::terminal::{input, style};
 
 /// See the module. At least one of the two is there.
+#[derive(Default)]
 pub(crate) struct AnswerSource {
     model: Option<Model>,
     /// What the model is called here.
@@ -44,11 +45,8 @@ impl AnswerSource {
         memory: MemoryArguments,
     ) -> Result<AnswerSource, CliError> {
         let mut source = AnswerSource {
-            model: None,
-            model_name: None,
-            assistant: None,
-            known_device: DeviceUpdate::default(),
             task: policy.task.clone().unwrap_or_else(|| TASK_DEFAULT.to_owned()),
+            ..AnswerSource::default()
         };
         if let Some(name) = &policy.policy {
             let policies = policy_documents::set(name, policy.user_policy.as_deref())?;
@@ -70,11 +68,18 @@ impl AnswerSource {
             source.assistant = Some(assistant);
         }
         let folder = match source.assistant {
-            Some(_) => model.folder_if_any()?,
+            Some(_) => folder_if_any(model.model.as_deref())?,
             None => Some(model.folder()?),
         };
         if let Some(folder) = folder {
-            source.open_model(folder, model, threads, memory)?;
+            let opened = source.open_model(folder, model, threads, memory);
+            match opened {
+                // The policy may do without a model that nobody named.
+                Err(error) if source.assistant.is_some() && model.model.is_none() => {
+                    style::note(&format!("[the installed model is not used: {error}]"));
+                }
+                opened => opened?,
+            }
             source.take_over();
         }
         Ok(source)
@@ -111,11 +116,10 @@ impl AnswerSource {
         memory: MemoryArguments,
     ) -> Result<AnswerSource, CliError> {
         let mut source = AnswerSource {
-            model: None,
-            model_name: None,
             assistant: self.assistant.clone(),
             known_device: self.known_device.clone(),
             task: self.task.clone(),
+            ..AnswerSource::default()
         };
         source.open_model(model.folder()?, model, threads, memory)?;
         Ok(source)
@@ -160,7 +164,7 @@ impl AnswerSource {
     pub(crate) fn conversation(&self, options: ConversationOptions, hint: &str) -> Result<Conversation, CliError> {
         let takes_system = self.model_info().is_none_or(|info| info.takes_system);
         if !takes_system && options.system.as_deref() != Some("") {
-            eprintln!("[the model has no system role: the system message stands in front of the first question]");
+            style::note("[the model has no system role: the system message stands in front of the first question]");
         }
         match (&self.assistant, &self.model) {
             (Some(assistant), _) => Ok(assistant.conversation(options)),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap_complete::engine::ArgValueCompleter;
-use whimbrel_engine::{KvPrecision, OpenOptions, Verify};
+use whimbrel_engine::{KvPrecision, MANIFEST_FILE, OpenOptions, Verify};
 
 use crate::arguments::number::whole;
 use crate::error::CliError;
@@ -62,31 +62,9 @@ impl ModelArguments {
     /// [`CliError::UnknownModel`], [`CliError::NotInstalled`], [`CliError::Catalogue`]; [`CliError::NoModel`] and [`CliError::SeveralModels`] where none
     /// was named.
     pub(crate) fn folder(&self) -> Result<PathBuf, CliError> {
-        if let Some(model) = &self.model {
-            return resolve(model);
-        }
-        let models = paths::models()?;
-        let mut names = install::installed_names(&models);
-        match names.len() {
-            0 => Err(CliError::NoModel),
-            1 => Ok(models.join(names.remove(0))),
-            _ => Err(CliError::SeveralModels { names }),
-        }
-    }
-
-    /// As [`ModelArguments::folder`], or `None` where no model was named and there is not just one.
-    ///
-    /// # Errors
-    /// Those of a model that was named.
-    pub(crate) fn folder_if_any(&self) -> Result<Option<PathBuf>, CliError> {
-        match self.folder() {
-            Ok(folder) => Ok(Some(folder)),
-            Err(CliError::NoModel | CliError::SeveralModels { .. } | CliError::NoHome { .. })
-                if self.model.is_none() =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error),
+        match &self.model {
+            Some(model) => resolve(model),
+            None => only_installed(),
         }
     }
 
@@ -138,11 +116,35 @@ impl ModelArguments {
     }
 }
 
+/// The folder of the only installed model.
+fn only_installed() -> Result<PathBuf, CliError> {
+    let models = paths::models()?;
+    let mut names = install::installed_names(&models);
+    match names.len() {
+        0 => Err(CliError::NoModel),
+        1 => Ok(models.join(names.remove(0))),
+        _ => Err(CliError::SeveralModels { names }),
+    }
+}
+
+/// The folder of the model that was named, else of the only installed one, else none.
+///
+/// # Errors
+/// Those of a model that was named.
+pub(crate) fn folder_if_any(named: Option<&Path>) -> Result<Option<PathBuf>, CliError> {
+    match named {
+        Some(model) => resolve(model).map(Some),
+        None => Ok(only_installed().ok()),
+    }
+}
+
 /// Whether a word of the command line means a model: it is the name of an installed one or of one in the catalogue, or a bundle's folder.
 pub(crate) fn is_model(word: &str) -> bool {
-    let is_bundle = |folder: &Path| folder.join("manifest.json").is_file();
-    if !is_name(word) || is_bundle(Path::new(word)) {
-        return is_bundle(Path::new(word));
+    if Path::new(word).join(MANIFEST_FILE).is_file() {
+        return true;
+    }
+    if !is_name(word) {
+        return false;
     }
     let is_installed = paths::models().is_ok_and(|models| models.join(word).is_dir());
     is_installed || Catalogue::load().is_ok_and(|catalogue| catalogue.find(word).is_some())

@@ -1,5 +1,5 @@
 //! `whimbrel chat`: a conversation, question by question. Where the lines come from is in `lines.rs` and `editor.rs`, what `/…` means in
-//! `slash.rs`, `/set` in `settings.rs`, `/model` in `models.rs`, `/save` in `transcript.rs`.
+//! `slash.rs`, `/set` in `settings.rs`, `/model` in `models.rs`, `/save` in `transcript.rs`, the file of `--state` in `state.rs`.
 
 mod editor;
 mod lines;
@@ -73,10 +73,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     interrupt::install(true);
     let model = arguments.model.with(arguments.named.as_ref())?;
     let source = AnswerSource::open(&model, &arguments.policy, arguments.threads, arguments.memory)?;
-    let mut chat = Chat::begin(arguments, model, source)?;
+    let mut chat = Chat::begin(arguments, source)?;
     let state = arguments.state.as_deref().map(StateFile::look);
-    if let (Some(state), Some(path)) = (&state, &arguments.state) {
-        chat.resume(state, path)?;
+    if let Some(state) = &state {
+        chat.resume(state)?;
     }
     let mut lines = Lines::open(!arguments.no_history)?;
     if lines.is_terminal() {
@@ -87,8 +87,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     }
     chat.may_ask = lines.is_terminal();
     converse(&mut lines, |line| chat.take(line))?;
-    if let (Some(state), Some(path)) = (state, &arguments.state) {
-        chat.keep(&state, path)?;
+    if let Some(state) = &state {
+        chat.keep(state)?;
     }
     Ok(())
 }
@@ -115,7 +115,6 @@ fn goes_on(error: &CliError) -> bool {
 /// The conversation and how its answers are made.
 struct Chat<'a> {
     arguments: &'a Arguments,
-    model: ModelArguments,
     source: AnswerSource,
     conversation: Conversation,
     options: ConversationOptions,
@@ -132,7 +131,7 @@ struct Chat<'a> {
 }
 
 impl Chat<'_> {
-    fn begin(arguments: &Arguments, model: ModelArguments, source: AnswerSource) -> Result<Chat<'_>, CliError> {
+    fn begin(arguments: &Arguments, source: AnswerSource) -> Result<Chat<'_>, CliError> {
         let options = ConversationOptions {
             context_length: arguments.generation.context_length(source.model_info()),
             system: arguments.system.clone(),
@@ -141,7 +140,6 @@ impl Chat<'_> {
         Ok(Chat {
             conversation: conversation(&source, &options)?,
             arguments,
-            model,
             source,
             options,
             generation: arguments.generation.options(),
@@ -153,56 +151,19 @@ impl Chat<'_> {
         })
     }
 
-    /// Goes on with the conversation in a file, if it is there.
-    fn resume(&self, state: &StateFile<'_>, path: &Path) -> Result<(), CliError> {
-        let Some(existing) = state.existing() else {
-            style::note(&format!("[a new conversation, kept in {} at the end]", path.display()));
-            return Ok(());
-        };
-        block_on(self.conversation.restore(existing))?;
-        if let Some(system) = &self.arguments.system {
-            // The file has a system message of its own; what was given now holds from the next question on.
-            self.conversation.set_system(Some(system.clone()))?;
-        }
-        let messages = counted(self.conversation.messages().len() as u64, "message");
-        style::note(&format!("[going on with {}: {messages} so far]", path.display()));
-        Ok(())
-    }
-
-    /// Writes the conversation back, or beside the file that another program wrote meanwhile.
-    fn keep(&self, state: &StateFile<'_>, path: &Path) -> Result<(), CliError> {
-        let place = state.place();
-        block_on(self.conversation.save(&place))?;
-        if place != *path {
-            style::note(&format!(
-                "[{} was changed by another program; this chat is in {}]",
-                path.display(),
-                place.display()
-            ));
-        }
-        Ok(())
-    }
-
+    /// Who answers; of a model alone, what to know before trusting it.
     fn greeting(&self) -> String {
-        let model = self.source.model_name();
-        match self.source.assistant() {
-            Some(assistant) => format!(
-                "{} under the policy {}",
-                model.unwrap_or("no model on this device"),
-                assistant.policies().app().name()
-            ),
-            None => self.introduction(),
+        let model = self.source.model_name().unwrap_or("no model on this device");
+        if let Some(assistant) = self.source.assistant() {
+            return format!("{model} under the policy {}", assistant.policies().app().name());
         }
-    }
-
-    /// The model alone: its name, and what to know before trusting it.
-    fn introduction(&self) -> String {
-        let Some(info) = self.source.model_info() else {
-            return String::new();
-        };
-        match &info.manifest.card.limits {
-            Some(limits) => format!("{}. {}", info.manifest.name, limits.trim_end_matches('.')),
-            None => info.manifest.name.clone(),
+        match self
+            .source
+            .model_info()
+            .and_then(|info| info.manifest.card.limits.as_deref())
+        {
+            Some(limits) => format!("{model}. {}", limits.trim_end_matches('.')),
+            None => model.to_owned(),
         }
     }
 
@@ -226,6 +187,7 @@ impl Chat<'_> {
             Slash::Reset => {
                 self.conversation.reset()?;
                 self.last = None;
+                self.receipts.clear();
                 style::note("[forgotten]");
             }
             Slash::Stats => self.print_figures(),
@@ -261,11 +223,18 @@ impl Chat<'_> {
         self.source.update_device();
     }
 
-    /// The same question again, with another seed each time, and with some variety unless the user wants none.
+    /// The same question again. Where this device's model alone has answered, with some variety and another seed each time: else the answer would
+    /// be the same. A policy may send it to an endpoint, which gets no option that the user did not set.
     fn redo(&mut self) -> Result<(), CliError> {
         self.begin_answer();
+        let was_answered = self.last.as_ref().is_some_and(|last| last.outcome == Outcome::Answered);
+        if self.source.assistant().is_some() || !was_answered {
+            let answer = self.conversation.regenerate(self.generation.clone())?;
+            return self.show(answer);
+        }
         self.repeats += 1;
         let given = &self.generation.sampling;
+        let is_fixed = given.temperature == Some(0.0);
         let varied = SamplingOptions {
             temperature: Some(TEMPERATURE_AGAIN),
             top_p: Some(TOP_P_AGAIN),
@@ -278,10 +247,9 @@ impl Chat<'_> {
             },
             ..self.generation.clone()
         };
-        let is_fixed = given.temperature == Some(0.0);
         let answer = self.conversation.regenerate(generation)?;
         self.show(answer)?;
-        if is_fixed && self.source.assistant().is_none() {
+        if is_fixed {
             style::note("[at temperature 0 an answer stays the same: /set temperature 0.7 varies it]");
         }
         Ok(())

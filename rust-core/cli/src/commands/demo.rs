@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "FILE")]
     file: Option<PathBuf>,
     /// A word to replace besides what is recognised; may be given several times
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     word: Vec<String>,
     #[command(flatten)]
     output: OutputArguments,
@@ -116,8 +116,7 @@ fn policy(port: u16) -> String {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let letter = match &arguments.file {
         None => LETTER.to_owned(),
-        Some(path) if path.as_os_str() == "-" => input::standard_input()?,
-        Some(path) => input::file(path)?,
+        Some(path) => input::file_or_standard(path)?,
     };
     let shown = send(letter, &arguments.word)?;
     arguments.output.print(&shown)
@@ -131,7 +130,7 @@ fn send(letter: String, words: &[String]) -> Result<Shown, CliError> {
     })?;
     let findings = redact(&letter, &scanner)?.findings;
     let stand_in = StandIn::start()?;
-    let folder = tempfile::tempdir().map_err(CliError::Loopback)?;
+    let folder = tempfile::tempdir().map_err(CliError::write(std::env::temp_dir()))?;
     let policy = Policy::parse(&policy(stand_in.port()), Format::Toml).and_then(|policy| PolicySet::new(policy, None));
     let assistant = Assistant::open(AssistantOptions {
         store: folder.path().join("ledger.sqlite"),

@@ -1,7 +1,6 @@
 //! `whimbrel inspect`: what is in a bundle, or in a GGUF file and whether it can be imported.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,13 +13,11 @@ use whimbrel_forge::{Quantization, Summary};
 
 use crate::arguments::model;
 use crate::error::{CliError, exit};
-use crate::models::completion;
 use crate::models::import::bundle_bytes;
+use crate::models::{completion, install};
 use crate::terminal::output::{Facts, OutputArguments, bytes, table};
 use crate::terminal::style;
 
-/// The largest manifest that is looked at, in bytes.
-const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 /// The longest text value that is shown to people, in characters.
 const SHOWN_CHARACTERS_MAX: usize = 80;
 
@@ -155,7 +152,7 @@ fn inspect_bundle(folder: &Path) -> Result<Inspected, CliError> {
     let (manifest, damage) = match whimbrel_engine::verify(folder) {
         Ok(manifest) => (manifest, None),
         // A file is damaged or gone, the manifest itself may be fine.
-        Err(error @ (EngineError::Corrupt { .. } | EngineError::Read { .. })) => match manifest_of(folder) {
+        Err(error @ (EngineError::Corrupt { .. } | EngineError::Read { .. })) => match install::manifest(folder) {
             Some(manifest) => (manifest, Some(CliError::Engine(error))),
             None => return Err(error.into()),
         },
@@ -173,14 +170,6 @@ fn inspect_bundle(folder: &Path) -> Result<Inspected, CliError> {
         manifest,
     };
     Ok(Inspected { facts, damage })
-}
-
-fn manifest_of(folder: &Path) -> Option<Manifest> {
-    let path = folder.join("manifest.json");
-    if fs::metadata(&path).ok()?.len() > MANIFEST_BYTES_MAX {
-        return None;
-    }
-    Manifest::parse(&fs::read(path).ok()?).ok()
 }
 
 #[derive(Serialize)]

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use whimbrel_client::record::{Checkpoint, Outcome, PlaceKind, Receipt, ReceiptId, RecordError};
 use whimbrel_client::store::{Filter, LIST_MAX, Prune, Store, StoreError};
-
 use whimbrel_files::{Existing, NewFile, Readers};
 
 pub(crate) use self::show::ShownReceipt;
@@ -23,7 +22,7 @@ use crate::machine::time::{self, DAY_MS};
 use crate::terminal::output::{Facts, OutputArguments, bytes};
 
 /// The most days that can be kept.
-const KEEP_DAYS_MAX: i64 = 36_500;
+const KEEP_DAYS_MAX: u64 = 36_500;
 
 /// The commands under `ledger`.
 #[derive(clap::Subcommand, Debug)]
@@ -96,7 +95,7 @@ pub(crate) struct ExportArguments {
 #[derive(clap::Args, Debug)]
 pub(crate) struct PruneArguments {
     /// Receipts of the last N days stay
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=KEEP_DAYS_MAX as u64))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=KEEP_DAYS_MAX))]
     keep_days: u64,
     #[command(flatten)]
     ledger: LedgerArguments,
@@ -120,6 +119,7 @@ pub(crate) fn run(command: &Command) -> Result<u8, CliError> {
 
 #[derive(Serialize)]
 struct Listed {
+    #[serde(serialize_with = "crate::terminal::output::path")]
     ledger: PathBuf,
     receipts: Vec<Receipt>,
 }

@@ -1,6 +1,5 @@
 //! `whimbrel models`: what can be pulled, what is installed, and where it lies.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -168,9 +167,7 @@ fn listed(entry: &Entry, directory: &Path) -> Listed {
 fn listed_only_here(name: String, directory: &Path) -> Listed {
     let folder = directory.join(&name);
     // A folder whose manifest cannot be read is still listed, so that it can be seen and removed.
-    let manifest = fs::read(folder.join("manifest.json"))
-        .ok()
-        .and_then(|text| Manifest::parse(&text).ok());
+    let manifest = install::manifest(&folder);
     let manifest = manifest.as_ref();
     let licence = |manifest: &Manifest| Licence {
         spdx: manifest.licence.spdx.clone(),

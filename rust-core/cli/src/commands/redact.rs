@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "FILE", group = "source")]
     file: Option<PathBuf>,
     /// A word to replace besides what is recognised; may be given several times
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     word: Vec<String>,
     #[command(flatten)]
     output: OutputArguments,
@@ -43,14 +43,14 @@ impl Facts for Shown {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let text = match (&arguments.text, &arguments.file) {
         (Some(text), _) => text.clone(),
-        (None, Some(path)) if path.as_os_str() != "-" => input::file(path)?,
+        (None, Some(path)) => input::file_or_standard(path)?,
         (None, None) if !input::is_piped() => {
             return Err(CliError::usage(
                 "a text is missing",
                 "--text TEXT, --file FILE, or pipe it in",
             ));
         }
-        _ => input::standard_input()?,
+        (None, None) => input::standard_input()?,
     };
     let scanner = Scanner::new(ScannerOptions {
         user_words: arguments.word.clone(),

@@ -47,8 +47,8 @@ impl Facts for Tokenized {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let text = match (&arguments.text, &arguments.file) {
         (Some(text), _) => text.clone(),
-        (None, Some(path)) if path.as_os_str() != "-" => input::file(path)?,
-        _ => input::standard_input()?,
+        (None, Some(path)) => input::file_or_standard(path)?,
+        (None, None) => input::standard_input()?,
     };
     let options = arguments.model.open_options(1);
     let model = Model::open(&arguments.model.folder()?, &options)?;

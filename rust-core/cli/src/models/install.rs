@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use whimbrel_client::message;
-use whimbrel_engine::{Manifest, ModelCard, Verify};
+use whimbrel_engine::{MANIFEST_BYTES_MAX, MANIFEST_FILE, Manifest, ModelCard, Verify};
 use whimbrel_files::{Existing, Readers};
 use whimbrel_forge::{ImportOptions, Quantization};
 
@@ -21,7 +21,6 @@ use crate::models::import::import;
 use crate::terminal::interrupt;
 
 /// The file that makes a folder a bundle.
-const MANIFEST_FILE: &str = "manifest.json";
 /// How often a lock that somebody else holds is tried again.
 const LOCK_POLL: Duration = Duration::from_millis(100);
 
@@ -90,7 +89,8 @@ pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf)
                     return Ok((PullStatus::AlreadyInstalled, target));
                 }
                 write_card(&target, Manifest { card, ..manifest })?;
-                whimbrel_engine::verify_and_remember(&target, Verify::Always, state.as_deref())?;
+                // The other files were verified just now.
+                whimbrel_engine::verify_and_remember(&target, Verify::Remembered, state.as_deref())?;
                 return Ok((PullStatus::Updated, target));
             }
             Err(error) => eprintln!("{} is damaged ({}); fetching it again", entry.name, message(&error)),
@@ -129,6 +129,15 @@ pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf)
     ))
 }
 
+/// What an installed bundle says of itself, if that can be read.
+pub(crate) fn manifest(folder: &Path) -> Option<Manifest> {
+    let path = folder.join(MANIFEST_FILE);
+    if fs::metadata(&path).ok()?.len() > MANIFEST_BYTES_MAX {
+        return None;
+    }
+    Manifest::parse(&fs::read(path).ok()?).ok()
+}
+
 /// The card that an installed bundle should have. Its languages may come from the model's own file.
 fn card(entry: &Entry, installed: &Manifest) -> ModelCard {
     let mut card = entry.card.clone();
@@ -140,7 +149,7 @@ fn card(entry: &Entry, installed: &Manifest) -> ModelCard {
 
 /// Writes the manifest of an installed bundle whose card has changed.
 fn write_card(folder: &Path, manifest: Manifest) -> Result<(), CliError> {
-    let path = folder.join("manifest.json");
+    let path = folder.join(MANIFEST_FILE);
     let text = manifest.sealed().to_text();
     whimbrel_files::write(&path, Existing::Replace, Readers::Anyone, text.as_bytes()).map_err(CliError::write(&path))
 }

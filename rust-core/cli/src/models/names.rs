@@ -2,15 +2,14 @@
 //! characters that they allow.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
 use whimbrel_client::record::Label;
-use whimbrel_engine::Manifest;
 
 use crate::machine::paths;
 use crate::models::completion::installed_here;
+use crate::models::install;
 
 /// What a bundle is called: an installed one by the name of its folder, another by its manifest.
 pub(crate) fn of_bundle(folder: &Path, in_manifest: &str) -> String {
@@ -53,8 +52,7 @@ fn read() -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     let mut shared = Vec::new();
     for name in installed_here() {
-        let manifest = fs::read(models.join(&name).join("manifest.json")).ok();
-        let Some(manifest) = manifest.and_then(|text| Manifest::parse(&text).ok()) else {
+        let Some(manifest) = install::manifest(&models.join(&name)) else {
             continue;
         };
         let recorded = Label::squeezed(&manifest.name).to_string();

@@ -22,6 +22,17 @@ pub(crate) fn file(path: &Path) -> Result<String, CliError> {
     text(file, path, CliError::read(path))
 }
 
+/// A whole file; `-` is standard input.
+///
+/// # Errors
+/// As [`file`]; [`CliError::StandardInput`].
+pub(crate) fn file_or_standard(path: &Path) -> Result<String, CliError> {
+    match path.as_os_str() == "-" {
+        true => standard_input(),
+        false => file(path),
+    }
+}
+
 /// Everything from standard input.
 pub(crate) fn standard_input() -> Result<String, CliError> {
     text(io::stdin().lock(), Path::new(STANDARD_INPUT), CliError::StandardInput)

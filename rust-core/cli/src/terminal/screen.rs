@@ -15,23 +15,20 @@ const COLUMNS_MIN: u16 = 20;
 pub(crate) enum Screen {
     /// Not at all: it is part of an object.
     Silent,
-    /// As it comes, for a program. Nothing of it is ever taken back.
+    /// As it comes: for a program, of which nothing is taken back, or a terminal that is too narrow to wrap for.
     Plain,
     /// Whole, at the end: a part that is taken back must not be in a file or a pipe.
     Whole,
     /// As it comes, for a person, in lines of the terminal's width.
-    Wrapped(Box<Wrapped>),
+    Wrapped(Wrap),
 }
-
-/// See [`Screen::Wrapped`].
-pub(crate) struct Wrapped(Wrap);
 
 impl Screen {
     /// What fits standard output. `may_restart`: an answer may be taken back and made elsewhere.
     pub(crate) fn new(may_restart: bool) -> Screen {
         match (std::io::stdout().is_terminal(), may_restart) {
             (true, _) => match Term::stdout().size_checked() {
-                Some((_, columns)) if columns >= COLUMNS_MIN => Screen::Wrapped(Box::new(Wrapped(Wrap::new(columns)))),
+                Some((_, columns)) if columns >= COLUMNS_MIN => Screen::Wrapped(Wrap::new(columns)),
                 _ => Screen::Plain,
             },
             (false, true) => Screen::Whole,
@@ -47,11 +44,11 @@ impl Screen {
         match self {
             Screen::Silent | Screen::Whole => Ok(()),
             Screen::Plain => output::write_all(piece.as_bytes()),
-            Screen::Wrapped(wrapped) => output::write_all(wrapped.0.push(piece).as_bytes()),
+            Screen::Wrapped(wrap) => output::write_all(wrap.push(piece).as_bytes()),
         }
     }
 
-    /// The text so far is void. `text` is the part that was passed to [`Screen::show`].
+    /// The text so far is taken back. `text` is the part that was passed to [`Screen::show`].
     ///
     /// # Errors
     /// [`CliError::Output`].
@@ -62,6 +59,9 @@ impl Screen {
         self.end("")?;
         if !text.ends_with('\n') {
             self.show("\n")?;
+        }
+        if let Screen::Wrapped(wrap) = self {
+            wrap.restart();
         }
         Ok(())
     }
@@ -74,7 +74,7 @@ impl Screen {
         match self {
             Screen::Silent | Screen::Plain => Ok(()),
             Screen::Whole => output::write_all(text.as_bytes()),
-            Screen::Wrapped(wrapped) => output::write_all(wrapped.0.end().as_bytes()),
+            Screen::Wrapped(wrap) => output::write_all(wrap.end().as_bytes()),
         }
     }
 

@@ -3,7 +3,7 @@
 use console::measure_text_width;
 
 /// Where the current line stands.
-pub(super) struct Wrap {
+pub(crate) struct Wrap {
     /// Columns of the terminal.
     width: usize,
     /// Columns of the current line that are used, without the word that is still coming.
@@ -54,6 +54,11 @@ impl Wrap {
             }
         }
         shown
+    }
+
+    /// Another text begins, at the start of a line.
+    pub(super) fn restart(&mut self) {
+        *self = Wrap::new(u16::try_from(self.width).unwrap_or(u16::MAX));
     }
 
     /// What is left at the end of the text.

@@ -69,17 +69,23 @@ pub(super) struct Question {
 }
 
 impl Inner {
-    /// A new question. The same text as the last question, which nobody answered, is that question again.
+    /// A new question. The same text as the last question, which nobody answered, is that question again, unless it comes as another task or class:
+    /// then what held for the earlier one holds beside it.
     pub(super) fn next(&self, text: &str, options: AskOptions) -> Question {
         let history = lock(&self.history);
-        let is_again = |last: &Last| last.answered.is_none() && last.question == text;
+        let is_again = |last: &Last| {
+            let is_same =
+                last.question == text && (last.options.class, &last.options.task) == (options.class, &options.task);
+            last.answered.is_none() && is_same
+        };
+        let turn = match history.last().is_some_and(is_again) {
+            true => Turn::Again,
+            false => Turn::Next,
+        };
         Question {
             text: text.to_owned(),
             options,
-            turn: match history.last().is_some_and(is_again) {
-                true => Turn::Again,
-                false => Turn::Next,
-            },
+            turn,
             excluded: Vec::new(),
         }
     }

@@ -186,7 +186,7 @@ impl History {
         // Also of a question that is not kept: the app may bring its text back as a message.
         self.strictest.tighten(&handling);
         let before = self.kept(turn);
-        let was_answered = self.messages.len() - before == 2;
+        let was_answered = turn == Turn::Again && self.last.as_ref().is_some_and(|last| last.answered.is_some());
         let mut said = Vec::new();
         if kept == Kept::Exchange || kept == Kept::Question && !was_answered {
             said.push(Message::new(Role::User, last.question.clone()));
@@ -199,6 +199,7 @@ impl History {
             for message in &mut self.messages[before..] {
                 let recipients = message.recipients.take().unwrap_or_default();
                 message.recipients = Some(recipients.both(&handling.recipients));
+                message.class = Some(message.class.unwrap_or_default().max(handling.class));
             }
             return;
         }

@@ -292,11 +292,8 @@ impl<'a> Run<'a> {
         // A candidate is asked once.
         let to_ask = std::mem::replace(&mut self.backends[index as usize], Err(Code::AskedBefore));
         let begun = match to_ask {
+            Ok(to_ask) => self.pay(index).await.and_then(|()| self.begin(attempt, to_ask)),
             Err(code) => Err(code),
-            Ok(to_ask) => match self.pay(index).await {
-                Ok(()) => self.begin(attempt, to_ask),
-                Err(code) => Err(code),
-            },
         };
         match begun {
             Ok(running) => self.running = Some(running),

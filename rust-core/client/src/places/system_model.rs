@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use whimbrel_engine::Message;
+use whimbrel_engine::{Message, Role};
 use whimbrel_policy::{Ended, SystemModelFacts, Usage};
 use whimbrel_record::{Code, FinishReason, Tokens};
 
@@ -167,9 +167,10 @@ impl Backend for SystemBackend {
         let state = match ask.payload {
             Payload::Messages(messages) => State::Ready(SystemRequest {
                 id,
+                // An empty system message says that there is none.
                 messages: messages
                     .into_iter()
-                    .filter(|message| !message.content.is_empty())
+                    .filter(|message| message.role != Role::System || !message.content.is_empty())
                     .collect(),
                 max_tokens: ask.options.max_tokens,
                 temperature: ask.options.sampling.temperature,

@@ -191,6 +191,53 @@ fn a_question_that_was_kept_here_does_not_go_along_with_the_next() {
 }
 
 #[test]
+fn a_question_that_is_asked_again_is_as_private_as_it_was() {
+    let server = Server::start(&[Reply::Whole]);
+    let rules = "otherwise = [\"remote:house\"]\n[[rules]]\nid = \"secrets-stay\"\nwhen = { class = { min = \"secret\" } }\n\
+                 try = [\"system_model\"]\n[tasks.diary]\notherwise = [\"system_model\"]";
+    let secret = AskOptions {
+        class: PrivacyClass::Secret,
+        ..ask_options()
+    };
+    let diary = AskOptions {
+        task: "diary".into(),
+        ..ask_options()
+    };
+    for options in [secret, diary] {
+        let fixture = Fixture::new(&with_server(&server, rules));
+        fixture
+            .assistant
+            .set_system_model(Some(FakeSystem::new(Mood::DiesMidway)));
+        let conversation = fixture.conversation();
+        read(&conversation.ask("The word is quokka.", options).unwrap());
+        assert_eq!(conversation.messages().len(), 1);
+        // The same words, as a public chat.
+        ask(&conversation, "The word is quokka.");
+        ask(&conversation, "Go on.");
+        read(&conversation.regenerate(ask_options().generation).unwrap());
+        let left = server.take_received();
+        let leaks = left.iter().filter(|request| request.body.contains("quokka"));
+        assert_eq!(leaks.count(), 0, "{:?}", conversation.messages());
+    }
+}
+
+#[test]
+fn a_question_that_nobody_answered_is_in_the_saved_conversation() {
+    let fixture = Fixture::new("version = 1\nname = \"test\"\notherwise = [\"system_model\"]");
+    fixture
+        .assistant
+        .set_system_model(Some(FakeSystem::new(Mood::DiesMidway)));
+    let conversation = fixture.conversation();
+    ask(&conversation, "My cat is Tom.");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("conversation");
+    block_on(conversation.save(&path)).unwrap();
+    let other = fixture.conversation();
+    block_on(other.restore(&path)).unwrap();
+    assert_eq!(contents(&other), ["My cat is Tom."]);
+}
+
+#[test]
 fn cancelling_keeps_what_was_said_and_is_learned_from() {
     let fixture = Fixture::new(Preset::Private.text());
     let conversation = fixture.conversation();

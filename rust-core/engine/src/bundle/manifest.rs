@@ -7,13 +7,13 @@ use crate::{EngineError, SamplingOptions};
 /// The layout version that this engine reads. It changes whenever a file inside a bundle changes its meaning.
 pub const LAYOUT_VERSION: u32 = 1;
 /// The largest manifest that is read, in bytes.
-pub(crate) const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+pub const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 /// The longest text of a model's card, in bytes.
 pub const CARD_TEXT_BYTES_MAX: usize = 4096;
 /// The most languages that a model's card may name.
 pub const CARD_LANGUAGES_MAX: usize = 256;
 /// The name of the manifest inside a bundle.
-pub(crate) const MANIFEST_FILE: &str = "manifest.json";
+pub const MANIFEST_FILE: &str = "manifest.json";
 
 /// A bundle's identity, contents and hashes. The last field is the hash of everything before it.
 ///

@@ -2,10 +2,10 @@
 
 /// The longest part that is noticed when it repeats, in tokens.
 const PERIOD_MAX: usize = 128;
-/// So many tokens at least repeat what stood before them.
-const REPEATED_LEAST: u32 = 48;
-/// So many times at least the part comes back.
-const TIMES_LEAST: u32 = 3;
+/// At least this many tokens must repeat earlier ones.
+const REPEATED_TOKENS_MIN: u32 = 48;
+/// A part must come back at least this many times.
+const REPEATS_MIN: u32 = 3;
 
 /// For each distance, how many of the last tokens are those at that distance before them.
 pub(super) struct Repetition([u32; PERIOD_MAX]);
@@ -25,7 +25,7 @@ impl Repetition {
         let mut repeats = false;
         for ((period, repeated), token) in (1..).zip(&mut self.0).zip(before.iter().rev()) {
             *repeated = if token == newest { *repeated + 1 } else { 0 };
-            repeats |= *repeated >= REPEATED_LEAST.max(TIMES_LEAST * period);
+            repeats |= *repeated >= REPEATED_TOKENS_MIN.max(REPEATS_MIN * period);
         }
         repeats
     }

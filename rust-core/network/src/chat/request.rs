@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use whimbrel_privacy::{Cleared, Speaker};
+use whimbrel_privacy::{Cleared, QUESTIONS_JOINT, Speaker};
 
 use crate::Failure;
 use crate::http::endpoint::{Endpoint, is_name};
@@ -122,16 +122,15 @@ struct StreamOptions {
 /// one speaker.
 fn messages(payload: &Cleared) -> Vec<RequestMessage<'_>> {
     let mut messages: Vec<RequestMessage<'_>> = Vec::with_capacity(payload.messages().len());
-    let mut before = None;
     for message in payload.messages() {
         // An empty system message says that there is none.
         if message.speaker == Speaker::System && message.text.is_empty() {
             continue;
         }
         match messages.last_mut() {
-            Some(last) if before == Some(Speaker::User) && message.speaker == Speaker::User => {
+            Some(last) if message.speaker == Speaker::User && last.role == role(Speaker::User) => {
                 let content = last.content.to_mut();
-                content.push_str("\n\n");
+                content.push_str(QUESTIONS_JOINT);
                 content.push_str(&message.text);
             }
             _ => messages.push(RequestMessage {
@@ -139,7 +138,6 @@ fn messages(payload: &Cleared) -> Vec<RequestMessage<'_>> {
                 content: Cow::Borrowed(&message.text),
             }),
         }
-        before = Some(message.speaker);
     }
     messages
 }

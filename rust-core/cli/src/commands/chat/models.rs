@@ -26,7 +26,7 @@ impl Chat<'_> {
                 "leave, and start a chat with the other model and another file",
             ));
         }
-        let model = self.model.of(name);
+        let model = self.arguments.model.of(name);
         let source = self
             .source
             .with_model(&model, self.arguments.threads, self.arguments.memory)?;
@@ -39,7 +39,7 @@ impl Chat<'_> {
         conversation.set_messages(self.conversation.messages())?;
         self.conversation.close();
         source.take_over();
-        (self.source, self.options, self.conversation, self.model) = (source, options, conversation, model);
+        (self.source, self.options, self.conversation) = (source, options, conversation);
         style::note(&format!(
             "[going on with {}]",
             self.source.model_name().unwrap_or_default()

@@ -5,6 +5,13 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use whimbrel_client::block_on;
+
+use super::Chat;
+use crate::error::CliError;
+use crate::terminal::style;
+use crate::terminal::words::counted;
+
 /// A file as it was when the chat began.
 pub(super) struct StateFile<'p> {
     path: &'p Path,
@@ -45,4 +52,39 @@ impl<'p> StateFile<'p> {
 fn stamp(path: &Path) -> Option<Stamp> {
     let found = fs::metadata(path).ok()?;
     Some((found.ino(), found.len(), found.ctime(), found.ctime_nsec()))
+}
+
+impl Chat<'_> {
+    /// Goes on with the conversation in a file, if it is there.
+    pub(super) fn resume(&self, state: &StateFile<'_>) -> Result<(), CliError> {
+        let Some(existing) = state.existing() else {
+            style::note(&format!(
+                "[a new conversation, kept in {} at the end]",
+                state.path.display()
+            ));
+            return Ok(());
+        };
+        block_on(self.conversation.restore(existing))?;
+        if let Some(system) = &self.arguments.system {
+            // The file has a system message of its own; what was given now holds from the next question on.
+            self.conversation.set_system(Some(system.clone()))?;
+        }
+        let messages = counted(self.conversation.messages().len() as u64, "message");
+        style::note(&format!("[going on with {}: {messages} so far]", state.path.display()));
+        Ok(())
+    }
+
+    /// Writes the conversation back, or beside the file that another program wrote meanwhile.
+    pub(super) fn keep(&self, state: &StateFile<'_>) -> Result<(), CliError> {
+        let place = state.place();
+        block_on(self.conversation.save(&place))?;
+        if place != state.path {
+            style::note(&format!(
+                "[{} was changed by another program; this chat is in {}]",
+                state.path.display(),
+                place.display()
+            ));
+        }
+        Ok(())
+    }
 }

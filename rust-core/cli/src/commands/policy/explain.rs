@@ -15,12 +15,12 @@ use whimbrel_client::privacy::{
     ContentFacts, Draft, DraftMessage, FindingKind, PrivacyClass, Scanner, ScannerOptions, Speaker,
 };
 use whimbrel_client::record::Label;
-use whimbrel_engine::Manifest;
+use whimbrel_engine::{MANIFEST_FILE, Manifest};
 
 use crate::arguments::policy_documents::object;
 use crate::arguments::{model, policy_documents};
 use crate::error::CliError;
-use crate::machine::{device, paths, time};
+use crate::machine::{device, time};
 use crate::models::completion;
 use crate::models::names::spelled;
 use crate::terminal::input;
@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
     /// The device as an object, or @ and a file with it; what it does not name is unknown [default: this machine]
     #[arg(long, value_name = "JSON|@FILE")]
     device: Option<String>,
-    /// The model of this device: an installed one's name or a bundle folder [default: the first installed one]
+    /// The model of this device: an installed one's name or a bundle folder [default: the installed one, if there is just one]
     #[arg(long, short, value_name = "NAME|FOLDER", add = ArgValueCompleter::new(completion::installed))]
     model: Option<PathBuf>,
     /// Everything that could answer as an object, or @ and a file with it
@@ -179,21 +179,12 @@ fn tokens(bytes: u64) -> u32 {
     u32::try_from(bytes / BYTES_A_TOKEN).unwrap_or(u32::MAX)
 }
 
-/// As given; else the model that was named; else the first installed one, if there is any.
+/// As given; else the model that was named; else the installed one, if there is just one, as `run` takes it.
 fn candidates(arguments: &Arguments) -> Result<CandidateFacts, CliError> {
     if let Some(given) = &arguments.candidates {
         return object("--candidates", given);
     }
-    let installed = || {
-        let folder = paths::models().ok()?;
-        let name = crate::models::install::installed_names(&folder).into_iter().next()?;
-        Some(folder.join(name))
-    };
-    let folder = match &arguments.model {
-        Some(model) => Some(model::resolve(model)?),
-        None => installed(),
-    };
-    let local_models = match folder {
+    let local_models = match model::folder_if_any(arguments.model.as_deref())? {
         Some(folder) => vec![local_model(&folder)?],
         None => Vec::new(),
     };
@@ -205,7 +196,7 @@ fn candidates(arguments: &Arguments) -> Result<CandidateFacts, CliError> {
 
 /// What a bundle's manifest says of its first variant.
 fn local_model(folder: &Path) -> Result<LocalModelFacts, CliError> {
-    let path = folder.join("manifest.json");
+    let path = folder.join(MANIFEST_FILE);
     let manifest = Manifest::parse(input::file(&path)?.as_bytes())?;
     let variant = manifest.variants.first();
     let label = |name: &str| Label::squeezed(name).to_string();

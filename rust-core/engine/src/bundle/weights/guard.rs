@@ -7,13 +7,10 @@
 
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Maps that are guarded at the same time; further ones are not guarded.
 const MAPS_MAX: usize = 64;
-/// Whether the handler is installed.
-const NOT_INSTALLED: i32 = 0;
-const INSTALLED: i32 = 1;
 
 /// A guarded map. The handler reads it, so it is nothing but atomics; `end` is 0 in a free place.
 struct Place {
@@ -31,7 +28,8 @@ static PLACES: [Place; MAPS_MAX] = [const {
         is_cut: AtomicBool::new(false),
     }
 }; MAPS_MAX];
-static STATE: AtomicI32 = AtomicI32::new(NOT_INSTALLED);
+/// Whether the handler is installed.
+static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
 static PAGE_BYTES: AtomicUsize = AtomicUsize::new(4096);
 /// Who handled the signal before.
 static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
@@ -44,7 +42,7 @@ static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
 /// whimbrel_engine::catch_cut_weights();
 /// ```
 pub fn catch_cut_weights() {
-    if STATE.swap(INSTALLED, Ordering::AcqRel) == INSTALLED {
+    if IS_INSTALLED.swap(true, Ordering::AcqRel) {
         return;
     }
     // SAFETY: `sysconf` has no preconditions. The actions are plain structures, for which zeros are valid, and the handler calls
@@ -71,7 +69,7 @@ pub(super) struct Guard(Option<usize>);
 impl Guard {
     /// Guards the bytes of a map, where the handler is installed.
     pub(super) fn new(map: &[u8]) -> Guard {
-        if STATE.load(Ordering::Acquire) != INSTALLED {
+        if !IS_INSTALLED.load(Ordering::Acquire) {
             return Guard(None);
         }
         let free = PLACES

@@ -118,12 +118,15 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("limit_exceeded", "$found $what, the limit is $limit", cause)
 
-    /** There is not enough memory for a context of [contextLength] tokens, which needs [bytes]. */
+    /**
+     * There is not enough memory for the model, or for a context of [contextLength] tokens, which needs [bytes].
+     * [contextLength] is 0 if it was the model.
+     */
     public class OutOfMemory internal constructor(
         public val contextLength: Int,
         public val bytes: Long,
         cause: Throwable?,
-    ) : WhimbrelException("out_of_memory", "no $bytes bytes for a context of $contextLength tokens", cause)
+    ) : WhimbrelException("out_of_memory", "no $bytes bytes of memory", cause)
 
     /** A bug in Whimbrel. [number] identifies it; 0 means that the call itself failed. */
     public class Internal internal constructor(

@@ -7,14 +7,8 @@ use std::io;
 /// temporary files are left out.
 ///
 /// ```
-/// use std::path::PathBuf;
-/// use whimbrel_client::{ClientError, message};
-///
-/// let error = ClientError::Write {
-///     path: PathBuf::from("talk"),
-///     source: std::io::Error::from_raw_os_error(17),
-/// };
-/// assert_eq!(message(&error), "cannot write talk: something else is there already");
+/// let error = std::io::Error::from_raw_os_error(17);
+/// assert_eq!(whimbrel_files::message(&error), "something else is there already");
 /// ```
 #[must_use]
 pub fn message(error: &(dyn Error + 'static)) -> String {
