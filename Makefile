@@ -6,7 +6,7 @@
 help: ## print the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-demo: ## chat with SmolLM2 on this machine; PROMPT="…" asks one question
+demo: ## see what a cloud service would get of a letter, and chat with SmolLM2; PROMPT="…" asks one question
 	@scripts/demo.sh
 
 test: ## run every test suite and set up what it needs
