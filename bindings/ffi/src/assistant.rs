@@ -44,6 +44,19 @@ pub struct Finding {
     pub end: u32,
     /// The confidence, from 0 to 1.
     pub confidence: f32,
+    /// The placeholder that replaces it in the redacted text; findings next to each other may share one. Absent for a special category.
+    pub placeholder: Option<String>,
+}
+
+/// Something that may be personal but is too unsure to be replaced. It raises the privacy class of the text.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Guess {
+    /// What it may be, in the words of `Finding.kind`.
+    pub kind: String,
+    /// The index of its first character (Unicode scalar value).
+    pub start: u32,
+    /// The index of the character after its last one.
+    pub end: u32,
 }
 
 /// A text in which the findings have been replaced.
@@ -53,6 +66,8 @@ pub struct RedactedText {
     pub text: String,
     /// The findings in the original text, in order.
     pub findings: Vec<Finding>,
+    /// The guesses in the original text, in order.
+    pub guesses: Vec<Guess>,
 }
 
 /// Takes questions, decides under a policy where each one is answered, redacts text that may only leave redacted, and writes
@@ -190,10 +205,17 @@ impl From<privacy::Redacted> for RedactedText {
             start: from.start,
             end: from.end,
             confidence: from.confidence,
+            placeholder: from.placeholder,
+        };
+        let guess = |from: privacy::Guess| Guess {
+            kind: from.kind.name().into(),
+            start: from.start,
+            end: from.end,
         };
         RedactedText {
             text: from.text,
             findings: from.findings.into_iter().map(finding).collect(),
+            guesses: from.guesses.into_iter().map(guess).collect(),
         }
     }
 }

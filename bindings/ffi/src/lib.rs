@@ -15,7 +15,7 @@ mod report;
 mod system_model;
 mod vault;
 
-pub use assistant::{Assistant, AssistantOptions, Finding, RedactedText};
+pub use assistant::{Assistant, AssistantOptions, Finding, Guess, RedactedText};
 pub use client::Client;
 pub use conversation::{Answer, Conversation, Event, Message, Role};
 pub use device::{Accelerator, DeviceFact, DeviceUpdate, Network, Thermal};

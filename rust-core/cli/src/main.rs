@@ -31,8 +31,9 @@ fn main() -> ExitCode {
         Err(error) => return refused(&error, &given, json),
     };
     start_log();
-    // This process is ours alone, so a weight file that is cut short can end an answer instead of the program.
+    // This process is ours alone: a weight file that is cut short can end an answer instead of the program, and so can a lack of memory.
     whimbrel_engine::catch_cut_weights();
+    whimbrel_engine::share_limited_memory();
     match commands::run(arguments.command) {
         Ok(status) => ExitCode::from(status),
         Err(error) => failed(&error, json),

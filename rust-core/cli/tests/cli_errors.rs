@@ -333,7 +333,7 @@ fn too_little_memory_is_said_with_figures() {
     for arguments in [&run[..], &import[..]] {
         let mut refused = 0;
         // From where the program itself just fits to where all of it does.
-        for kib in (80_000..=480_000).step_by(50_000) {
+        for kib in (80_000..=480_000).step_by(20_000) {
             let ran = with_address_space(&desk, kib, arguments);
             match ran.status {
                 Some(0) => {}

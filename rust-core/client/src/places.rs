@@ -218,7 +218,10 @@ impl Places {
                 is_asked.store(false, Ordering::Release);
                 said
             });
-            let asked = self.handle.spawn(tokio::time::timeout(CAPABILITIES_TIME, asked));
+            // Within the runtime: whoever awaits this may have none of its own, and a time limit needs one.
+            let asked = self
+                .handle
+                .spawn(async move { tokio::time::timeout(CAPABILITIES_TIME, asked).await });
             match asked.await {
                 Ok(Ok(Ok(said))) => capabilities = said,
                 _ => log::warn!("the system model does not say what it can do"),

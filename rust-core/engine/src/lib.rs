@@ -77,6 +77,7 @@ pub use generation::{Generation, GenerationOptions, PREFILL_CHUNK, Step};
 pub use graph::text::{
     GRAPH_BYTES_MAX, GRAPH_NESTING_MAX, GRAPH_STATEMENT_BYTES_MAX, GRAPH_STATEMENTS_MAX, check_graph_text,
 };
+pub use memory::share_limited_memory;
 pub use model::comparison::{Difference, compare_with_reference};
 pub use model::{Model, OpenOptions};
 pub use session::prefix::{PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION, SavedPrefix};

@@ -26,6 +26,25 @@ pub(crate) fn check_room(what: &str, context_length: u32, bytes: u64) -> Result<
     MmapMut::map_anon(length.max(1)).map(drop).map_err(failed)
 }
 
+/// Lets memory that is short be told before it runs out, in a process whose address space is limited (`ulimit -v`). There glibc would
+/// reserve 64 MiB and more for each thread, at moments that nobody can plan with, and what was left would be too little for the small
+/// allocations that end the process when they fail. For programs that own their process, before they start threads; without a limit or
+/// without glibc it does nothing.
+///
+/// ```
+/// whimbrel_engine::share_limited_memory();
+/// ```
+pub fn share_limited_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: the limit is a plain structure, for which zeros are valid, and is written by the call; `mallopt` takes two numbers.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        if libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) == 0 && limit.rlim_cur != libc::RLIM_INFINITY {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,7 +24,7 @@ pub struct ExplainedRequest {
     pub class: PrivacyClass,
     /// What was found in the text, and how many different values of each kind.
     pub findings: BTreeMap<FindingKind, u32>,
-    /// What may be in the text without being sure enough to be replaced, and how often.
+    /// What may be in the text without being sure enough to be replaced, and how many different values of each kind.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub guesses: BTreeMap<FindingKind, u32>,
     /// The text's length in bytes.

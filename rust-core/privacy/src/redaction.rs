@@ -265,7 +265,7 @@ pub struct Guess {
     pub kind: FindingKind,
     /// The index of its first character.
     pub start: u32,
-    /// The index behind its last character.
+    /// The index after its last character.
     pub end: u32,
 }
 

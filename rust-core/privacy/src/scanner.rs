@@ -270,6 +270,7 @@ impl Scanner {
         let apart = special.into_iter().filter_map(|one| outside(one, &findings));
         let special: Vec<Finding> = apart.collect();
         add_beside(&mut findings, without_overlaps(special.clone()));
+        let special = joined_by_kind(special);
         guesses.extend(unsure);
         let mut guesses = without_overlaps(guesses);
         guesses.retain(|guess| {
@@ -335,7 +336,8 @@ pub(crate) struct Scanned {
     pub(crate) findings: Vec<Finding>,
     /// What only raises the class; in order, and it overlaps neither itself nor a finding.
     pub(crate) guesses: Vec<Finding>,
-    /// Every special category that was named, also where one lies inside another: a rule about either has to see it.
+    /// Every special category that was named, also where one lies inside another: a rule about either has to see it. Those of one kind do
+    /// not overlap.
     pub(crate) special: Vec<Finding>,
 }
 
@@ -376,6 +378,19 @@ fn outside(mut one: Finding, found: &[Finding]) -> Option<Finding> {
         }
     }
     Some(one)
+}
+
+/// Joins overlapping findings of the same kind.
+fn joined_by_kind(mut found: Vec<Finding>) -> Vec<Finding> {
+    found.sort_by_key(|finding| (finding.kind, finding.start));
+    found.dedup_by(|next, last| {
+        let overlaps = next.kind == last.kind && next.start < last.end;
+        if overlaps {
+            last.end = last.end.max(next.end);
+        }
+        overlaps
+    });
+    found
 }
 
 /// Joins overlapping findings: what they cover together is one finding, of the kind of the surest, among equals of the longest. No

@@ -11,18 +11,44 @@ public struct Finding: Sendable, Equatable {
     public var end: Int
     /// The confidence, from 0 to 1.
     public var confidence: Float
+    /// The placeholder that replaces it in the redacted text; findings next to each other may share one. Absent for a
+    /// special category.
+    public var placeholder: String?
 
     /// Takes every value; those with a default can be left out.
     public init(
         kind: String,
         start: Int,
         end: Int,
-        confidence: Float
+        confidence: Float,
+        placeholder: String?
     ) {
         self.kind = kind
         self.start = start
         self.end = end
         self.confidence = confidence
+        self.placeholder = placeholder
+    }
+}
+
+/// Something that may be personal but is too unsure to be replaced. It raises the privacy class of the text.
+public struct Guess: Sendable, Equatable {
+    /// What it may be, in the words of `Finding.kind`.
+    public var kind: String
+    /// The index of its first character (Unicode scalar value).
+    public var start: Int
+    /// The index of the character after its last one.
+    public var end: Int
+
+    /// Takes every value; those with a default can be left out.
+    public init(
+        kind: String,
+        start: Int,
+        end: Int
+    ) {
+        self.kind = kind
+        self.start = start
+        self.end = end
     }
 }
 
@@ -32,13 +58,17 @@ public struct RedactedText: Sendable, Equatable {
     public var text: String
     /// The findings in the original text, in order.
     public var findings: [Finding]
+    /// The guesses in the original text, in order.
+    public var guesses: [Guess]
 
     /// Takes every value; those with a default can be left out.
     public init(
         text: String,
-        findings: [Finding]
+        findings: [Finding],
+        guesses: [Guess]
     ) {
         self.text = text
         self.findings = findings
+        self.guesses = guesses
     }
 }

@@ -611,7 +611,18 @@ extension WhimbrelCore.Finding {
             kind: kind,
             start: Int(clamping: start),
             end: Int(clamping: end),
-            confidence: confidence
+            confidence: confidence,
+            placeholder: placeholder
+        )
+    }
+}
+
+extension WhimbrelCore.Guess {
+    func toPublic() -> Whimbrel.Guess {
+        Whimbrel.Guess(
+            kind: kind,
+            start: Int(clamping: start),
+            end: Int(clamping: end)
         )
     }
 }
@@ -620,7 +631,8 @@ extension WhimbrelCore.RedactedText {
     func toPublic() -> Whimbrel.RedactedText {
         Whimbrel.RedactedText(
             text: text,
-            findings: findings.map { $0.toPublic() }
+            findings: findings.map { $0.toPublic() },
+            guesses: guesses.map { $0.toPublic() }
         )
     }
 }

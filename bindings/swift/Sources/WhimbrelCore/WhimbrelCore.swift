@@ -4201,6 +4201,10 @@ public struct Finding: Equatable, Hashable {
      * The confidence, from 0 to 1.
      */
     public let confidence: Float
+    /**
+     * The placeholder that replaces it in the redacted text; findings next to each other may share one. Absent for a special category.
+     */
+    public let placeholder: String?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -4217,11 +4221,15 @@ public struct Finding: Equatable, Hashable {
          */end: UInt32,
         /**
          * The confidence, from 0 to 1.
-         */confidence: Float) {
+         */confidence: Float,
+        /**
+         * The placeholder that replaces it in the redacted text; findings next to each other may share one. Absent for a special category.
+         */placeholder: String?) {
         self.kind = kind
         self.start = start
         self.end = end
         self.confidence = confidence
+        self.placeholder = placeholder
     }
 
 
@@ -4243,7 +4251,8 @@ public struct FfiConverterTypeFinding: FfiConverterRustBuffer {
                 kind: FfiConverterString.read(from: &buf),
                 start: FfiConverterUInt32.read(from: &buf),
                 end: FfiConverterUInt32.read(from: &buf),
-                confidence: FfiConverterFloat.read(from: &buf)
+                confidence: FfiConverterFloat.read(from: &buf),
+                placeholder: FfiConverterOptionString.read(from: &buf)
         )
     }
 
@@ -4252,6 +4261,7 @@ public struct FfiConverterTypeFinding: FfiConverterRustBuffer {
         FfiConverterUInt32.write(value.start, into: &buf)
         FfiConverterUInt32.write(value.end, into: &buf)
         FfiConverterFloat.write(value.confidence, into: &buf)
+        FfiConverterOptionString.write(value.placeholder, into: &buf)
     }
 }
 
@@ -4498,6 +4508,85 @@ public func FfiConverterTypeGenerationOptions_lift(_ buf: RustBuffer) throws -> 
 #endif
 public func FfiConverterTypeGenerationOptions_lower(_ value: GenerationOptions) -> RustBuffer {
     return FfiConverterTypeGenerationOptions.lower(value)
+}
+
+
+/**
+ * Something that may be personal but is too unsure to be replaced. It raises the privacy class of the text.
+ */
+public struct Guess: Equatable, Hashable {
+    /**
+     * What it may be, in the words of `Finding.kind`.
+     */
+    public let kind: String
+    /**
+     * The index of its first character (Unicode scalar value).
+     */
+    public let start: UInt32
+    /**
+     * The index of the character after its last one.
+     */
+    public let end: UInt32
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What it may be, in the words of `Finding.kind`.
+         */kind: String,
+        /**
+         * The index of its first character (Unicode scalar value).
+         */start: UInt32,
+        /**
+         * The index of the character after its last one.
+         */end: UInt32) {
+        self.kind = kind
+        self.start = start
+        self.end = end
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Guess: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeGuess: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Guess {
+        return
+            try Guess(
+                kind: FfiConverterString.read(from: &buf),
+                start: FfiConverterUInt32.read(from: &buf),
+                end: FfiConverterUInt32.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Guess, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.kind, into: &buf)
+        FfiConverterUInt32.write(value.start, into: &buf)
+        FfiConverterUInt32.write(value.end, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeGuess_lift(_ buf: RustBuffer) throws -> Guess {
+    return try FfiConverterTypeGuess.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeGuess_lower(_ value: Guess) -> RustBuffer {
+    return FfiConverterTypeGuess.lower(value)
 }
 
 
@@ -5674,6 +5763,10 @@ public struct RedactedText: Equatable, Hashable {
      * The findings in the original text, in order.
      */
     public let findings: [Finding]
+    /**
+     * The guesses in the original text, in order.
+     */
+    public let guesses: [Guess]
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -5683,9 +5776,13 @@ public struct RedactedText: Equatable, Hashable {
          */text: String,
         /**
          * The findings in the original text, in order.
-         */findings: [Finding]) {
+         */findings: [Finding],
+        /**
+         * The guesses in the original text, in order.
+         */guesses: [Guess]) {
         self.text = text
         self.findings = findings
+        self.guesses = guesses
     }
 
 
@@ -5705,13 +5802,15 @@ public struct FfiConverterTypeRedactedText: FfiConverterRustBuffer {
         return
             try RedactedText(
                 text: FfiConverterString.read(from: &buf),
-                findings: FfiConverterSequenceTypeFinding.read(from: &buf)
+                findings: FfiConverterSequenceTypeFinding.read(from: &buf),
+                guesses: FfiConverterSequenceTypeGuess.read(from: &buf)
         )
     }
 
     public static func write(_ value: RedactedText, into buf: inout [UInt8]) {
         FfiConverterString.write(value.text, into: &buf)
         FfiConverterSequenceTypeFinding.write(value.findings, into: &buf)
+        FfiConverterSequenceTypeGuess.write(value.guesses, into: &buf)
     }
 }
 
@@ -6941,11 +7040,11 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */found: UInt64
     )
     /**
-     * There is not enough memory for the context.
+     * There is not enough memory for the model or for a context.
      */
     case OutOfMemory(
         /**
-         * The requested context length in tokens.
+         * The requested context length in tokens; 0 if it was the model that did not fit.
          */contextLength: UInt32,
         /**
          * The bytes of memory that it needs.
@@ -10660,6 +10759,31 @@ fileprivate struct FfiConverterSequenceTypeFindingCount: FfiConverterRustBuffer 
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeFindingCount.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeGuess: FfiConverterRustBuffer {
+    typealias SwiftType = [Guess]
+
+    public static func write(_ value: [Guess], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeGuess.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Guess] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Guess]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeGuess.read(from: &buf))
         }
         return seq
     }

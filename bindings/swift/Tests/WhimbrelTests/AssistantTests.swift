@@ -162,6 +162,19 @@ import Whimbrel
             let redacted = try await assistant.redact("Whimsical, ada@example.com")
             #expect(redacted.text == "⟨WORD_1⟩, ⟨EMAIL_1⟩")
             #expect(redacted.findings.map(\.kind) == ["user_word", "email"])
+            #expect(redacted.findings.map(\.placeholder) == ["⟨WORD_1⟩", "⟨EMAIL_1⟩"])
+            #expect(redacted.guesses.isEmpty)
+        }
+    }
+
+    @Test func redactionShowsWhatMayBePersonalAndIsNotReplaced() async throws {
+        try await withAssistant { assistant, _ in
+            let text = "Did Benhaddou sign the lease? About my HIV test:"
+            let redacted = try await assistant.redact(text)
+            #expect(redacted.text == text)
+            #expect(redacted.guesses == [Guess(kind: "person_name", start: 4, end: 13)])
+            #expect(redacted.findings.map(\.kind) == ["health"])
+            #expect(redacted.findings.first?.placeholder == nil)
         }
     }
 

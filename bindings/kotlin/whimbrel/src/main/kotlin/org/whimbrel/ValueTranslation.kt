@@ -17,6 +17,7 @@ import org.whimbrel.ffi.Explanation as CoreExplanation
 import org.whimbrel.ffi.Finding as CoreFinding
 import org.whimbrel.ffi.FinishReason as CoreFinishReason
 import org.whimbrel.ffi.GenerationOptions as CoreGenerationOptions
+import org.whimbrel.ffi.Guess as CoreGuess
 import org.whimbrel.ffi.Host as CoreHost
 import org.whimbrel.ffi.KvPrecision as CoreKvPrecision
 import org.whimbrel.ffi.LearningMode as CoreLearningMode
@@ -521,12 +522,21 @@ internal fun CoreFinding.toPublic(): Finding =
         start = start.toInt(),
         end = end.toInt(),
         confidence = confidence,
+        placeholder = placeholder,
+    )
+
+internal fun CoreGuess.toPublic(): Guess =
+    Guess(
+        kind = kind,
+        start = start.toInt(),
+        end = end.toInt(),
     )
 
 internal fun CoreRedactedText.toPublic(): RedactedText =
     RedactedText(
         text = text,
         findings = findings.map { it.toPublic() },
+        guesses = guesses.map { it.toPublic() },
     )
 
 internal fun Availability.toCore(): CoreAvailability =

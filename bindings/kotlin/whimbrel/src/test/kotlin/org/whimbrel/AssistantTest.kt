@@ -203,6 +203,18 @@ class AssistantTest {
             assertEquals("⟨WORD_1⟩, ⟨EMAIL_1⟩", redacted.text)
             assertEquals(listOf("user_word", "email"), redacted.findings.map { it.kind })
             assertEquals(11 to 26, redacted.findings.last().run { start to end })
+            assertEquals(listOf("⟨WORD_1⟩", "⟨EMAIL_1⟩"), redacted.findings.map { it.placeholder })
+            assertEquals(emptyList<Guess>(), redacted.guesses)
+        }
+
+    @Test
+    fun `redaction shows what may be personal and is not replaced`() =
+        withAssistant { assistant, _ ->
+            val text = "Did Benhaddou sign the lease? About my HIV test:"
+            val redacted = assistant.redact(text)
+            assertEquals(text, redacted.text)
+            assertEquals(listOf(Guess("person_name", 4, 13)), redacted.guesses)
+            assertEquals(listOf("health" to null), redacted.findings.map { it.kind to it.placeholder })
         }
 
     @Test

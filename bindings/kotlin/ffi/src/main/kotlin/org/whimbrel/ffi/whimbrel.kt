@@ -6732,6 +6732,11 @@ data class Finding (
      * The confidence, from 0 to 1.
      */
     val `confidence`: kotlin.Float
+    ,
+    /**
+     * The placeholder that replaces it in the redacted text; findings next to each other may share one. Absent for a special category.
+     */
+    val `placeholder`: kotlin.String?
 
 ){
 
@@ -6752,6 +6757,7 @@ public object FfiConverterTypeFinding: FfiConverterRustBuffer<Finding> {
             FfiConverterUInt.read(buf),
             FfiConverterUInt.read(buf),
             FfiConverterFloat.read(buf),
+            FfiConverterOptionalString.read(buf),
         )
     }
 
@@ -6759,7 +6765,8 @@ public object FfiConverterTypeFinding: FfiConverterRustBuffer<Finding> {
             FfiConverterString.allocationSize(value.`kind`) +
             FfiConverterUInt.allocationSize(value.`start`) +
             FfiConverterUInt.allocationSize(value.`end`) +
-            FfiConverterFloat.allocationSize(value.`confidence`)
+            FfiConverterFloat.allocationSize(value.`confidence`) +
+            FfiConverterOptionalString.allocationSize(value.`placeholder`)
     )
 
     override fun write(value: Finding, buf: ByteBuffer) {
@@ -6767,6 +6774,7 @@ public object FfiConverterTypeFinding: FfiConverterRustBuffer<Finding> {
             FfiConverterUInt.write(value.`start`, buf)
             FfiConverterUInt.write(value.`end`, buf)
             FfiConverterFloat.write(value.`confidence`, buf)
+            FfiConverterOptionalString.write(value.`placeholder`, buf)
     }
 }
 
@@ -6934,6 +6942,61 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
             FfiConverterSequenceString.write(value.`stop`, buf)
             FfiConverterBoolean.write(value.`speculation`, buf)
             FfiConverterBoolean.write(value.`repetitionGuard`, buf)
+    }
+}
+
+
+
+/**
+ * Something that may be personal but is too unsure to be replaced. It raises the privacy class of the text.
+ */
+data class Guess (
+    /**
+     * What it may be, in the words of `Finding.kind`.
+     */
+    val `kind`: kotlin.String
+    ,
+    /**
+     * The index of its first character (Unicode scalar value).
+     */
+    val `start`: kotlin.UInt
+    ,
+    /**
+     * The index of the character after its last one.
+     */
+    val `end`: kotlin.UInt
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeGuess: FfiConverterRustBuffer<Guess> {
+    override fun read(buf: ByteBuffer): Guess {
+        return Guess(
+            FfiConverterString.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Guess) = (
+            FfiConverterString.allocationSize(value.`kind`) +
+            FfiConverterUInt.allocationSize(value.`start`) +
+            FfiConverterUInt.allocationSize(value.`end`)
+    )
+
+    override fun write(value: Guess, buf: ByteBuffer) {
+            FfiConverterString.write(value.`kind`, buf)
+            FfiConverterUInt.write(value.`start`, buf)
+            FfiConverterUInt.write(value.`end`, buf)
     }
 }
 
@@ -7804,6 +7867,11 @@ data class RedactedText (
      * The findings in the original text, in order.
      */
     val `findings`: List<Finding>
+    ,
+    /**
+     * The guesses in the original text, in order.
+     */
+    val `guesses`: List<Guess>
 
 ){
 
@@ -7822,17 +7890,20 @@ public object FfiConverterTypeRedactedText: FfiConverterRustBuffer<RedactedText>
         return RedactedText(
             FfiConverterString.read(buf),
             FfiConverterSequenceTypeFinding.read(buf),
+            FfiConverterSequenceTypeGuess.read(buf),
         )
     }
 
     override fun allocationSize(value: RedactedText) = (
             FfiConverterString.allocationSize(value.`text`) +
-            FfiConverterSequenceTypeFinding.allocationSize(value.`findings`)
+            FfiConverterSequenceTypeFinding.allocationSize(value.`findings`) +
+            FfiConverterSequenceTypeGuess.allocationSize(value.`guesses`)
     )
 
     override fun write(value: RedactedText, buf: ByteBuffer) {
             FfiConverterString.write(value.`text`, buf)
             FfiConverterSequenceTypeFinding.write(value.`findings`, buf)
+            FfiConverterSequenceTypeGuess.write(value.`guesses`, buf)
     }
 }
 
@@ -8825,12 +8896,12 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
-     * There is not enough memory for the context.
+     * There is not enough memory for the model or for a context.
      */
     class OutOfMemory(
 
         /**
-         * The requested context length in tokens.
+         * The requested context length in tokens; 0 if it was the model that did not fit.
          */
         val `contextLength`: kotlin.UInt,
 
@@ -12110,6 +12181,34 @@ public object FfiConverterSequenceTypeFindingCount: FfiConverterRustBuffer<List<
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeFindingCount.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeGuess: FfiConverterRustBuffer<List<Guess>> {
+    override fun read(buf: ByteBuffer): List<Guess> {
+        val len = buf.getInt()
+        return List<Guess>(len) {
+            FfiConverterTypeGuess.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Guess>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeGuess.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Guess>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeGuess.write(it, buf)
         }
     }
 }
