@@ -105,7 +105,7 @@ pub enum CoreError {
         found: u64,
     },
     /// There is not enough memory for the model or for a context.
-    #[error("no memory ({bytes} bytes)")]
+    #[error("not enough memory ({bytes} bytes needed)")]
     OutOfMemory {
         /// The requested context length in tokens; 0 if it was the model that did not fit.
         context_length: u32,
@@ -156,11 +156,9 @@ impl From<ClientError> for CoreError {
             ClientError::Words(error) => refused::words(error),
             ClientError::Task(error) => refused::task(&error),
             ClientError::Key(error) => refused::key(error),
-            ClientError::Endpoint { id, source } => refused::option(
-                "endpoint",
-                "settings that can be used",
-                format!("those of {id}: {source}"),
-            ),
+            ClientError::Endpoint { id, source } => {
+                refused::option("endpoint", "valid settings", format!("those of {id}: {source}"))
+            }
             ClientError::UnknownEndpoint { id } => {
                 refused::option("endpoint", "the id of an endpoint of the policy", id)
             }
@@ -312,7 +310,7 @@ mod tests {
         );
         check(
             EngineError::from(whimbrel_client::PrefixError::Checksum),
-            "path must be a conversation saved with this model, not this one: its checksum does not fit",
+            "path must be a conversation saved with this model, not this one: its checksum does not match",
         );
         check(ClientError::Busy, "the conversation is still answering");
         check(ClientError::Closed { what: "model" }, "the model is closed");
@@ -371,7 +369,7 @@ mod tests {
                 path: "talk".into(),
                 source: std::io::Error::from_raw_os_error(17),
             },
-            "internal error 5: cannot write talk: something else is there already",
+            "internal error 5: cannot write talk: something with this name already exists",
         );
         check(ClientError::NothingToRepeat, "there is no question to ask again");
         check(ClientError::NoPolicy, "this conversation has no policy");

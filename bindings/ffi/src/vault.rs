@@ -152,9 +152,9 @@ mod tests {
         check(secret(store::SECRET_BYTES_MAX), "16384 bytes");
         check(
             secret(store::SECRET_BYTES_MAX + 1),
-            "the secret k has 16385 bytes, and 1 to 16384 are allowed",
+            "the secret k has 16385 bytes, but must have 1 to 16384",
         );
-        check(secret(0), "the secret k has 0 bytes, and 1 to 16384 are allowed");
+        check(secret(0), "the secret k has 0 bytes, but must have 1 to 16384");
         check(Err(KeyVaultError::Locked), "the key store is locked");
         check(failed("errSecAuth"), "the key store failed: errSecAuth");
         let unexpected = uniffi::UnexpectedUniFFICallbackError::new("with a secret");

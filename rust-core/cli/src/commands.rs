@@ -28,7 +28,7 @@ First steps:
   whimbrel run \"What is light?\"               answer one prompt
   whimbrel chat                               talk with the model";
 
-/// Language models on this machine, through the core that the phones use.
+/// Run language models on this machine, with the same core as on phones.
 #[derive(Debug, Parser)]
 #[command(name = "whimbrel", version, max_term_width = 110, after_help = FIRST_STEPS)]
 pub(crate) struct Arguments {
@@ -45,9 +45,9 @@ pub(crate) enum Command {
     Run(run::Arguments),
     /// Make a bundle from a model file
     Import(import::Arguments),
-    /// Say what is in a bundle or a model file
+    /// Show what is in a bundle or a model file
     Inspect(inspect::Arguments),
-    /// Write a bundle's hashes anew after its files were edited on purpose
+    /// Update a bundle's hashes after you edited its files
     Seal(seal::Arguments),
     /// List, fetch and remove models
     #[command(subcommand)]
@@ -56,22 +56,22 @@ pub(crate) enum Command {
     Tokenize(tokenize::Arguments),
     /// Measure how well a model predicts a text
     Perplexity(perplexity::Arguments),
-    /// Measure how quick a model is on this machine
+    /// Measure how fast a model is on this machine
     Bench(bench::Arguments),
     /// Show what happens to a letter that goes to a cloud service
     Demo(demo::Arguments),
-    /// Replace what is recognised as personal or secret in a text
+    /// Replace personal and secret data in a text
     Redact(redact::Arguments),
-    /// Check policies, and say what they decide
+    /// Check policies, and show what they decide
     #[command(subcommand)]
     Policy(policy::Command),
     /// Read and verify the receipts of answers under a policy
     #[command(subcommand)]
     Ledger(ledger::Command),
-    /// Keep the keys of endpoints
+    /// Store the keys of endpoints
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Say what this machine has and what will be used
+    /// Show what this machine has and what Whimbrel will use
     Doctor(doctor::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),

@@ -18,7 +18,7 @@ use whimbrel_forge::ForgeError;
 
 use self::codes::{Classified, closed, io_code};
 use crate::models::fetch_error::FetchError;
-use crate::terminal::words::{counted, counted_as};
+use crate::terminal::words::counted;
 
 /// Every failure of a command.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub(crate) enum CliError {
     },
     #[error("{}: {reason}", path.display())]
     InputInvalid { path: PathBuf, reason: String },
-    #[error("the text has {}, and windows of {context} tokens need at least {needed}", counted(*found, "token"))]
+    #[error("the text has {}, but windows of {context} tokens need at least {needed}", counted(*found, "token"))]
     TextTooShort { found: u64, needed: u64, context: u32 },
     #[error("the catalogue is not valid: {reason}")]
     Catalogue { reason: String },
@@ -53,11 +53,11 @@ pub(crate) enum CliError {
         #[source]
         source: std::io::Error,
     },
-    #[error("{} exists already", path.display())]
+    #[error("{} already exists", path.display())]
     OutputExists { path: PathBuf },
     #[error("cannot write to standard output")]
     Output(#[source] std::io::Error),
-    #[error("the stand-in of the demo failed")]
+    #[error("the demo's stand-in service failed")]
     Loopback(#[source] std::io::Error),
     #[error("cannot read standard input")]
     StandardInput(#[source] std::io::Error),
@@ -65,7 +65,7 @@ pub(crate) enum CliError {
     NoHome { variable: &'static str, what: &'static str },
     #[error("{}: {error}", path.display())]
     Policy { path: PathBuf, error: PolicyError },
-    #[error("{}: {} with it, the first: {first}", path.display(), counted_as(*count, "thing is wrong", "things are wrong"))]
+    #[error("{}: {}, the first: {first}", path.display(), counted(*count, "problem"))]
     LedgerChanged { path: PathBuf, count: u64, first: String },
     /// The code says how it ended.
     #[error("{message}")]
@@ -222,10 +222,10 @@ impl CliError {
                 "model_not_installed",
                 exit::MODEL_MISSING,
                 hint(
-                    "`whimbrel models pull smollm2-135m-instruct` fetches a small one; --model takes a bundle folder, too",
+                    "`whimbrel models pull smollm2-135m-instruct` fetches a small one; --model also accepts a bundle folder",
                 ),
             ),
-            CliError::SeveralModels { .. } => ("usage", exit::USAGE, hint("say which with --model NAME")),
+            CliError::SeveralModels { .. } => ("usage", exit::USAGE, hint("choose one with --model NAME")),
             CliError::InputRead { .. } => ("input_unreadable", exit::INPUT, None),
             CliError::InputInvalid { .. } => ("input_invalid", exit::INPUT, None),
             CliError::TextTooShort { .. } => (
@@ -237,7 +237,7 @@ impl CliError {
             CliError::OutputExists { .. } => (
                 "output_exists",
                 exit::USAGE,
-                hint("name another file, or remove this one first"),
+                hint("choose another file, or remove this one first"),
             ),
             CliError::Write { source, .. } | CliError::Output(source) if closed(source) => {
                 ("output_closed", exit::OUTPUT_CLOSED, None)

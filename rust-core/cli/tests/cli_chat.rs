@@ -216,7 +216,8 @@ fn a_conversation_goes_on_with_another_model() {
     );
     let ran = chat(&desk, &["--temperature", "0"], &lines).succeeded();
     assert!(
-        ran.stderr.contains("[model Whimbrel Tiny; installed: other]") && ran.stderr.contains("[going on with other]"),
+        ran.stderr.contains("[model Whimbrel Tiny; installed: other]")
+            && ran.stderr.contains("[continuing with other]"),
         "{ran:?}"
     );
     let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
@@ -239,7 +240,10 @@ fn what_is_resumed_is_said() {
     let state = desk.path("state");
     let state = ["--state", state.to_str().unwrap()];
     let first = chat(&desk, &state, "What is light?\n").succeeded();
-    assert!(first.stderr.starts_with("[a new conversation, kept in "), "{first:?}");
+    assert!(
+        first.stderr.starts_with("[a new conversation; it will be saved to "),
+        "{first:?}"
+    );
     let second = chat(&desk, &state, "/quit\n").succeeded();
     assert!(second.stderr.ends_with(": 2 messages so far]\n"), "{second:?}");
 }
@@ -250,7 +254,7 @@ fn saving_keeps_everything_and_replaces_nothing() {
     let file = desk.write("talk.json", "mine");
     let ran = chat(&desk, &[], &format!("/save {}\n", file.display()));
     assert_eq!(ran.status, Some(2), "{ran:?}");
-    assert!(ran.stderr.contains("talk.json exists already"), "{ran:?}");
+    assert!(ran.stderr.contains("talk.json already exists"), "{ran:?}");
     assert_eq!(std::fs::read(&file).unwrap(), b"mine");
     std::fs::remove_file(&file).unwrap();
     let more = ["--system", "Be brief.", "--seed", "7", "--top-p", "0.9"];

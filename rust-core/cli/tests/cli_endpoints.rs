@@ -38,7 +38,7 @@ fn hints_say_what_to_do() {
         (401, "key_missing", "whimbrel keys set"),
         (402, "payment", "paid"),
         (404, "not_found", "base_url"),
-        (413, "request_too_large", "less of it"),
+        (413, "request_too_large", "shorten it"),
     ] {
         let ran = run(Reply::Status(status), &[]);
         assert_eq!(ran.status, Some(10), "{ran:?}");

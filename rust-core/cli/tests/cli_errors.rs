@@ -342,7 +342,7 @@ fn too_little_memory_is_said_with_figures() {
                     let ran = ran.failed(7, "memory");
                     let message = ran.json()["error"]["message"].as_str().unwrap().to_owned();
                     assert!(
-                        message.starts_with("no memory for ") && message.contains(" bytes)"),
+                        message.starts_with("not enough memory for ") && message.contains(" bytes)"),
                         "{kib}: {message}"
                     );
                     refused += 1;

@@ -185,7 +185,7 @@ fn a_question_without_an_answer_says_so() {
         "otherwise = [\"on_device\"]",
         "failed",
         json!("unavailable"),
-        "  a model on this device not asked: there is none on this device\n",
+        "  a model on this device not asked: there is no such model on this device\n",
     );
     // A rule that had nothing to do with it is not named.
     let scene = Scene::new(
@@ -194,14 +194,14 @@ fn a_question_without_an_answer_says_so() {
     );
     let people = scene.run(&[]);
     assert!(
-        people.stderr.contains("nothing that the policy allows") && !people.stderr.contains("elsewhere"),
+        people.stderr.contains("no place that the policy allows") && !people.stderr.contains("elsewhere"),
         "{people:?}"
     );
     check(
         &rule("when = { class = { min = \"personal\" } }\ntry = [\"on_device\", \"queue\"]"),
         "deferred",
         Value::Null,
-        "put off",
+        "deferred",
     );
     assert_eq!(server.requests(), 0);
 }
@@ -224,7 +224,7 @@ fn an_answer_says_why_a_place_before_it_was_not_asked() {
     assert_eq!(
         unknown[1..],
         [
-            "  cloud (redacted) not asked: the app's rule not-while-roaming denies it, network unknown (--device says what it is)"
+            "  cloud (redacted) not asked: the app's rule not-while-roaming denies it, network unknown (set it with --device)"
         ]
     );
     let metered = lines(cloud_first, &["--device", r#"{"network": "metered"}"#]);
@@ -245,7 +245,7 @@ fn a_refused_key_says_how_to_store_another() {
     assert!(
         without
             .stderr
-            .contains("hint: `whimbrel keys set cloud` stores the key\n"),
+            .contains("hint: store the key with `whimbrel keys set cloud`\n"),
         "{without:?}"
     );
     let mut set = Started::new(&mut scene.desk.command(["keys", "set", "cloud"]));
@@ -253,7 +253,9 @@ fn a_refused_key_says_how_to_store_another() {
     set.finish().succeeded();
     let wrong = scene.run(&[]);
     assert!(
-        wrong.stderr.contains("`whimbrel keys set cloud` stores another one"),
+        wrong
+            .stderr
+            .contains("store another one with `whimbrel keys set cloud`"),
         "{wrong:?}"
     );
 }
@@ -560,7 +562,7 @@ fn a_ledger_that_was_changed_is_found_out() {
         );
         let people = scene.ledger(&[&["verify"], arguments].concat());
         assert_eq!(people.status, Some(9));
-        assert!(people.stdout.contains("NOT AS IT WAS WRITTEN"), "{people:?}");
+        assert!(people.stdout.contains("NOT INTACT"), "{people:?}");
     };
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replacen("public_cloud", "organisation", 1)).unwrap();
@@ -685,7 +687,7 @@ fn wrong_arguments() {
         .run(&["--json", "--ledger", file.to_str().unwrap()])
         .failed(2, "output_exists");
     assert!(
-        misplaced.stderr.contains("something else is there already") && !misplaced.stderr.contains("os error"),
+        misplaced.stderr.contains("something with this name already exists") && !misplaced.stderr.contains("os error"),
         "{misplaced:?}"
     );
     check(5, "input_unreadable", &["--user-policy", "./nowhere.toml"]);

@@ -28,7 +28,7 @@ pub enum ClientError {
     #[error("the conversation is still answering")]
     Busy,
     /// The name of a task is none: it is empty, too long, or has blanks or letters outside ASCII in it.
-    #[error("the task cannot be called that")]
+    #[error("the task's name is not valid")]
     Task(#[source] LabelError),
     /// There is no question to ask again.
     #[error("there is no question to ask again")]
@@ -103,7 +103,7 @@ pub enum ClientError {
         id: String,
     },
     /// The system provided no random bytes.
-    #[error("the system gives no random bytes")]
+    #[error("the system provided no random bytes")]
     NoRandomness,
     /// The system could not start a thread.
     #[error("cannot start a thread")]

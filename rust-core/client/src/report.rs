@@ -125,14 +125,14 @@ impl Report {
     pub fn summary(&self) -> String {
         let place = match (&self.place, self.outcome) {
             (_, Outcome::Denied) => "not answered: the policy denies it".to_owned(),
-            (_, Outcome::Deferred) => "put off: the policy wants to wait for a better time".to_owned(),
+            (_, Outcome::Deferred) => "deferred: the policy says to wait for a better time".to_owned(),
             (None, _) if self.code == Some(Code::Unavailable) => {
-                "not answered: nothing that the policy allows can answer now".to_owned()
+                "not answered: no place that the policy allows can answer now".to_owned()
             }
             (Some(Place::OnDevice { model, variant, .. }), _) => format!("on this device, {model} {variant}"),
             (Some(Place::SystemModel { adapter }), _) => format!("by the system's model {adapter}"),
             (None, _) if self.code == Some(Code::Deadline) => {
-                "not answered: nothing that the policy allows can begin an answer before the deadline".to_owned()
+                "not answered: no place that the policy allows can start an answer before the deadline".to_owned()
             }
             (Some(Place::Remote { endpoint, .. }), _) => match (self.release, self.redacted) {
                 (Some(Release::Redacted), 1) => format!("at {endpoint}, 1 finding replaced"),
@@ -145,9 +145,11 @@ impl Report {
             0 => "nothing sent".to_owned(),
             bytes => format!("{} sent", size(bytes)),
         };
-        let reasons = match self.reasons.is_empty() {
-            true => self.denying_rules().join(", "),
-            false => self.reasons.join(", "),
+        let reasons = match (self.reasons.is_empty(), self.outcome) {
+            (false, _) => self.reasons.join(", "),
+            // The user stopped it, not a rule.
+            (true, Outcome::Cancelled) => String::new(),
+            (true, _) => self.denying_rules().join(", "),
         };
         let because = if reasons.is_empty() {
             String::new()

@@ -79,13 +79,13 @@ impl Rules {
         check_endpoints(policies.app(), &BTreeMap::new())?;
         let learned = records.state(LEARNED)?.map_or_else(Learned::default, |bytes| {
             restored(&bytes).unwrap_or_else(|| {
-                log::warn!("what was learned cannot be read; learning starts again");
+                log::warn!("the learned data cannot be read; learning starts from the beginning");
                 Learned::default()
             })
         });
         let spending = records.state(USED_TODAY)?.map_or_else(Spending::default, |bytes| {
             serde_json::from_slice(&bytes).unwrap_or_else(|_| {
-                log::warn!("what was used today cannot be read; it is counted from now on");
+                log::warn!("today's usage cannot be read; it is counted from now on");
                 Spending::default()
             })
         });
@@ -184,7 +184,7 @@ impl Rules {
         let current = &mut *lock(&self.current);
         current.spending.settle(set_aside, used);
         if let Err(error) = keep_spending(&current.spending, records) {
-            log::warn!("what was used today cannot be kept: {error}");
+            log::warn!("today's usage cannot be saved: {error}");
         }
     }
 
@@ -194,7 +194,7 @@ impl Rules {
         if current.spending.look(now_ms)
             && let Err(error) = keep_spending(&current.spending, records)
         {
-            log::warn!("what was used today cannot be kept: {error}");
+            log::warn!("today's usage cannot be saved: {error}");
         }
     }
 

@@ -99,7 +99,7 @@ pub enum EngineError {
     #[error("cancelled")]
     Cancelled,
     /// Memory for a model or a context could not be had.
-    #[error("no memory for {what} ({bytes} bytes)")]
+    #[error("not enough memory for {what} ({bytes} bytes)")]
     Memory {
         /// What it was for: the model, or a context of so many tokens.
         what: String,
@@ -140,7 +140,7 @@ pub enum PrefixError {
     #[error("it belongs to another model")]
     OtherModel,
     /// Its keys and values have another precision.
-    #[error("its keys and values are kept in another form")]
+    #[error("its keys and values have another precision")]
     OtherKind,
     /// Its length does not match its header.
     #[error("{found} bytes instead of {expected}")]
@@ -151,7 +151,7 @@ pub enum PrefixError {
         found: u64,
     },
     /// The checksum does not match.
-    #[error("its checksum does not fit")]
+    #[error("its checksum does not match")]
     Checksum,
     /// The content is inconsistent.
     #[error("{reason}")]

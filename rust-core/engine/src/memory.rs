@@ -57,7 +57,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("no memory for a test (1152921504606846976 bytes)")
+                .starts_with("not enough memory for a test (1152921504606846976 bytes)")
         );
     }
 }

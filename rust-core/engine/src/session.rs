@@ -350,7 +350,7 @@ impl Session {
             false => Ok(()),
             true => Err(EngineError::Corrupt {
                 file: self.model.variant().weights.path.clone(),
-                reason: "it was cut short while it was used".into(),
+                reason: "it was truncated while in use".into(),
             }),
         }
     }

@@ -220,7 +220,7 @@ impl ChatTemplate {
         let rendered = catch_unwind(AssertUnwindSafe(|| {
             template.render_captured_to(context, &mut out).map(drop)
         }));
-        let rendered = rendered.map_err(|_| bad("the template engine stopped with a defect of its own".into()))?;
+        let rendered = rendered.map_err(|_| bad("the template engine stopped because of a bug".into()))?;
         if out.is_full {
             return Err(bad(format!(
                 "the rendered text is longer than {RENDERED_BYTES_MAX} bytes"

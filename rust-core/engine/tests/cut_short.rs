@@ -45,7 +45,7 @@ fn an_answer_fails_by_name_and_other_models_go_on() {
             Err(EngineError::Corrupt { file, reason }) => {
                 assert_eq!(
                     (file.as_str(), reason.as_str()),
-                    ("q4_1/weights.bin", "it was cut short while it was used")
+                    ("q4_1/weights.bin", "it was truncated while in use")
                 );
             }
             found => panic!("{found:?}"),

@@ -159,7 +159,7 @@ fn checked(place: &Path, existing: Existing) -> io::Result<PathBuf> {
     match fs::metadata(place) {
         Ok(found) if !found.is_file() => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "a folder, a device or a pipe is not replaced by a file",
+            "a file cannot replace a folder, a device or a pipe",
         )),
         Ok(_) => fs::canonicalize(place),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(place.to_owned()),

@@ -35,7 +35,7 @@ pub trait FolderKind {
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// Something stands at the place that was not to be replaced.
-    #[error("{} exists and {reason}", path.display())]
+    #[error("{} exists, and {reason}", path.display())]
     Exists {
         /// Its kind.
         path: PathBuf,
@@ -335,7 +335,7 @@ fn check(place: &Path, kind: &dyn FolderKind, replaces: bool) -> Result<(), Fold
         return Ok(());
     }
     let refusal = kind.refusal(place);
-    match refusal.or_else(|| (!replaces).then(|| "replacing it was not asked for".to_owned())) {
+    match refusal.or_else(|| (!replaces).then(|| "replacing it was not requested".to_owned())) {
         None => Ok(()),
         Some(reason) => Err(FolderError::Exists {
             path: place.to_owned(),

@@ -2,7 +2,7 @@
 //! part of the product that writes beside a place and renames does it here; what the bytes mean is not known here. [`message()`]
 //! words errors for people, without the names of the files that are written beside.
 //!
-//! A file is written with [`NewFile`] (or [`write()`] for bytes that are there already), a folder with [`NewFolder`]. Both are
+//! A file is written with [`NewFile`] (or [`write()`] for bytes that already exist), a folder with [`NewFolder`]. Both are
 //! built under a hidden name beside their place, `.NAME.whimbrel…`, and hold a lock there while their process lives, so what
 //! a killed process left is told from work in progress.
 //!

@@ -8,7 +8,7 @@ use std::io;
 ///
 /// ```
 /// let error = std::io::Error::from_raw_os_error(17);
-/// assert_eq!(whimbrel_files::message(&error), "something else is there already");
+/// assert_eq!(whimbrel_files::message(&error), "something with this name already exists");
 /// ```
 #[must_use]
 pub fn message(error: &(dyn Error + 'static)) -> String {
@@ -38,7 +38,7 @@ fn of_system(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or folder",
         io::ErrorKind::PermissionDenied => "permission denied",
-        io::ErrorKind::AlreadyExists => "something else is there already",
+        io::ErrorKind::AlreadyExists => "something with this name already exists",
         io::ErrorKind::NotADirectory => "a part of the path is a file, not a folder",
         io::ErrorKind::IsADirectory => "it is a folder, not a file",
         io::ErrorKind::StorageFull => "no storage space",

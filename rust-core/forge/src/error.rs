@@ -36,7 +36,7 @@ pub enum ForgeError {
         path: PathBuf,
     },
     /// Something already exists at the path of the bundle.
-    #[error("{} exists and {reason}", path.display())]
+    #[error("{} exists, and {reason}", path.display())]
     OutputExists {
         /// The output folder.
         path: PathBuf,
@@ -93,7 +93,7 @@ pub enum ForgeError {
         reason: String,
     },
     /// The process may not have the memory that the import needs.
-    #[error("no memory for the import ({bytes} bytes)")]
+    #[error("not enough memory for the import ({bytes} bytes)")]
     Memory {
         /// Bytes asked for.
         bytes: u64,

@@ -98,13 +98,16 @@ impl FolderKind for Bundle {
             Bundle::Damaged => true,
         };
         if !is_folder || !is_bundle {
-            return Some("is not a bundle, so it stays".to_owned());
+            return Some("it is not a bundle, so it was kept".to_owned());
         }
         match split(folder) {
-            Ok((_, foreign)) => foreign
-                .first()
-                .map(|file| format!("holds {}, which is no part of a bundle, so it stays", file.display())),
-            Err(error) => Some(format!("cannot be looked through ({error}), so it stays")),
+            Ok((_, foreign)) => foreign.first().map(|file| {
+                format!(
+                    "it contains {}, which is not part of a bundle, so it was kept",
+                    file.display()
+                )
+            }),
+            Err(error) => Some(format!("it cannot be searched ({error}), so it was kept")),
         }
     }
 

@@ -111,7 +111,7 @@ impl<'a> Gguf<'a> {
             let key = cursor.name(NAME_BYTES_MAX)?;
             cursor.within = Within::Value(key);
             if self.key_index.insert(key, self.keys.len()).is_some() {
-                return Err(cursor.invalid("a key that was there before"));
+                return Err(cursor.invalid("a key that appears twice"));
             }
             self.keys.push((key, Value::parse(cursor)?));
         }
@@ -319,7 +319,7 @@ fn parse_declarations<'a>(
         let name = cursor.name(NAME_BYTES_MAX)?;
         cursor.within = Within::Tensor(name);
         if !names.insert(name) {
-            return Err(cursor.invalid("a name that was there before"));
+            return Err(cursor.invalid("a name that appears twice"));
         }
         declarations.push(parse_declaration(cursor, name, declared_at, alignment)?);
     }

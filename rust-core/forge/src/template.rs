@@ -26,7 +26,7 @@ pub enum Notice {
         /// What the bundle has instead.
         fallback: TemplateFallback,
     },
-    /// The chat template has no place for a system message: its text will stand in front of the first question.
+    /// The chat template has no place for a system message: its text is put in front of the first question.
     NoSystemRole,
 }
 
@@ -47,10 +47,13 @@ impl fmt::Display for Notice {
                     TemplateFallback::ChatMl => "the bundle uses ChatML instead",
                     TemplateFallback::None => "the bundle has none, so the model continues texts and cannot chat",
                 };
-                write!(formatter, "the file's chat template cannot be used ({reason}); {instead}")
+                write!(
+                    formatter,
+                    "the file's chat template cannot be used ({reason}); {instead}"
+                )
             }
             Notice::NoSystemRole => formatter.write_str(
-                "the chat template has no place for a system message; its text will stand in front of the first question",
+                "the chat template has no place for a system message; its text is put in front of the first question",
             ),
         }
     }

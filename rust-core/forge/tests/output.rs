@@ -65,22 +65,22 @@ fn an_existing_output_is_only_replaced_if_it_is_a_bundle_and_asked_for() {
         other => panic!("{other:?}"),
     };
     std::fs::write(desk.output(), "a file").unwrap();
-    assert_eq!(refused(&replace), "is not a bundle, so it stays");
+    assert_eq!(refused(&replace), "it is not a bundle, so it was kept");
     assert_eq!(std::fs::read(desk.output()).unwrap(), b"a file");
     std::fs::remove_file(desk.output()).unwrap();
 
     std::fs::create_dir(desk.output()).unwrap();
     std::fs::write(desk.output().join("thesis.txt"), "years of work").unwrap();
-    assert_eq!(refused(&replace), "is not a bundle, so it stays");
+    assert_eq!(refused(&replace), "it is not a bundle, so it was kept");
     assert_eq!(names(&desk.output()), ["thesis.txt"]);
     std::fs::remove_dir_all(desk.output()).unwrap();
 
     desk.import().unwrap();
-    assert_eq!(refused(&desk.options()), "replacing it was not asked for");
+    assert_eq!(refused(&desk.options()), "replacing it was not requested");
     std::fs::write(desk.output().join("thesis.txt"), "years of work").unwrap();
     assert_eq!(
         refused(&replace),
-        "holds thesis.txt, which is no part of a bundle, so it stays"
+        "it contains thesis.txt, which is not part of a bundle, so it was kept"
     );
     std::fs::remove_file(desk.output().join("thesis.txt")).unwrap();
     import(&replace, &mut |_| ()).unwrap();

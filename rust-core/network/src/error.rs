@@ -41,7 +41,7 @@ pub enum Failure {
     #[error("there is no message to send")]
     NoMessage,
     /// The request is larger than the endpoint's limit.
-    #[error("the request has {bytes} bytes, more than {bytes_max}")]
+    #[error("the request has {bytes} bytes, the limit is {bytes_max}")]
     RequestTooLarge {
         /// Its size.
         bytes: u64,
@@ -49,13 +49,13 @@ pub enum Failure {
         bytes_max: u64,
     },
     /// An option is out of range.
-    #[error("the option {option} is outside of its range")]
+    #[error("the option {option} is out of range")]
     Option {
         /// The field of [`crate::ChatOptions`].
         option: &'static str,
     },
     /// The endpoint failed several times, or asked not to be contacted for a while.
-    #[error("the endpoint is left alone for another {remaining_ms} ms")]
+    #[error("the endpoint failed recently and is not contacted for another {remaining_ms} ms")]
     CircuitOpen {
         /// How long it stays closed to requests.
         remaining_ms: u64,
@@ -64,7 +64,7 @@ pub enum Failure {
     #[error("the server cannot be reached")]
     Unreachable,
     /// A cleartext address turned out to be another machine.
-    #[error("a cleartext address is not this machine")]
+    #[error("the http address belongs to another machine; only https is allowed there")]
     NotLoopback,
     /// The TLS handshake failed for a reason other than the certificate.
     #[error("the TLS handshake failed")]
@@ -76,7 +76,7 @@ pub enum Failure {
         problem: CertificateProblem,
     },
     /// A timeout expired.
-    #[error("the limit {limit} was reached")]
+    #[error("the time limit {limit} expired")]
     TimedOut {
         /// The timeout.
         limit: TimeLimit,
@@ -85,10 +85,10 @@ pub enum Failure {
     #[error("the connection was lost")]
     Lost,
     /// The response is not valid HTTP.
-    #[error("the server does not speak HTTP properly")]
+    #[error("the server's response is not valid HTTP")]
     Protocol,
     /// The server refused the request.
-    #[error("the server refused with status {status}")]
+    #[error("the server refused the request with status {status}")]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -98,13 +98,13 @@ pub enum Failure {
         retry_after_ms: Option<u64>,
     },
     /// The server sent a redirect, which is not followed.
-    #[error("the server redirects (status {status}), which is not followed")]
+    #[error("the server sent a redirect (status {status}), which is not followed")]
     Redirected {
         /// The HTTP status.
         status: u16,
     },
     /// The response is neither an event stream nor JSON, or is compressed.
-    #[error("the answer is of another type than asked for")]
+    #[error("the answer has the wrong type: expected an uncompressed event stream or JSON")]
     ContentType,
     /// The response has the right type, but its content is invalid.
     #[error("the answer is malformed: {what}")]
@@ -121,7 +121,7 @@ pub enum Failure {
         bytes_max: u64,
     },
     /// The answer ended before the model gave a finish reason.
-    #[error("the answer broke off")]
+    #[error("the answer ended too early")]
     Truncated,
     /// The server reported an error in place of the rest of the answer.
     #[error("the server reported an error in its answer")]
@@ -157,19 +157,19 @@ pub enum TimeLimit {
 #[serde(rename_all = "snake_case")]
 pub enum CertificateProblem {
     /// It has expired or is not valid yet; the device's clock may be wrong.
-    #[error("outside of its time")]
+    #[error("it has expired or is not valid yet")]
     Time,
     /// It was not issued by a trusted authority.
-    #[error("unknown authority")]
+    #[error("an unknown authority issued it")]
     Authority,
     /// It belongs to another host.
-    #[error("another host")]
+    #[error("it belongs to another host")]
     Name,
     /// It is valid, but its chain contains no pinned key.
-    #[error("no pinned key")]
+    #[error("its chain contains no pinned key")]
     Pin,
     /// Another reason.
-    #[error("malformed or not for servers")]
+    #[error("it is malformed or not meant for servers")]
     Other,
 }
 

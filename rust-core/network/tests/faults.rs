@@ -340,7 +340,7 @@ fn no_error_says_what_a_server_said() {
     assert_eq!(
         said,
         [
-            "the server refused with status 400",
+            "the server refused the request with status 400",
             "the server reported an error in its answer"
         ]
     );

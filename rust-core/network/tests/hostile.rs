@@ -80,7 +80,7 @@ async fn there_is_a_limit_to_passing_over() {
     let server = Server::plain(vec![Step::Send(chunked(&[&words("a"), &pings[..]].concat(), 65_536))]).await;
     let (text, end) = ask_once(&server.endpoint()).await;
     assert_eq!(text, "a");
-    let what = "events that are no answer";
+    let what = "events without an answer";
     failed(&end, Failure::Malformed { what }, Delivery::Answered);
 }
 

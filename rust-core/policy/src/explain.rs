@@ -98,7 +98,7 @@ impl fmt::Display for Plan {
             Decision::Run => "try these, in this order:",
             Decision::Defer => "wait, and decide again later",
             Decision::Denied => "denied",
-            Decision::Unavailable => "nothing that is allowed can answer now",
+            Decision::Unavailable => "no allowed place can answer now",
         };
         writeln!(formatter, "decision: {decision}")?;
         for (index, candidate) in self.candidates.iter().enumerate() {
@@ -116,13 +116,13 @@ impl fmt::Display for Plan {
             }
             if expected.network_bytes > 0 {
                 let (cost, bytes) = (units(expected.cost_micros), size(expected.network_bytes));
-                writeln!(formatter, "     may cost {cost} and take {bytes} of the network")?;
+                writeln!(formatter, "     may cost {cost} and transfer {bytes}")?;
             }
             if let Some(quality) = &candidate.quality {
                 let (mean, evidence) = (quality.mean, quality.evidence);
                 writeln!(
                     formatter,
-                    "     quality so far {mean:.2}, from feedback of weight {evidence:.1}"
+                    "     quality so far {mean:.2}, based on feedback with a weight of {evidence:.1}"
                 )?;
             }
         }
@@ -144,7 +144,7 @@ impl fmt::Display for Plan {
         let bounds = &self.bounds;
         writeln!(
             formatter,
-            "times: first token {} ms, one candidate {} ms, everything {} ms",
+            "time limits: first token {} ms, one candidate {} ms, in total {} ms",
             bounds.first_token_ms, bounds.candidate_ms, bounds.deadline_ms
         )
     }

@@ -71,7 +71,7 @@ impl fmt::Display for Reason {
                 write!(formatter, "`otherwise` of the task in the {}'s policy", document.name())
             }
             Reason::Otherwise { document } => write!(formatter, "`otherwise` of the {}'s policy", document.name()),
-            Reason::RedactedForUser => formatter.write_str("redacted because the user's policy wants it"),
+            Reason::RedactedForUser => formatter.write_str("redacted because the user's policy requires it"),
         }
     }
 }

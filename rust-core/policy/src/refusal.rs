@@ -159,22 +159,25 @@ impl fmt::Display for Refusal {
             Refusal::NotInUsersList { rule: None } => f.write_str("the user's policy does not list it"),
             Refusal::ClassAboveEndpoint { class, class_max } => {
                 let (class, class_max) = (class_name(*class), class_name(*class_max));
-                write!(f, "the text is {class}, and in this form it gets at most {class_max}")
+                write!(
+                    f,
+                    "the text is {class}, but in this form it may receive at most {class_max}"
+                )
             }
-            Refusal::History { messages: 1 } => f.write_str("an earlier message of the conversation was kept from it"),
+            Refusal::History { messages: 1 } => f.write_str("it may not see an earlier message of the conversation"),
             Refusal::History { messages } => {
-                write!(f, "{messages} earlier messages of the conversation were kept from it")
+                write!(f, "it may not see {messages} earlier messages of the conversation")
             }
-            Refusal::Excluded => f.write_str("another place is asked for"),
+            Refusal::Excluded => f.write_str("the request asks for another place"),
             Refusal::WouldStay { instead_of } => write!(
                 f,
-                "{instead_of} would come first, and the user's policy takes it away: the text does not leave in its place"
+                "the user's policy rules out {instead_of}, which would come first, so the text stays on this device"
             ),
-            Refusal::NoModel => f.write_str("there is none on this device"),
-            Refusal::TooManyModels => f.write_str("too many models on this device"),
+            Refusal::NoModel => f.write_str("there is no such model on this device"),
+            Refusal::TooManyModels => f.write_str("there are too many models on this device"),
             Refusal::NoEndpoint => f.write_str("the policy has no endpoint"),
             Refusal::NotReady => f.write_str("it is not ready"),
-            Refusal::Lacks { need } => write!(f, "it cannot do {}", need.name()),
+            Refusal::Lacks { need } => write!(f, "it does not support {}", need.name()),
             Refusal::ContextTooShort { tokens, context_tokens } => {
                 write!(f, "{tokens} tokens do not fit into its context of {context_tokens}")
             }
@@ -183,22 +186,22 @@ impl fmt::Display for Refusal {
                 usable_bytes,
             } => write!(
                 f,
-                "it needs {} of memory, and {} may be used",
+                "it needs {} of memory, but only {} may be used",
                 size(*needed_bytes),
                 size(*usable_bytes)
             ),
             Refusal::Battery { percent, percent_min } => {
-                write!(f, "the battery has {percent} %, and the floor is {percent_min} %")
+                write!(f, "the battery is at {percent} %, below the minimum of {percent_min} %")
             }
             Refusal::Thermal => f.write_str("the device is too hot"),
             Refusal::Offline => f.write_str("there is no network"),
-            Refusal::CircuitOpen => f.write_str("it failed too often lately"),
+            Refusal::CircuitOpen => f.write_str("it failed too often recently"),
             Refusal::CostOfRequest {
                 cost_micros: cost,
                 cost_micros_max: max,
             } => write!(
                 f,
-                "it may cost {}, and the limit of a request is {}",
+                "it may cost {}, but the limit per request is {}",
                 units(*cost),
                 units(*max)
             ),
@@ -207,14 +210,14 @@ impl fmt::Display for Refusal {
                 cost_micros_max: max,
             } => write!(
                 f,
-                "the day would cost {}, and its limit is {}",
+                "today's cost would be {}, but the limit per day is {}",
                 units(*cost),
                 units(*max)
             ),
             Refusal::MeteredBytes { bytes, bytes_max } => {
                 write!(
                     f,
-                    "with it {} would go over metered networks today, and the limit is {}",
+                    "today's traffic over metered networks would be {}, but the limit is {}",
                     size(*bytes),
                     size(*bytes_max)
                 )
@@ -224,7 +227,7 @@ impl fmt::Display for Refusal {
                 deadline_ms,
             } => write!(
                 f,
-                "its first token is expected after {first_token_ms} ms, and the deadline is {deadline_ms} ms"
+                "its first token is expected after {first_token_ms} ms, but the deadline is {deadline_ms} ms"
             ),
         }
     }

@@ -102,7 +102,7 @@ fn what_is_wrong_is_named_with_its_place() {
         "[tasks.\"a b\"]",
         (3, 8),
         "tasks.a b",
-        "an id has letters, digits, -, _ and ., and begins with a letter or a digit",
+        "an id consists of letters, digits, -, _ and ., and starts with a letter or a digit",
     );
 }
 
@@ -161,7 +161,7 @@ fn what_is_wrong_in_a_rule_is_named_with_its_place() {
         "[[rules]]\nid = \"ä\"",
         (4, 1),
         "rules[0].id",
-        "an id has letters, digits, -, _ and ., and begins with a letter or a digit",
+        "an id consists of letters, digits, -, _ and ., and starts with a letter or a digit",
     );
     check(
         &rule("when = {}\ndeny = [\"queue\"]"),
@@ -266,7 +266,7 @@ fn json_errors_have_their_place_too() {
         "{\"version\": 1, \"name\": \"a\\x\"}",
         (1, 24),
         "",
-        "a text with an invalid character or escape",
+        "a string contains an invalid character or escape",
     );
     check("{\"version\": 1} {}", (1, 16), "", "expected the end of the document");
 }

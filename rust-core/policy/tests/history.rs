@@ -121,7 +121,7 @@ fn another_server_under_the_same_name_is_another_recipient() {
     assert_eq!(refused.reason, Refusal::History { messages: 1 });
     assert_eq!(
         refused.reason.to_string(),
-        "an earlier message of the conversation was kept from it"
+        "it may not see an earlier message of the conversation"
     );
 }
 

@@ -116,7 +116,7 @@ pub enum ClearError {
     #[error(transparent)]
     PlaceholdersFull(#[from] PlaceholdersFull),
     /// Every replacement caused new findings, or the original could not be restored. Nothing may be sent.
-    #[error("the text does not settle when it is redacted")]
+    #[error("the text cannot be redacted: replacing private data produced new findings")]
     Unsettled,
 }
 

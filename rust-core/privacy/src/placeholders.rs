@@ -56,7 +56,7 @@ pub struct Placeholders {
 /// A conversation has no room for another placeholder: [`PLACEHOLDERS_MAX`] or [`PLACEHOLDER_BYTES_MAX`] is reached.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error(
-    "the conversation has {PLACEHOLDERS_MAX} placeholders or their values {PLACEHOLDER_BYTES_MAX} bytes, the most there may be"
+    "the conversation has reached the limit of {PLACEHOLDERS_MAX} placeholders or {PLACEHOLDER_BYTES_MAX} bytes of their values"
 )]
 pub struct PlaceholdersFull;
 

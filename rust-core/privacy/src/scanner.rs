@@ -90,7 +90,7 @@ pub enum ScannerError {
         index: u32,
     },
     /// The minimum confidence is NaN or not between 0 and 1.
-    #[error("the least confidence {value} is not from 0 to 1")]
+    #[error("the minimum confidence {value} is not from 0 to 1")]
     Confidence {
         /// The value that was given.
         value: f32,
@@ -107,7 +107,7 @@ pub enum ScanError {
         bytes: u64,
     },
     /// There are more than [`MESSAGES_MAX`] messages.
-    #[error("the draft has {count} messages, {MESSAGES_MAX} are the most")]
+    #[error("the draft has {count} messages, the limit is {MESSAGES_MAX}")]
     TooManyMessages {
         /// Their number.
         count: u64,

@@ -26,16 +26,16 @@ pub struct Label(String);
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum LabelError {
     /// It is empty.
-    #[error("a name is empty")]
+    #[error("the name is empty")]
     Empty,
     /// It is longer than [`LABEL_BYTES_MAX`].
-    #[error("a name has {bytes} bytes, and {LABEL_BYTES_MAX} are allowed")]
+    #[error("the name has {bytes} bytes, the limit is {LABEL_BYTES_MAX}")]
     Long {
         /// Its length.
         bytes: u64,
     },
     /// It contains an invalid character.
-    #[error("a name has a character other than A-Z, a-z, 0-9 and ._:/@+- at byte {at}")]
+    #[error("the name has a character other than A-Z, a-z, 0-9 and ._:/@+- at byte {at}")]
     Character {
         /// The byte index of the character.
         at: u64,

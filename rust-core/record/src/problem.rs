@@ -30,7 +30,7 @@ pub enum Problem {
         last: u64,
     },
     /// An entry is in the position of another.
-    #[error("entry {sequence} was moved to the place of entry {found_at}")]
+    #[error("entry {sequence} was moved to the position of entry {found_at}")]
     Moved {
         /// The entry.
         sequence: u64,
@@ -38,7 +38,7 @@ pub enum Problem {
         found_at: u64,
     },
     /// The last entries are missing.
-    #[error("the ledger ends with entry {found} where {sealed} is sealed as the last")]
+    #[error("the ledger ends with entry {found}, but according to its seal the last entry is {sealed}")]
     TailCut {
         /// The last existing entry; 0 if there is none.
         found: u64,
@@ -54,7 +54,7 @@ pub enum Problem {
         last: u64,
     },
     /// The chain is consistent, but the seal was made for another chain.
-    #[error("the seal does not fit entry {sequence}: the chain was written anew")]
+    #[error("the seal does not match entry {sequence}: the chain was rewritten")]
     Rewritten {
         /// The last entry.
         sequence: u64,
@@ -70,7 +70,7 @@ pub enum Problem {
     CheckpointChanged,
     /// The ledger was replaced with an older copy, or is gone.
     #[error(
-        "the ledger ends with entry {found}, and the key vault knows of entry {floor}: an older copy was put in its place"
+        "the ledger ends with entry {found}, but the key vault knows of entry {floor}: the ledger was replaced with an older copy"
     )]
     RolledBack {
         /// The sealed end that was found.
@@ -79,13 +79,13 @@ pub enum Problem {
         floor: u64,
     },
     /// The ledger has another entry in place of one that the vault knows: it is a copy to which writing continued separately.
-    #[error("entry {sequence} is not the one that the key vault knows")]
+    #[error("the key vault knows another entry {sequence}: writing continued in a copy of the ledger")]
     Forked {
         /// The entry.
         sequence: u64,
     },
     /// SQLite's own check found an index that does not match its table, or pages out of order.
-    #[error("the database's pages or indexes do not fit together")]
+    #[error("the database's pages or indexes do not match")]
     Structure,
 }
 

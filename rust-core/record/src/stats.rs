@@ -175,7 +175,7 @@ impl Stats {
             (self.cancelled, "stopped"),
             (self.failed, "failed"),
             (self.denied, "refused by the policy"),
-            (self.deferred, "put off"),
+            (self.deferred, "deferred"),
             (self.interrupted, "interrupted"),
             (self.unfinished, "not finished"),
         ];
@@ -233,15 +233,15 @@ impl Stats {
         let replaced: u64 = self.redacted.values().sum();
         let mut personal = String::new();
         match self.personal_as_is {
-            0 if replaced > 0 => personal.push_str("nothing left in it recognised as personal"),
-            0 => personal.push_str("nothing in it recognised as personal"),
-            1 => personal.push_str("personal text sent as it is once"),
-            times => write!(personal, "personal text sent as it is {times} times").expect("a string takes all"),
+            0 if replaced > 0 => personal.push_str("no personal data recognised in the rest"),
+            0 => personal.push_str("no personal data recognised in it"),
+            1 => personal.push_str("personal text sent unchanged once"),
+            times => write!(personal, "personal text sent unchanged {times} times").expect("a string takes all"),
         }
         match replaced {
             0 => {}
-            1 => personal.push_str(" (1 detail was replaced before)"),
-            times => write!(personal, " ({times} details were replaced before)").expect("a string takes all"),
+            1 => personal.push_str(" (1 detail was replaced first)"),
+            times => write!(personal, " ({times} details were replaced first)").expect("a string takes all"),
         }
         parts.push(personal);
         parts
@@ -355,13 +355,13 @@ mod tests {
         stats.answers.public_cloud = 1;
         check(
             stats.clone(),
-            "12 answers on this phone, 1 in the cloud, 3.1 kB sent, nothing in it recognised as personal",
+            "12 answers on this phone, 1 in the cloud, 3.1 kB sent, no personal data recognised in it",
         );
         stats.redacted.insert(FindingKind::Email, 2);
         check(
             stats.clone(),
-            "12 answers on this phone, 1 in the cloud, 3.1 kB sent, nothing left in it recognised as personal \
-             (2 details were replaced before)",
+            "12 answers on this phone, 1 in the cloud, 3.1 kB sent, no personal data recognised in the rest \
+             (2 details were replaced first)",
         );
         stats.personal_as_is = 1;
         stats.redacted.clear();
@@ -371,7 +371,7 @@ mod tests {
         check(
             stats,
             "12 answers on this phone, 1 in the cloud, 2 refused by the policy, 1 interrupted, 3.1 kB sent, \
-             up to 500 bytes more may have been sent, personal text sent as it is once",
+             up to 500 bytes more may have been sent, personal text sent unchanged once",
         );
         let denied = Stats {
             receipts: 1,

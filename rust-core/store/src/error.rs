@@ -10,10 +10,10 @@ use whimbrel_record::{Problem, RecordError};
 #[derive(Debug, Error)]
 pub enum VaultError {
     /// A name that is empty, too long, or has characters other than `a-z`, `0-9`, `.`, `_` and `-`, or begins with a dot.
-    #[error("the name of a secret must be 1 to {max} characters of a-z, 0-9, '.', '_' and '-', and must not begin with a dot", max = crate::VAULT_NAME_BYTES_MAX)]
+    #[error("the name of a secret must be 1 to {max} characters of a-z, 0-9, '.', '_' and '-', and must not start with a dot", max = crate::VAULT_NAME_BYTES_MAX)]
     Name,
     /// A secret is empty or longer than [`crate::SECRET_BYTES_MAX`].
-    #[error("the secret {name} has {bytes} bytes, and 1 to {max} are allowed", max = crate::SECRET_BYTES_MAX)]
+    #[error("the secret {name} has {bytes} bytes, but must have 1 to {max}", max = crate::SECRET_BYTES_MAX)]
     Size {
         /// The secret's name.
         name: String,
@@ -21,9 +21,7 @@ pub enum VaultError {
         bytes: u64,
     },
     /// A file or folder that others than its owner can read or write.
-    #[error(
-        "others can read {path} (mode {mode:o}): take that right away with `chmod go=`, and replace the keys in it"
-    )]
+    #[error("other users can read {path} (mode {mode:o}): run `chmod go=` on it, and replace the keys in it")]
     Exposed {
         /// Its path.
         path: PathBuf,
@@ -87,7 +85,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// Tables, indexes or triggers differ from those of this schema version.
-    #[error("{path}: the tables are not those of schema {version}")]
+    #[error("{path}: the tables do not match schema {version}")]
     SchemaChanged {
         /// The database.
         path: PathBuf,
@@ -95,7 +93,9 @@ pub enum StoreError {
         version: u32,
     },
     /// A newer program wrote the database.
-    #[error("{path} was written by a newer version (its schema is {found}, this program reads up to {supported})")]
+    #[error(
+        "{path} was written by a newer version (it has schema {found}; this program reads schemas up to {supported})"
+    )]
     NewerSchema {
         /// The database.
         path: PathBuf,
@@ -136,7 +136,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The store was opened with [`crate::Store::inspect`] and cannot be written.
-    #[error("the store was opened for reading only")]
+    #[error("the store is open for reading only")]
     ReadOnly,
     /// There is no receipt with this id; it may have been pruned.
     #[error("there is no receipt {id}")]
@@ -145,7 +145,7 @@ pub enum StoreError {
         id: u64,
     },
     /// The receipt has its end already.
-    #[error("receipt {id} has been closed already")]
+    #[error("receipt {id} is already closed")]
     AlreadyClosed {
         /// The id.
         id: u64,
@@ -160,7 +160,7 @@ pub enum StoreError {
         what: String,
     },
     /// The operating system provided no random bytes for a key.
-    #[error("the system gives no random bytes")]
+    #[error("the system provided no random bytes")]
     Random,
     /// The key vault failed.
     #[error(transparent)]

@@ -208,7 +208,7 @@ fn stats_count_days_and_all() {
     assert_eq!(stats.redacted.get(&FindingKind::Email), Some(&1));
     assert_eq!(
         stats.summary(Host::Phone),
-        "2 answers on this phone, 1 in the cloud, 498 bytes sent, nothing left in it recognised as personal (1 detail was replaced before)"
+        "2 answers on this phone, 1 in the cloud, 498 bytes sent, no personal data recognised in the rest (1 detail was replaced first)"
     );
     // NOW_MS is eight in the morning: the second one is at eight in the evening, the third on the next day.
     let check = |offset, expected: &[(u64, u64)]| {

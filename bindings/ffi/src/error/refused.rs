@@ -36,10 +36,7 @@ pub(super) fn words(error: ScannerError) -> CoreError {
             "words with a letter or a digit".to_owned(),
             format!("one without, at index {index}"),
         ),
-        ScannerError::Confidence { value } => (
-            "words looked for with a confidence of 0 to 1".to_owned(),
-            value.to_string(),
-        ),
+        ScannerError::Confidence { value } => ("a confidence from 0 to 1".to_owned(), value.to_string()),
     };
     option("user_words", &expected, found)
 }
@@ -60,7 +57,7 @@ pub(super) fn key(error: SecretError) -> CoreError {
     let found = match error {
         SecretError::Empty => "an empty one",
         SecretError::TooLong => "a longer one",
-        SecretError::Character => "one with a blank or another character",
+        SecretError::Character => "one with a space or another character",
     };
     let expected = format!("a key of visible ASCII characters, of at most {SECRET_BYTES_MAX} bytes");
     option("key", &expected, found.to_owned())

@@ -78,7 +78,7 @@ extension WhimbrelError: CustomStringConvertible {
         case .ledger(let problem, let reason): "\(code): \(problem): \(reason)"
         case .vault(let reason, _): "\(code): \(reason)"
         case .limitExceeded(let what, let limit, let found): "\(code): \(found) \(what), the limit is \(limit)"
-        case .outOfMemory(_, let bytes): "\(code): no \(bytes) bytes of memory"
+        case .outOfMemory(_, let bytes): "\(code): not enough memory (\(bytes) bytes needed)"
         case .internal(let number, let reason): "\(code): \(number): \(reason)"
         }
     }

@@ -40,10 +40,13 @@ pub(crate) fn lines(report: &Report) -> Vec<String> {
     }
     lines.extend(passed_over(report).map(|refused| not_asked(report, refused)));
     if !report.is_recorded {
-        lines.push("  the receipt has no end yet: the disk did not take it".to_owned());
+        lines.push("  the end of the receipt could not be written to disk".to_owned());
     }
     if !report.unsupported.is_empty() {
-        lines.push(format!("  ignored there: {}", report.unsupported.join(", ")));
+        lines.push(format!(
+            "  not supported there, so ignored: {}",
+            report.unsupported.join(", ")
+        ));
     }
     lines.iter().map(|line| spelled(line)).collect()
 }
@@ -62,11 +65,11 @@ fn passed_over(report: &Report) -> impl Iterator<Item = &Refused> {
     report.refused.iter().filter(counts)
 }
 
-/// `cloud not asked: the app's rule not-while-roaming denies it, network unknown (--device says what it is)`
+/// `cloud not asked: the app's rule not-while-roaming denies it, network unknown (set it with --device)`
 fn not_asked(report: &Report, refused: &Refused) -> String {
     let mut line = format!("  {} not asked: {}", place(&refused.name), refused.reason);
     if let Some(condition) = assumed(report, &refused.reason) {
-        line.push_str(&format!(", {condition} unknown (--device says what it is)"));
+        line.push_str(&format!(", {condition} unknown (set it with --device)"));
     }
     line
 }
@@ -115,7 +118,7 @@ pub(crate) fn figures(report: &Report) -> String {
         None => "never".to_owned(),
     };
     format!(
-        "[prompt {}, first text {first}, answer {}, {} ms in all, {} sent, {} received]",
+        "[prompt {}, first text {first}, answer {}, {} ms in total, {} sent, {} received]",
         counted(report.tokens.input, "token"),
         counted(report.tokens.output, "token"),
         report.total_ms,
@@ -157,26 +160,26 @@ fn hint(code: Code, endpoint: &str) -> Option<String> {
         Code::ContextFull => {
             "the conversation is too long for this model: shorten the question, or start a new conversation"
         }
-        Code::Payment => "the endpoint's provider wants to be paid",
-        Code::RequestTooLarge => "the text is too large for the endpoint: send less of it",
-        Code::KeyMissing => return Some(format!("{keys} stores the key")),
-        Code::KeyUnreadable => return Some(format!("{keys} stores the key again")),
-        Code::KeyVault => "the folder of the keys cannot be read",
+        Code::Payment => "the endpoint's provider requires payment: check your account there",
+        Code::RequestTooLarge => "the text is too large for the endpoint: shorten it",
+        Code::KeyMissing => return Some(format!("store the key with {keys}")),
+        Code::KeyUnreadable => return Some(format!("store the key again with {keys}")),
+        Code::KeyVault => "the folder with the keys cannot be read",
         Code::Unauthorised => {
             return Some(format!(
-                "the key is wrong or may not do this; {keys} stores another one"
+                "the key is wrong or lacks permission: store another one with {keys}"
             ));
         }
         Code::Certificate => {
             return Some(format!(
-                "check this computer's clock; --authority {endpoint}=FILE trusts an authority of your own"
+                "check this computer's clock; to trust your own certificate authority, add --authority {endpoint}=FILE"
             ));
         }
         Code::Unreachable => "check the network, and the base_url of the endpoint in the policy",
         Code::UnsupportedOption => {
-            "the endpoint does not take one of --temperature, --top-p, --seed and --max-tokens: leave it out"
+            "the endpoint does not support one of --temperature, --top-p, --seed and --max-tokens: leave that option out"
         }
-        Code::CutOff => "the limit of tokens was reached before any text: raise --max-tokens",
+        Code::CutOff => "the answer reached its token limit before any text: raise --max-tokens",
         _ => return None,
     };
     Some(words.to_owned())
@@ -184,15 +187,15 @@ fn hint(code: Code, endpoint: &str) -> Option<String> {
 
 fn words(end: AttemptEnd, code: Option<Code>) -> String {
     match (end, code) {
-        (AttemptEnd::Failed, Some(Code::Busy)) => "in use by others".to_owned(),
+        (AttemptEnd::Failed, Some(Code::Busy)) => "busy with other requests".to_owned(),
         (AttemptEnd::Failed, Some(Code::OutOfMemory)) => "out of memory".to_owned(),
         (AttemptEnd::Failed, Some(code)) => format!("failed ({code})"),
         (AttemptEnd::Failed, None) => "failed".to_owned(),
-        (AttemptEnd::TimedOut, Some(Code::NoFirstToken)) => "nothing shown in time".to_owned(),
+        (AttemptEnd::TimedOut, Some(Code::NoFirstToken)) => "no text in time".to_owned(),
         (AttemptEnd::TimedOut, Some(Code::Deadline)) => "out of time".to_owned(),
         (AttemptEnd::TimedOut, _) => "took too long".to_owned(),
         (AttemptEnd::Answered, _) => "answered".to_owned(),
         (AttemptEnd::Cancelled, _) => "stopped".to_owned(),
-        (AttemptEnd::Skipped, _) => "not begun".to_owned(),
+        (AttemptEnd::Skipped, _) => "not started".to_owned(),
     }
 }

@@ -164,7 +164,7 @@ impl AnswerSource {
     pub(crate) fn conversation(&self, options: ConversationOptions, hint: &str) -> Result<Conversation, CliError> {
         let takes_system = self.model_info().is_none_or(|info| info.takes_system);
         if !takes_system && options.system.as_deref() != Some("") {
-            style::note("[the model has no system role: the system message stands in front of the first question]");
+            style::note("[the model has no system role: the system message is put in front of the first question]");
         }
         match (&self.assistant, &self.model) {
             (Some(assistant), _) => Ok(assistant.conversation(options)),
@@ -194,7 +194,7 @@ impl AnswerSource {
 /// `ENDPOINT=FILE`
 fn trust(assistant: &Assistant, authority: &OsStr) -> Result<(), CliError> {
     let usage = |message: &str| CliError::usage(message, "--authority ENDPOINT=FILE");
-    let whose = || usage("--authority names no endpoint");
+    let whose = || usage("--authority needs the id of an endpoint");
     let bytes = authority.as_bytes();
     let equals = bytes.iter().position(|byte| *byte == b'=').ok_or_else(whose)?;
     let id = std::str::from_utf8(&bytes[..equals]).map_err(|_| whose())?;

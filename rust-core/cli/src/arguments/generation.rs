@@ -2,7 +2,7 @@
 
 use whimbrel_client::{GenerationOptions, ModelInfo, SamplingOptions};
 
-use super::number::whole;
+use super::number::{decimal, whole};
 
 /// Tokens of context unless told otherwise, if the model was made for as many.
 const CONTEXT_DEFAULT: u32 = 2048;
@@ -10,40 +10,40 @@ const CONTEXT_DEFAULT: u32 = 2048;
 /// How an answer is made.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct GenerationArguments {
-    /// The answer ends after this many tokens
+    /// End the answer after this many tokens
     #[arg(long, value_name = "N", default_value_t = 512, allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
     max_tokens: u32,
-    /// Tokens of context, prompt and answer together [default: 2048, or the model's own if less]
+    /// Size of the context in tokens, for prompt and answer together [default: 2048, or the model's own if less]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
     context: Option<u32>,
-    /// 0 always takes the likeliest token; higher values are more varied, at most 100 [default: the model's own, or 0]
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    /// 0 to 100: 0 always takes the most likely token, higher values give more varied answers [default: the model's own, or 0]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = decimal(0.0..=100.0))]
     temperature: Option<f32>,
-    /// Only the K likeliest tokens are considered; 0 for all [default: the model's own, or 0]
+    /// Consider only the K most likely tokens; 0 for all [default: the model's own, or 0]
     #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = whole::<u32>(0..=u32::MAX.into()))]
     top_k: Option<u32>,
-    /// Only the likeliest tokens that together have this probability are considered; 1 for all [default: the model's own, or 1]
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    /// Consider only the most likely tokens that together have this probability, 0 to 1; 1 for all [default: the model's own, or 1]
+    #[arg(long, value_name = "P", allow_negative_numbers = true, value_parser = decimal(0.0..=1.0))]
     top_p: Option<f32>,
-    /// Only tokens at least this likely compared with the likeliest are considered; 0 for all [default: the model's own, or 0]
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    /// Consider only tokens at least this likely relative to the most likely one, 0 to 1; 0 for all [default: the model's own, or 0]
+    #[arg(long, value_name = "P", allow_negative_numbers = true, value_parser = decimal(0.0..=1.0))]
     min_p: Option<f32>,
-    /// Makes tokens that already appeared less likely; 1 leaves them alone [default: the model's own, or 1]
-    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    /// Make tokens that already appeared less likely, 0.01 to 100; 1 changes nothing [default: the model's own, or 1]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = decimal(0.01..=100.0))]
     repetition_penalty: Option<f32>,
-    /// How many tokens back the penalty looks [default: the model's own, or 64]
+    /// How many of the last tokens the penalty covers [default: the model's own, or 64]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(0..=u32::MAX.into()))]
     repetition_window: Option<u32>,
     /// The same seed gives the same answer [default: the model's own, or 0]
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = whole::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
-    /// The answer ends before this text; may be given several times
+    /// End the answer before this text; can be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
-    /// Decode every token by itself; guessing several from the text so far changes only the speed, never the answer
+    /// Decode one token at a time; guessing several at once changes only the speed, never the answer
     #[arg(long)]
     no_speculation: bool,
-    /// Let an answer go on that says the same over and over
+    /// Do not stop an answer that keeps repeating itself
     #[arg(long)]
     no_repetition_guard: bool,
 }

@@ -15,19 +15,19 @@ use crate::models::install;
 /// Which model a command works on, and how it is opened.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct ModelArguments {
-    /// An installed model's name or a bundle folder [default: the installed one, if there is just one]
+    /// An installed model's name or a bundle folder [default: the installed one, if there is only one]
     #[arg(long, short, value_name = "NAME|FOLDER", add = ArgValueCompleter::new(installed))]
     pub(crate) model: Option<PathBuf>,
     /// One of the bundle's variants [default: its first]
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<String>,
-    /// Check the hashes of all files, also of those that did not change since they were last checked
+    /// Check the hashes of all files, even of files that have not changed since the last check
     #[arg(long)]
     verify: bool,
-    /// Run on tract's own operators instead of ours: slow and large, to compare with
+    /// Run tract's operators instead of Whimbrel's, for comparison: slow, and needs more memory
     #[arg(long)]
     reference: bool,
-    /// What the keys and values of the context are kept in: int8 takes half the memory and changes the answers a little
+    /// Precision of the context's keys and values: int8 needs half the memory and changes the answers a little
     #[arg(long, value_name = "PRECISION", value_enum, default_value_t = Kv::F16)]
     kv: Kv,
 }
@@ -42,7 +42,7 @@ enum Kv {
 /// How many threads compute.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct ThreadArguments {
-    /// Threads that compute; 0 takes the number of performance cores
+    /// Number of threads; 0 uses one per performance core
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = whole::<u32>(0..=u32::MAX.into()))]
     pub(crate) threads: u32,
 }
@@ -50,7 +50,7 @@ pub(crate) struct ThreadArguments {
 /// Where the weights are read from.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct MemoryArguments {
-    /// Copy the weights into memory of huge pages: quicker answers, a slower start, for machines with memory to spare
+    /// Copy the weights into huge memory pages: faster answers, but a slower start and more memory
     #[arg(long)]
     pub(crate) huge_pages: bool,
 }

@@ -16,9 +16,26 @@ where
     }
 }
 
+/// Takes numbers, and names the range for text that is not one. The engine refuses a number outside the range.
+pub(crate) fn decimal(
+    range: RangeInclusive<f32>,
+) -> impl Fn(&str) -> Result<f32, String> + Clone + Send + Sync + 'static {
+    move |text: &str| {
+        let number = text.parse::<f32>().ok();
+        number.ok_or_else(|| format!("must be a number from {} to {}", range.start(), range.end()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_in_place_of_a_number_is_refused_with_the_range() {
+        assert_eq!(decimal(0.0..=1.0)("0.5"), Ok(0.5));
+        let refused = Err("must be a number from 0.01 to 100".to_owned());
+        assert_eq!(decimal(0.01..=100.0)("warm"), refused);
+    }
 
     #[test]
     fn a_range_is_named_when_a_number_is_outside() {

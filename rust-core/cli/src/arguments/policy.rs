@@ -6,25 +6,25 @@ use std::path::PathBuf;
 /// Where answers may be made.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct PolicyArguments {
-    /// Decide by this policy where each answer is made, and keep a receipt: a file, or one of private, on_device_first, balanced and quality_first
+    /// Let this policy decide where each answer is made, and keep a receipt: a file, or private, on_device_first, balanced or quality_first
     #[arg(long, value_name = "FILE|PRESET")]
     pub(crate) policy: Option<PathBuf>,
-    /// The user's policy, which can only tighten the other one
+    /// The user's policy, which can only make the first one stricter
     #[arg(long, value_name = "FILE", requires = "policy")]
     pub(crate) user_policy: Option<PathBuf>,
     /// The folder with the ledger and the keys [default: whimbrel/ledger in the state folder]
     #[arg(long, value_name = "FOLDER", requires = "policy")]
     pub(crate) ledger: Option<PathBuf>,
-    /// What rules and learning call this work [default: chat]
+    /// The name of the task, for rules and learning [default: chat]
     #[arg(long, value_name = "TASK", requires = "policy")]
     pub(crate) task: Option<String>,
-    /// A word to replace besides what is recognised, where text leaves redacted; may be given several times
+    /// An additional word to replace in redacted text; can be repeated
     #[arg(long, value_name = "WORD", requires = "policy", allow_hyphen_values = true)]
     pub(crate) word: Vec<String>,
-    /// A certificate authority, in PEM, that an endpoint's server may also be signed by; may be given several times
+    /// An additional certificate authority (a PEM file) to trust for an endpoint; can be repeated
     #[arg(long, value_name = "ENDPOINT=FILE", requires = "policy")]
     pub(crate) authority: Vec<OsString>,
-    /// What is known about the device and cannot be read from it, as an object, or @ and a file with it: {"network": "unmetered"}
+    /// Facts about the device that Whimbrel cannot read itself, as a JSON object or as @FILE: {"network": "unmetered"}
     #[arg(long, value_name = "JSON|@FILE", requires = "policy")]
     pub(crate) device: Option<String>,
 }

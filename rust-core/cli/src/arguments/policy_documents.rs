@@ -91,7 +91,7 @@ pub(crate) fn device(given: &str) -> Result<DeviceUpdate, CliError> {
     ] {
         if let Reported::Is(percent @ 101..) = percent {
             let message = format!("--device: {name} must be 0 to 100, not {percent}");
-            return Err(CliError::usage(message, "leave it out where it is not known"));
+            return Err(CliError::usage(message, "leave it out if you do not know it"));
         }
     }
     Ok(update)

@@ -31,20 +31,20 @@ const PROFILED_TOKENS: usize = 15;
 pub(crate) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
-    /// Tokens read in one measurement
+    /// Tokens of the prompt in each measurement
     #[arg(long, value_name = "N", default_value_t = 128, allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
     prompt_tokens: u32,
-    /// Tokens written in one measurement
+    /// Tokens of the answer in each measurement
     #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
     decode_tokens: u32,
-    /// Tokens in the KV cache when writing starts [default: the prompt's]
+    /// Tokens in the KV cache when the answer starts [default: those of the prompt]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(0..=u32::MAX.into()))]
     context_depth: Option<u32>,
     #[command(flatten)]
     threads: ThreadArguments,
     #[command(flatten)]
     memory: MemoryArguments,
-    /// Measurements of each
+    /// Number of measurements of each kind
     #[arg(long, value_name = "R", default_value_t = 5, allow_negative_numbers = true, value_parser = whole::<u32>(1..=1000))]
     repetitions: u32,
     #[command(flatten)]

@@ -42,12 +42,12 @@ const TOP_P_AGAIN: f32 = 0.9;
 /// The flags of `chat`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
-    /// The model: an installed one's name or a bundle folder, as with --model
+    /// The model: an installed model's name or a bundle folder, same as --model
     #[arg(value_name = "MODEL", add = ArgValueCompleter::new(completion::installed))]
     named: Option<String>,
     #[command(flatten)]
     model: ModelArguments,
-    /// The system message [default: a plain one; "" leaves it to the model's template]
+    /// The system message [default: a short one; "" uses the one in the model's template]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     system: Option<String>,
     #[command(flatten)]
@@ -61,10 +61,10 @@ pub(crate) struct Arguments {
     /// Print counts and rates after every answer
     #[arg(long)]
     stats: bool,
-    /// Go on with the conversation in this file, if it is there, and write it back at the end
+    /// Continue the conversation in this file, if it exists, and save it there at the end
     #[arg(long, value_name = "FILE", conflicts_with = "policy")]
     state: Option<PathBuf>,
-    /// Neither read nor write the file with earlier questions
+    /// Do not read or write the file with earlier questions
     #[arg(long)]
     no_history: bool,
 }
@@ -180,7 +180,10 @@ impl Chat<'_> {
             return self.show(answer).map(|()| true);
         };
         if slash.needs_policy() && self.source.assistant().is_none() {
-            return Err(CliError::usage("there is no policy", "chat --policy has this command"));
+            return Err(CliError::usage(
+                "there is no policy",
+                "this command needs `whimbrel chat --policy`",
+            ));
         }
         match slash {
             Slash::Help => self.help(),
@@ -330,7 +333,7 @@ impl Chat<'_> {
         let Some(report) = &self.last else {
             return Err(CliError::usage(
                 "there is no answer yet",
-                "/why TEXT asks about a question before it is asked",
+                "/why TEXT explains a question before you ask it",
             ));
         };
         report::lines(report).iter().for_each(|line| style::note(line));
@@ -380,5 +383,5 @@ impl Chat<'_> {
 }
 
 fn conversation(source: &AnswerSource, options: &ConversationOptions) -> Result<Conversation, CliError> {
-    source.conversation(options.clone(), "whimbrel run --raw goes on from a text")
+    source.conversation(options.clone(), "`whimbrel run --raw` continues a text")
 }

@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     /// A file with another letter; - is standard input
     #[arg(long, short, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// A word to replace besides what is recognised; may be given several times
+    /// An additional word to replace; can be repeated
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     word: Vec<String>,
     #[command(flatten)]
@@ -81,19 +81,19 @@ impl Facts for Shown {
         }
         part(
             out,
-            "What the service was sent (read from the service's side):",
+            "What the service received (from the service's own record):",
             &self.sent,
         )?;
         part(
             out,
-            "Its answer, with everything put back on this machine:",
+            "Its answer, with the private data put back on this machine:",
             &self.answer,
         )?;
         writeln!(out, "The receipt that stays on this machine:\n")?;
         ShownReceipt(self.receipt.clone()).human(out)?;
         writeln!(
             out,
-            "\nThe service was a stand-in on this machine with an answer written beforehand: nothing left. Try a letter of your own: \
+            "\nThe service was a stand-in on this machine with a prepared answer: nothing left the machine. Try a letter of your own: \
              whimbrel demo --file LETTER.txt"
         )
     }
@@ -152,7 +152,10 @@ fn send(letter: String, words: &[String]) -> Result<Shown, CliError> {
         findings,
         sent: stand_in.received()?,
         answer: completion.text,
-        receipt: receipts.into_iter().next().expect("what was sent has a receipt"),
+        receipt: receipts
+            .into_iter()
+            .next()
+            .expect("a request that was sent has a receipt"),
         letter,
     })
 }

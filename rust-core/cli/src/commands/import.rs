@@ -23,23 +23,23 @@ pub(crate) struct Arguments {
     /// The bundle folder to make
     #[arg(long, short, value_name = "FOLDER")]
     output: PathBuf,
-    /// What happens to the weights; keep changes no value
+    /// The format of the weights; keep changes no value
     #[arg(long, value_name = "TYPE", default_value = "keep", value_parser = quantization())]
     quantization: Quantization,
     /// The model's name [default: the file's own]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Terms of use as an SPDX expression [default: the file's own]
+    /// The licence, as an SPDX expression [default: the file's own]
     #[arg(long, value_name = "SPDX")]
     licence: Option<String>,
-    /// How the model is meant to be used, as an object, or @ and a file with it: {"system": "Be brief.", "sampling": {"temperature": 0.3},
+    /// How the model is meant to be used, as a JSON object or as @FILE: {"system": "Be brief.", "sampling": {"temperature": 0.3},
     /// "languages": ["en"], "limits": "Makes mistakes."}
     #[arg(long, value_name = "JSON|@FILE", verbatim_doc_comment)]
     card: Option<String>,
-    /// Replace an existing bundle; anything else is never replaced
+    /// Replace an existing bundle, but never anything else
     #[arg(long)]
     force: bool,
-    /// Threads that convert weights; 0 takes one a core
+    /// Number of threads; 0 uses one per core
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = whole::<u32>(0..=u32::MAX.into()))]
     threads: u32,
     #[command(flatten)]

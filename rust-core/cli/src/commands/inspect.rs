@@ -77,7 +77,7 @@ impl Facts for Bundle {
             (
                 "verified",
                 if self.verified {
-                    "yes: sizes and hashes fit".to_owned()
+                    "yes: sizes and hashes match".to_owned()
                 } else {
                     "NO".to_owned()
                 },
@@ -119,7 +119,7 @@ impl Facts for Bundle {
             rows.push((
                 "variant",
                 format!(
-                    "{}: {} of weights, {} read a token, about {} of memory",
+                    "{}: {} of weights, {} read per token, about {} of memory",
                     variant.name,
                     bytes(variant.weights.bytes),
                     bytes(variant.bytes_per_token),

@@ -15,9 +15,9 @@ use crate::terminal::{hidden_line, input};
 /// The commands under `keys`.
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Keep an endpoint's key: one line of standard input, which is not shown while it is typed
+    /// Store an endpoint's key: reads one line from standard input, and hides it while you type
     Set(Arguments),
-    /// Forget an endpoint's key
+    /// Delete an endpoint's key
     Delete(Arguments),
 }
 

@@ -27,35 +27,35 @@ const KEEP_DAYS_MAX: u64 = 36_500;
 /// The commands under `ledger`.
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
-    /// List receipts, the newest first
+    /// List receipts, newest first
     List(ListArguments),
-    /// Show one receipt with everything in it
+    /// Show everything in one receipt
     Show(ShowArguments),
-    /// Say whether the ledger, or an export of it, is as it was written
+    /// Check that nobody changed the ledger, or an export of it
     Verify(verify::Arguments),
-    /// Write the whole ledger as lines of JSON
+    /// Export the whole ledger as lines of JSON
     Export(ExportArguments),
-    /// Say what the receipts come to, today, in all and by day
+    /// Sum up the receipts: today, in total and by day
     Stats(stats::Arguments),
-    /// Remove old receipts; what they come to is kept, sealed
+    /// Remove old receipts; their totals are kept and sealed
     Prune(PruneArguments),
-    /// Begin a new ledger in place of one whose vault is gone or that was changed; the old file is kept
+    /// Start a new ledger if the old one was changed or its vault is missing; the old file is kept
     Restart(restart::Arguments),
 }
 
 /// The flags of `ledger list`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ListArguments {
-    /// How many are listed
+    /// Maximum number of receipts to list
     #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, value_parser = whole::<u32>(1..=LIST_MAX.into()))]
     limit: u32,
-    /// Only receipts with lower numbers: the next page begins before the last one's number
-    #[arg(long, value_name = "ID")]
+    /// Only receipts with lower numbers: for the next page, give the last number of this page
+    #[arg(long, value_name = "ID", value_parser = whole::<u64>(0..=u64::MAX))]
     before: Option<u64>,
-    /// Only those that ended so
+    /// Only receipts with this outcome
     #[arg(long, value_name = "OUTCOME", value_parser = Outcome::ALL.map(Outcome::name))]
     outcome: Option<String>,
-    /// Only those that were answered there, or tried there last
+    /// Only receipts whose answer, or last attempt, came from this kind of place
     #[arg(long, value_name = "PLACE", value_parser = PlaceKind::ALL.map(PlaceKind::name))]
     place: Option<String>,
     #[command(flatten)]
@@ -68,6 +68,7 @@ pub(crate) struct ListArguments {
 #[derive(clap::Args, Debug)]
 pub(crate) struct ShowArguments {
     /// The receipt's number
+    #[arg(value_parser = whole::<u64>(0..=u64::MAX))]
     id: u64,
     #[command(flatten)]
     ledger: LedgerArguments,
@@ -78,7 +79,7 @@ pub(crate) struct ShowArguments {
 /// The flags of `ledger export`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ExportArguments {
-    /// The file to write; it appears whole or not at all [default: standard output]
+    /// The file to write; it is written completely or not at all [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Replace the file if it exists
@@ -94,7 +95,7 @@ pub(crate) struct ExportArguments {
 /// The flags of `ledger prune`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct PruneArguments {
-    /// Receipts of the last N days stay
+    /// Keep the receipts of the last N days
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>(0..=KEEP_DAYS_MAX))]
     keep_days: u64,
     #[command(flatten)]
@@ -215,8 +216,8 @@ struct Pruned {
 impl Facts for Pruned {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         match &self.checkpoint {
-            Some(checkpoint) => writeln!(out, "receipts up to {} are gone", checkpoint.receipts),
-            None => writeln!(out, "nothing is that old"),
+            Some(checkpoint) => writeln!(out, "receipts up to {} were removed", checkpoint.receipts),
+            None => writeln!(out, "no receipts are that old"),
         }
     }
 }

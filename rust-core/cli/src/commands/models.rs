@@ -18,13 +18,13 @@ use crate::terminal::output::{Facts, OutputArguments, bytes};
 /// The commands under `models`.
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Show the models of the catalogue and those installed
+    /// List the models in the catalogue and the installed ones
     List(ListArguments),
-    /// Fetch a model of the catalogue, verify it and install it
+    /// Fetch a model from the catalogue, verify it and install it
     Pull(PullArguments),
     /// Remove an installed model
     Remove(RemoveArguments),
-    /// Print the folder with the installed models, or with one of them
+    /// Print the folder of the installed models, or of one of them
     Path(PathArguments),
 }
 

@@ -23,10 +23,10 @@ pub(crate) struct Arguments {
     /// The text
     #[arg(long, short, value_name = "FILE")]
     file: PathBuf,
-    /// Tokens in a window; the second half of each is predicted
+    /// Tokens per window; the second half of each window is predicted
     #[arg(long, value_name = "N", default_value_t = 512, allow_negative_numbers = true, value_parser = whole::<u32>(4..=u32::MAX.into()))]
     context: u32,
-    /// Only the first windows [default: all]
+    /// Measure only the first N windows [default: all]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
     chunks: Option<u32>,
     #[command(flatten)]

@@ -19,9 +19,9 @@ const SCHEMA: &str = include_str!("../../../../shared-models/schemas/policy.sche
 /// The commands under `policy`.
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Say whether a policy is valid, and what is in it
+    /// Check a policy, and show what is in it
     Check(CheckArguments),
-    /// Decide about a request, and say why
+    /// Decide about a request, and explain the decision
     Explain(explain::Arguments),
     /// Print a preset: private, on_device_first, balanced or quality_first
     Show(ShowArguments),
@@ -55,7 +55,7 @@ pub(crate) struct ShowArguments {
 /// The flags of `policy schema`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct SchemaArguments {
-    /// Changes nothing: the schema is JSON
+    /// Has no effect: the schema is always JSON
     #[arg(long)]
     #[allow(dead_code, reason = "every command takes it")]
     json: bool,

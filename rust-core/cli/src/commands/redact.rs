@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     /// A file with the text; - is standard input
     #[arg(long, short, value_name = "FILE", group = "source")]
     file: Option<PathBuf>,
-    /// A word to replace besides what is recognised; may be given several times
+    /// An additional word to replace; can be repeated
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     word: Vec<String>,
     #[command(flatten)]

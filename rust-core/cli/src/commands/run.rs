@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// The model and then the prompt, or one of them: `run MODEL "TEXT"`, `run "TEXT"`
     #[arg(value_name = "MODEL|TEXT", add = ArgValueCompleter::new(completion::installed))]
     first: Option<String>,
-    /// The prompt behind the model
+    /// The prompt, after the model
     #[arg(value_name = "TEXT", conflicts_with_all = ["prompt", "prompt_file"])]
     second: Option<String>,
     #[command(flatten)]
@@ -48,13 +48,13 @@ pub(crate) struct Arguments {
     /// A file with the prompt
     #[arg(long, value_name = "FILE")]
     prompt_file: Option<PathBuf>,
-    /// The system message [default: a plain one; "" leaves it to the model's template]
+    /// The system message [default: a short one; "" uses the one in the model's template]
     #[arg(long, value_name = "TEXT", conflicts_with = "raw", allow_hyphen_values = true)]
     system: Option<String>,
-    /// Go on from the prompt as it is: no chat template, special tokens in it are tokens
+    /// Continue the prompt as it is, without a chat template; special tokens in it count as tokens
     #[arg(long, conflicts_with = "policy")]
     raw: bool,
-    /// Keep what the model made of the prompt in this file, and begin with it next time as far as the prompts agree
+    /// Save the processed prompt in this file, and reuse it next time for the part that the prompts share
     #[arg(long, value_name = "FILE", conflicts_with_all = ["raw", "policy"])]
     prefix_cache: Option<PathBuf>,
     #[command(flatten)]
@@ -219,7 +219,7 @@ fn begin(
         system: arguments.system.clone(),
         context_policy: ContextPolicy::Refuse,
     };
-    let conversation = source.conversation(options, "add --raw to go on from the prompt as it is")?;
+    let conversation = source.conversation(options, "add --raw to continue the prompt without a chat template")?;
     if let Some(path) = arguments.prefix_cache.as_ref().filter(|path| path.exists())
         && let Err(error) = block_on(conversation.restore_prefix(path))
     {

@@ -9,7 +9,7 @@ use super::exit;
 use crate::models::fetch_error::FetchError;
 
 /// What helps when there is too little memory for a model.
-const MEMORY_HINT: &str = "end other programs, raise the limit (`ulimit -v`), or take a smaller model";
+const MEMORY_HINT: &str = "close other programs, raise the limit (`ulimit -v`), or use a smaller model";
 
 /// A stable code for programs, the exit status, and what to do about it.
 pub(super) type Classified = (&'static str, u8, Option<String>);
@@ -20,7 +20,7 @@ pub(super) fn store(error: &StoreError) -> Classified {
         StoreError::Absent { .. } => (
             "ledger_missing",
             exit::MODEL_MISSING,
-            hint("`whimbrel run` and `whimbrel chat` write receipts when they are given a --policy"),
+            hint("`whimbrel run` and `whimbrel chat` write receipts if you add --policy"),
         ),
         StoreError::UnknownReceipt { .. } => (
             "receipt_unknown",
@@ -30,7 +30,7 @@ pub(super) fn store(error: &StoreError) -> Classified {
         StoreError::InUse { .. } => (
             "ledger_in_use",
             exit::IO,
-            hint("wait until the other whimbrel ends; `whimbrel ledger` can read it meanwhile"),
+            hint("wait until the other whimbrel process ends; meanwhile `whimbrel ledger` can read the ledger"),
         ),
         StoreError::Ledger {
             problem: Problem::ForeignSeal,
@@ -39,14 +39,14 @@ pub(super) fn store(error: &StoreError) -> Classified {
             "ledger_foreign",
             exit::LEDGER,
             hint(
-                "the vault of the ledger is missing or another one; `whimbrel ledger restart` begins a new ledger and keeps the old file",
+                "the ledger's vault is missing or was replaced; `whimbrel ledger restart` starts a new ledger and keeps the old file",
             ),
         ),
         StoreError::Ledger { .. } => (
             "ledger_changed",
             exit::LEDGER,
             hint(
-                "`whimbrel ledger verify` says everything that is wrong; `whimbrel ledger restart` begins a new ledger and keeps the old file",
+                "`whimbrel ledger verify` lists all problems; `whimbrel ledger restart` starts a new ledger and keeps the old file",
             ),
         ),
         StoreError::Foreign { .. }
@@ -59,7 +59,7 @@ pub(super) fn store(error: &StoreError) -> Classified {
         StoreError::Vault(VaultError::Name) => (
             "usage",
             exit::USAGE,
-            hint("an endpoint's id has letters, digits, -, _ and ."),
+            hint("an endpoint's id consists of letters, digits, -, _ and ."),
         ),
         StoreError::Vault(_) => ("vault", exit::IO, None),
         StoreError::Record(RecordError::Export { source }) if closed(source) => {
@@ -81,9 +81,9 @@ pub(super) fn forge(error: &ForgeError) -> Classified {
         ForgeError::OutputExists { .. } => (
             "output_exists",
             exit::USAGE,
-            hint("--force replaces a bundle; nothing else is ever replaced"),
+            hint("--force replaces a bundle, but never anything else"),
         ),
-        ForgeError::OutputInUse { .. } => ("output_in_use", exit::IO, hint("try again when it has ended")),
+        ForgeError::OutputInUse { .. } => ("output_in_use", exit::IO, hint("wait until it ends, then try again")),
         ForgeError::Unsupported { .. } => (
             "input_unsupported",
             exit::INPUT,
@@ -101,12 +101,13 @@ pub(super) fn forge(error: &ForgeError) -> Classified {
 
 pub(super) fn engine(error: &EngineError) -> Classified {
     let hint = |text: &str| Some(text.to_owned());
-    let damaged = || hint("import or pull the model again; after a deliberate edit run `whimbrel seal` on the folder");
+    let damaged =
+        || hint("import or pull the model again; if you edited the bundle, run `whimbrel seal` on its folder");
     match error {
         EngineError::BundleMissing { .. } => (
             "bundle_missing",
             exit::MODEL_MISSING,
-            hint("`whimbrel models list` shows the installed models; a bundle folder has a manifest.json"),
+            hint("`whimbrel models list` shows the installed models; a bundle folder contains a manifest.json"),
         ),
         EngineError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             ("bundle_damaged", exit::BUNDLE_DAMAGED, damaged())
@@ -126,7 +127,7 @@ pub(super) fn engine(error: &EngineError) -> Classified {
         EngineError::Template { .. } => (
             "template",
             exit::BUNDLE_DAMAGED,
-            hint("`whimbrel run --raw` needs no chat template"),
+            hint("`whimbrel run --raw` works without a chat template"),
         ),
         EngineError::ContextFull { .. } => (
             "context_full",
@@ -150,7 +151,7 @@ pub(super) fn io_code(error: &std::io::Error) -> Classified {
         ErrorKind::AlreadyExists => (
             "output_exists",
             exit::USAGE,
-            Some("choose another name; where a command has --force, that replaces it".to_owned()),
+            Some("choose another name, or add --force if the command has it".to_owned()),
         ),
         _ => ("io", exit::IO, None),
     }
@@ -165,7 +166,7 @@ pub(super) fn fetch(error: &FetchError) -> Classified {
     let (code, hint) = match error {
         FetchError::Python { .. } => (
             "python_missing",
-            Some("install Python 3 with pip (`apt install python3-pip`), or name it in WHIMBREL_PYTHON"),
+            Some("install Python 3 with pip (`apt install python3-pip`), or set WHIMBREL_PYTHON to its path"),
         ),
         FetchError::Pip => ("pip_missing", Some("install pip (`apt install python3-pip`)")),
         FetchError::Network { .. } => (

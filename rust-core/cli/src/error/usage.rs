@@ -33,9 +33,9 @@ fn hint(error: &clap::Error, given: &[String]) -> String {
     let takes_text = command.ends_with(" run") || command.ends_with(" chat");
     match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(word)) if takes_text && !word.starts_with('-') => {
-            "put a text of several words in quotes: whimbrel run \"What is light?\"".to_owned()
+            "put quotes around a text of several words: whimbrel run \"What is light?\"".to_owned()
         }
-        _ => format!("`{command} --help` shows what it takes"),
+        _ => format!("`{command} --help` lists its arguments"),
     }
 }
 
@@ -94,11 +94,11 @@ mod tests {
         check(
             "import x.gguf",
             "error: the following required arguments were not provided: --output <FOLDER> \
-             (hint: `whimbrel import --help` shows what it takes)",
+             (hint: `whimbrel import --help` lists its arguments)",
         );
         check(
             "run tiny what is light",
-            "error: unexpected argument 'is' found (hint: put a text of several words in quotes: whimbrel run \"What is light?\")",
+            "error: unexpected argument 'is' found (hint: put quotes around a text of several words: whimbrel run \"What is light?\")",
         );
         check(
             "import x --output y --quantization q4",
@@ -106,9 +106,14 @@ mod tests {
              (hint: did you mean `q4_0`?)",
         );
         check(
+            "run --temperature warm x",
+            "error: invalid value 'warm' for '--temperature <T>': must be a number from 0 to 100 \
+             (hint: `whimbrel run --help` lists its arguments)",
+        );
+        check(
             "ledger show one",
-            "error: invalid value 'one' for '<ID>': invalid digit found in string \
-             (hint: `whimbrel ledger show --help` shows what it takes)",
+            "error: invalid value 'one' for '<ID>': must be a whole number from 0 to 18446744073709551615 \
+             (hint: `whimbrel ledger show --help` lists its arguments)",
         );
     }
 }

@@ -104,10 +104,13 @@ impl Catalogue {
         let invalid = |reason: String| CliError::Catalogue { reason };
         let catalogue: Catalogue = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
         if catalogue.version != VERSION {
-            return Err(invalid(format!("version {} is not {VERSION}", catalogue.version)));
+            return Err(invalid(format!(
+                "it has version {}, but this program reads version {VERSION}",
+                catalogue.version
+            )));
         }
         if let Some(entry) = catalogue.models.iter().find(|entry| !is_name(&entry.name)) {
-            return Err(invalid(format!("{:?} is not a name", entry.name)));
+            return Err(invalid(format!("{:?} is not a valid name", entry.name)));
         }
         Ok(catalogue)
     }
@@ -142,9 +145,15 @@ mod tests {
     fn a_wrong_catalogue_is_refused() {
         for (text, part) in [
             ("{", "EOF"),
-            (r#"{"version": 2, "models": []}"#, "version 2 is not 1"),
+            (
+                r#"{"version": 2, "models": []}"#,
+                "it has version 2, but this program reads version 1",
+            ),
             (r#"{"version": 1, "models": [], "more": 0}"#, "unknown field `more`"),
-            (&BUILT_IN.replace("smollm2-135m-instruct", "../x"), "is not a name"),
+            (
+                &BUILT_IN.replace("smollm2-135m-instruct", "../x"),
+                "is not a valid name",
+            ),
             (&BUILT_IN.replace("\"pypi\"", "\"ftp\""), "unknown variant `ftp`"),
         ] {
             let message = Catalogue::parse(text).expect_err("refused").to_string();

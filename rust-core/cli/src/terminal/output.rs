@@ -16,7 +16,7 @@ pub(crate) trait Facts: Serialize {
 /// The flag that every command with facts has.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct OutputArguments {
-    /// Print one JSON object on standard output and nothing else there
+    /// Print one JSON object on standard output, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -130,7 +130,7 @@ impl Inner {
                 .records()
                 .and_then(|records| services.learn(receipt, signal, &**records));
             if let Err(error) = learned {
-                log::warn!("a sign about receipt {receipt} is lost: {error}");
+                log::warn!("feedback about receipt {receipt} was lost: {error}");
             }
         }));
     }

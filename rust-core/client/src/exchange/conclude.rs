@@ -87,7 +87,7 @@ async fn write(
         if let Some(signal) = signal
             && let Err(error) = services.learn(receipt, signal, &**records)
         {
-            log::warn!("a sign about receipt {receipt} is lost: {error}");
+            log::warn!("feedback about receipt {receipt} was lost: {error}");
         }
         true
     });

@@ -318,7 +318,7 @@ impl<'a> Run<'a> {
             Ok(Ok(Some(set_aside))) => self.set_aside.push(set_aside),
             Ok(Ok(None)) => return Err(Code::OverBudget),
             Ok(Err(error)) | Err(error) => {
-                log::error!("nothing can be set aside for an attempt: {error}");
+                log::error!("cost and traffic cannot be reserved for an attempt: {error}");
                 return Err(Code::NotRecorded);
             }
         }

@@ -48,7 +48,7 @@ pub enum SystemModelError {
     #[error("the system model declined")]
     Declined,
     /// It ran out of memory.
-    #[error("the system model got no memory")]
+    #[error("the system model ran out of memory")]
     OutOfMemory,
     /// It is not available, or not yet.
     #[error("the system model is not available")]

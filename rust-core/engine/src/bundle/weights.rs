@@ -111,7 +111,7 @@ impl WeightsIndex {
                 .filter(|end| *end <= file_bytes)
                 .ok_or_else(|| {
                     bad(format!(
-                        "tensor {name:?} ends outside of the weight file of {file_bytes} bytes"
+                        "tensor {name:?} ends after the end of the weight file ({file_bytes} bytes)"
                     ))
                 })?;
         }

@@ -70,7 +70,7 @@ impl<'b> SavedPrefix<'b> {
         let expected = KvCache::saved_bytes(layers, model.kv_precision(), parsed.ids.len());
         if parsed.values.len() as u64 != expected {
             return Err(PrefixError::Content {
-                reason: "keys and values do not fit the tokens",
+                reason: "the keys and values do not match the tokens",
             });
         }
         let vocabulary = model.tokenizer().vocabulary_len();

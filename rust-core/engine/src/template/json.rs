@@ -32,7 +32,12 @@ pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<Value, Error> {
         }
         None => value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, OneLine)),
     };
-    written.map_err(|_| Error::new(ErrorKind::InvalidOperation, "no JSON form, or one that is too long"))?;
+    written.map_err(|_| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            "the value has no JSON form, or its JSON is too long",
+        )
+    })?;
     let text = String::from_utf8(out.bytes).expect("JSON is UTF-8");
     let text = if ensure_ascii == Some(true) {
         escape(&text)

@@ -103,7 +103,7 @@ impl<'a> AnswerReader<'a> {
         let passed_over = self.stream.passed_over();
         if passed_over > 0 {
             let id = self.endpoint.endpoint().id();
-            log::debug!("endpoint {id}: {passed_over} events were no part of the answer and were passed over");
+            log::debug!("endpoint {id}: skipped {passed_over} events that were not part of the answer");
         }
         let finished = Finished {
             finish_reason: self.end_reason(),

@@ -79,7 +79,7 @@ impl EventReader {
         self.passed_over_bytes += data.len() as u64;
         match self.passed_over > PASSED_OVER_EVENTS_MAX || self.passed_over_bytes > u64::from(PASSED_OVER_BYTES_MAX) {
             true => Err(Failure::Malformed {
-                what: "events that are no answer",
+                what: "events without an answer",
             }),
             false => Ok(()),
         }
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn too_much_that_says_nothing() {
         let too_much = Err(Failure::Malformed {
-            what: "events that are no answer",
+            what: "events without an answer",
         });
         let (mut reader, mut pieces) = (EventReader::default(), Vec::new());
         for _ in 0..PASSED_OVER_EVENTS_MAX {

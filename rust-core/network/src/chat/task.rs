@@ -82,7 +82,7 @@ impl RequestTask {
                 self.endpoint.leave_alone(asked);
             }
             log::debug!(
-                "endpoint {}: attempt {attempt}: {failure}; again in {wait} ms",
+                "endpoint {}: attempt {attempt}: {failure}; retrying in {wait} ms",
                 self.endpoint.endpoint().id()
             );
             sleep(Duration::from_millis(wait)).await;

@@ -42,10 +42,12 @@ pub enum EndpointError {
     #[error("its id must be 1 to {ID_BYTES_MAX} letters, digits, dots, underscores and hyphens")]
     Id,
     /// The base URL is too long, or not a URL with a host and a path only: no user, no query, no fragment.
-    #[error("base_url must be a URL with a host and nothing behind its path, of at most {URL_BYTES_MAX} bytes")]
+    #[error(
+        "base_url must be a URL of at most {URL_BYTES_MAX} bytes with a host and an optional path, without user, query and fragment"
+    )]
     Url,
     /// Another scheme than https, or http to another machine.
-    #[error("base_url must begin with https; http is allowed only to this machine")]
+    #[error("base_url must start with https; http is allowed only for this machine")]
     Cleartext,
     /// The model's name is empty, too long, or not visible ASCII.
     #[error("model must be 1 to {MODEL_BYTES_MAX} visible ASCII characters")]
@@ -65,7 +67,7 @@ pub enum EndpointError {
         most: u32,
     },
     /// There are more than [`HEADERS_MAX`] extra headers.
-    #[error("headers must be at most {HEADERS_MAX}")]
+    #[error("headers must have at most {HEADERS_MAX} entries")]
     TooManyHeaders,
     /// An extra header, or the key's, is malformed, too long, or one that the connection or this crate sets.
     #[error("the header at index {index} is malformed, too long or reserved")]

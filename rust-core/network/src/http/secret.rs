@@ -33,7 +33,7 @@ pub enum SecretError {
     #[error("the key is longer than {SECRET_BYTES_MAX} bytes")]
     TooLong,
     /// It contains a blank, a control character or a non-ASCII character, none of which is allowed in a header.
-    #[error("the key holds a character that is not visible ASCII")]
+    #[error("the key contains a character that is not visible ASCII")]
     Character,
 }
 

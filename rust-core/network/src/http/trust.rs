@@ -19,10 +19,10 @@ pub enum TrustError {
     #[error("no certificate authority is trusted")]
     NoAuthority,
     /// More than [`AUTHORITIES_MAX`], or [`AUTHORITY_BYTES_MAX`] bytes of them.
-    #[error("authorities must be at most {AUTHORITIES_MAX}, of at most {AUTHORITY_BYTES_MAX} bytes")]
+    #[error("authorities must have at most {AUTHORITIES_MAX} entries of at most {AUTHORITY_BYTES_MAX} bytes each")]
     TooManyAuthorities,
     /// Text that should be PEM is not, or holds no certificate.
-    #[error("authorities_pem must be certificates in PEM")]
+    #[error("authorities_pem must contain certificates in PEM")]
     Pem,
     /// A certificate cannot be read.
     #[error("the authority at index {index} is not an X.509 certificate")]
@@ -31,10 +31,10 @@ pub enum TrustError {
         index: u32,
     },
     /// Fewer than [`PINS_MIN`] pins or more than [`PINS_MAX`].
-    #[error("pins must be {PINS_MIN} to {PINS_MAX}")]
+    #[error("pins must have {PINS_MIN} to {PINS_MAX} entries")]
     PinCount,
     /// A pin is not 64 hexadecimal digits, or is listed twice.
-    #[error("the pin at index {index} is not 64 hexadecimal digits, or is there twice")]
+    #[error("the pin at index {index} is not 64 hexadecimal digits, or appears twice")]
     Pin {
         /// Its index, from 0.
         index: u32,

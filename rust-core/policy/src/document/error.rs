@@ -92,7 +92,7 @@ pub enum PolicyErrorReason {
     #[error("must not be empty")]
     Empty,
     /// An id contains a character other than letters, digits, `-`, `_` and `.`, or does not start with a letter or digit.
-    #[error("an id has letters, digits, -, _ and ., and begins with a letter or a digit")]
+    #[error("an id consists of letters, digits, -, _ and ., and starts with a letter or a digit")]
     InvalidId,
     /// Two rules or two endpoints with one id, or an entry twice in one list.
     #[error("{what} appears twice")]

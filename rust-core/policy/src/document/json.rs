@@ -126,7 +126,7 @@ impl Reader<'_> {
                 Some(_) => self.offset += 1,
                 None => {
                     self.offset = start;
-                    return Err(self.fault("a text without its closing quote"));
+                    return Err(self.fault("a string has no closing quote"));
                 }
             }
         }
@@ -134,7 +134,7 @@ impl Reader<'_> {
         let source = self.text.get(start..self.offset).unwrap_or_default();
         serde_json::from_str(source).map_err(|_| {
             self.offset = start;
-            self.fault("a text with an invalid character or escape")
+            self.fault("a string contains an invalid character or escape")
         })
     }
 

@@ -169,7 +169,7 @@ fn toml_value(value: DeValue<'_>, offset: usize, depth: u32) -> Result<Value, Fa
 pub(crate) fn too_deep(offset: usize) -> Fault {
     let reason = Reason::TooLong {
         max: u64::from(DOCUMENT_DEPTH_MAX),
-        unit: "lists and tables inside one another".to_owned(),
+        unit: "nested lists and tables".to_owned(),
     };
     Fault::new(offset, "", reason)
 }

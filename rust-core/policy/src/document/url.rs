@@ -5,19 +5,19 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// `None` when the URL can be used, and else why it cannot.
 pub(crate) fn problem(url: &str) -> Option<&'static str> {
     if url.bytes().any(|byte| !byte.is_ascii_graphic() || byte == b'\\') {
-        return Some("has a blank, a backslash or a character outside of ASCII");
+        return Some("contains a space, a backslash or a character outside of ASCII");
     }
     let (is_encrypted, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
         (Some(rest), _) => (true, rest),
         (_, Some(rest)) => (false, rest),
-        _ => return Some("has to begin with https://"),
+        _ => return Some("must start with https://"),
     };
     if rest.contains(['?', '#']) {
         return Some("has a query or a fragment");
     }
     let authority = rest.split('/').next().unwrap_or_default();
     if authority.contains('@') {
-        return Some("has a user name or a password in it; keys belong into the key vault");
+        return Some("contains a user name or a password; store keys in the key vault");
     }
     if url.ends_with('/') {
         return Some("ends with a slash");

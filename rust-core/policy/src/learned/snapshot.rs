@@ -100,19 +100,19 @@ pub struct LearnedRecord {
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum LearnedError {
     /// Another version.
-    #[error("version {found} of what was learned; this program reads {SNAPSHOT_VERSION}")]
+    #[error("the learned data has version {found}; this program reads version {SNAPSHOT_VERSION}")]
     Version {
         /// Its version.
         found: u32,
     },
     /// Too many entries.
-    #[error("{found} entries of what was learned; at most {LEARNED_ENTRIES_MAX}")]
+    #[error("the learned data has {found} entries; the limit is {LEARNED_ENTRIES_MAX}")]
     TooManyEntries {
         /// The number of entries.
         found: u64,
     },
     /// An entry occurs twice, or contains values that no feedback can produce.
-    #[error("entry {index} of what was learned is invalid")]
+    #[error("entry {index} of the learned data is invalid")]
     InvalidEntry {
         /// The index of the entry, from 0.
         index: u64,

@@ -22,8 +22,8 @@ impl Chat<'_> {
     pub(super) fn change_model(&mut self, name: String) -> Result<(), CliError> {
         if self.arguments.state.is_some() {
             return Err(CliError::usage(
-                "the file of --state belongs to the model that it was made with",
-                "leave, and start a chat with the other model and another file",
+                "the file of --state works only with the model that wrote it",
+                "leave this chat, and start another with the other model and another file",
             ));
         }
         let model = self.arguments.model.of(name);
@@ -41,7 +41,7 @@ impl Chat<'_> {
         source.take_over();
         (self.source, self.options, self.conversation) = (source, options, conversation);
         style::note(&format!(
-            "[going on with {}]",
+            "[continuing with {}]",
             self.source.model_name().unwrap_or_default()
         ));
         Ok(())

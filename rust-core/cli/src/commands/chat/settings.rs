@@ -72,8 +72,8 @@ pub(super) fn changed(options: &GenerationOptions, name: &str, value: &str) -> R
 fn number<T: FromStr>(name: &str, value: &str) -> Result<T, CliError> {
     let refused = |_| {
         CliError::usage(
-            format!("{name}: {value:?} is not a number that it takes"),
-            "/set shows the values",
+            format!("{name}: {value:?} is not a valid number"),
+            "/set lists the current values",
         )
     };
     value.parse().map_err(refused)
@@ -101,8 +101,8 @@ mod tests {
             assert!(error.to_string().contains(expected), "{error}");
         };
         check("warmth", "1", "/set does not know \"warmth\"");
-        check("seed", "-1", "seed: \"-1\" is not a number");
-        check("top-p", "high", "top-p: \"high\" is not a number");
+        check("seed", "-1", "seed: \"-1\" is not a valid number");
+        check("top-p", "high", "top-p: \"high\" is not a valid number");
         check("top-p", "2", "top_p must be");
         check("temperature", "NaN", "temperature must be");
         check("max-tokens", "0", "max-tokens must be at least 1");

@@ -8,24 +8,24 @@ use crate::error::CliError;
 pub(super) const HELP: &str = "\
 /help             this list
 /redo             answer the last question again
-/set              how answers are made
+/set              show how answers are made
 /set NAME VALUE   change that: temperature, top-p, seed, max-tokens, …
-/model            the model, and those that are installed
-/model NAME       go on with another model
+/model            show this model and the installed ones
+/model NAME       continue with another model
 /system TEXT      set the system message
 /reset            forget the conversation, keep the system message
-/stats            counts and rates of the last answer
+/stats            show counts and rates of the last answer
 /save FILE        write the conversation as JSON
 /quit             leave, like Ctrl-D
-A question may have several lines: end a line with \\ to go on, or paste them.
-A question that begins with / is written with a space in front. Tab completes commands, names and files.";
+A question may have several lines: end a line with \\ to continue, or paste them.
+Put a space in front of a question that starts with /. Tab completes commands, names and files.";
 
 /// What it shows besides where a policy decides.
 pub(super) const HELP_POLICY: &str = "\
 /elsewhere        answer the last question again, somewhere else
-/good /bad        say what the last answer was like, to learn from
-/why              the rules that the last answer went by
-/why TEXT         what would be decided about a question";
+/good /bad        rate the last answer, so that Whimbrel learns from it
+/why              show the rules that decided about the last answer
+/why TEXT         show what the policy would decide about a question";
 
 /// The words behind the slash, for completion.
 pub(super) const WORDS: [&str; 14] = [
@@ -105,7 +105,7 @@ impl Slash {
             _ => {
                 return Err(CliError::usage(
                     "no such command",
-                    "/help shows the commands; a question that begins with / is written with a space in front",
+                    "/help shows the commands; put a space in front of a question that starts with /",
                 ));
             }
         }))

@@ -59,7 +59,7 @@ impl Chat<'_> {
     pub(super) fn resume(&self, state: &StateFile<'_>) -> Result<(), CliError> {
         let Some(existing) = state.existing() else {
             style::note(&format!(
-                "[a new conversation, kept in {} at the end]",
+                "[a new conversation; it will be saved to {} at the end]",
                 state.path.display()
             ));
             return Ok(());
@@ -70,7 +70,7 @@ impl Chat<'_> {
             self.conversation.set_system(Some(system.clone()))?;
         }
         let messages = counted(self.conversation.messages().len() as u64, "message");
-        style::note(&format!("[going on with {}: {messages} so far]", state.path.display()));
+        style::note(&format!("[continuing {}: {messages} so far]", state.path.display()));
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Chat<'_> {
         block_on(self.conversation.save(&place))?;
         if place != state.path {
             style::note(&format!(
-                "[{} was changed by another program; this chat is in {}]",
+                "[another program changed {}; this chat is saved to {}]",
                 state.path.display(),
                 place.display()
             ));

@@ -16,7 +16,7 @@ use crate::terminal::{confirm, input};
 /// The flags of `ledger restart`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
-    /// Do not ask for a confirmation
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -69,7 +69,7 @@ fn problem(arguments: &LedgerArguments) -> Result<String, CliError> {
     match report.problems.first() {
         Some(problem) => Ok(problem.to_string()),
         None => Err(CliError::usage(
-            "the ledger is as it was written and needs no restart",
+            "the ledger is intact and does not need a restart",
             "`whimbrel ledger prune` removes old receipts",
         )),
     }
@@ -78,12 +78,18 @@ fn problem(arguments: &LedgerArguments) -> Result<String, CliError> {
 /// Asks on the terminal whether to go on.
 fn ask(ledger: &Path, problem: &str) -> Result<(), CliError> {
     if input::is_piped() {
-        return Err(CliError::usage("restarting the ledger needs a confirmation", "--yes"));
+        return Err(CliError::usage(
+            "restarting the ledger needs a confirmation",
+            "add --yes",
+        ));
     }
     eprintln!("{}: {problem}", ledger.display());
-    let question = "Keep the old file under another name and begin a new, empty ledger?";
+    let question = "Keep the old file under another name and start a new, empty ledger?";
     match confirm::ask(question)? {
         true => Ok(()),
-        false => Err(CliError::usage("not confirmed; the ledger is unchanged", "--yes")),
+        false => Err(CliError::usage(
+            "not confirmed; the ledger is unchanged",
+            "add --yes to skip the question",
+        )),
     }
 }

@@ -50,7 +50,7 @@ impl From<Stats> for Summed {
 impl Facts for Counted {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "today: {}", self.today.summary)?;
-        writeln!(out, "in all: {}", self.total.summary)?;
+        writeln!(out, "total: {}", self.total.summary)?;
         if self.days.is_empty() {
             return Ok(());
         }

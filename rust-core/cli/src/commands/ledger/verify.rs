@@ -18,7 +18,7 @@ use crate::terminal::words::{counted, counted_as};
 /// The flags of `ledger verify`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
-    /// An export to verify instead; with the vault of its ledger the seals are checked, too
+    /// An export to verify instead; its seals are checked, too, if the vault of its ledger is here
     #[arg(long, value_name = "EXPORT")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -83,7 +83,7 @@ impl Verified {
     /// What is wrong, in words.
     fn messages(&self) -> impl Iterator<Item = String> {
         let bad_line = self.export.as_ref().and_then(|export| export.bad_line);
-        let bad_line = bad_line.map(|line| format!("line {line} is not of the format"));
+        let bad_line = bad_line.map(|line| format!("line {line} is not in the format of an export"));
         self.problems
             .iter()
             .map(|problem| problem.message.clone())
@@ -93,7 +93,7 @@ impl Verified {
 
 impl Facts for Verified {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        let verdict = if self.intact { "intact" } else { "NOT AS IT WAS WRITTEN" };
+        let verdict = if self.intact { "intact" } else { "NOT INTACT" };
         writeln!(
             out,
             "{}: {verdict}, {} of {}",
@@ -113,13 +113,13 @@ impl Facts for Verified {
         if let Some(export) = &self.export {
             let seals = match export.seals_checked {
                 true => "its seals were checked with the vault's key",
-                false => "its seals were NOT checked: the vault with its key is not here",
+                false => "its seals were NOT checked: the vault with their key is missing",
             };
             writeln!(out, "exported {}; {seals}", time::date_and_time(export.exported_ms))?;
         }
         self.messages().try_for_each(|message| writeln!(out, "  {message}"))?;
         if self.more_problems {
-            writeln!(out, "  and more")?;
+            writeln!(out, "  and more problems")?;
         }
         Ok(())
     }

@@ -43,22 +43,22 @@ pub(crate) struct Arguments {
     /// The user's policy
     #[arg(long, value_name = "FILE")]
     user: Option<PathBuf>,
-    /// The request as an object, or @ and a file with it; {} has the defaults
+    /// The request as a JSON object or as @FILE; {} stands for the defaults
     #[arg(long, value_name = "JSON|@FILE", group = "about")]
     request: Option<String>,
-    /// A text instead: what is found in it counts
+    /// A text to decide about instead; private data found in it counts
     #[arg(long, value_name = "TEXT", group = "about", allow_hyphen_values = true)]
     text: Option<String>,
     /// The task of the text [default: chat]
     #[arg(long, value_name = "TASK", conflicts_with = "request")]
     task: Option<String>,
-    /// The device as an object, or @ and a file with it; what it does not name is unknown [default: this machine]
+    /// The device as a JSON object or as @FILE; readings that it leaves out are unknown [default: this machine]
     #[arg(long, value_name = "JSON|@FILE")]
     device: Option<String>,
-    /// The model of this device: an installed one's name or a bundle folder [default: the installed one, if there is just one]
+    /// The model of this device: an installed model's name or a bundle folder [default: the installed one, if there is only one]
     #[arg(long, short, value_name = "NAME|FOLDER", add = ArgValueCompleter::new(completion::installed))]
     model: Option<PathBuf>,
-    /// Everything that could answer as an object, or @ and a file with it
+    /// All places that could answer, as a JSON object or as @FILE
     #[arg(long, value_name = "JSON|@FILE", conflicts_with = "model")]
     candidates: Option<String>,
     #[command(flatten)]

@@ -97,7 +97,7 @@ class PictureTest {
         Phone(compose).use { phone ->
             phone.prepare({ gateway }, listOf(OfferedModel("SmolLM2 135M", FolderModelSource(Bundles.tiny))))
             phone.launch()
-            phone.waitFor("A model is needed first")
+            phone.waitFor("You need a model first")
             phone.compareWithPicture("not-installed")
         }
 
@@ -114,7 +114,7 @@ class PictureTest {
             phone.compareWithPicture("installing-font-scale-2")
             phone.tap("Cancel")
             gate.complete(Unit)
-            phone.waitFor("A model is needed first")
+            phone.waitFor("You need a model first")
             assertEquals(emptyList<String>(), phone.modelFolder.list()?.toList())
         }
     }

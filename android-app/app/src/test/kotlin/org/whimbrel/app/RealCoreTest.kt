@@ -30,7 +30,7 @@ class RealCoreTest {
                 listOf(OfferedModel("SmolLM2", FolderModelSource(Bundles.smollm2))),
             )
             phone.launch()
-            phone.waitFor("A model is needed first")
+            phone.waitFor("You need a model first")
             phone.tap("Install SmolLM2")
             phone.waitFor("on this phone")
             phone.waitFor("Ask me something")
@@ -83,7 +83,7 @@ class RealCoreTest {
         Phone(compose).use { phone ->
             phone.prepare({ WhimbrelGateway(phone.options(contextLength = 768, ANSWER)) })
             phone.launch()
-            phone.waitFor("A model is needed first")
+            phone.waitFor("You need a model first")
             assertTrue(phone.sees("Choose a folder"))
         }
 
@@ -135,7 +135,7 @@ class RealCoreTest {
             phone.launch()
             phone.waitFor("A file of the model is damaged or missing")
             phone.tap("Remove the model")
-            phone.waitFor("A model is needed first")
+            phone.waitFor("You need a model first")
             assertFalse(File(phone.modelFolder, "installed").exists())
         }
 

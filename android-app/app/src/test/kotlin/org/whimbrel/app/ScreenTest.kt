@@ -200,7 +200,7 @@ class ScreenTest {
             phone.tap("Cancel")
             assertEquals(2, phone.messages().size)
             phone.tap("New conversation")
-            phone.tap("Start anew")
+            phone.tap("Start over")
             phone.waitFor("Ask me something")
             phone.waitUntil("the core to forget") { gateway.resets == 1 }
             phone.waitUntil("the file to forget") { "Hello" !in phone.conversationFile.readText() }
@@ -231,7 +231,7 @@ class ScreenTest {
             phone.tap("Remove the model")
             phone.waitFor("The model's files are deleted")
             phone.tap("Remove")
-            phone.waitFor("A model is needed first")
+            phone.waitFor("You need a model first")
             assertEquals(emptyList<String>(), phone.modelFolder.list()?.toList())
         }
 
@@ -241,7 +241,7 @@ class ScreenTest {
             phone.install(Bundles.tiny)
             phone.prepare({ ScriptedGateway { throw libraryMissing() } })
             phone.launch()
-            phone.waitFor("came without the part that runs models")
+            phone.waitFor("lacks the part that runs models")
         }
 
     @Test

@@ -122,7 +122,7 @@ public class Assistant private constructor(
      */
     public suspend fun receipt(id: Long): Receipt = awaited { core.receipt(id.atLeastZero("id")).toPublic() }
 
-    /** Looks whether the ledger is as it was written. The report names every problem. */
+    /** Checks whether the ledger is intact. The report names every problem. */
     public suspend fun verifyLedger(): LedgerReport = awaited { core.verifyLedger().toPublic() }
 
     /** Writes the ledger to a new file, which only its owner can read, as lines of JSON that `whimbrel ledger verify` checks. */

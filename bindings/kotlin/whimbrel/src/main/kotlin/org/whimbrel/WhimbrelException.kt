@@ -126,7 +126,7 @@ public sealed class WhimbrelException(
         public val contextLength: Int,
         public val bytes: Long,
         cause: Throwable?,
-    ) : WhimbrelException("out_of_memory", "no $bytes bytes of memory", cause)
+    ) : WhimbrelException("out_of_memory", "not enough memory ($bytes bytes needed)", cause)
 
     /** A bug in Whimbrel. [number] identifies it; 0 means that the call itself failed. */
     public class Internal internal constructor(

@@ -33,7 +33,7 @@ public class TreeModelSource(
         files: MutableList<ModelFile>,
     ) {
         val children = DocumentsContract.buildChildDocumentsUriUsingTree(tree, folder)
-        val rows = resolver.query(children, COLUMNS, null, null, null) ?: throw IOException("no list of the folder")
+        val rows = resolver.query(children, COLUMNS, null, null, null) ?: throw IOException("cannot list the folder")
         rows.use {
             while (rows.moveToNext() && files.size <= ModelInstaller.FILES_MAX) {
                 val document = rows.getString(0)
