@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""prose.py [FILE…]: looks for the phrases of scripts/prose.txt in the documentation, and prints each with its position and advice.
+"""prose.py [FILE…]: looks for the phrases of scripts/prose.txt in the documentation and the messages, and prints each with its position
+and advice.
 
-It reads the Markdown files and the documentation of public items in Rust, Kotlin and Swift, but not code or names in backquotes. Without
-arguments it reads all of them. It fails if it finds a phrase.
+It reads the Markdown files, the documentation of public items in Rust, Kotlin and Swift, the help of the command, the app's strings, and
+every string of at least three words outside of tests. It does not read code or names in backquotes. Without arguments it reads all of them.
+It fails if it finds a phrase.
 """
 
 import re
@@ -15,12 +17,16 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = [
     "README.md", "CONTRIBUTING.md", "SECURITY.md", "android-app/README.md", "rust-core/privacy/data/README.md", "docs/*.md",
     "rust-core/*/src/*.rs", "bindings/ffi/src/*.rs", "bindings/kotlin/whimbrel/src/main/*.kt", "bindings/kotlin/android/src/main/*.kt",
-    "bindings/swift/Sources/Whimbrel/*.swift",
+    "bindings/swift/Sources/Whimbrel/*.swift", "android-app/app/src/main/res/values/strings.xml",
 ]  # fmt: skip
-# The command's documentation comments are its help, and the tools that tests share are not public.
-LEFT_OUT = ("rust-core/cli/", "rust-core/testing/", "/tests/", "/tests.rs")
+# The tools that tests share are not public.
+LEFT_OUT = ("rust-core/testing/", "/tests/", "/tests.rs")
+COMMAND = "rust-core/cli/"
 COMMENT = {".rs": r"\s*(//!|///(?!/))", ".swift": r"\s*(///)", ".kt": r"\s*(/\*\*|\*)"}
 PRIVATE_ITEM = re.compile(r"(pub\(|((async|unsafe|const|static) )*(fn|struct|enum|trait|mod|type|impl|use|let|union|macro_rules!)\b|(const|static)\b)")
+# A comment or a character, which may contain quotes, or a string.
+LITERAL = re.compile(r"""//[^\n]*|/\*.*?\*/|'(?:[^'\\\n]|\\[^'\n]+|\\')'|r(#*)"(?P<raw>.*?)"\1|"(?P<text>(?:[^"\\]|\\.)*)["]""", re.DOTALL)
+ELEMENT = re.compile(r"<!--.*?-->|<(?:string|item)\b[^>]*>(?P<text>.*?)</", re.DOTALL)
 Blocks = Iterator[tuple[int, list[str]]]
 
 
@@ -44,8 +50,8 @@ def paragraphs(lines: list[str], first: int = 0) -> Blocks:
         is_code ^= is_fence
 
 
-def comments(lines: list[str], kind: str) -> Blocks:
-    """The paragraphs of documentation; in Rust, of public items only."""
+def comments(lines: list[str], kind: str, private: bool = False) -> Blocks:
+    """The paragraphs of documentation; in Rust, of public items only unless `private`."""
     comment = re.compile(COMMENT[kind])
     outer = ""
     number = 0
@@ -61,7 +67,7 @@ def comments(lines: list[str], kind: str) -> Blocks:
         end = number
         while end < len(lines) and (each := comment.match(lines[end])) and (kind == ".kt" or each[1] == mark[1]):
             end += 1
-        if kind != ".rs" or mark[1] == "//!" or is_public(lines, end, outer):
+        if private or kind != ".rs" or mark[1] == "//!" or is_public(lines, end, outer):
             yield from paragraphs([re.sub(r"^ |\*/\s*$", "", comment.sub("", line, 1)) for line in lines[number:end]], number)
         number = end
 
@@ -78,9 +84,33 @@ def is_public(lines: list[str], number: int, outer: str) -> bool:
     return item.startswith("pub ") or outer.startswith("pub enum")
 
 
+def strings(text: str, kind: str) -> Blocks:
+    """The strings of at least three words, each as one line with the number of its first one. Names of values in them are left out."""
+    text = text.partition("\n#[cfg(test)]\nmod tests {")[0]
+    for match in (ELEMENT if kind == ".xml" else LITERAL).finditer(text):
+        words = match.groupdict().get("raw") or match["text"] or ""
+        words = re.sub(r"\\?\s*\n\s*", " ", words)
+        words = re.sub(r"\{[^{}]*\}|%\d\$[.\d]*\w", "_", words)
+        if len(re.findall(r"[A-Za-z]{2,}", words)) >= 3:
+            yield text.count("\n", 0, match.start()), [words]
+
+
+def blocks(path: Path) -> Blocks:
+    """Everything in a file that a person reads."""
+    text = path.read_text()
+    lines = text.splitlines()
+    if path.suffix == ".md":
+        yield from paragraphs(lines)
+        return
+    yield from strings(text, path.suffix)
+    if path.suffix in COMMENT:
+        # The help of the command has no full stop, unlike the rest of its documentation, which only we read.
+        is_help = path.is_relative_to(ROOT / COMMAND)
+        yield from (block for block in comments(lines, path.suffix, is_help) if not (is_help and block[1][-1].endswith((".", ":"))))
+
+
 def problems(path: Path, listed: list[tuple[re.Pattern, str]]) -> Iterator[str]:
-    lines = path.read_text().splitlines()
-    for first, block in paragraphs(lines) if path.suffix == ".md" else comments(lines, path.suffix):
+    for first, block in blocks(path):
         original = "\n".join(block)
         # Names and addresses are not prose. A phrase may go over the end of a line, but not from one row of a table to the next. Lengths stay.
         text = re.sub(r"`[^`\n]*`|\]\([^)\n]*\)", lambda part: "_" * len(part.group()), original)
