@@ -36,7 +36,7 @@ fn run(reply: Reply, more: &[&str]) -> Ran {
 fn hints_say_what_to_do() {
     for (status, code, hint) in [
         (401, "key_missing", "whimbrel keys set"),
-        (402, "payment", "paid"),
+        (402, "payment", "payment"),
         (404, "not_found", "base_url"),
         (413, "request_too_large", "shorten it"),
     ] {

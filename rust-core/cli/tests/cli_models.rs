@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use support::{Desk, Ran, Started, kill, on_small_disk};
+use support::{Desk, Ran, Started, copy_bundle, kill, on_small_disk, tiny, with_read_only};
 use whimbrel_forge::synthetic::Synthetic;
 
 const NAME: &str = "tiny-test";
@@ -375,6 +375,28 @@ fn a_full_disk_leaves_no_part_of_a_file() {
             .filter(|name| !name.ends_with(".lock") && *name != "requirements.txt")
             .collect();
         assert_eq!(names, Vec::from_iter(left_whole), "{size}");
+    }
+}
+
+/// What is installed there answers, and what would change something there says why it cannot.
+#[test]
+fn a_cache_that_cannot_be_written_to_still_answers() {
+    let desk = Desk::new();
+    copy_bundle(&tiny(), &desk.models().join(NAME));
+    let cache = desk.path("cache");
+    let run = ["run", NAME, "--prompt", "Light is", "--max-tokens", "2", "--json"];
+    let Some(ran) = with_read_only(&desk.command(run), &cache) else {
+        return;
+    };
+    ran.succeeded();
+    for change in [
+        &["models", "remove", NAME, "--json"][..],
+        &["models", "pull", "smollm2-135m-instruct", "--json"],
+    ] {
+        let ran = with_read_only(&desk.command(change), &cache).unwrap();
+        let error = ran.failed(7, "io").json();
+        let message = error["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.ends_with(": the file system is read-only"), "{message}");
     }
 }
 

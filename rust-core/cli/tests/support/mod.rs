@@ -192,14 +192,26 @@ impl Started {
 /// Runs a command with a file system of this size at `disk`, and returns the files left there. `None`, with a word about it, where this
 /// user may not mount one.
 pub fn on_small_disk(command: &Command, disk: &Path, size: &str) -> Option<(Ran, Vec<String>)> {
-    // The mount belongs to the shell alone and ends with it.
     let script = "mount -t tmpfs -o size=\"$1\" tmpfs \"$0\" || exit 99
         disk=$0; shift; \"$@\"; status=$?; find \"$disk\" -type f >\"$disk.left\"; exit $status";
+    let ran = with_mounts(script, disk, Some(size), command)?;
+    let left = std::fs::read_to_string(disk.with_extension("left")).unwrap();
+    Some((ran, left.lines().map(str::to_owned).collect()))
+}
+
+/// Runs a command with a folder that cannot be written to. `None`, with a word about it, where this user may not mount one.
+pub fn with_read_only(command: &Command, folder: &Path) -> Option<Ran> {
+    let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" || exit 99; exec \"$@\"";
+    with_mounts(script, folder, None, command)
+}
+
+/// Runs a shell's script, which may mount and gets the command as its last arguments. The mounts belong to the shell alone and end with it.
+fn with_mounts(script: &str, place: &Path, argument: Option<&str>, command: &Command) -> Option<Ran> {
     let mut unshare = Command::new("unshare");
     unshare.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
     unshare
-        .arg(disk)
-        .arg(size)
+        .arg(place)
+        .args(argument)
         .arg(command.get_program())
         .args(command.get_args());
     for (variable, value) in command.get_envs() {
@@ -214,11 +226,10 @@ pub fn on_small_disk(command: &Command, disk: &Path, size: &str) -> Option<(Ran,
     };
     let ran = Ran::new(output);
     if ran.status == Some(99) || ran.stderr.contains("unshare") {
-        println!("not tested: this user may not mount a disk");
+        println!("not tested: this user may not mount a file system");
         return None;
     }
-    let left = std::fs::read_to_string(disk.with_extension("left")).unwrap();
-    Some((ran, left.lines().map(str::to_owned).collect()))
+    Some(ran)
 }
 
 fn first_bytes(from: &mut impl Read) -> String {

@@ -162,7 +162,9 @@ fn closing(
     if matches!(ending.outcome, Outcome::Answered | Outcome::Cancelled) {
         closing.tokens = ended.last().map_or_else(Tokens::default, |ended| ended.usage.tokens);
     }
-    closing.energy = (joules > 0.0).then(|| Energy {
+    // An answer of less than a millisecond has an estimate, too.
+    let has_estimate = ended.iter().any(|took| took.usage.threads > 0);
+    closing.energy = has_estimate.then(|| Energy {
         millijoules: (joules * 1e3) as u64,
         method: Label::squeezed(ENERGY_METHOD),
     });
