@@ -13,9 +13,8 @@ import html, subprocess, sys, textwrap
 program, picture, model = sys.argv[1:]
 COLUMNS, LINE, CHARACTER, MARGIN = 104, 19, 7.83, 18
 RECORDED = [
+    ["demo"],
     ["run", "--model", model, "--threads", "1", "--stats", "--prompt", "What is the capital of France?"],
-    ["run", "--model", model, "--threads", "1", "--stats", "--prompt", "Give me three tips for sleeping well."],
-    ["tokenize", "--model", model, "--text", "Hello, phone!"],
     ["bench", "--model", model, "--threads", "1"],
 ]
 

@@ -133,7 +133,13 @@ impl<'a> Story<'a> {
                 13 => self.travel(),
                 14 => self.change_policies(),
                 15 => self.bring_back(true),
-                16 => self.bring_back(false),
+                16 => {
+                    self.bring_back(false);
+                    // Under other rules the same server may be allowed less, by the class that came back.
+                    if self.random.chance(50) {
+                        self.change_policies();
+                    }
+                }
                 17 => self.restart(),
                 18 => self.raise(),
                 _ => {
