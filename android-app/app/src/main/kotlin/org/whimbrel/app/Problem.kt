@@ -31,6 +31,9 @@ sealed interface Problem {
 
     data object NotWritable : Problem
 
+    /** Something else is where the model belongs. */
+    data object PlaceOccupied : Problem
+
     data object OutOfMemory : Problem
 
     /** The question does not fit into the model's context, whatever is left out. */
@@ -95,4 +98,5 @@ private fun InstallException.toProblem(): Problem =
         is InstallException.NoSpace -> Problem.NoSpace(neededBytes, freeBytes)
         is InstallException.SourceUnreadable -> Problem.SourceUnreadable
         is InstallException.NotWritable -> Problem.NotWritable
+        is InstallException.Occupied -> Problem.PlaceOccupied
     }

@@ -85,6 +85,10 @@ internal fun Problem.words(): String =
             stringResource(R.string.problem_not_writable)
         }
 
+        Problem.PlaceOccupied -> {
+            stringResource(R.string.problem_place_occupied)
+        }
+
         Problem.OutOfMemory -> {
             stringResource(R.string.problem_out_of_memory)
         }
