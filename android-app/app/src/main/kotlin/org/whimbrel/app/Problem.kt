@@ -52,6 +52,11 @@ sealed interface Problem {
     ) : Problem
 
     data object ConversationUnreadable : Problem
+
+    /** The stand-in for a cloud service cannot listen on this phone. */
+    data object NoStandIn : Problem
+
+    data object LetterNotAnswered : Problem
 }
 
 /** The numbers of [Problem.Internal] that the core does not give. */
@@ -62,6 +67,8 @@ fun Throwable.toProblem(): Problem =
     when (this) {
         is WhimbrelException -> toProblem()
         is InstallException -> toProblem()
+        is LetterException.NoStandIn -> Problem.NoStandIn
+        is LetterException.NotAnswered -> Problem.LetterNotAnswered
         else -> Problem.Internal(UNFORESEEN)
     }
 

@@ -116,6 +116,14 @@ internal fun Problem.words(): String =
         Problem.ConversationUnreadable -> {
             stringResource(R.string.problem_conversation_unreadable)
         }
+
+        Problem.NoStandIn -> {
+            stringResource(R.string.problem_no_stand_in)
+        }
+
+        Problem.LetterNotAnswered -> {
+            stringResource(R.string.problem_letter_not_answered)
+        }
     }
 
 /** What a question ran into, above the input, until the user did something about it. */
