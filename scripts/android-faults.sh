@@ -8,7 +8,7 @@ faults=(
 	'send-not-wired|ui/InputBar.kt|s/FilledIconButton(actions::send,/FilledIconButton({},/|ScreenTest#a question is sent*'
 	'stop-not-wired|AssistantViewModel.kt|s/override fun stop() = conversation.stop()/override fun stop() = Unit/|ScreenTest#stopping keeps*'
 	'label-missing|ui/InputBar.kt|s/stringResource(R.string.stop))/null)/|ScreenTest#everything that can be touched*'
-	'state-lost-on-rotation|MainActivity.kt|s/by viewModels()/by lazy { AssistantViewModel(application, androidx.lifecycle.SavedStateHandle()) }/|ScreenTest#turning the phone*'
+	'state-lost-on-rotation|MainActivity.kt|s/AssistantViewModel by viewModels()/AssistantViewModel by lazy { AssistantViewModel(application, androidx.lifecycle.SavedStateHandle()) }/|ScreenTest#turning the phone*'
 	'stream-cut-at-64-pieces|ConversationModel.kt|s/chat\.ask(question)\.collect/kotlinx.coroutines.flow.flow { var pieces = 0; chat.ask(question).collect { if ((it is org.whimbrel.Event.Finished) or (pieces++ < 64)) emit(it) } }.collect/|ScreenTest#a long answer*'
 )
 copy=$(mktemp -d)

@@ -5,11 +5,9 @@ import org.json.JSONException
 import org.json.JSONObject
 import org.whimbrel.PlaceKind
 import org.whimbrel.PrivacyClass
+import org.whimbrel.android.FileMoves
 import java.io.File
 import java.io.IOException
-import java.nio.file.Files
-import java.nio.file.StandardCopyOption.ATOMIC_MOVE
-import java.nio.file.StandardCopyOption.REPLACE_EXISTING
 import kotlin.time.Duration.Companion.milliseconds
 
 /**
@@ -19,6 +17,9 @@ import kotlin.time.Duration.Companion.milliseconds
 class ConversationStore(
     private val file: File,
 ) {
+    /** A file that cannot be read and could not be put aside stays, so nothing is written in its place. */
+    private var isStuck = false
+
     /** The file is there but is not a conversation. It was put aside. */
     class Unreadable : Exception("the file of the conversation cannot be read")
 
@@ -55,16 +56,21 @@ class ConversationStore(
      */
     @Synchronized
     fun write(messages: () -> List<ChatMessage>) {
+        if (isStuck) throw IOException("the conversation before cannot be put aside")
         val kept = JSONArray(messages().takeLast(MESSAGES_MAX).map { it.toJson() })
         val part = File(file.path + ".part")
         file.absoluteFile.parentFile?.mkdirs()
         part.writeText(JSONObject().put(VERSION_KEY, VERSION).put("messages", kept).toString())
-        Files.move(part.toPath(), file.toPath(), ATOMIC_MOVE, REPLACE_EXISTING)
+        FileMoves.replace(part, file)
     }
 
     /** The user's words are not thrown away because this version cannot read them. */
     private fun aside(): Unreadable {
-        file.renameTo(File(file.path + ".unreadable"))
+        try {
+            FileMoves.moveAside(file, File(file.path + ".unreadable"))
+        } catch (error: IOException) {
+            isStuck = true
+        }
         return Unreadable()
     }
 

@@ -6,13 +6,16 @@ import androidx.activity.ComponentActivity
 import androidx.activity.compose.setContent
 import androidx.activity.enableEdgeToEdge
 import androidx.activity.viewModels
+import androidx.compose.runtime.Composable
 import androidx.lifecycle.compose.collectAsStateWithLifecycle
 import org.whimbrel.app.ui.AssistantScreen
+import org.whimbrel.app.ui.LetterScreen
 import org.whimbrel.app.ui.WhimbrelTheme
 
 /** The one window of the app. */
 class MainActivity : ComponentActivity() {
     private val model: AssistantViewModel by viewModels()
+    private val letter: LetterViewModel by viewModels()
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
@@ -21,10 +24,21 @@ class MainActivity : ComponentActivity() {
         if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) window.isNavigationBarContrastEnforced = false
         setContent {
             WhimbrelTheme {
-                val modelState = model.modelState.collectAsStateWithLifecycle()
-                val conversation = model.conversationState.collectAsStateWithLifecycle()
-                AssistantScreen(modelState.value, conversation.value, model.draft, model)
+                if (letter.isOpen) Letter() else Conversation()
             }
         }
+    }
+
+    @Composable
+    private fun Conversation() {
+        val modelState = model.modelState.collectAsStateWithLifecycle()
+        val conversation = model.conversationState.collectAsStateWithLifecycle()
+        AssistantScreen(modelState.value, conversation.value, model.draft, model, onOpenLetter = letter::open)
+    }
+
+    @Composable
+    private fun Letter() {
+        val state = letter.state.collectAsStateWithLifecycle()
+        LetterScreen(letter.letter, state.value, letter)
     }
 }

@@ -31,6 +31,9 @@ sealed interface Problem {
 
     data object NotWritable : Problem
 
+    /** Something else is where the model belongs. */
+    data object PlaceOccupied : Problem
+
     data object OutOfMemory : Problem
 
     /** The question does not fit into the model's context, whatever is left out. */
@@ -49,6 +52,11 @@ sealed interface Problem {
     ) : Problem
 
     data object ConversationUnreadable : Problem
+
+    /** The stand-in for a cloud service cannot listen on this phone. */
+    data object NoStandIn : Problem
+
+    data object LetterNotAnswered : Problem
 }
 
 /** The numbers of [Problem.Internal] that the core does not give. */
@@ -59,6 +67,8 @@ fun Throwable.toProblem(): Problem =
     when (this) {
         is WhimbrelException -> toProblem()
         is InstallException -> toProblem()
+        is LetterException.NoStandIn -> Problem.NoStandIn
+        is LetterException.NotAnswered -> Problem.LetterNotAnswered
         else -> Problem.Internal(UNFORESEEN)
     }
 
@@ -95,4 +105,5 @@ private fun InstallException.toProblem(): Problem =
         is InstallException.NoSpace -> Problem.NoSpace(neededBytes, freeBytes)
         is InstallException.SourceUnreadable -> Problem.SourceUnreadable
         is InstallException.NotWritable -> Problem.NotWritable
+        is InstallException.Occupied -> Problem.PlaceOccupied
     }

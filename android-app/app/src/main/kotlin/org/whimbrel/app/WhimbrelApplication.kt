@@ -24,12 +24,14 @@ class WhimbrelApplication : Application() {
 /**
  * What the screen is put together from.
  *
+ * @property letterSender sends the letter that shows what a cloud service would get.
  * @property openGateway makes the way to the model for one screen, which closes it.
  * @property offered finds the models that came with the app.
  */
 class AppContainer(
     val installer: ModelInstaller,
     val store: ConversationStore,
+    val letterSender: LetterSender,
     val openGateway: () -> ModelGateway,
     val offered: suspend () -> List<OfferedModel>,
 ) {
@@ -48,6 +50,7 @@ class AppContainer(
             return AppContainer(
                 installer = ModelInstaller(File(private, "models")),
                 store = ConversationStore(File(context.filesDir, "conversation.json")),
+                letterSender = StandInSender(context.cacheDir),
                 openGateway = { WhimbrelGateway(options) },
                 offered = { offeredBy(context) },
             )

@@ -91,7 +91,31 @@ class ConversationStoreTest {
             assertFalse(file.exists(), case)
             assertEquals(case, File("${file.path}.unreadable").readText())
             assertEquals(emptyList(), ConversationStore(file).read())
+            File("${file.path}.unreadable").delete()
         }
+    }
+
+    @Test
+    fun `what was put aside before stays`() {
+        file.parentFile?.mkdirs()
+        for (text in listOf("first", "second", "third")) {
+            file.writeText(text)
+            assertFailsWith<ConversationStore.Unreadable> { ConversationStore(file).read() }
+        }
+        val kept = listOf("", "2", "3").map { File("${file.path}.unreadable$it").readText() }
+        assertEquals(listOf("first", "second", "third"), kept)
+    }
+
+    @Test
+    fun `a folder in the conversation's place is put aside too`() {
+        val mine = File(file, "mine")
+        mine.parentFile.mkdirs()
+        mine.writeText("mine")
+        val store = ConversationStore(file)
+        assertFailsWith<ConversationStore.Unreadable> { store.read() }
+        store.write { messages }
+        assertEquals("mine", File("${file.path}.unreadable/mine").readText())
+        assertEquals(messages, store.read())
     }
 
     @Test

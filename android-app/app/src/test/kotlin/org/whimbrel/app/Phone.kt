@@ -15,8 +15,10 @@ import androidx.compose.ui.test.hasSetTextAction
 import androidx.compose.ui.test.hasTestTag
 import androidx.compose.ui.test.hasText
 import androidx.compose.ui.test.junit4.ComposeTestRule
+import androidx.compose.ui.test.onLast
 import androidx.compose.ui.test.performClick
 import androidx.compose.ui.test.performTextInput
+import androidx.compose.ui.test.performTextReplacement
 import androidx.compose.ui.text.TextLayoutResult
 import androidx.test.core.app.ApplicationProvider
 import kotlinx.coroutines.runBlocking
@@ -45,6 +47,7 @@ class Phone(
     private var activity: ActivityController<MainActivity>? = null
 
     val modelFolder = File(application.noBackupFilesDir, "models")
+    val receiptsFolder = File(application.noBackupFilesDir, "receipts")
     val conversationFile = File(application.filesDir, "conversation.json")
     val installer = ModelInstaller(modelFolder)
 
@@ -64,9 +67,10 @@ class Phone(
         openGateway: () -> ModelGateway,
         offered: List<OfferedModel> = emptyList(),
         installer: ModelInstaller = this.installer,
+        letterSender: LetterSender = StandInSender(application.cacheDir),
     ) {
         application.container =
-            AppContainer(installer, ConversationStore(conversationFile), openGateway) { offered }
+            AppContainer(installer, ConversationStore(conversationFile), letterSender, openGateway) { offered }
     }
 
     /** Options of a real gateway, with a ledger and a vault of this phone's. */
@@ -135,13 +139,22 @@ class Phone(
     private fun prepareAnew() {
         val old = application.container
         val store = ConversationStore(conversationFile)
-        application.container = AppContainer(old.installer, store, old.openGateway, old.offered)
+        application.container =
+            AppContainer(old.installer, store, old.letterSender, old.openGateway, old.offered)
     }
 
     fun type(text: String) = compose.onNode(hasSetTextAction()).performTextInput(text)
 
+    /** Writes [text] in place of what is written there. */
+    fun rewrite(text: String) = compose.onNode(hasSetTextAction()).performTextReplacement(text)
+
     fun tap(words: String) =
         compose.onNode((hasText(words) or hasContentDescription(words)) and hasClickAction()).performClick()
+
+    /** Of several things with these words, the one on top. */
+    fun tapLast(words: String) = compose.onAllNodes(hasText(words) and hasClickAction()).onLast().performClick()
+
+    fun goBack() = activity().get().onBackPressedDispatcher.onBackPressed()
 
     fun ask(question: String) {
         type(question)
@@ -162,6 +175,10 @@ class Phone(
             .onAllNodes(hasTestTag(MESSAGE_TAG), useUnmergedTree = true)
             .fetchSemanticsNodes()
             .map { it.text() }
+
+    /** The text of the one node that has this name for tests. */
+    fun textOf(tag: String): String =
+        compose.onNode(hasTestTag(tag), useUnmergedTree = true).fetchSemanticsNode().text()
 
     private fun texts() =
         compose
@@ -229,9 +246,15 @@ class Phone(
 
     fun activity(): ActivityController<MainActivity> = checkNotNull(activity) { "the app was not launched" }
 
-    override fun close() {
+    /** Ends the app as its user does. */
+    fun quit() {
         activity?.pause()?.stop()?.destroy()
+        activity = null
         settle()
+    }
+
+    override fun close() {
+        quit()
         Thread.setDefaultUncaughtExceptionHandler(null)
         uncaught.firstOrNull()?.let { throw AssertionError("the app would have crashed", it) }
     }

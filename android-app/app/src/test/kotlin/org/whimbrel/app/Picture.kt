@@ -74,4 +74,4 @@ private val CHANNEL_SHIFTS = listOf(0, 8, 16)
 /** Another machine may smooth edges a little differently, in few places. */
 private const val CHANNEL_DIFFERENCE_MAX = 24
 private const val DIFFERING_SHARE_MAX = 0.002
-private const val PICTURE_BYTES_MAX = 200_000L
+private const val PICTURE_BYTES_MAX = 240_000L

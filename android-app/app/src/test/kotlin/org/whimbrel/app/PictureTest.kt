@@ -1,6 +1,7 @@
 package org.whimbrel.app
 
 import androidx.compose.ui.test.junit4.createEmptyComposeRule
+import androidx.compose.ui.test.performScrollTo
 import androidx.core.graphics.drawable.toBitmap
 import androidx.test.core.app.ApplicationProvider
 import kotlinx.coroutines.CompletableDeferred
@@ -101,6 +102,33 @@ class PictureTest {
             phone.compareWithPicture("not-installed")
         }
 
+    private fun withLetter(
+        words: List<String>,
+        name: String,
+    ) = Phone(compose).use { phone ->
+        val (card, send, receipt) = words
+        phone.prepare({ gateway })
+        phone.launch()
+        phone.waitFor(card)
+        phone.tap(card)
+        phone.waitFor(send)
+        phone.tap(send)
+        phone.waitFor(receipt)
+        phone.compareWithPicture(name)
+    }
+
+    @Test
+    fun `a letter that was answered`() =
+        withLetter(listOf("See what a cloud service would get", "Send to the stand-in", "Receipt 1"), "letter")
+
+    @Test
+    @Config(qualifiers = "+ar-rEG-ldrtl-night")
+    fun `a letter from right to left`() =
+        withLetter(
+            listOf("شاهد ما كانت ستتلقاه خدمة سحابية", "إرسال إلى الخدمة البديلة", "ما استُبدل"),
+            "letter-right-to-left",
+        )
+
     @Test
     fun `installing in double size`() {
         RuntimeEnvironment.setFontScale(2.0f)
@@ -109,6 +137,7 @@ class PictureTest {
             phone.prepare({ gateway }, listOf(OfferedModel("SmolLM2 135M", HalfWay(gate))))
             phone.launch()
             phone.waitFor("Install SmolLM2 135M")
+            phone.node("Install SmolLM2 135M").performScrollTo()
             phone.tap("Install SmolLM2 135M")
             phone.waitFor("56 MB of 93 MB")
             phone.compareWithPicture("installing-font-scale-2")

@@ -57,6 +57,7 @@ fun AssistantScreen(
     conversation: ConversationState,
     draft: String,
     actions: ScreenActions,
+    onOpenLetter: () -> Unit,
 ) {
     val picker = rememberLauncherForActivityResult(OpenDocumentTree()) { tree -> tree?.let(actions::installFrom) }
     val isReady = modelState is ModelState.Ready
@@ -67,12 +68,20 @@ fun AssistantScreen(
                 .windowInsetsPadding(WindowInsets.safeDrawing.only(WindowInsetsSides.Horizontal)),
             horizontalAlignment = Alignment.CenterHorizontally,
         ) {
-            Header(modelState, canStartOver = conversation.messages.isNotEmpty(), actions)
+            Header(modelState, canStartOver = conversation.messages.isNotEmpty(), actions, onOpenLetter)
             Box(Modifier.weight(1f).fillMaxWidth(), contentAlignment = Alignment.TopCenter) {
                 when {
-                    !isReady -> ModelPane(modelState, actions, onChooseFolder = { picker.launch(null) })
-                    conversation.messages.isEmpty() -> EmptyPane(modelState.model.limits, onSuggestion = actions::write)
-                    else -> MessageList(conversation)
+                    !isReady -> {
+                        ModelPane(modelState, actions, onOpenLetter, onChooseFolder = { picker.launch(null) })
+                    }
+
+                    conversation.messages.isEmpty() -> {
+                        EmptyPane(modelState.model.limits, onOpenLetter, onSuggestion = actions::write)
+                    }
+
+                    else -> {
+                        MessageList(conversation)
+                    }
                 }
                 if (isReady) Announcements(conversation)
             }

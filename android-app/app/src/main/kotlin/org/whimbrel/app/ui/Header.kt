@@ -46,6 +46,7 @@ internal fun Header(
     modelState: ModelState,
     canStartOver: Boolean,
     actions: ScreenActions,
+    onOpenLetter: () -> Unit,
 ) {
     val isReady = modelState is ModelState.Ready
     Surface(color = MaterialTheme.colorScheme.surfaceContainer) {
@@ -72,7 +73,7 @@ internal fun Header(
                 )
             }
             if (isReady && canStartOver) StartOver(actions)
-            if (isReady) Menu(actions)
+            if (isReady) Menu(actions, onOpenLetter)
         }
     }
 }
@@ -105,7 +106,10 @@ private fun StartOver(actions: ScreenActions) {
 }
 
 @Composable
-private fun Menu(actions: ScreenActions) {
+private fun Menu(
+    actions: ScreenActions,
+    onOpenLetter: () -> Unit,
+) {
     var isOpen by remember { mutableStateOf(false) }
     var isAsking by rememberSaveable { mutableStateOf(false) }
     Box {
@@ -113,6 +117,13 @@ private fun Menu(actions: ScreenActions) {
             Icon(Icons.Filled.MoreVert, stringResource(R.string.more))
         }
         DropdownMenu(isOpen, { isOpen = false }) {
+            DropdownMenuItem(
+                text = { Text(stringResource(R.string.letter_title)) },
+                onClick = {
+                    isOpen = false
+                    onOpenLetter()
+                },
+            )
             DropdownMenuItem(
                 text = { Text(stringResource(R.string.remove_model)) },
                 onClick = {

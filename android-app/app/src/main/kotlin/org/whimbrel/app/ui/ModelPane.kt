@@ -39,10 +39,11 @@ import org.whimbrel.app.R
 internal fun ModelPane(
     state: ModelState,
     actions: ScreenActions,
+    onOpenLetter: () -> Unit,
     onChooseFolder: () -> Unit,
 ) = when (state) {
     is ModelState.Looking, is ModelState.Ready -> Pane(stringResource(R.string.looking))
-    is ModelState.NotInstalled -> NotInstalled(state, actions, onChooseFolder)
+    is ModelState.NotInstalled -> NotInstalled(state, actions, onOpenLetter, onChooseFolder)
     is ModelState.Installing -> Installing(state.progress, onCancel = actions::lookForModel)
     is ModelState.Opening -> Opening()
     is ModelState.Failed -> Failed(state, actions, onChooseFolder)
@@ -52,8 +53,9 @@ internal fun ModelPane(
 @Composable
 internal fun EmptyPane(
     limits: String?,
+    onOpenLetter: () -> Unit,
     onSuggestion: (String) -> Unit,
-) = Pane(stringResource(R.string.empty_title)) {
+) = Pane(stringResource(R.string.empty_title), lead = { LetterCard(onOpenLetter) }) {
     Words(stringResource(R.string.empty_text))
     if (limits != null) Words(limits)
     Column(horizontalAlignment = Alignment.CenterHorizontally) {
@@ -68,8 +70,9 @@ internal fun EmptyPane(
 private fun NotInstalled(
     state: ModelState.NotInstalled,
     actions: ScreenActions,
+    onOpenLetter: () -> Unit,
     onChooseFolder: () -> Unit,
-) = Pane(stringResource(R.string.not_installed_title)) {
+) = Pane(stringResource(R.string.not_installed_title), lead = { LetterCard(onOpenLetter) }) {
     if (state.offered.isEmpty()) {
         Words(stringResource(R.string.not_installed_text))
         Button(onChooseFolder) { Text(stringResource(R.string.choose_folder)) }
@@ -129,11 +132,12 @@ private fun Failed(
     }
 }
 
-/** A bird, a heading and what belongs under it, in the middle, or scrolling where it does not fit. */
+/** [lead], a bird, a heading and what belongs under it, in the middle, or scrolling where it does not fit. */
 @Composable
 private fun Pane(
     title: String,
     color: Color = MaterialTheme.colorScheme.primary,
+    lead: @Composable () -> Unit = {},
     content: @Composable () -> Unit = {},
 ) = Column(
     Modifier
@@ -144,6 +148,7 @@ private fun Pane(
     verticalArrangement = Arrangement.spacedBy(16.dp, Alignment.CenterVertically),
     horizontalAlignment = Alignment.CenterHorizontally,
 ) {
+    lead()
     Icon(painterResource(R.drawable.ic_whimbrel), null, Modifier.size(112.dp), color)
     Text(
         title,
@@ -172,4 +177,4 @@ private fun Words(text: String) =
 @Composable
 internal fun bytes(count: Long): String = Formatter.formatShortFileSize(LocalContext.current, count)
 
-private val PaneWidthMax = 440.dp
+internal val PaneWidthMax = 440.dp

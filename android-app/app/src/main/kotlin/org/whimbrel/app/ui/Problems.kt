@@ -85,6 +85,10 @@ internal fun Problem.words(): String =
             stringResource(R.string.problem_not_writable)
         }
 
+        Problem.PlaceOccupied -> {
+            stringResource(R.string.problem_place_occupied)
+        }
+
         Problem.OutOfMemory -> {
             stringResource(R.string.problem_out_of_memory)
         }
@@ -111,6 +115,14 @@ internal fun Problem.words(): String =
 
         Problem.ConversationUnreadable -> {
             stringResource(R.string.problem_conversation_unreadable)
+        }
+
+        Problem.NoStandIn -> {
+            stringResource(R.string.problem_no_stand_in)
+        }
+
+        Problem.LetterNotAnswered -> {
+            stringResource(R.string.problem_letter_not_answered)
         }
     }
 

@@ -28,4 +28,9 @@ public sealed class InstallException(
     public class NotWritable internal constructor(
         cause: Throwable?,
     ) : InstallException("the folder for models cannot be written", cause)
+
+    /** Something that the installer did not put there has the place of the model. It stays as it is. */
+    public class Occupied internal constructor(
+        cause: Throwable?,
+    ) : InstallException("something else has the place of the model", cause)
 }

@@ -63,7 +63,7 @@ public class KeystoreVault internal constructor(
                 stream.write(encrypted)
                 stream.fd.sync()
             }
-            if (!part.renameTo(File(folder, name))) throw KeyVaultException("not-renamed")
+            FileMoves.replace(part, File(folder, name))
             // The new name survives a crash too.
             FileChannel.open(folder.toPath(), StandardOpenOption.READ).use { it.force(true) }
         }
@@ -71,7 +71,8 @@ public class KeystoreVault internal constructor(
     @Synchronized
     override fun delete(name: String) {
         val file = File(folder, name)
-        if (!file.delete() && file.exists()) throw KeyVaultException("not-deleted")
+        // A folder is no secret of this vault.
+        if (file.isFolder() || (!file.delete() && file.exists())) throw KeyVaultException("not-deleted")
     }
 
     private fun cipher(

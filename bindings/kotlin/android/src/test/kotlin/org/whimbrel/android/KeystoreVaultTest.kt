@@ -7,6 +7,7 @@ import java.io.File
 import javax.crypto.spec.SecretKeySpec
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
+import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertNull
@@ -28,6 +29,16 @@ class KeystoreVaultTest {
         assertContentEquals("second".toByteArray(), vault().get("key.cloud"))
         repeat(2) { vault().delete("key.cloud") }
         assertNull(vault().get("key.cloud"))
+    }
+
+    @Test
+    fun `a folder with the name of a secret stays`() {
+        val mine = File(folder, "key.cloud/mine")
+        mine.parentFile.mkdirs()
+        mine.writeText("mine")
+        assertFailsWith<KeyVaultException> { vault().put("key.cloud", "a secret".toByteArray()) }
+        assertFailsWith<KeyVaultException> { vault().delete("key.cloud") }
+        assertEquals("mine", mine.readText())
     }
 
     @Test

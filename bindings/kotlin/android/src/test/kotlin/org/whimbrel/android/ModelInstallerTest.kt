@@ -11,10 +11,12 @@ import java.io.ByteArrayInputStream
 import java.io.File
 import java.io.IOException
 import java.io.InputStream
+import java.nio.file.Files
 import java.util.concurrent.CountDownLatch
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
+import kotlin.test.assertFalse
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
@@ -52,7 +54,7 @@ class ModelInstallerTest {
             .map { it.relativeTo(folder).invariantSeparatorsPath }
             .toSet()
 
-    private val installedFiles = bundle.keys.map { "installed/$it" }.toSet()
+    private val installedFiles = bundle.keys.map { "installed/$it" }.toSet() + "installed/.installed-files"
 
     @Test
     fun `a bundle is copied with progress and found afterwards`() =
@@ -95,6 +97,7 @@ class ModelInstallerTest {
                         InstallException.SourceUnreadable::class.java,
                     Source(bundle + ("../escape" to ByteArray(1))) to InstallException.SourceUnreadable::class.java,
                     Source(bundle + ("a//b" to ByteArray(1))) to InstallException.SourceUnreadable::class.java,
+                    Source(bundle + ("a\nb" to ByteArray(1))) to InstallException.SourceUnreadable::class.java,
                     Source(bundle, { it.copy(bytes = Long.MAX_VALUE / 4) }) to InstallException.NoSpace::class.java,
                 )
             for ((source, error) in cases) {
@@ -108,7 +111,7 @@ class ModelInstallerTest {
         runBlocking {
             val many = (1 until ModelInstaller.FILES_MAX).associate { "file$it" to ByteArray(1) }
             installer.install(Source(many + ("manifest.json" to ByteArray(1)))).toList()
-            assertEquals(ModelInstaller.FILES_MAX, files().size)
+            assertEquals(ModelInstaller.FILES_MAX + 1, files().size, "and the list of them")
             val error =
                 assertFailsWith<InstallException.TooManyFiles> { installer.install(Source(many + bundle)).toList() }
             assertEquals(ModelInstaller.FILES_MAX, error.limit)
@@ -146,22 +149,120 @@ class ModelInstallerTest {
     @Test
     fun `what a dead process left is tidied up`() =
         runBlocking {
-            val inTheMiddle = File(folder, "installed.part/manifest.json")
-            inTheMiddle.parentFile.mkdirs()
-            inTheMiddle.writeText("{}")
+            val work = File(folder, ".installed.whimbrel")
+            File(work, "new").mkdirs()
+            File(work, "new/manifest.json").writeText("{}")
             assertNull(installer.installed())
-            assertEquals(emptySet(), files())
+            assertFalse(work.exists())
 
             installer.install(Source(bundle)).toList()
+            val installed = File(folder, "installed")
             // Between the renames of an exchange.
-            File(folder, "installed").renameTo(File(folder, "installed.old"))
+            work.mkdirs()
+            installed.renameTo(File(work, "aside"))
+            assertInstalledAfterTidying()
+            // Before the old model was deleted.
+            installed.copyRecursively(File(work, "aside"))
+            assertInstalledAfterTidying()
+            // While it was deleted, or while the model was removed.
+            installed.copyRecursively(File(work, "gone"))
+            File(work, "gone/manifest.json").delete()
+            assertInstalledAfterTidying()
+            // Before a folder was filled.
+            installer.remove()
+            installed.mkdirs()
+            installer.install(Source(bundle)).toList()
             assertInstalledAfterTidying()
         }
 
     private suspend fun assertInstalledAfterTidying() {
         requireNotNull(installer.installed())
         assertEquals(installedFiles, files())
+        assertEquals(listOf("installed"), folder.list()?.toList())
     }
+
+    @Test
+    fun `what the installer did not make is neither replaced nor removed`() =
+        runBlocking {
+            for (what in listOf("a folder", "a model", "a file", "a link")) {
+                val place = File(folder, "installed")
+                appear(what, place)
+                assertFailsWith<InstallException.Occupied>(what) { installer.install(Source(bundle)).toList() }
+                assertFailsWith<InstallException.Occupied>(what) { installer.remove() }
+                assertMine(what, place)
+                assertEquals(listOf("installed"), folder.list()?.toList(), what)
+                folder.deleteRecursively()
+            }
+        }
+
+    /** Somebody else's thing, in place of what may be there. */
+    private fun appear(
+        what: String,
+        place: File,
+    ) {
+        place.parentFile.mkdirs()
+        when (what) {
+            "a file" -> place.writeText("mine")
+            "a link" -> Files.createSymbolicLink(place.toPath(), File(temporary.root, "nowhere").toPath())
+            else -> File(place.apply { mkdirs() }, "mine").writeText("mine")
+        }
+        if (what == "a model") File(place, "manifest.json").writeText("{}")
+    }
+
+    private fun assertMine(
+        what: String,
+        place: File,
+    ) = when (what) {
+        "a file" -> assertEquals("mine", place.readText())
+        "a link" -> assertTrue(Files.isSymbolicLink(place.toPath()))
+        else -> assertEquals("mine", File(place, "mine").readText())
+    }
+
+    @Test
+    fun `what appears in the model's place at any step stays`() =
+        runBlocking {
+            val place = File(folder, "installed")
+            for (what in listOf("a folder", "a file", "a link")) {
+                for (step in ModelInstaller.Step.entries) {
+                    for (hasOld in listOf(false, true)) {
+                        // Only a model is looked at and then moved.
+                        if (step == ModelInstaller.Step.CHECKED && !hasOld) continue
+                        val case = "$what at $step, model before: $hasOld"
+                        if (hasOld) ModelInstaller(folder).install(Source(bundle)).toList()
+                        val moved = File(temporary.root, "moved away")
+                        val installer = ModelInstaller(folder)
+                        installer.onStep = { now ->
+                            if (now == step) {
+                                place.renameTo(moved)
+                                appear(what, place)
+                            }
+                        }
+                        assertFailsWith<InstallException.Occupied>(case) { installer.install(Source(bundle)).toList() }
+                        assertMine(what, place)
+                        // A model that had to go is back as soon as its place is free.
+                        if (step == ModelInstaller.Step.ASIDE && hasOld) {
+                            place.renameTo(moved)
+                            assertEquals(place, ModelInstaller(folder).installed(), case)
+                        }
+                        folder.deleteRecursively()
+                        moved.deleteRecursively()
+                    }
+                }
+            }
+        }
+
+    @Test
+    fun `a file that was added to the model is kept`() =
+        runBlocking {
+            repeat(2) { round ->
+                installer.install(Source(bundle)).toList()
+                File(folder, "installed/q4_1/notes.txt").writeText("mine $round")
+                File(folder, "installed/.verified.json").writeText("{}")
+                if (round == 0) installer.install(Source(bundle)).toList() else installer.remove()
+            }
+            assertEquals(setOf("installed.kept/q4_1/notes.txt", "installed.kept2/q4_1/notes.txt"), files())
+            assertEquals("mine 1", File(folder, "installed.kept2/q4_1/notes.txt").readText())
+        }
 
     @Test
     fun `a model takes the place of another, and is removed`() =
