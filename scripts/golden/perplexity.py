@@ -17,6 +17,7 @@ import sys
 
 ENGINE = "llama.cpp, as in the source package llama-cpp-python 0.3.36"
 CONTEXT = 512
+ATTEMPTS = 5
 
 
 def sha256(path):
@@ -30,11 +31,15 @@ def sha256(path):
 def measure(program, text, model):
     threads = os.environ.get("THREADS") or str(os.cpu_count())
     arguments = [program, "-m", model, "-f", text, "-c", str(CONTEXT), "-t", threads]
-    output = subprocess.run(arguments, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    # The tool writes progress and result from two threads: a line may begin in the middle of another.
-    chunks = re.search(r"calculating perplexity over (\d+) chunks", output.stderr)
-    estimate = re.search(r"Final estimate: PPL = ([0-9.]+)", output.stderr)
-    if not chunks or not estimate:
+    # The tool now and then ends before its last line is written.
+    for _ in range(ATTEMPTS):
+        output = subprocess.run(arguments, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        # The tool writes progress and result from two threads: a line may begin in the middle of another.
+        chunks = re.search(r"calculating perplexity over (\d+) chunks", output.stderr)
+        estimate = re.search(r"Final estimate: PPL = ([0-9.]+)", output.stderr)
+        if chunks and estimate:
+            break
+    else:
         sys.exit(f"{model}: llama-perplexity gave no estimate:\n{output.stderr[-2000:]}")
     # Eight digits: a random model's figure has more than it means.
     return float(f"{float(estimate.group(1)):.8g}"), int(chunks.group(1))

@@ -61,6 +61,89 @@ fn another_activation_layer_by_layer() {
     assert!(of(bundle.path()) != of(&tiny()), "the activation makes a difference");
 }
 
+/// The tiny model with other arguments in its graph.
+fn edited(from: &str, to: &str, count: usize) -> tempfile::TempDir {
+    let bundle = copy();
+    let path = bundle.path().join("q4_1/graph.nnef");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.matches(from).count(), count, "{from}");
+    std::fs::write(&path, text.replace(from, to)).unwrap();
+    seal(bundle.path()).unwrap();
+    bundle
+}
+
+#[test]
+fn other_arguments_layer_by_layer() {
+    let ids: Vec<u32> = (0..70).map(|index| 20 + index * 37 % 700).collect();
+    let cases = [
+        ("weights = \"token_embd\"", "weights = \"token_embd\", scale = 12.0", 1),
+        ("residual = x", "residual = x, scale = 0.25", 6),
+        ("last = true", "last = true, scale = 0.125", 1),
+        (", frequencies = \"rope_frequencies\"", "", 3),
+        // Vectors of as many values as there are queries.
+        ("attn_v\");", "attn_v\", q_bias = \"blk.0.attn_norm\");", 3),
+    ];
+    for (from, to, count) in cases {
+        let bundle = edited(from, to, count);
+        check(bundle.path(), &ids, 3);
+        check(bundle.path(), &[5], 3);
+        let logits = |folder: &Path| {
+            let model = Model::open(folder, &options(false)).unwrap();
+            let mut session = Session::new(&model, 80).unwrap();
+            session.logits(&ids, &CancelFlag::default()).unwrap().to_vec()
+        };
+        assert!(logits(bundle.path()) != logits(&tiny()), "{to} makes a difference");
+    }
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_refused() {
+    for (from, to, count, expected) in [
+        (
+            "last = true",
+            "last = true, scale = 0.0",
+            1,
+            "scale is 0, it must be greater than 0",
+        ),
+        (
+            "attn_v\");",
+            "attn_v\", k_bias = \"blk.0.attn_norm\");",
+            3,
+            "blk.0.attn_norm is not an f32 vector of 64 values",
+        ),
+        (
+            "attn_v\");",
+            "attn_v\", q_bias = \"blk.9.attn_q.bias\");",
+            3,
+            "no tensor is named \"blk.9.attn_q.bias\"",
+        ),
+    ] {
+        let bundle = edited(from, to, count);
+        let error = Model::open(bundle.path(), &options(false)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+/// A factor of the logits leaves their order as it was, and the most likely tokens with it.
+#[test]
+fn scaled_logits_choose_the_same_tokens() {
+    let bundle = edited("last = true", "last = true, scale = 0.25", 1);
+    let answer = |folder: &Path| {
+        let mut conversation =
+            support::Conversation::new(&support::open_with(folder, 1).unwrap(), "", Default::default());
+        let options = whimbrel_engine::GenerationOptions {
+            max_tokens: 24,
+            sampling: whimbrel_engine::SamplingOptions {
+                temperature: Some(0.0),
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        conversation.ask("Light", options).0
+    };
+    assert_eq!(answer(bundle.path()), answer(&tiny()));
+}
+
 #[test]
 fn smollm2_layer_by_layer() {
     check(&smollm2(), &[504, 3575, 282, 4649, 314], 30);

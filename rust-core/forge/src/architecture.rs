@@ -1,8 +1,15 @@
-//! The architectures that can be imported: one file per architecture, selected by `general.architecture`. An architecture knows which keys
+//! The architectures that can be imported: one file per architecture, selected by `general.architecture`, which says how it differs from
+//! what they share (`transformer.rs`). An architecture knows which keys
 //! describe the network, which tensors it consists of and which operators connect them. It knows nothing about tokenizers or about how
 //! tensors are stored.
 
+mod granite;
 mod llama;
+mod minicpm;
+mod qwen2;
+mod qwen3;
+mod smollm3;
+mod transformer;
 
 use whimbrel_engine::Architecture as Shape;
 
@@ -24,7 +31,14 @@ pub(crate) trait Architecture: Sync {
 }
 
 /// Every supported architecture.
-static ARCHITECTURES: [&dyn Architecture; 1] = [&llama::Llama];
+static ARCHITECTURES: [&dyn Architecture; 6] = [
+    &llama::LLAMA,
+    &qwen2::QWEN2,
+    &qwen3::QWEN3,
+    &granite::GRANITE,
+    &minicpm::MINICPM,
+    &smollm3::SMOLLM3,
+];
 
 /// A network as an architecture describes it.
 pub(crate) struct Network<'a> {

@@ -22,6 +22,14 @@ pub(crate) struct Attention {
     pub(crate) kv_heads: u32,
     pub(crate) head_dim: u32,
     pub(crate) scale: f32,
+    /// The weights that hold the rotary frequencies, if queries and keys are rotated.
+    pub(crate) frequencies: Option<&'static str>,
+}
+
+/// The weights of queries, keys and values.
+pub(crate) struct Qkv {
+    pub(crate) weights: [String; 3],
+    pub(crate) biases: Option<[String; 3]>,
 }
 
 impl Graph {
@@ -49,9 +57,10 @@ impl Graph {
         self.push(format_args!("\n  # {title}\n"));
     }
 
-    pub(crate) fn embedding(&mut self, output: &str, ids: &str, weights: &str) {
+    pub(crate) fn embedding(&mut self, output: &str, ids: &str, weights: &str, scale: f32) {
+        let scale = factor(scale);
         self.line(format_args!(
-            "{output} = whimbrel_embedding({ids}, weights = \"{weights}\");"
+            "{output} = whimbrel_embedding({ids}, weights = \"{weights}\"{scale});"
         ));
     }
 
@@ -62,14 +71,26 @@ impl Graph {
         ));
     }
 
-    pub(crate) fn qkv(&mut self, outputs: [&str; 3], input: &str, weights: [&str; 3]) {
-        let ([q, k, v], [q_weights, k_weights, v_weights]) = (outputs, weights);
+    /// A norm of every head, all with the same weights.
+    pub(crate) fn head_norm(&mut self, output: &str, input: &str, weights: &str, epsilon: f32, heads: u32) {
+        let epsilon = scalar(epsilon);
         self.line(format_args!(
-            "({q}, {k}, {v}) = whimbrel_qkv({input}, q = \"{q_weights}\", k = \"{k_weights}\", v = \"{v_weights}\");"
+            "{output} = whimbrel_rms_norm({input}, weights = \"{weights}\", epsilon = {epsilon}, heads = {heads});"
         ));
     }
 
-    pub(crate) fn attention(&mut self, output: &str, inputs: [&str; 3], frequencies: &str, attention: &Attention) {
+    pub(crate) fn qkv(&mut self, outputs: [&str; 3], input: &str, qkv: &Qkv) {
+        let ([q, k, v], [q_weights, k_weights, v_weights]) = (outputs, &qkv.weights);
+        let biases = match &qkv.biases {
+            Some([q, k, v]) => format!(", q_bias = \"{q}\", k_bias = \"{k}\", v_bias = \"{v}\""),
+            None => String::new(),
+        };
+        self.line(format_args!(
+            "({q}, {k}, {v}) = whimbrel_qkv({input}, q = \"{q_weights}\", k = \"{k_weights}\", v = \"{v_weights}\"{biases});"
+        ));
+    }
+
+    pub(crate) fn attention(&mut self, output: &str, inputs: [&str; 3], attention: &Attention) {
         let [q, k, v] = inputs;
         let Attention {
             layer,
@@ -77,18 +98,21 @@ impl Graph {
             kv_heads,
             head_dim,
             scale,
+            frequencies,
         } = attention;
         let scale = scalar(*scale);
+        let frequencies = frequencies.map_or_else(String::new, |name| format!(", frequencies = \"{name}\""));
         self.line(format_args!(
             "{output} = whimbrel_attention({q}, {k}, {v}, layer = {layer}, heads = {heads}, kv_heads = {kv_heads}, \
-             head_dim = {head_dim}, scale = {scale}, frequencies = \"{frequencies}\");"
+             head_dim = {head_dim}, scale = {scale}{frequencies});"
         ));
     }
 
-    /// A matrix product, added to `residual`.
-    pub(crate) fn linear_onto(&mut self, output: &str, input: &str, weights: &str, residual: &str) {
+    /// A matrix product, times a factor, added to `residual`.
+    pub(crate) fn linear_onto(&mut self, output: &str, input: &str, weights: &str, residual: &str, scale: f32) {
+        let scale = factor(scale);
         self.line(format_args!(
-            "{output} = whimbrel_linear({input}, weights = \"{weights}\", residual = {residual});"
+            "{output} = whimbrel_linear({input}, weights = \"{weights}\", residual = {residual}{scale});"
         ));
     }
 
@@ -99,13 +123,14 @@ impl Graph {
         ));
     }
 
-    /// The logits after the last token; closes the graph and returns its text.
+    /// The logits after the last token, times a factor; closes the graph and returns its text.
     ///
     /// # Errors
     /// [`ForgeError::Key`] when the text is longer than the engine reads.
-    pub(crate) fn head(mut self, input: &str, weights: &str) -> Result<Graph, ForgeError> {
+    pub(crate) fn head(mut self, input: &str, weights: &str, scale: f32) -> Result<Graph, ForgeError> {
+        let scale = factor(scale);
         self.line(format_args!(
-            "logits = whimbrel_linear({input}, weights = \"{weights}\", last = true);"
+            "logits = whimbrel_linear({input}, weights = \"{weights}\", last = true{scale});"
         ));
         self.text.push_str("}\n");
         if self.text.len() > GRAPH_BYTES_MAX {
@@ -135,6 +160,14 @@ impl Graph {
 fn scalar(value: f32) -> String {
     let text = value.to_string();
     if text.contains('.') { text } else { text + ".0" }
+}
+
+/// The argument `scale`, which a call without a factor does not have.
+fn factor(scale: f32) -> String {
+    if scale == 1.0 {
+        return String::new();
+    }
+    format!(", scale = {}", scalar(scale))
 }
 
 /// A name as an NNEF identifier: lower-case letters, digits and underscores, a letter first.

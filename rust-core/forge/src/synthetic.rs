@@ -1,4 +1,4 @@
-//! Random tiny llama models as GGUF files, for tests and benchmarks. The same options give the same bytes on every machine. They have a
+//! Random tiny models of every supported architecture as GGUF files, for tests and benchmarks. The same options give the same bytes on every machine. They have a
 //! real tokenizer and a ChatML template, and their output consists of words from one page of text: each token's head points at the tokens
 //! that follow it there, and the random layers add noise.
 
@@ -24,9 +24,54 @@ const HEAD_STRENGTH: f32 = 1.0;
 /// How strongly a layer changes the residual stream, whose values are about 1.
 const LAYER_STRENGTH: f32 = 0.5;
 
+/// The architecture of a synthetic model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// Llama: nothing but what they share.
+    #[default]
+    Llama,
+    /// Qwen 2: biases.
+    Qwen2,
+    /// Qwen 3: norms of heads.
+    Qwen3,
+    /// Granite, dense: factors.
+    Granite,
+    /// MiniCPM, dense: factors.
+    MiniCpm,
+    /// SmolLM3: every fourth layer without rotation.
+    SmolLm3,
+}
+
+impl Family {
+    /// Every architecture.
+    pub const ALL: [Self; 6] = [
+        Self::Llama,
+        Self::Qwen2,
+        Self::Qwen3,
+        Self::Granite,
+        Self::MiniCpm,
+        Self::SmolLm3,
+    ];
+
+    /// The value of `general.architecture`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Llama => "llama",
+            Self::Qwen2 => "qwen2",
+            Self::Qwen3 => "qwen3",
+            Self::Granite => "granite",
+            Self::MiniCpm => "minicpm",
+            Self::SmolLm3 => "smollm3",
+        }
+    }
+}
+
 /// The options of a synthetic model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Synthetic {
+    /// The architecture.
+    pub family: Family,
     /// Transformer layers.
     pub layers: u32,
     /// Width of the residual stream. A multiple of 32 if the tensor type is quantised, like the other widths.
@@ -47,6 +92,8 @@ pub struct Synthetic {
     pub rope_factors: bool,
     /// Linear scaling of positions.
     pub rope_linear: Option<f32>,
+    /// Whether Granite's files say that queries and keys are not rotated.
+    pub unrotated: bool,
     /// The type of the matrices.
     pub tensor_type: TensorType,
     /// `context_length` of the file.
@@ -59,6 +106,7 @@ impl Default for Synthetic {
     /// Two layers of width 64, untied, in 32-bit floats.
     fn default() -> Self {
         Synthetic {
+            family: Family::Llama,
             layers: 2,
             width: 64,
             feed_forward: 128,
@@ -69,6 +117,7 @@ impl Default for Synthetic {
             tied: false,
             rope_factors: false,
             rope_linear: None,
+            unrotated: false,
             tensor_type: TensorType::F32,
             context_length: 2_048,
             seed: 1,
@@ -143,25 +192,37 @@ impl Synthetic {
     }
 
     fn write_keys(&self, writer: &mut Writer, tokenizer: &Tokenizer) {
-        writer.text("general.architecture", "llama");
+        let key = |key: &str| format!("{}.{key}", self.family.name());
+        writer.text("general.architecture", self.family.name());
         writer.text("general.name", "Whimbrel Tiny");
         writer.text("general.license", "apache-2.0");
-        writer.u32("llama.block_count", self.layers);
-        writer.u32("llama.context_length", self.context_length);
-        writer.u32("llama.embedding_length", self.width);
-        writer.u32("llama.feed_forward_length", self.feed_forward);
-        writer.u32("llama.attention.head_count", self.heads);
-        writer.u32("llama.attention.head_count_kv", self.kv_heads);
-        writer.u32("llama.attention.key_length", self.head_dim);
-        writer.u32("llama.attention.value_length", self.head_dim);
-        writer.f32("llama.attention.layer_norm_rms_epsilon", 1e-5);
-        writer.u32("llama.rope.dimension_count", self.head_dim);
-        writer.f32("llama.rope.freq_base", 10_000.0);
+        writer.u32(&key("block_count"), self.layers);
+        writer.u32(&key("context_length"), self.context_length);
+        writer.u32(&key("embedding_length"), self.width);
+        writer.u32(&key("feed_forward_length"), self.feed_forward);
+        writer.u32(&key("attention.head_count"), self.heads);
+        writer.u32(&key("attention.head_count_kv"), self.kv_heads);
+        writer.u32(&key("attention.key_length"), self.head_dim);
+        writer.u32(&key("attention.value_length"), self.head_dim);
+        writer.f32(&key("attention.layer_norm_rms_epsilon"), 1e-5);
+        writer.u32(&key("rope.dimension_count"), self.head_dim);
+        writer.f32(&key("rope.freq_base"), 10_000.0);
         if let Some(factor) = self.rope_linear {
-            writer.text("llama.rope.scaling.type", "linear");
-            writer.f32("llama.rope.scaling.factor", factor);
+            writer.text(&key("rope.scaling.type"), "linear");
+            writer.f32(&key("rope.scaling.factor"), factor);
         }
-        writer.u32("llama.vocab_size", tokenizer.tokens.len() as u32);
+        if matches!(self.family, Family::Granite | Family::MiniCpm) {
+            writer.f32(&key("embedding_scale"), 1.5);
+            writer.f32(&key("residual_scale"), 0.6);
+            writer.f32(&key("logit_scale"), 1.25);
+        }
+        if self.unrotated {
+            writer.flag(&key("rope.scaling.finetuned"), false);
+        }
+        if self.family == Family::Granite {
+            writer.f32(&key("attention.scale"), 2.0 / (self.head_dim as f32).sqrt());
+        }
+        writer.u32(&key("vocab_size"), tokenizer.tokens.len() as u32);
         writer.text("tokenizer.ggml.model", "gpt2");
         writer.text("tokenizer.ggml.pre", "smollm");
         writer.texts("tokenizer.ggml.tokens", &tokenizer.tokens);
@@ -227,6 +288,20 @@ impl Synthetic {
         matrix(writer, "attn_q", queries, width, 3.0, random);
         matrix(writer, "attn_k", keys, width, 1.0, random);
         matrix(writer, "attn_v", keys, width, 1.0, random);
+        if self.family == Family::Qwen2 {
+            for (name, values) in [("attn_q", queries), ("attn_k", keys), ("attn_v", keys)] {
+                let bias = random.values(values, 2.0);
+                writer.tensor(&format!("blk.{layer}.{name}.bias"), TensorType::F32, values, &bias);
+            }
+        }
+        if self.family == Family::Qwen3 {
+            for name in ["attn_q_norm", "attn_k_norm"] {
+                let name = format!("blk.{layer}.{name}.weight");
+                let (head_dim, weights) = (self.head_dim as usize, random.norm(self.head_dim as usize));
+                let weights: Vec<f32> = weights.into_iter().map(|weight| 1.5 * weight).collect();
+                writer.tensor(&name, TensorType::F32, head_dim, &weights);
+            }
+        }
         matrix(writer, "attn_output", width, queries, LAYER_STRENGTH, random);
         norm(writer, "ffn_norm", random);
         matrix(writer, "ffn_gate", feed_forward, width, 1.0, random);

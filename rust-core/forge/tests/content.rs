@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Desk, small, tensors};
+use support::{Desk, replaced, small, stored, tensors};
 use whimbrel_engine::TensorType;
 use whimbrel_forge::synthetic::Synthetic;
 use whimbrel_forge::{ForgeError, Gguf, ImportOptions, Quantization, Vocabulary, import};
@@ -227,20 +227,6 @@ fn frequencies_follow_the_scaling_of_positions() {
     }
 }
 
-/// A file with a few bytes replaced by as many others.
-fn replaced(file: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    assert_eq!(from.len(), to.len());
-    let position = file.windows(from.len()).position(|window| window == from).unwrap();
-    let mut changed = file.to_vec();
-    changed[position..position + to.len()].copy_from_slice(to);
-    changed
-}
-
-/// A text as GGUF stores it, with its length before it.
-fn stored(text: &str) -> Vec<u8> {
-    [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
-}
-
 #[test]
 fn what_is_not_supported_is_refused_by_name() {
     let file = Synthetic {
@@ -263,7 +249,7 @@ fn what_is_not_supported_is_refused_by_name() {
     let cases = [
         (
             rename("llama", "mamba"),
-            "architecture \"mamba\" is not supported; supported: llama",
+            "architecture \"mamba\" is not supported; supported: llama, qwen2, qwen3, granite, minicpm, smollm3",
         ),
         (
             retyped(26),

@@ -31,6 +31,13 @@ pub struct Rotation<'a> {
 }
 
 impl Rotation<'_> {
+    /// Of rows that are not rotated, however many there are.
+    pub const NONE: Rotation<'static> = Rotation {
+        pairs: 0,
+        cosines: &[],
+        sines: &[],
+    };
+
     pub(crate) fn row(&self, row: usize) -> (&[f32], &[f32]) {
         let range = row * self.pairs..(row + 1) * self.pairs;
         (&self.cosines[range.clone()], &self.sines[range])

@@ -2,6 +2,7 @@
 //! types. llama.cpp's figures are kept in `shared-models/golden/perplexity.json`; `make reference` measures them anew.
 #![allow(clippy::unwrap_used)]
 
+mod faults;
 mod requantise;
 mod synthetic;
 
@@ -14,6 +15,7 @@ use requantise::{Target, requantise};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use whimbrel_engine::TensorType;
 
 const TEXT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/text/opticks.txt");
 const GOLDEN: &str = concat!(
@@ -21,6 +23,9 @@ const GOLDEN: &str = concat!(
     "/../../shared-models/golden/perplexity.json"
 );
 const SHIPPED: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/// How far the logarithm of a random model's perplexity may be from llama.cpp's if its weights are floats.
+const FLOATS_WITHIN: f64 = 0.0005;
 
 /// What an import is held against.
 enum Bar {
@@ -64,32 +69,8 @@ impl Golden {
 /// Imports the file, measures the bundle and compares with the golden figure of `name`.
 fn check(golden: &Golden, name: &str, gguf: &Path, quantization: &str, bar: &Bar) {
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let bundle = folder.path().join("bundle");
-    let bundle = bundle.to_str().unwrap();
-    whimbrel(&[
-        "import",
-        gguf.to_str().unwrap(),
-        "--quantization",
-        quantization,
-        "--output",
-        bundle,
-    ]);
-    let facts = whimbrel(&[
-        "perplexity",
-        "--model",
-        bundle,
-        "--file",
-        TEXT,
-        "--context",
-        "512",
-        "--json",
-    ]);
-    let facts: Value = serde_json::from_slice(&facts).unwrap();
-    let (ours, theirs) = (facts["perplexity"].as_f64().unwrap(), golden.perplexity(name));
-    assert_eq!(
-        facts["chunks"], golden.0["models"][name]["chunks"],
-        "{name}: other windows than llama.cpp's"
-    );
+    let bundle = import(gguf, quantization, folder.path());
+    let (ours, theirs) = (measure(golden, name, &bundle), golden.perplexity(name));
     let (difference, limit) = match *bar {
         Bar::Within(limit) => ((ours / theirs - 1.0).abs(), limit),
         Bar::NoWorse(limit) => (ours / theirs - 1.0, limit),
@@ -104,6 +85,41 @@ fn check(golden: &Golden, name: &str, gguf: &Path, quantization: &str, bar: &Bar
         difference <= limit,
         "{name} as {quantization}: {ours:.4}, llama.cpp {theirs:.4}"
     );
+}
+
+/// The bundle that the command makes of a file.
+fn import(gguf: &Path, quantization: &str, folder: &Path) -> PathBuf {
+    let bundle = folder.join("bundle");
+    whimbrel(&[
+        "import",
+        gguf.to_str().unwrap(),
+        "--quantization",
+        quantization,
+        "--force",
+        "--output",
+        bundle.to_str().unwrap(),
+    ]);
+    bundle
+}
+
+/// The perplexity of a bundle, over the windows of the golden figure of `name`.
+fn measure(golden: &Golden, name: &str, bundle: &Path) -> f64 {
+    let facts = whimbrel(&[
+        "perplexity",
+        "--model",
+        bundle.to_str().unwrap(),
+        "--file",
+        TEXT,
+        "--context",
+        "512",
+        "--json",
+    ]);
+    let facts: Value = serde_json::from_slice(&facts).unwrap();
+    assert_eq!(
+        facts["chunks"], golden.0["models"][name]["chunks"],
+        "{name}: other windows than llama.cpp's"
+    );
+    facts["perplexity"].as_f64().unwrap()
 }
 
 /// Runs the command and returns its standard output.
@@ -227,7 +243,30 @@ fn synthetic_models_agree() {
         golden.assert_same_file(&name, &hex(Sha256::digest(&bytes)));
         let file = folder.path().join("model.gguf");
         fs::write(&file, bytes).unwrap();
-        let limit = if name.contains("f32") { 0.0005 } else { 0.005 };
+        let limit = if name.contains("f32") { FLOATS_WITHIN } else { 0.005 };
         check(&golden, &name, &file, "keep", &Bar::LogarithmWithin(limit));
     }
+}
+
+/// The bar that right imports pass is one that faults do not pass.
+#[test]
+fn planted_faults_are_noticed() {
+    let golden = Golden::read();
+    let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut unnoticed = Vec::new();
+    for fault in faults::faults() {
+        let (name, model) = synthetic::architecture(fault.family, TensorType::F32);
+        let name = format!("synthetic-{name}");
+        let file = folder.path().join("model.gguf");
+        fs::write(&file, model.to_gguf()).unwrap();
+        let bundle = import(&file, "keep", folder.path());
+        fault.plant(&bundle, model.head_dim as usize);
+        let (ours, theirs) = (measure(&golden, &name, &bundle), golden.perplexity(&name));
+        let difference = (ours.ln() / theirs.ln() - 1.0).abs();
+        println!("{name}, {}: {:.3} % away", fault.name, difference * 100.0);
+        if difference <= FLOATS_WITHIN {
+            unnoticed.push(format!("{name}: {}", fault.name));
+        }
+    }
+    assert!(unnoticed.is_empty(), "{unnoticed:?}");
 }

@@ -38,6 +38,28 @@ pub(crate) fn weight(builder: &mut ModelBuilder, call: &ResolvedInvocation, argu
     WeightRef::new(&weights, &name).with_context(|| format!("no tensor is named {name:?}"))
 }
 
+/// A parameter for a factor that is 1 unless a call gives another one.
+pub(crate) fn scale() -> Parameter {
+    TypeName::Scalar.named("scale").default(1.0)
+}
+
+/// A parameter for the name of weights that a call may do without.
+pub(crate) fn optional(name: &str) -> Parameter {
+    string(name).default(false)
+}
+
+/// The weights that a call names in an argument, if it has that argument.
+pub(crate) fn optional_weight(
+    builder: &mut ModelBuilder,
+    call: &ResolvedInvocation,
+    argument: &str,
+) -> TractResult<Option<WeightRef>> {
+    match call.optional_named_arg_as::<String>(builder, argument)? {
+        Some(_) => weight(builder, call, argument).map(Some),
+        None => Ok(None),
+    }
+}
+
 /// A number of things that a call gives in an argument.
 pub(crate) fn count(builder: &mut ModelBuilder, call: &ResolvedInvocation, argument: &str) -> TractResult<usize> {
     let value: i64 = call.named_arg_as(builder, argument)?;

@@ -16,7 +16,8 @@ use tract_nnef::internal::*;
 use whimbrel_kernels::Activation;
 
 use crate::bundle::weights::WeightRef;
-use crate::graph::arguments::{activation, count, weight};
+use crate::graph::arguments::{activation, count, optional_weight, weight};
+use crate::graph::operators::qkv::BIASES;
 
 /// Under this name the builder finds the longest context.
 pub(crate) const LIMITS: &str = "whimbrel_reference_limits";
@@ -122,6 +123,16 @@ impl Wiring<'_, '_> {
         })
     }
 
+    /// `[T, width]` times the factor that a call gives.
+    fn scaled(&mut self, x: OutletId, call: &ResolvedInvocation) -> TractResult<OutletId> {
+        let scale: f32 = call.named_arg_as(self.builder, "scale")?;
+        if scale == 1.0 {
+            return Ok(x);
+        }
+        let factor = self.constant(&format!("factor.{scale}"), || Tensor::from_shape(&[1, 1], &[scale]))?;
+        self.wire(mul(), &[x, factor])
+    }
+
     fn product(&mut self, x: OutletId, weights: &WeightRef) -> TractResult<OutletId> {
         let dense = self.dense(weights)?;
         self.einsum("tk,nk->tn", &[x, dense])
@@ -135,6 +146,16 @@ impl Wiring<'_, '_> {
             tvec!(heads.to_dim(), head_dim.to_dim()),
         );
         self.axis(split, x)
+    }
+
+    /// `[T, heads, head_dim]` as `[T, heads × head_dim]`.
+    fn joined(&mut self, x: OutletId, heads: usize, head_dim: usize) -> TractResult<OutletId> {
+        let joined = AxisOp::Reshape(
+            1,
+            tvec!(heads.to_dim(), head_dim.to_dim()),
+            tvec!((heads * head_dim).to_dim()),
+        );
+        self.axis(joined, x)
     }
 
     fn part(&mut self, x: OutletId, axis: usize, start: usize, end: impl ToDim) -> TractResult<OutletId> {
@@ -164,8 +185,15 @@ impl Wiring<'_, '_> {
         self.axis(AxisOp::Add(1), used)
     }
 
-    /// Turns `[T, heads, head_dim]` by the angles of its positions.
-    fn rotate(&mut self, x: OutletId, frequencies: &WeightRef, rows: &TDim, head_dim: usize) -> TractResult<OutletId> {
+    /// Turns `[T, heads, head_dim]` by the angles of its positions, if there are frequencies.
+    fn rotate(
+        &mut self,
+        x: OutletId,
+        frequencies: Option<&WeightRef>,
+        rows: &TDim,
+        head_dim: usize,
+    ) -> TractResult<OutletId> {
+        let Some(frequencies) = frequencies else { return Ok(x) };
         let pairs = frequencies.columns;
         let cosines = self.angles(frequencies, rows, "cosines", f64::cos)?;
         let sines = self.angles(frequencies, rows, "sines", f64::sin)?;
@@ -221,21 +249,27 @@ pub(crate) fn embedding(builder: &mut ModelBuilder, call: &ResolvedInvocation) -
     let weights = weight(builder, call, "weights")?;
     let mut wiring = Wiring { builder };
     let table = wiring.dense(&weights)?;
-    Ok(Value::Wire(wiring.wire(Gather::new(0), &[table, ids])?))
+    let rows = wiring.wire(Gather::new(0), &[table, ids])?;
+    Ok(Value::Wire(wiring.scaled(rows, call)?))
 }
 
 pub(crate) fn rms_norm(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
     let x: OutletId = call.named_arg_as(builder, "x")?;
     let epsilon: f32 = call.named_arg_as(builder, "epsilon")?;
     let weights = weight(builder, call, "weights")?;
+    let heads = count(builder, call, "heads")?;
     let mut wiring = Wiring { builder };
-    let gain = wiring.dense(&weights)?;
-    let norm = RmsNorm {
-        axis: 1,
-        eps: tensor0(epsilon).into_arc_tensor(),
-    };
-    let normed = wiring.wire(norm, &[x])?;
-    Ok(Value::Wire(wiring.wire(mul(), &[normed, gain])?))
+    let mut gain = wiring.dense(&weights)?;
+    let eps = tensor0(epsilon).into_arc_tensor();
+    if heads == 1 {
+        let normed = wiring.wire(RmsNorm { axis: 1, eps }, &[x])?;
+        return Ok(Value::Wire(wiring.wire(mul(), &[normed, gain])?));
+    }
+    gain = wiring.axis(AxisOp::Add(0), gain)?;
+    let x = wiring.heads(x, heads, weights.columns)?;
+    let normed = wiring.wire(RmsNorm { axis: 2, eps }, &[x])?;
+    let y = wiring.wire(mul(), &[normed, gain])?;
+    Ok(Value::Wire(wiring.joined(y, heads, weights.columns)?))
 }
 
 pub(crate) fn linear(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
@@ -243,6 +277,8 @@ pub(crate) fn linear(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> T
     let residual = call.optional_named_arg_as::<OutletId>(builder, "residual")?;
     let weights = weight(builder, call, "weights")?;
     let mut wiring = Wiring { builder };
+    // The factor comes first: a head has to end in the product, before which the graph is cut.
+    let x = wiring.scaled(x, call)?;
     let y = wiring.product(x, &weights)?;
     Ok(match residual {
         Some(residual) => Value::Wire(wiring.wire(add(), &[residual, y])?),
@@ -253,9 +289,16 @@ pub(crate) fn linear(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> T
 pub(crate) fn qkv(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
     let x: OutletId = call.named_arg_as(builder, "x")?;
     let mut outputs = Vec::new();
-    for name in ["q", "k", "v"] {
+    for (name, bias) in ["q", "k", "v"].into_iter().zip(BIASES) {
         let weights = weight(builder, call, name)?;
-        outputs.push(Value::Wire(Wiring { builder }.product(x, &weights)?));
+        let bias = optional_weight(builder, call, bias)?;
+        let mut wiring = Wiring { builder };
+        let mut y = wiring.product(x, &weights)?;
+        if let Some(bias) = bias {
+            let bias = wiring.dense(&bias)?;
+            y = wiring.wire(add(), &[y, bias])?;
+        }
+        outputs.push(Value::Wire(y));
     }
     Ok(Value::Tuple(outputs))
 }
@@ -286,12 +329,12 @@ pub(crate) fn attention(builder: &mut ModelBuilder, call: &ResolvedInvocation) -
         "{heads} heads over {kv_heads}"
     );
     let scale: f32 = call.named_arg_as(builder, "scale")?;
-    let frequencies = weight(builder, call, "frequencies")?;
+    let frequencies = optional_weight(builder, call, "frequencies")?;
     let mut wiring = Wiring { builder };
     let rows = wiring.builder.model.outlet_fact(inputs[0])?.shape[0].clone();
     let [q, k, v] = inputs;
     let q = wiring.heads(q, heads, head_dim)?;
-    let q = wiring.rotate(q, &frequencies, &rows, head_dim)?;
+    let q = wiring.rotate(q, frequencies.as_ref(), &rows, head_dim)?;
     let groups = AxisOp::Reshape(
         1,
         tvec!(heads.to_dim()),
@@ -299,7 +342,7 @@ pub(crate) fn attention(builder: &mut ModelBuilder, call: &ResolvedInvocation) -
     );
     let q = wiring.axis(groups.clone(), q)?;
     let k = wiring.heads(k, kv_heads, head_dim)?;
-    let k = wiring.rotate(k, &frequencies, &rows, head_dim)?;
+    let k = wiring.rotate(k, frequencies.as_ref(), &rows, head_dim)?;
     let v = wiring.heads(v, kv_heads, head_dim)?;
     let scores = wiring.einsum("tkgd,skd->kgts", &[q, k])?;
     let scale = wiring.constant(&format!("scale.{scale}"), || {
@@ -310,10 +353,5 @@ pub(crate) fn attention(builder: &mut ModelBuilder, call: &ResolvedInvocation) -
     let weights = wiring.wire(Softmax::new(tvec!(3), None, SoftmaxKind::Softmax), &[scores])?;
     let y = wiring.einsum("kgts,skd->tkgd", &[weights, v])?;
     let y = wiring.axis(groups.recip(), y)?;
-    let flat = AxisOp::Reshape(
-        1,
-        tvec!(heads.to_dim(), head_dim.to_dim()),
-        tvec!((heads * head_dim).to_dim()),
-    );
-    Ok(Value::Wire(wiring.axis(flat, y)?))
+    Ok(Value::Wire(wiring.joined(y, heads, head_dim)?))
 }

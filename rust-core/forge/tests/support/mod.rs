@@ -123,3 +123,17 @@ pub fn tensors(bundle: &Path, manifest: &Manifest) -> Vec<(String, Vec<Vec<f32>>
     };
     index.tensors.iter().map(read).collect()
 }
+
+/// A file with a few bytes replaced by as many others.
+pub fn replaced(file: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let position = file.windows(from.len()).position(|window| window == from).unwrap();
+    let mut changed = file.to_vec();
+    changed[position..position + to.len()].copy_from_slice(to);
+    changed
+}
+
+/// A text as GGUF stores it, with its length before it.
+pub fn stored(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
+}

@@ -1,11 +1,11 @@
 //! Causal attention over the KV cache of the session.
 
 use tract_nnef::internal::*;
-use whimbrel_kernels::{Attend, append_kv, attend};
+use whimbrel_kernels::{Attend, Rotation, append_kv, attend};
 
 use crate::bundle::weights::WeightRef;
 use crate::cache::AttentionLayer;
-use crate::graph::arguments::{count, string, tensor, weight};
+use crate::graph::arguments::{count, optional, optional_weight, tensor};
 use crate::graph::context::RunContext;
 use crate::graph::operator::{Inputs, Operator, OperatorKind, expect_width, find, no_projection, tract_operator};
 use crate::graph::reference;
@@ -15,7 +15,7 @@ pub(super) const KIND: OperatorKind = OperatorKind {
     parameters: || {
         let mut parameters = ["q", "k", "v"].map(|name| tensor().named(name)).to_vec();
         parameters.extend(["layer", "heads", "kv_heads", "head_dim"].map(|name| TypeName::Integer.named(name)));
-        parameters.extend([TypeName::Scalar.named("scale"), string("frequencies")]);
+        parameters.extend([TypeName::Scalar.named("scale"), optional("frequencies")]);
         parameters
     },
     results: &["y"],
@@ -25,7 +25,7 @@ pub(super) const KIND: OperatorKind = OperatorKind {
     find_projection: no_projection,
 };
 
-/// Causal attention with rotary positions over the session's KV cache.
+/// Causal attention over the session's KV cache, with rotary positions if there are frequencies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attention {
     layer: u32,
@@ -34,7 +34,7 @@ pub(crate) struct Attention {
     head_dim: usize,
     /// Bits of an f32, so that operators can be compared.
     scale_bits: u32,
-    frequencies: WeightRef,
+    frequencies: Option<WeightRef>,
 }
 tract_operator!(Attention, "WhimbrelAttention");
 
@@ -56,12 +56,13 @@ impl Attention {
     }
 
     fn facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        let frequencies = &self.frequencies;
-        ensure!(
-            frequencies.rows == 1 && frequencies.floats().is_some() && 2 * frequencies.columns <= self.head_dim,
-            "{} is not an f32 vector of at most half a head",
-            frequencies.name
-        );
+        if let Some(frequencies) = &self.frequencies {
+            ensure!(
+                frequencies.rows == 1 && frequencies.floats().is_some() && 2 * frequencies.columns <= self.head_dim,
+                "{} is not an f32 vector of at most half a head",
+                frequencies.name
+            );
+        }
         for (what, fact, heads) in [
             ("q", inputs[0], self.heads),
             ("k", inputs[1], self.kv_heads),
@@ -97,7 +98,7 @@ impl Operator for Attention {
         scratch.extend_from_slice(k);
         scratch.extend_from_slice(q);
         let (k, q) = scratch.split_at_mut(k.len());
-        run.with_rotation(&self.frequencies, rows, |rotation| {
+        let mut turned_by = |rotation: Rotation<'_>| {
             append_kv(shape, position, rotation, k, v, keys, values);
             let call = Attend {
                 shape,
@@ -109,7 +110,14 @@ impl Operator for Attention {
             };
             let scratch = &mut run.attention_scratch.borrow_mut();
             attend(&run.pool, call, q, outputs[0], scratch);
-        })
+        };
+        match &self.frequencies {
+            Some(frequencies) => run.with_rotation(frequencies, rows, turned_by),
+            None => {
+                turned_by(Rotation::NONE);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -125,7 +133,7 @@ fn build(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<V
         kv_heads: count(builder, call, "kv_heads")?,
         head_dim: count(builder, call, "head_dim")?,
         scale_bits: scale.to_bits(),
-        frequencies: weight(builder, call, "frequencies")?,
+        frequencies: optional_weight(builder, call, "frequencies")?,
     };
     builder.wire(attention, &inputs)
 }

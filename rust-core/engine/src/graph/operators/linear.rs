@@ -1,11 +1,11 @@
-//! A matrix product with an optional residual; also the head of the graph.
+//! A matrix product with an optional factor and an optional residual; also the head of the graph.
 
 use tract_nnef::internal::*;
 use whimbrel_kernels::{Input, Product, multiply};
 
 use super::projection::quantize;
 use crate::bundle::weights::WeightRef;
-use crate::graph::arguments::{string, tensor, weight};
+use crate::graph::arguments::{scale, string, tensor, weight};
 use crate::graph::context::RunContext;
 use crate::graph::operator::{
     Inputs, Operator, OperatorKind, expect_width, find, no_projection, rows_of, tract_operator,
@@ -17,7 +17,7 @@ pub(super) const KIND: OperatorKind = OperatorKind {
     parameters: || {
         let residual = tensor().named("residual").default(false);
         let last = TypeName::Logical.named("last").default(false);
-        vec![tensor().named("x"), string("weights"), residual, last]
+        vec![tensor().named("x"), string("weights"), residual, last, scale()]
     },
     results: &["y"],
     build,
@@ -26,18 +26,26 @@ pub(super) const KIND: OperatorKind = OperatorKind {
     find_projection: no_projection,
 };
 
-/// A matrix product, plus a residual as second input. `last`: the head, which is only wanted for the rows whose next token
+/// A matrix product, times a factor, plus a residual as second input. `last`: the head, which is only wanted for the rows whose next token
 /// is to be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Linear {
     pub(crate) weights: WeightRef,
     pub(crate) last: bool,
+    /// Bits of an f32 greater than 0, so that operators can be compared.
+    scale_bits: u32,
 }
 tract_operator!(Linear, "WhimbrelLinear");
 
 impl Linear {
     fn facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         expect_width(&self.weights.name, inputs[0], self.weights.columns)?;
+        let scale = f32::from_bits(self.scale_bits);
+        ensure!(
+            scale.is_finite() && scale > 0.0,
+            "{}: scale is {scale}, it must be greater than 0",
+            self.weights.name
+        );
         if let Some(residual) = inputs.get(1) {
             ensure!(!self.last, "{}: only whole runs have a residual", self.weights.name);
             expect_width("the residual", residual, self.weights.rows)?;
@@ -59,13 +67,30 @@ impl Linear {
             x,
             quantized: &run.activations.borrow(),
         };
+        let scale = f32::from_bits(self.scale_bits);
+        if scale == 1.0 {
+            let product = Product {
+                weights: self.weights.matrix(),
+                residual,
+                y,
+                maxima,
+            };
+            return multiply(&run.pool, input, &mut [product]);
+        }
+        let mut maxima = maxima;
         let product = Product {
             weights: self.weights.matrix(),
-            residual,
-            y,
-            maxima,
+            residual: None,
+            y: &mut *y,
+            maxima: maxima.as_deref_mut(),
         };
         multiply(&run.pool, input, &mut [product]);
+        // The factor is greater than 0, so what was the largest of a group stays the largest.
+        let factors = y.iter_mut().chain(maxima.into_iter().flatten());
+        factors.for_each(|value| *value *= scale);
+        if let Some(residual) = residual {
+            y.iter_mut().zip(residual).for_each(|(y, residual)| *y += residual);
+        }
     }
 }
 
@@ -86,5 +111,11 @@ fn build(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<V
     inputs.extend(call.optional_named_arg_as::<OutletId>(builder, "residual")?);
     let weights = weight(builder, call, "weights")?;
     let last = call.named_arg_as(builder, "last")?;
-    builder.wire(Linear { weights, last }, &inputs)
+    let scale: f32 = call.named_arg_as(builder, "scale")?;
+    let linear = Linear {
+        weights,
+        last,
+        scale_bits: scale.to_bits(),
+    };
+    builder.wire(linear, &inputs)
 }

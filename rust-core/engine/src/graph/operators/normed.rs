@@ -16,10 +16,10 @@ pub(super) struct Normed {
 }
 
 impl Normed {
-    /// `None` unless all weights of the projection are quantised.
+    /// `None` unless the norm is of whole rows and all weights of the projection are quantised.
     pub(super) fn new(norm: RmsNorm, reader: Box<dyn Projection>) -> Option<Normed> {
         let are_quantized = reader.weights().iter().all(|weights| is_quantized(weights));
-        are_quantized.then_some(Normed { norm, reader })
+        (norm.heads == 1 && are_quantized).then_some(Normed { norm, reader })
     }
 }
 

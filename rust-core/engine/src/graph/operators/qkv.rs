@@ -5,7 +5,7 @@ use whimbrel_kernels::{Input, Product, multiply};
 
 use super::projection::multiply_floats;
 use crate::bundle::weights::WeightRef;
-use crate::graph::arguments::{string, tensor, weight};
+use crate::graph::arguments::{optional, optional_weight, string, tensor, weight};
 use crate::graph::context::RunContext;
 use crate::graph::operator::{
     Inputs, Operator, OperatorKind, Projection, expect_width, find, find_projection, rows_of, tract_operator,
@@ -14,7 +14,11 @@ use crate::graph::reference;
 
 pub(super) const KIND: OperatorKind = OperatorKind {
     name: "whimbrel_qkv",
-    parameters: || vec![tensor().named("x"), string("q"), string("k"), string("v")],
+    parameters: || {
+        let mut parameters = vec![tensor().named("x"), string("q"), string("k"), string("v")];
+        parameters.extend(BIASES.map(optional));
+        parameters
+    },
     results: &["yq", "yk", "yv"],
     build,
     build_reference: reference::qkv,
@@ -22,10 +26,14 @@ pub(super) const KIND: OperatorKind = OperatorKind {
     find_projection: find_projection::<Qkv>,
 };
 
-/// Queries, keys and values of one input: three products in one parallel section.
+/// The arguments that name the biases.
+pub(in crate::graph) const BIASES: [&str; 3] = ["q_bias", "k_bias", "v_bias"];
+
+/// Queries, keys and values of one input: three products in one parallel section, each with a bias where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Qkv {
     weights: [WeightRef; 3],
+    biases: [Option<WeightRef>; 3],
 }
 tract_operator!(Qkv, "WhimbrelQkv");
 
@@ -33,6 +41,15 @@ impl Qkv {
     fn facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         for weights in &self.weights {
             expect_width(&weights.name, inputs[0], weights.columns)?;
+        }
+        for (weights, bias) in self.weights.iter().zip(&self.biases) {
+            let Some(bias) = bias else { continue };
+            ensure!(
+                bias.rows == 1 && bias.columns == weights.rows && bias.floats().is_some(),
+                "{} is not an f32 vector of {} values",
+                bias.name,
+                weights.rows
+            );
         }
         Ok(self
             .weights
@@ -62,8 +79,16 @@ impl Projection for Qkv {
             bail!("three outputs instead of {}", outputs.len());
         };
         let [q, k, v] = &self.weights;
-        let mut products = [(q, yq), (k, yk), (v, yv)].map(|(weights, y)| Product::new(weights.matrix(), y));
+        let mut products =
+            [(q, &mut **yq), (k, &mut **yk), (v, &mut **yv)].map(|(weights, y)| Product::new(weights.matrix(), y));
         multiply(&run.pool, input, &mut products);
+        for (bias, y) in self.biases.iter().zip(outputs) {
+            let Some(bias) = bias else { continue };
+            let bias = bias.floats().context("biases are f32")?;
+            for y in y.chunks_exact_mut(bias.len()) {
+                y.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias);
+            }
+        }
         Ok(())
     }
 }
@@ -75,5 +100,11 @@ fn build(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<V
         weight(builder, call, "k")?,
         weight(builder, call, "v")?,
     ];
-    builder.wire(Qkv { weights }, &[x])
+    let [q, k, v] = BIASES;
+    let biases = [
+        optional_weight(builder, call, q)?,
+        optional_weight(builder, call, k)?,
+        optional_weight(builder, call, v)?,
+    ];
+    builder.wire(Qkv { weights, biases }, &[x])
 }

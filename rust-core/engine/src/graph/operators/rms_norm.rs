@@ -4,7 +4,7 @@ use tract_nnef::internal::*;
 use whimbrel_kernels::rms_norm;
 
 use crate::bundle::weights::WeightRef;
-use crate::graph::arguments::{string, tensor, weight};
+use crate::graph::arguments::{count, string, tensor, weight};
 use crate::graph::context::RunContext;
 use crate::graph::operator::{Inputs, Operator, OperatorKind, expect_width, find, no_projection, tract_operator};
 use crate::graph::reference;
@@ -16,6 +16,7 @@ pub(super) const KIND: OperatorKind = OperatorKind {
             tensor().named("x"),
             string("weights"),
             TypeName::Scalar.named("epsilon"),
+            TypeName::Integer.named("heads").default(1),
         ]
     },
     results: &["y"],
@@ -25,12 +26,14 @@ pub(super) const KIND: OperatorKind = OperatorKind {
     find_projection: no_projection,
 };
 
-/// Root-mean-square norm of every row.
+/// Root-mean-square norm of every row, or of every head in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RmsNorm {
     pub(super) weights: WeightRef,
     /// Bits of an f32, so that operators can be compared.
     pub(super) epsilon_bits: u32,
+    /// Equal parts of a row, each with a norm of its own and all with the same weights; 1 for the norm of whole rows.
+    pub(super) heads: usize,
 }
 tract_operator!(RmsNorm, "WhimbrelRmsNorm");
 
@@ -41,14 +44,19 @@ impl RmsNorm {
             "{} is not an f32 vector",
             self.weights.name
         );
-        expect_width(&self.weights.name, inputs[0], self.weights.columns)?;
+        let width = self.heads.checked_mul(self.weights.columns);
+        expect_width(
+            &self.weights.name,
+            inputs[0],
+            width.context("heads × weights is too large")?,
+        )?;
         Ok(tvec!(inputs[0].without_value()))
     }
 }
 
 impl Operator for RmsNorm {
     fn widths(&self) -> TVec<usize> {
-        tvec!(self.weights.columns)
+        tvec!(self.heads * self.weights.columns)
     }
 
     fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
@@ -63,9 +71,11 @@ fn build(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<V
     let x: OutletId = call.named_arg_as(builder, "x")?;
     let epsilon: f32 = call.named_arg_as(builder, "epsilon")?;
     let weights = weight(builder, call, "weights")?;
+    let heads = count(builder, call, "heads")?;
     builder.wire(
         RmsNorm {
             weights,
+            heads,
             epsilon_bits: epsilon.to_bits(),
         },
         &[x],
