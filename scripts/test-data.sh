@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Prepares what the tests read and the repository does not hold: SmolLM2 as a GGUF file and as a bundle, and llama.cpp's tokenizer vectors.
+# Prepares what the tests read and the repository does not hold: SmolLM2 as a GGUF file and as a bundle, and llama.cpp's tokenizer vectors and
+# chat templates.
 # They lie in $WHIMBREL_TEST_DATA, by default in the cache; what is there already is left alone.
 source "$(dirname "$0")/common.sh"
 
@@ -41,6 +42,15 @@ for vector in "${vectors[@]}"; do
 		mv "$file.part" "$file"
 	fi
 done
+
+# The chat templates in llama.cpp's source, with the texts that jinja2 makes of them. They have many licences and stay in the cache.
+renderer=$(sha256sum <scripts/golden/templates.py)
+if [ "$(cat "$TEST_DATA/.llama.cpp-templates" 2>/dev/null)" != "$renderer" ] || [ ! -f "$TEST_DATA/llama.cpp-templates.jsonl" ]; then
+	templates=$(scripts/llama-cpp-source.sh)/models/templates
+	python=$(jinja2_python)
+	"$python" scripts/golden/templates.py "$templates" "$TEST_DATA/llama.cpp-templates.jsonl" >&2
+	printf '%s\n' "$renderer" >"$TEST_DATA/.llama.cpp-templates"
+fi
 
 # The bundle follows the importer: whatever the command makes today is what the tests read.
 # The whole workspace, as the suites build it: the command alone would be compiled with other features, tract with it.
