@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use whimbrel_engine::{
-    CARD_LANGUAGES_MAX, CancelFlag, FileEntry, LAYOUT_VERSION, MANIFEST_FILE, Manifest, ModelCard, Source,
+    Algorithm, CARD_LANGUAGES_MAX, CancelFlag, FileEntry, LAYOUT_VERSION, MANIFEST_FILE, Manifest, ModelCard, Source,
     TokenizerInfo, Variant, WeightsIndex,
 };
 use whimbrel_kernels::{PANEL_ROWS, TensorType, pack};
@@ -241,7 +241,11 @@ fn tokenizer_info(vocabulary: &Vocabulary, file: FileEntry) -> TokenizerInfo {
     let parts = &vocabulary.parts;
     TokenizerInfo {
         file,
-        kind: "bpe".to_owned(),
+        kind: match parts.algorithm {
+            Algorithm::Merges => "bpe",
+            Algorithm::Scores { .. } => "sentencepiece",
+        }
+        .to_owned(),
         pre_tokenizer: parts.pre_tokenizer.name().to_owned(),
         bos: parts.bos,
         eos: parts.eos,

@@ -359,12 +359,13 @@ fn raw_work(
     cancel: CancelFlag,
 ) -> Result<RawWork, EngineError> {
     let mut session = Session::new(model, context_length)?;
-    let mut prompt = Vec::new();
-    let tokenizer = &model.manifest().tokenizer;
-    if tokenizer.add_bos {
-        prompt.extend(tokenizer.bos);
+    let tokenizer = model.tokenizer();
+    let mut prompt = tokenizer.encode(text, true);
+    if let (true, Some(bos)) = (tokenizer.add_bos(), tokenizer.bos())
+        && prompt.first() != Some(&bos)
+    {
+        prompt.insert(0, bos);
     }
-    prompt.extend(model.tokenizer().encode(text, true));
     let generation = Generation::new(&mut session, prompt, options, cancel)?;
     Ok(RawWork { session, generation })
 }

@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 
 use super::*;
-use crate::{PreTokenizer, TokenKind, TokenizerParts};
+use crate::{Algorithm, PreTokenizer, TokenKind, TokenizerParts};
 
 /// The first line is the template with its two tokens, the others are conversations (`scripts/golden/chat_template.py`).
 const GOLDEN: &str = include_str!("../../tests/golden/smollm2_chats.jsonl");
@@ -23,6 +23,7 @@ fn user(content: &str) -> [Message; 1] {
 /// Byte tokens and the two control tokens of SmolLM2's template.
 fn tokenizer() -> Tokenizer {
     let mut parts = TokenizerParts {
+        algorithm: Algorithm::Merges,
         pre_tokenizer: PreTokenizer::Smollm,
         ignore_merges: false,
         tokens: (0..=u8::MAX).map(|byte| vec![byte]).collect(),
@@ -333,6 +334,7 @@ fn tokenizer_file_with_bos() -> Vec<u8> {
     let mut kinds = vec![TokenKind::Normal; 256];
     kinds.push(TokenKind::Control);
     let parts = TokenizerParts {
+        algorithm: Algorithm::Merges,
         pre_tokenizer: PreTokenizer::LlamaBpe,
         ignore_merges: true,
         tokens,
