@@ -207,18 +207,36 @@ impl Tokenizer {
         let mut merger = Merger::default();
         let mut start = 0;
         for found in self.specials.claim(text, &self.text, wanted) {
-            self.encode_text(&text[start..found.bytes.start], is_start, &mut merger, ids);
+            self.encode_text(
+                &text[start.min(found.bytes.start)..found.bytes.start],
+                is_start,
+                &mut merger,
+                ids,
+            );
             ids.push(found.id);
-            start = found.bytes.end;
+            start = found.bytes.end + self.stripped_after(found.id, &text[found.bytes.end..]);
             is_start = true;
         }
         self.encode_text(&text[start..], is_start, &mut merger, ids);
+    }
+
+    /// How many bytes of the text behind a special token are left out.
+    fn stripped_after(&self, id: u32, text: &str) -> usize {
+        match &self.algorithm {
+            Algorithm::Scores { strip_after, .. } if strip_after.binary_search(&id).is_ok() => {
+                // C's isspace, as in llama.cpp.
+                let is_space = |character: char| matches!(character, ' ' | '\t'..='\r');
+                text.len() - text.trim_start_matches(is_space).len()
+            }
+            _ => 0,
+        }
     }
 
     fn encode_text(&self, text: &str, is_start: bool, merger: &mut Merger, ids: &mut Vec<u32>) {
         if let Algorithm::Scores {
             scores,
             add_space_prefix,
+            ..
         } = &self.algorithm
         {
             return self.encode_by_scores(text, scores, *add_space_prefix && is_start, ids);

@@ -122,6 +122,7 @@ fn pieces(gguf: &Gguf<'_>, texts: &[Cow<'_, str>], ids: &HashMap<&str, u32>) -> 
         algorithm: Algorithm::Scores {
             scores: scores(gguf, texts.len())?,
             add_space_prefix: gguf.flag(KEY_ADD_SPACE_PREFIX)?.unwrap_or(true),
+            strip_after: strip_after(gguf, &tokens, &kinds)?,
         },
         pre_tokenizer: PreTokenizer::Whole,
         ignore_merges: false,
@@ -225,6 +226,21 @@ fn piece_tokens(texts: &[Cow<'_, str>], kinds: &[TokenKind]) -> (Vec<Vec<u8>>, V
         }
     };
     texts.iter().zip(kinds).map(token).unzip()
+}
+
+/// The special tokens behind which whitespace is left out. Files do not say it; llama.cpp knows one family by its name.
+fn strip_after(gguf: &Gguf<'_>, tokens: &[Vec<u8>], kinds: &[TokenKind]) -> Result<Vec<u32>, ForgeError> {
+    let name = gguf.text("general.name")?.unwrap_or_default().to_lowercase();
+    if !["phi-3", "phi3"].iter().any(|family| name.contains(family)) {
+        return Ok(Vec::new());
+    }
+    let is_special = |kind| matches!(kind, TokenKind::Unknown | TokenKind::Control | TokenKind::UserDefined);
+    let keeps = |token: &[u8]| [&b"<unk>"[..], b"<s>", b"<|endoftext|>"].contains(&token);
+    let ids = (0..).zip(tokens.iter().zip(kinds));
+    Ok(ids
+        .filter(|(_, (token, kind))| is_special(**kind) && !keeps(token))
+        .map(|(id, _)| id)
+        .collect())
 }
 
 /// The byte that a text such as `<0x0A>` stands for.

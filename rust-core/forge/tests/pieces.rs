@@ -53,6 +53,22 @@ fn pieces_cut_as_merges_do() {
     assert_eq!(whole[0], pieces.bos().unwrap());
 }
 
+#[test]
+fn whitespace_behind_phi_3s_special_tokens_is_left_out() {
+    let file = sentencepiece().to_gguf_with(&[("general.name", "Phi-3.5 mini")], &[]);
+    let phi = tokenizer(&file);
+    assert_eq!(phi.encode("<|im_end|>\nthe", true), phi.encode("<|im_end|>the", true));
+    assert_ne!(
+        phi.encode("<|endoftext|>\nthe", true),
+        phi.encode("<|endoftext|>the", true)
+    );
+    let other = tokenizer(&sentencepiece().to_gguf());
+    assert_ne!(
+        other.encode("<|im_end|>\nthe", true),
+        other.encode("<|im_end|>the", true)
+    );
+}
+
 /// A vocabulary with the text of one token changed to another one of the same length.
 fn renamed(synthetic: &Synthetic, from: &str, to: &str) -> Vec<u8> {
     let stored = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
@@ -93,11 +109,13 @@ fn scores_and_the_space_are_the_files() {
     let Algorithm::Scores {
         scores,
         add_space_prefix,
+        strip_after,
     } = parts.algorithm
     else {
         panic!("{:?}", parts.algorithm);
     };
     assert!(add_space_prefix);
+    assert!(strip_after.is_empty());
     assert_eq!((scores.len(), scores[9]), (parts.tokens.len(), -9.0));
     // Files without scores have nothing but zeros.
     let file = renamed(&sentencepiece(), "tokenizer.ggml.scores", "tokenizer.ggml.scorez");

@@ -170,7 +170,7 @@ pub struct Architecture {
 pub struct TokenizerInfo {
     /// The prepared tables.
     pub file: FileEntry,
-    /// `bpe` for now.
+    /// `bpe` (byte-level) or `sentencepiece`.
     pub kind: String,
     /// The pre-tokenizer's name, such as `gpt-2` or `llama-bpe`; `none` for sentencepiece.
     pub pre_tokenizer: String,

@@ -62,9 +62,14 @@ impl Tokenizer {
         let mut ids = Vec::with_capacity(text.len() / 3);
         let mut start = 0;
         for found in specials {
-            self.encode_into(&text[start..found.bytes.start], false, is_start, &mut ids);
+            self.encode_into(
+                &text[start.min(found.bytes.start)..found.bytes.start],
+                false,
+                is_start,
+                &mut ids,
+            );
             ids.push(found.id);
-            start = found.bytes.end;
+            start = found.bytes.end + self.stripped_after(found.id, &text[found.bytes.end..]);
             is_start = true;
         }
         self.encode_into(&text[start..], false, is_start, &mut ids);

@@ -3,8 +3,8 @@
 use super::kind::TokenKind;
 use super::pieces::SPACE;
 use super::table::{
-    END_OF_TURN_MAX, FLAG_ADD_BOS, FLAG_ADD_SPACE_PREFIX, FLAG_IGNORE_MERGES, FLAG_SCORES, MAGIC, MERGES_MAX, NO_TOKEN,
-    TOKENS_MAX, Table, VERSION, VERSION_SCORES, bad, is_word, limited,
+    END_OF_TURN_MAX, FLAG_ADD_BOS, FLAG_ADD_SPACE_PREFIX, FLAG_IGNORE_MERGES, FLAG_SCORES, FLAG_STRIP_AFTER, MAGIC,
+    MERGES_MAX, NO_TOKEN, TOKENS_MAX, Table, VERSION, VERSION_SCORES, bad, is_word, limited,
 };
 use super::{PreTokenizer, byte_level};
 use crate::EngineError;
@@ -22,6 +22,8 @@ pub enum Algorithm {
         scores: Vec<f32>,
         /// Whether a space is put before the text at its start and behind a special token.
         add_space_prefix: bool,
+        /// Special tokens behind which whitespace (ASCII) is left out.
+        strip_after: Vec<u32>,
     },
 }
 
@@ -93,7 +95,7 @@ impl TokenizerParts {
         let mut out = MAGIC.to_vec();
         let ignore_merges = if self.ignore_merges { FLAG_IGNORE_MERGES } else { 0 };
         let add_bos = if self.add_bos { FLAG_ADD_BOS } else { 0 };
-        let (scores, algorithm) = self.scores()?;
+        let (scores, strip_after, algorithm) = self.scores()?;
         let flags = ignore_merges | add_bos | algorithm;
         let rule = PreTokenizer::ALL
             .iter()
@@ -132,6 +134,11 @@ impl TokenizerParts {
             out.extend(number.to_le_bytes());
         }
         out.extend(scores.iter().flat_map(|score| score.to_le_bytes()));
+        if flags & FLAG_STRIP_AFTER != 0 {
+            let count = limited("the list of tokens with stripping", strip_after.len(), token_count)?;
+            let numbers = std::iter::once(&count).chain(strip_after);
+            out.extend(numbers.flat_map(|number| number.to_le_bytes()));
+        }
         out.extend(self.kinds.iter().map(|&kind| kind as u8));
         out.extend(self.tokens.iter().flatten());
         // Whatever else is wrong is found by reading it back, so that writing and reading cannot disagree.
@@ -162,10 +169,10 @@ impl TokenizerParts {
         })
     }
 
-    /// The scores, of which there are none without them, and the flags that say what they are.
-    fn scores(&self) -> Result<(&[f32], u32), EngineError> {
+    /// The scores and the tokens with stripping, of which there are none without scores, and the flags that say what there is.
+    fn scores(&self) -> Result<(&[f32], &[u32], u32), EngineError> {
         match &self.algorithm {
-            Algorithm::Merges => Ok((&[], 0)),
+            Algorithm::Merges => Ok((&[], &[], 0)),
             Algorithm::Scores { scores, .. } if scores.len() != self.tokens.len() => Err(bad(format!(
                 "{} tokens, but {} scores",
                 self.tokens.len(),
@@ -174,10 +181,12 @@ impl TokenizerParts {
             Algorithm::Scores {
                 scores,
                 add_space_prefix,
-            } => Ok((
-                scores,
-                FLAG_SCORES | if *add_space_prefix { FLAG_ADD_SPACE_PREFIX } else { 0 },
-            )),
+                strip_after,
+            } => {
+                let space = if *add_space_prefix { FLAG_ADD_SPACE_PREFIX } else { 0 };
+                let strip = if strip_after.is_empty() { 0 } else { FLAG_STRIP_AFTER };
+                Ok((scores, strip_after, FLAG_SCORES | space | strip))
+            }
         }
     }
 

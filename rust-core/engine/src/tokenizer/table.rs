@@ -5,12 +5,13 @@
 //! | bytes | content |
 //! |---|---|
 //! | 8 | the letters `WHIMTOK` and a zero byte |
-//! | 4 × 9 | version, rule (index in [`PreTokenizer::ALL`]), flags (1: whole words before merges, 2: starts with `bos`, 4: scores, 8: a space before the text; the last two only in version 2), `bos`, `eos` (`u32::MAX`: none), numbers of tokens, merges, end-of-turn tokens and words |
+//! | 4 × 9 | version, rule (index in [`PreTokenizer::ALL`]), flags (1: whole words before merges, 2: starts with `bos`, 4: scores, 8: a space before the text, 16: stripping; the last three only in version 2), `bos`, `eos` (`u32::MAX`: none), numbers of tokens, merges, end-of-turn tokens and words |
 //! | 4 each | end-of-turn tokens |
 //! | 4 each | ends of the tokens in the text at the file's end |
 //! | 12 each | merges in order of rank: left token, right token, resulting token |
 //! | 4 each | words: the tokens that can result from merging, sorted by their bytes |
 //! | 4 per token | with scores only: the scores, floats of 32 bits |
+//! | 4 + 4 each | with stripping only: the number of special tokens behind which whitespace is left out, and those tokens in ascending order |
 //! | 1 per token | kinds |
 //! | | the tokens' bytes, one after the other |
 
@@ -38,6 +39,7 @@ pub(super) const FLAG_IGNORE_MERGES: u32 = 1;
 pub(super) const FLAG_ADD_BOS: u32 = 2;
 pub(super) const FLAG_SCORES: u32 = 4;
 pub(super) const FLAG_ADD_SPACE_PREFIX: u32 = 8;
+pub(super) const FLAG_STRIP_AFTER: u32 = 16;
 
 /// The checked content of `tokenizer.bin`.
 pub(super) struct Table {
@@ -88,7 +90,9 @@ impl Table {
         let version = reader.number()?;
         let known_flags = match version {
             VERSION => FLAG_IGNORE_MERGES | FLAG_ADD_BOS,
-            VERSION_SCORES => FLAG_IGNORE_MERGES | FLAG_ADD_BOS | FLAG_SCORES | FLAG_ADD_SPACE_PREFIX,
+            VERSION_SCORES => {
+                FLAG_IGNORE_MERGES | FLAG_ADD_BOS | FLAG_SCORES | FLAG_ADD_SPACE_PREFIX | FLAG_STRIP_AFTER
+            }
             _ => {
                 let reason = format!("version {version}, this engine reads {VERSION} and {VERSION_SCORES}");
                 return Err(bad(reason));
@@ -120,6 +124,14 @@ impl Table {
             _ => Algorithm::Scores {
                 scores: reader.numbers(token_count)?.into_iter().map(f32::from_bits).collect(),
                 add_space_prefix: flags & FLAG_ADD_SPACE_PREFIX != 0,
+                strip_after: match flags & FLAG_STRIP_AFTER {
+                    0 => Vec::new(),
+                    _ => {
+                        let what = "the list of tokens with stripping";
+                        let count = limited(what, reader.number()? as usize, token_count)?;
+                        reader.numbers(count)?
+                    }
+                },
             },
         };
         let kinds = reader.kinds(token_count)?;
@@ -182,9 +194,19 @@ impl Table {
     }
 
     fn check_scores(&self) -> Result<(), EngineError> {
-        let Algorithm::Scores { scores, .. } = &self.algorithm else {
+        let Algorithm::Scores {
+            scores, strip_after, ..
+        } = &self.algorithm
+        else {
             return Ok(());
         };
+        let is_in_order = strip_after.is_sorted_by(|a, b| a < b);
+        let are_tokens = strip_after
+            .last()
+            .is_none_or(|&last| (last as usize) < self.kinds.len());
+        if !is_in_order || !are_tokens {
+            return Err(bad("the tokens with stripping are not tokens in ascending order".into()));
+        }
         if let Some(id) = scores.iter().position(|score| score.is_nan()) {
             return Err(bad(format!("the score of token {id} is no number")));
         }

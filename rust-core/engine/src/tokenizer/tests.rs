@@ -97,6 +97,7 @@ fn pieces(add_space_prefix: bool) -> TokenizerParts {
     parts.algorithm = Algorithm::Scores {
         scores,
         add_space_prefix,
+        strip_after: Vec::new(),
     };
     (parts.bos, parts.eos) = (find(&parts, "<s>"), find(&parts, "</s>"));
     parts.end_of_turn = parts.eos.into_iter().collect();
@@ -178,6 +179,33 @@ fn pieces_are_merged_by_their_scores() {
         tokenizer.encode("é", true),
         [tokenizer.token_id("é".as_bytes()).unwrap()]
     );
+}
+
+#[test]
+fn whitespace_behind_some_special_tokens_is_left_out() {
+    let mut parts = pieces(true);
+    let id = find(&parts, "</s>").unwrap();
+    if let Algorithm::Scores { strip_after, .. } = &mut parts.algorithm {
+        strip_after.push(id);
+    }
+    let bytes = parts.to_bytes().unwrap();
+    assert_eq!(TokenizerParts::from_bytes(&bytes).unwrap(), parts);
+    let tokenizer = Tokenizer::from_bytes(&bytes).unwrap();
+    let check = |text: &str, expected: &str| {
+        assert_eq!(shown(&tokenizer, &tokenizer.encode(text, true)), expected, "{text:?}");
+        assert_eq!(tokenizer.encode_marked(text, SENTINEL), tokenizer.encode(text, true));
+    };
+    check("</s> \n hell", "</s>| hell");
+    check("<s> hell", "<s>| | hell");
+    check("</s> \n </s>\n", "</s>|</s>");
+    check("</s>##", "</s>|##");
+    for strip_after in [vec![id, id], vec![9999]] {
+        let mut parts = parts.clone();
+        if let Algorithm::Scores { strip_after: ids, .. } = &mut parts.algorithm {
+            *ids = strip_after;
+        }
+        assert!(parts.to_bytes().is_err());
+    }
 }
 
 #[test]

@@ -31,12 +31,11 @@ fn spaced(text: &str, wanted: impl Fn(char) -> bool) -> usize {
     }
 }
 
-/// `[一-龥ࠀ-一가-퟿]+`
+/// `[一-龥ࠀ-一가-퟿]+`, without the spaces in it, which llama.cpp replaces before.
 pub(super) fn east_asian(text: &str) -> usize {
-    run_of(
-        text,
-        |character| matches!(character, '\u{800}'..='\u{9fa5}' | '\u{ac00}'..='\u{d7ff}'),
-    )
+    run_of(text, |character| {
+        matches!(character, '\u{800}'..='\u{9fa5}' | '\u{ac00}'..='\u{d7ff}') && !character.is_whitespace()
+    })
 }
 
 /// `\p{N}{1,3}`
@@ -110,5 +109,7 @@ mod tests {
         let check = |text, words: &[&str]| check(PreTokenizer::DeepseekCoder, text, words);
         check("a b\n c,, 12", &["a", " b", "\n", " c", ",,", " ", "1", "2"]);
         check("x  y", &["x", " ", " y"]);
+        check("日\u{3000}日", &["日", "\u{3000}", "日"]);
+        check("€\u{3000}\u{2028}", &["€", "\u{3000}\u{2028}"]);
     }
 }
