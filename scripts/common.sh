@@ -43,3 +43,16 @@ extract_member() {
 	check_sha256 "$3.part" "$4" || fail "$2 in $1 is not the file that was expected"
 	mv "$3.part" "$3"
 }
+
+# jinja2_python: prints the interpreter of an environment in the cache that has jinja2, making it first where needed.
+jinja2_python() {
+	local folder=$CACHE/llama-cpp/python
+	if ! cmp --quiet scripts/golden/requirements.txt "$folder/.requirements"; then
+		say "fetching jinja2"
+		[ -x "$folder/bin/python" ] || python3 -m venv "$folder" || fail "python3 cannot make a virtual environment: install python3-venv"
+		"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+			--requirement scripts/golden/requirements.txt >&2 || fail "pip could not fetch jinja2. Is there a network, and is pip's index reachable?"
+		cp scripts/golden/requirements.txt "$folder/.requirements"
+	fi
+	printf '%s\n' "$folder/bin/python"
+}

@@ -27,9 +27,7 @@ scripts/golden/perplexity.py "$build/bin/llama-perplexity" shared-models/text/op
 say "tokens and chat templates"
 golden=rust-core/engine/tests/golden
 scripts/golden/tokenizer.sh "$build/bin/llama-tokenize" "$shipped" "$golden/smollm2_tokens.jsonl"
-python=$CACHE/llama-cpp/python
-[ -x "$python/bin/python" ] || python3 -m venv "$python"
-"$python/bin/python" -m pip install --quiet --disable-pip-version-check jinja2==3.1.6 markupsafe==3.0.3 >&2
-"$python/bin/python" scripts/golden/chat_template.py "$shipped" "$golden/smollm2_chats.jsonl"
+python=$(jinja2_python)
+"$python" scripts/golden/chat_template.py "$shipped" "$golden/smollm2_chats.jsonl"
 say "rewritten; what changed:"
 git diff --stat -- shared-models/golden "$golden"

@@ -24,6 +24,8 @@ fuzz_target!(|source: &str| {
         bos_token: Some("<|im_start|>"),
         eos_token: Some("<|im_end|>"),
         now: Some(1_700_000_000),
+        tools: Some(r#"[{"type": "function", "function": {"name": "now"}}]"#),
+        thinking: Some(false),
     };
     let _ = template.render(&messages, &options);
 });

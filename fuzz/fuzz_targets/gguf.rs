@@ -11,6 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     for (_, value) in gguf.keys() {
         if let Value::Array(array) = value {
             let elements = array.strings().count() + array.integers().count();
+            assert!(array.floats().count() as u64 <= array.count());
             assert!(elements as u64 <= array.count());
         }
     }

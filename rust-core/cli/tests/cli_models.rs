@@ -252,6 +252,37 @@ fn an_import_takes_a_card() {
 }
 
 #[test]
+fn an_import_takes_a_chat_template_or_none() {
+    let shop = Shop::new();
+    let (file, output) = (shop.desk.path("tiny.gguf"), shop.desk.path("bundle"));
+    let import = |template: &Path| {
+        let mut command = shop.command(&["import", "--force", "--json", "--chat-template"]);
+        command.arg(template).arg(&file).arg("--output").arg(&output);
+        Started::new(&mut command).finish()
+    };
+    let template = shop.desk.path("own.jinja");
+    fs::write(
+        &template,
+        "{% for m in messages %}[{{ m.role }}] {{ m.content }} {% endfor %}",
+    )
+    .unwrap();
+    assert_eq!(import(&template).succeeded().json()["task"], "chat");
+    assert_eq!(
+        fs::read(output.join("chat_template.jinja")).unwrap(),
+        fs::read(&template).unwrap()
+    );
+    assert_eq!(import(Path::new("none")).succeeded().json()["task"], "text");
+    fs::write(&template, "\n{{ frob() }}").unwrap();
+    let error = import(&template);
+    assert!(
+        error.stderr.contains("unknown function: frob is unknown"),
+        "{}",
+        error.stderr
+    );
+    error.failed(5, "input_invalid");
+}
+
+#[test]
 fn an_imported_model_is_found_by_its_name() {
     let shop = Shop::new();
     fs::create_dir_all(shop.desk.models()).unwrap();

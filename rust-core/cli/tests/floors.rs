@@ -64,7 +64,6 @@ const DESKTOP_CRATES: &[&str] = &[
     "ctrlc",
     "env_logger",
     "indicatif",
-    "jiff",
     "rustyline",
     "whimbrel-forge",
     "whimbrel-testing",

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::time::Instant;
 use whimbrel_policy::{Candidate, CandidateFacts, PolicySet, RequestFacts};
 use whimbrel_record::{Closing, Code, Intent, ReceiptId, Signal};
@@ -16,6 +18,9 @@ pub use crate::places::{Ask, Attempt, Backend, BoxFuture, Last, Part, Payload};
 pub trait Clock: Send + Sync {
     /// Milliseconds since 1970.
     fn now_ms(&self) -> u64;
+
+    /// How far local time is ahead of universal time at a time in milliseconds since 1970, in seconds.
+    fn utc_offset_s(&self, time_ms: u64) -> i32;
 
     /// Milliseconds since a fixed moment. Monotonic. It follows tokio's time, so that a test can pause it.
     fn elapsed_ms(&self) -> u64;
@@ -37,6 +42,14 @@ impl Clock for SystemClock {
     fn now_ms(&self) -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// That of the device's time zone; 0 where it is not known.
+    fn utc_offset_s(&self, time_ms: u64) -> i32 {
+        let time = i64::try_from(time_ms).map(Timestamp::from_millisecond);
+        time.map_or(0, |time| {
+            time.map_or(0, |time| TimeZone::system().to_offset(time).seconds())
+        })
     }
 
     fn elapsed_ms(&self) -> u64 {

@@ -190,9 +190,11 @@ impl Services {
         self.rules()?.learn(&task, &candidate, signal, now_ms, records)
     }
 
-    /// The time for templates that print the date: seconds since 1970, UTC.
+    /// The time for templates that print the date: seconds since 1970 began, on the local clock.
     pub(crate) fn now_s(&self) -> i64 {
-        i64::try_from(self.clock.now_ms() / 1000).unwrap_or(i64::MAX)
+        let now_ms = self.clock.now_ms();
+        let now_s = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
+        now_s.saturating_add(self.clock.utc_offset_s(now_ms).into())
     }
 
     /// A new request's id: sixteen random bytes in hexadecimal digits.

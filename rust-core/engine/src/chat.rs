@@ -384,7 +384,7 @@ impl Chat {
             && self.ends_with_an_answer(text, messages, prompt.sentinel)
         {
             let mut continued = ids.clone();
-            continued.extend(model.tokenizer().encode_marked(rest, prompt.sentinel));
+            continued.extend(model.tokenizer().encode_marked_rest(rest, prompt.sentinel));
             prompt.ids = continued;
         }
         Ok(prompt)

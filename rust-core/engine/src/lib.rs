@@ -84,5 +84,5 @@ pub use session::prefix::{PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION, SavedPrefix};
 pub use session::scores::Scores;
 pub use session::{RunProfile, Session};
 pub use template::{ChatTemplate, Message, Prompt, RenderOptions, Role};
-pub use tokenizer::{PreTokenizer, TokenKind, Tokenizer, TokenizerParts};
+pub use tokenizer::{Algorithm, PreTokenizer, TokenKind, Tokenizer, TokenizerParts};
 pub use whimbrel_kernels::KvPrecision;

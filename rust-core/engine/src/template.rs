@@ -15,12 +15,13 @@ mod json;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{Environment, Error, ErrorKind, Value, context};
+use minijinja::value::{Serde, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::{EngineError, Tokenizer};
@@ -34,10 +35,20 @@ pub(crate) const RENDERED_BYTES_MAX: u32 = 1 << 24;
 const FUEL_MAX: u64 = 4_000_000;
 /// The deepest nesting of blocks and macros while rendering.
 const RECURSION_MAX: u32 = 200;
+/// The longest part of a template in an error, in characters.
+const QUOTED_CHARACTERS_MAX: usize = 80;
 const NAME: &str = "chat";
 /// A system message and a question that no template contains.
 const SYSTEM_PROBE: &str = "system-probe-7f3a";
 const QUESTION_PROBE: &str = "question-probe-7f3a";
+const PROBE_OPTIONS: RenderOptions<'static> = RenderOptions {
+    add_generation_prompt: true,
+    bos_token: None,
+    eos_token: None,
+    now: Some(0),
+    tools: None,
+    thinking: None,
+};
 
 /// The author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -70,8 +81,13 @@ pub struct RenderOptions<'o> {
     /// Text of the end-of-sequence token; [`ChatTemplate::render_tokens`] uses the tokenizer's.
     pub eos_token: Option<&'o str>,
     /// The time for templates that print the date: seconds since 1970 began, on the clock that is to be shown. Without it
-    /// templates find that `strftime_now` is not defined. The client gives the time of a conversation's first question, UTC.
+    /// templates find that `strftime_now` is not defined. The client gives the local time of a conversation's first question.
     pub now: Option<i64>,
+    /// The tools that the model may call: a list in JSON, as the template expects it. Without it templates find that `tools` is not
+    /// defined.
+    pub tools: Option<&'o str>,
+    /// Whether the model thinks before it answers, in templates that let the caller choose; without it the template decides.
+    pub thinking: Option<bool>,
 }
 
 /// A rendered conversation.
@@ -112,6 +128,8 @@ pub struct Prompt {
 pub struct ChatTemplate {
     environment: Environment<'static>,
     source: String,
+    /// The source as it was compiled, with every character in the same place.
+    compiled: String,
     takes_system: bool,
 }
 
@@ -138,11 +156,14 @@ impl ChatTemplate {
         environment.add_test("iterable", is_iterable);
         environment.add_function("raise_exception", raise_exception);
         // The template holds no user text yet, so the whole message can be shown.
-        let compiled = environment.add_template_owned(NAME, without_generation_tags(source));
-        compiled.map_err(|error| bad(format!("line {}: {error}", error.line().unwrap_or(0))))?;
+        let compiled = without_generation_tags(source);
+        environment
+            .add_template_owned(NAME, compiled.clone())
+            .map_err(|error| bad(format!("line {}: {error}", error.line().unwrap_or(0))))?;
         let mut template = Self {
             environment,
             source: source.to_owned(),
+            compiled,
             takes_system: true,
         };
         template.takes_system = template.shows_system();
@@ -156,24 +177,26 @@ impl ChatTemplate {
         self.takes_system
     }
 
+    /// Renders a question alone, with which every conversation begins: what fails here always fails.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`] as [`ChatTemplate::render`], also if the text does not contain the question.
+    pub fn try_out(&self) -> Result<(), EngineError> {
+        let text = self.fill(&[probe(Role::User, QUESTION_PROBE)], &PROBE_OPTIONS)?;
+        match text.contains(QUESTION_PROBE) {
+            true => Ok(()),
+            false => Err(bad("the text does not contain the question".into())),
+        }
+    }
+
     /// Tries it: a template that shows a question alone, and with a system message fails or shows nothing of that, has no place for
     /// one.
     fn shows_system(&self) -> bool {
-        let message = |role, content: &str| Message {
-            role,
-            content: content.into(),
-        };
-        let question = message(Role::User, QUESTION_PROBE);
-        let options = RenderOptions {
-            add_generation_prompt: true,
-            now: Some(0),
-            ..RenderOptions::default()
-        };
-        let alone = self.fill(std::slice::from_ref(&question), &options);
-        if !alone.is_ok_and(|text| text.contains(QUESTION_PROBE)) {
+        if self.try_out().is_err() {
             return true;
         }
-        match self.fill(&[message(Role::System, SYSTEM_PROBE), question], &options) {
+        let messages = [probe(Role::System, SYSTEM_PROBE), probe(Role::User, QUESTION_PROBE)];
+        match self.fill(&messages, &PROBE_OPTIONS) {
             Ok(text) => text.contains(SYSTEM_PROBE),
             Err(_) => false,
         }
@@ -202,19 +225,21 @@ impl ChatTemplate {
         let strftime_now = options
             .now
             .map(|now| Value::from_function(move |format: &str| -> String { date::strftime(now, format) }));
-        // `transformers` passes tools and documents as none when there are none.
-        let context = context! {
-            messages => Value::from(Serde(messages)),
-            add_generation_prompt => options.add_generation_prompt,
-            bos_token => options.bos_token.unwrap_or_default(),
-            eos_token => options.eos_token.unwrap_or_default(),
-            tools => (),
-            documents => (),
-            ..match strftime_now {
-                Some(strftime_now) => context! { strftime_now },
-                None => Value::UNDEFINED,
-            }
-        };
+        let mut context = BTreeMap::from([
+            ("messages", Value::from(Serde(messages))),
+            ("add_generation_prompt", options.add_generation_prompt.into()),
+            ("bos_token", options.bos_token.unwrap_or_default().into()),
+            ("eos_token", options.eos_token.unwrap_or_default().into()),
+        ]);
+        context.extend(strftime_now.map(|function| ("strftime_now", function)));
+        context.extend(tools(options.tools)?.map(|tools| ("tools", tools)));
+        // The two names that templates use.
+        context.extend(
+            ["enable_thinking", "thinking"]
+                .into_iter()
+                .filter_map(|name| Some((name, options.thinking?.into()))),
+        );
+        let context = Value::from(context);
         let mut out = Limited::default();
         // A template is not to be trusted, and a defect of the template engine must not end the thread that computes.
         let rendered = catch_unwind(AssertUnwindSafe(|| {
@@ -273,15 +298,24 @@ impl ChatTemplate {
         })
     }
 
-    /// What went wrong, without anything that may have come from a message: a template's own exception is quoted if its words
-    /// stand in the template.
+    /// What went wrong and where, without anything that may have come from a message: a template's own exception is quoted if its
+    /// words stand in the template, and of the template the expression that failed.
     fn failure(&self, error: &Error) -> EngineError {
-        let line = error.line().unwrap_or(0);
-        let quoted = error.detail().filter(|detail| self.source.contains(detail));
-        match quoted {
-            Some(detail) => bad(format!("line {line}: {}: {detail}", error.kind())),
-            None => bad(format!("line {line}: {}", error.kind())),
+        use ErrorKind::{UnknownFilter, UnknownFunction, UnknownMethod, UnknownTest};
+        let mut reason = format!("line {}: {}", error.line().unwrap_or(0), error.kind());
+        // Of what is unknown, the template engine says the name, which stands in the template, and the kind of value.
+        let is_name = matches!(
+            error.kind(),
+            UnknownFilter | UnknownFunction | UnknownMethod | UnknownTest
+        );
+        if let Some(detail) = error.detail().filter(|detail| is_name || self.source.contains(detail)) {
+            reason = format!("{reason}: {detail}");
         }
+        let expression = error.range().and_then(|range| self.compiled.get(range));
+        if let Some(expression) = expression.filter(|expression| !expression.is_empty()) {
+            reason = format!("{reason}, in `{}`", shortened(expression));
+        }
+        bad(reason)
     }
 }
 
@@ -291,6 +325,13 @@ impl std::fmt::Debug for ChatTemplate {
             .debug_struct("ChatTemplate")
             .field("bytes", &self.source.len())
             .finish_non_exhaustive()
+    }
+}
+
+fn probe(role: Role, content: &str) -> Message {
+    Message {
+        role,
+        content: content.to_owned(),
     }
 }
 
@@ -305,7 +346,7 @@ fn with_system_in_question(system: &Message, rest: &[Message]) -> Vec<Message> {
 }
 
 /// The template with `{% generation %}` blocks as plain ones. `transformers` marks with them what the model wrote, for training;
-/// they add nothing to the text.
+/// they add nothing to the text. Everything stays in its place.
 fn without_generation_tags(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
@@ -315,8 +356,8 @@ fn without_generation_tags(source: &str) -> String {
         let length = tag.find("%}").unwrap_or(tag.len());
         let (tag, after) = tag.split_at(length);
         match tag.trim_matches(['-', '+']).trim() {
-            "generation" => out.push_str(&tag.replace("generation", "if true")),
-            "endgeneration" => out.push_str(&tag.replace("endgeneration", "endif")),
+            "generation" => out.push_str(&tag.replace("generation", "if true   ")),
+            "endgeneration" => out.push_str(&tag.replace("endgeneration", "endif        ")),
             _ => out.push_str(tag),
         }
         rest = after;
@@ -327,6 +368,24 @@ fn without_generation_tags(source: &str) -> String {
 /// In Python nothing can be taken from none; minijinja takes it for an empty list.
 fn is_iterable(value: &Value) -> bool {
     !value.is_none() && value.try_iter().is_ok()
+}
+
+/// The tools as a template finds them, in the order in which they are written.
+fn tools(json: Option<&str>) -> Result<Option<Value>, EngineError> {
+    let Some(json) = json else { return Ok(None) };
+    match serde_json::from_str::<Value>(json) {
+        Ok(tools) if tools.kind() == ValueKind::Seq => Ok(Some(tools)),
+        _ => Err(bad("the tools are not a list in JSON".into())),
+    }
+}
+
+/// Part of a template on one line, and not too long for a message.
+fn shortened(expression: &str) -> String {
+    let line = expression.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(QUOTED_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{} …", &line[..end]),
+        None => line,
+    }
 }
 
 fn raise_exception(message: String) -> Result<Value, Error> {

@@ -1,13 +1,15 @@
-//! Converts text to token ids and back: byte-level byte-pair encoding with special tokens, like llama.cpp.
+//! Converts text to token ids and back, like llama.cpp: byte-level byte-pair encoding or sentencepiece's merging by scores, with special
+//! tokens.
 //!
 //! [`TokenizerParts`] is what an importer provides and what `tokenizer.bin` contains. [`Tokenizer`] is that file, checked and ready to use.
-//! Nothing here adds or trims anything: no `bos`, no leading space.
+//! Nothing here adds `bos` or trims anything. Only a vocabulary that asks for a space before a text gets it.
 
 mod bpe;
 mod byte_level;
 mod kind;
 mod marked;
 mod parts;
+mod pieces;
 mod pre_tokenizer;
 mod special;
 mod table;
@@ -16,10 +18,11 @@ mod table;
 mod tests;
 
 pub use kind::TokenKind;
-pub use parts::TokenizerParts;
+pub use parts::{Algorithm, TokenizerParts};
 pub use pre_tokenizer::PreTokenizer;
 
 use bpe::{Merger, Merges};
+use pieces::{PieceMerger, SPACE};
 use special::{Found, SpecialTokens};
 pub(crate) use table::TOKENIZER_BYTES_MAX;
 use table::{Table, TokenText};
@@ -45,6 +48,7 @@ use crate::EngineError;
 /// # }
 /// ```
 pub struct Tokenizer {
+    algorithm: Algorithm,
     pre_tokenizer: PreTokenizer,
     ignore_merges: bool,
     add_bos: bool,
@@ -71,6 +75,7 @@ impl Tokenizer {
     /// [`EngineError::Tokenizer`] if the bytes are not a valid tokenizer.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EngineError> {
         let Table {
+            algorithm,
             pre_tokenizer,
             ignore_merges,
             add_bos,
@@ -100,6 +105,7 @@ impl Tokenizer {
         let merges =
             Merges::new(kinds.len() as u32, &merges).ok_or_else(|| bad("a pair of tokens has two merges".into()))?;
         let mut tokenizer = Self {
+            algorithm,
             pre_tokenizer,
             ignore_merges,
             add_bos,
@@ -117,6 +123,12 @@ impl Tokenizer {
         for byte in 0..=u8::MAX {
             tokenizer.bytes[usize::from(byte)] = tokenizer.word(&[byte]);
         }
+        if matches!(tokenizer.algorithm, Algorithm::Scores { .. }) {
+            let ids = (0..tokenizer.kinds.len() as u32).rev();
+            for id in ids.filter(|&id| tokenizer.kinds[id as usize] == TokenKind::Byte) {
+                tokenizer.bytes[usize::from(tokenizer.text.token(id)[0])] = Some(id);
+            }
+        }
         Ok(tokenizer)
     }
 
@@ -127,7 +139,7 @@ impl Tokenizer {
     /// out, as in llama.cpp.
     pub fn encode(&self, text: &str, parse_special: bool) -> Vec<u32> {
         let mut ids = Vec::with_capacity(text.len() / 3);
-        self.encode_into(text, parse_special, &mut ids);
+        self.encode_into(text, parse_special, true, &mut ids);
         ids
     }
 
@@ -189,19 +201,46 @@ impl Tokenizer {
         std::str::from_utf8(self.text.token(id)).expect("special tokens were checked to be UTF-8")
     }
 
-    fn encode_into(&self, text: &str, parse_special: bool, ids: &mut Vec<u32>) {
+    /// `is_start` says that the text stands at the start of the whole text or behind a special token.
+    fn encode_into(&self, text: &str, parse_special: bool, mut is_start: bool, ids: &mut Vec<u32>) {
         let wanted = |found: &Found| parse_special || !self.is_control(found.id);
         let mut merger = Merger::default();
         let mut start = 0;
         for found in self.specials.claim(text, &self.text, wanted) {
-            self.encode_text(&text[start..found.bytes.start], &mut merger, ids);
+            self.encode_text(
+                &text[start.min(found.bytes.start)..found.bytes.start],
+                is_start,
+                &mut merger,
+                ids,
+            );
             ids.push(found.id);
-            start = found.bytes.end;
+            start = found.bytes.end + self.stripped_after(found.id, &text[found.bytes.end..]);
+            is_start = true;
         }
-        self.encode_text(&text[start..], &mut merger, ids);
+        self.encode_text(&text[start..], is_start, &mut merger, ids);
     }
 
-    fn encode_text(&self, text: &str, merger: &mut Merger, ids: &mut Vec<u32>) {
+    /// How many bytes of the text behind a special token are left out.
+    fn stripped_after(&self, id: u32, text: &str) -> usize {
+        match &self.algorithm {
+            Algorithm::Scores { strip_after, .. } if strip_after.binary_search(&id).is_ok() => {
+                // C's isspace, as in llama.cpp.
+                let is_space = |character: char| matches!(character, ' ' | '\t'..='\r');
+                text.len() - text.trim_start_matches(is_space).len()
+            }
+            _ => 0,
+        }
+    }
+
+    fn encode_text(&self, text: &str, is_start: bool, merger: &mut Merger, ids: &mut Vec<u32>) {
+        if let Algorithm::Scores {
+            scores,
+            add_space_prefix,
+            ..
+        } = &self.algorithm
+        {
+            return self.encode_by_scores(text, scores, *add_space_prefix && is_start, ids);
+        }
         self.pre_tokenizer.split(text, |word| {
             let whole = if self.ignore_merges {
                 self.word(word.as_bytes())
@@ -212,6 +251,24 @@ impl Tokenizer {
                 Some(id) => ids.push(id),
                 None => merger.merge(word.as_bytes(), &self.bytes, &self.merges, ids),
             }
+        });
+    }
+
+    /// The pieces of a text, with a space before it if that is asked for.
+    fn encode_by_scores(&self, text: &str, scores: &[f32], spaced: bool, ids: &mut Vec<u32>) {
+        if text.is_empty() {
+            return;
+        }
+        // To sentencepiece its own sign for a space is a space.
+        let text = text.replace(SPACE, " ");
+        let text = if spaced { format!(" {text}") } else { text };
+        let mut merger = PieceMerger::default();
+        self.pre_tokenizer.split(&text, |word| {
+            let score = |bytes: &[u8]| self.word(bytes).map(|id| scores[id as usize]);
+            merger.cut(word, score, |piece| match self.word(piece) {
+                Some(id) => ids.push(id),
+                None => ids.extend(piece.iter().filter_map(|&byte| self.bytes[usize::from(byte)])),
+            });
         });
     }
 

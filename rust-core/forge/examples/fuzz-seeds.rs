@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use whimbrel_forge::synthetic::Synthetic;
-use whimbrel_forge::{ImportOptions, import};
+use whimbrel_forge::{Gguf, ImportOptions, Vocabulary, import};
 use whimbrel_kernels::TensorType;
 
 /// Streams that are not quite what they should be, by their oddness.
@@ -78,6 +78,13 @@ fn write_seeds(output: &Path) -> Result<(), Box<dyn Error>> {
         write("sse", name, events.as_bytes())?;
     }
     write("gguf", "vocabulary", &seed_model(TensorType::F32).to_vocabulary_gguf())?;
+    let pieces = Synthetic {
+        sentencepiece: true,
+        ..seed_model(TensorType::F32)
+    };
+    write("gguf", "pieces", &pieces.to_vocabulary_gguf())?;
+    let vocabulary = Vocabulary::read(&Gguf::parse(&pieces.to_vocabulary_gguf())?)?;
+    write("tokenizer", "pieces", &vocabulary.parts.to_bytes()?)?;
     let folder = tempfile::tempdir()?;
     for tensor_type in TensorType::ALL {
         let name = tensor_type.name();

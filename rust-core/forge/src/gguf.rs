@@ -290,6 +290,17 @@ impl<'a> Gguf<'a> {
         })
     }
 
+    /// The value of a key as an array of numbers of 32 bits, floats or integers.
+    ///
+    /// # Errors
+    /// [`GgufError::Type`].
+    pub fn floats(&self, key: &str) -> Result<Option<Array<'a>>, GgufError> {
+        self.convert(key, "an array of 32-bit numbers", |value| match value {
+            Value::Array(array) if matches!(array.element_type(), ValueType::F32 | ValueType::I32) => Some(array),
+            _ => None,
+        })
+    }
+
     fn convert<T>(
         &self,
         key: &str,

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use whimbrel_engine::{
-    CARD_LANGUAGES_MAX, CancelFlag, FileEntry, LAYOUT_VERSION, MANIFEST_FILE, Manifest, ModelCard, Source,
+    Algorithm, CARD_LANGUAGES_MAX, CancelFlag, FileEntry, LAYOUT_VERSION, MANIFEST_FILE, Manifest, ModelCard, Source,
     TokenizerInfo, Variant, WeightsIndex,
 };
 use whimbrel_kernels::{PANEL_ROWS, TensorType, pack};
@@ -16,7 +16,7 @@ use crate::folder::PartialFolder;
 use crate::gguf::MappedFile;
 use crate::plan::{Plan, PlannedTensor};
 use crate::quantize::convert_rows_in_parallel;
-use crate::template::{self, Notice};
+use crate::template::{self, Notice, TemplateChoice};
 use crate::{ForgeError, Gguf, Quantization, Vocabulary, licence};
 
 /// Bytes that are hashed between two looks at the cancel flag.
@@ -44,6 +44,8 @@ pub struct ImportOptions {
     pub licence: Option<String>,
     /// How the model is meant to be used; without languages those of `general.languages`.
     pub card: ModelCard,
+    /// The chat template.
+    pub chat_template: TemplateChoice,
     /// Where the file was fetched from, for the manifest.
     pub origin: Option<String>,
     /// Whether to replace an existing bundle at `output`. Anything else there is never replaced.
@@ -105,7 +107,7 @@ pub fn import_with_notices(
     let licence = licence::of(&gguf, options.licence.as_deref())?;
     let card = card(&gguf, &options.card)?;
     let tokenizer = vocabulary.parts.to_bytes()?;
-    let template = template::of(&vocabulary, notice);
+    let template = template::of(&vocabulary, &options.chat_template, notice)?;
 
     let folder = PartialFolder::create(&options.output, options.replace)?;
     let mut meter = Meter {
@@ -239,7 +241,11 @@ fn tokenizer_info(vocabulary: &Vocabulary, file: FileEntry) -> TokenizerInfo {
     let parts = &vocabulary.parts;
     TokenizerInfo {
         file,
-        kind: "bpe".to_owned(),
+        kind: match parts.algorithm {
+            Algorithm::Merges => "bpe",
+            Algorithm::Scores { .. } => "sentencepiece",
+        }
+        .to_owned(),
         pre_tokenizer: parts.pre_tokenizer.name().to_owned(),
         bos: parts.bos,
         eos: parts.eos,

@@ -25,5 +25,5 @@ pub use gguf::{Gguf, GgufError, MappedFile};
 pub use import::{ImportOptions, Phase, Progress, import, import_with_notices};
 pub use plan::{Summary, summarize};
 pub use quantize::Quantization;
-pub use template::{Notice, TemplateFallback};
+pub use template::{Notice, TemplateChoice, TemplateFallback};
 pub use vocabulary::Vocabulary;

@@ -86,6 +86,8 @@ pub struct Synthetic {
     pub head_dim: u32,
     /// Number of tokens, at least 259. There will be fewer if the text has no more pairs to merge.
     pub vocabulary: u32,
+    /// Whether the tokenizer is sentencepiece's, with scores, and not byte-level BPE.
+    pub sentencepiece: bool,
     /// Whether the embedding is also the head.
     pub tied: bool,
     /// Whether the file has Llama 3's `rope_freqs.weight`.
@@ -114,6 +116,7 @@ impl Default for Synthetic {
             kv_heads: 2,
             head_dim: 16,
             vocabulary: 512,
+            sentencepiece: false,
             tied: false,
             rope_factors: false,
             rope_linear: None,
@@ -223,11 +226,20 @@ impl Synthetic {
             writer.f32(&key("attention.scale"), 2.0 / (self.head_dim as f32).sqrt());
         }
         writer.u32(&key("vocab_size"), tokenizer.tokens.len() as u32);
-        writer.text("tokenizer.ggml.model", "gpt2");
-        writer.text("tokenizer.ggml.pre", "smollm");
-        writer.texts("tokenizer.ggml.tokens", &tokenizer.tokens);
-        writer.integers("tokenizer.ggml.token_type", &tokenizer.kinds);
-        writer.texts("tokenizer.ggml.merges", &tokenizer.merges);
+        if self.sentencepiece {
+            let pieces = tokenizer.pieces();
+            writer.text("tokenizer.ggml.model", "llama");
+            writer.text("tokenizer.ggml.pre", "default");
+            writer.texts("tokenizer.ggml.tokens", &pieces.tokens);
+            writer.floats("tokenizer.ggml.scores", &pieces.scores);
+            writer.integers("tokenizer.ggml.token_type", &pieces.kinds);
+        } else {
+            writer.text("tokenizer.ggml.model", "gpt2");
+            writer.text("tokenizer.ggml.pre", "smollm");
+            writer.texts("tokenizer.ggml.tokens", &tokenizer.tokens);
+            writer.integers("tokenizer.ggml.token_type", &tokenizer.kinds);
+            writer.texts("tokenizer.ggml.merges", &tokenizer.merges);
+        }
         writer.u32("tokenizer.ggml.bos_token_id", tokenizer::IM_START);
         writer.u32("tokenizer.ggml.eos_token_id", tokenizer::IM_END);
         writer.flag("tokenizer.ggml.add_bos_token", false);

@@ -1,10 +1,10 @@
-//! The chat template of a bundle: the file's own, or another one where the engine cannot use that.
+//! The chat template of a bundle: the file's own, another one where the engine cannot use that, or the one that the caller gives.
 
 use std::fmt;
 
-use whimbrel_engine::ChatTemplate;
+use whimbrel_engine::{ChatTemplate, EngineError};
 
-use crate::Vocabulary;
+use crate::{ForgeError, Vocabulary};
 
 /// The beginning and the end of a turn in ChatML, as tokens.
 const CHATML_TOKENS: [&str; 2] = ["<|im_start|>", "<|im_end|>"];
@@ -15,6 +15,18 @@ const CHATML: &str = "{#- Written by the import: the file's own template cannot 
 {%- endfor %}
 {%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif -%}
 ";
+
+/// Which chat template a bundle gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TemplateChoice {
+    /// The file's own, or a substitute if the engine cannot use that.
+    #[default]
+    Own,
+    /// None: the model continues texts, and holds no conversation.
+    None,
+    /// This Jinja text.
+    Given(String),
+}
 
 /// What a person should know of a bundle that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,15 +71,28 @@ impl fmt::Display for Notice {
     }
 }
 
-/// The template that the bundle gets.
-pub(crate) fn of(vocabulary: &Vocabulary, notice: &mut dyn FnMut(Notice)) -> Option<String> {
-    let own = vocabulary.chat_template.as_ref()?;
-    match ChatTemplate::new(own) {
+/// The template that the bundle gets. It is tried before anything is written.
+///
+/// # Errors
+/// [`ForgeError::Engine`] if the template that the caller gives cannot be used.
+pub(crate) fn of(
+    vocabulary: &Vocabulary,
+    choice: &TemplateChoice,
+    notice: &mut dyn FnMut(Notice),
+) -> Result<Option<String>, ForgeError> {
+    let own = match choice {
+        TemplateChoice::None => return Ok(None),
+        TemplateChoice::Given(given) => {
+            notice_system(&tried(given)?, notice);
+            return Ok(Some(given.clone()));
+        }
+        TemplateChoice::Own => vocabulary.chat_template.as_ref(),
+    };
+    let Some(own) = own else { return Ok(None) };
+    match tried(own) {
         Ok(template) => {
-            if !template.takes_system() {
-                notice(Notice::NoSystemRole);
-            }
-            Some(own.clone())
+            notice_system(&template, notice);
+            Ok(Some(own.clone()))
         }
         Err(error) => {
             let has_token = |text: &&str| vocabulary.parts.tokens.iter().any(|token| token == text.as_bytes());
@@ -77,8 +102,21 @@ pub(crate) fn of(vocabulary: &Vocabulary, notice: &mut dyn FnMut(Notice)) -> Opt
             };
             let reason = error.to_string().trim_start_matches("chat template: ").to_owned();
             notice(Notice::Template { reason, fallback });
-            (fallback == TemplateFallback::ChatMl).then(|| CHATML.to_owned())
+            Ok((fallback == TemplateFallback::ChatMl).then(|| CHATML.to_owned()))
         }
+    }
+}
+
+/// The template, if it can begin a conversation.
+fn tried(source: &str) -> Result<ChatTemplate, EngineError> {
+    let template = ChatTemplate::new(source)?;
+    template.try_out()?;
+    Ok(template)
+}
+
+fn notice_system(template: &ChatTemplate, notice: &mut dyn FnMut(Notice)) {
+    if !template.takes_system() {
+        notice(Notice::NoSystemRole);
     }
 }
 
@@ -90,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_fallback_is_chatml() {
-        let template = ChatTemplate::new(CHATML).expect("the fallback compiles");
+        let template = tried(CHATML).expect("the fallback can be used");
         assert!(template.takes_system());
         let message = |role, content: &str| Message {
             role,

@@ -1,9 +1,13 @@
 //! The tokenizer of a GGUF file, independent of the network: converts `tokenizer.ggml.*` to the engine's [`TokenizerParts`]. The meaning of
 //! the keys, the defaults and the names of tokens that end an answer are those of llama.cpp, `src/llama-vocab.cpp`.
 
-use std::collections::{BTreeSet, HashMap};
+mod ends;
+mod rules;
 
-use whimbrel_engine::{PreTokenizer, TokenKind, TokenizerParts};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use whimbrel_engine::{Algorithm, PreTokenizer, TokenKind, TokenizerParts};
 
 use crate::architecture::required;
 use crate::{ForgeError, Gguf};
@@ -14,92 +18,29 @@ const KEY_TOKENS: &str = "tokenizer.ggml.tokens";
 const KEY_KINDS: &str = "tokenizer.ggml.token_type";
 const KEY_MERGES: &str = "tokenizer.ggml.merges";
 const KEY_ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
+const KEY_SCORES: &str = "tokenizer.ggml.scores";
+const KEY_ADD_SPACE_PREFIX: &str = "tokenizer.ggml.add_space_prefix";
+const KEY_BOS: &str = "tokenizer.ggml.bos_token_id";
+const KEY_EOS: &str = "tokenizer.ggml.eos_token_id";
 const KEY_CHAT_TEMPLATE: &str = "tokenizer.chat_template";
 
-/// The one tokenizer model that is supported: byte-level BPE.
-const MODEL: &str = "gpt2";
-
-/// A value of `tokenizer.ggml.pre` and what it stands for.
-struct Rule {
-    names: &'static [&'static str],
-    pre_tokenizer: PreTokenizer,
-    /// Whether a word that is a token is taken whole.
-    ignore_merges: bool,
-    /// Whether text starts with `bos` when the file does not say.
-    add_bos: bool,
+/// How a vocabulary's tokens are written, by the value of `tokenizer.ggml.model`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Byte-level BPE.
+    Bytes,
+    /// Sentencepiece with scores.
+    Pieces,
 }
 
-static RULES: [Rule; 3] = [
-    Rule {
-        names: &["gpt-2"],
-        pre_tokenizer: PreTokenizer::Gpt2,
-        ignore_merges: false,
-        add_bos: false,
-    },
-    Rule {
-        names: &["llama-bpe", "llama3", "llama-v3"],
-        pre_tokenizer: PreTokenizer::LlamaBpe,
-        ignore_merges: true,
-        add_bos: true,
-    },
-    Rule {
-        names: &["smollm"],
-        pre_tokenizer: PreTokenizer::Smollm,
-        ignore_merges: false,
-        add_bos: false,
-    },
-];
-
-/// Keys whose token ends an answer: end of sequence, of turn, of message, and the fill-in-the-middle tokens that llama.cpp
-/// counts among them.
-const END_KEYS: [&str; 6] = [
-    "tokenizer.ggml.eos_token_id",
-    "tokenizer.ggml.eot_token_id",
-    "tokenizer.ggml.eom_token_id",
-    "tokenizer.ggml.fim_pad_token_id",
-    "tokenizer.ggml.fim_rep_token_id",
-    "tokenizer.ggml.fim_sep_token_id",
-];
-
-/// Tokens that end an answer by their name; they count as control tokens whatever the file says.
-const END_NAMES: [&str; 33] = [
-    "<|eot_id|>",
-    "<|im_end|>",
-    "<|end|>",
-    "<|return|>",
-    "<|call|>",
-    "<|flush|>",
-    "<|calls|>",
-    "<end_of_turn>",
-    "<|endoftext|>",
-    "</s>",
-    "<|eom_id|>",
-    "<EOT>",
-    "_<EOT>",
-    "[EOT]",
-    "[EOS]",
-    "<|end_of_text|>",
-    "<end_of_utterance>",
-    "<eos>",
-    "<turn|>",
-    "<|tool_response>",
-    "<｜end▁of▁sentence｜>",
-    "[e~[",
-    "<|fim_pad|>",
-    "<fim-pad>",
-    "<fim_pad>",
-    "<PAD>",
-    "[PAD]",
-    "<|fim_repo|>",
-    "<|repo_name|>",
-    "<fim-repo>",
-    "<REPO>",
-    "<reponame>",
-    "<|file_sep|>",
-];
+/// The tokenizer models that are supported.
+const MODELS: [(&str, Kind); 2] = [("gpt2", Kind::Bytes), ("llama", Kind::Pieces)];
+/// The tokens of a sentencepiece vocabulary that begin and end a sequence when the file does not say.
+const PIECES_BOS: u32 = 1;
+const PIECES_EOS: u32 = 2;
 
 /// The tokenizer and the chat template of a GGUF file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Vocabulary {
     /// The tables of the tokenizer.
     pub parts: TokenizerParts,
@@ -114,37 +55,17 @@ impl Vocabulary {
     /// [`ForgeError::Unsupported`] with the tokenizer model or pre-tokenizer, [`ForgeError::Vocabulary`] with the token or merge,
     /// [`ForgeError::Gguf`] and [`ForgeError::Key`] with the key.
     pub fn read(gguf: &Gguf<'_>) -> Result<Vocabulary, ForgeError> {
-        let model = required(gguf.text(KEY_MODEL)?, KEY_MODEL)?;
-        if model != MODEL {
-            let supported = format!("{MODEL} (byte-level BPE)");
-            return Err(ForgeError::Unsupported {
-                what: "tokenizer model",
-                found: model.to_owned(),
-                supported,
-            });
-        }
-        let rule = rule(required(gguf.text(KEY_PRE)?, KEY_PRE)?)?;
+        let kind = kind(required(gguf.text(KEY_MODEL)?, KEY_MODEL)?)?;
         let texts = texts(gguf)?;
-        let ids: HashMap<&str, u32> = texts.iter().zip(0..).map(|(text, id)| (*text, id)).collect();
+        let ids: HashMap<&str, u32> = texts.iter().zip(0..).map(|(text, id)| (&**text, id)).collect();
         if ids.len() != texts.len() {
-            let repeated = texts.iter().zip(0..).find(|(text, id)| ids[*text] != *id);
+            let repeated = texts.iter().zip(0..).find(|(text, id)| ids[&***text] != *id);
             let (_, id) = repeated.expect("fewer texts than tokens, so one is repeated");
             return Err(bad(format!("token {id} has the text of another token")));
         }
-        let end_of_turn = end_of_turn(gguf, &ids)?;
-        let (tokens, kinds) = tokens(gguf, &texts, &end_of_turn)?;
-        let token = |key: &str| token(gguf, key, texts.len());
-        let bos = token("tokenizer.ggml.bos_token_id")?;
-        let parts = TokenizerParts {
-            pre_tokenizer: rule.pre_tokenizer,
-            ignore_merges: rule.ignore_merges,
-            tokens,
-            kinds,
-            merges: merges(gguf, &ids)?,
-            bos,
-            eos: token("tokenizer.ggml.eos_token_id")?,
-            add_bos: bos.is_some() && gguf.flag(KEY_ADD_BOS)?.unwrap_or(rule.add_bos),
-            end_of_turn: end_of_turn.into_iter().collect(),
+        let parts = match kind {
+            Kind::Bytes => bytes(gguf, &texts, &ids)?,
+            Kind::Pieces => pieces(gguf, &texts, &ids)?,
         };
         Ok(Vocabulary {
             parts,
@@ -160,34 +81,73 @@ fn bad(reason: String) -> ForgeError {
     ForgeError::Vocabulary { reason }
 }
 
-fn rule(name: &str) -> Result<&'static Rule, ForgeError> {
-    RULES
-        .iter()
-        .find(|rule| rule.names.contains(&name))
-        .ok_or_else(|| ForgeError::Unsupported {
-            what: "pre-tokenizer",
-            found: name.to_owned(),
-            supported: RULES
-                .iter()
-                .flat_map(|rule| rule.names)
-                .copied()
-                .collect::<Vec<_>>()
-                .join(", "),
-        })
+fn kind(model: &str) -> Result<Kind, ForgeError> {
+    let found = MODELS.iter().find(|(name, _)| *name == model);
+    found.map(|(_, kind)| *kind).ok_or_else(|| ForgeError::Unsupported {
+        what: "tokenizer model",
+        found: model.to_owned(),
+        supported: "gpt2 (byte-level BPE), llama (sentencepiece)".to_owned(),
+    })
 }
 
-/// The tokens as they are written in the file.
-fn texts<'a>(gguf: &Gguf<'a>) -> Result<Vec<&'a str>, ForgeError> {
+/// The tables of a byte-level vocabulary.
+fn bytes(gguf: &Gguf<'_>, texts: &[Cow<'_, str>], ids: &HashMap<&str, u32>) -> Result<TokenizerParts, ForgeError> {
+    let rule = rules::of(gguf.text(KEY_PRE)?)?;
+    let ends = ends::of(gguf, ids)?;
+    let (tokens, kinds) = byte_tokens(texts, &kinds(gguf, texts, &ends)?);
+    let bos = token(gguf, KEY_BOS, texts.len())?;
+    Ok(TokenizerParts {
+        algorithm: Algorithm::Merges,
+        pre_tokenizer: rule.pre_tokenizer,
+        ignore_merges: rule.ignore_merges,
+        tokens,
+        kinds,
+        merges: merges(gguf, ids)?,
+        bos,
+        eos: token(gguf, KEY_EOS, texts.len())?,
+        add_bos: bos.is_some() && gguf.flag(KEY_ADD_BOS)?.unwrap_or(rule.add_bos),
+        end_of_turn: ends.into_iter().collect(),
+    })
+}
+
+/// The tables of a sentencepiece vocabulary.
+fn pieces(gguf: &Gguf<'_>, texts: &[Cow<'_, str>], ids: &HashMap<&str, u32>) -> Result<TokenizerParts, ForgeError> {
+    let or_default = |id: Option<u32>, default: u32| id.or(Some(default).filter(|id| (*id as usize) < texts.len()));
+    let bos = or_default(token(gguf, KEY_BOS, texts.len())?, PIECES_BOS);
+    let eos = or_default(token(gguf, KEY_EOS, texts.len())?, PIECES_EOS);
+    let mut ends = ends::of(gguf, ids)?;
+    ends.extend(eos);
+    let (tokens, kinds) = piece_tokens(texts, &kinds(gguf, texts, &ends)?);
+    Ok(TokenizerParts {
+        algorithm: Algorithm::Scores {
+            scores: scores(gguf, texts.len())?,
+            add_space_prefix: gguf.flag(KEY_ADD_SPACE_PREFIX)?.unwrap_or(true),
+            strip_after: strip_after(gguf, &tokens, &kinds)?,
+        },
+        pre_tokenizer: PreTokenizer::Whole,
+        ignore_merges: false,
+        tokens,
+        kinds,
+        merges: Vec::new(),
+        bos,
+        eos,
+        add_bos: bos.is_some() && gguf.flag(KEY_ADD_BOS)?.unwrap_or(true),
+        end_of_turn: ends.into_iter().collect(),
+    })
+}
+
+/// The tokens as they are written in the file. One without a text gets llama.cpp's text for it.
+fn texts<'a>(gguf: &Gguf<'a>) -> Result<Vec<Cow<'a, str>>, ForgeError> {
     let array = required(gguf.strings(KEY_TOKENS)?, KEY_TOKENS)?;
     let texts = array
         .strings()
         .zip(0u32..)
         .map(|(text, id)| match std::str::from_utf8(text) {
-            Ok("") => Err(bad(format!("token {id} is empty"))),
-            Ok(text) => Ok(text),
+            Ok("") => Ok(format!("[EMPTY_{id}]").into()),
+            Ok(text) => Ok(text.into()),
             Err(_) => Err(bad(format!("token {id} is not UTF-8"))),
         });
-    let texts: Vec<&str> = texts.collect::<Result<_, _>>()?;
+    let texts: Vec<Cow<'a, str>> = texts.collect::<Result<_, _>>()?;
     if texts.is_empty() {
         Err(ForgeError::key(KEY_TOKENS, "it is empty"))
     } else {
@@ -206,43 +166,107 @@ fn token(gguf: &Gguf<'_>, key: &str, tokens: usize) -> Result<Option<u32>, Forge
     }
 }
 
-fn end_of_turn(gguf: &Gguf<'_>, ids: &HashMap<&str, u32>) -> Result<BTreeSet<u32>, ForgeError> {
-    let mut end_of_turn: BTreeSet<u32> = END_NAMES.iter().filter_map(|name| ids.get(name).copied()).collect();
-    for key in END_KEYS {
-        end_of_turn.extend(token(gguf, key, ids.len())?);
-    }
-    Ok(end_of_turn)
-}
-
-/// Bytes and kind of every token.
-fn tokens(
-    gguf: &Gguf<'_>,
-    texts: &[&str],
-    end_of_turn: &BTreeSet<u32>,
-) -> Result<(Vec<Vec<u8>>, Vec<TokenKind>), ForgeError> {
+/// The kind of every token. Unused tokens count as normal ones: llama.cpp finds them in texts as well.
+fn kinds(gguf: &Gguf<'_>, texts: &[Cow<'_, str>], ends: &BTreeSet<u32>) -> Result<Vec<TokenKind>, ForgeError> {
     let numbers: Option<Vec<i128>> = gguf.integers(KEY_KINDS)?.map(|array| array.integers().collect());
-    if let Some(numbers) = numbers.as_ref().filter(|numbers| numbers.len() != texts.len()) {
+    if let Some(numbers) = numbers.as_ref().filter(|numbers| numbers.len() < texts.len()) {
         let reason = format!("it has {} entries for {} tokens", numbers.len(), texts.len());
         return Err(ForgeError::key(KEY_KINDS, reason));
     }
     let kind = |id: u32| {
-        if end_of_turn.contains(&id) {
+        if ends.contains(&id) {
             return TokenKind::Control;
         }
         let number = numbers
             .as_ref()
             .and_then(|numbers| u32::try_from(numbers[id as usize]).ok());
-        number.and_then(TokenKind::from_number).unwrap_or(TokenKind::Normal)
+        match number.and_then(TokenKind::from_number) {
+            None | Some(TokenKind::Unused) => TokenKind::Normal,
+            Some(kind) => kind,
+        }
     };
-    let token = |(text, id): (&&str, u32)| match kind(id) {
-        kind @ (TokenKind::Unknown | TokenKind::Control | TokenKind::UserDefined) => (text.as_bytes().to_vec(), kind),
+    Ok((0..texts.len() as u32).map(kind).collect())
+}
+
+/// Bytes and kind of every token of a byte-level vocabulary.
+fn byte_tokens(texts: &[Cow<'_, str>], kinds: &[TokenKind]) -> (Vec<Vec<u8>>, Vec<TokenKind>) {
+    let token = |(text, kind): (&Cow<'_, str>, &TokenKind)| match kind {
+        kind @ (TokenKind::Unknown | TokenKind::Control | TokenKind::UserDefined) => (text.as_bytes().to_vec(), *kind),
         kind => match TokenizerParts::unmap(text) {
-            Some(bytes) => (bytes, kind),
+            Some(bytes) => (bytes, *kind),
             // Merging starts from single bytes, so it never arrives at a text outside their alphabet.
             None => (text.as_bytes().to_vec(), TokenKind::Unused),
         },
     };
-    Ok(texts.iter().zip(0..).map(token).unzip())
+    texts.iter().zip(kinds).map(token).unzip()
+}
+
+/// Bytes and kind of every token of a sentencepiece vocabulary.
+fn piece_tokens(texts: &[Cow<'_, str>], kinds: &[TokenKind]) -> (Vec<Vec<u8>>, Vec<TokenKind>) {
+    let mut taken = HashSet::new();
+    let token = |(text, kind): (&Cow<'_, str>, &TokenKind)| {
+        let as_it_is = || text.as_bytes().to_vec();
+        match kind {
+            TokenKind::Unknown | TokenKind::Control => (as_it_is(), *kind),
+            TokenKind::Byte => match byte_of(text) {
+                Some(byte) => (vec![byte], TokenKind::Byte),
+                None => (as_it_is(), TokenKind::Unused),
+            },
+            // Its text is looked for as it is; with the sign for a space it can only be met by merging.
+            TokenKind::UserDefined if !text.contains('\u{2581}') => (as_it_is(), *kind),
+            // Spaces are written with the sign, so a text with one is never met.
+            _ if text.contains(' ') => (as_it_is(), TokenKind::Unused),
+            _ => {
+                let piece = TokenizerParts::unescape(text);
+                match taken.insert(piece.clone()) {
+                    true => (piece.into_bytes(), TokenKind::Normal),
+                    false => (piece.into_bytes(), TokenKind::Unused),
+                }
+            }
+        }
+    };
+    texts.iter().zip(kinds).map(token).unzip()
+}
+
+/// The special tokens behind which whitespace is left out. Files do not say it; llama.cpp knows one family by its name.
+fn strip_after(gguf: &Gguf<'_>, tokens: &[Vec<u8>], kinds: &[TokenKind]) -> Result<Vec<u32>, ForgeError> {
+    let name = gguf.text("general.name")?.unwrap_or_default().to_lowercase();
+    if !["phi-3", "phi3"].iter().any(|family| name.contains(family)) {
+        return Ok(Vec::new());
+    }
+    let is_special = |kind| matches!(kind, TokenKind::Unknown | TokenKind::Control | TokenKind::UserDefined);
+    let keeps = |token: &[u8]| [&b"<unk>"[..], b"<s>", b"<|endoftext|>"].contains(&token);
+    let ids = (0..).zip(tokens.iter().zip(kinds));
+    Ok(ids
+        .filter(|(_, (token, kind))| is_special(**kind) && !keeps(token))
+        .map(|(id, _)| id)
+        .collect())
+}
+
+/// The byte that a text such as `<0x0A>` stands for.
+fn byte_of(text: &str) -> Option<u8> {
+    let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
+    let is_byte = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u8::from_str_radix(digits, 16).ok().filter(|_| is_byte)
+}
+
+/// The score of every token, 0 where the file has none.
+fn scores(gguf: &Gguf<'_>, tokens: usize) -> Result<Vec<f32>, ForgeError> {
+    let Some(array) = gguf.floats(KEY_SCORES)? else {
+        return Ok(vec![0.0; tokens]);
+    };
+    let scores: Vec<f32> = array.floats().take(tokens).collect();
+    if scores.len() < tokens {
+        let reason = format!("it has {} entries for {tokens} tokens", scores.len());
+        return Err(ForgeError::key(KEY_SCORES, reason));
+    }
+    match scores.iter().position(|score| score.is_nan()) {
+        Some(id) => Err(ForgeError::key(
+            KEY_SCORES,
+            format!("the score of token {id} is no number"),
+        )),
+        None => Ok(scores),
+    }
 }
 
 /// The merges as pairs of tokens, the most urgent first.

@@ -4,8 +4,8 @@
 mod support;
 
 use support::{Desk, small};
-use whimbrel_engine::{ChatTemplate, verify};
-use whimbrel_forge::{ForgeError, Notice, TemplateFallback, import_with_notices};
+use whimbrel_engine::{ChatTemplate, EngineError, verify};
+use whimbrel_forge::{ForgeError, ImportOptions, Notice, TemplateChoice, TemplateFallback, import_with_notices};
 
 /// Imports a small model with these texts, and returns the bundle's name, its licence and what was noticed.
 fn import(texts: &[(&str, &str)]) -> (Desk, String, String, Vec<Notice>) {
@@ -51,6 +51,63 @@ fn a_template_that_cannot_be_used_is_replaced_and_said() {
     assert!(ChatTemplate::new(&template).unwrap().takes_system());
     let said = notices[0].to_string();
     assert!(said.contains("ChatML"), "{said}");
+}
+
+#[test]
+fn a_template_that_always_fails_is_replaced_and_said() {
+    for (own, expected) in [
+        (
+            "\n{{ functions.names }}",
+            "line 2: undefined value, in `functions.names`",
+        ),
+        (
+            "{{ raise_exception('tools only') }}",
+            "line 1: invalid operation: tools only",
+        ),
+        ("{{ messages[0].role }}", "the text does not contain the question"),
+        (
+            "{% set ns = namespace(s='x') %}{% for i in range(99) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+            "out of fuel",
+        ),
+        (
+            "{{ 'x' | indent(4000000000) }}{{ 'a\nb' | indent(4000000000) }}",
+            "line",
+        ),
+    ] {
+        let (_, _, _, notices) = import(&[("tokenizer.chat_template", own)]);
+        let [Notice::Template { reason, fallback }] = &notices[..] else {
+            panic!("{own}: {notices:?}");
+        };
+        assert_eq!(*fallback, TemplateFallback::ChatMl);
+        assert!(reason.contains(expected), "{reason}");
+    }
+}
+
+#[test]
+fn a_template_can_be_given_or_left_out() {
+    let desk = Desk::new(&small().to_gguf_with(&[("tokenizer.chat_template", "{% broken")], &[]));
+    let import = |chat_template| {
+        let options = ImportOptions {
+            chat_template,
+            replace: true,
+            ..desk.options()
+        };
+        import_with_notices(&options, &mut |_| (), &mut |notice| panic!("{notice}"))
+    };
+    let given = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}";
+    let manifest = import(TemplateChoice::Given(given.into())).unwrap();
+    assert_eq!(manifest.task, "chat");
+    let kept = std::fs::read_to_string(desk.output().join("chat_template.jinja")).unwrap();
+    assert_eq!(kept, given);
+    let manifest = import(TemplateChoice::None).unwrap();
+    assert_eq!((manifest.task.as_str(), manifest.chat_template), ("text", None));
+    for wrong in ["{% if %}", "{{ frob() }}"] {
+        let error = import(TemplateChoice::Given(wrong.into())).unwrap_err();
+        assert!(
+            matches!(error, ForgeError::Engine(EngineError::Template { .. })),
+            "{error}"
+        );
+    }
 }
 
 #[test]

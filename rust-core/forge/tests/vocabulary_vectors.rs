@@ -54,6 +54,22 @@ fn ids(value: &Value) -> Vec<u32> {
         .collect()
 }
 
+/// llama.cpp's vocabularies that have vectors, the rule of each, and its number of tokens.
+const VOCABULARIES: [(&str, PreTokenizer, u32); 12] = [
+    ("command-r", PreTokenizer::Smollm, 256_000),
+    ("deepseek-coder", PreTokenizer::DeepseekCoder, 32_256),
+    ("falcon", PreTokenizer::Falcon, 65_024),
+    ("gpt-2", PreTokenizer::Gpt2, 50_257),
+    ("llama-bpe", PreTokenizer::LlamaBpe, 128_256),
+    ("llama-spm", PreTokenizer::Whole, 32_000),
+    ("mpt", PreTokenizer::Gpt2, 50_432),
+    ("phi-3", PreTokenizer::Whole, 32_064),
+    ("qwen2", PreTokenizer::Qwen2, 151_936),
+    ("qwen35", PreTokenizer::Qwen35, 151_936),
+    ("refact", PreTokenizer::Smollm, 49_216),
+    ("starcoder", PreTokenizer::Smollm, 49_152),
+];
+
 /// The vectors are strings, each followed by a line `__ggml_vocab_test__`, and one line of ids for each.
 fn check_vectors(name: &str, rule: PreTokenizer, vocabulary_len: u32) {
     let name = format!("llama.cpp-vocab/ggml-vocab-{name}.gguf");
@@ -70,25 +86,26 @@ fn check_vectors(name: &str, rule: PreTokenizer, vocabulary_len: u32) {
         .collect();
     assert!(inputs.len() > 40, "{} strings", inputs.len());
     assert_eq!(inputs.len(), outputs.len());
+    // Sentencepiece puts a space before a text.
+    let space = if rule == PreTokenizer::Whole { " " } else { "" };
     for (input, output) in inputs.iter().zip(outputs) {
-        assert_eq!(tokenizer.encode(input, false), output, "{input:?}");
+        assert_eq!(tokenizer.encode(input, false), output, "{name}: {input:?}");
         let decoded: Vec<u8> = output
             .iter()
             .flat_map(|&id| tokenizer.decode_bytes(id))
             .copied()
             .collect();
-        assert_eq!(decoded, input.as_bytes());
+        let space = if input.is_empty() { "" } else { space };
+        assert_eq!(decoded, format!("{space}{input}").as_bytes());
     }
 }
 
 #[test]
-fn gpt_2_gives_llama_cpps_tokens() {
-    check_vectors("gpt-2", PreTokenizer::Gpt2, 50_257);
-}
-
-#[test]
-fn llama_bpe_gives_llama_cpps_tokens() {
-    check_vectors("llama-bpe", PreTokenizer::LlamaBpe, 128_256);
+fn vocabularies_give_llama_cpps_tokens() {
+    for (name, rule, vocabulary_len) in VOCABULARIES {
+        check_vectors(name, rule, vocabulary_len);
+        println!("{name}: equal");
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(crate) struct InferenceThread {
 
 struct OpenSession {
     model: ModelId,
+    options: SessionOptions,
     chat: Chat,
 }
 
@@ -64,7 +65,8 @@ impl InferenceThread {
         }
     }
 
-    /// The thread's whole life. A panic ends it and everything that it owns; the handles then say so.
+    /// The thread's whole life. A panic within a request ends only that request ([`InferenceThread::isolated`]). Any other panic ends the
+    /// thread and everything that it owns; the handles then say so.
     pub(crate) fn run(mut self) {
         if panic::catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
             log::error!("the inference thread stopped after a panic");
@@ -120,17 +122,52 @@ impl InferenceThread {
                 path,
                 options,
                 reply,
-            } => drop(reply.send(self.open_model(id, &path, &options))),
+            } => drop(reply.send(self.isolated(None, |thread| thread.open_model(id, &path, &options)))),
             Command::OpenSession {
                 id,
                 model,
                 options,
                 reply,
-            } => {
-                drop(reply.send(self.open_session(id, model, options)));
+            } => drop(reply.send(self.isolated(None, |thread| thread.open_session(id, model, options)))),
+            Command::Saved { id, action, reply } => {
+                drop(reply.send(self.isolated(Some(id), |thread| thread.saved(id, action))));
             }
-            Command::Saved { id, action, reply } => drop(reply.send(self.saved(id, action))),
-            Command::Begin { begin, reply } => drop(reply.send(self.begin(begin))),
+            Command::Begin { begin, reply } => {
+                let session = begin.owner.session;
+                drop(reply.send(self.isolated(session, |thread| thread.begin(begin))));
+            }
+        }
+    }
+
+    /// Does one request's work. A panic ends the request: its session starts afresh, and everything else goes on.
+    fn isolated<T>(
+        &mut self,
+        session: Option<SessionId>,
+        work: impl FnOnce(&mut InferenceThread) -> Result<T, InferenceError>,
+    ) -> Result<T, InferenceError> {
+        // What a panic may leave half-done is the session, which is made again, and what `work` owns, which is gone.
+        let worked = panic::catch_unwind(AssertUnwindSafe(|| work(self)));
+        worked.unwrap_or_else(|_| {
+            log::error!("a request ended with a panic");
+            if let Some(id) = session {
+                self.renew(id);
+            }
+            Err(InferenceError::Engine(EngineError::Run {
+                reason: "the request ended because of a defect; others go on".into(),
+            }))
+        })
+    }
+
+    /// Gives a session an empty context, as if it had just been opened. It is closed if that is not possible.
+    fn renew(&mut self, id: SessionId) {
+        // The old context goes first, so that there is memory for the new one.
+        let Some(OpenSession { model, options, chat }) = self.sessions.remove(&id) else {
+            return;
+        };
+        drop(chat);
+        let opened = panic::catch_unwind(AssertUnwindSafe(|| self.open_session(id, model, options)));
+        if !matches!(opened, Ok(Ok(()))) {
+            log::error!("a session could not be opened again");
         }
     }
 
@@ -160,9 +197,9 @@ impl InferenceThread {
     fn open_session(&mut self, id: SessionId, model: ModelId, options: SessionOptions) -> Result<(), InferenceError> {
         within("open conversations", self.sessions.len() as u64 + 1, SESSIONS_MAX)?;
         let context_length = options.context_length;
-        let chat = Chat::new(self.model(model)?, options)?;
+        let chat = Chat::new(self.model(model)?, options.clone())?;
         log::debug!("opened a session with a context of {context_length} tokens");
-        self.sessions.insert(id, OpenSession { model, chat });
+        self.sessions.insert(id, OpenSession { model, options, chat });
         Ok(())
     }
 
@@ -262,10 +299,11 @@ impl InferenceThread {
 
     /// Makes one step and hands its events over. `None` when the answer has ended.
     fn step(&mut self, mut active: Active) -> Option<Active> {
-        let step = match &mut active.work {
-            Work::Chat(id) => self.chat(*id).and_then(|chat| Ok(chat.step()?)),
+        let session = active.owner.session;
+        let step = self.isolated(session, |thread| match &mut active.work {
+            Work::Chat(id) => thread.chat(*id).and_then(|chat| Ok(chat.step()?)),
             Work::Raw(raw) => raw.generation.step(&mut raw.session).map_err(InferenceError::from),
-        };
+        });
         // A send fails only when the reader is gone; the answer is then cancelled and ends in its next step.
         let send = |item| drop(active.events.try_send(item));
         match step {
@@ -321,12 +359,91 @@ fn raw_work(
     cancel: CancelFlag,
 ) -> Result<RawWork, EngineError> {
     let mut session = Session::new(model, context_length)?;
-    let mut prompt = Vec::new();
-    let tokenizer = &model.manifest().tokenizer;
-    if tokenizer.add_bos {
-        prompt.extend(tokenizer.bos);
+    let tokenizer = model.tokenizer();
+    let mut prompt = tokenizer.encode(text, true);
+    if let (true, Some(bos)) = (tokenizer.add_bos(), tokenizer.bos())
+        && prompt.first() != Some(&bos)
+    {
+        prompt.insert(0, bos);
     }
-    prompt.extend(model.tokenizer().encode(text, true));
     let generation = Generation::new(&mut session, prompt, options, cancel)?;
     Ok(RawWork { session, generation })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use whimbrel_engine::Role;
+
+    /// A thread's state with the tiny model and a session.
+    fn thread() -> (InferenceThread, ModelId, SessionId) {
+        let registry = Arc::new(Registry::default());
+        let (_, commands) = mpsc::channel(1);
+        let mut thread = InferenceThread::new(registry.clone(), commands);
+        let (model, session) = (registry.model_id(), registry.session_id());
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/tiny");
+        let options = OpenOptions {
+            threads: 1,
+            ..OpenOptions::default()
+        };
+        thread.open_model(model, &folder, &options).unwrap();
+        thread.open_session(session, model, SessionOptions::default()).unwrap();
+        (thread, model, session)
+    }
+
+    /// The whole answer of a session.
+    fn answer(thread: &mut InferenceThread, model: ModelId, session: SessionId) -> String {
+        let owner = Owner {
+            model,
+            session: Some(session),
+        };
+        let cancel = CancelFlag::default();
+        let ticket = thread.registry.begin(owner, &cancel).unwrap();
+        let (events, mut received) = mpsc::channel(100);
+        let begin = Begin {
+            owner,
+            prompt: Prompt::Messages(vec![Message {
+                role: Role::User,
+                content: "Hello".into(),
+            }]),
+            options: GenerationOptions {
+                max_tokens: 8,
+                ..GenerationOptions::default()
+            },
+            cancel,
+            events,
+            ticket,
+        };
+        thread.begin(begin).unwrap();
+        while thread.take_turn() {}
+        let mut answer = String::new();
+        while let Ok(step) = received.try_recv() {
+            if let Step::Text(text) | Step::Finished { text, .. } = step.unwrap() {
+                answer += &text;
+            }
+        }
+        answer
+    }
+
+    #[test]
+    fn a_panic_ends_one_request_and_nothing_else() {
+        let (mut thread, model, session) = thread();
+        let expected = answer(&mut thread, model, session);
+        assert!(!expected.is_empty());
+        let error = thread.isolated::<()>(Some(session), |thread| {
+            let (used, _) = thread.chat(session)?.context_use();
+            assert!(used == 0, "a defect in the middle of a request");
+            Ok(())
+        });
+        assert!(
+            matches!(error, Err(InferenceError::Engine(EngineError::Run { .. }))),
+            "{error:?}"
+        );
+        assert_eq!(thread.chat(session).unwrap().context_use().0, 0);
+        assert_eq!(answer(&mut thread, model, session), expected);
+        let error = thread.isolated::<()>(None, |_| panic!("a defect outside of a session"));
+        assert!(error.is_err());
+        assert_eq!(answer(&mut thread, model, session), expected);
+    }
 }

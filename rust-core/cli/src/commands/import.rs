@@ -1,19 +1,19 @@
 //! `whimbrel import`: a model file becomes a bundle.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
-use whimbrel_engine::{Architecture, Licence, ModelCard, Source};
-use whimbrel_forge::{ImportOptions, Quantization};
+use whimbrel_engine::{Architecture, ChatTemplate, Licence, ModelCard, Source};
+use whimbrel_forge::{ImportOptions, Quantization, TemplateChoice};
 
 use crate::arguments::number::whole;
 use crate::arguments::policy_documents::object;
 use crate::error::CliError;
 use crate::models::import::{bundle_bytes, import};
-use crate::terminal::interrupt;
 use crate::terminal::output::{Facts, OutputArguments, bytes, table};
+use crate::terminal::{input, interrupt};
 
 /// The flags of `import`.
 #[derive(clap::Args, Debug)]
@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// "languages": ["en"], "limits": "Makes mistakes."}
     #[arg(long, value_name = "JSON|@FILE", verbatim_doc_comment)]
     card: Option<String>,
+    /// The chat template: a file with a Jinja template, or none for a model that only continues text [default: the model file's own]
+    #[arg(long, value_name = "FILE|none")]
+    chat_template: Option<PathBuf>,
     /// Replace an existing bundle, but never anything else
     #[arg(long)]
     force: bool,
@@ -98,6 +101,23 @@ impl Facts for Imported {
     }
 }
 
+fn chat_template(given: Option<&Path>) -> Result<TemplateChoice, CliError> {
+    match given {
+        None => Ok(TemplateChoice::Own),
+        Some(name) if name == Path::new("none") => Ok(TemplateChoice::None),
+        Some(path) => {
+            let template = input::file(path)?;
+            // Tried here too, so that the error names the file.
+            let tried = ChatTemplate::new(&template).and_then(|compiled| compiled.try_out());
+            tried.map_err(|error| CliError::InputInvalid {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            })?;
+            Ok(TemplateChoice::Given(template))
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     interrupt::install(false);
     let (manifest, notices) = import(ImportOptions {
@@ -110,6 +130,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
             Some(card) => object("--card", card)?,
             None => ModelCard::default(),
         },
+        chat_template: chat_template(arguments.chat_template.as_deref())?,
         replace: arguments.force,
         threads: arguments.threads,
         ..ImportOptions::default()

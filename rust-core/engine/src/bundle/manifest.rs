@@ -170,9 +170,9 @@ pub struct Architecture {
 pub struct TokenizerInfo {
     /// The prepared tables.
     pub file: FileEntry,
-    /// `bpe` for now.
+    /// `bpe` (byte-level) or `sentencepiece`.
     pub kind: String,
-    /// The pre-tokenizer's name: `gpt-2`, `llama-bpe`, `smollm`.
+    /// The pre-tokenizer's name, such as `gpt-2` or `llama-bpe`; `none` for sentencepiece.
     pub pre_tokenizer: String,
     /// Beginning-of-sequence token.
     pub bos: Option<u32>,

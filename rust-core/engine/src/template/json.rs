@@ -12,7 +12,7 @@ use super::Limited;
 /// The widest indentation, in spaces.
 const INDENT_MAX: u32 = 16;
 
-/// `value | tojson(indent, ensure_ascii, separators, sort_keys)`; the last two have no effect here: keys are always sorted.
+/// `value | tojson(indent, ensure_ascii, separators, sort_keys)`. Keys keep their order; the last two have no effect.
 ///
 /// # Errors
 /// An invalid operation if the value has no JSON form or an argument is unknown.

@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 
 use super::*;
-use crate::{PreTokenizer, TokenKind, TokenizerParts};
+use crate::{Algorithm, PreTokenizer, TokenKind, TokenizerParts};
 
 /// The first line is the template with its two tokens, the others are conversations (`scripts/golden/chat_template.py`).
 const GOLDEN: &str = include_str!("../../tests/golden/smollm2_chats.jsonl");
@@ -23,6 +23,7 @@ fn user(content: &str) -> [Message; 1] {
 /// Byte tokens and the two control tokens of SmolLM2's template.
 fn tokenizer() -> Tokenizer {
     let mut parts = TokenizerParts {
+        algorithm: Algorithm::Merges,
         pre_tokenizer: PreTokenizer::Smollm,
         ignore_merges: false,
         tokens: (0..=u8::MAX).map(|byte| vec![byte]).collect(),
@@ -102,6 +103,7 @@ fn check(source: &str, expected: &str) {
         bos_token: Some("<s>"),
         eos_token: Some("</s>"),
         now: Some(1_709_211_599),
+        ..RenderOptions::default()
     };
     let rendered = ChatTemplate::new(source).unwrap().render(&messages, &options).unwrap();
     assert_eq!(rendered, expected, "{source}");
@@ -132,8 +134,12 @@ fn what_templates_may_use() {
     check("{{ {'a': [1]} | tojson(indent=2) }}", "{\n  \"a\": [\n    1\n  ]\n}");
     check("{{ strftime_now('%d %b %Y') }}", "29 Feb 2024");
     check(
-        "{{ tools is none }} {{ tools is iterable }} {{ messages is iterable }}",
-        "True False True",
+        "{{ tools is defined }} {{ tools is iterable }} {{ messages is iterable }} {{ none is iterable }}",
+        "False True True False",
+    );
+    check(
+        "{{ enable_thinking is defined }} {{ thinking is defined }}",
+        "False False",
     );
     check("{{ undefined_thing is defined }}{{ undefined_thing }}", "False");
     check(
@@ -178,6 +184,71 @@ fn failures_say_where_and_never_what_a_message_says() {
     check_failure("{{ messages[0].content.my_method() }}", "my secret", "line 1: ");
     check_failure("{{ messages[0].content | tojson(wrong=1) }}", "my secret", "line 1: ");
     check_failure("{{ nothing.field }}", "", "undefined value");
+}
+
+#[test]
+fn failures_name_what_failed() {
+    let name = "my secret";
+    check_failure(
+        "\n{{ frobnicate(1) }}",
+        name,
+        "line 2: unknown function: frobnicate is unknown, in `frobnicate(1)`",
+    );
+    check_failure(
+        "{{ messages[0].content | frob }}",
+        name,
+        "line 1: unknown filter: filter frob is unknown, in ",
+    );
+    check_failure(
+        "{{ messages[0].content is frob }}",
+        name,
+        "unknown test: test frob is unknown, in ",
+    );
+    check_failure(
+        "{{ messages[0].content.frob() }}",
+        name,
+        "unknown method: string has no method named frob, in `.frob()`",
+    );
+    check_failure(
+        "a{% generation %}{{ nothing.field }}{% endgeneration %}",
+        name,
+        "line 1: undefined value, in `nothing.field`",
+    );
+    check_failure(
+        "{% macro date() %}\n{{ strftime_now('%Y') }}{% endmacro %}{{ date() }}",
+        name,
+        "line 2: invalid operation, in `strftime_now('%Y')`",
+    );
+    let long = format!("{{{{ frob('{}') }}}}", "é".repeat(200));
+    check_failure(&long, name, &format!("in `frob('{} …`", "é".repeat(74)));
+}
+
+#[test]
+fn tools_and_thinking_are_defined_where_they_are_given() {
+    let template = ChatTemplate::new(
+        "{{ tools | tojson if tools is defined }}|{{ enable_thinking if enable_thinking is defined }}|{{ thinking }}",
+    )
+    .unwrap();
+    let render = |tools, thinking| {
+        let options = RenderOptions {
+            tools,
+            thinking,
+            ..RenderOptions::default()
+        };
+        template.render(&[], &options).map_err(|error| error.to_string())
+    };
+    assert_eq!(render(None, None).unwrap(), "||");
+    // In the order in which they are written.
+    let tools = r#"[{"name": "find", "about": {"z": 1, "a": [null, 2.5]}}]"#;
+    assert_eq!(
+        render(Some(tools), Some(false)).unwrap(),
+        format!("{tools}|False|False")
+    );
+    assert_eq!(render(Some("[]"), Some(true)).unwrap(), "[]|True|True");
+    for tools in ["", "{}", "[", "1"] {
+        let error = render(Some(tools), None).unwrap_err();
+        assert!(error.contains("not a list in JSON"), "{error}");
+    }
 }
 
 #[test]
@@ -263,6 +334,7 @@ fn tokenizer_file_with_bos() -> Vec<u8> {
     let mut kinds = vec![TokenKind::Normal; 256];
     kinds.push(TokenKind::Control);
     let parts = TokenizerParts {
+        algorithm: Algorithm::Merges,
         pre_tokenizer: PreTokenizer::LlamaBpe,
         ignore_merges: true,
         tokens,

@@ -49,15 +49,30 @@ impl Tokenizer {
     /// the sentinel, and everything else as text. For a text without a sentinel, this is [`Tokenizer::encode`] with `parse_special`. For a
     /// protected content alone, it is [`Tokenizer::encode`] without it.
     pub fn encode_marked(&self, marked: &str, sentinel: char) -> Vec<u32> {
+        self.encode_marked_from(marked, sentinel, true)
+    }
+
+    /// As [`Tokenizer::encode_marked`], for the rest of a text whose beginning, which does not end with a special token, is encoded already.
+    pub fn encode_marked_rest(&self, marked: &str, sentinel: char) -> Vec<u32> {
+        self.encode_marked_from(marked, sentinel, false)
+    }
+
+    fn encode_marked_from(&self, marked: &str, sentinel: char, mut is_start: bool) -> Vec<u32> {
         let (text, specials) = self.claim_marked(marked, sentinel);
         let mut ids = Vec::with_capacity(text.len() / 3);
         let mut start = 0;
         for found in specials {
-            self.encode_into(&text[start..found.bytes.start], false, &mut ids);
+            self.encode_into(
+                &text[start.min(found.bytes.start)..found.bytes.start],
+                false,
+                is_start,
+                &mut ids,
+            );
             ids.push(found.id);
-            start = found.bytes.end;
+            start = found.bytes.end + self.stripped_after(found.id, &text[found.bytes.end..]);
+            is_start = true;
         }
-        self.encode_into(&text[start..], false, &mut ids);
+        self.encode_into(&text[start..], false, is_start, &mut ids);
         ids
     }
 

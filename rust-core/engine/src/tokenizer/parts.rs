@@ -1,23 +1,45 @@
 //! The input from which an importer makes a tokenizer, and writing its file (see [`super::table`]).
 
 use super::kind::TokenKind;
+use super::pieces::SPACE;
 use super::table::{
-    END_OF_TURN_MAX, FLAG_ADD_BOS, FLAG_IGNORE_MERGES, MAGIC, MERGES_MAX, NO_TOKEN, TOKENS_MAX, Table, VERSION, bad,
-    is_word, limited,
+    END_OF_TURN_MAX, FLAG_ADD_BOS, FLAG_ADD_SPACE_PREFIX, FLAG_IGNORE_MERGES, FLAG_SCORES, FLAG_STRIP_AFTER, MAGIC,
+    MERGES_MAX, NO_TOKEN, TOKENS_MAX, Table, VERSION, VERSION_SCORES, bad, is_word, limited,
 };
 use super::{PreTokenizer, byte_level};
 use crate::EngineError;
 
+/// How words become tokens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Algorithm {
+    /// Byte-level byte-pair encoding: the pairs of [`TokenizerParts::merges`] are merged in their order, starting from single bytes.
+    #[default]
+    Merges,
+    /// Sentencepiece: the pair whose text has the highest score is merged, starting from characters. A character that is no token becomes
+    /// the tokens of its bytes.
+    Scores {
+        /// The score of every token. None of them is NaN.
+        scores: Vec<f32>,
+        /// Whether a space is put before the text at its start and behind a special token.
+        add_space_prefix: bool,
+        /// Special tokens behind which whitespace (ASCII) is left out.
+        strip_after: Vec<u32>,
+    },
+}
+
 /// A tokenizer as an importer provides it. [`TokenizerParts::to_bytes`] is the content of `tokenizer.bin`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TokenizerParts {
+    /// How words become tokens.
+    pub algorithm: Algorithm,
     /// How text is split into words.
     pub pre_tokenizer: PreTokenizer,
     /// Whether a word that is a token is taken whole, without applying merges.
     pub ignore_merges: bool,
     /// The bytes of every token, by id: for special kinds (unknown, control, user-defined) their text as it is, for the others the result
     /// of [`TokenizerParts::unmap`]. A token whose text cannot be unmapped can never result from merging: give it its text and the kind
-    /// [`TokenKind::Unused`].
+    /// [`TokenKind::Unused`]. With [`Algorithm::Scores`], [`TokenizerParts::unescape`] takes the place of `unmap`, and tokens of kind
+    /// [`TokenKind::Byte`] have one byte.
     pub tokens: Vec<Vec<u8>>,
     /// The kind of every token.
     pub kinds: Vec<TokenKind>,
@@ -47,6 +69,12 @@ impl TokenizerParts {
         byte_level::decode(text)
     }
 
+    /// The text that a sentencepiece token represents: `▁` is a space.
+    #[must_use]
+    pub fn unescape(text: &str) -> String {
+        text.replace(SPACE, " ")
+    }
+
     /// The content of `tokenizer.bin`.
     ///
     /// # Errors
@@ -67,14 +95,20 @@ impl TokenizerParts {
         let mut out = MAGIC.to_vec();
         let ignore_merges = if self.ignore_merges { FLAG_IGNORE_MERGES } else { 0 };
         let add_bos = if self.add_bos { FLAG_ADD_BOS } else { 0 };
+        let (scores, strip_after, algorithm) = self.scores()?;
+        let flags = ignore_merges | add_bos | algorithm;
         let rule = PreTokenizer::ALL
             .iter()
             .position(|&rule| rule == self.pre_tokenizer)
             .expect("every rule is in ALL");
         for field in [
-            VERSION,
+            if flags & FLAG_SCORES == 0 {
+                VERSION
+            } else {
+                VERSION_SCORES
+            },
             rule as u32,
-            ignore_merges | add_bos,
+            flags,
             self.bos.unwrap_or(NO_TOKEN),
             self.eos.unwrap_or(NO_TOKEN),
             token_count,
@@ -99,6 +133,12 @@ impl TokenizerParts {
         for number in numbers {
             out.extend(number.to_le_bytes());
         }
+        out.extend(scores.iter().flat_map(|score| score.to_le_bytes()));
+        if flags & FLAG_STRIP_AFTER != 0 {
+            let count = limited("the list of tokens with stripping", strip_after.len(), token_count)?;
+            let numbers = std::iter::once(&count).chain(strip_after);
+            out.extend(numbers.flat_map(|number| number.to_le_bytes()));
+        }
         out.extend(self.kinds.iter().map(|&kind| kind as u8));
         out.extend(self.tokens.iter().flatten());
         // Whatever else is wrong is found by reading it back, so that writing and reading cannot disagree.
@@ -112,12 +152,14 @@ impl TokenizerParts {
     /// [`EngineError::Tokenizer`] if the bytes are not a valid tokenizer.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EngineError> {
         let table = Table::parse(bytes)?;
+        let tokens = (0..table.kinds.len() as u32)
+            .map(|id| table.token(id).to_vec())
+            .collect();
         Ok(Self {
+            algorithm: table.algorithm,
             pre_tokenizer: table.pre_tokenizer,
             ignore_merges: table.ignore_merges,
-            tokens: (0..table.kinds.len() as u32)
-                .map(|id| table.token(id).to_vec())
-                .collect(),
+            tokens,
             merges: table.merges.iter().map(|&[left, right, _]| (left, right)).collect(),
             bos: table.bos,
             eos: table.eos,
@@ -127,9 +169,30 @@ impl TokenizerParts {
         })
     }
 
+    /// The scores and the tokens with stripping, of which there are none without scores, and the flags that say what there is.
+    fn scores(&self) -> Result<(&[f32], &[u32], u32), EngineError> {
+        match &self.algorithm {
+            Algorithm::Merges => Ok((&[], &[], 0)),
+            Algorithm::Scores { scores, .. } if scores.len() != self.tokens.len() => Err(bad(format!(
+                "{} tokens, but {} scores",
+                self.tokens.len(),
+                scores.len()
+            ))),
+            Algorithm::Scores {
+                scores,
+                add_space_prefix,
+                strip_after,
+            } => {
+                let space = if *add_space_prefix { FLAG_ADD_SPACE_PREFIX } else { 0 };
+                let strip = if strip_after.is_empty() { 0 } else { FLAG_STRIP_AFTER };
+                Ok((scores, strip_after, FLAG_SCORES | space | strip))
+            }
+        }
+    }
+
     fn sorted_words(&self) -> Vec<u32> {
         let mut words: Vec<u32> = (0..self.tokens.len() as u32)
-            .filter(|&id| is_word(self.kinds[id as usize], &self.tokens[id as usize]))
+            .filter(|&id| is_word(&self.algorithm, self.kinds[id as usize], &self.tokens[id as usize]))
             .collect();
         words.sort_by_key(|&id| &self.tokens[id as usize]);
         words

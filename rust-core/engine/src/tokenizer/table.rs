@@ -1,20 +1,22 @@
 //! The tokenizer as a file, `tokenizer.bin`: parsing and checking it. [`super::TokenizerParts`] writes it.
 //!
-//! The file (version 1, little-endian, no padding, nothing after the end):
+//! The file (version 1, or 2 with scores, little-endian, no padding, nothing after the end):
 //!
 //! | bytes | content |
 //! |---|---|
 //! | 8 | the letters `WHIMTOK` and a zero byte |
-//! | 4 × 9 | version, rule (index in [`PreTokenizer::ALL`]), flags (1: whole words before merges, 2: starts with `bos`), `bos`, `eos` (`u32::MAX`: none), numbers of tokens, merges, end-of-turn tokens and words |
+//! | 4 × 9 | version, rule (index in [`PreTokenizer::ALL`]), flags (1: whole words before merges, 2: starts with `bos`, 4: scores, 8: a space before the text, 16: stripping; the last three only in version 2), `bos`, `eos` (`u32::MAX`: none), numbers of tokens, merges, end-of-turn tokens and words |
 //! | 4 each | end-of-turn tokens |
 //! | 4 each | ends of the tokens in the text at the file's end |
 //! | 12 each | merges in order of rank: left token, right token, resulting token |
 //! | 4 each | words: the tokens that can result from merging, sorted by their bytes |
+//! | 4 per token | with scores only: the scores, floats of 32 bits |
+//! | 4 + 4 each | with stripping only: the number of special tokens behind which whitespace is left out, and those tokens in ascending order |
 //! | 1 per token | kinds |
 //! | | the tokens' bytes, one after the other |
 
-use super::PreTokenizer;
 use super::kind::TokenKind;
+use super::{Algorithm, PreTokenizer};
 use crate::EngineError;
 
 /// The most tokens that a vocabulary may have.
@@ -30,12 +32,18 @@ pub(super) const END_OF_TURN_MAX: u32 = 256;
 
 pub(super) const MAGIC: [u8; 8] = *b"WHIMTOK\0";
 pub(super) const VERSION: u32 = 1;
+/// The version of files with scores, which engines that do not know them refuse.
+pub(super) const VERSION_SCORES: u32 = 2;
 pub(super) const NO_TOKEN: u32 = u32::MAX;
 pub(super) const FLAG_IGNORE_MERGES: u32 = 1;
 pub(super) const FLAG_ADD_BOS: u32 = 2;
+pub(super) const FLAG_SCORES: u32 = 4;
+pub(super) const FLAG_ADD_SPACE_PREFIX: u32 = 8;
+pub(super) const FLAG_STRIP_AFTER: u32 = 16;
 
 /// The checked content of `tokenizer.bin`.
 pub(super) struct Table {
+    pub(super) algorithm: Algorithm,
     pub(super) pre_tokenizer: PreTokenizer,
     pub(super) ignore_merges: bool,
     pub(super) add_bos: bool,
@@ -80,15 +88,22 @@ impl Table {
             return Err(bad("not a tokenizer file".into()));
         }
         let version = reader.number()?;
-        if version != VERSION {
-            return Err(bad(format!("version {version}, this engine reads {VERSION}")));
-        }
+        let known_flags = match version {
+            VERSION => FLAG_IGNORE_MERGES | FLAG_ADD_BOS,
+            VERSION_SCORES => {
+                FLAG_IGNORE_MERGES | FLAG_ADD_BOS | FLAG_SCORES | FLAG_ADD_SPACE_PREFIX | FLAG_STRIP_AFTER
+            }
+            _ => {
+                let reason = format!("version {version}, this engine reads {VERSION} and {VERSION_SCORES}");
+                return Err(bad(reason));
+            }
+        };
         let rule = reader.number()?;
         let pre_tokenizer = *PreTokenizer::ALL
             .get(rule as usize)
             .ok_or_else(|| bad(format!("pre-tokenizer {rule} is not known")))?;
         let flags = reader.number()?;
-        if flags & !(FLAG_IGNORE_MERGES | FLAG_ADD_BOS) != 0 {
+        if flags & !known_flags != 0 {
             return Err(bad(format!("flags {flags:#x} are not known")));
         }
         let [bos, eos] = [reader.number()?, reader.number()?].map(|id| (id != NO_TOKEN).then_some(id));
@@ -104,12 +119,28 @@ impl Table {
         let ends = reader.numbers(token_count)?;
         let merges = reader.rows(merge_count)?;
         let words = reader.numbers(word_count)?;
+        let algorithm = match flags & FLAG_SCORES {
+            0 => Algorithm::Merges,
+            _ => Algorithm::Scores {
+                scores: reader.numbers(token_count)?.into_iter().map(f32::from_bits).collect(),
+                add_space_prefix: flags & FLAG_ADD_SPACE_PREFIX != 0,
+                strip_after: match flags & FLAG_STRIP_AFTER {
+                    0 => Vec::new(),
+                    _ => {
+                        let what = "the list of tokens with stripping";
+                        let count = limited(what, reader.number()? as usize, token_count)?;
+                        reader.numbers(count)?
+                    }
+                },
+            },
+        };
         let kinds = reader.kinds(token_count)?;
         let text = TokenText {
             ends,
             bytes: reader.rest.to_vec(),
         };
         let table = Self {
+            algorithm,
             pre_tokenizer,
             ignore_merges: flags & FLAG_IGNORE_MERGES != 0,
             add_bos: flags & FLAG_ADD_BOS != 0,
@@ -131,6 +162,7 @@ impl Table {
 
     fn check(&self) -> Result<(), EngineError> {
         self.check_text()?;
+        self.check_scores()?;
         self.check_roles()?;
         self.check_words()?;
         self.check_merges()
@@ -161,6 +193,31 @@ impl Table {
         Ok(())
     }
 
+    fn check_scores(&self) -> Result<(), EngineError> {
+        let Algorithm::Scores {
+            scores, strip_after, ..
+        } = &self.algorithm
+        else {
+            return Ok(());
+        };
+        let is_in_order = strip_after.is_sorted_by(|a, b| a < b);
+        let are_tokens = strip_after
+            .last()
+            .is_none_or(|&last| (last as usize) < self.kinds.len());
+        if !is_in_order || !are_tokens {
+            return Err(bad("the tokens with stripping are not tokens in ascending order".into()));
+        }
+        if let Some(id) = scores.iter().position(|score| score.is_nan()) {
+            return Err(bad(format!("the score of token {id} is no number")));
+        }
+        let is_byte = |id: &usize| self.kinds[*id] == TokenKind::Byte;
+        match (0..self.kinds.len()).find(|id| is_byte(id) && self.token(*id as u32).len() != 1) {
+            Some(id) => Err(bad(format!("token {id} is of kind byte and does not have one byte"))),
+            None if !self.merges.is_empty() => Err(bad("it has both scores and merges".into())),
+            None => Ok(()),
+        }
+    }
+
     fn check_roles(&self) -> Result<(), EngineError> {
         let ids = self.bos.iter().chain(&self.eos).chain(&self.end_of_turn);
         match ids.copied().find(|&id| id as usize >= self.kinds.len()) {
@@ -177,7 +234,7 @@ impl Table {
 
     fn check_words(&self) -> Result<(), EngineError> {
         let expected = (0..self.kinds.len())
-            .filter(|&id| is_word(self.kinds[id], self.token(id as u32)))
+            .filter(|&id| is_word(&self.algorithm, self.kinds[id], self.token(id as u32)))
             .count();
         if self.words.len() != expected {
             return Err(bad(format!(
@@ -188,7 +245,8 @@ impl Table {
         let mut before: Option<&[u8]> = None;
         for &id in &self.words {
             let token = self.token(id);
-            if !self.kinds.get(id as usize).is_some_and(|&kind| is_word(kind, token)) {
+            let is_listed = |&kind: &TokenKind| is_word(&self.algorithm, kind, token);
+            if !self.kinds.get(id as usize).is_some_and(is_listed) {
                 return Err(bad(format!("token {id} is listed as a word")));
             }
             if before.is_some_and(|before| before >= token) {
@@ -206,7 +264,7 @@ impl Table {
             let reachable = self
                 .kinds
                 .get(result as usize)
-                .is_some_and(|&kind| is_word(kind, whole));
+                .is_some_and(|&kind| is_word(&self.algorithm, kind, whole));
             let joins = !left.is_empty() && !right.is_empty() && whole.len() == left.len() + right.len();
             if !reachable || !joins || !whole.starts_with(left) || !whole.ends_with(right) {
                 return Err(bad(format!("merge {rank} does not give the token that it names")));
@@ -217,8 +275,11 @@ impl Table {
 }
 
 /// Whether merging can give this token. A special token can only be met that way if its text means the same in plain text and
-/// in the byte-level alphabet, which is so for visible ASCII.
-pub(super) fn is_word(kind: TokenKind, bytes: &[u8]) -> bool {
+/// in the byte-level alphabet, which is so for visible ASCII. With scores it is never met that way, and neither is the token of a byte.
+pub(super) fn is_word(algorithm: &Algorithm, kind: TokenKind, bytes: &[u8]) -> bool {
+    if matches!(algorithm, Algorithm::Scores { .. }) {
+        return kind == TokenKind::Normal && !bytes.is_empty() && std::str::from_utf8(bytes).is_ok();
+    }
     match kind {
         TokenKind::Normal | TokenKind::Byte => !bytes.is_empty(),
         TokenKind::Unused => false,

@@ -11,6 +11,7 @@ const SENTINEL: char = '\u{fdd0}';
 /// Tokens 0 to 255 are the bytes.
 fn parts(pre_tokenizer: PreTokenizer) -> TokenizerParts {
     let mut parts = TokenizerParts {
+        algorithm: Algorithm::Merges,
         pre_tokenizer,
         ignore_merges: false,
         tokens: (0..=u8::MAX).map(|byte| vec![byte]).collect(),
@@ -51,6 +52,54 @@ fn parts(pre_tokenizer: PreTokenizer) -> TokenizerParts {
         parts.kinds.push(kind);
     }
     (parts.bos, parts.eos) = (find(&parts, "<|start|>"), find(&parts, "<|end|>"));
+    parts.end_of_turn = parts.eos.into_iter().collect();
+    parts
+}
+
+/// A sentencepiece vocabulary: the bytes but `~`, characters and words with scores, and special tokens.
+fn pieces(add_space_prefix: bool) -> TokenizerParts {
+    let mut parts = TokenizerParts {
+        algorithm: Algorithm::Merges,
+        pre_tokenizer: PreTokenizer::Whole,
+        ignore_merges: false,
+        tokens: (0..=u8::MAX).map(|byte| vec![byte]).collect(),
+        kinds: vec![TokenKind::Byte; 256],
+        merges: Vec::new(),
+        bos: None,
+        eos: None,
+        add_bos: false,
+        end_of_turn: Vec::new(),
+    };
+    parts.kinds[usize::from(b'~')] = TokenKind::Unused;
+    let mut scores = vec![0.0; 256];
+    let mut add = |text: &str, kind: TokenKind, score: f32| {
+        parts.tokens.push(text.into());
+        parts.kinds.push(kind);
+        scores.push(score);
+    };
+    for (text, score) in [
+        (" ", -9.0),
+        ("  ", -8.0),
+        ("h", -7.0),
+        ("é", -7.0),
+        ("he", -1.0),
+        ("el", -3.0),
+        ("ll", -2.0),
+        ("hell", -4.0),
+        (" hell", -3.5),
+    ] {
+        add(text, TokenKind::Normal, score);
+    }
+    add("<s>", TokenKind::Control, 0.0);
+    add("</s>", TokenKind::Control, 0.0);
+    add("<unk>", TokenKind::Unknown, 0.0);
+    add("##", TokenKind::UserDefined, 0.0);
+    parts.algorithm = Algorithm::Scores {
+        scores,
+        add_space_prefix,
+        strip_after: Vec::new(),
+    };
+    (parts.bos, parts.eos) = (find(&parts, "<s>"), find(&parts, "</s>"));
     parts.end_of_turn = parts.eos.into_iter().collect();
     parts
 }
@@ -101,6 +150,120 @@ fn special_tokens_are_found_before_words() {
     check("a  b", false, "a|  |b");
     check("§", true, "§");
     check("never", true, "n|e|v|e|r");
+}
+
+#[test]
+fn pieces_are_merged_by_their_scores() {
+    let check = |add_space_prefix: bool, text: &str, parse_special: bool, expected: &str| {
+        let tokenizer = Tokenizer::from_bytes(&pieces(add_space_prefix).to_bytes().unwrap()).unwrap();
+        let ids = tokenizer.encode(text, parse_special);
+        assert_eq!(shown(&tokenizer, &ids), expected, "{text:?}");
+    };
+    check(false, "", true, "");
+    check(true, "", true, "");
+    check(false, "hell", true, "hell");
+    check(false, "hello", true, "hell|o");
+    check(false, "he l", true, "he| |l");
+    // A space is put before the text and behind special tokens, and its sign is a space.
+    check(true, "hell", true, " hell");
+    check(true, "<s>hell</s>", true, "<s>| hell|</s>");
+    check(true, "##hell", false, "##| hell");
+    check(false, "\u{2581}hell\u{2581}\u{2581}", true, " hell|  ");
+    // Control tokens are never met by merging, and a byte without a token is left out.
+    check(false, "<s>", false, "<|s|>");
+    check(false, "<unk>~", true, "<unk>");
+    let tokenizer = Tokenizer::from_bytes(&pieces(false).to_bytes().unwrap()).unwrap();
+    let bytes: Vec<u32> = "日".bytes().map(u32::from).collect();
+    assert_eq!(tokenizer.encode("日", true), bytes);
+    assert_eq!(
+        tokenizer.encode("é", true),
+        [tokenizer.token_id("é".as_bytes()).unwrap()]
+    );
+}
+
+#[test]
+fn whitespace_behind_some_special_tokens_is_left_out() {
+    let mut parts = pieces(true);
+    let id = find(&parts, "</s>").unwrap();
+    if let Algorithm::Scores { strip_after, .. } = &mut parts.algorithm {
+        strip_after.push(id);
+    }
+    let bytes = parts.to_bytes().unwrap();
+    assert_eq!(TokenizerParts::from_bytes(&bytes).unwrap(), parts);
+    let tokenizer = Tokenizer::from_bytes(&bytes).unwrap();
+    let check = |text: &str, expected: &str| {
+        assert_eq!(shown(&tokenizer, &tokenizer.encode(text, true)), expected, "{text:?}");
+        assert_eq!(tokenizer.encode_marked(text, SENTINEL), tokenizer.encode(text, true));
+    };
+    check("</s> \n hell", "</s>| hell");
+    check("<s> hell", "<s>| | hell");
+    check("</s> \n </s>\n", "</s>|</s>");
+    check("</s>##", "</s>|##");
+    for strip_after in [vec![id, id], vec![9999]] {
+        let mut parts = parts.clone();
+        if let Algorithm::Scores { strip_after: ids, .. } = &mut parts.algorithm {
+            *ids = strip_after;
+        }
+        assert!(parts.to_bytes().is_err());
+    }
+}
+
+#[test]
+fn the_rest_of_a_text_gets_no_space() {
+    let tokenizer = Tokenizer::from_bytes(&pieces(true).to_bytes().unwrap()).unwrap();
+    let rest = |marked: &str| shown(&tokenizer, &tokenizer.encode_marked_rest(marked, SENTINEL));
+    assert_eq!(rest("hell<s>hell"), "hell|<s>| hell");
+    assert_eq!(rest("<s>"), "<s>");
+    let whole = tokenizer.encode_marked("hell<s>\u{fdd0}hell", SENTINEL);
+    assert_eq!(shown(&tokenizer, &whole), " hell|<s>| hell");
+}
+
+#[test]
+fn pieces_keep_what_messages_say() {
+    let mut generator = Pcg64::new(4, 1);
+    let tokenizer = Tokenizer::from_bytes(&pieces(false).to_bytes().unwrap()).unwrap();
+    for _ in 0..3000 {
+        let text = random_text(&mut generator).replace(['~', '\u{2581}'], "");
+        let ids = tokenizer.encode(&text, false);
+        assert!(!ids.iter().any(|&id| tokenizer.is_control(id)), "{text:?}");
+        let decoded: Vec<u8> = ids.iter().flat_map(|&id| tokenizer.decode_bytes(id)).copied().collect();
+        assert_eq!(decoded, text.as_bytes());
+        let protected = tokenizer.protect(&text, SENTINEL);
+        assert_eq!(tokenizer.encode_marked(&protected, SENTINEL), ids, "{text:?}");
+    }
+    for piece in ["l", "he", " ", "日", "<s>"] {
+        let text = piece.repeat((1 << 18) / piece.len());
+        assert!(!tokenizer.encode(&text, true).is_empty());
+    }
+}
+
+#[test]
+fn scores_that_make_no_tokenizer_are_refused() {
+    let check = |change: fn(&mut TokenizerParts), expected: &str| {
+        let mut parts = pieces(true);
+        change(&mut parts);
+        let error = parts.to_bytes().unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(
+        |parts| {
+            if let Algorithm::Scores { scores, .. } = &mut parts.algorithm {
+                scores[3] = f32::NAN;
+            }
+        },
+        "the score of token 3 is no number",
+    );
+    check(
+        |parts| {
+            if let Algorithm::Scores { scores, .. } = &mut parts.algorithm {
+                scores.pop();
+            }
+        },
+        "269 tokens, but 268 scores",
+    );
+    check(|parts| parts.tokens[7] = b"ab".to_vec(), "token 7 is of kind byte");
+    check(|parts| parts.merges.push((260, 261)), "merge 0");
+    check(|parts| parts.tokens[257] = b" ".to_vec(), "repeats another token");
 }
 
 #[test]
@@ -299,6 +462,7 @@ fn long_words_take_no_longer_than_others() {
 fn parts_come_back_from_their_file() {
     for rule in PreTokenizer::ALL {
         let parts = TokenizerParts {
+            algorithm: Algorithm::Merges,
             ignore_merges: true,
             add_bos: true,
             ..parts(rule)
@@ -307,6 +471,10 @@ fn parts_come_back_from_their_file() {
         assert_eq!(TokenizerParts::from_bytes(&bytes).unwrap(), parts);
         assert_eq!(PreTokenizer::from_name(rule.name()), Some(rule));
     }
+    let parts = pieces(true);
+    let bytes = parts.to_bytes().unwrap();
+    assert_eq!(bytes[8..12], 2_u32.to_le_bytes(), "the version");
+    assert_eq!(TokenizerParts::from_bytes(&bytes).unwrap(), parts);
     assert_eq!(PreTokenizer::from_name("gpt-3"), None);
 }
 
@@ -324,6 +492,7 @@ fn repeated_merges_count_once() {
 #[test]
 fn the_file_is_as_documented() {
     let parts = TokenizerParts {
+        algorithm: Algorithm::Merges,
         pre_tokenizer: PreTokenizer::Smollm,
         ignore_merges: true,
         tokens: vec![b"b".to_vec(), b"a".to_vec(), b"ab".to_vec(), b"<>".to_vec()],

@@ -13,16 +13,21 @@ pub(crate) fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/tiny")
 }
 
-/// SmolLM2, which `make test-data` prepares.
-pub(crate) fn smollm2() -> PathBuf {
+/// A file or folder that `make test-data` prepares.
+pub(crate) fn test_data(name: &str) -> PathBuf {
     let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let folder = path("WHIMBREL_TEST_DATA").unwrap_or_else(|| {
         let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
         cache.unwrap().join("whimbrel/test-data")
     });
-    let folder = folder.join("smollm2");
-    assert!(folder.is_dir(), "{} is missing: run `make test-data`", folder.display());
-    folder
+    let path = folder.join(name);
+    assert!(path.exists(), "{} is missing: run `make test-data`", path.display());
+    path
+}
+
+/// SmolLM2 as a bundle.
+pub(crate) fn smollm2() -> PathBuf {
+    test_data("smollm2")
 }
 
 pub(crate) fn open_with(folder: &Path, threads: u32) -> Result<Arc<Model>, EngineError> {

@@ -152,6 +152,23 @@ impl<'a> Array<'a> {
         })
     }
 
+    /// The elements of an array of 32-bit floats or 32-bit integers, as floats; empty for other arrays.
+    pub fn floats(&self) -> impl Iterator<Item = f32> + use<'a> {
+        let element_type = self.element_type;
+        let mut cursor = Cursor::new(self.bytes);
+        let count = match element_type {
+            ValueType::F32 | ValueType::I32 => self.count,
+            _ => 0,
+        };
+        (0..count).map(move |_| {
+            let bits = cursor.u32().expect("the elements were walked when parsed");
+            match element_type {
+                ValueType::F32 => f32::from_bits(bits),
+                _ => bits as i32 as f32,
+            }
+        })
+    }
+
     /// The elements of an array of integers of any width; empty for other arrays.
     pub fn integers(&self) -> impl Iterator<Item = i128> + use<'a> {
         let element_type = self.element_type;

@@ -17,6 +17,7 @@ pub(super) const TOKENS_MIN: u32 = FIRST_BYTE + 256;
 /// GGUF's numbers for kinds of tokens.
 const KIND_NORMAL: i32 = 1;
 const KIND_CONTROL: i32 = 3;
+const KIND_BYTE: i32 = 6;
 
 /// The tokenizer as a GGUF file holds it.
 pub(super) struct Tokenizer {
@@ -25,6 +26,34 @@ pub(super) struct Tokenizer {
     pub(super) merges: Vec<String>,
     /// The text in tokens.
     pub(super) text: Vec<u32>,
+}
+
+/// The same tokens as sentencepiece writes them.
+pub(super) struct Pieces {
+    pub(super) tokens: Vec<String>,
+    pub(super) scores: Vec<f32>,
+    pub(super) kinds: Vec<i32>,
+}
+
+impl Tokenizer {
+    /// The tokens with the same ids as sentencepiece writes them: the bytes as `<0x0A>` except the space, what was merged with its rank as
+    /// its score.
+    pub(super) fn pieces(&self) -> Pieces {
+        let (space, shown) = (character(b' '), "\u{2581}");
+        let space_id = FIRST_BYTE as usize + usize::from(b' ');
+        let bytes = FIRST_BYTE as usize..TOKENS_MIN as usize;
+        let is_byte = |id: usize| bytes.contains(&id) && id != space_id;
+        let piece = |(id, token): (usize, &String)| match is_byte(id) {
+            true => format!("<0x{:02X}>", id - bytes.start),
+            false => token.replace(space, shown),
+        };
+        let kind = |(id, kind): (usize, &i32)| if is_byte(id) { KIND_BYTE } else { *kind };
+        Pieces {
+            tokens: self.tokens.iter().enumerate().map(piece).collect(),
+            scores: (0..self.tokens.len()).map(|id| -(id as f32)).collect(),
+            kinds: self.kinds.iter().enumerate().map(kind).collect(),
+        }
+    }
 }
 
 /// Learns a vocabulary of at most `size` tokens, at least [`TOKENS_MIN`]; it is smaller only if the text has no more pairs.

@@ -64,6 +64,13 @@ impl Writer {
         }
     }
 
+    pub(super) fn floats(&mut self, key: &str, values: &[f32]) {
+        self.array(key, ValueType::F32, values.len());
+        for value in values {
+            self.keys.extend(value.to_le_bytes());
+        }
+    }
+
     fn array(&mut self, key: &str, element_type: ValueType, count: usize) {
         self.key(key, ValueType::Array);
         self.keys.extend(element_type.id().to_le_bytes());

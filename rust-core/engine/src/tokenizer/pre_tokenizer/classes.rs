@@ -50,6 +50,70 @@ impl Class {
     }
 }
 
+/// Whether a character is one of `\p{P}`.
+pub(super) fn is_punctuation(character: char) -> bool {
+    use GeneralCategory::{
+        ClosePunctuation, ConnectorPunctuation, DashPunctuation, FinalPunctuation, InitialPunctuation, OpenPunctuation,
+        OtherPunctuation,
+    };
+    matches!(
+        get_general_category(character),
+        ConnectorPunctuation
+            | DashPunctuation
+            | OpenPunctuation
+            | ClosePunctuation
+            | InitialPunctuation
+            | FinalPunctuation
+            | OtherPunctuation
+    )
+}
+
+/// Whether a character is one of `\p{S}`.
+pub(super) fn is_symbol(character: char) -> bool {
+    use GeneralCategory::{CurrencySymbol, MathSymbol, ModifierSymbol, OtherSymbol};
+    matches!(
+        get_general_category(character),
+        MathSymbol | CurrencySymbol | ModifierSymbol | OtherSymbol
+    )
+}
+
+/// Whether a character is one of `\p{M}`.
+pub(super) fn is_mark(character: char) -> bool {
+    use GeneralCategory::{EnclosingMark, NonspacingMark, SpacingMark};
+    matches!(
+        get_general_category(character),
+        NonspacingMark | SpacingMark | EnclosingMark
+    )
+}
+
+/// Length in bytes of the characters at the start of the text that are as asked for.
+pub(super) fn run_of(text: &str, wanted: impl Fn(char) -> bool) -> usize {
+    text.find(|character| !wanted(character)).unwrap_or(text.len())
+}
+
+/// Length in bytes of the carriage returns and line feeds at the start of the text.
+pub(super) fn line_ends(text: &str) -> usize {
+    run_of(text, |character| matches!(character, '\r' | '\n'))
+}
+
+/// Whitespace at the start of a text, under `\s*[\r\n]+|\s+(?!\S)|\s+`: up to its last line end, or else as [`whitespace`].
+pub(super) fn whitespace_or_lines(text: &str) -> usize {
+    match text[..run(text, Class::Whitespace)].rfind(['\r', '\n']) {
+        Some(last) => last + 1,
+        None => whitespace(text),
+    }
+}
+
+/// Length in bytes of the numbers at the start of the text, at most `characters_max` of them.
+pub(super) fn numbers(text: &str, characters_max: usize) -> usize {
+    // Not the whole run: it would be looked through again for every few of its characters.
+    let number = text.chars().take(characters_max);
+    number
+        .take_while(|&digit| Class::of(digit) == Class::Number)
+        .map(char::len_utf8)
+        .sum()
+}
+
 /// The class of a text's first character.
 pub(super) fn first_class(text: &str) -> Option<Class> {
     text.chars().next().map(Class::of)

@@ -1,13 +1,20 @@
 //! Llama 3's rule: `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-//! (`unicode_regex_split_custom_llama3` in llama.cpp's `src/unicode.cpp`).
+//! (`unicode_regex_split_custom_llama3` in llama.cpp's `src/unicode.cpp`), and Qwen 2's, which differs in `\p{N}`
+//! (`unicode_regex_split_custom_qwen2`).
 
-use super::classes::{Class, contraction, first_class, run, whitespace};
+use super::classes::{Class, contraction, first_class, line_ends, numbers, run, whitespace_or_lines};
 
-/// The most number characters in one word.
-const NUMBER_CHARACTERS_MAX: usize = 3;
-
-/// Length in bytes of the first word of a text that is not empty.
+/// Length in bytes of the first word of a text that is not empty, under Llama 3's rule.
 pub(super) fn word_length(text: &str) -> usize {
+    word_with_numbers(text, 3)
+}
+
+/// Length in bytes of the first word of a text that is not empty, under Qwen 2's rule.
+pub(super) fn qwen2_word_length(text: &str) -> usize {
+    word_with_numbers(text, 1)
+}
+
+fn word_with_numbers(text: &str, number_characters_max: usize) -> usize {
     let contracted = contraction(text, true);
     if contracted > 0 {
         return contracted;
@@ -15,12 +22,7 @@ pub(super) fn word_length(text: &str) -> usize {
     let first = text.chars().next().expect("the text is not empty");
     let class = Class::of(first);
     if class == Class::Number {
-        // Not the whole run: it would be looked through again for every three of its characters.
-        let number = text
-            .chars()
-            .take(NUMBER_CHARACTERS_MAX)
-            .take_while(|&digit| Class::of(digit) == Class::Number);
-        return number.map(char::len_utf8).sum();
+        return numbers(text, number_characters_max);
     }
     let rest = &text[first.len_utf8()..];
     let may_lead_letters = !matches!(first, '\r' | '\n');
@@ -32,15 +34,7 @@ pub(super) fn word_length(text: &str) -> usize {
         let symbols = text.len() - body.len() + run(body, Class::Other);
         return symbols + line_ends(&text[symbols..]);
     }
-    match text[..run(text, Class::Whitespace)].rfind(['\r', '\n']) {
-        Some(last) => last + 1,
-        None => whitespace(text),
-    }
-}
-
-fn line_ends(text: &str) -> usize {
-    text.find(|character| !matches!(character, '\r' | '\n'))
-        .unwrap_or(text.len())
+    whitespace_or_lines(text)
 }
 
 #[cfg(test)]
@@ -66,5 +60,12 @@ mod tests {
         check(" --\n", &[" --\n"]);
         check("  \t", &["  \t"]);
         check("½日", &["½", "日"]);
+    }
+
+    #[test]
+    fn qwen2_takes_numbers_one_by_one() {
+        let mut found = Vec::new();
+        PreTokenizer::Qwen2.split("It'S 123\r\n  é½", |word| found.push(word));
+        assert_eq!(found, ["It", "'S", " ", "1", "2", "3", "\r\n", " ", " é", "½"]);
     }
 }

@@ -1,16 +1,11 @@
 //! SmolLM's rule: `\p{N}` splits off every number character, then GPT-2's rule splits the text between them (`LLAMA_VOCAB_PRE_TYPE_SMOLLM`
 //! in llama.cpp's `src/llama-vocab.cpp`).
 
-use super::classes::Class;
+use super::classes::numbers;
 
-/// Length in bytes of the first piece of a text that is not empty: one number character, or all up to the next one.
-pub(super) fn piece_length(text: &str) -> usize {
-    let is_number = |character| Class::of(character) == Class::Number;
-    match text.find(is_number) {
-        Some(0) => text.chars().next().map_or(0, char::len_utf8),
-        Some(length) => length,
-        None => text.len(),
-    }
+/// Length in bytes of the number character at the start of a text, 0 if there is none.
+pub(super) fn number(text: &str) -> usize {
+    numbers(text, 1)
 }
 
 #[cfg(test)]
