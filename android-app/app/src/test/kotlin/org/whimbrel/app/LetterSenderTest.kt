@@ -8,6 +8,8 @@ import kotlinx.coroutines.runBlocking
 import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
 import org.whimbrel.Outcome
 import org.whimbrel.Place
 import java.io.File
@@ -19,7 +21,11 @@ import kotlin.test.assertNull
 import kotlin.test.assertTrue
 import kotlin.time.Duration.Companion.milliseconds
 
-/** The letter's way to the stand-in and back, with the real core. */
+/**
+ * The letter's way to the stand-in and back, with the real core. It runs under Robolectric only because the other tests
+ * with the core do: the core calls the vaults of the class loader that came last.
+ */
+@RunWith(RobolectricTestRunner::class)
 class LetterSenderTest {
     @get:Rule
     val temporary = TemporaryFolder()
