@@ -15,7 +15,7 @@ pub enum Algorithm {
     /// Byte-level byte-pair encoding: the pairs of [`TokenizerParts::merges`] are merged in their order, starting from single bytes.
     #[default]
     Merges,
-    /// Sentencepiece: the pair whose text has the highest score is merged, starting from characters. A character that is no token becomes
+    /// Sentencepiece: the pair whose text has the highest score is merged, starting from characters. A character that is not a token becomes
     /// the tokens of its bytes.
     Scores {
         /// The score of every token. None of them is NaN.

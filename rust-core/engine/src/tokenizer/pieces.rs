@@ -1,7 +1,7 @@
 //! Merging by scores, as sentencepiece's BPE models do.
 //!
 //! The rule is that of `llm_tokenizer_spm_session` in llama.cpp's `src/llama-vocab.cpp`: of all adjacent pairs whose text is a piece, the one
-//! with the highest score becomes one piece, leftmost first, until no pair is left. A character that is no piece becomes the tokens of its
+//! with the highest score becomes one piece, leftmost first, until no pair is left. A character that is not a piece becomes the tokens of its
 //! bytes. As in [`super::bpe`], a text of n characters takes n log n steps.
 
 use std::cmp::Ordering;

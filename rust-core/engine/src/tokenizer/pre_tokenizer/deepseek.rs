@@ -1,6 +1,6 @@
 //! DeepSeek's rules as llama.cpp runs them: that of DeepSeek-Coder and that of V3 (`LLAMA_VOCAB_PRE_TYPE_DEEPSEEK_CODER` and
-//! `LLAMA_VOCAB_PRE_TYPE_DEEPSEEK3_LLM` in llama.cpp's `src/llama-vocab.cpp`). Both are several expressions, each of which cuts what the one
-//! before it left.
+//! `LLAMA_VOCAB_PRE_TYPE_DEEPSEEK3_LLM` in llama.cpp's `src/llama-vocab.cpp`). Both are several expressions. Each cuts the pieces that the
+//! previous one made.
 
 use super::classes::{Class, is_mark, is_punctuation, is_symbol, line_ends, numbers, run, run_of, whitespace_or_lines};
 
