@@ -263,7 +263,7 @@ fn scores(gguf: &Gguf<'_>, tokens: usize) -> Result<Vec<f32>, ForgeError> {
     match scores.iter().position(|score| score.is_nan()) {
         Some(id) => Err(ForgeError::key(
             KEY_SCORES,
-            format!("the score of token {id} is no number"),
+            format!("the score of token {id} is NaN"),
         )),
         None => Ok(scores),
     }

@@ -208,7 +208,7 @@ impl Table {
             return Err(bad("the tokens with stripping are not tokens in ascending order".into()));
         }
         if let Some(id) = scores.iter().position(|score| score.is_nan()) {
-            return Err(bad(format!("the score of token {id} is no number")));
+            return Err(bad(format!("the score of token {id} is NaN")));
         }
         let is_byte = |id: &usize| self.kinds[*id] == TokenKind::Byte;
         match (0..self.kinds.len()).find(|id| is_byte(id) && self.token(*id as u32).len() != 1) {
