@@ -251,7 +251,7 @@ fn scores_that_make_no_tokenizer_are_refused() {
                 scores[3] = f32::NAN;
             }
         },
-        "the score of token 3 is no number",
+        "the score of token 3 is NaN",
     );
     check(
         |parts| {
