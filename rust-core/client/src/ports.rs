@@ -187,20 +187,3 @@ impl Default for Ports {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_offset_of_local_time_is_that_of_a_time_zone() {
-        let clock = SystemClock::default();
-        for time_ms in [0, clock.now_ms()] {
-            let local = jiff::tz::TimeZone::system();
-            let time = Timestamp::from_millisecond(i64::try_from(time_ms).expect("a time of today"));
-            let expected = local.to_offset(time.expect("a time of today")).seconds();
-            assert_eq!(clock.utc_offset_s(time_ms), expected);
-        }
-        assert_eq!(clock.utc_offset_s(u64::MAX), 0, "a time that no calendar has");
-    }
-}

@@ -261,10 +261,7 @@ fn scores(gguf: &Gguf<'_>, tokens: usize) -> Result<Vec<f32>, ForgeError> {
         return Err(ForgeError::key(KEY_SCORES, reason));
     }
     match scores.iter().position(|score| score.is_nan()) {
-        Some(id) => Err(ForgeError::key(
-            KEY_SCORES,
-            format!("the score of token {id} is NaN"),
-        )),
+        Some(id) => Err(ForgeError::key(KEY_SCORES, format!("the score of token {id} is NaN"))),
         None => Ok(scores),
     }
 }

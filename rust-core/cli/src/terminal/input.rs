@@ -25,7 +25,7 @@ pub(crate) fn file(path: &Path) -> Result<String, CliError> {
 /// A whole file; `-` is standard input.
 ///
 /// # Errors
-/// As [`file`]; [`CliError::StandardInput`].
+/// As [`file()`]; [`CliError::StandardInput`].
 pub(crate) fn file_or_standard(path: &Path) -> Result<String, CliError> {
     match path.as_os_str() == "-" {
         true => standard_input(),

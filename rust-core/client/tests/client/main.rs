@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use whimbrel_client::ports::{Clock, SystemClock};
 use whimbrel_client::record::{FinishReason, Outcome, Place};
 use whimbrel_client::{
     Answer, Client, ClientError, Conversation, ConversationOptions, EVENTS_WAITING_MAX, EngineError, Event,
@@ -289,4 +290,15 @@ fn a_missing_bundle() {
         missing,
         Err(ClientError::Engine(EngineError::BundleMissing { .. }))
     ));
+}
+
+#[test]
+fn the_clock_knows_the_devices_time_zone() {
+    let clock = SystemClock::default();
+    let shown = std::process::Command::new("date").arg("+%z").output().unwrap();
+    // As +hhmm.
+    let shown: i32 = String::from_utf8(shown.stdout).unwrap().trim().parse().unwrap();
+    let here = (shown / 100 * 60 + shown % 100) * 60;
+    assert_eq!(clock.utc_offset_s(clock.now_ms()), here);
+    assert_eq!(clock.utc_offset_s(u64::MAX), 0, "a time that no calendar has");
 }

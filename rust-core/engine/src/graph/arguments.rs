@@ -12,6 +12,8 @@ use crate::bundle::weights::{WeightRef, Weights};
 pub(crate) const WEIGHTS: &str = "whimbrel_weights";
 /// The longest vocabulary, widest layer or greatest head count that a graph may name.
 const COUNT_MAX: i64 = 1 << 20;
+/// The arguments of `whimbrel_qkv` that name its biases.
+pub(crate) const QKV_BIASES: [&str; 3] = ["q_bias", "k_bias", "v_bias"];
 
 impl Resource for Weights {}
 

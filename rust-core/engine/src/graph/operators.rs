@@ -10,7 +10,7 @@ mod gate_up;
 pub(crate) mod linear;
 mod normed;
 mod projection;
-pub(super) mod qkv;
+mod qkv;
 mod rms_norm;
 
 use tract_nnef::internal::*;

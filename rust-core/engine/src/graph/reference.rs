@@ -16,8 +16,7 @@ use tract_nnef::internal::*;
 use whimbrel_kernels::Activation;
 
 use crate::bundle::weights::WeightRef;
-use crate::graph::arguments::{activation, count, optional_weight, weight};
-use crate::graph::operators::qkv::BIASES;
+use crate::graph::arguments::{QKV_BIASES, activation, count, optional_weight, weight};
 
 /// Under this name the builder finds the longest context.
 pub(crate) const LIMITS: &str = "whimbrel_reference_limits";
@@ -289,7 +288,7 @@ pub(crate) fn linear(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> T
 pub(crate) fn qkv(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
     let x: OutletId = call.named_arg_as(builder, "x")?;
     let mut outputs = Vec::new();
-    for (name, bias) in ["q", "k", "v"].into_iter().zip(BIASES) {
+    for (name, bias) in ["q", "k", "v"].into_iter().zip(QKV_BIASES) {
         let weights = weight(builder, call, name)?;
         let bias = optional_weight(builder, call, bias)?;
         let mut wiring = Wiring { builder };

@@ -5,7 +5,7 @@ use whimbrel_kernels::{Input, Product, multiply};
 
 use super::projection::multiply_floats;
 use crate::bundle::weights::WeightRef;
-use crate::graph::arguments::{optional, optional_weight, string, tensor, weight};
+use crate::graph::arguments::{QKV_BIASES, optional, optional_weight, string, tensor, weight};
 use crate::graph::context::RunContext;
 use crate::graph::operator::{
     Inputs, Operator, OperatorKind, Projection, expect_width, find, find_projection, rows_of, tract_operator,
@@ -16,7 +16,7 @@ pub(super) const KIND: OperatorKind = OperatorKind {
     name: "whimbrel_qkv",
     parameters: || {
         let mut parameters = vec![tensor().named("x"), string("q"), string("k"), string("v")];
-        parameters.extend(BIASES.map(optional));
+        parameters.extend(QKV_BIASES.map(optional));
         parameters
     },
     results: &["yq", "yk", "yv"],
@@ -25,9 +25,6 @@ pub(super) const KIND: OperatorKind = OperatorKind {
     find: find::<Qkv>,
     find_projection: find_projection::<Qkv>,
 };
-
-/// The arguments that name the biases.
-pub(in crate::graph) const BIASES: [&str; 3] = ["q_bias", "k_bias", "v_bias"];
 
 /// Queries, keys and values of one input: three products in one parallel section, each with a bias where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +97,7 @@ fn build(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<V
         weight(builder, call, "k")?,
         weight(builder, call, "v")?,
     ];
-    let [q, k, v] = BIASES;
+    let [q, k, v] = QKV_BIASES;
     let biases = [
         optional_weight(builder, call, q)?,
         optional_weight(builder, call, k)?,
