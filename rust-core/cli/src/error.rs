@@ -25,7 +25,7 @@ use crate::terminal::words::counted;
 pub(crate) enum CliError {
     #[error("{message}")]
     Usage { message: String, hint: Option<String> },
-    #[error("there is no installed model and no folder called {name:?}")]
+    #[error("there is no installed model, folder or file called {name:?}")]
     UnknownModel { name: String },
     #[error("the catalogue has no model named {name:?}")]
     NotInCatalogue { name: String },

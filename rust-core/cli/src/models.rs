@@ -6,4 +6,5 @@ pub(crate) mod fetch;
 pub(crate) mod fetch_error;
 pub(crate) mod import;
 pub(crate) mod install;
+pub(crate) mod model_file;
 pub(crate) mod names;

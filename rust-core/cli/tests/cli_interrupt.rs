@@ -6,10 +6,11 @@ mod support;
 use support::{Desk, Started, tiny};
 use whimbrel_forge::synthetic::Synthetic;
 
-/// An answer long enough to be interrupted.
-const LONG: [&str; 8] = [
+/// An answer long enough to be interrupted, although it repeats itself.
+const LONG: [&str; 9] = [
     "run",
     "--raw",
+    "--no-repetition-guard",
     "--max-tokens",
     "4000",
     "--context",
@@ -92,6 +93,7 @@ fn a_chat_goes_on_after_a_stopped_answer() {
     let desk = Desk::new();
     let mut command = desk.command([
         "chat",
+        "--no-repetition-guard",
         "--max-tokens",
         "4000",
         "--context",

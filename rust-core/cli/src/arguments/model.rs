@@ -1,4 +1,4 @@
-//! `--model`: a name or a folder, the same everywhere.
+//! `--model`: a name, a folder or a model file, the same everywhere.
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,13 @@ use crate::error::CliError;
 use crate::machine::paths;
 use crate::models::catalogue::{Catalogue, is_name};
 use crate::models::completion::installed;
-use crate::models::install;
+use crate::models::{install, model_file};
 
 /// Which model a command works on, and how it is opened.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct ModelArguments {
-    /// An installed model's name or a bundle folder [default: the installed one, if there is only one]
-    #[arg(long, short, value_name = "NAME|FOLDER", add = ArgValueCompleter::new(installed))]
+    /// An installed model's name, a bundle folder or a GGUF file [default: the installed one, if there is only one]
+    #[arg(long, short, value_name = "NAME|FOLDER|FILE", add = ArgValueCompleter::new(installed))]
     pub(crate) model: Option<PathBuf>,
     /// One of the bundle's variants [default: its first]
     #[arg(long, value_name = "NAME")]
@@ -56,14 +56,15 @@ pub(crate) struct MemoryArguments {
 }
 
 impl ModelArguments {
-    /// The bundle's folder: of the model that was named, else of the only installed one.
+    /// The bundle's folder: of the model that was named, else of the only installed one. A model file is imported into the cache at its first use.
     ///
     /// # Errors
+    /// Those of an import;
     /// [`CliError::UnknownModel`], [`CliError::NotInstalled`], [`CliError::Catalogue`]; [`CliError::NoModel`] and [`CliError::SeveralModels`] where none
     /// was named.
     pub(crate) fn folder(&self) -> Result<PathBuf, CliError> {
         match &self.model {
-            Some(model) => resolve(model),
+            Some(model) => folder_of(model),
             None => only_installed(),
         }
     }
@@ -133,14 +134,32 @@ fn only_installed() -> Result<PathBuf, CliError> {
 /// Those of a model that was named.
 pub(crate) fn folder_if_any(named: Option<&Path>) -> Result<Option<PathBuf>, CliError> {
     match named {
-        Some(model) => resolve(model).map(Some),
+        Some(model) => folder_of(model).map(Some),
         None => Ok(only_installed().ok()),
     }
 }
 
-/// Whether a word of the command line means a model: it is the name of an installed one or of one in the catalogue, or a bundle's folder.
+/// The bundle's folder of a name, a folder or a model file.
+fn folder_of(model: &Path) -> Result<PathBuf, CliError> {
+    let is_installed = || {
+        let name = model.to_str().filter(|name| is_name(name));
+        name.is_some_and(|name| paths::models().is_ok_and(|models| models.join(name).is_dir()))
+    };
+    match model.is_file() && !is_installed() {
+        true => model_file::bundle(model),
+        false => resolve(model),
+    }
+}
+
+/// Whether a word of the command line means a model: it is the name of an installed one or of one in the catalogue, a bundle's folder, or a
+/// file called `.gguf`.
 pub(crate) fn is_model(word: &str) -> bool {
-    if Path::new(word).join(MANIFEST_FILE).is_file() {
+    let path = Path::new(word);
+    let is_model_file = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
+        && path.is_file();
+    if is_model_file || path.join(MANIFEST_FILE).is_file() {
         return true;
     }
     if !is_name(word) {

@@ -18,6 +18,14 @@ pub(crate) fn models() -> Result<PathBuf, CliError> {
         })
 }
 
+/// The folder with the bundles of model files that were used without an import.
+///
+/// # Errors
+/// [`CliError::NoHome`].
+pub(crate) fn imported() -> Result<PathBuf, CliError> {
+    models().map(|models| models.with_file_name("imported"))
+}
+
 /// The folder for what is remembered between commands, if there is a home.
 pub(crate) fn state() -> Option<PathBuf> {
     base("XDG_STATE_HOME", ".local/state").map(|base| base.join("whimbrel"))

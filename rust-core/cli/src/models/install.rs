@@ -20,7 +20,6 @@ use crate::models::fetch;
 use crate::models::import::import;
 use crate::terminal::interrupt;
 
-/// The file that makes a folder a bundle.
 /// How often a lock that somebody else holds is tried again.
 const LOCK_POLL: Duration = Duration::from_millis(100);
 

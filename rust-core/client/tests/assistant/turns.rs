@@ -245,6 +245,7 @@ fn cancelling_keeps_what_was_said_and_is_learned_from() {
         generation: GenerationOptions {
             max_tokens: 400,
             speculation: false,
+            repetition_guard: false,
             ..GenerationOptions::default()
         },
         ..AskOptions::default()

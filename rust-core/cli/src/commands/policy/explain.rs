@@ -55,8 +55,8 @@ pub(crate) struct Arguments {
     /// The device as a JSON object or as @FILE; readings that it leaves out are unknown [default: this machine]
     #[arg(long, value_name = "JSON|@FILE")]
     device: Option<String>,
-    /// The model of this device: an installed model's name or a bundle folder [default: the installed one, if there is only one]
-    #[arg(long, short, value_name = "NAME|FOLDER", add = ArgValueCompleter::new(completion::installed))]
+    /// The model of this device: an installed model's name, a bundle folder or a GGUF file [default: the installed one, if there is only one]
+    #[arg(long, short, value_name = "NAME|FOLDER|FILE", add = ArgValueCompleter::new(completion::installed))]
     model: Option<PathBuf>,
     /// All places that could answer, as a JSON object or as @FILE
     #[arg(long, value_name = "JSON|@FILE", conflicts_with = "model")]
