@@ -409,6 +409,28 @@ fn a_full_disk_leaves_no_part_of_a_file() {
     }
 }
 
+/// The catalogue knows more of a file than the file itself does.
+#[test]
+fn a_file_that_the_catalogue_has_is_used_as_the_catalogue_says() {
+    let mut shop = Shop::new();
+    shop.catalogue["models"][0]["card"] = json!({"system": "Be brief.", "sampling": {"repetition_penalty": 1.5}});
+    shop.publish();
+    let file = shop.desk.path("tiny.gguf");
+    let run = ["run", "--json", "--prompt", "x", "--max-tokens", "2", "--model"];
+    let ran = shop.run(&[&run[..], &[file.to_str().unwrap()]].concat()).succeeded();
+    assert_eq!(ran.json()["model"], "Tiny Test");
+    let imported = shop.desk.models().with_file_name("imported");
+    let bundles = fs::read_dir(imported)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("manifest.json"));
+    let manifests: Vec<Value> = bundles
+        .filter_map(|path| serde_json::from_str(&fs::read_to_string(path).ok()?).ok())
+        .collect();
+    assert_eq!(manifests.len(), 1);
+    assert_eq!(manifests[0]["card"]["system"], "Be brief.");
+    assert_eq!(manifests[0]["licence"]["spdx"], "MIT");
+}
+
 /// What is installed there answers, and what would change something there says why it cannot.
 #[test]
 fn a_cache_that_cannot_be_written_to_still_answers() {

@@ -265,7 +265,7 @@ fn sha256_is(path: &Path, expected: &str) -> Result<bool, CliError> {
     Ok(same)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

