@@ -108,6 +108,7 @@ scripts/setup.sh
 step "rustfmt" cargo fmt --all --check
 step "clippy, everything" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings -A clippy::disallowed-methods
 step "clippy, what the floors may call" cargo clippy --quiet --locked --workspace --lib --bins -- -D warnings
+step "fuzz targets" env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$ROOT/target}" cargo check --quiet --locked --manifest-path fuzz/Cargo.toml --bins
 step "licences, bans, sources" cargo_deny
 step "shell scripts" shell_scripts
 step "registry hosts" no_registry_hosts

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
 use whimbrel_policy::{
-    CandidateFacts, DeviceState, Fallback, Format, Learned, LocalModelFacts, Policy, PolicyRole, PolicySet, Preset,
-    RequestFacts, RouteInput, UsedToday, explain, route,
+    CandidateFacts, Command, DeviceState, Exchange, Format, Learned, LocalModelFacts, Policy, PolicyRole, PolicySet,
+    Preset, Price, RequestFacts, RouteInput, UsedToday, explain, route,
 };
 use whimbrel_privacy::{Draft, Examined, Scanner, ScannerOptions};
 
@@ -20,7 +20,9 @@ fn examined() -> &'static Examined {
     static EXAMINED: OnceLock<Examined> = OnceLock::new();
     EXAMINED.get_or_init(|| {
         let scanner = Scanner::new(ScannerOptions::default()).expect("the usual options are valid");
-        scanner.examine(Draft::default()).expect("an empty draft is short enough")
+        scanner
+            .examine(Draft::default())
+            .expect("an empty draft is short enough")
     })
 }
 
@@ -52,6 +54,8 @@ fn decide(policies: &PolicySet) {
         candidates: &candidates,
         used_today,
         learned: &Learned::default(),
+        history: &[],
+        excluded: &[],
     };
     let plan = route(&input);
     let explanation = explain(&input);
@@ -61,8 +65,11 @@ fn decide(policies: &PolicySet) {
         let permit = candidate.permit(examined().facts());
         assert_eq!(permit.map(|permit| permit.release()), candidate.release());
     }
-    let (fallback, _) = Fallback::start(&plan, NOW_MS);
-    assert_eq!(fallback.ending().is_some(), plan.candidates.is_empty());
+    let is_empty = plan.candidates.is_empty();
+    let prices = plan.candidates.iter().map(|_| Price::default()).collect();
+    let (_, commands) = Exchange::start(plan, prices, true, NOW_MS);
+    let has_ended = commands.iter().any(|command| matches!(command, Command::End));
+    assert_eq!(has_ended, is_empty);
 }
 
 fuzz_target!(|text: &str| {

@@ -22,7 +22,12 @@ fn outside(redacted: &str) -> Vec<&str> {
         let ours = word
             .and_then(|word| word.split_once('_'))
             .is_some_and(|(kind, number)| {
-                !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_uppercase()) && number.trim_end_matches(|last: char| last.is_ascii_lowercase()).parse::<u32>().is_ok()
+                !kind.is_empty()
+                    && kind.bytes().all(|byte| byte.is_ascii_uppercase())
+                    && number
+                        .trim_end_matches(|last: char| last.is_ascii_lowercase())
+                        .parse::<u32>()
+                        .is_ok()
             });
         if let (Some(word), true) = (word, ours) {
             parts.push(&rest[..open]);
@@ -66,7 +71,10 @@ fuzz_target!(|text: &str| {
         .flat_map(|message| outside(&message.text))
         .collect();
     for message in examined.messages() {
-        let replaced = message.findings().iter().filter(|finding| !finding.kind.is_special_category());
+        let replaced = message
+            .findings()
+            .iter()
+            .filter(|finding| !finding.kind.is_special_category());
         for finding in replaced {
             let value = finding.of(message.text());
             let long = value.chars().filter(|character| character.is_alphanumeric()).count() >= INSIDE_WORDS_MIN;

@@ -21,7 +21,9 @@ fn good() -> &'static (Arc<Model>, Vec<u8>) {
         };
         let model = Model::open(&tiny, &options).expect("the tiny bundle is whole");
         let mut session = Session::new(&model, CONTEXT_LENGTH).expect("the context is short");
-        session.prefill(&[5, 6, 7], &CancelFlag::default()).expect("the tokens exist");
+        session
+            .prefill(&[5, 6, 7], &CancelFlag::default())
+            .expect("the tokens exist");
         let saved = session.save_prefix(3, b"note").expect("the note is short");
         (model, saved)
     })
