@@ -101,14 +101,11 @@ fn every_command_that_opens_a_model_takes_a_file() {
 fn what_cannot_be_imported_leaves_nothing() {
     let desk = Desk::new();
     let whole = Synthetic::tiny().to_gguf();
-    let part = Synthetic {
-        part: Some((1, 3)),
-        ..Synthetic::tiny()
-    };
+    let part = Synthetic::tiny().to_gguf_with(&[], &[("split.no", 1), ("split.count", 3)]);
     for (content, code, says) in [
         (&whole[..whole.len() / 2], "input_invalid", "tensor"),
         (b"not a model at all", "input_invalid", "GGUF"),
-        (&part.to_gguf(), "input_unsupported", "part 2 of the 3 parts"),
+        (&part, "input_unsupported", "part 2 of 3"),
     ] {
         let file = desk.write("model.gguf", content);
         let error = ask(&desk, &file).failed(5, code).json();

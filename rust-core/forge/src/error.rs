@@ -35,14 +35,6 @@ pub enum ForgeError {
         /// The file that could not grow.
         path: PathBuf,
     },
-    /// The file is one of several that hold a model together.
-    #[error("the file is part {part} of the {parts} parts of a model")]
-    Part {
-        /// Its number, from 1.
-        part: u32,
-        /// How many there are.
-        parts: u32,
-    },
     /// Something already exists at the path of the bundle.
     #[error("{} exists, and {reason}", path.display())]
     OutputExists {

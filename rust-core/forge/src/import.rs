@@ -100,7 +100,6 @@ pub fn import_with_notices(
     let file = MappedFile::open(&options.source)?;
     MappedFile::check_room(WORKING_BYTES)?;
     let gguf = Gguf::parse(file.bytes())?;
-    refuse_part(&gguf)?;
     let (file_name, stem) = (text(options.source.file_name()), text(options.source.file_stem()));
     let plan = Plan::new(&gguf, options.quantization, &stem, options.name.as_deref())?;
     let vocabulary = Vocabulary::read(&gguf)?;
@@ -216,16 +215,6 @@ impl Meter<'_> {
             Ok(())
         }
     }
-}
-
-/// One of several files that hold a model together is no model: the tensors in the others would be missing.
-fn refuse_part(gguf: &Gguf<'_>) -> Result<(), ForgeError> {
-    let parts = gguf.u32("split.count")?.unwrap_or(1);
-    if parts <= 1 {
-        return Ok(());
-    }
-    let part = gguf.u32("split.no")?.unwrap_or(0).saturating_add(1);
-    Err(ForgeError::Part { part, parts })
 }
 
 fn hash_source(bytes: &[u8], meter: &mut Meter<'_>) -> Result<String, ForgeError> {

@@ -102,8 +102,6 @@ pub struct Synthetic {
     pub context_length: u32,
     /// The seed of the random numbers.
     pub seed: u64,
-    /// Which file of how many it says that it is, from 0.
-    pub part: Option<(u32, u32)>,
 }
 
 impl Default for Synthetic {
@@ -126,7 +124,6 @@ impl Default for Synthetic {
             tensor_type: TensorType::F32,
             context_length: 2_048,
             seed: 1,
-            part: None,
         }
     }
 }
@@ -227,10 +224,6 @@ impl Synthetic {
         }
         if self.family == Family::Granite {
             writer.f32(&key("attention.scale"), 2.0 / (self.head_dim as f32).sqrt());
-        }
-        if let Some((number, count)) = self.part {
-            writer.u32("split.no", number);
-            writer.u32("split.count", count);
         }
         writer.u32(&key("vocab_size"), tokenizer.tokens.len() as u32);
         if self.sentencepiece {

@@ -89,11 +89,6 @@ pub(super) fn forge(error: &ForgeError) -> Classified {
             exit::INPUT,
             hint("`whimbrel inspect FILE` shows what is in the file"),
         ),
-        ForgeError::Part { .. } => (
-            "input_unsupported",
-            exit::INPUT,
-            hint("join the parts into one file first: `llama-gguf-split --merge FIRST-PART FILE`, from llama.cpp"),
-        ),
         ForgeError::Gguf(_) | ForgeError::Key { .. } | ForgeError::Tensor { .. } | ForgeError::Vocabulary { .. } => {
             ("input_invalid", exit::INPUT, hint("fetch or convert the file again"))
         }
