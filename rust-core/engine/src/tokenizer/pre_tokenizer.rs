@@ -144,3 +144,11 @@ fn cut<'t>(text: &'t str, passes: &[Pass], word: &mut impl FnMut(&'t str)) {
         cut(&text[start..end], passes, word);
     }
 }
+
+/// Checks how a rule cuts a text.
+#[cfg(test)]
+fn check_words(rule: PreTokenizer, text: &str, words: &[&str]) {
+    let mut found = Vec::new();
+    rule.split(text, |word| found.push(word));
+    assert_eq!(found, words, "{text:?}");
+}

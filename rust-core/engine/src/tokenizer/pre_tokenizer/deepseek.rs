@@ -87,16 +87,11 @@ pub(super) fn v3_word_length(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use crate::tokenizer::PreTokenizer;
-
-    fn check(rule: PreTokenizer, text: &str, words: &[&str]) {
-        let mut found = Vec::new();
-        rule.split(text, |word| found.push(word));
-        assert_eq!(found, words);
-    }
+    use crate::tokenizer::pre_tokenizer::check_words;
 
     #[test]
     fn v3_cuts_numbers_and_characters_before_words() {
-        let check = |text, words: &[&str]| check(PreTokenizer::Deepseek3, text, words);
+        let check = |text, words: &[&str]| check_words(PreTokenizer::Deepseek3, text, words);
         check("", &[]);
         check("a1234b", &["a", "123", "4", "b"]);
         check("日本語テスト ok", &["日本語テスト", " ok"]);
@@ -106,7 +101,7 @@ mod tests {
 
     #[test]
     fn coder_cuts_lines_letters_and_punctuation() {
-        let check = |text, words: &[&str]| check(PreTokenizer::DeepseekCoder, text, words);
+        let check = |text, words: &[&str]| check_words(PreTokenizer::DeepseekCoder, text, words);
         check("a b\n c,, 12", &["a", " b", "\n", " c", ",,", " ", "1", "2"]);
         check("x  y", &["x", " ", " y"]);
         check("日\u{3000}日", &["日", "\u{3000}", "日"]);

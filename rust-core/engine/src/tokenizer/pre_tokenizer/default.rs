@@ -31,21 +31,16 @@ pub(super) fn three_digits(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use crate::tokenizer::PreTokenizer;
-
-    fn check(rule: PreTokenizer, text: &str, words: &[&str]) {
-        let mut found = Vec::new();
-        rule.split(text, |word| found.push(word));
-        assert_eq!(found, words);
-    }
+    use crate::tokenizer::pre_tokenizer::check_words;
 
     #[test]
     fn punctuation_stands_alone() {
-        check(
+        check_words(
             PreTokenizer::Default,
             "it's 12345 `x`",
             &["it", "'", "s", " ", "123", "45", " `", "x", "`"],
         );
-        check(
+        check_words(
             PreTokenizer::Falcon,
             "a `x` 1234",
             &["a", " ", "`", "x", "`", " ", "123", "4"],

@@ -19,11 +19,10 @@ pub(super) fn word_length(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use crate::tokenizer::PreTokenizer;
+    use crate::tokenizer::pre_tokenizer::check_words;
 
     fn check(text: &str, words: &[&str]) {
-        let mut found = Vec::new();
-        PreTokenizer::Gpt2.split(text, |word| found.push(word));
-        assert_eq!(found, words);
+        check_words(PreTokenizer::Gpt2, text, words);
     }
 
     #[test]

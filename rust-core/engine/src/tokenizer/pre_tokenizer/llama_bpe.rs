@@ -40,11 +40,10 @@ fn word_with_numbers(text: &str, number_characters_max: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use crate::tokenizer::PreTokenizer;
+    use crate::tokenizer::pre_tokenizer::check_words;
 
     fn check(text: &str, words: &[&str]) {
-        let mut found = Vec::new();
-        PreTokenizer::LlamaBpe.split(text, |word| found.push(word));
-        assert_eq!(found, words);
+        check_words(PreTokenizer::LlamaBpe, text, words);
     }
 
     #[test]

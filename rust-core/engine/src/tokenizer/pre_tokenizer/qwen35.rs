@@ -37,11 +37,10 @@ fn is_letter(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::tokenizer::PreTokenizer;
+    use crate::tokenizer::pre_tokenizer::check_words;
 
     fn check(text: &str, words: &[&str]) {
-        let mut found = Vec::new();
-        PreTokenizer::Qwen35.split(text, |word| found.push(word));
-        assert_eq!(found, words);
+        check_words(PreTokenizer::Qwen35, text, words);
     }
 
     #[test]

@@ -11,11 +11,10 @@ pub(super) fn number(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use crate::tokenizer::PreTokenizer;
+    use crate::tokenizer::pre_tokenizer::check_words;
 
     fn check(text: &str, words: &[&str]) {
-        let mut found = Vec::new();
-        PreTokenizer::Smollm.split(text, |word| found.push(word));
-        assert_eq!(found, words);
+        check_words(PreTokenizer::Smollm, text, words);
     }
 
     #[test]
