@@ -14,9 +14,11 @@ mod folder;
 mod lock;
 mod message;
 mod rename;
+mod stamp;
 mod steps;
 
 pub use file::{Existing, NewFile, Readers, clear_leftovers, is_unfinished, write};
 pub use folder::{FolderError, FolderKind, NewFolder, remove_folder};
 pub use message::message;
 pub use rename::rename_new;
+pub use stamp::Stamp;

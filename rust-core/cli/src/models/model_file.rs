@@ -1,15 +1,14 @@
 //! A model file used as a model: at its first use it is imported into the cache, and from then on its bundle answers. The bundle belongs to
 //! the bytes of the file, whatever the file is called and wherever it lies: it is found by their hash.
 
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use whimbrel_engine::{MANIFEST_FILE, Verify};
-use whimbrel_files::{Existing, Readers};
+use whimbrel_files::{Existing, Readers, Stamp};
 use whimbrel_forge::{ImportOptions, MappedFile, remove_bundle};
 
 use crate::error::CliError;
@@ -27,28 +26,11 @@ const HASH_CHUNK_BYTES: usize = 16 << 20;
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// The hash of a file, and what the file was when it was hashed.
-#[derive(Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Deserialize, Serialize)]
 struct Note {
-    bytes: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-    inode: u64,
-    device: u64,
+    #[serde(flatten)]
+    stamp: Stamp,
     blake3: String,
-}
-
-impl Note {
-    fn new(found: &Metadata, blake3: String) -> Note {
-        Note {
-            bytes: found.len(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-            inode: found.ino(),
-            device: found.dev(),
-            blake3,
-        }
-    }
 }
 
 /// The bundle of a model file; it is made now unless it was made before.
@@ -62,9 +44,9 @@ pub(crate) fn bundle(file: &Path) -> Result<PathBuf, CliError> {
         source,
     };
     let path = fs::canonicalize(file).map_err(read)?;
-    let found = fs::metadata(&path).map_err(read)?;
+    let stamp = Stamp::of(&fs::metadata(&path).map_err(read)?);
     let note = cache.join("files").join(name_of(&path));
-    if let Some(bundle) = noted(&note, &found)
+    if let Some(bundle) = noted(&note, stamp.as_ref())
         .map(|hash| cache.join(hash))
         .filter(|bundle| is_bundle(bundle))
     {
@@ -77,9 +59,9 @@ pub(crate) fn bundle(file: &Path) -> Result<PathBuf, CliError> {
         make(file, &bundle, &hash)?;
     }
     drop(lock);
-    if is_settled(&found) {
+    if let Some(stamp) = stamp.filter(is_settled) {
         // Without the note the file is only hashed again.
-        let _ = keep(&note, &Note::new(&found, hash));
+        let _ = keep(&note, &Note { stamp, blake3: hash });
     }
     Ok(bundle)
 }
@@ -91,10 +73,10 @@ fn name_of(path: &Path) -> String {
 }
 
 /// The hash of the file's bytes, if they were hashed before and the file has not changed since.
-fn noted(note: &Path, found: &Metadata) -> Option<String> {
+fn noted(note: &Path, stamp: Option<&Stamp>) -> Option<String> {
     let noted: Note = serde_json::from_slice(&fs::read(note).ok()?).ok()?;
     let is_hash = noted.blake3.len() == 64 && noted.blake3.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (is_hash && noted == Note::new(found, noted.blake3.clone())).then_some(noted.blake3)
+    (is_hash && Some(&noted.stamp) == stamp).then_some(noted.blake3)
 }
 
 fn keep(path: &Path, note: &Note) -> std::io::Result<()> {
@@ -108,8 +90,8 @@ fn is_bundle(folder: &Path) -> bool {
     folder.join(MANIFEST_FILE).is_file()
 }
 
-fn is_settled(found: &Metadata) -> bool {
-    let changed = u64::try_from(found.ctime()).map(Duration::from_secs);
+fn is_settled(stamp: &Stamp) -> bool {
+    let changed = u64::try_from(stamp.changed_ns).map(Duration::from_nanos);
     let since = changed.map(|changed| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + changed));
     matches!(since, Ok(Ok(since)) if since > SETTLED)
 }

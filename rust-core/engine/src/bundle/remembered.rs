@@ -4,12 +4,11 @@
 //! record. Programs cannot set the change time, so an edit is always detected. A file that changed so shortly before it was verified that a
 //! later change could have the same time is not remembered.
 
-use std::fs::Metadata;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use whimbrel_files::{Existing, NewFile, Readers};
+use whimbrel_files::{Existing, NewFile, Readers, Stamp};
 
 use crate::Manifest;
 use crate::bundle::read::open;
@@ -21,17 +20,12 @@ const VERSION: u32 = 1;
 /// The longest record that is read, in bytes.
 const RECORD_BYTES_MAX: u64 = 1 << 20;
 
-/// A file as the system describes it, without looking inside.
+/// A file of a bundle, and what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Stamp {
+pub(crate) struct FileStamp {
     path: String,
-    bytes: u64,
-    /// Nanoseconds since 1970.
-    modified_ns: i64,
-    changed_ns: i64,
-    inode: u64,
-    device: u64,
+    #[serde(flatten)]
+    stamp: Stamp,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,38 +34,19 @@ struct Record {
     version: u32,
     /// The hash of the manifest that the files were compared with.
     manifest: String,
-    files: Vec<Stamp>,
+    files: Vec<FileStamp>,
 }
 
 /// Stamps of the manifest's files; `None` for a file that is not there, and for all where the system has no such figures.
-pub(crate) fn stamps(folder: &Path, manifest: &Manifest) -> Vec<Option<Stamp>> {
-    let stamp = |path: &String| Stamp::new(path, &std::fs::metadata(folder.join(path)).ok()?);
-    manifest.files().iter().map(|file| stamp(&file.path)).collect()
-}
-
-impl Stamp {
-    #[cfg(unix)]
-    fn new(path: &str, metadata: &Metadata) -> Option<Stamp> {
-        use std::os::unix::fs::MetadataExt;
-        Some(Stamp {
-            path: path.to_owned(),
-            bytes: metadata.len(),
-            modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec())?,
-            changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec())?,
-            inode: metadata.ino(),
-            device: metadata.dev(),
+pub(crate) fn stamps(folder: &Path, manifest: &Manifest) -> Vec<Option<FileStamp>> {
+    let stamp = |path: &String| {
+        let stamp = Stamp::of(&std::fs::metadata(folder.join(path)).ok()?)?;
+        Some(FileStamp {
+            path: path.clone(),
+            stamp,
         })
-    }
-
-    #[cfg(not(unix))]
-    fn new(_path: &str, _metadata: &Metadata) -> Option<Stamp> {
-        None
-    }
-}
-
-#[cfg(unix)]
-fn nanoseconds(seconds: i64, nanoseconds: i64) -> Option<i64> {
-    seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
+    };
+    manifest.files().iter().map(|file| stamp(&file.path)).collect()
 }
 
 /// Where a bundle's record may be: in the bundle, or in a folder of the user's where the bundle cannot be written.
@@ -91,7 +66,7 @@ impl Places {
     }
 
     /// The files that some record of this manifest remembers. A record that cannot be read or is not valid remembers nothing.
-    pub(crate) fn read(&self, manifest: &Manifest) -> Vec<Stamp> {
+    pub(crate) fn read(&self, manifest: &Manifest) -> Vec<FileStamp> {
         let records = self.paths.iter().filter_map(|path| read_record(path));
         records
             .filter(|record| record.version == VERSION && record.manifest == manifest.blake3)
@@ -129,17 +104,17 @@ impl Pending {
         let mut file = NewFile::create(path, Existing::Replace, Readers::Anyone)?;
         // Writing sets the time. A blank before the text is no part of it.
         file.write_all(b"\n")?;
-        let begun = Stamp::new("", &file.metadata()?);
+        let begun = Stamp::of(&file.metadata()?);
         Ok(Pending { file, begun })
     }
 
     /// Writes the record of files that were verified after it was begun, given their stamps from before and after that. What
     /// cannot be remembered is verified again next time, so a failure here is none.
-    pub(crate) fn finish(mut self, manifest: &Manifest, before: Vec<Option<Stamp>>, after: &[Option<Stamp>]) {
-        let settled = |stamp: &Stamp| {
+    pub(crate) fn finish(mut self, manifest: &Manifest, before: Vec<Option<FileStamp>>, after: &[Option<FileStamp>]) {
+        let settled = |file: &FileStamp| {
             self.begun
                 .as_ref()
-                .is_some_and(|begun| stamp.changed_ns < begun.changed_ns)
+                .is_some_and(|begun| file.stamp.changed_ns < begun.changed_ns)
         };
         let record = Record {
             version: VERSION,
