@@ -4,20 +4,10 @@ import android.net.Uri
 import androidx.activity.compose.rememberLauncherForActivityResult
 import androidx.activity.result.contract.ActivityResultContracts.OpenDocumentTree
 import androidx.compose.foundation.layout.Box
-import androidx.compose.foundation.layout.Column
-import androidx.compose.foundation.layout.WindowInsets
-import androidx.compose.foundation.layout.WindowInsetsSides
-import androidx.compose.foundation.layout.fillMaxSize
 import androidx.compose.foundation.layout.fillMaxWidth
-import androidx.compose.foundation.layout.only
-import androidx.compose.foundation.layout.safeDrawing
-import androidx.compose.foundation.layout.windowInsetsPadding
-import androidx.compose.material3.MaterialTheme
-import androidx.compose.material3.Surface
 import androidx.compose.runtime.Composable
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
-import androidx.compose.ui.unit.dp
 import org.whimbrel.app.ConversationState
 import org.whimbrel.app.ModelState
 import org.whimbrel.app.OfferedModel
@@ -47,9 +37,6 @@ interface ScreenActions {
     fun removeModel()
 }
 
-/** Lines of text wider than this are hard to read; on larger screens the rest stays empty. */
-internal val ContentWidthMax = 720.dp
-
 /** The whole screen: a header, the conversation or the way to a model, and the input. */
 @Composable
 fun AssistantScreen(
@@ -61,32 +48,25 @@ fun AssistantScreen(
 ) {
     val picker = rememberLauncherForActivityResult(OpenDocumentTree()) { tree -> tree?.let(actions::installFrom) }
     val isReady = modelState is ModelState.Ready
-    Surface(Modifier.fillMaxSize(), color = MaterialTheme.colorScheme.surface) {
-        Column(
-            Modifier
-                .fillMaxSize()
-                .windowInsetsPadding(WindowInsets.safeDrawing.only(WindowInsetsSides.Horizontal)),
-            horizontalAlignment = Alignment.CenterHorizontally,
-        ) {
-            Header(modelState, canStartOver = conversation.messages.isNotEmpty(), actions, onOpenLetter)
-            Box(Modifier.weight(1f).fillMaxWidth(), contentAlignment = Alignment.TopCenter) {
-                when {
-                    !isReady -> {
-                        ModelPane(modelState, actions, onOpenLetter, onChooseFolder = { picker.launch(null) })
-                    }
-
-                    conversation.messages.isEmpty() -> {
-                        EmptyPane(modelState.model.limits, onOpenLetter, onSuggestion = actions::write)
-                    }
-
-                    else -> {
-                        MessageList(conversation)
-                    }
+    Screen {
+        Header(modelState, canStartOver = conversation.messages.isNotEmpty(), actions, onOpenLetter)
+        Box(Modifier.weight(1f).fillMaxWidth(), contentAlignment = Alignment.TopCenter) {
+            when {
+                !isReady -> {
+                    ModelPane(modelState, actions, onOpenLetter, onChooseFolder = { picker.launch(null) })
                 }
-                if (isReady) Announcements(conversation)
+
+                conversation.messages.isEmpty() -> {
+                    EmptyPane(modelState.model.limits, onOpenLetter, onSuggestion = actions::write)
+                }
+
+                else -> {
+                    MessageList(conversation)
+                }
             }
-            conversation.notice?.let { NoticeCard(it, actions) }
-            if (isReady) InputBar(draft, conversation.isAnswering, actions) else BottomInset()
+            if (isReady) Announcements(conversation)
         }
+        conversation.notice?.let { NoticeCard(it, actions) }
+        if (isReady) InputBar(draft, conversation.isAnswering, actions) else BottomInset()
     }
 }

@@ -1,14 +1,8 @@
 package org.whimbrel.app.ui
 
-import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
-import androidx.compose.foundation.layout.Row
-import androidx.compose.foundation.layout.fillMaxWidth
-import androidx.compose.foundation.layout.heightIn
-import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.size
-import androidx.compose.foundation.layout.statusBarsPadding
 import androidx.compose.material.icons.Icons
 import androidx.compose.material.icons.filled.Add
 import androidx.compose.material.icons.filled.MoreVert
@@ -18,7 +12,6 @@ import androidx.compose.material3.DropdownMenuItem
 import androidx.compose.material3.Icon
 import androidx.compose.material3.IconButton
 import androidx.compose.material3.MaterialTheme
-import androidx.compose.material3.Surface
 import androidx.compose.material3.Text
 import androidx.compose.material3.TextButton
 import androidx.compose.runtime.Composable
@@ -27,7 +20,6 @@ import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.remember
 import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
-import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.res.painterResource
 import androidx.compose.ui.res.stringResource
@@ -37,10 +29,7 @@ import androidx.compose.ui.unit.dp
 import org.whimbrel.app.ModelState
 import org.whimbrel.app.R
 
-/**
- * The app's name, the model, and what can be done with both. It grows with the font, which Material's bar of fixed
- * height does not.
- */
+/** The app's name, the model, and what can be done with both. */
 @Composable
 internal fun Header(
     modelState: ModelState,
@@ -49,32 +38,22 @@ internal fun Header(
     onOpenLetter: () -> Unit,
 ) {
     val isReady = modelState is ModelState.Ready
-    Surface(color = MaterialTheme.colorScheme.surfaceContainer) {
-        Row(
-            Modifier
-                .fillMaxWidth()
-                .statusBarsPadding()
-                .heightIn(min = 64.dp)
-                .padding(start = 16.dp, end = 4.dp, top = 4.dp, bottom = 4.dp),
-            horizontalArrangement = Arrangement.spacedBy(12.dp),
-            verticalAlignment = Alignment.CenterVertically,
-        ) {
-            Icon(painterResource(R.drawable.ic_whimbrel), null, Modifier.size(36.dp), MaterialTheme.colorScheme.primary)
-            Column(Modifier.weight(1f)) {
-                Text(
-                    stringResource(R.string.app_name),
-                    Modifier.semantics { heading() },
-                    style = MaterialTheme.typography.titleLarge,
-                )
-                Text(
-                    subtitle(modelState),
-                    color = MaterialTheme.colorScheme.onSurfaceVariant,
-                    style = MaterialTheme.typography.bodySmall,
-                )
-            }
-            if (isReady && canStartOver) StartOver(actions)
-            if (isReady) Menu(actions, onOpenLetter)
+    TopBar(start = 16.dp, end = 4.dp, spacing = 12.dp) {
+        Icon(painterResource(R.drawable.ic_whimbrel), null, Modifier.size(36.dp), MaterialTheme.colorScheme.primary)
+        Column(Modifier.weight(1f)) {
+            Text(
+                stringResource(R.string.app_name),
+                Modifier.semantics { heading() },
+                style = MaterialTheme.typography.titleLarge,
+            )
+            Text(
+                subtitle(modelState),
+                color = MaterialTheme.colorScheme.onSurfaceVariant,
+                style = MaterialTheme.typography.bodySmall,
+            )
         }
+        if (isReady && canStartOver) StartOver(actions)
+        if (isReady) Menu(actions, onOpenLetter)
     }
 }
 

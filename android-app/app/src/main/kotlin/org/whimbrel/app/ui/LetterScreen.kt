@@ -7,19 +7,12 @@ import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.ExperimentalLayoutApi
 import androidx.compose.foundation.layout.FlowRow
-import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.WindowInsets
-import androidx.compose.foundation.layout.WindowInsetsSides
-import androidx.compose.foundation.layout.fillMaxSize
 import androidx.compose.foundation.layout.fillMaxWidth
-import androidx.compose.foundation.layout.heightIn
 import androidx.compose.foundation.layout.ime
 import androidx.compose.foundation.layout.navigationBars
-import androidx.compose.foundation.layout.only
 import androidx.compose.foundation.layout.padding
-import androidx.compose.foundation.layout.safeDrawing
 import androidx.compose.foundation.layout.size
-import androidx.compose.foundation.layout.statusBarsPadding
 import androidx.compose.foundation.layout.union
 import androidx.compose.foundation.layout.widthIn
 import androidx.compose.foundation.layout.windowInsetsPadding
@@ -35,7 +28,6 @@ import androidx.compose.material3.LinearProgressIndicator
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.OutlinedButton
 import androidx.compose.material3.OutlinedTextField
-import androidx.compose.material3.Surface
 import androidx.compose.material3.Text
 import androidx.compose.material3.TextButton
 import androidx.compose.runtime.Composable
@@ -44,7 +36,6 @@ import androidx.compose.runtime.getValue
 import androidx.compose.runtime.mutableIntStateOf
 import androidx.compose.runtime.remember
 import androidx.compose.runtime.setValue
-import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.layout.onPlaced
 import androidx.compose.ui.layout.positionInParent
@@ -84,56 +75,39 @@ fun LetterScreen(
     actions: LetterActions,
 ) {
     BackHandler(onBack = actions::leave)
-    Surface(Modifier.fillMaxSize(), color = MaterialTheme.colorScheme.surface) {
+    Screen {
+        LetterHeader(actions)
+        val scroll = rememberScrollState()
         Column(
             Modifier
-                .fillMaxSize()
-                .windowInsetsPadding(WindowInsets.safeDrawing.only(WindowInsetsSides.Horizontal)),
-            horizontalAlignment = Alignment.CenterHorizontally,
+                .weight(1f)
+                .verticalScroll(scroll)
+                .windowInsetsPadding(WindowInsets.ime.union(WindowInsets.navigationBars))
+                .widthIn(max = ContentWidthMax)
+                .fillMaxWidth()
+                .padding(16.dp),
+            verticalArrangement = Arrangement.spacedBy(16.dp),
         ) {
-            LetterHeader(actions)
-            val scroll = rememberScrollState()
-            Column(
-                Modifier
-                    .weight(1f)
-                    .verticalScroll(scroll)
-                    .windowInsetsPadding(WindowInsets.ime.union(WindowInsets.navigationBars))
-                    .widthIn(max = ContentWidthMax)
-                    .fillMaxWidth()
-                    .padding(16.dp),
-                verticalArrangement = Arrangement.spacedBy(16.dp),
-            ) {
-                Text(stringResource(R.string.letter_text), style = MaterialTheme.typography.bodyLarge)
-                LetterField(letter, isSending = state is LetterState.Sending, actions)
-                Buttons(letter, state, actions)
-                Outcome(state, scroll)
-            }
-            Progress(state)
+            Text(stringResource(R.string.letter_text), style = MaterialTheme.typography.bodyLarge)
+            LetterField(letter, isSending = state is LetterState.Sending, actions)
+            Buttons(letter, state, actions)
+            Outcome(state, scroll)
         }
+        Progress(state)
     }
 }
 
 @Composable
 private fun LetterHeader(actions: LetterActions) =
-    Surface(color = MaterialTheme.colorScheme.surfaceContainer) {
-        Row(
-            Modifier
-                .fillMaxWidth()
-                .statusBarsPadding()
-                .heightIn(min = 64.dp)
-                .padding(start = 4.dp, end = 16.dp, top = 4.dp, bottom = 4.dp),
-            horizontalArrangement = Arrangement.spacedBy(4.dp),
-            verticalAlignment = Alignment.CenterVertically,
-        ) {
-            IconButton(actions::leave) {
-                Icon(Icons.AutoMirrored.Filled.ArrowBack, stringResource(R.string.back))
-            }
-            Text(
-                stringResource(R.string.letter_title),
-                Modifier.semantics { heading() },
-                style = MaterialTheme.typography.titleLarge,
-            )
+    TopBar(start = 4.dp, end = 16.dp, spacing = 4.dp) {
+        IconButton(actions::leave) {
+            Icon(Icons.AutoMirrored.Filled.ArrowBack, stringResource(R.string.back))
         }
+        Text(
+            stringResource(R.string.letter_title),
+            Modifier.semantics { heading() },
+            style = MaterialTheme.typography.titleLarge,
+        )
     }
 
 @Composable
