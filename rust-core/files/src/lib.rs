@@ -1,6 +1,7 @@
 //! Files and folders that appear whole or not at all, and never in the place of something that was not meant to go. Every
 //! part of the product that writes beside a place and renames does it here; what the bytes mean is not known here. [`message()`]
-//! words errors for people, without the names of the files that are written beside.
+//! words errors for people, without the names of the files that are written beside. [`Stamp`] tells whether
+//! a file changed without reading it.
 //!
 //! A file is written with [`NewFile`] (or [`write()`] for bytes that already exist), a folder with [`NewFolder`]. Both are
 //! built under a hidden name beside their place, `.NAME.whimbrel…`, and hold a lock there while their process lives, so what
