@@ -15,6 +15,8 @@ use crate::lock;
 use crate::rename::{exchange, rename_new};
 use crate::steps::{self, Step};
 
+/// What follows the name of a place in the name of the folder beside it.
+const BESIDE: &str = ".whimbrel";
 /// How often a place that others change all the time is tried.
 const ATTEMPTS: u32 = 16;
 
@@ -136,6 +138,34 @@ pub fn remove_folder(place: &Path, kind: &dyn FolderKind) -> Result<(), FolderEr
     }
 }
 
+/// Clears what killed processes left of folders of a known kind that they built, replaced or removed directly in `parent`. What others work on
+/// now stays.
+///
+/// # Errors
+/// [`FolderError::Exists`] when something is there that may not be removed, [`FolderError::Io`].
+pub fn clear_unfinished(parent: &Path, kind: &dyn FolderKind) -> Result<(), FolderError> {
+    let entries = match fs::read_dir(parent) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(FolderError::io(parent)(error)),
+    };
+    for entry in entries {
+        let name = entry.map_err(FolderError::io(parent))?.file_name();
+        let name = name
+            .to_str()
+            .and_then(|name| name.strip_prefix('.')?.strip_suffix(BESIDE));
+        let Some(name) = name.filter(|name| !name.is_empty()) else {
+            continue;
+        };
+        match Work::lock(&parent.join(name)) {
+            Ok(work) => work.recover(kind)?,
+            Err(FolderError::InUse { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// The hidden folder beside a place, and its lock.
 #[derive(Debug)]
 struct Work {
@@ -152,7 +182,7 @@ impl Work {
         };
         let mut hidden = OsString::from(".");
         hidden.push(name);
-        hidden.push(".whimbrel");
+        hidden.push(BESIDE);
         let folder = place.with_file_name(hidden);
         let above = parent(place);
         if !above.is_dir() {

@@ -19,7 +19,8 @@ mod stamp;
 mod steps;
 
 pub use file::{Existing, NewFile, Readers, clear_leftovers, is_unfinished, write};
-pub use folder::{FolderError, FolderKind, NewFolder, remove_folder};
+pub use folder::{FolderError, FolderKind, NewFolder, clear_unfinished, remove_folder};
+pub use lock::Lock;
 pub use message::message;
 pub use rename::rename_new;
 pub use stamp::Stamp;

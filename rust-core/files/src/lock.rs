@@ -3,11 +3,56 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::steps::{self, Step};
+
+/// A lock that one holder at a time has, in this process or another. Its file is there while somebody holds it, and afterwards only if the holder
+/// was killed.
+///
+/// ```
+/// use whimbrel_files::Lock;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("lock");
+/// let lock = Lock::try_acquire(&path)?;
+/// assert!(lock.is_some());
+/// assert!(Lock::try_acquire(&path)?.is_none());
+/// drop(lock);
+/// assert!(!path.exists());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    /// Closing it lets go of the lock.
+    _file: File,
+}
+
+impl Lock {
+    /// Locks the file at `path`, in a folder that exists; `None` when somebody else holds it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn try_acquire(path: &Path) -> io::Result<Option<Lock>> {
+        let file = acquire(path)?;
+        Ok(file.map(|file| Lock {
+            path: path.to_owned(),
+            _file: file,
+        }))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Before the lock is let go of: only its holder may remove it.
+        let _ = fs::remove_file(&self.path);
+    }
+}
 
 /// Opens the lock file at `path`, which is made when it is missing, and locks it; `None` when somebody else holds it.
 ///

@@ -52,6 +52,33 @@ pub enum ForgeError {
     /// The source is not a readable GGUF file.
     #[error(transparent)]
     Gguf(#[from] GgufError),
+    /// A part of a split source is not there.
+    #[error("part {number} of {count} is missing: {}", path.display())]
+    PartMissing {
+        /// Where it should be.
+        path: PathBuf,
+        /// Which part it is, from 1.
+        number: u32,
+        /// How many parts there are.
+        count: u32,
+    },
+    /// A part of a split source is not a readable GGUF file.
+    #[error("{}", path.display())]
+    Part {
+        /// The part.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: GgufError,
+    },
+    /// A part of a split source does not belong to the others.
+    #[error("{}: {reason}", path.display())]
+    PartForeign {
+        /// The part.
+        path: PathBuf,
+        /// Why it does not belong to them.
+        reason: String,
+    },
     /// The source uses a feature that this version cannot import.
     #[error("{what} {found:?} is not supported; supported: {supported}")]
     Unsupported {

@@ -6,7 +6,9 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use whimbrel_engine::{MANIFEST_BYTES_MAX, MANIFEST_FILE, Manifest, RECORD_FILE};
-use whimbrel_files::{FolderKind, NewFolder, is_unfinished, remove_folder};
+use whimbrel_files::{
+    FolderKind, NewFolder, clear_unfinished as clear_unfinished_folders, is_unfinished, remove_folder,
+};
 
 use crate::ForgeError;
 
@@ -80,6 +82,14 @@ impl PartialFolder {
 /// [`ForgeError::OutputInUse`] while another program writes there; [`ForgeError::Write`].
 pub fn remove_bundle(folder: &Path) -> Result<(), ForgeError> {
     Ok(remove_folder(folder, &Bundle::Damaged)?)
+}
+
+/// Removes what killed imports left of the bundles that they wrote directly in `folder`. What others write now stays.
+///
+/// # Errors
+/// As [`remove_bundle`].
+pub fn clear_unfinished(folder: &Path) -> Result<(), ForgeError> {
+    Ok(clear_unfinished_folders(folder, &Bundle::Damaged)?)
 }
 
 /// Bundles, as folders that may be replaced or removed.

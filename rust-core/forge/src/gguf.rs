@@ -4,6 +4,8 @@
 mod cursor;
 mod error;
 mod map;
+mod model_file;
+mod split;
 mod value;
 
 use std::collections::{HashMap, HashSet};
@@ -11,6 +13,10 @@ use std::collections::{HashMap, HashSet};
 use cursor::{Cursor, Within};
 pub use error::GgufError;
 pub use map::MappedFile;
+pub(crate) use model_file::alone;
+pub use model_file::{ModelFile, parts_beside};
+pub(crate) use split::Split;
+pub use split::{PARTS_MAX, PartName, SplitError};
 pub use value::{Array, Value, ValueType};
 
 use crate::ggml::GgmlType;

@@ -1,6 +1,5 @@
 //! Turns one model file into one bundle folder, or returns an error and leaves nothing.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use whimbrel_kernels::{PANEL_ROWS, TensorType, pack};
 
 use crate::architecture::Values;
 use crate::folder::PartialFolder;
-use crate::gguf::MappedFile;
+use crate::gguf::{MappedFile, ModelFile};
 use crate::plan::{Plan, PlannedTensor};
 use crate::quantize::convert_rows_in_parallel;
 use crate::template::{self, Notice, TemplateChoice};
@@ -30,7 +29,7 @@ const CONVERT_CHUNK_VALUES: usize = 1 << 20;
 /// Options of an import.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
-    /// The GGUF file.
+    /// The GGUF file, or any part of one that was split.
     pub source: PathBuf,
     /// The bundle folder to create.
     pub output: PathBuf,
@@ -97,11 +96,12 @@ pub fn import_with_notices(
     progress: &mut dyn FnMut(Progress),
     notice: &mut dyn FnMut(Notice),
 ) -> Result<Manifest, ForgeError> {
-    let file = MappedFile::open(&options.source)?;
+    let file = ModelFile::open(&options.source)?;
     MappedFile::check_room(WORKING_BYTES)?;
-    let gguf = Gguf::parse(file.bytes())?;
-    let (file_name, stem) = (text(options.source.file_name()), text(options.source.file_stem()));
-    let plan = Plan::new(&gguf, options.quantization, &stem, options.name.as_deref())?;
+    let gguf = file.parse()?;
+    let file_name = file.name();
+    let stem = file_name.rsplit_once('.').map_or(file_name.as_str(), |(stem, _)| stem);
+    let plan = Plan::new(&gguf, options.quantization, stem, options.name.as_deref())?;
     let vocabulary = Vocabulary::read(&gguf)?;
     plan.check_vocabulary(vocabulary.parts.tokens.len())?;
     let licence = licence::of(&gguf, options.licence.as_deref())?;
@@ -116,14 +116,14 @@ pub fn import_with_notices(
         state: Progress {
             phase: Phase::Hashing,
             bytes_done: 0,
-            bytes_total: file.bytes().len() as u64 + plan.weights_bytes,
+            bytes_total: file.bytes() + plan.weights_bytes,
         },
     };
     let source = Source {
         file: file_name,
         format: "gguf".to_owned(),
-        bytes: file.bytes().len() as u64,
-        blake3: hash_source(file.bytes(), &mut meter)?,
+        bytes: file.bytes(),
+        blake3: hash_source(&file, &mut meter)?,
         origin: options.origin.clone(),
     };
     meter.enter(Phase::Writing)?;
@@ -157,10 +157,6 @@ pub fn import_with_notices(
     folder.commit(&plan.variant)?;
     meter.report();
     Ok(manifest)
-}
-
-fn text(name: Option<&OsStr>) -> String {
-    name.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The model's card, with what the file says of its languages where nobody said more.
@@ -217,9 +213,10 @@ impl Meter<'_> {
     }
 }
 
-fn hash_source(bytes: &[u8], meter: &mut Meter<'_>) -> Result<String, ForgeError> {
+/// The hash of the file; of parts, of their bytes one after another.
+fn hash_source(file: &ModelFile, meter: &mut Meter<'_>) -> Result<String, ForgeError> {
     let mut hasher = blake3::Hasher::new();
-    for chunk in bytes.chunks(HASH_CHUNK_BYTES) {
+    for chunk in file.contents().flat_map(|content| content.chunks(HASH_CHUNK_BYTES)) {
         hasher.update(chunk);
         meter.advance(chunk.len() as u64)?;
     }

@@ -19,9 +19,9 @@ mod template;
 mod vocabulary;
 
 pub use error::ForgeError;
-pub use folder::remove_bundle;
+pub use folder::{clear_unfinished, remove_bundle};
 pub use ggml::GgmlType;
-pub use gguf::{Gguf, GgufError, MappedFile};
+pub use gguf::{Gguf, GgufError, MappedFile, ModelFile};
 pub use import::{ImportOptions, Phase, Progress, import, import_with_notices};
 pub use plan::{Summary, summarize};
 pub use quantize::Quantization;

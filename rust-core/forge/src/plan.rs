@@ -6,7 +6,7 @@ use whimbrel_kernels::TensorType;
 
 use crate::architecture::{self, NetworkTensor, Role, Values};
 use crate::ggml::{Codec, GgmlType};
-use crate::gguf::Tensor;
+use crate::gguf::{self, Split, Tensor};
 use crate::graph::Graph;
 use crate::{ForgeError, Gguf, Quantization};
 
@@ -229,18 +229,12 @@ fn variant(tensors: &[PlannedTensor<'_>]) -> TensorType {
         .expect("there are types")
 }
 
-/// Refuses one part of a file that was split (llama.cpp, `llama-gguf-split`): the other tensors are in the other parts.
+/// Refuses one part of a file that was split: the other tensors are in the other parts.
 fn check_whole(gguf: &Gguf<'_>) -> Result<(), ForgeError> {
-    let parts = gguf.u32("split.count")?.unwrap_or(1);
-    if parts <= 1 {
-        return Ok(());
+    match Split::of(gguf)? {
+        Some(split) => Err(gguf::alone(&split)),
+        None => Ok(()),
     }
-    let number = u64::from(gguf.u32("split.no")?.unwrap_or(0)) + 1;
-    Err(ForgeError::Unsupported {
-        what: "file",
-        found: format!("part {number} of {parts}"),
-        supported: "whole files (`llama-gguf-split --merge` joins the parts)".to_owned(),
-    })
 }
 
 fn model_name(gguf: &Gguf<'_>, fallback: &str, name: Option<&str>) -> Result<String, ForgeError> {

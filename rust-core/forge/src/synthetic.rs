@@ -186,6 +186,20 @@ impl Synthetic {
         writer.finish()
     }
 
+    /// As [`Synthetic::to_gguf`], in so many files, at most one for each tensor. They belong beside each other, called
+    /// `NAME-00001-of-00003.gguf` and so on.
+    ///
+    /// # Panics
+    /// If there are more files than tensors.
+    #[must_use]
+    pub fn to_gguf_parts(&self, count: u16) -> Vec<Vec<u8>> {
+        let tokenizer = tokenizer::learn(self.vocabulary);
+        let mut writer = Writer::default();
+        self.write_keys(&mut writer, &tokenizer);
+        self.write_tensors(&mut writer, &tokenizer);
+        writer.finish_in_parts(count)
+    }
+
     /// As [`Synthetic::to_gguf`], without tensors.
     #[must_use]
     pub fn to_vocabulary_gguf(&self) -> Vec<u8> {

@@ -15,11 +15,16 @@ const ALIGNMENT: usize = 32;
 pub(super) struct Writer {
     key_count: u64,
     keys: Vec<u8>,
-    tensor_count: u64,
-    tensors: Vec<u8>,
-    data: Vec<u8>,
+    tensors: Vec<Tensor>,
     /// Texts that are written in place of those that [`Writer::text`] is given.
     pub(super) texts: BTreeMap<String, String>,
+}
+
+/// A tensor of the file.
+struct Tensor {
+    /// Name, dimensions and type, as the file declares them before the offset.
+    declaration: Vec<u8>,
+    blocks: Vec<u8>,
 }
 
 impl Writer {
@@ -84,37 +89,72 @@ impl Writer {
     pub(super) fn tensor(&mut self, name: &str, tensor_type: TensorType, columns: usize, values: &[f32]) {
         let rows = values.len() / columns;
         let dimensions: &[usize] = if rows == 1 { &[columns] } else { &[columns, rows] };
-        self.tensor_count += 1;
-        string(&mut self.tensors, name.as_bytes());
-        self.tensors.extend((dimensions.len() as u32).to_le_bytes());
+        let mut declaration = Vec::new();
+        string(&mut declaration, name.as_bytes());
+        declaration.extend((dimensions.len() as u32).to_le_bytes());
         for dimension in dimensions {
-            self.tensors.extend((*dimension as u64).to_le_bytes());
+            declaration.extend((*dimension as u64).to_le_bytes());
         }
-        self.tensors.extend(GgmlType::of(tensor_type).id.to_le_bytes());
-        self.tensors.extend((self.data.len() as u64).to_le_bytes());
+        declaration.extend(GgmlType::of(tensor_type).id.to_le_bytes());
         let row_bytes = tensor_type.row_bytes(columns).expect("the columns fill whole blocks");
-        let start = self.data.len();
-        self.data.resize(start + rows * row_bytes, 0);
-        for (values, blocks) in values
-            .chunks_exact(columns)
-            .zip(self.data[start..].chunks_exact_mut(row_bytes))
-        {
+        let mut blocks = vec![0; rows * row_bytes];
+        for (values, blocks) in values.chunks_exact(columns).zip(blocks.chunks_exact_mut(row_bytes)) {
             assert!(ggml::encode(tensor_type, values, blocks), "the values can be stored");
         }
-        self.data.resize(self.data.len().next_multiple_of(ALIGNMENT), 0);
+        self.tensors.push(Tensor { declaration, blocks });
     }
 
     pub(super) fn finish(self) -> Vec<u8> {
-        let mut file = b"GGUF".to_vec();
-        file.extend(3u32.to_le_bytes());
-        file.extend(self.tensor_count.to_le_bytes());
-        file.extend(self.key_count.to_le_bytes());
-        file.extend(self.keys);
-        file.extend(self.tensors);
-        file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
-        file.extend(self.data);
-        file
+        file(self.key_count, &self.keys, &self.tensors)
     }
+
+    /// The model in so many files, with nearly as many tensors in each.
+    ///
+    /// # Panics
+    /// When there are more files than tensors.
+    pub(super) fn finish_in_parts(mut self, count: u16) -> Vec<Vec<u8>> {
+        assert!(
+            (1..=self.tensors.len()).contains(&usize::from(count)),
+            "every part has a tensor"
+        );
+        let tensors = std::mem::take(&mut self.tensors);
+        let first_of = |number: u16| usize::from(number) * tensors.len() / usize::from(count);
+        let mut files = Vec::new();
+        for number in 0..count {
+            // Only the first part has the model's keys.
+            let mut part = if number == 0 {
+                std::mem::take(&mut self)
+            } else {
+                Writer::default()
+            };
+            part.u32("split.no", number.into());
+            part.u32("split.count", count.into());
+            part.u32("split.tensors.count", tensors.len() as u32);
+            let own = &tensors[first_of(number)..first_of(number + 1)];
+            files.push(file(part.key_count, &part.keys, own));
+        }
+        files
+    }
+}
+
+fn file(key_count: u64, keys: &[u8], tensors: &[Tensor]) -> Vec<u8> {
+    let mut file = b"GGUF".to_vec();
+    file.extend(3u32.to_le_bytes());
+    file.extend((tensors.len() as u64).to_le_bytes());
+    file.extend(key_count.to_le_bytes());
+    file.extend(keys);
+    let mut offset = 0;
+    for tensor in tensors {
+        file.extend(&tensor.declaration);
+        file.extend((offset as u64).to_le_bytes());
+        offset = (offset + tensor.blocks.len()).next_multiple_of(ALIGNMENT);
+    }
+    for tensor in tensors {
+        file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+        file.extend(&tensor.blocks);
+    }
+    file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+    file
 }
 
 fn string(out: &mut Vec<u8>, text: &[u8]) {
