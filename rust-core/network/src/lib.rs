@@ -1,11 +1,12 @@
-//! The only way to the network: chat completions over HTTP, in OpenAI's format, which many servers use. The crate accepts only
+//! The only way to the network: chat completions over HTTP, in OpenAI's format, which many servers use, and files. Of text the crate accepts only
 //! [`whimbrel_privacy::Cleared`] text, and sends it only to the endpoint for which it was cleared. `whimbrel-policy` decides where a
-//! request goes, and whether another place is tried afterwards.
+//! request goes, and whether another place is tried afterwards. [`FileClient`] asks for files, and sends nothing but their addresses.
 //!
 //! [`ChatClient`] runs on a tokio runtime that the caller provides, with I/O and time enabled; it starts no thread and no runtime of its
 //! own. [`ChatClient::chat`] returns an [`Answer`] at once, from which any executor can pull events.
 
 mod chat;
+mod download;
 mod error;
 mod http;
 
@@ -18,6 +19,7 @@ pub use chat::request::{ChatOptions, REQUEST_ID_BYTES_MAX, STOP_BYTES_MAX, STOPS
 pub use chat::server_error::read_error;
 pub use chat::sse::{EVENT_BYTES_MAX, SseError, SseEvent, SseParser};
 pub use chat::stream::{PASSED_OVER_BYTES_MAX, PASSED_OVER_EVENTS_MAX};
+pub use download::{FileAnswer, FileClient, FileRequest};
 pub use error::{CertificateProblem, ChatError, Failure, ServerCode, TimeLimit};
 pub use http::breaker::{Admission, Breaker, Circuit, FAILURES_MAX, OPEN_MS_BASE, OPEN_MS_MAX, Verdict};
 pub use http::endpoint::{Endpoint, EndpointError};

@@ -16,3 +16,4 @@ pub use node::Format;
 pub use policy::{Endpoint, Limits, Order, Policy, PolicyRole};
 pub use preset::Preset;
 pub use set::PolicySet;
+pub(crate) use url::{host, is_loopback};

@@ -127,12 +127,23 @@ impl ChatServer {
             let reply = replies.get(number.min(last)).copied().unwrap_or(Reply::Whole);
             reply.script(pieces, request)
         };
+        ChatServer::answering_in_background(reply_to, tls)
+    }
+
+    /// A server on a thread of its own that follows the script which the request's number, from 0, and its content lead to.
+    ///
+    /// # Panics
+    /// If the thread cannot be started.
+    pub fn answering_in_background(
+        script_of: impl Fn(usize, &Received) -> Vec<Step> + Send + Sync + 'static,
+        tls: Option<TlsAcceptor>,
+    ) -> ChatServer {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let mut server = ChatServer::listen(runtime.handle(), Arc::new(reply_to), tls);
+        let mut server = ChatServer::listen(runtime.handle(), Arc::new(script_of), tls);
         server.runtime = Some(runtime);
         server
     }

@@ -12,14 +12,11 @@ use whimbrel_privacy::Cleared;
 use crate::chat::answer::{Answer, EVENTS_WAITING_MAX, EventSender};
 use crate::chat::request::{ChatOptions, request_body};
 use crate::chat::task::RequestTask;
-use crate::http::exchange::OutgoingRequest;
+use crate::http::exchange::{OutgoingRequest, USER_AGENT};
 use crate::http::pool::{CircuitPermit, EndpointHealth, EndpointPool};
 use crate::http::retry::RETRY_AFTER_MS_MAX;
 use crate::http::traffic::RequestProgress;
 use crate::{ChatError, Endpoint, Failure, Secret};
-
-/// Names the program and its version, and nothing about the device.
-const USER_AGENT: &str = concat!("whimbrel/", env!("CARGO_PKG_VERSION"));
 
 /// Sends chat completions. Use one for the whole process; it keeps connections and the health of every endpoint.
 ///

@@ -120,7 +120,7 @@ impl Endpoint {
         }
         check_limits(&settings)?;
         let (headers, key_header) = checked_headers(&settings)?;
-        trust::authorities(&settings)?;
+        trust::of(&settings)?;
         let pins = settings.pins.as_ref().map(PinSet::new).transpose()?;
         Ok(Endpoint {
             chat_uri,
@@ -205,7 +205,8 @@ pub(crate) fn bare_host(host: &str) -> &str {
         .unwrap_or(host)
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine, by its name or address.
+pub(crate) fn is_loopback(host: &str) -> bool {
     let address = bare_host(host).parse::<IpAddr>();
     address.map_or_else(
         |_| host.eq_ignore_ascii_case("localhost"),

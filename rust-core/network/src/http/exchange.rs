@@ -45,6 +45,9 @@ const WAKING_LIMIT: Duration = Duration::from_secs(1);
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 const PING_LIMIT: Duration = Duration::from_secs(10);
 
+/// Names the program and its version, and nothing about the device.
+pub(crate) const USER_AGENT: &str = concat!("whimbrel/", env!("CARGO_PKG_VERSION"));
+
 pub(crate) type HttpClient = Client<Connector, OutgoingBody>;
 
 /// A pool of connections.
@@ -176,6 +179,30 @@ pub(crate) async fn send(
     };
     let response = result.map_err(|error| failed(response_failure(&error)))?;
     Ok(IncomingResponse::new(response, taken_at, timeouts, progress))
+}
+
+/// Asks for what is at an address. A request without a body may be sent again, so it does not matter when it left.
+pub(crate) async fn get(
+    client: &HttpClient,
+    uri: Uri,
+    headers: HeaderMap,
+    timeouts: &Timeouts,
+) -> Result<IncomingResponse, Failure> {
+    let progress = Arc::new(RequestProgress::default());
+    let mut request = Request::new(OutgoingBody {
+        bytes: None,
+        head_bytes: 0,
+        body_taken: Arc::default(),
+        progress: Arc::clone(&progress),
+    });
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    let deadline = Instant::now() + milliseconds(timeouts.connect_ms) + milliseconds(timeouts.first_byte_ms);
+    let limit = TimeLimit::FirstByte;
+    let response = within(deadline, client.request(request)).await;
+    let response = response.ok_or(Failure::TimedOut { limit })?;
+    let response = response.map_err(|error| response_failure(&error))?;
+    Ok(IncomingResponse::new(response, Instant::now(), timeouts, &progress))
 }
 
 /// What a future gives until a deadline. An app that was frozen wakes up behind its deadlines, and what came meanwhile lies in the socket: it

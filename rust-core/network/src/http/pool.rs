@@ -12,7 +12,7 @@ use crate::http::breaker::{Admission, Breaker, Circuit, Verdict};
 use crate::http::connector::Connector;
 use crate::http::endpoint::Endpoint;
 use crate::http::exchange::{self, HttpClient, milliseconds};
-use crate::http::tls;
+use crate::http::{tls, trust};
 
 /// Maximum number of endpoints that are remembered. Beyond it, the least recently used one is forgotten and its connections are closed.
 pub const ENDPOINTS_MAX: u32 = 64;
@@ -106,7 +106,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn new_client(endpoint: &Endpoint, pin_misses: &Arc<AtomicU64>) -> HttpClient {
     let tls = (!endpoint.is_cleartext()).then(|| {
-        tls::client_config(endpoint, Arc::clone(pin_misses)).expect("the endpoint's authorities were checked")
+        let roots = trust::of(endpoint.settings());
+        let config =
+            roots.and_then(|roots| tls::client_config(roots, endpoint.id(), endpoint.pins(), Arc::clone(pin_misses)));
+        config.expect("the endpoint's authorities were checked")
     });
     let limit = milliseconds(endpoint.settings().timeouts.connect_ms);
     exchange::http_client(Connector::new(tls, limit))

@@ -1,4 +1,4 @@
-//! The TLS settings of an endpoint, and the verifier that looks for pinned keys. No sockets.
+//! The TLS settings for a server, and the verifier that looks for pinned keys. No sockets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,15 +11,18 @@ use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
-use crate::http::endpoint::Endpoint;
 use crate::http::pins::PinSet;
-use crate::http::trust::{TrustError, authorities};
+use crate::http::trust::TrustError;
 
-/// The TLS settings for an endpoint: 1.2 or 1.3, HTTP/2 or 1.1. `pin_misses` counts the chains that held no pinned key.
-pub(crate) fn client_config(endpoint: &Endpoint, pin_misses: Arc<AtomicU64>) -> Result<ClientConfig, TrustError> {
-    let roots = authorities(endpoint.settings())?;
+/// The TLS settings for a server: 1.2 or 1.3, HTTP/2 or 1.1. `id` names it in the log, `pin_misses` counts the chains that held no pinned key.
+pub(crate) fn client_config(
+    roots: RootCertStore,
+    id: &str,
+    pins: Option<&PinSet>,
+    pin_misses: Arc<AtomicU64>,
+) -> Result<ClientConfig, TrustError> {
     let provider = Arc::new(ring::default_provider());
-    let verifier = Verifier::new(roots, &provider, endpoint, pin_misses)?;
+    let verifier = Verifier::new(roots, &provider, (id, pins), pin_misses)?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .expect("ring has cipher suites for both versions")
@@ -44,7 +47,7 @@ impl Verifier {
     fn new(
         roots: RootCertStore,
         provider: &Arc<CryptoProvider>,
-        endpoint: &Endpoint,
+        (id, pins): (&str, Option<&PinSet>),
         pin_misses: Arc<AtomicU64>,
     ) -> Result<Verifier, TrustError> {
         let anchors = roots.roots.clone();
@@ -55,8 +58,8 @@ impl Verifier {
             web_pki,
             provider: Arc::clone(provider),
             anchors,
-            endpoint_id: endpoint.id().to_owned(),
-            pins: endpoint.pins().cloned(),
+            endpoint_id: id.to_owned(),
+            pins: pins.cloned(),
             pin_misses,
         })
     }

@@ -42,24 +42,33 @@ pub enum TrustError {
 }
 
 /// The authorities that an endpoint's settings trust.
-pub(crate) fn authorities(settings: &EndpointSettings) -> Result<RootCertStore, TrustError> {
-    let der_bytes: usize = settings.authorities_der.iter().map(Vec::len).sum();
-    if settings.authorities_pem.len() + der_bytes > AUTHORITY_BYTES_MAX as usize {
+pub(crate) fn of(settings: &EndpointSettings) -> Result<RootCertStore, TrustError> {
+    authorities(
+        settings.public_authorities,
+        &settings.authorities_pem,
+        &settings.authorities_der,
+    )
+}
+
+/// The public authorities if they are wanted, and those in PEM and in DER.
+pub(crate) fn authorities(is_public: bool, pem: &str, der: &[Vec<u8>]) -> Result<RootCertStore, TrustError> {
+    let der_bytes: usize = der.iter().map(Vec::len).sum();
+    if pem.len() + der_bytes > AUTHORITY_BYTES_MAX as usize {
         return Err(TrustError::TooManyAuthorities);
     }
     let mut given = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(settings.authorities_pem.as_bytes()) {
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
         given.push(certificate.map_err(|_| TrustError::Pem)?);
     }
-    if given.is_empty() && !settings.authorities_pem.trim().is_empty() {
+    if given.is_empty() && !pem.trim().is_empty() {
         return Err(TrustError::Pem);
     }
-    given.extend(settings.authorities_der.iter().cloned().map(CertificateDer::from));
+    given.extend(der.iter().cloned().map(CertificateDer::from));
     if given.len() > AUTHORITIES_MAX as usize {
         return Err(TrustError::TooManyAuthorities);
     }
     let mut store = RootCertStore::empty();
-    if settings.public_authorities {
+    if is_public {
         store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     for (index, certificate) in (0..).zip(given) {

@@ -1,4 +1,4 @@
-//! The base URLs that a policy accepts: https anywhere, http on loopback only. No names are resolved here.
+//! The base URLs that a policy accepts: https anywhere, http on loopback only, and what tells a host. No names are resolved here.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -32,7 +32,7 @@ pub(crate) fn problem(url: &str) -> Option<&'static str> {
 }
 
 /// The host of `host`, `host:port` or `[v6]:port`.
-fn host(authority: &str) -> Option<&str> {
+pub(crate) fn host(authority: &str) -> Option<&str> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, port) = rest.split_once(']')?;
         host.parse::<Ipv6Addr>().ok()?;
@@ -53,7 +53,8 @@ fn host(authority: &str) -> Option<&str> {
     port_is_valid.then_some(host)
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine, by its name or address.
+pub(crate) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
         || host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
