@@ -15,8 +15,11 @@ use whimbrel_client::store::{StoreError, VaultError};
 use whimbrel_client::{ClientError, message};
 use whimbrel_engine::EngineError;
 use whimbrel_forge::ForgeError;
+use whimbrel_models::ModelsError;
+use whimbrel_models::download::DownloadError;
 
 use self::codes::{Classified, closed, io_code};
+use crate::models::catalogue::Terms;
 use crate::models::fetch_error::FetchError;
 use crate::terminal::words::counted;
 
@@ -72,12 +75,22 @@ pub(crate) enum CliError {
     NotAnswered { code: &'static str, message: String },
     #[error("interrupted")]
     Interrupted,
+    #[error("interrupted; {fetched} of {name} are kept")]
+    PullInterrupted { name: String, fetched: String },
+    #[error("the terms of {name} must be accepted first: {} ({})", terms.title, terms.url)]
+    TermsNotAccepted { name: String, terms: Terms },
+    #[error("the name {name} is taken by another model")]
+    NameTaken { name: String },
+    #[error(transparent)]
+    Download(#[from] DownloadError),
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
     Forge(#[from] ForgeError),
+    #[error(transparent)]
+    Models(ModelsError),
     #[error(transparent)]
     Client(ClientError),
     #[error(transparent)]
@@ -99,6 +112,15 @@ impl From<VaultError> for CliError {
 impl From<ScanError> for CliError {
     fn from(error: ScanError) -> CliError {
         CliError::Redact(error.into())
+    }
+}
+
+impl From<ModelsError> for CliError {
+    fn from(error: ModelsError) -> CliError {
+        match error {
+            ModelsError::Forge(error) => error.into(),
+            other => CliError::Models(other),
+        }
     }
 }
 
@@ -200,6 +222,7 @@ impl CliError {
                 Ok(Value::Object(place)) => place,
                 _ => Map::new(),
             },
+            CliError::TermsNotAccepted { terms, .. } => Map::from_iter([("terms".to_owned(), json!(terms))]),
             _ => Map::new(),
         }
     }
@@ -249,9 +272,28 @@ impl CliError {
             CliError::LedgerChanged { .. } => ("ledger_changed", exit::LEDGER, None),
             CliError::NotAnswered { code, .. } => (code, exit::NOT_ANSWERED, None),
             CliError::Interrupted => ("interrupted", exit::INTERRUPTED, None),
+            CliError::PullInterrupted { name, .. } => (
+                "interrupted",
+                exit::INTERRUPTED,
+                Some(format!(
+                    "run the same command again to go on, or `whimbrel models remove {name}` to delete what was fetched"
+                )),
+            ),
+            CliError::TermsNotAccepted { .. } => (
+                "terms_not_accepted",
+                exit::USAGE,
+                hint("read them, then add --accept-terms"),
+            ),
+            CliError::NameTaken { .. } => (
+                "output_exists",
+                exit::USAGE,
+                hint("choose another one with --name, or remove that model first"),
+            ),
+            CliError::Download(error) => codes::download(error),
             CliError::Fetch(error) => codes::fetch(error),
             CliError::Engine(error) => codes::engine(error),
             CliError::Forge(error) => codes::forge(error),
+            CliError::Models(error) => codes::models(error),
             CliError::Client(ClientError::Limit { .. }) => ("limit", exit::USAGE, None),
             CliError::Client(ClientError::Read { .. }) => ("input_unreadable", exit::INPUT, None),
             CliError::Client(ClientError::Write { source, .. }) => io_code(source),

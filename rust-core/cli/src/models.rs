@@ -8,3 +8,4 @@ pub(crate) mod import;
 pub(crate) mod install;
 pub(crate) mod model_file;
 pub(crate) mod names;
+pub(crate) mod pull_file;

@@ -34,6 +34,20 @@ fn violations(root: &Value, schema: &Value, value: &Value, place: &str, found: &
                 other => panic!("type {other} is not checked here"),
             },
             "const" => value == argument,
+            "oneOf" => {
+                let fits = |branch: &Value| {
+                    let mut wrong = Vec::new();
+                    violations(root, branch, value, place, &mut wrong);
+                    wrong.is_empty()
+                };
+                argument
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(|branch| fits(branch))
+                    .count()
+                    == 1
+            }
             "enum" => argument.as_array().unwrap().contains(value),
             "minimum" => value.as_f64().is_none_or(|number| number >= argument.as_f64().unwrap()),
             "maximum" => value.as_f64().is_none_or(|number| number <= argument.as_f64().unwrap()),
@@ -124,7 +138,7 @@ fn the_schema_finds_what_is_wrong() {
     check(&change("/models/0/title", json!("")), &["/models/0/title: minLength"]);
     check(
         &change("/models/0/source/wheel/sha256", json!("ab")),
-        &["/models/0/source/wheel/sha256: pattern"],
+        &["/models/0/source: oneOf"],
     );
     check(
         &change("/models/0/licence", json!({"spdx": "MIT"})),
@@ -134,6 +148,14 @@ fn the_schema_finds_what_is_wrong() {
     check(
         &change("/models/0/licence", more),
         &["/models/0/licence: additionalProperties"],
+    );
+    check(
+        &change("/models/1/source/parts/0/package", json!("../x")),
+        &["/models/1/source: oneOf"],
+    );
+    check(
+        &change("/models/1/licence/terms/url", json!("http://example.org")),
+        &["/models/1/licence/terms/url: pattern"],
     );
     check(&change("/models", json!({})), &["/models: type"]);
 }

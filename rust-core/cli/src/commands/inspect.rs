@@ -8,7 +8,7 @@ use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use whimbrel_engine::{EngineError, Manifest, ModelCard};
-use whimbrel_forge::gguf::{Gguf, MappedFile, Value};
+use whimbrel_forge::gguf::{Gguf, ModelFile as SourceFile, Value};
 use whimbrel_forge::{Quantization, Summary};
 
 use crate::arguments::model;
@@ -177,7 +177,10 @@ struct ModelFile {
     kind: &'static str,
     #[serde(serialize_with = "crate::terminal::output::path")]
     path: PathBuf,
+    /// Of all parts together.
     bytes: u64,
+    /// Number of files.
+    parts: u32,
     gguf_version: u32,
     metadata: Map<String, Json>,
     tensors: Vec<TensorGroup>,
@@ -203,10 +206,14 @@ impl Facts for ModelFile {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(
             out,
-            "{}: GGUF version {}, {}",
+            "{}: GGUF version {}, {}{}",
             self.path.display(),
             self.gguf_version,
-            bytes(self.bytes)
+            bytes(self.bytes),
+            match self.parts {
+                1 => String::new(),
+                parts => format!(" in {parts} parts"),
+            }
         )?;
         for (key, value) in &self.metadata {
             writeln!(out, "  {key} = {}", shown(value))?;
@@ -240,8 +247,8 @@ fn shown(value: &Json) -> String {
 }
 
 fn inspect_file(path: &Path) -> Result<ModelFile, CliError> {
-    let file = MappedFile::open(path)?;
-    let gguf = Gguf::parse(file.bytes()).map_err(whimbrel_forge::ForgeError::from)?;
+    let file = SourceFile::open(path)?;
+    let gguf = file.parse()?;
     let metadata = gguf
         .keys()
         .iter()
@@ -251,7 +258,8 @@ fn inspect_file(path: &Path) -> Result<ModelFile, CliError> {
     Ok(ModelFile {
         kind: "gguf",
         path: path.to_owned(),
-        bytes: file.bytes().len() as u64,
+        bytes: file.bytes(),
+        parts: file.paths().count() as u32,
         gguf_version: gguf.version(),
         metadata,
         tensors: groups(&gguf),

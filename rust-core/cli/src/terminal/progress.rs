@@ -22,6 +22,21 @@ impl Progress {
         )
     }
 
+    /// Bytes that come from elsewhere, with their speed. `done` of them came earlier; the total may be unknown.
+    pub(crate) fn transfer(title: &str, done: u64, total: Option<u64>) -> Progress {
+        let bar = match total {
+            Some(total) => Progress::new(
+                title,
+                total,
+                "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
+            ),
+            None => Progress::new(title, done, "{msg} {decimal_bytes} {decimal_bytes_per_sec}"),
+        };
+        bar.0.set_position(done);
+        bar.0.reset_eta();
+        bar
+    }
+
     /// Work measured in steps.
     pub(crate) fn steps(title: &str, total: u64) -> Progress {
         Progress::new(title, total, "{msg} {wide_bar} {pos}/{len} {eta}")

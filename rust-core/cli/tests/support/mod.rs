@@ -167,6 +167,11 @@ impl Started {
         kill(signal, self.child.id());
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Closes standard input and waits for the end; ends the test when that takes too long.
     pub fn finish(mut self) -> Ran {
         drop(self.child.stdin.take());
