@@ -7,7 +7,7 @@ cargo_fuzz_version=0.13.2
 seconds=${FUZZ_SECONDS:-60}
 tools=$CACHE/tools/cargo-fuzz-$cargo_fuzz_version
 work=$CACHE/fuzz
-targets=(gguf manifest graph weights_index tokenizer chat_template saved_prefix policy sse ledger redact)
+targets=(gguf gguf_parts download manifest graph weights_index tokenizer chat_template saved_prefix policy sse ledger redact)
 [ $# -gt 0 ] && targets=("$@")
 
 rustup run nightly rustc --version >/dev/null 2>&1 || fail "fuzzing needs a nightly compiler: run  rustup toolchain install nightly"
@@ -24,6 +24,22 @@ mkdir -p "$work/seeds/policy"
 cp rust-core/policy/presets/*.toml rust-core/policy/tests/full.toml "$work/seeds/policy"
 mkdir -p "$work/seeds/redact"
 cp scripts/golden/privacy_templates.txt "$work/seeds/redact"
+mkdir -p "$work/seeds/download"
+cat >"$work/seeds/download/resumed" <<-'SEED'
+	https://models.example/a/small.gguf?download=true http://localhost/b
+	answer 302|location=../cdn/17
+	answer 206|range=bytes 65536-999999/1000000|length=934464|tag="one"
+	space 100000000000
+	bytes 4096
+	lost the connection was lost
+	timer
+	answer 200|length=1000000|date=Sun, 06 Nov 1994 08:49:37 GMT
+	space
+	first GGUF
+	bytes 1000000
+	end
+	checked yes
+SEED
 cargo run --quiet --package whimbrel-store --example ledger-seeds -- "$work/seeds"
 
 # A compiled target is large and of no use to anybody else, so it stays in the cache too.

@@ -276,7 +276,7 @@ impl CliError {
                 "interrupted",
                 exit::INTERRUPTED,
                 Some(format!(
-                    "run the same command again to go on, or `whimbrel models remove {name}` to delete what was fetched"
+                    "run the same command again to resume, or `whimbrel models remove {name}` to delete the bytes"
                 )),
             ),
             CliError::TermsNotAccepted { .. } => (

@@ -10,6 +10,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use support::terminal::Terminal;
 use support::{Desk, Ran, Started, copy_bundle, kill, on_small_disk, tiny, with_read_only};
 use whimbrel_forge::synthetic::Synthetic;
 
@@ -568,6 +569,18 @@ fn a_model_in_pieces_is_fetched_once_its_terms_are_accepted() {
     assert!(!shop.bundle().exists() && shop.remains() == Vec::<String>::new());
     let without_json = shop.run(&["models", "pull", NAME]);
     assert!(without_json.stderr.contains("add --accept-terms"), "{without_json:?}");
+
+    // At a terminal the terms are shown, and a person answers.
+    for (keys, status) in [("n\r", 2), ("y\r", 0)] {
+        let mut terminal = Terminal::new(&mut shop.command(&["models", "pull", NAME]), 120);
+        terminal.wait_for("Be kind to waders.");
+        terminal.wait_for("Do you accept these terms? [y/N]");
+        terminal.type_keys(keys);
+        let (ended, shown) = terminal.finish();
+        assert_eq!(ended, Some(status), "{shown}");
+        assert_eq!(shop.bundle().exists(), status == 0, "{shown}");
+    }
+    shop.run(&["models", "remove", NAME]).succeeded();
 
     let pull = ["models", "pull", "--json", NAME, "--accept-terms"];
     let pulled = shop.run(&pull).succeeded().json();

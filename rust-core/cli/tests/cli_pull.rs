@@ -307,7 +307,7 @@ fn an_interrupted_pull_goes_on_where_it_ended() {
     started.signal("-INT");
     let ended = started.finish().failed(130, "interrupted").json();
     let hint = ended["error"]["hint"].as_str().unwrap().to_owned();
-    assert!(hint.contains("run the same command again to go on"), "{ended}");
+    assert!(hint.contains("run the same command again to resume"), "{ended}");
     let kept = fetched();
     let interrupted = &list(&desk)["interrupted"][0];
     assert!(interrupted["name"] == "tiny" && interrupted["bytes"].as_u64().unwrap() >= kept);

@@ -85,6 +85,10 @@ fn write_seeds(output: &Path) -> Result<(), Box<dyn Error>> {
     write("gguf", "pieces", &pieces.to_vocabulary_gguf())?;
     let vocabulary = Vocabulary::read(&Gguf::parse(&pieces.to_vocabulary_gguf())?)?;
     write("tokenizer", "pieces", &vocabulary.parts.to_bytes()?)?;
+    let parts = seed_model(TensorType::F32).to_gguf_parts(2);
+    let first = u32::try_from(parts[0].len())?.to_le_bytes();
+    write("gguf_parts", "two", &[&first, &parts[0][..], &parts[1]].concat())?;
+    write("gguf_parts", "name", b"small-00001-of-00002.gguf")?;
     let folder = tempfile::tempdir()?;
     for tensor_type in TensorType::ALL {
         let name = tensor_type.name();

@@ -28,11 +28,11 @@ const HASH_CHUNK_BYTES: usize = 4 << 20;
 
 /// A file that is wanted.
 pub struct Fetch<'f> {
-    /// Where it is, and what is asked of it.
+    /// Its addresses, and the conditions.
     pub order: Order,
     /// Its SHA-256, in 64 lower-case hexadecimal digits, if it is known. [`Order::has_checksum`] is set to match.
     pub sha256: Option<String>,
-    /// The file in which it is collected, in a folder that exists. What is known of it is noted beside, in `NAME.json`. Only one process at a
+    /// The file that collects the bytes, in a folder that exists. A note about them lies beside it, in `NAME.json`. Only one process at a
     /// time may use it.
     pub part: &'f Path,
     /// Certificate authorities to trust besides the public ones, in PEM.
@@ -91,7 +91,7 @@ pub enum DownloadError {
 /// Fetches a file, or what is missing of it, and returns the path of the complete file: the part file. Blocks until then.
 ///
 /// # Errors
-/// [`DownloadError`]. What was fetched is kept, and used by the next call with the same part file and one of the same addresses.
+/// [`DownloadError`]. The bytes so far are kept, and used by the next call with the same part file and one of the same addresses.
 pub fn fetch(wanted: Fetch<'_>, watch: &mut dyn FnMut(Progress)) -> Result<PathBuf, DownloadError> {
     let runtime = Builder::new_current_thread().enable_all().build();
     fetch_on(&runtime.map_err(DownloadError::Runtime)?, wanted, watch)

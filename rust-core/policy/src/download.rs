@@ -1,7 +1,7 @@
 //! The download of one file, as a state machine: which address is asked and from which byte, what an answer is worth, when to wait, when to
 //! try another address, and when to give up. Whoever carries out its commands has the socket, the file and the clock, and decides nothing.
 //!
-//! What was fetched is kept. After an interruption at most a chunk is fetched again ([`OVERLAP_BYTES`] in the same run), and compared with what is
+//! Fetched bytes are kept. After an interruption at most a chunk is fetched again ([`OVERLAP_BYTES`] in the same run), and compared with what is
 //! there, so that a server with another file is noticed even where it does not say so.
 
 mod answer;
@@ -18,7 +18,7 @@ pub use self::pace::{SLOW_BYTES, SLOW_MS};
 pub use self::problem::{DownloadFailure, Problem};
 use crate::{Limits, Network};
 
-/// What is kept is known to be intact in pieces of this many bytes; see [`Kept`].
+/// Kept bytes are known to be intact in pieces of this many; see [`Kept`].
 pub const CHUNK_BYTES: u64 = 1 << 20;
 /// How much of what is kept is fetched again to compare it. Less than half a chunk, so that a resumption never costs more than a chunk.
 pub const OVERLAP_BYTES: u64 = 64 << 10;
@@ -90,7 +90,7 @@ pub struct Begun {
 /// What an earlier run left.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Kept {
-    /// What it belongs to; `None` if there is nothing.
+    /// The file that they belong to; `None` without any bytes.
     pub begun: Option<Begun>,
     /// Bytes in the file.
     pub bytes: u64,
@@ -172,7 +172,7 @@ pub enum Command {
     },
     /// Compare the complete file with its checksum.
     Check,
-    /// It is over.
+    /// The download has ended.
     Finish(Result<(), DownloadFailure>),
 }
 

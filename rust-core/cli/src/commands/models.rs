@@ -64,7 +64,7 @@ pub(crate) struct PullArguments {
     /// Let this policy's limit on metered bytes decide: a file or a preset
     #[arg(long, value_name = "FILE|PRESET", conflicts_with = "metered")]
     policy: Option<PathBuf>,
-    /// Do not go on with what an earlier pull of the address fetched
+    /// Start again instead of resuming an interrupted pull
     #[arg(long)]
     restart: bool,
     /// Accept the terms of the model's makers, which `models list` shows

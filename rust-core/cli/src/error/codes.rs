@@ -223,7 +223,7 @@ pub(super) fn download(error: &DownloadError) -> Classified {
             let (code, hint) = match sources.first().map(|(_, trouble)| trouble) {
                 Some(Trouble::Network { .. } | Trouble::Slow | Trouble::Truncated) => (
                     "network",
-                    "check the connection, then run the same command again; it goes on where it ended",
+                    "check the connection, then run the same command again; it resumes where it stopped",
                 ),
                 Some(Trouble::Page | Trouble::NotGguf) => (
                     "not_a_model",
@@ -235,7 +235,7 @@ pub(super) fn download(error: &DownloadError) -> Classified {
             (code, exit::FETCH, Some(hint.to_owned()))
         }
         DownloadFailure::Space { .. } => io_code(&std::io::ErrorKind::StorageFull.into()),
-        DownloadFailure::Metered { .. } => ("metered", exit::FETCH, hint("--metered fetches it all the same")),
+        DownloadFailure::Metered { .. } => ("metered", exit::FETCH, hint("--metered allows it")),
         DownloadFailure::Checksum => (
             "hash_mismatch",
             exit::FETCH,

@@ -62,8 +62,8 @@ pub struct Part {
 }
 
 impl Part {
-    /// Opens what an earlier run left at `path`, and compares its chunks with their hashes; otherwise begins an empty file. What was fetched for
-    /// another checksum is of no use.
+    /// Opens what an earlier run left at `path`, and compares its chunks with their hashes; otherwise begins an empty file. Bytes that
+    /// were fetched for another checksum are of no use.
     ///
     /// # Errors
     /// The system's.

@@ -71,7 +71,7 @@ impl Problem {
     }
 }
 
-/// Why there is no file. What was fetched is kept, unless it is of no use.
+/// Why there is no file. The bytes so far are kept, unless they are of no use.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum DownloadFailure {
     /// No address gives it.
