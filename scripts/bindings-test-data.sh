@@ -3,6 +3,8 @@
 
 scripts/test-data.sh
 export WHIMBREL_TINY_BUNDLE=$ROOT/shared-models/tiny
+export WHIMBREL_TINY_GGUF=${CARGO_TARGET_DIR:-$ROOT/target}/tiny.gguf
+cargo run --quiet --locked --package whimbrel-forge --example tiny -- "$WHIMBREL_TINY_GGUF"
 export WHIMBREL_SMOLLM2_BUNDLE=$TEST_DATA/smollm2
 # The answer that the command line gives: the tests ask the same and compare.
 export WHIMBREL_QUESTION="What is the capital of France?"

@@ -25,6 +25,7 @@ FILES = {
     "assistant": "Redaction",
     "system_model": "SystemModelValues",
     "model": "ModelInfo",
+    "model_file": "ImportEvents",
     "vault": "VaultLevel",
     "logging": "LogLevel",
 }
@@ -37,7 +38,7 @@ INTO_CORE = [
 ]  # fmt: skip
 OUT_OF_CORE = [
     "ModelInfo", "Message", "Event", "Explanation", "RedactedText", "LearningMode", "Receipt", "LedgerReport", "LedgerStats",
-    "Checkpoint", "LogLevel",
+    "Checkpoint", "LogLevel", "ImportEvent",
 ]  # fmt: skip
 # Fields whose name differs, in Rust's spelling. A number of milliseconds loses its unit, because it becomes a duration.
 RENAMED = {

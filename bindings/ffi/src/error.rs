@@ -86,6 +86,16 @@ pub enum CoreError {
         /// Details.
         reason: String,
     },
+    /// A GGUF file could not be made into a bundle. Nothing is left of it.
+    #[error("import, {problem}: {reason}")]
+    Import {
+        /// The kind of problem: `missing` (the file or a part of it), `unreadable`, `invalid`, `not_supported`, `changed`
+        /// (while it was read), `disk_full`, `file` (the bundle could not be written), `cancelled`, or `unavailable` in a
+        /// library that was built without the importer.
+        problem: String,
+        /// Details.
+        reason: String,
+    },
     /// The key vault failed.
     #[error("key vault: {reason}")]
     Vault {
@@ -375,6 +385,45 @@ mod tests {
         check(ClientError::NoPolicy, "this conversation has no policy");
         check(ClientError::NoModel, "there is no model on this device");
         check(ClientError::Closed { what: "assistant" }, "the assistant is closed");
+    }
+
+    #[cfg(feature = "gguf")]
+    #[test]
+    fn translates_the_importers() {
+        use whimbrel_models::ModelsError;
+        use whimbrel_models::forge::{ForgeError, GgufError};
+
+        let check = |error: ModelsError, expected: &str| assert_eq!(CoreError::from(error).to_string(), expected);
+        check(
+            ForgeError::PartMissing {
+                path: "a-00002-of-00002.gguf".into(),
+                number: 2,
+                count: 2,
+            }
+            .into(),
+            "import, missing: part 2 of 2 is missing: a-00002-of-00002.gguf",
+        );
+        check(
+            ForgeError::Unsupported {
+                what: "architecture",
+                found: "bert".into(),
+                supported: "llama".into(),
+            }
+            .into(),
+            "import, not_supported: architecture \"bert\" is not supported; supported: llama",
+        );
+        check(
+            ForgeError::from(GgufError::Magic).into(),
+            "import, invalid: not a GGUF file: it does not start with \"GGUF\"",
+        );
+        check(ForgeError::Cancelled.into(), "import, cancelled: cancelled");
+        check(
+            ModelsError::Changed { path: "f".into() },
+            "import, changed: f changed while it was imported",
+        );
+        let source = std::io::ErrorKind::NotFound.into();
+        let error = CoreError::from(ModelsError::Read { path: "f".into(), source });
+        assert!(error.to_string().starts_with("import, missing: cannot read f"), "{error}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod error;
 mod ledger;
 mod logging;
 mod model;
+mod model_file;
 mod options;
 mod policy;
 mod report;
@@ -25,6 +26,7 @@ pub use ledger::{
 };
 pub use logging::{LogLevel, LogSink, LogSinkError, set_log_level, set_log_sink};
 pub use model::{Model, ModelInfo};
+pub use model_file::{ImportEvent, ImportPhase, ModelImport};
 pub use options::{
     AskOptions, ContextPolicy, ConversationOptions, GenerationOptions, KvPrecision, Need, OpenOptions, PrivacyClass,
 };

@@ -32,7 +32,7 @@ fn a_wrong_argument_is_one_line_with_a_hint_for_its_command() {
     assert_eq!(ran.status, Some(2));
     assert_eq!(
         ran.stderr,
-        "error: the following required arguments were not provided: <NAME> (hint: `whimbrel models pull --help` lists its arguments)\n"
+        "error: the following required arguments were not provided: <NAME|URL> (hint: `whimbrel models pull --help` lists its arguments)\n"
     );
 }
 

@@ -355,7 +355,7 @@ fn doctor() {
     }
     assert_eq!(
         found["models"]["available"],
-        serde_json::json!(["smollm2-135m-instruct"])
+        serde_json::json!(["smollm2-135m-instruct", "gemma-3-270m"])
     );
     let mut command = desk.command(["doctor", "--json"]);
     let without = support::Started::new(command.env("WHIMBREL_PYTHON", "/nowhere/python"))

@@ -691,6 +691,27 @@ extension WhimbrelCore.ModelInfo {
     }
 }
 
+extension WhimbrelCore.ImportPhase {
+    func toPublic() -> Whimbrel.ImportPhase {
+        switch self {
+        case .hashing: .hashing
+        case .waiting: .waiting
+        case .writing: .writing
+        }
+    }
+}
+
+extension WhimbrelCore.ImportEvent {
+    func toPublic() -> Whimbrel.ImportEvent {
+        switch self {
+        case .progress(let phase, let done, let total):
+            .progress(phase: phase.toPublic(), done: Int(clamping: done), total: Int(clamping: total))
+        case .notice(let text): .notice(text: text)
+        case .finished(let path): .finished(path: path)
+        }
+    }
+}
+
 extension VaultLevel {
     func toCore() -> WhimbrelCore.VaultLevel {
         switch self {

@@ -29,6 +29,10 @@ public enum WhimbrelError: Error, Sendable, Equatable {
     /// stable word: `in_use`, `foreign`, `tampered`, `full`, `unknown_receipt` and others. `foreign` means that the
     /// vault does not belong to this ledger. If its own vault is gone, `Assistant.restartLedger` starts a new ledger.
     case ledger(problem: String, reason: String)
+    /// A GGUF file could not be made into a bundle, and nothing is left of it. The problem is a stable word: `missing`
+    /// (the file or a part of it), `unreadable`, `invalid`, `not_supported`, `changed`, `disk_full`, `file`,
+    /// `cancelled`, or `unavailable` where the library was built without GGUF files.
+    case `import`(problem: String, reason: String)
     /// The key vault failed. If it is locked, a later call may succeed.
     case vault(reason: String, isLocked: Bool)
     /// A limit was exceeded.
@@ -53,6 +57,7 @@ public enum WhimbrelError: Error, Sendable, Equatable {
         case .noModel: "no_model"
         case .policy: "policy"
         case .ledger: "ledger"
+        case .import: "import"
         case .vault: "vault"
         case .limitExceeded: "limit_exceeded"
         case .outOfMemory: "out_of_memory"
@@ -76,6 +81,7 @@ extension WhimbrelError: CustomStringConvertible {
         case .policy(let line, let column, let path, let reason):
             "\(code): line \(line), column \(column), \(path): \(reason)"
         case .ledger(let problem, let reason): "\(code): \(problem): \(reason)"
+        case .import(let problem, let reason): "\(code): \(problem): \(reason)"
         case .vault(let reason, _): "\(code): \(reason)"
         case .limitExceeded(let what, let limit, let found): "\(code): \(found) \(what), the limit is \(limit)"
         case .outOfMemory(_, let bytes): "\(code): not enough memory (\(bytes) bytes needed)"
@@ -110,6 +116,7 @@ extension WhimbrelError {
         case .Policy(let line, let column, let path, let reason):
             self = .policy(line: Int(line), column: Int(column), path: path, reason: reason)
         case .Ledger(let problem, let reason): self = .ledger(problem: problem, reason: reason)
+        case .Import(let problem, let reason): self = .import(problem: problem, reason: reason)
         case .Vault(let reason, let locked): self = .vault(reason: reason, isLocked: locked)
         case .LimitExceeded(let what, let limit, let found):
             self = .limitExceeded(what: what, limit: Int(clamping: limit), found: Int(clamping: found))

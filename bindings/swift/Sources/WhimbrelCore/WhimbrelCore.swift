@@ -2901,6 +2901,172 @@ public func FfiConverterTypeModel_lower(_ value: Model) -> UInt64 {
 
 
 /**
+ * An import in progress, on a thread of its own. It ends early when this object is released.
+ */
+public protocol ModelImportProtocol: AnyObject, Sendable {
+
+    /**
+     * Ends the import, which leaves nothing then. Returns at once, and may be called again.
+     */
+    func cancel()
+
+    /**
+     * Waits for what happens next; nothing after the end.
+     */
+    func next() async throws  -> ImportEvent?
+
+}
+/**
+ * An import in progress, on a thread of its own. It ends early when this object is released.
+ */
+open class ModelImport: ModelImportProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_modelimport(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_modelimport(handle, $0) }
+    }
+
+
+    /**
+     * Starts making a bundle of the GGUF file `file`, or of all parts of a split file of which one is named. The bundle is kept in
+     * `folder`, by the file's content: a file that was imported before is ready at once.
+     */
+public static func start(file: String, folder: String)throws  -> ModelImport  {
+    return try  FfiConverterTypeModelImport_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_constructor_modelimport_start(
+        FfiConverterString.lower(file),
+        FfiConverterString.lower(folder),uniffiCallStatus
+    )
+})
+}
+
+
+
+    /**
+     * Ends the import, which leaves nothing then. Returns at once, and may be called again.
+     */
+open func cancel()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_modelimport_cancel(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Waits for what happens next; nothing after the end.
+     */
+open func next()async throws  -> ImportEvent?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_modelimport_next(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionTypeImportEvent.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeModelImport: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = ModelImport
+
+    public static func lift(_ handle: UInt64) throws -> ModelImport {
+        return ModelImport(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: ModelImport) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ModelImport {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: ModelImport, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeModelImport_lift(_ handle: UInt64) throws -> ModelImport {
+    return try FfiConverterTypeModelImport.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeModelImport_lower(_ value: ModelImport) -> UInt64 {
+    return FfiConverterTypeModelImport.lower(value)
+}
+
+
+
+
+
+
+/**
  * Receives the answer of a system model. Anything reported after the end is ignored. Releasing it without calling `finish`
  * or `fail` counts as a failure.
  */
@@ -7015,6 +7181,19 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */reason: String
     )
     /**
+     * A GGUF file could not be made into a bundle. Nothing is left of it.
+     */
+    case Import(
+        /**
+         * The kind of problem: `missing` (the file or a part of it), `unreadable`, `invalid`, `not_supported`, `changed`
+         * (while it was read), `disk_full`, `file` (the bundle could not be written), `cancelled`, or `unavailable` in a
+         * library that was built without the importer.
+         */problem: String,
+        /**
+         * Details.
+         */reason: String
+    )
+    /**
      * The key vault failed.
      */
     case Vault(
@@ -7127,20 +7306,24 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
             problem: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 13: return .Vault(
+        case 13: return .Import(
+            problem: try FfiConverterString.read(from: &buf),
+            reason: try FfiConverterString.read(from: &buf)
+            )
+        case 14: return .Vault(
             reason: try FfiConverterString.read(from: &buf),
             locked: try FfiConverterBool.read(from: &buf)
             )
-        case 14: return .LimitExceeded(
+        case 15: return .LimitExceeded(
             what: try FfiConverterString.read(from: &buf),
             limit: try FfiConverterUInt64.read(from: &buf),
             found: try FfiConverterUInt64.read(from: &buf)
             )
-        case 15: return .OutOfMemory(
+        case 16: return .OutOfMemory(
             contextLength: try FfiConverterUInt32.read(from: &buf),
             bytes: try FfiConverterUInt64.read(from: &buf)
             )
-        case 16: return .Internal(
+        case 17: return .Internal(
             code: try FfiConverterUInt32.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
@@ -7219,27 +7402,33 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
             FfiConverterString.write(reason, into: &buf)
 
 
-        case let .Vault(reason,locked):
+        case let .Import(problem,reason):
             writeInt(&buf, Int32(13))
+            FfiConverterString.write(problem, into: &buf)
+            FfiConverterString.write(reason, into: &buf)
+
+
+        case let .Vault(reason,locked):
+            writeInt(&buf, Int32(14))
             FfiConverterString.write(reason, into: &buf)
             FfiConverterBool.write(locked, into: &buf)
 
 
         case let .LimitExceeded(what,limit,found):
-            writeInt(&buf, Int32(14))
+            writeInt(&buf, Int32(15))
             FfiConverterString.write(what, into: &buf)
             FfiConverterUInt64.write(limit, into: &buf)
             FfiConverterUInt64.write(found, into: &buf)
 
 
         case let .OutOfMemory(contextLength,bytes):
-            writeInt(&buf, Int32(15))
+            writeInt(&buf, Int32(16))
             FfiConverterUInt32.write(contextLength, into: &buf)
             FfiConverterUInt64.write(bytes, into: &buf)
 
 
         case let .Internal(code,reason):
-            writeInt(&buf, Int32(16))
+            writeInt(&buf, Int32(17))
             FfiConverterUInt32.write(code, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
@@ -7912,6 +8101,202 @@ public func FfiConverterTypeHost_lift(_ buf: RustBuffer) throws -> Host {
 #endif
 public func FfiConverterTypeHost_lower(_ value: Host) -> RustBuffer {
     return FfiConverterTypeHost.lower(value)
+}
+
+
+
+/**
+ * What happens during an import.
+ */
+
+public enum ImportEvent: Equatable, Hashable {
+
+    /**
+     * It goes on.
+     */
+    case progress(
+        /**
+         * What is being done.
+         */phase: ImportPhase,
+        /**
+         * Bytes that this phase has processed.
+         */done: UInt64,
+        /**
+         * All bytes of this phase; 0 while waiting.
+         */total: UInt64
+    )
+    /**
+     * What people should know of the bundle, such as a chat template that could not be used.
+     */
+    case notice(
+        /**
+         * The sentence.
+         */text: String
+    )
+    /**
+     * It ended.
+     */
+    case finished(
+        /**
+         * The bundle's folder, from which the model can be opened.
+         */path: String
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ImportEvent: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeImportEvent: FfiConverterRustBuffer {
+    typealias SwiftType = ImportEvent
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ImportEvent {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .progress(phase: try FfiConverterTypeImportPhase.read(from: &buf), done: try FfiConverterUInt64.read(from: &buf), total: try FfiConverterUInt64.read(from: &buf)
+        )
+
+        case 2: return .notice(text: try FfiConverterString.read(from: &buf)
+        )
+
+        case 3: return .finished(path: try FfiConverterString.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: ImportEvent, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .progress(phase,done,total):
+            writeInt(&buf, Int32(1))
+            FfiConverterTypeImportPhase.write(phase, into: &buf)
+            FfiConverterUInt64.write(done, into: &buf)
+            FfiConverterUInt64.write(total, into: &buf)
+
+
+        case let .notice(text):
+            writeInt(&buf, Int32(2))
+            FfiConverterString.write(text, into: &buf)
+
+
+        case let .finished(path):
+            writeInt(&buf, Int32(3))
+            FfiConverterString.write(path, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeImportEvent_lift(_ buf: RustBuffer) throws -> ImportEvent {
+    return try FfiConverterTypeImportEvent.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeImportEvent_lower(_ value: ImportEvent) -> RustBuffer {
+    return FfiConverterTypeImportEvent.lower(value)
+}
+
+
+
+/**
+ * What an import is doing.
+ */
+
+public enum ImportPhase: Equatable, Hashable {
+
+    /**
+     * Reading the file, to tell whether it was imported before.
+     */
+    case hashing
+    /**
+     * Waiting for another import of the same file.
+     */
+    case waiting
+    /**
+     * Writing the bundle.
+     */
+    case writing
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ImportPhase: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeImportPhase: FfiConverterRustBuffer {
+    typealias SwiftType = ImportPhase
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ImportPhase {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .hashing
+
+        case 2: return .waiting
+
+        case 3: return .writing
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: ImportPhase, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .hashing:
+            writeInt(&buf, Int32(1))
+
+
+        case .waiting:
+            writeInt(&buf, Int32(2))
+
+
+        case .writing:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeImportPhase_lift(_ buf: RustBuffer) throws -> ImportPhase {
+    return try FfiConverterTypeImportPhase.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeImportPhase_lower(_ value: ImportPhase) -> RustBuffer {
+    return FfiConverterTypeImportPhase.lower(value)
 }
 
 
@@ -10404,6 +10789,30 @@ fileprivate struct FfiConverterOptionTypeFinishReason: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeImportEvent: FfiConverterRustBuffer {
+    typealias SwiftType = ImportEvent?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeImportEvent.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeImportEvent.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeKvPrecision: FfiConverterRustBuffer {
     typealias SwiftType = KvPrecision?
 
@@ -11267,6 +11676,12 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_model_release() != 31218) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_whimbrel_checksum_method_modelimport_cancel() != 61343) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_modelimport_next() != 27064) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_whimbrel_checksum_method_systemanswer_fail() != 6567) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -11304,6 +11719,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_constructor_client_new() != 22467) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_constructor_modelimport_start() != 12166) {
         return InitializationResult.apiChecksumMismatch
     }
 

@@ -690,6 +690,31 @@ RustBuffer uniffi_whimbrel_fn_method_model_info(uint64_t ptr, RustCallStatus *_N
 void uniffi_whimbrel_fn_method_model_release(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_MODELIMPORT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_MODELIMPORT
+uint64_t uniffi_whimbrel_fn_clone_modelimport(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_MODELIMPORT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_MODELIMPORT
+void uniffi_whimbrel_fn_free_modelimport(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CONSTRUCTOR_MODELIMPORT_START
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CONSTRUCTOR_MODELIMPORT_START
+uint64_t uniffi_whimbrel_fn_constructor_modelimport_start(RustBuffer file, RustBuffer folder, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODELIMPORT_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODELIMPORT_CANCEL
+void uniffi_whimbrel_fn_method_modelimport_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODELIMPORT_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODELIMPORT_NEXT
+uint64_t uniffi_whimbrel_fn_method_modelimport_next(uint64_t ptr
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMANSWER
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMANSWER
 uint64_t uniffi_whimbrel_fn_clone_systemanswer(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -1431,6 +1456,18 @@ uint16_t uniffi_whimbrel_checksum_method_model_release(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODELIMPORT_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODELIMPORT_CANCEL
+uint16_t uniffi_whimbrel_checksum_method_modelimport_cancel(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODELIMPORT_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODELIMPORT_NEXT
+uint16_t uniffi_whimbrel_checksum_method_modelimport_next(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FAIL
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_SYSTEMANSWER_FAIL
 uint16_t uniffi_whimbrel_checksum_method_systemanswer_fail(void
@@ -1506,6 +1543,12 @@ uint16_t uniffi_whimbrel_checksum_constructor_assistant_open(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_CLIENT_NEW
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_CLIENT_NEW
 uint16_t uniffi_whimbrel_checksum_constructor_client_new(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_MODELIMPORT_START
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_MODELIMPORT_START
+uint16_t uniffi_whimbrel_checksum_constructor_modelimport_start(void
 
 );
 #endif

@@ -43,6 +43,7 @@ internal fun CoreException.toPublic(): WhimbrelException =
         is CoreException.NoModel -> WhimbrelException.NoModel(this)
         is CoreException.Policy -> WhimbrelException.Policy(line.toInt(), column.toInt(), path, reason, this)
         is CoreException.Ledger -> WhimbrelException.Ledger(problem, reason, this)
+        is CoreException.Import -> WhimbrelException.Import(problem, reason, this)
         is CoreException.Vault -> WhimbrelException.Vault(reason, locked, this)
         is CoreException.LimitExceeded -> WhimbrelException.LimitExceeded(what, limit.toLong(), found.toLong(), this)
         is CoreException.OutOfMemory -> WhimbrelException.OutOfMemory(contextLength.toInt(), bytes.toLong(), this)

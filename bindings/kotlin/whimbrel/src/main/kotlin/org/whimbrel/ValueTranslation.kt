@@ -19,6 +19,8 @@ import org.whimbrel.ffi.FinishReason as CoreFinishReason
 import org.whimbrel.ffi.GenerationOptions as CoreGenerationOptions
 import org.whimbrel.ffi.Guess as CoreGuess
 import org.whimbrel.ffi.Host as CoreHost
+import org.whimbrel.ffi.ImportEvent as CoreImportEvent
+import org.whimbrel.ffi.ImportPhase as CoreImportPhase
 import org.whimbrel.ffi.KvPrecision as CoreKvPrecision
 import org.whimbrel.ffi.LearningMode as CoreLearningMode
 import org.whimbrel.ffi.LedgerReport as CoreLedgerReport
@@ -580,6 +582,20 @@ internal fun CoreModelInfo.toPublic(): ModelInfo =
         languages = languages,
         limits = limits,
     )
+
+internal fun CoreImportPhase.toPublic(): ImportPhase =
+    when (this) {
+        CoreImportPhase.HASHING -> ImportPhase.HASHING
+        CoreImportPhase.WAITING -> ImportPhase.WAITING
+        CoreImportPhase.WRITING -> ImportPhase.WRITING
+    }
+
+internal fun CoreImportEvent.toPublic(): ImportEvent =
+    when (this) {
+        is CoreImportEvent.Progress -> ImportEvent.Progress(phase.toPublic(), done.toLong(), total.toLong())
+        is CoreImportEvent.Notice -> ImportEvent.Notice(text)
+        is CoreImportEvent.Finished -> ImportEvent.Finished(path)
+    }
 
 internal fun VaultLevel.toCore(): CoreVaultLevel =
     when (this) {

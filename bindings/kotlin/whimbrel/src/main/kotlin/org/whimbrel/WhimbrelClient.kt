@@ -1,8 +1,13 @@
 package org.whimbrel
 
 import kotlinx.coroutines.Deferred
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.flow.flowOn
 import org.whimbrel.ffi.Client
+import org.whimbrel.ffi.ModelImport
 
 /**
  * Opens models. All computing happens on one background thread that this object owns; nothing here blocks its caller, so
@@ -32,6 +37,32 @@ public class WhimbrelClient : AutoCloseable {
         path: String,
         options: OpenOptions = OpenOptions(),
     ): LanguageModel = awaited { LanguageModel(opening.await().openModel(path, options.toCore())) }
+
+    /**
+     * Makes a bundle of the GGUF file [file], or of all parts of a split file of which one is named, for [openModel].
+     * The bundle is kept in [folder], by the file's content: a file that was imported before is ready at once. The
+     * last event is [ImportEvent.Finished] with the bundle's path. Collecting the flow starts the import, and leaving
+     * it early cancels it; nothing is left of a cancelled or failed import.
+     *
+     * The flow throws [WhimbrelException.Import] with what is wrong with the file.
+     */
+    public fun importModel(
+        file: String,
+        folder: String,
+    ): Flow<ImportEvent> =
+        flow {
+            opening.await()
+            val import = translated { ModelImport.start(file, folder) }
+            try {
+                do {
+                    val event = translated { import.next() }
+                    event?.let { emit(it.toPublic()) }
+                } while (event != null)
+            } finally {
+                import.cancel()
+                import.close()
+            }
+        }.flowOn(Dispatchers.Default) // a collector without a dispatcher would run on the core's own thread
 
     /** Cancels all answers and closes all models. Returns at once; safe to call again. */
     override fun close() {

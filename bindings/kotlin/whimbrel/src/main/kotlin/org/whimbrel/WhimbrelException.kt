@@ -103,6 +103,17 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("ledger", "$problem: $reason", cause)
 
+    /**
+     * A GGUF file could not be made into a bundle, and nothing is left of it. [problem] is a stable word: `missing` (the
+     * file or a part of it), `unreadable`, `invalid`, `not_supported`, `changed`, `disk_full`, `file`, `cancelled`, or
+     * `unavailable` where the native library was built without GGUF files.
+     */
+    public class Import internal constructor(
+        public val problem: String,
+        public val reason: String,
+        cause: Throwable?,
+    ) : WhimbrelException("import", "$problem: $reason", cause)
+
     /** The key vault failed. If it [isLocked], a later call may succeed. */
     public class Vault internal constructor(
         public val reason: String,

@@ -904,6 +904,10 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_model_release(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_modelimport_cancel(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_modelimport_next(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_systemanswer_fail(
     ): Int
     external fun uniffi_whimbrel_checksum_method_systemanswer_finish(
@@ -929,6 +933,8 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_whimbrel_checksum_constructor_assistant_open(
     ): Int
     external fun uniffi_whimbrel_checksum_constructor_client_new(
+    ): Int
+    external fun uniffi_whimbrel_checksum_constructor_modelimport_start(
     ): Int
     external fun ffi_whimbrel_uniffi_contract_version(
     ): Int
@@ -1093,6 +1099,16 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_whimbrel_fn_method_model_release(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_whimbrel_fn_clone_modelimport(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_modelimport(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_constructor_modelimport_start(`file`: RustBuffer.ByValue,`folder`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_modelimport_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_modelimport_next(`ptr`: Long,
+    ): Long
     external fun uniffi_whimbrel_fn_clone_systemanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_free_systemanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1440,6 +1456,12 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_model_release() and 0xFFFF) != 31218) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_method_modelimport_cancel() and 0xFFFF) != 61343) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_modelimport_next() and 0xFFFF) != 27064) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_method_systemanswer_fail() and 0xFFFF) != 6567) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1477,6 +1499,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_constructor_client_new() and 0xFFFF) != 22467) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_constructor_modelimport_start() and 0xFFFF) != 12166) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
 }
@@ -5464,6 +5489,317 @@ public object FfiConverterTypeModel: FfiConverter<Model, Long> {
 
 
 /**
+ * An import in progress, on a thread of its own. It ends early when this object is released.
+ */
+public interface ModelImportInterface {
+
+    /**
+     * Ends the import, which leaves nothing then. Returns at once, and may be called again.
+     */
+    fun `cancel`()
+
+    /**
+     * Waits for what happens next; nothing after the end.
+     */
+    suspend fun `next`(): ImportEvent?
+
+    companion object
+}
+
+/**
+ * An import in progress, on a thread of its own. It ends early when this object is released.
+ */
+open class ModelImport: Disposable, AutoCloseable, ModelImportInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_modelimport(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_modelimport(handle, status)
+        }
+    }
+
+
+    /**
+     * Ends the import, which leaves nothing then. Returns at once, and may be called again.
+     */override fun `cancel`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_modelimport_cancel(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Waits for what happens next; nothing after the end.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`() : ImportEvent? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_modelimport_next(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeImportEvent.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+    companion object {
+
+    /**
+     * Starts making a bundle of the GGUF file `file`, or of all parts of a split file of which one is named. The bundle is kept in
+     * `folder`, by the file's content: a file that was imported before is ready at once.
+     */
+    @Throws(CoreException::class) fun `start`(`file`: kotlin.String, `folder`: kotlin.String): ModelImport {
+            return FfiConverterTypeModelImport.lift(
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_constructor_modelimport_start(
+
+
+        FfiConverterString.lower(`file`),
+        FfiConverterString.lower(`folder`),_status)
+}
+    )
+    }
+
+
+
+    }
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeModelImport: FfiConverter<ModelImport, Long> {
+    override fun lower(value: ModelImport): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): ModelImport {
+        return ModelImport(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): ModelImport {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: ModelImport) = 8UL
+
+    override fun write(value: ModelImport, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * Receives the answer of a system model. Anything reported after the end is ignored. Releasing it without calling `finish`
  * or `fail` counts as a failure.
  */
@@ -8853,6 +9189,27 @@ sealed class CoreException: kotlin.Exception() {
     }
 
     /**
+     * A GGUF file could not be made into a bundle. Nothing is left of it.
+     */
+    class Import(
+
+        /**
+         * The kind of problem: `missing` (the file or a part of it), `unreadable`, `invalid`, `not_supported`, `changed`
+         * (while it was read), `disk_full`, `file` (the bundle could not be written), `cancelled`, or `unavailable` in a
+         * library that was built without the importer.
+         */
+        val `problem`: kotlin.String,
+
+        /**
+         * Details.
+         */
+        val `reason`: kotlin.String
+        ) : CoreException() {
+        override val message
+            get() = "problem=${ `problem` }, reason=${ `reason` }"
+    }
+
+    /**
      * The key vault failed.
      */
     class Vault(
@@ -8989,20 +9346,24 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            13 -> CoreException.Vault(
+            13 -> CoreException.Import(
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                )
+            14 -> CoreException.Vault(
                 FfiConverterString.read(buf),
                 FfiConverterBoolean.read(buf),
                 )
-            14 -> CoreException.LimitExceeded(
+            15 -> CoreException.LimitExceeded(
                 FfiConverterString.read(buf),
                 FfiConverterULong.read(buf),
                 FfiConverterULong.read(buf),
                 )
-            15 -> CoreException.OutOfMemory(
+            16 -> CoreException.OutOfMemory(
                 FfiConverterUInt.read(buf),
                 FfiConverterULong.read(buf),
                 )
-            16 -> CoreException.Internal(
+            17 -> CoreException.Internal(
                 FfiConverterUInt.read(buf),
                 FfiConverterString.read(buf),
                 )
@@ -9070,6 +9431,12 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 + FfiConverterString.allocationSize(value.`reason`)
             )
             is CoreException.Ledger -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterString.allocationSize(value.`problem`)
+                + FfiConverterString.allocationSize(value.`reason`)
+            )
+            is CoreException.Import -> (
                 // Add the size for the Int that specifies the variant plus the size needed for all fields
                 4UL
                 + FfiConverterString.allocationSize(value.`problem`)
@@ -9168,27 +9535,33 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
-            is CoreException.Vault -> {
+            is CoreException.Import -> {
                 buf.putInt(13)
+                FfiConverterString.write(value.`problem`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is CoreException.Vault -> {
+                buf.putInt(14)
                 FfiConverterString.write(value.`reason`, buf)
                 FfiConverterBoolean.write(value.`locked`, buf)
                 Unit
             }
             is CoreException.LimitExceeded -> {
-                buf.putInt(14)
+                buf.putInt(15)
                 FfiConverterString.write(value.`what`, buf)
                 FfiConverterULong.write(value.`limit`, buf)
                 FfiConverterULong.write(value.`found`, buf)
                 Unit
             }
             is CoreException.OutOfMemory -> {
-                buf.putInt(15)
+                buf.putInt(16)
                 FfiConverterUInt.write(value.`contextLength`, buf)
                 FfiConverterULong.write(value.`bytes`, buf)
                 Unit
             }
             is CoreException.Internal -> {
-                buf.putInt(16)
+                buf.putInt(17)
                 FfiConverterUInt.write(value.`code`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
@@ -9671,6 +10044,197 @@ public object FfiConverterTypeHost: FfiConverterRustBuffer<Host> {
     override fun allocationSize(value: Host) = 4UL
 
     override fun write(value: Host, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What happens during an import.
+ */
+sealed class ImportEvent {
+
+    /**
+     * It goes on.
+     */
+    data class Progress(
+        /**
+         * What is being done.
+         */
+        val `phase`: org.whimbrel.ffi.ImportPhase,
+        /**
+         * Bytes that this phase has processed.
+         */
+        val `done`: kotlin.ULong,
+        /**
+         * All bytes of this phase; 0 while waiting.
+         */
+        val `total`: kotlin.ULong) : ImportEvent()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * What people should know of the bundle, such as a chat template that could not be used.
+     */
+    data class Notice(
+        /**
+         * The sentence.
+         */
+        val `text`: kotlin.String) : ImportEvent()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * It ended.
+     */
+    data class Finished(
+        /**
+         * The bundle's folder, from which the model can be opened.
+         */
+        val `path`: kotlin.String) : ImportEvent()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeImportEvent : FfiConverterRustBuffer<ImportEvent>{
+    override fun read(buf: ByteBuffer): ImportEvent {
+        return when(buf.getInt()) {
+            1 -> ImportEvent.Progress(
+                FfiConverterTypeImportPhase.read(buf),
+                FfiConverterULong.read(buf),
+                FfiConverterULong.read(buf),
+                )
+            2 -> ImportEvent.Notice(
+                FfiConverterString.read(buf),
+                )
+            3 -> ImportEvent.Finished(
+                FfiConverterString.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: ImportEvent): ULong = when(value) {
+        is ImportEvent.Progress -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeImportPhase.allocationSize(value.`phase`)
+                + FfiConverterULong.allocationSize(value.`done`)
+                + FfiConverterULong.allocationSize(value.`total`)
+            )
+        }
+        is ImportEvent.Notice -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`text`)
+            )
+        }
+        is ImportEvent.Finished -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`path`)
+            )
+        }
+    }
+
+    override fun write(value: ImportEvent, buf: ByteBuffer) {
+        when(value) {
+            is ImportEvent.Progress -> {
+                buf.putInt(1)
+                FfiConverterTypeImportPhase.write(value.`phase`, buf)
+                FfiConverterULong.write(value.`done`, buf)
+                FfiConverterULong.write(value.`total`, buf)
+                Unit
+            }
+            is ImportEvent.Notice -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`text`, buf)
+                Unit
+            }
+            is ImportEvent.Finished -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`path`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * What an import is doing.
+ */
+
+enum class ImportPhase {
+
+    /**
+     * Reading the file, to tell whether it was imported before.
+     */
+    HASHING,
+    /**
+     * Waiting for another import of the same file.
+     */
+    WAITING,
+    /**
+     * Writing the bundle.
+     */
+    WRITING;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeImportPhase: FfiConverterRustBuffer<ImportPhase> {
+    override fun read(buf: ByteBuffer) = try {
+
+        ImportPhase.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: ImportPhase) = 4UL
+
+    override fun write(value: ImportPhase, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -11713,6 +12277,38 @@ public object FfiConverterOptionalTypeFinishReason: FfiConverterRustBuffer<Finis
         } else {
             buf.put(1)
             FfiConverterTypeFinishReason.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeImportEvent: FfiConverterRustBuffer<ImportEvent?> {
+    override fun read(buf: ByteBuffer): ImportEvent? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeImportEvent.read(buf)
+    }
+
+    override fun allocationSize(value: ImportEvent?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeImportEvent.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ImportEvent?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeImportEvent.write(value, buf)
         }
     }
 }
