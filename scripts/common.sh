@@ -44,15 +44,16 @@ extract_member() {
 	mv "$3.part" "$3"
 }
 
-# jinja2_python: prints the interpreter of an environment in the cache that has jinja2, making it first where needed.
-jinja2_python() {
-	local folder=$CACHE/llama-cpp/python
-	if ! cmp --quiet scripts/golden/requirements.txt "$folder/.requirements"; then
-		say "fetching jinja2"
+# python_with REQUIREMENTS: prints the interpreter of an environment in the cache that has what a file in scripts/golden lists, making it first
+# where needed.
+python_with() {
+	local list=scripts/golden/$1 folder=$CACHE/python/${1%.txt}
+	if ! cmp --quiet "$list" "$folder/.requirements"; then
+		say "fetching the Python packages of $list"
 		[ -x "$folder/bin/python" ] || python3 -m venv "$folder" || fail "python3 cannot make a virtual environment: install python3-venv"
 		"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
-			--requirement scripts/golden/requirements.txt >&2 || fail "pip could not fetch jinja2. Is there a network, and is pip's index reachable?"
-		cp scripts/golden/requirements.txt "$folder/.requirements"
+			--requirement "$list" >&2 || fail "pip could not fetch what $list names. Is there a network, and is pip's index reachable?"
+		cp "$list" "$folder/.requirements"
 	fi
 	printf '%s\n' "$folder/bin/python"
 }

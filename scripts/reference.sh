@@ -27,7 +27,11 @@ scripts/golden/perplexity.py "$build/bin/llama-perplexity" shared-models/text/op
 say "tokens and chat templates"
 golden=rust-core/engine/tests/golden
 scripts/golden/tokenizer.sh "$build/bin/llama-tokenize" "$shipped" "$golden/smollm2_tokens.jsonl"
-python=$(jinja2_python)
+python=$(python_with requirements.txt)
 "$python" scripts/golden/chat_template.py "$shipped" "$golden/smollm2_chats.jsonl"
+
+say "blocks of tensor types"
+python=$(python_with tensor-types-requirements.txt)
+"$python" scripts/golden/tensor_types.py rust-core/forge/src/ggml/golden.jsonl
 say "rewritten; what changed:"
-git diff --stat -- shared-models/golden "$golden"
+git diff --stat -- shared-models/golden "$golden" rust-core/forge/src/ggml

@@ -77,7 +77,7 @@ done
 renderer=$(sha256sum <scripts/golden/templates.py)
 if [ "$(cat "$TEST_DATA/.llama.cpp-templates" 2>/dev/null)" != "$renderer" ] || [ ! -f "$TEST_DATA/llama.cpp-templates.jsonl" ]; then
 	templates=$(scripts/llama-cpp-source.sh)/models/templates
-	python=$(jinja2_python)
+	python=$(python_with requirements.txt)
 	"$python" scripts/golden/templates.py "$templates" "$TEST_DATA/llama.cpp-templates.jsonl" >&2
 	printf '%s\n' "$renderer" >"$TEST_DATA/.llama.cpp-templates"
 fi

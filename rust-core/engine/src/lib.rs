@@ -59,8 +59,8 @@ mod template;
 mod tokenizer;
 
 pub use bundle::manifest::{
-    Architecture, CARD_LANGUAGES_MAX, CARD_TEXT_BYTES_MAX, FileEntry, LAYOUT_VERSION, Licence, MANIFEST_BYTES_MAX,
-    MANIFEST_FILE, Manifest, ModelCard, Quality, Source, TokenizerInfo, Variant,
+    Architecture, CARD_LANGUAGES_MAX, CARD_TEXT_BYTES_MAX, Conversion, FileEntry, LAYOUT_VERSION, Licence,
+    MANIFEST_BYTES_MAX, MANIFEST_FILE, Manifest, ModelCard, Quality, Source, TokenizerInfo, Variant,
 };
 pub use bundle::remembered::RECORD_FILE;
 pub use bundle::weights::{TensorEntry, TensorType, WeightsIndex, catch_cut_weights};

@@ -1,20 +1,21 @@
 //! Turns one model file into one bundle folder, or returns an error and leaves nothing.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use whimbrel_engine::{
-    Algorithm, CARD_LANGUAGES_MAX, CancelFlag, FileEntry, LAYOUT_VERSION, MANIFEST_FILE, Manifest, ModelCard, Source,
-    TokenizerInfo, Variant, WeightsIndex,
+    Algorithm, CARD_LANGUAGES_MAX, CancelFlag, Conversion, FileEntry, LAYOUT_VERSION, MANIFEST_FILE, Manifest,
+    ModelCard, Source, TokenizerInfo, Variant, WeightsIndex,
 };
-use whimbrel_kernels::{PANEL_ROWS, TensorType, pack};
+use whimbrel_kernels::{PANEL_ROWS, pack};
 
 use crate::architecture::Values;
 use crate::folder::PartialFolder;
 use crate::gguf::{MappedFile, ModelFile};
 use crate::plan::{Plan, PlannedTensor};
-use crate::quantize::convert_rows_in_parallel;
+use crate::quantize::{Deviation, EmbeddingType, convert_rows_in_parallel};
 use crate::template::{self, Notice, TemplateChoice};
 use crate::{ForgeError, Gguf, Quantization, Vocabulary, licence};
 
@@ -35,6 +36,8 @@ pub struct ImportOptions {
     pub output: PathBuf,
     /// The quantisation of the weights.
     pub quantization: Quantization,
+    /// The type of an embedding, and of a head, that would be stored with more bits.
+    pub embedding: Option<EmbeddingType>,
     /// The model's name; `None` uses `general.name`, then the file's name.
     pub name: Option<String>,
     /// The bundle's version; `None` means `1.0.0`.
@@ -101,7 +104,13 @@ pub fn import_with_notices(
     let gguf = file.parse()?;
     let file_name = file.name();
     let stem = file_name.rsplit_once('.').map_or(file_name.as_str(), |(stem, _)| stem);
-    let plan = Plan::new(&gguf, options.quantization, stem, options.name.as_deref())?;
+    let plan = Plan::new(
+        &gguf,
+        options.quantization,
+        options.embedding,
+        stem,
+        options.name.as_deref(),
+    )?;
     let vocabulary = Vocabulary::read(&gguf)?;
     plan.check_vocabulary(vocabulary.parts.tokens.len())?;
     let licence = licence::of(&gguf, options.licence.as_deref())?;
@@ -127,7 +136,7 @@ pub fn import_with_notices(
         origin: options.origin.clone(),
     };
     meter.enter(Phase::Writing)?;
-    let weights = write_weights(&folder, &plan, threads(options.threads), &mut meter)?;
+    let (weights, conversions) = write_weights(&folder, &plan, threads(options.threads), &mut meter)?;
     meter.enter(Phase::Finishing)?;
     let manifest = Manifest {
         format: "whimbrel-bundle".to_owned(),
@@ -145,7 +154,7 @@ pub fn import_with_notices(
             Some(template) => Some(write(&folder, "chat_template.jinja", template.as_bytes())?),
             None => None,
         },
-        variants: vec![write_variant(&folder, &plan, weights)?],
+        variants: vec![write_variant(&folder, &plan, weights, conversions)?],
         blake3: String::new(),
     };
     let manifest = manifest.sealed();
@@ -251,7 +260,12 @@ fn tokenizer_info(vocabulary: &Vocabulary, file: FileEntry) -> TokenizerInfo {
     }
 }
 
-fn write_variant(folder: &PartialFolder, plan: &Plan<'_>, weights: FileEntry) -> Result<Variant, ForgeError> {
+fn write_variant(
+    folder: &PartialFolder,
+    plan: &Plan<'_>,
+    weights: FileEntry,
+    conversions: Vec<Conversion>,
+) -> Result<Variant, ForgeError> {
     let index = serde_json::to_string_pretty(&plan.index()).expect("the table has string keys only") + "\n";
     WeightsIndex::parse(index.as_bytes(), plan.weights_bytes)?;
     Ok(Variant {
@@ -266,16 +280,17 @@ fn write_variant(folder: &PartialFolder, plan: &Plan<'_>, weights: FileEntry) ->
         bytes_per_token: plan.bytes_per_token(),
         peak_memory_bytes: plan.peak_memory_bytes(),
         quality: Vec::new(),
+        conversions,
     })
 }
 
-/// Streams every tensor into the weight file.
+/// Streams every tensor into the weight file, and lists how values were changed.
 fn write_weights(
     folder: &PartialFolder,
     plan: &Plan<'_>,
     threads: usize,
     meter: &mut Meter<'_>,
-) -> Result<FileEntry, ForgeError> {
+) -> Result<(FileEntry, Vec<Conversion>), ForgeError> {
     let entry_path = format!("{}/weights.bin", plan.variant);
     let (file, path) = folder.create_file(&entry_path)?;
     let mut writer = WeightsWriter {
@@ -284,9 +299,20 @@ fn write_weights(
         hasher: blake3::Hasher::new(),
         written: 0,
     };
+    // By the names of the types before and after.
+    let mut changed: BTreeMap<(&str, &str), (u32, Deviation)> = BTreeMap::new();
     for planned in &plan.tensors {
         writer.pad_to(planned.offset, meter)?;
-        write_tensor(&mut writer, planned, threads, meter)?;
+        let deviation = write_tensor(&mut writer, planned, threads, meter)?;
+        if deviation.relative_error() > 0.0
+            && let Values::Stored(source, _) = &planned.tensor.values
+        {
+            let entry = changed
+                .entry((source.ggml_type.name, planned.target.name()))
+                .or_default();
+            entry.0 += 1;
+            entry.1 += deviation;
+        }
         assert_eq!(
             writer.written,
             planned.offset + planned.bytes,
@@ -297,12 +323,18 @@ fn write_weights(
         .file
         .sync_all()
         .map_err(|error| ForgeError::write(&path, error))?;
-    let blake3 = writer.hasher.finalize().to_hex().to_string();
-    Ok(FileEntry {
+    let file = FileEntry {
         path: entry_path,
         bytes: plan.weights_bytes,
-        blake3,
-    })
+        blake3: writer.hasher.finalize().to_hex().to_string(),
+    };
+    let conversion = |((from, to), (tensors, deviation)): ((&str, &str), (u32, Deviation))| Conversion {
+        from: from.to_lowercase(),
+        to: to.to_owned(),
+        tensors,
+        relative_error: (deviation.relative_error() * 1e6).round() / 1e6,
+    };
+    Ok((file, changed.into_iter().map(conversion).collect()))
 }
 
 fn write_tensor(
@@ -310,7 +342,7 @@ fn write_tensor(
     planned: &PlannedTensor<'_>,
     threads: usize,
     meter: &mut Meter<'_>,
-) -> Result<(), ForgeError> {
+) -> Result<Deviation, ForgeError> {
     let PlannedTensor { tensor, target, .. } = planned;
     let columns = tensor.columns as usize;
     let row_bytes = target
@@ -320,10 +352,11 @@ fn write_tensor(
         .next_multiple_of(PANEL_ROWS)
         .max(PANEL_ROWS);
     let threads = if changes_values(planned) { threads } else { 1 };
+    let mut deviation = Deviation::default();
     for first_row in (0..tensor.rows).step_by(rows_each) {
         let rows = rows_each.min((tensor.rows - first_row) as usize);
         let mut blocks = vec![0; rows * row_bytes];
-        convert_rows_in_parallel(tensor, *target, first_row, &mut blocks, threads)?;
+        deviation += convert_rows_in_parallel(tensor, *target, first_row, &mut blocks, threads)?;
         let packed_bytes = target
             .packed_bytes(rows, columns)
             .expect("smaller than the planned tensor");
@@ -331,16 +364,15 @@ fn write_tensor(
         pack(*target, rows, columns, &blocks, &mut packed);
         writer.write(&packed, meter)?;
     }
-    Ok(())
+    Ok(deviation)
 }
 
 /// Whether a tensor is decoded and encoded again; otherwise its rows are copied, for which one thread is enough.
 fn changes_values(planned: &PlannedTensor<'_>) -> bool {
-    let kept: Option<TensorType> = match &planned.tensor.values {
-        Values::Stored(source, _) => source.ggml_type.codec.map(|codec| codec.kept_as),
-        Values::Computed(_) => None,
-    };
-    kept != Some(planned.target)
+    match &planned.tensor.values {
+        Values::Stored(source, _) => !source.ggml_type.codec.is_some_and(|codec| codec.keeps(planned.target)),
+        Values::Computed(_) => true,
+    }
 }
 
 /// The weight file, hashed while it is written.

@@ -24,6 +24,6 @@ pub use ggml::GgmlType;
 pub use gguf::{Gguf, GgufError, MappedFile, ModelFile};
 pub use import::{ImportOptions, Phase, Progress, import, import_with_notices};
 pub use plan::{Summary, summarize};
-pub use quantize::Quantization;
+pub use quantize::{EmbeddingType, Quantization};
 pub use template::{Notice, TemplateChoice, TemplateFallback};
 pub use vocabulary::Vocabulary;

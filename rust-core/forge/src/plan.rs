@@ -8,6 +8,7 @@ use crate::architecture::{self, NetworkTensor, Role, Values};
 use crate::ggml::{Codec, GgmlType};
 use crate::gguf::{self, Split, Tensor};
 use crate::graph::Graph;
+use crate::quantize::{EmbeddingType, stored_type};
 use crate::{ForgeError, Gguf, Quantization};
 
 /// Every tensor of the weight file starts at a multiple of this many bytes.
@@ -42,7 +43,7 @@ pub struct Summary {
 /// As [`crate::import`], for everything that can be determined without the values of the weights.
 pub fn summarize(gguf: &Gguf<'_>, quantization: Quantization) -> Result<Summary, ForgeError> {
     let vocabulary = crate::Vocabulary::read(gguf)?;
-    let plan = Plan::new(gguf, quantization, "model", None)?;
+    let plan = Plan::new(gguf, quantization, None, "model", None)?;
     plan.check_vocabulary(vocabulary.parts.tokens.len())?;
     Ok(plan.summary())
 }
@@ -88,6 +89,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn new(
         gguf: &Gguf<'a>,
         quantization: Quantization,
+        embedding: Option<EmbeddingType>,
         fallback_name: &str,
         name: Option<&str>,
     ) -> Result<Plan<'a>, ForgeError> {
@@ -102,7 +104,7 @@ impl<'a> Plan<'a> {
                 Values::Stored(source, _) => codec(source)?.kept_as,
                 Values::Computed(_) => TensorType::F32,
             };
-            let target = quantization.target(stored, tensor.role, tensor.columns);
+            let target = stored_type(quantization, embedding, stored, tensor.role, tensor.columns);
             let bytes = target
                 .packed_bytes(tensor.rows as usize, tensor.columns as usize)
                 .map(|bytes| bytes as u64);

@@ -63,9 +63,12 @@ fn read(pool: &ThreadPool, bytes: &[u64]) -> u64 {
     total.into_inner()
 }
 
-/// One pass over every matrix of a model-sized stack of weights, with `tokens` rows of activations.
+/// One pass over every matrix of a model-sized stack of weights, with `tokens` rows of activations. Types with larger blocks get wider
+/// matrices.
 fn stack(pool: &ThreadPool, tensor_type: TensorType, tokens: usize) {
-    let bytes: usize = LAYER
+    let layer = LAYER.map(|(rows, columns)| (rows, columns.next_multiple_of(tensor_type.block_values())));
+    let width = layer[0].1;
+    let bytes: usize = layer
         .iter()
         .map(|(rows, columns)| tensor_type.packed_bytes(*rows, *columns).expect("whole blocks"))
         .sum::<usize>()
@@ -81,14 +84,14 @@ fn stack(pool: &ThreadPool, tensor_type: TensorType, tokens: usize) {
         .map(|index| ((index * 37 % 101) as f32 - 50.0) * 0.01)
         .collect();
     let mut quantized = [Activations::default(), Activations::default()];
-    quantized[0].quantize(pool, &x[..tokens * 576], 576);
+    quantized[0].quantize(pool, &x[..tokens * width], width);
     quantized[1].quantize(pool, &x, 1536);
     let mut y = vec![0f32; tokens * 1536];
     let repetitions = if tokens <= 4 { 25 } else { 9 };
     let seconds = time(repetitions, || {
         let mut at = 0;
         for _ in 0..LAYERS {
-            for (rows, columns) in LAYER {
+            for (rows, columns) in layer {
                 let length = tensor_type.packed_bytes(rows, columns).expect("whole blocks");
                 let weights =
                     Matrix::new(tensor_type, rows, columns, &data[at..at + length]).expect("the right length");
@@ -104,7 +107,7 @@ fn stack(pool: &ThreadPool, tensor_type: TensorType, tokens: usize) {
     });
     black_box(&y);
     let name = format!("{tensor_type} × {tokens} tokens, {} threads", pool.threads());
-    let values: usize = LAYER.iter().map(|(rows, columns)| rows * columns).sum::<usize>() * LAYERS;
+    let values: usize = layer.iter().map(|(rows, columns)| rows * columns).sum::<usize>() * LAYERS;
     if tokens == 1 {
         report(&name, bytes as f64, "GB/s", seconds);
     } else {
@@ -196,7 +199,7 @@ fn main() {
                 }),
             );
         }
-        for tensor_type in [TensorType::Q4_0, TensorType::Q4_1, TensorType::Q8_0] {
+        for tensor_type in TensorType::ALL.into_iter().filter(|each| each.is_quantized()) {
             if is_wanted(tensor_type.name()) {
                 for tokens in [1, 2, 4, 128] {
                     stack(&pool, tensor_type, tokens);

@@ -21,8 +21,8 @@ pub(crate) struct ActivationBlock {
     pub(crate) scale: f32,
     /// `−8 × sum` of the quantised values: takes Q4_0's offset of 8 off a sum of products.
     pub(crate) offset: i32,
-    /// `−4 × sum` as two 16-bit numbers: together they take it off a sum of pairs.
-    pub(crate) offset_pair: i32,
+    /// The sums of the first and of the last 16 quantised values, for types with a scale for each 16 columns.
+    pub(crate) half_sums: [i16; 2],
     /// The sum of the values: `scale × sum`.
     pub(crate) weighted_sum: f32,
     pub(crate) values: [i8; BLOCK_COLUMNS],
@@ -99,13 +99,13 @@ const ROWS_PER_TASK_MIN: usize = 4;
 pub(crate) const LARGEST_MIN: f32 = 1e-36;
 
 impl ActivationBlock {
-    /// Notes what follows from the scale and from the sum of the values.
+    /// Notes what follows from the scale and from the sums of the first and of the last 16 values.
     #[inline(always)]
-    pub(crate) fn set(&mut self, scale: f32, sum: i32) {
+    pub(crate) fn set(&mut self, scale: f32, half_sums: [i32; 2]) {
+        let sum = half_sums[0] + half_sums[1];
         self.scale = scale;
         self.offset = -8 * sum;
-        let half = (-4 * sum) as u16;
-        self.offset_pair = (u32::from(half) << 16 | u32::from(half)) as i32;
+        self.half_sums = half_sums.map(|sum| sum as i16);
         self.weighted_sum = scale * sum as f32;
     }
 }
@@ -122,17 +122,25 @@ pub(crate) fn quantize_body(x: &[f32], blocks: &mut [ActivationBlock]) {
         }
         let largest = lanes.iter().fold(0f32, |a, b| if *b > a { *b } else { a });
         let inverse = if largest >= LARGEST_MIN { 127.0 / largest } else { 0.0 };
-        let mut total = 0i32;
-        for (value, x) in block.values.iter_mut().zip(x) {
-            // Adding 1.5 × 2^23 leaves the rounded integer in the low bits of the sum.
-            let scaled = x * inverse;
-            let scaled = if scaled < 127.0 { scaled } else { 127.0 };
-            let scaled = if scaled > -127.0 { scaled } else { -127.0 };
-            let rounded = ((scaled + 12_582_912.0).to_bits() as i32).wrapping_sub(0x4b40_0000);
-            *value = rounded as i8;
-            total += rounded;
+        let mut half_sums = [0i32; 2];
+        let halves = block
+            .values
+            .as_chunks_mut::<16>()
+            .0
+            .iter_mut()
+            .zip(x.as_chunks::<16>().0);
+        for (sum, (values, x)) in half_sums.iter_mut().zip(halves) {
+            for (value, x) in values.iter_mut().zip(x) {
+                // Adding 1.5 × 2^23 leaves the rounded integer in the low bits of the sum.
+                let scaled = x * inverse;
+                let scaled = if scaled < 127.0 { scaled } else { 127.0 };
+                let scaled = if scaled > -127.0 { scaled } else { -127.0 };
+                let rounded = ((scaled + 12_582_912.0).to_bits() as i32).wrapping_sub(0x4b40_0000);
+                *value = rounded as i8;
+                *sum += rounded;
+            }
         }
-        block.set(largest / 127.0, total);
+        block.set(largest / 127.0, half_sums);
     }
 }
 

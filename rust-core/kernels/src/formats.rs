@@ -1,33 +1,37 @@
-//! The storage formats of tensor types: one file per format, which defines its layout, its packing, and its product in plain Rust.
+//! The storage formats of tensor types: one file per format, which says what GGML's blocks contain; [`codes`] and [`scales`] define how it is
+//! kept here.
 //!
 //! A quantised matrix is stored in panels of [`PANEL_ROWS`] rows (the last one padded with zeros). A panel is a sequence of packed blocks
-//! along the columns. A packed block contains the same columns of all 16 rows: first their scales, then their minimums if the format has
-//! them, then their codes in groups of 64 bytes, four bytes per row, so that one vector register serves 4 to 16 rows. Float matrices are
-//! stored row by row.
+//! along the columns. A packed block contains the same columns of all 16 rows: first a header with their scales, then their codes in one
+//! part or several, each of as many columns as share a scale. Float matrices are stored row by row.
 //!
 //! To add a format, add a variant of [`TensorType`] and of [`BlockType`] or [`FloatType`], a file here, and a line in the macros below. The
 //! compiler reports every other place that needs a change.
 
+pub(crate) mod codes;
 mod float;
-mod nibbles;
+mod iq4_nl;
 mod q4_0;
 mod q4_1;
+mod q4_k;
+mod q5_0;
+mod q6_k;
 mod q8_0;
+pub(crate) mod scales;
 
+pub(crate) use codes::Codes;
 pub(crate) use float::{Bf16, F16, F32};
+pub(crate) use iq4_nl::Iq4Nl;
 pub(crate) use q4_0::Q4_0;
 pub(crate) use q4_1::Q4_1;
+pub(crate) use q4_k::Q4K;
+pub(crate) use q5_0::Q5_0;
+pub(crate) use q6_k::Q6K;
 pub(crate) use q8_0::Q8_0;
+pub(crate) use scales::Scales;
 
 use crate::activations::ActivationBlock;
-use crate::float::f16_to_f32;
-use crate::tensor_type::{PANEL_ROWS, TensorType};
-
-/// Where the minimums of a packed block begin, if it has them: behind a half-precision scale for each row.
-pub(crate) const MINIMUMS_AT: usize = 2 * PANEL_ROWS;
-
-/// Bytes of a group of codes: four for each row.
-pub(crate) const GROUP_BYTES: usize = 4 * PANEL_ROWS;
+use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType};
 
 /// The two ways in which a matrix lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +47,11 @@ pub(crate) enum Storage {
 pub(crate) enum BlockType {
     Q4_0,
     Q4_1,
+    Q5_0,
     Q8_0,
+    Q4K,
+    Q6K,
+    Iq4Nl,
 }
 
 /// The types of floats.
@@ -64,7 +72,11 @@ impl TensorType {
             Self::Bf16 => Storage::Floats(FloatType::Bf16),
             Self::Q4_0 => Storage::Blocks(BlockType::Q4_0),
             Self::Q4_1 => Storage::Blocks(BlockType::Q4_1),
+            Self::Q5_0 => Storage::Blocks(BlockType::Q5_0),
             Self::Q8_0 => Storage::Blocks(BlockType::Q8_0),
+            Self::Q4K => Storage::Blocks(BlockType::Q4K),
+            Self::Q6K => Storage::Blocks(BlockType::Q6K),
+            Self::Iq4Nl => Storage::Blocks(BlockType::Iq4Nl),
         }
     }
 }
@@ -81,8 +93,24 @@ macro_rules! with_block_format {
                 type $format = $crate::formats::Q4_1;
                 $body
             }
+            $crate::formats::BlockType::Q5_0 => {
+                type $format = $crate::formats::Q5_0;
+                $body
+            }
             $crate::formats::BlockType::Q8_0 => {
                 type $format = $crate::formats::Q8_0;
+                $body
+            }
+            $crate::formats::BlockType::Q4K => {
+                type $format = $crate::formats::Q4K;
+                $body
+            }
+            $crate::formats::BlockType::Q6K => {
+                type $format = $crate::formats::Q6K;
+                $body
+            }
+            $crate::formats::BlockType::Iq4Nl => {
+                type $format = $crate::formats::Iq4Nl;
                 $body
             }
         }
@@ -124,46 +152,33 @@ pub(crate) trait Format: sealed::Sealed {
     const BLOCK_BYTES: usize;
 }
 
-/// How the codes of a block are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Codes {
-    /// Four bits, from 0 to 15. In group `g`, bytes `4r..4r+4` belong to row `r`: their low halves are columns `8g..8g+4`, their high
-    /// halves `8g+4..8g+8`.
-    Nibbles,
-    /// Signed bytes. In group `g`, bytes `4r..4r+4` are columns `4g..4g+4` of row `r`.
-    Bytes,
-}
-
-/// What leads from a code to a weight, beside the scale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shift {
-    /// Nothing: `scale × code`.
-    None,
-    /// `scale × (code − 8)`.
-    Eight,
-    /// `scale × code + minimum`, with a half-precision minimum for each row behind the scales.
-    Minimum,
-}
-
-/// A quantised format: blocks of codes with one scale each. Tiles are compiled once for each.
+/// A quantised format: blocks of codes with scales. Tiles are compiled once for each.
 pub(crate) trait BlockFormat: Format {
     /// How the codes are kept.
     const CODES: Codes;
-    /// How a code becomes a weight.
-    const SHIFT: Shift;
+    /// How the scales are kept.
+    const SCALES: Scales;
+    /// The code of a weight of zero: a weight is `scale × (code − ZERO)`, or `scale × code + minimum` where there are minimums.
+    const ZERO: i32 = 0;
+
+    /// Columns that share a scale.
+    const PART_COLUMNS: usize = match Self::SCALES {
+        Scales::Bytes => BLOCK_COLUMNS / 2,
+        Scales::Half | Scales::HalfAndMinimum | Scales::SixBits => BLOCK_COLUMNS,
+    };
+    /// Parts of a block.
+    const PARTS: usize = Self::BLOCK_COLUMNS / Self::PART_COLUMNS;
+    /// Fours of columns in a part.
+    const FOURS: usize = Self::PART_COLUMNS / 4;
+    /// Blocks of activations that a block is multiplied with.
+    const ACTIVATION_BLOCKS: usize = Self::BLOCK_COLUMNS / BLOCK_COLUMNS;
+    /// Bytes of the codes of a part.
+    const PART_BYTES: usize = PANEL_ROWS * Self::PART_COLUMNS * Self::CODES.bits() / 8;
     /// Bytes of scales (and minimums) before the codes of a packed block.
-    const HEADER_BYTES: usize = match Self::SHIFT {
-        Shift::None | Shift::Eight => MINIMUMS_AT,
-        Shift::Minimum => 2 * MINIMUMS_AT,
-    };
-    /// Groups of codes in a packed block.
-    const GROUPS: usize = match Self::CODES {
-        Codes::Nibbles => Self::BLOCK_COLUMNS / 8,
-        Codes::Bytes => Self::BLOCK_COLUMNS / 4,
-    };
+    const HEADER_BYTES: usize = Self::SCALES.header_bytes();
     /// Bytes of a packed block.
     const PACKED_BYTES: usize = {
-        let bytes = Self::HEADER_BYTES + Self::GROUPS * GROUP_BYTES;
+        let bytes = Self::HEADER_BYTES + Self::PARTS * Self::PART_BYTES;
         assert!(
             bytes == PANEL_ROWS * Self::BLOCK_BYTES,
             "packing only changes the order"
@@ -171,14 +186,75 @@ pub(crate) trait BlockFormat: Format {
         bytes
     };
 
-    /// Puts one of GGML's blocks into a packed block of zeros, as row `lane`.
-    fn pack_block(lane: usize, ggml: &[u8], packed: &mut [u8]);
+    /// The code of a column of one of GGML's blocks.
+    fn code(ggml: &[u8], column: usize) -> u8;
 
-    /// The weights of row `lane` of a packed block.
-    fn unpack_block(lane: usize, packed: &[u8], weights: &mut [f32]);
+    /// Puts the scales of one of GGML's blocks into a header of zeros, as those of row `lane`.
+    fn pack_header(lane: usize, ggml: &[u8], header: &mut [u8]);
+}
 
-    /// Adds the product of each row of a packed block with a block of activations to the row's total.
-    fn add_products(packed: &[u8], input: &ActivationBlock, totals: &mut [f32; PANEL_ROWS]);
+/// Puts one of GGML's blocks into a packed block of zeros, as row `lane`.
+pub(crate) fn pack_block<F: BlockFormat>(lane: usize, ggml: &[u8], packed: &mut [u8]) {
+    let (header, codes) = packed.split_at_mut(F::HEADER_BYTES);
+    F::pack_header(lane, ggml, header);
+    for (part, codes) in codes.chunks_exact_mut(F::PART_BYTES).enumerate() {
+        for four in 0..F::FOURS {
+            let column = part * F::PART_COLUMNS + 4 * four;
+            let four_codes = std::array::from_fn(|byte| F::code(ggml, column + byte));
+            codes::put::<F>(lane, four, four_codes, codes);
+        }
+    }
+}
+
+/// The weights of row `lane` of a packed block.
+#[inline(always)]
+pub(crate) fn unpack_block<F: BlockFormat>(lane: usize, packed: &[u8], weights: &mut [f32]) {
+    let (header, codes) = packed.split_at(F::HEADER_BYTES);
+    let parts = codes
+        .chunks_exact(F::PART_BYTES)
+        .zip(weights.chunks_exact_mut(F::PART_COLUMNS));
+    for (part, (codes, weights)) in parts.enumerate() {
+        let (scale, minimum) = scales::of_lane::<F>(header, part, lane);
+        for (four, weights) in weights.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            // Adding a minimum of zero makes a weight of zero plus zero, whatever the sign of the scale.
+            *weights = codes::four::<F>(lane, four, codes).map(|code| scale * (code - F::ZERO) as f32 + minimum);
+        }
+    }
+}
+
+/// Adds the product of each row of a packed block with the same columns of one row of activations to the row's total.
+#[inline(always)]
+pub(crate) fn add_products<F: BlockFormat>(packed: &[u8], inputs: &[ActivationBlock], totals: &mut [f32; PANEL_ROWS]) {
+    let (header, codes) = packed.split_at(F::HEADER_BYTES);
+    for (part, codes) in codes.chunks_exact(F::PART_BYTES).enumerate() {
+        let column = part * F::PART_COLUMNS;
+        let input = &inputs[column / BLOCK_COLUMNS];
+        let sums = codes::sums::<F>(codes, &input.values[column % BLOCK_COLUMNS..][..F::PART_COLUMNS]);
+        let zero = zero_sum::<F>(input, part);
+        for (lane, (total, sum)) in totals.iter_mut().zip(sums).enumerate() {
+            let (scale, minimum) = scales::of_lane::<F>(header, part, lane);
+            *total += scale * input.scale * (sum + zero) as f32;
+            if F::SCALES.has_minimums() {
+                *total += minimum * input.weighted_sum;
+            }
+        }
+    }
+}
+
+/// The code of a column of a block of 32: the low halves of 16 bytes hold the first 16 columns.
+#[inline(always)]
+fn nibble(bytes: &[u8], column: usize) -> u8 {
+    bytes[column % 16] >> (column / 16 * 4) & 15
+}
+
+/// What takes [`BlockFormat::ZERO`] off a sum of codes times the activations of a part.
+#[inline(always)]
+pub(crate) fn zero_sum<F: BlockFormat>(input: &ActivationBlock, part: usize) -> i32 {
+    if F::PART_COLUMNS == BLOCK_COLUMNS {
+        F::ZERO / 8 * input.offset
+    } else {
+        -F::ZERO * i32::from(input.half_sums[part % 2])
+    }
 }
 
 /// A format of floats, a block of one column.
@@ -192,10 +268,4 @@ pub(crate) trait FloatFormat: Format {
 
     /// The value of one column of a row.
     fn value(row: &[u8], column: usize) -> f32;
-}
-
-/// Number `index` of the half-precision numbers that a packed block begins with: scales, then perhaps minimums.
-#[inline(always)]
-fn half(packed: &[u8], index: usize) -> f32 {
-    f16_to_f32(u16::from_le_bytes([packed[2 * index], packed[2 * index + 1]]))
 }

@@ -6,7 +6,7 @@ use crate::elementwise::Activation;
 use crate::formats::{FloatFormat, Storage};
 use crate::pool::ThreadPool;
 use crate::shared::SharedMut;
-use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS, TensorType};
+use crate::tensor_type::{PANEL_ROWS, TensorType};
 
 /// The most rows of activations that a tile computes at once.
 pub(crate) const TILE: usize = 8;
@@ -380,8 +380,8 @@ impl<'a> Panel<'a> {
 
     /// The bytes of a panel of a quantised matrix.
     fn data(&self) -> &'a [u8] {
-        let bytes = self.weights.columns / BLOCK_COLUMNS * self.weights.tensor_type.block_bytes();
-        &self.weights.data[self.first * bytes..][..PANEL_ROWS * bytes]
+        let bytes = self.weights.data.len() / self.weights.panels();
+        &self.weights.data[self.first / PANEL_ROWS * bytes..][..bytes]
     }
 
     pub(crate) fn columns(&self) -> usize {

@@ -1,9 +1,9 @@
 //! Tiles of matrix products in plain Rust, for processors without special kernels.
 
 use crate::activations::Activations;
-use crate::formats::{BlockFormat, FloatFormat};
+use crate::formats::{BlockFormat, FloatFormat, add_products};
 use crate::linear::Panel;
-use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS};
+use crate::tensor_type::PANEL_ROWS;
 
 /// The panel of a quantised matrix times some rows.
 pub(crate) fn quantized_tile_body<F: BlockFormat>(
@@ -12,11 +12,11 @@ pub(crate) fn quantized_tile_body<F: BlockFormat>(
     first: usize,
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
-    const { assert!(F::BLOCK_COLUMNS == BLOCK_COLUMNS) };
     outputs.fill([0.0; PANEL_ROWS]);
     for (index, block) in panel.chunks_exact(F::PACKED_BYTES).enumerate() {
         for (row, outputs) in outputs.iter_mut().enumerate() {
-            F::add_products(block, &activations.row(first + row)[index], outputs);
+            let inputs = &activations.row(first + row)[index * F::ACTIVATION_BLOCKS..][..F::ACTIVATION_BLOCKS];
+            add_products::<F>(block, inputs, outputs);
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::formats::{BlockFormat, FloatFormat, Format, Storage, with_block_format, with_float_format};
+use crate::formats::{
+    BlockFormat, FloatFormat, Format, Storage, pack_block, unpack_block, with_block_format, with_float_format,
+};
 
 /// Rows per panel.
 pub const PANEL_ROWS: usize = 16;
-/// Columns per block of quantised activations, and per block of every quantised type so far.
+/// Columns per block of quantised activations.
 pub const BLOCK_COLUMNS: usize = 32;
 
 /// The storage type of a tensor's values.
@@ -25,14 +27,37 @@ pub enum TensorType {
     /// 4 bits with a minimum: `scale × q + minimum`.
     #[serde(rename = "q4_1")]
     Q4_1,
+    /// 5 bits, symmetric: `scale × (q − 16)`.
+    #[serde(rename = "q5_0")]
+    Q5_0,
     /// 8 bits: `scale × q`.
     #[serde(rename = "q8_0")]
     Q8_0,
+    /// 4 bits with a minimum, in blocks of 256 with quantised scales: `scale × q − minimum`.
+    #[serde(rename = "q4_k")]
+    Q4K,
+    /// 6 bits, symmetric, in blocks of 256 with quantised scales: `scale × (q − 32)`.
+    #[serde(rename = "q6_k")]
+    Q6K,
+    /// 4 bits that stand for the values of a table: `scale × table[q]`.
+    #[serde(rename = "iq4_nl")]
+    Iq4Nl,
 }
 
 impl TensorType {
     /// Every type, in declared order.
-    pub const ALL: [TensorType; 6] = [Self::F32, Self::F16, Self::Bf16, Self::Q4_0, Self::Q4_1, Self::Q8_0];
+    pub const ALL: [TensorType; 10] = [
+        Self::F32,
+        Self::F16,
+        Self::Bf16,
+        Self::Q4_0,
+        Self::Q4_1,
+        Self::Q5_0,
+        Self::Q8_0,
+        Self::Q4K,
+        Self::Q6K,
+        Self::Iq4Nl,
+    ];
 
     /// The name in files and on the command line.
     #[must_use]
@@ -43,7 +68,11 @@ impl TensorType {
             Self::Bf16 => "bf16",
             Self::Q4_0 => "q4_0",
             Self::Q4_1 => "q4_1",
+            Self::Q5_0 => "q5_0",
             Self::Q8_0 => "q8_0",
+            Self::Q4K => "q4_k",
+            Self::Q6K => "q6_k",
+            Self::Iq4Nl => "iq4_nl",
         }
     }
 
@@ -147,7 +176,7 @@ fn pack_panels<F: BlockFormat>(row_bytes: usize, ggml: &[u8], packed: &mut [u8])
         let panel = &mut packed[row / PANEL_ROWS * PANEL_ROWS * row_bytes..];
         let blocks = blocks.chunks_exact(F::BLOCK_BYTES);
         for (block, packed) in blocks.zip(panel.chunks_exact_mut(F::PACKED_BYTES)) {
-            F::pack_block(row % PANEL_ROWS, block, packed);
+            pack_block::<F>(row % PANEL_ROWS, block, packed);
         }
     }
 }
@@ -176,7 +205,7 @@ pub fn unpack_row(tensor_type: TensorType, packed: &[u8], row: usize, row_values
 fn unpack_lane<F: BlockFormat>(panel: &[u8], lane: usize, row_values: &mut [f32]) {
     let blocks = panel.chunks_exact(F::PACKED_BYTES);
     for (values, block) in row_values.chunks_exact_mut(F::BLOCK_COLUMNS).zip(blocks) {
-        F::unpack_block(lane, block, values);
+        unpack_block::<F>(lane, block, values);
     }
 }
 

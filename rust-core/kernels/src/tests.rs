@@ -32,43 +32,112 @@ impl Numbers {
                 TensorType::F32 => bytes.extend(self.next().to_le_bytes()),
                 TensorType::F16 => bytes.extend(f32_to_f16(self.next()).to_le_bytes()),
                 TensorType::Bf16 => bytes.extend(((self.next().to_bits() >> 16) as u16).to_le_bytes()),
-                TensorType::Q4_0 | TensorType::Q8_0 => bytes.extend(f32_to_f16(self.next() * 0.1).to_le_bytes()),
-                TensorType::Q4_1 => {
-                    bytes.extend(f32_to_f16(self.next() * 0.1).to_le_bytes());
-                    bytes.extend(f32_to_f16(self.next()).to_le_bytes());
+                _ => {
+                    let start = bytes.len();
+                    bytes.extend((0..tensor_type.block_bytes()).map(|_| (self.next() * 128.0) as i8 as u8));
+                    for (place, largest) in halves_of(tensor_type) {
+                        let half = f32_to_f16(self.next() * largest).to_le_bytes();
+                        bytes[start + place..][..2].copy_from_slice(&half);
+                    }
                 }
-            }
-            let header = if tensor_type == TensorType::Q4_1 { 4 } else { 2 };
-            if tensor_type.is_quantized() {
-                bytes.extend((header..tensor_type.block_bytes()).map(|_| (self.next() * 128.0) as i8 as u8));
             }
         }
         bytes
     }
 }
 
+/// Where a block has half-precision numbers, and how large they are here.
+fn halves_of(tensor_type: TensorType) -> &'static [(usize, f32)] {
+    match tensor_type {
+        TensorType::F32 | TensorType::F16 | TensorType::Bf16 => &[],
+        TensorType::Q4_0 | TensorType::Q5_0 | TensorType::Q8_0 | TensorType::Iq4Nl => &[(0, 0.1)],
+        TensorType::Q4_1 => &[(0, 0.1), (2, 1.0)],
+        TensorType::Q4K => &[(0, 0.003), (2, 0.02)],
+        TensorType::Q6K => &[(208, 0.001)],
+    }
+}
+
 /// One row of GGML blocks as floats, straight from the format's definition.
 fn dequantize(tensor_type: TensorType, row: &[u8]) -> Vec<f32> {
-    let half = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
+    let half = |bytes: &[u8]| f16_to_f32(u16::from_le_bytes([bytes[0], bytes[1]]));
+    let nibbles = |codes: &[u8]| -> Vec<u8> {
+        let low = codes.iter().map(|codes| codes & 15);
+        low.chain(codes.iter().map(|codes| codes >> 4)).collect()
+    };
     let mut values = Vec::new();
     for block in row.chunks_exact(tensor_type.block_bytes()) {
         match tensor_type {
             TensorType::F32 => values.push(f32::from_le_bytes(block.try_into().unwrap())),
-            TensorType::F16 => values.push(f16_to_f32(half(block))),
-            TensorType::Bf16 => values.push(f32::from_bits(u32::from(half(block)) << 16)),
-            TensorType::Q8_0 => values.extend(block[2..].iter().map(|q| f16_to_f32(half(block)) * f32::from(*q as i8))),
-            TensorType::Q4_0 | TensorType::Q4_1 => {
-                let (offset, minimum, quants) = if tensor_type == TensorType::Q4_0 {
-                    (8.0, 0.0, &block[2..])
-                } else {
-                    (0.0, f16_to_f32(half(&block[2..])), &block[4..])
-                };
-                let nibbles = quants.iter().map(|q| q & 15).chain(quants.iter().map(|q| q >> 4));
-                values.extend(nibbles.map(|q| f16_to_f32(half(block)) * (f32::from(q) - offset) + minimum));
+            TensorType::F16 => values.push(half(block)),
+            TensorType::Bf16 => values.push(f32::from_bits(
+                u32::from(u16::from_le_bytes([block[0], block[1]])) << 16,
+            )),
+            TensorType::Q8_0 => values.extend(block[2..].iter().map(|q| half(block) * f32::from(*q as i8))),
+            TensorType::Q4_0 => values.extend(
+                nibbles(&block[2..])
+                    .iter()
+                    .map(|q| half(block) * (f32::from(*q) - 8.0) + 0.0),
+            ),
+            TensorType::Q4_1 => {
+                let minimum = half(&block[2..]);
+                values.extend(
+                    nibbles(&block[4..])
+                        .iter()
+                        .map(|q| half(block) * f32::from(*q) + minimum),
+                );
+            }
+            TensorType::Q5_0 => {
+                let fifth = u32::from_le_bytes(block[2..6].try_into().unwrap());
+                let codes = nibbles(&block[6..]).into_iter().enumerate();
+                let codes = codes.map(|(column, q)| i32::from(q) + ((fifth >> column & 1) << 4) as i32 - 16);
+                values.extend(codes.map(|q| half(block) * q as f32 + 0.0));
+            }
+            TensorType::Iq4Nl => {
+                // From `kvalues_iq4nl`.
+                let table = [
+                    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113i8,
+                ];
+                let codes = nibbles(&block[2..]).into_iter();
+                values.extend(codes.map(|q| half(block) * f32::from(table[usize::from(q)]) + 0.0));
+            }
+            TensorType::Q4K => {
+                let packed = &block[4..16];
+                for (part, pair) in block[16..].chunks_exact(32).enumerate() {
+                    for (part, codes) in [2 * part, 2 * part + 1].into_iter().zip(nibbles(pair).chunks_exact(32)) {
+                        let (scale, minimum) = if part < 4 {
+                            (packed[part] & 63, packed[part + 4] & 63)
+                        } else {
+                            (
+                                packed[part + 4] & 15 | packed[part - 4] >> 6 << 4,
+                                packed[part + 4] >> 4 | packed[part] >> 6 << 4,
+                            )
+                        };
+                        let scale = half(block) * f32::from(scale);
+                        let minimum = half(&block[2..]) * f32::from(minimum);
+                        values.extend(codes.iter().map(|q| scale * f32::from(*q) - minimum));
+                    }
+                }
+            }
+            TensorType::Q6K => {
+                let unit = half(&block[208..]);
+                for half in 0..2 {
+                    let (low, high) = (&block[64 * half..][..64], &block[128 + 32 * half..][..32]);
+                    for column in 0..128 {
+                        let low = low[column % 64] >> (column / 64 * 4) & 15;
+                        let high = high[column % 32] >> (column / 32 * 2) & 3;
+                        let scale = unit * f32::from(block[192 + 8 * half + column / 16] as i8);
+                        values.push(scale * (f32::from(low | high << 4) - 32.0) + 0.0);
+                    }
+                }
             }
         }
     }
     values
+}
+
+/// At least `columns`, as many as fill blocks.
+fn blocks_of(tensor_type: TensorType, columns: usize) -> usize {
+    columns.next_multiple_of(tensor_type.block_values())
 }
 
 fn assert_close(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
@@ -118,6 +187,7 @@ fn packing_keeps_every_value() {
     let mut numbers = Numbers(1);
     for tensor_type in TensorType::ALL {
         for (rows, columns) in [(1, 32), (16, 64), (17, 96), (40, 32)] {
+            let columns = blocks_of(tensor_type, columns);
             let ggml = numbers.ggml(tensor_type, rows, columns);
             let mut packed = vec![0xaa; tensor_type.packed_bytes(rows, columns).unwrap()];
             pack(tensor_type, rows, columns, &ggml, &mut packed);
@@ -161,7 +231,7 @@ fn quantising_is_the_same_everywhere() {
     let same = |a: &[ActivationBlock], b: &[ActivationBlock]| {
         a.iter().zip(b).all(|(a, b)| {
             let bits = |block: &ActivationBlock| (block.scale.to_bits(), block.weighted_sum.to_bits());
-            a.values == b.values && a.offset == b.offset && a.offset_pair == b.offset_pair && bits(a) == bits(b)
+            a.values == b.values && a.offset == b.offset && a.half_sums == b.half_sums && bits(a) == bits(b)
         })
     };
     let mut numbers = Numbers(13);

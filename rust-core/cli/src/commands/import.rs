@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
-use whimbrel_engine::{Architecture, ChatTemplate, Licence, ModelCard, Source};
-use whimbrel_forge::{ImportOptions, Quantization, TemplateChoice};
+use whimbrel_engine::{Architecture, ChatTemplate, Conversion, Licence, ModelCard, Source};
+use whimbrel_forge::{EmbeddingType, GgmlType, ImportOptions, Quantization, TemplateChoice};
 
 use crate::arguments::number::whole;
 use crate::arguments::policy_documents::object;
@@ -23,9 +23,12 @@ pub(crate) struct Arguments {
     /// The bundle folder to make
     #[arg(long, short, value_name = "FOLDER")]
     output: PathBuf,
-    /// The format of the weights; keep changes no value
+    /// The format of the weights; keep changes no value, but widens formats that have no kernels here (Q2_K, Q3_K, Q5_K, Q5_1, IQ4_XS)
     #[arg(long, value_name = "TYPE", default_value = "keep", value_parser = quantization())]
     quantization: Quantization,
+    /// The format of the embedding, and of the head, where they would take more bits
+    #[arg(long, value_name = "TYPE", value_parser = embedding())]
+    embedding: Option<EmbeddingType>,
     /// The model's name [default: the file's own]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -54,6 +57,13 @@ fn quantization() -> impl TypedValueParser<Value = Quantization> {
         .map(|name| name.parse().expect("one of the names above"))
 }
 
+fn embedding() -> impl TypedValueParser<Value = EmbeddingType> {
+    PossibleValuesParser::new(EmbeddingType::ALL.map(EmbeddingType::name)).map(|name| {
+        let named = EmbeddingType::ALL.into_iter().find(|each| each.name() == name);
+        named.expect("one of the names above")
+    })
+}
+
 #[derive(Serialize)]
 struct Imported {
     #[serde(serialize_with = "crate::terminal::output::path")]
@@ -69,6 +79,8 @@ struct Imported {
     weights_bytes: u64,
     bundle_bytes: u64,
     peak_memory_bytes: u64,
+    /// How the weights were changed; empty if every value was kept.
+    conversions: Vec<Conversion>,
     /// What a person should know of the bundle.
     notices: Vec<String>,
 }
@@ -76,29 +88,51 @@ struct Imported {
 impl Facts for Imported {
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
         let shape = &self.architecture;
-        table(
-            out,
-            &[
-                ("bundle", self.path.display().to_string()),
-                (
-                    "model",
-                    format!("{} ({}, licence {})", self.name, self.task, self.licence.spdx),
+        let conversions = self.conversions.iter().map(|each| ("converted", converted(each)));
+        let rows = [
+            ("bundle", self.path.display().to_string()),
+            (
+                "model",
+                format!("{} ({}, licence {})", self.name, self.task, self.licence.spdx),
+            ),
+            (
+                "network",
+                format!(
+                    "{}, {} layers, {} parameters",
+                    shape.name, shape.layers, shape.parameters
                 ),
-                (
-                    "network",
-                    format!(
-                        "{}, {} layers, {} parameters",
-                        shape.name, shape.layers, shape.parameters
-                    ),
-                ),
-                ("weights", format!("{}, {}", self.variant, bytes(self.weights_bytes))),
-                (
-                    "memory",
-                    format!("about {} with a context of 2,048 tokens", bytes(self.peak_memory_bytes)),
-                ),
-            ],
-        )
+            ),
+            ("weights", format!("{}, {}", self.variant, bytes(self.weights_bytes))),
+            (
+                "memory",
+                format!("about {} with a context of 2,048 tokens", bytes(self.peak_memory_bytes)),
+            ),
+        ];
+        table(out, &rows.into_iter().chain(conversions).collect::<Vec<_>>())
     }
+}
+
+/// A conversion in words: what became what, and what it costs.
+fn converted(conversion: &Conversion) -> String {
+    let Conversion {
+        from,
+        to,
+        tensors,
+        relative_error,
+    } = conversion;
+    let tensors = if *tensors == 1 {
+        "1 tensor".to_owned()
+    } else {
+        format!("{tensors} tensors")
+    };
+    let size = match (GgmlType::by_name(from), GgmlType::by_name(to)) {
+        (Some(from), Some(to)) => format!(", {:.2} times the bytes", to.bits_per_value() / from.bits_per_value()),
+        _ => String::new(),
+    };
+    format!(
+        "{tensors} from {from} to {to}: relative error {:.2} %{size}",
+        100.0 * relative_error
+    )
 }
 
 fn chat_template(given: Option<&Path>) -> Result<TemplateChoice, CliError> {
@@ -124,6 +158,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         source: arguments.file.clone(),
         output: arguments.output.clone(),
         quantization: arguments.quantization,
+        embedding: arguments.embedding,
         name: arguments.name.clone(),
         licence: arguments.licence.clone(),
         card: match &arguments.card {
@@ -158,6 +193,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         weights_bytes: variant.weights.bytes,
         bundle_bytes,
         peak_memory_bytes: variant.peak_memory_bytes,
+        conversions: variant.conversions,
         notices,
     })
 }

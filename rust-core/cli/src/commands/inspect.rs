@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
-use whimbrel_engine::{EngineError, Manifest, ModelCard};
+use whimbrel_engine::{EngineError, Manifest, ModelCard, TensorType};
 use whimbrel_forge::gguf::{Gguf, ModelFile as SourceFile, Value};
 use whimbrel_forge::{Quantization, Summary};
 
@@ -197,6 +197,9 @@ struct TensorGroup {
     #[serde(rename = "type")]
     tensor_type: &'static str,
     supported: bool,
+    /// The type that an import turns it into, if there are no kernels for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    widened_to: Option<&'static str>,
     count: u64,
     values: u64,
     bytes: u64,
@@ -219,12 +222,14 @@ impl Facts for ModelFile {
             writeln!(out, "  {key} = {}", shown(value))?;
         }
         for group in &self.tensors {
+            let widened = group.widened_to.map(|to| format!(", imported as {to}"));
             writeln!(
                 out,
-                "  {} tensors {}, {}",
+                "  {} tensors {}, {}{}",
                 group.count,
                 group.tensor_type,
-                bytes(group.bytes)
+                bytes(group.bytes),
+                widened.unwrap_or_default()
             )?;
         }
         match &self.reason {
@@ -304,6 +309,7 @@ fn groups(gguf: &Gguf<'_>) -> Vec<TensorGroup> {
         let group = groups.entry(name).or_insert_with(|| TensorGroup {
             tensor_type: name,
             supported: tensor.ggml_type.is_supported(),
+            widened_to: tensor.ggml_type.widened_to().map(TensorType::name),
             count: 0,
             values: 0,
             bytes: 0,

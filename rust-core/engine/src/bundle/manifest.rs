@@ -202,6 +202,23 @@ pub struct Variant {
     pub peak_memory_bytes: u64,
     /// Measured quality, if it was measured.
     pub quality: Vec<Quality>,
+    /// How the import changed the weights; empty if it kept every value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conversions: Vec<Conversion>,
+}
+
+/// Tensors that an import stored in another type than the source, with other values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conversion {
+    /// The type in the source, such as `q5_k`.
+    pub from: String,
+    /// The type in the bundle.
+    pub to: String,
+    /// How many tensors.
+    pub tensors: u32,
+    /// The root of the mean squared change of their values, as a share of the values' root mean square.
+    pub relative_error: f64,
 }
 
 /// One measured figure.

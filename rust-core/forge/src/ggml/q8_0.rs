@@ -1,8 +1,7 @@
 //! Q8_0: 32 values share a 16-bit scale; a value is `scale × q` with q from −127 to 127.
 
-use whimbrel_kernels::f32_to_f16;
-
-use super::{half, quantize, through_half};
+use super::scale::inverse;
+use super::{half, put_half, quantize, through_half};
 
 const VALUES: usize = 32;
 const BYTES: usize = 34;
@@ -20,10 +19,9 @@ pub(super) fn encode(values: &[f32], blocks: &mut [u8]) -> bool {
     for (values, block) in values.chunks_exact(VALUES).zip(blocks.chunks_exact_mut(BYTES)) {
         let values: &[f32; VALUES] = values.try_into().expect("chunks_exact gives whole blocks");
         let scale = best_scale(values);
-        if !scale.is_finite() {
+        if !put_half(block, 0, scale) {
             return false;
         }
-        block[..2].copy_from_slice(&f32_to_f16(scale).to_le_bytes());
         let inverse = inverse(scale);
         for (byte, value) in block[2..].iter_mut().zip(values) {
             *byte = quantize(value * inverse, -127.0, 127.0) as i8 as u8;
@@ -56,8 +54,4 @@ fn squared_error(values: &[f32; VALUES], scale: f32) -> f32 {
         let difference = value - scale * quantize(value * inverse, -127.0, 127.0);
         sum + difference * difference
     })
-}
-
-fn inverse(scale: f32) -> f32 {
-    if scale == 0.0 { 0.0 } else { 1.0 / scale }
 }

@@ -6,6 +6,7 @@ use whimbrel_kernels::TensorType;
 
 use crate::ggml::{self, GgmlType};
 use crate::gguf::ValueType;
+use crate::quantize::fitting;
 
 /// The alignment of tensors, in bytes; the format's default.
 const ALIGNMENT: usize = 32;
@@ -82,11 +83,13 @@ impl Writer {
         self.keys.extend((count as u64).to_le_bytes());
     }
 
-    /// Adds `rows × columns` values, stored as `tensor_type`; one row makes a vector.
+    /// Adds `rows × columns` values, stored as `tensor_type`, or as [`fitting`] says where the columns do not fill its blocks; one row makes
+    /// a vector.
     ///
     /// # Panics
-    /// When the columns do not fill whole blocks or a value cannot be stored: the caller makes both.
+    /// When a value cannot be stored: the caller makes them.
     pub(super) fn tensor(&mut self, name: &str, tensor_type: TensorType, columns: usize, values: &[f32]) {
+        let tensor_type = fitting(tensor_type, columns as u32);
         let rows = values.len() / columns;
         let dimensions: &[usize] = if rows == 1 { &[columns] } else { &[columns, rows] };
         let mut declaration = Vec::new();

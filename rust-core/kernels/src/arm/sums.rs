@@ -1,111 +1,129 @@
-//! The integer sums of one block on NEON: three implementations, which agree to the last bit.
+//! The integer sums of one part on NEON: three implementations, which agree to the last bit.
 
 use std::arch::aarch64::*;
 
 use super::neon::{dot, matrix};
-use crate::activations::ActivationBlock;
+use crate::formats::codes::{GROUP_BYTES, TABLE, high_bits_at};
+use crate::formats::{BlockFormat, Codes};
 
 /// Integer sums of 16 rows, four a register.
 pub(super) type Sums = [int32x4_t; 4];
 
-/// How the integer sums of one block are made.
-pub(super) trait BlockSums {
-    /// Sums of 4-bit weights, their offset not taken off.
-    unsafe fn nibbles<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [Sums; M];
-    /// Sums of 8-bit weights.
-    unsafe fn bytes<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [Sums; M];
+/// How the integer sums of one part are made: codes times activations, the code of zero not taken off. `values` are the part's columns
+/// of each row of activations.
+pub(super) trait PartSums {
+    unsafe fn sums<F: BlockFormat, const M: usize>(codes: *const u8, values: &[*const i8; M]) -> [Sums; M];
 }
 
-/// Sixteen bytes of group `index`, those of rows `4 × part` and after.
+/// Sixteen bytes of group `index`, those of rows `4 × quarter` and after.
 #[inline(always)]
-unsafe fn group(groups: *const u8, index: usize, part: usize) -> uint8x16_t {
-    // SAFETY: the caller's block holds the group.
-    unsafe { vld1q_u8(groups.add(64 * index + 16 * part)) }
+unsafe fn group(codes: *const u8, index: usize, quarter: usize) -> uint8x16_t {
+    // SAFETY: the caller's part holds the group.
+    unsafe { vld1q_u8(codes.add(GROUP_BYTES * index + 16 * quarter)) }
 }
 
-/// The low and the high halves of bytes.
+/// The weights of four number `index`, those of rows `4 × quarter` and after.
 #[inline(always)]
-unsafe fn halves_of(bytes: uint8x16_t) -> (int8x16_t, int8x16_t) {
-    // SAFETY: NEON belongs to the baseline.
+unsafe fn four<F: BlockFormat>(codes: *const u8, index: usize, quarter: usize) -> int8x16_t {
+    // SAFETY: the caller's part holds the four; NEON belongs to the baseline.
     unsafe {
-        (
-            vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15))),
-            vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes)),
-        )
+        if F::CODES == Codes::Bytes {
+            return vreinterpretq_s8_u8(group(codes, index, quarter));
+        }
+        let bytes = group(codes, index / 2, quarter);
+        let nibbles = if index % 2 == 0 {
+            vandq_u8(bytes, vdupq_n_u8(15))
+        } else {
+            vshrq_n_u8::<4>(bytes)
+        };
+        match F::CODES {
+            Codes::Nibbles | Codes::Bytes => vreinterpretq_s8_u8(nibbles),
+            Codes::Table => vqtbl1q_s8(vld1q_s8(TABLE.as_ptr()), nibbles),
+            Codes::FiveBits | Codes::SixBits => {
+                let bits = F::CODES.high_bits();
+                let high = vld1q_u8(codes.add(high_bits_at::<F>() + 16 * quarter));
+                // To the left, or to the right where it is negative.
+                let places = 4 - (bits * index) as i8;
+                let high = vandq_u8(vshlq_u8(high, vdupq_n_s8(places)), vdupq_n_u8(((1 << bits) - 1) << 4));
+                vreinterpretq_s8_u8(vorrq_u8(nibbles, high))
+            }
+        }
     }
 }
 
 /// Widening multiplications of plain NEON.
 pub(super) struct Products;
 
-impl Products {
-    /// Four activations for two rows.
-    #[inline(always)]
-    unsafe fn four(input: &ActivationBlock, at: usize) -> int8x8_t {
-        // SAFETY: a block holds 32 values, and `at` is at most 28.
-        unsafe { vreinterpret_s8_s32(vdup_n_s32(input.values.as_ptr().add(at).cast::<i32>().read_unaligned())) }
-    }
+/// Four activations for two rows.
+#[inline(always)]
+unsafe fn twice(values: *const i8, at: usize) -> int8x8_t {
+    // SAFETY: the caller's values reach so far; NEON belongs to the baseline.
+    unsafe { vreinterpret_s8_s32(vdup_n_s32(values.add(at).cast::<i32>().read_unaligned())) }
+}
 
-    /// Pairs of sixteen-bit sums, two rows of four columns each, as sums of four rows.
-    #[inline(always)]
-    unsafe fn fold(low: int16x8_t, high: int16x8_t) -> int32x4_t {
-        // SAFETY: NEON belongs to the baseline.
-        unsafe { vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)) }
+/// Codes without sign. Sixteen bits hold a column's sum: of eight fours, 8 × 31 × 127 = 31,496, as of four with six bits,
+/// 4 × 63 × 127 = 32,004.
+#[inline(always)]
+unsafe fn unsigned_products<F: BlockFormat, const M: usize>(codes: *const u8, values: &[*const i8; M]) -> [Sums; M] {
+    // SAFETY: the caller's part holds all fours; NEON belongs to the baseline.
+    unsafe {
+        let mut sums = [[vdupq_n_s32(0); 4]; M];
+        for quarter in 0..4 {
+            let mut wide = [[vdupq_n_s16(0); 2]; M];
+            for index in 0..F::FOURS {
+                let weights = four::<F>(codes, index, quarter);
+                for row in 0..M {
+                    let values = twice(values[row], 4 * index);
+                    wide[row][0] = vmlal_s8(wide[row][0], vget_low_s8(weights), values);
+                    wide[row][1] = vmlal_s8(wide[row][1], vget_high_s8(weights), values);
+                }
+            }
+            for row in 0..M {
+                let [low, high] = wide[row];
+                sums[row][quarter] = vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high));
+            }
+        }
+        sums
     }
 }
 
-impl BlockSums for Products {
-    /// Sixteen bits hold a column's sum: 8 × 15 × 127 = 15,240.
-    #[inline(always)]
-    unsafe fn nibbles<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [Sums; M] {
-        // SAFETY: the caller's block holds four groups; NEON belongs to the baseline.
-        unsafe {
-            let mut sums = [[vdupq_n_s32(0); 4]; M];
-            for part in 0..4 {
-                let mut wide = [[vdupq_n_s16(0); 2]; M];
-                for index in 0..4 {
-                    let (low, high) = halves_of(group(groups, index, part));
-                    for (weights, at) in [(low, 8 * index), (high, 8 * index + 4)] {
-                        for row in 0..M {
-                            let four = Products::four(inputs[row], at);
-                            wide[row][0] = vmlal_s8(wide[row][0], vget_low_s8(weights), four);
-                            wide[row][1] = vmlal_s8(wide[row][1], vget_high_s8(weights), four);
-                        }
-                    }
-                }
+/// Signed bytes. Two products fit sixteen bits: 2 × 128 × 127 = 32,512.
+#[inline(always)]
+unsafe fn signed_products<F: BlockFormat, const M: usize>(codes: *const u8, values: &[*const i8; M]) -> [Sums; M] {
+    // SAFETY: the caller's part holds all fours; NEON belongs to the baseline.
+    unsafe {
+        let mut sums = [[vdupq_n_s32(0); 4]; M];
+        for quarter in 0..4 {
+            let mut wide = [[vdupq_n_s32(0); 2]; M];
+            for pair in 0..F::FOURS / 2 {
+                let first = four::<F>(codes, 2 * pair, quarter);
+                let second = four::<F>(codes, 2 * pair + 1, quarter);
                 for row in 0..M {
-                    sums[row][part] = Products::fold(wide[row][0], wide[row][1]);
+                    let (value, next) = (twice(values[row], 8 * pair), twice(values[row], 8 * pair + 4));
+                    let low = vmlal_s8(vmull_s8(vget_low_s8(first), value), vget_low_s8(second), next);
+                    let high = vmlal_s8(vmull_s8(vget_high_s8(first), value), vget_high_s8(second), next);
+                    wide[row][0] = vpadalq_s16(wide[row][0], low);
+                    wide[row][1] = vpadalq_s16(wide[row][1], high);
                 }
             }
-            sums
+            for row in 0..M {
+                sums[row][quarter] = vpaddq_s32(wide[row][0], wide[row][1]);
+            }
         }
+        sums
     }
+}
 
-    /// Two products fit sixteen bits: 2 × 128 × 127 = 32,512.
+impl PartSums for Products {
     #[inline(always)]
-    unsafe fn bytes<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [Sums; M] {
-        // SAFETY: the caller's block holds eight groups; NEON belongs to the baseline.
+    unsafe fn sums<F: BlockFormat, const M: usize>(codes: *const u8, values: &[*const i8; M]) -> [Sums; M] {
+        // SAFETY: the caller's part holds all fours.
         unsafe {
-            let mut sums = [[vdupq_n_s32(0); 4]; M];
-            for part in 0..4 {
-                let mut wide = [[vdupq_n_s32(0); 2]; M];
-                for pair in 0..4 {
-                    let first = vreinterpretq_s8_u8(group(groups, 2 * pair, part));
-                    let second = vreinterpretq_s8_u8(group(groups, 2 * pair + 1, part));
-                    for row in 0..M {
-                        let four = Products::four(inputs[row], 8 * pair);
-                        let next = Products::four(inputs[row], 8 * pair + 4);
-                        let low = vmlal_s8(vmull_s8(vget_low_s8(first), four), vget_low_s8(second), next);
-                        let high = vmlal_s8(vmull_s8(vget_high_s8(first), four), vget_high_s8(second), next);
-                        wide[row][0] = vpadalq_s16(wide[row][0], low);
-                        wide[row][1] = vpadalq_s16(wide[row][1], high);
-                    }
-                }
-                for row in 0..M {
-                    sums[row][part] = vpaddq_s32(wide[row][0], wide[row][1]);
-                }
+            if F::CODES.are_signed() {
+                signed_products::<F, M>(codes, values)
+            } else {
+                unsigned_products::<F, M>(codes, values)
             }
-            sums
         }
     }
 }
@@ -113,90 +131,68 @@ impl BlockSums for Products {
 /// `sdot`: four columns of four rows an instruction.
 pub(super) struct DotProducts;
 
-/// Sixteen activations from `at` on.
-#[inline(always)]
-unsafe fn sixteen(input: &ActivationBlock, at: usize) -> int8x16_t {
-    // SAFETY: a block holds 32 values, and `at` is 0 or 16.
-    unsafe { vld1q_s8(input.values.as_ptr().add(at)) }
-}
-
-/// One step of all rows: `sums[row][part] += weights[part] · lane LANE of inputs[row]`.
+/// One step of all rows: `sums[row][quarter] += weights[quarter] · lane LANE of values[row]`.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-fn dot_step<const LANE: i32, const M: usize>(sums: &mut [Sums; M], weights: &[int8x16_t; 4], inputs: &[int8x16_t; M]) {
+fn dot_step<const LANE: i32, const M: usize>(sums: &mut [Sums; M], weights: &Weights, values: &[int8x16_t; M]) {
     for row in 0..M {
-        for part in 0..4 {
-            sums[row][part] = dot::<LANE>(sums[row][part], weights[part], inputs[row]);
+        for quarter in 0..4 {
+            sums[row][quarter] = dot::<LANE>(sums[row][quarter], weights[quarter], values[row]);
         }
     }
 }
 
-/// Two groups of nibbles: sixteen columns.
+/// A four of all 16 rows.
+type Weights = [int8x16_t; 4];
+
+/// Fours number `index` and `index + 1`.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn two_fours<F: BlockFormat>(codes: *const u8, index: usize) -> [Weights; 2] {
+    let mut fours = [[vdupq_n_s8(0); 4]; 2];
+    for quarter in 0..4 {
+        // SAFETY: the caller's part holds the fours.
+        unsafe {
+            fours[0][quarter] = four::<F>(codes, index, quarter);
+            fours[1][quarter] = four::<F>(codes, index + 1, quarter);
+        }
+    }
+    fours
+}
+
+/// The sixteen columns from four number `first` on.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn dot_nibbles<const M: usize>(groups: *const u8, sums: &mut [Sums; M], inputs: &[int8x16_t; M]) {
-    let mut low = [vdupq_n_s8(0); 4];
-    let mut high = low;
-    // SAFETY: the caller's block holds both groups.
+unsafe fn dot_sixteen<F: BlockFormat, const M: usize>(
+    codes: *const u8,
+    first: usize,
+    values: &[*const i8; M],
+    sums: &mut [Sums; M],
+) {
+    // SAFETY: the caller's part holds the fours, and as many columns.
     unsafe {
-        for part in 0..4 {
-            (low[part], high[part]) = halves_of(group(groups, 0, part));
+        let mut sixteen = [vdupq_n_s8(0); M];
+        for row in 0..M {
+            sixteen[row] = vld1q_s8(values[row].add(4 * first));
         }
-        dot_step::<0, M>(sums, &low, inputs);
-        dot_step::<1, M>(sums, &high, inputs);
-        for part in 0..4 {
-            (low[part], high[part]) = halves_of(group(groups, 1, part));
-        }
+        let [low, high] = two_fours::<F>(codes, first);
+        dot_step::<0, M>(sums, &low, &sixteen);
+        dot_step::<1, M>(sums, &high, &sixteen);
+        let [low, high] = two_fours::<F>(codes, first + 2);
+        dot_step::<2, M>(sums, &low, &sixteen);
+        dot_step::<3, M>(sums, &high, &sixteen);
     }
-    dot_step::<2, M>(sums, &low, inputs);
-    dot_step::<3, M>(sums, &high, inputs);
 }
 
-/// Four groups of bytes: sixteen columns.
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-unsafe fn dot_bytes<const M: usize>(groups: *const u8, sums: &mut [Sums; M], inputs: &[int8x16_t; M]) {
-    let mut weights = [[vdupq_n_s8(0); 4]; 4];
-    for (index, weights) in weights.iter_mut().enumerate() {
-        for (part, weights) in weights.iter_mut().enumerate() {
-            // SAFETY: the caller's block holds four groups.
-            *weights = vreinterpretq_s8_u8(unsafe { group(groups, index, part) });
-        }
-    }
-    dot_step::<0, M>(sums, &weights[0], inputs);
-    dot_step::<1, M>(sums, &weights[1], inputs);
-    dot_step::<2, M>(sums, &weights[2], inputs);
-    dot_step::<3, M>(sums, &weights[3], inputs);
-}
-
-impl BlockSums for DotProducts {
+impl PartSums for DotProducts {
     #[inline(always)]
-    unsafe fn nibbles<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [Sums; M] {
-        // SAFETY: the caller's block holds four groups, and the caller has the instructions.
+    unsafe fn sums<F: BlockFormat, const M: usize>(codes: *const u8, values: &[*const i8; M]) -> [Sums; M] {
+        // SAFETY: the caller's part holds all fours, and the caller has the instructions.
         unsafe {
             let mut sums = [[vdupq_n_s32(0); 4]; M];
-            for half in 0..2 {
-                let mut values = [vdupq_n_s8(0); M];
-                for row in 0..M {
-                    values[row] = sixteen(inputs[row], 16 * half);
-                }
-                dot_nibbles::<M>(groups.add(128 * half), &mut sums, &values);
-            }
-            sums
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn bytes<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [Sums; M] {
-        // SAFETY: the caller's block holds eight groups, and the caller has the instructions.
-        unsafe {
-            let mut sums = [[vdupq_n_s32(0); 4]; M];
-            for half in 0..2 {
-                let mut values = [vdupq_n_s8(0); M];
-                for row in 0..M {
-                    values[row] = sixteen(inputs[row], 16 * half);
-                }
-                dot_bytes::<M>(groups.add(256 * half), &mut sums, &values);
+            dot_sixteen::<F, M>(codes, 0, values, &mut sums);
+            if F::FOURS == 8 {
+                dot_sixteen::<F, M>(codes, 4, values, &mut sums);
             }
             sums
         }
@@ -208,15 +204,10 @@ pub(super) struct MatrixProducts;
 
 /// Eight activations of two rows; those of the first twice when there is no second.
 #[inline(always)]
-unsafe fn pair_of<const M: usize>(inputs: &[&ActivationBlock; M], pair: usize, at: usize) -> int8x16_t {
-    let (first, second) = (inputs[2 * pair], inputs[(2 * pair + 1).min(M - 1)]);
-    // SAFETY: a block holds 32 values, and `at` is at most 24.
-    unsafe {
-        vcombine_s8(
-            vld1_s8(first.values.as_ptr().add(at)),
-            vld1_s8(second.values.as_ptr().add(at)),
-        )
-    }
+unsafe fn pair_of<const M: usize>(values: &[*const i8; M], pair: usize, at: usize) -> int8x16_t {
+    let (first, second) = (values[2 * pair], values[(2 * pair + 1).min(M - 1)]);
+    // SAFETY: the caller's values reach so far.
+    unsafe { vcombine_s8(vld1_s8(first.add(at)), vld1_s8(second.add(at))) }
 }
 
 /// Eight columns: `first` holds the first four of four rows in each register, `second` the other four.
@@ -224,10 +215,10 @@ unsafe fn pair_of<const M: usize>(inputs: &[&ActivationBlock; M], pair: usize, a
 #[target_feature(enable = "neon,i8mm")]
 unsafe fn matrix_step<const M: usize>(
     sums: &mut [[Sums; 2]; 2],
-    part: usize,
+    quarter: usize,
     first: int8x16_t,
     second: int8x16_t,
-    inputs: &[&ActivationBlock; M],
+    values: &[*const i8; M],
     at: usize,
 ) {
     let (first, second) = (vreinterpretq_s32_s8(first), vreinterpretq_s32_s8(second));
@@ -235,9 +226,9 @@ unsafe fn matrix_step<const M: usize>(
     let other_two = vreinterpretq_s8_s32(vzip2q_s32(first, second));
     for pair in 0..M.div_ceil(2) {
         // SAFETY: as `pair_of` asks.
-        let values = unsafe { pair_of::<M>(inputs, pair, at) };
-        sums[pair][0][part] = matrix(sums[pair][0][part], two_rows, values);
-        sums[pair][1][part] = matrix(sums[pair][1][part], other_two, values);
+        let values = unsafe { pair_of::<M>(values, pair, at) };
+        sums[pair][0][quarter] = matrix(sums[pair][0][quarter], two_rows, values);
+        sums[pair][1][quarter] = matrix(sums[pair][1][quarter], other_two, values);
     }
 }
 
@@ -248,9 +239,9 @@ unsafe fn untangle<const M: usize>(sums: &[[Sums; 2]; 2]) -> [Sums; M] {
     unsafe {
         let mut rows = [[vdupq_n_s32(0); 4]; M];
         for row in 0..M {
-            for part in 0..4 {
-                let (low, high) = (sums[row / 2][0][part], sums[row / 2][1][part]);
-                rows[row][part] = if row % 2 == 0 {
+            for quarter in 0..4 {
+                let (low, high) = (sums[row / 2][0][quarter], sums[row / 2][1][quarter]);
+                rows[row][quarter] = if row % 2 == 0 {
                     vuzp1q_s32(low, high)
                 } else {
                     vuzp2q_s32(low, high)
@@ -261,32 +252,17 @@ unsafe fn untangle<const M: usize>(sums: &[[Sums; 2]; 2]) -> [Sums; M] {
     }
 }
 
-impl BlockSums for MatrixProducts {
+impl PartSums for MatrixProducts {
     #[inline(always)]
-    unsafe fn nibbles<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [Sums; M] {
-        // SAFETY: the caller's block holds four groups, and the caller has the instructions.
+    unsafe fn sums<F: BlockFormat, const M: usize>(codes: *const u8, values: &[*const i8; M]) -> [Sums; M] {
+        // SAFETY: the caller's part holds all fours, and the caller has the instructions.
         unsafe {
             let mut sums = [[[vdupq_n_s32(0); 4]; 2]; 2];
-            for index in 0..4 {
-                for part in 0..4 {
-                    let (low, high) = halves_of(group(groups, index, part));
-                    matrix_step::<M>(&mut sums, part, low, high, inputs, 8 * index);
-                }
-            }
-            untangle::<M>(&sums)
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn bytes<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [Sums; M] {
-        // SAFETY: the caller's block holds eight groups, and the caller has the instructions.
-        unsafe {
-            let mut sums = [[[vdupq_n_s32(0); 4]; 2]; 2];
-            for index in 0..4 {
-                for part in 0..4 {
-                    let first = vreinterpretq_s8_u8(group(groups, 2 * index, part));
-                    let second = vreinterpretq_s8_u8(group(groups, 2 * index + 1, part));
-                    matrix_step::<M>(&mut sums, part, first, second, inputs, 8 * index);
+            for pair in 0..F::FOURS / 2 {
+                for quarter in 0..4 {
+                    let first = four::<F>(codes, 2 * pair, quarter);
+                    let second = four::<F>(codes, 2 * pair + 1, quarter);
+                    matrix_step::<M>(&mut sums, quarter, first, second, values, 8 * pair);
                 }
             }
             untangle::<M>(&sums)

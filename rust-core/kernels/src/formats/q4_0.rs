@@ -6,9 +6,7 @@
 //! | packed block | 16 f16 scales, 4 groups of codes: 288 |
 
 use super::sealed::Sealed;
-use super::{BlockFormat, Codes, Format, Shift, half, nibbles};
-use crate::activations::ActivationBlock;
-use crate::tensor_type::PANEL_ROWS;
+use super::{BlockFormat, Codes, Format, Scales, nibble, scales};
 
 /// `scale × (code − 8)`
 pub(crate) struct Q4_0;
@@ -22,28 +20,15 @@ impl Format for Q4_0 {
 
 impl BlockFormat for Q4_0 {
     const CODES: Codes = Codes::Nibbles;
-    const SHIFT: Shift = Shift::Eight;
-
-    fn pack_block(lane: usize, ggml: &[u8], packed: &mut [u8]) {
-        let (scale, codes) = ggml.split_at(2);
-        packed[2 * lane..][..2].copy_from_slice(scale);
-        nibbles::pack(lane, codes, &mut packed[Self::HEADER_BYTES..]);
-    }
+    const SCALES: Scales = Scales::Half;
+    const ZERO: i32 = 8;
 
     #[inline(always)]
-    fn unpack_block(lane: usize, packed: &[u8], weights: &mut [f32]) {
-        let scale = half(packed, lane);
-        // Adding zero makes the weight of code 8 plus zero, whatever the sign of the scale.
-        nibbles::unpack(lane, &packed[Self::HEADER_BYTES..], weights, |code| {
-            scale * (code - 8.0) + 0.0
-        });
+    fn code(ggml: &[u8], column: usize) -> u8 {
+        nibble(&ggml[2..], column)
     }
 
-    #[inline(always)]
-    fn add_products(packed: &[u8], input: &ActivationBlock, totals: &mut [f32; PANEL_ROWS]) {
-        let sums = nibbles::sums(&packed[Self::HEADER_BYTES..], &input.values);
-        for (lane, total) in totals.iter_mut().enumerate() {
-            *total += half(packed, lane) * input.scale * (sums[lane] + input.offset) as f32;
-        }
+    fn pack_header(lane: usize, ggml: &[u8], header: &mut [u8]) {
+        scales::put_half(header, lane, &ggml[..2]);
     }
 }

@@ -2,7 +2,7 @@
 //! Miri, which also sees accesses that overlap, race or leave their slice (`make miri`).
 #![allow(clippy::unwrap_used)]
 
-use super::Numbers;
+use super::{Numbers, blocks_of};
 use crate::attention::{SPAN, attend_at};
 use crate::linear::{multiply_at, multiply_gated_at};
 use crate::{
@@ -31,8 +31,7 @@ fn packed(numbers: &mut Numbers, tensor_type: TensorType, rows: usize, columns: 
 #[test]
 fn products_share_their_result() {
     let mut numbers = Numbers(41);
-    let (rows, columns, tokens) = (35, 32, 2);
-    let x = numbers.many(tokens * columns);
+    let (rows, tokens) = (35, 2);
     let residual = numbers.many(tokens * rows);
     // How a type is stored makes no difference to what is shared.
     let types: &[TensorType] = if cfg!(miri) {
@@ -41,6 +40,8 @@ fn products_share_their_result() {
         &TensorType::ALL
     };
     for &tensor_type in types {
+        let columns = blocks_of(tensor_type, 32);
+        let x = numbers.many(tokens * columns);
         let data = packed(&mut numbers, tensor_type, rows, columns);
         let weights = Matrix::new(tensor_type, rows, columns, &data).unwrap();
         check(tensor_type.name(), |pool| {

@@ -1,7 +1,7 @@
 //! Matrix products: every type, level and thread count, what is fused with them, and that rows of a batch equal rows alone.
 #![allow(clippy::unwrap_used)]
 
-use super::{Numbers, assert_close, dequantize};
+use super::{Numbers, assert_close, blocks_of, dequantize};
 use crate::linear::{multiply_at, multiply_gated_at};
 use crate::{Activation, Activations, Input, Level, Matrix, Product, TensorType, ThreadPool, pack};
 
@@ -62,10 +62,10 @@ fn check_product(tensor_type: TensorType, rows: usize, columns: usize, tokens: u
 fn products_agree_with_plain_arithmetic() {
     for tensor_type in TensorType::ALL {
         for tokens in 1..=9 {
-            check_product(tensor_type, 48, 96, tokens, tokens % 2 == 0);
+            check_product(tensor_type, 48, blocks_of(tensor_type, 96), tokens, tokens % 2 == 0);
         }
-        check_product(tensor_type, 21, 320, 3, true);
-        check_product(tensor_type, 1, 32, 1, false);
+        check_product(tensor_type, 21, blocks_of(tensor_type, 320), 3, true);
+        check_product(tensor_type, 1, blocks_of(tensor_type, 32), 1, false);
     }
     check_product(TensorType::F32, 5, 7, 3, false);
     check_product(TensorType::F16, 5, 259, 2, true);
@@ -76,8 +76,8 @@ fn quantised_products_are_exact_on_integers() {
     // Activations of whole numbers up to 127 quantise without loss, so the levels must agree with f64 to the last bits.
     let mut numbers = Numbers(7);
     let pool = ThreadPool::new(1).unwrap();
-    for tensor_type in [TensorType::Q4_0, TensorType::Q4_1, TensorType::Q8_0] {
-        let (rows, columns, tokens) = (32, 128, 9);
+    for tensor_type in TensorType::ALL.into_iter().filter(|each| each.is_quantized()) {
+        let (rows, columns, tokens) = (32, blocks_of(tensor_type, 128), 9);
         let ggml = numbers.ggml(tensor_type, rows, columns);
         let mut packed = vec![0; tensor_type.packed_bytes(rows, columns).unwrap()];
         pack(tensor_type, rows, columns, &ggml, &mut packed);
@@ -169,8 +169,11 @@ fn gates_agree_with_their_products() {
         (TensorType::Q4_1, TensorType::Q8_0, Activation::Silu),
         (TensorType::Q8_0, TensorType::F32, Activation::Gelu),
         (TensorType::F16, TensorType::F16, Activation::Silu),
+        (TensorType::Q4K, TensorType::Q4K, Activation::Gelu),
+        (TensorType::Q5_0, TensorType::Iq4Nl, Activation::Silu),
+        (TensorType::Q6K, TensorType::Q8_0, Activation::Silu),
     ] {
-        let (rows, columns, tokens) = (40, 64, 9);
+        let (rows, columns, tokens) = (40, 256, 9);
         let mut packed = |tensor_type: TensorType| {
             let ggml = numbers.ggml(tensor_type, rows, columns);
             let mut packed = vec![0; tensor_type.packed_bytes(rows, columns).unwrap()];
@@ -237,8 +240,8 @@ fn gates_agree_with_their_products() {
 #[test]
 fn the_largest_of_each_group_is_noted() {
     let mut numbers = Numbers(19);
-    let (rows, columns, tokens) = (40, 64, 9);
     for tensor_type in TensorType::ALL {
+        let (rows, columns, tokens) = (40, blocks_of(tensor_type, 64), 9);
         let ggml = numbers.ggml(tensor_type, rows, columns);
         let mut packed = vec![0; tensor_type.packed_bytes(rows, columns).unwrap()];
         pack(tensor_type, rows, columns, &ggml, &mut packed);
@@ -274,8 +277,8 @@ fn the_largest_of_each_group_is_noted() {
 #[test]
 fn a_row_of_a_batch_equals_the_row_alone() {
     let mut numbers = Numbers(23);
-    let (rows, columns, tokens) = (40, 96, 11);
     for tensor_type in TensorType::ALL {
+        let (rows, columns, tokens) = (40, blocks_of(tensor_type, 96), 11);
         let ggml = numbers.ggml(tensor_type, rows, columns);
         let mut packed = vec![0; tensor_type.packed_bytes(rows, columns).unwrap()];
         pack(tensor_type, rows, columns, &ggml, &mut packed);

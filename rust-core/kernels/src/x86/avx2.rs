@@ -2,10 +2,12 @@
 
 use std::arch::x86_64::*;
 
-use super::PREFETCH_BYTES;
+use super::{PREFETCH_BYTES, six_bits};
 use crate::activations::{ActivationBlock, Activations};
+use crate::formats::codes::{GROUP_BYTES, TABLE, high_bits_at};
+use crate::formats::scales::{self, MINIMUMS_AT};
 use crate::formats::{
-    BlockFormat, BlockType, Codes, FloatFormat, FloatType, MINIMUMS_AT, Shift, with_block_format, with_float_format,
+    BlockFormat, BlockType, Codes, FloatFormat, FloatType, Scales, with_block_format, with_float_format,
 };
 use crate::linear::Panel;
 use crate::tensor_type::{BLOCK_COLUMNS, PANEL_ROWS};
@@ -38,45 +40,50 @@ fn rows<F: BlockFormat, const M: usize>(
     first: usize,
     outputs: &mut [[f32; PANEL_ROWS]],
 ) {
-    const { assert!(M >= 1 && M <= 4 && F::BLOCK_COLUMNS == BLOCK_COLUMNS) };
-    let blocks = activations.columns() / BLOCK_COLUMNS;
+    const { assert!(M >= 1 && M <= 4) };
+    let blocks = activations.columns() / F::BLOCK_COLUMNS;
     assert!(panel.len() == blocks * F::PACKED_BYTES && outputs.len() == M);
     let inputs: [*const ActivationBlock; M] = std::array::from_fn(|row| activations.row(first + row).as_ptr());
-    let ones = _mm256_set1_epi16(1);
     let mut totals = [[_mm256_setzero_ps(); 2]; M];
     for index in 0..blocks {
-        // SAFETY: the panel and every row of activations hold `blocks` blocks.
-        unsafe {
-            let block = panel.as_ptr().add(index * F::PACKED_BYTES);
-            let groups = block.add(F::HEADER_BYTES);
-            if first == 0 {
-                for line in 0..F::PACKED_BYTES.div_ceil(64) {
-                    _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(PREFETCH_BYTES + 64 * line).cast());
-                }
-            }
-            let inputs: [&ActivationBlock; M] = std::array::from_fn(|row| &*inputs[row].add(index));
-            let sums = match F::CODES {
-                Codes::Bytes => byte_sums::<M>(groups, &inputs),
-                Codes::Nibbles => nibble_sums::<F, M>(groups, &inputs),
-            };
-            let scales = halves(block);
-            let minimums = match F::SHIFT {
-                Shift::Minimum => halves(block.add(MINIMUMS_AT)),
-                Shift::None | Shift::Eight => scales,
-            };
-            for row in 0..M {
-                let input = inputs[row];
-                let scale = _mm256_set1_ps(input.scale);
-                for side in 0..2 {
-                    let mut sum = sums[row][side];
-                    if matches!(F::CODES, Codes::Nibbles) {
-                        sum = _mm256_madd_epi16(sum, ones);
+        for part in 0..F::PARTS {
+            // SAFETY: the panel and every row of activations hold `blocks` blocks; a prefetch may have any address.
+            unsafe {
+                let block = panel.as_ptr().add(index * F::PACKED_BYTES);
+                let codes = block.add(F::HEADER_BYTES + part * F::PART_BYTES);
+                if first == 0 {
+                    let bytes = F::PACKED_BYTES / F::PARTS;
+                    for line in 0..bytes.div_ceil(64) {
+                        _mm_prefetch::<_MM_HINT_T0>(
+                            block.wrapping_add(part * bytes + PREFETCH_BYTES + 64 * line).cast(),
+                        );
                     }
-                    let scale = _mm256_mul_ps(scales[side], scale);
-                    totals[row][side] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals[row][side]);
-                    if matches!(F::SHIFT, Shift::Minimum) {
-                        let weighted_sum = _mm256_set1_ps(input.weighted_sum);
-                        totals[row][side] = _mm256_fmadd_ps(minimums[side], weighted_sum, totals[row][side]);
+                }
+                let column = part * F::PART_COLUMNS;
+                let input_index = index * F::ACTIVATION_BLOCKS + column / BLOCK_COLUMNS;
+                let inputs: [&ActivationBlock; M] = std::array::from_fn(|row| &*inputs[row].add(input_index));
+                let values = inputs.map(|input| input.values.as_ptr().add(column % BLOCK_COLUMNS));
+                let sums = match F::CODES {
+                    Codes::Nibbles => nibble_sums::<M>(codes, &values),
+                    Codes::FiveBits | Codes::SixBits => high_sums::<F, M>(codes, &values),
+                    Codes::Bytes | Codes::Table => byte_sums::<F, M>(codes, &values),
+                };
+                let scales = scales::<F>(block, part);
+                let minimums = minimums::<F>(block, part);
+                for row in 0..M {
+                    let input = inputs[row];
+                    let scale = _mm256_set1_ps(input.scale);
+                    for side in 0..2 {
+                        let sum = match F::ZERO {
+                            0 => sums[row][side],
+                            _ => _mm256_add_epi32(sums[row][side], zero_sum::<F>(input, part)),
+                        };
+                        let scale = _mm256_mul_ps(scales[side], scale);
+                        totals[row][side] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, totals[row][side]);
+                        if F::SCALES.has_minimums() {
+                            let weighted_sum = _mm256_set1_ps(input.weighted_sum);
+                            totals[row][side] = _mm256_fmadd_ps(minimums[side], weighted_sum, totals[row][side]);
+                        }
                     }
                 }
             }
@@ -87,6 +94,79 @@ fn rows<F: BlockFormat, const M: usize>(
         unsafe {
             _mm256_storeu_ps(outputs.as_mut_ptr(), totals[0]);
             _mm256_storeu_ps(outputs.as_mut_ptr().add(8), totals[1]);
+        }
+    }
+}
+
+/// The scales of a part.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn scales<F: BlockFormat>(block: *const u8, part: usize) -> [__m256; 2] {
+    // SAFETY: the caller's block has the part.
+    unsafe {
+        let units = halves(block);
+        match F::SCALES {
+            Scales::Half | Scales::HalfAndMinimum => units,
+            Scales::SixBits => times_unsigned(units, six_bits(block, part)[0]),
+            Scales::Bytes => {
+                let bytes = _mm_loadu_si128(block.add(scales::BYTES_AT + part * PANEL_ROWS).cast());
+                let wide = [
+                    _mm256_cvtepi8_epi32(bytes),
+                    _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(bytes)),
+                ];
+                [
+                    _mm256_mul_ps(units[0], _mm256_cvtepi32_ps(wide[0])),
+                    _mm256_mul_ps(units[1], _mm256_cvtepi32_ps(wide[1])),
+                ]
+            }
+        }
+    }
+}
+
+/// The minimums of a part; zeros where there are none.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn minimums<F: BlockFormat>(block: *const u8, part: usize) -> [__m256; 2] {
+    // SAFETY: the caller's block has the part.
+    unsafe {
+        match F::SCALES {
+            Scales::Half | Scales::Bytes => [_mm256_setzero_ps(); 2],
+            Scales::HalfAndMinimum => halves(block.add(MINIMUMS_AT)),
+            Scales::SixBits => {
+                let (units, sign) = (halves(block.add(MINIMUMS_AT)), _mm256_set1_ps(-0.0));
+                let units = [_mm256_xor_ps(units[0], sign), _mm256_xor_ps(units[1], sign)];
+                times_unsigned(units, six_bits(block, part)[1])
+            }
+        }
+    }
+}
+
+/// Units times sixteen bytes without sign.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn times_unsigned(units: [__m256; 2], bytes: __m128i) -> [__m256; 2] {
+    let wide = [
+        _mm256_cvtepu8_epi32(bytes),
+        _mm256_cvtepu8_epi32(_mm_srli_si128::<8>(bytes)),
+    ];
+    [
+        _mm256_mul_ps(units[0], _mm256_cvtepi32_ps(wide[0])),
+        _mm256_mul_ps(units[1], _mm256_cvtepi32_ps(wide[1])),
+    ]
+}
+
+/// What takes the code of zero off a sum; see [`crate::formats::zero_sum`].
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn zero_sum<F: BlockFormat>(input: &ActivationBlock, part: usize) -> __m256i {
+    match (F::PART_COLUMNS, F::ZERO) {
+        (BLOCK_COLUMNS, 8) => _mm256_set1_epi32(input.offset),
+        (BLOCK_COLUMNS, 16) => _mm256_slli_epi32::<1>(_mm256_set1_epi32(input.offset)),
+        _ => {
+            // SAFETY: two times 16 bits are 32.
+            let half_sums = unsafe { input.half_sums.as_ptr().cast::<i32>().read_unaligned() };
+            let factor = i32::from(-F::ZERO as i16 as u16) << (16 * (part % 2));
+            _mm256_madd_epi16(_mm256_set1_epi32(half_sums), _mm256_set1_epi32(factor))
         }
     }
 }
@@ -119,122 +199,227 @@ unsafe fn group(groups: *const u8, index: usize) -> [__m256i; 2] {
 /// Four activations, repeated for all eight rows of a register.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn four(block: &ActivationBlock, at: usize) -> __m256i {
-    debug_assert!(at + 4 <= BLOCK_COLUMNS);
-    // SAFETY: a block holds 32 values.
-    _mm256_set1_epi32(unsafe { block.values.as_ptr().add(at).cast::<i32>().read_unaligned() })
+unsafe fn four(values: *const i8, at: usize) -> __m256i {
+    // SAFETY: the caller's values reach so far.
+    _mm256_set1_epi32(unsafe { values.add(at).cast::<i32>().read_unaligned() })
 }
 
-/// Sums of one block with 4-bit weights, in pairs of columns. Sixteen-bit sums hold it: 8 × 2 × 15 × 127 = 30,480, and that
-/// is the bound with Q4_0's offset as the first summand, too.
+/// Sums of a part of 32 columns with 4-bit codes. Pairs of columns are summed in 16 bits, which hold it: 8 × 2 × 15 × 127 = 30,480.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn nibble_sums<F: BlockFormat, const M: usize>(
-    groups: *const u8,
-    inputs: &[&ActivationBlock; M],
-) -> [[__m256i; 2]; M] {
-    let mut sums = [[_mm256_setzero_si256(); 2]; M];
-    if matches!(F::SHIFT, Shift::Eight) {
-        for row in 0..M {
-            sums[row] = [_mm256_set1_epi32(inputs[row].offset_pair); 2];
-        }
-    }
-    // SAFETY: a block holds four groups.
+unsafe fn nibble_sums<const M: usize>(codes: *const u8, values: &[*const i8; M]) -> [[__m256i; 2]; M] {
+    let mut pairs = [[_mm256_setzero_si256(); 2]; M];
+    // SAFETY: a part holds four groups.
     unsafe {
-        nibble_group::<0, M>(groups, inputs, &mut sums);
-        nibble_group::<1, M>(groups, inputs, &mut sums);
-        nibble_group::<2, M>(groups, inputs, &mut sums);
-        nibble_group::<3, M>(groups, inputs, &mut sums);
+        nibble_group::<0, M>(codes, values, &mut pairs);
+        nibble_group::<1, M>(codes, values, &mut pairs);
+        nibble_group::<2, M>(codes, values, &mut pairs);
+        nibble_group::<3, M>(codes, values, &mut pairs);
     }
-    sums
+    let ones = _mm256_set1_epi16(1);
+    for pairs in pairs.as_flattened_mut() {
+        *pairs = _mm256_madd_epi16(*pairs, ones);
+    }
+    pairs
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn nibble_group<const INDEX: usize, const M: usize>(
-    groups: *const u8,
-    inputs: &[&ActivationBlock; M],
-    sums: &mut [[__m256i; 2]; M],
+    codes: *const u8,
+    values: &[*const i8; M],
+    pairs: &mut [[__m256i; 2]; M],
 ) {
-    let mask = _mm256_set1_epi8(15);
-    // SAFETY: the caller's block holds the group.
-    let bytes = unsafe { group(groups, INDEX) };
-    let low = [_mm256_and_si256(bytes[0], mask), _mm256_and_si256(bytes[1], mask)];
-    for row in 0..M {
-        let input = four(inputs[row], 8 * INDEX);
-        for side in 0..2 {
-            sums[row][side] = _mm256_add_epi16(sums[row][side], _mm256_maddubs_epi16(low[side], input));
+    // SAFETY: the caller's part holds the group, and as many columns.
+    unsafe {
+        let bytes = group(codes, INDEX);
+        let low = [low_halves(bytes[0]), low_halves(bytes[1])];
+        for row in 0..M {
+            let input = four(values[row], 8 * INDEX);
+            for side in 0..2 {
+                pairs[row][side] = _mm256_add_epi16(pairs[row][side], _mm256_maddubs_epi16(low[side], input));
+            }
         }
-    }
-    keep_order(sums);
-    let high = [
-        _mm256_and_si256(_mm256_srli_epi16::<4>(bytes[0]), mask),
-        _mm256_and_si256(_mm256_srli_epi16::<4>(bytes[1]), mask),
-    ];
-    for row in 0..M {
-        let input = four(inputs[row], 8 * INDEX + 4);
-        for side in 0..2 {
-            sums[row][side] = _mm256_add_epi16(sums[row][side], _mm256_maddubs_epi16(high[side], input));
+        keep_order(pairs.as_flattened_mut());
+        let high = [high_halves(bytes[0]), high_halves(bytes[1])];
+        for row in 0..M {
+            let input = four(values[row], 8 * INDEX + 4);
+            for side in 0..2 {
+                pairs[row][side] = _mm256_add_epi16(pairs[row][side], _mm256_maddubs_epi16(high[side], input));
+            }
         }
+        keep_order(pairs.as_flattened_mut());
     }
-    keep_order(sums);
 }
 
-/// Sums of one block with 8-bit weights: magnitudes of the weights times activations that took over the weights' signs.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn low_halves(bytes: __m256i) -> __m256i {
+    _mm256_and_si256(bytes, _mm256_set1_epi8(15))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn high_halves(bytes: __m256i) -> __m256i {
+    _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), _mm256_set1_epi8(15))
+}
+
+/// Sums of a part with codes of five or six bits, eight rows after the other eight, so that 16-bit and 32-bit sums of all rows of
+/// activations find room in registers. Sixteen bits hold four products of five bits, 4 × 2 × 31 × 127 = 31,496, or two of six,
+/// 2 × 2 × 63 × 127 = 32,004.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn high_sums<F: BlockFormat, const M: usize>(codes: *const u8, values: &[*const i8; M]) -> [[__m256i; 2]; M] {
+    let mut sums = [[_mm256_setzero_si256(); 2]; M];
+    for side in 0..2 {
+        let codes = codes.wrapping_add(32 * side);
+        let mut side_sums = [_mm256_setzero_si256(); M];
+        // SAFETY: a part holds all groups that it says.
+        unsafe {
+            let high = _mm256_loadu_si256(codes.add(high_bits_at::<F>()).cast());
+            if F::FOURS == 8 {
+                let pairs = fours_with_high::<F, M, 0, 4>(codes, high, values);
+                add_pairs(&mut side_sums, pairs);
+                let pairs = fours_with_high::<F, M, 4, 4>(codes, high, values);
+                add_pairs(&mut side_sums, pairs);
+            } else {
+                let pairs = fours_with_high::<F, M, 0, 2>(codes, high, values);
+                add_pairs(&mut side_sums, pairs);
+                let pairs = fours_with_high::<F, M, 2, 2>(codes, high, values);
+                add_pairs(&mut side_sums, pairs);
+            }
+        }
+        for (sums, sum) in sums.iter_mut().zip(side_sums) {
+            sums[side] = sum;
+        }
+    }
+    sums
+}
+
+/// Sums of the `COUNT` fours from `FIRST` on with eight rows, in pairs of columns.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn fours_with_high<F: BlockFormat, const M: usize, const FIRST: usize, const COUNT: usize>(
+    codes: *const u8,
+    high: __m256i,
+    values: &[*const i8; M],
+) -> [__m256i; M] {
+    let mut pairs = [_mm256_setzero_si256(); M];
+    for index in FIRST..FIRST + COUNT {
+        // SAFETY: the caller's part holds the fours.
+        unsafe {
+            let bytes = _mm256_loadu_si256(codes.add(GROUP_BYTES * (index / 2)).cast());
+            let low = if index % 2 == 0 {
+                low_halves(bytes)
+            } else {
+                high_halves(bytes)
+            };
+            let weights = _mm256_or_si256(low, high_bits::<F>(high, index));
+            for row in 0..M {
+                let products = _mm256_maddubs_epi16(weights, four(values[row], 4 * index));
+                pairs[row] = _mm256_add_epi16(pairs[row], products);
+            }
+        }
+        keep_order(&mut pairs);
+    }
+    pairs
+}
+
+/// The bits beyond four of the codes of four number `index`, in their place.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn high_bits<F: BlockFormat>(high: __m256i, index: usize) -> __m256i {
+    let bits = F::CODES.high_bits();
+    let mask = _mm256_set1_epi8(((1 << bits) - 1) << 4);
+    // Shifts by a register; the count is a constant once the loop over the fours is unrolled.
+    let shifted = if bits * index <= 4 {
+        _mm256_sll_epi16(high, _mm_cvtsi32_si128((4 - bits * index) as i32))
+    } else {
+        _mm256_srl_epi16(high, _mm_cvtsi32_si128((bits * index - 4) as i32))
+    };
+    _mm256_and_si256(shifted, mask)
+}
+
+/// Adds sums of pairs of columns to 32-bit sums.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn add_pairs<const M: usize>(sums: &mut [__m256i; M], pairs: [__m256i; M]) {
+    for (sum, pairs) in sums.iter_mut().zip(pairs) {
+        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+}
+
+/// Sums of a part with weights of signed bytes: magnitudes of the weights times activations that took over the weights' signs.
 /// A pair of products fits 16 bits: 2 × 128 × 127 = 32,512.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn byte_sums<const M: usize>(groups: *const u8, inputs: &[&ActivationBlock; M]) -> [[__m256i; 2]; M] {
+unsafe fn byte_sums<F: BlockFormat, const M: usize>(codes: *const u8, values: &[*const i8; M]) -> [[__m256i; 2]; M] {
     let ones = _mm256_set1_epi16(1);
     let mut sums = [[_mm256_setzero_si256(); 2]; M];
-    for index in 0..8 {
-        // SAFETY: a block holds eight groups.
-        let weights = unsafe { group(groups, index) };
-        let magnitudes = [_mm256_abs_epi8(weights[0]), _mm256_abs_epi8(weights[1])];
-        for row in 0..M {
-            let input = four(inputs[row], 4 * index);
-            for side in 0..2 {
-                let pairs = _mm256_maddubs_epi16(magnitudes[side], _mm256_sign_epi8(input, weights[side]));
-                sums[row][side] = _mm256_add_epi32(sums[row][side], _mm256_madd_epi16(pairs, ones));
+    for index in 0..F::FOURS {
+        // SAFETY: a part holds the fours, and as many columns.
+        unsafe {
+            let weights = signed_weights::<F>(codes, index);
+            let magnitudes = [_mm256_abs_epi8(weights[0]), _mm256_abs_epi8(weights[1])];
+            for row in 0..M {
+                let input = four(values[row], 4 * index);
+                for side in 0..2 {
+                    let pairs = _mm256_maddubs_epi16(magnitudes[side], _mm256_sign_epi8(input, weights[side]));
+                    sums[row][side] = _mm256_add_epi32(sums[row][side], _mm256_madd_epi16(pairs, ones));
+                }
             }
         }
-        keep_order(&mut sums);
+        keep_order(sums.as_flattened_mut());
     }
     sums
+}
+
+/// The weights of four number `index`, signed.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn signed_weights<F: BlockFormat>(codes: *const u8, index: usize) -> [__m256i; 2] {
+    // SAFETY: the caller's part holds the four, and the table 16 bytes.
+    unsafe {
+        if F::CODES == Codes::Bytes {
+            return group(codes, index);
+        }
+        let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(TABLE.as_ptr().cast()));
+        let mut weights = group(codes, index / 2);
+        for weights in &mut weights {
+            let nibbles = if index % 2 == 0 {
+                low_halves(*weights)
+            } else {
+                high_halves(*weights)
+            };
+            *weights = _mm256_shuffle_epi8(table, nibbles);
+        }
+        weights
+    }
 }
 
 /// No instruction, but the compiler has to have all sums ready in registers here. Left alone it computes one sum after the
 /// other and keeps the unpacked weights on the stack meanwhile.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn keep_order<const M: usize>(sums: &mut [[__m256i; 2]; M]) {
-    // SAFETY: no instruction.
-    unsafe {
-        match sums.as_flattened_mut() {
-            [a, b, c, d, e, f, g, h] => std::arch::asm!(
-                "/* {0}{1}{2}{3}{4}{5}{6}{7} */",
-                inout(ymm_reg) * a,
-                inout(ymm_reg) * b,
-                inout(ymm_reg) * c,
-                inout(ymm_reg) * d,
-                inout(ymm_reg) * e,
-                inout(ymm_reg) * f,
-                inout(ymm_reg) * g,
-                inout(ymm_reg) * h,
-                options(pure, nomem, nostack, preserves_flags)
-            ),
-            [a, b, c, d, e, f] => std::arch::asm!(
-                "/* {0}{1}{2}{3}{4}{5} */",
-                inout(ymm_reg) * a,
-                inout(ymm_reg) * b,
-                inout(ymm_reg) * c,
-                inout(ymm_reg) * d,
-                inout(ymm_reg) * e,
-                inout(ymm_reg) * f,
-                options(pure, nomem, nostack, preserves_flags)
-            ),
-            _ => {}
-        }
+fn keep_order(sums: &mut [__m256i]) {
+    macro_rules! ready {
+        ($text:literal: $($sum:ident)*) => {
+            // SAFETY: no instruction.
+            unsafe {
+                std::arch::asm!(
+                    concat!("/* ", $text, " */"),
+                    $(inout(ymm_reg) *$sum,)*
+                    options(pure, nomem, nostack, preserves_flags)
+                )
+            }
+        };
+    }
+    match sums {
+        [a, b, c, d, e, f, g, h] => ready!("{0}{1}{2}{3}{4}{5}{6}{7}": a b c d e f g h),
+        [a, b, c, d, e, f] => ready!("{0}{1}{2}{3}{4}{5}": a b c d e f),
+        [a, b, c, d] => ready!("{0}{1}{2}{3}": a b c d),
+        [a, b, c] => ready!("{0}{1}{2}": a b c),
+        _ => {}
     }
 }
 

@@ -55,33 +55,33 @@ fn quantize_four(x: &[f32; QUANTIZED * BLOCK_COLUMNS], blocks: &mut [ActivationB
         _mm512_broadcastss_ps(_mm_shuffle_ps::<0b10_10_10_10>(inverses, inverses)),
         _mm512_broadcastss_ps(_mm_shuffle_ps::<0b11_11_11_11>(inverses, inverses)),
     ];
-    let mut sums = [_mm_setzero_si128(); QUANTIZED];
+    let mut sums = [[_mm_setzero_si128(); QUANTIZED]; 2];
     for (block, target) in blocks.iter_mut().enumerate() {
-        let [low, high] = values[block].map(|values| {
+        let halves = values[block].map(|values| {
             // The second of two numbers is taken where one is none.
             let scaled = _mm512_min_ps(_mm512_mul_ps(values, inverses[block]), _mm512_set1_ps(127.0));
             _mm512_cvtps_epi32(_mm512_max_ps(scaled, _mm512_set1_ps(-127.0)))
         });
         let to = target.values.as_mut_ptr().cast::<__m128i>();
-        // SAFETY: a block holds 32 values.
-        unsafe {
-            _mm_storeu_si128(to, _mm512_cvtsepi32_epi8(low));
-            _mm_storeu_si128(to.add(1), _mm512_cvtsepi32_epi8(high));
+        for (half, rounded) in halves.into_iter().enumerate() {
+            // SAFETY: a block holds 32 values.
+            unsafe { _mm_storeu_si128(to.add(half), _mm512_cvtsepi32_epi8(rounded)) };
+            let eight = _mm256_add_epi32(_mm512_castsi512_si256(rounded), _mm512_extracti64x4_epi64::<1>(rounded));
+            sums[half][block] = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256::<1>(eight));
         }
-        let all = _mm512_add_epi32(low, high);
-        let eight = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64::<1>(all));
-        sums[block] = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256::<1>(eight));
     }
     let pairs = |a: __m128i, b: __m128i| _mm_add_epi32(_mm_unpacklo_epi32(a, b), _mm_unpackhi_epi32(a, b));
-    let (a, b) = (pairs(sums[0], sums[1]), pairs(sums[2], sums[3]));
-    let sums = _mm_add_epi32(_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b));
-    let (mut all_scales, mut all_sums) = ([0f32; QUANTIZED], [0i32; QUANTIZED]);
-    // SAFETY: four numbers each.
-    unsafe {
-        _mm_storeu_ps(all_scales.as_mut_ptr(), scales);
-        _mm_storeu_si128(all_sums.as_mut_ptr().cast(), sums);
+    let mut all_sums = [[0i32; QUANTIZED]; 2];
+    for (all, sums) in all_sums.iter_mut().zip(sums) {
+        let (a, b) = (pairs(sums[0], sums[1]), pairs(sums[2], sums[3]));
+        let four = _mm_add_epi32(_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b));
+        // SAFETY: four numbers.
+        unsafe { _mm_storeu_si128(all.as_mut_ptr().cast(), four) };
     }
-    for (block, (scale, sum)) in blocks.iter_mut().zip(all_scales.into_iter().zip(all_sums)) {
-        block.set(scale, sum);
+    let mut all_scales = [0f32; QUANTIZED];
+    // SAFETY: four numbers.
+    unsafe { _mm_storeu_ps(all_scales.as_mut_ptr(), scales) };
+    for (index, block) in blocks.iter_mut().enumerate() {
+        block.set(all_scales[index], [all_sums[0][index], all_sums[1][index]]);
     }
 }
