@@ -6,7 +6,7 @@ mod support;
 use support::{Desk, replaced, small, stored, tensors};
 use whimbrel_engine::TensorType;
 use whimbrel_forge::synthetic::Synthetic;
-use whimbrel_forge::{ForgeError, Gguf, ImportOptions, Quantization, Vocabulary, import};
+use whimbrel_forge::{EmbeddingType, ForgeError, Gguf, ImportOptions, Quantization, Vocabulary, import};
 
 /// The rows of a source tensor as floats, in the source's order.
 fn source_rows(file: &[u8], name: &str, tensor_type: TensorType) -> Vec<Vec<f32>> {
@@ -33,6 +33,19 @@ fn split_pairs(rows: Vec<Vec<f32>>, head_dim: usize) -> Vec<Vec<f32>> {
     rows.chunks(head_dim).flat_map(split).collect()
 }
 
+/// A small model whose rows fill blocks of a type.
+fn of_type(tensor_type: TensorType) -> Synthetic {
+    match tensor_type.block_values() {
+        256 => Synthetic {
+            width: 256,
+            feed_forward: 256,
+            head_dim: 128,
+            ..small()
+        },
+        _ => small(),
+    }
+}
+
 #[test]
 fn keep_changes_no_value() {
     for tensor_type in TensorType::ALL {
@@ -40,12 +53,13 @@ fn keep_changes_no_value() {
             let synthetic = Synthetic {
                 tensor_type,
                 tied,
-                ..small()
+                ..of_type(tensor_type)
             };
             let file = synthetic.to_gguf();
             let desk = Desk::new(&file);
             let manifest = desk.import().unwrap();
             assert_eq!(manifest.variants[0].name, tensor_type.name());
+            assert_eq!(manifest.variants[0].conversions, []);
             let written = tensors(&desk.output(), &manifest);
             for (name, values) in &written {
                 if name == "rope_frequencies" {
@@ -160,6 +174,7 @@ fn every_tensor_gets_the_type_that_suits_it() {
     let whole = Desk::new(&small().to_gguf());
     // 40 columns do not fill blocks of 32.
     let ragged = Desk::new(&Synthetic { width: 40, ..small() }.to_gguf());
+    let large = Desk::new(&of_type(TensorType::Q4K).to_gguf());
     let cases = [
         (&whole, Quantization::Keep, "blk.0.attn_q", TensorType::F32),
         (&whole, Quantization::F16, "token_embd", TensorType::F16),
@@ -174,12 +189,142 @@ fn every_tensor_gets_the_type_that_suits_it() {
         (&ragged, Quantization::Q4_1, "blk.0.attn_q", TensorType::F16),
         (&ragged, Quantization::Q8_0, "token_embd", TensorType::F16),
         (&ragged, Quantization::Q4_1, "blk.0.ffn_down", TensorType::Q4_1),
+        (&large, Quantization::Q4K, "blk.0.attn_q", TensorType::Q4K),
+        (&large, Quantization::Q4K, "token_embd", TensorType::Q6K),
+        (&large, Quantization::Q6K, "blk.0.ffn_down", TensorType::Q6K),
+        (&large, Quantization::Q5_0, "blk.0.ffn_up", TensorType::Q5_0),
+        (&large, Quantization::Q5_0, "output", TensorType::Q8_0),
+        (&large, Quantization::Iq4Nl, "blk.0.ffn_up", TensorType::Iq4Nl),
+        // As in llama.cpp's files where rows are no multiple of 256.
+        (&whole, Quantization::Q4K, "blk.0.attn_q", TensorType::Q5_0),
+        (&whole, Quantization::Q4K, "token_embd", TensorType::Q8_0),
+        (&whole, Quantization::Q6K, "blk.0.ffn_down", TensorType::Q8_0),
+        (&ragged, Quantization::Q4K, "blk.0.attn_q", TensorType::F16),
     ];
     for (desk, quantization, name, expected) in cases {
         assert_eq!(
             stored_type(desk, quantization, name),
             expected,
             "{name} with {quantization}"
+        );
+    }
+}
+
+#[test]
+fn an_embedding_is_only_made_narrower() {
+    let import_of = |tensor_type: TensorType, embedding: EmbeddingType| {
+        let synthetic = Synthetic {
+            tensor_type,
+            ..of_type(TensorType::Q6K)
+        };
+        let desk = Desk::new(&synthetic.to_gguf());
+        let options = ImportOptions {
+            embedding: Some(embedding),
+            ..desk.options()
+        };
+        let manifest = import(&options, &mut |_| ()).unwrap();
+        let index = std::fs::read(desk.output().join(&manifest.variants[0].index.path)).unwrap();
+        let index = whimbrel_engine::WeightsIndex::parse(&index, manifest.variants[0].weights.bytes).unwrap();
+        let of_name = |name: &str| {
+            index
+                .tensors
+                .iter()
+                .find(|tensor| tensor.name == name)
+                .unwrap()
+                .tensor_type
+        };
+        [of_name("token_embd"), of_name("output"), of_name("blk.0.attn_q")]
+    };
+    for (stored, embedding, [table, layer]) in [
+        (
+            TensorType::F16,
+            EmbeddingType::Q8_0,
+            [TensorType::Q8_0, TensorType::F16],
+        ),
+        (TensorType::F16, EmbeddingType::Q6K, [TensorType::Q6K, TensorType::F16]),
+        (
+            TensorType::Q8_0,
+            EmbeddingType::Q6K,
+            [TensorType::Q6K, TensorType::Q8_0],
+        ),
+        (TensorType::Q8_0, EmbeddingType::Q8_0, [TensorType::Q8_0; 2]),
+        (TensorType::Q4_0, EmbeddingType::Q6K, [TensorType::Q4_0; 2]),
+    ] {
+        assert_eq!(import_of(stored, embedding), [table, table, layer], "{stored}");
+    }
+}
+
+/// A type without kernels becomes the nearest one that has them; the manifest says how far its values moved.
+#[test]
+fn types_without_kernels_are_widened() {
+    let file = Synthetic {
+        tied: true,
+        ..of_type(TensorType::Q4K)
+    }
+    .to_gguf();
+    let golden = include_str!("../src/ggml/golden.jsonl");
+    for (name, id, to, most) in [
+        ("Q5_1", 7u32, "q8_0", 0.01),
+        ("Q2_K", 10, "q4_k", 0.2),
+        ("Q3_K", 11, "q6_k", 0.02),
+        ("Q5_K", 13, "q6_k", 0.02),
+        ("IQ4_XS", 23, "iq4_nl", 0.001),
+    ] {
+        let line = golden.lines().find(|line| line.contains(&format!("\"{name}\"")));
+        let golden: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+        let blocks = golden["blocks"].as_str().unwrap();
+        let blocks: Vec<u8> = (0..blocks.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&blocks[at..at + 2], 16).unwrap())
+            .collect();
+        let values: Vec<f32> = golden["values"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|value| value.as_f64().unwrap() as f32)
+            .collect();
+        // The key matrix's place holds more bytes as F32 than it needs now.
+        let tensor = "blk.0.attn_v.weight";
+        let description = [
+            stored(tensor),
+            2u32.to_le_bytes().to_vec(),
+            256u64.to_le_bytes().to_vec(),
+            128u64.to_le_bytes().to_vec(),
+        ]
+        .concat();
+        let from = [description.as_slice(), &0u32.to_le_bytes()].concat();
+        let mut file = replaced(&file, &from, &[description.as_slice(), &id.to_le_bytes()].concat());
+        let gguf = Gguf::parse(&file).unwrap();
+        let bytes = gguf.tensor(tensor).unwrap().bytes;
+        let (place, length) = (bytes.as_ptr() as usize - file.as_ptr() as usize, bytes.len());
+        let repeated: Vec<u8> = blocks.iter().copied().cycle().take(length).collect();
+        file[place..place + length].copy_from_slice(&repeated);
+
+        let desk = Desk::new(&file);
+        let manifest = desk.import().unwrap();
+        let [conversion] = &manifest.variants[0].conversions[..] else {
+            panic!("{name} is one conversion")
+        };
+        assert_eq!(
+            (conversion.from.as_str(), conversion.to.as_str(), conversion.tensors),
+            (name.to_lowercase().as_str(), to, 1)
+        );
+        assert!(
+            conversion.relative_error < most,
+            "{name}: {}",
+            conversion.relative_error
+        );
+        let written = tensors(&desk.output(), &manifest);
+        let (_, rows) = written.iter().find(|(name, _)| name == "blk.0.attn_v").unwrap();
+        let (mut errors, mut squares) = (0.0, 0.0);
+        for (found, expected) in rows.iter().flatten().zip(values.iter().cycle()) {
+            errors += f64::from(found - expected).powi(2);
+            squares += f64::from(*expected).powi(2);
+        }
+        let error = (errors / squares).sqrt();
+        assert!(
+            (error - conversion.relative_error).abs() < 1e-3 * error + 1e-6,
+            "{name}: {error}"
         );
     }
 }
@@ -253,7 +398,8 @@ fn what_is_not_supported_is_refused_by_name() {
         ),
         (
             retyped(26),
-            "tensor type \"I32 (tensor output_norm.weight)\" is not supported; supported: F32, F16, Q4_0, Q4_1, Q8_0, BF16",
+            "tensor type \"I32 (tensor output_norm.weight)\" is not supported; supported: F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, \
+             Q5_K, Q6_K, IQ4_NL, IQ4_XS, BF16",
         ),
         (
             rename("gpt2", "bert"),
@@ -291,13 +437,14 @@ fn what_is_not_supported_is_refused_by_name() {
         assert_eq!(desk.names(), ["model.gguf"]);
     }
     let error = "q5_1".parse::<Quantization>().unwrap_err();
-    let expected = "quantization \"q5_1\" is not supported; supported: keep, q8_0, q4_1, q4_0, f16, f32";
+    let expected = "quantization \"q5_1\" is not supported; supported: keep, q8_0, q6_k, q5_0, q4_k, q4_1, q4_0, iq4_nl, \
+                    f16, f32";
     assert_eq!(error.to_string(), expected);
 }
 
 #[test]
 fn a_type_that_is_only_known_by_name_is_listed_before_it_is_refused() {
-    // 256 columns of F32 as one block of Q6_K.
+    // 256 columns of F32 as one block of IQ2_XXS.
     let file = Synthetic {
         width: 256,
         head_dim: 128,
@@ -311,7 +458,7 @@ fn a_type_that_is_only_known_by_name_is_listed_before_it_is_refused() {
     ]
     .concat();
     let from = [norm.as_slice(), &0u32.to_le_bytes()].concat();
-    let file = replaced(&file, &from, &[norm.as_slice(), &14u32.to_le_bytes()].concat());
+    let file = replaced(&file, &from, &[norm.as_slice(), &16u32.to_le_bytes()].concat());
     assert_eq!(
         Gguf::parse(&file)
             .unwrap()
@@ -319,13 +466,13 @@ fn a_type_that_is_only_known_by_name_is_listed_before_it_is_refused() {
             .unwrap()
             .ggml_type
             .name,
-        "Q6_K"
+        "IQ2_XXS"
     );
     let error = Desk::new(&file).import().unwrap_err();
     assert!(
         error
             .to_string()
-            .starts_with("tensor type \"Q6_K (tensor output_norm.weight)\" is not supported"),
+            .starts_with("tensor type \"IQ2_XXS (tensor output_norm.weight)\" is not supported"),
         "{error}"
     );
 }

@@ -386,7 +386,7 @@ unsafe fn signed_weights<F: BlockFormat>(codes: *const u8, index: usize) -> [__m
         let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(TABLE.as_ptr().cast()));
         let mut weights = group(codes, index / 2);
         for weights in &mut weights {
-            let nibbles = if index % 2 == 0 {
+            let nibbles = if index.is_multiple_of(2) {
                 low_halves(*weights)
             } else {
                 high_halves(*weights)

@@ -381,7 +381,7 @@ unsafe fn unsigned_four<F: BlockFormat>(codes: *const u8, four: usize) -> __m512
         return _mm512_xor_si512(group(four), _mm512_set1_epi8(-128));
     }
     let (bytes, mask) = (group(four / 2), _mm512_set1_epi8(15));
-    let nibbles = if four % 2 == 0 {
+    let nibbles = if four.is_multiple_of(2) {
         _mm512_and_si512(bytes, mask)
     } else {
         _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), mask)
