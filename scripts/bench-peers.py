@@ -24,6 +24,11 @@ CASES = {
     "prefill512-shipped-1": ("shipped", 1, 512, 0, 0, []),
     "decode-q8_0-1": ("q8_0", 1, 0, 64, 128, []),
     "prefill512-q8_0-1": ("q8_0", 1, 512, 0, 0, []),
+    **{
+        f"{kind}-{model}-1": (model, 1, prompt, decode, depth, [])
+        for model in ["q5_0", "iq4_nl", "q4_k-1024", "q4_k-2048", "q6_k-1024", "q5_0-896"]
+        for kind, prompt, decode, depth in [("decode", 0, 64, 128), ("prefill512", 512, 0, 0)]
+    },
     "decode-q4_0-1-huge": ("q4_0", 1, 0, 64, 128, ["--huge-pages"]),
     "decode-q4_0-1-deep-huge": ("q4_0", 1, 0, 32, 2000, ["--huge-pages"]),
 }

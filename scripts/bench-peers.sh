@@ -13,7 +13,7 @@ models=$CACHE/llama-cpp/peers
 mkdir -p "$models"
 shipped=$TEST_DATA/SmolLM2-135M-Instruct.Q4_1.gguf
 ln -sf "$shipped" "$models/shipped.gguf"
-for type in Q4_0 Q8_0; do
+for type in Q4_0 Q8_0 Q5_0 IQ4_NL; do
 	name=${type,,}
 	if [ ! -f "$models/$name.gguf" ]; then
 		"$build/bin/llama-quantize" --pure --allow-requantize "$shipped" "$models/$name.part" "$type" 2 >"$models/quantize.log" 2>&1 ||
@@ -21,7 +21,12 @@ for type in Q4_0 Q8_0; do
 		mv "$models/$name.part" "$models/$name.gguf"
 	fi
 done
-for name in shipped q4_0 q8_0; do
+# Types with blocks of 256 do not fit SmolLM2's rows: random models of the size of others.
+cargo build --release --locked --package whimbrel-forge --example random
+for name in q4_k-1024 q4_k-2048 q6_k-1024 q5_0-896; do
+	[ -f "$models/$name.gguf" ] || "${CARGO_TARGET_DIR:-target}/release/examples/random" "${name%-*}" "${name#*-}" "$models/$name.gguf"
+done
+for name in shipped q4_0 q8_0 q5_0 iq4_nl q4_k-1024 q4_k-2048 q6_k-1024 q5_0-896; do
 	rm -rf "${models:?}/$name"
 	"$whimbrel" import "$models/$name.gguf" --output "$models/$name" >/dev/null
 done
