@@ -187,6 +187,9 @@ impl Chat {
         self.session.adopt_shared(&ids);
         self.to_share = self.beginning(messages, &ids);
         let generation = Generation::new(&mut self.session, ids, options, cancel)?;
+        if let Some(length) = self.to_share {
+            self.session.mark_fork_at(length);
+        }
         self.dropped_exchanges = dropped;
         self.answer = Some(Answer {
             generation,

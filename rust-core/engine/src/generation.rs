@@ -150,7 +150,8 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Prepares an answer to `prompt`. Tokens that the session already holds are kept, the rest will be run.
+    /// Prepares an answer to `prompt`. Tokens that the session already holds are kept, as many as [`Session::truncate`] can, and the rest
+    /// will be run.
     ///
     /// # Errors
     /// [`EngineError::ContextFull`] if the prompt and one more token do not fit (the session is then unchanged), [`EngineError::Option`]
@@ -181,8 +182,10 @@ impl Generation {
         let stop = StopMatcher::new(&options.stop)?;
         // The last prompt token is always run, since its logits are needed.
         let common = prompt.iter().zip(session.tokens()).take_while(|(a, b)| a == b).count();
-        let reused = common.min(prompt.len() - 1);
-        session.truncate(reused as u32);
+        let common = common.min(prompt.len() - 1);
+        let reused = session.truncate(common as u32) as usize;
+        // Where texts have parted once they may do so again.
+        session.mark_fork_at(common);
         let room = session.context_length() as usize - prompt.len();
         let max_tokens = (options.max_tokens as usize).min(room);
         let prompt_length = prompt.len();
@@ -221,20 +224,27 @@ impl Generation {
     /// # Errors
     /// [`EngineError::Run`]. Cancelling is not an error: it ends the answer.
     pub fn step(&mut self, session: &mut Session) -> Result<Step, EngineError> {
+        let step = match self.advance(session) {
+            Err(EngineError::Cancelled) => self.finish(FinishReason::Cancelled, String::new()),
+            step => step?,
+        };
+        if let Step::Finished { .. } = step {
+            session.mark_turn(session.tokens().len());
+        }
+        Ok(step)
+    }
+
+    fn advance(&mut self, session: &mut Session) -> Result<Step, EngineError> {
         if self.cancel.is_cancelled() {
-            return Ok(self.finish(FinishReason::Cancelled, String::new()));
+            return Err(EngineError::Cancelled);
         }
         if self.answer().len() >= self.max_tokens {
             return Ok(self.finish(FinishReason::Length, String::new()));
         }
-        let step = if self.answer().is_empty() {
+        if self.answer().is_empty() {
             self.prefill(session)
         } else {
             self.decode(session)
-        };
-        match step {
-            Err(EngineError::Cancelled) => Ok(self.finish(FinishReason::Cancelled, String::new())),
-            other => other,
         }
     }
 
@@ -242,11 +252,12 @@ impl Generation {
         let started = now();
         let done = session.tokens().len();
         let rest = &self.tokens[done..];
-        if rest.len() > PREFILL_CHUNK {
-            session.prefill(&rest[..PREFILL_CHUNK], &self.cancel)?;
+        let chunk = session.chunk(rest.len());
+        if rest.len() > chunk {
+            session.prefill(&rest[..chunk], &self.cancel)?;
             self.prefilling += started.elapsed();
             return Ok(Step::Prefilled {
-                done: (done + PREFILL_CHUNK) as u32,
+                done: (done + chunk) as u32,
                 total: self.prompt_length as u32,
             });
         }
@@ -254,6 +265,8 @@ impl Generation {
         let scores = rows.next().expect("the rest of a prompt is not empty");
         let token = choose(&mut self.sampler, &mut self.confidence, scores, &self.tokens, &[]);
         drop(rows);
+        // To answer anew, a session goes back to before the last token of the prompt.
+        session.mark_turn(self.prompt_length - 1);
         self.prefilling += started.elapsed();
         self.first_token = Some(self.started.elapsed());
         let mut text = String::new();

@@ -19,19 +19,21 @@ use whimbrel_kernels::KvPrecision;
 use self::arguments::WEIGHTS;
 use self::operators::attention::Attention;
 use self::operators::linear::Linear;
+use self::operators::short_convolution::ShortConvolution;
 use self::operators::{operator, registry};
 use self::plan::ExecutionPlan;
 use self::reference::{LIMITS, Limits, Reference};
 use self::text::{bad, innermost, parse};
 use crate::EngineError;
 use crate::bundle::weights::Weights;
-use crate::cache::{AttentionLayer, KvCache};
+use crate::cache::{AttentionLayer, ConvolutionLayer, KvCache};
 
 /// A planned graph: `body` leads to the hidden states that `head` makes logits of.
 pub(crate) struct Graph {
     pub(crate) body: ExecutionPlan,
     pub(crate) head: Linear,
     pub(crate) attention: Vec<AttentionLayer>,
+    pub(crate) convolutions: Vec<ConvolutionLayer>,
     /// The same on tract's own operators, if asked for; sessions then run that.
     pub(crate) reference: Option<Reference>,
 }
@@ -44,23 +46,21 @@ impl Graph {
         let mut graph = Graph::plan(&typed_model(document.clone(), &weights, None)?)?;
         if let Some(limits) = limits {
             let model = typed_model(document, &weights, Some(limits))?;
-            let reference = || {
-                let head = *model.output_outlets()?.first().context("the graph has no output")?;
-                let hidden = *model.node(head.node).inputs.first().context("the head has no input")?;
-                Reference::new(&model, hidden)
-            };
-            graph.reference = Some(reference().map_err(|error| bad(innermost(&error)))?);
+            graph.reference = Some(Reference::new(&model).map_err(|error| bad(innermost(&error)))?);
         }
         Ok(graph)
     }
 
     fn plan(model: &TypedModel) -> Result<Graph, EngineError> {
         let tract = |error: TractError| bad(innermost(&error));
-        let mut attention = Vec::new();
+        let (mut attention, mut convolutions) = (Vec::new(), Vec::new());
         for node in &model.nodes {
             if let Some(layer) = node.op_as::<Attention>().map(Attention::layer) {
                 check_attention(&layer, &attention)?;
                 attention.push(layer);
+            } else if let Some(layer) = node.op_as::<ShortConvolution>().map(ShortConvolution::layer) {
+                check_convolution(&layer, &convolutions)?;
+                convolutions.push(layer);
             } else if !is_ours(node) {
                 return Err(bad(format!(
                     "operator {} is not one of this engine's",
@@ -85,6 +85,7 @@ impl Graph {
             body: ExecutionPlan::new(model, output.node).map_err(tract)?,
             head,
             attention,
+            convolutions,
             reference: None,
         })
     }
@@ -139,6 +140,13 @@ fn check_attention(layer: &AttentionLayer, before: &[AttentionLayer]) -> Result<
         return Err(bad(format!(
             "layer {number}: attention of {heads} heads over {kv_heads} of width {head_dim} is not supported"
         )));
+    }
+    Ok(())
+}
+
+fn check_convolution(layer: &ConvolutionLayer, before: &[ConvolutionLayer]) -> Result<(), EngineError> {
+    if before.iter().any(|other| other.layer == layer.layer) {
+        return Err(bad(format!("two convolutions have layer = {}", layer.layer)));
     }
     Ok(())
 }

@@ -65,6 +65,7 @@ pub use bundle::manifest::{
 pub use bundle::remembered::RECORD_FILE;
 pub use bundle::weights::{TensorEntry, TensorType, WeightsIndex, catch_cut_weights};
 pub use bundle::{BundleFile, Verify, seal, verify, verify_and_remember};
+pub use cache::kept_tokens;
 pub use cancel::CancelFlag;
 pub use chat::{Chat, ChatOptions, ContextPolicy};
 pub use cpu::{CpuReport, cpu_report, default_threads, performance_cores};

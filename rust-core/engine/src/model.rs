@@ -5,12 +5,12 @@ pub(crate) mod comparison;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use whimbrel_kernels::{KV_BLOCK, KvPrecision, THREADS_MAX, ThreadPool};
+use whimbrel_kernels::{KvPrecision, THREADS_MAX, ThreadPool};
 
 use crate::bundle::read::read_limited;
 use crate::bundle::weights::{INDEX_BYTES_MAX, Weights};
 use crate::bundle::{Verify, verify_and_remember};
-use crate::cache::{AttentionLayer, KvCache, SharedPrefix};
+use crate::cache::{KvCache, Layout, SharedPrefix};
 use crate::clock::now;
 use crate::cpu::default_threads;
 use crate::graph::Graph;
@@ -71,7 +71,7 @@ pub struct Model {
     tokenizer: Tokenizer,
     chat_template: Option<ChatTemplate>,
     graph: Graph,
-    kv_precision: KvPrecision,
+    layout: Layout,
     pool: Arc<ThreadPool>,
     /// Prefixes that some session still uses.
     shared: Mutex<Vec<Weak<SharedPrefix>>>,
@@ -124,13 +124,18 @@ impl Model {
             expected: format!("a number of threads that the system can start ({error})"),
             found: threads.to_string(),
         })?;
-        log::debug!("model opened: {} layers, {threads} threads", graph.attention.len());
+        let layout = Layout {
+            attention: graph.attention.clone(),
+            convolutions: graph.convolutions.clone(),
+            precision: options.kv_precision,
+        };
+        log::debug!("model opened: {} layers, {threads} threads", layout.layers());
         Ok(Arc::new(Model {
             variant: index,
             tokenizer,
             chat_template,
             graph,
-            kv_precision: options.kv_precision,
+            layout,
             pool: Arc::new(pool),
             shared: Mutex::default(),
             load_ms: started.elapsed().as_secs_f64() * 1e3,
@@ -195,23 +200,29 @@ impl Model {
         self.load_ms
     }
 
-    /// Number of attention layers in the graph.
+    /// Number of layers in the graph, of attention or of a convolution.
     #[must_use]
     pub fn layers(&self) -> u32 {
-        self.graph.attention.len() as u32
+        self.layout.layers() as u32
     }
 
     /// The precision of keys and values in sessions.
     #[must_use]
     pub fn kv_precision(&self) -> KvPrecision {
-        self.kv_precision
+        self.layout.precision
     }
 
-    /// Bytes of keys and values per token of context.
+    /// Bytes of keys and values per token of context. In a layer with a window, tokens beyond the window take none.
     #[must_use]
     pub fn kv_bytes_per_token(&self) -> u64 {
-        let layers = self.graph.attention.iter();
-        layers.map(|layer| layer.block_bytes(self.kv_precision)).sum::<u64>() / KV_BLOCK as u64
+        self.layout.bytes_per_token()
+    }
+
+    /// Bytes that a session with a context of so many tokens keeps at most: keys and values, with what it takes to go back to an earlier
+    /// length of the text in layers with a window, and the columns of convolutions.
+    #[must_use]
+    pub fn kv_bytes(&self, context_length: u32) -> u64 {
+        self.layout.bytes(context_length as usize)
     }
 
     /// The longest shared prefix that a session of this context may begin with to run `ids`.
@@ -234,8 +245,8 @@ impl Model {
         &self.graph
     }
 
-    pub(crate) fn attention_layers(&self) -> &[AttentionLayer] {
-        &self.graph.attention
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// What a session of `context_length` tokens shares with the graph's operators.
@@ -243,7 +254,7 @@ impl Model {
     /// # Errors
     /// [`EngineError::Memory`].
     pub(crate) fn run_context(&self, context_length: u32) -> Result<RunContext, EngineError> {
-        let cache = KvCache::new(self.attention_layers(), self.kv_precision, context_length)?;
+        let cache = KvCache::new(&self.layout, context_length)?;
         Ok(RunContext::new(cache, self.pool.clone()))
     }
 }

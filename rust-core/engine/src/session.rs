@@ -14,12 +14,13 @@ use whimbrel_kernels::group_maxima;
 use self::costs::RunCosts;
 use self::prefix::SavedPrefix;
 use self::scores::{SCORE_GROUP, Scores};
+use crate::cache::Mark;
 use crate::clock::now;
 use crate::graph::context::RunContext;
 use crate::graph::operator::ARITY_MAX;
 use crate::graph::plan::{Buffers, RunObserver};
 use crate::memory::{ANSWERING_BYTES, check_room};
-use crate::{CancelFlag, EngineError, Model, PrefixError};
+use crate::{CancelFlag, EngineError, Model, PREFILL_CHUNK, PrefixError};
 
 /// Rows of logits that are computed at a time when every row is wanted.
 const LOGIT_ROWS: usize = 16;
@@ -50,6 +51,8 @@ pub struct Session {
     model: Arc<Model>,
     context_length: u32,
     ids: Vec<u32>,
+    /// Lengths at which the text is to be marked when it gets there, so that it can be cut there.
+    to_mark: Vec<usize>,
     /// Rows of the vocabulary's length; as many as were asked for at most so far.
     logits: Vec<f32>,
     /// The largest of each group of logits, rows as above.
@@ -100,11 +103,12 @@ impl Session {
                 found: context_length.to_string(),
             });
         }
-        let bytes = model.kv_bytes_per_token() * u64::from(context_length) + ANSWERING_BYTES;
+        let bytes = model.kv_bytes(context_length) + ANSWERING_BYTES;
         check_room(&format!("a context of {context_length} tokens"), context_length, bytes)?;
         Ok(Session {
             context_length,
             ids: Vec::with_capacity(context_length as usize),
+            to_mark: Vec::new(),
             logits: Vec::new(),
             maxima: Vec::new(),
             context: model.run_context(context_length)?,
@@ -132,16 +136,60 @@ impl Session {
         &self.ids
     }
 
-    /// Removes everything after the first `length` tokens.
-    pub fn truncate(&mut self, length: u32) {
-        self.ids.truncate(length as usize);
-        self.context.position.set(self.ids.len());
+    /// Removes everything after the first `length` tokens, and returns how many are left. In a model with layers that see only the last
+    /// tokens, or with convolutions, that can be fewer than `length`: the nearest number from which the session can still go on. Up to 25 of
+    /// the tokens that were run last can always be removed alone.
+    pub fn truncate(&mut self, length: u32) -> u32 {
+        let kept = self.nearest(length as usize);
+        self.ids.truncate(kept);
+        self.to_mark.clear();
+        self.context.cache.borrow_mut().truncate(kept);
+        self.context.position.set(kept);
+        kept as u32
+    }
+
+    /// The greatest length, at most this one, from which the session can go on.
+    fn nearest(&self, length: usize) -> usize {
+        let length = length.min(self.ids.len());
+        if self.is_free() {
+            return length;
+        }
+        let cache = self.context.cache.borrow();
+        (1..=length).rev().find(|length| cache.holds(*length)).unwrap_or(0)
+    }
+
+    /// Whether the session can go back to any length of its text.
+    fn is_free(&self) -> bool {
+        self.model.layout().keeps_everything() || self.model.graph().reference.is_some()
+    }
+
+    /// Keeps what it takes to go back to this length of the text, which it has now or had a moment ago, as far as there is room.
+    pub(crate) fn mark_turn(&mut self, length: usize) {
+        self.context.cache.borrow_mut().mark(Mark::Turn, length);
+    }
+
+    /// Asks for what it takes to go back to a length that the text does not have yet.
+    pub(crate) fn mark_fork_at(&mut self, length: usize) {
+        if length > self.ids.len() && !self.is_free() {
+            self.to_mark.push(length);
+        }
+    }
+
+    /// How many of the next `rest` tokens of a prompt to run together.
+    pub(crate) fn chunk(&self, rest: usize) -> usize {
+        let marks = self
+            .to_mark
+            .iter()
+            .filter_map(|length| length.checked_sub(self.ids.len()));
+        let to_mark = marks.filter(|length| *length > 0).min();
+        rest.min(PREFILL_CHUNK).min(to_mark.unwrap_or(rest))
     }
 
     /// Runs tokens through the layers without computing logits.
     ///
     /// # Errors
-    /// [`EngineError::ContextFull`], [`EngineError::Cancelled`], [`EngineError::Run`]; the session is then unchanged.
+    /// [`EngineError::ContextFull`], [`EngineError::Cancelled`], [`EngineError::Run`]; the session is then unchanged, except that one which
+    /// cannot go back to any length (see [`Session::truncate`]) may have fewer tokens if there were more than [`PREFILL_CHUNK`].
     pub fn prefill(&mut self, ids: &[u32], cancel: &CancelFlag) -> Result<(), EngineError> {
         self.run(ids, cancel, &mut ())?;
         self.commit(ids);
@@ -241,7 +289,8 @@ impl Session {
     }
 
     /// The first `length` tokens (all, if there are fewer) with their keys and values as bytes, and a note of the caller. The bytes contain
-    /// what users said, in the ids and the note.
+    /// what users said, in the ids and the note. They hold fewer tokens where the session could not go back to `length` either (see
+    /// [`Session::truncate`]).
     ///
     /// # Errors
     /// [`EngineError::Option`] for a note that is too long, and on tract's own operators.
@@ -254,7 +303,7 @@ impl Session {
                 found: "on".into(),
             });
         }
-        let ids = &self.ids[..self.ids.len().min(length as usize)];
+        let ids = &self.ids[..self.nearest(length as usize)];
         prefix::write(&self.model, ids, note, |bytes| {
             self.context.cache.borrow().save(ids.len(), bytes);
         })
@@ -274,7 +323,7 @@ impl Session {
         }
         self.truncate(0);
         self.context.cache.borrow_mut().restore(ids.len(), saved.values());
-        self.commit(ids);
+        self.start_with(ids);
         Ok(())
     }
 
@@ -291,14 +340,22 @@ impl Session {
             Ok(()) => {}
             Err(error) => return log::debug!("a shared prefix cannot be used: {error}"),
         }
-        self.truncate(0);
-        self.commit(shared.ids());
+        self.start_with(shared.ids());
+    }
+
+    /// The cache holds these tokens now and nothing else.
+    fn start_with(&mut self, ids: &[u32]) {
+        self.ids.clear();
+        self.ids.extend_from_slice(ids);
+        self.to_mark.clear();
+        self.context.position.set(ids.len());
     }
 
     /// Shares the first `length` tokens with the other sessions of the model, where the system can and it is not done yet.
     pub(crate) fn share(&mut self, length: usize) {
         let mut cache = self.context.cache.borrow_mut();
-        if cache.is_shared() || length > self.ids.len() || self.model.graph().reference.is_some() {
+        let is_possible = length <= self.ids.len() && cache.holds(length) && !cache.is_shared();
+        if !is_possible || self.model.graph().reference.is_some() {
             return;
         }
         match cache.share(&self.ids[..length], self.ids.len(), self.context_length) {
@@ -339,9 +396,37 @@ impl Session {
             graph.body.set_hidden(&mut self.buffers, &hidden[first..]);
             return Ok(());
         }
-        let body = &graph.body;
-        body.run(&self.context, ids, &mut self.buffers, observer)?;
-        self.check_weights()
+        let outcome = if self.is_free() || ids.len() <= PREFILL_CHUNK {
+            graph.body.run(&self.context, ids, &mut self.buffers, observer)
+        } else {
+            self.run_in_chunks(ids, observer)
+        };
+        let outcome = outcome.and_then(|()| self.check_weights());
+        self.settled(outcome)
+    }
+
+    /// The outcome of a run or of a part of it. After a failure the session goes back to where it can go on from.
+    fn settled<T>(&mut self, outcome: Result<T, EngineError>) -> Result<T, EngineError> {
+        if outcome.is_err() && !self.is_free() {
+            self.truncate(u32::MAX);
+        }
+        outcome
+    }
+
+    /// Runs tokens chunk by chunk: layers that see only the last tokens keep no more than a chunk needs.
+    fn run_in_chunks(&mut self, ids: &[u32], observer: &mut impl RunObserver) -> Result<(), EngineError> {
+        let (model, start) = (self.model.clone(), self.context.position.get());
+        let body = &model.graph().body;
+        let mut hidden = Vec::new();
+        for (index, chunk) in ids.chunks(PREFILL_CHUNK).enumerate() {
+            self.context.position.set(start + index * PREFILL_CHUNK);
+            let outcome = body.run(&self.context, chunk, &mut self.buffers, observer);
+            self.context.position.set(start);
+            outcome?;
+            hidden.extend_from_slice(body.hidden(&self.buffers));
+        }
+        body.set_hidden(&mut self.buffers, &hidden);
+        Ok(())
     }
 
     /// Whether every weight that was read was there.
@@ -357,6 +442,11 @@ impl Session {
 
     /// Logits after some rows of the last run, into the first rows of `logits`.
     fn head(&mut self, first: usize, rows: usize, cancel: &CancelFlag) -> Result<(), EngineError> {
+        let outcome = self.compute_head(first, rows, cancel);
+        self.settled(outcome)
+    }
+
+    fn compute_head(&mut self, first: usize, rows: usize, cancel: &CancelFlag) -> Result<(), EngineError> {
         if cancel.is_cancelled() {
             return Err(EngineError::Cancelled);
         }
@@ -383,7 +473,17 @@ impl Session {
     /// The tokens of a run that succeeded are now part of the session.
     fn commit(&mut self, ids: &[u32]) {
         self.ids.extend_from_slice(ids);
-        self.context.position.set(self.ids.len());
+        let length = self.ids.len();
+        self.context.position.set(length);
+        if self.is_free() {
+            return;
+        }
+        let mut cache = self.context.cache.borrow_mut();
+        if self.to_mark.contains(&length) {
+            cache.mark(Mark::Fork, length);
+            self.to_mark.retain(|marked| *marked > length);
+        }
+        cache.mark_in_passing(length);
     }
 }
 

@@ -3,7 +3,9 @@
 //! describe the network, which tensors it consists of and which operators connect them. It knows nothing about tokenizers or about how
 //! tensors are stored.
 
+mod gemma3;
 mod granite;
+mod lfm2;
 mod llama;
 mod minicpm;
 mod qwen2;
@@ -31,12 +33,14 @@ pub(crate) trait Architecture: Sync {
 }
 
 /// Every supported architecture.
-static ARCHITECTURES: [&dyn Architecture; 6] = [
+static ARCHITECTURES: [&dyn Architecture; 8] = [
     &llama::LLAMA,
     &qwen2::QWEN2,
     &qwen3::QWEN3,
     &granite::GRANITE,
     &minicpm::MINICPM,
+    &gemma3::GEMMA3,
+    &lfm2::LFM2,
     &smollm3::SMOLLM3,
 ];
 
@@ -45,6 +49,8 @@ pub(crate) struct Network<'a> {
     /// For the manifest; `parameters` counts the values of all stored tensors.
     pub(crate) shape: Shape,
     pub(crate) context_length: u32,
+    /// Key and value heads of each layer, and how many tokens the layer sees if not all.
+    pub(crate) kv: Vec<(u32, Option<u32>)>,
     /// In the order in which they are written.
     pub(crate) tensors: Vec<NetworkTensor<'a>>,
     pub(crate) graph: Graph,
@@ -88,6 +94,8 @@ pub(crate) enum Values<'a> {
 pub(crate) enum RowOrder {
     /// As they are.
     Same,
+    /// Some of them, this one first.
+    From(u32),
     /// Each head's first `rotated` rows hold rotary pairs side by side (0 and 1, 2 and 3 …) and come out as two halves
     /// (0, 2, 4 … then 1, 3, 5 …), which is how the engine pairs them.
     SplitPairs {
@@ -101,8 +109,10 @@ pub(crate) enum RowOrder {
 impl RowOrder {
     /// The source's row for a row of the bundle.
     pub(crate) fn source_row(self, row: u32) -> u32 {
-        let RowOrder::SplitPairs { head, rotated } = self else {
-            return row;
+        let (head, rotated) = match self {
+            RowOrder::Same => return row,
+            RowOrder::From(first) => return first + row,
+            RowOrder::SplitPairs { head, rotated } => (head, rotated),
         };
         let (start, within) = (row / head * head, row % head);
         if within >= rotated {

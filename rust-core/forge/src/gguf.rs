@@ -296,6 +296,17 @@ impl<'a> Gguf<'a> {
         })
     }
 
+    /// The value of a key as an array of booleans.
+    ///
+    /// # Errors
+    /// [`GgufError::Type`].
+    pub fn flags(&self, key: &str) -> Result<Option<Array<'a>>, GgufError> {
+        self.convert(key, "an array of bools", |value| match value {
+            Value::Array(array) if array.element_type() == ValueType::Bool => Some(array),
+            _ => None,
+        })
+    }
+
     /// The value of a key as an array of numbers of 32 bits, floats or integers.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use whimbrel_engine::GRAPH_BYTES_MAX;
+use whimbrel_kernels::Activation;
 
 use crate::ForgeError;
 
@@ -24,6 +25,8 @@ pub(crate) struct Attention {
     pub(crate) scale: f32,
     /// The weights that hold the rotary frequencies, if queries and keys are rotated.
     pub(crate) frequencies: Option<&'static str>,
+    /// How many tokens one sees, if not all.
+    pub(crate) window: Option<u32>,
 }
 
 /// The weights of queries, keys and values.
@@ -71,6 +74,14 @@ impl Graph {
         ));
     }
 
+    /// A norm, added to `residual`.
+    pub(crate) fn rms_norm_onto(&mut self, output: &str, input: &str, weights: &str, epsilon: f32, residual: &str) {
+        let epsilon = scalar(epsilon);
+        self.line(format_args!(
+            "{output} = whimbrel_rms_norm({input}, weights = \"{weights}\", epsilon = {epsilon}, residual = {residual});"
+        ));
+    }
+
     /// A norm of every head, all with the same weights.
     pub(crate) fn head_norm(&mut self, output: &str, input: &str, weights: &str, epsilon: f32, heads: u32) {
         let epsilon = scalar(epsilon);
@@ -99,12 +110,29 @@ impl Graph {
             head_dim,
             scale,
             frequencies,
+            window,
         } = attention;
         let scale = scalar(*scale);
         let frequencies = frequencies.map_or_else(String::new, |name| format!(", frequencies = \"{name}\""));
+        let window = window.map_or_else(String::new, |window| format!(", window = {window}"));
         self.line(format_args!(
             "{output} = whimbrel_attention({q}, {k}, {v}, layer = {layer}, heads = {heads}, kv_heads = {kv_heads}, \
-             head_dim = {head_dim}, scale = {scale}{frequencies});"
+             head_dim = {head_dim}, scale = {scale}{frequencies}{window});"
+        ));
+    }
+
+    /// A gated short convolution, from its three inputs.
+    pub(crate) fn short_convolution(&mut self, output: &str, inputs: [&str; 3], weights: &str, layer: u32) {
+        let [b, c, x] = inputs;
+        self.line(format_args!(
+            "{output} = whimbrel_short_convolution({b}, {c}, {x}, weights = \"{weights}\", layer = {layer});"
+        ));
+    }
+
+    /// A matrix product.
+    pub(crate) fn linear(&mut self, output: &str, input: &str, weights: &str) {
+        self.line(format_args!(
+            "{output} = whimbrel_linear({input}, weights = \"{weights}\");"
         ));
     }
 
@@ -116,21 +144,30 @@ impl Graph {
         ));
     }
 
-    /// The gated feed-forward product: silu(gate × input) · (up × input).
-    pub(crate) fn gate_up(&mut self, output: &str, input: &str, gate: &str, up: &str) {
+    /// The gated feed-forward product: activation(gate × input) · (up × input).
+    pub(crate) fn gate_up(&mut self, output: &str, input: &str, gate: &str, up: &str, activation: Activation) {
+        let activation = match activation {
+            Activation::Silu => "",
+            Activation::Gelu => ", activation = \"gelu\"",
+        };
         self.line(format_args!(
-            "{output} = whimbrel_gate_up({input}, gate = \"{gate}\", up = \"{up}\");"
+            "{output} = whimbrel_gate_up({input}, gate = \"{gate}\", up = \"{up}\"{activation});"
         ));
     }
 
-    /// The logits after the last token, times a factor; closes the graph and returns its text.
+    /// The logits after the last token, times a factor, capped softly unless `cap` is 0; closes the graph and returns its text.
     ///
     /// # Errors
     /// [`ForgeError::Key`] when the text is longer than the engine reads.
-    pub(crate) fn head(mut self, input: &str, weights: &str, scale: f32) -> Result<Graph, ForgeError> {
+    pub(crate) fn head(mut self, input: &str, weights: &str, scale: f32, cap: f32) -> Result<Graph, ForgeError> {
         let scale = factor(scale);
+        let cap = if cap == 0.0 {
+            String::new()
+        } else {
+            format!(", cap = {}", scalar(cap))
+        };
         self.line(format_args!(
-            "logits = whimbrel_linear({input}, weights = \"{weights}\", last = true{scale});"
+            "logits = whimbrel_linear({input}, weights = \"{weights}\", last = true{scale}{cap});"
         ));
         self.text.push_str("}\n");
         if self.text.len() > GRAPH_BYTES_MAX {

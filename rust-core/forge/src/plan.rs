@@ -1,7 +1,7 @@
 //! The plan of an import, made before a byte is written: the type, place and size of every tensor, and the resulting figures of the
 //! manifest.
 
-use whimbrel_engine::{Architecture as Shape, TensorEntry, WeightsIndex};
+use whimbrel_engine::{Architecture as Shape, TensorEntry, WeightsIndex, kept_tokens};
 use whimbrel_kernels::TensorType;
 
 use crate::architecture::{self, NetworkTensor, Role, Values};
@@ -14,7 +14,7 @@ use crate::{ForgeError, Gguf, Quantization};
 /// Every tensor of the weight file starts at a multiple of this many bytes.
 pub(crate) const TENSOR_ALIGNMENT: u64 = 64;
 /// The context for which peak memory is estimated, in tokens.
-pub(crate) const PEAK_CONTEXT: u64 = 2_048;
+pub(crate) const PEAK_CONTEXT: u32 = 2_048;
 /// The longest model name, in bytes.
 const NAME_BYTES_MAX: usize = 256;
 
@@ -53,6 +53,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) name: String,
     pub(crate) shape: Shape,
     pub(crate) context_length: u32,
+    /// As in [`architecture::Network`].
+    kv: Vec<(u32, Option<u32>)>,
     pub(crate) tensors: Vec<PlannedTensor<'a>>,
     pub(crate) graph: Graph,
     pub(crate) variant: String,
@@ -125,6 +127,7 @@ impl<'a> Plan<'a> {
             name,
             shape: network.shape,
             context_length: network.context_length,
+            kv: network.kv,
             variant: variant(&tensors).name().to_owned(),
             tensors,
             graph: network.graph,
@@ -157,7 +160,6 @@ impl<'a> Plan<'a> {
     /// The formula is in `docs/model-import.md`.
     pub(crate) fn peak_memory_bytes(&self) -> u64 {
         let Shape {
-            layers,
             embedding_length,
             feed_forward_length,
             heads,
@@ -166,8 +168,7 @@ impl<'a> Plan<'a> {
             vocabulary,
             ..
         } = self.shape;
-        let [layers, width, feed_forward, heads, kv_heads, head_dim, vocabulary] = [
-            layers,
+        let [width, feed_forward, heads, kv_heads, head_dim, vocabulary] = [
             embedding_length,
             feed_forward_length,
             heads,
@@ -176,8 +177,12 @@ impl<'a> Plan<'a> {
             vocabulary,
         ]
         .map(u64::from);
-        let context = PEAK_CONTEXT.min(u64::from(self.context_length));
-        let kv = 2 * layers * kv_heads * head_dim * context * KV_VALUE_BYTES;
+        let context = PEAK_CONTEXT.min(self.context_length);
+        let kept = self
+            .kv
+            .iter()
+            .map(|(kv_heads, window)| u64::from(*kv_heads) * u64::from(kept_tokens(*window, context)));
+        let kv = 2 * kept.sum::<u64>() * head_dim * KV_VALUE_BYTES;
         let activations = PREFILL_TOKENS * 4 * (3 * width + 2 * (heads + kv_heads) * head_dim + 2 * feed_forward);
         let logits = 4 * vocabulary;
         self.weights_bytes + kv + activations + logits + vocabulary * TOKEN_BYTES + PROGRAM_BYTES

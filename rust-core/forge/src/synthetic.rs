@@ -21,6 +21,8 @@ const CHAT_TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + me
     '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 /// How strongly the head points at the tokens that follow in the text.
 const HEAD_STRENGTH: f32 = 1.0;
+/// Tokens that a short convolution sees.
+const TAPS: usize = 3;
 /// How strongly a layer changes the residual stream, whose values are about 1.
 const LAYER_STRENGTH: f32 = 0.5;
 
@@ -40,17 +42,23 @@ pub enum Family {
     MiniCpm,
     /// SmolLM3: every fourth layer without rotation.
     SmolLm3,
+    /// Gemma 3: norms behind the blocks, windows in five of six layers.
+    Gemma3,
+    /// LFM2: attention in every third layer, short convolutions in the others.
+    Lfm2,
 }
 
 impl Family {
     /// Every architecture.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Llama,
         Self::Qwen2,
         Self::Qwen3,
         Self::Granite,
         Self::MiniCpm,
         Self::SmolLm3,
+        Self::Gemma3,
+        Self::Lfm2,
     ];
 
     /// The value of `general.architecture`.
@@ -63,6 +71,8 @@ impl Family {
             Self::Granite => "granite",
             Self::MiniCpm => "minicpm",
             Self::SmolLm3 => "smollm3",
+            Self::Gemma3 => "gemma3",
+            Self::Lfm2 => "lfm2",
         }
     }
 }
@@ -96,6 +106,10 @@ pub struct Synthetic {
     pub rope_linear: Option<f32>,
     /// Whether Granite's files say that queries and keys are not rotated.
     pub unrotated: bool,
+    /// How many tokens layers with a window see, in the architectures that can have such layers.
+    pub window: Option<u32>,
+    /// The soft cap of Gemma's logits.
+    pub logits_cap: Option<f32>,
     /// The type of the matrices.
     pub tensor_type: TensorType,
     /// `context_length` of the file.
@@ -121,6 +135,8 @@ impl Default for Synthetic {
             rope_factors: false,
             rope_linear: None,
             unrotated: false,
+            window: None,
+            logits_cap: None,
             tensor_type: TensorType::F32,
             context_length: 2_048,
             seed: 1,
@@ -218,12 +234,31 @@ impl Synthetic {
         writer.u32(&key("embedding_length"), self.width);
         writer.u32(&key("feed_forward_length"), self.feed_forward);
         writer.u32(&key("attention.head_count"), self.heads);
-        writer.u32(&key("attention.head_count_kv"), self.kv_heads);
+        if self.family == Family::Lfm2 {
+            let kv_heads = (0..self.layers).map(|layer| {
+                if self.is_convolution(layer) {
+                    0
+                } else {
+                    self.kv_heads as i32
+                }
+            });
+            writer.integers(&key("attention.head_count_kv"), &kv_heads.collect::<Vec<_>>());
+            writer.u32(&key("shortconv.l_cache"), TAPS as u32);
+        } else {
+            writer.u32(&key("attention.head_count_kv"), self.kv_heads);
+        }
         writer.u32(&key("attention.key_length"), self.head_dim);
         writer.u32(&key("attention.value_length"), self.head_dim);
         writer.f32(&key("attention.layer_norm_rms_epsilon"), 1e-5);
         writer.u32(&key("rope.dimension_count"), self.head_dim);
-        writer.f32(&key("rope.freq_base"), 10_000.0);
+        let is_gemma = self.family == Family::Gemma3;
+        writer.f32(&key("rope.freq_base"), if is_gemma { 1e6 } else { 1e4 });
+        if let Some(window) = self.window {
+            writer.u32(&key("attention.sliding_window"), window);
+        }
+        if let Some(cap) = self.logits_cap {
+            writer.f32(&key("final_logit_softcapping"), cap);
+        }
         if let Some(factor) = self.rope_linear {
             writer.text(&key("rope.scaling.type"), "linear");
             writer.f32(&key("rope.scaling.factor"), factor);
@@ -269,6 +304,10 @@ impl Synthetic {
         } else {
             Some(head(&embedding, width, tokenizer, &mut random))
         };
+        // Gemma's network multiplies by √width.
+        let is_gemma = self.family == Family::Gemma3;
+        let scale = if is_gemma { 1.0 / (width as f32).sqrt() } else { 1.0 };
+        let embedding: Vec<f32> = embedding.into_iter().map(|value| scale * value).collect();
         writer.tensor("token_embd.weight", self.tensor_type, width, &embedding);
         if self.rope_factors {
             let pairs = self.head_dim as usize / 2;
@@ -281,58 +320,99 @@ impl Synthetic {
         for layer in 0..self.layers {
             self.write_layer(writer, layer, &mut random);
         }
-        writer.tensor("output_norm.weight", TensorType::F32, width, &random.norm(width));
+        let output_norm = match self.family {
+            Family::Lfm2 => "token_embd_norm.weight",
+            _ => "output_norm.weight",
+        };
+        writer.tensor(output_norm, TensorType::F32, width, &random.norm(width));
         if let Some(head) = head {
             writer.tensor("output.weight", self.tensor_type, width, &head);
         }
     }
 
+    /// Whether a layer is a short convolution.
+    fn is_convolution(&self, layer: u32) -> bool {
+        self.family == Family::Lfm2 && layer % 3 != 2
+    }
+
     fn write_layer(&self, writer: &mut Writer, layer: u32, random: &mut Random) {
         let (width, feed_forward) = (self.width as usize, self.feed_forward as usize);
-        let (queries, keys) = (
-            (self.heads * self.head_dim) as usize,
-            (self.kv_heads * self.head_dim) as usize,
-        );
-        let norm = |writer: &mut Writer, name: &str, random: &mut Random| {
-            writer.tensor(
-                &format!("blk.{layer}.{name}.weight"),
-                TensorType::F32,
-                width,
-                &random.norm(width),
-            );
+        let mut layer = LayerWriter {
+            writer,
+            random,
+            layer,
+            tensor_type: self.tensor_type,
         };
-        let matrix = |writer: &mut Writer, name: &str, rows: usize, columns: usize, gain: f32, random: &mut Random| {
-            let values = random.values(rows * columns, gain / (columns as f32).sqrt());
-            writer.tensor(
-                &format!("blk.{layer}.{name}.weight"),
-                self.tensor_type,
-                columns,
-                &values,
-            );
-        };
-        norm(writer, "attn_norm", random);
-        matrix(writer, "attn_q", queries, width, 3.0, random);
-        matrix(writer, "attn_k", keys, width, 1.0, random);
-        matrix(writer, "attn_v", keys, width, 1.0, random);
+        layer.norm("attn_norm", width, 1.0);
+        if self.is_convolution(layer.layer) {
+            layer.matrix("shortconv.in_proj", 3 * width, width, 1.0);
+            layer.floats("shortconv.conv", width, TAPS, 1.0);
+            layer.matrix("shortconv.out_proj", width, width, LAYER_STRENGTH);
+        } else {
+            self.write_attention(&mut layer);
+        }
+        let has_norms_after = self.family == Family::Gemma3;
+        if has_norms_after {
+            layer.norm("post_attention_norm", width, LAYER_STRENGTH);
+        }
+        layer.norm("ffn_norm", width, 1.0);
+        layer.matrix("ffn_gate", feed_forward, width, 1.0);
+        layer.matrix("ffn_up", feed_forward, width, 1.0);
+        layer.matrix("ffn_down", width, feed_forward, 2.0 * LAYER_STRENGTH);
+        if has_norms_after {
+            layer.norm("post_ffw_norm", width, LAYER_STRENGTH);
+        }
+    }
+
+    fn write_attention(&self, layer: &mut LayerWriter<'_>) {
+        let (width, head_dim) = (self.width as usize, self.head_dim as usize);
+        let (queries, keys) = (self.heads as usize * head_dim, self.kv_heads as usize * head_dim);
+        layer.matrix("attn_q", queries, width, 3.0);
+        layer.matrix("attn_k", keys, width, 1.0);
+        layer.matrix("attn_v", keys, width, 1.0);
         if self.family == Family::Qwen2 {
             for (name, values) in [("attn_q", queries), ("attn_k", keys), ("attn_v", keys)] {
-                let bias = random.values(values, 2.0);
-                writer.tensor(&format!("blk.{layer}.{name}.bias"), TensorType::F32, values, &bias);
+                let bias = layer.random.values(values, 2.0);
+                layer.write(&format!("{name}.bias"), TensorType::F32, values, &bias);
             }
         }
-        if self.family == Family::Qwen3 {
-            for name in ["attn_q_norm", "attn_k_norm"] {
-                let name = format!("blk.{layer}.{name}.weight");
-                let (head_dim, weights) = (self.head_dim as usize, random.norm(self.head_dim as usize));
-                let weights: Vec<f32> = weights.into_iter().map(|weight| 1.5 * weight).collect();
-                writer.tensor(&name, TensorType::F32, head_dim, &weights);
-            }
+        if matches!(self.family, Family::Qwen3 | Family::Gemma3 | Family::Lfm2) {
+            layer.norm("attn_q_norm", head_dim, 1.5);
+            layer.norm("attn_k_norm", head_dim, 1.5);
         }
-        matrix(writer, "attn_output", width, queries, LAYER_STRENGTH, random);
-        norm(writer, "ffn_norm", random);
-        matrix(writer, "ffn_gate", feed_forward, width, 1.0, random);
-        matrix(writer, "ffn_up", feed_forward, width, 1.0, random);
-        matrix(writer, "ffn_down", width, feed_forward, 2.0 * LAYER_STRENGTH, random);
+        layer.matrix("attn_output", width, queries, LAYER_STRENGTH);
+    }
+}
+
+/// Writes the tensors of one layer.
+struct LayerWriter<'w> {
+    writer: &'w mut Writer,
+    random: &'w mut Random,
+    layer: u32,
+    tensor_type: TensorType,
+}
+
+impl LayerWriter<'_> {
+    fn write(&mut self, name: &str, tensor_type: TensorType, columns: usize, values: &[f32]) {
+        let name = format!("blk.{}.{name}", self.layer);
+        self.writer.tensor(&name, tensor_type, columns, values);
+    }
+
+    /// Weights of a norm, near `size`.
+    fn norm(&mut self, name: &str, columns: usize, size: f32) {
+        let weights = self.random.norm(columns).into_iter().map(|weight| size * weight);
+        let weights: Vec<f32> = weights.collect();
+        self.write(&format!("{name}.weight"), TensorType::F32, columns, &weights);
+    }
+
+    fn matrix(&mut self, name: &str, rows: usize, columns: usize, gain: f32) {
+        let values = self.random.values(rows * columns, gain / (columns as f32).sqrt());
+        self.write(&format!("{name}.weight"), self.tensor_type, columns, &values);
+    }
+
+    fn floats(&mut self, name: &str, rows: usize, columns: usize, deviation: f32) {
+        let values = self.random.values(rows * columns, deviation);
+        self.write(&format!("{name}.weight"), TensorType::F32, columns, &values);
     }
 }
 

@@ -11,12 +11,15 @@ use whimbrel_kernels::TensorType;
 /// How far the result of one operator may be from its reference; activations go to 8 bits where weights have few.
 const DIFFERENCE_MAX: f64 = 0.04;
 
-/// Four layers, so that SmolLM3 has one without rotation.
+/// So many layers that SmolLM3 has one without rotation, Gemma 3 one without a window, and LFM2 one with attention.
 fn model(family: Family) -> Synthetic {
+    let is_gemma = family == Family::Gemma3;
     Synthetic {
         family,
-        layers: 4,
-        head_dim: 32,
+        layers: if is_gemma { 6 } else { 4 },
+        head_dim: if family == Family::Lfm2 { 16 } else { 32 },
+        window: is_gemma.then_some(9),
+        logits_cap: is_gemma.then_some(3.0),
         ..small()
     }
 }
@@ -98,9 +101,13 @@ fn rows_of_rotary_pairs_are_moved_only_where_they_are_side_by_side() {
         let source = std::fs::read(&file).unwrap();
         let gguf = whimbrel_forge::Gguf::parse(&source).unwrap();
         let written = tensors(&desk.output(), &manifest);
-        let is_moved = !matches!(family, Family::Qwen2 | Family::Qwen3);
+        let is_moved = matches!(
+            family,
+            Family::Llama | Family::Granite | Family::MiniCpm | Family::SmolLm3
+        );
         for name in ["attn_q.weight", "attn_k.weight", "attn_q.bias", "attn_k.bias"] {
-            let Some(tensor) = gguf.tensor(&format!("blk.0.{name}")) else {
+            // LFM2's first layer with attention is its third.
+            let Some(tensor) = gguf.tensor(&format!("blk.2.{name}")) else {
                 assert!(name.ends_with("bias") && family != Family::Qwen2);
                 continue;
             };
@@ -111,7 +118,7 @@ fn rows_of_rotary_pairs_are_moved_only_where_they_are_side_by_side() {
                 .iter()
                 .map(|bytes| f32::from_le_bytes(*bytes))
                 .collect();
-            let bundle_name = format!("blk.0.{}", name.trim_end_matches(".weight"));
+            let bundle_name = format!("blk.2.{}", name.trim_end_matches(".weight"));
             let (_, rows) = written.iter().find(|(name, _)| *name == bundle_name).unwrap();
             assert_eq!(rows.concat() == values, !is_moved, "{family:?} {name}");
             if is_moved {

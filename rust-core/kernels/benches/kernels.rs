@@ -146,9 +146,10 @@ fn attention(pool: &ThreadPool, precision: KvPrecision, seen: usize, rows: usize
         for layer in 0..layers {
             let range = layer * size..(layer + 1) * size;
             let (keys, values) = (&mut keys[range.clone()], &mut values[range]);
-            append_kv(shape, position, rotation, &mut k, &v, keys, values);
+            append_kv(shape, None, position, rotation, &mut k, &v, keys, values);
             let call = Attend {
                 shape,
+                window: None,
                 position,
                 scale: 0.125,
                 rotation,

@@ -3,9 +3,11 @@
 mod partial;
 mod span;
 
+use std::ops::Range;
+
 use crate::cpu::Level;
 use crate::elementwise::rotate_body;
-use crate::kv::{AttentionShape, HEAD_DIM_MAX, KV_BLOCK};
+use crate::kv::{AttentionShape, HEAD_DIM_MAX, KV_BLOCK, Window};
 use crate::pool::ThreadPool;
 use crate::shared::SharedMut;
 
@@ -49,6 +51,8 @@ impl Rotation<'_> {
 pub struct Attend<'a> {
     /// The heads, and the layout of the cache.
     pub shape: AttentionShape,
+    /// How far back a row sees, unless it sees everything.
+    pub window: Option<Window<'a>>,
     /// The position of the first row; the others follow it.
     pub position: usize,
     /// The factor for scores before the softmax, usually `1 ÷ √head_dim`.
@@ -73,10 +77,9 @@ impl Attend<'_> {
         assert!(shape.is_supported() && q.len() == y.len() && q.len().is_multiple_of(self.width()));
         assert!(shape.capacity.is_multiple_of(KV_BLOCK));
         assert!(self.keys.len() == shape.cache_halves() && self.values.len() == self.keys.len());
-        assert!(
-            self.position + q.len() / self.width() <= shape.capacity,
-            "the rows fit the cache"
-        );
+        assert!(self.window.is_none_or(|window| window.length > 0));
+        let seen = first_seen(self.window, self.position)..self.position + q.len() / self.width();
+        assert!(shape.has_places(self.window, seen), "the rows fit the cache");
     }
 
     /// Turns and scales the queries in place.
@@ -113,13 +116,14 @@ pub(crate) fn attend_at(
     let rows = q.len() / call.width();
     let work = Work {
         shape: call.shape,
+        window: call.window,
         position: call.position,
         rows,
         q,
         keys: call.keys,
         values: call.values,
     };
-    if rows == 1 && work.spans() > 1 && pool.threads() > 1 {
+    if rows == 1 && work.spans().len() > 1 && pool.threads() > 1 {
         spans_apart(level, pool, &work, scratch);
         merge_spans(&work, scratch, y);
     } else {
@@ -136,7 +140,7 @@ fn spans_apart(level: Level, pool: &ThreadPool, work: &Work<'_>, scratch: &mut V
         head_dim,
         ..
     } = work.shape;
-    let spans = work.spans();
+    let (first, spans) = (work.spans().start, work.spans().len());
     let length = Partial::written(head_dim);
     scratch.clear();
     scratch.resize(spans * heads * length, 0.0);
@@ -145,7 +149,7 @@ fn spans_apart(level: Level, pool: &ThreadPool, work: &Work<'_>, scratch: &mut V
         let (span, tile) = (task % spans, task / spans);
         let tile = work.tile(tile % kv_heads, tile / kv_heads);
         let mut partial = Partial::empty(head_dim);
-        crate::dispatch::attend_span(level, work, &tile, span, &mut partial);
+        crate::dispatch::attend_span(level, work, &tile, first + span, &mut partial);
         for query in 0..tile.count {
             let at = (span * heads + tile.head(work, query)) * length;
             // SAFETY: a head's query belongs to one tile, and a span of a tile to one task.
@@ -160,7 +164,7 @@ fn merge_spans(work: &Work<'_>, scratch: &[f32], y: &mut [f32]) {
     let length = Partial::written(head_dim);
     for (head, y) in y.chunks_exact_mut(head_dim).enumerate() {
         let mut whole = Partial::empty(head_dim);
-        for span in 0..work.spans() {
+        for span in 0..work.spans().len() {
             whole.merge(0, &scratch[(span * heads + head) * length..][..length]);
         }
         whole.finish(0, y);
@@ -199,9 +203,10 @@ fn tiles_in_turn(level: Level, pool: &ThreadPool, work: &Work<'_>, y: &mut [f32]
 /// The softmax of a tile over all that it sees, span by span, left in `whole`; `partial` is room for one span.
 fn whole_tile(level: Level, work: &Work<'_>, tile: &Tile, whole: &mut Partial, partial: &mut Partial) {
     let dim = work.shape.head_dim;
+    let first = tile.first_seen / SPAN;
     whole.clear(dim);
-    crate::dispatch::attend_span(level, work, tile, 0, whole);
-    for span in 1..tile.seen.div_ceil(SPAN) {
+    crate::dispatch::attend_span(level, work, tile, first, whole);
+    for span in first + 1..tile.seen.div_ceil(SPAN) {
         partial.clear(dim);
         crate::dispatch::attend_span(level, work, tile, span, partial);
         let mut other = [0f32; Partial::written(HEAD_DIM_MAX)];
@@ -213,9 +218,15 @@ fn whole_tile(level: Level, work: &Work<'_>, tile: &Tile, whole: &mut Partial, p
     }
 }
 
+/// The first position that the token at `position` sees.
+fn first_seen(window: Option<Window<'_>>, position: usize) -> usize {
+    window.map_or(0, |window| window.first_seen(position))
+}
+
 /// One call of [`attend`], its queries rotated and scaled.
 pub(crate) struct Work<'a> {
     shape: AttentionShape,
+    window: Option<Window<'a>>,
     position: usize,
     rows: usize,
     q: &'a [f32],
@@ -240,9 +251,15 @@ impl Work<'_> {
         (self.rows * self.group()).div_ceil(TILE)
     }
 
-    /// Spans that the last row sees.
-    fn spans(&self) -> usize {
-        (self.position + self.rows).div_ceil(SPAN)
+    /// The positions that a row sees.
+    fn seen(&self, row: usize) -> Range<usize> {
+        let position = self.position + row;
+        first_seen(self.window, position)..position + 1
+    }
+
+    /// The spans that the rows see.
+    fn spans(&self) -> Range<usize> {
+        self.seen(0).start / SPAN..(self.position + self.rows).div_ceil(SPAN)
     }
 
     fn tile(&self, kv_head: usize, tile: usize) -> Tile {
@@ -252,7 +269,8 @@ impl Work<'_> {
             kv_head,
             first,
             count,
-            seen: self.position + (first + count - 1) / self.group() + 1,
+            first_seen: self.seen(first / self.group()).start,
+            seen: self.seen((first + count - 1) / self.group()).end,
         }
     }
 }
@@ -263,7 +281,9 @@ pub(crate) struct Tile {
     kv_head: usize,
     first: usize,
     count: usize,
-    /// Positions that the last row sees.
+    /// The first position that the first row sees.
+    first_seen: usize,
+    /// Positions up to the last one that the last row sees.
     seen: usize,
 }
 

@@ -4,7 +4,7 @@
 use crate::activations::{ActivationBlock, Activations, quantize_body, quantize_normed_body};
 use crate::attention::{self, Partial, Tile, Work};
 use crate::cpu::Level;
-use crate::elementwise::{Activation, exp_weights_body, gate_body, rms_norm_body};
+use crate::elementwise::{Activation, exp_weights_body, gate_body, rms_norm_body, short_convolution_body};
 use crate::formats::{BlockType, FloatType, with_block_format, with_float_format};
 use crate::kv::to_halves_body;
 use crate::linear::Panel;
@@ -137,6 +137,38 @@ pub(crate) fn rms_norm(x: &[f32], weights: &[f32], epsilon: f32, y: &mut [f32]) 
         }
     }
     rms_norm_body::<BASELINE_FMA>(x, weights, epsilon, y);
+}
+
+/// The convolution of some rows, `x` beginning with those before them.
+pub(crate) fn short_convolution(
+    level: Level,
+    weights: &[f32],
+    channels: usize,
+    x: &[f32],
+    gate: &[f32],
+    y: &mut [f32],
+) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => {
+            #[target_feature(enable = "avx2,fma,f16c")]
+            fn avx2(weights: &[f32], channels: usize, x: &[f32], gate: &[f32], y: &mut [f32]) {
+                short_convolution_body::<true>(weights, channels, x, gate, y);
+            }
+            // SAFETY: the level is AVX2, so the processor has AVX2, FMA and F16C.
+            unsafe { avx2(weights, channels, x, gate, y) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => {
+            #[target_feature(enable = "avx512f,avx2,fma,f16c")]
+            fn avx512(weights: &[f32], channels: usize, x: &[f32], gate: &[f32], y: &mut [f32]) {
+                short_convolution_body::<true>(weights, channels, x, gate, y);
+            }
+            // SAFETY: the level is AVX-512, so the processor has its foundation, and AVX2 with it.
+            unsafe { avx512(weights, channels, x, gate, y) }
+        }
+        _ => short_convolution_body::<BASELINE_FMA>(weights, channels, x, gate, y),
+    }
 }
 
 pub(crate) fn gate(level: Level, activation: Activation, gate: &[f32], y: &mut [f32]) {

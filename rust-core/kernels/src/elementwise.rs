@@ -1,5 +1,6 @@
-//! Row-wise arithmetic around the matrix products: RMS norm, rotary embedding, gated activation.
+//! Row-wise arithmetic around the matrix products: RMS norm, rotary embedding, gated activation, short convolution.
 
+use crate::cpu::Level;
 use crate::pool::ThreadPool;
 use crate::portable::multiply_add;
 use crate::shared::SharedMut;
@@ -30,6 +31,46 @@ pub fn rms_norm(pool: &ThreadPool, x: &[f32], weights: &[f32], epsilon: f32, y: 
             epsilon,
             y,
         );
+    });
+}
+
+/// A causal convolution of each channel, times a gate: `y[row] = gate[row] × Σ weights[tap] × x[row + tap]`, for rows of `channels` values.
+/// `weights` has a row for each tap; `x` begins with the rows before the first one, one fewer than there are taps.
+///
+/// A row's result depends only on the row and those before it, not on the number of rows or threads.
+///
+/// ```
+/// use whimbrel_kernels::{ThreadPool, short_convolution};
+///
+/// let mut y = [0.0; 2];
+/// short_convolution(&ThreadPool::new(1)?, &[10.0, 1.0], 1, &[1.0, 2.0, 3.0], &[1.0, 2.0], &mut y);
+/// assert_eq!(y, [12.0, 2.0 * 23.0]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Panics
+/// If the lengths do not match; callers must check them.
+pub fn short_convolution(pool: &ThreadPool, weights: &[f32], channels: usize, x: &[f32], gate: &[f32], y: &mut [f32]) {
+    short_convolution_at(Level::best(), pool, weights, channels, x, gate, y);
+}
+
+pub(crate) fn short_convolution_at(
+    level: Level,
+    pool: &ThreadPool,
+    weights: &[f32],
+    channels: usize,
+    x: &[f32],
+    gate: &[f32],
+    y: &mut [f32],
+) {
+    assert!(channels > 0 && !weights.is_empty() && weights.len().is_multiple_of(channels));
+    assert!(y.len().is_multiple_of(channels) && gate.len() == y.len());
+    let before = weights.len() - channels;
+    assert_eq!(x.len(), before + y.len(), "the rows and those before them");
+    by_rows(pool, y.len() / channels, channels, y, &|rows, y| {
+        let own = rows.start * channels..rows.end * channels;
+        let x = &x[own.start..own.end + before];
+        crate::dispatch::short_convolution(level, weights, channels, x, &gate[own], y);
     });
 }
 
@@ -73,6 +114,29 @@ pub(crate) fn rms_norm_body<const FMA: bool>(x: &[f32], weights: &[f32], epsilon
         for ((y, x), weight) in y.iter_mut().zip(x).zip(weights) {
             *y = x * scale * weight;
         }
+    }
+}
+
+#[inline(always)]
+pub(crate) fn short_convolution_body<const FMA: bool>(
+    weights: &[f32],
+    channels: usize,
+    x: &[f32],
+    gate: &[f32],
+    y: &mut [f32],
+) {
+    let rows = gate.chunks_exact(channels).zip(y.chunks_exact_mut(channels));
+    for (row, (gate, y)) in rows.enumerate() {
+        y.fill(0.0);
+        let taps = weights
+            .chunks_exact(channels)
+            .zip(x[row * channels..].chunks_exact(channels));
+        for (weights, x) in taps {
+            for ((y, weight), x) in y.iter_mut().zip(weights).zip(x) {
+                *y = multiply_add::<FMA>(*weight, *x, *y);
+            }
+        }
+        y.iter_mut().zip(gate).for_each(|(y, gate)| *y *= gate);
     }
 }
 

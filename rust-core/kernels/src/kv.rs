@@ -35,7 +35,7 @@ pub struct AttentionShape {
     pub kv_heads: usize,
     /// Values of one head: a multiple of 8, at most [`HEAD_DIM_MAX`].
     pub head_dim: usize,
-    /// Positions in the cache: a multiple of [`KV_BLOCK`].
+    /// Positions that the cache has room for: a multiple of [`KV_BLOCK`].
     pub capacity: usize,
     /// The precision.
     pub precision: KvPrecision,
@@ -89,8 +89,37 @@ impl AttentionShape {
     }
 
     /// Where in a cache the block of a position begins.
-    pub(crate) fn block_at(&self, kv_head: usize, position: usize) -> usize {
-        kv_head * self.head_halves() + position / KV_BLOCK * self.block_halves()
+    pub(crate) fn block_at(&self, window: Option<Window<'_>>, kv_head: usize, position: usize) -> usize {
+        let block = position / KV_BLOCK;
+        let place = window.map_or(block, |window| window.places[block] as usize);
+        kv_head * self.head_halves() + place * self.block_halves()
+    }
+
+    /// Whether the cache has a place for each of some positions.
+    pub(crate) fn has_places(&self, window: Option<Window<'_>>, positions: std::ops::Range<usize>) -> bool {
+        let Some(window) = window else {
+            return positions.end <= self.capacity;
+        };
+        let blocks = positions.start / KV_BLOCK..positions.end.div_ceil(KV_BLOCK);
+        let places = window.places.get(blocks).unwrap_or(&[u32::MAX]);
+        places.iter().all(|place| (*place as usize) < self.capacity / KV_BLOCK)
+    }
+}
+
+/// What a layer has in its cache if a token sees only the last positions: the blocks that are still needed, each at any place.
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'a> {
+    /// How many positions a token sees, its own included.
+    pub length: usize,
+    /// The place in the cache, counted in blocks, of each block of positions from position 0 on. Blocks that no token of a run sees
+    /// need none.
+    pub places: &'a [u32],
+}
+
+impl Window<'_> {
+    /// The first position that the token at `position` sees.
+    pub(crate) fn first_seen(&self, position: usize) -> usize {
+        (position + 1).saturating_sub(self.length)
     }
 }
 
@@ -99,8 +128,13 @@ impl AttentionShape {
 ///
 /// # Panics
 /// If the rows do not fit the cache or the shape; callers must check them.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "two inputs, two caches, and how one gets into the other"
+)]
 pub fn append_kv(
     shape: AttentionShape,
+    window: Option<Window<'_>>,
     position: usize,
     rotation: Rotation<'_>,
     k: &mut [f32],
@@ -112,12 +146,13 @@ pub fn append_kv(
     assert!(k.len() == v.len() && k.len().is_multiple_of(width));
     assert!(shape.capacity.is_multiple_of(KV_BLOCK));
     assert!(keys.len() == shape.cache_halves() && values.len() == keys.len());
-    assert!(position + k.len() / width <= shape.capacity, "the rows fit the cache");
+    let positions = position..position + k.len() / width;
+    assert!(shape.has_places(window, positions), "the rows fit the cache");
     for (row, (k, v)) in k.chunks_exact_mut(width).zip(v.chunks_exact(width)).enumerate() {
         let (cosines, sines) = rotation.row(row);
         rotate_body(k, dim, cosines, sines);
         for (head, (k, v)) in k.chunks_exact(dim).zip(v.chunks_exact(dim)).enumerate() {
-            let block = shape.block_at(head, position + row);
+            let block = shape.block_at(window, head, position + row);
             let block = block..block + shape.block_halves();
             let (keys, values) = (&mut keys[block.clone()], &mut values[block]);
             let within = (position + row) % KV_BLOCK;

@@ -19,6 +19,8 @@ enum Plant {
     Argument(&'static str, &'static str),
     /// The statements that contain a text are left out.
     Statement(&'static str),
+    /// Two texts of the graph have changed places.
+    Swap(&'static str, &'static str),
     /// A text of the graph is another one.
     Text(&'static str, &'static str),
     /// The rows of queries and keys, and what is added to them, are in the other order of rotary pairs.
@@ -60,6 +62,8 @@ pub(crate) fn faults() -> Vec<Fault> {
             ),
         ),
     ];
+    faults.extend(gemma3());
+    faults.extend(lfm2());
     for family in [Family::Granite, Family::MiniCpm] {
         faults.extend([
             fault(
@@ -73,6 +77,55 @@ pub(crate) fn faults() -> Vec<Fault> {
     }
     faults.extend(Family::ALL.map(|family| fault(family, "the other order of rotary pairs", Plant::Pairs)));
     faults
+}
+
+fn gemma3() -> Vec<Fault> {
+    let fault = |name, plant| Fault {
+        family: Family::Gemma3,
+        name,
+        plant,
+    };
+    vec![
+        fault("no norm of queries", Plant::Statement("attn_q_norm")),
+        fault("no norm of keys", Plant::Statement("attn_k_norm")),
+        fault("a window one too long", Plant::Text("window = 100", "window = 101")),
+        fault("a window one too short", Plant::Text("window = 100", "window = 99")),
+        fault("no windows", Plant::Argument("window = 100", "window")),
+        fault(
+            "a norm behind the wrong block",
+            Plant::Swap("post_attention_norm", "post_ffw_norm"),
+        ),
+        fault("a norm before the wrong block", Plant::Swap("attn_norm", "ffn_norm")),
+        fault(
+            "norms of queries and keys swapped",
+            Plant::Swap("attn_q_norm", "attn_k_norm"),
+        ),
+        fault(
+            "frequencies swapped",
+            Plant::Swap("\"rope_frequencies\"", "\"rope_frequencies_window\""),
+        ),
+        fault("another gate", Plant::Argument("whimbrel_gate_up", "activation")),
+        fault("embedding not scaled", Plant::Argument("whimbrel_embedding", "scale")),
+    ]
+}
+
+fn lfm2() -> Vec<Fault> {
+    let fault = |name, plant| Fault {
+        family: Family::Lfm2,
+        name,
+        plant,
+    };
+    vec![
+        fault("no norm of queries", Plant::Statement("attn_q_norm")),
+        fault("no norm of keys", Plant::Statement("attn_k_norm")),
+        fault(
+            "norms of queries and keys swapped",
+            Plant::Swap("attn_q_norm", "attn_k_norm"),
+        ),
+        fault("a norm before the wrong block", Plant::Swap("attn_norm", "ffn_norm")),
+        fault("gates swapped", Plant::Swap("in_proj.b", "in_proj.c")),
+        fault("gate and input swapped", Plant::Swap("in_proj.c", "in_proj.x")),
+    ]
 }
 
 impl Fault {
@@ -92,9 +145,11 @@ impl Fault {
                 })
                 .collect(),
             Plant::Statement(part) => text.split_inclusive('\n').filter(|line| !line.contains(part)).collect(),
+            Plant::Swap(a, b) => text.replace(a, "\0").replace(b, a).replace('\0', b),
             Plant::Text(from, to) => text.replace(from, to),
             Plant::Pairs => {
-                move_rows(bundle, head_dim, matches!(self.family, Family::Qwen2 | Family::Qwen3));
+                let in_halves = [Family::Qwen2, Family::Qwen3, Family::Gemma3, Family::Lfm2];
+                move_rows(bundle, head_dim, in_halves.contains(&self.family));
                 text.clone() + "# changed\n"
             }
         };

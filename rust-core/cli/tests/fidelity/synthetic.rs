@@ -16,24 +16,45 @@ pub(crate) fn models() -> Vec<(String, Synthetic)> {
         unrotated: true,
         ..granite
     };
+    // What files of Gemma 3 and of LFM2 may have.
+    let (_, gemma) = architecture(Family::Gemma3, TensorType::F32);
+    let capped = Synthetic {
+        logits_cap: Some(4.0),
+        rope_linear: Some(8.0),
+        tied: true,
+        ..gemma
+    };
+    let capped = ("gemma3-f32-tied-capped".to_owned(), capped);
+    let (_, lfm2) = architecture(Family::Lfm2, TensorType::F32);
+    let windowed = Synthetic {
+        window: Some(100),
+        tied: true,
+        ..lfm2
+    };
+    let windowed = ("lfm2-f32-tied-window".to_owned(), windowed);
     llama
         .chain(Family::ALL.into_iter().flat_map(of_family))
-        .chain([("granite-f32-unrotated".to_owned(), unrotated)])
+        .chain([("granite-f32-unrotated".to_owned(), unrotated), capped, windowed])
         .collect()
 }
 
-/// The model of an architecture, by its name in the golden figures. It has a layer without rotation where the architecture has one, and
-/// heads wider than their share of the width where that is allowed.
+/// The model of an architecture, by its name in the golden figures. It has layers of every kind that the architecture has, windows shorter than
+/// the text, and heads wider than their share of the width where that is usual.
 pub(crate) fn architecture(family: Family, tensor_type: TensorType) -> (String, Synthetic) {
     let is_large = tensor_type.block_values() > 128;
     let synthetic = Synthetic {
         family,
-        layers: 4,
+        layers: if family == Family::Gemma3 { 6 } else { 4 },
         width: if is_large { 256 } else { 128 },
         feed_forward: if is_large { 256 } else { 192 },
         heads: 4,
         kv_heads: 2,
-        head_dim: if family == Family::Qwen3 || is_large { 64 } else { 32 },
+        head_dim: match family {
+            Family::Qwen3 | Family::Gemma3 => 64,
+            _ if is_large => 64,
+            _ => 32,
+        },
+        window: (family == Family::Gemma3).then_some(100),
         tensor_type,
         seed: 4,
         ..Synthetic::default()

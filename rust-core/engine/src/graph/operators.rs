@@ -12,6 +12,7 @@ mod normed;
 mod projection;
 mod qkv;
 mod rms_norm;
+pub(crate) mod short_convolution;
 
 use tract_nnef::internal::*;
 
@@ -21,13 +22,14 @@ use super::arguments::tensor;
 use super::operator::{Operator, OperatorKind};
 
 /// Every operator of this engine.
-pub(crate) const OPERATORS: [OperatorKind; 6] = [
+pub(crate) const OPERATORS: [OperatorKind; 7] = [
     embedding::KIND,
     rms_norm::KIND,
     linear::KIND,
     qkv::KIND,
     gate_up::KIND,
     attention::KIND,
+    short_convolution::KIND,
 ];
 
 /// The operator in a node of tract's graph, if it is one of ours.
@@ -38,7 +40,8 @@ pub(crate) fn operator(node: &TypedNode) -> Option<Box<dyn Operator>> {
 /// What two nodes do as one, if they can be: `reader` is the only one that reads `norm`, and all its weights are quantised.
 pub(crate) fn fused(norm: &TypedNode, reader: &TypedNode) -> Option<Box<dyn Operator>> {
     let is_only = matches!(norm.outputs[0].successors.as_slice(), [only] if only.node == reader.id);
-    let norm = norm.op_as::<RmsNorm>().filter(|_| is_only)?.clone();
+    let is_plain = norm.inputs.len() == 1;
+    let norm = norm.op_as::<RmsNorm>().filter(|_| is_only && is_plain)?.clone();
     let projection = OPERATORS.iter().find_map(|kind| (kind.find_projection)(reader))?;
     Some(Box::new(Normed::new(norm, projection)?))
 }

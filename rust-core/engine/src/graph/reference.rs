@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use tract_core::ops::array::{Gather, Slice, TypedConcat};
+use tract_core::ops::array::{Gather, Pad, PadMode, Slice, TypedConcat};
 use tract_core::ops::binary::TypedBinOp;
 use tract_core::ops::change_axes::AxisOp;
 use tract_core::ops::einsum::EinSum;
 use tract_core::ops::logic::{Iff, comp_gte};
-use tract_core::ops::math::{add, mul, sub};
+use tract_core::ops::math::{add, mul, sub, tanh};
 use tract_core::ops::nn::gelu_approximate::gelu_approximate;
 use tract_core::ops::nn::silu::silu;
 use tract_core::ops::nn::{RmsNorm, Softmax, SoftmaxKind};
@@ -38,8 +38,18 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    /// Cuts a graph before its last operator and plans both parts.
-    pub(crate) fn new(model: &TypedModel, hidden: OutletId) -> TractResult<Reference> {
+    /// Cuts a graph before its last product and plans both parts.
+    pub(crate) fn new(model: &TypedModel) -> TractResult<Reference> {
+        let mut node = model.output_outlets()?.first().context("the graph has no output")?.node;
+        while !model.node(node).op_is::<EinSum>() {
+            node = model
+                .node(node)
+                .inputs
+                .first()
+                .context("the graph has no product")?
+                .node;
+        }
+        let hidden = *model.node(node).inputs.first().context("a product has inputs")?;
         let mut body = model.clone();
         body.select_output_outlets(&[hidden])?;
         body.compact()?;
@@ -211,24 +221,36 @@ impl Wiring<'_, '_> {
         self.wire(TypedConcat { axis: 2 }, &parts)
     }
 
-    /// Scores `[kv_heads, group, T, T]` without those of later positions.
-    fn mask(&mut self, scores: OutletId, rows: &TDim) -> TractResult<OutletId> {
-        let length = self.context_length()?;
-        let positions = self.constant("positions", || {
-            Ok(tensor1(
-                &(0..length).map(|position| position as f32).collect::<Vec<_>>(),
-            ))
-        })?;
-        let unseen = self.constant("unseen", || Tensor::from_shape(&[1, 1, 1, 1], &[UNSEEN]))?;
-        let mut seen = tvec!();
-        for axes in [[0, 0, 3], [0, 0, 0]] {
-            let mut wire = self.part(positions, 0, 0, rows.clone())?;
-            for axis in axes {
-                wire = self.axis(AxisOp::Add(axis), wire)?;
-            }
-            seen.push(wire);
+    /// Scores `[kv_heads, group, T, T]` without those of later positions, and of those before the window if there is one.
+    fn mask(&mut self, scores: OutletId, rows: &TDim, window: usize) -> TractResult<OutletId> {
+        let queries = self.positions(0, [0, 0, 3], rows)?;
+        let keys = self.positions(0, [0, 0, 0], rows)?;
+        let scores = self.seen(queries, keys, scores)?;
+        if window == 0 {
+            return Ok(scores);
         }
-        let seen = self.wire(TypedBinOp(comp_gte(), None), &seen)?;
+        let last_queries = self.positions(window - 1, [0, 0, 0], rows)?;
+        self.seen(last_queries, queries, scores)
+    }
+
+    /// The first positions, each plus `offset`, with these axes added.
+    fn positions(&mut self, offset: usize, axes: [usize; 3], rows: &TDim) -> TractResult<OutletId> {
+        let length = self.context_length()?;
+        let positions = self.constant(&format!("positions.{offset}"), || {
+            let positions = (0..length).map(|position| (position + offset) as f32);
+            Ok(tensor1(&positions.collect::<Vec<_>>()))
+        })?;
+        let mut wire = self.part(positions, 0, 0, rows.clone())?;
+        for axis in axes {
+            wire = self.axis(AxisOp::Add(axis), wire)?;
+        }
+        Ok(wire)
+    }
+
+    /// The scores where one position is not before the other.
+    fn seen(&mut self, later: OutletId, earlier: OutletId, scores: OutletId) -> TractResult<OutletId> {
+        let unseen = self.constant("unseen", || Tensor::from_shape(&[1, 1, 1, 1], &[UNSEEN]))?;
+        let seen = self.wire(TypedBinOp(comp_gte(), None), &[later, earlier])?;
         self.wire(Iff, &[seen, scores, unseen])
     }
 
@@ -257,28 +279,43 @@ pub(crate) fn rms_norm(builder: &mut ModelBuilder, call: &ResolvedInvocation) ->
     let epsilon: f32 = call.named_arg_as(builder, "epsilon")?;
     let weights = weight(builder, call, "weights")?;
     let heads = count(builder, call, "heads")?;
+    let residual = call.optional_named_arg_as::<OutletId>(builder, "residual")?;
     let mut wiring = Wiring { builder };
     let mut gain = wiring.dense(&weights)?;
     let eps = tensor0(epsilon).into_arc_tensor();
-    if heads == 1 {
+    let y = if heads == 1 {
         let normed = wiring.wire(RmsNorm { axis: 1, eps }, &[x])?;
-        return Ok(Value::Wire(wiring.wire(mul(), &[normed, gain])?));
-    }
-    gain = wiring.axis(AxisOp::Add(0), gain)?;
-    let x = wiring.heads(x, heads, weights.columns)?;
-    let normed = wiring.wire(RmsNorm { axis: 2, eps }, &[x])?;
-    let y = wiring.wire(mul(), &[normed, gain])?;
-    Ok(Value::Wire(wiring.joined(y, heads, weights.columns)?))
+        wiring.wire(mul(), &[normed, gain])?
+    } else {
+        gain = wiring.axis(AxisOp::Add(0), gain)?;
+        let x = wiring.heads(x, heads, weights.columns)?;
+        let normed = wiring.wire(RmsNorm { axis: 2, eps }, &[x])?;
+        let y = wiring.wire(mul(), &[normed, gain])?;
+        wiring.joined(y, heads, weights.columns)?
+    };
+    Ok(Value::Wire(match residual {
+        Some(residual) => wiring.wire(add(), &[residual, y])?,
+        None => y,
+    }))
 }
 
 pub(crate) fn linear(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
     let x: OutletId = call.named_arg_as(builder, "x")?;
     let residual = call.optional_named_arg_as::<OutletId>(builder, "residual")?;
     let weights = weight(builder, call, "weights")?;
+    let cap: f32 = call.named_arg_as(builder, "cap")?;
     let mut wiring = Wiring { builder };
-    // The factor comes first: a head has to end in the product, before which the graph is cut.
     let x = wiring.scaled(x, call)?;
-    let y = wiring.product(x, &weights)?;
+    let mut y = wiring.product(x, &weights)?;
+    if cap != 0.0 {
+        let inverse = wiring.constant(&format!("factor.{}", 1.0 / cap), || {
+            Tensor::from_shape(&[1, 1], &[1.0 / cap])
+        })?;
+        let cap = wiring.constant(&format!("factor.{cap}"), || Tensor::from_shape(&[1, 1], &[cap]))?;
+        y = wiring.wire(mul(), &[y, inverse])?;
+        y = wiring.wire(tanh(), &[y])?;
+        y = wiring.wire(mul(), &[y, cap])?;
+    }
     Ok(match residual {
         Some(residual) => Value::Wire(wiring.wire(add(), &[residual, y])?),
         None => Value::Wire(y),
@@ -329,6 +366,7 @@ pub(crate) fn attention(builder: &mut ModelBuilder, call: &ResolvedInvocation) -
     );
     let scale: f32 = call.named_arg_as(builder, "scale")?;
     let frequencies = optional_weight(builder, call, "frequencies")?;
+    let window = count(builder, call, "window")?;
     let mut wiring = Wiring { builder };
     let rows = wiring.builder.model.outlet_fact(inputs[0])?.shape[0].clone();
     let [q, k, v] = inputs;
@@ -348,9 +386,39 @@ pub(crate) fn attention(builder: &mut ModelBuilder, call: &ResolvedInvocation) -
         Tensor::from_shape(&[1, 1, 1, 1], &[scale])
     })?;
     let scores = wiring.wire(mul(), &[scores, scale])?;
-    let scores = wiring.mask(scores, &rows)?;
+    let scores = wiring.mask(scores, &rows, window)?;
     let weights = wiring.wire(Softmax::new(tvec!(3), None, SoftmaxKind::Softmax), &[scores])?;
     let y = wiring.einsum("kgts,skd->tkgd", &[weights, v])?;
     let y = wiring.axis(groups.recip(), y)?;
     Ok(Value::Wire(wiring.joined(y, heads, head_dim)?))
+}
+
+pub(crate) fn short_convolution(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
+    let mut inputs = [OutletId::new(0, 0); 3];
+    for (input, name) in inputs.iter_mut().zip(["b", "c", "x"]) {
+        *input = call.named_arg_as(builder, name)?;
+    }
+    let weights = weight(builder, call, "weights")?;
+    let [b, c, x] = inputs;
+    let mut wiring = Wiring { builder };
+    let rows = wiring.builder.model.outlet_fact(x)?.shape[0].clone();
+    let columns = wiring.wire(mul(), &[b, x])?;
+    let pad = Pad::new(
+        vec![(weights.rows - 1, 0), (0, 0)],
+        PadMode::Constant(tensor0(0f32).into_arc_tensor()),
+    );
+    let columns = wiring.wire(pad, &[columns])?;
+    let taps = wiring.dense(&weights)?;
+    let mut sum = None;
+    for tap in 0..weights.rows {
+        let seen = wiring.part(columns, 0, tap, rows.clone() + tap)?;
+        let tap = wiring.part(taps, 0, tap, tap + 1)?;
+        let product = wiring.wire(mul(), &[seen, tap])?;
+        sum = Some(match sum {
+            Some(sum) => wiring.wire(add(), &[sum, product])?,
+            None => product,
+        });
+    }
+    let sum = sum.context("a convolution has at least one tap")?;
+    Ok(Value::Wire(wiring.wire(mul(), &[c, sum])?))
 }

@@ -5,17 +5,18 @@
 //! | bytes | content |
 //! |---|---|
 //! | 8 | the letters `WHIMKV` and two zero bytes |
-//! | 4 × 6 | version, kind of the keys and values (0: half precision, 1: 8 bits with a scale per position; both in blocks of positions), positions per block, tokens, bytes of the note, attention layers |
+//! | 4 × 6 | version, kind of the keys and values (0: half precision, 1: 8 bits with a scale per position; both in blocks of positions), positions per block, tokens, bytes of the note, layers |
 //! | 32 | the model: BLAKE3 over the manifest's hash and the variant's name |
-//! | 8 | bytes of keys and values |
+//! | 8 | bytes of keys, values and columns |
 //! | 4 per token | token ids |
 //! | | the note: any data that the writer wants to store |
-//! | | keys and values: for each layer and each of its key/value heads, first the keys, then the values, in whole blocks |
+//! | | keys and values: for each attention layer and each of its key/value heads, first the keys, then the values, in whole blocks; in a layer with a window only the blocks that the next token sees |
+//! | | columns: for each convolution those before the next token that it sees, as 32-bit floats |
 //! | 32 | BLAKE3 of everything before |
 
 use whimbrel_kernels::KvPrecision;
 
-use crate::cache::KvCache;
+use crate::cache::{KvCache, Layout};
 use crate::{EngineError, Model, PrefixError};
 
 /// The format version.
@@ -65,9 +66,9 @@ impl<'b> SavedPrefix<'b> {
     /// # Errors
     /// [`PrefixError`], except [`PrefixError::TooLong`].
     pub fn parse(bytes: &'b [u8], model: &Model) -> Result<SavedPrefix<'b>, PrefixError> {
-        let layers = model.attention_layers();
-        let parsed = parse(bytes, &model_hash(model), model.kv_precision(), layers.len() as u64)?;
-        let expected = KvCache::saved_bytes(layers, model.kv_precision(), parsed.ids.len());
+        let layout = model.layout();
+        let parsed = parse(bytes, &model_hash(model), layout)?;
+        let expected = layout.saved_bytes(parsed.ids.len());
         if parsed.values.len() as u64 != expected {
             return Err(PrefixError::Content {
                 reason: "the keys and values do not match the tokens",
@@ -129,17 +130,17 @@ pub(crate) fn write(
             found: note.len().to_string(),
         });
     }
-    let layers = model.attention_layers();
-    let values = KvCache::saved_bytes(layers, model.kv_precision(), ids.len());
+    let layout = model.layout();
+    let values = layout.saved_bytes(ids.len());
     let mut bytes = Vec::with_capacity(HEADER_BYTES + 4 * ids.len() + note.len() + values as usize + HASH_BYTES);
     bytes.extend(MAGIC);
     for number in [
         PREFIX_VERSION,
-        kind(model.kv_precision()),
+        kind(layout.precision),
         KvCache::BLOCK as u32,
         ids.len() as u32,
         note.len() as u32,
-        layers.len() as u32,
+        layout.layers() as u32,
     ] {
         bytes.extend(number.to_le_bytes());
     }
@@ -156,12 +157,7 @@ pub(crate) fn write(
 }
 
 /// Takes the bytes apart. Lengths are compared before anything is read or allocated, the checksum before anything is believed.
-fn parse<'b>(
-    bytes: &'b [u8],
-    model: &[u8; HASH_BYTES],
-    precision: KvPrecision,
-    layers: u64,
-) -> Result<SavedPrefix<'b>, PrefixError> {
+fn parse<'b>(bytes: &'b [u8], model: &[u8; HASH_BYTES], layout: &Layout) -> Result<SavedPrefix<'b>, PrefixError> {
     let rest = bytes.strip_prefix(&MAGIC).ok_or(PrefixError::NotAPrefix)?;
     let Some((numbers, rest)) = rest.split_first_chunk::<24>() else {
         return Err(PrefixError::NotAPrefix);
@@ -193,7 +189,8 @@ fn parse<'b>(
     if written_for != model {
         return Err(PrefixError::OtherModel);
     }
-    if number(1) != kind(precision) || number(2) as usize != KvCache::BLOCK || u64::from(number(5)) != layers {
+    let is_of_kind = number(1) == kind(layout.precision) && number(2) as usize == KvCache::BLOCK;
+    if !is_of_kind || number(5) as usize != layout.layers() {
         return Err(PrefixError::OtherKind);
     }
     let (content, hash) = bytes.split_at(bytes.len() - HASH_BYTES);

@@ -24,5 +24,6 @@ fn scales(file: &FamilyKeys<'_, '_>) -> Result<Scales, ForgeError> {
         embedding: file.factor("embedding_scale")?.unwrap_or(1.0),
         residual: file.factor("residual_scale")?.unwrap_or(1.0),
         logits: 1.0 / file.required_positive("logit_scale")?,
+        ..Scales::NONE
     })
 }

@@ -22,5 +22,6 @@ fn scales(file: &FamilyKeys<'_, '_>) -> Result<Scales, ForgeError> {
         embedding: file.factor("embedding_scale")?.unwrap_or(12.0),
         residual: file.factor("residual_scale")?.unwrap_or(residual),
         logits: 1.0 / file.positive("logit_scale")?.unwrap_or(logits),
+        ..Scales::NONE
     })
 }

@@ -169,6 +169,13 @@ impl<'a> Array<'a> {
         })
     }
 
+    /// The elements of an array of booleans; empty for other arrays.
+    pub fn flags(&self) -> impl Iterator<Item = bool> + use<'a> {
+        let is_flags = self.element_type == ValueType::Bool;
+        let bytes = if is_flags { self.bytes } else { &[] };
+        bytes.iter().map(|byte| *byte != 0)
+    }
+
     /// The elements of an array of integers of any width; empty for other arrays.
     pub fn integers(&self) -> impl Iterator<Item = i128> + use<'a> {
         let element_type = self.element_type;

@@ -1,5 +1,7 @@
 //! The softmax of a few queries over a span of positions, written once for registers of any width.
 
+use std::ops::Range;
+
 use super::partial::Partial;
 use super::{SPAN, Tile, Work};
 use crate::elementwise::exp;
@@ -55,23 +57,26 @@ unsafe fn span_of<V: Floats, const INT8: bool, const M: usize, const N: usize>(
     let width = work.shape.heads * dim;
     let block = work.shape.block_halves();
     let mut queries = [&work.q[..dim]; M];
-    let mut seen = [0usize; M];
+    let mut seen = [const { 0..0 }; M];
     for query in 0..M {
         let row = tile.row(work, query);
         queries[query] = &work.q[row * width + tile.head(work, query) * dim..][..dim];
-        seen[query] = work.position + row + 1;
+        seen[query] = work.seen(row);
     }
     let mut scores = [[0f32; KV_BLOCK]; M];
     let end = tile.seen.min((span + 1) * SPAN);
-    for start in (span * SPAN..end).step_by(KV_BLOCK) {
-        let count = KV_BLOCK.min(end - start);
-        let at = work.shape.block_at(tile.kv_head, start);
+    let first = tile.first_seen.max(span * SPAN);
+    for start in (first / KV_BLOCK * KV_BLOCK..end).step_by(KV_BLOCK) {
+        // Of the block, what some row of the tile sees.
+        let some = first.saturating_sub(start)..KV_BLOCK.min(end - start);
+        let at = work.shape.block_at(work.window, tile.kv_head, start);
         let (keys, values) = (&work.keys[at..][..block], &work.values[at..][..block]);
         // SAFETY: the caller has the instructions; the slices are whole blocks, and queries are `dim` long.
         unsafe {
-            block_scores::<V, INT8, M, N>(dim, &queries, keys, count, &mut scores);
+            block_scores::<V, INT8, M, N>(dim, &queries, keys, some.clone(), &mut scores);
             for query in 0..M {
-                let own = KV_BLOCK.min(seen[query].saturating_sub(start));
+                let within = |position: usize| KV_BLOCK.min(position.saturating_sub(start));
+                let own = within(seen[query].start)..within(seen[query].end);
                 soften::<V>(&mut scores[query], own, query, partial, dim);
             }
             if INT8 {
@@ -79,7 +84,7 @@ unsafe fn span_of<V: Floats, const INT8: bool, const M: usize, const N: usize>(
                     .iter_mut()
                     .for_each(|weights| scale_weights::<V>(weights, values));
             }
-            add_values::<V, INT8, M, N>(dim, &scores, values, count, partial);
+            add_values::<V, INT8, M, N>(dim, &scores, values, some, partial);
         }
     }
 }
@@ -112,23 +117,23 @@ unsafe fn prefetch_next<V: Floats, const INT8: bool, const N: usize>(block: &[u1
     }
 }
 
-/// `scores[m][p]` = query `m` · key `p`, for at least `count` positions of a block.
+/// `scores[m][p]` = query `m` · key `p`, for at least the positions `some` of a block.
 #[inline(always)]
 unsafe fn block_scores<V: Floats, const INT8: bool, const M: usize, const N: usize>(
     dim: usize,
     queries: &[&[f32]; M],
     keys: &[u16],
-    count: usize,
+    some: Range<usize>,
     scores: &mut [[f32; KV_BLOCK]; M],
 ) {
-    let mut at = 0;
+    let mut at = some.start / V::LANES * V::LANES;
     // SAFETY: the registers from `at` on end within the block, whose columns are all there; the caller has the instructions.
     unsafe {
-        while at < count && at + N * V::LANES <= count.next_multiple_of(V::LANES) {
+        while at < some.end && at + N * V::LANES <= some.end.next_multiple_of(V::LANES) {
             position_scores::<V, INT8, M, N>(dim, queries, keys, at, scores);
             at += N * V::LANES;
         }
-        while at < count {
+        while at < some.end {
             position_scores::<V, INT8, M, 1>(dim, queries, keys, at, scores);
             at += V::LANES;
         }
@@ -187,15 +192,16 @@ unsafe fn scale_weights<V: Floats>(weights: &mut [f32; KV_BLOCK], values: &[u16]
     }
 }
 
-/// Replaces the first `count` scores by `exp(score − maximum)` and the others by 0, after the sums so far were scaled to the
+/// Replaces the query's `own` scores by `exp(score − maximum)` and the others by 0, after the sums so far were scaled to the
 /// new maximum.
 #[inline(always)]
-fn soften<V: Floats>(scores: &mut [f32; KV_BLOCK], count: usize, query: usize, partial: &mut Partial, dim: usize) {
-    if count == 0 {
+fn soften<V: Floats>(scores: &mut [f32; KV_BLOCK], own: Range<usize>, query: usize, partial: &mut Partial, dim: usize) {
+    if own.is_empty() {
         scores.fill(0.0);
         return;
     }
-    scores[count..].fill(f32::NEG_INFINITY);
+    scores[..own.start].fill(f32::NEG_INFINITY);
+    scores[own.end..].fill(f32::NEG_INFINITY);
     let before = partial.maximums[query];
     let highest = fold(scores, before, |a, b| if b > a { b } else { a });
     if highest == f32::NEG_INFINITY {
@@ -219,7 +225,8 @@ fn soften<V: Floats>(scores: &mut [f32; KV_BLOCK], count: usize, query: usize, p
             exp::<false>(*score - highest)
         };
     }
-    scores[count..].fill(0.0);
+    scores[..own.start].fill(0.0);
+    scores[own.end..].fill(0.0);
     partial.totals[query] += fold(scores, 0.0, |a, b| a + b);
 }
 
@@ -241,25 +248,25 @@ fn fold(scores: &[f32; KV_BLOCK], start: f32, combine: impl Fn(f32, f32) -> f32)
     lanes[0]
 }
 
-/// Adds the first `count` values of a block, weighted, to the sums. Every block is summed from zero, so that what a query does
+/// Adds the values of a block at the positions `some`, weighted, to the sums. Every block is summed from zero, so that what a query does
 /// not see (weight 0) changes nothing.
 #[inline(always)]
 unsafe fn add_values<V: Floats, const INT8: bool, const M: usize, const N: usize>(
     dim: usize,
     weights: &[[f32; KV_BLOCK]; M],
     values: &[u16],
-    count: usize,
+    some: Range<usize>,
     partial: &mut Partial,
 ) {
     let mut at = 0;
     // SAFETY: columns `at` to `at + N × LANES` are there, of the values and of the sums; the caller has the instructions.
     unsafe {
         while at + N * V::LANES <= dim {
-            value_columns::<V, INT8, M, N>(dim, at, weights, values, count, partial);
+            value_columns::<V, INT8, M, N>(dim, at, weights, values, some.clone(), partial);
             at += N * V::LANES;
         }
         while at < dim {
-            value_columns::<V, INT8, M, 1>(dim, at, weights, values, count, partial);
+            value_columns::<V, INT8, M, 1>(dim, at, weights, values, some.clone(), partial);
             at += V::LANES;
         }
     }
@@ -271,13 +278,13 @@ unsafe fn value_columns<V: Floats, const INT8: bool, const M: usize, const N: us
     at: usize,
     weights: &[[f32; KV_BLOCK]; M],
     values: &[u16],
-    count: usize,
+    some: Range<usize>,
     partial: &mut Partial,
 ) {
     // SAFETY: the caller has the instructions; columns `at` to `at + N × LANES` are within `dim`, so within the block's rows and the sums.
     unsafe {
         let mut sums = [[V::splat(0.0); N]; M];
-        for position in 0..count {
+        for position in some {
             let row = position * dim + at;
             prefetch_next::<V, INT8, N>(values, row);
             let mut value = [V::splat(0.0); N];

@@ -3,11 +3,22 @@
 
 use super::{Numbers, assert_close};
 use crate::attention::attend_at;
-use crate::{Attend, AttentionShape, KV_BLOCK, KvPrecision, Level, Rotation, ThreadPool, append_kv, f16_to_f32};
+use crate::{
+    Attend, AttentionShape, KV_BLOCK, KvPrecision, Level, Rotation, ThreadPool, Window, append_kv, f16_to_f32,
+};
 
 /// The values of one position of a head as the cache holds them, with the largest error that keeping them may make.
-fn cached(shape: AttentionShape, cache: &[u16], is_keys: bool, head: usize, position: usize) -> (Vec<f64>, f64) {
-    let block = shape.capacity / KV_BLOCK * head + position / KV_BLOCK;
+fn cached(
+    shape: AttentionShape,
+    window: Option<Window<'_>>,
+    cache: &[u16],
+    is_keys: bool,
+    (head, position): (usize, usize),
+) -> (Vec<f64>, f64) {
+    let place = window.map_or(position / KV_BLOCK, |window| {
+        window.places[position / KV_BLOCK] as usize
+    });
+    let block = shape.capacity / KV_BLOCK * head + place;
     let block = &cache[block * shape.block_halves()..][..shape.block_halves()];
     let within = position % KV_BLOCK;
     let at = |dim: usize| {
@@ -33,7 +44,7 @@ fn cached(shape: AttentionShape, cache: &[u16], is_keys: bool, head: usize, posi
 }
 
 /// Attention row by row over a cache filled in two runs, against f64 over what the cache holds.
-fn check_attention(level: Level, shape: AttentionShape, pairs: usize, threads: usize) {
+fn check_attention(level: Level, shape: AttentionShape, window: Option<Window<'_>>, pairs: usize, threads: usize) {
     let AttentionShape {
         heads,
         kv_heads,
@@ -71,6 +82,7 @@ fn check_attention(level: Level, shape: AttentionShape, pairs: usize, threads: u
         let kv = range.start * kv_heads * head_dim..range.end * kv_heads * head_dim;
         append_kv(
             shape,
+            window,
             range.start,
             rotation,
             &mut k[kv.clone()].to_vec(),
@@ -82,6 +94,7 @@ fn check_attention(level: Level, shape: AttentionShape, pairs: usize, threads: u
         let y = &mut found[own.clone()];
         let call = Attend {
             shape,
+            window,
             position: range.start,
             scale: 0.3,
             rotation,
@@ -100,7 +113,7 @@ fn check_attention(level: Level, shape: AttentionShape, pairs: usize, threads: u
         out
     };
     let kept = |cache: &[u16], is_keys: bool, position: usize, kv_head: usize, given: &[f64]| {
-        let (kept, error) = cached(shape, cache, is_keys, kv_head, position);
+        let (kept, error) = cached(shape, window, cache, is_keys, (kv_head, position));
         let far = given
             .iter()
             .zip(&kept)
@@ -114,7 +127,8 @@ fn check_attention(level: Level, shape: AttentionShape, pairs: usize, threads: u
             let kv_head = head / (heads / kv_heads);
             let q = rotate(&q[(row * heads + head) * head_dim..][..head_dim], row);
             let at = |position: usize| (position * kv_heads + kv_head) * head_dim;
-            let weights: Vec<f64> = (0..=row)
+            let first = window.map_or(0, |window| (row + 1).saturating_sub(window.length));
+            let weights: Vec<f64> = (first..=row)
                 .map(|position| {
                     let k = rotate(&k[at(position)..][..head_dim], position);
                     let k = kept(&keys, true, position, kv_head, &k);
@@ -123,7 +137,7 @@ fn check_attention(level: Level, shape: AttentionShape, pairs: usize, threads: u
                 .collect();
             let total: f64 = weights.iter().sum();
             let mut sums = vec![0.0; head_dim];
-            for (position, weight) in weights.iter().enumerate() {
+            for (position, weight) in (first..).zip(&weights) {
                 let given: Vec<f64> = v[at(position)..][..head_dim].iter().map(|v| f64::from(*v)).collect();
                 let v = kept(&values, false, position, kv_head, &given);
                 sums.iter_mut().zip(&v).for_each(|(sum, v)| *sum += weight * v);
@@ -131,7 +145,8 @@ fn check_attention(level: Level, shape: AttentionShape, pairs: usize, threads: u
             expected.extend(sums.iter().map(|sum| sum / total));
         }
     }
-    assert_close(&format!("{shape:?}, {}", level.name()), &found, &expected, 3e-4);
+    let name = format!("{shape:?}, {window:?}, {}", level.name());
+    assert_close(&name, &found, &expected, 3e-4);
 }
 
 #[test]
@@ -151,8 +166,15 @@ fn attention_agrees_with_plain_arithmetic() {
                 capacity: 128,
                 precision,
             };
-            for level in Level::available() {
-                check_attention(level, shape, pairs, threads);
+            // A window may be anything from the token alone to more than there is; blocks lie in any order.
+            let windows = [1, 5, 64, 66, 500].map(|length| Window {
+                length,
+                places: &[1, 0],
+            });
+            for window in [None].into_iter().chain(windows.map(Some)) {
+                for level in Level::available() {
+                    check_attention(level, shape, window, pairs, threads);
+                }
             }
         }
     }
@@ -162,6 +184,7 @@ fn attention_agrees_with_plain_arithmetic() {
 fn attention_in_runs(
     level: Level,
     shape: AttentionShape,
+    window: Option<Window<'_>>,
     threads: usize,
     runs: &[usize],
     qkv: [&[f32]; 3],
@@ -187,10 +210,11 @@ fn attention_in_runs(
         };
         let (mut q, mut k) = (qkv[0][range(width)].to_vec(), qkv[1][range(kv_width)].to_vec());
         let v = &qkv[2][range(kv_width)];
-        append_kv(shape, position, rotation, &mut k, v, &mut keys, &mut values);
+        append_kv(shape, window, position, rotation, &mut k, v, &mut keys, &mut values);
         let mut part = vec![0.0; q.len()];
         let call = Attend {
             shape,
+            window,
             position,
             scale: 0.4,
             rotation,
@@ -226,11 +250,58 @@ fn attention_of_a_row_depends_on_nothing_but_the_row() {
         let k = numbers.many(total * kv_heads * head_dim);
         let v = numbers.many(total * kv_heads * head_dim);
         for level in Level::available() {
-            let alone = attention_in_runs(level, shape, 1, &vec![1; total], [&q, &k, &v]);
+            let alone = attention_in_runs(level, shape, None, 1, &vec![1; total], [&q, &k, &v]);
             assert!(alone.iter().all(|value| value.is_finite()));
             for (threads, runs) in [(2, vec![1; total]), (1, vec![total]), (3, vec![1, 2, 3, 64, 110, 400])] {
-                let batch = attention_in_runs(level, shape, threads, &runs, [&q, &k, &v]);
+                let batch = attention_in_runs(level, shape, None, threads, &runs, [&q, &k, &v]);
                 assert!(batch == alone, "{shape:?}, {threads} threads, {}", level.name());
+            }
+        }
+    }
+}
+
+/// A window over more than one span of positions, whose blocks take the places of those that are not seen any more.
+#[test]
+fn attention_of_a_row_within_a_window_depends_on_nothing_but_the_row() {
+    let (heads, kv_heads, head_dim, total) = (6, 2, 16, 1_180);
+    let mut numbers = Numbers(37);
+    let q = numbers.many(total * heads * head_dim);
+    let k = numbers.many(total * kv_heads * head_dim);
+    let v = numbers.many(total * kv_heads * head_dim);
+    for (precision, length) in [
+        (KvPrecision::Half, 550),
+        (KvPrecision::Half, 100),
+        (KvPrecision::Int8, 550),
+    ] {
+        // Runs have up to 64 rows, and neither end need be that of a block.
+        let blocks = (length + 64 + KV_BLOCK).div_ceil(KV_BLOCK);
+        let places: Vec<u32> = (0..total.div_ceil(KV_BLOCK))
+            .map(|block| (block % blocks) as u32)
+            .collect();
+        let window = Some(Window {
+            length,
+            places: &places,
+        });
+        let shape = AttentionShape {
+            heads,
+            kv_heads,
+            head_dim,
+            capacity: blocks * KV_BLOCK,
+            precision,
+        };
+        for level in Level::available() {
+            let alone = attention_in_runs(level, shape, window, 1, &vec![1; total], [&q, &k, &v]);
+            assert!(alone.iter().all(|value| value.is_finite()));
+            let mut uneven = vec![1, 2, 3, 64, 50, 60, 33, 27];
+            uneven.extend([64; 14]);
+            uneven.push(total - uneven.iter().sum::<usize>());
+            for (threads, runs) in [(2, vec![1; total]), (1, vec![59; 20]), (3, uneven)] {
+                let batch = attention_in_runs(level, shape, window, threads, &runs, [&q, &k, &v]);
+                assert!(
+                    batch == alone,
+                    "{length}, {shape:?}, {threads} threads, {}",
+                    level.name()
+                );
             }
         }
     }

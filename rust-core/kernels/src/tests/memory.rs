@@ -131,6 +131,7 @@ fn attention_shares_rows_and_spans() {
                 let own = &kv[8 * (range.start - first)..8 * (range.end - first)];
                 append_kv(
                     shape,
+                    None,
                     range.start,
                     rotation,
                     &mut own.to_vec(),
@@ -140,6 +141,7 @@ fn attention_shares_rows_and_spans() {
                 );
                 let call = Attend {
                     shape,
+                    window: None,
                     position: range.start,
                     scale: 0.3,
                     rotation,

@@ -4,7 +4,7 @@ use tract_nnef::internal::*;
 use whimbrel_kernels::{Attend, Rotation, append_kv, attend};
 
 use crate::bundle::weights::WeightRef;
-use crate::cache::AttentionLayer;
+use crate::cache::{AttentionLayer, LayerCache};
 use crate::graph::arguments::{count, optional, optional_weight, tensor};
 use crate::graph::context::RunContext;
 use crate::graph::operator::{Inputs, Operator, OperatorKind, expect_width, find, no_projection, tract_operator};
@@ -16,6 +16,7 @@ pub(super) const KIND: OperatorKind = OperatorKind {
         let mut parameters = ["q", "k", "v"].map(|name| tensor().named(name)).to_vec();
         parameters.extend(["layer", "heads", "kv_heads", "head_dim"].map(|name| TypeName::Integer.named(name)));
         parameters.extend([TypeName::Scalar.named("scale"), optional("frequencies")]);
+        parameters.push(TypeName::Integer.named("window").default(0));
         parameters
     },
     results: &["y"],
@@ -25,7 +26,8 @@ pub(super) const KIND: OperatorKind = OperatorKind {
     find_projection: no_projection,
 };
 
-/// Causal attention over the session's KV cache, with rotary positions if there are frequencies.
+/// Causal attention over the session's KV cache, with rotary positions if there are frequencies. With a window, a token sees so many
+/// positions, its own included, and without one (`window = 0`) all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attention {
     layer: u32,
@@ -35,6 +37,7 @@ pub(crate) struct Attention {
     /// Bits of an f32, so that operators can be compared.
     scale_bits: u32,
     frequencies: Option<WeightRef>,
+    window: Option<usize>,
 }
 tract_operator!(Attention, "WhimbrelAttention");
 
@@ -45,6 +48,7 @@ impl Attention {
             heads,
             kv_heads,
             head_dim,
+            window,
             ..
         } = *self;
         AttentionLayer {
@@ -52,6 +56,7 @@ impl Attention {
             heads,
             kv_heads,
             head_dim,
+            window,
         }
     }
 
@@ -88,20 +93,32 @@ impl Operator for Attention {
     fn run(&self, run: &RunContext, inputs: &Inputs<'_>, outputs: &mut [&mut [f32]]) -> TractResult<()> {
         let ([q, k, v], rows) = (inputs.floats, inputs.rows);
         let mut cache = run.cache.borrow_mut();
-        let (shape, keys, values) = cache
+        let position = run.position.get();
+        cache
+            .prepare(position, rows)
+            .context("the session cannot go on from here with so many tokens")?;
+        let LayerCache {
+            shape,
+            window,
+            keys,
+            values,
+        } = cache
             .layer(self.layer)
             .context("the session has no cache for this layer")?;
-        let position = run.position.get();
-        ensure!(position + rows <= shape.capacity, "the context is full");
+        ensure!(
+            window.is_some() || position + rows <= shape.capacity,
+            "the context is full"
+        );
         let mut scratch = run.scratch.borrow_mut();
         scratch.clear();
         scratch.extend_from_slice(k);
         scratch.extend_from_slice(q);
         let (k, q) = scratch.split_at_mut(k.len());
         let mut turned_by = |rotation: Rotation<'_>| {
-            append_kv(shape, position, rotation, k, v, keys, values);
+            append_kv(shape, window, position, rotation, k, v, keys, values);
             let call = Attend {
                 shape,
+                window,
                 position,
                 scale: f32::from_bits(self.scale_bits),
                 rotation,
@@ -134,6 +151,7 @@ fn build(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<V
         head_dim: count(builder, call, "head_dim")?,
         scale_bits: scale.to_bits(),
         frequencies: optional_weight(builder, call, "frequencies")?,
+        window: Some(count(builder, call, "window")?).filter(|window| *window > 0),
     };
     builder.wire(attention, &inputs)
 }

@@ -17,7 +17,8 @@ pub(super) const KIND: OperatorKind = OperatorKind {
     parameters: || {
         let residual = tensor().named("residual").default(false);
         let last = TypeName::Logical.named("last").default(false);
-        vec![tensor().named("x"), string("weights"), residual, last, scale()]
+        let cap = TypeName::Scalar.named("cap").default(0.0);
+        vec![tensor().named("x"), string("weights"), residual, last, scale(), cap]
     },
     results: &["y"],
     build,
@@ -27,13 +28,15 @@ pub(super) const KIND: OperatorKind = OperatorKind {
 };
 
 /// A matrix product, times a factor, plus a residual as second input. `last`: the head, which is only wanted for the rows whose next token
-/// is to be chosen.
+/// is to be chosen. Its results y can be capped softly, to `cap × tanh(y ÷ cap)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Linear {
     pub(crate) weights: WeightRef,
     pub(crate) last: bool,
     /// Bits of an f32 greater than 0, so that operators can be compared.
     scale_bits: u32,
+    /// Bits of an f32 greater than 0, or of 0 for no cap.
+    cap_bits: u32,
 }
 tract_operator!(Linear, "WhimbrelLinear");
 
@@ -44,6 +47,12 @@ impl Linear {
         ensure!(
             scale.is_finite() && scale > 0.0,
             "{}: scale is {scale}, it must be greater than 0",
+            self.weights.name
+        );
+        let cap = f32::from_bits(self.cap_bits);
+        ensure!(
+            cap == 0.0 || cap.is_finite() && cap > 0.0 && self.last,
+            "{}: cap is {cap}, it must be greater than 0 and that of the head",
             self.weights.name
         );
         if let Some(residual) = inputs.get(1) {
@@ -67,8 +76,8 @@ impl Linear {
             x,
             quantized: &run.activations.borrow(),
         };
-        let scale = f32::from_bits(self.scale_bits);
-        if scale == 1.0 {
+        let (scale, cap) = (f32::from_bits(self.scale_bits), f32::from_bits(self.cap_bits));
+        if scale == 1.0 && cap == 0.0 {
             let product = Product {
                 weights: self.weights.matrix(),
                 residual,
@@ -85,9 +94,13 @@ impl Linear {
             maxima: maxima.as_deref_mut(),
         };
         multiply(&run.pool, input, &mut [product]);
-        // The factor is greater than 0, so what was the largest of a group stays the largest.
-        let factors = y.iter_mut().chain(maxima.into_iter().flatten());
-        factors.for_each(|value| *value *= scale);
+        // What was the largest of a group stays the largest: the factor is greater than 0, and the cap keeps the order.
+        let results = y.iter_mut().chain(maxima.into_iter().flatten());
+        if cap == 0.0 {
+            results.for_each(|value| *value *= scale);
+        } else {
+            results.for_each(|value| *value = cap * (*value * scale / cap).tanh());
+        }
         if let Some(residual) = residual {
             y.iter_mut().zip(residual).for_each(|(y, residual)| *y += residual);
         }
@@ -112,10 +125,12 @@ fn build(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<V
     let weights = weight(builder, call, "weights")?;
     let last = call.named_arg_as(builder, "last")?;
     let scale: f32 = call.named_arg_as(builder, "scale")?;
+    let cap: f32 = call.named_arg_as(builder, "cap")?;
     let linear = Linear {
         weights,
         last,
         scale_bits: scale.to_bits(),
+        cap_bits: cap.to_bits(),
     };
     builder.wire(linear, &inputs)
 }

@@ -17,6 +17,7 @@ pub(super) const KIND: OperatorKind = OperatorKind {
             string("weights"),
             TypeName::Scalar.named("epsilon"),
             TypeName::Integer.named("heads").default(1),
+            tensor().named("residual").default(false),
         ]
     },
     results: &["y"],
@@ -26,7 +27,7 @@ pub(super) const KIND: OperatorKind = OperatorKind {
     find_projection: no_projection,
 };
 
-/// Root-mean-square norm of every row, or of every head in it.
+/// Root-mean-square norm of every row, or of every head in it, plus a residual if there is a second input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RmsNorm {
     pub(super) weights: WeightRef,
@@ -50,6 +51,9 @@ impl RmsNorm {
             inputs[0],
             width.context("heads × weights is too large")?,
         )?;
+        if let Some(residual) = inputs.get(1) {
+            expect_width("the residual", residual, self.heads * self.weights.columns)?;
+        }
         Ok(tvec!(inputs[0].without_value()))
     }
 }
@@ -63,12 +67,17 @@ impl Operator for RmsNorm {
         let weights = self.weights.floats().context("norm weights are f32")?;
         let epsilon = f32::from_bits(self.epsilon_bits);
         rms_norm(&run.pool, inputs.floats[0], weights, epsilon, outputs[0]);
+        if inputs.count > 1 {
+            let sums = outputs[0].iter_mut().zip(inputs.floats[1]);
+            sums.for_each(|(y, residual)| *y += residual);
+        }
         Ok(())
     }
 }
 
 fn build(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
-    let x: OutletId = call.named_arg_as(builder, "x")?;
+    let mut inputs: TVec<OutletId> = tvec!(call.named_arg_as(builder, "x")?);
+    inputs.extend(call.optional_named_arg_as::<OutletId>(builder, "residual")?);
     let epsilon: f32 = call.named_arg_as(builder, "epsilon")?;
     let weights = weight(builder, call, "weights")?;
     let heads = count(builder, call, "heads")?;
@@ -78,6 +87,6 @@ fn build(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<V
             heads,
             epsilon_bits: epsilon.to_bits(),
         },
-        &[x],
+        &inputs,
     )
 }
