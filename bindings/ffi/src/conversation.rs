@@ -59,10 +59,11 @@ pub enum Event {
         /// Prompt tokens in total.
         total: u32,
     },
-    /// The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
+    /// The next piece of what the model thinks before it answers, never empty. It is not part of the answer or of the conversation. Discard
+    /// what was thought so far when another place starts.
     Thinking {
-        /// Bytes of thinking so far.
-        bytes: u64,
+        /// The piece.
+        text: String,
     },
     /// The next piece of text, never empty and never half a character.
     Text {
@@ -234,7 +235,7 @@ impl From<client::Event> for Event {
                 release: release.map(Into::into),
             },
             client::Event::Reading { done, total } => Event::Reading { done, total },
-            client::Event::Thinking { bytes } => Event::Thinking { bytes },
+            client::Event::Thinking(text) => Event::Thinking { text },
             client::Event::Text(text) => Event::Text { text },
             client::Event::Restarted => Event::Restarted,
             client::Event::Finished(report) => Event::Finished {

@@ -197,6 +197,11 @@ impl From<EngineError> for CoreError {
                 expected,
                 found,
             },
+            EngineError::NoThinking => refused::option(
+                "thinking",
+                "off or left to the model, which cannot think before it answers",
+                "on".to_owned(),
+            ),
             EngineError::Prefix(error) => refused::unusable_file(error.to_string()),
             EngineError::Memory {
                 context_length, bytes, ..
@@ -313,6 +318,10 @@ mod tests {
                 found: text("2"),
             },
             "top_p must be 0 to 1, not 2",
+        );
+        check(
+            EngineError::NoThinking,
+            "thinking must be off or left to the model, which cannot think before it answers, not on",
         );
         check(
             EngineError::Run { reason: text("r") },

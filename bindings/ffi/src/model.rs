@@ -25,6 +25,8 @@ pub struct ModelInfo {
     pub load_ms: f64,
     /// Whether the model supports conversations; otherwise it only supports raw completions.
     pub has_chat_template: bool,
+    /// Whether the model can think before it answers, so that the option `thinking` can be switched on.
+    pub can_think: bool,
     /// The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
     pub languages: Vec<String>,
     /// What people should know before they trust the model, to be shown to them; absent where the bundle does not say.
@@ -93,6 +95,7 @@ impl From<&client::ModelInfo> for ModelInfo {
             threads: from.threads,
             load_ms: from.load_ms,
             has_chat_template: from.has_chat_template,
+            can_think: from.can_think,
             languages: from.manifest.card.languages.clone(),
             limits: from.manifest.card.limits.clone(),
         }

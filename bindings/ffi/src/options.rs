@@ -64,7 +64,7 @@ pub struct ConversationOptions {
 /// How an answer is made. Where no value is given for how tokens are chosen, the model's own is used: its card says how it was made to be used.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct GenerationOptions {
-    /// Maximum length of the answer in tokens.
+    /// Maximum length of the answer in tokens, together with what the model thinks before it.
     #[uniffi(default = 512)]
     pub max_tokens: u32,
     /// 0 always takes the most likely token; higher values spread the choice.
@@ -91,6 +91,11 @@ pub struct GenerationOptions {
     /// Texts that end the answer; they are not part of it.
     #[uniffi(default = [])]
     pub stop: Vec<String>,
+    /// Whether a model that thinks before it answers does so; without a value it is the model's choice. Where the model cannot think, switching
+    /// it on is refused with the error `InvalidOption`. A model that always thinks is only asked not to. Endpoints and the system's model
+    /// ignore this, and the report lists it as not supported.
+    #[uniffi(default = None)]
+    pub thinking: Option<bool>,
     /// Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It
     /// changes the speed, never the answer.
     #[uniffi(default = true)]
@@ -199,6 +204,7 @@ impl From<GenerationOptions> for client::GenerationOptions {
                 seed: from.seed,
             },
             stop: from.stop,
+            thinking: from.thinking,
             speculation: from.speculation,
             repetition_guard: from.repetition_guard,
             confidence: false,

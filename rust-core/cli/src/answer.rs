@@ -12,6 +12,7 @@ pub(crate) use self::source::AnswerSource;
 use crate::error::CliError;
 use crate::terminal::progress::Progress;
 use crate::terminal::screen::Screen;
+use crate::terminal::thoughts::Thoughts;
 use crate::terminal::{interrupt, output, style};
 
 /// Events taken at a time.
@@ -20,11 +21,13 @@ const BATCH: u32 = 64;
 /// A whole answer, or none.
 pub(crate) struct Completion {
     pub(crate) text: String,
+    /// What was thought before it, by the last place.
+    pub(crate) thinking: String,
     pub(crate) report: Report,
 }
 
 /// Shows every piece of text on the screen as it comes, and says so when the text above no longer holds. While a long prompt is read, a terminal
-/// shows how far. Ctrl-C stops the answer, which then ends like any other, as cancelled.
+/// shows how far, and what the model thinks before it answers. Ctrl-C stops the answer, which then ends like any other, as cancelled.
 ///
 /// # Errors
 /// [`CliError::Output`], after the answer was stopped. Those of the model where no policy decides, and those of the ledger when no receipt can
@@ -33,8 +36,8 @@ pub(crate) fn receive(answer: Answer, screen: &mut Screen) -> Result<Completion,
     let answer = Arc::new(answer);
     let stopped = answer.clone();
     let _guard = interrupt::on_raise(move || stopped.cancel());
-    let mut text = String::new();
-    let mut is_thinking = false;
+    let (mut text, mut thinking) = (String::new(), String::new());
+    let mut thoughts = Thoughts::new(screen);
     let mut reading = None;
     loop {
         let events = block_on(answer.next(BATCH))?;
@@ -49,15 +52,19 @@ pub(crate) fn receive(answer: Answer, screen: &mut Screen) -> Result<Completion,
                 reading = None;
             }
             match event {
-                Event::Started { .. } => is_thinking = false,
-                Event::Reading { done, total } => read_on(&mut reading, done, total),
-                Event::Thinking { .. } => {
-                    // Once for each place.
-                    if !std::mem::replace(&mut is_thinking, true) && output::watched() {
-                        style::note("[thinking]");
-                    }
+                Event::Started { .. } => {
+                    thoughts.end();
+                    thinking.clear();
                 }
-                Event::Text(piece) => text.push_str(&piece),
+                Event::Reading { done, total } => read_on(&mut reading, done, total),
+                Event::Thinking(piece) => {
+                    thoughts.show(&piece);
+                    thinking.push_str(&piece);
+                }
+                Event::Text(piece) => {
+                    thoughts.end();
+                    text.push_str(&piece);
+                }
                 Event::Restarted => {
                     screen.show(&text[shown..])?;
                     screen.discard(&text)?;
@@ -68,9 +75,14 @@ pub(crate) fn receive(answer: Answer, screen: &mut Screen) -> Result<Completion,
                     shown = 0;
                 }
                 Event::Finished(report) => {
+                    thoughts.end();
                     screen.show(&text[shown..])?;
                     screen.end(&text)?;
-                    return Ok(Completion { text, report: *report });
+                    return Ok(Completion {
+                        text,
+                        thinking,
+                        report: *report,
+                    });
                 }
             }
         }

@@ -8,5 +8,6 @@ pub(crate) mod output;
 pub(crate) mod progress;
 pub(crate) mod screen;
 pub(crate) mod style;
+pub(crate) mod thoughts;
 pub(crate) mod words;
 mod wrap;

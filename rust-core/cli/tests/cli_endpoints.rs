@@ -59,19 +59,23 @@ fn hints_say_what_to_do() {
 }
 
 #[test]
-fn thoughts_are_counted_and_not_printed() {
+fn thoughts_are_a_field_and_not_printed() {
     let thought = "data: {\"choices\":[{\"delta\":{\"reasoning\":\"Hidden.\"}}]}\n\n";
     let events = [thought, &delta("Seen."), &finish("stop"), DONE].concat();
     let reply = Reply::Raw(Box::leak(response("200 OK", STREAM, &events).into_boxed_slice()));
-    let ran = run(reply, &["--json", "--temperature", "9"]).succeeded();
+    let ran = run(reply.clone(), &[]).succeeded();
+    assert_eq!(ran.stdout, "Seen.\n");
+    assert!(!ran.stderr.contains("Hidden"), "{ran:?}");
+    let ran = run(reply, &["--json", "--temperature", "9", "--thinking", "off"]).succeeded();
     let object = ran.json();
     assert_eq!(object["text"], "Seen.");
+    assert_eq!(object["thinking"], "Hidden.");
     assert_eq!(object["route"]["thinking_bytes"], 7);
-    assert_eq!(object["route"]["unsupported"], serde_json::json!(["temperature"]));
-    assert!(
-        !ran.stdout.contains("Hidden") && !ran.stderr.contains("Hidden"),
-        "{ran:?}"
+    assert_eq!(
+        object["route"]["unsupported"],
+        serde_json::json!(["temperature", "thinking"])
     );
+    assert!(!ran.stderr.contains("Hidden"), "{ran:?}");
 }
 
 #[test]

@@ -35,15 +35,11 @@ pub struct ConversationOptions {
 
 impl Default for ConversationOptions {
     fn default() -> ConversationOptions {
-        let SessionOptions {
-            context_length,
-            context_policy,
-            ..
-        } = SessionOptions::default();
+        let context = SessionOptions::default();
         ConversationOptions {
-            context_length,
+            context_length: context.context_length,
             system: None,
-            context_policy,
+            context_policy: context.context_policy,
         }
     }
 }
@@ -288,9 +284,9 @@ impl Conversation {
 
     /// Answers a request that belongs to no conversation.
     pub(crate) fn answer(services: &Arc<Services>, request: Request) -> Result<Answer, ClientError> {
-        request.generation.sampling.validate()?;
+        request.options.generation.sampling.validate()?;
         within("messages", request.messages.len() as u64, MESSAGES_MAX)?;
-        task_label(&request.task)?;
+        task_label(&request.options.task)?;
         let answering = services.clone();
         let (answer, _) = begin(services, async move |begun| {
             let job = begun.job(request, Arc::default());

@@ -14,9 +14,9 @@ use whimbrel_privacy::{ExaminedMessage, Placeholders, ScanError};
 use whimbrel_record::{Closing, Code, Intent, Label, Outcome, ReceiptId};
 
 pub(crate) use self::prepare::explain;
-use self::prepare::{Prepared, prepare};
+use self::prepare::prepare;
 use crate::report::{Event, Report};
-use crate::request::{Request, task_label};
+use crate::request::{AskOptions, Request, task_label};
 use crate::services::{Services, UnderWay};
 use crate::{ClientError, Model};
 
@@ -61,19 +61,11 @@ pub(crate) async fn answer(services: &Arc<Services>, mut job: Job) -> Result<Ans
         Err(ClientError::Scan(error)) => return Err(refuse(services, &job, error).await),
         other => other?,
     };
-    let Prepared {
-        plan,
-        prices,
-        is_metered,
-        backends,
-        intent,
-        examined,
-        device,
-    } = prepared;
-    let receipt = begin(services, &job, intent).await?;
-    let ran = run::Run::new(services, &job, plan, prices, is_metered, backends);
-    let ran = ran.finish().await;
-    conclude::conclude(services, job, (examined, device), receipt, ran).await
+    let receipt = begin(services, &job, prepared.intent).await?;
+    let (prices, backends) = (prepared.prices, prepared.backends);
+    let run = run::Run::new(services, &job, prepared.plan, prices, prepared.is_metered, backends);
+    let known = (prepared.examined, prepared.device);
+    conclude::conclude(services, job, known, receipt, run.finish().await).await
 }
 
 /// Writes the receipt's first entry. When this returns it has reached the disk, and only then may anything leave.
@@ -91,8 +83,8 @@ async fn begin(services: &Arc<Services>, job: &Job, intent: Option<Intent>) -> R
 
 /// A text that cannot be examined goes nowhere, and leaves a receipt that says so.
 async fn refuse(services: &Arc<Services>, job: &Job, error: ScanError) -> ClientError {
-    let class = job.request.class;
-    let (task, records) = match (task_label(&job.request.task), job.under_way.records()) {
+    let AskOptions { class, ref task, .. } = job.request.options;
+    let (task, records) = match (task_label(task), job.under_way.records()) {
         (Ok(task), Ok(records)) => (task, records),
         (Err(error), _) | (_, Err(error)) => return error,
     };

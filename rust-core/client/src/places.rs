@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use whimbrel_inference::SessionSlot;
+use whimbrel_inference::{SessionOptions, SessionSlot};
 use whimbrel_network::ChatClient;
 use whimbrel_policy::{
     Candidate, CandidateFacts, Circuit, Ended, EndpointFacts, LocalModelFacts, PolicySet, RequestFacts,
@@ -78,11 +78,8 @@ pub enum Part {
         /// Tokens in total.
         total: u32,
     },
-    /// The model is thinking before it answers, and has no text to show yet.
-    Thinking {
-        /// Bytes of thinking so far.
-        bytes: u64,
-    },
+    /// The next piece of what the model thinks before it answers.
+    Thinking(String),
     /// The next piece of text.
     Text(String),
     /// The attempt has ended. This is the last part.
@@ -106,6 +103,13 @@ impl From<Ended> for Last {
             statistics: None,
             error: None,
         }
+    }
+}
+
+impl Part {
+    /// The end of an attempt.
+    pub(crate) fn end(last: impl Into<Last>) -> Part {
+        Part::Ended(Box::new(last.into()))
     }
 }
 
@@ -168,9 +172,7 @@ pub(crate) struct Places {
 pub(crate) struct Asking<'a> {
     pub(crate) offered: &'a Offered,
     pub(crate) session: &'a Arc<SessionSlot>,
-    pub(crate) context: (u32, ContextPolicy),
-    /// Seconds since 1970, for templates that print the date.
-    pub(crate) now_s: i64,
+    pub(crate) context: SessionOptions,
     /// Whether [`whimbrel_policy::Usage::mean_log_probability`] is wanted.
     pub(crate) confidence: bool,
 }
@@ -240,7 +242,7 @@ impl Places {
         policies: &PolicySet,
         request: &RequestFacts,
         offered: &Offered,
-        context: (u32, ContextPolicy),
+        context: &SessionOptions,
     ) -> CandidateFacts {
         if let Some(scripted) = &self.scripted {
             return scripted.facts(request);
@@ -271,7 +273,7 @@ impl Places {
         }
     }
 
-    fn local_facts(&self, model: &Model, request: &RequestFacts, context: (u32, ContextPolicy)) -> LocalModelFacts {
+    fn local_facts(&self, model: &Model, request: &RequestFacts, context: &SessionOptions) -> LocalModelFacts {
         let info = model.info();
         let (name, variant) = model_labels(model);
         let speed = lock(&self.speeds).get(name.as_str()).copied();
@@ -283,9 +285,9 @@ impl Places {
             ready: true,
             supports: Vec::new(),
             // The engine leaves out the oldest exchanges where it is told to; then the length refuses nothing.
-            context_tokens: match context {
-                (length, ContextPolicy::Refuse) => Some(length.min(info.manifest.context_length)),
-                (_, ContextPolicy::DropOldest) => None,
+            context_tokens: match context.context_policy {
+                ContextPolicy::Refuse => Some(context.context_length.min(info.manifest.context_length)),
+                ContextPolicy::DropOldest => None,
             },
             first_token_ms: first_token_s.map(|seconds| (seconds * 1e3) as u32),
             tokens_per_s: speed.map(|speed| speed.decode_tokens_per_s as f32),

@@ -24,11 +24,9 @@ pub enum Event {
         /// Prompt tokens in total.
         total: u32,
     },
-    /// The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
-    Thinking {
-        /// Bytes of thinking so far.
-        bytes: u64,
-    },
+    /// The next piece of what the model thinks before it answers, never empty. It is not part of the answer or of the conversation, and
+    /// void when another place starts.
+    Thinking(String),
     /// The next piece of text, never empty and never a broken character.
     Text(String),
     /// Discard the text so far: another place answers from the beginning.
@@ -46,7 +44,7 @@ impl std::fmt::Debug for Event {
                 record.field("place", place).field("release", release).finish()
             }
             Event::Reading { done, total } => write!(formatter, "Reading({done} of {total})"),
-            Event::Thinking { bytes } => write!(formatter, "Thinking({bytes} bytes)"),
+            Event::Thinking(text) => write!(formatter, "Thinking({} bytes)", text.len()),
             Event::Text(text) => write!(formatter, "Text({} bytes)", text.len()),
             Event::Restarted => formatter.write_str("Restarted"),
             Event::Finished(report) => formatter.debug_tuple("Finished").field(report).finish(),

@@ -15,7 +15,7 @@ use crate::{ClientError, ContextPolicy, GenerationOptions, Role};
 pub const TASK_DEFAULT: &str = "chat";
 
 /// Options for asking a question.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct AskOptions {
     /// The app's name for the kind of work, used by rules and learning; case and surrounding blanks do not matter. At most 128 characters
     /// of `A-Z a-z 0-9 . _ : / @ + -`.
@@ -97,13 +97,6 @@ impl Message {
             Role::Assistant => Speaker::Assistant,
         }
     }
-
-    pub(crate) fn for_engine(&self) -> whimbrel_engine::Message {
-        whimbrel_engine::Message {
-            role: self.role,
-            content: self.content.clone(),
-        }
-    }
 }
 
 // What was found in a message follows from its text.
@@ -128,16 +121,9 @@ impl fmt::Debug for Message {
 pub struct Request {
     /// The system message, if there is one, the history, and the question as the last message.
     pub messages: Vec<Message>,
-    /// The app's name for the kind of work.
-    pub task: String,
-    /// The privacy class of the whole text as far as the app knows it.
-    pub class: PrivacyClass,
-    /// The deadline for the whole answer in milliseconds; `None` uses the policy's.
-    pub deadline_ms: Option<u64>,
-    /// What the answer needs beyond text.
-    pub needs: Vec<Need>,
-    /// Options for generating the answer.
-    pub generation: GenerationOptions,
+    /// How it is asked; the privacy class is that of the whole text.
+    #[serde(flatten)]
+    pub options: AskOptions,
     /// Places that must not answer.
     pub excluded: Vec<Place>,
     /// Size of the context on this device in tokens.
@@ -147,6 +133,15 @@ pub struct Request {
 }
 
 impl Request {
+    /// The context of a model on this device. `now_s` is in seconds since 1970, for templates that print the date.
+    pub(crate) fn session_options(&self, now_s: i64) -> SessionOptions {
+        SessionOptions {
+            context_length: self.context_length,
+            context_policy: self.context_policy,
+            now: Some(now_s),
+        }
+    }
+
     /// The messages as a model on this device takes them. Questions in a row, of which nobody answered the first ones, are one message: templates
     /// may refuse two of one speaker.
     pub(crate) fn for_engine(&self) -> Vec<whimbrel_engine::Message> {
@@ -157,7 +152,10 @@ impl Request {
                     last.content += QUESTIONS_JOINT;
                     last.content += &message.content;
                 }
-                _ => messages.push(message.for_engine()),
+                _ => messages.push(whimbrel_engine::Message {
+                    role: message.role,
+                    content: message.content.clone(),
+                }),
             }
         }
         messages
@@ -169,11 +167,7 @@ impl Request {
         let context = SessionOptions::default();
         Request {
             messages,
-            task: options.task,
-            class: options.class,
-            deadline_ms: options.deadline_ms,
-            needs: options.needs,
-            generation: options.generation,
+            options,
             excluded: Vec::new(),
             context_length: context.context_length,
             context_policy: context.context_policy,

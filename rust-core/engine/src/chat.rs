@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use self::history::{History, smallest_that_fits, system_messages};
 use crate::template::{Prompt, RenderOptions};
 use crate::{
-    CancelFlag, EngineError, Generation, GenerationOptions, Message, Model, PrefixError, Role, SavedPrefix, Session,
-    Statistics, Step,
+    CancelFlag, ChatTemplate, EngineError, Generation, GenerationOptions, Message, Model, PrefixError, Role,
+    SavedPrefix, Session, Statistics, Step, ThinkingSplitter,
 };
 
 /// What happens when the history no longer fits the context.
@@ -75,7 +75,7 @@ struct Note {
 /// #     let mut answer = String::new();
 /// #     loop {
 /// #         match chat.step()? {
-/// #             Step::Prefilled { .. } => {}
+/// #             Step::Prefilled { .. } | Step::Thinking(_) => {}
 /// #             Step::Text(text) => answer += &text,
 /// #             Step::Finished { text, statistics } => return Ok((answer + &text, statistics)),
 /// #         }
@@ -163,8 +163,8 @@ impl Chat {
     /// ([`crate::ModelCard::system`]); an empty one leaves it to the chat template. An answer in progress is given up.
     ///
     /// # Errors
-    /// [`EngineError::ContextFull`], [`EngineError::Template`], [`EngineError::Option`], the last also if the last message is not the
-    /// user's.
+    /// [`EngineError::ContextFull`], [`EngineError::Template`], [`EngineError::NoThinking`], [`EngineError::Option`], the last also if the
+    /// last message is not the user's.
     pub fn ask(
         &mut self,
         messages: &[Message],
@@ -182,13 +182,16 @@ impl Chat {
         }
         let messages = &*self.with_system(messages);
         let history = History::new(messages);
-        let (dropped, prompt) = self.fit(&history, options.max_tokens)?;
+        let (dropped, prompt) = self.fit(&history, &options)?;
         let ids = prompt.ids.clone();
         self.session.adopt_shared(&ids);
-        self.to_share = self.beginning(messages, &ids);
-        let generation = Generation::new(&mut self.session, ids, options, cancel)?;
+        self.to_share = self.beginning(messages, &ids, options.thinking);
+        let mut generation = Generation::new(&mut self.session, ids, options, cancel)?;
         if let Some(length) = self.to_share {
             self.session.mark_fork_at(length);
+        }
+        if let Some(marks) = self.template().thinking() {
+            generation = generation.with_thinking(ThinkingSplitter::new(marks.clone(), prompt.is_thinking));
         }
         self.dropped_exchanges = dropped;
         self.answer = Some(Answer {
@@ -198,6 +201,11 @@ impl Chat {
             dropped_messages: history.messages_in(dropped) as u32,
         });
         Ok(())
+    }
+
+    fn template(&self) -> &ChatTemplate {
+        let template = self.session.model().chat_template();
+        template.expect("checked when the chat was made")
     }
 
     /// The messages with the system message that they are read with.
@@ -219,15 +227,15 @@ impl Chat {
     /// The prompt for a history, and how many of its oldest exchanges it does without: as few as leave room for an answer. If
     /// none are left to drop, the prompt may be too long: a shorter answer is better than none, and [`Generation::new`] refuses a
     /// prompt that leaves no room at all.
-    fn fit(&self, history: &History<'_>, max_tokens: u32) -> Result<(usize, Prompt), EngineError> {
+    fn fit(&self, history: &History<'_>, options: &GenerationOptions) -> Result<(usize, Prompt), EngineError> {
         let limit = self.session.context_length();
         let (most, reserve) = match self.options.context_policy {
             ContextPolicy::Refuse => (0, 1),
-            ContextPolicy::DropOldest => (history.exchanges(), max_tokens.min(limit / ANSWER_SHARE).max(1)),
+            ContextPolicy::DropOldest => (history.exchanges(), options.max_tokens.min(limit / ANSWER_SHARE).max(1)),
         };
         let mut kept = None;
         let dropped = smallest_that_fits(most, self.dropped_exchanges, |dropped| {
-            let prompt = self.render(&history.without(dropped))?;
+            let prompt = self.render(&history.without(dropped), options.thinking)?;
             let fits = prompt.ids.len() as u64 + u64::from(reserve) <= u64::from(limit);
             if fits || dropped == most {
                 kept = Some(prompt);
@@ -274,7 +282,7 @@ impl Chat {
                 self.answer = None;
                 Err(error)
             }
-            prefilled => prefilled,
+            step => step,
         }
     }
 
@@ -334,30 +342,28 @@ impl Chat {
     }
 
     /// How many tokens of the prompt `ids` come from the system message alone, if that is worth sharing.
-    fn beginning(&self, messages: &[Message], ids: &[u32]) -> Option<usize> {
-        let model = self.session.model();
-        let template = model.chat_template()?;
+    fn beginning(&self, messages: &[Message], ids: &[u32], thinking: Option<bool>) -> Option<usize> {
+        let template = self.template();
         if !template.takes_system() {
             return None;
         }
-        let alone = template
-            .render_tokens(
-                model.tokenizer(),
-                &messages[..system_messages(messages)],
-                &RenderOptions {
-                    now: self.options.now,
-                    ..RenderOptions::default()
-                },
-            )
-            .ok()?;
+        let options = RenderOptions {
+            now: self.options.now,
+            thinking,
+            ..RenderOptions::default()
+        };
+        let system = &messages[..system_messages(messages)];
+        let tokenizer = self.session.model().tokenizer();
+        let alone = template.render_tokens(tokenizer, system, &options).ok()?;
         let common = alone.ids.iter().zip(ids).take_while(|(a, b)| a == b).count();
         (common >= SHARED_TOKENS_MIN).then_some(common)
     }
 
-    /// The answer is over: from now on the tokens of its text are known.
+    /// The answer is over: from now on the tokens of its text are known. Those of thoughts are not part of it: the next prompt does without
+    /// them, and reads the answer again.
     fn remember_answer(&mut self) {
         let Some(answer) = self.answer.take() else { return };
-        if answer.text.is_empty() {
+        if answer.text.is_empty() || answer.generation.has_thought() {
             return;
         }
         let Prompt {
@@ -367,27 +373,27 @@ impl Chat {
             ..
         } = answer.prompt;
         ids.extend_from_slice(answer.generation.answer());
-        let protected = self.session.model().tokenizer().protect(&answer.text, sentinel);
+        let protected = self.protect(&answer.text, sentinel);
         self.known = Some((marked + &protected, ids));
     }
 
     /// The prompt for these messages. Where it begins with text whose tokens are known, those tokens are taken: an answer
     /// keeps the tokens the model chose, so its keys and values can be used again.
-    fn render(&self, messages: &[Message]) -> Result<Prompt, EngineError> {
-        let model = self.session.model();
-        let template = model.chat_template().expect("checked when the chat was made");
+    fn render(&self, messages: &[Message], thinking: Option<bool>) -> Result<Prompt, EngineError> {
+        let tokenizer = self.session.model().tokenizer();
         let options = RenderOptions {
             add_generation_prompt: true,
             now: self.options.now,
+            thinking,
             ..RenderOptions::default()
         };
-        let mut prompt = template.render_tokens(model.tokenizer(), messages, &options)?;
+        let mut prompt = self.template().render_tokens(tokenizer, messages, &options)?;
         if let Some((text, ids)) = &self.known
             && let Some(rest) = prompt.marked.strip_prefix(text.as_str())
             && self.ends_with_an_answer(text, messages, prompt.sentinel)
         {
             let mut continued = ids.clone();
-            continued.extend(model.tokenizer().encode_marked_rest(rest, prompt.sentinel));
+            continued.extend(tokenizer.encode_marked_rest(rest, prompt.sentinel));
             prompt.ids = continued;
         }
         Ok(prompt)
@@ -396,9 +402,14 @@ impl Chat {
     /// Whether `text` ends where one of the assistant's messages does. It does not if the caller has lengthened the last answer,
     /// and the tokens of the longer text may then be others.
     fn ends_with_an_answer(&self, text: &str, messages: &[Message], sentinel: char) -> bool {
-        let tokenizer = self.session.model().tokenizer();
         let is_answer = |message: &&Message| message.role == Role::Assistant && !message.content.is_empty();
         let mut answers = messages.iter().rev().filter(is_answer);
-        answers.any(|answer| text.ends_with(&tokenizer.protect(&answer.content, sentinel)))
+        answers.any(|answer| text.ends_with(&self.protect(&answer.content, sentinel)))
+    }
+
+    /// An answer's text as it stands in a rendered conversation.
+    fn protect(&self, content: &str, sentinel: char) -> String {
+        let tokenizer = self.session.model().tokenizer();
+        self.template().protect(tokenizer, content, sentinel)
     }
 }

@@ -77,6 +77,9 @@ pub enum EngineError {
         /// The line, and what is wrong there.
         reason: String,
     },
+    /// The model is to think, and its chat template knows no thoughts.
+    #[error("thinking cannot be switched on: this model does not think before it answers")]
+    NoThinking,
     /// The prompt does not fit the context.
     #[error("the prompt needs {needed} tokens, the context holds {limit}")]
     ContextFull {

@@ -7,6 +7,7 @@ mod speculation;
 pub(crate) mod statistics;
 pub(crate) mod stop;
 pub(crate) mod text_stream;
+pub(crate) mod thinking;
 
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use self::confidence::Confidence;
 use self::repetition::Repetition;
 use self::speculation::Guesser;
+use self::thinking::{Said, ThinkingSplitter};
 use crate::clock::now;
 use crate::session::costs::DRAFT_MAX;
 use crate::{
@@ -46,12 +48,17 @@ pub const PREFILL_CHUNK: usize = 128;
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GenerationOptions {
-    /// Maximum tokens; the answer then ends with [`FinishReason::Length`].
+    /// Maximum tokens, those of thoughts included; the answer then ends with [`FinishReason::Length`].
     pub max_tokens: u32,
     /// How the next token is chosen; what is left open, the model's card says.
     pub sampling: SamplingOptions,
-    /// Stop strings. They end the answer and are not part of it.
+    /// Stop strings. They end the answer and are not part of it. In thoughts they are not looked for.
     pub stop: Vec<String>,
+    /// Whether a model that thinks before it answers does so; `None` leaves it to the model. A model that cannot think refuses `Some(true)`
+    /// ([`EngineError::NoThinking`]) and ignores `Some(false)`. One that always thinks is only asked not to: what it thinks nevertheless
+    /// comes as [`Step::Thinking`], as ever. Without effect on a text that is continued without a chat template.
+    #[serde(default)]
+    pub thinking: Option<bool>,
     /// Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It makes answers that
     /// repeat text faster, and changes no answer, whatever the sampling options.
     pub speculation: bool,
@@ -68,6 +75,7 @@ impl Default for GenerationOptions {
             max_tokens: 512,
             sampling: SamplingOptions::default(),
             stop: Vec::new(),
+            thinking: None,
             speculation: true,
             repetition_guard: true,
             confidence: false,
@@ -89,6 +97,8 @@ pub enum Step {
         /// Prompt tokens in total.
         total: u32,
     },
+    /// The model thinks before it answers. The text, never empty, is not part of the answer.
+    Thinking(String),
     /// One token was decoded, or several that had been guessed. The text that they completed may be empty.
     Text(String),
     /// The answer is complete.
@@ -135,7 +145,10 @@ pub struct Generation {
     max_tokens: usize,
     sampler: Sampler,
     stream: TextStream,
+    thinking: Option<ThinkingSplitter>,
     stop: StopMatcher,
+    /// What the last step brought beside thoughts.
+    next: Option<Step>,
     cancel: CancelFlag,
     guesser: Option<Guesser>,
     repetition: Option<Repetition>,
@@ -198,7 +211,9 @@ impl Generation {
             max_tokens,
             sampler: Sampler::new(&sampling),
             stream: TextStream::default(),
+            thinking: None,
             stop,
+            next: None,
             cancel,
             guesser: options.speculation.then(Guesser::default),
             repetition: options.repetition_guard.then(Repetition::default),
@@ -213,7 +228,22 @@ impl Generation {
         })
     }
 
-    /// The answer's tokens so far.
+    /// Separates what the model thinks from its answer. Without this, its thoughts are part of the answer, with their marks.
+    #[must_use]
+    pub fn with_thinking(self, splitter: ThinkingSplitter) -> Generation {
+        Generation {
+            thinking: Some(splitter),
+            ..self
+        }
+    }
+
+    /// Whether the model thought before it answered: the answer's text is then not that of all its tokens.
+    #[must_use]
+    pub fn has_thought(&self) -> bool {
+        self.thinking.as_ref().is_some_and(ThinkingSplitter::has_thought)
+    }
+
+    /// The answer's tokens so far, those of thoughts included.
     #[must_use]
     pub fn answer(&self) -> &[u32] {
         &self.tokens[self.prompt_length..]
@@ -224,9 +254,12 @@ impl Generation {
     /// # Errors
     /// [`EngineError::Run`]. Cancelling is not an error: it ends the answer.
     pub fn step(&mut self, session: &mut Session) -> Result<Step, EngineError> {
-        let step = match self.advance(session) {
-            Err(EngineError::Cancelled) => self.finish(FinishReason::Cancelled, String::new()),
-            step => step?,
+        let step = match self.next.take() {
+            Some(step) => step,
+            None => match self.advance(session) {
+                Err(EngineError::Cancelled) => self.bring(Some(FinishReason::Cancelled), Said::default()),
+                step => step?,
+            },
         };
         if let Step::Finished { .. } = step {
             session.mark_turn(session.tokens().len());
@@ -239,7 +272,7 @@ impl Generation {
             return Err(EngineError::Cancelled);
         }
         if self.answer().len() >= self.max_tokens {
-            return Ok(self.finish(FinishReason::Length, String::new()));
+            return Ok(self.bring(Some(FinishReason::Length), Said::default()));
         }
         if self.answer().is_empty() {
             self.prefill(session)
@@ -269,9 +302,9 @@ impl Generation {
         session.mark_turn(self.prompt_length - 1);
         self.prefilling += started.elapsed();
         self.first_token = Some(self.started.elapsed());
-        let mut text = String::new();
-        let finished = self.accept(session.model().tokenizer(), token, &mut text);
-        Ok(self.text_or_end(finished, text))
+        let mut said = Said::default();
+        let finished = self.accept(session.model().tokenizer(), token, &mut said);
+        Ok(self.bring(finished, said))
     }
 
     /// Runs the last token and what is guessed to follow it. Tokens are chosen one after the other from the scores of their
@@ -292,12 +325,12 @@ impl Generation {
         let before = session.tokens().len();
         let model = session.model().clone();
         let rows = session.scores_after(run, run.len() as u32, &self.cancel)?;
-        let (mut text, mut finished, mut chosen) = (String::new(), None, 0);
+        let (mut said, mut finished, mut chosen) = (Said::default(), None, 0);
         let mut tokens = [0; 1 + DRAFT_MAX];
         for scores in rows {
             let (prompt, answer) = self.tokens.split_at(self.prompt_length);
             let token = choose(&mut self.sampler, &mut self.confidence, scores, prompt, answer);
-            finished = self.accept(model.tokenizer(), token, &mut text);
+            finished = self.accept(model.tokenizer(), token, &mut said);
             tokens[chosen] = token;
             chosen += 1;
             if finished.is_some() || guess.tokens().get(chosen - 1) != Some(&token) {
@@ -315,17 +348,17 @@ impl Generation {
         self.drafted += drafted as u32;
         let agreed = guess.tokens().iter().zip(&tokens[..chosen]).take_while(|(a, b)| a == b);
         self.accepted += agreed.count() as u32;
-        Ok(self.text_or_end(finished, text))
+        Ok(self.bring(finished, said))
     }
 
-    /// Makes a token part of the answer and adds what can be shown of it to `text`. Says why the answer ends with it, if so.
-    fn accept(&mut self, tokenizer: &Tokenizer, token: u32, text: &mut String) -> Option<FinishReason> {
+    /// Makes a token part of the answer and adds what can be shown of it to `said`. Says why the answer ends with it, if so.
+    fn accept(&mut self, tokenizer: &Tokenizer, token: u32, said: &mut Said) -> Option<FinishReason> {
         if tokenizer.end_of_turn().contains(&token) {
             return Some(FinishReason::Stop);
         }
         self.tokens.push(token);
         let piece = self.stream.push(tokenizer.decode_bytes(token));
-        *text += &self.stop.push(&piece);
+        self.take(piece, said);
         if self.stop.is_stopped() {
             return Some(FinishReason::Stop);
         }
@@ -337,17 +370,42 @@ impl Generation {
         repeats.then_some(FinishReason::Repetition)
     }
 
-    fn text_or_end(&mut self, finished: Option<FinishReason>, text: String) -> Step {
-        match finished {
-            Some(reason) => self.finish(reason, text),
-            None => Step::Text(text),
-        }
+    /// Adds what can be shown of a piece of text.
+    fn take(&mut self, piece: String, said: &mut Said) {
+        let piece = match &mut self.thinking {
+            Some(thinking) => thinking.push(&piece),
+            None => Said::answer(piece),
+        };
+        said.thinking += &piece.thinking;
+        said.text += &self.stop.push(&piece.text);
     }
 
-    fn finish(&mut self, finish_reason: FinishReason, mut text: String) -> Step {
-        let rest = self.stream.finish();
-        text += &self.stop.push(&rest);
-        text += &self.stop.finish();
+    /// The step that brings what was said, and the end of the answer if there is a reason for it. Thoughts take a step of their own.
+    fn bring(&mut self, finished: Option<FinishReason>, mut said: Said) -> Step {
+        if finished.is_some() {
+            let rest = self.stream.finish();
+            self.take(rest, &mut said);
+            let rest = self.thinking.as_mut().map(ThinkingSplitter::finish).unwrap_or_default();
+            said.thinking += &rest.thinking;
+            said.text += &self.stop.push(&rest.text);
+            said.text += &self.stop.finish();
+        }
+        let Said { thinking, text } = said;
+        let step = match finished {
+            Some(reason) => Step::Finished {
+                text,
+                statistics: self.statistics(reason),
+            },
+            None => Step::Text(text),
+        };
+        if thinking.is_empty() {
+            return step;
+        }
+        self.next = Some(step).filter(|step| *step != Step::Text(String::new()));
+        Step::Thinking(thinking)
+    }
+
+    fn statistics(&self, finish_reason: FinishReason) -> Statistics {
         let rate = |tokens: u32, time: Duration| {
             if time.is_zero() {
                 0.0
@@ -360,7 +418,7 @@ impl Generation {
         } else {
             0
         };
-        let statistics = Statistics {
+        Statistics {
             finish_reason,
             prompt_tokens: self.prompt_length as u32,
             reused_tokens: self.reused as u32,
@@ -373,8 +431,7 @@ impl Generation {
             prefill_tokens_per_second: rate(run, self.prefilling),
             decode_tokens_per_second: rate(self.decoded, self.decoding),
             mean_log_probability: self.confidence.as_ref().and_then(Confidence::mean),
-        };
-        Step::Finished { text, statistics }
+        }
     }
 }
 

@@ -26,7 +26,7 @@
 //! let mut answer = String::new();
 //! let statistics = loop {
 //!     match chat.step()? {
-//!         Step::Prefilled { .. } => {}
+//!         Step::Prefilled { .. } | Step::Thinking(_) => {}
 //!         Step::Text(text) => answer += &text,
 //!         Step::Finished { text, statistics } => {
 //!             answer += &text;
@@ -74,6 +74,7 @@ pub use generation::sampling::{Sampler, Sampling, SamplingOptions};
 pub use generation::statistics::{FinishReason, Statistics};
 pub use generation::stop::StopMatcher;
 pub use generation::text_stream::TextStream;
+pub use generation::thinking::{Said, ThinkingSplitter};
 pub use generation::{Generation, GenerationOptions, PREFILL_CHUNK, Step};
 pub use graph::text::{
     GRAPH_BYTES_MAX, GRAPH_NESTING_MAX, GRAPH_STATEMENT_BYTES_MAX, GRAPH_STATEMENTS_MAX, check_graph_text,
@@ -84,6 +85,6 @@ pub use model::{Model, OpenOptions};
 pub use session::prefix::{PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION, SavedPrefix};
 pub use session::scores::Scores;
 pub use session::{RunProfile, Session};
-pub use template::{ChatTemplate, Message, Prompt, RenderOptions, Role};
+pub use template::{ChatTemplate, Message, Prompt, RenderOptions, Role, ThinkingMarks};
 pub use tokenizer::{Algorithm, PreTokenizer, TokenKind, Tokenizer, TokenizerParts};
 pub use whimbrel_kernels::KvPrecision;

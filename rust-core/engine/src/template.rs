@@ -14,6 +14,7 @@ mod date;
 mod json;
 #[cfg(test)]
 mod tests;
+mod thinking;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,6 +25,8 @@ use minijinja::value::{Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 use serde::{Deserialize, Serialize};
 
+use self::thinking::Beginning;
+pub use self::thinking::ThinkingMarks;
 use crate::{EngineError, Tokenizer};
 
 /// The largest template, in bytes.
@@ -101,6 +104,8 @@ pub struct Prompt {
     pub marked: String,
     /// See `marked`. It does not occur in any message.
     pub sentinel: char,
+    /// Whether the text ends inside a block of thoughts, so that the answer begins there.
+    pub is_thinking: bool,
 }
 
 /// A compiled chat template.
@@ -131,6 +136,7 @@ pub struct ChatTemplate {
     /// The source as it was compiled, with every character in the same place.
     compiled: String,
     takes_system: bool,
+    thinking: Option<ThinkingMarks>,
 }
 
 impl ChatTemplate {
@@ -165,8 +171,10 @@ impl ChatTemplate {
             source: source.to_owned(),
             compiled,
             takes_system: true,
+            thinking: None,
         };
         template.takes_system = template.shows_system();
+        template.thinking = template.find_marks();
         Ok(template)
     }
 
@@ -217,7 +225,7 @@ impl ChatTemplate {
     }
 
     /// The text of these messages as they are.
-    fn fill(&self, messages: &[Message], options: &RenderOptions<'_>) -> Result<String, EngineError> {
+    fn fill(&self, messages: &[impl Serialize], options: &RenderOptions<'_>) -> Result<String, EngineError> {
         let template = self
             .environment
             .get_template(NAME)
@@ -255,10 +263,11 @@ impl ChatTemplate {
         Ok(String::from_utf8(out.bytes).expect("templates write text"))
     }
 
-    /// The tokens of a conversation. Text in messages never becomes control tokens.
+    /// The tokens of a conversation. Text in messages never becomes control tokens, and never the marks of a block of thoughts to the
+    /// template, which may leave such blocks out. A block that the template opens although the model is not to think is closed at once.
     ///
     /// # Errors
-    /// As [`ChatTemplate::render`]; [`EngineError::Template`] also if the messages contain every noncharacter from U+FDD0 to U+FDEF, so
+    /// As [`ChatTemplate::render`]; [`EngineError::NoThinking`]; [`EngineError::Template`] also if the messages contain every noncharacter from U+FDD0 to U+FDEF, so
     /// that none is left as a sentinel.
     pub fn render_tokens(
         &self,
@@ -280,10 +289,14 @@ impl ChatTemplate {
             .iter()
             .map(|message| Message {
                 role: message.role,
-                content: tokenizer.protect(&message.content, sentinel),
+                content: self.protect(tokenizer, &message.content, sentinel),
             })
             .collect();
-        let marked = self.render(&protected, &options)?;
+        let mut marked = self.render(&protected, &options)?;
+        let is_thinking = match options.add_generation_prompt {
+            true => self.begin(&mut marked, &protected, &options)?,
+            false => false,
+        };
         let mut ids = tokenizer.encode_marked(&marked, sentinel);
         if let (true, Some(bos)) = (tokenizer.add_bos(), tokenizer.bos())
             && ids.first() != Some(&bos)
@@ -295,7 +308,39 @@ impl ChatTemplate {
             text: marked.replace(sentinel, ""),
             marked,
             sentinel,
+            is_thinking,
         })
+    }
+
+    /// A message's content so that neither the tokenizer nor the template takes any of it for structure: see [`Tokenizer::protect`].
+    pub(crate) fn protect(&self, tokenizer: &Tokenizer, content: &str, sentinel: char) -> String {
+        let protected = tokenizer.protect(content, sentinel);
+        match &self.thinking {
+            Some(marks) => marks.hide(protected, sentinel),
+            None => protected,
+        }
+    }
+
+    /// Whether the answer to a rendered conversation begins inside a block of thoughts.
+    fn begin(
+        &self,
+        marked: &mut String,
+        messages: &[Message],
+        options: &RenderOptions<'_>,
+    ) -> Result<bool, EngineError> {
+        let beginning = match &self.thinking {
+            Some(marks) => Some((self.beginning(marks, messages, options)?, marks)),
+            None => None,
+        };
+        match (beginning, options.thinking) {
+            (None | Some((Beginning::Closed, _)), Some(true)) => Err(EngineError::NoThinking),
+            (Some((Beginning::Open, marks)), Some(false)) => {
+                marked.push_str(&marks.close);
+                marked.push_str("\n\n");
+                Ok(false)
+            }
+            (beginning, _) => Ok(matches!(beginning, Some((Beginning::Open, _)))),
+        }
     }
 
     /// What went wrong and where, without anything that may have come from a message: a template's own exception is quoted if its

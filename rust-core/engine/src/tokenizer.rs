@@ -1,5 +1,5 @@
-//! Converts text to token ids and back, like llama.cpp: byte-level byte-pair encoding or sentencepiece's merging by scores, with special
-//! tokens.
+//! Converts text to token ids and back, like llama.cpp: byte-pair encoding of bytes or characters, or sentencepiece's merging by scores, with
+//! special tokens.
 //!
 //! [`TokenizerParts`] is what an importer provides and what `tokenizer.bin` contains. [`Tokenizer`] is that file, checked and ready to use.
 //! Nothing here adds `bos` or trims anything. Only a vocabulary that asks for a space before a text gets it.
@@ -26,6 +26,8 @@ use pieces::{PieceMerger, SPACE};
 use special::{Found, SpecialTokens};
 pub(crate) use table::TOKENIZER_BYTES_MAX;
 use table::{Table, TokenText};
+
+use std::borrow::Cow;
 
 use crate::EngineError;
 
@@ -123,7 +125,7 @@ impl Tokenizer {
         for byte in 0..=u8::MAX {
             tokenizer.bytes[usize::from(byte)] = tokenizer.word(&[byte]);
         }
-        if matches!(tokenizer.algorithm, Algorithm::Scores { .. }) {
+        if tokenizer.algorithm.has_byte_tokens() {
             let ids = (0..tokenizer.kinds.len() as u32).rev();
             for id in ids.filter(|&id| tokenizer.kinds[id as usize] == TokenKind::Byte) {
                 tokenizer.bytes[usize::from(tokenizer.text.token(id)[0])] = Some(id);
@@ -241,15 +243,29 @@ impl Tokenizer {
         {
             return self.encode_by_scores(text, scores, *add_space_prefix && is_start, ids);
         }
-        self.pre_tokenizer.split(text, |word| {
-            let whole = if self.ignore_merges {
-                self.word(word.as_bytes())
-            } else {
-                None
-            };
-            match whole {
+        let is_of_characters = self.algorithm == Algorithm::Characters;
+        let text = match is_of_characters {
+            true => Cow::Owned(text.replace(SPACE, " ")),
+            false => Cow::Borrowed(text),
+        };
+        self.pre_tokenizer.split(&text, |word| {
+            let is_whole = self.ignore_merges || self.pre_tokenizer.is_whole(word);
+            let bytes = word.as_bytes();
+            match is_whole.then(|| self.word(bytes)).flatten() {
                 Some(id) => ids.push(id),
-                None => merger.merge(word.as_bytes(), &self.bytes, &self.merges, ids),
+                None if is_of_characters => {
+                    let symbols = word
+                        .split_inclusive(|_| true)
+                        .map(|symbol| (self.word(symbol.as_bytes()), symbol.len()));
+                    merger.merge(symbols, &self.merges, |token, range| match token {
+                        Some(id) => ids.push(id),
+                        None => ids.extend(bytes[range].iter().filter_map(|&byte| self.bytes[usize::from(byte)])),
+                    });
+                }
+                None => {
+                    let symbols = bytes.iter().map(|&byte| (self.bytes[usize::from(byte)], 1));
+                    merger.merge(symbols, &self.merges, |token, _| ids.extend(token));
+                }
             }
         });
     }

@@ -40,6 +40,7 @@ fn answer(model: &Arc<Model>, messages: &[Message], options: GenerationOptions) 
     loop {
         match chat.step().unwrap() {
             Step::Prefilled { .. } => {}
+            Step::Thinking(_) => panic!("the tiny model does not think"),
             Step::Text(text) => answer += &text,
             Step::Finished { text, statistics } => return (answer + &text, statistics),
         }

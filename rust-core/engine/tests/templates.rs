@@ -75,3 +75,84 @@ fn real_templates_give_jinja2s_texts() {
     assert_eq!(conversations, 280);
     assert!(equal * 100 >= conversations * EQUAL_PERCENT_MIN, "{equal}");
 }
+
+/// The templates of models that think, with their marks; all others have none. Those that the tests do not find show no thought and no mark
+/// unless a tool was called (Kimi K2), or only tell the model about them (Apriel 1.5).
+const THINKING: [(&str, &str, &str); 41] = [
+    (
+        "Apriel-1.6-15b-Thinker-fixed",
+        "<|begin_assistant|>",
+        "[BEGIN FINAL RESPONSE]",
+    ),
+    ("Bielik-11B-v3.0-Instruct", "<think>", "</think>"),
+    ("ByteDance-Seed-OSS", "<seed:think>", "</seed:think>"),
+    ("Cohere2MoE", "<|START_THINKING|>", "<|END_THINKING|><|START_TEXT|>"),
+    (
+        "CohereForAI-c4ai-command-r7b-12-2024-tool_use",
+        "<|START_THINKING|>",
+        "<|END_THINKING|>",
+    ),
+    ("GLM-4.6", "<think>", "</think>"),
+    ("GLM-4.7-Flash", "<think>", "</think>"),
+    ("HuggingFaceTB-SmolLM3-3B", "<think>", "</think>"),
+    ("Kimi-K3", "<|sep|>", "<|close|>think<|sep|><|open|>response<|sep|>"),
+    ("LFM2.5-8B-A1B", "<think>", "</think>"),
+    ("MiniMax-M2", "<think>", "</think>"),
+    ("MiniMax-M3", "<mm:think>", "</mm:think>"),
+    ("NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "<think>", "</think>"),
+    ("NVIDIA-Nemotron-Nano-v2", "<think>", "</think>"),
+    ("Qwen-QwQ-32B", "<think>", "</think>"),
+    ("Qwen-Qwen3-0.6B", "<think>", "</think>"),
+    ("Qwen3.5-4B", "<think>", "</think>"),
+    ("Reka-Edge", "<think>", "</think>"),
+    ("Spark2.5", "<think>", "</think>"),
+    ("StepFun3.5-Flash", "<think>", "</think>"),
+    ("deepseek-ai-DeepSeek-R1-Distill-Llama-8B", "<think>", "</think>"),
+    ("deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", "<think>", "</think>"),
+    ("deepseek-ai-DeepSeek-V3.1", "<think>", "</think>"),
+    ("deepseek-ai-DeepSeek-V3.2", "<think>", "</think>"),
+    ("deepseek-ai-DeepSeek-V4-Flash-0731", "<think>", "</think>"),
+    ("deepseek-ai-DeepSeek-V4", "<think>", "</think>"),
+    ("google-gemma-4-31B-it-interleaved", "<|channel>thought", "<channel|>"),
+    ("google-gemma-4-31B-it", "<|channel>thought", "<channel|>"),
+    ("ibm-granite-granite-3.3-2B-Instruct", "<think>", "</think>"),
+    ("inclusionai-ling-3.0-flash", "<think>", "</think>"),
+    ("llama-cpp-deepseek-r1", "<think>", "</think>"),
+    ("llama-cpp-rwkv-world", "<think>", "</think>"),
+    ("mistralai-Ministral-3-14B-Reasoning-2512", "[THINK]", "[/THINK]"),
+    (
+        "muse-glimmer",
+        "to=self<|message|>",
+        "<|eom|><|start|>assistant to=user<|message|>",
+    ),
+    (
+        "openai-gpt-oss-120b",
+        "<|channel|>analysis<|message|>",
+        "<|end|><|start|>assistant<|channel|>final<|message|>",
+    ),
+    ("openbmb-MiniCPM5-1B", "<think>", "</think>"),
+    ("poolside-Laguna-S-2.1", "<think>", "</think>"),
+    ("poolside-Laguna-XS-2.1", "<think>", "</think>"),
+    ("poolside-Laguna-XS.2", "<think>", "</think>"),
+    ("tencent-Hy3", "<think:opensource>", "</think:opensource>"),
+    (
+        "upstage-Solar-Open-100B",
+        "<|think|>",
+        "<|end|><|begin|>assistant<|content|>",
+    ),
+];
+
+#[test]
+fn real_templates_show_their_marks() {
+    let lines = std::fs::read_to_string(test_data("llama.cpp-templates.jsonl")).unwrap();
+    let mut found = Vec::new();
+    for line in lines.lines() {
+        let template: Template = serde_json::from_str(line).unwrap();
+        let compiled = ChatTemplate::new(&template.source);
+        if let Some(marks) = compiled.ok().as_ref().and_then(ChatTemplate::thinking) {
+            found.push((template.name, marks.open.clone(), marks.close.clone()));
+        }
+    }
+    let expected = THINKING.map(|(name, open, close)| (name.to_owned(), open.to_owned(), close.to_owned()));
+    assert_eq!(found, expected);
+}

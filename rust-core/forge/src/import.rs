@@ -248,7 +248,7 @@ fn tokenizer_info(vocabulary: &Vocabulary, file: FileEntry) -> TokenizerInfo {
     TokenizerInfo {
         file,
         kind: match parts.algorithm {
-            Algorithm::Merges => "bpe",
+            Algorithm::Merges | Algorithm::Characters => "bpe",
             Algorithm::Scores { .. } => "sentencepiece",
         }
         .to_owned(),

@@ -14,15 +14,23 @@ use whimbrel_kernels::TensorType;
 
 use crate::{ForgeError, ImportOptions, Quantization, import};
 use tokenizer::Tokenizer;
+pub use tokenizer::{ANSWER, THOUGHT};
 use writer::Writer;
 
 /// The chat template of the files.
 const CHAT_TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + \
     '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+/// The chat template of models that think: as Qwen 3's, without what earlier answers thought.
+const THINKING_TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + \
+    message['content'].split('</think>')[-1].lstrip('\n') + '<|im_end|>' + '\n' }}{% endfor %}\
+    {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}\
+    {% if enable_thinking is defined and enable_thinking is false %}{{ '<think>\n\n</think>' }}{% endif %}{% endif %}";
 /// How strongly the head points at the tokens that follow in the text.
 const HEAD_STRENGTH: f32 = 1.0;
 /// Tokens that a short convolution sees.
 const TAPS: usize = 3;
+/// How strongly the head of a model that thinks points at what it says next.
+const SPEECH_STRENGTH: f32 = 4.0;
 /// How strongly a layer changes the residual stream, whose values are about 1.
 const LAYER_STRENGTH: f32 = 0.5;
 
@@ -98,6 +106,9 @@ pub struct Synthetic {
     pub vocabulary: u32,
     /// Whether the tokenizer is sentencepiece's, with scores, and not byte-level BPE.
     pub sentencepiece: bool,
+    /// Whether the model thinks before it answers: to whatever it is asked, it thinks [`THOUGHT`] and answers [`ANSWER`]. Its head is not
+    /// tied, and its tokenizer byte-level.
+    pub thinks: bool,
     /// Whether the embedding is also the head.
     pub tied: bool,
     /// Whether the file has Llama 3's `rope_freqs.weight`.
@@ -131,6 +142,7 @@ impl Default for Synthetic {
             head_dim: 16,
             vocabulary: 512,
             sentencepiece: false,
+            thinks: false,
             tied: false,
             rope_factors: false,
             rope_linear: None,
@@ -175,17 +187,25 @@ impl Synthetic {
             self.heads.is_multiple_of(self.kv_heads) && self.head_dim.is_multiple_of(2),
             "heads fit together"
         );
-        let tokenizer = tokenizer::learn(self.vocabulary);
+        let tokenizer = self.tokenizer();
         let mut writer = Writer::default();
         self.write_keys(&mut writer, &tokenizer);
         self.write_tensors(&mut writer, &tokenizer);
         writer.finish()
     }
 
+    fn tokenizer(&self) -> Tokenizer {
+        assert!(
+            !(self.thinks && (self.tied || self.sentencepiece)),
+            "a model that thinks has a head of its own"
+        );
+        tokenizer::learn(self.vocabulary, self.thinks)
+    }
+
     /// As [`Synthetic::to_gguf`], with other texts behind some keys, and further keys.
     #[must_use]
     pub fn to_gguf_with(&self, texts: &[(&str, &str)], numbers: &[(&str, u32)]) -> Vec<u8> {
-        let tokenizer = tokenizer::learn(self.vocabulary);
+        let tokenizer = self.tokenizer();
         let mut writer = Writer::default();
         writer.texts = texts
             .iter()
@@ -220,7 +240,7 @@ impl Synthetic {
     #[must_use]
     pub fn to_vocabulary_gguf(&self) -> Vec<u8> {
         let mut writer = Writer::default();
-        self.write_keys(&mut writer, &tokenizer::learn(self.vocabulary));
+        self.write_keys(&mut writer, &self.tokenizer());
         writer.finish()
     }
 
@@ -292,7 +312,8 @@ impl Synthetic {
         writer.u32("tokenizer.ggml.bos_token_id", tokenizer::IM_START);
         writer.u32("tokenizer.ggml.eos_token_id", tokenizer::IM_END);
         writer.flag("tokenizer.ggml.add_bos_token", false);
-        writer.text("tokenizer.chat_template", CHAT_TEMPLATE);
+        let template = if self.thinks { THINKING_TEMPLATE } else { CHAT_TEMPLATE };
+        writer.text("tokenizer.chat_template", template);
     }
 
     fn write_tensors(&self, writer: &mut Writer, tokenizer: &Tokenizer) {
@@ -437,7 +458,8 @@ pub fn import_tiny(output: &Path, replace: bool) -> Result<Manifest, ForgeError>
 }
 
 /// Row `j` is the sum of the embeddings of all tokens that `j` follows in the text, with a little noise: so a token's own
-/// embedding, which the residual stream still carries at its end, gives its successors the largest logits.
+/// embedding, which the residual stream still carries at its end, gives its successors the largest logits. What a model that thinks says is
+/// stronger than all of them.
 fn head(embedding: &[f32], width: usize, tokenizer: &Tokenizer, random: &mut Random) -> Vec<f32> {
     let mut head = random.values(embedding.len(), 0.05);
     let mut pairs: Vec<(u32, u32)> = tokenizer.text.windows(2).map(|pair| (pair[0], pair[1])).collect();
@@ -452,6 +474,13 @@ fn head(embedding: &[f32], width: usize, tokenizer: &Tokenizer, random: &mut Ran
         let before = &embedding[before as usize * width..][..width];
         for (value, before) in head[after as usize * width..][..width].iter_mut().zip(before) {
             *value += scale * before;
+        }
+    }
+    for pair in tokenizer.speech.windows(2) {
+        let [before, after] = [pair[0], pair[1]].map(|id| id as usize * width);
+        let scale = SPEECH_STRENGTH / (width as f32).sqrt();
+        for at in 0..width {
+            head[after + at] += scale * embedding[before + at];
         }
     }
     head

@@ -31,10 +31,16 @@ enum Kind {
     Bytes,
     /// Sentencepiece with scores.
     Pieces,
+    /// Byte-pair encoding of characters, as sentencepiece writes them.
+    Characters,
 }
 
 /// The tokenizer models that are supported.
-const MODELS: [(&str, Kind); 2] = [("gpt2", Kind::Bytes), ("llama", Kind::Pieces)];
+const MODELS: [(&str, Kind); 3] = [
+    ("gpt2", Kind::Bytes),
+    ("llama", Kind::Pieces),
+    ("gemma4", Kind::Characters),
+];
 /// The tokens of a sentencepiece vocabulary that begin and end a sequence when the file does not say.
 const PIECES_BOS: u32 = 1;
 const PIECES_EOS: u32 = 2;
@@ -66,6 +72,7 @@ impl Vocabulary {
         let parts = match kind {
             Kind::Bytes => bytes(gguf, &texts, &ids)?,
             Kind::Pieces => pieces(gguf, &texts, &ids)?,
+            Kind::Characters => characters(gguf, &texts, &ids)?,
         };
         Ok(Vocabulary {
             parts,
@@ -86,7 +93,7 @@ fn kind(model: &str) -> Result<Kind, ForgeError> {
     found.map(|(_, kind)| *kind).ok_or_else(|| ForgeError::Unsupported {
         what: "tokenizer model",
         found: model.to_owned(),
-        supported: "gpt2 (byte-level BPE), llama (sentencepiece)".to_owned(),
+        supported: "gpt2 (byte-level BPE), llama (sentencepiece), gemma4 (BPE of characters)".to_owned(),
     })
 }
 
@@ -106,6 +113,25 @@ fn bytes(gguf: &Gguf<'_>, texts: &[Cow<'_, str>], ids: &HashMap<&str, u32>) -> R
         bos,
         eos: token(gguf, KEY_EOS, texts.len())?,
         add_bos: bos.is_some() && gguf.flag(KEY_ADD_BOS)?.unwrap_or(rule.add_bos),
+        end_of_turn: ends.into_iter().collect(),
+    })
+}
+
+/// The tables of a vocabulary of merged characters. Text always starts with `bos`, whatever the file says.
+fn characters(gguf: &Gguf<'_>, texts: &[Cow<'_, str>], ids: &HashMap<&str, u32>) -> Result<TokenizerParts, ForgeError> {
+    let ends = ends::of(gguf, ids)?;
+    let (tokens, kinds) = piece_tokens(texts, &kinds(gguf, texts, &ends)?);
+    let bos = token(gguf, KEY_BOS, texts.len())?;
+    Ok(TokenizerParts {
+        algorithm: Algorithm::Characters,
+        pre_tokenizer: PreTokenizer::Lines,
+        ignore_merges: false,
+        tokens,
+        kinds,
+        merges: merges(gguf, ids)?,
+        bos,
+        eos: token(gguf, KEY_EOS, texts.len())?,
+        add_bos: bos.is_some(),
         end_of_turn: ends.into_iter().collect(),
     })
 }

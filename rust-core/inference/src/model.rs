@@ -28,6 +28,8 @@ pub struct ModelInfo {
     pub has_chat_template: bool,
     /// Whether the chat template has a place for a system message; where it has none, the text stands in front of the first question.
     pub takes_system: bool,
+    /// Whether the model can think before it answers, so that [`GenerationOptions::thinking`] may be switched on.
+    pub can_think: bool,
 }
 
 /// An open model. Clones refer to the same model. It is closed by [`OpenModel::close`], or when it and its sessions and answers are

@@ -183,6 +183,9 @@ impl InferenceThread {
             load_ms: model.load_ms(),
             has_chat_template: model.chat_template().is_some(),
             takes_system: model.chat_template().is_none_or(ChatTemplate::takes_system),
+            can_think: model
+                .chat_template()
+                .is_some_and(|template| template.thinking().is_some()),
         };
         log::info!(
             "opened a model of {} layers in {:.0} ms, {} threads",

@@ -284,6 +284,8 @@ impl Exchange {
             Ok(FinishReason::ContentFilter) => Err(Code::ContentFilter),
             Ok(FinishReason::ToolCalls) => Err(Code::ToolCalls),
             Ok(FinishReason::Cancelled) => Err(Code::Internal),
+            // All of its tokens went into what it thought.
+            Ok(FinishReason::Length) if !has_text => Err(Code::CutOff),
             Ok(_) if !has_text => Err(Code::EmptyAnswer),
             result => result,
         };

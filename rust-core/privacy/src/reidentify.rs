@@ -31,6 +31,7 @@ use crate::placeholder_form::{self, Form};
 /// assert_eq!(reidentifier.finish(), "");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone)]
 pub struct Reidentifier {
     values: Arc<HashMap<(FindingKind, u32), String>>,
     held: String,

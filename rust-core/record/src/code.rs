@@ -106,6 +106,8 @@ codes! {
     RequestTooLarge = "request_too_large",
     /// The endpoint does not support an option of the request.
     UnsupportedOption = "unsupported_option",
+    /// The model was to think before it answers, and cannot.
+    NoThinking = "no_thinking",
     /// The endpoint redirected the request. Redirects are not followed.
     Redirected = "redirected",
     /// The endpoint failed too often recently and was not contacted.

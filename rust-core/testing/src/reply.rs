@@ -19,6 +19,8 @@ pub enum Reply {
     Empty,
     /// Repeats the last message of the request, a character an event.
     Echo,
+    /// Thinks the last message of the request, a character an event, and then repeats it as [`Reply::Echo`] does.
+    Ponder,
     /// Streams the first piece and drops the connection.
     DiesMidway,
     /// Streams the first piece and then nothing more; the connection stays open.
@@ -46,6 +48,16 @@ impl Reply {
                 let last = last_message(&request.body);
                 let characters: Vec<String> = last.chars().map(String::from).collect();
                 stream(characters.iter().map(String::as_str), "stop")
+            }
+            Reply::Ponder => {
+                let mut steps = Reply::Echo.script(pieces, request);
+                let last = last_message(&request.body);
+                let thoughts = last.chars().map(|character| {
+                    let said = json!({"choices": [{"index": 0, "delta": {"reasoning": character}}]});
+                    Step::Send(chunk(format!("data: {said}\n\n").as_bytes()))
+                });
+                steps.splice(1..1, thoughts.collect::<Vec<_>>());
+                steps
             }
             Reply::DiesMidway => begun(pieces, Step::Vanish),
             Reply::Stalls => begun(pieces, Step::Stall),

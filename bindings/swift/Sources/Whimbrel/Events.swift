@@ -44,8 +44,9 @@ public enum Event: Sendable, Equatable {
     case started(place: Place, release: Release?)
     /// Part of the prompt was read. A short prompt is read in one step, without this event.
     case reading(done: Int, total: Int)
-    /// The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
-    case thinking(bytes: Int)
+    /// The next piece of what the model thinks before it answers, never empty. It is not part of the answer or of the
+    /// conversation. Discard what was thought so far when another place starts.
+    case thinking(text: String)
     /// The next piece of text, never empty and never half a character.
     case text(text: String)
     /// Discard the text so far: another place answers from the beginning.

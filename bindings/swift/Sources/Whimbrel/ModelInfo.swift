@@ -18,6 +18,8 @@ public struct ModelInfo: Sendable, Equatable {
     public var loadTime: Duration
     /// Whether the model supports conversations; otherwise it only supports raw completions.
     public var hasChatTemplate: Bool
+    /// Whether the model can think before it answers, so that the option `thinking` can be switched on.
+    public var canThink: Bool
     /// The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
     public var languages: [String]
     /// What people should know before they trust the model, to be shown to them; absent where the bundle does not say.
@@ -33,6 +35,7 @@ public struct ModelInfo: Sendable, Equatable {
         threads: Int,
         loadTime: Duration,
         hasChatTemplate: Bool,
+        canThink: Bool,
         languages: [String],
         limits: String?
     ) {
@@ -44,6 +47,7 @@ public struct ModelInfo: Sendable, Equatable {
         self.threads = threads
         self.loadTime = loadTime
         self.hasChatTemplate = hasChatTemplate
+        self.canThink = canThink
         self.languages = languages
         self.limits = limits
     }

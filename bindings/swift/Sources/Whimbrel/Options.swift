@@ -75,7 +75,7 @@ public struct ConversationOptions: Sendable, Equatable {
 /// How an answer is made. Where no value is given for how tokens are chosen, the model's own is used: its card says how
 /// it was made to be used.
 public struct GenerationOptions: Sendable, Equatable {
-    /// Maximum length of the answer in tokens.
+    /// Maximum length of the answer in tokens, together with what the model thinks before it.
     public var maxTokens: Int
     /// 0 always takes the most likely token; higher values spread the choice.
     public var temperature: Float?
@@ -93,6 +93,10 @@ public struct GenerationOptions: Sendable, Equatable {
     public var seed: Int?
     /// Texts that end the answer; they are not part of it.
     public var stop: [String]
+    /// Whether a model that thinks before it answers does so; without a value it is the model's choice. Where the model
+    /// cannot think, switching it on is refused with the error `InvalidOption`. A model that always thinks is only
+    /// asked not to. Endpoints and the system's model ignore this, and the report lists it as not supported.
+    public var thinking: Bool?
     /// Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It
     /// changes the speed, never the answer.
     public var speculation: Bool
@@ -110,6 +114,7 @@ public struct GenerationOptions: Sendable, Equatable {
         repetitionWindow: Int? = nil,
         seed: Int? = nil,
         stop: [String] = [],
+        thinking: Bool? = nil,
         speculation: Bool = true,
         repetitionGuard: Bool = true
     ) {
@@ -122,6 +127,7 @@ public struct GenerationOptions: Sendable, Equatable {
         self.repetitionWindow = repetitionWindow
         self.seed = seed
         self.stop = stop
+        self.thinking = thinking
         self.speculation = speculation
         self.repetitionGuard = repetitionGuard
     }

@@ -55,6 +55,7 @@ extension GenerationOptions {
             repetitionWindow: try repetitionWindow.map { try coreNumber($0, "repetitionWindow") as UInt32 },
             seed: seed.map { UInt64(bitPattern: Int64($0)) },
             stop: stop,
+            thinking: thinking,
             speculation: speculation,
             repetitionGuard: repetitionGuard
         )
@@ -151,7 +152,7 @@ extension WhimbrelCore.Event {
         switch self {
         case .started(let place, let release): .started(place: place.toPublic(), release: release?.toPublic())
         case .reading(let done, let total): .reading(done: Int(clamping: done), total: Int(clamping: total))
-        case .thinking(let bytes): .thinking(bytes: Int(clamping: bytes))
+        case .thinking(let text): .thinking(text: text)
         case .text(let text): .text(text: text)
         case .restarted: .restarted
         case .finished(let report): .finished(report: report.toPublic())
@@ -685,6 +686,7 @@ extension WhimbrelCore.ModelInfo {
             threads: Int(clamping: threads),
             loadTime: .milliseconds(loadMs),
             hasChatTemplate: hasChatTemplate,
+            canThink: canThink,
             languages: languages,
             limits: limits
         )

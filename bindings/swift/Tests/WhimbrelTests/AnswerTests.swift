@@ -19,6 +19,35 @@ import Whimbrel
         }
     }
 
+    @Test func thoughtsAreEventsOfTheirOwnAndNoPartOfTheConversation() async throws {
+        try await withClient { client in
+            let model = try await client.openModel(at: Models.thinking)
+            #expect(model.info.canThink)
+            let conversation = try model.conversation(testContext)
+            for thinking in [nil, true, false] as [Bool?] {
+                let options = AskOptions(generation: GenerationOptions(thinking: thinking))
+                let events = try await conversation.ask("Where does it go?", options: options).all()
+                #expect(events.thoughts == (thinking == false ? "" : "Bird?"))
+                #expect(events.text.trimmingCharacters(in: .whitespaces) == "south.")
+                #expect(try #require(events.report).thinkingBytes == UInt64(events.thoughts.utf8.count))
+                #expect(conversation.said.last == "assistant: \(events.text)")
+            }
+            #expect(conversation.said.count == 6)
+            #expect(!conversation.said.contains { $0.contains("Bird") || $0.contains("think") })
+        }
+    }
+
+    @Test func aModelThatCannotThinkRefusesToBeToldTo() async throws {
+        try await withConversation { client, conversation in
+            let model = try await client.openModel(at: Models.tiny)
+            #expect(!model.info.canThink)
+            let on = AskOptions(generation: GenerationOptions(thinking: true))
+            await expectError("invalid_option") { _ = try await conversation.ask("Hello", options: on).all() }
+            let off = AskOptions(generation: GenerationOptions(maxTokens: 8, thinking: false))
+            #expect(try await !conversation.ask("Hello", options: off).all().text.isEmpty)
+        }
+    }
+
     @Test func aSavedConversationGoesOn() async throws {
         try await withConversation { client, conversation in
             let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)

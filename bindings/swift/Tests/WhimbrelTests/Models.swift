@@ -6,6 +6,7 @@ import Whimbrel
 enum Models {
     static let tiny = variable("WHIMBREL_TINY_BUNDLE")
     static let smollm2 = variable("WHIMBREL_SMOLLM2_BUNDLE")
+    static let thinking = variable("WHIMBREL_THINKING_BUNDLE")
 
     static func variable(_ name: String) -> String {
         guard let value = ProcessInfo.processInfo.environment[name] else {
@@ -74,6 +75,12 @@ extension [Event] {
     var text: String {
         compactMap { event in
             if case .text(let text) = event { text } else { nil }
+        }.joined()
+    }
+
+    var thoughts: String {
+        compactMap { event in
+            if case .thinking(let text) = event { text } else { nil }
         }.joined()
     }
 

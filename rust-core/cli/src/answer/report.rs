@@ -10,6 +10,10 @@ use crate::models::names::spelled;
 use crate::terminal::output::bytes;
 use crate::terminal::words::counted;
 
+/// What helps when all tokens of an answer went into what the model thought.
+const CUT_OFF_HINT: &str =
+    "the answer reached its token limit before any text: raise --max-tokens, or add --thinking off";
+
 /// What a person must know. Under a policy that is where the answer was made and why, in short in the first line; where it was not made, what
 /// was tried and what was not. Without a policy only what is out of the ordinary.
 pub(crate) fn lines(report: &Report) -> Vec<String> {
@@ -141,6 +145,7 @@ pub(crate) fn not_answered(report: &Report) -> Option<CliError> {
     };
     let message = match (lines(report).first(), report.code) {
         (Some(line), _) => line.trim_matches(['[', ']']).to_owned(),
+        (None, Some(Code::CutOff)) => CUT_OFF_HINT.to_owned(),
         (None, Some(reason)) => format!("failed ({reason})"),
         (None, None) => "failed".to_owned(),
     };
@@ -179,7 +184,8 @@ fn hint(code: Code, endpoint: &str) -> Option<String> {
         Code::UnsupportedOption => {
             "the endpoint does not support one of --temperature, --top-p, --seed and --max-tokens: leave that option out"
         }
-        Code::CutOff => "the answer reached its token limit before any text: raise --max-tokens",
+        Code::CutOff => CUT_OFF_HINT,
+        Code::NoThinking => "leave out --thinking on, or choose a model that thinks",
         _ => return None,
     };
     Some(words.to_owned())

@@ -4,15 +4,21 @@ use whimbrel_client::{GenerationOptions, ModelInfo, SamplingOptions};
 
 use super::number::{decimal, whole};
 
+/// Tokens of an answer unless told otherwise, and of one that a model may think about before.
+const TOKENS_DEFAULT: u32 = 512;
+const TOKENS_THINKING: u32 = 2048;
+/// The values of `--thinking`; `default` leaves it to the model.
+pub(crate) const THINKING: [&str; 3] = ["on", "off", "default"];
+
 /// Tokens of context unless told otherwise, if the model was made for as many.
 const CONTEXT_DEFAULT: u32 = 2048;
 
 /// How an answer is made.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct GenerationArguments {
-    /// End the answer after this many tokens
-    #[arg(long, value_name = "N", default_value_t = 512, allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
-    max_tokens: u32,
+    /// End the answer after this many tokens, thoughts included [default: 512, or 2048 if the model may think]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
+    max_tokens: Option<u32>,
     /// Size of the context in tokens, for prompt and answer together [default: 2048, or the model's own if less]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(1..=u32::MAX.into()))]
     context: Option<u32>,
@@ -40,6 +46,9 @@ pub(crate) struct GenerationArguments {
     /// End the answer before this text; can be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
+    /// Whether a model that thinks before it answers does so [default: the model's own choice]
+    #[arg(long, value_name = "WHETHER", value_parser = THINKING)]
+    thinking: Option<String>,
     /// Decode one token at a time; guessing several at once changes only the speed, never the answer
     #[arg(long)]
     no_speculation: bool,
@@ -49,8 +58,11 @@ pub(crate) struct GenerationArguments {
 }
 
 impl GenerationArguments {
-    /// The options; what was not given is the model's choice.
-    pub(crate) fn options(&self) -> GenerationOptions {
+    /// The options for this model, if there is one on this device; what was not given is the model's choice.
+    pub(crate) fn options(&self, info: Option<&ModelInfo>) -> GenerationOptions {
+        let thinking = self.thinking.as_deref().and_then(thinking);
+        let may_think = info.is_some_and(|info| info.can_think) && thinking != Some(false);
+        let tokens_default = if may_think { TOKENS_THINKING } else { TOKENS_DEFAULT };
         let sampling = SamplingOptions {
             temperature: self.temperature,
             top_k: self.top_k,
@@ -61,9 +73,10 @@ impl GenerationArguments {
             seed: self.seed,
         };
         GenerationOptions {
-            max_tokens: self.max_tokens,
+            max_tokens: self.max_tokens.unwrap_or(tokens_default),
             sampling,
             stop: self.stop.clone(),
+            thinking,
             speculation: !self.no_speculation,
             repetition_guard: !self.no_repetition_guard,
             confidence: false,
@@ -74,5 +87,14 @@ impl GenerationArguments {
     pub(crate) fn context_length(&self, info: Option<&ModelInfo>) -> u32 {
         let most = info.map_or(u32::MAX, |info| info.manifest.context_length);
         self.context.unwrap_or(CONTEXT_DEFAULT.min(most))
+    }
+}
+
+/// What a value of `--thinking` says; nothing for `default`.
+pub(crate) fn thinking(value: &str) -> Option<bool> {
+    match value {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
     }
 }

@@ -139,10 +139,10 @@ impl Chat<'_> {
         };
         Ok(Chat {
             conversation: conversation(&source, &options)?,
+            generation: arguments.generation.options(source.model_info()),
             arguments,
             source,
             options,
-            generation: arguments.generation.options(),
             shows_figures: arguments.stats,
             may_ask: false,
             repeats: 0,

@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT", conflicts_with = "raw", allow_hyphen_values = true)]
     system: Option<String>,
     /// Continue the prompt as it is, without a chat template; special tokens in it count as tokens
-    #[arg(long, conflicts_with = "policy")]
+    #[arg(long, conflicts_with_all = ["policy", "thinking"])]
     raw: bool,
     /// Save the processed prompt in this file, and reuse it next time for the part that the prompts share
     #[arg(long, value_name = "FILE", conflicts_with_all = ["raw", "policy"])]
@@ -79,12 +79,15 @@ enum Answered<'a> {
     UnderPolicy {
         /// Empty when there is no answer.
         text: &'a str,
+        /// Null when the model did not think.
+        thinking: Option<&'a str>,
         route: &'a Report,
     },
     ByModel {
         model: &'a str,
         variant: &'a str,
         text: &'a str,
+        thinking: Option<&'a str>,
         #[serde(flatten)]
         figures: Figures,
         context_length: u32,
@@ -95,18 +98,24 @@ enum Answered<'a> {
 
 impl<'a> Answered<'a> {
     fn new(source: &'a AnswerSource, completion: &'a Completion, context_length: u32) -> Answered<'a> {
-        let Completion { text, report } = completion;
+        let Completion { text, thinking, report } = completion;
+        let thinking = Some(thinking.as_str()).filter(|thinking| !thinking.is_empty());
         match (source.assistant(), source.model_info()) {
             (None, Some(info)) => Answered::ByModel {
                 model: &info.manifest.name,
                 variant: &info.variant,
                 text,
+                thinking,
                 figures: report.into(),
                 context_length,
                 threads: info.threads,
                 load_ms: info.load_ms,
             },
-            _ => Answered::UnderPolicy { text, route: report },
+            _ => Answered::UnderPolicy {
+                text,
+                thinking,
+                route: report,
+            },
         }
     }
 }
@@ -210,7 +219,7 @@ fn begin(
     prompt: &str,
     context_length: u32,
 ) -> Result<(Answer, Option<Conversation>), CliError> {
-    let generation = arguments.generation.options();
+    let generation = arguments.generation.options(source.model_info());
     if let (true, Some(model)) = (arguments.raw, source.model()) {
         return Ok((model.complete(prompt, context_length, generation)?, None));
     }

@@ -153,6 +153,11 @@ pub(super) fn engine(error: &EngineError) -> Classified {
             hint("shorten the prompt or raise --context"),
         ),
         EngineError::Option { .. } => ("usage", exit::USAGE, None),
+        EngineError::NoThinking => (
+            "no_thinking",
+            exit::USAGE,
+            hint("leave out --thinking on, or choose a model that thinks"),
+        ),
         EngineError::Prefix(_) => ("input_invalid", exit::INPUT, None),
         EngineError::Cancelled => ("interrupted", exit::INTERRUPTED, None),
         EngineError::Memory { context_length: 0, .. } => ("memory", exit::IO, hint(MEMORY_HINT)),

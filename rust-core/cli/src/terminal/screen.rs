@@ -9,7 +9,7 @@ use crate::terminal::output;
 use crate::terminal::wrap::Wrap;
 
 /// Columns that a line needs at least; a narrower terminal breaks lines itself.
-const COLUMNS_MIN: u16 = 20;
+pub(super) const COLUMNS_MIN: u16 = 20;
 
 /// How an answer is shown.
 pub(crate) enum Screen {

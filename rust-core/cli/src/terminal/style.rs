@@ -15,6 +15,11 @@ pub(crate) fn note(line: &str) {
     eprintln!("{}", styled(line, Style::new().dim()));
 }
 
+/// Prints a piece of what a model thinks.
+pub(crate) fn thought(piece: &str) {
+    eprint!("{}", styled(piece, Style::new().dim()));
+}
+
 /// What stands before a question.
 pub(crate) fn prompt(text: &str) -> String {
     styled(text, Style::new().cyan().bold()).to_string()

@@ -89,7 +89,7 @@ impl Answer {
             Event::Text(piece) => text.push_str(piece),
             Event::Restarted => text.clear(),
             Event::Finished(_) => self.has_ended.store(true, Ordering::Relaxed),
-            Event::Started { .. } | Event::Reading { .. } | Event::Thinking { .. } => {}
+            Event::Started { .. } | Event::Reading { .. } | Event::Thinking(_) => {}
         }
     }
 }

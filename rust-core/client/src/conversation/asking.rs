@@ -12,7 +12,7 @@ use super::ConversationOptions;
 use super::answer::Answer;
 use super::history::{History, Last, Turn};
 use crate::error::lock;
-use crate::exchange::{self, Answered, Events, Job};
+use crate::exchange::{self, Events, Job};
 use crate::report::{Event, Report};
 use crate::request::{AskOptions, Message, Request};
 use crate::services::{Services, UnderWay};
@@ -144,13 +144,14 @@ impl Inner {
         };
         let asked = Message::new(Role::User, question.text.clone());
         let messages = system.into_iter().chain(history).chain([asked]).collect();
-        let request = Request::new(messages, question.options.clone());
+        let mut options = question.options.clone();
+        options.class = options.class.max(floor);
         Request {
-            class: request.class.max(floor),
+            messages,
+            options,
             excluded: question.excluded.clone(),
             context_length: self.options.context_length,
             context_policy: self.options.context_policy,
-            ..request
         }
     }
 
@@ -166,30 +167,28 @@ impl Inner {
             placeholders: lock(&self.history).placeholders.clone(),
             ..begun.job(request, self.session.clone())
         };
-        let Answered {
-            report,
-            text,
-            kept,
-            recipients,
-            examined,
-            placeholders,
-        } = exchange::answer(&self.services, job).await?;
+        let answered = exchange::answer(&self.services, job).await?;
         let mut history = lock(&self.history);
         if history.revision() != revision {
             // The messages were replaced meanwhile: the answer belongs to others.
-            return Ok(report);
+            return Ok(answered.report);
         }
-        history.placeholders = placeholders;
-        history.examined(examined.get(usize::from(has_system)..).unwrap_or_default());
+        history.placeholders = answered.placeholders;
+        let examined = answered.examined.get(usize::from(has_system)..);
+        history.examined(examined.unwrap_or_default());
         let last = Last {
-            receipt: report.receipt,
+            receipt: answered.report.receipt,
             question: question.text,
             options: question.options,
-            answered: report.place.clone().filter(|_| kept == Kept::Exchange),
+            answered: answered
+                .report
+                .place
+                .clone()
+                .filter(|_| answered.kept == Kept::Exchange),
             messages: 0,
         };
-        history.keep(last, recipients, kept, text, question.turn);
-        Ok(report)
+        history.keep(last, answered.recipients, answered.kept, answered.text, question.turn);
+        Ok(answered.report)
     }
 }
 

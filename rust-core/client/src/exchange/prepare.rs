@@ -78,8 +78,7 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
         let asking = Asking {
             offered: &offered,
             session: &session,
-            context: (request.context_length, request.context_policy),
-            now_s: services.now_s(),
+            context: request.session_options(services.now_s()),
             confidence: true,
         };
         let backends: Vec<_> = (0..)
@@ -114,12 +113,12 @@ pub(crate) async fn explain(services: &Arc<Services>, request: Request) -> Resul
 fn alone(services: &Services, job: &mut Job) -> Result<Prepared, ClientError> {
     let model = job.model.clone().ok_or(ClientError::Closed { what: "model" })?;
     let request = &job.request;
-    let plan = Plan::on_device(place_of(&model), request.deadline_ms.unwrap_or(DEADLINE_MS_ALONE));
+    let deadline_ms = request.options.deadline_ms.unwrap_or(DEADLINE_MS_ALONE);
+    let plan = Plan::on_device(place_of(&model), deadline_ms);
     let asking = Asking {
         offered: &Offered::default(),
         session: &job.session,
-        context: (request.context_length, request.context_policy),
-        now_s: services.now_s(),
+        context: request.session_options(services.now_s()),
         confidence: false,
     };
     let payload = match job.raw.take() {
@@ -131,7 +130,7 @@ fn alone(services: &Services, job: &mut Job) -> Result<Prepared, ClientError> {
     };
     let ask = Ask {
         payload,
-        options: request.generation.clone(),
+        options: request.options.generation.clone(),
         id: services.request_id()?,
         wait_ms_max: None,
     };
@@ -158,7 +157,7 @@ fn examine(rules: &RulesSnapshot, request: &Request) -> Result<Examined, ClientE
         _ => scanner.examine_message(message.speaker(), message.content.as_str()),
     });
     let classes = request.messages.iter().filter_map(|message| message.class);
-    let class = classes.fold(request.class, PrivacyClass::max);
+    let class = classes.fold(request.options.class, PrivacyClass::max);
     Ok(Examined::of(examined.collect::<Result<_, _>>()?, class, scanner)?)
 }
 
@@ -174,16 +173,16 @@ fn facts(
     let tokens = text_bytes / BYTES_PER_TOKEN + messages * TOKENS_PER_MESSAGE;
     let facts = RequestFacts {
         id,
-        task: request.task.trim().to_owned(),
+        task: request.options.task.trim().to_owned(),
         prompt_tokens: u32::try_from(tokens).unwrap_or(u32::MAX),
-        answer_tokens_max: request.generation.max_tokens,
-        deadline_ms: request.deadline_ms,
-        needs: request.needs.clone(),
+        answer_tokens_max: request.options.generation.max_tokens,
+        deadline_ms: request.options.deadline_ms,
+        needs: request.options.needs.clone(),
     };
-    let context = (request.context_length, request.context_policy);
+    let context = request.session_options(services.now_s());
     let known = request.messages.iter().filter_map(|message| message.recipients.clone());
     Facts {
-        candidates: services.places.facts(&rules.policies, &facts, offered, context),
+        candidates: services.places.facts(&rules.policies, &facts, offered, &context),
         request: facts,
         history: known.map(Arc::new).collect(),
         now_ms: services.clock.now_ms(),
@@ -228,7 +227,7 @@ fn to_ask(
     } else {
         Payload::Messages(request.for_engine())
     };
-    let options = request.generation.clone();
+    let options = request.options.generation.clone();
     Ok(ToAsk {
         backend,
         ask: Ask {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use whimbrel_engine::Said;
 use whimbrel_policy::{Command, Ended, Event as Happened, Exchange, Plan, Price, SetAside, Usage, UsedToday};
-use whimbrel_record::{Code, FinishReason};
+use whimbrel_record::{Code, FinishReason, Place};
 
 use super::prepare::ToAsk;
 use super::{Events, Job, candidate};
@@ -189,31 +190,18 @@ impl<'a> Run<'a> {
                 self.give(Event::Reading { done, total }).await;
                 Vec::new()
             }
-            Part::Thinking { bytes } => self.take_thinking(bytes).await,
-            Part::Text(text) => self.take_text(&text).await,
+            Part::Thinking(text) => self.take(Said::thought(text)).await,
+            Part::Text(text) => self.take(Said::answer(text)).await,
             Part::Ended(last) => self.take_end(*last).await,
         }
     }
 
-    /// Says that the attempt thinks, unless it was late.
-    async fn take_thinking(&mut self, bytes: u64) -> Vec<Command> {
-        let Some(attempt) = self.running.as_ref().map(|running| running.number) else {
-            return Vec::new();
-        };
-        let commands = self.step(Happened::Thinking { attempt });
-        if self.exchange.is_running(attempt) {
-            self.last.thinking_bytes = bytes;
-            self.give(Event::Thinking { bytes }).await;
-        }
-        commands
-    }
-
-    /// Shows a piece of text, unless its attempt was late or it is to be held back.
-    async fn take_text(&mut self, text: &str) -> Vec<Command> {
+    /// Shows a piece, unless its attempt was late or it is to be held back.
+    async fn take(&mut self, said: Said) -> Vec<Command> {
         let Some(running) = self.running.as_mut().filter(|running| running.cut.is_none()) else {
             return Vec::new();
         };
-        let shown = running.output.push(text);
+        let shown = running.output.push(said);
         if running.output.is_stopped() {
             running.cut = Some(Ok(FinishReason::Stop));
         } else if running.output.is_too_large() {
@@ -225,30 +213,37 @@ impl<'a> Run<'a> {
         self.show(shown).await
     }
 
-    async fn show(&mut self, shown: String) -> Vec<Command> {
+    async fn show(&mut self, Said { thinking, text }: Said) -> Vec<Command> {
         let Some(attempt) = self.running.as_ref().map(|running| running.number) else {
             return Vec::new();
         };
-        if shown.is_empty() || !self.exchange.is_running(attempt) {
-            return Vec::new();
+        let mut commands = Vec::new();
+        if !thinking.is_empty() && self.is_wanted(attempt, Happened::Thinking { attempt }, &mut commands) {
+            self.last.thinking_bytes += thinking.len() as u64;
+            self.give(Event::Thinking(thinking)).await;
         }
-        let commands = self.step(Happened::Text { attempt });
-        // The attempt's time may have been over before the text came.
-        if self.exchange.is_running(attempt) {
-            self.answer.push_str(&shown);
-            self.give(Event::Text(shown)).await;
+        if !text.is_empty() && self.is_wanted(attempt, Happened::Text { attempt }, &mut commands) {
+            self.answer.push_str(&text);
+            self.give(Event::Text(text)).await;
         }
         commands
+    }
+
+    /// Reports what an attempt has to show, and says whether it is shown: the attempt's time may have been over before it came.
+    fn is_wanted(&mut self, attempt: u32, happened: Happened, commands: &mut Vec<Command>) -> bool {
+        if self.exchange.is_running(attempt) {
+            commands.append(&mut self.step(happened));
+        }
+        self.exchange.is_running(attempt)
     }
 
     async fn take_end(&mut self, last: Last) -> Vec<Command> {
         let Some(mut running) = self.running.take() else {
             return Vec::new();
         };
-        let rest = if running.cut.is_none() {
-            running.output.finish()
-        } else {
-            String::new()
+        let rest = match running.cut {
+            None => running.output.finish(),
+            Some(_) => Said::default(),
         };
         let (attempt, cut) = (running.number, running.cut.take());
         self.running = Some(running);
@@ -272,7 +267,7 @@ impl<'a> Run<'a> {
         commands
     }
 
-    fn place(&self, attempt: u32) -> Option<whimbrel_record::Place> {
+    fn place(&self, attempt: u32) -> Option<Place> {
         let index = self.exchange.candidate_of(attempt)?;
         Some(candidate(self.exchange.plan(), index).place().clone())
     }
@@ -328,7 +323,9 @@ impl<'a> Run<'a> {
     fn begin(&mut self, number: u32, mut to_ask: ToAsk) -> Result<Running, Code> {
         to_ask.ask.wait_ms_max = Some(self.exchange.wait_ms_max());
         let stops = &to_ask.ask.options.stop;
-        let output = Output::new(to_ask.reidentifier, stops).map_err(|_| Code::Stop)?;
+        // The engine on this device knows its models' marks; others may leave them in their text.
+        let has_marks = !matches!(self.place(number), Some(Place::OnDevice { .. }));
+        let output = Output::new(to_ask.reidentifier, stops, has_marks).map_err(|_| Code::Stop)?;
         self.last.unsupported = to_ask.backend.unsupported(&to_ask.ask.options);
         Ok(Running {
             number,
@@ -384,7 +381,7 @@ async fn next(running: &mut Option<Running>) -> Part {
     std::future::poll_fn(
         |context| match catch_unwind(AssertUnwindSafe(|| next.as_mut().poll(context))) {
             Ok(poll) => poll,
-            Err(_) => Poll::Ready(Part::Ended(Box::new(Code::Panicked.into()))),
+            Err(_) => Poll::Ready(Part::end(Code::Panicked)),
         },
     )
     .await

@@ -12,7 +12,7 @@ use whimbrel_privacy::{Cleared, Release};
 use whimbrel_record::{Code, FinishReason, Tokens};
 use whimbrel_store::KeyVault;
 
-use super::{Ask, Attempt, Backend, BoxFuture, Last, Part, Payload, changes};
+use super::{Ask, Attempt, Backend, BoxFuture, Part, Payload, changes};
 use crate::keys;
 use crate::{ClientError, GenerationOptions};
 
@@ -52,22 +52,16 @@ impl Backend for RemoteEndpoint {
         let sampling = &options.sampling;
         // What has a field in the request, and a value that the field does not take.
         let sent = chat_options(options, "");
+        let top_p = sampling.top_p.filter(|top_p| !is_whole(*top_p));
         [
             ("max_tokens", options.max_tokens == 0),
-            (
-                "temperature",
-                sampling.temperature.is_some() && sent.temperature.is_none(),
-            ),
-            (
-                "top_p",
-                sampling
-                    .top_p
-                    .is_some_and(|top_p| sent.top_p.is_none() && !is_whole(top_p)),
-            ),
-            ("seed", sampling.seed.is_some() && sent.seed.is_none()),
+            ("temperature", is_lost(&sampling.temperature, &sent.temperature)),
+            ("top_p", is_lost(&top_p, &sent.top_p)),
+            ("seed", is_lost(&sampling.seed, &sent.seed)),
             ("top_k", changes(&sampling.top_k, 0)),
             ("min_p", changes(&sampling.min_p, 0.0)),
             ("repetition_penalty", changes(&sampling.repetition_penalty, 1.0)),
+            ("thinking", options.thinking.is_some()),
         ]
         .into_iter()
         .filter_map(|(name, is_given)| is_given.then_some(name))
@@ -105,12 +99,12 @@ impl Asked {
     async fn read(&mut self) -> Part {
         loop {
             match &mut self.state {
-                State::Failed(code) => return failed(Ended::failed(*code)),
-                State::Ready(_) if self.is_stopped => return failed(Ended::skipped(Code::NotBegun)),
+                State::Failed(code) => return Part::end(Ended::failed(*code)),
+                State::Ready(_) if self.is_stopped => return Part::end(Ended::skipped(Code::NotBegun)),
                 State::Ready(sending) => {
                     let key = match sending.key.as_mut().await {
                         Ok(key) => key,
-                        Err(code) => return failed(Ended::failed(code)),
+                        Err(code) => return Part::end(Ended::failed(code)),
                     };
                     self.has_key = key.is_some();
                     let cleared = sending.cleared.clone();
@@ -121,7 +115,7 @@ impl Asked {
                     let answer = self.chat.chat(&self.endpoint, cleared, &sending.options, key.as_ref());
                     match answer {
                         Ok(answer) => self.state = State::Streaming(answer),
-                        Err(error) => return failed(self.failure(&error)),
+                        Err(error) => return Part::end(self.failure(&error)),
                     }
                 }
                 State::Streaming(answer) => {
@@ -129,14 +123,14 @@ impl Asked {
                     let traffic = answer.traffic();
                     match event {
                         Some(Ok(ChatEvent::Started { .. })) => {}
-                        Some(Ok(ChatEvent::Thinking { bytes })) => return Part::Thinking { bytes },
+                        Some(Ok(ChatEvent::Thinking(text))) => return Part::Thinking(text),
                         Some(Ok(ChatEvent::Text(text))) => {
                             self.has_words |= text.contains(|character: char| !is_blank(character));
                             return Part::Text(text);
                         }
                         Some(Ok(ChatEvent::Finished(finished))) => return self.finished(&finished, traffic),
-                        Some(Err(error)) => return failed(self.failure(&error)),
-                        None => return failed(Ended::failed(Code::Ended)),
+                        Some(Err(error)) => return Part::end(self.failure(&error)),
+                        None => return Part::end(Ended::failed(Code::Ended)),
                     }
                 }
             }
@@ -155,7 +149,6 @@ impl Asked {
             Reason::ToolCalls => Ok(FinishReason::ToolCalls),
             Reason::Refusal => Err(Code::Refusal),
             Reason::Error => Err(Code::Reported),
-            // All of its tokens went into what it thought.
             Reason::Length if !self.has_words => Err(Code::CutOff),
             _ if !self.has_words => Err(Code::EmptyAnswer),
             Reason::Stop => Ok(FinishReason::Stop),
@@ -168,7 +161,7 @@ impl Asked {
             is_turned_away: false,
             usage: self.used(traffic),
         };
-        Part::Ended(Box::new(ended.into()))
+        Part::end(ended)
     }
 
     fn failure(&mut self, error: &ChatError) -> Ended {
@@ -205,10 +198,6 @@ impl Attempt for Asked {
     }
 }
 
-fn failed(ended: Ended) -> Part {
-    Part::Ended(Box::new(Last::from(ended)))
-}
-
 /// The endpoint's key, if one was stored. The vault may take its time.
 fn key(
     vault: Option<Arc<dyn KeyVault>>,
@@ -236,6 +225,11 @@ fn chat_options(options: &GenerationOptions, request_id: &str) -> ChatOptions {
     chat.top_p = sampling.top_p.filter(|value| *value > 0.0 && !is_whole(*value));
     chat.seed = sampling.seed.and_then(|seed| i64::try_from(seed).ok());
     chat
+}
+
+/// Whether an option was given and has no field.
+fn is_lost<T, U>(given: &Option<T>, sent: &Option<U>) -> bool {
+    given.is_some() && sent.is_none()
 }
 
 /// Whether a share of the probability is all of it, which needs no field.

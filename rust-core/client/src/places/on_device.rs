@@ -22,15 +22,10 @@ pub(crate) struct OnDevice {
 
 impl OnDevice {
     pub(crate) fn new(model: Model, asking: &Asking<'_>) -> OnDevice {
-        let (context_length, context_policy) = asking.context;
         OnDevice {
             model,
             session: asking.session.clone(),
-            options: SessionOptions {
-                context_length,
-                context_policy,
-                now: Some(asking.now_s),
-            },
+            options: asking.context.clone(),
             confidence: asking.confidence,
         }
     }
@@ -79,20 +74,20 @@ impl Generating {
                 return part;
             }
             let steps = match &mut self.state {
-                State::Beginning(_) if self.is_stopped => return ended(Code::NotBegun.into()),
+                State::Beginning(_) if self.is_stopped => return Part::end(Code::NotBegun),
                 State::Beginning(begin) => match begin.await {
                     Ok(stream) => {
                         self.state = State::Streaming(stream);
                         continue;
                     }
-                    Err(error) => return ended(failed(error)),
+                    Err(error) => return Part::end(failed(error)),
                 },
                 State::Streaming(stream) => stream.next().await,
             };
             match steps {
-                Ok(steps) if steps.is_empty() => return ended(Code::Ended.into()),
+                Ok(steps) if steps.is_empty() => return Part::end(Code::Ended),
                 Ok(steps) => steps.into_iter().for_each(|step| self.take(step)),
-                Err(error) => return ended(failed(error)),
+                Err(error) => return Part::end(failed(error)),
             }
         }
     }
@@ -100,12 +95,13 @@ impl Generating {
     fn take(&mut self, step: Step) {
         match step {
             Step::Prefilled { done, total } => self.parts.push_back(Part::Reading { done, total }),
+            Step::Thinking(text) => self.parts.push_back(Part::Thinking(text)),
             Step::Text(text) => self.parts.push_back(Part::Text(text)),
             Step::Finished { text, statistics } => {
                 if !text.is_empty() {
                     self.parts.push_back(Part::Text(text));
                 }
-                self.parts.push_back(ended(finished(statistics, self.threads)));
+                self.parts.push_back(Part::end(finished(statistics, self.threads)));
             }
         }
     }
@@ -122,10 +118,6 @@ impl Attempt for Generating {
             stream.cancel();
         }
     }
-}
-
-fn ended(last: Last) -> Part {
-    Part::Ended(Box::new(last))
 }
 
 fn finished(statistics: Statistics, threads: u32) -> Last {
@@ -155,6 +147,7 @@ fn failed(error: InferenceError) -> Last {
         InferenceError::Busy => Code::Busy,
         InferenceError::Engine(EngineError::Memory { .. }) => Code::OutOfMemory,
         InferenceError::Engine(EngineError::ContextFull { .. }) => Code::ContextFull,
+        InferenceError::Engine(EngineError::NoThinking) => Code::NoThinking,
         InferenceError::Closed { .. } => Code::Closed,
         _ => Code::Engine,
     };

@@ -1,35 +1,49 @@
-//! The text of a place as it is shown, the same for every place: redacted values are put back, the text ends before a stop string, and the
-//! answer's limit applies.
+//! The text of a place as it is shown, the same for every place: redacted values are put back, the answer ends before a stop string, and its
+//! limit applies.
 
-use whimbrel_engine::{EngineError, StopMatcher};
+use whimbrel_engine::{EngineError, Said, StopMatcher, ThinkingMarks, ThinkingSplitter};
 use whimbrel_privacy::Reidentifier;
 
 use crate::ANSWER_BYTES_MAX;
 
 /// Turns a place's pieces into what is shown. Stop strings are looked for here and never sent anywhere, because nobody examined them.
 pub(crate) struct Output {
-    reidentifier: Option<Reidentifier>,
+    /// For thoughts, which are a text of their own.
+    thoughts: Option<Reidentifier>,
+    answer: Option<Reidentifier>,
+    /// Where the place may leave thoughts in the text of its answers.
+    splitter: Option<ThinkingSplitter>,
     stops: StopMatcher,
     bytes: u64,
 }
 
 impl Output {
-    pub(crate) fn new(reidentifier: Option<Reidentifier>, stops: &[String]) -> Result<Output, EngineError> {
+    /// `has_marks`: thoughts may stand in the text, between marks.
+    ///
+    /// # Errors
+    /// For stop strings that are out of their limits.
+    pub(crate) fn new(
+        reidentifier: Option<Reidentifier>,
+        stops: &[String],
+        has_marks: bool,
+    ) -> Result<Output, EngineError> {
         Ok(Output {
-            reidentifier,
+            thoughts: reidentifier.clone(),
+            answer: reidentifier,
+            splitter: has_marks.then(|| ThinkingSplitter::new(ThinkingMarks::default(), false)),
             stops: StopMatcher::new(stops)?,
             bytes: 0,
         })
     }
 
     /// What of this piece, and of what was held back before it, is shown now.
-    pub(crate) fn push(&mut self, piece: &str) -> String {
-        let shown = match &mut self.reidentifier {
-            Some(reidentifier) => self.stops.push(&reidentifier.push(piece)),
-            None => self.stops.push(piece),
-        };
-        self.bytes += shown.len() as u64;
-        shown
+    pub(crate) fn push(&mut self, mut said: Said) -> Said {
+        if let Some(splitter) = &mut self.splitter {
+            let split = splitter.push(&said.text);
+            said.thinking += &split.thinking;
+            said.text = split.text;
+        }
+        self.put_back(said)
     }
 
     /// Whether a stop string has appeared: nothing more is shown.
@@ -43,10 +57,33 @@ impl Output {
     }
 
     /// What was held back, at the end of the place's text.
-    pub(crate) fn finish(&mut self) -> String {
-        let rest = self.reidentifier.take().map(Reidentifier::finish);
-        let mut shown = rest.map_or_else(String::new, |rest| self.stops.push(&rest));
-        shown += &self.stops.finish();
-        shown
+    pub(crate) fn finish(&mut self) -> Said {
+        let rest = self.splitter.take().map(|mut splitter| splitter.finish());
+        let mut said = self.put_back(rest.unwrap_or_default());
+        said.thinking += &rest_of(&mut self.thoughts);
+        said.text += &self.stops.push(&rest_of(&mut self.answer));
+        said.text += &self.stops.finish();
+        said
     }
+
+    fn put_back(&mut self, said: Said) -> Said {
+        let mut thinking = put_back(&mut self.thoughts, said.thinking);
+        if !said.text.is_empty() {
+            thinking += &rest_of(&mut self.thoughts);
+        }
+        let text = self.stops.push(&put_back(&mut self.answer, said.text));
+        self.bytes += (thinking.len() + text.len()) as u64;
+        Said { thinking, text }
+    }
+}
+
+fn put_back(reidentifier: &mut Option<Reidentifier>, piece: String) -> String {
+    match reidentifier {
+        Some(reidentifier) => reidentifier.push(&piece),
+        None => piece,
+    }
+}
+
+fn rest_of(reidentifier: &mut Option<Reidentifier>) -> String {
+    reidentifier.take().map(Reidentifier::finish).unwrap_or_default()
 }

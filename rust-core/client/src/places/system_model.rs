@@ -11,7 +11,7 @@ use whimbrel_engine::{Message, Role};
 use whimbrel_policy::{Ended, SystemModelFacts, Usage};
 use whimbrel_record::{Code, FinishReason, Tokens};
 
-use super::{Ask, Attempt, Backend, BoxFuture, Last, Part, Payload, changes};
+use super::{Ask, Attempt, Backend, BoxFuture, Part, Payload, changes};
 use crate::{ANSWER_BYTES_MAX, GenerationOptions};
 
 /// A request to a system model.
@@ -165,16 +165,17 @@ impl Backend for SystemBackend {
         let id = REQUESTS.fetch_add(1, Ordering::Relaxed);
         let (answer, received) = SystemAnswer::new();
         let state = match ask.payload {
-            Payload::Messages(messages) => State::Ready(SystemRequest {
-                id,
+            Payload::Messages(mut messages) => {
                 // An empty system message says that there is none.
-                messages: messages
-                    .into_iter()
-                    .filter(|message| message.role != Role::System || !message.content.is_empty())
-                    .collect(),
-                max_tokens: ask.options.max_tokens,
-                temperature: ask.options.sampling.temperature,
-            }),
+                messages.retain(|message| message.role != Role::System || !message.content.is_empty());
+                let request = SystemRequest {
+                    id,
+                    messages,
+                    max_tokens: ask.options.max_tokens,
+                    temperature: ask.options.sampling.temperature,
+                };
+                State::Ready(request, answer)
+            }
             Payload::Cleared(_) | Payload::Raw { .. } => State::Failed(Code::Request),
         };
         Box::new(Asked {
@@ -182,7 +183,6 @@ impl Backend for SystemBackend {
             system: self.system.clone(),
             handle: self.handle.clone(),
             state,
-            answer: Some(answer),
             received,
             is_stopped: false,
             has_ended: false,
@@ -197,6 +197,7 @@ impl Backend for SystemBackend {
             ("min_p", changes(&sampling.min_p, 0.0)),
             ("repetition_penalty", changes(&sampling.repetition_penalty, 1.0)),
             ("seed", sampling.seed.is_some()),
+            ("thinking", options.thinking.is_some()),
         ]
         .into_iter()
         .filter_map(|(name, is_given)| is_given.then_some(name))
@@ -210,15 +211,14 @@ struct Asked {
     system: Arc<dyn SystemModel>,
     handle: Handle,
     state: State,
-    /// Handed over with the request.
-    answer: Option<Arc<SystemAnswer>>,
     received: mpsc::UnboundedReceiver<SystemReport>,
     is_stopped: bool,
     has_ended: bool,
 }
 
 enum State {
-    Ready(SystemRequest),
+    /// With what receives the answer.
+    Ready(SystemRequest, Arc<SystemAnswer>),
     /// An adapter that does not return at once holds up nobody but itself.
     Starting(JoinHandle<Result<(), SystemModelError>>),
     Started,
@@ -230,16 +230,15 @@ impl Asked {
     async fn read(&mut self) -> Part {
         loop {
             if self.is_stopped {
-                return self.end(Code::NotBegun.into());
+                return self.end(Code::NotBegun);
             }
             match &mut self.state {
                 State::Failed(code) => {
-                    let last = (*code).into();
-                    return self.end(last);
+                    let code = *code;
+                    return self.end(code);
                 }
-                State::Ready(request) => {
-                    let (request, system) = (request.clone(), self.system.clone());
-                    let answer = self.answer.take().expect("a request is started once");
+                State::Ready(request, answer) => {
+                    let (request, answer, system) = (request.clone(), answer.clone(), self.system.clone());
                     let starting = self.handle.spawn_blocking(move || system.start(request, answer));
                     self.state = State::Starting(starting);
                 }
@@ -250,14 +249,14 @@ impl Asked {
                         Some(report) = self.received.recv() => return self.take(report),
                         result = starting => match result {
                             Ok(Ok(())) => self.state = State::Started,
-                            Ok(Err(error)) => return self.end(code(error).into()),
-                            Err(_) => return self.end(Code::Adapter.into()),
+                            Ok(Err(error)) => return self.end(code(error)),
+                            Err(_) => return self.end(Code::Adapter),
                         },
                     }
                 }
                 State::Started => match self.received.recv().await {
                     Some(report) => return self.take(report),
-                    None => return self.end(Code::Adapter.into()),
+                    None => return self.end(Code::Adapter),
                 },
             }
         }
@@ -278,20 +277,20 @@ impl Asked {
                     ..Usage::default()
                 };
                 self.has_ended = true;
-                Part::Ended(Box::new(Ended::finished(FinishReason::Stop, usage).into()))
+                Part::end(Ended::finished(FinishReason::Stop, usage))
             }
-            SystemReport::Failed(error) => self.end(code(error).into()),
+            SystemReport::Failed(error) => self.end(code(error)),
         }
     }
 
     /// Ends without an answer: the model need not go on.
-    fn end(&mut self, last: Last) -> Part {
+    fn end(&mut self, code: Code) -> Part {
         self.cancel();
-        Part::Ended(Box::new(last))
+        Part::end(code)
     }
 
     fn cancel(&mut self) {
-        let was_asked = !matches!(self.state, State::Ready(_) | State::Failed(_));
+        let was_asked = !matches!(self.state, State::Ready(..) | State::Failed(_));
         if was_asked && !std::mem::replace(&mut self.has_ended, true) {
             let (system, id) = (self.system.clone(), self.id);
             self.handle.spawn_blocking(move || system.cancel(id).is_ok());

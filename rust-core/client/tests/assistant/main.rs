@@ -138,6 +138,25 @@ fn redacted_text_goes_out_and_its_answer_comes_back_whole() {
 }
 
 #[test]
+fn redacted_values_come_back_in_thoughts_which_are_kept_nowhere() {
+    let server = Server::start(&[Reply::Ponder]);
+    let fixture = Fixture::new(&with_server(&server, "otherwise = [\"redact_then_remote:house\"]"));
+    let conversation = fixture.conversation();
+    let question = "Write to anna.berg@example.org, then to bo@example.org";
+    let heard = ask(&conversation, question);
+    assert_eq!((&*heard.thinking, &*heard.text), (question, question));
+    assert_eq!(heard.report.thinking_bytes, question.len() as u64);
+    let messages = conversation.messages();
+    let said: Vec<_> = messages.iter().map(|message| &*message.content).collect();
+    assert_eq!(said, [question, question]);
+    ask(&conversation, "And then?");
+    // The question and the answer, and no thoughts.
+    let body = &server.received()[1].body;
+    assert_eq!(body.matches("Write to").count(), 2, "{body}");
+    assert!(!body.contains("anna.berg"), "{body}");
+}
+
+#[test]
 fn nothing_is_sent_when_no_receipt_can_be_written() {
     let server = Server::start(&[Reply::Whole]);
     let fixture = Fixture::new(&with_server(&server, "otherwise = [\"remote:house\"]"));

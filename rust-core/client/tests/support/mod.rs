@@ -95,20 +95,24 @@ pub(crate) fn ask_options() -> AskOptions {
 pub(crate) struct Heard {
     pub(crate) text: String,
     pub(crate) restarts: u32,
-    /// Bytes of thoughts in the last event that told of them.
-    pub(crate) thinking_bytes: u64,
+    /// What the last place thought.
+    pub(crate) thinking: String,
     pub(crate) report: Report,
 }
 
 pub(crate) fn read(answer: &Answer) -> Heard {
-    let (mut text, mut restarts, mut thinking_bytes) = (String::new(), 0, 0);
+    let (mut text, mut restarts, mut thinking) = (String::new(), 0, String::new());
     loop {
         let events = block_on(answer.next(16)).unwrap();
         assert!(!events.is_empty(), "an answer has a last event");
         for event in events {
             match event {
-                Event::Started { .. } | Event::Reading { .. } => {}
-                Event::Thinking { bytes } => thinking_bytes = bytes,
+                Event::Started { .. } => thinking.clear(),
+                Event::Reading { .. } => {}
+                Event::Thinking(piece) => {
+                    assert!(text.is_empty() && !piece.is_empty());
+                    thinking += &piece;
+                }
                 Event::Text(piece) => text += &piece,
                 Event::Restarted => {
                     text.clear();
@@ -118,7 +122,7 @@ pub(crate) fn read(answer: &Answer) -> Heard {
                     return Heard {
                         text,
                         restarts,
-                        thinking_bytes,
+                        thinking,
                         report: *report,
                     };
                 }

@@ -74,7 +74,8 @@ impl StopMatcher {
             self.held.truncate(start);
             return std::mem::take(&mut self.held);
         }
-        let rest = self.held.split_off(self.held.len() - self.may_become_stop());
+        let overlaps = self.stops.iter().map(|stop| overlap(&self.held, stop));
+        let rest = self.held.split_off(self.held.len() - overlaps.max().unwrap_or(0));
         std::mem::replace(&mut self.held, rest)
     }
 
@@ -87,19 +88,14 @@ impl StopMatcher {
     pub fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
+}
 
-    /// Length of the longest end of the held text that is the start of a stop string.
-    fn may_become_stop(&self) -> usize {
-        let starts = self
-            .stops
-            .iter()
-            .flat_map(|stop| (1..stop.len()).map(|length| &stop.as_bytes()[..length]));
-        starts
-            .filter(|start| self.held.as_bytes().ends_with(start))
-            .map(<[u8]>::len)
-            .max()
-            .unwrap_or(0)
-    }
+/// How many bytes at the end of a text are the start of a mark, though not the whole.
+pub(super) fn overlap(text: &str, mark: &str) -> usize {
+    let starts = (1..mark.len()).rev();
+    let longest = starts.map(|length| &mark.as_bytes()[..length]);
+    let mut agreeing = longest.filter(|start| text.as_bytes().ends_with(start));
+    agreeing.next().map_or(0, <[u8]>::len)
 }
 
 #[cfg(test)]

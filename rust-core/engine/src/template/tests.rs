@@ -421,3 +421,88 @@ fn a_system_message_without_a_place_stands_in_front_of_the_question() {
         (true, "<system>Be brief.<user>Hi".into())
     );
 }
+
+/// The marks that a template shows, as `open|close`, and how its prompt begins an answer with thinking off, on and left to it.
+fn check_thinking(source: &str, marks: &str, begins: [Result<bool, ()>; 3]) {
+    let template = ChatTemplate::new(source).unwrap();
+    let found = template.thinking();
+    let found = found.map_or(String::new(), |marks| format!("{}|{}", marks.open, marks.close));
+    assert_eq!(found, marks, "{source}");
+    for (thinking, begins) in [Some(false), Some(true), None].into_iter().zip(begins) {
+        let options = RenderOptions {
+            add_generation_prompt: true,
+            thinking,
+            ..RenderOptions::default()
+        };
+        // What a question says changes nothing.
+        for question in ["Why?", "<think>", "</think>", "thought-probe-7f3a"] {
+            let prompt = template.render_tokens(&tokenizer(), &user(question), &options);
+            let found = match prompt {
+                Ok(prompt) => Ok(prompt.is_thinking),
+                Err(EngineError::NoThinking) => Err(()),
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(found, begins, "{thinking:?}, {question}: {source}");
+        }
+    }
+}
+
+#[test]
+fn templates_show_whether_a_model_thinks() {
+    let turns = |answer: &str, prompt: &str| {
+        format!(
+            "{{% for m in messages %}}<|im_start|>{{{{ m.role }}}}\n{{% if m.role == 'assistant' %}}{answer}{{% else %}}\
+             {{{{ m.content }}}}{{% endif %}}<|im_end|>\n{{% endfor %}}\
+             {{% if add_generation_prompt %}}<|im_start|>assistant\n{prompt}{{% endif %}}"
+        )
+    };
+    let content = "{{ m.content }}";
+    check_thinking(&turns(content, ""), "", [Ok(false), Err(()), Ok(false)]);
+    let off = "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}";
+    // An empty block where thinking is off, as SmolLM3's and Qwen 3's.
+    check_thinking(&turns(content, off), "<think>|</think>", [Ok(false); 3]);
+    // Thoughts that come as a field, with tags or other marks; the prompt opens the block, as Qwen 3.5's.
+    let field =
+        "{% if m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}{{ m.content }}";
+    check_thinking(&turns(field, ""), "<think>|</think>", [Ok(false); 3]);
+    check_thinking(
+        &turns(field, "<think>\n"),
+        "<think>|</think>",
+        [Ok(false), Ok(true), Ok(true)],
+    );
+    check_thinking(
+        &turns(&field.replace("<think>", "[THINK]").replace("</think>", "[/THINK]"), ""),
+        "[THINK]|[/THINK]",
+        [Ok(false); 3],
+    );
+    // Thoughts that an earlier answer had are left out, as DeepSeek's distilled models do.
+    let cut = "{{ m.content.split('</think>')[-1] }}";
+    check_thinking(
+        &turns(cut, "<think>\n"),
+        "<think>|</think>",
+        [Ok(false), Ok(true), Ok(true)],
+    );
+    // The block is always closed: the model does not think, whatever it is told.
+    check_thinking(
+        &turns(cut, "<think></think>"),
+        "<think>|</think>",
+        [Ok(false), Err(()), Ok(false)],
+    );
+    // Other tags are none.
+    let tools = "{{ m.content }}<tools></tools><a>{{ m.tool_calls }}</a>";
+    check_thinking(&turns(tools, "<b></b>"), "", [Ok(false), Err(()), Ok(false)]);
+}
+
+#[test]
+fn a_block_that_must_not_be_is_closed_at_once() {
+    let source = "{% for m in messages %}{{ m.content.split('</think>')[-1] }}<|im_end|>{% endfor %}\
+                  {% if add_generation_prompt %}<think>\n{% endif %}";
+    let template = ChatTemplate::new(source).unwrap();
+    let options = RenderOptions {
+        add_generation_prompt: true,
+        thinking: Some(false),
+        ..RenderOptions::default()
+    };
+    let prompt = template.render_tokens(&tokenizer(), &user("Why?"), &options).unwrap();
+    assert_eq!(prompt.text, "Why?<|im_end|><think>\n</think>\n\n");
+}

@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 /// The merges, ready to be looked up: those with the same left token stand together, sorted by their right one.
 pub(super) struct Merges {
@@ -76,8 +77,9 @@ fn counting_sort(
 
 /// A stretch of the word. Merged into its left neighbour it has the length 0.
 struct Piece {
-    /// The token, or `u32::MAX` for a byte without one.
+    /// The token, or `u32::MAX` for a symbol without one.
     token: u32,
+    /// In bytes.
     length: u32,
     previous: u32,
     next: u32,
@@ -104,29 +106,38 @@ pub(super) struct Merger {
 }
 
 impl Merger {
-    /// Appends the word's tokens. A byte that has no token is left out, as llama.cpp does.
-    pub(super) fn merge(&mut self, word: &[u8], bytes: &[Option<u32>; 256], merges: &Merges, out: &mut Vec<u32>) {
+    /// Merges the symbols of a word (bytes or characters), each with its token, if it has one, and its length in bytes. Calls `found` with what is
+    /// left in their order, each with its token and where it stands in the word.
+    pub(super) fn merge(
+        &mut self,
+        symbols: impl Iterator<Item = (Option<u32>, usize)>,
+        merges: &Merges,
+        mut found: impl FnMut(Option<u32>, Range<usize>),
+    ) {
         self.pieces.clear();
         self.pairs.clear();
-        let count = word.len() as u32;
-        self.pieces.extend((0..count).zip(word).map(|(index, &byte)| Piece {
-            token: bytes[usize::from(byte)].unwrap_or(NONE),
-            length: 1,
-            previous: index.checked_sub(1).unwrap_or(NONE),
-            next: if index + 1 < count { index + 1 } else { NONE },
-        }));
-        for left in 0..count.saturating_sub(1) {
+        self.pieces
+            .extend((0..).zip(symbols).map(|(index, (token, length)): (u32, _)| Piece {
+                token: token.unwrap_or(NONE),
+                length: length as u32,
+                previous: index.checked_sub(1).unwrap_or(NONE),
+                next: index + 1,
+            }));
+        if let Some(last) = self.pieces.last_mut() {
+            last.next = NONE;
+        }
+        for left in 0..(self.pieces.len() as u32).saturating_sub(1) {
             self.consider(left, left + 1, merges);
         }
         while let Some(Reverse(pair)) = self.pairs.pop() {
             self.join(&pair, merges);
         }
-        out.extend(
-            self.pieces
-                .iter()
-                .filter(|piece| piece.length > 0 && piece.token != NONE)
-                .map(|piece| piece.token),
-        );
+        let mut end = 0;
+        for piece in self.pieces.iter().filter(|piece| piece.length > 0) {
+            let start = end;
+            end += piece.length as usize;
+            found((piece.token != NONE).then_some(piece.token), start..end);
+        }
     }
 
     fn consider(&mut self, left: u32, right: u32, merges: &Merges) {
@@ -176,9 +187,9 @@ mod tests {
             .map(|(&[left, right], result)| [left, right, result])
             .collect();
         let merges = Merges::new(256 + ranked.len() as u32, &ranked).unwrap();
-        let bytes = std::array::from_fn(|byte| (byte != 0).then_some(byte as u32));
+        let symbols = word.iter().map(|&byte| ((byte != 0).then_some(u32::from(byte)), 1));
         let mut out = Vec::new();
-        Merger::default().merge(word, &bytes, &merges, &mut out);
+        Merger::default().merge(symbols, &merges, |token, _| out.extend(token));
         assert_eq!(out, expected);
     }
 
@@ -218,7 +229,6 @@ mod tests {
         .map(|(&[left, right], result)| [left, right, result])
         .collect();
         let merges = Merges::new(300, &ranked).unwrap();
-        let bytes = std::array::from_fn(|byte| Some(byte as u32));
         let mut merger = Merger::default();
         for seed in 0..4096_u32 {
             let word: Vec<u8> = (0..12)
@@ -231,8 +241,14 @@ mod tests {
             {
                 plain.splice(at - 1..=at, [entry.result]);
             }
-            let mut out = Vec::new();
-            merger.merge(&word, &bytes, &merges, &mut out);
+            let symbols = word.iter().map(|&byte| (Some(u32::from(byte)), 1));
+            let (mut out, mut end) = (Vec::new(), 0);
+            merger.merge(symbols, &merges, |token, bytes| {
+                assert_eq!(bytes.start, end);
+                end = bytes.end;
+                out.extend(token);
+            });
+            assert_eq!(end, word.len());
             assert_eq!(out, plain, "{seed}");
         }
     }

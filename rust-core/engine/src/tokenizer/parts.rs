@@ -3,8 +3,9 @@
 use super::kind::TokenKind;
 use super::pieces::SPACE;
 use super::table::{
-    END_OF_TURN_MAX, FLAG_ADD_BOS, FLAG_ADD_SPACE_PREFIX, FLAG_IGNORE_MERGES, FLAG_SCORES, FLAG_STRIP_AFTER, MAGIC,
-    MERGES_MAX, NO_TOKEN, TOKENS_MAX, Table, VERSION, VERSION_SCORES, bad, is_word, limited,
+    END_OF_TURN_MAX, FLAG_ADD_BOS, FLAG_ADD_SPACE_PREFIX, FLAG_CHARACTERS, FLAG_IGNORE_MERGES, FLAG_SCORES,
+    FLAG_STRIP_AFTER, MAGIC, MERGES_MAX, NO_TOKEN, TOKENS_MAX, Table, VERSION, VERSION_CHARACTERS, VERSION_SCORES, bad,
+    is_word, limited,
 };
 use super::{PreTokenizer, byte_level};
 use crate::EngineError;
@@ -15,6 +16,9 @@ pub enum Algorithm {
     /// Byte-level byte-pair encoding: the pairs of [`TokenizerParts::merges`] are merged in their order, starting from single bytes.
     #[default]
     Merges,
+    /// Byte-pair encoding of text as sentencepiece writes it: the pairs of [`TokenizerParts::merges`] are merged in their order, starting from
+    /// characters. A character that is not a token becomes the tokens of its bytes.
+    Characters,
     /// Sentencepiece: the pair whose text has the highest score is merged, starting from characters. A character that is not a token becomes
     /// the tokens of its bytes.
     Scores {
@@ -25,6 +29,14 @@ pub enum Algorithm {
         /// Special tokens behind which whitespace (ASCII) is left out.
         strip_after: Vec<u32>,
     },
+}
+
+impl Algorithm {
+    /// Whether tokens are written as sentencepiece writes them: `▁` is a space, and tokens of kind [`TokenKind::Byte`] stand for the bytes of what
+    /// is not a token.
+    pub(super) fn has_byte_tokens(&self) -> bool {
+        *self != Algorithm::Merges
+    }
 }
 
 /// A tokenizer as an importer provides it. [`TokenizerParts::to_bytes`] is the content of `tokenizer.bin`.
@@ -38,8 +50,8 @@ pub struct TokenizerParts {
     pub ignore_merges: bool,
     /// The bytes of every token, by id: for special kinds (unknown, control, user-defined) their text as it is, for the others the result
     /// of [`TokenizerParts::unmap`]. A token whose text cannot be unmapped can never result from merging: give it its text and the kind
-    /// [`TokenKind::Unused`]. With [`Algorithm::Scores`], [`TokenizerParts::unescape`] takes the place of `unmap`, and tokens of kind
-    /// [`TokenKind::Byte`] have one byte.
+    /// [`TokenKind::Unused`]. With another algorithm than [`Algorithm::Merges`], [`TokenizerParts::unescape`] takes the place of `unmap`, and
+    /// tokens of kind [`TokenKind::Byte`] have one byte.
     pub tokens: Vec<Vec<u8>>,
     /// The kind of every token.
     pub kinds: Vec<TokenKind>,
@@ -102,10 +114,10 @@ impl TokenizerParts {
             .position(|&rule| rule == self.pre_tokenizer)
             .expect("every rule is in ALL");
         for field in [
-            if flags & FLAG_SCORES == 0 {
-                VERSION
-            } else {
-                VERSION_SCORES
+            match self.algorithm {
+                Algorithm::Merges => VERSION,
+                Algorithm::Scores { .. } => VERSION_SCORES,
+                Algorithm::Characters => VERSION_CHARACTERS,
             },
             rule as u32,
             flags,
@@ -173,6 +185,7 @@ impl TokenizerParts {
     fn scores(&self) -> Result<(&[f32], &[u32], u32), EngineError> {
         match &self.algorithm {
             Algorithm::Merges => Ok((&[], &[], 0)),
+            Algorithm::Characters => Ok((&[], &[], FLAG_CHARACTERS)),
             Algorithm::Scores { scores, .. } if scores.len() != self.tokens.len() => Err(bad(format!(
                 "{} tokens, but {} scores",
                 self.tokens.len(),

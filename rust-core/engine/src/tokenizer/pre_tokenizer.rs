@@ -5,6 +5,7 @@ mod deepseek;
 mod default;
 mod gpt2;
 mod gpt4o;
+mod lines;
 mod llama_bpe;
 mod qwen35;
 mod smollm;
@@ -36,6 +37,10 @@ pub enum PreTokenizer {
     Deepseek3,
     /// The text is not split.
     Whole,
+    /// DeepSeek-LLM.
+    DeepseekLlm,
+    /// Gemma 4: runs of line feeds, and what is between them.
+    Lines,
 }
 
 /// One expression of a rule: the length in bytes of what it finds at the start of a text that is not empty, 0 if that is nothing. What
@@ -44,7 +49,7 @@ type Pass = fn(&str) -> usize;
 
 impl PreTokenizer {
     /// Every supported rule, for messages that list them. Their order is that of the numbers in `tokenizer.bin`.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Gpt2,
         Self::LlamaBpe,
         Self::Smollm,
@@ -57,6 +62,8 @@ impl PreTokenizer {
         Self::DeepseekCoder,
         Self::Deepseek3,
         Self::Whole,
+        Self::DeepseekLlm,
+        Self::Lines,
     ];
 
     /// The name in GGUF files and in our manifest.
@@ -74,6 +81,8 @@ impl PreTokenizer {
             Self::DeepseekCoder => "deepseek-coder",
             Self::Deepseek3 => "deepseek-v3",
             Self::Whole => "none",
+            Self::DeepseekLlm => "deepseek-llm",
+            Self::Lines => "gemma4",
         }
     }
 
@@ -112,7 +121,21 @@ impl PreTokenizer {
                 deepseek::v3_word_length,
             ],
             Self::Whole => &[],
+            Self::DeepseekLlm => &[
+                deepseek::line_end,
+                deepseek::spaced_cased_letters,
+                deepseek::spaced_punctuation_and_ascii,
+                deepseek::spaces_at_the_end,
+                deepseek::east_asian,
+                default::number,
+            ],
+            Self::Lines => &[lines::line_or_line_feeds],
         }
+    }
+
+    /// Whether a word is taken whole where it is a token, whatever the merges say.
+    pub(super) fn is_whole(self, word: &str) -> bool {
+        self == Self::Lines && word.starts_with('\n')
     }
 
     /// Calls `word` with every word of the text, in order; together they are the text.

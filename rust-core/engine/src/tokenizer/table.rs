@@ -1,11 +1,11 @@
 //! The tokenizer as a file, `tokenizer.bin`: parsing and checking it. [`super::TokenizerParts`] writes it.
 //!
-//! The file (version 1, or 2 with scores, little-endian, no padding, nothing after the end):
+//! The file (version 1, 2 with scores, or 3 with merges of characters, little-endian, no padding, nothing after the end):
 //!
 //! | bytes | content |
 //! |---|---|
 //! | 8 | the letters `WHIMTOK` and a zero byte |
-//! | 4 × 9 | version, rule (index in [`PreTokenizer::ALL`]), flags (1: whole words before merges, 2: starts with `bos`, 4: scores, 8: a space before the text, 16: stripping; the last three only in version 2), `bos`, `eos` (`u32::MAX`: none), numbers of tokens, merges, end-of-turn tokens and words |
+//! | 4 × 9 | version, rule (index in [`PreTokenizer::ALL`]), flags (1: whole words before merges, 2: starts with `bos`, 4: scores, 8: a space before the text, 16: stripping, these three only in version 2, 32: merges of characters, always and only in version 3), `bos`, `eos` (`u32::MAX`: none), numbers of tokens, merges, end-of-turn tokens and words |
 //! | 4 each | end-of-turn tokens |
 //! | 4 each | ends of the tokens in the text at the file's end |
 //! | 12 each | merges in order of rank: left token, right token, resulting token |
@@ -34,12 +34,15 @@ pub(super) const MAGIC: [u8; 8] = *b"WHIMTOK\0";
 pub(super) const VERSION: u32 = 1;
 /// The version of files with scores, which engines that do not know them refuse.
 pub(super) const VERSION_SCORES: u32 = 2;
+/// The version of files with merges of characters, likewise.
+pub(super) const VERSION_CHARACTERS: u32 = 3;
 pub(super) const NO_TOKEN: u32 = u32::MAX;
 pub(super) const FLAG_IGNORE_MERGES: u32 = 1;
 pub(super) const FLAG_ADD_BOS: u32 = 2;
 pub(super) const FLAG_SCORES: u32 = 4;
 pub(super) const FLAG_ADD_SPACE_PREFIX: u32 = 8;
 pub(super) const FLAG_STRIP_AFTER: u32 = 16;
+pub(super) const FLAG_CHARACTERS: u32 = 32;
 
 /// The checked content of `tokenizer.bin`.
 pub(super) struct Table {
@@ -93,8 +96,9 @@ impl Table {
             VERSION_SCORES => {
                 FLAG_IGNORE_MERGES | FLAG_ADD_BOS | FLAG_SCORES | FLAG_ADD_SPACE_PREFIX | FLAG_STRIP_AFTER
             }
+            VERSION_CHARACTERS => FLAG_IGNORE_MERGES | FLAG_ADD_BOS | FLAG_CHARACTERS,
             _ => {
-                let reason = format!("version {version}, this engine reads {VERSION} and {VERSION_SCORES}");
+                let reason = format!("version {version}, this engine reads {VERSION} to {VERSION_CHARACTERS}");
                 return Err(bad(reason));
             }
         };
@@ -103,7 +107,7 @@ impl Table {
             .get(rule as usize)
             .ok_or_else(|| bad(format!("pre-tokenizer {rule} is not known")))?;
         let flags = reader.number()?;
-        if flags & !known_flags != 0 {
+        if flags & !known_flags != 0 || (version == VERSION_CHARACTERS) != (flags & FLAG_CHARACTERS != 0) {
             return Err(bad(format!("flags {flags:#x} are not known")));
         }
         let [bos, eos] = [reader.number()?, reader.number()?].map(|id| (id != NO_TOKEN).then_some(id));
@@ -120,6 +124,7 @@ impl Table {
         let merges = reader.rows(merge_count)?;
         let words = reader.numbers(word_count)?;
         let algorithm = match flags & FLAG_SCORES {
+            0 if flags & FLAG_CHARACTERS != 0 => Algorithm::Characters,
             0 => Algorithm::Merges,
             _ => Algorithm::Scores {
                 scores: reader.numbers(token_count)?.into_iter().map(f32::from_bits).collect(),
@@ -162,6 +167,7 @@ impl Table {
 
     fn check(&self) -> Result<(), EngineError> {
         self.check_text()?;
+        self.check_bytes()?;
         self.check_scores()?;
         self.check_roles()?;
         self.check_words()?;
@@ -193,6 +199,15 @@ impl Table {
         Ok(())
     }
 
+    /// The tokens of single bytes.
+    fn check_bytes(&self) -> Result<(), EngineError> {
+        let is_byte = |id: &usize| self.kinds[*id] == TokenKind::Byte && self.algorithm.has_byte_tokens();
+        match (0..self.kinds.len()).find(|id| is_byte(id) && self.token(*id as u32).len() != 1) {
+            Some(id) => Err(bad(format!("token {id} is of kind byte and does not have one byte"))),
+            None => Ok(()),
+        }
+    }
+
     fn check_scores(&self) -> Result<(), EngineError> {
         let Algorithm::Scores {
             scores, strip_after, ..
@@ -210,11 +225,9 @@ impl Table {
         if let Some(id) = scores.iter().position(|score| score.is_nan()) {
             return Err(bad(format!("the score of token {id} is NaN")));
         }
-        let is_byte = |id: &usize| self.kinds[*id] == TokenKind::Byte;
-        match (0..self.kinds.len()).find(|id| is_byte(id) && self.token(*id as u32).len() != 1) {
-            Some(id) => Err(bad(format!("token {id} is of kind byte and does not have one byte"))),
-            None if !self.merges.is_empty() => Err(bad("it has both scores and merges".into())),
-            None => Ok(()),
+        match self.merges.is_empty() {
+            true => Ok(()),
+            false => Err(bad("it has both scores and merges".into())),
         }
     }
 
@@ -275,9 +288,10 @@ impl Table {
 }
 
 /// Whether merging can give this token. A special token can only be met that way if its text means the same in plain text and
-/// in the byte-level alphabet, which is so for visible ASCII. With scores it is never met that way, and neither is the token of a byte.
+/// in the byte-level alphabet, which is so for visible ASCII. Where tokens are written as sentencepiece does it is never met that way, and neither
+/// is the token of a byte.
 pub(super) fn is_word(algorithm: &Algorithm, kind: TokenKind, bytes: &[u8]) -> bool {
-    if matches!(algorithm, Algorithm::Scores { .. }) {
+    if algorithm.has_byte_tokens() {
         return kind == TokenKind::Normal && !bytes.is_empty() && std::str::from_utf8(bytes).is_ok();
     }
     match kind {

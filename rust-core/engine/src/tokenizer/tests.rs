@@ -237,6 +237,56 @@ fn pieces_keep_what_messages_say() {
     }
 }
 
+/// As [`pieces`], with merges of characters.
+fn characters() -> TokenizerParts {
+    let mut parts = pieces(false);
+    parts.algorithm = Algorithm::Characters;
+    parts.pre_tokenizer = PreTokenizer::Lines;
+    for text in ["l", "e", "\n", "\n\n\n"] {
+        parts.tokens.push(text.into());
+        parts.kinds.push(TokenKind::Normal);
+    }
+    let id = |text: &str| {
+        let is_word = |id: &usize| parts.kinds[*id] == TokenKind::Normal && parts.tokens[*id] == text.as_bytes();
+        (0..parts.tokens.len()).find(is_word).unwrap() as u32
+    };
+    parts.merges = [("l", "l"), ("h", "e"), ("he", "ll"), (" ", " ")]
+        .map(|(left, right)| (id(left), id(right)))
+        .into();
+    parts
+}
+
+#[test]
+fn characters_are_merged_and_what_is_none_becomes_bytes() {
+    let parts = characters();
+    let bytes = parts.to_bytes().unwrap();
+    assert_eq!(TokenizerParts::from_bytes(&bytes).unwrap(), parts);
+    assert_eq!(bytes[8..12], 3_u32.to_le_bytes(), "the version");
+    let tokenizer = Tokenizer::from_bytes(&bytes).unwrap();
+    let check = |text: &str, expected: &str| {
+        assert_eq!(shown(&tokenizer, &tokenizer.encode(text, true)), expected, "{text:?}");
+    };
+    check("hello", "hell|o");
+    check("  h\u{2581}é", "  |h| |é");
+    // A run of line feeds that is a token is one, whatever the merges say.
+    check("l\n\n\nl\n\nl", "l|\n\n\n|l|\n|\n|l");
+    check("##hell<s>", "##|hell|<s>");
+    let bird = tokenizer.encode("🐦", true);
+    assert_eq!(bird, "🐦".bytes().map(u32::from).collect::<Vec<_>>());
+    let decoded: Vec<u8> = bird
+        .iter()
+        .flat_map(|&id| tokenizer.decode_bytes(id))
+        .copied()
+        .collect();
+    assert_eq!(decoded, "🐦".as_bytes());
+    // The flag and the version go together.
+    for (at, value) in [(8, 1_u32), (8, 2), (16, 0)] {
+        let mut changed = bytes.clone();
+        changed[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        assert!(Tokenizer::from_bytes(&changed).is_err(), "{value} at {at}");
+    }
+}
+
 #[test]
 fn scores_that_make_no_tokenizer_are_refused() {
     let check = |change: fn(&mut TokenizerParts), expected: &str| {

@@ -7,6 +7,11 @@ use std::collections::HashMap;
 const TEXT: &str = include_str!("text.txt");
 /// The special tokens, in the order of their ids.
 const SPECIAL: [&str; 3] = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
+/// What a model that thinks says before it answers, between its marks, and its answer. No character is there twice.
+pub const THOUGHT: &str = "Bird?";
+/// See [`THOUGHT`].
+pub const ANSWER: &str = " south.";
+const THINK: [&str; 2] = ["<think>", "</think>"];
 /// Their ids.
 pub(super) const IM_START: u32 = 1;
 pub(super) const IM_END: u32 = 2;
@@ -17,6 +22,7 @@ pub(super) const TOKENS_MIN: u32 = FIRST_BYTE + 256;
 /// GGUF's numbers for kinds of tokens.
 const KIND_NORMAL: i32 = 1;
 const KIND_CONTROL: i32 = 3;
+const KIND_USER_DEFINED: i32 = 4;
 const KIND_BYTE: i32 = 6;
 
 /// The tokenizer as a GGUF file holds it.
@@ -26,6 +32,8 @@ pub(super) struct Tokenizer {
     pub(super) merges: Vec<String>,
     /// The text in tokens.
     pub(super) text: Vec<u32>,
+    /// What a model that thinks says behind the line that begins its turn, in tokens, each of them once; none for others.
+    pub(super) speech: Vec<u32>,
 }
 
 /// The same tokens as sentencepiece writes them.
@@ -56,12 +64,13 @@ impl Tokenizer {
     }
 }
 
-/// Learns a vocabulary of at most `size` tokens, at least [`TOKENS_MIN`]; it is smaller only if the text has no more pairs.
-pub(super) fn learn(size: u32) -> Tokenizer {
+/// Learns a vocabulary of at most `size` tokens, at least [`TOKENS_MIN`]; it is smaller only if the text has no more pairs. That of a model
+/// that thinks has two more.
+pub(super) fn learn(size: u32, thinks: bool) -> Tokenizer {
     let mut tokens: Vec<String> = SPECIAL.iter().map(|token| (*token).to_owned()).collect();
     tokens.extend((0..=255).map(|byte| character(byte).to_string()));
     let mut words: Vec<Vec<u32>> = words(TEXT);
-    let mut merges = Vec::new();
+    let (mut merges, mut pairs) = (Vec::new(), Vec::new());
     while tokens.len() < size as usize {
         let Some((left, right)) = most_frequent_pair(&words) else {
             break;
@@ -74,16 +83,42 @@ pub(super) fn learn(size: u32) -> Tokenizer {
         for word in &mut words {
             merge(word, left, right, id);
         }
+        pairs.push((left, right, id));
     }
-    let kinds = (0..tokens.len())
+    let mut kinds: Vec<i32> = (0..tokens.len())
         .map(|id| if id < SPECIAL.len() { KIND_CONTROL } else { KIND_NORMAL })
         .collect();
+    let mut speech = Vec::new();
+    if thinks {
+        let [open, close] = [0, 1].map(|mark| tokens.len() as u32 + mark);
+        tokens.extend(THINK.map(str::to_owned));
+        kinds.extend([KIND_USER_DEFINED; 2]);
+        let line_end = FIRST_BYTE + u32::from(b'\n');
+        let (thought, answer) = (encode(THOUGHT, &pairs), encode(ANSWER, &pairs));
+        speech = [&[line_end, open][..], &thought, &[close], &answer, &[IM_END]].concat();
+        let distinct: std::collections::HashSet<&u32> = speech.iter().collect();
+        assert_eq!(
+            distinct.len(),
+            speech.len(),
+            "each token of the speech is followed by one other"
+        );
+    }
     Tokenizer {
         tokens,
         kinds,
         merges,
         text: words.concat(),
+        speech,
     }
+}
+
+/// The tokens of a text by these merges.
+fn encode(text: &str, pairs: &[(u32, u32, u32)]) -> Vec<u32> {
+    let mut words = words(text);
+    for (left, right, id) in pairs {
+        words.iter_mut().for_each(|word| merge(word, *left, *right, *id));
+    }
+    words.concat()
 }
 
 /// The text cut before every space and around everything that is not a letter, as bytes. Pairs are counted inside these

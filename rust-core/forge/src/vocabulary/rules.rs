@@ -32,7 +32,7 @@ const fn whole_words(names: &'static [&'static str], pre_tokenizer: PreTokenizer
     }
 }
 
-static RULES: [Rule; 15] = [
+static RULES: [Rule; 16] = [
     rule(&["default", ""], PreTokenizer::Default),
     rule(
         &[
@@ -100,6 +100,7 @@ static RULES: [Rule; 15] = [
     whole_words(&["tekken"], PreTokenizer::Tekken, true),
     rule(&["falcon"], PreTokenizer::Falcon),
     rule(&["deepseek-coder"], PreTokenizer::DeepseekCoder),
+    rule(&["deepseek-llm"], PreTokenizer::DeepseekLlm),
     rule(
         &["deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"],
         PreTokenizer::Deepseek3,

@@ -24,11 +24,8 @@ pub enum ChatEvent {
         /// HTTP/2 rather than HTTP/1.1.
         http2: bool,
     },
-    /// The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
-    Thinking {
-        /// Bytes of thinking so far.
-        bytes: u64,
-    },
+    /// The model is thinking before it answers: text to append to its thoughts, which are not part of the answer. Never empty.
+    Thinking(String),
     /// Text to append to the answer. Never empty.
     Text(String),
     /// The answer is complete. This is the last event.

@@ -48,7 +48,7 @@ use crate::{ChatError, Endpoint, Failure, Secret};
 /// runtime.block_on(async {
 ///     while let Some(event) = answer.next().await {
 ///         match event? {
-///             ChatEvent::Started { .. } | ChatEvent::Thinking { .. } => {}
+///             ChatEvent::Started { .. } | ChatEvent::Thinking(_) => {}
 ///             ChatEvent::Text(piece) => text += &piece,
 ///             ChatEvent::Finished(end) => assert_eq!(end.finish_reason, FinishReason::Stop),
 ///         }

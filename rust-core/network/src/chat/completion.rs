@@ -30,8 +30,8 @@ pub struct Usage {
 pub struct Piece {
     /// Text to append.
     pub text: Option<String>,
-    /// Bytes of the model's thinking, which is not part of the answer.
-    pub thinking_bytes: u64,
+    /// What the model thinks, to append; it is not part of the answer.
+    pub thinking: Option<String>,
     /// The model refused to answer.
     pub is_refused: bool,
     /// The model called a tool.
@@ -133,7 +133,7 @@ impl PieceReader {
         self.has_delta |= said.is_delta;
         Ok(Some(Piece {
             text: Some(said.text).filter(|text| !text.is_empty()),
-            thinking_bytes: said.thinking_bytes,
+            thinking: Some(said.thinking).filter(|thinking| !thinking.is_empty()),
             is_refused: said.is_refused,
             calls_tool: said.calls_tool,
             finish_reason: said.finish_reason,

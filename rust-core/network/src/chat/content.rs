@@ -24,7 +24,7 @@ const WORD_FIELDS: [&str; 6] = ["text", "content", "thinking", "reasoning", "sum
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) text: String,
-    pub(super) thinking_bytes: u64,
+    pub(super) thinking: String,
     pub(super) is_refused: bool,
     pub(super) calls_tool: bool,
     pub(super) finish_reason: Option<FinishReason>,
@@ -89,7 +89,7 @@ impl Said {
             return self.take_content(message);
         };
         if let Some(thoughts) = THINKING_FIELDS.iter().find_map(|name| field(message, name)) {
-            self.thinking_bytes += word_bytes(thoughts);
+            take_words(thoughts, &mut self.thinking);
         }
         self.is_refused |= field(message, "refusal").is_some();
         self.calls_tool |= ["tool_calls", "function_call"]
@@ -118,7 +118,7 @@ impl Said {
     fn take_part(&mut self, part: &Map<String, Value>) -> Result<(), Failure> {
         let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
         if THINKING_KINDS.iter().any(|thinking| kind.contains(thinking)) {
-            self.thinking_bytes += part_bytes(part);
+            take_words_of(part, &mut self.thinking);
             return Ok(());
         }
         self.is_refused |= kind == "refusal" || field(part, "refusal").is_some();
@@ -138,17 +138,17 @@ fn is_nothing(value: &Value) -> bool {
     value.is_null() || value.as_object().is_some_and(Map::is_empty)
 }
 
-/// Bytes of the words in thoughts.
-fn word_bytes(thoughts: &Value) -> u64 {
+/// Adds the words in thoughts to a text.
+fn take_words(thoughts: &Value, words: &mut String) {
     match thoughts {
-        Value::String(text) => text.len() as u64,
-        Value::Array(parts) => parts.iter().map(word_bytes).sum(),
-        Value::Object(part) => part_bytes(part),
-        _ => 0,
+        Value::String(text) => words.push_str(text),
+        Value::Array(parts) => parts.iter().for_each(|part| take_words(part, words)),
+        Value::Object(part) => take_words_of(part, words),
+        _ => {}
     }
 }
 
-fn part_bytes(part: &Map<String, Value>) -> u64 {
-    let words = WORD_FIELDS.iter().filter_map(|name| part.get(*name));
-    words.map(word_bytes).sum()
+fn take_words_of(part: &Map<String, Value>, words: &mut String) {
+    let fields = WORD_FIELDS.iter().filter_map(|name| part.get(*name));
+    fields.for_each(|field| take_words(field, words));
 }

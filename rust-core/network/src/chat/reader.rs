@@ -36,7 +36,6 @@ pub(crate) struct AnswerReader<'a> {
     usage: Option<Usage>,
     model: Option<String>,
     text_bytes: u64,
-    thinking_bytes: u64,
     first_text_ms: Option<u64>,
     byte_seen: bool,
 }
@@ -63,7 +62,6 @@ impl<'a> AnswerReader<'a> {
             usage: None,
             model: None,
             text_bytes: 0,
-            thinking_bytes: 0,
             first_text_ms: None,
             byte_seen: false,
         }
@@ -255,10 +253,8 @@ impl<'a> AnswerReader<'a> {
         if self.model.is_none() {
             self.model = piece.model;
         }
-        if piece.thinking_bytes > 0 {
-            self.thinking_bytes += piece.thinking_bytes;
-            let bytes = self.thinking_bytes;
-            self.events.send(ChatEvent::Thinking { bytes }).await?;
+        if let Some(thinking) = piece.thinking {
+            self.events.send(ChatEvent::Thinking(thinking)).await?;
         }
         match piece.text {
             Some(text) => self.show(text).await,

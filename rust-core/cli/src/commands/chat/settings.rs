@@ -4,10 +4,11 @@ use std::str::FromStr;
 
 use whimbrel_client::GenerationOptions;
 
+use crate::arguments::generation::{THINKING, thinking};
 use crate::error::CliError;
 
 /// What `/set` takes, as the flags are called.
-pub(super) const NAMES: [&str; 8] = [
+pub(super) const NAMES: [&str; 9] = [
     "temperature",
     "top-k",
     "top-p",
@@ -16,6 +17,7 @@ pub(super) const NAMES: [&str; 8] = [
     "repetition-window",
     "seed",
     "max-tokens",
+    "thinking",
 ];
 
 /// A line a value.
@@ -30,6 +32,7 @@ pub(super) fn lines(options: &GenerationOptions) -> Vec<String> {
         shown(sampling.repetition_window),
         shown(sampling.seed),
         options.max_tokens.to_string(),
+        shown(options.thinking.map(|thinking| if thinking { "on" } else { "off" })),
     ];
     let rows = NAMES.iter().zip(values);
     rows.map(|(name, value)| format!("{name:<20}{value}")).collect()
@@ -58,6 +61,13 @@ pub(super) fn changed(options: &GenerationOptions, name: &str, value: &str) -> R
             0 => return Err(CliError::usage("max-tokens must be at least 1", "/set max-tokens 512")),
             tokens => options.max_tokens = tokens,
         },
+        "thinking" if THINKING.contains(&value) => options.thinking = thinking(value),
+        "thinking" => {
+            return Err(CliError::usage(
+                format!("thinking must be on, off or default, not {value:?}"),
+                "/set thinking off",
+            ));
+        }
         _ => {
             return Err(CliError::usage(
                 format!("/set does not know {name:?}"),
@@ -87,11 +97,15 @@ mod tests {
     fn every_name_can_be_set_and_is_shown() {
         let options = GenerationOptions::default();
         for name in NAMES {
-            let changed = changed(&options, name, "1").expect(name);
+            let value = if name == "thinking" { "off" } else { "1" };
+            let changed = changed(&options, name, value).expect(name);
             let shown = lines(&changed);
             let line = shown.iter().find(|line| line.starts_with(name)).expect(name);
-            assert!(line.ends_with(" 1"), "{line}");
+            assert!(line.ends_with(&format!(" {value}")), "{line}");
         }
+        let on = changed(&options, "thinking", "on").expect("a value");
+        assert_eq!(on.thinking, Some(true));
+        assert_eq!(changed(&on, "thinking", "default").expect("a value"), options);
     }
 
     #[test]
@@ -106,5 +120,6 @@ mod tests {
         check("top-p", "2", "top_p must be");
         check("temperature", "NaN", "temperature must be");
         check("max-tokens", "0", "max-tokens must be at least 1");
+        check("thinking", "1", "thinking must be on, off or default");
     }
 }

@@ -9,7 +9,7 @@ pub(super) const HELP: &str = "\
 /help             this list
 /redo             answer the last question again
 /set              show how answers are made
-/set NAME VALUE   change that: temperature, top-p, seed, max-tokens, …
+/set NAME VALUE   change that: temperature, top-p, seed, max-tokens, thinking, …
 /model            show this model and the installed ones
 /model NAME       continue with another model
 /system TEXT      set the system message

@@ -138,7 +138,7 @@ fn content_in_parts() {
     check(
         &delta(r#"[{"type":"thinking","thinking":[{"type":"text","text":"four"}]},{"type":"text","text":"a"}]"#),
         piece(|piece| {
-            piece.thinking_bytes = 4;
+            piece.thinking = Some("four".to_owned());
             piece.text = Some("a".to_owned());
         }),
     );
@@ -173,7 +173,7 @@ fn thoughts_refusals_and_tools() {
         r#"{"reasoning":"four","reasoning_details":[{"type":"reasoning.text","text":"four"}]}"#,
         r#"{"thinking":{"content":"four"}}"#,
     ] {
-        said(thoughts, |piece| piece.thinking_bytes = 4);
+        said(thoughts, |piece| piece.thinking = Some("four".to_owned()));
     }
     said(r#"{"refusal":"I will not"}"#, |piece| piece.is_refused = true);
     said(r#"{"refusal":null}"#, |_| {});

@@ -32,11 +32,13 @@ data class Notice(
  *
  * @property isAnswering an answer is in the making.
  * @property reading how much of a long question was read, from 0 to 1; `null` when there is nothing to say.
+ * @property isThinking the model thinks before it answers. What it thinks is not shown.
  */
 data class ConversationState(
     val messages: List<ChatMessage> = emptyList(),
     val isAnswering: Boolean = false,
     val reading: Float? = null,
+    val isThinking: Boolean = false,
     val notice: Notice? = null,
 )
 
@@ -140,14 +142,23 @@ class ConversationModel(
                     state.copy(
                         messages = state.messages.withAnswer { it.copy(text = it.text + event.text) },
                         reading = null,
+                        isThinking = false,
                     )
+                }
+
+                is Event.Thinking -> {
+                    state.copy(reading = null, isThinking = true)
+                }
+
+                is Event.Started -> {
+                    state.copy(isThinking = false)
                 }
 
                 Event.Restarted -> {
                     state.copy(messages = state.messages.withAnswer { it.copy(text = "") })
                 }
 
-                is Event.Started, is Event.Thinking, is Event.Finished -> {
+                is Event.Finished -> {
                     state
                 }
             }
@@ -164,7 +175,8 @@ class ConversationModel(
                 state.messages.withAnswer {
                     it.copy(ending = ending, figures = report.toFigures(), provenance = report.toProvenance())
                 }
-            state.copy(messages = ended.withPrivacy(chat.messages()), isAnswering = false, reading = null)
+            val messages = ended.withPrivacy(chat.messages())
+            state.copy(messages = messages, isAnswering = false, reading = null, isThinking = false)
         }
     }
 

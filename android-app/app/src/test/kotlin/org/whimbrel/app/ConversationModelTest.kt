@@ -62,6 +62,28 @@ class ConversationModelTest {
         }
 
     @Test
+    fun `thoughts are told of and not shown`() =
+        withModel { model ->
+            model.send("Hello")
+            gateway.think("Good evening or")
+            gateway.think(" good morning?")
+            settle()
+            assertTrue(model.state.value.isThinking)
+            assertEquals("", model.answer.text)
+            gateway.say("Good evening")
+            settle()
+            assertFalse(model.state.value.isThinking)
+            gateway.finish()
+            settle()
+            assertEquals("Good evening", model.answer.text)
+            model.send("And now?")
+            gateway.think("Nothing")
+            gateway.fail("cut_off")
+            settle()
+            assertFalse(model.state.value.isThinking)
+        }
+
+    @Test
     fun `what is not sent`() =
         runTest {
             val model = model()

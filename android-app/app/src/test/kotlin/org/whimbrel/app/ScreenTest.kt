@@ -57,6 +57,9 @@ class ScreenTest {
             phone.waitFor("Answering…")
             assertEquals("", phone.draft())
             assertEquals(listOf("What is a whimbrel?"), phone.messages())
+            gateway.think("Is it a bird?")
+            phone.waitFor("Thinking…")
+            assertEquals(listOf("What is a whimbrel?"), phone.messages())
             for ((piece, whole) in listOf(
                 "A bird" to "A bird",
                 " that" to "A bird that",

@@ -39,6 +39,8 @@ class ScriptedGateway(
 
     fun say(text: String) = events.trySend(Event.Text(text))
 
+    fun think(text: String) = events.trySend(Event.Thinking(text))
+
     fun read(
         done: Int,
         total: Int,

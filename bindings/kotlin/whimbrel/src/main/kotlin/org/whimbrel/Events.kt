@@ -56,12 +56,13 @@ public sealed interface Event {
     ) : Event
 
     /**
-     * The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
+     * The next piece of what the model thinks before it answers, never empty. It is not part of the answer or of the
+     * conversation. Discard what was thought so far when another place starts.
      *
-     * @property bytes bytes of thinking so far.
+     * @property text the piece.
      */
     public data class Thinking(
-        public val bytes: Long,
+        public val text: String,
     ) : Event
 
     /**

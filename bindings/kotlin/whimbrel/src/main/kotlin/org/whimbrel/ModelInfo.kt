@@ -14,6 +14,7 @@ import kotlin.time.Duration
  * @property threads number of threads that compute.
  * @property loadTime how long opening took, verification included.
  * @property hasChatTemplate whether the model supports conversations; otherwise it only supports raw completions.
+ * @property canThink whether the model can think before it answers, so that the option `thinking` can be switched on.
  * @property languages the languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not
  *   say.
  * @property limits what people should know before they trust the model, to be shown to them; absent where the bundle
@@ -28,6 +29,7 @@ public data class ModelInfo(
     public val threads: Int,
     public val loadTime: Duration,
     public val hasChatTemplate: Boolean,
+    public val canThink: Boolean,
     public val languages: List<String>,
     public val limits: String?,
 )

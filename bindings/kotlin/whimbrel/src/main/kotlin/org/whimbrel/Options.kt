@@ -62,7 +62,7 @@ public data class ConversationOptions(
  * How an answer is made. Where no value is given for how tokens are chosen, the model's own is used: its card says how
  * it was made to be used.
  *
- * @property maxTokens maximum length of the answer in tokens.
+ * @property maxTokens maximum length of the answer in tokens, together with what the model thinks before it.
  * @property temperature 0 always takes the most likely token; higher values spread the choice.
  * @property topK only this many of the most likely tokens are considered; 0 means all.
  * @property topP only the most likely tokens that together reach this probability are considered; 1 means all.
@@ -71,6 +71,9 @@ public data class ConversationOptions(
  * @property repetitionWindow how many tokens back `repetitionPenalty` looks.
  * @property seed the same seed gives the same answer.
  * @property stop texts that end the answer; they are not part of it.
+ * @property thinking whether a model that thinks before it answers does so; without a value it is the model's choice.
+ *   Where the model cannot think, switching it on is refused with the error `InvalidOption`. A model that always thinks
+ *   is only asked not to. Endpoints and the system's model ignore this, and the report lists it as not supported.
  * @property speculation whether to use speculative decoding: tokens are guessed from the text so far and checked
  *   several at a time. It changes the speed, never the answer.
  * @property repetitionGuard whether an answer that says the same over and over is ended. The report's `finish` is
@@ -86,6 +89,7 @@ public data class GenerationOptions(
     public val repetitionWindow: Int? = null,
     public val seed: Long? = null,
     public val stop: List<String> = emptyList(),
+    public val thinking: Boolean? = null,
     public val speculation: Boolean = true,
     public val repetitionGuard: Boolean = true,
 )

@@ -96,6 +96,7 @@ internal fun GenerationOptions.toCore(): CoreGenerationOptions =
         repetitionWindow = repetitionWindow?.atLeastZero("repetitionWindow"),
         seed = seed?.toULong(),
         stop = stop,
+        thinking = thinking,
         speculation = speculation,
         repetitionGuard = repetitionGuard,
     )
@@ -165,7 +166,7 @@ internal fun CoreEvent.toPublic(): Event =
     when (this) {
         is CoreEvent.Started -> Event.Started(place.toPublic(), release?.toPublic())
         is CoreEvent.Reading -> Event.Reading(done.toInt(), total.toInt())
-        is CoreEvent.Thinking -> Event.Thinking(bytes.toLong())
+        is CoreEvent.Thinking -> Event.Thinking(text)
         is CoreEvent.Text -> Event.Text(text)
         CoreEvent.Restarted -> Event.Restarted
         is CoreEvent.Finished -> Event.Finished(report.toPublic())
@@ -579,6 +580,7 @@ internal fun CoreModelInfo.toPublic(): ModelInfo =
         threads = threads.toInt(),
         loadTime = loadMs.milliseconds,
         hasChatTemplate = hasChatTemplate,
+        canThink = canThink,
         languages = languages,
         limits = limits,
     )

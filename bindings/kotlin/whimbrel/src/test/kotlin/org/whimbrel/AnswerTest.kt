@@ -39,6 +39,36 @@ class AnswerTest {
         }
 
     @Test
+    fun `thoughts are events of their own and no part of the conversation`() =
+        withClient { client ->
+            val model = client.openModel(Models.thinking)
+            assertTrue(model.info.canThink)
+            val conversation = model.conversation(ConversationOptions(contextLength = TEST_CONTEXT_LENGTH))
+            for (thinking in listOf(null, true, false)) {
+                val options = AskOptions(generation = GenerationOptions(thinking = thinking))
+                val events = conversation.ask("Where does it go?", options).toList()
+                assertEquals(if (thinking == false) "" else "Bird?", events.thoughts)
+                assertEquals("south.", events.text.trim())
+                assertEquals(events.thoughts.length.toLong(), events.report.thinkingBytes)
+                assertEquals(Role.ASSISTANT to events.text, conversation.said().last())
+                assertTrue(events.dropWhile { it !is Event.Text }.none { it is Event.Thinking })
+            }
+            assertEquals(6, conversation.said().size)
+            assertTrue(conversation.said().none { "Bird" in it.second || "think" in it.second })
+        }
+
+    @Test
+    fun `a model that cannot think refuses to be told to`() =
+        withConversation { client, conversation ->
+            assertEquals(false, client.openModel(Models.tiny).info.canThink)
+            val on = AskOptions(generation = GenerationOptions(thinking = true))
+            val error = assertFailsWith<WhimbrelException.InvalidOption> { conversation.ask("Hello", on).toList() }
+            assertEquals("thinking", error.option)
+            val off = AskOptions(generation = GenerationOptions(maxTokens = 8, thinking = false))
+            assertTrue(conversation.ask("Hello", off).wholeText().isNotEmpty())
+        }
+
+    @Test
     fun `a saved conversation goes on`() =
         withConversation { client, conversation ->
             val file = Files.createTempDirectory("whimbrel").resolve("conversation").toString()

@@ -12,6 +12,7 @@ import kotlin.test.assertNotNull
 internal object Models {
     val tiny: String = variable("WHIMBREL_TINY_BUNDLE")
     val smollm2: String = variable("WHIMBREL_SMOLLM2_BUNDLE")
+    val thinking: String = variable("WHIMBREL_THINKING_BUNDLE")
 
     fun variable(name: String): String = System.getenv(name) ?: error("$name is not set: run scripts/kotlin-test.sh")
 
@@ -64,6 +65,9 @@ internal suspend fun Flow<Event>.wholeText(): String = text().toList().joinToStr
 
 internal val List<Event>.text: String
     get() = filterIsInstance<Event.Text>().joinToString("") { it.text }
+
+internal val List<Event>.thoughts: String
+    get() = filterIsInstance<Event.Thinking>().joinToString("") { it.text }
 
 internal val List<Event>.report: Report
     get() = assertIs<Event.Finished>(last()).report

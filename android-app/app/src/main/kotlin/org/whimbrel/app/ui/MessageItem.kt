@@ -40,14 +40,15 @@ import kotlin.math.roundToInt
 /** The name by which tests find the texts of messages. */
 internal const val MESSAGE_TAG = "message"
 
-/** One message. [reading] is how much of a long question was read. */
+/** One message. [reading] is how much of a long question was read, [isThinking] that the model thinks before it answers. */
 @Composable
 internal fun MessageItem(
     message: ChatMessage,
     reading: Float?,
+    isThinking: Boolean,
 ) = when (message) {
     is ChatMessage.Question -> QuestionItem(message)
-    is ChatMessage.Answer -> AnswerItem(message, reading)
+    is ChatMessage.Answer -> AnswerItem(message, reading, isThinking)
 }
 
 @Composable
@@ -66,6 +67,7 @@ private fun QuestionItem(question: ChatMessage.Question) {
 private fun AnswerItem(
     answer: ChatMessage.Answer,
     reading: Float?,
+    isThinking: Boolean,
 ) {
     Column(Modifier.fillMaxWidth().padding(end = 24.dp), verticalArrangement = Arrangement.spacedBy(6.dp)) {
         if (answer.text.isNotEmpty()) {
@@ -77,7 +79,7 @@ private fun AnswerItem(
             }
         }
         Column(Modifier.padding(horizontal = 8.dp), verticalArrangement = Arrangement.spacedBy(2.dp)) {
-            if (answer.ending == null) Answering(reading) else Outcome(answer.ending, answer.figures)
+            if (answer.ending == null) Answering(reading, isThinking) else Outcome(answer.ending, answer.figures)
             answer.provenance?.let { ProvenanceLine(it) }
         }
     }
@@ -100,14 +102,17 @@ private fun MessageText(
 }
 
 @Composable
-private fun Answering(reading: Float?) {
+private fun Answering(
+    reading: Float?,
+    isThinking: Boolean,
+) {
     Row(horizontalArrangement = Arrangement.spacedBy(8.dp), verticalAlignment = Alignment.CenterVertically) {
         PulsingDot()
         val words =
-            if (reading == null) {
-                stringResource(R.string.answering)
-            } else {
-                stringResource(R.string.reading, (reading * PERCENT).roundToInt())
+            when {
+                reading != null -> stringResource(R.string.reading, (reading * PERCENT).roundToInt())
+                isThinking -> stringResource(R.string.thinking)
+                else -> stringResource(R.string.answering)
             }
         Note(words, MaterialTheme.colorScheme.tertiary)
     }

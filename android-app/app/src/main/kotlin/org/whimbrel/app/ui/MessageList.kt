@@ -64,7 +64,8 @@ internal fun MessageList(conversation: ConversationState) {
             verticalArrangement = Arrangement.spacedBy(12.dp),
         ) {
             items(conversation.messages, key = { it.id }) { message ->
-                MessageItem(message, conversation.reading.takeIf { message === conversation.messages.last() })
+                val isLast = message === conversation.messages.last()
+                MessageItem(message, conversation.reading.takeIf { isLast }, isLast && conversation.isThinking)
             }
         }
         if (!isFollowing) {
