@@ -9,6 +9,16 @@ mod products;
 use crate::activations::ActivationBlock;
 use crate::{Activations, Level, TensorType, ThreadPool, f16_to_f32, f32_to_f16, pack, rms_norm, unpack_row};
 
+/// The levels to test: all that this processor can run, or only the one named by `WHIMBREL_TEST_LEVEL`, which must then be among them.
+fn levels() -> Vec<Level> {
+    let mut levels = Level::available();
+    if let Ok(name) = std::env::var("WHIMBREL_TEST_LEVEL") {
+        levels.retain(|level| level.name() == name);
+        assert!(!levels.is_empty(), "this processor cannot run {name}");
+    }
+    levels
+}
+
 /// A fixed sequence of numbers in -1..1.
 struct Numbers(u64);
 
@@ -256,7 +266,7 @@ fn quantising_is_the_same_everywhere() {
             blocks
         };
         let expected = quantize(Level::Portable, &x);
-        for level in Level::available() {
+        for level in levels() {
             assert!(
                 same(&quantize(level, &x), &expected),
                 "{columns} columns, {}",

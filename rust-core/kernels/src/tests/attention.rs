@@ -1,7 +1,7 @@
 //! Attention over a cache in both precisions, and that a row depends on nothing but the row.
 #![allow(clippy::unwrap_used)]
 
-use super::{Numbers, assert_close};
+use super::{Numbers, assert_close, levels};
 use crate::attention::attend_at;
 use crate::{
     Attend, AttentionShape, KV_BLOCK, KvPrecision, Level, Rotation, ThreadPool, Window, append_kv, f16_to_f32,
@@ -112,35 +112,41 @@ fn check_attention(level: Level, shape: AttentionShape, window: Option<Window<'_
         }
         out
     };
-    let kept = |cache: &[u16], is_keys: bool, position: usize, kv_head: usize, given: &[f64]| {
-        let (kept, error) = cached(shape, window, cache, is_keys, (kv_head, position));
-        let far = given
-            .iter()
-            .zip(&kept)
-            .find(|(given, kept)| (*given - *kept).abs() > error);
-        assert_eq!(far, None, "{shape:?} keys {is_keys} at {position}");
-        kept
+    // What the cache holds of every position and head, which must be close to what it was given.
+    let kept = |is_keys: bool| -> Vec<Vec<f64>> {
+        let (given, cache) = if is_keys { (&k, &keys) } else { (&v, &values) };
+        let heads = given.chunks(head_dim).enumerate().map(|(index, given)| {
+            let (position, kv_head) = (index / kv_heads, index % kv_heads);
+            let (kept, error) = cached(shape, window, cache, is_keys, (kv_head, position));
+            let given = if is_keys {
+                rotate(given, position)
+            } else {
+                given.iter().map(|value| f64::from(*value)).collect()
+            };
+            let far = given
+                .iter()
+                .zip(&kept)
+                .find(|(given, kept)| (*given - *kept).abs() > error);
+            assert_eq!(far, None, "{shape:?} keys {is_keys} at {position}");
+            kept
+        });
+        heads.collect()
     };
+    let (keys, values) = (kept(true), kept(false));
     let mut expected = Vec::new();
     for row in 0..rows {
         for head in 0..heads {
-            let kv_head = head / (heads / kv_heads);
+            let kv = |position: usize| position * kv_heads + head / (heads / kv_heads);
             let q = rotate(&q[(row * heads + head) * head_dim..][..head_dim], row);
-            let at = |position: usize| (position * kv_heads + kv_head) * head_dim;
             let first = window.map_or(0, |window| (row + 1).saturating_sub(window.length));
             let weights: Vec<f64> = (first..=row)
-                .map(|position| {
-                    let k = rotate(&k[at(position)..][..head_dim], position);
-                    let k = kept(&keys, true, position, kv_head, &k);
-                    (q.iter().zip(&k).map(|(q, k)| q * k).sum::<f64>() * 0.3).exp()
-                })
+                .map(|position| (q.iter().zip(&keys[kv(position)]).map(|(q, k)| q * k).sum::<f64>() * 0.3).exp())
                 .collect();
             let total: f64 = weights.iter().sum();
             let mut sums = vec![0.0; head_dim];
             for (position, weight) in (first..).zip(&weights) {
-                let given: Vec<f64> = v[at(position)..][..head_dim].iter().map(|v| f64::from(*v)).collect();
-                let v = kept(&values, false, position, kv_head, &given);
-                sums.iter_mut().zip(&v).for_each(|(sum, v)| *sum += weight * v);
+                let v = &values[kv(position)];
+                sums.iter_mut().zip(v).for_each(|(sum, v)| *sum += weight * v);
             }
             expected.extend(sums.iter().map(|sum| sum / total));
         }
@@ -172,7 +178,7 @@ fn attention_agrees_with_plain_arithmetic() {
                 places: &[1, 0],
             });
             for window in [None].into_iter().chain(windows.map(Some)) {
-                for level in Level::available() {
+                for level in levels() {
                     check_attention(level, shape, window, pairs, threads);
                 }
             }
@@ -249,7 +255,7 @@ fn attention_of_a_row_depends_on_nothing_but_the_row() {
         let q = numbers.many(total * heads * head_dim);
         let k = numbers.many(total * kv_heads * head_dim);
         let v = numbers.many(total * kv_heads * head_dim);
-        for level in Level::available() {
+        for level in levels() {
             let alone = attention_in_runs(level, shape, None, 1, &vec![1; total], [&q, &k, &v]);
             assert!(alone.iter().all(|value| value.is_finite()));
             for (threads, runs) in [(2, vec![1; total]), (1, vec![total]), (3, vec![1, 2, 3, 64, 110, 400])] {
@@ -289,7 +295,7 @@ fn attention_of_a_row_within_a_window_depends_on_nothing_but_the_row() {
             capacity: blocks * KV_BLOCK,
             precision,
         };
-        for level in Level::available() {
+        for level in levels() {
             let alone = attention_in_runs(level, shape, window, 1, &vec![1; total], [&q, &k, &v]);
             assert!(alone.iter().all(|value| value.is_finite()));
             let mut uneven = vec![1, 2, 3, 64, 50, 60, 33, 27];

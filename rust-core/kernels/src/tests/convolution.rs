@@ -1,9 +1,9 @@
 //! The short convolution against plain arithmetic, and that a row depends on nothing but the rows it sees.
 #![allow(clippy::unwrap_used)]
 
-use super::{Numbers, assert_close};
+use super::{Numbers, assert_close, levels};
 use crate::elementwise::short_convolution_at;
-use crate::{Level, ThreadPool};
+use crate::ThreadPool;
 
 #[test]
 fn convolutions_agree_with_plain_arithmetic_in_runs_of_any_length() {
@@ -23,7 +23,7 @@ fn convolutions_agree_with_plain_arithmetic_in_runs_of_any_length() {
                 f64::from(gate[index]) * sum
             })
             .collect();
-        for level in Level::available() {
+        for level in levels() {
             let run = |threads: usize, first: usize, rows: usize| {
                 let mut y = vec![0.0; rows * channels];
                 let seen = &x[first * channels..(first + rows + taps - 1) * channels];

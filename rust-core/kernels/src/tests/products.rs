@@ -1,9 +1,9 @@
 //! Matrix products: every type, level and thread count, what is fused with them, and that rows of a batch equal rows alone.
 #![allow(clippy::unwrap_used)]
 
-use super::{Numbers, assert_close, blocks_of, dequantize};
+use super::{Numbers, assert_close, blocks_of, dequantize, levels};
 use crate::linear::{multiply_at, multiply_gated_at};
-use crate::{Activation, Activations, Input, Level, Matrix, Product, TensorType, ThreadPool, pack};
+use crate::{Activation, Activations, Input, Matrix, Product, TensorType, ThreadPool, pack};
 
 /// One product at every level and thread count against f64, within what 8-bit activations cost.
 fn check_product(tensor_type: TensorType, rows: usize, columns: usize, tokens: usize, residual: bool) {
@@ -31,7 +31,7 @@ fn check_product(tensor_type: TensorType, rows: usize, columns: usize, tokens: u
         if tensor_type.is_quantized() {
             quantized.quantize(&pool, &x, columns);
         }
-        for level in Level::available() {
+        for level in levels() {
             let mut y = vec![f32::NAN; tokens * rows];
             let product = Product {
                 weights,
@@ -100,7 +100,7 @@ fn quantised_products_are_exact_on_integers() {
                 );
             }
         }
-        for level in Level::available() {
+        for level in levels() {
             let mut y = vec![0.0; tokens * rows];
             let weights = Matrix::new(tensor_type, rows, columns, &packed).unwrap();
             let product = Product::new(weights, &mut y);
@@ -184,10 +184,7 @@ fn gates_agree_with_their_products() {
         let gate = Matrix::new(gate_type, rows, columns, &gate).unwrap();
         let up = Matrix::new(up_type, rows, columns, &up).unwrap();
         let x = numbers.many(tokens * columns);
-        for (level, threads) in Level::available()
-            .into_iter()
-            .flat_map(|level| [(level, 1), (level, 3)])
-        {
+        for (level, threads) in levels().into_iter().flat_map(|level| [(level, 1), (level, 3)]) {
             let pool = ThreadPool::new(threads).unwrap();
             let mut quantized = Activations::default();
             quantized.quantize(&pool, &x, columns);
@@ -248,10 +245,7 @@ fn the_largest_of_each_group_is_noted() {
         let weights = Matrix::new(tensor_type, rows, columns, &packed).unwrap();
         let mut x = numbers.many(tokens * columns);
         x[columns..2 * columns].fill(f32::NAN);
-        for (level, threads) in Level::available()
-            .into_iter()
-            .flat_map(|level| [(level, 1), (level, 2)])
-        {
+        for (level, threads) in levels().into_iter().flat_map(|level| [(level, 1), (level, 2)]) {
             let pool = ThreadPool::new(threads).unwrap();
             let mut quantized = Activations::default();
             quantized.quantize(&pool, &x, columns);
@@ -284,7 +278,7 @@ fn a_row_of_a_batch_equals_the_row_alone() {
         pack(tensor_type, rows, columns, &ggml, &mut packed);
         let weights = Matrix::new(tensor_type, rows, columns, &packed).unwrap();
         let x = numbers.many(tokens * columns);
-        for level in Level::available() {
+        for level in levels() {
             let run = |threads: usize, x: &[f32]| {
                 let pool = ThreadPool::new(threads).unwrap();
                 let mut quantized = Activations::default();
