@@ -1,10 +1,10 @@
 # The targets that people use. Each is one line that calls the real tool.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-peers bench-bindings bindings packages reference fuzz miri cloud-check test-data android-test android-apk android-screens
+.PHONY: help demo test lint bench bench-peers bench-bindings bindings packages reference fuzz miri avx512-test cloud-check test-data android-test android-apk android-screens
 
 help: ## print the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: ## see what a cloud service would get of a letter, and chat with SmolLM2; PROMPT="…" asks one question
 	@scripts/demo.sh
@@ -38,6 +38,9 @@ fuzz: ## run every fuzz target for 60 seconds
 
 miri: ## run the kernels' shared-memory tests in Miri, which finds data races and invalid accesses
 	@scripts/miri.sh
+
+avx512-test: ## run the kernels' tests on an emulated processor with AVX-512 VNNI
+	@scripts/avx512-test.sh --package whimbrel-kernels
 
 cloud-check: ## test the network crate against llama.cpp's server
 	@scripts/cloud-check.sh
