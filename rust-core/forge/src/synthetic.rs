@@ -229,7 +229,7 @@ impl Synthetic {
     /// If there are more files than tensors.
     #[must_use]
     pub fn to_gguf_parts(&self, count: u16) -> Vec<Vec<u8>> {
-        let tokenizer = tokenizer::learn(self.vocabulary);
+        let tokenizer = self.tokenizer();
         let mut writer = Writer::default();
         self.write_keys(&mut writer, &tokenizer);
         self.write_tensors(&mut writer, &tokenizer);
