@@ -431,8 +431,14 @@ mod tests {
             "import, changed: f changed while it was imported",
         );
         let source = std::io::ErrorKind::NotFound.into();
-        let error = CoreError::from(ModelsError::Read { path: "f".into(), source });
-        assert!(error.to_string().starts_with("import, missing: cannot read f"), "{error}");
+        let error = CoreError::from(ModelsError::Read {
+            path: "f".into(),
+            source,
+        });
+        assert!(
+            error.to_string().starts_with("import, missing: cannot read f"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -5,7 +5,6 @@ import kotlinx.coroutines.flow.toList
 import java.io.File
 import java.nio.file.Files
 import kotlin.test.Test
-import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertIs
@@ -59,7 +58,7 @@ class ImportTest {
                     assertFailsWith<WhimbrelException.Import> { client.importModel(source, cache.path).toList() }
                 assertEquals(problem, error.problem)
                 assertEquals("import", error.code)
-                assertContentEquals(emptyArray(), cache.list().orEmpty())
+                assertEquals(emptyList(), cache.list().orEmpty().toList())
             }
         }
 
