@@ -14,7 +14,7 @@ import tempfile
 
 from gguf_metadata import metadata
 
-SEPARATORS = ("<|endoftext|>", "<|im_end|>")
+SEPARATORS = ["<|endoftext|>", "<|im_end|>"]
 CONTROL = 3
 WHITESPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2003\u2007\u200a\u2028\u2029\u202f\u205f\u3000"
 DIGITS = "0123456789" + "\u0663\u0967\u09ea\uff11\u00b2\u00bd\u2167\u3007\u2460\U0001d7d8\u0f33"
@@ -114,9 +114,10 @@ def joined(tool, model, texts, separator, separator_id):
 
 
 def main():
-    if len(sys.argv) != 4:
-        raise SystemExit("usage: tokenizer.sh LLAMA_TOKENIZE MODEL.gguf OUTPUT.jsonl")
-    tool, model, output = sys.argv[1:]
+    if len(sys.argv) not in (4, 6):
+        raise SystemExit("usage: tokenizer.sh LLAMA_TOKENIZE MODEL.gguf OUTPUT.jsonl [SEPARATOR SEPARATOR]")
+    tool, model, output, *separators = sys.argv[1:]
+    SEPARATORS[:] = separators or SEPARATORS
     keys = metadata(model)
     tokens = keys["tokenizer.ggml.tokens"]
     specials = [text for text, kind in zip(tokens, keys["tokenizer.ggml.token_type"]) if kind == CONTROL]

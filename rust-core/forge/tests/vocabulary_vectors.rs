@@ -1,11 +1,11 @@
-//! Tokens of real vocabularies, read from GGUF, against llama.cpp's: its own test vectors for gpt-2 and llama-bpe, and golden
-//! ids of `llama-tokenize` for SmolLM2 (`scripts/golden/tokenizer.sh`).
+//! Tokens of real vocabularies, read from GGUF, against llama.cpp's: its own test vectors, and golden ids of `llama-tokenize` for SmolLM2 and
+//! for Gemma's pieces (`scripts/golden/tokenizer.sh`).
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use whimbrel_engine::{PreTokenizer, Tokenizer, TokenizerParts};
+use whimbrel_engine::{Algorithm, PreTokenizer, Tokenizer, TokenizerParts};
 use whimbrel_forge::{Gguf, MappedFile, Vocabulary};
 
 const SMOLLM2: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -113,8 +113,26 @@ fn vocabularies_give_llama_cpps_tokens() {
 
 #[test]
 fn smollm2_gives_llama_cpps_tokens() {
-    let tokenizer = tokenizer(&vocabulary(SMOLLM2));
-    let cases = golden("smollm2_tokens.jsonl");
+    check_golden(&tokenizer(&vocabulary(SMOLLM2)), "smollm2_tokens.jsonl");
+}
+
+/// The tokens of Gemma's vocabulary with scores instead of merges, as `scripts/golden/gemma_pieces.py` writes them.
+#[test]
+fn gemmas_pieces_give_llama_cpps_tokens() {
+    let mut vocabulary = vocabulary("llama.cpp-vocab/ggml-vocab-gemma-4.gguf");
+    let parts = &mut vocabulary.parts;
+    parts.algorithm = Algorithm::Scores {
+        scores: (0..parts.tokens.len()).map(|id| -(id as f32)).collect(),
+        add_space_prefix: false,
+        strip_after: Vec::new(),
+    };
+    parts.pre_tokenizer = PreTokenizer::Whole;
+    parts.merges.clear();
+    check_golden(&tokenizer(&vocabulary), "gemma_tokens.jsonl");
+}
+
+fn check_golden(tokenizer: &Tokenizer, name: &str) {
+    let cases = golden(name);
     assert!(cases.len() >= 1000, "{} strings", cases.len());
     for case in &cases {
         let text = case["text"].as_str().unwrap();
