@@ -102,7 +102,8 @@ mod tests {
         );
         check(
             "import x --output y --quantization q4",
-            "error: invalid value 'q4' for '--quantization <TYPE>' [possible values: keep, q8_0, q4_1, q4_0, f16, f32] \
+            "error: invalid value 'q4' for '--quantization <TYPE>' [possible values: keep, q8_0, q6_k, q5_0, q4_k, q4_1, q4_0, iq4_nl, \
+             f16, f32] \
              (hint: did you mean `q4_0`?)",
         );
         check(

@@ -119,10 +119,7 @@ fn measure(golden: &Golden, name: &str, bundle: &Path) -> f64 {
         "--json",
     ]);
     let facts: Value = serde_json::from_slice(&facts).unwrap();
-    assert_eq!(
-        facts["chunks"], *chunks,
-        "{name}: other windows than llama.cpp's"
-    );
+    assert_eq!(facts["chunks"], *chunks, "{name}: other windows than llama.cpp's");
     facts["perplexity"].as_f64().unwrap()
 }
 

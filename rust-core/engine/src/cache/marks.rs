@@ -82,7 +82,9 @@ mod tests {
     #[test]
     fn marks_behind_the_end_are_gone() {
         let mut marks = Marks::default();
-        [3, 5, 4].map(|length| marks.add(Mark::Turn, length));
+        for length in [3, 5, 4] {
+            marks.add(Mark::Turn, length);
+        }
         marks.truncate(4);
         assert_eq!(marks.lengths().collect::<Vec<_>>(), [3, 4]);
     }

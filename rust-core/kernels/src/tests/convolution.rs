@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{Numbers, assert_close, levels};
-use crate::elementwise::short_convolution_at;
 use crate::ThreadPool;
+use crate::elementwise::short_convolution_at;
 
 #[test]
 fn convolutions_agree_with_plain_arithmetic_in_runs_of_any_length() {
