@@ -4521,7 +4521,7 @@ public func FfiConverterTypeFindingCount_lower(_ value: FindingCount) -> RustBuf
  */
 public struct GenerationOptions: Equatable, Hashable {
     /**
-     * Maximum length of the answer in tokens.
+     * Maximum length of the answer in tokens, together with what the model thinks before it.
      */
     public let maxTokens: UInt32
     /**
@@ -4557,6 +4557,12 @@ public struct GenerationOptions: Equatable, Hashable {
      */
     public let stop: [String]
     /**
+     * Whether a model that thinks before it answers does so; without a value it is the model's choice. Where the model cannot think, switching
+     * it on is refused with the error `InvalidOption`. A model that always thinks is only asked not to. Endpoints and the system's model
+     * ignore this, and the report lists it as not supported.
+     */
+    public let thinking: Bool?
+    /**
      * Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It
      * changes the speed, never the answer.
      */
@@ -4570,7 +4576,7 @@ public struct GenerationOptions: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Maximum length of the answer in tokens.
+         * Maximum length of the answer in tokens, together with what the model thinks before it.
          */maxTokens: UInt32 = UInt32(512),
         /**
          * 0 always takes the most likely token; higher values spread the choice.
@@ -4597,6 +4603,11 @@ public struct GenerationOptions: Equatable, Hashable {
          * Texts that end the answer; they are not part of it.
          */stop: [String] = [],
         /**
+         * Whether a model that thinks before it answers does so; without a value it is the model's choice. Where the model cannot think, switching
+         * it on is refused with the error `InvalidOption`. A model that always thinks is only asked not to. Endpoints and the system's model
+         * ignore this, and the report lists it as not supported.
+         */thinking: Bool? = nil,
+        /**
          * Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It
          * changes the speed, never the answer.
          */speculation: Bool = true,
@@ -4612,6 +4623,7 @@ public struct GenerationOptions: Equatable, Hashable {
         self.repetitionWindow = repetitionWindow
         self.seed = seed
         self.stop = stop
+        self.thinking = thinking
         self.speculation = speculation
         self.repetitionGuard = repetitionGuard
     }
@@ -4641,6 +4653,7 @@ public struct FfiConverterTypeGenerationOptions: FfiConverterRustBuffer {
                 repetitionWindow: FfiConverterOptionUInt32.read(from: &buf),
                 seed: FfiConverterOptionUInt64.read(from: &buf),
                 stop: FfiConverterSequenceString.read(from: &buf),
+                thinking: FfiConverterOptionBool.read(from: &buf),
                 speculation: FfiConverterBool.read(from: &buf),
                 repetitionGuard: FfiConverterBool.read(from: &buf)
         )
@@ -4656,6 +4669,7 @@ public struct FfiConverterTypeGenerationOptions: FfiConverterRustBuffer {
         FfiConverterOptionUInt32.write(value.repetitionWindow, into: &buf)
         FfiConverterOptionUInt64.write(value.seed, into: &buf)
         FfiConverterSequenceString.write(value.stop, into: &buf)
+        FfiConverterOptionBool.write(value.thinking, into: &buf)
         FfiConverterBool.write(value.speculation, into: &buf)
         FfiConverterBool.write(value.repetitionGuard, into: &buf)
     }
@@ -5246,6 +5260,10 @@ public struct ModelInfo: Equatable, Hashable {
      */
     public let hasChatTemplate: Bool
     /**
+     * Whether the model can think before it answers, so that the option `thinking` can be switched on.
+     */
+    public let canThink: Bool
+    /**
      * The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
      */
     public let languages: [String]
@@ -5282,6 +5300,9 @@ public struct ModelInfo: Equatable, Hashable {
          * Whether the model supports conversations; otherwise it only supports raw completions.
          */hasChatTemplate: Bool,
         /**
+         * Whether the model can think before it answers, so that the option `thinking` can be switched on.
+         */canThink: Bool,
+        /**
          * The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
          */languages: [String],
         /**
@@ -5295,6 +5316,7 @@ public struct ModelInfo: Equatable, Hashable {
         self.threads = threads
         self.loadMs = loadMs
         self.hasChatTemplate = hasChatTemplate
+        self.canThink = canThink
         self.languages = languages
         self.limits = limits
     }
@@ -5323,6 +5345,7 @@ public struct FfiConverterTypeModelInfo: FfiConverterRustBuffer {
                 threads: FfiConverterUInt32.read(from: &buf),
                 loadMs: FfiConverterDouble.read(from: &buf),
                 hasChatTemplate: FfiConverterBool.read(from: &buf),
+                canThink: FfiConverterBool.read(from: &buf),
                 languages: FfiConverterSequenceString.read(from: &buf),
                 limits: FfiConverterOptionString.read(from: &buf)
         )
@@ -5337,6 +5360,7 @@ public struct FfiConverterTypeModelInfo: FfiConverterRustBuffer {
         FfiConverterUInt32.write(value.threads, into: &buf)
         FfiConverterDouble.write(value.loadMs, into: &buf)
         FfiConverterBool.write(value.hasChatTemplate, into: &buf)
+        FfiConverterBool.write(value.canThink, into: &buf)
         FfiConverterSequenceString.write(value.languages, into: &buf)
         FfiConverterOptionString.write(value.limits, into: &buf)
     }
@@ -7771,12 +7795,13 @@ public enum Event: Equatable, Hashable {
          */total: UInt32
     )
     /**
-     * The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
+     * The next piece of what the model thinks before it answers, never empty. It is not part of the answer or of the conversation. Discard
+     * what was thought so far when another place starts.
      */
     case thinking(
         /**
-         * Bytes of thinking so far.
-         */bytes: UInt64
+         * The piece.
+         */text: String
     )
     /**
      * The next piece of text, never empty and never half a character.
@@ -7825,7 +7850,7 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
         case 2: return .reading(done: try FfiConverterUInt32.read(from: &buf), total: try FfiConverterUInt32.read(from: &buf)
         )
 
-        case 3: return .thinking(bytes: try FfiConverterUInt64.read(from: &buf)
+        case 3: return .thinking(text: try FfiConverterString.read(from: &buf)
         )
 
         case 4: return .text(text: try FfiConverterString.read(from: &buf)
@@ -7856,9 +7881,9 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
             FfiConverterUInt32.write(total, into: &buf)
 
 
-        case let .thinking(bytes):
+        case let .thinking(text):
             writeInt(&buf, Int32(3))
-            FfiConverterUInt64.write(bytes, into: &buf)
+            FfiConverterString.write(text, into: &buf)
 
 
         case let .text(text):

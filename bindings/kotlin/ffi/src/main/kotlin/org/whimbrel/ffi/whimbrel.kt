@@ -7168,7 +7168,7 @@ public object FfiConverterTypeFindingCount: FfiConverterRustBuffer<FindingCount>
  */
 data class GenerationOptions (
     /**
-     * Maximum length of the answer in tokens.
+     * Maximum length of the answer in tokens, together with what the model thinks before it.
      */
     val `maxTokens`: kotlin.UInt = 512u
     ,
@@ -7213,6 +7213,13 @@ data class GenerationOptions (
     val `stop`: List<kotlin.String> = listOf()
     ,
     /**
+     * Whether a model that thinks before it answers does so; without a value it is the model's choice. Where the model cannot think, switching
+     * it on is refused with the error `InvalidOption`. A model that always thinks is only asked not to. Endpoints and the system's model
+     * ignore this, and the report lists it as not supported.
+     */
+    val `thinking`: kotlin.Boolean? = null
+    ,
+    /**
      * Whether to use speculative decoding: tokens are guessed from the text so far and checked several at a time. It
      * changes the speed, never the answer.
      */
@@ -7247,6 +7254,7 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
             FfiConverterOptionalUInt.read(buf),
             FfiConverterOptionalULong.read(buf),
             FfiConverterSequenceString.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterBoolean.read(buf),
         )
@@ -7262,6 +7270,7 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
             FfiConverterOptionalUInt.allocationSize(value.`repetitionWindow`) +
             FfiConverterOptionalULong.allocationSize(value.`seed`) +
             FfiConverterSequenceString.allocationSize(value.`stop`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`thinking`) +
             FfiConverterBoolean.allocationSize(value.`speculation`) +
             FfiConverterBoolean.allocationSize(value.`repetitionGuard`)
     )
@@ -7276,6 +7285,7 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
             FfiConverterOptionalUInt.write(value.`repetitionWindow`, buf)
             FfiConverterOptionalULong.write(value.`seed`, buf)
             FfiConverterSequenceString.write(value.`stop`, buf)
+            FfiConverterOptionalBoolean.write(value.`thinking`, buf)
             FfiConverterBoolean.write(value.`speculation`, buf)
             FfiConverterBoolean.write(value.`repetitionGuard`, buf)
     }
@@ -7719,6 +7729,11 @@ data class ModelInfo (
     val `hasChatTemplate`: kotlin.Boolean
     ,
     /**
+     * Whether the model can think before it answers, so that the option `thinking` can be switched on.
+     */
+    val `canThink`: kotlin.Boolean
+    ,
+    /**
      * The languages that the model knows, as BCP 47 tags, best first; empty where the bundle does not say.
      */
     val `languages`: List<kotlin.String>
@@ -7751,6 +7766,7 @@ public object FfiConverterTypeModelInfo: FfiConverterRustBuffer<ModelInfo> {
             FfiConverterUInt.read(buf),
             FfiConverterDouble.read(buf),
             FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
             FfiConverterSequenceString.read(buf),
             FfiConverterOptionalString.read(buf),
         )
@@ -7765,6 +7781,7 @@ public object FfiConverterTypeModelInfo: FfiConverterRustBuffer<ModelInfo> {
             FfiConverterUInt.allocationSize(value.`threads`) +
             FfiConverterDouble.allocationSize(value.`loadMs`) +
             FfiConverterBoolean.allocationSize(value.`hasChatTemplate`) +
+            FfiConverterBoolean.allocationSize(value.`canThink`) +
             FfiConverterSequenceString.allocationSize(value.`languages`) +
             FfiConverterOptionalString.allocationSize(value.`limits`)
     )
@@ -7778,6 +7795,7 @@ public object FfiConverterTypeModelInfo: FfiConverterRustBuffer<ModelInfo> {
             FfiConverterUInt.write(value.`threads`, buf)
             FfiConverterDouble.write(value.`loadMs`, buf)
             FfiConverterBoolean.write(value.`hasChatTemplate`, buf)
+            FfiConverterBoolean.write(value.`canThink`, buf)
             FfiConverterSequenceString.write(value.`languages`, buf)
             FfiConverterOptionalString.write(value.`limits`, buf)
     }
@@ -9763,13 +9781,14 @@ sealed class Event {
     }
 
     /**
-     * The model is thinking before it answers. Its thoughts are not part of the answer and are not passed on.
+     * The next piece of what the model thinks before it answers, never empty. It is not part of the answer or of the conversation. Discard
+     * what was thought so far when another place starts.
      */
     data class Thinking(
         /**
-         * Bytes of thinking so far.
+         * The piece.
          */
-        val `bytes`: kotlin.ULong) : Event()
+        val `text`: kotlin.String) : Event()
 
     {
 
@@ -9838,7 +9857,7 @@ public object FfiConverterTypeEvent : FfiConverterRustBuffer<Event>{
                 FfiConverterUInt.read(buf),
                 )
             3 -> Event.Thinking(
-                FfiConverterULong.read(buf),
+                FfiConverterString.read(buf),
                 )
             4 -> Event.Text(
                 FfiConverterString.read(buf),
@@ -9872,7 +9891,7 @@ public object FfiConverterTypeEvent : FfiConverterRustBuffer<Event>{
             // Add the size for the Int that specifies the variant plus the size needed for all fields
             (
                 4UL
-                + FfiConverterULong.allocationSize(value.`bytes`)
+                + FfiConverterString.allocationSize(value.`text`)
             )
         }
         is Event.Text -> {
@@ -9913,7 +9932,7 @@ public object FfiConverterTypeEvent : FfiConverterRustBuffer<Event>{
             }
             is Event.Thinking -> {
                 buf.putInt(3)
-                FfiConverterULong.write(value.`bytes`, buf)
+                FfiConverterString.write(value.`text`, buf)
                 Unit
             }
             is Event.Text -> {
