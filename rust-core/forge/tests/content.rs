@@ -394,7 +394,7 @@ fn what_is_not_supported_is_refused_by_name() {
     let cases = [
         (
             rename("llama", "mamba"),
-            "architecture \"mamba\" is not supported; supported: llama, qwen2, qwen3, granite, minicpm, smollm3",
+            "architecture \"mamba\" is not supported; supported: llama, qwen2, qwen3, granite, minicpm, gemma3, lfm2, smollm3",
         ),
         (
             retyped(26),
@@ -403,7 +403,7 @@ fn what_is_not_supported_is_refused_by_name() {
         ),
         (
             rename("gpt2", "bert"),
-            "tokenizer model \"bert\" is not supported; supported: gpt2 (byte-level BPE), llama (sentencepiece)",
+            "tokenizer model \"bert\" is not supported; supported: gpt2 (byte-level BPE), llama (sentencepiece), gemma4 (BPE of characters)",
         ),
         (
             rename("smollm", "viking"),

@@ -142,15 +142,18 @@ impl Columns {
         if self.layers.is_empty() {
             return Some(());
         }
-        if self.position != Some(position) {
-            if !self.is_in_rings(position) {
-                return None;
-            }
-            let mut before = std::mem::take(&mut self.before);
+        let mut before = std::mem::take(&mut self.before);
+        if self.position == Some(position) {
+            // The run that began here failed, and wrote over what the rings held.
+            self.load(position, &before);
+        } else if self.is_in_rings(position) {
             self.read_rings(position, &mut before);
+        } else {
             self.before = before;
-            self.position = Some(position);
+            return None;
         }
+        self.before = before;
+        self.position = Some(position);
         self.end = position + rows;
         self.first = self.first.max(self.end.saturating_sub(RING));
         Some(())
