@@ -15,7 +15,7 @@ const MARK_BYTES_MAX: usize = 128;
 /// The most closing tags of a template that are tried.
 const TAGS_TRIED_MAX: usize = 32;
 
-/// What stands before and behind a model's thoughts, without the whitespace around it.
+/// The texts that enclose a model's thoughts, without the whitespace around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThinkingMarks {
     /// Opens a block of thoughts, for instance `<think>`.

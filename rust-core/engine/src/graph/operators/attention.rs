@@ -96,7 +96,7 @@ impl Operator for Attention {
         let position = run.position.get();
         cache
             .prepare(position, rows)
-            .context("the session cannot go on from here with so many tokens")?;
+            .context("the session cannot continue here with so many tokens")?;
         let LayerCache {
             shape,
             window,

@@ -67,7 +67,7 @@ impl Operator for ShortConvolution {
         let mut cache = run.cache.borrow_mut();
         cache
             .prepare(position, inputs.rows)
-            .context("the session cannot go on from here with so many tokens")?;
+            .context("the session cannot continue here with so many tokens")?;
         let (_, before) = cache
             .columns
             .before(self.layer)
