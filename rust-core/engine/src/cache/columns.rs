@@ -142,18 +142,18 @@ impl Columns {
         if self.layers.is_empty() {
             return Some(());
         }
-        let mut before = std::mem::take(&mut self.before);
         if self.position == Some(position) {
-            // The run that began here failed, and wrote over what the rings held.
-            self.load(position, &before);
-        } else if self.is_in_rings(position) {
-            self.read_rings(position, &mut before);
+            // A run that began here failed: what lies before it may be written over, and what it was to write is not there.
+            self.first = self.first.min(position);
         } else {
+            if !self.is_in_rings(position) {
+                return None;
+            }
+            let mut before = std::mem::take(&mut self.before);
+            self.read_rings(position, &mut before);
             self.before = before;
-            return None;
+            self.position = Some(position);
         }
-        self.before = before;
-        self.position = Some(position);
         self.end = position + rows;
         self.first = self.first.max(self.end.saturating_sub(RING));
         Some(())
