@@ -8,7 +8,7 @@ cargo run --quiet --locked --package whimbrel-forge --example tiny -- "$WHIMBREL
 export WHIMBREL_SMOLLM2_BUNDLE=$TEST_DATA/smollm2
 # A tiny model that thinks before it answers.
 export WHIMBREL_THINKING_BUNDLE=$TEST_DATA/thinking
-cargo run --quiet --locked --example tiny -- "$WHIMBREL_THINKING_BUNDLE.gguf" --thinks
+cargo run --quiet --locked --package whimbrel-forge --example tiny -- "$WHIMBREL_THINKING_BUNDLE.gguf" --thinks
 "${CARGO_TARGET_DIR:-$ROOT/target}/debug/whimbrel" import "$WHIMBREL_THINKING_BUNDLE.gguf" --output "$WHIMBREL_THINKING_BUNDLE" --force >&2
 # The answer that the command line gives: the tests ask the same and compare.
 export WHIMBREL_QUESTION="What is the capital of France?"
