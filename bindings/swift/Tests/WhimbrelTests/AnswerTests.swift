@@ -29,7 +29,7 @@ import Whimbrel
                 let events = try await conversation.ask("Where does it go?", options: options).all()
                 #expect(events.thoughts == (thinking == false ? "" : "Bird?"))
                 #expect(events.text.trimmingCharacters(in: .whitespaces) == "south.")
-                #expect(try #require(events.report).thinkingBytes == UInt64(events.thoughts.utf8.count))
+                #expect(try #require(events.report).thinkingBytes == events.thoughts.utf8.count)
                 #expect(conversation.said.last == "assistant: \(events.text)")
             }
             #expect(conversation.said.count == 6)
