@@ -63,7 +63,7 @@ fn thoughts_are_a_field_and_not_printed() {
     let thought = "data: {\"choices\":[{\"delta\":{\"reasoning\":\"Hidden.\"}}]}\n\n";
     let events = [thought, &delta("Seen."), &finish("stop"), DONE].concat();
     let reply = Reply::Raw(Box::leak(response("200 OK", STREAM, &events).into_boxed_slice()));
-    let ran = run(reply.clone(), &[]).succeeded();
+    let ran = run(reply, &[]).succeeded();
     assert_eq!(ran.stdout, "Seen.\n");
     assert!(!ran.stderr.contains("Hidden"), "{ran:?}");
     let ran = run(reply, &["--json", "--temperature", "9", "--thinking", "off"]).succeeded();
