@@ -39,6 +39,9 @@ struct Served {
     then: Option<Step>,
 }
 
+/// Makes a lie of an honest answer.
+type Spoil = Box<dyn Fn(Served) -> Served + Send + Sync>;
+
 /// The first byte that a request asks for.
 fn from(request: &Received) -> Option<usize> {
     let range = request.header("range")?;
@@ -335,7 +338,7 @@ fn lies_about_length_and_range_are_noticed() {
         _ => spoil(served),
     };
     let total = file(1).len();
-    let spoils: Vec<(Box<dyn Fn(Served) -> Served + Send + Sync>, Problem)> = vec![
+    let spoils: Vec<(Spoil, Problem)> = vec![
         (Box::new(|served| served.set("content-range", "")), Problem::Range),
         (
             Box::new(|served| served.set("content-range", "bytes 0-99/100")),

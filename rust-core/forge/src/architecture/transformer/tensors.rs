@@ -60,7 +60,7 @@ impl<'g, 'a> TensorList<'g, 'a> {
         let tensor = self.take(&format!("{name}.weight"), parts.len() as u32 * rows, columns)?;
         self.parameters += tensor.values();
         for (index, part) in (0..).zip(parts) {
-            let values = Values::Stored(tensor.clone(), RowOrder::From(index * rows));
+            let values = Values::Stored(tensor, RowOrder::From(index * rows));
             self.push(format!("{name}.{part}"), rows, columns, Role::Matrix, values);
         }
         Ok(())

@@ -34,7 +34,8 @@ class ImportTest {
             assertEquals(setOf(ImportPhase.HASHING, ImportPhase.WRITING), phases.map { it.phase }.toSet())
             assertTrue(phases.all { it.done <= it.total })
             val model = client.openModel(path)
-            assertTrue(model.complete("Light is", GenerationOptions(maxTokens = 4)).toList().text.isNotEmpty())
+            val steps = model.complete("Light is", GenerationOptions(maxTokens = 4)).toList()
+            assertTrue(steps.text.isNotEmpty())
 
             val again = client.importModel(file, folder.path).toList()
             assertEquals(ImportEvent.Finished(path), again.last())
