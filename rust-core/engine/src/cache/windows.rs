@@ -165,7 +165,7 @@ mod tests {
     fn held(windows: &WindowBlocks, lengths: Range<usize>) -> Option<Range<usize>> {
         let mut held = lengths.filter(|length| windows.holds(*length));
         let first = held.next()?;
-        Some(first..held.last().unwrap_or(first) + 1)
+        Some(first..held.next_back().unwrap_or(first) + 1)
     }
 
     #[test]
