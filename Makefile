@@ -1,7 +1,7 @@
 # The targets that people use. Each is one line that calls the real tool.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-peers bench-bindings bindings packages reference fuzz miri avx512-test cloud-check test-data android-test android-apk android-screens
+.PHONY: help demo test lint bench bench-peers bench-bindings bindings packages reference gemma-test fuzz miri avx512-test cloud-check test-data android-test android-apk android-screens
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -32,6 +32,9 @@ packages: ## make the Kotlin and the Swift package for apps on this machine
 
 reference: ## build llama.cpp and rewrite the golden figures
 	@scripts/reference.sh
+
+gemma-test: ## test with Gemma 3 270M, whose terms have to be accepted: ACCEPT_TERMS=yes
+	@scripts/gemma-test.sh
 
 fuzz: ## run every fuzz target for 60 seconds
 	@scripts/fuzz.sh

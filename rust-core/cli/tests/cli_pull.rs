@@ -287,6 +287,17 @@ fn stalling(file: Vec<u8>, after: usize) -> ChatServer {
     ChatServer::answering_in_background(script, None)
 }
 
+/// The first answer stalls early on: nobody waits for the rest of a file that cannot be imported.
+#[test]
+fn an_unknown_architecture_is_refused_while_the_file_comes() {
+    let desk = Desk::new();
+    let foreign = Synthetic::tiny().to_gguf_with(&[("general.architecture", "bert")], &[]);
+    let server = stalling(foreign, 16_384);
+    let refused = pull(&desk, &format!("{}/foreign.gguf", server.url), &[]).failed(5, "input_unsupported");
+    assert!(refused.json()["error"]["message"].as_str().unwrap().contains("\"bert\""));
+    assert_eq!((server.received().len(), left(&desk)), (1, Vec::new()));
+}
+
 #[test]
 fn an_interrupted_pull_goes_on_where_it_ended() {
     let desk = Desk::new();

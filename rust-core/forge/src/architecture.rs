@@ -18,6 +18,8 @@ use whimbrel_engine::Architecture as Shape;
 use crate::graph::Graph;
 use crate::{ForgeError, Gguf};
 
+/// The key that names a file's architecture.
+const ARCHITECTURE_KEY: &str = "general.architecture";
 /// The most layers of a network that is imported.
 pub(crate) const LAYERS_MAX: u32 = 1_024;
 /// The largest width (embedding, feed-forward, heads × head) that is imported.
@@ -130,7 +132,22 @@ impl RowOrder {
 
 /// Finds the architecture of a file.
 pub(crate) fn find(gguf: &Gguf<'_>) -> Result<&'static dyn Architecture, ForgeError> {
-    let name = required(gguf.text("general.architecture")?, "general.architecture")?;
+    by_name(required(gguf.text(ARCHITECTURE_KEY)?, ARCHITECTURE_KEY)?)
+}
+
+/// Whether the architecture that the beginning of a GGUF file names can be imported, for a file that is still coming. A beginning that does not
+/// name one passes.
+///
+/// # Errors
+/// [`ForgeError::Unsupported`].
+pub fn check_beginning(bytes: &[u8]) -> Result<(), ForgeError> {
+    match Gguf::text_at_beginning(bytes, ARCHITECTURE_KEY) {
+        Some(name) => by_name(name).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+fn by_name(name: &str) -> Result<&'static dyn Architecture, ForgeError> {
     ARCHITECTURES
         .iter()
         .copied()

@@ -88,6 +88,25 @@ impl<'a> Gguf<'a> {
     /// [`GgufError`] with the key or tensor and the byte offset.
     pub fn parse(bytes: &'a [u8]) -> Result<Gguf<'a>, GgufError> {
         let mut cursor = Cursor::new(bytes);
+        let (mut gguf, tensor_count, key_count) = Gguf::parse_counts(&mut cursor)?;
+        gguf.parse_keys(&mut cursor, key_count)?;
+        let alignment = gguf.alignment()?;
+        let declarations = parse_declarations(&mut cursor, tensor_count, alignment)?;
+        gguf.find_tensors(bytes, cursor.offset(), alignment, declarations)?;
+        Ok(gguf)
+    }
+
+    /// The text of a key in the first bytes of a file, as far as they are whole.
+    pub(crate) fn text_at_beginning(bytes: &'a [u8], key: &str) -> Option<&'a str> {
+        let mut cursor = Cursor::new(bytes);
+        let (mut gguf, _, key_count) = Gguf::parse_counts(&mut cursor).ok()?;
+        // It ends where the bytes end: the keys before it are there.
+        let _ = gguf.parse_keys(&mut cursor, key_count);
+        gguf.text(key).ok()?
+    }
+
+    /// What stands before the keys: a file without any, and how many tensors and keys it declares.
+    fn parse_counts(cursor: &mut Cursor<'a>) -> Result<(Gguf<'a>, u64, u64), GgufError> {
         if cursor.take(4).map_err(|_| GgufError::Magic)? != b"GGUF" {
             return Err(GgufError::Magic);
         }
@@ -97,18 +116,14 @@ impl<'a> Gguf<'a> {
         }
         let tensor_count = cursor.count("tensors", TENSORS_MAX)?;
         let key_count = cursor.count("keys", KEYS_MAX)?;
-        let mut gguf = Gguf {
+        let gguf = Gguf {
             version,
             keys: Vec::new(),
             key_index: HashMap::new(),
             tensors: Vec::new(),
             tensor_index: HashMap::new(),
         };
-        gguf.parse_keys(&mut cursor, key_count)?;
-        let alignment = gguf.alignment()?;
-        let declarations = parse_declarations(&mut cursor, tensor_count, alignment)?;
-        gguf.find_tensors(bytes, cursor.offset(), alignment, declarations)?;
-        Ok(gguf)
+        Ok((gguf, tensor_count, key_count))
     }
 
     fn parse_keys(&mut self, cursor: &mut Cursor<'a>, count: u64) -> Result<(), GgufError> {
@@ -116,10 +131,12 @@ impl<'a> Gguf<'a> {
             cursor.within = Within::Key(index);
             let key = cursor.name(NAME_BYTES_MAX)?;
             cursor.within = Within::Value(key);
-            if self.key_index.insert(key, self.keys.len()).is_some() {
+            if self.key_index.contains_key(key) {
                 return Err(cursor.invalid("a key that appears twice"));
             }
-            self.keys.push((key, Value::parse(cursor)?));
+            let value = Value::parse(cursor)?;
+            self.key_index.insert(key, self.keys.len());
+            self.keys.push((key, value));
         }
         Ok(())
     }

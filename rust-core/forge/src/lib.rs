@@ -18,6 +18,7 @@ pub mod synthetic;
 mod template;
 mod vocabulary;
 
+pub use architecture::check_beginning;
 pub use error::ForgeError;
 pub use folder::{clear_unfinished, remove_bundle};
 pub use ggml::GgmlType;

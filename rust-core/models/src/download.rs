@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep, timeout};
 use whimbrel_engine::CancelFlag;
+use whimbrel_forge::{ForgeError, check_beginning};
 use whimbrel_network::{FileAnswer, FileClient, FileRequest, TrustError};
 use whimbrel_policy::download::{
     Answer, Command, Download, DownloadFailure, Event, FileKind, Location, Order, Validator,
@@ -23,6 +24,8 @@ pub use self::part::{Part, PartHeader};
 
 /// How often somebody who waits looks whether the file is still wanted.
 const TICK: Duration = Duration::from_millis(100);
+/// As soon as so many bytes of a model file are here, its architecture is looked at.
+const BEGINNING_BYTES: usize = 4 << 10;
 /// Bytes that are hashed between two looks at the cancel flag.
 const HASH_CHUNK_BYTES: usize = 4 << 20;
 
@@ -80,6 +83,9 @@ pub enum DownloadError {
         #[source]
         source: io::Error,
     },
+    /// The file's first bytes say that it cannot be imported. Nothing of it is kept.
+    #[error(transparent)]
+    Unsupported(#[from] ForgeError),
     /// An authority is not a certificate.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -262,11 +268,18 @@ impl Executor<'_> {
         if new.is_empty() {
             return Ok(());
         }
-        let was_short = (kept as usize) < FileKind::BYTES;
+        let is_now = |bytes: usize, part: &Part| (kept as usize) < bytes && part.bytes() as usize >= bytes;
         self.written(|part| part.append(new))?;
         self.position += new.len() as u64;
-        if was_short && self.part.bytes() as usize >= FileKind::BYTES {
+        if is_now(FileKind::BYTES, &self.part) {
             self.recognise()?;
+        }
+        if is_now(BEGINNING_BYTES, &self.part) {
+            let beginning = self.written(|part| part.beginning(BEGINNING_BYTES))?;
+            if let Err(error) = check_beginning(&beginning) {
+                self.written(|part| part.cut_to(0))?;
+                return Err(error.into());
+            }
         }
         self.step(Event::Received {
             bytes: new.len() as u64,

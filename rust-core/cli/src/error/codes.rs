@@ -214,6 +214,7 @@ pub(super) fn download(error: &DownloadError) -> Classified {
     let hint = |text: &str| Some(text.to_owned());
     let failure = match error {
         DownloadError::Failed(failure) => failure,
+        DownloadError::Unsupported(error) => return forge(error),
         DownloadError::Part { source, .. } | DownloadError::Runtime(source) => return io_code(source),
         DownloadError::Trust(_) => {
             return (
