@@ -294,7 +294,12 @@ fn an_unknown_architecture_is_refused_while_the_file_comes() {
     let foreign = Synthetic::tiny().to_gguf_with(&[("general.architecture", "bert")], &[]);
     let server = stalling(foreign, 16_384);
     let refused = pull(&desk, &format!("{}/foreign.gguf", server.url), &[]).failed(5, "input_unsupported");
-    assert!(refused.json()["error"]["message"].as_str().unwrap().contains("\"bert\""));
+    assert!(
+        refused.json()["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("\"bert\"")
+    );
     assert_eq!((server.received().len(), left(&desk)), (1, Vec::new()));
 }
 

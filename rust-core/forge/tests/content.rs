@@ -411,7 +411,7 @@ fn what_is_not_supported_is_refused_by_name() {
              trillion, granite-docling, exaone4, llama-bpe, llama3, llama-v3, falcon3, falcon-h1, pixtral, midm-2.0, lfm2, smaug-bpe, \
              dbrx, chatglm-bpe, glm4, glm5, smollm, refact, starcoder, command-r, codeshell, exaone, minerva-7b, mellum2, qwen2, \
              deepseek-r1-qwen, kormo, megrez, stablelm2, hunyuan, solar-open, grok-2, qwen35, gpt-4o, llama4, kanana2, talkie, \
-             minimax-m2, tekken, falcon, deepseek-coder, deepseek-v3, hunyuan-dense, joyai-llm, hy_v4, granite, smollm3",
+             minimax-m2, tekken, falcon, deepseek-coder, deepseek-llm, deepseek-v3, hunyuan-dense, joyai-llm, hy_v4, granite, smollm3",
         ),
         (
             rename("linear", "yarn 2"),

@@ -205,7 +205,7 @@ enum State {
 ///     seed: 7,
 /// };
 /// let (mut download, commands) = Download::start(order, Kept::default(), 0);
-/// assert!(matches!(&commands[..], [Command::Ask { from: 0, .. }]));
+/// assert!(matches!(&commands[..], [Command::CutTo { bytes: 0 }, Command::Ask { from: 0, .. }]));
 ///
 /// let answer = Answer { status: 200, content_length: Some(1_000), ..Answer::default() };
 /// assert!(matches!(&download.step(1, Event::Answered(answer))[..], [Command::Note(_), Command::MeasureSpace]));

@@ -154,16 +154,23 @@ impl<'a> Run<'a> {
     /// The time of the next timer has come. A timer that is much too late means that the app was frozen: what came meanwhile counts as if it had
     /// been read in time, and gets a moment to be read.
     fn timer(&mut self) -> Vec<Command> {
+        if self.waking.take().is_none() && self.has_woken_up() {
+            return Vec::new();
+        }
+        self.step(Happened::Timer)
+    }
+
+    /// Whether the app was frozen, which shows when something happens long after the next timer's time. From now on it is waking up.
+    fn has_woken_up(&mut self) -> bool {
         let now_ms = self.services.clock.elapsed_ms();
-        let late_ms = now_ms.saturating_sub(self.wake_at_ms);
-        if self.waking.take().is_none() && late_ms >= FROZEN_MS_LEAST && self.running.is_some() {
+        let has_woken = now_ms.saturating_sub(self.wake_at_ms) >= FROZEN_MS_LEAST && self.running.is_some();
+        if has_woken {
             self.waking = Some(Waking {
                 asleep_ms: self.wake_at_ms.saturating_sub(1),
                 until_ms: now_ms + WAKING_MS_MAX,
             });
-            return Vec::new();
         }
-        self.step(Happened::Timer)
+        has_woken
     }
 
     /// Waits for what happens next, and says what is to be done then.
@@ -185,6 +192,10 @@ impl<'a> Run<'a> {
             part = next(&mut self.running) => part,
             () = sleep_until(due) => return self.timer(),
         };
+        if self.waking.is_none() {
+            // What came may be seen before the timer that it came after.
+            self.has_woken_up();
+        }
         match part {
             Part::Reading { done, total } => {
                 self.give(Event::Reading { done, total }).await;
