@@ -2,17 +2,19 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use whimbrel_record::chain::{Head, SealKeys};
 
+use crate::fault::Fault;
+use crate::sealed::{self, DataKeys, Keyring};
 use crate::{KeyVault, SecretBytes, StoreError, database};
 
 /// The secret with which the ledger is sealed.
-const KEY_NAME: &str = "whimbrel.ledger-key";
+pub(crate) const KEY_NAME: &str = "whimbrel.ledger-key";
 /// The end of the ledger as the vault knows it.
-const FLOOR_NAME: &str = "whimbrel.ledger-floor";
+pub(crate) const FLOOR_NAME: &str = "whimbrel.ledger-floor";
 
 /// What every handle of one store shares.
 pub(crate) struct Shared {
@@ -20,6 +22,8 @@ pub(crate) struct Shared {
     vault: Arc<dyn KeyVault>,
     /// None when the vault has no key, which only a store that is inspected can survive.
     keys: Option<SealKeys>,
+    /// What rows and files are sealed with.
+    data_keys: RwLock<DataKeys>,
     /// Dropped before the writer, which empties SQLite's log into the database when it is the last to close.
     reader: Mutex<Connection>,
     writer: Option<Mutex<Writer>>,
@@ -41,6 +45,7 @@ impl Shared {
         path: &Path,
         vault: Arc<dyn KeyVault>,
         keys: Option<SealKeys>,
+        data_keys: DataKeys,
         reader: Connection,
         writer: Option<Writer>,
         lock: Option<File>,
@@ -49,6 +54,7 @@ impl Shared {
             path: path.to_owned(),
             vault,
             keys,
+            data_keys: RwLock::new(data_keys),
             reader: Mutex::new(reader),
             writer: writer.map(Mutex::new),
             _lock: lock,
@@ -76,6 +82,106 @@ impl Shared {
         match (&self.writer, &self.keys) {
             (Some(writer), Some(keys)) => Ok((writer.lock().unwrap_or_else(PoisonError::into_inner), keys)),
             _ => Err(StoreError::ReadOnly),
+        }
+    }
+
+    pub(crate) fn vault(&self) -> &dyn KeyVault {
+        &*self.vault
+    }
+
+    /// What sealed values are opened with.
+    pub(crate) fn keyring(&self) -> Result<Arc<Keyring>, StoreError> {
+        if self.writer.is_none() {
+            // The process that writes may have made or replaced keys since.
+            return Ok(sealed::resolve(&self.reader(), &*self.vault, &self.path)??);
+        }
+        let data_keys = self.data_keys.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(data_keys.clone()?)
+    }
+
+    /// What values are sealed with. The first call makes the key.
+    pub(crate) fn keyring_to_write(&self, writer: &mut Writer) -> Result<Arc<Keyring>, StoreError> {
+        let keyring = self.keyring()?;
+        if keyring.newest().is_some() {
+            return Ok(keyring);
+        }
+        // The vault comes first: a key that nothing is sealed with does no harm.
+        let keyring = Arc::new(Keyring::first()?);
+        keyring.write(&*self.vault)?;
+        self.transact(writer, |connection| Ok(sealed::record(connection, &keyring)?))?;
+        self.set_keyring(Arc::clone(&keyring));
+        Ok(keyring)
+    }
+
+    pub(crate) fn set_keyring(&self, keyring: Arc<Keyring>) {
+        *self.data_keys.write().unwrap_or_else(PoisonError::into_inner) = Ok(keyring);
+    }
+
+    /// Runs one durable transaction, or none of it.
+    pub(crate) fn transact<T>(
+        &self,
+        writer: &mut Writer,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let run = || {
+            let transaction = writer
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = change(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        run().map_err(|fault| self.faulted(fault))
+    }
+
+    /// Runs one durable transaction that seals values, or none of it.
+    pub(crate) fn change<T>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>, &Keyring) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let (mut writer, _) = self.writer()?;
+        let keyring = self.keyring_to_write(&mut writer)?;
+        self.transact(&mut writer, |connection| change(connection, &keyring))
+    }
+
+    /// As [`Shared::change`], and leaves nothing of what was deleted in SQLite's log.
+    pub(crate) fn change_and_empty_log<T>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>, &Keyring) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let (mut writer, _) = self.writer()?;
+        let keyring = self.keyring_to_write(&mut writer)?;
+        let result = self.transact(&mut writer, |connection| change(connection, &keyring))?;
+        self.empty_log(&writer)?;
+        Ok(result)
+    }
+
+    /// Reads one state of the database.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection, &Keyring) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let keyring = self.keyring()?;
+        let run = || {
+            let reader = self.reader();
+            let snapshot = reader.unchecked_transaction()?;
+            read(&snapshot, &keyring)
+        };
+        run().map_err(|fault| self.faulted(fault))
+    }
+
+    /// Brings SQLite's log into the database and empties it. A reader elsewhere may hold it up; it is emptied later then.
+    pub(crate) fn empty_log(&self, writer: &Writer) -> Result<(), StoreError> {
+        let emptied = writer
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        emptied.map_err(|error| self.failed(error))
+    }
+
+    pub(crate) fn faulted(&self, fault: Fault) -> StoreError {
+        match fault {
+            Fault::Sql(error) => self.failed(error),
+            Fault::Store(error) => error,
         }
     }
 

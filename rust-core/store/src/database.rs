@@ -48,7 +48,7 @@ pub(crate) fn io_failed(path: &Path, source: io::Error) -> StoreError {
 }
 
 /// The path with something behind its last part.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -105,6 +105,8 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // What SQLite sorts or keeps for a moment never goes to a file.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cell_size_check", true)
 }
 
@@ -161,4 +163,39 @@ pub(crate) fn set_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
         }
     }
     Ok(Some(aside))
+}
+
+/// The database, the databases that were put aside, and what SQLite put beside each, as far as they exist. The lock is not among them: it is
+/// held by whoever asks, and holds nothing.
+pub(crate) fn all_files(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let own = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let failed = |error| io_failed(folder, error);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let Some(rest) = name.as_encoded_bytes().strip_prefix(own) else {
+            continue;
+        };
+        if is_of_database(rest) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// Whether this, behind a database's name, makes the name of one of its files.
+fn is_of_database(rest: &[u8]) -> bool {
+    let stem = COMPANIONS
+        .iter()
+        .find_map(|suffix| rest.strip_suffix(suffix.as_bytes()))
+        .unwrap_or(rest);
+    match stem.strip_prefix(b".aside-") {
+        Some(number) => !number.is_empty() && number.iter().all(u8::is_ascii_digit),
+        None => stem.is_empty(),
+    }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 use whimbrel_record::{Problem, RecordError};
 
+use crate::SealError;
+
 /// Why a call to a key vault failed.
 #[derive(Debug, Error)]
 pub enum VaultError {
@@ -47,6 +49,10 @@ pub enum VaultError {
     /// The platform's key store is locked, for example before the first unlock after a restart. A later call may succeed.
     #[error("the key store is locked")]
     Locked,
+    /// The platform's key store has given up the key that the secrets are protected with, for example because the phone's lock was
+    /// removed (`KeyPermanentlyInvalidatedException` on Android). The secrets are lost for good.
+    #[error("the key store invalidated its key")]
+    Invalidated,
     /// The platform's key store failed, with a short error code.
     #[error("the key store failed: {code}")]
     Platform {
@@ -159,6 +165,9 @@ pub enum StoreError {
         /// The entry or state.
         what: String,
     },
+    /// Sealed data cannot be read, or none can be written.
+    #[error(transparent)]
+    Sealed(#[from] SealError),
     /// The operating system provided no random bytes for a key.
     #[error("the system provided no random bytes")]
     Random,

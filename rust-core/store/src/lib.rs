@@ -1,20 +1,24 @@
-//! Persistent data on the device: receipts of every request in a tamper-evident ledger, feedback, small pieces of state, and secrets behind
-//! a trait that the phone's own key store implements. It uses one SQLite file, and no network, clock or threads.
+//! Persistent data on the device: receipts of every request in a tamper-evident ledger, feedback, small pieces of state, sealed data of
+//! users, and secrets behind a trait that the phone's own key store implements. It uses one SQLite file and a folder of sealed files
+//! beside it, and no network, clock or threads.
 //!
 //! Every call blocks and may wait for the disk, so asynchronous code must call it from a thread that may block. `docs/ledger.md` describes
-//! the format, and which changes the ledger detects and which it cannot.
+//! the ledger's format, and which changes it detects and which it cannot; `docs/store.md` describes what is sealed, and how.
 
 mod connection;
 mod database;
 mod error;
+mod fault;
 mod ledger;
 mod schema;
+mod sealed;
 mod store;
 mod vault;
 
 pub use error::{StoreError, VaultError};
 pub use ledger::{Filter, LIST_MAX, Ledger, Prune, seal_keys};
 pub use schema::SCHEMA_VERSION;
+pub use sealed::{FileEntry, Rotation, SealError, SealedFiles, SealedReader, SealedWriter};
 pub use store::{STATE_BYTES_MAX, STATE_NAME_BYTES_MAX, Store};
 pub use vault::{
     FileVault, KeyVault, MemoryVault, SECRET_BYTES_MAX, SecretBytes, VAULT_NAME_BYTES_MAX, VaultLevel, check_name,

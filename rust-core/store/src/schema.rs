@@ -13,7 +13,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         name: "ledger",
         sql: "
@@ -48,6 +48,66 @@ CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), content TEXT NOT
 CREATE TABLE feedback (id INTEGER PRIMARY KEY, receipt INTEGER NOT NULL, time_ms INTEGER NOT NULL, signal TEXT NOT NULL) STRICT;
 CREATE INDEX feedback_receipt ON feedback (receipt);
 CREATE TABLE state (name TEXT PRIMARY KEY, value BLOB NOT NULL, seal BLOB NOT NULL) STRICT, WITHOUT ROWID;
+",
+    },
+    Migration {
+        name: "conversations, outbox, answers",
+        sql: "
+CREATE TABLE data_key (version INTEGER PRIMARY KEY, key_id BLOB NOT NULL) STRICT;
+CREATE TABLE rotation (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    tables_done INTEGER NOT NULL,
+    row_done INTEGER NOT NULL,
+    rows_done INTEGER NOT NULL,
+    rows_unreadable INTEGER NOT NULL
+) STRICT;
+CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE conversation (
+    id INTEGER PRIMARY KEY,
+    stable_id BLOB NOT NULL,
+    created_ms INTEGER NOT NULL,
+    updated_ms INTEGER NOT NULL,
+    pinned INTEGER NOT NULL,
+    messages INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    title BLOB NOT NULL,
+    attributes BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX conversation_stable ON conversation (stable_id);
+CREATE INDEX conversation_listed ON conversation (pinned, updated_ms, id);
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY,
+    conversation INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    time_ms INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX message_place ON message (conversation, position);
+CREATE INDEX message_draft ON message (id) WHERE state = 1;
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY,
+    conversation INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    next_attempt_ms INTEGER,
+    bytes INTEGER NOT NULL,
+    idempotency BLOB NOT NULL,
+    machine BLOB NOT NULL,
+    request BLOB NOT NULL
+) STRICT;
+CREATE INDEX outbox_conversation ON outbox (conversation, id);
+CREATE TABLE answer (
+    id INTEGER PRIMARY KEY,
+    lookup BLOB NOT NULL,
+    created_ms INTEGER NOT NULL,
+    used_ms INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    value BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX answer_lookup ON answer (lookup);
+CREATE INDEX answer_used ON answer (used_ms, id, bytes);
 ",
     },
 ];

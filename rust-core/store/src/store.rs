@@ -9,15 +9,16 @@ use whimbrel_record::chain::{GENESIS, Head, SealKeys};
 use whimbrel_record::{Checkpoint, Problem, Stats, limit};
 
 use crate::connection::{Shared, Writer, make_key, read_floor, read_keys};
+use crate::sealed::DataKeys;
 use crate::vault::check_name;
-use crate::{KeyVault, Ledger, SCHEMA_VERSION, StoreError, database, ledger, schema};
+use crate::{KeyVault, Ledger, SCHEMA_VERSION, StoreError, database, ledger, schema, sealed};
 
 /// Maximum length of the name of a piece of state in bytes.
 pub const STATE_NAME_BYTES_MAX: u32 = crate::VAULT_NAME_BYTES_MAX;
 /// Maximum size of a piece of state in bytes.
 pub const STATE_BYTES_MAX: u32 = 1024 * 1024;
 
-/// One database: the ledger, feedback and state. Clones are cheap handles of the same store; it closes with the last one.
+/// One database: the ledger, feedback and state, and sealed data. Clones are cheap handles of the same store; it closes with the last one.
 ///
 /// Only one [`Store`] on the machine can have a database open for writing; a lock file beside it, `<name>.lock`, ensures this. Any number
 /// can read it at the same time through [`Store::inspect`].
@@ -59,6 +60,9 @@ impl Store {
     /// [`StoreError::Ledger`], [`StoreError::Vault`], and those of writing. The file is then unchanged.
     pub fn open(path: &Path, vault: Arc<dyn KeyVault>, now_ms: u64) -> Result<Store, StoreError> {
         let lock = database::lock(path)?;
+        if sealed::wiped(&*vault)? {
+            sealed::finish_wipe(path, &*vault)?;
+        }
         let floor = read_floor(&*vault)?;
         let store = Store::open_locked(path, vault, lock, floor, None, now_ms)?;
         Ok(store)
@@ -70,10 +74,14 @@ impl Store {
     /// [`StoreError::Absent`], [`StoreError::Foreign`], [`StoreError::Damaged`], [`StoreError::NewerSchema`], [`StoreError::SchemaChanged`]
     /// also if the tables are older than this program's, [`StoreError::Vault`].
     pub fn inspect(path: &Path, vault: Arc<dyn KeyVault>) -> Result<Store, StoreError> {
+        if sealed::wiped(&*vault)? {
+            return Err(StoreError::Absent { path: path.to_owned() });
+        }
         let reader = database::open_reader(path)?;
         check_schema(&reader, path, SCHEMA_VERSION)?;
         let keys = read_keys(&*vault)?;
-        let shared = Shared::new(path, vault, keys, reader, None, None);
+        let data_keys = sealed::resolve(&reader, &*vault, path)?;
+        let shared = Shared::new(path, vault, keys, data_keys, reader, None, None);
         Ok(Store { shared })
     }
 
@@ -96,6 +104,14 @@ impl Store {
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         Ledger::new(Arc::clone(&self.shared))
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn shared_arc(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The path of the database.
@@ -207,6 +223,8 @@ impl Store {
             Ok(head) => head,
             Err(problem) => return Err(refused(problem)),
         };
+        let data_keys = sealed::resolve(&connection, &*vault, path)?;
+        settle_rows(&mut connection, &data_keys).map_err(|error| database::failed(path, error))?;
         let reader = database::open_reader(path)?;
         let writer = Writer {
             connection,
@@ -214,7 +232,7 @@ impl Store {
             floor_behind: false,
         };
         let store = Store {
-            shared: Shared::new(path, vault, Some(keys), reader, Some(writer), Some(lock)),
+            shared: Shared::new(path, vault, Some(keys), data_keys, reader, Some(writer), Some(lock)),
         };
         store.ledger().close_interrupted(now_ms)?;
         store.shared.raise_floor(&mut store.shared.writer()?.0);
@@ -254,6 +272,15 @@ fn check_schema(connection: &Connection, path: &Path, expected: u32) -> Result<(
         });
     }
     Ok(())
+}
+
+/// Brings rows in order that a process left when it ended: the ids of the data keys, and answers that were in progress.
+fn settle_rows(connection: &mut Connection, data_keys: &DataKeys) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if let Ok(keyring) = data_keys {
+        sealed::record(&transaction, keyring)?;
+    }
+    transaction.commit()
 }
 
 /// Makes or migrates the tables in one transaction, so that a crash leaves the old ones.

@@ -98,17 +98,17 @@ fn what_is_no_store_is_refused_and_left_alone() {
     check("foreign", &sql("PRAGMA application_id = 1"), &|error| {
         matches!(error, StoreError::Foreign { .. })
     });
-    check("newer", &sql("PRAGMA user_version = 3"), &|error| {
+    check("newer", &sql("PRAGMA user_version = 4"), &|error| {
         matches!(
             error,
             StoreError::NewerSchema {
-                found: 3,
-                supported: 2,
+                found: 4,
+                supported: 3,
                 ..
             }
         )
     });
-    let changed = |error: &StoreError| matches!(error, StoreError::SchemaChanged { version: 2, .. });
+    let changed = |error: &StoreError| matches!(error, StoreError::SchemaChanged { version: 3, .. });
     check(
         "trigger",
         &sql("CREATE TRIGGER t AFTER INSERT ON entry BEGIN DELETE FROM entry; END"),
@@ -215,7 +215,7 @@ fn a_full_disk_loses_nothing() {
     let (path, vault) = written(folder.path());
     let store = open(&path, &vault);
     let ledger = store.ledger();
-    store.limit_pages(20).unwrap();
+    store.limit_pages(40).unwrap();
     let mut open_ids = Vec::new();
     let error = loop {
         match ledger.begin(&intent(9), NOW_MS) {

@@ -69,11 +69,8 @@ impl Ledger {
             write_checkpoint(connection, keys, &checkpoint)?;
             append(connection, head, &Draft::mark(EntryKind::Pruned, &body), now_ms)
         })?;
-        // The log of changes still holds what was removed, until it is emptied. A reader elsewhere may hold it up; it is emptied later then.
-        let emptied = writer
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        emptied.map_err(failed)?;
+        // The log of changes still holds what was removed, until it is emptied.
+        self.shared().empty_log(&writer)?;
         Ok(Some(checkpoint))
     }
 }

@@ -1,0 +1,21 @@
+//! Encryption at rest: the data keys in the vault, sealed values of rows, their rotation, sealed files, and the destruction of all of it.
+//! What the rows mean is not known here. `docs/store.md` describes the formats.
+
+mod data_keys;
+mod error;
+mod file;
+mod files;
+mod keyring;
+mod rotation;
+mod tables;
+mod value;
+mod wipe;
+
+pub(crate) use self::data_keys::{DataKeys, record, resolve};
+pub use self::error::SealError;
+pub use self::file::{SealedReader, SealedWriter};
+pub use self::files::{FileEntry, SealedFiles};
+pub(crate) use self::keyring::Keyring;
+pub use self::rotation::Rotation;
+pub(crate) use self::value::Column;
+pub(crate) use self::wipe::{finish_wipe, wiped};

@@ -1,0 +1,201 @@
+//! The folder of sealed files beside the database. Large caches are kept there.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::OFlags;
+use whimbrel_files::{Existing, NewFile, Readers};
+use whimbrel_record::limit;
+
+use super::SealError;
+use super::file::{FileFault, SealedReader, SealedWriter};
+use crate::connection::Shared;
+use crate::{Store, StoreError, check_name, database};
+
+/// What the folder has behind the database's name.
+const FOLDER: &str = ".sealed";
+
+/// The folder of the sealed files of the database at `path`.
+pub(super) fn folder_of(path: &Path) -> PathBuf {
+    database::beside(path, FOLDER)
+}
+
+/// Sealed files of one purpose, in the folder `<database>.sealed`: large caches that can be made again. Each file is bound to its purpose
+/// and its name. Names are readable on the disk, so they must not say anything about a text.
+#[derive(Clone)]
+pub struct SealedFiles {
+    shared: Arc<Shared>,
+    purpose: String,
+}
+
+/// A sealed file as the folder shows it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FileEntry {
+    /// The name without the purpose.
+    pub name: String,
+    /// Its size on the disk.
+    pub bytes: u64,
+}
+
+impl std::fmt::Debug for SealedFiles {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("SealedFiles")
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// The sealed files of one purpose, for example `prefix`.
+    ///
+    /// # Errors
+    /// [`StoreError::Vault`] for a purpose that [`check_name`] refuses, or that has a dot.
+    pub fn files(&self, purpose: &str) -> Result<SealedFiles, StoreError> {
+        check_name(purpose)?;
+        if purpose.contains('.') {
+            return Err(crate::VaultError::Name.into());
+        }
+        Ok(SealedFiles {
+            shared: Arc::clone(self.shared_arc()),
+            purpose: purpose.to_owned(),
+        })
+    }
+}
+
+impl SealedFiles {
+    /// Begins a file. It takes the place of the one with this name when it is finished.
+    ///
+    /// # Errors
+    /// [`StoreError::Vault`] for a name that [`check_name`] refuses and if the vault fails, [`StoreError::Sealed`] if the store's keys are
+    /// lost, [`StoreError::ReadOnly`], [`StoreError::Io`].
+    pub fn create(&self, name: &str) -> Result<SealedWriter, StoreError> {
+        let path = self.path(name)?;
+        let keyring = {
+            let (mut writer, _) = self.shared.writer()?;
+            self.shared.keyring_to_write(&mut writer)?
+        };
+        let begin = || {
+            make_folder(path.parent().unwrap_or(&path))?;
+            let file = NewFile::create(&path, Existing::Replace, Readers::Owner)?;
+            SealedWriter::begin(file, &keyring, &self.purpose, name)
+        };
+        begin().map_err(|fault| failed(&path, fault))
+    }
+
+    /// Writes a whole file.
+    ///
+    /// # Errors
+    /// Those of [`SealedFiles::create`], and [`StoreError::Full`].
+    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.path(name)?;
+        let mut writer = self.create(name)?;
+        let written = writer.write_all(bytes).and_then(|()| writer.finish());
+        written.map_err(|error| failed(&path, error.into()))
+    }
+
+    /// Opens a file; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealed`] if it was changed at its beginning, is another file, or is sealed with a key that is gone;
+    /// [`StoreError::Vault`], [`StoreError::Io`].
+    pub fn open(&self, name: &str) -> Result<Option<SealedReader<File>>, StoreError> {
+        let path = self.path(name)?;
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|error| failed(&path, error.into()))?,
+        };
+        let keyring = self.shared.keyring()?;
+        let reader = SealedReader::begin(file, &keyring, &self.purpose, name);
+        reader.map(Some).map_err(|fault| failed(&path, fault))
+    }
+
+    /// Reads a whole file of at most `bytes_max` bytes; `None` if there is none.
+    ///
+    /// # Errors
+    /// Those of [`SealedFiles::open`], [`StoreError::Sealed`] if it was changed anywhere,
+    /// [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch).
+    pub fn get(&self, name: &str, bytes_max: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(reader) = self.open(name)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        let read = reader.take(u64::from(bytes_max) + 1).read_to_end(&mut bytes);
+        read.map_err(|error| failed(&self.path(name).unwrap_or_default(), error.into()))?;
+        limit("bytes of a sealed file", bytes.len(), bytes_max)?;
+        Ok(Some(bytes))
+    }
+
+    /// Removes a file. Succeeds if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Vault`] for a name that [`check_name`] refuses, [`StoreError::Io`].
+    pub fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.path(name)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path, error.into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// All files of this purpose, sorted by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn list(&self) -> Result<Vec<FileEntry>, StoreError> {
+        let folder = folder_of(self.shared.path());
+        let io_failed = |error: io::Error| failed(&folder, error.into());
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(io_failed)?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(io_failed)?;
+            let name = entry.file_name();
+            let name = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(&self.purpose)?.strip_prefix('.'));
+            let (Some(name), Ok(metadata)) = (name, entry.metadata()) else {
+                continue;
+            };
+            found.push(FileEntry {
+                name: name.to_owned(),
+                bytes: metadata.len(),
+            });
+        }
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(found)
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf, StoreError> {
+        check_name(name)?;
+        Ok(folder_of(self.shared.path()).join(format!("{}.{name}", self.purpose)))
+    }
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// What an error means for a sealed file. A changed file is told apart from a disk that fails.
+fn failed(path: &Path, fault: FileFault) -> StoreError {
+    let error = match fault {
+        FileFault::Store(error) => return error,
+        FileFault::Io(error) => error,
+    };
+    if error.kind() == io::ErrorKind::StorageFull {
+        return StoreError::Full { path: path.to_owned() };
+    }
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<SealError>()) {
+        Some(sealed) => StoreError::Sealed(sealed.clone()),
+        None => database::io_failed(path, error),
+    }
+}
