@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use whimbrel_record::chain::{Head, SealKeys};
 
+use crate::answers::Uses;
 use crate::fault::Fault;
 use crate::sealed::{self, DataKeys, Keyring};
 use crate::{KeyVault, SecretBytes, StoreError, database};
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     keys: Option<SealKeys>,
     /// What rows and files are sealed with.
     data_keys: RwLock<DataKeys>,
+    /// When cached answers were used.
+    answer_uses: Mutex<Uses>,
     /// Dropped before the writer, which empties SQLite's log into the database when it is the last to close.
     reader: Mutex<Connection>,
     writer: Option<Mutex<Writer>>,
@@ -55,6 +58,7 @@ impl Shared {
             vault,
             keys,
             data_keys: RwLock::new(data_keys),
+            answer_uses: Mutex::default(),
             reader: Mutex::new(reader),
             writer: writer.map(Mutex::new),
             _lock: lock,
@@ -83,6 +87,10 @@ impl Shared {
             (Some(writer), Some(keys)) => Ok((writer.lock().unwrap_or_else(PoisonError::into_inner), keys)),
             _ => Err(StoreError::ReadOnly),
         }
+    }
+
+    pub(crate) fn answer_uses(&self) -> &Mutex<Uses> {
+        &self.answer_uses
     }
 
     pub(crate) fn vault(&self) -> &dyn KeyVault {

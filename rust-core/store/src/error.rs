@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 use whimbrel_record::{Problem, RecordError};
 
-use crate::SealError;
+use crate::{ConversationId, ImportError, SealError};
 
 /// Why a call to a key vault failed.
 #[derive(Debug, Error)]
@@ -168,6 +168,27 @@ pub enum StoreError {
     /// Sealed data cannot be read, or none can be written.
     #[error(transparent)]
     Sealed(#[from] SealError),
+    /// There is no conversation with this id; it may have been deleted.
+    #[error("there is no conversation {id}")]
+    UnknownConversation {
+        /// The id.
+        id: ConversationId,
+    },
+    /// The conversation has no such message, or the message is no answer in progress where one is needed.
+    #[error("the conversation has no such message at position {position}")]
+    UnknownMessage {
+        /// The message's position, counted from 0.
+        position: u32,
+    },
+    /// There is no queued request with this id; it may have been answered.
+    #[error("there is no queued request {id}")]
+    UnknownRequest {
+        /// The id.
+        id: u64,
+    },
+    /// A document with conversations cannot be read. Nothing was imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The operating system provided no random bytes for a key.
     #[error("the system provided no random bytes")]
     Random,

@@ -17,5 +17,8 @@ pub use self::file::{SealedReader, SealedWriter};
 pub use self::files::{FileEntry, SealedFiles};
 pub(crate) use self::keyring::Keyring;
 pub use self::rotation::Rotation;
-pub(crate) use self::value::Column;
+pub(crate) use self::tables::{
+    ANSWER_VALUE, CONVERSATION_ATTRIBUTES, CONVERSATION_TITLE, MESSAGE_BODY, OUTBOX_MACHINE, OUTBOX_REQUEST,
+};
+pub(crate) use self::value::{Bound, Column};
 pub(crate) use self::wipe::{finish_wipe, wiped};

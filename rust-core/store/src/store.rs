@@ -11,7 +11,7 @@ use whimbrel_record::{Checkpoint, Problem, Stats, limit};
 use crate::connection::{Shared, Writer, make_key, read_floor, read_keys};
 use crate::sealed::DataKeys;
 use crate::vault::check_name;
-use crate::{KeyVault, Ledger, SCHEMA_VERSION, StoreError, database, ledger, schema, sealed};
+use crate::{KeyVault, Ledger, SCHEMA_VERSION, StoreError, conversations, database, ledger, schema, sealed};
 
 /// Maximum length of the name of a piece of state in bytes.
 pub const STATE_NAME_BYTES_MAX: u32 = crate::VAULT_NAME_BYTES_MAX;
@@ -188,6 +188,16 @@ impl Store {
         limited.map_err(|error| self.shared.failed(error))
     }
 
+    /// Empties SQLite's log into the database, so that nothing that was deleted is left in it. Deleting a conversation does this; removing a
+    /// queued request or evicting an answer does not. A reader elsewhere may hold it up.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`], and those of the database.
+    pub fn empty_log(&self) -> Result<(), StoreError> {
+        let (writer, _) = self.shared.writer()?;
+        self.shared.empty_log(&writer)
+    }
+
     fn open_locked(
         path: &Path,
         vault: Arc<dyn KeyVault>,
@@ -280,6 +290,7 @@ fn settle_rows(connection: &mut Connection, data_keys: &DataKeys) -> rusqlite::R
     if let Ok(keyring) = data_keys {
         sealed::record(&transaction, keyring)?;
     }
+    conversations::close_drafts(&transaction)?;
     transaction.commit()
 }
 

@@ -1,6 +1,8 @@
 //! Receipts to write in tests, and a vault whose key is always the same.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod kept;
+
 use std::path::Path;
 use std::sync::Arc;
 

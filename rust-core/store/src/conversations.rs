@@ -1,0 +1,23 @@
+//! Conversations: their messages, titles and order, search, limits of what is kept, and a document for export and import. Titles, texts and
+//! attributes are sealed; what the attributes mean is not known here.
+
+mod document;
+mod handle;
+mod id;
+mod import;
+mod message;
+mod retention;
+mod rows;
+mod search;
+
+pub use self::document::{CONVERSATIONS_FORMAT, CONVERSATIONS_VERSION, EXPORT_BYTES_MAX};
+pub use self::handle::{Conversation, ConversationSummary, Conversations, NewConversation};
+pub use self::id::{ConversationId, ConversationIdError};
+pub use self::import::{IMPORT_CONVERSATIONS_MAX, ImportError, Imported};
+pub use self::message::{
+    CONVERSATION_ATTRIBUTES_BYTES_MAX, CONVERSATION_MESSAGES_MAX, MESSAGE_ATTRIBUTES_BYTES_MAX, MESSAGE_TEXT_BYTES_MAX,
+    MessageRole, MessageState, StoredMessage, TITLE_BYTES_MAX,
+};
+pub use self::retention::Retention;
+pub(crate) use self::rows::{append_messages, close_drafts, find, sql_time, stable_id};
+pub use self::search::{Hit, HitPlace, SEARCH_TEXT_BYTES_MAX, Search};
