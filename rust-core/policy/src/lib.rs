@@ -5,7 +5,7 @@
 //! A [`Policy`] is parsed from a document. A [`PolicySet`] is the app's policy with the user's, which can only make it stricter. [`route`]
 //! decides about one request and returns a [`Plan`]. A [`Candidate`] of the plan gives the permit that a text needs to leave the device.
 //! [`Exchange`] carries the plan out. [`Learned`] orders the candidates that the rules allow. `docs/policy.md` describes the documents.
-//! [`download`] decides how a model file is fetched.
+//! [`download`] decides how a model file is fetched, and [`outbox`] when a queued request is sent.
 
 mod condition;
 mod device;
@@ -17,6 +17,7 @@ mod history;
 mod id;
 mod learned;
 pub mod limits;
+pub mod outbox;
 mod plan;
 mod refusal;
 mod request;
