@@ -25,6 +25,13 @@ pub(super) struct Window {
     is_over: bool,
 }
 
+impl Window {
+    /// Whether attempts may be started.
+    fn is_open(&self, now: Moment) -> bool {
+        self.requests_left > 0 && self.time.left_ms(now) > 0
+    }
+}
+
 impl Outbox {
     pub(super) fn open(&mut self, now: Moment, budget: RunBudget) {
         let open = self.window.filter(|window| window.time.left_ms(now) > 0);
@@ -73,7 +80,7 @@ impl Outbox {
     }
 
     fn send(&mut self, now: Moment, commands: &mut Vec<Command>) {
-        let Some(window) = self.window.filter(|window| window.time.left_ms(now) > 0) else {
+        let Some(window) = self.window.filter(|window| window.is_open(now)) else {
             return;
         };
         let (conditions, confirm_after_ms) = (self.conditions, self.options.confirm_after_ms);
@@ -83,12 +90,7 @@ impl Outbox {
             let priority = urgency(entries);
             let Some(first) = entries.front_mut() else { continue };
             running += u32::from(first.is_leased());
-            let is_due = match first.state {
-                State::Waiting => true,
-                State::Later { wait, .. } => wait.left_ms(now) == 0,
-                _ => false,
-            };
-            if !is_due || !first.needs.are_met(conditions) {
+            if !first.is_due(now) || !first.needs.are_met(conditions) {
                 continue;
             }
             let is_old = |after_ms| first.age.ms(now) >= after_ms || !first.age.is_known(now);
@@ -174,6 +176,7 @@ impl Outbox {
             let time = times.entry(needs).or_insert(at_ms);
             *time = at_ms.min(*time);
         };
+        let is_open = self.window.is_some_and(|window| window.is_open(now));
         for entries in self.conversations.values() {
             for entry in entries.iter().filter(|entry| !entry.is_leased()) {
                 if let Some(deadline_ms) = entry.deadline_ms {
@@ -182,6 +185,10 @@ impl Outbox {
                 }
             }
             let Some(first) = entries.front() else { continue };
+            // One that could be sent and was not waits for the end of another attempt, not for a time.
+            if is_open && first.is_due(now) && first.needs.are_met(self.conditions) {
+                continue;
+            }
             match first.state {
                 State::Waiting => note(first.needs, 0),
                 State::Later { wait, .. } => note(first.needs, wait.end_ms(now)),

@@ -334,6 +334,15 @@ impl Entry {
         }
     }
 
+    /// Whether it waits for no time.
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        match self.state {
+            State::Waiting => true,
+            State::Later { wait, .. } => wait.left_ms(now) == 0,
+            _ => false,
+        }
+    }
+
     /// Whether an answer is of no use any more.
     pub(super) fn is_expired(&self, now: Moment) -> bool {
         let is_late = |deadline_ms| self.age.ms(now) >= deadline_ms;
