@@ -160,6 +160,7 @@ impl From<ClientError> for CoreError {
                 reason: error.reason.to_string(),
             },
             ClientError::Store(error) => error.into(),
+            ClientError::Outbox(_) => refused::option("queued question", "one that can be changed so", reason),
             ClientError::Vault(error) => error.into(),
             ClientError::Scan(error) | ClientError::Redact(RedactError::Scan(error)) => too_long(&error),
             ClientError::Redact(RedactError::Clear(_)) => CoreError::Internal { code: 9, reason },
@@ -243,7 +244,14 @@ impl From<StoreError> for CoreError {
             StoreError::ReadOnly => "read_only",
             StoreError::UnknownReceipt { .. } => "unknown_receipt",
             StoreError::AlreadyClosed { .. } => "already_closed",
-            StoreError::Unreadable { .. } => "unreadable",
+            // What is kept of conversations has no calls here yet.
+            StoreError::Unreadable { .. }
+            | StoreError::Sealed(_)
+            | StoreError::UnknownConversation { .. }
+            | StoreError::UnknownMessage { .. }
+            | StoreError::UnknownRequest { .. }
+            | StoreError::RequestNumber { .. }
+            | StoreError::Import(_) => "unreadable",
         };
         CoreError::Ledger {
             problem: problem.into(),

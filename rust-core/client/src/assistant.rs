@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::{oneshot, watch};
+use whimbrel_policy::outbox::Event::SettingsChanged;
 use whimbrel_policy::{DeviceState, DeviceUpdate, LearningMode, Policy, PolicySet};
 use whimbrel_privacy::Redacted;
 use whimbrel_record::{ReceiptId, Signal};
@@ -19,7 +20,7 @@ use crate::ports::{Ports, Records};
 use crate::request::Request;
 use crate::rules::{EndpointExtras, Rules, RulesSnapshot};
 use crate::services::{Services, runtime};
-use crate::{Answer, ClientError, Conversation, ConversationOptions, Model, keys};
+use crate::{Answer, ClientError, Conversation, ConversationOptions, Model, keys, outbox};
 
 /// Options for opening an assistant.
 pub struct AssistantOptions {
@@ -36,7 +37,7 @@ pub struct AssistantOptions {
 /// See the module. Clones refer to the same assistant.
 #[derive(Clone)]
 pub struct Assistant {
-    services: Arc<Services>,
+    pub(crate) services: Arc<Services>,
     vault: Arc<dyn KeyVault>,
     /// Ends when nothing holds the ledger any more.
     gone: watch::Receiver<()>,
@@ -116,6 +117,7 @@ impl Assistant {
     /// Sets the model on this device that answers from the next question on; `None` removes it.
     pub fn set_model(&self, model: Option<Model>) {
         self.services.places.set_model(model);
+        outbox::tell(&self.services, SettingsChanged);
     }
 
     /// Sets the system's model that the app provides; `None` removes it.
@@ -134,6 +136,7 @@ impl Assistant {
             // Connections over the old network may lead nowhere.
             self.services.places.chat.network_changed();
         }
+        outbox::tell_conditions(&self.services);
     }
 
     /// The last reported state of the device.
@@ -153,7 +156,9 @@ impl Assistant {
     /// # Errors
     /// [`ClientError::Policy`], [`ClientError::Endpoint`]. The previous policies then stay in force.
     pub fn set_policies(&self, app: Policy, user: Option<Policy>) -> Result<(), ClientError> {
-        self.rules().replace_policies(|_| (app, user))
+        self.rules().replace_policies(|_| (app, user))?;
+        outbox::tell(&self.services, SettingsChanged);
+        Ok(())
     }
 
     /// Replaces the app's policy and keeps the user's.
@@ -161,7 +166,9 @@ impl Assistant {
     /// # Errors
     /// As [`Assistant::set_policies`], also if the user's policy names an endpoint that the app's no longer has.
     pub fn set_app_policy(&self, app: Policy) -> Result<(), ClientError> {
-        self.rules().replace_policies(|now| (app, now.user().cloned()))
+        self.rules().replace_policies(|now| (app, now.user().cloned()))?;
+        outbox::tell(&self.services, SettingsChanged);
+        Ok(())
     }
 
     /// Replaces the user's policy, which can only make the app's stricter.
@@ -169,7 +176,9 @@ impl Assistant {
     /// # Errors
     /// [`ClientError::Policy`]. The previous policies then stay in force.
     pub fn set_user_policy(&self, user: Option<Policy>) -> Result<(), ClientError> {
-        self.rules().replace_policies(|now| (now.app().clone(), user))
+        self.rules().replace_policies(|now| (now.app().clone(), user))?;
+        outbox::tell(&self.services, SettingsChanged);
+        Ok(())
     }
 
     /// Sets words to redact in addition to what is recognised, from the next question on.
@@ -200,7 +209,11 @@ impl Assistant {
             });
         }
         let (id, vault) = (endpoint_id.to_owned(), self.vault.clone());
-        self.services.blocking(move |_| keys::write(&*vault, &id, key)).await?
+        self.services
+            .blocking(move |_| keys::write(&*vault, &id, key))
+            .await??;
+        outbox::tell(&self.services, SettingsChanged);
+        Ok(())
     }
 
     /// Records the user's feedback on an answer. It is stored beside the receipt, and the router learns from it.

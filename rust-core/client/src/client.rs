@@ -20,7 +20,7 @@ use crate::{
 pub struct Client {
     inference: Inference,
     /// For conversations without a policy.
-    services: Arc<Services>,
+    pub(crate) services: Arc<Services>,
 }
 
 impl Client {
@@ -92,6 +92,12 @@ impl Model {
     /// [`ClientError::Engine`] for a context length out of range or a model without a chat template; [`ClientError::Limit`] beyond
     /// [`PROMPT_BYTES_MAX`].
     pub fn conversation(&self, options: ConversationOptions) -> Result<Conversation, ClientError> {
+        self.check(&options)?;
+        Ok(Conversation::new(self.services.clone(), Some(self.clone()), options))
+    }
+
+    /// Whether the model can hold such a conversation.
+    pub(crate) fn check(&self, options: &ConversationOptions) -> Result<(), ClientError> {
         let system = options.system.as_deref().map_or(0, |text| text.len() as u64);
         within("bytes of system message", system, PROMPT_BYTES_MAX)?;
         let longest = self.info().manifest.context_length;
@@ -109,7 +115,7 @@ impl Model {
             }
             .into());
         }
-        Ok(Conversation::new(self.services.clone(), Some(self.clone()), options))
+        Ok(())
     }
 
     /// Continues a raw text without a chat template, in a context of its own. Special tokens in the text are tokens. The

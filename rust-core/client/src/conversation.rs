@@ -4,6 +4,7 @@
 mod answer;
 mod asking;
 mod history;
+mod keeping;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,10 +13,13 @@ use tokio::sync::watch;
 use whimbrel_inference::{Session, SessionOptions};
 use whimbrel_policy::Explanation;
 use whimbrel_privacy::PrivacyClass;
+use whimbrel_store::ConversationId;
 
 pub use self::answer::Answer;
-use self::asking::{Asked, Begun, Inner, Running, begin};
-use self::history::History;
+use self::asking::{Asked, Running};
+pub(crate) use self::asking::{Begun, Inner, Question, begin};
+pub(crate) use self::history::{History, Last, Turn};
+pub(crate) use self::keeping::{Draft, Keeping, Shelf};
 use crate::error::{lock, within};
 use crate::exchange::{self, Job};
 use crate::request::{AskOptions, Message, Request, task_label};
@@ -57,11 +61,73 @@ impl Conversation {
             inner: Arc::new(Inner {
                 services,
                 model,
-                history: Mutex::new(History::new(options.system.clone())),
+                history: Arc::new(Mutex::new(History::new(options.system.clone()))),
+                keeping: None,
                 options,
                 running: Mutex::default(),
                 session: Arc::default(),
             }),
+        }
+    }
+
+    /// A conversation that is kept, with what was said in it so far. If it was opened meanwhile, that one.
+    pub(crate) fn kept(
+        services: &Arc<Services>,
+        model: Option<Model>,
+        options: ConversationOptions,
+        keeping: Keeping,
+        history: Option<History>,
+    ) -> Conversation {
+        if let Some(open) = services.open_conversation(keeping.id) {
+            return open;
+        }
+        let id = keeping.id;
+        let history = history.unwrap_or_else(|| History::new(options.system.clone()));
+        let inner = Arc::new(Inner {
+            services: services.clone(),
+            model,
+            history: Arc::new(Mutex::new(history)),
+            keeping: Some(Arc::new(keeping)),
+            options,
+            running: Mutex::default(),
+            session: Arc::default(),
+        });
+        services.note_open(id, Arc::downgrade(&inner));
+        Conversation { inner }
+    }
+
+    pub(crate) fn of(inner: Arc<Inner>) -> Conversation {
+        Conversation { inner }
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    /// Its id among the conversations that are kept; `None` if it is not.
+    #[must_use]
+    pub fn id(&self) -> Option<ConversationId> {
+        self.inner.keeping.as_ref().map(|keeping| keeping.id)
+    }
+
+    /// Writes what has changed, if it is kept.
+    pub(crate) async fn write(&self) {
+        self.inner.write(None).await;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.inner.running).is_closed
+    }
+
+    /// Waits until no answer is in progress.
+    pub(crate) async fn ended(&self) {
+        let over = lock(&self.inner.running)
+            .answer
+            .as_ref()
+            .map(|begun| begun.over.clone());
+        if let Some(mut over) = over {
+            // Nothing is ever sent: it ends with the answer.
+            let _ = over.changed().await;
         }
     }
 
@@ -159,6 +225,7 @@ impl Conversation {
     /// question of the conversation until [`Conversation::reset`].
     pub fn raise_class(&self, class: PrivacyClass) {
         lock(&self.inner.history).raise_class(class);
+        self.inner.write_aside();
     }
 
     /// The system message that the app set, if there is one.
@@ -347,7 +414,9 @@ impl Conversation {
 
     fn change(&self, change: impl FnOnce(&mut History) -> Result<(), ClientError>) -> Result<(), ClientError> {
         let _idle = self.idle()?;
-        change(&mut lock(&self.inner.history))
+        change(&mut lock(&self.inner.history))?;
+        self.inner.write_aside();
+        Ok(())
     }
 
     async fn session(&self) -> Result<Session, ClientError> {

@@ -73,6 +73,9 @@ pub enum ClientError {
     /// The ledger cannot be written or read. Nothing leaves the device without a receipt.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A queued question cannot be changed so, or the outbox is full.
+    #[error(transparent)]
+    Outbox(#[from] whimbrel_policy::outbox::OutboxError),
     /// The key vault failed.
     #[error(transparent)]
     Vault(#[from] VaultError),

@@ -15,6 +15,7 @@ use whimbrel_record::{Closing, Code, Intent, Label, Outcome, ReceiptId};
 
 pub(crate) use self::prepare::explain;
 use self::prepare::prepare;
+use crate::conversation::Draft;
 use crate::report::{Event, Report};
 use crate::request::{AskOptions, Request, task_label};
 use crate::services::{Services, UnderWay};
@@ -30,6 +31,10 @@ pub(crate) struct Job {
     pub(crate) raw: Option<String>,
     /// The model that answers where no rules decide.
     pub(crate) model: Option<Model>,
+    /// Its id, where it was queued with one.
+    pub(crate) id: Option<String>,
+    /// Where its answer is written while it comes.
+    pub(crate) draft: Option<Arc<Draft>>,
     /// The cache of the conversation.
     pub(crate) session: Arc<SessionSlot>,
     /// What stands for what in the conversation's redacted text.
@@ -62,6 +67,9 @@ pub(crate) async fn answer(services: &Arc<Services>, mut job: Job) -> Result<Ans
         other => other?,
     };
     let receipt = begin(services, &job, prepared.intent).await?;
+    if !prepared.plan.candidates.is_empty() {
+        begin_draft(services, &job, &prepared.plan, receipt).await;
+    }
     let (prices, backends) = (prepared.prices, prepared.backends);
     let run = run::Run::new(services, &job, prepared.plan, prices, prepared.is_metered, backends);
     let known = (prepared.examined, prepared.device);
@@ -79,6 +87,20 @@ async fn begin(services: &Arc<Services>, job: &Job, intent: Option<Intent>) -> R
         Ok::<_, ClientError>(records.begin(&intent, now_ms)?)
     });
     begun.await?.map(Some)
+}
+
+/// Writes the question of a conversation that is kept, and from now on the answer as it comes. A disk that is full does not keep anybody from an
+/// answer.
+async fn begin_draft(services: &Arc<Services>, job: &Job, plan: &Plan, receipt: Option<ReceiptId>) {
+    let Some(draft) = job.draft.clone() else {
+        return;
+    };
+    let (begins, recipients) = (draft.clone(), plan.recipients.clone());
+    let begun = services.blocking(move |services| begins.begin(&recipients, receipt, services.clock.now_ms()));
+    match begun.await.and_then(|begun| begun) {
+        Ok(()) => drop(services.handle().spawn(draft.write_as_it_comes(services.clone()))),
+        Err(error) => log::error!("a question cannot be kept before its answer: {error}"),
+    }
 }
 
 /// A text that cannot be examined goes nowhere, and leaves a receipt that says so.

@@ -4,6 +4,7 @@ use serde::Serialize;
 use whimbrel_policy::{Attempt, DeviceView, Escalation, Refusal, Refused, RuleTrace};
 use whimbrel_privacy::Release;
 use whimbrel_record::{Code, Energy, FinishReason, Outcome, Place, ReceiptId, Tokens, size};
+use whimbrel_store::OutboxId;
 
 use crate::Statistics;
 
@@ -61,6 +62,11 @@ pub struct Report {
     /// it as interrupted when it is next opened.
     #[serde(rename = "recorded")]
     pub is_recorded: bool,
+    /// Whether question and answer are on the disk; `None` for a conversation that is not kept.
+    #[serde(rename = "kept")]
+    pub is_kept: Option<bool>,
+    /// The number of the queued request, if the question waits in the outbox: see [`crate::Outbox`].
+    pub queued: Option<OutboxId>,
     /// How the request ended.
     pub outcome: Outcome,
     /// Why there is no answer.
@@ -112,6 +118,39 @@ pub struct Report {
 }
 
 impl Report {
+    /// A question that waits behind others of its conversation. Nothing was decided about it.
+    pub(crate) fn queued(id: OutboxId, device: DeviceView) -> Report {
+        Report {
+            receipt: None,
+            is_recorded: true,
+            is_kept: Some(true),
+            queued: Some(id),
+            outcome: Outcome::Deferred,
+            code: None,
+            is_partial: false,
+            finish: None,
+            place: None,
+            release: None,
+            reasons: Vec::new(),
+            rules: Vec::new(),
+            attempts: Vec::new(),
+            refused: Vec::new(),
+            considered: Vec::new(),
+            bytes_out: 0,
+            bytes_in: 0,
+            redacted: 0,
+            tokens: Tokens::default(),
+            thinking_bytes: 0,
+            first_token_ms: None,
+            total_ms: 0,
+            energy: None,
+            statistics: None,
+            unsupported: Vec::new(),
+            escalation: None,
+            device,
+        }
+    }
+
     /// Whether there is a complete answer.
     #[must_use]
     pub fn is_answered(&self) -> bool {
@@ -123,6 +162,9 @@ impl Report {
     pub fn summary(&self) -> String {
         let place = match (&self.place, self.outcome) {
             (_, Outcome::Denied) => "not answered: the policy denies it".to_owned(),
+            (_, Outcome::Deferred) if self.queued.is_some() => {
+                "queued: it is sent when the policy allows it".to_owned()
+            }
             (_, Outcome::Deferred) => "deferred: the policy says to wait for a better time".to_owned(),
             (None, _) if self.code == Some(Code::Unavailable) => {
                 "not answered: no place that the policy allows can answer now".to_owned()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use whimbrel_inference::SessionOptions;
 use whimbrel_policy::{Need, Recipients};
 use whimbrel_privacy::{ExaminedMessage, PrivacyClass, QUESTIONS_JOINT, Speaker};
-use whimbrel_record::{Label, Place};
+use whimbrel_record::{Label, Place, ReceiptId};
 
 use crate::{ClientError, ContextPolicy, GenerationOptions, Role};
 
@@ -72,6 +72,12 @@ pub struct Message {
     /// Who may read the message; `None` if it is not known. An app passes back the value from [`crate::Conversation::messages`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipients: Option<Recipients>,
+    /// The receipt of the request that it is the question or the answer of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<ReceiptId>,
+    /// Whether it is an answer that ended early: it was cancelled, or its process ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// What was found in it, so that a history is not examined anew with every question.
     #[serde(skip)]
     pub(crate) examined: Option<ExaminedMessage>,
@@ -86,6 +92,8 @@ impl Message {
             content: content.into(),
             class: None,
             recipients: None,
+            receipt: None,
+            interrupted: false,
             examined: None,
         }
     }
@@ -102,8 +110,8 @@ impl Message {
 // What was found in a message follows from its text.
 impl PartialEq for Message {
     fn eq(&self, other: &Message) -> bool {
-        (self.role, &self.content, self.class, &self.recipients)
-            == (other.role, &other.content, other.class, &other.recipients)
+        let facts = |message: &Message| (message.role, message.class, message.receipt, message.interrupted);
+        (facts(self), &self.content, &self.recipients) == (facts(other), &other.content, &other.recipients)
     }
 }
 

@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 use whimbrel_record::{ReceiptId, Signal};
-use whimbrel_store::Store;
+use whimbrel_store::{ConversationId, Store};
 
-use crate::ClientError;
+use crate::conversation::Inner;
 use crate::error::lock;
+use crate::outbox::OutboxSlot;
 use crate::places::Places;
 use crate::ports::{Clock, Randomness, Records};
 use crate::rules::Rules;
+use crate::{ClientError, Conversation};
 
 /// See the module. Without rules and ledger it serves models alone.
 pub(crate) struct Services {
@@ -25,6 +27,11 @@ pub(crate) struct Services {
     pub(crate) rules: Option<Rules>,
     pub(crate) places: Places,
     records: Mutex<Option<Arc<OpenRecords>>>,
+    /// Conversations that are kept and open.
+    open: Mutex<HashMap<ConversationId, Weak<Inner>>>,
+    pub(crate) outbox: OutboxSlot,
+    /// A number of this process's own.
+    pub(crate) session: u64,
     /// What cancels each request under way.
     under_way: Mutex<HashMap<u64, watch::Sender<bool>>>,
     last_number: AtomicU64,
@@ -100,7 +107,11 @@ impl Services {
         records: Option<(Arc<dyn Records>, Option<Store>)>,
     ) -> (Services, watch::Receiver<()>) {
         let (sender, gone) = watch::channel(());
+        let mut session = [0; 8];
+        // Without randomness nothing is asked: see [`Services::request_id`].
+        let _ = randomness.fill(&mut session);
         let services = Services {
+            session: u64::from_le_bytes(session),
             handle: runtime.handle().clone(),
             runtime: Some(runtime),
             clock,
@@ -114,6 +125,8 @@ impl Services {
                     _gone: sender,
                 })
             })),
+            open: Mutex::default(),
+            outbox: OutboxSlot::default(),
             under_way: Mutex::default(),
             last_number: AtomicU64::new(0),
         };
@@ -169,6 +182,19 @@ impl Services {
         for cancel in under_way.values() {
             cancel.send_replace(true);
         }
+    }
+
+    /// A kept conversation that is open.
+    pub(crate) fn open_conversation(&self, id: ConversationId) -> Option<Conversation> {
+        let open = lock(&self.open).get(&id)?.upgrade()?;
+        Some(Conversation::of(open)).filter(|open| !open.is_closed())
+    }
+
+    /// Notes that a kept conversation is open.
+    pub(crate) fn note_open(&self, id: ConversationId, conversation: Weak<Inner>) {
+        let mut open = lock(&self.open);
+        open.retain(|_, conversation| conversation.strong_count() > 0);
+        open.insert(id, conversation);
     }
 
     /// Runs something that may wait for the disk or compute for long.

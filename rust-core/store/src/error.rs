@@ -186,6 +186,12 @@ pub enum StoreError {
         /// The id.
         id: u64,
     },
+    /// A request was to be queued with a number that is not the next one.
+    #[error("{id} is not the number of the next queued request")]
+    RequestNumber {
+        /// The number.
+        id: u64,
+    },
     /// A document with conversations cannot be read. Nothing was imported.
     #[error(transparent)]
     Import(#[from] ImportError),

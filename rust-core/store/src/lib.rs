@@ -20,7 +20,7 @@ mod vault;
 
 pub use answers::{ANSWER_VALUE_BYTES_MAX, Answers, AnswersSize, CachedAnswer};
 pub use conversations::{
-    CONVERSATION_ATTRIBUTES_BYTES_MAX, CONVERSATION_MESSAGES_MAX, CONVERSATIONS_FORMAT, CONVERSATIONS_VERSION,
+    CONVERSATION_ATTRIBUTES_BYTES_MAX, CONVERSATION_MESSAGES_MAX, CONVERSATIONS_FORMAT, CONVERSATIONS_VERSION, Change,
     Conversation, ConversationId, ConversationIdError, ConversationSummary, Conversations, EXPORT_BYTES_MAX, Hit,
     HitPlace, IMPORT_CONVERSATIONS_MAX, ImportError, Imported, MESSAGE_ATTRIBUTES_BYTES_MAX, MESSAGE_TEXT_BYTES_MAX,
     MessageRole, MessageState, NewConversation, Retention, SEARCH_TEXT_BYTES_MAX, Search, StoredMessage,

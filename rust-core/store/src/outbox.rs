@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row};
+use serde::{Deserialize, Serialize};
 use whimbrel_record::limit;
 
 use crate::connection::Shared;
-use crate::conversations::{ConversationId, StoredMessage, append_messages, find, sql_time, stable_id};
+use crate::conversations::{Change, ConversationId, find, sql_time, stable_id, write};
 use crate::fault::Fault;
 use crate::sealed::{Bound, Keyring, OUTBOX_MACHINE, OUTBOX_REQUEST};
 use crate::{LIST_MAX, Store, StoreError};
@@ -19,7 +20,7 @@ pub const QUEUED_REQUEST_BYTES_MAX: u32 = 16 << 20;
 pub const QUEUED_MACHINE_BYTES_MAX: u32 = 64 * 1024;
 
 /// Numbers queued requests. Numbers grow and are never used again, so they are also the order inside a conversation.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct OutboxId(pub u64);
 
 impl fmt::Display for OutboxId {
@@ -44,14 +45,16 @@ pub struct QueuedState {
 /// A request to queue.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewRequest {
+    /// Its number: [`Outbox::next_id`], and one more for each further request of the same step.
+    pub id: OutboxId,
+    /// Random bytes by which a server can tell a repetition.
+    pub idempotency: [u8; 16],
     /// The conversation that the answer goes to. It must exist.
     pub conversation: ConversationId,
     /// The request, in a form of the caller's. It is sealed. At most [`QUEUED_REQUEST_BYTES_MAX`] bytes.
     pub request: Vec<u8>,
     /// Where it stands.
     pub state: QueuedState,
-    /// Messages to append to the conversation in the same step, such as the question.
-    pub messages: Vec<StoredMessage>,
 }
 
 /// A queued request.
@@ -61,7 +64,7 @@ pub struct QueuedRequest {
     pub id: OutboxId,
     /// The conversation that the answer goes to.
     pub conversation: ConversationId,
-    /// Random bytes that stay the same over all attempts and restarts, so that a server can tell a repetition.
+    /// The random bytes that it came with, or was given when it was edited. They stay the same over all attempts and restarts.
     pub idempotency: [u8; 16],
     /// When it was queued, in milliseconds since 1970.
     pub created_ms: u64,
@@ -118,10 +121,20 @@ const COLUMNS: &str =
 /// [`StoreError::Damaged`] if the database cannot be used, and, where it writes, with [`StoreError::ReadOnly`], [`StoreError::Full`], and
 /// [`StoreError::Vault`] if the first key cannot be made. Nothing has then changed.
 impl Outbox {
+    /// The number of the next request, which no request has had.
+    ///
+    /// # Errors
+    /// Those of all calls.
+    pub fn next_id(&self) -> Result<OutboxId, StoreError> {
+        self.shared
+            .read(|connection, _| Ok(OutboxId(next_id(connection)?.cast_unsigned())))
+    }
+
     /// Queues a request. When this returns, it has reached the disk.
     ///
     /// # Errors
-    /// [`StoreError::UnknownConversation`], [`StoreError::Record`] past a limit, and those of all calls.
+    /// [`StoreError::UnknownConversation`], [`StoreError::RequestNumber`] for a number that is not the next one, [`StoreError::Record`]
+    /// past a limit, and those of all calls.
     pub fn enqueue(&self, new: &NewRequest, now_ms: u64) -> Result<QueuedRequest, StoreError> {
         let mut queued = self.enqueue_many(std::slice::from_ref(new), now_ms)?;
         Ok(queued.pop().expect("one request was queued"))
@@ -136,6 +149,9 @@ impl Outbox {
             let mut next = next_id(connection)?;
             let mut queued = Vec::with_capacity(new.len());
             for new in new {
+                if sql_id(new.id) != next {
+                    return Err(StoreError::RequestNumber { id: new.id.0 }.into());
+                }
                 queued.push(insert(connection, keyring, next, new, now_ms)?);
                 next += 1;
             }
@@ -156,11 +172,16 @@ impl Outbox {
         })
     }
 
-    /// Stores where a request stands now, and replaces the request, for one that was edited. The idempotency key stays.
+    /// Stores where a request stands now, and replaces the request, for one that was edited. To a server it is another one.
     ///
     /// # Errors
     /// As [`Outbox::update`].
-    pub fn replace(&self, id: OutboxId, state: &QueuedState, request: &[u8]) -> Result<(), StoreError> {
+    pub fn replace(
+        &self,
+        id: OutboxId,
+        state: &QueuedState,
+        (idempotency, request): ([u8; 16], &[u8]),
+    ) -> Result<(), StoreError> {
         limit("bytes of a queued request", request.len(), QUEUED_REQUEST_BYTES_MAX)?;
         self.shared.change(|connection, keyring| {
             let conversation = conversation_of(connection, id)?;
@@ -168,8 +189,8 @@ impl Outbox {
             let bound = Bound::Position(conversation, 0);
             let sealed = OUTBOX_REQUEST.seal(keyring, sql_id(id), bound, request)?;
             connection.execute(
-                "UPDATE outbox SET request = ?2, bytes = ?3 WHERE id = ?1",
-                (sql_id(id), sealed, request.len() as i64),
+                "UPDATE outbox SET request = ?2, bytes = ?3, idempotency = ?4 WHERE id = ?1",
+                (sql_id(id), sealed, request.len() as i64, &idempotency[..]),
             )?;
             Ok(())
         })
@@ -186,15 +207,15 @@ impl Outbox {
         })
     }
 
-    /// Removes an answered request and appends messages to its conversation, in one step: even if the process is killed, the answer is
-    /// there exactly once. Returns the position of the first message.
+    /// Removes an answered request and makes a change in its conversation, in one step: even if the process is killed, the answer is there
+    /// exactly once.
     ///
     /// # Errors
-    /// [`StoreError::UnknownRequest`] if it was answered or removed before, [`StoreError::Record`] past a limit, and those of all calls.
-    pub fn complete(&self, id: OutboxId, messages: &[StoredMessage], now_ms: u64) -> Result<u32, StoreError> {
+    /// [`StoreError::UnknownRequest`] if it was answered or removed before, otherwise as [`crate::Conversations::change`].
+    pub fn complete(&self, id: OutboxId, change: &Change<'_>, now_ms: u64) -> Result<(), StoreError> {
         self.shared.change(|connection, keyring| {
             let conversation = remove(connection, id)?;
-            append_messages(connection, keyring, conversation, messages, now_ms)
+            write(connection, keyring, conversation, change, now_ms)
         })
     }
 
@@ -267,8 +288,6 @@ fn insert(
     limit("bytes of a queued request", new.request.len(), QUEUED_REQUEST_BYTES_MAX)?;
     check_machine(&new.state)?;
     let conversation = find(connection, new.conversation)?;
-    let mut idempotency = [0; 16];
-    getrandom::fill(&mut idempotency).map_err(|_| StoreError::Random)?;
     let bound = Bound::Position(conversation, 0);
     let machine = OUTBOX_MACHINE.seal(keyring, row, bound, &new.state.machine)?;
     let request = OUTBOX_REQUEST.seal(keyring, row, bound, &new.request)?;
@@ -283,18 +302,15 @@ fn insert(
             sql_time(now_ms),
             new.state.next_attempt_ms.map(sql_time),
             new.request.len() as i64,
-            &idempotency[..],
+            &new.idempotency[..],
             machine,
             request,
         ),
     )?;
-    if !new.messages.is_empty() {
-        append_messages(connection, keyring, conversation, &new.messages, now_ms)?;
-    }
     Ok(QueuedRequest {
         id: OutboxId(row.cast_unsigned()),
         conversation: new.conversation,
-        idempotency,
+        idempotency: new.idempotency,
         created_ms: now_ms,
         bytes: new.request.len() as u64,
         state: new.state.clone(),

@@ -6,52 +6,56 @@ use tokio::sync::{mpsc, watch};
 use whimbrel_inference::SessionSlot;
 use whimbrel_policy::Kept;
 use whimbrel_privacy::Placeholders;
-use whimbrel_record::{Place, Signal};
+use whimbrel_record::{Outcome, Place, Signal};
 
 use super::ConversationOptions;
 use super::answer::Answer;
 use super::history::{History, Last, Turn};
+use super::keeping::{Draft, Keeping};
 use crate::error::lock;
-use crate::exchange::{self, Events, Job};
+use crate::exchange::{self, Answered, Events, Job};
+use crate::outbox::{self, QueuedQuestion};
 use crate::report::{Event, Report};
 use crate::request::{AskOptions, Message, Request};
 use crate::services::{Services, UnderWay};
 use crate::{ClientError, EVENTS_WAITING_MAX, GenerationOptions, Model, Role};
 
 /// What clones of a conversation share.
-pub(super) struct Inner {
-    pub(super) services: Arc<Services>,
+pub(crate) struct Inner {
+    pub(crate) services: Arc<Services>,
     /// The model that answers where no policy decides.
-    pub(super) model: Option<Model>,
-    pub(super) options: ConversationOptions,
-    pub(super) history: Mutex<History>,
+    pub(crate) model: Option<Model>,
+    pub(crate) options: ConversationOptions,
+    pub(crate) history: Arc<Mutex<History>>,
+    /// Where it is kept, if it is.
+    pub(crate) keeping: Option<Arc<Keeping>>,
     /// The last answer that was begun.
-    pub(super) running: Mutex<Running>,
-    pub(super) session: Arc<SessionSlot>,
+    pub(crate) running: Mutex<Running>,
+    pub(crate) session: Arc<SessionSlot>,
 }
 
 /// The answer that goes on, and whether there may be another one.
 #[derive(Default)]
-pub(super) struct Running {
-    pub(super) answer: Option<Begun>,
-    pub(super) is_closed: bool,
+pub(crate) struct Running {
+    pub(crate) answer: Option<Begun>,
+    pub(crate) is_closed: bool,
 }
 
 /// An answer that was begun.
-pub(super) struct Begun {
-    pub(super) cancel: watch::Sender<bool>,
+pub(crate) struct Begun {
+    pub(crate) cancel: watch::Sender<bool>,
     /// Ends when the answer is over.
-    pub(super) over: watch::Receiver<()>,
+    pub(crate) over: watch::Receiver<()>,
 }
 
 impl Begun {
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.over.has_changed().is_err()
     }
 }
 
 /// What is asked.
-pub(super) enum Asked {
+pub(crate) enum Asked {
     Question(String, AskOptions),
     /// The last question again; with which options, and whether elsewhere, where those differ.
     Again {
@@ -61,17 +65,17 @@ pub(super) enum Asked {
 }
 
 /// A question that is about to be asked.
-pub(super) struct Question {
-    pub(super) text: String,
-    pub(super) options: AskOptions,
-    pub(super) turn: Turn,
-    pub(super) excluded: Vec<Place>,
+pub(crate) struct Question {
+    pub(crate) text: String,
+    pub(crate) options: AskOptions,
+    pub(crate) turn: Turn,
+    pub(crate) excluded: Vec<Place>,
 }
 
 impl Inner {
     /// A new question. The same text as the last question, which nobody answered, is that question again, unless it comes as another task or class:
     /// then what held for the earlier one holds beside it.
-    pub(super) fn next(&self, text: &str, options: AskOptions) -> Question {
+    pub(crate) fn next(&self, text: &str, options: AskOptions) -> Question {
         let history = lock(&self.history);
         let is_again = |last: &Last| {
             let is_same =
@@ -91,7 +95,7 @@ impl Inner {
     }
 
     /// The question that is asked, once the answer before has ended.
-    pub(super) fn question(&self, asked: Asked) -> Result<Question, ClientError> {
+    pub(crate) fn question(&self, asked: Asked) -> Result<Question, ClientError> {
         let (generation, is_elsewhere) = match asked {
             Asked::Question(text, options) => return Ok(self.next(&text, options)),
             Asked::Again {
@@ -136,7 +140,7 @@ impl Inner {
     }
 
     /// The request that a question makes of the history.
-    pub(super) fn request(&self, question: &Question) -> Request {
+    pub(crate) fn request(&self, question: &Question) -> Request {
         let (system, (history, floor)) = {
             let history = lock(&self.history);
             let system = history.system().map(|system| Message::new(Role::System, system));
@@ -155,9 +159,67 @@ impl Inner {
         }
     }
 
-    pub(super) async fn answer(&self, question: Question, begun: Beginning) -> Result<Report, ClientError> {
+    pub(crate) async fn answer(&self, question: Question, begun: Beginning) -> Result<Report, ClientError> {
+        let queued = QueuedQuestion::new(&question.text, &question.options);
+        if let Some(keeping) = self.keeping.as_ref().filter(|_| question.turn == Turn::Next)
+            && let Some(report) = outbox::enqueue_behind(&self.services, keeping.id, &queued).await?
+        {
+            return Ok(report);
+        }
         let revision = lock(&self.history).revision();
-        let request = self.request(&question);
+        let records = begun.under_way.records().ok();
+        let draft = self.draft(&question)?;
+        let mut answered = self.ask(&question, begun, None, draft.clone()).await?;
+        let from = draft.and_then(|draft| draft.end());
+        if let Some(keeping) = self
+            .keeping
+            .as_ref()
+            .filter(|_| answered.report.outcome == Outcome::Deferred)
+        {
+            answered.report.queued = outbox::enqueue(&self.services, keeping.id, &queued, &answered.report).await?;
+        }
+        let is_ours = {
+            let mut history = lock(&self.history);
+            // Otherwise the messages were replaced meanwhile: the answer belongs to others.
+            let is_ours = history.revision() == revision;
+            if is_ours {
+                self.take(&mut history, &question, &mut answered);
+            }
+            is_ours
+        };
+        if is_ours {
+            answered.report.is_kept = self.write(from).await;
+        }
+        drop(records);
+        Ok(answered.report)
+    }
+
+    /// What comes of a question, while it comes; none of one that is asked again.
+    fn draft(&self, question: &Question) -> Result<Option<Arc<Draft>>, ClientError> {
+        let Some(keeping) = self.keeping.as_ref().filter(|_| question.turn == Turn::Next) else {
+            return Ok(None);
+        };
+        let shelf = keeping.shelf.open(&self.services)?;
+        let last = Last {
+            receipt: None,
+            question: question.text.clone(),
+            options: question.options.clone(),
+            answered: None,
+            messages: 0,
+        };
+        let history = lock(&self.history).clone();
+        Ok(Some(Arc::new(Draft::new(keeping.clone(), shelf, history, last))))
+    }
+
+    /// Asks, and leaves the history as it is. `id` is the request's id where it has one already.
+    pub(crate) async fn ask(
+        &self,
+        question: &Question,
+        begun: Beginning,
+        id: Option<String>,
+        draft: Option<Arc<Draft>>,
+    ) -> Result<Answered, ClientError> {
+        let request = self.request(question);
         let has_system = request
             .messages
             .first()
@@ -165,46 +227,78 @@ impl Inner {
         let job = Job {
             model: self.model.clone(),
             placeholders: lock(&self.history).placeholders.clone(),
+            id,
+            draft,
             ..begun.job(request, self.session.clone())
         };
-        let answered = exchange::answer(&self.services, job).await?;
-        let mut history = lock(&self.history);
-        if history.revision() != revision {
-            // The messages were replaced meanwhile: the answer belongs to others.
-            return Ok(answered.report);
+        let mut answered = exchange::answer(&self.services, job).await?;
+        if has_system && !answered.examined.is_empty() {
+            answered.examined.remove(0);
         }
-        history.placeholders = answered.placeholders;
-        let examined = answered.examined.get(usize::from(has_system)..);
-        history.examined(examined.unwrap_or_default());
+        Ok(answered)
+    }
+
+    /// Makes question and answer part of a history.
+    pub(crate) fn take(&self, history: &mut History, question: &Question, answered: &mut Answered) {
+        history.placeholders = std::mem::take(&mut answered.placeholders);
+        history.examined(&answered.examined);
+        let report = &answered.report;
         let last = Last {
-            receipt: answered.report.receipt,
-            question: question.text,
-            options: question.options,
-            answered: answered
-                .report
-                .place
-                .clone()
-                .filter(|_| answered.kept == Kept::Exchange),
+            receipt: report.receipt,
+            question: question.text.clone(),
+            options: question.options.clone(),
+            answered: report.place.clone().filter(|_| answered.kept == Kept::Exchange),
             messages: 0,
         };
-        history.keep(last, answered.recipients, answered.kept, answered.text, question.turn);
-        Ok(answered.report)
+        let answer = Message {
+            receipt: report.receipt,
+            interrupted: report.outcome != Outcome::Answered,
+            ..Message::new(Role::Assistant, std::mem::take(&mut answered.text))
+        };
+        let recipients = answered.recipients.clone();
+        history.keep(last, recipients, answered.kept, answer, question.turn);
+    }
+
+    /// Writes what has changed, if the conversation is kept. Returns whether it is on the disk; an answer that came is not lost because the
+    /// disk is full.
+    pub(crate) async fn write(&self, from: Option<u32>) -> Option<bool> {
+        let keeping = self.keeping.clone()?;
+        let history = self.history.clone();
+        let written = self.services.blocking(move |services| {
+            let shelf = keeping.shelf.open(services)?;
+            keeping.write(shelf.store()?, &history, from, services.clock.now_ms())
+        });
+        let written = written.await.and_then(|written| written);
+        if let Err(error) = &written {
+            log::error!("a conversation cannot be kept: {error}");
+        }
+        Some(written.is_ok())
+    }
+
+    /// Writes what the app has changed, without waiting for the disk.
+    pub(crate) fn write_aside(self: &Arc<Inner>) {
+        if self.keeping.is_some() {
+            let inner = self.clone();
+            drop(self.services.handle().spawn(async move { inner.write(None).await }));
+        }
     }
 }
 
 /// What an answer begins with.
-pub(super) struct Beginning {
+pub(crate) struct Beginning {
     events: Events,
     cancelled: watch::Receiver<bool>,
     under_way: UnderWay,
 }
 
 impl Beginning {
-    pub(super) fn job(self, request: Request, session: Arc<SessionSlot>) -> Job {
+    pub(crate) fn job(self, request: Request, session: Arc<SessionSlot>) -> Job {
         Job {
             request,
             raw: None,
             model: None,
+            id: None,
+            draft: None,
             session,
             placeholders: Placeholders::default(),
             events: self.events,
@@ -215,7 +309,7 @@ impl Beginning {
 }
 
 /// Begins an answer on the thread for requests. The second value cancels it.
-pub(super) fn begin<F>(
+pub(crate) fn begin<F>(
     services: &Arc<Services>,
     answer: impl FnOnce(Beginning) -> F,
 ) -> Result<(Answer, watch::Sender<bool>), ClientError>

@@ -1,5 +1,6 @@
 //! The messages of a conversation, in their only store: each with its privacy class, its recipients and its findings.
 
+use serde::{Deserialize, Serialize};
 use whimbrel_policy::{Kept, Recipients};
 use whimbrel_privacy::{ExaminedMessage, Placeholders, PrivacyClass};
 use whimbrel_record::{Place, ReceiptId};
@@ -17,14 +18,16 @@ pub(crate) enum Turn {
 }
 
 /// How private a text is, and who may read it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 struct Handling {
     class: PrivacyClass,
     recipients: Recipients,
 }
 
 /// The last question.
-#[derive(Clone)]
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Last {
     pub(crate) receipt: Option<ReceiptId>,
     pub(crate) question: String,
@@ -35,7 +38,30 @@ pub(crate) struct Last {
     pub(crate) messages: usize,
 }
 
+/// What holds for the messages of a history, so that another process keeps the same promises about them.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Held {
+    system: Option<String>,
+    floor: Handling,
+    strictest: Handling,
+    last: Option<Last>,
+    /// The position of the first message that requests still contain.
+    pub(crate) first: u32,
+}
+
+/// What has changed in a history since it was last written.
+pub(crate) struct Changes {
+    /// The messages from this position on are replaced.
+    pub(crate) position: u32,
+    pub(crate) messages: Vec<Message>,
+    pub(crate) held: Held,
+    revision: u64,
+    end: usize,
+}
+
 /// See the module. The system message stands beside them.
+#[derive(Clone)]
 pub(crate) struct History {
     /// As [`crate::ConversationOptions::system`].
     system: Option<String>,
@@ -48,6 +74,10 @@ pub(crate) struct History {
     pub(crate) placeholders: Placeholders,
     last: Option<Last>,
     revision: u64,
+    /// The position of the first message among all that the conversation ever had.
+    first: u32,
+    /// So many of the messages are written as they are.
+    written: usize,
 }
 
 impl Handling {
@@ -75,6 +105,56 @@ impl History {
             placeholders: Placeholders::default(),
             last: None,
             revision: 0,
+            first: 0,
+            written: 0,
+        }
+    }
+
+    /// A history that was written, with the messages from [`Held::first`] on.
+    pub(crate) fn resume(mut held: Held, mut messages: Vec<Message>) -> History {
+        // The process ended before the first word of an answer: its question was not answered.
+        if let Some(answer) = messages.pop_if(|last| last.interrupted && last.content.is_empty())
+            && let Some(last) = held.last.as_mut().filter(|_| answer.role == Role::Assistant)
+        {
+            last.messages = last.messages.saturating_sub(1);
+        }
+        History {
+            system: held.system,
+            floor: held.floor,
+            strictest: held.strictest,
+            written: messages.len(),
+            messages,
+            placeholders: Placeholders::default(),
+            last: held.last,
+            revision: 0,
+            first: held.first,
+        }
+    }
+
+    /// What is to be written: at least the messages from the position `from` on.
+    pub(crate) fn changes(&self, from: Option<u32>) -> Changes {
+        let unchanged = from.map_or(self.written, |from| {
+            self.written.min(from.saturating_sub(self.first) as usize)
+        });
+        Changes {
+            position: self.first + unchanged as u32,
+            messages: self.messages[unchanged..].to_vec(),
+            held: Held {
+                system: self.system.clone(),
+                floor: self.floor.clone(),
+                strictest: self.strictest.clone(),
+                last: self.last.clone(),
+                first: self.first,
+            },
+            revision: self.revision,
+            end: self.messages.len(),
+        }
+    }
+
+    /// The changes have reached the disk.
+    pub(crate) fn wrote(&mut self, changes: &Changes) {
+        if self.revision == changes.revision {
+            self.written = changes.end;
         }
     }
 
@@ -149,6 +229,7 @@ impl History {
         self.placeholders = Placeholders::default();
         self.last = None;
         self.revision += 1;
+        (self.first, self.written) = (0, 0);
         Ok(())
     }
 
@@ -161,6 +242,7 @@ impl History {
     /// Forgets the messages. What was declared for all of them no longer holds, but still for messages that come back.
     pub(crate) fn clear(&mut self) {
         self.messages.clear();
+        (self.first, self.written) = (0, 0);
         self.floor = Handling::default();
         self.placeholders = Placeholders::default();
         self.last = None;
@@ -178,7 +260,7 @@ impl History {
 
     /// A question is over. What is kept of it becomes part of the conversation, in place of what stood there when it was asked again.
     /// `recipients` are those of its decision.
-    pub(crate) fn keep(&mut self, last: Last, recipients: Recipients, kept: Kept, answer: String, turn: Turn) {
+    pub(crate) fn keep(&mut self, last: Last, recipients: Recipients, kept: Kept, answer: Message, turn: Turn) {
         let handling = Handling {
             class: last.options.class,
             recipients,
@@ -189,13 +271,17 @@ impl History {
         let was_answered = turn == Turn::Again && self.last.as_ref().is_some_and(|last| last.answered.is_some());
         let mut said = Vec::new();
         if kept == Kept::Exchange || kept == Kept::Question && !was_answered {
-            said.push(Message::new(Role::User, last.question.clone()));
+            said.push(Message {
+                receipt: last.receipt,
+                ..Message::new(Role::User, last.question.clone())
+            });
         }
         if kept == Kept::Exchange {
-            said.push(Message::new(Role::Assistant, answer));
+            said.push(answer);
         }
         if said.is_empty() && before < self.messages.len() {
             // What stood there stays, and can be asked for again. What the new decision kept it from stays so.
+            self.written = self.written.min(before);
             for message in &mut self.messages[before..] {
                 let recipients = message.recipients.take().unwrap_or_default();
                 message.recipients = Some(recipients.both(&handling.recipients));
@@ -204,6 +290,7 @@ impl History {
             return;
         }
         self.messages.truncate(before);
+        self.written = self.written.min(before);
         let last = Last {
             messages: said.len(),
             ..last
@@ -230,8 +317,11 @@ impl History {
                 .iter()
                 .skip(1)
                 .position(|message| message.role == Role::User);
-            let oldest = self.messages.drain(..later.map_or(1, |later| later + 1));
+            let count = later.map_or(1, |later| later + 1);
+            let oldest = self.messages.drain(..count);
             oldest.for_each(|message| self.floor.tighten(&Handling::of(&message)));
+            self.first += count as u32;
+            self.written = self.written.saturating_sub(count);
         }
     }
 }

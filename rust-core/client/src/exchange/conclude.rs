@@ -109,6 +109,8 @@ fn report(
     Report {
         receipt,
         is_recorded: true,
+        is_kept: None,
+        queued: None,
         outcome: conclusion.ending.outcome,
         code: conclusion.ending.code,
         is_partial: conclusion.ending.is_partial,

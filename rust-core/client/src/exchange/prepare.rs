@@ -61,7 +61,7 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
         return alone(services, job);
     }
     let offered = services.places.offered().await;
-    let (request, session) = (job.request.clone(), job.session.clone());
+    let (request, session, id) = (job.request.clone(), job.session.clone(), job.id.take());
     let mut placeholders = std::mem::take(&mut job.placeholders);
     let records = job.under_way.records()?;
     let prepared = services.blocking(move |services| {
@@ -70,7 +70,7 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
         rules.look_at_clock(now_ms, &**records);
         let snapshot = rules.snapshot(now_ms);
         let examined = examine(&snapshot, &request)?;
-        let id = services.request_id()?;
+        let id = id.map_or_else(|| services.request_id(), Ok)?;
         let facts = facts(services, &snapshot, &request, &examined, &offered, id);
         let mut plan = route(&input(&snapshot, &facts, &request, examined.facts()));
         // No more are ever tried.

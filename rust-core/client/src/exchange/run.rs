@@ -13,6 +13,7 @@ use whimbrel_record::{Code, FinishReason, Place};
 
 use super::prepare::ToAsk;
 use super::{Events, Job, candidate};
+use crate::conversation::Draft;
 use crate::places::{Attempt, Last, Output, Part};
 use crate::report::Event;
 use crate::services::{OpenRecords, Services};
@@ -31,6 +32,8 @@ pub(super) struct Run<'a> {
     commands: Vec<Command>,
     running: Option<Running>,
     answer: String,
+    /// Where the answer is written while it comes.
+    draft: Option<Arc<Draft>>,
     wake_at_ms: u64,
     /// The app was frozen beyond a timer and has just woken up.
     waking: Option<Waking>,
@@ -107,6 +110,7 @@ impl<'a> Run<'a> {
             commands,
             running: None,
             answer: String::new(),
+            draft: job.draft.clone(),
             wake_at_ms: u64::MAX,
             waking: None,
             ends_at_ms,
@@ -127,6 +131,7 @@ impl<'a> Run<'a> {
                     Command::WakeAt { at_ms } => self.wake_at_ms = at_ms,
                     Command::Restart => {
                         self.answer.clear();
+                        self.draft.iter().for_each(|draft| draft.restart());
                         self.give(Event::Restarted).await;
                     }
                     Command::End => {
@@ -235,6 +240,7 @@ impl<'a> Run<'a> {
         }
         if !text.is_empty() && self.is_wanted(attempt, Happened::Text { attempt }, &mut commands) {
             self.answer.push_str(&text);
+            self.draft.iter().for_each(|draft| draft.push(&text));
             self.give(Event::Text(text)).await;
         }
         commands

@@ -183,13 +183,22 @@ impl Conversations {
     pub fn get(&self, id: ConversationId) -> Result<Conversation, StoreError> {
         self.shared.read(|connection, keyring| {
             let summary = summary_of(connection, keyring, id)?;
-            let query = "SELECT attributes FROM conversation WHERE id = ?1";
-            let sealed: Vec<u8> = connection.query_row(query, [summary.row], |row| row.get(0))?;
             Ok(Conversation {
-                attributes: rows::open_text(CONVERSATION_ATTRIBUTES, keyring, summary.row, &sealed)?,
+                attributes: attributes_of(connection, keyring, summary.row)?,
                 messages: rows::messages(connection, keyring, summary.row, 0, CONVERSATION_MESSAGES_MAX)?,
                 summary,
             })
+        })
+    }
+
+    /// What the caller knows about a conversation: [`NewConversation::attributes`], or what was set later.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownConversation`], and those of all calls.
+    pub fn attributes(&self, id: ConversationId) -> Result<String, StoreError> {
+        self.shared.read(|connection, keyring| {
+            let row = rows::find(connection, id)?;
+            attributes_of(connection, keyring, row)
         })
     }
 
@@ -330,6 +339,16 @@ impl Conversations {
     pub fn search(&self, text: &str) -> Result<Search, StoreError> {
         Search::begin(Arc::clone(&self.shared), text)
     }
+}
+
+fn attributes_of(
+    connection: &rusqlite::Connection,
+    keyring: &crate::sealed::Keyring,
+    row: i64,
+) -> Result<String, Fault> {
+    let query = "SELECT attributes FROM conversation WHERE id = ?1";
+    let sealed: Vec<u8> = connection.query_row(query, [row], |row| row.get(0))?;
+    rows::open_text(CONVERSATION_ATTRIBUTES, keyring, row, &sealed)
 }
 
 pub(super) fn summary_of(

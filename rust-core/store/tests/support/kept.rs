@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use whimbrel_record::ReceiptId;
 use whimbrel_store::{
-    ConversationId, Conversations, MessageRole, MessageState, NewConversation, NewRequest, QueuedState, StoredMessage,
+    ConversationId, Conversations, MessageRole, MessageState, NewConversation, NewRequest, QueuedState, Store,
+    StoredMessage,
 };
 
 use super::NOW_MS;
@@ -44,8 +45,10 @@ pub(crate) fn conversation(conversations: &Conversations, title: &str, texts: &[
     conversations.create(&new, NOW_MS).unwrap()
 }
 
-pub(crate) fn request(conversation: ConversationId, text: &str) -> NewRequest {
+pub(crate) fn request(store: &Store, conversation: ConversationId, text: &str) -> NewRequest {
     NewRequest {
+        id: store.outbox().next_id().unwrap(),
+        idempotency: [7; 16],
         conversation,
         request: text.as_bytes().to_vec(),
         state: QueuedState {
@@ -54,7 +57,6 @@ pub(crate) fn request(conversation: ConversationId, text: &str) -> NewRequest {
             priority: 0,
             machine: b"{\"attempts\":0}".to_vec(),
         },
-        messages: Vec::new(),
     }
 }
 

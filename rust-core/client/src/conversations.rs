@@ -1,0 +1,283 @@
+//! The conversations that are kept on this device: making, opening, finding, exporting and deleting them. Titles and texts are sealed; see
+//! `docs/store.md`.
+
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use whimbrel_files::{Existing, NewFile, Readers};
+use whimbrel_store::{
+    ConversationId, ConversationSummary, Hit, Imported, NewConversation, Retention, Store, StoreError,
+};
+
+use crate::conversation::{Keeping, Shelf};
+use crate::services::Services;
+use crate::{Assistant, Client, ClientError, Conversation, ConversationOptions, Model, outbox};
+
+/// Conversations of a page of [`Conversations::find_title`].
+const PAGE: u32 = 256;
+
+/// The conversations of a store. Clones are handles of the same store.
+#[derive(Clone)]
+pub struct Conversations {
+    services: Arc<Services>,
+    shelf: Shelf,
+    /// The model that answers where no policy decides.
+    model: Option<Model>,
+}
+
+impl Assistant {
+    /// The conversations that are kept beside the ledger.
+    #[must_use]
+    pub fn conversations(&self) -> Conversations {
+        Conversations::of(&self.services)
+    }
+}
+
+impl Client {
+    /// Opens the conversations of a store without a policy. The model of [`Conversations::answered_by`] answers alone. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`], also while an assistant has the store open.
+    pub fn conversations(
+        &self,
+        store: &std::path::Path,
+        vault: Arc<dyn whimbrel_store::KeyVault>,
+    ) -> Result<Conversations, ClientError> {
+        let store = Store::open(store, vault, self.services.clock.now_ms())?;
+        Ok(Conversations {
+            services: self.services.clone(),
+            shelf: Shelf::Own(store),
+            model: None,
+        })
+    }
+}
+
+impl Conversations {
+    /// Those of the assistant.
+    pub(crate) fn of(services: &Arc<Services>) -> Conversations {
+        Conversations {
+            services: services.clone(),
+            shelf: Shelf::Assistant,
+            model: None,
+        }
+    }
+}
+
+/// Every call fails with [`ClientError::Store`] if the store cannot be used, and with [`ClientError::Closed`] after its assistant was closed.
+impl Conversations {
+    /// The same conversations; this model alone answers in those that are opened from now on.
+    #[must_use]
+    pub fn answered_by(&self, model: &Model) -> Conversations {
+        Conversations {
+            model: Some(model.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// Makes a conversation. An empty title is replaced by the beginning of the first question.
+    ///
+    /// # Errors
+    /// Those of [`Model::conversation`], and those of all calls.
+    pub async fn create(&self, title: &str, options: ConversationOptions) -> Result<Conversation, ClientError> {
+        self.check(&options)?;
+        let title = title.to_owned();
+        let id = self.with(move |store, now_ms| {
+            let new = NewConversation {
+                title: &title,
+                ..NewConversation::default()
+            };
+            store.conversations().create(&new, now_ms)
+        });
+        let keeping = Keeping::new(id.await?, self.shelf.clone());
+        let conversation = Conversation::kept(&self.services, self.model.clone(), options, keeping, None);
+        conversation.write().await;
+        Ok(conversation)
+    }
+
+    /// Opens a conversation. One that is open already is the same one; its options stay as they are. A system message in the options
+    /// replaces the conversation's.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`] if there is no such conversation; those of [`Model::conversation`], and those of all calls.
+    pub async fn open(&self, id: ConversationId, options: ConversationOptions) -> Result<Conversation, ClientError> {
+        self.check(&options)?;
+        if let Some(open) = self.services.open_conversation(id) {
+            return Ok(open);
+        }
+        let keeping = Keeping::new(id, self.shelf.clone());
+        let read = self.services.blocking(move |services| {
+            let shelf = keeping.shelf.open(services)?;
+            let history = keeping.read(shelf.store()?)?;
+            Ok::<_, ClientError>((keeping, history))
+        });
+        let (keeping, history) = read.await??;
+        let system = options.system.clone();
+        let conversation = Conversation::kept(&self.services, self.model.clone(), options, keeping, Some(history));
+        if system.is_some() {
+            conversation.set_system(system)?;
+        }
+        Ok(conversation)
+    }
+
+    /// A page of the list: pinned conversations first, then those with the newest messages. The next page begins `after` the last one of
+    /// this one.
+    ///
+    /// # Errors
+    /// Those of all calls.
+    pub async fn list(
+        &self,
+        after: Option<ConversationSummary>,
+        conversations_max: u32,
+    ) -> Result<Vec<ConversationSummary>, ClientError> {
+        self.with(move |store, _| store.conversations().list(after.as_ref(), conversations_max))
+            .await
+    }
+
+    /// The newest conversation with exactly this title.
+    ///
+    /// # Errors
+    /// Those of all calls.
+    pub async fn find_title(&self, title: &str) -> Result<Option<ConversationId>, ClientError> {
+        let title = title.to_owned();
+        self.with(move |store, _| {
+            let mut last = None;
+            loop {
+                let page = store.conversations().list(last.as_ref(), PAGE)?;
+                if let Some(found) = page.iter().find(|found| found.title == title) {
+                    return Ok(Some(found.id));
+                }
+                match page.into_iter().next_back() {
+                    Some(end) => last = Some(end),
+                    None => return Ok(None),
+                }
+            }
+        })
+        .await
+    }
+
+    /// What a list shows of a conversation, and its messages with everything that is kept about them.
+    ///
+    /// # Errors
+    /// Those of all calls, also for a conversation that is not there.
+    pub async fn show(&self, id: ConversationId) -> Result<whimbrel_store::Conversation, ClientError> {
+        self.with(move |store, _| store.conversations().get(id)).await
+    }
+
+    /// Changes the title.
+    ///
+    /// # Errors
+    /// Those of all calls.
+    pub async fn rename(&self, id: ConversationId, title: &str) -> Result<(), ClientError> {
+        let title = title.to_owned();
+        self.with(move |store, _| store.conversations().set_title(id, &title))
+            .await
+    }
+
+    /// Puts a conversation before the others, or back among them.
+    ///
+    /// # Errors
+    /// Those of all calls.
+    pub async fn pin(&self, id: ConversationId, is_pinned: bool) -> Result<(), ClientError> {
+        self.with(move |store, _| store.conversations().set_pinned(id, is_pinned))
+            .await
+    }
+
+    /// Deletes a conversation with its queued questions. Nothing of it stays in a file. If it is open, it is closed.
+    ///
+    /// # Errors
+    /// Those of all calls.
+    pub async fn delete(&self, id: ConversationId) -> Result<(), ClientError> {
+        if let Some(open) = self.services.open_conversation(id) {
+            open.close();
+            open.ended().await;
+        }
+        self.with(move |store, _| store.conversations().delete(id)).await?;
+        outbox::forget(&self.services).await;
+        Ok(())
+    }
+
+    /// Deletes old conversations. Returns those that are gone.
+    ///
+    /// # Errors
+    /// Those of all calls.
+    pub async fn retain(&self, retention: Retention) -> Result<Vec<ConversationId>, ClientError> {
+        let gone = self
+            .with(move |store, _| store.conversations().retain(&retention))
+            .await?;
+        for id in &gone {
+            if let Some(open) = self.services.open_conversation(*id) {
+                open.close();
+            }
+        }
+        outbox::forget(&self.services).await;
+        Ok(gone)
+    }
+
+    /// Finds a text in all titles and messages, regardless of case: the newest hits, at most `hits_max`.
+    ///
+    /// # Errors
+    /// Those of all calls.
+    pub async fn search(&self, text: &str, hits_max: u32) -> Result<Vec<Hit>, ClientError> {
+        let text = text.to_owned();
+        self.with(move |store, _| store.conversations().find(&text, hits_max))
+            .await
+    }
+
+    /// Writes conversations, those with these ids or all of them, as one JSON document to a new file, which only its owner can read. The
+    /// document is not sealed.
+    ///
+    /// # Errors
+    /// Those of all calls, also if the file already exists.
+    pub async fn export(&self, path: PathBuf, ids: Option<Vec<ConversationId>>) -> Result<(), ClientError> {
+        self.with(move |store, now_ms| {
+            let failed = |source| StoreError::Io {
+                path: path.clone(),
+                source,
+            };
+            let file = NewFile::create(&path, Existing::Keep, Readers::Owner).map_err(failed)?;
+            let mut buffered = BufWriter::new(file);
+            store.conversations().export(&mut buffered, ids.as_deref(), now_ms)?;
+            buffered.flush().map_err(failed)?;
+            let file = buffered.into_inner().map_err(|error| failed(error.into_error()))?;
+            file.commit().map_err(failed)
+        })
+        .await
+    }
+
+    /// Adds the conversations of a document that [`Conversations::export`] wrote, all of them or none. Those that are here already are left
+    /// as they are.
+    ///
+    /// # Errors
+    /// Those of all calls, also with what is wrong with the document.
+    pub async fn import(&self, path: PathBuf) -> Result<Imported, ClientError> {
+        self.with(move |store, _| {
+            let mut file = std::fs::File::open(&path).map_err(|source| StoreError::Io {
+                path: path.clone(),
+                source,
+            })?;
+            store.conversations().import(&mut file)
+        })
+        .await
+    }
+
+    fn check(&self, options: &ConversationOptions) -> Result<(), ClientError> {
+        match &self.model {
+            Some(model) => model.check(options),
+            None if self.services.rules.is_none() => Err(ClientError::NoModel),
+            None => Ok(()),
+        }
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store, u64) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ClientError> {
+        let shelf = self.shelf.clone();
+        let done = self.services.blocking(move |services| {
+            let shelf = shelf.open(services)?;
+            Ok::<_, ClientError>(work(shelf.store()?, services.clock.now_ms())?)
+        });
+        done.await?
+    }
+}

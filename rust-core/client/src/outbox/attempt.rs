@@ -1,0 +1,230 @@
+//! One attempt at a queued question: decided anew, asked in its conversation, and its answer prepared for the disk.
+
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+use whimbrel_policy::outbox::{AttemptResult, Constraints, Decided, Event as Happened, Failure, IdempotencyKey};
+use whimbrel_policy::{Kept, Recipients};
+use whimbrel_privacy::Release;
+use whimbrel_record::{Code, Outcome};
+use whimbrel_store::{ConversationId, OutboxId};
+
+use super::drive::with_store;
+use super::row::QueuedQuestion;
+use crate::conversation::{Begun, History, Inner, Last, Question, Turn, begin};
+use crate::error::lock;
+use crate::ports::BoxFuture;
+use crate::report::{Event, Report};
+use crate::request::Message;
+use crate::services::Services;
+use crate::{Answer, ClientError, Conversation, ConversationOptions, Conversations, Role};
+
+/// An attempt without a deadline of its own ends after this.
+const DEADLINE_MS: u64 = 600_000;
+/// Events that are taken at a time.
+const BATCH: u32 = 64;
+
+/// What is to be asked.
+pub(super) struct Order {
+    pub(super) id: u64,
+    pub(super) lease: u64,
+    pub(super) key: IdempotencyKey,
+    pub(super) conversation: ConversationId,
+    pub(super) question: QueuedQuestion,
+}
+
+/// A history that takes the place of its conversation's once it is written, in the step in which the question leaves the outbox.
+pub(super) struct Concluded {
+    conversation: Conversation,
+    after: History,
+}
+
+impl Concluded {
+    pub(super) async fn write(self, services: &Arc<Services>, id: OutboxId) -> Result<(), ClientError> {
+        let now_ms = services.clock.now_ms();
+        with_store(services, move |store| {
+            let inner = self.conversation.inner();
+            let keeping = inner.keeping.as_ref().ok_or(ClientError::Stopped)?;
+            keeping.conclude(self.after, &inner.history, now_ms, |change| {
+                store.outbox().complete(id, change, now_ms)
+            })
+        })
+        .await
+    }
+}
+
+/// Carries the attempt out and reports it. Boxed, since the report may begin the next attempt.
+pub(super) fn run(services: Arc<Services>, order: Order, cancelled: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        let (id, lease) = (order.id, order.lease);
+        let (result, concluded) = match attempt(&services, &order, cancelled).await {
+            Ok(ended) => ended,
+            Err(error) => {
+                log::warn!("the queued question {id} was not asked: {error}");
+                (AttemptResult::Failed(Failure::free(Code::Internal)), None)
+            }
+        };
+        let mut slot = services.outbox.lock().await;
+        let ended = match slot.machine(&services).await {
+            Ok(machine) => {
+                machine.end_attempt(id, concluded);
+                slot.step(&services, Happened::Ended { id, lease, result }).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            log::warn!("the outbox cannot go on: {error}");
+        }
+    })
+}
+
+async fn attempt(
+    services: &Arc<Services>,
+    order: &Order,
+    mut cancelled: watch::Receiver<bool>,
+) -> Result<(AttemptResult, Option<Concluded>), ClientError> {
+    let conversation = open(services, order.conversation).await?;
+    let (sender, after) = oneshot::channel();
+    let answer = ask(&conversation, &order.question, order.key, sender)?;
+    let deadline_ms = order.question.options.deadline_ms.unwrap_or(DEADLINE_MS);
+    let (mut is_begun, mut is_stopped) = (false, false);
+    let report = loop {
+        let events = tokio::select! {
+            biased;
+            stop = cancelled.wait_for(|cancelled| *cancelled), if !is_stopped => {
+                is_stopped = true;
+                drop(stop);
+                answer.cancel();
+                continue;
+            }
+            events = answer.next(BATCH) => events?,
+        };
+        let mut report = None;
+        for event in events {
+            match event {
+                Event::Started { release, .. } if !std::mem::replace(&mut is_begun, true) => {
+                    let began = Happened::Began {
+                        id: order.id,
+                        lease: order.lease,
+                        decided: decided(release),
+                        deadline_ms,
+                    };
+                    services.outbox.lock().await.step(services, began).await?;
+                }
+                Event::Finished(finished) => report = Some(finished),
+                _ => {}
+            }
+        }
+        if let Some(report) = report {
+            break report;
+        }
+    };
+    let after = after.await.map_err(|_| ClientError::Stopped)?;
+    // An app that closes the conversation does not mean its question.
+    let is_stopped = is_stopped || conversation.is_closed();
+    let concluded = after.map(|after| Concluded { conversation, after });
+    Ok((result(&report, concluded.is_some(), is_stopped), concluded))
+}
+
+fn decided(release: Option<Release>) -> Decided {
+    match release {
+        None => Decided::OnDevice,
+        Some(Release::Redacted) => Decided::Redacted,
+        Some(_) => Decided::AsIs,
+    }
+}
+
+/// What the machine is told.
+fn result(report: &Report, is_answered: bool, is_stopped: bool) -> AttemptResult {
+    match report.outcome {
+        Outcome::Answered if is_answered => AttemptResult::Answered,
+        Outcome::Deferred => AttemptResult::Deferred {
+            needs: Constraints::that_help(&report.refused),
+        },
+        Outcome::Denied => AttemptResult::Denied,
+        Outcome::Cancelled | Outcome::Interrupted if is_stopped => AttemptResult::Stopped,
+        Outcome::Cancelled => AttemptResult::Cancelled,
+        _ => AttemptResult::Failed(failure(report)),
+    }
+}
+
+/// The failure that is the easiest to remedy.
+fn failure(report: &Report) -> Failure {
+    let is_free = report.bytes_out == 0;
+    let of = |code| Failure {
+        is_free,
+        ..Failure::free(code)
+    };
+    let failures = report.attempts.iter().filter_map(|attempt| attempt.code).map(of);
+    Failure::most_hopeful(failures).unwrap_or_else(|| of(report.code.unwrap_or(Code::Unavailable)))
+}
+
+/// The conversation, open already or not.
+async fn open(services: &Arc<Services>, id: ConversationId) -> Result<Conversation, ClientError> {
+    Conversations::of(services)
+        .open(id, ConversationOptions::default())
+        .await
+}
+
+/// Asks in the conversation, once the answer before has ended. The history as it is after an answer goes to `after`; the conversation takes it
+/// over when it is written.
+fn ask(
+    conversation: &Conversation,
+    queued: &QueuedQuestion,
+    key: IdempotencyKey,
+    after: oneshot::Sender<Option<History>>,
+) -> Result<Answer, ClientError> {
+    let inner = conversation.inner().clone();
+    let mut running = lock(&inner.running);
+    let before = running.answer.take().map(|begun| begun.over);
+    let (over, is_over) = watch::channel(());
+    let question = Question {
+        text: queued.text.clone(),
+        options: queued.options.clone(),
+        turn: Turn::Next,
+        excluded: Vec::new(),
+    };
+    let asking = inner.clone();
+    let (answer, cancel) = begin(&inner.services, async move |begun| {
+        if let Some(mut before) = before {
+            // Nothing is ever sent: it ends with the answer before.
+            let _ = before.changed().await;
+        }
+        let answered = asking.ask(&question, begun, Some(key.to_string()), None).await;
+        let report = answered.map(|mut answered| {
+            let history = (answered.report.outcome == Outcome::Answered).then(|| {
+                let mut history = lock(&asking.history).clone();
+                asking.take(&mut history, &question, &mut answered);
+                history
+            });
+            // Whoever waits for it may be gone.
+            let _ = after.send(history);
+            answered.report
+        });
+        drop(over);
+        report
+    })?;
+    running.answer = Some(Begun { cancel, over: is_over });
+    Ok(answer)
+}
+
+/// The history with a question that nobody answered in time. It was never decided about, so nobody else may read it.
+pub(super) async fn expired(
+    services: &Arc<Services>,
+    conversation: ConversationId,
+    question: &QueuedQuestion,
+) -> Result<Concluded, ClientError> {
+    let conversation = open(services, conversation).await?;
+    let inner: &Arc<Inner> = conversation.inner();
+    let mut after = lock(&inner.history).clone();
+    let last = Last {
+        receipt: None,
+        question: question.text.clone(),
+        options: question.options.clone(),
+        answered: None,
+        messages: 0,
+    };
+    let nothing = Message::new(Role::Assistant, "");
+    after.keep(last, Recipients::nobody(), Kept::Question, nothing, Turn::Next);
+    Ok(Concluded { conversation, after })
+}
