@@ -33,6 +33,36 @@ fn every_status_and_every_code_is_as_in_the_table() {
     assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), found);
 }
 
+/// The numbers of a list such as `302 to 304, 307`.
+fn numbers(list: &str) -> Vec<u16> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once(" to ").unwrap_or((part, part));
+        first.trim().parse::<u16>().unwrap()..=last.trim().parse().unwrap()
+    };
+    list.split(',').flat_map(range).collect()
+}
+
+#[test]
+fn the_page_has_the_same_table() {
+    let page = include_str!("../../../docs/outbox.md");
+    let (mut statuses, mut codes) = (Vec::new(), Vec::new());
+    for remedy in [Remedy::Network, Remedy::Time, Remedy::Settings, Remedy::User] {
+        let start = format!("| {} | ", word(remedy));
+        let row = page.lines().find_map(|line| line.strip_prefix(&start)).unwrap();
+        let cells: Vec<_> = row.split(" | ").collect();
+        statuses.extend(numbers(cells[0]).into_iter().map(|status| (status, remedy)));
+        let of_row = cells[1].split(", ").map(|code| code.trim_matches('`'));
+        codes.extend(of_row.map(|code| (Code::from_name(code).unwrap(), remedy)));
+    }
+    statuses.sort_unstable();
+    codes.sort_unstable();
+    let all_statuses: Vec<_> = (100..=599).map(|status| (status, remedy_of_status(status))).collect();
+    let mut all_codes: Vec<_> = Code::ALL.iter().map(|code| (*code, remedy_of_code(*code))).collect();
+    all_codes.sort_unstable();
+    assert_eq!(statuses, all_statuses);
+    assert_eq!(codes, all_codes);
+}
+
 #[test]
 fn what_must_never_be_permanent() {
     for status in [408, 421, 425, 429].into_iter().chain(500..=599) {
