@@ -9,8 +9,8 @@ use whimbrel_policy::outbox::{
     AttemptResult, BACKOFF_MS_BASE, BACKOFF_MS_MAX, Command, Conditions, Constraints, Decided, Event, Failure, Notice,
     RETRY_AFTER_MS_MAX, RunBudget, Stuck, WAIT_MS_LEAST, Wake, backoff_ms,
 };
-use whimbrel_policy::{Refusal, Refused};
-use whimbrel_record::Code;
+use whimbrel_policy::{Ending, Refusal, Refused};
+use whimbrel_record::{Code, Outcome};
 
 #[test]
 fn a_request_from_its_queue_to_its_answer() {
@@ -194,6 +194,63 @@ fn a_deferred_request_waits_for_conditions() {
     assert_eq!(sent(&desk.step(Event::SettingsChanged)), [10]);
 }
 
+fn refused(reasons: &[Refusal]) -> Vec<Refused> {
+    let refused = |reason: &Refusal| Refused {
+        name: "x".into(),
+        reason: reason.clone(),
+        after_candidates: 0,
+    };
+    reasons.iter().map(refused).collect()
+}
+
+#[test]
+fn what_an_exchange_results_in() {
+    let (server, key) = (Failure::free(Code::Server), Failure::free(Code::KeyMissing));
+    let deferred = |needs| AttemptResult::Deferred { needs };
+    for (outcome, failures, reasons, expected) in [
+        (Outcome::Answered, vec![server], vec![], AttemptResult::Answered),
+        (Outcome::Denied, vec![], vec![], AttemptResult::Denied),
+        (Outcome::Cancelled, vec![], vec![], AttemptResult::Cancelled),
+        (Outcome::Interrupted, vec![], vec![], AttemptResult::Stopped),
+        (Outcome::Deferred, vec![], vec![Refusal::Offline], deferred(NETWORK)),
+        (Outcome::Deferred, vec![], vec![], deferred(Constraints::default())),
+        (
+            Outcome::Deferred,
+            vec![server, key],
+            vec![Refusal::Offline],
+            AttemptResult::Failed(server),
+        ),
+        (Outcome::Deferred, vec![key], vec![Refusal::Offline], deferred(NETWORK)),
+        (
+            Outcome::Deferred,
+            vec![key],
+            vec![Refusal::NoModel],
+            AttemptResult::Failed(key),
+        ),
+        (
+            Outcome::Failed,
+            vec![key],
+            vec![Refusal::Offline],
+            AttemptResult::Failed(key),
+        ),
+        (
+            Outcome::Failed,
+            vec![],
+            vec![],
+            AttemptResult::Failed(Failure::free(Code::Deadline)),
+        ),
+    ] {
+        let ending = Ending {
+            outcome,
+            code: (outcome == Outcome::Failed).then_some(Code::Deadline),
+            is_partial: false,
+            candidate: None,
+        };
+        let found = AttemptResult::of(&ending, failures.iter().copied(), &refused(&reasons));
+        assert_eq!(found, expected, "{outcome:?} {failures:?} {reasons:?}");
+    }
+}
+
 #[test]
 fn what_a_deferred_request_waits_for() {
     let battery = Refusal::Battery {
@@ -202,12 +259,7 @@ fn what_a_deferred_request_waits_for() {
     };
     let bytes = Refusal::MeteredBytes { bytes: 2, bytes_max: 1 };
     let find = |reasons: &[Refusal]| {
-        let refused = reasons.iter().map(|reason| Refused {
-            name: "x".into(),
-            reason: reason.clone(),
-            after_candidates: 0,
-        });
-        let found = Constraints::that_help(&refused.collect::<Vec<_>>());
+        let found = Constraints::that_help(&refused(reasons));
         (found.network, found.unmetered, found.charging)
     };
     assert_eq!(find(&[]), (false, false, false));

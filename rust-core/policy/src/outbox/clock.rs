@@ -48,7 +48,7 @@ impl Age {
         Age { ms: 0, at: now }
     }
 
-    /// The age now, in milliseconds. It never shrinks.
+    /// The age now, in milliseconds. If it is not known, at least what was stored of it.
     pub(super) fn ms(&self, now: Moment) -> u64 {
         let since = now.measured_since(self.at);
         self.ms

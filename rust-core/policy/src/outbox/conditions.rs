@@ -58,6 +58,11 @@ impl Constraints {
             Constraints::default()
         }
     }
+
+    /// Whether time or conditions can help one of the places.
+    pub(super) fn may_help(refused: &[Refused]) -> bool {
+        refused.iter().any(|refused| of_refusal(&refused.reason).is_some())
+    }
 }
 
 fn of_refusal(refusal: &Refusal) -> Option<Constraints> {

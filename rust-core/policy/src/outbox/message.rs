@@ -1,9 +1,13 @@
 //! What happens to an outbox, what it wants done, and what the app is told.
 
+use whimbrel_record::{Code, Outcome};
+
 use super::clock::Moment;
 use super::conditions::{Conditions, Constraints};
 use super::entry::{Entry, IdempotencyKey, Stuck};
 use super::failure::Failure;
+use crate::Refused;
+use crate::fallback::Ending;
 
 /// What the policy in force decided when a request was taken out of the queue.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,6 +47,29 @@ pub struct RunBudget {
     pub requests: u32,
     /// For how many milliseconds. Attempts that are still running then are stopped.
     pub time_ms: u64,
+}
+
+impl AttemptResult {
+    /// The result of an exchange: how it ended, how each of its attempts failed, and which places its plan refused. An exchange whose plan
+    /// allows it to wait ends as deferred even if a place failed. It counts as failed, unless only a place that was refused gives hope.
+    #[must_use]
+    pub fn of(ending: &Ending, failures: impl IntoIterator<Item = Failure>, refused: &[Refused]) -> AttemptResult {
+        let failure = Failure::most_hopeful(failures);
+        let has_hope = failure.is_none_or(|failure| !failure.remedy().is_automatic() && Constraints::may_help(refused));
+        match ending.outcome {
+            Outcome::Answered => AttemptResult::Answered,
+            Outcome::Cancelled => AttemptResult::Cancelled,
+            Outcome::Denied => AttemptResult::Denied,
+            Outcome::Interrupted => AttemptResult::Stopped,
+            Outcome::Deferred if has_hope => AttemptResult::Deferred {
+                needs: Constraints::that_help(refused),
+            },
+            Outcome::Deferred | Outcome::Failed => {
+                let without_attempt = || Failure::free(ending.code.unwrap_or(Code::Unavailable));
+                AttemptResult::Failed(failure.unwrap_or_else(without_attempt))
+            }
+        }
+    }
 }
 
 impl RunBudget {
