@@ -55,9 +55,9 @@ CREATE TABLE state (name TEXT PRIMARY KEY, value BLOB NOT NULL, seal BLOB NOT NU
         sql: "
 CREATE TABLE data_key (version INTEGER PRIMARY KEY, key_id BLOB NOT NULL) STRICT;
 CREATE TABLE rotation (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    tables_done INTEGER NOT NULL,
+    place INTEGER PRIMARY KEY,
     row_done INTEGER NOT NULL,
+    row_last INTEGER NOT NULL,
     rows_done INTEGER NOT NULL,
     rows_unreadable INTEGER NOT NULL
 ) STRICT;

@@ -9,7 +9,7 @@ use super::keyring::Keyring;
 use super::tables::{ANSWER_VALUE, TABLES, Table, bound};
 use super::value::{Bound, Column, sealed_version};
 use super::{SealError, data_keys};
-use crate::connection::{Shared, Writer};
+use crate::connection::Shared;
 use crate::fault::Fault;
 use crate::{Store, StoreError};
 
@@ -24,13 +24,13 @@ pub struct Rotation {
     pub finished: bool,
 }
 
-/// Where a rotation is: tables that are done, and the last row that is done of the next one.
+/// Where a rotation is in one table. Rows that are added later are sealed with the new key anyway.
 #[derive(Clone, Copy, Default)]
 struct Cursor {
-    table: usize,
-    row: i64,
-    done: i64,
-    unreadable: i64,
+    row_done: i64,
+    row_last: i64,
+    rows_done: i64,
+    rows_unreadable: i64,
 }
 
 impl Store {
@@ -62,22 +62,17 @@ impl Store {
             });
         }
         let keyring = match keyring.all().len() {
-            1 => begin(shared, &mut writer, &keyring)?,
+            1 => begin(shared, &keyring)?,
             _ => keyring,
         };
-        let cursor = shared.transact(&mut writer, |connection| step(connection, &keyring, rows_max))?;
-        let finished = cursor.table == TABLES.len();
-        if finished {
-            // The database no longer needs the old key. When the process ends here, the next rotation finds nothing to do and removes it.
+        let rotation = shared.transact(&mut writer, |connection| step(connection, &keyring, rows_max))?;
+        if rotation.finished {
+            // The database no longer needs the old key. If the process ends here, the next rotation finds nothing to do and removes it.
             let newest = keyring.newest_only();
             newest.write(shared.vault())?;
             shared.set_keyring(Arc::new(newest));
         }
-        Ok(Rotation {
-            rows_done: cursor.done.cast_unsigned(),
-            rows_unreadable: cursor.unreadable.cast_unsigned(),
-            finished,
-        })
+        Ok(rotation)
     }
 
     /// Whether a rotation has begun and is not finished, for example because the process ended.
@@ -90,52 +85,69 @@ impl Store {
 }
 
 /// Puts a new key beside the old one. The vault comes first: a key that nothing is sealed with does no harm.
-fn begin(shared: &Shared, writer: &mut Writer, keyring: &Keyring) -> Result<Arc<Keyring>, StoreError> {
+fn begin(shared: &Shared, keyring: &Keyring) -> Result<Arc<Keyring>, StoreError> {
     let both = Arc::new(keyring.with_successor()?);
     both.write(shared.vault())?;
     shared.set_keyring(Arc::clone(&both));
-    shared.transact(writer, |connection| {
-        data_keys::record(connection, &both)?;
-        write_cursor(connection, Cursor::default())
-    })?;
     Ok(both)
 }
 
 /// Does one batch and says where the rotation is then.
-fn step(connection: &Connection, keyring: &Keyring, rows_max: u32) -> Result<Cursor, Fault> {
-    let mut cursor = read_cursor(connection)?;
+fn step(connection: &Connection, keyring: &Keyring, rows_max: u32) -> Result<Rotation, Fault> {
+    data_keys::record(connection, keyring)?;
     let mut left = i64::from(rows_max.max(1));
-    while let Some(table) = TABLES.get(cursor.table) {
-        let rows = reseal(connection, keyring, table, &mut cursor, left)?;
-        left -= rows;
-        if left <= 0 {
-            write_cursor(connection, cursor)?;
-            return Ok(cursor);
+    let mut rotation = Rotation {
+        finished: true,
+        ..Rotation::default()
+    };
+    for (place, table) in TABLES.iter().enumerate() {
+        let mut cursor = read_cursor(connection, place, table)?;
+        if cursor.row_done < cursor.row_last && left > 0 {
+            left -= reseal(connection, keyring, table, &mut cursor, left)?;
         }
-        (cursor.table, cursor.row) = (cursor.table + 1, 0);
+        write_cursor(connection, place, cursor)?;
+        rotation.rows_done += cursor.rows_done.cast_unsigned();
+        rotation.rows_unreadable += cursor.rows_unreadable.cast_unsigned();
+        rotation.finished &= cursor.row_done == cursor.row_last;
     }
-    connection.execute("DELETE FROM rotation", [])?;
-    data_keys::record(connection, &keyring.newest_only())?;
-    Ok(cursor)
+    if rotation.finished {
+        connection.execute("DELETE FROM rotation", [])?;
+        data_keys::record(connection, &keyring.newest_only())?;
+    }
+    Ok(rotation)
 }
 
-fn read_cursor(connection: &Connection) -> Result<Cursor, Fault> {
-    let query = "SELECT tables_done, row_done, rows_done, rows_unreadable FROM rotation";
-    let found = connection.query_row(query, [], |row| {
+/// Where the rotation is in a table; at its beginning if it has not begun.
+fn read_cursor(connection: &Connection, place: usize, table: &Table) -> Result<Cursor, Fault> {
+    let query = "SELECT row_done, row_last, rows_done, rows_unreadable FROM rotation WHERE place = ?1";
+    let found = connection.query_row(query, [place as i64], |row| {
         Ok(Cursor {
-            table: row.get::<_, u32>(0)? as usize,
-            row: row.get(1)?,
-            done: row.get(2)?,
-            unreadable: row.get(3)?,
+            row_done: row.get(0)?,
+            row_last: row.get(1)?,
+            rows_done: row.get(2)?,
+            rows_unreadable: row.get(3)?,
         })
     });
-    Ok(found.optional()?.unwrap_or_default())
+    if let Some(cursor) = found.optional()? {
+        return Ok(cursor);
+    }
+    let last = format!("SELECT coalesce(max(id), 0) FROM {}", table.name);
+    Ok(Cursor {
+        row_last: connection.query_row(&last, [], |row| row.get(0))?,
+        ..Cursor::default()
+    })
 }
 
-fn write_cursor(connection: &Connection, cursor: Cursor) -> Result<(), Fault> {
+fn write_cursor(connection: &Connection, place: usize, cursor: Cursor) -> Result<(), Fault> {
     connection.execute(
-        "INSERT OR REPLACE INTO rotation (id, tables_done, row_done, rows_done, rows_unreadable) VALUES (1, ?1, ?2, ?3, ?4)",
-        (cursor.table as i64, cursor.row, cursor.done, cursor.unreadable),
+        "INSERT OR REPLACE INTO rotation (place, row_done, row_last, rows_done, rows_unreadable) VALUES (?1, ?2, ?3, ?4, ?5)",
+        (
+            place as i64,
+            cursor.row_done,
+            cursor.row_last,
+            cursor.rows_done,
+            cursor.rows_unreadable,
+        ),
     )?;
     Ok(())
 }
@@ -158,22 +170,26 @@ fn reseal(
     let mut resealed = Vec::new();
     let mut seen = 0;
     let mut statement = connection.prepare(&table.select())?;
-    let mut rows = statement.query((cursor.row, rows_max))?;
+    let mut rows = statement.query((cursor.row_done, cursor.row_last, rows_max))?;
     while let Some(row) = rows.next()? {
         seen += 1;
-        cursor.row = row.get(0)?;
+        cursor.row_done = row.get(0)?;
         let mut sealed = Vec::new();
         for index in 0..table.columns.len() {
             sealed.push(row.get_ref(3 + index)?.as_blob().unwrap_or_default());
         }
-        match reseal_row(keyring, table.columns, cursor.row, bound(row)?, &sealed) {
+        match reseal_row(keyring, table.columns, cursor.row_done, bound(row)?, &sealed) {
             Ok(new) => resealed.extend(new),
-            Err(Fault::Store(StoreError::Sealed(SealError::Value { .. }))) => cursor.unreadable += 1,
+            Err(Fault::Store(StoreError::Sealed(SealError::Value { .. }))) => cursor.rows_unreadable += 1,
             Err(error) => return Err(error),
         }
     }
-    cursor.done += seen;
     drop(rows);
+    cursor.rows_done += seen;
+    if seen < rows_max {
+        // The last rows may have been deleted since.
+        cursor.row_done = cursor.row_last;
+    }
     for new in resealed {
         write_row(connection, table, new)?;
     }

@@ -50,12 +50,12 @@ pub(super) const TABLES: [Table; 4] = [
 ];
 
 impl Table {
-    /// Reads rows behind a number: the number, the two columns of [`bound`], then the sealed ones.
+    /// Reads rows between two numbers: the number, the two columns of [`bound`], then the sealed ones.
     pub(super) fn select(&self) -> String {
         let columns: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
         let (first, second) = self.bound;
         format!(
-            "SELECT id, {first}, {second}, {} FROM {} WHERE id > ?1 ORDER BY id LIMIT ?2",
+            "SELECT id, {first}, {second}, {} FROM {} WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
             columns.join(", "),
             self.name
         )

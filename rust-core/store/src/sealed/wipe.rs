@@ -40,12 +40,12 @@ impl Store {
         forget_invalidated(&*vault)?;
         let has_key = vault.get(KEY_NAME)?.is_some();
         if !has_key && path.exists() {
-            // The vault's floor belongs to the ledger that it can no longer check, and counting goes on behind it.
+            // What is put aside keeps its ledger and nothing sealed, whatever happens to the process.
+            let lock = database::lock(path)?;
+            remove_sealed_rows(path)?;
+            drop(lock);
             let (store, aside) = Store::restart(path, vault, now_ms)?;
             store.forget_unreadable()?;
-            if let Some(aside) = &aside {
-                remove_sealed_rows(aside)?;
-            }
             return Ok((store, aside));
         }
         let store = Store::open(path, vault, now_ms)?;

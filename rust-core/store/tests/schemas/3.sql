@@ -64,9 +64,9 @@ CREATE TABLE outbox (
     request BLOB NOT NULL
 ) STRICT;
 CREATE TABLE rotation (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    tables_done INTEGER NOT NULL,
+    place INTEGER PRIMARY KEY,
     row_done INTEGER NOT NULL,
+    row_last INTEGER NOT NULL,
     rows_done INTEGER NOT NULL,
     rows_unreadable INTEGER NOT NULL
 ) STRICT;

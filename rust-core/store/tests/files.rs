@@ -1,0 +1,197 @@
+//! Sealed files: what is written is read, and whatever was changed, cut, moved or replaced is noticed.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rand_pcg::Pcg64Mcg;
+use rand_pcg::rand_core::Rng;
+use support::kept::is_anywhere;
+use support::{open, vault};
+use whimbrel_record::RecordError;
+use whimbrel_store::{FileEntry, SealError, Store, StoreError, VaultError};
+
+const CHUNK: usize = 64 * 1024;
+const MAX: u32 = 4 << 20;
+
+fn store(folder: &Path) -> Store {
+    open(&folder.join("store.db"), &vault())
+}
+
+fn path(folder: &Path, name: &str) -> PathBuf {
+    folder.join("store.db.sealed").join(name)
+}
+
+fn bytes(length: usize) -> Vec<u8> {
+    let mut random = Pcg64Mcg::new(length as u128 + 1);
+    let mut bytes = vec![0; length];
+    random.fill_bytes(&mut bytes);
+    bytes
+}
+
+#[test]
+fn files_of_every_size_are_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let files = store.files("prefix").unwrap();
+    assert_eq!(files.get("none", MAX).unwrap(), None);
+    for length in [0, 1, 100, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 77] {
+        let content = bytes(length);
+        files.put("file", &content).unwrap();
+        assert!(files.get("file", MAX).unwrap().unwrap() == content, "{length}");
+        // In pieces, as a stream writes and reads.
+        let mut writer = files.create("file").unwrap();
+        for piece in content.chunks(1000) {
+            writer.write_all(piece).unwrap();
+        }
+        writer.finish().unwrap();
+        let mut reader = files.open("file").unwrap().unwrap();
+        let (mut read, mut piece) = (Vec::new(), [0; 777]);
+        loop {
+            match reader.read(&mut piece).unwrap() {
+                0 => break,
+                taken => read.extend_from_slice(&piece[..taken]),
+            }
+        }
+        assert!(read == content, "{length}");
+    }
+    let past = files.get("file", 3 * CHUNK as u32);
+    assert!(matches!(past, Err(StoreError::Record(RecordError::TooMuch { .. }))));
+    let size = fs::metadata(path(folder.path(), "prefix.file")).unwrap();
+    assert_eq!(size.permissions().mode() & 0o077, 0);
+    let listed = files.list().unwrap();
+    assert_eq!(
+        listed,
+        [FileEntry {
+            name: "file".into(),
+            bytes: size.len()
+        }]
+    );
+    assert!(store.files("other").unwrap().list().unwrap().is_empty());
+    files.remove("file").unwrap();
+    files.remove("file").unwrap();
+    assert_eq!(files.get("file", MAX).unwrap(), None);
+}
+
+#[test]
+fn an_unfinished_file_leaves_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let files = store.files("prefix").unwrap();
+    files.put("file", b"old").unwrap();
+    let mut writer = files.create("file").unwrap();
+    writer.write_all(&bytes(CHUNK * 2)).unwrap();
+    drop(writer);
+    assert_eq!(files.get("file", MAX).unwrap().unwrap(), b"old");
+    for name in ["", "../file", "a/b", "Upper"] {
+        let refused = files.put(name, b"x");
+        assert!(matches!(refused, Err(StoreError::Vault(VaultError::Name))), "{name}");
+    }
+    assert!(store.files("two.parts").is_err());
+}
+
+fn check_changed(store: &Store, name: &str, what: &str) {
+    let read = store.files("prefix").unwrap().get(name, MAX);
+    assert!(
+        matches!(&read, Err(StoreError::Sealed(SealError::File { name: found })) if found == name),
+        "{what}: {read:?}"
+    );
+}
+
+#[test]
+fn every_cut_and_every_flipped_byte_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let place = path(folder.path(), "prefix.file");
+    store.files("prefix").unwrap().put("file", &bytes(300)).unwrap();
+    let whole = fs::read(&place).unwrap();
+    let version = b"whimbrel-file-1".len() + 1..b"whimbrel-file-1".len() + 5;
+    for at in 0..whole.len() {
+        fs::write(&place, &whole[..at]).unwrap();
+        check_changed(&store, "file", &format!("cut to {at}"));
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        fs::write(&place, &changed).unwrap();
+        if version.contains(&at) {
+            // The file says that it has another key.
+            let read = store.files("prefix").unwrap().get("file", MAX);
+            assert!(
+                matches!(read, Err(StoreError::Sealed(SealError::KeyLost { .. }))),
+                "{read:?}"
+            );
+        } else {
+            check_changed(&store, "file", &format!("byte {at}"));
+        }
+    }
+    fs::write(&place, [&whole[..], b"x"].concat()).unwrap();
+    check_changed(&store, "file", "longer");
+}
+
+#[test]
+fn chunks_that_are_cut_swapped_or_repeated_are_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let place = path(folder.path(), "prefix.file");
+    store.files("prefix").unwrap().put("file", &bytes(4 * CHUNK)).unwrap();
+    let whole = fs::read(&place).unwrap();
+    let header = b"whimbrel-file-1".len() + 1 + 4 + 32;
+    let chunks: Vec<&[u8]> = whole[header..].chunks(CHUNK + 16).collect();
+    assert_eq!(chunks.len(), 4);
+    let orders: [&[usize]; 7] = [
+        &[0, 1, 2],
+        &[0],
+        &[],
+        &[1, 0, 2, 3],
+        &[0, 1, 1, 3],
+        &[0, 1, 2, 3, 3],
+        &[3],
+    ];
+    for order in orders {
+        let mut changed = whole[..header].to_vec();
+        order.iter().for_each(|chunk| changed.extend_from_slice(chunks[*chunk]));
+        fs::write(&place, &changed).unwrap();
+        check_changed(&store, "file", &format!("{order:?}"));
+    }
+}
+
+#[test]
+fn a_file_in_anothers_place_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let files = store.files("prefix").unwrap();
+    files.put("one", b"first").unwrap();
+    files.put("two", b"second").unwrap();
+    store.files("other").unwrap().put("one", b"third").unwrap();
+    let place = |name: &str| path(folder.path(), name);
+    for from in ["prefix.two", "other.one"] {
+        fs::copy(place(from), place("prefix.one")).unwrap();
+        check_changed(&store, "one", from);
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    let stranger = self::store(elsewhere.path());
+    stranger.files("prefix").unwrap().put("one", b"foreign").unwrap();
+    fs::copy(path(elsewhere.path(), "prefix.one"), place("prefix.one")).unwrap();
+    check_changed(&store, "one", "another store's");
+    assert!(!is_anywhere(folder.path(), b"second"));
+}
+
+/// After a rotation, files under the old key are as good as none.
+#[test]
+fn a_rotation_makes_old_files_unreadable() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let files = store.files("prefix").unwrap();
+    files.put("old", b"old").unwrap();
+    while !store.rotate(100).unwrap().finished {}
+    let read = files.get("old", MAX);
+    assert!(
+        matches!(read, Err(StoreError::Sealed(SealError::KeyLost { version: 1 }))),
+        "{read:?}"
+    );
+    files.put("new", b"new").unwrap();
+    assert_eq!(files.get("new", MAX).unwrap().unwrap(), b"new");
+}
