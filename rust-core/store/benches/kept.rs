@@ -4,12 +4,13 @@
 
 #[path = "../tests/support/mod.rs"]
 mod support;
+mod timing;
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use support::NOW_MS;
 use support::kept::{answer, question, request};
+use timing::{repeated, report, timed};
 use whimbrel_store::{NewConversation, Store};
 
 const CONVERSATIONS: u64 = 2_000;
@@ -18,28 +19,6 @@ const SINGLE: usize = 1_000;
 const BATCHES: usize = 20;
 const BATCH: usize = 500;
 const ANSWERS: u64 = 2_000;
-
-/// Prints median, 99th percentile and the longest of `seconds`.
-fn report(name: &str, mut seconds: Vec<f64>) {
-    seconds.sort_by(f64::total_cmp);
-    let at = |share: f64| seconds[((seconds.len() - 1) as f64 * share) as usize] * 1e3;
-    println!(
-        "{name:<52} {:>9.3} ms median, {:>9.3} ms p99, {:>9.3} ms longest",
-        at(0.5),
-        at(0.99),
-        at(1.0)
-    );
-}
-
-fn timed<T>(call: impl FnOnce() -> T) -> (T, f64) {
-    let start = Instant::now();
-    let result = call();
-    (result, start.elapsed().as_secs_f64())
-}
-
-fn repeated(name: &str, times: usize, mut call: impl FnMut()) {
-    report(name, (0..times).map(|_| timed(&mut call).1).collect());
-}
 
 /// A text of some 140 bytes, in which one of a thousand names the bird.
 fn text(number: u64) -> String {

@@ -1,6 +1,7 @@
 //! Encryption at rest: the data keys in the vault, sealed values of rows, their rotation, sealed files, and the destruction of all of it.
 //! What the rows mean is not known here. `docs/store.md` describes the formats.
 
+mod cipher;
 mod data_keys;
 mod error;
 mod file;

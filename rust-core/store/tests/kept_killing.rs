@@ -72,11 +72,12 @@ fn child() {
     let store = try_open(&PathBuf::from(folder)).unwrap();
     let (main, drafts) = (titled(&store, MAIN), titled(&store, DRAFTS));
     let mut random = Pcg64Mcg::new(u128::from(round));
+    let mut out = std::io::stdout();
     for number in 0u64.. {
         let (choice, name) = (random.next_u64() % 12, format!("{round}-{number}"));
         let line = step(&store, (main, drafts), choice, &name, &text(round, number));
         // The harness writes to the same stream; a line goes out in one piece.
-        writeln!(std::io::stdout(), "{line}").unwrap();
+        writeln!(out, "{line}").unwrap();
     }
 }
 
@@ -100,7 +101,8 @@ fn step(
         }
         5 | 6 => match store.outbox().list(None, 1).unwrap().first() {
             Some(oldest) => {
-                writeln!(std::io::stdout(), "TRY {}", oldest.id).unwrap();
+                let mut out = std::io::stdout();
+                writeln!(out, "TRY {}", oldest.id).unwrap();
                 let given = answer(&format!("{MARKER}answer-{} to it", oldest.id));
                 store.outbox().complete(oldest.id, &[given], NOW_MS).unwrap();
                 format!("DONE {}", oldest.id)
@@ -300,9 +302,10 @@ fn migrating_child() {
     let Ok(folder) = std::env::var(MIGRATION) else {
         return;
     };
-    writeln!(std::io::stdout(), "READY").unwrap();
+    let mut out = std::io::stdout();
+    writeln!(out, "READY").unwrap();
     open_with(&PathBuf::from(folder).join("store.db"), &vault());
-    writeln!(std::io::stdout(), "OPEN").unwrap();
+    writeln!(out, "OPEN").unwrap();
 }
 
 #[test]

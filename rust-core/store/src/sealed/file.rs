@@ -1,5 +1,5 @@
 //! A sealed file: a header, then chunks that are encrypted one by one, so that a large cache is written and read in a stream. AES-256-GCM
-//! where the processor has instructions for it, otherwise XChaCha20-Poly1305.
+//! where the processor has instructions for it, otherwise ChaCha20-Poly1305.
 //!
 //! The header is `whimbrel-file-1`, a byte for the algorithm (1 or 2), the data key's version (4 bytes, little-endian), and 32 random
 //! bytes. Each file has a key of its own, derived from the data key, the header, the purpose and the name. Chunks hold 64 KiB and a tag; the
@@ -8,12 +8,11 @@
 
 use std::io::{self, Read, Write};
 
-use aes_gcm::{Aes256Gcm, KeyInit};
-use chacha20poly1305::XChaCha20Poly1305;
-use chacha20poly1305::aead::AeadInOut;
+use ring::aead::LessSafeKey;
 use whimbrel_files::NewFile;
 use zeroize::Zeroizing;
 
+use super::cipher::{FileCipher, NONCE_BYTES, TAG_BYTES, open_in_place, seal_detached};
 use super::keyring::DataKey;
 use super::{Keyring, SealError};
 use crate::StoreError;
@@ -22,9 +21,8 @@ const MAGIC: &[u8] = b"whimbrel-file-1";
 const CONTEXT: &str = "whimbrel store 2026-11-29 file";
 const HEADER_BYTES: usize = MAGIC.len() + 1 + 4 + 32;
 const CHUNK_BYTES: usize = 64 * 1024;
-const TAG_BYTES: usize = 16;
 const AES_256_GCM: u8 = 1;
-const XCHACHA20_POLY1305: u8 = 2;
+const CHACHA20_POLY1305: u8 = 2;
 
 /// What can go wrong before it is known which path an error of the system belongs to.
 pub(super) enum FileFault {
@@ -50,12 +48,6 @@ impl From<SealError> for FileFault {
     }
 }
 
-/// The cipher of one file.
-enum Cipher {
-    Aes(Box<Aes256Gcm>),
-    XChaCha(XChaCha20Poly1305),
-}
-
 /// Where a chunk stands.
 #[derive(Clone, Copy)]
 struct Chunk {
@@ -63,59 +55,27 @@ struct Chunk {
     last: bool,
 }
 
-fn has_aes_instructions() -> bool {
-    #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-    return std::arch::is_x86_feature_detected!("aes") && std::arch::is_x86_feature_detected!("pclmulqdq");
-    #[cfg(target_arch = "aarch64")]
-    return std::arch::is_aarch64_feature_detected!("aes") && std::arch::is_aarch64_feature_detected!("pmull");
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64")))]
-    return false;
-}
-
-impl Cipher {
-    fn new(key: &DataKey, header: &[u8; HEADER_BYTES], purpose: &str, name: &str) -> Option<Cipher> {
-        let mut material = Zeroizing::new(Vec::with_capacity(256));
-        material.extend_from_slice(&*key.files);
-        material.extend_from_slice(header);
-        for text in [purpose, name] {
-            material.extend_from_slice(&(text.len() as u64).to_le_bytes());
-            material.extend_from_slice(text.as_bytes());
-        }
-        let key = Zeroizing::new(blake3::derive_key(CONTEXT, &material));
-        match header[MAGIC.len()] {
-            AES_256_GCM => Some(Cipher::Aes(Box::new(Aes256Gcm::new((&*key).into())))),
-            XCHACHA20_POLY1305 => Some(Cipher::XChaCha(XChaCha20Poly1305::new((&*key).into()))),
-            _ => None,
-        }
+/// The key of one file; none if the header names a cipher that this program does not know.
+fn file_key(key: &DataKey, header: &[u8; HEADER_BYTES], purpose: &str, name: &str) -> Option<LessSafeKey> {
+    let mut material = Zeroizing::new(Vec::with_capacity(256));
+    material.extend_from_slice(&*key.files);
+    material.extend_from_slice(header);
+    for text in [purpose, name] {
+        material.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        material.extend_from_slice(text.as_bytes());
     }
-
-    /// Encrypts a chunk where it stands, and puts the tag behind it.
-    fn seal(&self, chunk: Chunk, bytes: &mut Vec<u8>) {
-        let fits = "a chunk is 64 KiB";
-        match self {
-            Cipher::Aes(cipher) => {
-                let nonce = chunk.nonce::<12>().into();
-                cipher.encrypt_in_place(&nonce, b"", bytes).expect(fits);
-            }
-            Cipher::XChaCha(cipher) => {
-                let nonce = chunk.nonce::<24>().into();
-                cipher.encrypt_in_place(&nonce, b"", bytes).expect(fits);
-            }
-        }
-    }
-
-    /// Decrypts a chunk with its tag where it stands.
-    fn open(&self, chunk: Chunk, bytes: &mut Vec<u8>) -> Result<(), chacha20poly1305::aead::Error> {
-        match self {
-            Cipher::Aes(cipher) => cipher.decrypt_in_place(&chunk.nonce::<12>().into(), b"", bytes),
-            Cipher::XChaCha(cipher) => cipher.decrypt_in_place(&chunk.nonce::<24>().into(), b"", bytes),
-        }
-    }
+    let key = Zeroizing::new(blake3::derive_key(CONTEXT, &material));
+    let cipher = match header[MAGIC.len()] {
+        AES_256_GCM => FileCipher::Aes256Gcm,
+        CHACHA20_POLY1305 => FileCipher::ChaCha20Poly1305,
+        _ => return None,
+    };
+    Some(cipher.key(&key))
 }
 
 impl Chunk {
-    fn nonce<const BYTES: usize>(self) -> [u8; BYTES] {
-        let mut nonce = [0; BYTES];
+    fn nonce(self) -> [u8; NONCE_BYTES] {
+        let mut nonce = [0; NONCE_BYTES];
         nonce[..4].copy_from_slice(&self.number.to_le_bytes());
         nonce[4] = u8::from(self.last);
         nonce
@@ -131,7 +91,7 @@ impl Chunk {
 /// Writes a sealed file. It appears with [`SealedWriter::finish`]; without it, nothing is left.
 pub struct SealedWriter {
     file: NewFile,
-    cipher: Cipher,
+    key: LessSafeKey,
     chunk: Chunk,
     waiting: Zeroizing<Vec<u8>>,
 }
@@ -143,10 +103,9 @@ impl SealedWriter {
         purpose: &str,
         name: &str,
     ) -> Result<SealedWriter, FileFault> {
-        let algorithm = if has_aes_instructions() {
-            AES_256_GCM
-        } else {
-            XCHACHA20_POLY1305
+        let algorithm = match FileCipher::fastest() {
+            FileCipher::Aes256Gcm => AES_256_GCM,
+            FileCipher::ChaCha20Poly1305 => CHACHA20_POLY1305,
         };
         let key = keyring.newest().ok_or(SealError::KeyLost { version: 1 })?;
         let mut header = [0; HEADER_BYTES];
@@ -157,14 +116,15 @@ impl SealedWriter {
         file.write_all(&header)?;
         Ok(SealedWriter {
             file,
-            cipher: Cipher::new(key, &header, purpose, name).expect("the algorithm is one of two"),
+            key: file_key(key, &header, purpose, name).expect("the cipher is one of two"),
             chunk: Chunk { number: 0, last: false },
             waiting: Zeroizing::new(Vec::with_capacity(CHUNK_BYTES + TAG_BYTES)),
         })
     }
 
     fn put_chunk(&mut self) -> io::Result<()> {
-        self.cipher.seal(self.chunk, &mut self.waiting);
+        let tag = seal_detached(&self.key, self.chunk.nonce(), b"", &mut self.waiting);
+        self.waiting.extend_from_slice(&tag);
         self.file.write_all(&self.waiting)?;
         self.waiting.clear();
         self.chunk.advance()
@@ -202,7 +162,7 @@ impl Write for SealedWriter {
 /// [`SealError`].
 pub struct SealedReader<R> {
     source: R,
-    cipher: Cipher,
+    key: LessSafeKey,
     chunk: Chunk,
     name: String,
     /// The chunk that is being given out, and how much of it was.
@@ -232,10 +192,10 @@ impl<R: Read> SealedReader<R> {
             .map(|version| u32::from_le_bytes(*version))
             .ok_or_else(changed)?;
         let key = keyring.key(version)?;
-        let cipher = Cipher::new(key, &header, purpose, name).ok_or_else(changed)?;
+        let key = file_key(key, &header, purpose, name).ok_or_else(changed)?;
         Ok(SealedReader {
             source,
-            cipher,
+            key,
             chunk: Chunk { number: 0, last: false },
             name: name.to_owned(),
             opened: Zeroizing::new(Vec::with_capacity(CHUNK_BYTES + TAG_BYTES)),
@@ -259,9 +219,7 @@ impl<R: Read> SealedReader<R> {
         }
         self.ahead = ahead.pop();
         self.chunk.last = self.ahead.is_none();
-        if self.cipher.open(self.chunk, &mut self.opened).is_err() {
-            // What was decrypted of a changed chunk is worth nothing.
-            self.opened.clear();
+        if open_in_place(&self.key, self.chunk.nonce(), b"", &mut self.opened).is_err() {
             (self.failed, self.chunk.last) = (true, true);
             return self.check();
         }

@@ -2,10 +2,10 @@
 //! the one before it is beside it. Keys for rows, files and lookups are derived from each.
 
 use blake3::derive_key;
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use zeroize::Zeroizing;
 
 use super::SealError;
+use super::cipher::KEY_BYTES;
 use crate::{KeyVault, SecretBytes, StoreError, VaultError};
 
 /// The secret with the data keys.
@@ -13,7 +13,6 @@ pub(crate) const KEYS_NAME: &str = "whimbrel.data-keys";
 
 /// What the secret begins with. Nothing behind it means that a wipe has begun.
 const MAGIC: &[u8] = b"whimbrel-data-keys-1";
-const KEY_BYTES: usize = 32;
 const VERSION_BYTES: usize = 4;
 /// Versions in one secret: the key in use, and the one before it.
 const KEYS_MAX: usize = 2;
@@ -30,7 +29,7 @@ pub(crate) const KEY_ID_BYTES: usize = 16;
 pub(crate) struct DataKey {
     pub(crate) version: u32,
     root: Zeroizing<[u8; KEY_BYTES]>,
-    pub(super) rows: XChaCha20Poly1305,
+    pub(super) rows: Zeroizing<[u8; KEY_BYTES]>,
     pub(super) files: Zeroizing<[u8; KEY_BYTES]>,
     lookup: Zeroizing<[u8; KEY_BYTES]>,
     id: [u8; KEY_ID_BYTES],
@@ -38,12 +37,11 @@ pub(crate) struct DataKey {
 
 impl DataKey {
     fn new(version: u32, root: Zeroizing<[u8; KEY_BYTES]>) -> DataKey {
-        let rows = Zeroizing::new(derive_key(ROWS_CONTEXT, &*root));
         let mut id = [0; KEY_ID_BYTES];
         id.copy_from_slice(&derive_key(ID_CONTEXT, &*root)[..KEY_ID_BYTES]);
         DataKey {
             version,
-            rows: XChaCha20Poly1305::new((&*rows).into()),
+            rows: Zeroizing::new(derive_key(ROWS_CONTEXT, &*root)),
             files: Zeroizing::new(derive_key(FILES_CONTEXT, &*root)),
             lookup: Zeroizing::new(derive_key(LOOKUP_CONTEXT, &*root)),
             id,

@@ -4,17 +4,14 @@
 //! A sealed value is a format byte, the key's version (4 bytes, little-endian), the nonce (24 bytes), the encrypted bytes, and the tag
 //! (16 bytes).
 
-use chacha20poly1305::aead::AeadInOut;
-use chacha20poly1305::{Tag, XNonce};
-
+use super::cipher::{TAG_BYTES, XNONCE_BYTES, extended, open_in_place, seal_detached};
 use super::{Keyring, SealError};
 use crate::StoreError;
 
 const FORMAT: u8 = 1;
 const DOMAIN: &[u8] = b"whimbrel-sealed-1\n";
 const VERSION_END: usize = 1 + 4;
-const NONCE_END: usize = VERSION_END + 24;
-const TAG_BYTES: usize = 16;
+const NONCE_END: usize = VERSION_END + XNONCE_BYTES;
 
 /// How many bytes a sealed value has more than what is in it.
 pub(crate) const OVERHEAD_BYTES: usize = NONCE_END + TAG_BYTES;
@@ -69,15 +66,13 @@ impl Column {
         let mut sealed = Vec::with_capacity(plain.len() + OVERHEAD_BYTES);
         sealed.push(FORMAT);
         sealed.extend_from_slice(&key.version.to_le_bytes());
-        let mut nonce = [0; NONCE_END - VERSION_END];
+        let mut nonce = [0; XNONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| StoreError::Random)?;
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plain);
         let associated = self.associated(row, bound, key.version);
-        let tag = key
-            .rows
-            .encrypt_inout_detached(&XNonce::from(nonce), &associated, (&mut sealed[NONCE_END..]).into())
-            .expect("a value is shorter than 256 GiB");
+        let (inner, short) = extended(&key.rows, &nonce);
+        let tag = seal_detached(&inner, short, &associated, &mut sealed[NONCE_END..]);
         sealed.extend_from_slice(&tag);
         Ok(sealed)
     }
@@ -122,18 +117,11 @@ impl Column {
             key => key?,
         };
         let (nonce, rest) = sealed[VERSION_END..]
-            .split_first_chunk::<{ NONCE_END - VERSION_END }>()
+            .split_first_chunk::<XNONCE_BYTES>()
             .ok_or_else(changed)?;
-        let (body, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or_else(changed)?;
-        plain.extend_from_slice(body);
-        let associated = self.associated(row, bound, version);
-        let opened = key.rows.decrypt_inout_detached(
-            &XNonce::from(*nonce),
-            &associated,
-            plain.as_mut_slice().into(),
-            &Tag::from(*tag),
-        );
-        opened.map_err(|_| changed())
+        plain.extend_from_slice(rest);
+        let (inner, short) = extended(&key.rows, nonce);
+        open_in_place(&inner, short, &self.associated(row, bound, version), plain).map_err(|_| changed())
     }
 }
 
