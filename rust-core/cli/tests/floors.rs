@@ -39,7 +39,7 @@ const FLOORS: &[(&str, &[&str])] = &[
 /// Programs of the build itself, and what the tests share. They stand beside the floors, and no arrow may point to them: `testing` is
 /// for development dependencies alone.
 const OUTSIDE: &[&str] = &["bindgen", "testing"];
-/// Crates that open sockets or speak TLS, and the feature of tokio that does.
+/// Crates that open sockets or speak TLS, and the feature of tokio that does. `ring` is not among them: `store` seals data with it.
 const NETWORK_CRATES: &[&str] = &[
     "curl",
     "curl-sys",
@@ -51,7 +51,6 @@ const NETWORK_CRATES: &[&str] = &[
     "openssl-sys",
     "quinn",
     "reqwest",
-    "ring",
     "rustls",
     "socket2",
     "tokio/net",

@@ -17,6 +17,7 @@ pub use self::document::{CONVERSATIONS_FORMAT, CONVERSATIONS_VERSION, EXPORT_BYT
 pub use self::handle::{Conversation, ConversationSummary, Conversations, NewConversation};
 pub use self::id::{ConversationId, ConversationIdError};
 pub use self::import::{IMPORT_CONVERSATIONS_MAX, ImportError, Imported};
+pub(crate) use self::message::Body;
 pub use self::message::{
     CONVERSATION_ATTRIBUTES_BYTES_MAX, CONVERSATION_MESSAGES_MAX, MESSAGE_ATTRIBUTES_BYTES_MAX, MESSAGE_TEXT_BYTES_MAX,
     MessageRole, MessageState, StoredMessage, TITLE_BYTES_MAX,

@@ -174,7 +174,7 @@ pub enum StoreError {
         /// The id.
         id: ConversationId,
     },
-    /// The conversation has no such message, or the message is no answer in progress where one is needed.
+    /// The conversation has no such message, or an answer in progress is needed and the message is complete.
     #[error("the conversation has no such message at position {position}")]
     UnknownMessage {
         /// The message's position, counted from 0.

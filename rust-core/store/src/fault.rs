@@ -1,4 +1,4 @@
-//! What can go wrong inside a transaction, before it is known to which database an error of SQLite belongs.
+//! Failures inside a transaction, which does not know the path of its database.
 
 use whimbrel_record::RecordError;
 

@@ -13,6 +13,7 @@ mod error;
 mod fault;
 mod ledger;
 mod outbox;
+mod repair;
 mod schema;
 mod sealed;
 mod store;
@@ -32,6 +33,7 @@ pub use outbox::{
     NewRequest, Outbox, OutboxId, OutboxSize, QUEUED_MACHINE_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX, QueuedRequest,
     QueuedState,
 };
+pub use repair::Repaired;
 pub use schema::SCHEMA_VERSION;
 pub use sealed::{FileEntry, Rotation, SealError, SealedFiles, SealedReader, SealedWriter};
 pub use store::{STATE_BYTES_MAX, STATE_NAME_BYTES_MAX, Store};

@@ -28,7 +28,7 @@ fn what_is_queued_is_read_back_after_opening_again() {
     drop(store);
     let store = open(&path, &vault);
     let outbox = store.outbox();
-    assert_eq!(outbox.list(None, 10).unwrap(), [queued.clone()]);
+    assert_eq!(outbox.list(None, 10).unwrap(), std::slice::from_ref(&queued));
     assert_eq!(outbox.get(queued.id).unwrap(), queued);
     assert_eq!(
         store.conversations().get(id).unwrap().messages,

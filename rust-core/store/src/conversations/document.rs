@@ -109,7 +109,7 @@ impl Conversations {
     ///
     /// # Errors
     /// [`StoreError::UnknownConversation`], [`RecordError::Export`] if it cannot be written, [`RecordError::TooMuch`] beyond
-    /// [`EXPORT_BYTES_MAX`], and those of reading. What was written until then is no whole document.
+    /// [`EXPORT_BYTES_MAX`], and those of reading. The text that was written until then is incomplete.
     pub fn export(&self, out: &mut dyn Write, ids: Option<&[ConversationId]>, now_ms: u64) -> Result<(), StoreError> {
         let ids = match ids {
             Some(ids) => ids.to_vec(),

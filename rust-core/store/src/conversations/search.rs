@@ -90,7 +90,7 @@ impl Search {
     /// `None` is the end. Between two calls, the store can be changed.
     ///
     /// # Errors
-    /// [`StoreError::Sealed`] if the store's keys are lost, and those of reading. Values that were changed are counted, and are no error.
+    /// [`StoreError::Sealed`] if the store's keys are lost, and those of reading. Values that were changed are counted and passed over.
     pub fn next_batch(&mut self) -> Result<Option<Vec<Hit>>, StoreError> {
         let shared = Arc::clone(&self.shared);
         match self.stage {

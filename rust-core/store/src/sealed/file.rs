@@ -157,7 +157,7 @@ impl Write for SealedWriter {
     }
 }
 
-/// Reads a sealed file. What it gives is what was written, but only the end of the file shows that nothing is missing: use nothing of it
+/// Reads a sealed file. Every byte that it gives was written, but only the end of the file shows that nothing is missing: use nothing of it
 /// before [`Read::read`] has returned 0. A file that was changed gives an error of the kind [`io::ErrorKind::InvalidData`], which holds a
 /// [`SealError`].
 pub struct SealedReader<R> {

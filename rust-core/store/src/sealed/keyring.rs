@@ -1,5 +1,5 @@
 //! The data keys: random secrets of 32 bytes with increasing versions, all in one secret of the vault. One is in use; during a rotation
-//! the one before it is beside it. Keys for rows, files and lookups are derived from each.
+//! the previous one is beside it. Keys for rows, files and lookups are derived from each.
 
 use blake3::derive_key;
 use zeroize::Zeroizing;

@@ -2,14 +2,15 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use whimbrel_record::ReceiptId;
 use whimbrel_store::{
-    ConversationId, Conversations, MessageRole, MessageState, NewConversation, NewRequest, QueuedState, Store,
-    StoredMessage,
+    ConversationId, Conversations, MemoryVault, MessageRole, MessageState, NewConversation, NewRequest, QueuedState,
+    Store, StoreError, StoredMessage,
 };
 
-use super::NOW_MS;
+use super::{NOW_MS, open, vault};
 
 pub(crate) fn message(role: MessageRole, text: &str) -> StoredMessage {
     StoredMessage {
@@ -82,4 +83,24 @@ pub(crate) fn is_anywhere(folder: &Path, part: &[u8]) -> bool {
     files(folder)
         .iter()
         .any(|path| contains(&std::fs::read(path).unwrap(), part))
+}
+
+/// One row of every kind.
+pub(crate) fn filled(folder: &Path) -> (Store, Arc<MemoryVault>, ConversationId) {
+    let vault = vault();
+    let store = open(&folder.join("store.db"), &vault);
+    let id = conversation(&store.conversations(), "Birds", &["Which bird?", "A whimbrel."]);
+    store.outbox().enqueue(&request(id, "ask"), NOW_MS).unwrap();
+    store.answers().put(b"question", b"answer", NOW_MS).unwrap();
+    (store, vault, id)
+}
+
+/// Reads everything that is sealed, and says what the first failure is.
+pub(crate) fn read_all(store: &Store, id: ConversationId) -> Result<(), StoreError> {
+    let conversations = store.conversations();
+    conversations.list(None, 100)?;
+    conversations.get(id)?;
+    store.outbox().list(None, 100)?;
+    store.answers().get(b"question", NOW_MS)?;
+    Ok(())
 }
