@@ -101,7 +101,8 @@ impl Shared {
     pub(crate) fn keyring(&self) -> Result<Arc<Keyring>, StoreError> {
         if self.writer.is_none() {
             // The process that writes may have made or replaced keys since.
-            return Ok(sealed::resolve(&self.reader(), &*self.vault, &self.path)??);
+            let stored = Keyring::read(&*self.vault)?;
+            return Ok(sealed::resolve(&self.reader(), stored, &self.path)??);
         }
         let data_keys = self.data_keys.read().unwrap_or_else(PoisonError::into_inner);
         Ok(data_keys.clone()?)
@@ -170,6 +171,12 @@ impl Shared {
         read: impl FnOnce(&Connection, &Keyring) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
         let keyring = self.keyring()?;
+        // A rotation in another thread waits until this snapshot is read: its keys are those of the snapshot.
+        let data_keys = self.data_keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keyring = match &*data_keys {
+            Ok(current) if self.writer.is_some() => Arc::clone(current),
+            _ => keyring,
+        };
         let run = || {
             let reader = self.reader();
             let snapshot = reader.unchecked_transaction()?;

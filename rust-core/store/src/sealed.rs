@@ -16,10 +16,10 @@ pub(crate) use self::data_keys::{DataKeys, record, resolve};
 pub use self::error::SealError;
 pub use self::file::{SealedReader, SealedWriter};
 pub use self::files::{FileEntry, SealedFiles};
-pub(crate) use self::keyring::Keyring;
+pub(crate) use self::keyring::{Keyring, Stored};
 pub use self::rotation::Rotation;
 pub(crate) use self::tables::{
     ANSWER_VALUE, CONVERSATION_ATTRIBUTES, CONVERSATION_TITLE, MESSAGE_BODY, OUTBOX_MACHINE, OUTBOX_REQUEST,
 };
 pub(crate) use self::value::{Bound, Column};
-pub(crate) use self::wipe::{finish_wipe, wiped};
+pub(crate) use self::wipe::finish_wipe;

@@ -9,7 +9,7 @@ use whimbrel_record::chain::{GENESIS, Head, SealKeys};
 use whimbrel_record::{Checkpoint, Problem, Stats, limit};
 
 use crate::connection::{Shared, Writer, make_key, read_floor, read_keys};
-use crate::sealed::DataKeys;
+use crate::sealed::{DataKeys, Keyring, Stored};
 use crate::vault::check_name;
 use crate::{KeyVault, Ledger, SCHEMA_VERSION, StoreError, conversations, database, ledger, schema, sealed};
 
@@ -60,12 +60,9 @@ impl Store {
     /// [`StoreError::Ledger`], [`StoreError::Vault`], and those of writing. The file is then unchanged.
     pub fn open(path: &Path, vault: Arc<dyn KeyVault>, now_ms: u64) -> Result<Store, StoreError> {
         let lock = database::lock(path)?;
-        if sealed::wiped(&*vault)? {
-            sealed::finish_wipe(path, &*vault)?;
-        }
+        let stored = stored_keys(path, &*vault)?;
         let floor = read_floor(&*vault)?;
-        let store = Store::open_locked(path, vault, lock, floor, None, now_ms)?;
-        Ok(store)
+        Store::open_locked(path, vault, lock, (floor, stored), None, now_ms)
     }
 
     /// Opens the database at `path` for reading only, even if its ledger has problems. This works while another process writes.
@@ -74,13 +71,14 @@ impl Store {
     /// [`StoreError::Absent`], [`StoreError::Foreign`], [`StoreError::Damaged`], [`StoreError::NewerSchema`], [`StoreError::SchemaChanged`]
     /// also if the tables are older than this program's, [`StoreError::Vault`].
     pub fn inspect(path: &Path, vault: Arc<dyn KeyVault>) -> Result<Store, StoreError> {
-        if sealed::wiped(&*vault)? {
+        let stored = Keyring::read(&*vault)?;
+        if matches!(stored, Stored::Wiped) {
             return Err(StoreError::Absent { path: path.to_owned() });
         }
         let reader = database::open_reader(path)?;
         check_schema(&reader, path, SCHEMA_VERSION)?;
         let keys = read_keys(&*vault)?;
-        let data_keys = sealed::resolve(&reader, &*vault, path)?;
+        let data_keys = sealed::resolve(&reader, stored, path)?;
         let shared = Shared::new(path, vault, keys, data_keys, reader, None, None);
         Ok(Store { shared })
     }
@@ -93,10 +91,11 @@ impl Store {
     /// [`StoreError::InUse`], [`StoreError::Io`], [`StoreError::Vault`], and those of writing.
     pub fn restart(path: &Path, vault: Arc<dyn KeyVault>, now_ms: u64) -> Result<(Store, Option<PathBuf>), StoreError> {
         let lock = database::lock(path)?;
+        let stored = stored_keys(path, &*vault)?;
         let floor = read_floor(&*vault)?;
         let aside = database::set_aside(path)?;
         let lost = floor.unwrap_or(Head::EMPTY);
-        let store = Store::open_locked(path, vault, lock, floor, Some(lost), now_ms)?;
+        let store = Store::open_locked(path, vault, lock, (floor, stored), Some(lost), now_ms)?;
         Ok((store, aside))
     }
 
@@ -202,7 +201,7 @@ impl Store {
         path: &Path,
         vault: Arc<dyn KeyVault>,
         lock: File,
-        floor: Option<Head>,
+        (floor, stored): (Option<Head>, Stored),
         lost: Option<Head>,
         now_ms: u64,
     ) -> Result<Store, StoreError> {
@@ -233,7 +232,7 @@ impl Store {
             Ok(head) => head,
             Err(problem) => return Err(refused(problem)),
         };
-        let data_keys = sealed::resolve(&connection, &*vault, path)?;
+        let data_keys = sealed::resolve(&connection, stored, path)?;
         settle_rows(&mut connection, &data_keys).map_err(|error| database::failed(path, error))?;
         let reader = database::open_reader(path)?;
         let writer = Writer {
@@ -282,6 +281,16 @@ fn check_schema(connection: &Connection, path: &Path, expected: u32) -> Result<(
         });
     }
     Ok(())
+}
+
+/// The vault's data keys, after a wipe that was interrupted is finished. The caller holds the lock.
+fn stored_keys(path: &Path, vault: &dyn KeyVault) -> Result<Stored, StoreError> {
+    let stored = Keyring::read(vault)?;
+    if !matches!(stored, Stored::Wiped) {
+        return Ok(stored);
+    }
+    sealed::finish_wipe(path, vault)?;
+    Ok(Stored::None)
 }
 
 /// Brings rows in order that a process left when it ended: the ids of the data keys, and answers that were in progress.

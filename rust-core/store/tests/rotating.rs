@@ -321,6 +321,42 @@ fn what_a_killed_wipe_leaves_cannot_be_read() {
     check(&open(&path, &before), "the key is all that was missing");
 }
 
+/// A reader in another thread never takes a row under a new key for a damaged one.
+#[test]
+fn threads_read_while_keys_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("store.db"), &vault());
+    fill(&store);
+    let done = AtomicI32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let conversations = store.conversations();
+                for _ in 0..100_000 {
+                    if done.load(Ordering::Relaxed) != 0 {
+                        break;
+                    }
+                    for summary in conversations.list(None, 9).unwrap() {
+                        conversations.get(summary.id).unwrap();
+                    }
+                    let mut search = conversations.search("whimbrel").unwrap();
+                    let mut hits = 0;
+                    while let Some(batch) = search.next_batch().unwrap() {
+                        hits += batch.len();
+                    }
+                    assert_eq!((hits, search.unreadable()), (1, 0));
+                    assert!(store.answers().get(&[1], NOW_MS).unwrap().is_some());
+                    store.outbox().list(None, 9).unwrap();
+                }
+            });
+        }
+        for _ in 0..12 {
+            finish(&store);
+        }
+        done.store(1, Ordering::Relaxed);
+    });
+}
+
 #[test]
 fn answers_in_progress_and_new_rows_go_on_during_a_rotation() {
     let folder = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::keyring::{KEY_ID_BYTES, Keyring, Stored};
 use super::{SealError, tables};
-use crate::{KeyVault, StoreError, database};
+use crate::{StoreError, database};
 
 /// Why no sealed value can be read or written.
 #[derive(Clone, Copy, Debug)]
@@ -30,14 +30,10 @@ impl From<Refusal> for StoreError {
 /// The keys of an open store, or why there are none. An empty keyring is one that nothing was sealed with.
 pub(crate) type DataKeys = Result<Arc<Keyring>, Refusal>;
 
-/// Finds the keys for what is sealed in the database.
-pub(crate) fn resolve(
-    connection: &Connection,
-    vault: &dyn KeyVault,
-    path: &std::path::Path,
-) -> Result<DataKeys, StoreError> {
+/// Compares what the vault has with what is sealed in the database.
+pub(crate) fn resolve(connection: &Connection, stored: Stored, path: &std::path::Path) -> Result<DataKeys, StoreError> {
     let failed = |error| database::failed(path, error);
-    let keyring = match Keyring::read(vault)? {
+    let keyring = match stored {
         Stored::Keys(keyring) => keyring,
         Stored::None | Stored::Wiped => Keyring::default(),
         Stored::Foreign => return Ok(Err(Refusal::Keyring)),

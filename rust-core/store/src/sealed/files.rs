@@ -130,13 +130,13 @@ impl SealedFiles {
         Ok(Some(bytes))
     }
 
-    /// Removes a file. Succeeds if there is none.
+    /// Removes a file, and what a process that ended left of one with this name. Succeeds if there is none.
     ///
     /// # Errors
     /// [`StoreError::Vault`] for a name that [`check_name`] refuses, [`StoreError::Io`].
     pub fn remove(&self, name: &str) -> Result<(), StoreError> {
         let path = self.path(name)?;
-        match fs::remove_file(&path) {
+        match whimbrel_files::clear_leftovers(&path).and_then(|()| fs::remove_file(&path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path, error.into())),
             _ => Ok(()),
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::folder_of;
-use super::keyring::{KEYS_NAME, Keyring, Stored, destroy};
+use super::keyring::{KEYS_NAME, Keyring, destroy};
 use super::tables;
 use crate::connection::{FLOOR_NAME, KEY_NAME};
 use crate::database::{self, io_failed};
@@ -67,11 +67,6 @@ impl Store {
         shared.set_keyring(Arc::new(Keyring::default()));
         shared.empty_log(&writer)
     }
-}
-
-/// Whether a wipe of this store has begun and was not finished.
-pub(crate) fn wiped(vault: &dyn KeyVault) -> Result<bool, VaultError> {
-    Ok(matches!(Keyring::read(vault)?, Stored::Wiped))
 }
 
 /// Removes the files of a store whose data keys are destroyed, then what the vault still has of it. The caller holds the lock.
