@@ -81,7 +81,7 @@ impl Conversations {
     /// Those of [`Model::conversation`], and those of all calls.
     pub async fn create(&self, title: &str, options: ConversationOptions) -> Result<Conversation, ClientError> {
         self.check(&options)?;
-        let title = title.to_owned();
+        let (title, has_title) = (title.to_owned(), !title.is_empty());
         let id = self.with(move |store, now_ms| {
             let new = NewConversation {
                 title: &title,
@@ -89,7 +89,7 @@ impl Conversations {
             };
             store.conversations().create(&new, now_ms)
         });
-        let keeping = Keeping::new(id.await?, self.shelf.clone());
+        let keeping = Keeping::new(id.await?, self.shelf.clone(), has_title);
         let conversation = Conversation::kept(&self.services, self.model.clone(), options, keeping, None);
         conversation.write().await;
         Ok(conversation)
@@ -105,9 +105,11 @@ impl Conversations {
         if let Some(open) = self.services.open_conversation(id) {
             return Ok(open);
         }
-        let keeping = Keeping::new(id, self.shelf.clone());
+        let place = self.shelf.clone();
         let read = self.services.blocking(move |services| {
-            let shelf = keeping.shelf.open(services)?;
+            let shelf = place.open(services)?;
+            let summary = shelf.store()?.conversations().summary(id)?;
+            let keeping = Keeping::new(id, place, !summary.title.is_empty());
             let history = keeping.read(shelf.store()?)?;
             Ok::<_, ClientError>((keeping, history))
         });

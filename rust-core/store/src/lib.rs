@@ -31,7 +31,7 @@ pub use error::{StoreError, VaultError};
 pub use ledger::{Filter, LIST_MAX, Ledger, Prune, seal_keys};
 pub use outbox::{
     NewRequest, Outbox, OutboxId, OutboxSize, QUEUED_MACHINE_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX, QueuedRequest,
-    QueuedState,
+    QueuedState, Reserved,
 };
 pub use repair::Repaired;
 pub use schema::SCHEMA_VERSION;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use whimbrel_record::limit;
 
 use crate::connection::Shared;
-use crate::conversations::{Change, ConversationId, find, sql_time, stable_id, write};
+use crate::conversations::{Change, ConversationId, StoredMessage, append_messages, find, sql_time, stable_id, write};
 use crate::fault::Fault;
 use crate::sealed::{Bound, Keyring, OUTBOX_MACHINE, OUTBOX_REQUEST};
 use crate::{LIST_MAX, Store, StoreError};
@@ -45,16 +45,23 @@ pub struct QueuedState {
 /// A request to queue.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewRequest {
-    /// Its number: [`Outbox::next_id`], and one more for each further request of the same step.
-    pub id: OutboxId,
-    /// Random bytes by which a server can tell a repetition.
-    pub idempotency: [u8; 16],
     /// The conversation that the answer goes to. It must exist.
     pub conversation: ConversationId,
     /// The request, in a form of the caller's. It is sealed. At most [`QUEUED_REQUEST_BYTES_MAX`] bytes.
     pub request: Vec<u8>,
     /// Where it stands.
     pub state: QueuedState,
+    /// Messages to append to the conversation in the same step, such as the question.
+    pub messages: Vec<StoredMessage>,
+}
+
+/// A number and an idempotency key for a request that is about to be queued.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Reserved {
+    /// Its number.
+    pub id: OutboxId,
+    /// Its idempotency key.
+    pub idempotency: [u8; 16],
 }
 
 /// A queued request.
@@ -64,7 +71,7 @@ pub struct QueuedRequest {
     pub id: OutboxId,
     /// The conversation that the answer goes to.
     pub conversation: ConversationId,
-    /// The random bytes that it came with, or was given when it was edited. They stay the same over all attempts and restarts.
+    /// Random bytes that stay the same over all attempts and restarts, so that a server can tell a repetition.
     pub idempotency: [u8; 16],
     /// When it was queued, in milliseconds since 1970.
     pub created_ms: u64,
@@ -121,20 +128,40 @@ const COLUMNS: &str =
 /// [`StoreError::Damaged`] if the database cannot be used, and, where it writes, with [`StoreError::ReadOnly`], [`StoreError::Full`], and
 /// [`StoreError::Vault`] if the first key cannot be made. Nothing has then changed.
 impl Outbox {
-    /// The number of the next request, which no request has had.
+    /// The number and the idempotency key of the next request, for a caller whose state of it names them. Nothing is written.
     ///
     /// # Errors
     /// Those of all calls.
-    pub fn next_id(&self) -> Result<OutboxId, StoreError> {
-        self.shared
-            .read(|connection, _| Ok(OutboxId(next_id(connection)?.cast_unsigned())))
+    pub fn reserve(&self) -> Result<Reserved, StoreError> {
+        let mut idempotency = [0; 16];
+        getrandom::fill(&mut idempotency).map_err(|_| StoreError::Random)?;
+        self.shared.read(|connection, _| {
+            Ok(Reserved {
+                id: OutboxId(next_id(connection)?.cast_unsigned()),
+                idempotency,
+            })
+        })
+    }
+
+    /// Queues a request under a number that was reserved. When this returns, it has reached the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::RequestNumber`] if another request was queued meanwhile, and those of [`Outbox::enqueue`].
+    pub fn enqueue_reserved(&self, reserved: Reserved, new: &NewRequest, now_ms: u64) -> Result<(), StoreError> {
+        self.shared.change(|connection, keyring| {
+            let next = next_id(connection)?;
+            if sql_id(reserved.id) != next {
+                return Err(StoreError::RequestNumber { id: reserved.id.0 }.into());
+            }
+            insert(connection, keyring, (next, reserved.idempotency), new, now_ms)?;
+            count(connection, next)
+        })
     }
 
     /// Queues a request. When this returns, it has reached the disk.
     ///
     /// # Errors
-    /// [`StoreError::UnknownConversation`], [`StoreError::RequestNumber`] for a number that is not the next one, [`StoreError::Record`]
-    /// past a limit, and those of all calls.
+    /// [`StoreError::UnknownConversation`], [`StoreError::Record`] past a limit, and those of all calls.
     pub fn enqueue(&self, new: &NewRequest, now_ms: u64) -> Result<QueuedRequest, StoreError> {
         let mut queued = self.enqueue_many(std::slice::from_ref(new), now_ms)?;
         Ok(queued.pop().expect("one request was queued"))
@@ -149,14 +176,12 @@ impl Outbox {
             let mut next = next_id(connection)?;
             let mut queued = Vec::with_capacity(new.len());
             for new in new {
-                if sql_id(new.id) != next {
-                    return Err(StoreError::RequestNumber { id: new.id.0 }.into());
-                }
-                queued.push(insert(connection, keyring, next, new, now_ms)?);
+                let mut idempotency = [0; 16];
+                getrandom::fill(&mut idempotency).map_err(|_| StoreError::Random)?;
+                queued.push(insert(connection, keyring, (next, idempotency), new, now_ms)?);
                 next += 1;
             }
-            let counter = "INSERT OR REPLACE INTO counter (name, value) VALUES ('outbox', ?1)";
-            connection.execute(counter, [next - 1])?;
+            count(connection, next - 1)?;
             Ok(queued)
         })
     }
@@ -172,16 +197,12 @@ impl Outbox {
         })
     }
 
-    /// Stores where a request stands now, and replaces the request, for one that was edited. To a server it is another one.
+    /// Stores where a request stands now, and replaces the request, for one that was edited. The idempotency key of the row stays; a caller that
+    /// gives it another one has that in its state.
     ///
     /// # Errors
     /// As [`Outbox::update`].
-    pub fn replace(
-        &self,
-        id: OutboxId,
-        state: &QueuedState,
-        (idempotency, request): ([u8; 16], &[u8]),
-    ) -> Result<(), StoreError> {
+    pub fn replace(&self, id: OutboxId, state: &QueuedState, request: &[u8]) -> Result<(), StoreError> {
         limit("bytes of a queued request", request.len(), QUEUED_REQUEST_BYTES_MAX)?;
         self.shared.change(|connection, keyring| {
             let conversation = conversation_of(connection, id)?;
@@ -189,8 +210,8 @@ impl Outbox {
             let bound = Bound::Position(conversation, 0);
             let sealed = OUTBOX_REQUEST.seal(keyring, sql_id(id), bound, request)?;
             connection.execute(
-                "UPDATE outbox SET request = ?2, bytes = ?3, idempotency = ?4 WHERE id = ?1",
-                (sql_id(id), sealed, request.len() as i64, &idempotency[..]),
+                "UPDATE outbox SET request = ?2, bytes = ?3 WHERE id = ?1",
+                (sql_id(id), sealed, request.len() as i64),
             )?;
             Ok(())
         })
@@ -207,12 +228,23 @@ impl Outbox {
         })
     }
 
-    /// Removes an answered request and makes a change in its conversation, in one step: even if the process is killed, the answer is there
-    /// exactly once.
+    /// Removes an answered request and appends messages to its conversation, in one step: even if the process is killed, the answer is
+    /// there exactly once. Returns the position of the first message.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownRequest`] if it was answered or removed before, [`StoreError::Record`] past a limit, and those of all calls.
+    pub fn complete(&self, id: OutboxId, messages: &[StoredMessage], now_ms: u64) -> Result<u32, StoreError> {
+        self.shared.change(|connection, keyring| {
+            let conversation = remove(connection, id)?;
+            append_messages(connection, keyring, conversation, messages, now_ms)
+        })
+    }
+
+    /// As [`Outbox::complete`], with a change of the conversation that may also replace messages.
     ///
     /// # Errors
     /// [`StoreError::UnknownRequest`] if it was answered or removed before, otherwise as [`crate::Conversations::change`].
-    pub fn complete(&self, id: OutboxId, change: &Change<'_>, now_ms: u64) -> Result<(), StoreError> {
+    pub fn conclude(&self, id: OutboxId, change: &Change<'_>, now_ms: u64) -> Result<(), StoreError> {
         self.shared.change(|connection, keyring| {
             let conversation = remove(connection, id)?;
             write(connection, keyring, conversation, change, now_ms)
@@ -278,10 +310,17 @@ fn next_id(connection: &Connection) -> Result<i64, Fault> {
     Ok(last.unwrap_or(0) + 1)
 }
 
+/// Notes the last number that was given.
+fn count(connection: &Connection, last: i64) -> Result<(), Fault> {
+    let counter = "INSERT OR REPLACE INTO counter (name, value) VALUES ('outbox', ?1)";
+    connection.execute(counter, [last])?;
+    Ok(())
+}
+
 fn insert(
     connection: &Connection,
     keyring: &Keyring,
-    row: i64,
+    (row, idempotency): (i64, [u8; 16]),
     new: &NewRequest,
     now_ms: u64,
 ) -> Result<QueuedRequest, Fault> {
@@ -302,15 +341,18 @@ fn insert(
             sql_time(now_ms),
             new.state.next_attempt_ms.map(sql_time),
             new.request.len() as i64,
-            &new.idempotency[..],
+            &idempotency[..],
             machine,
             request,
         ),
     )?;
+    if !new.messages.is_empty() {
+        append_messages(connection, keyring, conversation, &new.messages, now_ms)?;
+    }
     Ok(QueuedRequest {
         id: OutboxId(row.cast_unsigned()),
         conversation: new.conversation,
-        idempotency: new.idempotency,
+        idempotency,
         created_ms: now_ms,
         bytes: new.request.len() as u64,
         state: new.state.clone(),

@@ -1,5 +1,6 @@
 //! A conversation that is kept on the disk: its changes are written when a turn is over, and an answer while it comes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use crate::{ClientError, Role};
 
 /// An answer that comes is written this often.
 const DRAFT_EVERY: Duration = Duration::from_millis(200);
+/// How much of a question becomes a title.
+const TITLE_CHARACTERS: usize = 60;
 /// Version of what is written about a conversation and its messages.
 const FORMAT: u32 = 1;
 
@@ -82,15 +85,34 @@ pub(crate) struct Keeping {
     pub(crate) shelf: Shelf,
     /// Held while something is written, so that later changes are written later.
     writing: Mutex<()>,
+    has_title: AtomicBool,
 }
 
 impl Keeping {
-    pub(crate) fn new(id: ConversationId, shelf: Shelf) -> Keeping {
+    pub(crate) fn new(id: ConversationId, shelf: Shelf, has_title: bool) -> Keeping {
         Keeping {
             id,
             shelf,
             writing: Mutex::new(()),
+            has_title: has_title.into(),
         }
+    }
+
+    /// A conversation without a title is called like the beginning of its first question. Blocks.
+    pub(crate) fn entitle(&self, store: &Store, history: &Mutex<History>) -> Result<(), ClientError> {
+        if self.has_title.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let title = {
+            let history = lock(history);
+            let mut questions = history.messages().iter().filter(|said| said.role == Role::User);
+            questions.next().map(|question| beginning(&question.content))
+        };
+        if let Some(title) = title {
+            store.conversations().set_title(self.id, &title)?;
+            self.has_title.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Reads the history. Blocks.
@@ -129,7 +151,7 @@ impl Keeping {
             store.conversations().change(self.id, change, now_ms)
         })?;
         lock(history).wrote(&changes);
-        Ok(())
+        self.entitle(store, history)
     }
 
     /// Writes the end of a queued request: its history takes the place of the one before. Blocks.
@@ -285,6 +307,15 @@ impl Draft {
         let mut progress = lock(&self.progress);
         progress.is_over = true;
         progress.row.as_ref().map(|(position, _)| position - 1)
+    }
+}
+
+/// The first words of a text.
+fn beginning(text: &str) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    match line.char_indices().nth(TITLE_CHARACTERS) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line.to_owned(),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
-use whimbrel_policy::outbox::{AttemptResult, Constraints, Decided, Event as Happened, Failure, IdempotencyKey};
-use whimbrel_policy::{Kept, Recipients};
+use whimbrel_policy::outbox::{AttemptResult, Decided, Event as Happened, Failure, IdempotencyKey};
+use whimbrel_policy::{Ending, Kept, Recipients};
 use whimbrel_privacy::Release;
 use whimbrel_record::{Code, Outcome};
 use whimbrel_store::{ConversationId, OutboxId};
@@ -46,8 +46,9 @@ impl Concluded {
             let inner = self.conversation.inner();
             let keeping = inner.keeping.as_ref().ok_or(ClientError::Stopped)?;
             keeping.conclude(self.after, &inner.history, now_ms, |change| {
-                store.outbox().complete(id, change, now_ms)
-            })
+                store.outbox().conclude(id, change, now_ms)
+            })?;
+            keeping.entitle(store, &inner.history)
         })
         .await
     }
@@ -123,7 +124,7 @@ async fn attempt(
     // An app that closes the conversation does not mean its question.
     let is_stopped = is_stopped || conversation.is_closed();
     let concluded = after.map(|after| Concluded { conversation, after });
-    Ok((result(&report, concluded.is_some(), is_stopped), concluded))
+    Ok((result(&report, is_stopped), concluded))
 }
 
 fn decided(release: Option<Release>) -> Decided {
@@ -135,28 +136,22 @@ fn decided(release: Option<Release>) -> Decided {
 }
 
 /// What the machine is told.
-fn result(report: &Report, is_answered: bool, is_stopped: bool) -> AttemptResult {
-    match report.outcome {
-        Outcome::Answered if is_answered => AttemptResult::Answered,
-        Outcome::Deferred => AttemptResult::Deferred {
-            needs: Constraints::that_help(&report.refused),
-        },
-        Outcome::Denied => AttemptResult::Denied,
-        Outcome::Cancelled | Outcome::Interrupted if is_stopped => AttemptResult::Stopped,
-        Outcome::Cancelled => AttemptResult::Cancelled,
-        _ => AttemptResult::Failed(failure(report)),
+fn result(report: &Report, is_stopped: bool) -> AttemptResult {
+    if is_stopped && report.outcome == Outcome::Cancelled {
+        return AttemptResult::Stopped;
     }
-}
-
-/// The failure that is the easiest to remedy.
-fn failure(report: &Report) -> Failure {
-    let is_free = report.bytes_out == 0;
-    let of = |code| Failure {
-        is_free,
-        ..Failure::free(code)
+    let ending = Ending {
+        outcome: report.outcome,
+        code: report.code,
+        is_partial: report.is_partial,
+        candidate: None,
     };
-    let failures = report.attempts.iter().filter_map(|attempt| attempt.code).map(of);
-    Failure::most_hopeful(failures).unwrap_or_else(|| of(report.code.unwrap_or(Code::Unavailable)))
+    let failed = report.attempts.iter().filter_map(|attempt| attempt.code);
+    let failures = failed.map(|code| Failure {
+        is_free: report.bytes_out == 0,
+        ..Failure::free(code)
+    });
+    AttemptResult::of(&ending, failures, &report.refused)
 }
 
 /// The conversation, open already or not.

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard, broadcast, watch};
 use tokio::task::JoinHandle;
-use whimbrel_policy::outbox::{Command, Constraints, Entry, Event, Moment, Notice, Outbox, OutboxOptions, Wake};
-use whimbrel_store::{ConversationId, LIST_MAX, NewRequest, OutboxId, Store, StoreError};
+use whimbrel_policy::outbox::{
+    Command, Constraints, Entry, Event, IdempotencyKey, Moment, Notice, Outbox, OutboxOptions, Wake,
+};
+use whimbrel_store::{ConversationId, LIST_MAX, NewRequest, OutboxId, QueuedState, Reserved, Store, StoreError};
 
 use super::attempt::{self, Concluded};
 use super::row::{QueuedQuestion, Row, state};
-use super::{OutboxEvent, OutboxRun, Queued, conditions, key, new_entry, number};
+use super::{OutboxEvent, OutboxRun, Queued, conditions, new_entry, number};
 use crate::ClientError;
 use crate::services::Services;
 
@@ -51,7 +53,7 @@ pub(super) struct Machine {
 
 /// What the next row is written with.
 pub(super) enum Pending {
-    New(NewRequest),
+    New(Reserved, NewRequest),
     Edited(OutboxId, Vec<u8>),
 }
 
@@ -144,20 +146,20 @@ impl Slot<'_> {
         question: &QueuedQuestion,
         needs: Constraints,
     ) -> Result<OutboxId, ClientError> {
-        let key = key(services)?;
+        let reserved = with_store(services, |store| Ok(store.outbox().reserve()?)).await?;
         let machine = self.machine(services).await?;
-        let id = with_store(services, |store| Ok(store.outbox().next_id()?)).await?;
+        let (id, key) = (reserved.id, IdempotencyKey(reserved.idempotency));
         let request = question.encode();
         let entry = new_entry(id, conversation, question, (request.len() as u64, needs, key));
         let commands = machine.outbox.enqueue(services.moment(), entry)?;
         machine.conversations.insert(number(conversation), conversation);
-        machine.pending = Some(Pending::New(NewRequest {
-            id,
-            idempotency: key.0,
+        let new = NewRequest {
             conversation,
             request,
-            state: Default::default(),
-        }));
+            state: QueuedState::default(),
+            messages: Vec::new(),
+        };
+        machine.pending = Some(Pending::New(reserved, new));
         self.drive(services, commands).await?;
         Ok(id)
     }
@@ -245,9 +247,9 @@ impl Machine {
         let next_ms = entry
             .wait_left_ms(now)
             .map(|left_ms| now.wall_ms.saturating_add(left_ms));
-        let (state, key) = (state(entry, next_ms), entry.key());
+        let state = state(entry, next_ms);
         let is_pending = match &self.pending {
-            Some(Pending::New(new)) => new.id == id,
+            Some(Pending::New(reserved, _)) => reserved.id == id,
             Some(Pending::Edited(edited, _)) => *edited == id,
             None => false,
         };
@@ -255,8 +257,10 @@ impl Machine {
         with_store(services, move |store| {
             let outbox = store.outbox();
             Ok(match pending {
-                Some(Pending::New(new)) => drop(outbox.enqueue(&NewRequest { state, ..new }, now.wall_ms)?),
-                Some(Pending::Edited(_, request)) => outbox.replace(id, &state, (key.0, &request))?,
+                Some(Pending::New(reserved, new)) => {
+                    outbox.enqueue_reserved(reserved, &NewRequest { state, ..new }, now.wall_ms)?
+                }
+                Some(Pending::Edited(_, request)) => outbox.replace(id, &state, &request)?,
                 None => outbox.update(id, &state)?,
             })
         })

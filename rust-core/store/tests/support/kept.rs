@@ -46,10 +46,8 @@ pub(crate) fn conversation(conversations: &Conversations, title: &str, texts: &[
     conversations.create(&new, NOW_MS).unwrap()
 }
 
-pub(crate) fn request(store: &Store, conversation: ConversationId, text: &str) -> NewRequest {
+pub(crate) fn request(conversation: ConversationId, text: &str) -> NewRequest {
     NewRequest {
-        id: store.outbox().next_id().unwrap(),
-        idempotency: [7; 16],
         conversation,
         request: text.as_bytes().to_vec(),
         state: QueuedState {
@@ -58,6 +56,7 @@ pub(crate) fn request(store: &Store, conversation: ConversationId, text: &str) -
             priority: 0,
             machine: b"{\"attempts\":0}".to_vec(),
         },
+        messages: Vec::new(),
     }
 }
 

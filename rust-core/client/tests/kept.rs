@@ -1,0 +1,411 @@
+//! Conversations that are kept, and questions that wait in the outbox: over restarts, lost networks and answers that are cut short.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use support::{Heard, Reply, Server, ask, ask_options, options, policies, read, tiny};
+use tempfile::TempDir;
+use whimbrel_client::policy::outbox::{Notice, RunBudget, Stuck};
+use whimbrel_client::policy::{DeviceUpdate, Network, Recipients, Reported};
+use whimbrel_client::privacy::PrivacyClass;
+use whimbrel_client::record::Outcome;
+use whimbrel_client::store::{ConversationId, Filter, MemoryVault};
+use whimbrel_client::{
+    AskOptions, Assistant, AssistantOptions, Client, ClientError, Conversation, Message, OpenOptions, OutboxRun, Role,
+    block_on,
+};
+
+/// A phone with its data folder, on which the app can be started again.
+struct Phone {
+    folder: TempDir,
+    vault: Arc<MemoryVault>,
+    policy: String,
+}
+
+impl Phone {
+    fn new(policy: &str) -> Phone {
+        Phone {
+            folder: tempfile::tempdir().unwrap(),
+            vault: Arc::new(MemoryVault::default()),
+            policy: policy.to_owned(),
+        }
+    }
+
+    /// Starts the app.
+    fn start(&self, network: Network) -> Assistant {
+        let assistant = Assistant::open(AssistantOptions {
+            store: self.folder.path().join("ledger.sqlite"),
+            vault: self.vault.clone(),
+            policies: policies(&self.policy),
+            user_words: Vec::new(),
+        })
+        .unwrap();
+        set_network(&assistant, network);
+        assistant
+    }
+
+    fn has_text(&self, text: &str) -> bool {
+        has_text(self.folder.path(), text.as_bytes())
+    }
+}
+
+fn has_text(folder: &Path, text: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => has_text(&path, text),
+            false => std::fs::read(&path)
+                .unwrap()
+                .windows(text.len())
+                .any(|window| window == text),
+        }
+    })
+}
+
+fn set_network(assistant: &Assistant, network: Network) {
+    assistant.update_device(&DeviceUpdate {
+        network: Reported::Is(network),
+        ..DeviceUpdate::default()
+    });
+}
+
+fn policy(server: &Server, otherwise: &str) -> String {
+    format!(
+        "version = 1\nname = \"test\"\notherwise = {otherwise}\n[[endpoints]]\nid = \"house\"\nbase_url = \"{}\"\nmodel = \"m\"\n\
+         trust = \"organisation\"\ncost_per_1k_tokens = 0\nclass_max = \"personal\"\nclass_max_redacted = \"secret\"\n",
+        server.url
+    )
+}
+
+fn begin(assistant: &Assistant, title: &str) -> Conversation {
+    block_on(assistant.conversations().create(title, options())).unwrap()
+}
+
+fn resume(assistant: &Assistant, id: ConversationId) -> Conversation {
+    block_on(assistant.conversations().open(id, options())).unwrap()
+}
+
+fn run(assistant: &Assistant) -> OutboxRun {
+    block_on(assistant.outbox().run_due(RunBudget::UNLIMITED)).unwrap()
+}
+
+fn texts(conversation: &Conversation) -> Vec<(Role, String)> {
+    let messages = conversation.messages().into_iter();
+    messages.map(|message| (message.role, message.content)).collect()
+}
+
+fn said(question: &str, answer: &str) -> [(Role, String); 2] {
+    [(Role::User, question.to_owned()), (Role::Assistant, answer.to_owned())]
+}
+
+#[test]
+fn a_conversation_is_there_again_with_everything_that_holds_for_it() {
+    let server = Server::start(&[Reply::Echo]);
+    let phone = Phone::new(&policy(&server, "[\"remote:house\"]"));
+    let assistant = phone.start(Network::Unmetered);
+    let conversation = begin(&assistant, "");
+    let id = conversation.id().unwrap();
+    let first = ask(&conversation, "Where do waders winter?");
+    assert_eq!(first.report.is_kept, Some(true));
+    let options = AskOptions {
+        class: PrivacyClass::Personal,
+        ..ask_options()
+    };
+    let second = read(&conversation.ask("And my own birds?", options).unwrap());
+    let before = conversation.messages();
+    assert_eq!(before.len(), 4);
+    assert_eq!(
+        (before[3].receipt, before[3].interrupted),
+        (second.report.receipt, false)
+    );
+    block_on(assistant.shutdown());
+
+    let assistant = phone.start(Network::Unmetered);
+    let conversation = resume(&assistant, id);
+    assert_eq!(conversation.messages(), before);
+    assert_eq!(conversation.system().as_deref(), Some("Answer."));
+    assert!(resume(&assistant, id).messages() == before, "the open one");
+    // The history goes along, and can be asked again.
+    let again = ask(&conversation, "And then?");
+    assert!(again.report.is_answered());
+    let sent = &server.received().last().unwrap().body;
+    assert!(sent.contains("waders") && sent.contains("my own birds"), "{sent}");
+    let regenerated = read(&conversation.regenerate(ask_options().generation).unwrap());
+    assert!(regenerated.report.is_answered());
+    assert_eq!(conversation.messages().len(), 6);
+
+    let listed = block_on(assistant.conversations().list(None, 10)).unwrap();
+    assert_eq!(
+        (listed.len(), listed[0].messages, listed[0].title.as_str()),
+        (1, 6, "Where do waders winter?")
+    );
+    let hits = block_on(assistant.conversations().search("WADERS", 10)).unwrap();
+    assert!(hits.len() >= 2 && hits.iter().all(|hit| hit.conversation == id));
+    assert!(!phone.has_text("waders") && !phone.has_text("own birds"));
+    block_on(assistant.conversations().delete(id)).unwrap();
+    assert!(matches!(
+        conversation.ask("More?", ask_options()),
+        Err(ClientError::Closed { .. })
+    ));
+    assert!(block_on(assistant.conversations().list(None, 10)).unwrap().is_empty());
+}
+
+#[test]
+fn what_was_kept_here_does_not_leave_after_a_restart() {
+    let server = Server::start(&[Reply::Echo]);
+    let rules = "[\"remote:house\"]\n[[rules]]\nid = \"health-stays\"\nwhen = { task = [\"health\"] }\ntry = [\"on_device\"]\ndeny = [\"off_device\"]";
+    let phone = Phone::new(&policy(&server, rules));
+    let client = Client::new().unwrap();
+    let model = block_on(client.open_model(
+        tiny(),
+        OpenOptions {
+            threads: 1,
+            ..OpenOptions::default()
+        },
+    ))
+    .unwrap();
+    let assistant = phone.start(Network::Unmetered);
+    assistant.set_model(Some(model.clone()));
+    let conversation = begin(&assistant, "Health");
+    let id = conversation.id().unwrap();
+    let health = AskOptions {
+        task: "health".to_owned(),
+        ..ask_options()
+    };
+    let heard = read(&conversation.ask("My knee hurts.", health).unwrap());
+    assert!(heard.report.is_answered(), "{:?}", heard.report);
+    assert_eq!(conversation.messages()[0].recipients, Some(Recipients::nobody()));
+    let document = phone.folder.path().join("export.json");
+    block_on(assistant.conversations().export(document.clone(), None)).unwrap();
+    block_on(assistant.shutdown());
+
+    // On this phone, and on another one that imported it.
+    let other = Phone::new(&policy(&server, rules));
+    for (phone, is_imported) in [(&phone, false), (&other, true)] {
+        let assistant = phone.start(Network::Unmetered);
+        assistant.set_model(Some(model.clone()));
+        if is_imported {
+            let imported = block_on(assistant.conversations().import(document.clone())).unwrap();
+            assert_eq!(imported.added, [id]);
+            assert_eq!(
+                block_on(assistant.conversations().import(document.clone()))
+                    .unwrap()
+                    .present,
+                1
+            );
+        }
+        let conversation = resume(&assistant, id);
+        let heard = ask(&conversation, "What is the capital of France?");
+        assert!(!matches!(heard.report.bytes_out, 1..), "{:?}", heard.report);
+        block_on(assistant.shutdown());
+    }
+    assert!(server.received().is_empty());
+}
+
+/// The whole way: asked offline, the process ends, the network comes, the answer is in the conversation, once.
+#[test]
+fn a_question_waits_for_the_network_over_a_restart() {
+    let server = Server::start(&[Reply::Echo]);
+    let phone = Phone::new(&policy(&server, "[\"remote:house\", \"queue\"]"));
+    let assistant = phone.start(Network::None);
+    let conversation = begin(&assistant, "Tunnel");
+    let id = conversation.id().unwrap();
+    let Heard { report, .. } = ask(&conversation, "Where do waders winter?");
+    assert_eq!((report.outcome, report.is_kept), (Outcome::Deferred, Some(true)));
+    let queued = report.queued.unwrap();
+    // A later question does not overtake it, though the network is there.
+    set_network(&assistant, Network::Unmetered);
+    let behind = ask(&conversation, "And in summer?").report;
+    assert_eq!(behind.outcome, Outcome::Deferred);
+    assert!(behind.queued.unwrap() > queued && conversation.messages().is_empty());
+    let listed = block_on(assistant.outbox().list()).unwrap();
+    assert_eq!(
+        listed
+            .iter()
+            .map(|queued| queued.question.text.as_str())
+            .collect::<Vec<_>>(),
+        ["Where do waders winter?", "And in summer?"]
+    );
+    assert!(server.received().is_empty() && !phone.has_text("waders"));
+    block_on(assistant.shutdown());
+
+    let assistant = phone.start(Network::None);
+    assert_eq!((run(&assistant).answered, server.requests()), (0, 0));
+    set_network(&assistant, Network::Unmetered);
+    let ran = run(&assistant);
+    assert_eq!((ran.answered, ran.left, ran.next_ms), (2, 0, None));
+    let conversation = resume(&assistant, id);
+    let expected = [
+        said("Where do waders winter?", "Where do waders winter?"),
+        said("And in summer?", "And in summer?"),
+    ];
+    assert_eq!(texts(&conversation), expected.concat());
+    assert!(server.received()[1].body.contains("waders"), "its history goes along");
+    let receipts = block_on(assistant.receipts(Filter::default(), 10)).unwrap();
+    let answered = receipts
+        .iter()
+        .filter(|receipt| receipt.outcome == Some(Outcome::Answered));
+    let answered: Vec<_> = answered.map(|receipt| Some(receipt.id)).collect();
+    let messages = conversation.messages();
+    assert_eq!(answered, [messages[3].receipt, messages[1].receipt]);
+    assert_eq!(run(&assistant).answered, 0);
+    assert_eq!(server.requests(), 2);
+    block_on(assistant.shutdown());
+    let assistant = phone.start(Network::Unmetered);
+    assert_eq!(resume(&assistant, id).messages(), messages);
+}
+
+#[test]
+fn the_policy_in_force_then_decides() {
+    let server = Server::start(&[Reply::Echo]);
+    let phone = Phone::new(&policy(&server, "[\"remote:house\", \"queue\"]"));
+    let assistant = phone.start(Network::None);
+    let conversation = begin(&assistant, "");
+    let queued = ask(&conversation, "Write to anna.berg@example.org")
+        .report
+        .queued
+        .unwrap();
+    let stricter = policies(&policy(&server, "[\"redact_then_remote:house\", \"queue\"]"));
+    assistant.set_policies(stricter.app().clone(), None).unwrap();
+    set_network(&assistant, Network::Unmetered);
+    assert_eq!(run(&assistant).answered, 1);
+    assert!(!server.received()[0].body.contains("anna.berg"));
+    assert_eq!(texts(&conversation)[1].1, "Write to anna.berg@example.org");
+
+    // One that is denied is stuck, blocks what is behind it, and can be cancelled.
+    set_network(&assistant, Network::None);
+    let stuck = ask(&conversation, "And this?").report.queued.unwrap();
+    assert!(stuck > queued);
+    let nothing = policies(&policy(
+        &server,
+        "[]\n[[rules]]\nid = \"none\"\ndeny = [\"everything\"]",
+    ));
+    assistant.set_policies(nothing.app().clone(), None).unwrap();
+    set_network(&assistant, Network::Unmetered);
+    let ran = run(&assistant);
+    assert_eq!((ran.answered, ran.left), (0, 1));
+    let listed = block_on(assistant.outbox().list()).unwrap();
+    assert_eq!(listed[0].notice, Notice::Stuck(Stuck::Denied));
+    block_on(assistant.outbox().cancel(stuck)).unwrap();
+    assert!(block_on(assistant.outbox().list()).unwrap().is_empty());
+    assert!(matches!(
+        block_on(assistant.outbox().cancel(stuck)),
+        Err(ClientError::Outbox(_))
+    ));
+    assert_eq!(conversation.messages().len(), 2);
+}
+
+#[test]
+fn a_queued_question_can_be_edited_and_failures_are_retried() {
+    let server = Server::start(&[Reply::Status(503), Reply::Echo]);
+    let phone = Phone::new(&policy(&server, "[\"remote:house\", \"queue\"]"));
+    let assistant = phone.start(Network::None);
+    let conversation = begin(&assistant, "");
+    let queued = ask(&conversation, "Were do waders winter?").report.queued.unwrap();
+    block_on(assistant.outbox().edit(queued, "Where do waders winter?")).unwrap();
+    set_network(&assistant, Network::Unmetered);
+    let mut ran = run(&assistant);
+    // The network client repeats a request by itself; whatever it gave up is retried later, or at once on request.
+    if ran.answered == 0 {
+        assert!(ran.next_ms.is_some() && ran.left == 1, "{ran:?}");
+        block_on(assistant.outbox().retry(queued)).unwrap();
+        ran = run(&assistant);
+    }
+    assert_eq!((ran.left, texts(&conversation).len()), (0, 2));
+    assert_eq!(texts(&conversation)[0].1, "Where do waders winter?");
+    assert!(
+        server
+            .received()
+            .iter()
+            .all(|request| !request.body.contains("Were do"))
+    );
+}
+
+#[test]
+fn an_answer_that_is_cut_short_stays_and_says_so() {
+    let server = Server::start(&[Reply::Stalls]);
+    let phone = Phone::new(&policy(&server, "[\"remote:house\"]"));
+    let assistant = phone.start(Network::Unmetered);
+    let conversation = begin(&assistant, "");
+    let id = conversation.id().unwrap();
+    let answer = conversation.ask("Where do waders winter?", ask_options()).unwrap();
+    while answer.text_so_far().is_empty() {
+        block_on(answer.next(16)).unwrap();
+    }
+    let shown = answer.text_so_far();
+    // What is on the disk is what a killed process would have left.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let kept = loop {
+        let kept = block_on(assistant.conversations().show(id)).unwrap().messages;
+        if kept.len() == 2 && kept[1].text == shown {
+            break kept;
+        }
+        assert!(std::time::Instant::now() < deadline, "{kept:?}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert_eq!(kept[0].text, "Where do waders winter?");
+    answer.cancel();
+    assert_eq!(read_rest(&answer), Outcome::Cancelled);
+    let before = conversation.messages();
+    assert!(before.len() == 2 && before[1].interrupted && before[1].content.starts_with(&shown));
+    block_on(assistant.shutdown());
+    let assistant = phone.start(Network::Unmetered);
+    assert_eq!(resume(&assistant, id).messages(), before);
+}
+
+fn read_rest(answer: &whimbrel_client::Answer) -> Outcome {
+    read(answer).report.outcome
+}
+
+#[test]
+fn a_model_alone_keeps_conversations_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Arc::new(MemoryVault::default());
+    let path = folder.path().join("store.db");
+    let (id, before) = {
+        let client = Client::new().unwrap();
+        let model = block_on(client.open_model(
+            tiny(),
+            OpenOptions {
+                threads: 1,
+                ..OpenOptions::default()
+            },
+        ))
+        .unwrap();
+        let conversations = client.conversations(&path, vault.clone()).unwrap();
+        assert!(matches!(
+            block_on(conversations.create("", options())),
+            Err(ClientError::NoModel)
+        ));
+        let conversation = block_on(conversations.answered_by(&model).create("Birds", options())).unwrap();
+        assert!(ask(&conversation, "Hello").report.is_answered());
+        conversation
+            .set_messages(vec![
+                Message::new(Role::User, "Light"),
+                Message::new(Role::Assistant, "waves"),
+            ])
+            .unwrap();
+        assert!(ask(&conversation, "Hello again").report.is_answered());
+        (conversation.id().unwrap(), conversation.messages())
+    };
+    let client = Client::new().unwrap();
+    let model = block_on(client.open_model(
+        tiny(),
+        OpenOptions {
+            threads: 1,
+            ..OpenOptions::default()
+        },
+    ))
+    .unwrap();
+    let conversations = client.conversations(&path, vault).unwrap().answered_by(&model);
+    let found = block_on(conversations.find_title("Birds")).unwrap();
+    assert_eq!(found, Some(id));
+    let conversation = block_on(conversations.open(id, options())).unwrap();
+    assert_eq!((conversation.messages().len(), conversation.messages()), (4, before));
+    assert!(ask(&conversation, "Hello").report.is_answered());
+    assert!(!has_text(folder.path(), b"Hello again"));
+}
