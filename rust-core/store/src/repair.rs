@@ -1,4 +1,4 @@
-//! Gives up single values that were damaged, so that everything around them can be used, and says what was lost.
+//! Repair: gives up single values that were damaged and counts them. Everything around them can be used again.
 
 use rusqlite::Connection;
 
