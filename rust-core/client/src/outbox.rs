@@ -103,6 +103,8 @@ impl Outbox {
     pub async fn run_due(&self, budget: RunBudget) -> Result<OutboxRun, ClientError> {
         let mut idle = {
             let mut slot = self.services.outbox.lock().await;
+            slot.step(&self.services, Event::Conditions(conditions(&self.services)))
+                .await?;
             let before = slot.machine(&self.services).await?.begin_run();
             slot.step(&self.services, Event::Run(budget)).await?;
             before
@@ -126,6 +128,8 @@ impl Outbox {
     /// Those of all calls.
     pub async fn run(&self) -> Result<(), ClientError> {
         let mut slot = self.services.outbox.lock().await;
+        slot.step(&self.services, Event::Conditions(conditions(&self.services)))
+            .await?;
         slot.step(&self.services, Event::Run(RunBudget::UNLIMITED)).await
     }
 

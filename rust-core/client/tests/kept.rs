@@ -13,7 +13,7 @@ use whimbrel_client::policy::outbox::{Notice, RunBudget, Stuck};
 use whimbrel_client::policy::{DeviceUpdate, Network, Recipients, Reported};
 use whimbrel_client::privacy::PrivacyClass;
 use whimbrel_client::record::Outcome;
-use whimbrel_client::store::{ConversationId, Filter, MemoryVault};
+use whimbrel_client::store::{ConversationId, Filter, MemoryVault, StoreError};
 use whimbrel_client::{
     AskOptions, Assistant, AssistantOptions, Client, ClientError, Conversation, Message, OpenOptions, OutboxRun, Role,
     block_on,
@@ -132,7 +132,7 @@ fn a_conversation_is_there_again_with_everything_that_holds_for_it() {
     // The history goes along, and can be asked again.
     let again = ask(&conversation, "And then?");
     assert!(again.report.is_answered());
-    let sent = &server.received().last().unwrap().body;
+    let sent = server.received().pop().unwrap().body;
     assert!(sent.contains("waders") && sent.contains("my own birds"), "{sent}");
     let regenerated = read(&conversation.regenerate(ask_options().generation).unwrap());
     assert!(regenerated.report.is_answered());
@@ -157,7 +157,7 @@ fn a_conversation_is_there_again_with_everything_that_holds_for_it() {
 #[test]
 fn what_was_kept_here_does_not_leave_after_a_restart() {
     let server = Server::start(&[Reply::Echo]);
-    let rules = "[\"remote:house\"]\n[[rules]]\nid = \"health-stays\"\nwhen = { task = [\"health\"] }\ntry = [\"on_device\"]\ndeny = [\"off_device\"]";
+    let rules = "[\"remote:house\", \"on_device\"]\n[[rules]]\nid = \"health-stays\"\nwhen = { task = [\"health\"] }\ndeny = [\"off_device\"]";
     let phone = Phone::new(&policy(&server, rules));
     let client = Client::new().unwrap();
     let model = block_on(client.open_model(
@@ -282,7 +282,7 @@ fn the_policy_in_force_then_decides() {
     assert!(stuck > queued);
     let nothing = policies(&policy(
         &server,
-        "[]\n[[rules]]\nid = \"none\"\ndeny = [\"everything\"]",
+        "[\"remote:house\"]\n[[rules]]\nid = \"none\"\ndeny = [\"everything\"]",
     ));
     assistant.set_policies(nothing.app().clone(), None).unwrap();
     set_network(&assistant, Network::Unmetered);
@@ -401,7 +401,14 @@ fn a_model_alone_keeps_conversations_too() {
         },
     ))
     .unwrap();
-    let conversations = client.conversations(&path, vault).unwrap().answered_by(&model);
+    // The thread for requests lets go of it a moment later.
+    let opened = loop {
+        match client.conversations(&path, vault.clone()) {
+            Err(ClientError::Store(StoreError::InUse { .. })) => std::thread::yield_now(),
+            opened => break opened.unwrap(),
+        }
+    };
+    let conversations = opened.answered_by(&model);
     let found = block_on(conversations.find_title("Birds")).unwrap();
     assert_eq!(found, Some(id));
     let conversation = block_on(conversations.open(id, options())).unwrap();
