@@ -95,7 +95,6 @@ private fun WhimbrelException.toProblem(): Problem =
         is WhimbrelException.NothingToRepeat, is WhimbrelException.Policy -> Problem.Internal(UNFORESEEN + 2)
         is WhimbrelException.NoPolicy, is WhimbrelException.NoModel -> Problem.Internal(UNFORESEEN + 2)
         is WhimbrelException.Ledger, is WhimbrelException.Vault -> Problem.Internal(UNFORESEEN + 3)
-        // The app installs bundles only.
         is WhimbrelException.Import -> Problem.Internal(UNFORESEEN + 4)
         is WhimbrelException.Internal -> Problem.Internal(number)
     }
