@@ -1,5 +1,6 @@
 //! The flags that several commands have in common; those of a single command are declared beside it.
 
+pub(crate) mod conversations;
 pub(crate) mod generation;
 pub(crate) mod ledger;
 pub(crate) mod model;

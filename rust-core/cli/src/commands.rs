@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod chat;
 pub(crate) mod completions;
+pub(crate) mod conversations;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod import;
@@ -10,12 +11,14 @@ pub(crate) mod inspect;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod models;
+pub(crate) mod outbox;
 pub(crate) mod perplexity;
 pub(crate) mod policy;
 pub(crate) mod redact;
 pub(crate) mod run;
 pub(crate) mod seal;
 pub(crate) mod tokenize;
+pub(crate) mod wipe;
 
 use clap::{Parser, Subcommand};
 
@@ -68,6 +71,14 @@ pub(crate) enum Command {
     /// Read and verify the receipts of answers under a policy
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// List, show, find, export and delete the conversations that are kept
+    #[command(subcommand)]
+    Conversations(conversations::Command),
+    /// Show and send questions that wait for a better time
+    #[command(subcommand)]
+    Outbox(outbox::Command),
+    /// Destroy everything that is kept: conversations, queued questions and receipts
+    Wipe(wipe::Arguments),
     /// Store the keys of endpoints
     #[command(subcommand)]
     Keys(keys::Command),
@@ -94,6 +105,9 @@ pub(crate) fn run(command: Command) -> Result<u8, CliError> {
         Command::Redact(arguments) => done(redact::run(&arguments)),
         Command::Policy(command) => done(policy::run(&command)),
         Command::Ledger(command) => ledger::run(&command),
+        Command::Conversations(command) => done(conversations::run(&command)),
+        Command::Outbox(command) => done(outbox::run(&command)),
+        Command::Wipe(arguments) => done(wipe::run(&arguments)),
         Command::Keys(command) => done(keys::run(&command)),
         Command::Doctor(arguments) => done(doctor::run(&arguments)),
         Command::Completions(arguments) => done(completions::run(&arguments)),

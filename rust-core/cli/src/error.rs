@@ -81,6 +81,8 @@ pub(crate) enum CliError {
     TermsNotAccepted { name: String, terms: Terms },
     #[error("the name {name} is taken by another model")]
     NameTaken { name: String },
+    #[error("there is no conversation {name:?}")]
+    UnknownConversation { name: String },
     #[error(transparent)]
     Download(#[from] DownloadError),
     #[error(transparent)]
@@ -284,6 +286,11 @@ impl CliError {
                 exit::USAGE,
                 hint("read them, then add --accept-terms"),
             ),
+            CliError::UnknownConversation { .. } => (
+                "conversation_unknown",
+                exit::MODEL_MISSING,
+                hint("`whimbrel conversations list` shows titles and ids"),
+            ),
             CliError::NameTaken { .. } => (
                 "output_exists",
                 exit::USAGE,
@@ -301,6 +308,7 @@ impl CliError {
                 ClientError::Endpoint { .. }
                 | ClientError::UnknownEndpoint { .. }
                 | ClientError::NothingToRepeat
+                | ClientError::Outbox(_)
                 | ClientError::Task(_),
             ) => ("usage", exit::USAGE, None),
             CliError::Client(_) => ("internal", exit::INTERNAL, None),

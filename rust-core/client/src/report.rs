@@ -63,9 +63,10 @@ pub struct Report {
     #[serde(rename = "recorded")]
     pub is_recorded: bool,
     /// Whether question and answer are on the disk; `None` for a conversation that is not kept.
-    #[serde(rename = "kept")]
+    #[serde(rename = "kept", skip_serializing_if = "Option::is_none")]
     pub is_kept: Option<bool>,
     /// The number of the queued request, if the question waits in the outbox: see [`crate::Outbox`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub queued: Option<OutboxId>,
     /// How the request ended.
     pub outcome: Outcome,

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use whimbrel_client::policy::DeviceUpdate;
+use whimbrel_client::policy::outbox::RunBudget;
 use whimbrel_client::{
     AskOptions, Assistant, AssistantOptions, Client, Conversation, ConversationOptions, EndpointExtras,
-    GenerationOptions, Model, ModelInfo, OpenOptions, TASK_DEFAULT, block_on,
+    GenerationOptions, Model, ModelInfo, OpenOptions, Role, TASK_DEFAULT, block_on,
 };
 
 use crate::arguments::ledger::LedgerArguments;
@@ -18,6 +19,7 @@ use crate::arguments::policy_documents;
 use crate::error::CliError;
 use crate::machine::device;
 use crate::models::names;
+use crate::terminal::words::counted;
 use crate::terminal::{input, style};
 
 /// See the module. At least one of the two is there.
@@ -27,6 +29,10 @@ pub(crate) struct AnswerSource {
     /// What the model is called here.
     model_name: Option<String>,
     assistant: Option<Assistant>,
+    /// What opened the model.
+    client: Option<Client>,
+    /// Where conversations are kept.
+    ledger: LedgerArguments,
     /// What the user says about the device.
     known_device: DeviceUpdate,
     task: String,
@@ -46,6 +52,9 @@ impl AnswerSource {
     ) -> Result<AnswerSource, CliError> {
         let mut source = AnswerSource {
             task: policy.task.clone().unwrap_or_else(|| TASK_DEFAULT.to_owned()),
+            ledger: LedgerArguments {
+                ledger: policy.ledger.clone(),
+            },
             ..AnswerSource::default()
         };
         if let Some(name) = &policy.policy {
@@ -53,12 +62,9 @@ impl AnswerSource {
             if let Some(given) = &policy.device {
                 source.known_device = policy_documents::device(given)?;
             }
-            let ledger = LedgerArguments {
-                ledger: policy.ledger.clone(),
-            };
             let assistant = Assistant::open(AssistantOptions {
-                vault: Arc::new(ledger.vault()?),
-                store: ledger.database()?,
+                vault: Arc::new(source.ledger.vault()?),
+                store: source.ledger.database()?,
                 policies,
                 user_words: policy.word.clone(),
             })?;
@@ -96,12 +102,14 @@ impl AnswerSource {
             huge_pages: memory.huge_pages,
             ..model.open_options(threads.threads)
         };
-        let opened = block_on(Client::new()?.open_model(&folder, options))?;
+        let client = Client::new()?;
+        let opened = block_on(client.open_model(&folder, options))?;
         if self.assistant.is_some() && !opened.info().has_chat_template {
             return Err(CliError::usage("the model has no chat template", "use another --model"));
         }
         self.model_name = Some(names::of_bundle(&folder, &opened.info().manifest.name));
         self.model = Some(opened);
+        self.client = Some(client);
         Ok(())
     }
 
@@ -119,6 +127,7 @@ impl AnswerSource {
             assistant: self.assistant.clone(),
             known_device: self.known_device.clone(),
             task: self.task.clone(),
+            ledger: self.ledger.clone(),
             ..AnswerSource::default()
         };
         source.open_model(model.folder()?, model, threads, memory)?;
@@ -157,20 +166,91 @@ impl AnswerSource {
         self.model.as_ref().map(Model::info)
     }
 
-    /// Starts a conversation. `hint` says what to do about a model that cannot hold one.
+    /// Starts a conversation, or continues the one that is kept under a title. `hint` says what to do about a model that cannot hold one.
     ///
     /// # Errors
     /// [`CliError::Usage`] for a model without a chat template; those of the client.
-    pub(crate) fn conversation(&self, options: ConversationOptions, hint: &str) -> Result<Conversation, CliError> {
+    pub(crate) fn conversation(
+        &self,
+        options: ConversationOptions,
+        title: Option<&str>,
+        hint: &str,
+    ) -> Result<Conversation, CliError> {
+        if self.assistant.is_none() && !self.model_info().is_some_and(|info| info.has_chat_template) {
+            return Err(CliError::usage("the model has no chat template", hint));
+        }
         let takes_system = self.model_info().is_none_or(|info| info.takes_system);
         if !takes_system && options.system.as_deref() != Some("") {
             style::note("[the model has no system role: the system message is put in front of the first question]");
         }
-        match (&self.assistant, &self.model) {
-            (Some(assistant), _) => Ok(assistant.conversation(options)),
-            (None, Some(model)) if model.info().has_chat_template => Ok(model.conversation(options)?),
-            _ => Err(CliError::usage("the model has no chat template", hint)),
+        if let Some(title) = title {
+            return self.kept(options, title);
         }
+        match (&self.assistant, &self.model) {
+            (None, Some(model)) => Ok(model.conversation(options)?),
+            (assistant, _) => Ok(assistant
+                .as_ref()
+                .expect("one of the two is there")
+                .conversation(options)),
+        }
+    }
+
+    /// The conversation that is kept under a title, which is made where it is missing.
+    fn kept(&self, options: ConversationOptions, title: &str) -> Result<Conversation, CliError> {
+        let conversations = match (&self.assistant, &self.client, &self.model) {
+            (None, Some(client), Some(model)) => {
+                let vault = Arc::new(self.ledger.vault()?);
+                client
+                    .conversations(&self.ledger.database()?, vault)?
+                    .answered_by(model)
+            }
+            (assistant, ..) => assistant.as_ref().expect("one of the two is there").conversations(),
+        };
+        Ok(match block_on(conversations.find_title(title))? {
+            Some(id) => {
+                let conversation = block_on(conversations.open(id, options))?;
+                let messages = counted(conversation.messages().len() as u64, "message");
+                style::note(&format!("[continuing {title} with {messages}]"));
+                conversation
+            }
+            None => block_on(conversations.create(title, options))?,
+        })
+    }
+
+    /// Sends what is queued and can be sent now, and shows the answers that came into a conversation.
+    ///
+    /// # Errors
+    /// [`CliError::Client`].
+    pub(crate) fn send_queued(&self, conversation: &Conversation) -> Result<(), CliError> {
+        let (Some(assistant), Some(_)) = (&self.assistant, conversation.id()) else {
+            return Ok(());
+        };
+        let outbox = assistant.outbox();
+        let waiting = block_on(outbox.list())?.len();
+        if waiting == 0 {
+            return Ok(());
+        }
+        style::note(&format!(
+            "[{} queued; sending what can be sent]",
+            counted(waiting as u64, "question")
+        ));
+        self.update_device();
+        let before = conversation.messages().len();
+        let ran = block_on(outbox.run_due(RunBudget::UNLIMITED))?;
+        for message in conversation.messages().iter().skip(before) {
+            let text = match message.role {
+                Role::User => format!("> {}", message.content),
+                _ => message.content.clone(),
+            };
+            style::note(&text);
+        }
+        if ran.left > 0 {
+            style::note(&format!(
+                "[{} still queued; `whimbrel outbox list` shows why]",
+                counted(ran.left, "question")
+            ));
+        }
+        Ok(())
     }
 
     /// Reads the device as it is now, where a policy looks at it. What the user says about it takes precedence.

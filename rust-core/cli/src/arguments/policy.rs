@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 /// Where answers may be made.
 #[derive(clap::Args, Clone, Debug)]
+#[command(group = clap::ArgGroup::new("kept").args(["policy"]).multiple(true))]
 pub(crate) struct PolicyArguments {
     /// Let this policy decide where each answer is made, and keep a receipt: a file, or private, on_device_first, balanced or quality_first
     #[arg(long, value_name = "FILE|PRESET")]
@@ -13,7 +14,7 @@ pub(crate) struct PolicyArguments {
     #[arg(long, value_name = "FILE", requires = "policy")]
     pub(crate) user_policy: Option<PathBuf>,
     /// The folder with the ledger and the keys [default: whimbrel/ledger in the state folder]
-    #[arg(long, value_name = "FOLDER", requires = "policy")]
+    #[arg(long, value_name = "FOLDER", requires = "kept")]
     pub(crate) ledger: Option<PathBuf>,
     /// The name of the task, for rules and learning [default: chat]
     #[arg(long, value_name = "TASK", requires = "policy")]

@@ -24,6 +24,7 @@ use self::state::StateFile;
 use self::transcript::Transcript;
 use crate::answer::figures::Figures;
 use crate::answer::{self, AnswerSource, report};
+use crate::arguments::conversations::ConversationArguments;
 use crate::arguments::generation::GenerationArguments;
 use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
 use crate::arguments::policy::PolicyArguments;
@@ -53,6 +54,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     policy: PolicyArguments,
     #[command(flatten)]
+    kept: ConversationArguments,
+    #[command(flatten)]
     generation: GenerationArguments,
     #[command(flatten)]
     threads: ThreadArguments,
@@ -62,7 +65,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     stats: bool,
     /// Continue the conversation in this file, if it exists, and save it there at the end
-    #[arg(long, value_name = "FILE", conflicts_with = "policy")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["policy", "conversation"])]
     state: Option<PathBuf>,
     /// Do not read or write the file with earlier questions
     #[arg(long)]
@@ -138,7 +141,7 @@ impl Chat<'_> {
             ..ConversationOptions::default()
         };
         Ok(Chat {
-            conversation: conversation(&source, &options)?,
+            conversation: conversation(&source, &options, arguments)?,
             generation: arguments.generation.options(source.model_info()),
             arguments,
             source,
@@ -175,6 +178,7 @@ impl Chat<'_> {
         let Some(slash) = Slash::parse(line)? else {
             self.begin_answer();
             self.repeats = 0;
+            self.source.send_queued(&self.conversation)?;
             let options = self.source.ask_options(&self.generation);
             let answer = self.conversation.ask(line, options)?;
             return self.show(answer).map(|()| true);
@@ -382,6 +386,11 @@ impl Chat<'_> {
     }
 }
 
-fn conversation(source: &AnswerSource, options: &ConversationOptions) -> Result<Conversation, CliError> {
-    source.conversation(options.clone(), "`whimbrel run --raw` continues a text")
+fn conversation(
+    source: &AnswerSource,
+    options: &ConversationOptions,
+    arguments: &Arguments,
+) -> Result<Conversation, CliError> {
+    let title = arguments.kept.conversation.as_deref();
+    source.conversation(options.clone(), title, "`whimbrel run --raw` continues a text")
 }

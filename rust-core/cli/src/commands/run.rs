@@ -13,6 +13,7 @@ use whimbrel_client::{
 
 use crate::answer::figures::Figures;
 use crate::answer::{self, AnswerSource, Completion, report};
+use crate::arguments::conversations::ConversationArguments;
 use crate::arguments::generation::GenerationArguments;
 use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments, is_model};
 use crate::arguments::policy::PolicyArguments;
@@ -52,13 +53,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT", conflicts_with = "raw", allow_hyphen_values = true)]
     system: Option<String>,
     /// Continue the prompt as it is, without a chat template; special tokens in it count as tokens
-    #[arg(long, conflicts_with_all = ["policy", "thinking"])]
+    #[arg(long, conflicts_with_all = ["policy", "conversation", "thinking"])]
     raw: bool,
     /// Save the processed prompt in this file, and reuse it next time for the part that the prompts share
     #[arg(long, value_name = "FILE", conflicts_with_all = ["raw", "policy"])]
     prefix_cache: Option<PathBuf>,
     #[command(flatten)]
     policy: PolicyArguments,
+    #[command(flatten)]
+    kept: ConversationArguments,
     #[command(flatten)]
     generation: GenerationArguments,
     #[command(flatten)]
@@ -228,7 +231,9 @@ fn begin(
         system: arguments.system.clone(),
         context_policy: ContextPolicy::Refuse,
     };
-    let conversation = source.conversation(options, "add --raw to continue the prompt without a chat template")?;
+    let hint = "add --raw to continue the prompt without a chat template";
+    let conversation = source.conversation(options, arguments.kept.conversation.as_deref(), hint)?;
+    source.send_queued(&conversation)?;
     if let Some(path) = arguments.prefix_cache.as_ref().filter(|path| path.exists())
         && let Err(error) = block_on(conversation.restore_prefix(path))
     {

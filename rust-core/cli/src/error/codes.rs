@@ -2,7 +2,7 @@
 
 use whimbrel_client::policy::download::{DownloadFailure, Problem as Trouble};
 use whimbrel_client::record::{Problem, RecordError};
-use whimbrel_client::store::{StoreError, VaultError};
+use whimbrel_client::store::{SealError, StoreError, VaultError};
 use whimbrel_engine::EngineError;
 use whimbrel_forge::ForgeError;
 use whimbrel_models::ModelsError;
@@ -57,6 +57,18 @@ pub(super) fn store(error: &StoreError) -> Classified {
         | StoreError::SchemaChanged { .. }
         | StoreError::Unreadable { .. } => ("ledger_damaged", exit::LEDGER, None),
         StoreError::NewerSchema { .. } => ("ledger_newer", exit::LEDGER, hint("use a newer version of whimbrel")),
+        StoreError::Sealed(SealError::KeyLost { .. } | SealError::WrongKey { .. } | SealError::Keyring) => (
+            "key_lost",
+            exit::LEDGER,
+            hint("what was kept cannot be read without its key; `whimbrel wipe` removes it"),
+        ),
+        StoreError::Sealed(_) => ("kept_damaged", exit::LEDGER, None),
+        StoreError::UnknownConversation { .. } | StoreError::UnknownRequest { .. } => (
+            "conversation_unknown",
+            exit::MODEL_MISSING,
+            hint("`whimbrel conversations list` and `whimbrel outbox list` show what there is"),
+        ),
+        StoreError::Import(_) => ("input_invalid", exit::INPUT, None),
         StoreError::Full { .. } => io_code(&std::io::ErrorKind::StorageFull.into()),
         StoreError::Record(RecordError::TooMuch { .. }) => ("limit", exit::USAGE, None),
         StoreError::Vault(VaultError::Name) => (

@@ -26,6 +26,13 @@ impl Chat<'_> {
                 "leave this chat, and start another with the other model and another file",
             ));
         }
+        let is_kept = self.arguments.kept.conversation.is_some();
+        if is_kept && self.source.assistant().is_none() {
+            return Err(CliError::usage(
+                "a kept conversation goes on with the model that it was opened with",
+                "leave this chat, and start it again with --model",
+            ));
+        }
         let model = self.arguments.model.of(name);
         let source = self
             .source
@@ -35,11 +42,14 @@ impl Chat<'_> {
             ..self.options.clone()
         };
         block_on(self.conversation.settled())?;
-        let conversation = conversation(&source, &options)?;
-        conversation.set_messages(self.conversation.messages())?;
-        self.conversation.close();
+        if !is_kept {
+            let conversation = conversation(&source, &options, self.arguments)?;
+            conversation.set_messages(self.conversation.messages())?;
+            self.conversation.close();
+            (self.options, self.conversation) = (options, conversation);
+        }
         source.take_over();
-        (self.source, self.options, self.conversation) = (source, options, conversation);
+        self.source = source;
         style::note(&format!(
             "[continuing with {}]",
             self.source.model_name().unwrap_or_default()
