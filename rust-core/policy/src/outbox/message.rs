@@ -169,7 +169,7 @@ pub enum Command {
 /// at this time or later, once the constraints are met, and send [`Event::Run`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Wake {
-    /// On the clock of [`Moment::elapsed_ms`]; a time in the past means at once.
+    /// On the clock of [`Moment::elapsed_ms`]. A time in the past means that a request waits only for a run.
     pub at_ms: u64,
     /// What the system is to wait for.
     pub needs: Constraints,
