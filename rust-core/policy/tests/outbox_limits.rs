@@ -110,6 +110,22 @@ fn an_answer_after_the_deadline_is_of_no_use() {
 }
 
 #[test]
+fn a_deadline_of_an_unknown_age_does_not_wake_anyone() {
+    let mut desk = Desk::new();
+    desk.step(Event::Conditions(Conditions::default()));
+    desk.queue_with(10, 1, |new| {
+        new.deadline_ms = Some(60_000);
+        new.needs = NETWORK;
+    });
+    desk.now.boot = 2;
+    desk.now.wall_ms -= DAY_MS;
+    desk.restart(2);
+    assert!(desk.wakes.iter().all(|wake| wake.needs == NETWORK), "{:?}", desk.wakes);
+    desk.pass(DAY_MS + 60_000);
+    assert_eq!(desk.step(Event::Tick)[0], Command::Expire { id: 10 });
+}
+
+#[test]
 fn what_users_may_do() {
     let mut desk = Desk::new();
     desk.queue(10, 1);

@@ -178,7 +178,11 @@ impl Outbox {
         };
         let is_open = self.window.is_some_and(|window| window.is_open(now));
         for entries in self.conversations.values() {
-            for entry in entries.iter().filter(|entry| !entry.is_leased()) {
+            // While an age is not known, no time is known either; the clock will be set.
+            for entry in entries
+                .iter()
+                .filter(|entry| !entry.is_leased() && entry.age.is_known(now))
+            {
                 if let Some(deadline_ms) = entry.deadline_ms {
                     let left_ms = deadline_ms.saturating_sub(entry.age.ms(now));
                     note(Constraints::default(), now.elapsed_ms.saturating_add(left_ms));

@@ -46,11 +46,12 @@ impl World {
             id,
             lease,
             conversation,
+            key,
             is_stopped,
             ..
         } = self.running.remove(at);
         let result = match self.random.below(20) {
-            _ if is_stopped && self.random.chance(80) => AttemptResult::Stopped,
+            _ if is_stopped && self.random.chance(50) => AttemptResult::Stopped,
             _ if conversation == STUCK => self.permanent(),
             _ if self.death_percent == 0 => AttemptResult::Answered,
             0..=8 => AttemptResult::Answered,
@@ -62,6 +63,7 @@ impl World {
             11 => return Ok(()),
             _ => AttemptResult::Failed(self.passing()),
         };
+        self.answering = Some(key);
         self.step(Event::Ended { id, lease, result })
     }
 

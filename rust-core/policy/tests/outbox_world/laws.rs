@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use whimbrel_policy::outbox::{Command, Entry, LEASE_MS, Notice, OutboxError};
+use whimbrel_policy::outbox::{Command, Entry, IdempotencyKey, LEASE_MS, Notice, OutboxError};
 
 use super::{Died, End, Running, World};
 
@@ -24,7 +24,9 @@ impl World {
                     let (_, row) = &self.rows[&id];
                     assert!(row.is_leased(), "a lease is on the disk before anything is sent");
                     assert_eq!(row.key(), key);
-                    self.send(id, lease);
+                    assert!(row.needs().are_met(self.conditions), "sent without what it needs");
+                    self.check_age(id, key);
+                    self.send(id, lease, key);
                 }
                 Command::Stop { id, lease } => self.stop(id, lease),
                 Command::Complete { id } => self.end(id, End::Answered),
@@ -56,7 +58,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, id: u64, lease: u64) {
+    fn send(&mut self, id: u64, lease: u64, key: IdempotencyKey) {
         let conversation = self.questions[&id].conversation;
         assert_eq!(self.first_of(conversation), Some(id), "only the first is sent");
         let same = |running: &&Running| running.conversation == conversation && !running.is_stopped;
@@ -68,10 +70,21 @@ impl World {
             id,
             conversation,
             lease,
+            key,
             since_ms: self.true_ms,
             lasts_ms: LEASE_MS,
             is_stopped: false,
         });
+    }
+
+    /// Nothing old is sent unless the user wants it, if the app wants the user to be asked.
+    fn check_age(&self, id: u64, key: IdempotencyKey) {
+        let is_young = |after_ms| self.true_ms - self.questions[&id].asked_ms[&key] < after_ms;
+        let may_be_sent = self.options.confirm_after_ms.is_none_or(is_young);
+        assert!(
+            may_be_sent || self.confirmed.contains(&key) || !self.are_ages_known,
+            "{id} was sent without being confirmed"
+        );
     }
 
     /// An attempt is stopped only if its lease or the run is over, by true time.
@@ -93,6 +106,7 @@ impl World {
         let age_ms = self.true_ms - question.asked_ms[&row.key()];
         match end {
             End::Answered => {
+                assert_eq!(self.answering, Some(row.key()), "the answer is to another text");
                 let answers = self.answers.entry(question.conversation).or_default();
                 assert!(!answers.contains(&id), "answered twice");
                 answers.push(id);
@@ -127,6 +141,7 @@ impl World {
             (self.outbox.bytes(), self.outbox.len()),
             (bytes, self.rows.len() as u64)
         );
+        assert!(leased.len() <= self.options.leases_max as usize);
         assert!(self.outbox.len() <= self.options.entries_max && bytes <= self.options.bytes_max);
         for (id, question) in &self.questions {
             assert!(question.end.is_some() || self.rows.contains_key(id), "{id} is lost");

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use whimbrel_policy::outbox::{
     Conditions, Entry, Event, IdempotencyKey, Moment, NewEntry, Notice, Outbox, OutboxError, OutboxOptions, Priority,
-    RunBudget, Wake,
+    Remedy, RunBudget, Stuck, Wake,
 };
 use whimbrel_testing::Random;
 
@@ -41,6 +41,7 @@ pub(crate) struct Running {
     id: u64,
     conversation: u64,
     lease: u64,
+    key: IdempotencyKey,
     since_ms: u64,
     lasts_ms: u64,
     is_stopped: bool,
@@ -72,6 +73,10 @@ pub(crate) struct World {
     wakes: Vec<Wake>,
     run_ends_ms: u64,
     editing: Option<u64>,
+    /// The key of the attempt that reports an answer.
+    answering: Option<IdempotencyKey>,
+    /// The keys of the requests that the user wants to be sent although they are old.
+    confirmed: BTreeSet<IdempotencyKey>,
     death_percent: u64,
 }
 
@@ -115,6 +120,8 @@ impl World {
             wakes: Vec::new(),
             run_ends_ms: 0,
             editing: None,
+            answering: None,
+            confirmed: BTreeSet::new(),
             death_percent: 2,
         }
     }
@@ -188,10 +195,11 @@ impl World {
     /// The user confirms, and retries what may cost.
     fn help(&mut self) {
         for (id, notice) in self.told.clone() {
-            let is_stuck = self.questions[&id].conversation == STUCK;
+            let is_theirs = |why: Stuck| self.questions[&id].conversation != STUCK && why.remedy() == Remedy::User;
+            self.confirmed.extend(self.outbox.entry(id).map(Entry::key));
             let commands = match notice {
                 Notice::NeedsConfirmation => self.outbox.confirm(self.now(), id).unwrap(),
-                Notice::Stuck(_) if !is_stuck => self.outbox.retry(self.now(), id).unwrap(),
+                Notice::Stuck(why) if is_theirs(why) => self.outbox.retry(self.now(), id).unwrap(),
                 _ => continue,
             };
             let _ = self.carry_out(commands);
@@ -333,8 +341,13 @@ impl World {
             }
             1 if !is_stuck_head => self.outbox.cancel(now, id),
             2 => self.outbox.reprioritise(now, id, Priority::High),
-            3 => self.outbox.retry(now, id),
-            _ => self.outbox.confirm(now, id),
+            choice => {
+                self.confirmed.extend(self.outbox.entry(id).map(Entry::key));
+                match choice {
+                    3 => self.outbox.retry(now, id),
+                    _ => self.outbox.confirm(now, id),
+                }
+            }
         };
         let died = match commands {
             Ok(commands) => self.carry_out(commands),
