@@ -149,6 +149,14 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_continues_after_a_boot() {
+        let mut span = Span::new(600, at(0, 20, 1));
+        assert!(span.settle(at(200, 3, 2)));
+        assert_eq!(span.left_ms(at(200, 3, 2)), 400);
+        assert_eq!(span.end_ms(at(300, 103, 2)), 403);
+    }
+
+    #[test]
     fn a_clock_that_was_set_does_not_change_an_age_after_the_next_boot() {
         let mut age = Age::new(at(0, 0, 1));
         let set = at(DAY_MS + 1_000, 1_000, 1);
