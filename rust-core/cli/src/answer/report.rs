@@ -18,8 +18,9 @@ const CUT_OFF_HINT: &str =
 /// was tried and what was not. Without a policy only what is out of the ordinary.
 pub(crate) fn lines(report: &Report) -> Vec<String> {
     if report.receipt.is_none() {
-        return match report.outcome {
-            Outcome::Cancelled => vec!["[stopped]".to_owned()],
+        return match (report.outcome, report.queued) {
+            (Outcome::Cancelled, _) => vec!["[stopped]".to_owned()],
+            (_, Some(id)) => vec![format!("[queued as question {id}, behind others of this conversation]")],
             _ => Vec::new(),
         };
     }
@@ -138,6 +139,7 @@ pub(crate) fn not_answered(report: &Report) -> Option<CliError> {
         // A model alone may have nothing to say.
         Outcome::Failed if report.receipt.is_none() && report.code == Some(Code::EmptyAnswer) => return None,
         Outcome::Denied => "denied",
+        Outcome::Deferred if report.queued.is_some() => "queued",
         Outcome::Deferred => "deferred",
         Outcome::Failed if is_unavailable(report) => "unavailable",
         Outcome::Failed if report.code == Some(Code::Deadline) => "deadline",
