@@ -254,7 +254,9 @@ impl Conversations {
     /// Those of all calls, also with what is wrong with the document.
     pub async fn import(&self, path: PathBuf) -> Result<Imported, ClientError> {
         self.with(move |store, _| {
-            let mut file = std::fs::File::open(&path).map_err(|source| StoreError::Io {
+            #[expect(clippy::disallowed_methods, reason = "the document is the app's file")]
+            let opened = std::fs::File::open(&path);
+            let mut file = opened.map_err(|source| StoreError::Io {
                 path: path.clone(),
                 source,
             })?;

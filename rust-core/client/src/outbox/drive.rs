@@ -256,13 +256,14 @@ impl Machine {
         let pending = self.pending.take_if(|_| is_pending);
         with_store(services, move |store| {
             let outbox = store.outbox();
-            Ok(match pending {
+            match pending {
                 Some(Pending::New(reserved, new)) => {
-                    outbox.enqueue_reserved(reserved, &NewRequest { state, ..new }, now.wall_ms)?
+                    outbox.enqueue_reserved(reserved, &NewRequest { state, ..new }, now.wall_ms)
                 }
-                Some(Pending::Edited(_, request)) => outbox.replace(id, &state, &request)?,
-                None => outbox.update(id, &state)?,
-            })
+                Some(Pending::Edited(_, request)) => outbox.replace(id, &state, &request),
+                None => outbox.update(id, &state),
+            }?;
+            Ok(())
         })
         .await
     }

@@ -252,7 +252,9 @@ fn code(failure: &Failure, has_key: bool) -> Code {
         Failure::Lost => Code::Lost,
         Failure::Truncated => Code::Truncated,
         Failure::Refused { status, code, .. } => said(*code, has_key).unwrap_or(match status {
-            500.. => Code::Server,
+            408 => Code::TimedOut,
+            // The server could not take the request now, whatever it was.
+            421 | 423 | 424 | 425 | 500.. => Code::Server,
             _ => Code::Refused,
         }),
         Failure::Reported { code } => said(*code, has_key).unwrap_or(Code::Reported),
