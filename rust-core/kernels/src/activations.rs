@@ -1,5 +1,7 @@
 //! The inputs of a matrix product: rows of floats and, for quantised weights, the same rows in 8 bits.
 
+#[cfg(target_arch = "aarch64")]
+use crate::arm::{PairBlock, fill_pairs};
 use crate::cpu::Level;
 use crate::elementwise::rms_scale;
 use crate::pool::ThreadPool;
@@ -12,7 +14,13 @@ pub struct Activations {
     columns: usize,
     rows: usize,
     blocks: Vec<ActivationBlock>,
+    /// The same rows two by two, for matrix products; empty where nothing reads them.
+    #[cfg(target_arch = "aarch64")]
+    pairs: Vec<PairBlock>,
 }
+
+/// The bits of 1.5 × 2^23: adding a number to these bits adds it to the float.
+pub(crate) const SUM_START: i32 = 0x4b40_0000;
 
 /// One block of 32 values of one row, with what the kernels would otherwise work out again for every panel of weights.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,6 +34,9 @@ pub(crate) struct ActivationBlock {
     /// The sum of the values: `scale × sum`.
     pub(crate) weighted_sum: f32,
     pub(crate) values: [i8; BLOCK_COLUMNS],
+    /// What sums of Q4_0's codes start from, a register full of it: [`SUM_START`] plus `offset`.
+    #[cfg(target_arch = "aarch64")]
+    pub(crate) start: [i32; 4],
 }
 
 impl Activations {
@@ -65,7 +76,20 @@ impl Activations {
         self.columns = columns;
         self.rows = x.len() / columns;
         self.blocks.resize(x.len() / BLOCK_COLUMNS, ActivationBlock::default());
-        let rows_per_task = self.rows.div_ceil(pool.threads()).max(ROWS_PER_TASK_MIN);
+        // Even: some levels take rows two by two.
+        let rows_per_task = self
+            .rows
+            .div_ceil(pool.threads())
+            .max(ROWS_PER_TASK_MIN)
+            .next_multiple_of(2);
+        #[cfg(target_arch = "aarch64")]
+        let (has_pairs, pairs) = {
+            let has_pairs = Level::best() == Level::I8mm && self.rows > 1;
+            let pairs = if has_pairs { self.rows.div_ceil(2) } else { 0 };
+            self.pairs
+                .resize(pairs * (columns / BLOCK_COLUMNS), PairBlock::default());
+            (has_pairs, SharedMut::new(&mut self.pairs))
+        };
         let blocks = SharedMut::new(&mut self.blocks);
         pool.run(self.rows.div_ceil(rows_per_task), &|task| {
             let first = task * rows_per_task * columns;
@@ -73,6 +97,13 @@ impl Activations {
             // SAFETY: tasks cover disjoint rows, and `run` returns before the borrow ends.
             let blocks = unsafe { blocks.slice(first / BLOCK_COLUMNS, last / BLOCK_COLUMNS) };
             quantize(&x[first..last], blocks);
+            #[cfg(target_arch = "aarch64")]
+            if has_pairs {
+                let pairs_of = |values: usize| values.div_ceil(2 * columns) * (columns / BLOCK_COLUMNS);
+                // SAFETY: as above; only the last task can end with half a pair.
+                let pairs = unsafe { pairs.slice(pairs_of(first), pairs_of(last)) };
+                fill_pairs(blocks, columns, pairs);
+            }
         });
     }
 
@@ -92,6 +123,16 @@ impl Activations {
     }
 }
 
+#[cfg(target_arch = "aarch64")]
+impl Activations {
+    /// The blocks of two rows.
+    #[inline(always)]
+    pub(crate) fn pair(&self, pair: usize) -> &[PairBlock] {
+        let blocks = self.columns / BLOCK_COLUMNS;
+        &self.pairs[pair * blocks..][..blocks]
+    }
+}
+
 /// Rows that are worth a task of their own.
 const ROWS_PER_TASK_MIN: usize = 4;
 
@@ -105,6 +146,10 @@ impl ActivationBlock {
         let sum = half_sums[0] + half_sums[1];
         self.scale = scale;
         self.offset = -8 * sum;
+        #[cfg(target_arch = "aarch64")]
+        {
+            self.start = [SUM_START + self.offset; 4];
+        }
         self.half_sums = half_sums.map(|sum| sum as i16);
         self.weighted_sum = scale * sum as f32;
     }
@@ -135,7 +180,7 @@ pub(crate) fn quantize_body(x: &[f32], blocks: &mut [ActivationBlock]) {
                 let scaled = x * inverse;
                 let scaled = if scaled < 127.0 { scaled } else { 127.0 };
                 let scaled = if scaled > -127.0 { scaled } else { -127.0 };
-                let rounded = ((scaled + 12_582_912.0).to_bits() as i32).wrapping_sub(0x4b40_0000);
+                let rounded = ((scaled + 12_582_912.0).to_bits() as i32).wrapping_sub(SUM_START);
                 *value = rounded as i8;
                 *sum += rounded;
             }

@@ -113,6 +113,8 @@ impl Level {
         match (self, is_quantized) {
             #[cfg(target_arch = "x86_64")]
             (Level::Avx512, true) => crate::linear::TILE,
+            #[cfg(target_arch = "aarch64")]
+            (Level::DotProd | Level::I8mm, true) => crate::linear::TILE,
             _ => 4,
         }
     }

@@ -82,6 +82,56 @@ pub(crate) fn prefetch(at: *const u8) {
     unsafe { asm!("prfm pldl1strm, [{0}]", in(reg) at, options(readonly, nostack, preserves_flags)) };
 }
 
+/// Loads a register where the compiler would rather copy one: loads have ports of their own, a copy takes one of those that compute.
+///
+/// # Safety
+/// Four numbers are at `from`.
+#[inline(always)]
+pub(crate) unsafe fn load_anew(from: *const [i32; 4]) -> int32x4_t {
+    let loaded;
+    // SAFETY: as the caller promises. Without `pure` no load is replaced by a copy.
+    unsafe {
+        asm!("ldr {0:q}, [{1}]", lateout(vreg) loaded, in(reg) from, options(readonly, nostack, preserves_flags))
+    };
+    loaded
+}
+
+/// Makes the compiler finish some registers here, and load nothing of what comes later before: left to itself it loads so early that a tile's sums no
+/// longer fit the registers.
+#[inline(always)]
+pub(crate) fn settle<T: Copy, const R: usize>(registers: &mut [T; R], range: std::ops::Range<usize>) {
+    const { assert!(size_of::<T>() == 16) };
+    for register in range {
+        // SAFETY: the type is that of a register, and nothing is done with it.
+        unsafe {
+            let value: &mut int32x4_t = &mut *(&raw mut registers[register]).cast();
+            asm!("/* {0:v} */", inout(vreg) * value, options(nostack, preserves_flags));
+        }
+    }
+}
+
+/// `high`, its top two bits kept, with the top six of `low` behind them.
+#[inline(always)]
+pub(crate) fn two_bits_and_six(high: uint8x16_t, low: uint8x16_t) -> uint8x16_t {
+    let mut codes = high;
+    // SAFETY: the instruction belongs to the baseline; operands are registers. The compiler makes four of it.
+    unsafe {
+        asm!("sri {0:v}.16b, {1:v}.16b, 2", inout(vreg) codes, in(vreg) low, options(pure, nomem, nostack, preserves_flags));
+    }
+    codes
+}
+
+/// Four half-precision numbers as floats, exact.
+#[inline(always)]
+pub(crate) fn four_floats(halves: uint16x4_t) -> float32x4_t {
+    let floats;
+    // SAFETY: the instruction belongs to the baseline; operands are registers.
+    unsafe {
+        asm!("fcvtl {0:v}.4s, {1:v}.4h", out(vreg) floats, in(vreg) halves, options(pure, nomem, nostack, preserves_flags))
+    };
+    floats
+}
+
 /// Eight half-precision numbers as floats, exact.
 #[inline(always)]
 pub(crate) fn floats(halves: uint16x8_t) -> (float32x4_t, float32x4_t) {
