@@ -1,7 +1,7 @@
 # The targets that people use. Each is one line that calls the real tool.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-peers bench-bindings bindings packages reference gemma-test fuzz miri avx512-test cloud-check test-data android-test android-apk android-screens arm-estimate
+.PHONY: help demo test lint bench bench-peers bench-bindings bindings packages reference gemma-test fuzz miri avx512-test cloud-check test-data android-test android-apk android-screens arm-estimate arm-counts
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -47,6 +47,9 @@ avx512-test: ## run the kernels' tests on an emulated processor with AVX-512 VNN
 
 arm-estimate: ## estimate the cycles of the ARM kernels from models of their cores
 	@scripts/arm-estimate.sh
+
+arm-counts: ## count the instructions of SmolLM2's work on ARM, beside those of ggml
+	@scripts/arm-counts.sh
 
 cloud-check: ## test the network crate against llama.cpp's server
 	@scripts/cloud-check.sh
