@@ -1,5 +1,5 @@
 //! The outbox: questions that a policy lets wait, kept on the disk until they are answered. `whimbrel_policy::outbox` decides when each is
-//! sent and what a failure means; `outbox::drive` carries that out. What is sent is decided anew by the policy in force then, and the answer
+//! sent and what a failure means; `outbox::drive` carries that out. The policy in force then decides again about the question, and the answer
 //! becomes part of its conversation in the same step in which the question leaves the outbox.
 
 mod attempt;

@@ -39,7 +39,7 @@ pub(crate) enum Command {
     Cancel(IdArguments),
     /// Replace the text of a question
     Edit(EditArguments),
-    /// Send what can be sent now; the policy decides anew about each question
+    /// Send what can be sent now; the policy decides about each question again
     Run(RunArguments),
 }
 

@@ -1,4 +1,4 @@
-//! One attempt at a queued question: decided anew, asked in its conversation, and its answer prepared for the disk.
+//! One attempt at a queued question: decided again, asked in its conversation, and its answer prepared for the disk.
 
 use std::sync::Arc;
 

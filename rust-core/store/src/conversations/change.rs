@@ -12,7 +12,7 @@ use crate::sealed::{Bound, CONVERSATION_ATTRIBUTES, Keyring};
 pub struct Change<'a> {
     /// The messages from this position on are replaced.
     pub position: u32,
-    /// The messages that stand there then.
+    /// The messages from this position on, afterwards.
     pub messages: &'a [StoredMessage],
     /// As [`super::NewConversation::attributes`].
     pub attributes: &'a str,

@@ -29,7 +29,7 @@ impl Chat<'_> {
         let is_kept = self.arguments.kept.conversation.is_some();
         if is_kept && self.source.assistant().is_none() {
             return Err(CliError::usage(
-                "a kept conversation goes on with the model that it was opened with",
+                "a kept conversation stays with the model that it was opened with",
                 "leave this chat, and start it again with --model",
             ));
         }
