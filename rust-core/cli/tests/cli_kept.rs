@@ -3,9 +3,12 @@
 
 mod support;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use serde_json::Value;
 use support::{Desk, Ran, Started, tiny};
-use whimbrel_testing::{ChatServer, Reply};
+use whimbrel_testing::{ChatServer, Random, Reply};
 
 /// The tiny bundle, asked in a conversation that is kept.
 fn ask(desk: &Desk, title: &str, question: &str, more: &[&str]) -> Ran {
@@ -29,6 +32,20 @@ fn conversations(desk: &Desk, more: &[&str]) -> Ran {
 fn listed(desk: &Desk) -> Vec<Value> {
     let list = conversations(desk, &["list", "--json"]).succeeded().json();
     list["conversations"].as_array().unwrap().clone()
+}
+
+/// What was said in a conversation.
+fn said(desk: &Desk, title: &str) -> Vec<String> {
+    let shown = conversations(desk, &["show", title, "--json"]).succeeded().json();
+    let said = shown["said"].as_array().unwrap().iter();
+    said.map(|said| said["text"].as_str().unwrap().to_owned()).collect()
+}
+
+fn waiting_policy(url: &str) -> String {
+    format!(
+        "version = 1\nname = \"waits\"\notherwise = [\"remote:cloud\", \"queue\"]\n\n[[endpoints]]\nid = \"cloud\"\n\
+         base_url = \"{url}\"\nmodel = \"large\"\ntrust = \"public_cloud\"\ncost_per_1k_tokens = 0\n"
+    )
 }
 
 fn outbox(desk: &Desk, more: &[&str]) -> Ran {
@@ -93,7 +110,7 @@ fn a_conversation_goes_on_in_another_process() {
     let file = desk.path("export.json");
     let file = file.to_str().unwrap();
     conversations(&desk, &["export", file, "--only", "Waders"]).succeeded();
-    conversations(&desk, &["export", file]).failed(7, "io");
+    conversations(&desk, &["export", file, "--json"]).failed(7, "io");
     let refused = conversations(&desk, &["delete", "Waders"]);
     assert!(refused.stderr.contains("add --yes"), "{refused:?}");
     conversations(&desk, &["delete", "Waders", "--yes"]).succeeded();
@@ -121,14 +138,7 @@ fn a_conversation_goes_on_in_another_process() {
 fn a_question_waits_for_the_network() {
     let server = ChatServer::start(&[Reply::Echo]);
     let desk = Desk::new();
-    let policy = desk.write(
-        "policy.toml",
-        format!(
-            "version = 1\nname = \"waits\"\notherwise = [\"remote:cloud\", \"queue\"]\n\n[[endpoints]]\nid = \"cloud\"\n\
-             base_url = \"{}\"\nmodel = \"large\"\ntrust = \"public_cloud\"\ncost_per_1k_tokens = 0\n",
-            server.url
-        ),
-    );
+    let policy = desk.write("policy.toml", waiting_policy(&server.url));
     let policy = policy.to_str().unwrap();
     let ask = |question: &str, network: &str| {
         let device = format!("{{\"network\": \"{network}\"}}");
@@ -144,12 +154,19 @@ fn a_question_waits_for_the_network() {
         ];
         desk.run(base.iter().chain(&["--prompt", question]))
     };
-    let queued = ask("Where do waders winter?", "none").failed(10, "queued").json();
+    let queue = |question: &str| {
+        let ran = ask(question, "none");
+        assert_eq!(ran.status, Some(10), "{ran:?}");
+        assert!(ran.stderr.starts_with("error: queued: "), "{ran:?}");
+        ran.json()
+    };
+    let queued = queue("Where do waders winter?");
     assert_eq!(
         (&queued["route"]["outcome"], &queued["route"]["queued"]),
         (&"deferred".into(), &1.into())
     );
-    ask("And in spring?", "none").failed(10, "queued");
+    let behind = ask("And in spring?", "unmetered");
+    assert!(behind.stderr.contains("queued as question 2"), "{behind:?}");
     let list = outbox(&desk, &["list", "--json"]).succeeded().json();
     let questions = list["questions"].as_array().unwrap();
     assert_eq!((questions.len(), &questions[0]["state"]), (2, &"waiting".into()));
@@ -178,7 +195,7 @@ fn a_question_waits_for_the_network() {
     let [first, second] = ["Where do waders winter?", "And in summer?"];
     assert_eq!(said, [first, first, second, second]);
     // The next question brings what is queued with it.
-    ask("And in autumn?", "none").failed(10, "queued");
+    queue("And in autumn?");
     let mut answered = ask("And now?", "unmetered").succeeded();
     assert!(
         answered
@@ -192,5 +209,85 @@ fn a_question_waits_for_the_network() {
         (answered.stdout.as_str(), server.requests()),
         ("no queued questions\n", 4)
     );
+    assert_eq!(desk.run(["ledger", "verify"]).status, Some(0));
+}
+
+/// Processes are killed while they queue and while they send. `WHIMBREL_KILLS` says how many.
+#[test]
+fn kills_lose_no_question_and_answer_none_twice() {
+    let kills: u64 = std::env::var("WHIMBREL_KILLS").map_or(16, |kills| kills.parse().unwrap());
+    let server = ChatServer::answering_in_background(|_, request| Reply::Echo.script(&[], request), None);
+    let desk = Desk::new();
+    let policy = desk.write("policy.toml", waiting_policy(&server.url));
+    let policy = policy.to_str().unwrap();
+    let mut random = Random::new(kills);
+    let mut acknowledged = Vec::new();
+    // Starts the program, and kills it after a while or lets it end.
+    let mut run = |arguments: &[&str], is_killed: bool| {
+        let mut started = Started::new(&mut desk.command(arguments));
+        if is_killed {
+            // No wait for something to happen: any moment will do.
+            std::thread::sleep(Duration::from_millis(random.below(250)));
+            if !started.has_ended() {
+                started.signal("-KILL");
+            }
+        }
+        started.finish()
+    };
+    let [none, unmetered] = ["none", "unmetered"].map(|network| format!("{{\"network\": \"{network}\"}}"));
+    for kill in 0..kills {
+        let question = format!("Question {kill:04}");
+        let title = ["one", "two"][kill as usize % 2];
+        let ask = [
+            "run",
+            "--policy",
+            policy,
+            "--conversation",
+            title,
+            "--device",
+            &none,
+            "--json",
+            "--prompt",
+            &question,
+        ];
+        let ran = run(&ask, kill % 4 == 3);
+        let is_queued =
+            serde_json::from_str::<Value>(&ran.stdout).is_ok_and(|object| object["route"]["queued"].is_u64());
+        if is_queued {
+            acknowledged.push((title, question));
+        }
+        if kill % 3 > 0 {
+            run(&["outbox", "run", "--policy", policy, "--device", &unmetered], true);
+        }
+    }
+    let ran = run(
+        &["outbox", "run", "--policy", policy, "--device", &unmetered, "--json"],
+        false,
+    )
+    .succeeded()
+    .json();
+    assert_eq!(ran["left"], 0);
+    for title in ["one", "two"] {
+        let said = said(&desk, title);
+        let (questions, answers): (Vec<_>, Vec<_>) = said.chunks(2).map(|pair| (&pair[0], &pair[1])).unzip();
+        assert_eq!(questions, answers);
+        assert!(
+            questions.is_sorted() && questions.windows(2).all(|pair| pair[0] != pair[1]),
+            "{questions:?}"
+        );
+        for (_, question) in acknowledged.iter().filter(|(of, _)| *of == title) {
+            assert!(questions.contains(&question), "{question} is lost: {questions:?}");
+        }
+    }
+    assert!(!acknowledged.is_empty());
+    // Whatever was sent twice came with the same key, so that an endpoint answers it once.
+    let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for request in server.received() {
+        let body: Value = serde_json::from_str(&request.body).unwrap();
+        let question = body["messages"].as_array().unwrap().last().unwrap()["content"].to_string();
+        let key = request.header("idempotency-key").unwrap().to_owned();
+        keys.entry(question).or_default().insert(key);
+    }
+    assert!(keys.values().all(|keys| keys.len() == 1), "{keys:?}");
     assert_eq!(desk.run(["ledger", "verify"]).status, Some(0));
 }
