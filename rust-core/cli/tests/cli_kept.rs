@@ -165,7 +165,7 @@ fn a_question_waits_for_the_network() {
         (&queued["route"]["outcome"], &queued["route"]["queued"]),
         (&"deferred".into(), &1.into())
     );
-    let behind = ask("And in spring?", "unmetered");
+    let behind = ask("And in spring?", "none");
     assert!(behind.stderr.contains("queued as question 2"), "{behind:?}");
     let list = outbox(&desk, &["list", "--json"]).succeeded().json();
     let questions = list["questions"].as_array().unwrap();
