@@ -74,8 +74,9 @@ fn shutting_down_ends_answers_that_nobody_reads() {
     let (client, model) = open();
     let answers: Vec<_> = (0..3).map(|_| ask(&converse(&model, 512), long())).collect();
     block_on(client.shutdown());
-    assert_eq!(client.active_answers(), 0);
+    // One may just have been on its way to the thread that has ended.
     assert!(answers.iter().all(answer_has_ended));
+    assert_eq!(client.active_answers(), 0);
 }
 
 #[test]
