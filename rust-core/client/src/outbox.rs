@@ -178,6 +178,7 @@ impl Outbox {
         let row = machine.row(&self.services, id).await?;
         let question = QueuedQuestion {
             text: text.to_owned(),
+            recipients: None,
             ..row.question
         };
         let bytes = question.encode();

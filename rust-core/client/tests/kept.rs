@@ -276,6 +276,24 @@ fn the_policy_in_force_then_decides() {
     assert!(!server.received()[0].body.contains("anna.berg"));
     assert_eq!(texts(&conversation)[1].1, "Write to anna.berg@example.org");
 
+    // What the first decision kept it from, another policy does not allow.
+    let strict = "[\"remote:house\", \"queue\"]\n[[rules]]\nid = \"health-stays\"\nwhen = { task = [\"health\"] }\ntry = [\"queue\"]\ndeny = [\"off_device\"]";
+    assistant
+        .set_policies(policies(&policy(&server, strict)).app().clone(), None)
+        .unwrap();
+    let health = AskOptions {
+        task: "health".to_owned(),
+        ..ask_options()
+    };
+    let kept_here = read(&conversation.ask("My knee hurts.", health).unwrap())
+        .report
+        .queued
+        .unwrap();
+    let looser = policies(&policy(&server, "[\"remote:house\", \"queue\"]"));
+    assistant.set_policies(looser.app().clone(), None).unwrap();
+    assert_eq!((run(&assistant).answered, server.requests()), (0, 1));
+    block_on(assistant.outbox().cancel(kept_here)).unwrap();
+
     // One that is denied is stuck, blocks what is behind it, and can be cancelled.
     set_network(&assistant, Network::None);
     let stuck = ask(&conversation, "And this?").report.queued.unwrap();

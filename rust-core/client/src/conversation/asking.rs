@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
 use whimbrel_inference::SessionSlot;
-use whimbrel_policy::Kept;
+use whimbrel_policy::{Kept, Recipients};
 use whimbrel_privacy::Placeholders;
 use whimbrel_record::{Outcome, Place, Signal};
 
@@ -70,6 +70,8 @@ pub(crate) struct Question {
     pub(crate) options: AskOptions,
     pub(crate) turn: Turn,
     pub(crate) excluded: Vec<Place>,
+    /// Who may read it, if that was decided about it before.
+    pub(crate) recipients: Option<Recipients>,
 }
 
 impl Inner {
@@ -91,6 +93,7 @@ impl Inner {
             options,
             turn,
             excluded: Vec::new(),
+            recipients: None,
         }
     }
 
@@ -115,6 +118,7 @@ impl Inner {
         Ok(Question {
             turn: Turn::Again,
             excluded: last.answered.into_iter().filter(|_| is_elsewhere).collect(),
+            recipients: None,
             text: last.question,
             options: AskOptions {
                 generation: generation.unwrap_or(last.options.generation),
@@ -146,7 +150,10 @@ impl Inner {
             let system = history.system().map(|system| Message::new(Role::System, system));
             (system, history.before(question.turn))
         };
-        let asked = Message::new(Role::User, question.text.clone());
+        let asked = Message {
+            recipients: question.recipients.clone(),
+            ..Message::new(Role::User, question.text.clone())
+        };
         let messages = system.into_iter().chain(history).chain([asked]).collect();
         let mut options = question.options.clone();
         options.class = options.class.max(floor);
@@ -160,7 +167,7 @@ impl Inner {
     }
 
     pub(crate) async fn answer(&self, question: Question, begun: Beginning) -> Result<Report, ClientError> {
-        let queued = QueuedQuestion::new(&question.text, &question.options);
+        let mut queued = QueuedQuestion::new(&question.text, &question.options);
         if let Some(keeping) = self.keeping.as_ref().filter(|_| question.turn == Turn::Next)
             && let Some(report) = outbox::enqueue_behind(&self.services, keeping.id, &queued).await?
         {
@@ -176,6 +183,8 @@ impl Inner {
             .as_ref()
             .filter(|_| answered.report.outcome == Outcome::Deferred)
         {
+            // What this decision keeps it from stays so, whatever another policy allows by then.
+            queued.recipients = Some(answered.recipients.clone());
             answered.report.queued = outbox::enqueue(&self.services, keeping.id, &queued, &answered.report).await?;
         }
         let is_ours = {

@@ -178,6 +178,7 @@ fn ask(
         options: queued.options.clone(),
         turn: Turn::Next,
         excluded: Vec::new(),
+        recipients: queued.recipients.clone(),
     };
     let asking = inner.clone();
     let (answer, cancel) = begin(&inner.services, async move |begun| {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use whimbrel_policy::Recipients;
 use whimbrel_policy::outbox::Entry;
 use whimbrel_store::{OutboxId, QueuedRequest, QueuedState, StoreError};
 
@@ -21,6 +22,9 @@ pub struct QueuedQuestion {
     pub text: String,
     /// How it is asked.
     pub options: AskOptions,
+    /// Who may read it by the decision when it was asked, if there was one. A later policy can only allow fewer places.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipients: Option<Recipients>,
     /// For how many milliseconds after it was queued an answer is of use; `None` means for ever.
     pub expires_ms: Option<u64>,
 }
@@ -31,6 +35,7 @@ impl QueuedQuestion {
             format: FORMAT,
             text: text.to_owned(),
             options: options.clone(),
+            recipients: None,
             expires_ms: None,
         }
     }
