@@ -1,0 +1,246 @@
+//! Laws over whole histories of kept conversations: random ones with questions of both kinds, lost networks, queued questions, restarts, export and
+//! import on another phone, and deletion. What was kept here never leaves, what was said once is there once, and what was deleted is in no file.
+//!
+//! `WHIMBREL_HISTORIES` says how many (12 by default), `WHIMBREL_SEED` which.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use support::{Reply, Server, ask_options, options, policies, read, tiny};
+use tempfile::TempDir;
+use whimbrel_client::policy::outbox::RunBudget;
+use whimbrel_client::policy::{DeviceUpdate, Network, Reported};
+use whimbrel_client::record::Outcome;
+use whimbrel_client::store::{ConversationId, MemoryVault, MessageRole};
+use whimbrel_client::{AskOptions, Assistant, AssistantOptions, Client, Model, OpenOptions, block_on};
+use whimbrel_testing::Random;
+
+/// In questions that must stay on the phone.
+const STAYS: &str = "kneeache";
+/// In questions that may go to the server.
+const MAY_GO: &str = "godwit";
+
+fn policy(server: &Server) -> String {
+    format!(
+        "version = 1\nname = \"laws\"\notherwise = [\"remote:house\", \"queue\"]\n[[rules]]\nid = \"health-stays\"\n\
+         when = {{ task = [\"health\"] }}\ntry = [\"on_device\"]\n[[rules]]\nid = \"health-never-leaves\"\n\
+         when = {{ task = [\"health\"] }}\ndeny = [\"off_device\"]\n[[endpoints]]\nid = \"house\"\nbase_url = \"{}\"\nmodel = \"m\"\n\
+         trust = \"organisation\"\ncost_per_1k_tokens = 0\nclass_max = \"personal\"\nclass_max_redacted = \"secret\"\n",
+        server.url
+    )
+}
+
+/// What the test knows of a conversation: its questions that were answered or wait, in their order.
+#[derive(Default)]
+struct Known {
+    asked: Vec<String>,
+    /// A question that must stay is among its messages.
+    has_private: bool,
+}
+
+struct Story {
+    random: Random,
+    model: Model,
+    policy: String,
+    folder: TempDir,
+    vault: Arc<MemoryVault>,
+    assistant: Assistant,
+    known: BTreeMap<ConversationId, Known>,
+    deleted: Vec<String>,
+    count: u32,
+}
+
+impl Story {
+    fn new(seed: u64, model: &Model, policy: &str) -> Story {
+        let (folder, vault) = (tempfile::tempdir().unwrap(), Arc::new(MemoryVault::default()));
+        Story {
+            random: Random::new(seed),
+            model: model.clone(),
+            assistant: start(folder.path(), &vault, policy, model),
+            policy: policy.to_owned(),
+            folder,
+            vault,
+            known: BTreeMap::new(),
+            deleted: Vec::new(),
+            count: 0,
+        }
+    }
+
+    fn tell(&mut self) {
+        for _ in 0..14 {
+            match self.random.below(12) {
+                0..5 => self.ask(),
+                5 => self.restart(),
+                6 => self.move_to_another_phone(),
+                7 => self.delete(),
+                8 | 9 => self.travel(Network::None),
+                _ => {
+                    self.travel(Network::Unmetered);
+                    self.run();
+                }
+            }
+            self.check_texts();
+        }
+        self.travel(Network::Unmetered);
+        self.run();
+        self.check_end();
+    }
+
+    fn travel(&self, network: Network) {
+        self.assistant.update_device(&DeviceUpdate {
+            network: Reported::Is(network),
+            ..DeviceUpdate::default()
+        });
+    }
+
+    fn run(&self) {
+        block_on(self.assistant.outbox().run_due(RunBudget::UNLIMITED)).unwrap();
+    }
+
+    fn pick(&mut self) -> ConversationId {
+        let is_new = self.known.is_empty() || self.random.chance(20);
+        if !is_new {
+            let at = self.random.below(self.known.len() as u64) as usize;
+            return *self.known.keys().nth(at).unwrap();
+        }
+        let made = block_on(self.assistant.conversations().create("", options())).unwrap();
+        let id = made.id().unwrap();
+        self.known.insert(id, Known::default());
+        id
+    }
+
+    fn ask(&mut self) {
+        let id = self.pick();
+        let conversation = block_on(self.assistant.conversations().open(id, options())).unwrap();
+        let is_private = self.random.chance(30);
+        self.count += 1;
+        let text = format!("{} {}", if is_private { STAYS } else { MAY_GO }, self.count);
+        let asked = AskOptions {
+            task: if is_private { "health" } else { "chat" }.to_owned(),
+            ..ask_options()
+        };
+        let report = read(&conversation.ask(&text, asked).unwrap()).report;
+        let is_kept = report.queued.is_some() || report.outcome == Outcome::Answered;
+        let known = self.known.get_mut(&id).unwrap();
+        if known.has_private && !is_private {
+            assert_eq!(report.bytes_out, 0, "{report:?}");
+        }
+        known.has_private |= is_private;
+        if is_kept {
+            known.asked.push(text);
+        }
+    }
+
+    fn restart(&mut self) {
+        block_on(self.assistant.shutdown());
+        self.assistant = start(self.folder.path(), &self.vault, &self.policy, &self.model);
+    }
+
+    /// Everything that is not queued goes along in a document.
+    fn move_to_another_phone(&mut self) {
+        if !block_on(self.assistant.outbox().list()).unwrap().is_empty() {
+            return;
+        }
+        let (folder, vault) = (tempfile::tempdir().unwrap(), Arc::new(MemoryVault::default()));
+        let assistant = start(folder.path(), &vault, &self.policy, &self.model);
+        let carried = tempfile::tempdir().unwrap();
+        let document = carried.path().join("conversations.json");
+        block_on(self.assistant.conversations().export(document.clone(), None)).unwrap();
+        let imported = block_on(assistant.conversations().import(document)).unwrap();
+        assert_eq!(imported.added.len(), self.known.len());
+        block_on(self.assistant.shutdown());
+        (self.folder, self.vault, self.assistant) = (folder, vault, assistant);
+    }
+
+    fn delete(&mut self) {
+        if self.known.is_empty() {
+            return;
+        }
+        let id = self.pick();
+        block_on(self.assistant.conversations().delete(id)).unwrap();
+        self.deleted.extend(self.known.remove(&id).unwrap().asked);
+    }
+
+    /// No text is in a file, and no deleted one comes back.
+    fn check_texts(&self) {
+        for text in [STAYS, MAY_GO] {
+            assert!(!has_text(self.folder.path(), text.as_bytes()), "{text}");
+        }
+        for text in &self.deleted {
+            let hits = block_on(self.assistant.conversations().search(text, 100)).unwrap();
+            assert!(
+                hits.iter()
+                    .all(|hit| !hit.text.split_whitespace().eq(text.split_whitespace())),
+                "{text}"
+            );
+        }
+    }
+
+    fn check_end(&self) {
+        let waiting = block_on(self.assistant.outbox().list()).unwrap();
+        for (id, known) in &self.known {
+            let kept = block_on(self.assistant.conversations().show(*id)).unwrap();
+            let said = kept.messages.iter().filter(|message| message.role == MessageRole::User);
+            let mut found: Vec<String> = said.map(|message| message.text.clone()).collect();
+            let mine = waiting.iter().filter(|queued| queued.conversation == *id);
+            found.extend(mine.map(|queued| queued.question.text.clone()));
+            assert_eq!(found, known.asked, "each once, in the order in which they were asked");
+        }
+        assert!(block_on(self.assistant.verify_ledger()).unwrap().is_intact());
+        block_on(self.assistant.shutdown());
+    }
+}
+
+fn start(folder: &Path, vault: &Arc<MemoryVault>, policy: &str, model: &Model) -> Assistant {
+    let assistant = Assistant::open(AssistantOptions {
+        store: folder.join("ledger.sqlite"),
+        vault: vault.clone(),
+        policies: policies(policy),
+        user_words: Vec::new(),
+    })
+    .unwrap();
+    assistant.set_model(Some(model.clone()));
+    assistant
+}
+
+fn has_text(folder: &Path, text: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => has_text(&path, text),
+            false => std::fs::read(&path)
+                .unwrap()
+                .windows(text.len())
+                .any(|window| window == text),
+        }
+    })
+}
+
+#[test]
+fn what_was_kept_here_never_leaves_and_what_was_said_is_there_once() {
+    let number = |name: &str, usual: u64| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
+    let (histories, seed) = (number("WHIMBREL_HISTORIES", 12).min(2_000), number("WHIMBREL_SEED", 1));
+    let server = Server::start(&[Reply::Echo]);
+    let client = Client::new().unwrap();
+    let options = OpenOptions {
+        threads: 1,
+        ..OpenOptions::default()
+    };
+    let model = block_on(client.open_model(tiny(), options)).unwrap();
+    for history in 0..histories {
+        Story::new(seed * 1_000_003 + history, &model, &policy(&server)).tell();
+    }
+    let received = server.received();
+    assert!(
+        received.iter().any(|request| request.body.contains(MAY_GO)),
+        "some were sent"
+    );
+    for request in received {
+        assert!(!request.body.contains(STAYS), "{}", request.body);
+    }
+}
