@@ -17,7 +17,7 @@ use whimbrel_store::ConversationId;
 
 pub use self::answer::Answer;
 use self::asking::{Asked, Running};
-pub(crate) use self::asking::{Begun, Inner, Question, begin};
+pub(crate) use self::asking::{Begun, Inner, Question, begin, take};
 pub(crate) use self::history::{History, Last, Turn};
 pub(crate) use self::keeping::{Draft, Keeping, Shelf};
 use crate::error::{lock, within};
@@ -324,7 +324,7 @@ impl Conversation {
     }
 
     fn begin(&self, asked: Asked) -> Result<Answer, ClientError> {
-        let mut running = self.idle()?;
+        let mut running = self.idle(true)?;
         let is_pending = running.answer.as_ref().is_some_and(|begun| !begun.is_over());
         if matches!(asked, Asked::Again { .. }) && !is_pending && lock(&self.inner.history).last().is_none() {
             return Err(ClientError::NothingToRepeat);
@@ -345,7 +345,11 @@ impl Conversation {
             drop(over);
             answered
         })?;
-        running.answer = Some(Begun { cancel, over: is_over });
+        running.answer = Some(Begun {
+            cancel,
+            over: is_over,
+            is_queued: false,
+        });
         Ok(answer)
     }
 
@@ -387,14 +391,17 @@ impl Conversation {
         Ok(answer)
     }
 
-    /// The place of the answer. A cancelled one does not count, though it may not have ended yet.
-    fn idle(&self) -> Result<MutexGuard<'_, Running>, ClientError> {
+    /// The place of the answer. A cancelled one does not count, though it may not have ended yet, nor does that of a queued question where it can
+    /// be waited for.
+    fn idle(&self, can_wait: bool) -> Result<MutexGuard<'_, Running>, ClientError> {
         let running = lock(&self.inner.running);
         if running.is_closed {
             return Err(ClientError::Closed { what: "conversation" });
         }
         match &running.answer {
-            Some(begun) if !begun.is_over() && !*begun.cancel.borrow() => Err(ClientError::Busy),
+            Some(begun) if !begun.is_over() && !(can_wait && begun.is_queued) && !*begun.cancel.borrow() => {
+                Err(ClientError::Busy)
+            }
             _ => Ok(running),
         }
     }
@@ -404,7 +411,7 @@ impl Conversation {
     /// # Errors
     /// [`ClientError::Busy`] while an answer is in progress that was not cancelled, [`ClientError::Closed`].
     pub async fn settled(&self) -> Result<(), ClientError> {
-        let over = self.idle()?.answer.as_ref().map(|begun| begun.over.clone());
+        let over = self.idle(true)?.answer.as_ref().map(|begun| begun.over.clone());
         if let Some(mut over) = over {
             // Nothing is ever sent: it ends with the answer.
             let _ = over.changed().await;
@@ -413,7 +420,7 @@ impl Conversation {
     }
 
     fn change(&self, change: impl FnOnce(&mut History) -> Result<(), ClientError>) -> Result<(), ClientError> {
-        let _idle = self.idle()?;
+        let _idle = self.idle(false)?;
         change(&mut lock(&self.inner.history))?;
         self.inner.write_aside();
         Ok(())

@@ -248,13 +248,14 @@ pub(crate) async fn forget(services: &Arc<Services>) {
     }
 }
 
-/// The device has changed.
-pub(crate) fn tell(services: &Arc<Services>, event: Event) {
+/// Something has changed that the outbox waits for, if anybody uses it. The event is made when its turn comes: what it says holds then.
+pub(crate) fn tell(services: &Arc<Services>, event: impl FnOnce(&Services) -> Event + Send + 'static) {
     let services = services.clone();
     let handle = services.handle().clone();
     drop(handle.spawn(async move {
         let mut slot = services.outbox.lock().await;
         if slot.is_running()
+            && let event = event(&services)
             && let Err(error) = slot.step(&services, event).await
         {
             log::warn!("the outbox cannot go on: {error}");
@@ -264,7 +265,7 @@ pub(crate) fn tell(services: &Arc<Services>, event: Event) {
 
 /// The device may have another network.
 pub(crate) fn tell_conditions(services: &Arc<Services>) {
-    tell(services, Event::Conditions(conditions(services)));
+    tell(services, |services| Event::Conditions(conditions(services)));
 }
 
 /// The number by which the machine knows a conversation.

@@ -277,7 +277,7 @@ fn the_policy_in_force_then_decides() {
     assert_eq!(texts(&conversation)[1].1, "Write to anna.berg@example.org");
 
     // What the first decision kept it from, another policy does not allow.
-    let strict = "[\"remote:house\", \"queue\"]\n[[rules]]\nid = \"health-stays\"\nwhen = { task = [\"health\"] }\ntry = [\"queue\"]\ndeny = [\"off_device\"]";
+    let strict = "[\"remote:house\", \"queue\"]\n[[rules]]\nid = \"health-stays\"\nwhen = { task = [\"health\"] }\ntry = [\"queue\"]\n[[rules]]\nid = \"health-never-leaves\"\nwhen = { task = [\"health\"] }\ndeny = [\"off_device\"]";
     assistant
         .set_policies(policies(&policy(&server, strict)).app().clone(), None)
         .unwrap();

@@ -46,6 +46,8 @@ pub(crate) struct Begun {
     pub(crate) cancel: watch::Sender<bool>,
     /// Ends when the answer is over.
     pub(crate) over: watch::Receiver<()>,
+    /// It answers a queued question: another question waits for its end.
+    pub(crate) is_queued: bool,
 }
 
 impl Begun {
@@ -192,7 +194,7 @@ impl Inner {
             // Otherwise the messages were replaced meanwhile: the answer belongs to others.
             let is_ours = history.revision() == revision;
             if is_ours {
-                self.take(&mut history, &question, &mut answered);
+                take(&mut history, &question, &answered);
             }
             is_ours
         };
@@ -247,27 +249,6 @@ impl Inner {
         Ok(answered)
     }
 
-    /// Makes question and answer part of a history.
-    pub(crate) fn take(&self, history: &mut History, question: &Question, answered: &mut Answered) {
-        history.placeholders = std::mem::take(&mut answered.placeholders);
-        history.examined(&answered.examined);
-        let report = &answered.report;
-        let last = Last {
-            receipt: report.receipt,
-            question: question.text.clone(),
-            options: question.options.clone(),
-            answered: report.place.clone().filter(|_| answered.kept == Kept::Exchange),
-            messages: 0,
-        };
-        let answer = Message {
-            receipt: report.receipt,
-            interrupted: report.outcome != Outcome::Answered,
-            ..Message::new(Role::Assistant, std::mem::take(&mut answered.text))
-        };
-        let recipients = answered.recipients.clone();
-        history.keep(last, recipients, answered.kept, answer, question.turn);
-    }
-
     /// Writes what has changed, if the conversation is kept. Returns whether it is on the disk; an answer that came is not lost because the
     /// disk is full.
     pub(crate) async fn write(&self, from: Option<u32>) -> Option<bool> {
@@ -291,6 +272,27 @@ impl Inner {
             drop(self.services.handle().spawn(async move { inner.write(None).await }));
         }
     }
+}
+
+/// Makes question and answer part of a history.
+pub(crate) fn take(history: &mut History, question: &Question, answered: &Answered) {
+    history.placeholders = answered.placeholders.clone();
+    history.examined(&answered.examined);
+    let report = &answered.report;
+    let last = Last {
+        receipt: report.receipt,
+        question: question.text.clone(),
+        options: question.options.clone(),
+        answered: report.place.clone().filter(|_| answered.kept == Kept::Exchange),
+        messages: 0,
+    };
+    let answer = Message {
+        receipt: report.receipt,
+        interrupted: report.outcome != Outcome::Answered,
+        ..Message::new(Role::Assistant, answered.text.clone())
+    };
+    let recipients = answered.recipients.clone();
+    history.keep(last, recipients, answered.kept, answer, question.turn);
 }
 
 /// What an answer begins with.

@@ -154,20 +154,28 @@ impl Keeping {
         self.entitle(store, history)
     }
 
-    /// Writes the end of a queued request: its history takes the place of the one before. Blocks.
+    /// Writes the end of a queued request, and only then makes it part of the history. Blocks.
     pub(crate) fn conclude(
         &self,
-        after: History,
+        end: impl Fn(&mut History),
         history: &Mutex<History>,
         now_ms: u64,
         write: impl FnOnce(&Change<'_>) -> Result<(), StoreError>,
     ) -> Result<(), ClientError> {
         let _writing = lock(&self.writing);
+        let mut after = lock(history).clone();
+        let revision = after.revision();
+        end(&mut after);
         let changes = after.changes(None);
         self.make(&changes, now_ms, write)?;
         let mut history = lock(history);
-        *history = after;
-        history.wrote(&changes);
+        if history.revision() == revision {
+            *history = after;
+            history.wrote(&changes);
+        } else {
+            // The app has changed the messages meanwhile, and that is written next.
+            end(&mut history);
+        }
         Ok(())
     }
 

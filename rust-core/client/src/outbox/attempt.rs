@@ -11,8 +11,9 @@ use whimbrel_store::{ConversationId, OutboxId};
 
 use super::drive::with_store;
 use super::row::QueuedQuestion;
-use crate::conversation::{Begun, History, Inner, Last, Question, Turn, begin};
+use crate::conversation::{Begun, History, Last, Question, Turn, begin, take};
 use crate::error::lock;
+use crate::exchange::Answered;
 use crate::ports::BoxFuture;
 use crate::report::{Event, Report};
 use crate::request::Message;
@@ -33,24 +34,55 @@ pub(super) struct Order {
     pub(super) question: QueuedQuestion,
 }
 
-/// A history that takes the place of its conversation's once it is written, in the step in which the question leaves the outbox.
+/// How a queued question ended: what becomes part of its conversation in the step in which it leaves the outbox.
 pub(super) struct Concluded {
     conversation: Conversation,
-    after: History,
+    question: Question,
+    /// `None` for one that nobody answered in time.
+    answered: Option<Answered>,
 }
 
 impl Concluded {
+    /// A question whose time is over. It was never decided about, so nobody else may read it.
+    pub(super) async fn expired(
+        services: &Arc<Services>,
+        conversation: ConversationId,
+        queued: &QueuedQuestion,
+    ) -> Result<Concluded, ClientError> {
+        Ok(Concluded {
+            conversation: open(services, conversation).await?,
+            question: question(queued),
+            answered: None,
+        })
+    }
+
     pub(super) async fn write(self, services: &Arc<Services>, id: OutboxId) -> Result<(), ClientError> {
         let now_ms = services.clock.now_ms();
         with_store(services, move |store| {
             let inner = self.conversation.inner();
             let keeping = inner.keeping.as_ref().ok_or(ClientError::Stopped)?;
-            keeping.conclude(self.after, &inner.history, now_ms, |change| {
+            let end = |history: &mut History| self.become_part(history);
+            keeping.conclude(end, &inner.history, now_ms, |change| {
                 store.outbox().conclude(id, change, now_ms)
             })?;
             keeping.entitle(store, &inner.history)
         })
         .await
+    }
+
+    fn become_part(&self, history: &mut History) {
+        if let Some(answered) = &self.answered {
+            return take(history, &self.question, answered);
+        }
+        let last = Last {
+            receipt: None,
+            question: self.question.text.clone(),
+            options: self.question.options.clone(),
+            answered: None,
+            messages: 0,
+        };
+        let nothing = Message::new(Role::Assistant, "");
+        history.keep(last, Recipients::nobody(), Kept::Question, nothing, Turn::Next);
     }
 }
 
@@ -85,7 +117,7 @@ async fn attempt(
     mut cancelled: watch::Receiver<bool>,
 ) -> Result<(AttemptResult, Option<Concluded>), ClientError> {
     let conversation = open(services, order.conversation).await?;
-    let (sender, after) = oneshot::channel();
+    let (sender, whole) = oneshot::channel();
     let answer = ask(&conversation, &order.question, order.key, sender)?;
     let deadline_ms = order.question.options.deadline_ms.unwrap_or(DEADLINE_MS);
     let (mut is_begun, mut is_stopped) = (false, false);
@@ -120,10 +152,14 @@ async fn attempt(
             break report;
         }
     };
-    let after = after.await.map_err(|_| ClientError::Stopped)?;
+    let answered = whole.await.map_err(|_| ClientError::Stopped)?;
     // An app that closes the conversation does not mean its question.
     let is_stopped = is_stopped || conversation.is_closed();
-    let concluded = after.map(|after| Concluded { conversation, after });
+    let concluded = answered.map(|answered| Concluded {
+        conversation,
+        question: question(&order.question),
+        answered: Some(answered),
+    });
     Ok((result(&report, is_stopped), concluded))
 }
 
@@ -161,66 +197,47 @@ async fn open(services: &Arc<Services>, id: ConversationId) -> Result<Conversati
         .await
 }
 
-/// Asks in the conversation, once the answer before has ended. The history as it is after an answer goes to `after`; the conversation takes it
-/// over when it is written.
-fn ask(
-    conversation: &Conversation,
-    queued: &QueuedQuestion,
-    key: IdempotencyKey,
-    after: oneshot::Sender<Option<History>>,
-) -> Result<Answer, ClientError> {
-    let inner = conversation.inner().clone();
-    let mut running = lock(&inner.running);
-    let before = running.answer.take().map(|begun| begun.over);
-    let (over, is_over) = watch::channel(());
-    let question = Question {
+fn question(queued: &QueuedQuestion) -> Question {
+    Question {
         text: queued.text.clone(),
         options: queued.options.clone(),
         turn: Turn::Next,
         excluded: Vec::new(),
         recipients: queued.recipients.clone(),
-    };
-    let asking = inner.clone();
-    let (answer, cancel) = begin(&inner.services, async move |begun| {
+    }
+}
+
+/// Asks in the conversation, once the answer before has ended, and leaves its history as it is. The answer goes to `whole` if it is one.
+fn ask(
+    conversation: &Conversation,
+    queued: &QueuedQuestion,
+    key: IdempotencyKey,
+    whole: oneshot::Sender<Option<Answered>>,
+) -> Result<Answer, ClientError> {
+    let asking = conversation.inner().clone();
+    let mut running = lock(&conversation.inner().running);
+    let before = running.answer.take().map(|begun| begun.over);
+    let (over, is_over) = watch::channel(());
+    let question = question(queued);
+    let (answer, cancel) = begin(&conversation.inner().services, async move |begun| {
         if let Some(mut before) = before {
             // Nothing is ever sent: it ends with the answer before.
             let _ = before.changed().await;
         }
         let answered = asking.ask(&question, begun, Some(key.to_string()), None).await;
-        let report = answered.map(|mut answered| {
-            let history = (answered.report.outcome == Outcome::Answered).then(|| {
-                let mut history = lock(&asking.history).clone();
-                asking.take(&mut history, &question, &mut answered);
-                history
-            });
+        let report = answered.map(|answered| {
+            let report = answered.report.clone();
             // Whoever waits for it may be gone.
-            let _ = after.send(history);
-            answered.report
+            let _ = whole.send(Some(answered).filter(|_| report.outcome == Outcome::Answered));
+            report
         });
         drop(over);
         report
     })?;
-    running.answer = Some(Begun { cancel, over: is_over });
+    running.answer = Some(Begun {
+        cancel,
+        over: is_over,
+        is_queued: true,
+    });
     Ok(answer)
-}
-
-/// The history with a question that nobody answered in time. It was never decided about, so nobody else may read it.
-pub(super) async fn expired(
-    services: &Arc<Services>,
-    conversation: ConversationId,
-    question: &QueuedQuestion,
-) -> Result<Concluded, ClientError> {
-    let conversation = open(services, conversation).await?;
-    let inner: &Arc<Inner> = conversation.inner();
-    let mut after = lock(&inner.history).clone();
-    let last = Last {
-        receipt: None,
-        question: question.text.clone(),
-        options: question.options.clone(),
-        answered: None,
-        messages: 0,
-    };
-    let nothing = Message::new(Role::Assistant, "");
-    after.keep(last, Recipients::nobody(), Kept::Question, nothing, Turn::Next);
-    Ok(Concluded { conversation, after })
 }

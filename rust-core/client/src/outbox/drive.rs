@@ -215,7 +215,7 @@ impl Machine {
             }
             Command::Expire { id } => {
                 let row = self.row(services, OutboxId(id)).await?;
-                let expired = attempt::expired(services, row.conversation, &row.question).await?;
+                let expired = Concluded::expired(services, row.conversation, &row.question).await?;
                 expired.write(services, OutboxId(id)).await?;
             }
             Command::Remove { id } => {
@@ -278,7 +278,7 @@ impl Machine {
             self.timer = Some(services.handle().spawn(async move {
                 tokio::time::sleep(left).await;
                 if let Some(services) = weak.upgrade() {
-                    super::tell(&services, Event::Tick);
+                    super::tell(&services, |_| Event::Tick);
                 }
             }));
         }
