@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::{oneshot, watch};
-use whimbrel_policy::outbox::Event::SettingsChanged;
 use whimbrel_policy::{DeviceState, DeviceUpdate, LearningMode, Policy, PolicySet};
 use whimbrel_privacy::Redacted;
 use whimbrel_record::{ReceiptId, Signal};
@@ -117,7 +116,7 @@ impl Assistant {
     /// Sets the model on this device that answers from the next question on; `None` removes it.
     pub fn set_model(&self, model: Option<Model>) {
         self.services.places.set_model(model);
-        outbox::tell(&self.services, |_| SettingsChanged);
+        outbox::tell_settings(&self.services);
     }
 
     /// Sets the system's model that the app provides; `None` removes it.
@@ -157,7 +156,7 @@ impl Assistant {
     /// [`ClientError::Policy`], [`ClientError::Endpoint`]. The previous policies then stay in force.
     pub fn set_policies(&self, app: Policy, user: Option<Policy>) -> Result<(), ClientError> {
         self.rules().replace_policies(|_| (app, user))?;
-        outbox::tell(&self.services, |_| SettingsChanged);
+        outbox::tell_settings(&self.services);
         Ok(())
     }
 
@@ -167,7 +166,7 @@ impl Assistant {
     /// As [`Assistant::set_policies`], also if the user's policy names an endpoint that the app's no longer has.
     pub fn set_app_policy(&self, app: Policy) -> Result<(), ClientError> {
         self.rules().replace_policies(|now| (app, now.user().cloned()))?;
-        outbox::tell(&self.services, |_| SettingsChanged);
+        outbox::tell_settings(&self.services);
         Ok(())
     }
 
@@ -177,7 +176,7 @@ impl Assistant {
     /// [`ClientError::Policy`]. The previous policies then stay in force.
     pub fn set_user_policy(&self, user: Option<Policy>) -> Result<(), ClientError> {
         self.rules().replace_policies(|now| (now.app().clone(), user))?;
-        outbox::tell(&self.services, |_| SettingsChanged);
+        outbox::tell_settings(&self.services);
         Ok(())
     }
 
@@ -212,7 +211,7 @@ impl Assistant {
         self.services
             .blocking(move |_| keys::write(&*vault, &id, key))
             .await??;
-        outbox::tell(&self.services, |_| SettingsChanged);
+        outbox::tell_settings(&self.services);
         Ok(())
     }
 

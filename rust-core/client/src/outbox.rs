@@ -7,6 +7,7 @@ mod drive;
 mod row;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::broadcast;
 use whimbrel_policy::outbox::{Conditions, Constraints, Event, IdempotencyKey, NewEntry, Notice, Priority, RunBudget};
@@ -103,8 +104,7 @@ impl Outbox {
     pub async fn run_due(&self, budget: RunBudget) -> Result<OutboxRun, ClientError> {
         let mut idle = {
             let mut slot = self.services.outbox.lock().await;
-            slot.step(&self.services, Event::Conditions(conditions(&self.services)))
-                .await?;
+            slot.catch_up(&self.services).await?;
             let before = slot.machine(&self.services).await?.begin_run();
             slot.step(&self.services, Event::Run(budget)).await?;
             before
@@ -128,8 +128,7 @@ impl Outbox {
     /// Those of all calls.
     pub async fn run(&self) -> Result<(), ClientError> {
         let mut slot = self.services.outbox.lock().await;
-        slot.step(&self.services, Event::Conditions(conditions(&self.services)))
-            .await?;
+        slot.catch_up(&self.services).await?;
         slot.step(&self.services, Event::Run(RunBudget::UNLIMITED)).await
     }
 
@@ -248,24 +247,39 @@ pub(crate) async fn forget(services: &Arc<Services>) {
     }
 }
 
-/// Something has changed that the outbox waits for, if anybody uses it. The event is made when its turn comes: what it says holds then.
-pub(crate) fn tell(services: &Arc<Services>, event: impl FnOnce(&Services) -> Event + Send + 'static) {
-    let services = services.clone();
-    let handle = services.handle().clone();
-    drop(handle.spawn(async move {
-        let mut slot = services.outbox.lock().await;
-        if slot.is_running()
-            && let event = event(&services)
-            && let Err(error) = slot.step(&services, event).await
-        {
-            log::warn!("the outbox cannot go on: {error}");
-        }
-    }));
+/// A time that the outbox waits for has come.
+pub(crate) fn tick(services: &Arc<Services>) {
+    tell(services, true);
 }
 
 /// The device may have another network.
 pub(crate) fn tell_conditions(services: &Arc<Services>) {
-    tell(services, |services| Event::Conditions(conditions(services)));
+    tell(services, false);
+}
+
+/// A policy, a key or a model has changed.
+pub(crate) fn tell_settings(services: &Arc<Services>) {
+    services.outbox.has_new_settings.store(true, Ordering::Release);
+    tell(services, false);
+}
+
+/// Tells the outbox, if anybody uses it, without waiting for it.
+fn tell(services: &Arc<Services>, is_time: bool) {
+    let services = services.clone();
+    let handle = services.handle().clone();
+    drop(handle.spawn(async move {
+        let mut slot = services.outbox.lock().await;
+        if !slot.is_running() {
+            return;
+        }
+        let told = match is_time {
+            true => slot.step(&services, Event::Tick).await,
+            false => slot.catch_up(&services).await,
+        };
+        if let Err(error) = told {
+            log::warn!("the outbox cannot continue: {error}");
+        }
+    }));
 }
 
 /// The number by which the machine knows a conversation.

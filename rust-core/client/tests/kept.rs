@@ -304,6 +304,9 @@ fn the_policy_in_force_then_decides() {
     ));
     assistant.set_policies(nothing.app().clone(), None).unwrap();
     set_network(&assistant, Network::Unmetered);
+    // An attempt may have been decided by the policy before.
+    run(&assistant);
+    block_on(assistant.outbox().retry(stuck)).unwrap();
     let ran = run(&assistant);
     assert_eq!((ran.answered, ran.left), (0, 1));
     let listed = block_on(assistant.outbox().list()).unwrap();

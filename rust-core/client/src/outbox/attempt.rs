@@ -106,7 +106,7 @@ pub(super) fn run(services: Arc<Services>, order: Order, cancelled: watch::Recei
             Err(error) => Err(error),
         };
         if let Err(error) = ended {
-            log::warn!("the outbox cannot go on: {error}");
+            log::warn!("the outbox cannot continue: {error}");
         }
     })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard, broadcast, watch};
@@ -24,6 +25,8 @@ const EVENTS_MAX: usize = 256;
 pub(crate) struct OutboxSlot {
     machine: Mutex<Option<Machine>>,
     events: broadcast::Sender<OutboxEvent>,
+    /// A policy, a key or a model has changed, and the machine has yet to hear of it.
+    pub(super) has_new_settings: AtomicBool,
 }
 
 impl Default for OutboxSlot {
@@ -31,6 +34,7 @@ impl Default for OutboxSlot {
         OutboxSlot {
             machine: Mutex::default(),
             events: broadcast::Sender::new(EVENTS_MAX),
+            has_new_settings: false.into(),
         }
     }
 }
@@ -136,6 +140,14 @@ impl Slot<'_> {
         let now = services.moment();
         let commands = self.machine(services).await?.outbox.step(now, event);
         self.drive(services, commands).await
+    }
+
+    /// Tells the machine what has changed around it.
+    pub(super) async fn catch_up(&mut self, services: &Arc<Services>) -> Result<(), ClientError> {
+        if services.outbox.has_new_settings.swap(false, Ordering::AcqRel) {
+            self.step(services, Event::SettingsChanged).await?;
+        }
+        self.step(services, Event::Conditions(conditions(services))).await
     }
 
     /// Queues a question. When this returns, it is on the disk.
@@ -278,7 +290,7 @@ impl Machine {
             self.timer = Some(services.handle().spawn(async move {
                 tokio::time::sleep(left).await;
                 if let Some(services) = weak.upgrade() {
-                    super::tell(&services, |_| Event::Tick);
+                    super::tick(&services);
                 }
             }));
         }
