@@ -36,4 +36,4 @@ if [ "${1-}" = --reference ]; then
 	scripts/golden/perplexity.py "$build/bin/llama-perplexity" shared-models/text/opticks.txt shared-models/golden/gemma.json \
 		"gemma-3-270m-q4_k_m=$file"
 fi
-WHIMBREL_GEMMA=$file cargo test --workspace --locked --test gemma -- --ignored --nocapture --test-threads 1
+WHIMBREL_GEMMA=$file cargo test --workspace --locked --features whimbrel-cli/gemma-test --test gemma -- --nocapture --test-threads 1

@@ -1,5 +1,5 @@
-//! Gemma 3 270M: a real model with windows. Its makers have terms, which a person has to accept, so its tests are run by
-//! `scripts/gemma-test.sh` alone, which fetches the file.
+//! Gemma 3 270M: a real model with windows. Its makers have terms, which a person has to accept, so these tests belong to a feature, and
+//! `scripts/gemma-test.sh`, which fetches the file, runs them.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -48,7 +48,6 @@ fn bundle(folder: &Path) -> PathBuf {
 }
 
 #[test]
-#[ignore = "its terms have to be accepted: scripts/gemma-test.sh"]
 fn its_perplexity_is_that_of_the_reference() {
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let golden = fs::read(format!("{ROOT}/shared-models/golden/gemma.json")).unwrap();
@@ -103,7 +102,6 @@ fn ask(chat: &mut Chat, messages: &mut Vec<Message>, question: &str) -> Statisti
 
 /// Twenty turns, beyond the windows of 512 tokens.
 #[test]
-#[ignore = "its terms have to be accepted: scripts/gemma-test.sh"]
 fn turns_read_their_new_tokens_only() {
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let model = Model::open(&bundle(folder.path()), &OpenOptions::default()).unwrap();
@@ -139,7 +137,6 @@ fn anonymous_maps() -> Vec<(u64, u64)> {
 }
 
 #[test]
-#[ignore = "its terms have to be accepted: scripts/gemma-test.sh"]
 fn windows_save_most_of_the_memory() {
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let model: Arc<Model> = Model::open(&bundle(folder.path()), &OpenOptions::default()).unwrap();

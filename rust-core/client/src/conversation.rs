@@ -399,10 +399,9 @@ impl Conversation {
             return Err(ClientError::Closed { what: "conversation" });
         }
         match &running.answer {
-            Some(begun) if !begun.is_over() && !(can_wait && begun.is_queued) && !*begun.cancel.borrow() => {
-                Err(ClientError::Busy)
-            }
-            _ => Ok(running),
+            Some(begun) if can_wait && begun.is_queued || begun.is_over() || *begun.cancel.borrow() => Ok(running),
+            Some(_) => Err(ClientError::Busy),
+            None => Ok(running),
         }
     }
 
