@@ -122,6 +122,7 @@ impl Assistant {
     /// Sets the system's model that the app provides; `None` removes it.
     pub fn set_system_model(&self, system: Option<Arc<dyn SystemModel>>) {
         self.services.places.set_system_model(system);
+        outbox::tell_settings(&self.services);
     }
 
     /// Tells the system's model, if one is set, to prepare for a question. This is only a hint; answers do not depend on it.
@@ -155,9 +156,7 @@ impl Assistant {
     /// # Errors
     /// [`ClientError::Policy`], [`ClientError::Endpoint`]. The previous policies then stay in force.
     pub fn set_policies(&self, app: Policy, user: Option<Policy>) -> Result<(), ClientError> {
-        self.rules().replace_policies(|_| (app, user))?;
-        outbox::tell_settings(&self.services);
-        Ok(())
+        self.changed(self.rules().replace_policies(|_| (app, user)))
     }
 
     /// Replaces the app's policy and keeps the user's.
@@ -165,9 +164,7 @@ impl Assistant {
     /// # Errors
     /// As [`Assistant::set_policies`], also if the user's policy names an endpoint that the app's no longer has.
     pub fn set_app_policy(&self, app: Policy) -> Result<(), ClientError> {
-        self.rules().replace_policies(|now| (app, now.user().cloned()))?;
-        outbox::tell_settings(&self.services);
-        Ok(())
+        self.changed(self.rules().replace_policies(|now| (app, now.user().cloned())))
     }
 
     /// Replaces the user's policy, which can only make the app's stricter.
@@ -175,9 +172,7 @@ impl Assistant {
     /// # Errors
     /// [`ClientError::Policy`]. The previous policies then stay in force.
     pub fn set_user_policy(&self, user: Option<Policy>) -> Result<(), ClientError> {
-        self.rules().replace_policies(|now| (now.app().clone(), user))?;
-        outbox::tell_settings(&self.services);
-        Ok(())
+        self.changed(self.rules().replace_policies(|now| (now.app().clone(), user)))
     }
 
     /// Sets words to redact in addition to what is recognised, from the next question on.
@@ -194,7 +189,7 @@ impl Assistant {
     /// [`ClientError::UnknownEndpoint`] if the policy in force has no endpoint with this id; [`ClientError::Endpoint`]. The previous
     /// settings then still apply.
     pub fn set_endpoint(&self, id: &str, extras: EndpointExtras) -> Result<(), ClientError> {
-        self.rules().set_endpoint(id, extras)
+        self.changed(self.rules().set_endpoint(id, extras))
     }
 
     /// Keeps the key of an endpoint in the vault, or forgets it. A key can be forgotten whose endpoint the policy no longer has.
@@ -208,11 +203,8 @@ impl Assistant {
             });
         }
         let (id, vault) = (endpoint_id.to_owned(), self.vault.clone());
-        self.services
-            .blocking(move |_| keys::write(&*vault, &id, key))
-            .await??;
-        outbox::tell_settings(&self.services);
-        Ok(())
+        let written = self.services.blocking(move |_| keys::write(&*vault, &id, key));
+        self.changed(written.await?)
     }
 
     /// Records the user's feedback on an answer. It is stored beside the receipt, and the router learns from it.
@@ -260,6 +252,11 @@ impl Assistant {
             .services
             .blocking(move |_| whimbrel_privacy::redact(&text, &scanner));
         Ok(redacted.await??)
+    }
+
+    /// A setting that queued questions may wait for has changed, unless it was refused.
+    fn changed(&self, outcome: Result<(), ClientError>) -> Result<(), ClientError> {
+        outcome.inspect(|()| outbox::tell_settings(&self.services))
     }
 
     fn rules(&self) -> &Rules {

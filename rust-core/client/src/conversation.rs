@@ -7,17 +7,16 @@ mod history;
 mod keeping;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, MutexGuard};
 
-use tokio::sync::watch;
 use whimbrel_inference::{Session, SessionOptions};
 use whimbrel_policy::Explanation;
 use whimbrel_privacy::PrivacyClass;
 use whimbrel_store::ConversationId;
 
 pub use self::answer::Answer;
-use self::asking::{Asked, Running};
-pub(crate) use self::asking::{Begun, Inner, Question, begin, take};
+use self::asking::{Asked, Running, begin};
+pub(crate) use self::asking::{Inner, Question, follow, take};
 pub(crate) use self::history::{History, Last, Turn};
 pub(crate) use self::keeping::{Draft, Keeping, Shelf};
 use crate::error::{lock, within};
@@ -57,17 +56,8 @@ pub struct Conversation {
 
 impl Conversation {
     pub(crate) fn new(services: Arc<Services>, model: Option<Model>, options: ConversationOptions) -> Conversation {
-        Conversation {
-            inner: Arc::new(Inner {
-                services,
-                model,
-                history: Arc::new(Mutex::new(History::new(options.system.clone()))),
-                keeping: None,
-                options,
-                running: Mutex::default(),
-                session: Arc::default(),
-            }),
-        }
+        let history = History::new(options.system.clone());
+        Conversation::of(Inner::new(services, model, options, history, None))
     }
 
     /// A conversation that is kept, with what was said in it so far. If it was opened meanwhile, that one.
@@ -78,22 +68,10 @@ impl Conversation {
         keeping: Keeping,
         history: Option<History>,
     ) -> Conversation {
-        if let Some(open) = services.open_conversation(keeping.id) {
-            return open;
-        }
-        let id = keeping.id;
-        let history = history.unwrap_or_else(|| History::new(options.system.clone()));
-        let inner = Arc::new(Inner {
-            services: services.clone(),
-            model,
-            history: Arc::new(Mutex::new(history)),
-            keeping: Some(Arc::new(keeping)),
-            options,
-            running: Mutex::default(),
-            session: Arc::default(),
-        });
-        services.note_open(id, Arc::downgrade(&inner));
-        Conversation { inner }
+        services.open_or_note(keeping.id, || {
+            let history = history.unwrap_or_else(|| History::new(options.system.clone()));
+            Inner::new(services.clone(), model, options, history, Some(keeping))
+        })
     }
 
     pub(crate) fn of(inner: Arc<Inner>) -> Conversation {
@@ -324,33 +302,18 @@ impl Conversation {
     }
 
     fn begin(&self, asked: Asked) -> Result<Answer, ClientError> {
-        let mut running = self.idle(true)?;
+        let running = self.idle(true)?;
         let is_pending = running.answer.as_ref().is_some_and(|begun| !begun.is_over());
         if matches!(asked, Asked::Again { .. }) && !is_pending && lock(&self.inner.history).last().is_none() {
             return Err(ClientError::NothingToRepeat);
         }
-        let before = running.answer.take().map(|begun| begun.over);
-        let (over, is_over) = watch::channel(());
         let inner = self.inner.clone();
-        let (answer, cancel) = begin(&self.inner.services, async move |begun| {
-            if let Some(mut before) = before {
-                // Nothing is ever sent: it ends with the answer before.
-                let _ = before.changed().await;
-            }
-            let answered = match inner.question(asked) {
+        follow(&self.inner.services, running, false, async move |begun| {
+            match inner.question(asked) {
                 Ok(question) => inner.answer(question, begun).await,
                 Err(error) => Err(error),
-            };
-            // First of all: a reader that sees the end may ask again at once.
-            drop(over);
-            answered
-        })?;
-        running.answer = Some(Begun {
-            cancel,
-            over: is_over,
-            is_queued: false,
-        });
-        Ok(answer)
+            }
+        })
     }
 
     /// Answers a request that belongs to no conversation.
@@ -399,7 +362,7 @@ impl Conversation {
             return Err(ClientError::Closed { what: "conversation" });
         }
         match &running.answer {
-            Some(begun) if can_wait && begun.is_queued || begun.is_over() || *begun.cancel.borrow() => Ok(running),
+            Some(begun) if begun.is_ending() || begun.is_queued && can_wait => Ok(running),
             Some(_) => Err(ClientError::Busy),
             None => Ok(running),
         }
@@ -410,11 +373,8 @@ impl Conversation {
     /// # Errors
     /// [`ClientError::Busy`] while an answer is in progress that was not cancelled, [`ClientError::Closed`].
     pub async fn settled(&self) -> Result<(), ClientError> {
-        let over = self.idle(true)?.answer.as_ref().map(|begun| begun.over.clone());
-        if let Some(mut over) = over {
-            // Nothing is ever sent: it ends with the answer.
-            let _ = over.changed().await;
-        }
+        drop(self.idle(true)?);
+        self.ended().await;
         Ok(())
     }
 

@@ -172,7 +172,7 @@ impl Outbox {
     pub async fn edit(&self, id: OutboxId, text: &str) -> Result<(), ClientError> {
         crate::error::within("bytes of question", text.len() as u64, crate::PROMPT_BYTES_MAX)?;
         let mut slot = self.services.outbox.lock().await;
-        let key = key(&self.services)?;
+        let key = self.services.idempotency_key()?;
         let machine = slot.machine(&self.services).await?;
         let row = machine.row(&self.services, id).await?;
         let question = QueuedQuestion {
@@ -228,16 +228,16 @@ pub(crate) async fn enqueue_behind(
     Ok(Some(Report::queued(id, device.view(services.clock.now_ms()))))
 }
 
-/// Queues a question that a policy has deferred. Where no ledger is, nothing is queued.
+/// Queues a question that a policy has deferred.
 pub(crate) async fn enqueue(
     services: &Arc<Services>,
     conversation: ConversationId,
     question: &QueuedQuestion,
     report: &Report,
-) -> Result<Option<OutboxId>, ClientError> {
+) -> Result<OutboxId, ClientError> {
     let needs = Constraints::that_help(&report.refused);
     let mut slot = services.outbox.lock().await;
-    slot.enqueue(services, conversation, question, needs).await.map(Some)
+    slot.enqueue(services, conversation, question, needs).await
 }
 
 /// Rows were removed behind the machine's back: it is built anew when it is needed.
@@ -286,13 +286,6 @@ fn tell(services: &Arc<Services>, is_time: bool) {
 fn number(conversation: ConversationId) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = conversation.0;
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
-}
-
-/// Random bytes for a question.
-fn key(services: &Services) -> Result<IdempotencyKey, ClientError> {
-    let mut bytes = [0; 16];
-    services.randomness.fill(&mut bytes)?;
-    Ok(IdempotencyKey(bytes))
 }
 
 fn new_entry(

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
+use whimbrel_policy::outbox::IdempotencyKey;
 use whimbrel_record::{ReceiptId, Signal};
 use whimbrel_store::{ConversationId, Store};
 
@@ -186,15 +187,19 @@ impl Services {
 
     /// A kept conversation that is open.
     pub(crate) fn open_conversation(&self, id: ConversationId) -> Option<Conversation> {
-        let open = lock(&self.open).get(&id)?.upgrade()?;
-        Some(Conversation::of(open)).filter(|open| !open.is_closed())
+        still_open(&lock(&self.open), id)
     }
 
-    /// Notes that a kept conversation is open.
-    pub(crate) fn note_open(&self, id: ConversationId, conversation: Weak<Inner>) {
+    /// The kept conversation that is open, or else this one from now on: two of them would write over each other.
+    pub(crate) fn open_or_note(&self, id: ConversationId, make: impl FnOnce() -> Arc<Inner>) -> Conversation {
         let mut open = lock(&self.open);
+        if let Some(found) = still_open(&open, id) {
+            return found;
+        }
         open.retain(|_, conversation| conversation.strong_count() > 0);
-        open.insert(id, conversation);
+        let made = make();
+        open.insert(id, Arc::downgrade(&made));
+        Conversation::of(made)
     }
 
     /// Runs something that may wait for the disk or compute for long.
@@ -223,12 +228,22 @@ impl Services {
         now_s.saturating_add(self.clock.utc_offset_s(now_ms).into())
     }
 
-    /// A new request's id: sixteen random bytes in hexadecimal digits.
-    pub(crate) fn request_id(&self) -> Result<String, ClientError> {
+    /// What an endpoint recognises a request by.
+    pub(crate) fn idempotency_key(&self) -> Result<IdempotencyKey, ClientError> {
         let mut bytes = [0; 16];
         self.randomness.fill(&mut bytes)?;
-        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(IdempotencyKey(bytes))
     }
+
+    /// A new request's id: sixteen random bytes in hexadecimal digits.
+    pub(crate) fn request_id(&self) -> Result<String, ClientError> {
+        Ok(self.idempotency_key()?.to_string())
+    }
+}
+
+fn still_open(open: &HashMap<ConversationId, Weak<Inner>>, id: ConversationId) -> Option<Conversation> {
+    let found = Conversation::of(open.get(&id)?.upgrade()?);
+    Some(found).filter(|found| !found.is_closed())
 }
 
 impl Drop for Services {

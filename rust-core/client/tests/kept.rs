@@ -4,10 +4,9 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use support::{Heard, Reply, Server, ask, ask_options, options, policies, read, tiny};
+use support::{Heard, Reply, Server, ask, ask_options, has_text, open_tiny, options, policies, read};
 use tempfile::TempDir;
 use whimbrel_client::policy::outbox::{Notice, RunBudget, Stuck};
 use whimbrel_client::policy::{DeviceUpdate, Network, Recipients, Reported};
@@ -15,8 +14,7 @@ use whimbrel_client::privacy::PrivacyClass;
 use whimbrel_client::record::Outcome;
 use whimbrel_client::store::{ConversationId, Filter, MemoryVault, StoreError};
 use whimbrel_client::{
-    AskOptions, Assistant, AssistantOptions, Client, ClientError, Conversation, Message, OpenOptions, OutboxRun, Role,
-    block_on,
+    AskOptions, Assistant, AssistantOptions, ClientError, Conversation, Message, OutboxRun, Role, block_on,
 };
 
 /// A phone with its data folder, on which the app can be started again.
@@ -51,19 +49,6 @@ impl Phone {
     fn has_text(&self, text: &str) -> bool {
         has_text(self.folder.path(), text.as_bytes())
     }
-}
-
-fn has_text(folder: &Path, text: &[u8]) -> bool {
-    std::fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => has_text(&path, text),
-            false => std::fs::read(&path)
-                .unwrap()
-                .windows(text.len())
-                .any(|window| window == text),
-        }
-    })
 }
 
 fn set_network(assistant: &Assistant, network: Network) {
@@ -159,15 +144,7 @@ fn what_was_kept_here_does_not_leave_after_a_restart() {
     let server = Server::start(&[Reply::Echo]);
     let rules = "[\"remote:house\", \"on_device\"]\n[[rules]]\nid = \"health-stays\"\nwhen = { task = [\"health\"] }\ndeny = [\"off_device\"]";
     let phone = Phone::new(&policy(&server, rules));
-    let client = Client::new().unwrap();
-    let model = block_on(client.open_model(
-        tiny(),
-        OpenOptions {
-            threads: 1,
-            ..OpenOptions::default()
-        },
-    ))
-    .unwrap();
+    let (_client, model) = open_tiny();
     let assistant = phone.start(Network::Unmetered);
     assistant.set_model(Some(model.clone()));
     let conversation = begin(&assistant, "Health");
@@ -388,15 +365,7 @@ fn a_model_alone_keeps_conversations_too() {
     let vault = Arc::new(MemoryVault::default());
     let path = folder.path().join("store.db");
     let (id, before) = {
-        let client = Client::new().unwrap();
-        let model = block_on(client.open_model(
-            tiny(),
-            OpenOptions {
-                threads: 1,
-                ..OpenOptions::default()
-            },
-        ))
-        .unwrap();
+        let (client, model) = open_tiny();
         let conversations = client.conversations(&path, vault.clone()).unwrap();
         assert!(matches!(
             block_on(conversations.create("", options())),
@@ -413,15 +382,7 @@ fn a_model_alone_keeps_conversations_too() {
         assert!(ask(&conversation, "Hello again").report.is_answered());
         (conversation.id().unwrap(), conversation.messages())
     };
-    let client = Client::new().unwrap();
-    let model = block_on(client.open_model(
-        tiny(),
-        OpenOptions {
-            threads: 1,
-            ..OpenOptions::default()
-        },
-    ))
-    .unwrap();
+    let (client, model) = open_tiny();
     // The thread for requests lets go of it a moment later.
     let opened = loop {
         match client.conversations(&path, vault.clone()) {

@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use support::{Reply, Server, ask_options, options, policies, read, tiny};
+use support::{Reply, Server, ask_options, has_text, open_tiny, options, policies, read};
 use tempfile::TempDir;
 use whimbrel_client::policy::outbox::RunBudget;
 use whimbrel_client::policy::{DeviceUpdate, Network, Reported};
 use whimbrel_client::store::{ConversationId, MemoryVault, MessageRole};
-use whimbrel_client::{AskOptions, Assistant, AssistantOptions, Client, Model, OpenOptions, block_on};
+use whimbrel_client::{AskOptions, Assistant, AssistantOptions, Model, block_on};
 use whimbrel_testing::Random;
 
 /// In questions that must stay on the phone.
@@ -207,30 +207,12 @@ fn start(folder: &Path, vault: &Arc<MemoryVault>, policy: &str, model: &Model) -
     assistant
 }
 
-fn has_text(folder: &Path, text: &[u8]) -> bool {
-    std::fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => has_text(&path, text),
-            false => std::fs::read(&path)
-                .unwrap()
-                .windows(text.len())
-                .any(|window| window == text),
-        }
-    })
-}
-
 #[test]
 fn what_was_kept_here_never_leaves_and_what_was_said_is_there_once() {
     let number = |name: &str, usual: u64| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
     let (histories, seed) = (number("WHIMBREL_HISTORIES", 12).min(2_000), number("WHIMBREL_SEED", 1));
     let server = Server::start(&[Reply::Echo]);
-    let client = Client::new().unwrap();
-    let options = OpenOptions {
-        threads: 1,
-        ..OpenOptions::default()
-    };
-    let model = block_on(client.open_model(tiny(), options)).unwrap();
+    let (_client, model) = open_tiny();
     for history in 0..histories {
         Story::new(seed * 1_000_003 + history, &model, &policy(&server)).tell();
     }

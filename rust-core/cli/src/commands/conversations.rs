@@ -1,23 +1,21 @@
 //! `whimbrel conversations`: the conversations that are kept on this machine.
 
-use std::io::{self, IsTerminal, Write};
+mod search;
+
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
 use whimbrel_client::block_on;
-use whimbrel_client::store::{ConversationSummary, HitPlace, MessageState, StoredMessage};
+use whimbrel_client::store::{ConversationSummary, MessageRole, MessageState, StoredMessage};
 
-use crate::arguments::conversations::{all, named, short};
+use crate::arguments::conversations::{ID_SHOWN, all, named, short};
 use crate::arguments::ledger::LedgerArguments;
-use crate::arguments::number::whole;
 use crate::error::CliError;
 use crate::machine::time::date_and_time;
 use crate::terminal::confirm;
 use crate::terminal::output::{Facts, OutputArguments};
 use crate::terminal::words::counted;
-
-/// Characters that are shown around a text that was found.
-const AROUND: usize = 40;
 
 /// The commands under `conversations`.
 #[derive(clap::Subcommand, Debug)]
@@ -27,7 +25,7 @@ pub(crate) enum Command {
     /// Show a conversation
     Show(NamedArguments),
     /// Find a text in all titles and messages, regardless of case
-    Search(SearchArguments),
+    Search(search::Arguments),
     /// Change a conversation's title
     Rename(RenameArguments),
     /// Put a conversation before the others
@@ -57,20 +55,6 @@ pub(crate) struct NamedArguments {
     /// The conversation's title, or the first digits of its id
     #[arg(value_name = "TITLE|ID")]
     name: String,
-    #[command(flatten)]
-    ledger: LedgerArguments,
-    #[command(flatten)]
-    output: OutputArguments,
-}
-
-/// The flags of `conversations search`.
-#[derive(clap::Args, Debug)]
-pub(crate) struct SearchArguments {
-    /// The text to find
-    text: String,
-    /// Maximum number of places to show
-    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, value_parser = whole::<u32>(1..=10_000))]
-    limit: u32,
     #[command(flatten)]
     ledger: LedgerArguments,
     #[command(flatten)]
@@ -135,7 +119,7 @@ pub(crate) fn run(command: &Command) -> Result<(), CliError> {
     match command {
         Command::List(arguments) => list(arguments),
         Command::Show(arguments) => show(arguments),
-        Command::Search(arguments) => search(arguments),
+        Command::Search(arguments) => search::run(arguments),
         Command::Rename(arguments) => rename(arguments),
         Command::Pin(arguments) => pin(arguments, true),
         Command::Unpin(arguments) => pin(arguments, false),
@@ -177,7 +161,7 @@ impl Entry {
 
     fn line(&self) -> String {
         let pinned = if self.pinned { ", pinned" } else { "" };
-        let (id, title) = (&self.id[..crate::arguments::conversations::ID_SHOWN], &self.title);
+        let (id, title) = (&self.id[..ID_SHOWN], &self.title);
         format!(
             "{id}  {}  {}{pinned}  {title}",
             date_and_time(self.updated_ms),
@@ -229,9 +213,9 @@ impl Said {
     fn of(message: StoredMessage) -> Said {
         Said {
             role: match message.role {
-                whimbrel_client::store::MessageRole::System => "system",
-                whimbrel_client::store::MessageRole::User => "user",
-                whimbrel_client::store::MessageRole::Assistant => "assistant",
+                MessageRole::System => "system",
+                MessageRole::User => "user",
+                MessageRole::Assistant => "assistant",
             },
             text: message.text,
             time_ms: message.time_ms,
@@ -267,61 +251,6 @@ fn show(arguments: &NamedArguments) -> Result<(), CliError> {
         entry: Entry::of(shown.summary),
         said: shown.messages.into_iter().map(Said::of).collect(),
     })
-}
-
-#[derive(Serialize)]
-struct Found {
-    hits: Vec<FoundText>,
-}
-
-#[derive(Serialize)]
-struct FoundText {
-    conversation: String,
-    /// The message's number in the conversation, from 0; null for the title.
-    message: Option<u32>,
-    time_ms: u64,
-    /// Where the text was found, with some words around it.
-    excerpt: String,
-}
-
-impl Facts for Found {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.hits.is_empty() {
-            return writeln!(out, "not found");
-        }
-        self.hits.iter().try_for_each(|hit| {
-            let place = hit
-                .message
-                .map_or_else(|| "title".to_owned(), |number| format!("message {}", number + 1));
-            let id = &hit.conversation[..crate::arguments::conversations::ID_SHOWN];
-            writeln!(out, "{id}  {}  {place}: {}", date_and_time(hit.time_ms), hit.excerpt)
-        })
-    }
-}
-
-fn search(arguments: &SearchArguments) -> Result<(), CliError> {
-    let conversations = arguments.ledger.conversations()?;
-    let hits = block_on(conversations.search(&arguments.text, arguments.limit))?;
-    let hits = hits.into_iter().map(|hit| FoundText {
-        conversation: hit.conversation.to_string(),
-        message: match hit.place {
-            HitPlace::Title => None,
-            HitPlace::Message(position) => Some(position),
-        },
-        time_ms: hit.time_ms,
-        excerpt: excerpt(&hit.text, hit.start as usize, hit.end as usize),
-    });
-    arguments.output.print(&Found { hits: hits.collect() })
-}
-
-/// A part of a text with some characters around it, in one line.
-fn excerpt(text: &str, start: usize, end: usize) -> String {
-    let before = text[..start].char_indices().rev().nth(AROUND - 1).map(|(at, _)| at);
-    let after = text[end..].char_indices().nth(AROUND).map(|(at, _)| end + at);
-    let part = &text[before.unwrap_or(0)..after.unwrap_or(text.len())];
-    let words: Vec<&str> = part.split_whitespace().collect();
-    let [open, close] = [before, after].map(|cut| if cut.is_some() { "…" } else { "" });
-    format!("{open}{}{close}", words.join(" "))
 }
 
 /// What was done to a conversation.
@@ -421,17 +350,10 @@ fn delete(arguments: &DeleteArguments) -> Result<(), CliError> {
     let conversations = arguments.ledger.conversations()?;
     let found = named(&conversations, &arguments.name)?;
     if !arguments.yes {
-        if !io::stdin().is_terminal() {
-            return Err(CliError::usage(
-                format!("{} would be deleted for good", found.title),
-                "add --yes",
-            ));
-        }
-        let messages = counted(found.messages, "message");
-        let question = format!("Delete {} ({}, {messages}) for good?", found.title, short(found.id));
-        if !confirm::ask(&question)? {
-            return Ok(());
-        }
+        confirm::require("deleting a conversation", "nothing was deleted", || {
+            let messages = counted(found.messages, "message");
+            format!("Delete {} ({}, {messages}) for good?", found.title, short(found.id))
+        })?;
     }
     block_on(conversations.delete(found.id))?;
     arguments.output.print(&Done::new(&found, "deleted"))

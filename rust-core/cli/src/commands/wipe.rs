@@ -1,6 +1,6 @@
 //! `whimbrel wipe`: everything that is kept of conversations, questions and receipts is destroyed, the key first.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -38,14 +38,10 @@ impl Facts for Wiped {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let database = arguments.ledger.database()?;
     if !arguments.yes {
-        let what = "all conversations, queued questions, cached answers and receipts";
-        if !io::stdin().is_terminal() {
-            let message = format!("{what} in {} would be destroyed", database.display());
-            return Err(CliError::usage(message, "add --yes"));
-        }
-        if !confirm::ask(&format!("Destroy {what} in {}?", database.display()))? {
-            return Ok(());
-        }
+        confirm::require("a wipe", "nothing was wiped", || {
+            let what = "all conversations, queued questions and receipts";
+            format!("Destroy {what} in {}?", database.display())
+        })?;
     }
     Store::wipe(&database, &arguments.ledger.vault()?)?;
     arguments.output.print(&Wiped { wiped: database })

@@ -3,9 +3,27 @@
 use std::io::{self, BufRead, Read};
 
 use crate::error::CliError;
+use crate::terminal::input;
 
 /// Bytes of an answer to the question.
 const REPLY_BYTES_MAX: u64 = 64;
+
+/// Asks before something that cannot be undone, which `action` names. `unchanged` is what is said after a no.
+///
+/// # Errors
+/// [`CliError::Usage`] after a no, and without a terminal; [`CliError::StandardInput`].
+pub(crate) fn require(action: &str, unchanged: &str, question: impl FnOnce() -> String) -> Result<(), CliError> {
+    if input::is_piped() {
+        return Err(CliError::usage(format!("{action} needs a confirmation"), "add --yes"));
+    }
+    match ask(&question())? {
+        true => Ok(()),
+        false => Err(CliError::usage(
+            format!("not confirmed; {unchanged}"),
+            "add --yes to skip the question",
+        )),
+    }
+}
 
 /// Asks on standard error and reads a line from standard input, which must be a terminal. Anything but `y` and `yes` is a no.
 ///

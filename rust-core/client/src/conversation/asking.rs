@@ -1,6 +1,6 @@
 //! How a conversation asks: its state, how a question becomes a request, and which part of the answer is kept.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{mpsc, watch};
 use whimbrel_inference::SessionSlot;
@@ -54,6 +54,11 @@ impl Begun {
     pub(crate) fn is_over(&self) -> bool {
         self.over.has_changed().is_err()
     }
+
+    /// Whether something else may begin or change: it has ended, or is cancelled and about to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_over() || *self.cancel.borrow()
+    }
 }
 
 /// What is asked.
@@ -77,6 +82,24 @@ pub(crate) struct Question {
 }
 
 impl Inner {
+    pub(super) fn new(
+        services: Arc<Services>,
+        model: Option<Model>,
+        options: ConversationOptions,
+        history: History,
+        keeping: Option<Keeping>,
+    ) -> Arc<Inner> {
+        Arc::new(Inner {
+            services,
+            model,
+            options,
+            history: Arc::new(Mutex::new(history)),
+            keeping: keeping.map(Arc::new),
+            running: Mutex::default(),
+            session: Arc::default(),
+        })
+    }
+
     /// A new question. The same text as the last question, which nobody answered, is that question again, unless it comes as another task or class:
     /// then what held for the earlier one holds beside it.
     pub(crate) fn next(&self, text: &str, options: AskOptions) -> Question {
@@ -176,19 +199,21 @@ impl Inner {
             return Ok(report);
         }
         let revision = lock(&self.history).revision();
+        // The ledger, and what is kept beside it, stays open until the end of the answer is written.
         let records = begun.under_way.records().ok();
         let draft = self.draft(&question)?;
         let mut answered = self.ask(&question, begun, None, draft.clone()).await?;
         let from = draft.and_then(|draft| draft.end());
-        if let Some(keeping) = self
-            .keeping
-            .as_ref()
-            .filter(|_| answered.report.outcome == Outcome::Deferred)
-        {
-            // What this decision keeps it from stays so, whatever another policy allows by then.
-            queued.recipients = Some(answered.recipients.clone());
-            answered.report.queued = outbox::enqueue(&self.services, keeping.id, &queued, &answered.report).await?;
-        }
+        let is_deferred = answered.report.outcome == Outcome::Deferred;
+        let enqueued = match self.keeping.as_ref().filter(|_| is_deferred) {
+            Some(keeping) => {
+                // What this decision keeps it from stays so, whatever another policy allows by then.
+                queued.recipients = Some(answered.recipients.clone());
+                let id = outbox::enqueue(&self.services, keeping.id, &queued, &answered.report);
+                id.await.map(Some)
+            }
+            None => Ok(None),
+        };
         let is_ours = {
             let mut history = lock(&self.history);
             // Otherwise the messages were replaced meanwhile: the answer belongs to others.
@@ -202,6 +227,8 @@ impl Inner {
             answered.report.is_kept = self.write(from).await;
         }
         drop(records);
+        // Only now, so that nothing of a draft stays behind a question that could not be queued.
+        answered.report.queued = enqueued?;
         Ok(answered.report)
     }
 
@@ -211,13 +238,7 @@ impl Inner {
             return Ok(None);
         };
         let shelf = keeping.shelf.open(&self.services)?;
-        let last = Last {
-            receipt: None,
-            question: question.text.clone(),
-            options: question.options.clone(),
-            answered: None,
-            messages: 0,
-        };
+        let last = Last::unanswered(&question.text, &question.options);
         let history = lock(&self.history).clone();
         Ok(Some(Arc::new(Draft::new(keeping.clone(), shelf, history, last))))
     }
@@ -281,10 +302,8 @@ pub(crate) fn take(history: &mut History, question: &Question, answered: &Answer
     let report = &answered.report;
     let last = Last {
         receipt: report.receipt,
-        question: question.text.clone(),
-        options: question.options.clone(),
         answered: report.place.clone().filter(|_| answered.kept == Kept::Exchange),
-        messages: 0,
+        ..Last::unanswered(&question.text, &question.options)
     };
     let answer = Message {
         receipt: report.receipt,
@@ -317,6 +336,39 @@ impl Beginning {
             under_way: self.under_way,
         }
     }
+}
+
+/// Begins an answer in a conversation, once the one before has ended.
+pub(crate) fn follow<F>(
+    services: &Arc<Services>,
+    mut running: MutexGuard<'_, Running>,
+    is_queued: bool,
+    answer: impl FnOnce(Beginning) -> F,
+) -> Result<Answer, ClientError>
+where
+    F: Future<Output = Result<Report, ClientError>> + Send + 'static,
+{
+    let before = running.answer.take().map(|begun| begun.over);
+    let (over, is_over) = watch::channel(());
+    let (answer, cancel) = begin(services, |begun| {
+        let answer = answer(begun);
+        async move {
+            if let Some(mut before) = before {
+                // Nothing is ever sent: it ends with the answer before.
+                let _ = before.changed().await;
+            }
+            let answered = answer.await;
+            // First of all: a reader that sees the end may ask again at once.
+            drop(over);
+            answered
+        }
+    })?;
+    running.answer = Some(Begun {
+        cancel,
+        over: is_over,
+        is_queued,
+    });
+    Ok(answer)
 }
 
 /// Begins an answer on the thread for requests. The second value cancels it.

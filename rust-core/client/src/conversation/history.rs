@@ -38,6 +38,19 @@ pub(crate) struct Last {
     pub(crate) messages: usize,
 }
 
+impl Last {
+    /// A question that nobody has answered yet.
+    pub(crate) fn unanswered(question: &str, options: &AskOptions) -> Last {
+        Last {
+            receipt: None,
+            question: question.to_owned(),
+            options: options.clone(),
+            answered: None,
+            messages: 0,
+        }
+    }
+}
+
 /// What holds for the messages of a history, so that another process keeps the same promises about them.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -362,7 +362,8 @@ fn message(stored: StoredMessage) -> Result<Message, ClientError> {
     let (class, recipients) = attributes.map_or((None, None), |known| (known.class, known.recipients));
     Ok(Message {
         class,
-        recipients,
+        // We always say who may read it. A document that does not came from elsewhere.
+        recipients: recipients.or_else(|| Some(Recipients::nobody())),
         receipt: stored.receipt,
         interrupted: stored.state != MessageState::Complete,
         ..Message::new(role, stored.text)

@@ -11,7 +11,7 @@ use whimbrel_store::{ConversationId, OutboxId};
 
 use super::drive::with_store;
 use super::row::QueuedQuestion;
-use crate::conversation::{Begun, History, Last, Question, Turn, begin, take};
+use crate::conversation::{History, Last, Question, Turn, follow, take};
 use crate::error::lock;
 use crate::exchange::Answered;
 use crate::ports::BoxFuture;
@@ -74,13 +74,7 @@ impl Concluded {
         if let Some(answered) = &self.answered {
             return take(history, &self.question, answered);
         }
-        let last = Last {
-            receipt: None,
-            question: self.question.text.clone(),
-            options: self.question.options.clone(),
-            answered: None,
-            messages: 0,
-        };
+        let last = Last::unanswered(&self.question.text, &self.question.options);
         let nothing = Message::new(Role::Assistant, "");
         history.keep(last, Recipients::nobody(), Kept::Question, nothing, Turn::Next);
     }
@@ -214,30 +208,13 @@ fn ask(
     key: IdempotencyKey,
     whole: oneshot::Sender<Option<Answered>>,
 ) -> Result<Answer, ClientError> {
-    let asking = conversation.inner().clone();
-    let mut running = lock(&conversation.inner().running);
-    let before = running.answer.take().map(|begun| begun.over);
-    let (over, is_over) = watch::channel(());
-    let question = question(queued);
-    let (answer, cancel) = begin(&conversation.inner().services, async move |begun| {
-        if let Some(mut before) = before {
-            // Nothing is ever sent: it ends with the answer before.
-            let _ = before.changed().await;
-        }
-        let answered = asking.ask(&question, begun, Some(key.to_string()), None).await;
-        let report = answered.map(|answered| {
-            let report = answered.report.clone();
-            // Whoever waits for it may be gone.
-            let _ = whole.send(Some(answered).filter(|_| report.outcome == Outcome::Answered));
-            report
-        });
-        drop(over);
-        report
-    })?;
-    running.answer = Some(Begun {
-        cancel,
-        over: is_over,
-        is_queued: true,
-    });
-    Ok(answer)
+    let inner = conversation.inner();
+    let (asking, question) = (inner.clone(), question(queued));
+    follow(&inner.services, lock(&inner.running), true, async move |begun| {
+        let answered = asking.ask(&question, begun, Some(key.to_string()), None).await?;
+        let report = answered.report.clone();
+        // Whoever waits for it may be gone.
+        let _ = whole.send(Some(answered).filter(|_| report.outcome == Outcome::Answered));
+        Ok(report)
+    })
 }

@@ -24,6 +24,31 @@ pub(crate) fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/tiny")
 }
 
+/// The tiny model, and what it was opened with.
+pub(crate) fn open_tiny() -> (Client, Model) {
+    let client = Client::new().unwrap();
+    let options = OpenOptions {
+        threads: 1,
+        ..OpenOptions::default()
+    };
+    let model = block_on(client.open_model(tiny(), options)).unwrap();
+    (client, model)
+}
+
+/// Whether a text is in any file below a folder.
+pub(crate) fn has_text(folder: &Path, text: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => has_text(&path, text),
+            false => std::fs::read(&path)
+                .unwrap()
+                .windows(text.len())
+                .any(|window| window == text),
+        }
+    })
+}
+
 /// An assistant with the tiny model, and the folder of its ledger.
 pub(crate) struct Fixture {
     pub(crate) assistant: Assistant,
@@ -39,12 +64,7 @@ impl Fixture {
     }
 
     pub(crate) fn with_words(policy: &str, user_words: Vec<String>) -> Fixture {
-        let client = Client::new().unwrap();
-        let options = OpenOptions {
-            threads: 1,
-            ..OpenOptions::default()
-        };
-        let model = block_on(client.open_model(tiny(), options)).unwrap();
+        let (client, model) = open_tiny();
         let folder = tempfile::tempdir().unwrap();
         let vault = Arc::new(MemoryVault::default());
         let assistant = Assistant::open(AssistantOptions {

@@ -34,8 +34,11 @@ pub(super) trait PartSums {
         inputs: &[*const Self::Input; R],
     ) -> [int32x4_t; R];
 
-    /// Four scales of weights as the registers of a row or of two rows need them.
-    unsafe fn spread(scales: float32x4_t) -> [float32x4_t; 2];
+    /// Four scales of weights as the registers of a row or of two rows need them; by default of one row.
+    #[inline(always)]
+    unsafe fn spread(scales: float32x4_t) -> [float32x4_t; 2] {
+        [scales, scales]
+    }
 
     /// Spread scales times those of the activations of a register.
     unsafe fn scaled<const R: usize>(
@@ -52,8 +55,11 @@ pub(super) trait PartSums {
         register: usize,
     ) -> float32x4_t;
 
-    /// The four outputs of row `row`, out of the totals.
-    unsafe fn outputs<const R: usize>(totals: &[float32x4_t; R], row: usize) -> float32x4_t;
+    /// The four outputs of row `row`, out of the totals; by default its register.
+    #[inline(always)]
+    unsafe fn outputs<const R: usize>(totals: &[float32x4_t; R], row: usize) -> float32x4_t {
+        totals[row]
+    }
 }
 
 /// Sixteen bytes of group `index`, those of rows `4 × quarter` and after.
@@ -217,11 +223,6 @@ impl PartSums for Products {
     }
 
     #[inline(always)]
-    unsafe fn spread(scales: float32x4_t) -> [float32x4_t; 2] {
-        [scales, scales]
-    }
-
-    #[inline(always)]
     unsafe fn scaled<const R: usize>(
         scales: float32x4_t,
         inputs: &[*const ActivationBlock; R],
@@ -240,11 +241,6 @@ impl PartSums for Products {
     ) -> float32x4_t {
         // SAFETY: the caller's block is there; NEON belongs to the baseline.
         unsafe { vfmaq_n_f32(totals, minimums, (*inputs[register]).weighted_sum) }
-    }
-
-    #[inline(always)]
-    unsafe fn outputs<const R: usize>(totals: &[float32x4_t; R], row: usize) -> float32x4_t {
-        totals[row]
     }
 }
 
@@ -436,11 +432,6 @@ impl PartSums for DotProducts {
     }
 
     #[inline(always)]
-    unsafe fn spread(scales: float32x4_t) -> [float32x4_t; 2] {
-        [scales, scales]
-    }
-
-    #[inline(always)]
     unsafe fn scaled<const R: usize>(
         scales: float32x4_t,
         inputs: &[*const ActivationBlock; R],
@@ -459,11 +450,6 @@ impl PartSums for DotProducts {
     ) -> float32x4_t {
         // SAFETY: as the caller promises.
         unsafe { Products::add_minimums::<R>(totals, minimums, inputs, register) }
-    }
-
-    #[inline(always)]
-    unsafe fn outputs<const R: usize>(totals: &[float32x4_t; R], row: usize) -> float32x4_t {
-        totals[row]
     }
 }
 

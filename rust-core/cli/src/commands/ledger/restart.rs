@@ -1,7 +1,7 @@
 //! `whimbrel ledger restart`: a new ledger in place of one that can no longer be written, for example because its vault is gone.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,8 +10,8 @@ use whimbrel_client::store::StoreError;
 
 use crate::arguments::ledger::LedgerArguments;
 use crate::error::CliError;
+use crate::terminal::confirm;
 use crate::terminal::output::{Facts, OutputArguments};
-use crate::terminal::{confirm, input};
 
 /// The flags of `ledger restart`.
 #[derive(clap::Args, Debug)]
@@ -48,7 +48,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let ledger = arguments.ledger.database()?;
     let problem = problem(&arguments.ledger)?;
     if !arguments.yes {
-        ask(&ledger, &problem)?;
+        confirm::require("restarting the ledger", "the ledger is unchanged", || {
+            let question = "Keep the old file under another name and start a new, empty ledger?";
+            format!("{}: {problem}\n{question}", ledger.display())
+        })?;
     }
     let old = Assistant::restart_ledger(&ledger, Arc::new(arguments.ledger.vault()?))?;
     arguments.output.print(&Restarted { ledger, old })
@@ -71,25 +74,6 @@ fn problem(arguments: &LedgerArguments) -> Result<String, CliError> {
         None => Err(CliError::usage(
             "the ledger is intact and does not need a restart",
             "`whimbrel ledger prune` removes old receipts",
-        )),
-    }
-}
-
-/// Asks on the terminal whether to go on.
-fn ask(ledger: &Path, problem: &str) -> Result<(), CliError> {
-    if input::is_piped() {
-        return Err(CliError::usage(
-            "restarting the ledger needs a confirmation",
-            "add --yes",
-        ));
-    }
-    eprintln!("{}: {problem}", ledger.display());
-    let question = "Keep the old file under another name and start a new, empty ledger?";
-    match confirm::ask(question)? {
-        true => Ok(()),
-        false => Err(CliError::usage(
-            "not confirmed; the ledger is unchanged",
-            "add --yes to skip the question",
         )),
     }
 }
