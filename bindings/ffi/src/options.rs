@@ -219,6 +219,7 @@ impl From<AskOptions> for client::AskOptions {
             class: from.privacy_class.map(Into::into).unwrap_or_default(),
             deadline_ms: from.deadline_ms,
             needs: from.needs.into_iter().map(Into::into).collect(),
+            fresh: false,
             generation: from.generation.into(),
         }
     }

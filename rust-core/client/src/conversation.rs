@@ -324,7 +324,9 @@ impl Conversation {
         let answering = services.clone();
         let (answer, _) = begin(services, async move |begun| {
             let job = begun.job(request, Arc::default());
-            Ok(exchange::answer(&answering, job).await?.report)
+            let records = job.under_way.records().ok();
+            let answered = exchange::answer(&answering, job).await?;
+            answered.remember_aside(&answering, records, None).await
         })?;
         Ok(answer)
     }

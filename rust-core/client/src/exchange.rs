@@ -3,6 +3,7 @@
 
 mod conclude;
 mod prepare;
+mod remembered;
 mod run;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use whimbrel_record::{Closing, Code, Intent, Label, Outcome, ReceiptId};
 
 pub(crate) use self::prepare::explain;
 use self::prepare::prepare;
+use self::remembered::Remembering;
 use crate::conversation::Draft;
 use crate::report::{Event, Report};
 use crate::request::{AskOptions, Request, task_label};
@@ -51,6 +53,8 @@ pub(crate) struct Answered {
     /// What becomes part of the conversation.
     pub(crate) kept: Kept,
     pub(crate) recipients: Recipients,
+    /// Set if the answer may be remembered.
+    remembering: Option<Remembering>,
     /// What was found in each message of the request.
     pub(crate) examined: Vec<ExaminedMessage>,
     pub(crate) placeholders: Placeholders,
@@ -62,10 +66,15 @@ pub(crate) struct Answered {
 /// When it cannot be carried through at all: its text cannot be examined, or no receipt can be written. Where no rules decide there is nobody else
 /// to ask, so the model's own error is the request's.
 pub(crate) async fn answer(services: &Arc<Services>, mut job: Job) -> Result<Answered, ClientError> {
-    let prepared = match prepare(services, &mut job).await {
+    let began_ms = services.clock.elapsed_ms();
+    let mut prepared = match prepare(services, &mut job).await {
         Err(ClientError::Scan(error)) => return Err(refuse(services, &job, error).await),
         other => other?,
     };
+    if let Some(remembered) = prepared.remembered.take() {
+        return remembered::give_again(services, job, prepared, remembered, began_ms).await;
+    }
+    let remembering = prepared.remembering.take();
     let receipt = begin(services, &job, prepared.intent).await?;
     if !prepared.plan.candidates.is_empty() {
         begin_draft(services, &job, &prepared.plan, receipt).await;
@@ -73,7 +82,11 @@ pub(crate) async fn answer(services: &Arc<Services>, mut job: Job) -> Result<Ans
     let (prices, backends) = (prepared.prices, prepared.backends);
     let run = run::Run::new(services, &job, prepared.plan, prices, prepared.is_metered, backends);
     let known = (prepared.examined, prepared.device);
-    conclude::conclude(services, job, known, receipt, run.finish().await).await
+    let answered = conclude::conclude(services, job, known, receipt, run.finish().await).await?;
+    Ok(Answered {
+        remembering,
+        ..answered
+    })
 }
 
 /// Writes the receipt's first entry. When this returns it has reached the disk, and only then may anything leave.

@@ -49,7 +49,7 @@ pub use keys::key_name;
 pub use limits::{ANSWER_BYTES_MAX, EVENTS_WAITING_MAX, HISTORY_BYTES_MAX, MESSAGES_MAX, PROMPT_BYTES_MAX};
 pub use outbox::{Outbox, OutboxEvent, OutboxRun, Queued, QueuedQuestion};
 pub use places::system_model::{SystemAnswer, SystemModel, SystemModelError, SystemRequest};
-pub use report::{Event, Report};
+pub use report::{AnsweredBefore, Event, Report};
 pub use request::{AskOptions, Message, Request, TASK_DEFAULT};
 pub use rules::EndpointExtras;
 pub use whimbrel_engine::{

@@ -36,6 +36,7 @@ use crate::{ClientError, ContextPolicy, GenerationOptions, Model, Statistics};
 
 /// A system model says within this time what it can do.
 const CAPABILITIES_TIME: Duration = Duration::from_millis(500);
+const DAY_S: i64 = 24 * 3_600;
 
 /// A future that is polled on the thread where it was created.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -146,6 +147,14 @@ pub(crate) struct Offered {
     pub(crate) model: Option<Model>,
     system: Option<Arc<dyn SystemModel>>,
     capabilities: Option<SystemModelFacts>,
+}
+
+impl Offered {
+    /// The day at a local time in seconds since 1970, if the model on this device is told it.
+    pub(crate) fn day_at(&self, now_s: i64) -> Option<i64> {
+        let info = self.model.as_ref()?.info();
+        info.is_told_date.then(|| now_s.div_euclid(DAY_S))
+    }
 }
 
 /// How fast a model of this device was lately.

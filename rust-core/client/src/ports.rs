@@ -96,7 +96,7 @@ pub trait Records: Send + Sync {
     /// Those of the ledger.
     fn record(&self, intent: &Intent, closing: &Closing, now_ms: u64) -> Result<ReceiptId, StoreError>;
 
-    /// Stores the user's feedback on an answer. Returns what learning needs from the receipt: the task, and the name of the candidate that
+    /// Stores the user's feedback on an answer, and forgets an answer that the user rejects. Returns what learning needs from the receipt: the task, and the name of the candidate that
     /// answered. `None` if no candidate answered.
     ///
     /// # Errors
@@ -138,10 +138,14 @@ impl Records for Store {
     ) -> Result<Option<(String, String)>, StoreError> {
         let ledger = self.ledger();
         ledger.feedback(receipt, signal, now_ms)?;
-        let receipt = ledger.show(receipt)?;
-        let last = receipt.closing.as_ref().and_then(|closing| closing.attempts.last());
+        let shown = ledger.show(receipt)?;
+        let before = shown.closing.as_ref().and_then(|closing| closing.answered_before);
+        if signal.rejects() {
+            self.answers().forget(before.unwrap_or(receipt))?;
+        }
+        let last = shown.closing.as_ref().and_then(|closing| closing.attempts.last());
         let candidate = last.map(|attempt| attempt.place.candidate_name(attempt.sent));
-        Ok(candidate.map(|candidate| (receipt.intent.task.to_string(), candidate)))
+        Ok(candidate.map(|candidate| (shown.intent.task.to_string(), candidate)))
     }
 
     fn state(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -68,6 +68,9 @@ pub struct Report {
     /// The number of the queued request, if the question waits in the outbox: see [`crate::Outbox`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queued: Option<OutboxId>,
+    /// Set if an answer that was remembered was given again: no place was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered_before: Option<AnsweredBefore>,
     /// How the request ended.
     pub outcome: Outcome,
     /// Why there is no answer.
@@ -118,15 +121,34 @@ pub struct Report {
     pub device: DeviceView,
 }
 
+/// Where an answer that was given again comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct AnsweredBefore {
+    /// The receipt of the request that it answered first. The ledger may have it no longer.
+    pub receipt: ReceiptId,
+    /// How long ago that was, in milliseconds.
+    pub age_ms: u64,
+}
+
 impl Report {
     /// A question that waits behind others of its conversation. Nothing was decided about it.
     pub(crate) fn queued(id: OutboxId, device: DeviceView) -> Report {
         Report {
-            receipt: None,
-            is_recorded: true,
             is_kept: Some(true),
             queued: Some(id),
-            outcome: Outcome::Deferred,
+            ..Report::new(Outcome::Deferred, device)
+        }
+    }
+
+    /// A request for which no place was asked.
+    pub(crate) fn new(outcome: Outcome, device: DeviceView) -> Report {
+        Report {
+            receipt: None,
+            is_recorded: true,
+            is_kept: None,
+            queued: None,
+            answered_before: None,
+            outcome,
             code: None,
             is_partial: false,
             finish: None,
@@ -182,6 +204,10 @@ impl Report {
             },
             (None, _) => "not answered".to_owned(),
         };
+        let place = match self.answered_before {
+            Some(before) => format!("answered before, {}, {place}", ago(before.age_ms)),
+            None => place,
+        };
         let sent = match self.bytes_out {
             0 => "nothing sent".to_owned(),
             bytes => format!("{} sent", size(bytes)),
@@ -215,4 +241,17 @@ impl Report {
         }
         rules
     }
+}
+
+/// How long ago something was, in the unit that people use.
+fn ago(age_ms: u64) -> String {
+    let minutes = age_ms / 60_000;
+    let (number, unit) = match minutes {
+        0 => return "less than a minute ago".to_owned(),
+        1..60 => (minutes, "minute"),
+        60..1_440 => (minutes / 60, "hour"),
+        _ => (minutes / 1_440, "day"),
+    };
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{s} ago")
 }

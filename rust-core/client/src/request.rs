@@ -26,6 +26,9 @@ pub struct AskOptions {
     pub deadline_ms: Option<u64>,
     /// What the answer needs beyond text.
     pub needs: Vec<Need>,
+    /// Whether it is asked anew even if the answer to exactly this question is remembered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
     /// Options for generating the answer.
     pub generation: GenerationOptions,
 }
@@ -37,6 +40,7 @@ impl Default for AskOptions {
             class: PrivacyClass::Public,
             deadline_ms: None,
             needs: Vec::new(),
+            fresh: false,
             generation: GenerationOptions::default(),
         }
     }

@@ -51,6 +51,8 @@ struct Current {
 #[derive(Clone)]
 pub(crate) struct RulesSnapshot {
     pub(crate) policies: Arc<PolicySet>,
+    /// Changes with the policies.
+    pub(crate) policies_digest: Arc<str>,
     pub(crate) scanner: Scanner,
     pub(crate) device: DeviceState,
     pub(crate) learned: Arc<Learned>,
@@ -92,6 +94,7 @@ impl Rules {
         Ok(Rules {
             current: Mutex::new(Current {
                 snapshot: RulesSnapshot {
+                    policies_digest: digest(&policies),
                     policies: Arc::new(policies),
                     scanner: scanner(user_words)?,
                     device: DeviceState::default(),
@@ -135,6 +138,7 @@ impl Rules {
         let (app, user) = change(&snapshot.policies);
         check_endpoints(&app, &snapshot.extras)?;
         snapshot.policies = Arc::new(PolicySet::new(app, user)?);
+        snapshot.policies_digest = digest(&snapshot.policies);
         Ok(())
     }
 
@@ -229,6 +233,14 @@ impl Rules {
 fn keep_spending(spending: &Spending, records: &dyn Records) -> Result<(), ClientError> {
     let bytes = serde_json::to_vec(spending).expect("numbers are JSON");
     Ok(records.keep_state(USED_TODAY, &bytes)?)
+}
+
+/// Of everything that the documents say, in the form in which they are printed for developers.
+fn digest(policies: &PolicySet) -> Arc<str> {
+    blake3::hash(format!("{policies:?}").as_bytes())
+        .to_hex()
+        .as_str()
+        .into()
 }
 
 fn scanner(user_words: Vec<String>) -> Result<Scanner, ClientError> {

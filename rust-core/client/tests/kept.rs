@@ -6,86 +6,14 @@ mod support;
 
 use std::sync::Arc;
 
+use support::phone::{Phone, begin, policy, resume, run, said, set_network, texts};
 use support::{Heard, Reply, Server, ask, ask_options, has_text, open_tiny, options, policies, read};
-use tempfile::TempDir;
-use whimbrel_client::policy::outbox::{Notice, RunBudget, Stuck};
-use whimbrel_client::policy::{DeviceUpdate, Network, Recipients, Reported};
+use whimbrel_client::policy::outbox::{Notice, Stuck};
+use whimbrel_client::policy::{Network, Recipients};
 use whimbrel_client::privacy::PrivacyClass;
 use whimbrel_client::record::Outcome;
-use whimbrel_client::store::{ConversationId, Filter, MemoryVault, StoreError};
-use whimbrel_client::{
-    AskOptions, Assistant, AssistantOptions, ClientError, Conversation, Message, OutboxRun, Role, block_on,
-};
-
-/// A phone with its data folder, on which the app can be started again.
-struct Phone {
-    folder: TempDir,
-    vault: Arc<MemoryVault>,
-    policy: String,
-}
-
-impl Phone {
-    fn new(policy: &str) -> Phone {
-        Phone {
-            folder: tempfile::tempdir().unwrap(),
-            vault: Arc::new(MemoryVault::default()),
-            policy: policy.to_owned(),
-        }
-    }
-
-    /// Starts the app.
-    fn start(&self, network: Network) -> Assistant {
-        let assistant = Assistant::open(AssistantOptions {
-            store: self.folder.path().join("ledger.sqlite"),
-            vault: self.vault.clone(),
-            policies: policies(&self.policy),
-            user_words: Vec::new(),
-        })
-        .unwrap();
-        set_network(&assistant, network);
-        assistant
-    }
-
-    fn has_text(&self, text: &str) -> bool {
-        has_text(self.folder.path(), text.as_bytes())
-    }
-}
-
-fn set_network(assistant: &Assistant, network: Network) {
-    assistant.update_device(&DeviceUpdate {
-        network: Reported::Is(network),
-        ..DeviceUpdate::default()
-    });
-}
-
-fn policy(server: &Server, otherwise: &str) -> String {
-    format!(
-        "version = 1\nname = \"test\"\notherwise = {otherwise}\n[[endpoints]]\nid = \"house\"\nbase_url = \"{}\"\nmodel = \"m\"\n\
-         trust = \"organisation\"\ncost_per_1k_tokens = 0\nclass_max = \"personal\"\nclass_max_redacted = \"secret\"\n",
-        server.url
-    )
-}
-
-fn begin(assistant: &Assistant, title: &str) -> Conversation {
-    block_on(assistant.conversations().create(title, options())).unwrap()
-}
-
-fn resume(assistant: &Assistant, id: ConversationId) -> Conversation {
-    block_on(assistant.conversations().open(id, options())).unwrap()
-}
-
-fn run(assistant: &Assistant) -> OutboxRun {
-    block_on(assistant.outbox().run_due(RunBudget::UNLIMITED)).unwrap()
-}
-
-fn texts(conversation: &Conversation) -> Vec<(Role, String)> {
-    let messages = conversation.messages().into_iter();
-    messages.map(|message| (message.role, message.content)).collect()
-}
-
-fn said(question: &str, answer: &str) -> [(Role, String); 2] {
-    [(Role::User, question.to_owned()), (Role::Assistant, answer.to_owned())]
-}
+use whimbrel_client::store::{Filter, MemoryVault, StoreError};
+use whimbrel_client::{AskOptions, ClientError, Message, Role, block_on};
 
 #[test]
 fn a_conversation_is_there_again_with_everything_that_holds_for_it() {

@@ -1,5 +1,6 @@
-//! Laws over whole histories of kept conversations: random ones with questions of both kinds, lost networks, queued questions, restarts, export and
-//! import on another phone, and deletion. What was kept here never leaves, what was said once is there once, and what was deleted is in no file.
+//! Laws over whole histories of kept conversations: random ones with questions of both kinds, questions that come again, lost networks, queued
+//! questions, restarts, export and import on another phone, and deletion. What was kept here never leaves, what was said once is there once, what was
+//! deleted is in no file, and no answer is given again whose conversation was deleted.
 //!
 //! `WHIMBREL_HISTORIES` says how many (12 by default), `WHIMBREL_SEED` which.
 #![allow(clippy::unwrap_used)]
@@ -15,6 +16,7 @@ use support::{Reply, Server, ask_options, has_text, open_tiny, options, policies
 use tempfile::TempDir;
 use whimbrel_client::policy::outbox::RunBudget;
 use whimbrel_client::policy::{DeviceUpdate, Network, Reported};
+use whimbrel_client::record::ReceiptId;
 use whimbrel_client::store::{ConversationId, MemoryVault, MessageRole};
 use whimbrel_client::{AskOptions, Assistant, AssistantOptions, Model, block_on};
 use whimbrel_testing::Random;
@@ -52,6 +54,8 @@ struct Story {
     known: BTreeMap<ConversationId, Known>,
     deleted: Vec<String>,
     count: u32,
+    /// How many answers were given again.
+    given_again: u32,
 }
 
 impl Story {
@@ -67,6 +71,7 @@ impl Story {
             known: BTreeMap::new(),
             deleted: Vec::new(),
             count: 0,
+            given_again: 0,
         }
     }
 
@@ -117,8 +122,13 @@ impl Story {
         let id = self.pick();
         let conversation = block_on(self.assistant.conversations().open(id, options())).unwrap();
         let is_private = self.random.chance(30);
-        self.count += 1;
-        let text = format!("{} {}", if is_private { STAYS } else { MAY_GO }, self.count);
+        let text = match self.repeated(id) {
+            Some(text) if !is_private => text,
+            _ => {
+                self.count += 1;
+                format!("{} {}", if is_private { STAYS } else { MAY_GO }, self.count)
+            }
+        };
         let asked = AskOptions {
             task: if is_private { "health" } else { "chat" }.to_owned(),
             ..ask_options()
@@ -133,6 +143,32 @@ impl Story {
         if is_kept {
             known.asked.push(text);
         }
+        if let Some(before) = report.answered_before {
+            self.given_again += 1;
+            assert!(report.bytes_out == 0 && self.has_receipt(before.receipt), "{report:?}");
+        }
+    }
+
+    /// Now and then a question that was asked before, anywhere, but not just now.
+    fn repeated(&mut self, id: ConversationId) -> Option<String> {
+        let asked = self.known.values().flat_map(|known| &known.asked).chain(&self.deleted);
+        let last = self.known[&id].asked.last();
+        let may_go = |text: &&String| text.starts_with(MAY_GO) && Some(*text) != last;
+        let asked: Vec<String> = asked.filter(may_go).cloned().collect();
+        if asked.is_empty() || !self.random.chance(40) {
+            return None;
+        }
+        let text = asked[self.random.below(asked.len() as u64) as usize].clone();
+        self.deleted.retain(|deleted| *deleted != text);
+        Some(text)
+    }
+
+    /// Whether a conversation that was not deleted has an answer with this receipt.
+    fn has_receipt(&self, receipt: ReceiptId) -> bool {
+        self.known.keys().any(|id| {
+            let kept = block_on(self.assistant.conversations().show(*id)).unwrap();
+            kept.messages.iter().any(|message| message.receipt == Some(receipt))
+        })
     }
 
     fn restart(&mut self) {
@@ -162,7 +198,9 @@ impl Story {
         }
         let id = self.pick();
         block_on(self.assistant.conversations().delete(id)).unwrap();
-        self.deleted.extend(self.known.remove(&id).unwrap().asked);
+        let gone = self.known.remove(&id).unwrap().asked;
+        let is_gone = |text: &String| !self.known.values().any(|known| known.asked.contains(text));
+        self.deleted.extend(gone.into_iter().filter(is_gone));
     }
 
     /// No text is in a file, and no deleted one comes back.
@@ -213,9 +251,13 @@ fn what_was_kept_here_never_leaves_and_what_was_said_is_there_once() {
     let (histories, seed) = (number("WHIMBREL_HISTORIES", 12).min(2_000), number("WHIMBREL_SEED", 1));
     let server = Server::start(&[Reply::Echo]);
     let (_client, model) = open_tiny();
+    let mut given_again = 0;
     for history in 0..histories {
-        Story::new(seed * 1_000_003 + history, &model, &policy(&server)).tell();
+        let mut story = Story::new(seed * 1_000_003 + history, &model, &policy(&server));
+        story.tell();
+        given_again += story.given_again;
     }
+    assert!(given_again > 0 || histories < 12, "some were given again");
     let received = server.received();
     assert!(
         received.iter().any(|request| request.body.contains(MAY_GO)),

@@ -185,6 +185,12 @@ impl ChatTemplate {
         self.takes_system
     }
 
+    /// Whether the template may print the date.
+    #[must_use]
+    pub fn prints_date(&self) -> bool {
+        self.source.contains("strftime_now")
+    }
+
     /// Renders a question alone, with which every conversation begins: what fails here always fails.
     ///
     /// # Errors

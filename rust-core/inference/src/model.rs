@@ -28,6 +28,8 @@ pub struct ModelInfo {
     pub has_chat_template: bool,
     /// Whether the chat template has a place for a system message; where it has none, the text stands in front of the first question.
     pub takes_system: bool,
+    /// Whether the chat template prints the date.
+    pub is_told_date: bool,
     /// Whether the model can think before it answers, so that [`GenerationOptions::thinking`] may be switched on.
     pub can_think: bool,
 }

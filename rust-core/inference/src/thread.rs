@@ -183,6 +183,7 @@ impl InferenceThread {
             load_ms: model.load_ms(),
             has_chat_template: model.chat_template().is_some(),
             takes_system: model.chat_template().is_none_or(ChatTemplate::takes_system),
+            is_told_date: model.chat_template().is_some_and(ChatTemplate::prints_date),
             can_think: model
                 .chat_template()
                 .is_some_and(|template| template.thinking().is_some()),

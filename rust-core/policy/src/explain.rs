@@ -11,7 +11,7 @@ use crate::condition::class_name;
 use crate::device::DeviceView;
 use crate::plan::{Decision, Plan, RuleOutcome, RuleTrace};
 use crate::refusal::units;
-use crate::route::{RouteInput, route};
+use crate::route::{DAY_MS, RouteInput, route};
 
 /// The request that the decision was about.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -146,7 +146,12 @@ impl fmt::Display for Plan {
             formatter,
             "time limits: first token {} ms, one candidate {} ms, in total {} ms",
             bounds.first_token_ms, bounds.candidate_ms, bounds.deadline_ms
-        )
+        )?;
+        match self.remembered_ms.map(|time_ms| time_ms / DAY_MS) {
+            None => writeln!(formatter, "the answer is not remembered"),
+            Some(1) => writeln!(formatter, "the answer is remembered for 1 day"),
+            Some(days) => writeln!(formatter, "the answer is remembered for {days} days"),
+        }
     }
 }
 

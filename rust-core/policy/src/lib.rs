@@ -46,5 +46,8 @@ pub use request::{
     Availability, CandidateFacts, Circuit, EndpointFacts, LocalModelFacts, Need, RequestFacts, SystemModelFacts,
     UsedToday,
 };
-pub use route::{DEADLINE_MS_DEFAULT, FIRST_TOKEN_MS_DEFAULT, RouteInput, route};
+pub use route::{
+    DEADLINE_MS_DEFAULT, FIRST_TOKEN_MS_DEFAULT, REMEMBERED_CLASS_MAX_DEFAULT, REMEMBERED_DAYS_DEFAULT, RouteInput,
+    route,
+};
 pub use spending::{SetAside, Spending};

@@ -26,6 +26,8 @@ pub const NUMBER_MAX: u64 = 1 << 53;
 pub const COST_MAX: f64 = 1e6;
 /// The longest deadline: one hour.
 pub const DEADLINE_MS_MAX: u64 = 3_600_000;
+/// The longest time for which answers are remembered: ten years.
+pub const DAYS_MAX: u64 = 3_650;
 
 /// The maximum age of a reading of a changing value; an older one counts as unknown. The device's totals (memory, cores, accelerators) do
 /// not expire.

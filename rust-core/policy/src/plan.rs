@@ -274,6 +274,9 @@ pub struct Plan {
     pub budget: Budget,
     /// The budget of all requests of a day together.
     pub budget_of_day: Budget,
+    /// How old an answer to exactly this request may be to be given again, and for how long the new one is remembered, in milliseconds;
+    /// `None` if no answer is remembered.
+    pub remembered_ms: Option<u64>,
     /// Who may read this exchange when later questions include it as history.
     #[serde(skip)]
     pub recipients: Recipients,
@@ -307,6 +310,7 @@ impl Plan {
             bounds_staying: bounds,
             budget: Budget::default(),
             budget_of_day: Budget::default(),
+            remembered_ms: None,
             recipients: Recipients::Any,
         }
     }

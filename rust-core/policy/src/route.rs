@@ -14,6 +14,7 @@ mod what;
 
 use std::sync::Arc;
 
+use whimbrel_privacy::PrivacyClass;
 use whimbrel_record::Place;
 
 use self::feasibility::{Feasibility, refusal};
@@ -32,6 +33,11 @@ use crate::request::RequestFacts;
 pub const DEADLINE_MS_DEFAULT: u64 = 120_000;
 /// The timeout for a candidate's first token if no policy sets one, in milliseconds.
 pub const FIRST_TOKEN_MS_DEFAULT: u64 = 20_000;
+/// The highest class of requests whose answers are remembered if the app's policy does not say.
+pub const REMEMBERED_CLASS_MAX_DEFAULT: PrivacyClass = PrivacyClass::Public;
+/// How long answers are remembered if the app's policy does not say, in days.
+pub const REMEMBERED_DAYS_DEFAULT: u32 = 30;
+pub(crate) const DAY_MS: u64 = 24 * 3_600_000;
 
 /// Decides where a request may run.
 ///
@@ -108,6 +114,7 @@ pub fn route(input: &RouteInput<'_>) -> Plan {
             cost_micros: limits.cost_a_day_micros,
             network_bytes: limits.metered_bytes_a_day,
         },
+        remembered_ms: remembered_ms(input.content.class, &limits_of_app, &limits),
         recipients,
     }
 }
@@ -315,6 +322,15 @@ fn bounds(request: &RequestFacts, limits: &Limits) -> Bounds {
         first_token_ms: limits.first_token_ms.unwrap_or(FIRST_TOKEN_MS_DEFAULT).min(deadline_ms),
         candidate_ms: limits.candidate_ms.unwrap_or(deadline_ms).min(deadline_ms),
     }
+}
+
+/// How long an answer to a text of this class is remembered. What the app does not say is the default, which a user's document can only lower.
+fn remembered_ms(class: PrivacyClass, app: &Limits, both: &Limits) -> Option<u64> {
+    let class_max = app.remembered_class_max.unwrap_or(REMEMBERED_CLASS_MAX_DEFAULT);
+    let days = app.remembered_days.unwrap_or(REMEMBERED_DAYS_DEFAULT);
+    let class_max = both.remembered_class_max.map_or(class_max, |both| both.min(class_max));
+    let days = both.remembered_days.map_or(days, |both| both.min(days));
+    (class <= class_max && days > 0).then_some(u64::from(days) * DAY_MS)
 }
 
 fn order(app: &Verdict<'_>, user: Option<&Verdict<'_>>) -> Order {

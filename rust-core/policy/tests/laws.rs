@@ -216,13 +216,15 @@ impl Sketch {
             writeln!(
                 text,
                 "[limits]\nfirst_token_ms = {}\ncandidate_ms = {}\ncost_a_day = {}\nmetered_bytes_a_day = {}\n\
-                 battery_percent_min = {}\nthermal_max = \"{}\"",
+                 battery_percent_min = {}\nthermal_max = \"{}\"\nremembered_class_max = \"{}\"\nremembered_days = {}",
                 1 + cost % 20_000,
                 1 + bytes % 40_000,
                 cost % 3,
                 bytes % 100_000,
                 battery % 101,
-                THERMALS[thermal as usize % 4]
+                THERMALS[thermal as usize % 4],
+                ["public", "personal", "sensitive", "secret"][thermal as usize % 4],
+                bytes % 60
             )
             .unwrap();
         }
@@ -564,7 +566,7 @@ fn no_text_leaves_under_both_that_would_stay_under_the_apps_alone() {
 
 #[test]
 fn a_user_can_only_tighten() {
-    let mut tightened = 0;
+    let (mut tightened, mut forgotten) = (0, 0);
     with_cases(2, true, |app, user, facts, scene, app_policy, user_policy| {
         let alone = allowed(&route_with(scene, app_policy, None));
         let plan = route_with(scene, app_policy, Some(user_policy));
@@ -579,8 +581,15 @@ fn a_user_can_only_tighten() {
         let by_rules = judge(app, Some(user), facts);
         assert!(together.iter().all(|name| by_rules.contains(name.as_str())));
         tightened += u32::from(together.len() < alone.len());
+        let remembered_ms = route_with(scene, app_policy, None).remembered_ms;
+        assert!(
+            plan.remembered_ms <= remembered_ms,
+            "an answer is remembered longer than the app allows"
+        );
+        forgotten += u32::from(plan.remembered_ms < remembered_ms);
     });
     assert!(tightened > CASES / 10, "{tightened}");
+    assert!(forgotten > CASES / 10, "{forgotten}");
 }
 
 #[test]

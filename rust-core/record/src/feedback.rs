@@ -25,6 +25,18 @@ pub enum Signal {
     EscalationAccepted,
 }
 
+impl Signal {
+    /// Whether the answer is not what the user wants to see again.
+    #[must_use]
+    pub fn rejects(self) -> bool {
+        use Signal::{Aborted, EscalationAccepted, Kept, Regenerated, SchemaFailed, ThumbsDown, ThumbsUp};
+        match self {
+            ThumbsDown | Regenerated | Aborted | SchemaFailed | EscalationAccepted => true,
+            ThumbsUp | Kept { .. } => false,
+        }
+    }
+}
+
 /// A signal with its time.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Feedback {

@@ -14,8 +14,10 @@ use crate::error::limit;
 use crate::{AttemptEnd, Code, Feedback, FinishReason, Label, Outcome, Place, PlaceKind, RecordError};
 
 /// The newest version of the fields of [`Intent`] and [`Closing`]. Each entry is stored with the oldest version that has its fields.
-pub const RECEIPT_FORMAT: u32 = 3;
-/// The version without [`Closing::repeated`].
+pub const RECEIPT_FORMAT: u32 = 4;
+/// The version without [`Closing::answered_before`].
+const THIRD_FORMAT: u32 = 3;
+/// The version without [`Closing::repeated`] too.
 const SECOND_FORMAT: u32 = 2;
 /// The version without [`Intent::history`] and [`Closing::finish`] too.
 const FIRST_FORMAT: u32 = 1;
@@ -193,6 +195,9 @@ pub struct Closing {
     /// How many of the values in [`Closing::redacted`] had left, replaced, with an earlier question of the conversation. Since format 3.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub repeated: BTreeMap<FindingKind, u32>,
+    /// The receipt whose answer was given again. No place was asked. Since format 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_before: Option<ReceiptId>,
 }
 
 /// A receipt as the ledger shows it: what was planned, how it went, and its position in the ledger.
@@ -309,16 +314,18 @@ impl Closing {
             energy: None,
             finish: None,
             repeated: BTreeMap::new(),
+            answered_before: None,
         }
     }
 
     /// The format version that is stored with it.
     #[must_use]
     pub fn format(&self) -> u32 {
-        match (self.repeated.is_empty(), self.finish) {
-            (false, _) => RECEIPT_FORMAT,
-            (true, Some(_)) => SECOND_FORMAT,
-            (true, None) => FIRST_FORMAT,
+        match (self.answered_before, self.repeated.is_empty(), self.finish) {
+            (Some(_), _, _) => RECEIPT_FORMAT,
+            (None, false, _) => THIRD_FORMAT,
+            (None, true, Some(_)) => SECOND_FORMAT,
+            (None, true, None) => FIRST_FORMAT,
         }
     }
 

@@ -22,6 +22,9 @@ pub struct Answers {
     pub organisation: u64,
     /// From a public cloud.
     pub public_cloud: u64,
+    /// Given again: no place was asked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub given_again: u64,
 }
 
 /// Totals of a number of receipts. Their JSON is part of a sealed checkpoint: a field that is added later must be left out while it is 0.
@@ -71,9 +74,16 @@ pub struct DayStats {
     pub stats: Stats,
 }
 
-fn count_answer(answers: &mut Answers, place: Option<PlaceKind>) {
-    match place {
-        // An answer without an attempt was on the device: out of a cache, for example.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn count_answer(answers: &mut Answers, closing: &Closing) {
+    if closing.answered_before.is_some() {
+        answers.given_again += 1;
+        return;
+    }
+    match closing.place_kind() {
         None | Some(PlaceKind::OnDevice) => answers.on_device += 1,
         Some(PlaceKind::SystemModel) => answers.system_model += 1,
         Some(PlaceKind::OwnDevice) => answers.own_device += 1,
@@ -92,7 +102,7 @@ impl Stats {
             return;
         };
         match closing.outcome {
-            Outcome::Answered => count_answer(&mut self.answers, closing.place_kind()),
+            Outcome::Answered => count_answer(&mut self.answers, closing),
             Outcome::Cancelled => self.cancelled += 1,
             Outcome::Failed => self.failed += 1,
             Outcome::Denied => self.denied += 1,
@@ -135,6 +145,7 @@ impl Stats {
         self.answers.own_device += other.answers.own_device;
         self.answers.organisation += other.answers.organisation;
         self.answers.public_cloud += other.answers.public_cloud;
+        self.answers.given_again += other.answers.given_again;
         self.cancelled += other.cancelled;
         self.failed += other.failed;
         self.denied += other.denied;
@@ -199,6 +210,7 @@ impl Stats {
             (answers.own_device, "on your other devices".to_owned()),
             (answers.organisation, "on your organisation's machines".to_owned()),
             (answers.public_cloud, "in the cloud".to_owned()),
+            (answers.given_again, "given again".to_owned()),
         ];
         let mut parts: Vec<String> = Vec::new();
         for (times, place) in places.iter().filter(|(times, _)| *times > 0) {

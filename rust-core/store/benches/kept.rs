@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use support::NOW_MS;
 use support::kept::{answer, question, request};
 use timing::{repeated, report, timed};
-use whimbrel_store::{NewConversation, Store};
+use whimbrel_record::ReceiptId;
+use whimbrel_store::{NewAnswer, NewConversation, Store};
 
 const CONVERSATIONS: u64 = 2_000;
 const MESSAGES: u64 = 50;
@@ -93,7 +94,13 @@ fn answers(store: &Store) {
     let answers = store.answers();
     for number in 0..ANSWERS {
         let (key, value) = (text(number), text(number).repeat(4));
-        answers.put(key.as_bytes(), value.as_bytes(), NOW_MS).expect("cached");
+        let new = NewAnswer {
+            key: key.as_bytes(),
+            value: value.as_bytes(),
+            receipt: ReceiptId(1),
+            conversation: None,
+        };
+        answers.put(&new, NOW_MS).expect("cached");
     }
     let key = text(ANSWERS / 2);
     repeated("cached answer found", 2_000, || {

@@ -1,21 +1,23 @@
-//! The cache of exact answers: values found by a keyed hash of the caller's bytes, and removed from the one that was used longest ago. What
-//! makes two requests the same, and what may be kept, is decided elsewhere.
+//! The cache of exact answers: values found by a keyed hash of the caller's bytes. What makes two requests the same, what may be kept and what
+//! is evicted is decided elsewhere.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension};
-use whimbrel_record::limit;
+use whimbrel_record::{ReceiptId, limit};
 
 use crate::connection::Shared;
-use crate::conversations::sql_time;
+use crate::conversations::{find, sql_time};
 use crate::fault::Fault;
 use crate::sealed::{ANSWER_VALUE, Bound, Keyring};
-use crate::{Store, StoreError};
+use crate::{ConversationId, Store, StoreError};
 
 /// Maximum size of a cached answer in bytes.
 pub const ANSWER_VALUE_BYTES_MAX: u32 = 8 << 20;
+/// Stands for the conversation of an answer that was given in none that is kept. Rows begin with 1.
+const NO_CONVERSATION: i64 = 0;
 /// How many uses of answers are remembered before they are written.
 const USES_MAX: usize = 4096;
 
@@ -25,11 +27,26 @@ pub struct Answers {
     shared: Arc<Shared>,
 }
 
+/// An answer to be remembered.
+#[derive(Clone, Copy, Debug)]
+pub struct NewAnswer<'a> {
+    /// A canonical form of everything that the answer depends on. Only its keyed hash is stored.
+    pub key: &'a [u8],
+    /// The answer, in a form of the caller's. At most [`ANSWER_VALUE_BYTES_MAX`] bytes.
+    pub value: &'a [u8],
+    /// The receipt of the request that it answered.
+    pub receipt: ReceiptId,
+    /// The conversation that it was given in, if that is kept. The answer is forgotten with it, and with the message that has this receipt.
+    pub conversation: Option<ConversationId>,
+}
+
 /// A cached answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CachedAnswer {
     /// What was stored.
     pub value: Vec<u8>,
+    /// As [`NewAnswer::receipt`].
+    pub receipt: ReceiptId,
     /// When it was stored, in milliseconds since 1970.
     pub created_ms: u64,
     /// How long ago that is in milliseconds; 0 if the clock was set back since.
@@ -43,6 +60,17 @@ pub struct AnswersSize {
     pub answers: u64,
     /// What they take on the disk, in bytes.
     pub bytes: u64,
+}
+
+/// A cached answer as an eviction sees it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AnswerEntry {
+    /// Its number.
+    pub id: u64,
+    /// What it takes on the disk, in bytes.
+    pub bytes: u64,
+    /// When it was last used, in milliseconds since 1970.
+    pub used_ms: u64,
 }
 
 /// When answers were last used, by row, as long as that is not on the disk: a hit writes nothing.
@@ -70,17 +98,20 @@ impl fmt::Debug for Answers {
 
 /// Every call fails with [`StoreError::Sealed`] if the store's keys are lost or a value was changed, with [`StoreError::Database`] and
 /// [`StoreError::Damaged`] if the database cannot be used, and, where it writes, with [`StoreError::ReadOnly`], [`StoreError::Full`], and
-/// [`StoreError::Vault`] if the first key cannot be made. `key` is a canonical form of everything that the answer depends on; only its
-/// keyed hash is stored.
+/// [`StoreError::Vault`] if the first key cannot be made.
 impl Answers {
-    /// Stores an answer, replacing the one with this key.
+    /// Stores an answer, replacing the one with this key. If its conversation is gone, nothing is stored.
     ///
     /// # Errors
     /// [`StoreError::Record`] past [`ANSWER_VALUE_BYTES_MAX`], and those of all calls.
-    pub fn put(&self, key: &[u8], value: &[u8], now_ms: u64) -> Result<(), StoreError> {
-        limit("bytes of a cached answer", value.len(), ANSWER_VALUE_BYTES_MAX)?;
-        let hash = blake3::hash(key);
+    pub fn put(&self, new: &NewAnswer<'_>, now_ms: u64) -> Result<(), StoreError> {
+        limit("bytes of a cached answer", new.value.len(), ANSWER_VALUE_BYTES_MAX)?;
+        let hash = blake3::hash(new.key);
         self.shared.change(|connection, keyring| {
+            let conversation = match new.conversation.map(|id| find(connection, id)).transpose() {
+                Err(Fault::Store(StoreError::UnknownConversation { .. })) => return Ok(()),
+                found => found?.unwrap_or(NO_CONVERSATION),
+            };
             self.write_uses(connection)?;
             for lookup in lookups(keyring, &hash) {
                 connection.execute("DELETE FROM answer WHERE lookup = ?1", [&lookup[..]])?;
@@ -89,11 +120,20 @@ impl Answers {
             let lookup = newest.lookup(hash.as_bytes());
             let next = "SELECT coalesce(max(id), 0) + 1 FROM answer";
             let row: i64 = connection.query_row(next, [], |row| row.get(0))?;
-            let plain = [&hash.as_bytes()[..], value].concat();
+            let plain = [&hash.as_bytes()[..], new.value].concat();
             let sealed = ANSWER_VALUE.seal(keyring, row, Bound::Lookup(&lookup), &plain)?;
             connection.execute(
-                "INSERT INTO answer (id, lookup, created_ms, used_ms, bytes, value) VALUES (?1, ?2, ?3, ?3, ?4, ?5)",
-                (row, &lookup[..], sql_time(now_ms), sealed.len() as i64, sealed),
+                "INSERT INTO answer (id, lookup, receipt, conversation, created_ms, used_ms, bytes, value)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)",
+                (
+                    row,
+                    &lookup[..],
+                    sql_receipt(new.receipt),
+                    conversation,
+                    sql_time(now_ms),
+                    sealed.len() as i64,
+                    sealed,
+                ),
             )?;
             Ok(())
         })
@@ -113,37 +153,38 @@ impl Answers {
             }
             Ok(None)
         })?;
-        let Some((row, created_ms, mut value)) = found else {
+        let Some((row, mut found)) = found else {
             return Ok(None);
         };
-        if value.get(..32) != Some(hash.as_bytes()) {
+        if found.value.get(..32) != Some(hash.as_bytes()) {
             return Err(StoreError::Sealed(ANSWER_VALUE.changed(row)));
         }
-        value.drain(..32);
+        found.value.drain(..32);
+        found.age_ms = now_ms.saturating_sub(found.created_ms);
         let mut uses = self.shared.answer_uses().lock().unwrap_or_else(PoisonError::into_inner);
         if uses.0.len() < USES_MAX {
             uses.0.insert(row, now_ms);
         }
-        Ok(Some(CachedAnswer {
-            value,
-            created_ms,
-            age_ms: now_ms.saturating_sub(created_ms),
-        }))
+        Ok(Some(found))
     }
 
-    /// Forgets an answer. Returns whether there was one. Nothing of it stays in a file.
+    /// Forgets the answers that came with this receipt. Returns whether there was one. Nothing of them stays in a file.
     ///
     /// # Errors
     /// Those of all calls.
-    pub fn forget(&self, key: &[u8]) -> Result<bool, StoreError> {
-        let hash = blake3::hash(key);
-        self.shared.change_and_empty_log(|connection, keyring| {
-            let mut forgotten = 0;
-            for lookup in lookups(keyring, &hash) {
-                forgotten += connection.execute("DELETE FROM answer WHERE lookup = ?1", [&lookup[..]])?;
-            }
-            Ok(forgotten > 0)
-        })
+    pub fn forget(&self, receipt: ReceiptId) -> Result<bool, StoreError> {
+        let receipt = sql_receipt(receipt);
+        let is_known = self.shared.read(|connection, _| {
+            let query = "SELECT 1 FROM answer WHERE receipt = ?1 LIMIT 1";
+            Ok(connection.query_row(query, [receipt], |_| Ok(())).optional()?.is_some())
+        })?;
+        if is_known {
+            self.shared.change_and_empty_log(|connection, _| {
+                connection.execute("DELETE FROM answer WHERE receipt = ?1", [receipt])?;
+                Ok(())
+            })?;
+        }
+        Ok(is_known)
     }
 
     /// Forgets all answers. Nothing of them stays in a file.
@@ -165,29 +206,45 @@ impl Answers {
         self.shared.read(|connection, _| Ok(size(connection)?))
     }
 
-    /// Removes answers, the one that was used longest ago first, until they take at most this many bytes. Returns how many are gone.
+    /// The answers, so that a caller can decide which are evicted.
     ///
     /// # Errors
     /// Those of all calls.
-    pub fn evict(&self, bytes_max: u64) -> Result<u64, StoreError> {
+    pub fn entries(&self) -> Result<Vec<AnswerEntry>, StoreError> {
+        let mut entries = self.shared.read(|connection, _| {
+            let mut statement = connection.prepare("SELECT id, bytes, used_ms FROM answer ORDER BY id")?;
+            let rows = statement.query_map([], |row| {
+                Ok(AnswerEntry {
+                    id: row.get::<_, i64>(0)?.cast_unsigned(),
+                    bytes: row.get::<_, i64>(1)?.cast_unsigned(),
+                    used_ms: row.get::<_, i64>(2)?.cast_unsigned(),
+                })
+            })?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        })?;
+        let uses = self.shared.answer_uses().lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in &mut entries {
+            let used_ms = uses.0.get(&entry.id.cast_signed());
+            entry.used_ms = used_ms.map_or(entry.used_ms, |used_ms| entry.used_ms.max(*used_ms));
+        }
+        Ok(entries)
+    }
+
+    /// Removes answers by their numbers, and those that were stored before `created_ms_min`. Returns how many are gone.
+    ///
+    /// # Errors
+    /// Those of all calls.
+    pub fn evict(&self, ids: &[u64], created_ms_min: u64) -> Result<u64, StoreError> {
         self.shared.change(|connection, _| {
             self.write_uses(connection)?;
-            let mut bytes = size(connection)?.bytes;
-            let mut gone = Vec::new();
-            let mut statement = connection.prepare("SELECT id, bytes FROM answer ORDER BY used_ms, id")?;
-            let mut rows = statement.query([])?;
-            while bytes > bytes_max
-                && let Some(row) = rows.next()?
-            {
-                gone.push(row.get::<_, i64>(0)?);
-                bytes = bytes.saturating_sub(row.get::<_, i64>(1)?.cast_unsigned());
-            }
-            drop(rows);
             let mut delete = connection.prepare("DELETE FROM answer WHERE id = ?1")?;
-            for row in &gone {
-                delete.execute([row])?;
+            let mut gone = 0;
+            for id in ids {
+                gone += delete.execute([id.cast_signed()])?;
             }
-            Ok(gone.len() as u64)
+            let old = "DELETE FROM answer WHERE created_ms < ?1";
+            gone += connection.execute(old, [sql_time(created_ms_min)])?;
+            Ok(gone as u64)
         })
     }
 
@@ -212,20 +269,27 @@ fn lookups(keyring: &Keyring, hash: &blake3::Hash) -> Vec<[u8; 32]> {
         .collect()
 }
 
-/// The row, the time and the opened value.
-fn read(connection: &Connection, keyring: &Keyring, lookup: &[u8; 32]) -> Result<Option<(i64, u64, Vec<u8>)>, Fault> {
-    let found = connection
-        .query_row(
-            "SELECT id, created_ms, value FROM answer WHERE lookup = ?1",
-            [&lookup[..]],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?)),
-        )
-        .optional()?;
-    let Some((row, created_ms, sealed)) = found else {
+/// The row, and what is in it. Its value still begins with the hash of its key, and its age is not known.
+fn read(connection: &Connection, keyring: &Keyring, lookup: &[u8; 32]) -> Result<Option<(i64, CachedAnswer)>, Fault> {
+    let query = "SELECT id, receipt, created_ms, value FROM answer WHERE lookup = ?1";
+    let mut statement = connection.prepare(query)?;
+    let mut rows = statement.query([&lookup[..]])?;
+    let Some(found) = rows.next()? else {
         return Ok(None);
     };
-    let value = ANSWER_VALUE.open(keyring, row, Bound::Lookup(lookup), &sealed)?;
-    Ok(Some((row, created_ms.cast_unsigned(), value)))
+    let row: i64 = found.get(0)?;
+    let sealed = found.get_ref(3)?.as_blob().map_err(|_| ANSWER_VALUE.changed(row))?;
+    let answer = CachedAnswer {
+        value: ANSWER_VALUE.open(keyring, row, Bound::Lookup(lookup), sealed)?,
+        receipt: ReceiptId(found.get::<_, i64>(1)?.cast_unsigned()),
+        created_ms: found.get::<_, i64>(2)?.cast_unsigned(),
+        age_ms: 0,
+    };
+    Ok(Some((row, answer)))
+}
+
+fn sql_receipt(receipt: ReceiptId) -> i64 {
+    i64::try_from(receipt.0).unwrap_or(i64::MAX)
 }
 
 fn size(connection: &Connection) -> rusqlite::Result<AnswersSize> {

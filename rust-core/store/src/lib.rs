@@ -19,7 +19,7 @@ mod sealed;
 mod store;
 mod vault;
 
-pub use answers::{ANSWER_VALUE_BYTES_MAX, Answers, AnswersSize, CachedAnswer};
+pub use answers::{ANSWER_VALUE_BYTES_MAX, AnswerEntry, Answers, AnswersSize, CachedAnswer, NewAnswer};
 pub use conversations::{
     CONVERSATION_ATTRIBUTES_BYTES_MAX, CONVERSATION_MESSAGES_MAX, CONVERSATIONS_FORMAT, CONVERSATIONS_VERSION, Change,
     Conversation, ConversationId, ConversationIdError, ConversationSummary, Conversations, EXPORT_BYTES_MAX, Hit,

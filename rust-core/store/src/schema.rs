@@ -101,13 +101,16 @@ CREATE INDEX outbox_conversation ON outbox (conversation, id);
 CREATE TABLE answer (
     id INTEGER PRIMARY KEY,
     lookup BLOB NOT NULL,
+    receipt INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
     created_ms INTEGER NOT NULL,
     used_ms INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     value BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX answer_lookup ON answer (lookup);
-CREATE INDEX answer_used ON answer (used_ms, id, bytes);
+CREATE INDEX answer_receipt ON answer (receipt);
+CREATE INDEX answer_conversation ON answer (conversation);
 ",
     },
 ];

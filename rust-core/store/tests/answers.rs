@@ -1,13 +1,13 @@
-//! Cached answers: found by their key alone, forgotten for good, and removed from the one that was used longest ago.
+//! Cached answers: found by their key alone, and forgotten for good: by receipt, by age, with their conversation.
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
 use rusqlite::Connection;
-use support::kept::is_anywhere;
+use support::kept::{cached, conversation, is_anywhere};
 use support::{NOW_MS, open, vault};
-use whimbrel_record::RecordError;
-use whimbrel_store::{ANSWER_VALUE_BYTES_MAX, AnswersSize, StoreError};
+use whimbrel_record::{ReceiptId, RecordError};
+use whimbrel_store::{ANSWER_VALUE_BYTES_MAX, AnswersSize, Change, NewAnswer, StoreError};
 
 #[test]
 fn an_answer_is_found_by_its_key_with_its_age() {
@@ -16,9 +16,9 @@ fn an_answer_is_found_by_its_key_with_its_age() {
     let store = open(&path, &vault);
     let answers = store.answers();
     assert_eq!(answers.get(b"question", NOW_MS).unwrap(), None);
-    answers.put(b"question", b"answer", NOW_MS).unwrap();
-    answers.put(b"question", b"better answer", NOW_MS + 5).unwrap();
-    answers.put(b"other", b"", NOW_MS).unwrap();
+    answers.put(&cached(b"question", b"answer"), NOW_MS).unwrap();
+    answers.put(&cached(b"question", b"better answer"), NOW_MS + 5).unwrap();
+    answers.put(&cached(b"other", b""), NOW_MS).unwrap();
     drop((store, answers));
     let answers = open(&path, &vault).answers();
     let found = answers.get(b"question", NOW_MS + 65).unwrap().unwrap();
@@ -30,7 +30,7 @@ fn an_answer_is_found_by_its_key_with_its_age() {
     assert_eq!(answers.get(b"question", NOW_MS - 9).unwrap().unwrap().age_ms, 0);
     assert_eq!(answers.get(b"other", NOW_MS).unwrap().unwrap().value, b"");
     assert_eq!(answers.size().unwrap().answers, 2);
-    let past = answers.put(b"large", &vec![0; ANSWER_VALUE_BYTES_MAX as usize + 1], NOW_MS);
+    let past = answers.put(&cached(b"large", &vec![0; ANSWER_VALUE_BYTES_MAX as usize + 1]), NOW_MS);
     assert!(matches!(past, Err(StoreError::Record(RecordError::TooMuch { .. }))));
 }
 
@@ -39,8 +39,12 @@ fn what_is_forgotten_is_in_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("store.db"), &vault());
     let answers = store.answers();
-    answers.put(b"one", &[1; 100], NOW_MS).unwrap();
-    answers.put(b"two", &[2; 100], NOW_MS).unwrap();
+    answers.put(&cached(b"one", &[1; 100]), NOW_MS).unwrap();
+    let other = NewAnswer {
+        receipt: ReceiptId(2),
+        ..cached(b"two", &[2; 100])
+    };
+    answers.put(&other, NOW_MS).unwrap();
     let raw = Connection::open(store.path()).unwrap();
     let sealed = |id: i64| -> Vec<u8> {
         raw.query_row("SELECT value FROM answer WHERE id = ?1", [id], |row| row.get(0))
@@ -48,8 +52,9 @@ fn what_is_forgotten_is_in_no_file() {
     };
     let (one, two) = (sealed(1), sealed(2));
     assert!(is_anywhere(folder.path(), &one) && is_anywhere(folder.path(), &two));
-    assert!(answers.forget(b"one").unwrap());
-    assert!(!answers.forget(b"one").unwrap());
+    assert!(answers.forget(ReceiptId(1)).unwrap());
+    assert!(!answers.forget(ReceiptId(1)).unwrap());
+    assert_eq!(answers.get(b"one", NOW_MS).unwrap(), None);
     assert!(!is_anywhere(folder.path(), &one) && is_anywhere(folder.path(), &two));
     answers.forget_all().unwrap();
     assert!(!is_anywhere(folder.path(), &two));
@@ -57,24 +62,64 @@ fn what_is_forgotten_is_in_no_file() {
 }
 
 #[test]
-fn the_answer_that_was_used_longest_ago_goes_first() {
+fn answers_go_by_their_numbers_and_their_age() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("store.db"), &vault());
     let answers = store.answers();
     for number in 0..10u8 {
-        answers
-            .put(&[number], &[number; 1000], NOW_MS + u64::from(number))
-            .unwrap();
+        let time_ms = NOW_MS + u64::from(number);
+        answers.put(&cached(&[number], &[number; 1000]), time_ms).unwrap();
     }
     answers.get(&[0], NOW_MS + 100).unwrap().unwrap();
     answers.get(&[4], NOW_MS + 101).unwrap().unwrap();
-    let bytes = answers.size().unwrap().bytes;
-    assert!(bytes > 10_000 && bytes < 12_000, "{bytes}");
-    assert_eq!(answers.evict(bytes).unwrap(), 0);
-    assert_eq!(answers.evict(bytes / 2).unwrap(), 5);
-    let left: Vec<u8> = (0..10)
-        .filter(|number| answers.get(&[*number], NOW_MS).unwrap().is_some())
-        .collect();
-    assert_eq!(left, [0, 4, 7, 8, 9]);
-    assert_eq!(answers.evict(0).unwrap(), 5);
+    let entries = answers.entries().unwrap();
+    let used: Vec<u64> = entries.iter().map(|entry| entry.used_ms - NOW_MS).collect();
+    assert_eq!(used, [100, 1, 2, 3, 101, 5, 6, 7, 8, 9]);
+    let bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
+    assert_eq!(answers.size().unwrap(), AnswersSize { answers: 10, bytes });
+    let id = |number: usize| entries[number].id;
+    assert_eq!(answers.evict(&[id(5), id(9), 77], NOW_MS + 3).unwrap(), 5);
+    let is_left = |number: &u8| answers.get(&[*number], NOW_MS).unwrap().is_some();
+    assert_eq!((0..10).filter(is_left).collect::<Vec<u8>>(), [3, 4, 6, 7, 8]);
+    // What was used is on the disk by now.
+    let after: Vec<u64> = answers.entries().unwrap().iter().map(|entry| entry.used_ms).collect();
+    assert_eq!(after[1], NOW_MS + 101);
+}
+
+#[test]
+fn an_answer_goes_with_its_message_and_its_conversation() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("store.db"), &vault());
+    let (answers, conversations) = (store.answers(), store.conversations());
+    let said = ["which?", "that"];
+    let one = conversation(&conversations, "one", &said);
+    let other = conversation(&conversations, "other", &said);
+    let of = |key, id| NewAnswer {
+        receipt: ReceiptId(7),
+        conversation: Some(id),
+        ..cached(key, b"that")
+    };
+    let is_there = |key| answers.get(key, NOW_MS).unwrap().is_some();
+    answers.put(&of(b"one", one), NOW_MS).unwrap();
+    answers.put(&of(b"other", other), NOW_MS).unwrap();
+    let change = |position| Change {
+        position,
+        messages: &[],
+        attributes: "",
+    };
+    // The answer in the conversation came with the receipt 7.
+    let earlier = NewAnswer {
+        receipt: ReceiptId(6),
+        ..of(b"earlier", other)
+    };
+    answers.put(&earlier, NOW_MS).unwrap();
+    conversations.change(other, &change(2), NOW_MS).unwrap();
+    assert!(is_there(b"other"));
+    conversations.change(other, &change(1), NOW_MS).unwrap();
+    assert!(!is_there(b"other") && is_there(b"earlier") && is_there(b"one"));
+    conversations.delete(one).unwrap();
+    assert!(!is_there(b"one"));
+    // Its conversation was deleted while it was made.
+    answers.put(&of(b"late", one), NOW_MS).unwrap();
+    assert!(!is_there(b"late"));
 }

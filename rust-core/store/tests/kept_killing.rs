@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 use rusqlite::Connection;
-use support::kept::{answer, is_anywhere, question, request};
+use support::kept::{answer, cached, is_anywhere, question, request};
 use support::{NOW_MS, answered_here, intent, open as open_with, vault};
 use whimbrel_store::{
     ConversationId, FileVault, KeyVault, MessageState, NewConversation, OutboxId, QueuedState, Store, StoreError,
@@ -112,7 +112,7 @@ fn step(
         7 => {
             store
                 .answers()
-                .put(cache_key(name).as_bytes(), text.as_bytes(), NOW_MS)
+                .put(&cached(cache_key(name).as_bytes(), text.as_bytes()), NOW_MS)
                 .unwrap();
             format!("CACHED {name}")
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use rusqlite::Connection;
-use support::kept::{conversation, filled, read_all};
+use support::kept::{cached, conversation, filled, read_all};
 use support::{NOW_MS, answered_here, intent, open};
 use whimbrel_store::{
     KeyVault, MemoryVault, NewConversation, SealError, SecretBytes, Store, StoreError, VaultError, VaultLevel,
@@ -37,7 +37,7 @@ fn lost_and_foreign_keys_are_told_apart_and_the_ledger_goes_on() {
                 .conversations()
                 .create(&NewConversation::default(), NOW_MS)
                 .map(drop),
-            store.answers().put(b"q", b"a", NOW_MS),
+            store.answers().put(&cached(b"q", b"a"), NOW_MS),
             store.rotate(9).map(drop),
         ];
         for result in refused {

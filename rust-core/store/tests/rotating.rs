@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::Connection;
-use support::kept::{answer, conversation, files, question, request};
+use support::kept::{answer, cached, conversation, files, question, request};
 use support::{NOW_MS, answered_here, intent, open, vault};
 use whimbrel_store::{
     KeyVault, MemoryVault, Rotation, SealError, SecretBytes, Store, StoreError, VaultError, VaultLevel,
@@ -51,7 +51,7 @@ fn fill(store: &Store) {
     conversation(&store.conversations(), "More birds", &["And this?"]);
     store.outbox().enqueue(&request(id, "ask"), NOW_MS).unwrap();
     for number in 0..3u8 {
-        store.answers().put(&[number], &[number; 9], NOW_MS).unwrap();
+        store.answers().put(&cached(&[number], &[number; 9]), NOW_MS).unwrap();
     }
     store.ledger().record(&intent(1), &answered_here(), NOW_MS).unwrap();
 }
@@ -373,7 +373,7 @@ fn answers_in_progress_and_new_rows_go_on_during_a_rotation() {
             .unwrap();
         let other = conversation(&conversations, "During", &["more"]);
         conversations.append(other, &[question("still?")], NOW_MS).unwrap();
-        store.answers().put(&[0], &[number; 3], NOW_MS).unwrap();
+        store.answers().put(&cached(&[0], &[number; 3]), NOW_MS).unwrap();
         assert_eq!(store.answers().get(&[0], NOW_MS).unwrap().unwrap().value, [number; 3]);
         assert!(number < 20, "the rotation does not end");
     }

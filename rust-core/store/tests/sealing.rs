@@ -4,7 +4,7 @@
 mod support;
 
 use rusqlite::Connection;
-use support::kept::{answer, conversation, filled, is_anywhere, question, read_all, request};
+use support::kept::{answer, cached, conversation, filled, is_anywhere, question, read_all, request};
 use support::{NOW_MS, answered_here, intent, open, vault};
 use whimbrel_store::{MessageState, NewConversation, NewRequest, OutboxId, Repaired, Retention, SealError, StoreError};
 
@@ -79,7 +79,7 @@ fn a_value_in_another_place_is_noticed() {
     let store_an_other = "UPDATE answer SET lookup = zeroblob(32)";
     let folder = tempfile::tempdir().unwrap();
     let (store, ..) = filled(folder.path());
-    store.answers().put(b"other", b"wrong", NOW_MS).unwrap();
+    store.answers().put(&cached(b"other", b"wrong"), NOW_MS).unwrap();
     let raw = Connection::open(store.path()).unwrap();
     raw.execute_batch("UPDATE answer SET value = (SELECT value FROM answer WHERE id = 2) WHERE id = 1")
         .unwrap();
@@ -97,7 +97,7 @@ fn a_repair_gives_up_what_is_damaged_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _, id) = filled(folder.path());
     store.outbox().enqueue(&request(id, "other"), NOW_MS).unwrap();
-    store.answers().put(b"other", b"fine", NOW_MS).unwrap();
+    store.answers().put(&cached(b"other", b"fine"), NOW_MS).unwrap();
     assert_eq!(store.repair().unwrap(), Repaired::default());
     let raw = Connection::open(store.path()).unwrap();
     raw.execute_batch(
@@ -185,7 +185,7 @@ fn no_text_is_in_any_file() {
         }
         store
             .answers()
-            .put(text().as_bytes(), text().as_bytes(), NOW_MS)
+            .put(&cached(text().as_bytes(), text().as_bytes()), NOW_MS)
             .unwrap();
         store.files("prefix").unwrap().put("file", text().as_bytes()).unwrap();
         store.ledger().record(&intent(round), &answered_here(), NOW_MS).unwrap();
@@ -193,7 +193,7 @@ fn no_text_is_in_any_file() {
     assert!(planted.next().unwrap() >= 1_000);
     nowhere("written");
     assert!(!conversations.find(MARKER, 2_000).unwrap().is_empty());
-    store.answers().evict(500).unwrap();
+    store.answers().evict(&[1, 2], 0).unwrap();
     let mut document = Vec::new();
     conversations.export(&mut document, None, NOW_MS).unwrap();
     conversations.delete(ids[0]).unwrap();
@@ -235,7 +235,7 @@ fn a_full_disk_loses_nothing_that_was_kept() {
     };
     let refused = [
         store.outbox().enqueue(&large, NOW_MS).map(drop),
-        store.answers().put(b"large", &[7; 50_000], NOW_MS),
+        store.answers().put(&cached(b"large", &[7; 50_000]), NOW_MS),
         store
             .outbox()
             .complete(OutboxId(1), &[answer(&"long ".repeat(9_000))], NOW_MS)

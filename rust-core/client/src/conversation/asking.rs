@@ -147,6 +147,7 @@ impl Inner {
             text: last.question,
             options: AskOptions {
                 generation: generation.unwrap_or(last.options.generation),
+                fresh: true,
                 ..last.options
             },
         })
@@ -226,10 +227,12 @@ impl Inner {
         if is_ours {
             answered.report.is_kept = self.write(from).await;
         }
-        drop(records);
         // Only now, so that nothing of a draft stays behind a question that could not be queued.
         answered.report.queued = enqueued?;
-        Ok(answered.report)
+        let conversation = self.keeping.as_ref().map(|keeping| keeping.id);
+        answered
+            .remember_aside(&self.services, records.filter(|_| is_ours), conversation)
+            .await
     }
 
     /// What comes of a question, while it comes; none of one that is asked again.

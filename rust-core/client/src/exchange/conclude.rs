@@ -54,6 +54,7 @@ pub(super) async fn conclude(
             is_recorded,
             ..report(device, plan, conclusion, receipt, last)
         },
+        remembering: None,
         examined,
         placeholders: job.placeholders,
     })
@@ -111,6 +112,7 @@ fn report(
         is_recorded: true,
         is_kept: None,
         queued: None,
+        answered_before: None,
         outcome: conclusion.ending.outcome,
         code: conclusion.ending.code,
         is_partial: conclusion.ending.is_partial,

@@ -11,6 +11,7 @@ use whimbrel_privacy::{ContentFacts, Examined, ExaminedMessage, Placeholders, Pr
 use whimbrel_record::{Code, Intent};
 
 use super::Job;
+use super::remembered::{Remembered, Remembering};
 use crate::ClientError;
 use crate::places::{Ask, Asking, Backend, Offered, OnDevice, Payload, place_of};
 use crate::request::Request;
@@ -38,6 +39,10 @@ pub(super) struct Prepared {
     pub(super) intent: Option<Intent>,
     pub(super) examined: Vec<ExaminedMessage>,
     pub(super) device: DeviceView,
+    /// Set if the answer may be remembered.
+    pub(super) remembering: Option<Remembering>,
+    /// The answer that was given to exactly this request before.
+    pub(super) remembered: Option<Remembered>,
 }
 
 /// A place and what it is asked.
@@ -75,6 +80,14 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
         let mut plan = route(&input(&snapshot, &facts, &request, examined.facts()));
         // No more are ever tried.
         plan.candidates.truncate(CANDIDATES_MAX as usize);
+        let day = offered.day_at(services.now_s());
+        let remembering = Remembering::of(&snapshot, &request, &plan, examined.facts().class, day);
+        let mut remembered = None;
+        if let (Some(remembering), Some(first), Ok(store)) = (&remembering, plan.candidates.first(), records.store())
+            && !request.options.fresh
+        {
+            remembered = remembering.find(store, first, now_ms);
+        }
         let asking = Asking {
             offered: &offered,
             session: &session,
@@ -90,7 +103,12 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
                 to_ask(backend, candidate, &request, &examined, &mut placeholders, id)
             })
             .collect();
-        Ok::<_, ClientError>((decided(&snapshot, &facts, plan, backends, &examined), placeholders))
+        let prepared = Prepared {
+            remembering,
+            remembered,
+            ..decided(&snapshot, &facts, plan, backends, &examined)
+        };
+        Ok::<_, ClientError>((prepared, placeholders))
     });
     let (prepared, placeholders) = prepared.await??;
     job.placeholders = placeholders;
@@ -146,6 +164,8 @@ fn alone(services: &Services, job: &mut Job) -> Result<Prepared, ClientError> {
         examined: Vec::new(),
         device: DeviceView::default(),
         plan,
+        remembering: None,
+        remembered: None,
     })
 }
 
@@ -262,6 +282,8 @@ fn decided(
         device,
         backends,
         plan,
+        remembering: None,
+        remembered: None,
     }
 }
 

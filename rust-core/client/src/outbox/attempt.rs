@@ -65,6 +65,9 @@ impl Concluded {
             keeping.conclude(end, &inner.history, now_ms, |change| {
                 store.outbox().conclude(id, change, now_ms)
             })?;
+            if let Some(answered) = &self.answered {
+                answered.remember(store, Some(keeping.id), now_ms);
+            }
             keeping.entitle(store, &inner.history)
         })
         .await

@@ -7,6 +7,8 @@
     reason = "each test file uses a part of it"
 )]
 
+pub(crate) mod phone;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 

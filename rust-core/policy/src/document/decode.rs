@@ -19,8 +19,8 @@ use crate::condition::{CLASSES, class_name};
 use crate::device::Thermal;
 use crate::id::Id;
 use crate::limits::{
-    COST_MAX, DEADLINE_MS_MAX, ENDPOINTS_MAX, ID_BYTES_MAX, LIST_ENTRIES_MAX, NUMBER_MAX, RULES_MAX, TASKS_MAX,
-    TEXT_BYTES_MAX, URL_BYTES_MAX,
+    COST_MAX, DAYS_MAX, DEADLINE_MS_MAX, ENDPOINTS_MAX, ID_BYTES_MAX, LIST_ENTRIES_MAX, NUMBER_MAX, RULES_MAX,
+    TASKS_MAX, TEXT_BYTES_MAX, URL_BYTES_MAX,
 };
 use crate::request::{Need, task_key};
 
@@ -195,6 +195,14 @@ fn limits(item: Option<Item<'_>>) -> Result<Limits, Fault> {
         deadline_ms: table.optional("deadline_ms").map(time).transpose()?,
         first_token_ms: table.optional("first_token_ms").map(time).transpose()?,
         candidate_ms: table.optional("candidate_ms").map(time).transpose()?,
+        remembered_class_max: table
+            .optional("remembered_class_max")
+            .map(|item| class(&item))
+            .transpose()?,
+        remembered_days: table
+            .optional("remembered_days")
+            .map(|item| item.number(0, DAYS_MAX).map(|days| days as u32))
+            .transpose()?,
     };
     table.finish()?;
     Ok(limits)

@@ -216,6 +216,10 @@ pub struct Limits {
     pub first_token_ms: Option<u64>,
     /// The timeout for a candidate's whole answer, after which the next candidate is tried, in milliseconds.
     pub candidate_ms: Option<u64>,
+    /// The highest privacy class of requests whose answers are remembered, to be given again to exactly the same request.
+    pub remembered_class_max: Option<PrivacyClass>,
+    /// How long an answer is remembered, in days; 0 remembers none.
+    pub remembered_days: Option<u32>,
 }
 
 /// What is different for one task.
@@ -332,6 +336,8 @@ impl Policy {
             deadline_ms: task.deadline_ms.or(general.deadline_ms),
             first_token_ms: task.first_token_ms.or(general.first_token_ms),
             candidate_ms: task.candidate_ms.or(general.candidate_ms),
+            remembered_class_max: task.remembered_class_max.or(general.remembered_class_max),
+            remembered_days: task.remembered_days.or(general.remembered_days),
         }
     }
 }
@@ -355,6 +361,8 @@ impl Limits {
             deadline_ms: least(self.deadline_ms, other.deadline_ms),
             first_token_ms: least(self.first_token_ms, other.first_token_ms),
             candidate_ms: least(self.candidate_ms, other.candidate_ms),
+            remembered_class_max: least(self.remembered_class_max, other.remembered_class_max),
+            remembered_days: least(self.remembered_days, other.remembered_days),
         }
     }
 }

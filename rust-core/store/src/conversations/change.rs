@@ -42,7 +42,7 @@ pub(crate) fn write(
     now_ms: u64,
 ) -> Result<(), Fault> {
     handle::check_conversation("", change.attributes)?;
-    rows::cut(connection, row, change.position)?;
+    rows::cut(connection, keyring, row, change.position)?;
     rows::append_messages(connection, keyring, row, change.messages, now_ms)?;
     let sealed = CONVERSATION_ATTRIBUTES.seal(keyring, row, Bound::Nothing, change.attributes.as_bytes())?;
     connection.execute("UPDATE conversation SET attributes = ?2 WHERE id = ?1", (row, sealed))?;

@@ -238,7 +238,7 @@ impl Conversations {
     ) -> Result<(), StoreError> {
         self.shared.change_and_empty_log(|connection, keyring| {
             let row = rows::find(connection, id)?;
-            rows::cut(connection, row, position)?;
+            rows::cut(connection, keyring, row, position)?;
             rows::append_messages(connection, keyring, row, messages, now_ms)?;
             Ok(())
         })
@@ -320,7 +320,7 @@ impl Conversations {
         })
     }
 
-    /// Deletes a conversation with its messages and its queued requests. Nothing of them stays in a file, unless another process is
+    /// Deletes a conversation with its messages, its queued requests and its remembered answers. Nothing of them stays in a file, unless another process is
     /// reading at this moment; [`Store::empty_log`] removes the rest then.
     ///
     /// # Errors

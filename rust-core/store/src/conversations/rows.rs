@@ -141,8 +141,8 @@ pub(crate) fn append_messages(
     Ok(first)
 }
 
-/// Removes the messages from a position on.
-pub(super) fn cut(connection: &Connection, conversation: i64, position: u32) -> Result<(), Fault> {
+/// Removes the messages from a position on, and forgets the answers among them.
+pub(super) fn cut(connection: &Connection, keyring: &Keyring, conversation: i64, position: u32) -> Result<(), Fault> {
     let present: u32 = connection.query_row(
         "SELECT messages FROM conversation WHERE id = ?1",
         [conversation],
@@ -151,6 +151,7 @@ pub(super) fn cut(connection: &Connection, conversation: i64, position: u32) -> 
     if position > present {
         return Err(StoreError::UnknownMessage { position }.into());
     }
+    forget_answers(connection, keyring, conversation, position)?;
     let removed: i64 = connection.query_row(
         "SELECT coalesce(sum(length(body)), 0) FROM message WHERE conversation = ?1 AND position >= ?2",
         (conversation, position),
@@ -164,6 +165,28 @@ pub(super) fn cut(connection: &Connection, conversation: i64, position: u32) -> 
         "UPDATE conversation SET messages = ?2, bytes = bytes - ?3 WHERE id = ?1",
         (conversation, position, removed),
     )?;
+    Ok(())
+}
+
+/// Forgets the cached answers that came with the messages from a position on. A message that cannot be read is not there any more: no answer of
+/// its conversation stays then.
+fn forget_answers(connection: &Connection, keyring: &Keyring, conversation: i64, position: u32) -> Result<(), Fault> {
+    let query = "SELECT EXISTS (SELECT 1 FROM answer WHERE conversation = ?1)";
+    if !connection.query_row(query, [conversation], |row| row.get::<_, bool>(0))? {
+        return Ok(());
+    }
+    match messages(connection, keyring, conversation, position, CONVERSATION_MESSAGES_MAX) {
+        Ok(gone) => {
+            let mut delete = connection.prepare("DELETE FROM answer WHERE conversation = ?1 AND receipt = ?2")?;
+            for receipt in gone.iter().filter_map(|message| message.receipt) {
+                delete.execute((conversation, i64::try_from(receipt.0).unwrap_or(i64::MAX)))?;
+            }
+        }
+        Err(Fault::Store(StoreError::Sealed(_))) => {
+            connection.execute("DELETE FROM answer WHERE conversation = ?1", [conversation])?;
+        }
+        Err(fault) => return Err(fault),
+    }
     Ok(())
 }
 
@@ -232,11 +255,12 @@ pub(super) fn messages(
     Ok(messages)
 }
 
-/// Deletes a conversation with its messages and its queued requests.
+/// Deletes a conversation with its messages, its queued requests and the answers that are remembered of it.
 pub(super) fn delete(connection: &Connection, conversation: i64) -> rusqlite::Result<()> {
     for statement in [
         "DELETE FROM message WHERE conversation = ?1",
         "DELETE FROM outbox WHERE conversation = ?1",
+        "DELETE FROM answer WHERE conversation = ?1",
         "DELETE FROM conversation WHERE id = ?1",
     ] {
         connection.execute(statement, [conversation])?;

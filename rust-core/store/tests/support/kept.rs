@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use whimbrel_record::ReceiptId;
 use whimbrel_store::{
-    ConversationId, Conversations, MemoryVault, MessageRole, MessageState, NewConversation, NewRequest, QueuedState,
-    Store, StoreError, StoredMessage,
+    ConversationId, Conversations, MemoryVault, MessageRole, MessageState, NewAnswer, NewConversation, NewRequest,
+    QueuedState, Store, StoreError, StoredMessage,
 };
 
 use super::{NOW_MS, open, vault};
@@ -90,7 +90,7 @@ pub(crate) fn filled(folder: &Path) -> (Store, Arc<MemoryVault>, ConversationId)
     let store = open(&folder.join("store.db"), &vault);
     let id = conversation(&store.conversations(), "Birds", &["Which bird?", "A whimbrel."]);
     store.outbox().enqueue(&request(id, "ask"), NOW_MS).unwrap();
-    store.answers().put(b"question", b"answer", NOW_MS).unwrap();
+    store.answers().put(&cached(b"question", b"answer"), NOW_MS).unwrap();
     (store, vault, id)
 }
 
@@ -102,4 +102,14 @@ pub(crate) fn read_all(store: &Store, id: ConversationId) -> Result<(), StoreErr
     store.outbox().list(None, 100)?;
     store.answers().get(b"question", NOW_MS)?;
     Ok(())
+}
+
+/// An answer to be cached, of the receipt 1.
+pub(crate) fn cached<'a>(key: &'a [u8], value: &'a [u8]) -> NewAnswer<'a> {
+    NewAnswer {
+        key,
+        value,
+        receipt: ReceiptId(1),
+        conversation: None,
+    }
 }
