@@ -19,7 +19,7 @@ use crate::ports::{Ports, Records};
 use crate::request::Request;
 use crate::rules::{EndpointExtras, Rules, RulesSnapshot};
 use crate::services::{Services, runtime};
-use crate::{Answer, ClientError, Conversation, ConversationOptions, Model, keys, outbox};
+use crate::{Answer, ClientError, Conversation, ConversationOptions, Model, contexts, keys, outbox};
 
 /// Options for opening an assistant.
 pub struct AssistantOptions {
@@ -62,6 +62,7 @@ impl Assistant {
             Some(records) => (records, None),
             None => {
                 let store = Store::open(&options.store, options.vault.clone(), ports.clock.now_ms())?;
+                contexts::forget_gone(&store)?;
                 (Arc::new(store.clone()), Some(store))
             }
         };

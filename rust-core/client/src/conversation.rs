@@ -18,7 +18,7 @@ pub use self::answer::Answer;
 use self::asking::{Asked, Running, begin};
 pub(crate) use self::asking::{Inner, Question, follow, take};
 pub(crate) use self::history::{History, Last, Turn};
-pub(crate) use self::keeping::{Draft, Keeping, Shelf};
+pub(crate) use self::keeping::{Draft, Keeping, OpenShelf, Shelf};
 use crate::error::{lock, within};
 use crate::exchange::{self, Job};
 use crate::request::{AskOptions, Message, Request, task_label};
@@ -226,6 +226,9 @@ impl Conversation {
             system.as_ref().map_or(0, |text| text.len() as u64),
             PROMPT_BYTES_MAX,
         )?;
+        if lock(&self.inner.history).system() == system.as_deref() {
+            return self.idle(false).map(drop);
+        }
         self.change(|history| {
             history.set_system(system);
             Ok(())
@@ -298,7 +301,7 @@ impl Conversation {
         if let Some(begun) = &running.answer {
             begun.cancel.send_replace(true);
         }
-        self.inner.session.close();
+        self.inner.close_context();
     }
 
     fn begin(&self, asked: Asked) -> Result<Answer, ClientError> {
@@ -383,6 +386,7 @@ impl Conversation {
     fn change(&self, change: impl FnOnce(&mut History) -> Result<(), ClientError>) -> Result<(), ClientError> {
         let _idle = self.idle(false)?;
         change(&mut lock(&self.inner.history))?;
+        self.inner.context.note_changed();
         self.inner.write_aside();
         Ok(())
     }
@@ -399,6 +403,6 @@ impl Conversation {
             now: Some(inner.services.now_s()),
         };
         let model = model.ok_or(ClientError::NoModel)?;
-        Ok(inner.session.of(&model.open, options).await?)
+        Ok(inner.context.slot.of(&model.open, options).await?)
     }
 }

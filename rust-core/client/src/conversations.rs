@@ -11,8 +11,9 @@ use whimbrel_store::{
 };
 
 use crate::conversation::{Keeping, Shelf};
+use crate::error::lock;
 use crate::services::Services;
-use crate::{Assistant, Client, ClientError, Conversation, ConversationOptions, Model, outbox};
+use crate::{Assistant, Client, ClientError, Conversation, ConversationOptions, Model, contexts, outbox};
 
 /// Conversations of a page of [`Conversations::find_title`].
 const PAGE: u32 = 256;
@@ -20,8 +21,8 @@ const PAGE: u32 = 256;
 /// The conversations of a store. Clones are handles of the same store.
 #[derive(Clone)]
 pub struct Conversations {
-    services: Arc<Services>,
-    shelf: Shelf,
+    pub(crate) services: Arc<Services>,
+    pub(crate) shelf: Shelf,
     /// The model that answers where no policy decides.
     model: Option<Model>,
 }
@@ -45,6 +46,7 @@ impl Client {
         vault: Arc<dyn whimbrel_store::KeyVault>,
     ) -> Result<Conversations, ClientError> {
         let store = Store::open(store, vault, self.services.clock.now_ms())?;
+        contexts::forget_gone(&store)?;
         Ok(Conversations {
             services: self.services.clone(),
             shelf: Shelf::Own(store),
@@ -194,7 +196,11 @@ impl Conversations {
             open.close();
             open.ended().await;
         }
-        self.with(move |store, _| store.conversations().delete(id)).await?;
+        self.with_files(move |store| {
+            contexts::forget(store, id)?;
+            store.conversations().delete(id)
+        })
+        .await?;
         outbox::forget(&self.services).await;
         Ok(())
     }
@@ -205,7 +211,11 @@ impl Conversations {
     /// Those of all calls.
     pub async fn retain(&self, retention: Retention) -> Result<Vec<ConversationId>, ClientError> {
         let gone = self
-            .with(move |store, _| store.conversations().retain(&retention))
+            .with_files(move |store| {
+                let gone = store.conversations().retain(&retention)?;
+                gone.iter().try_for_each(|id| contexts::forget(store, *id))?;
+                Ok(gone)
+            })
             .await?;
         for id in &gone {
             if let Some(open) = self.services.open_conversation(*id) {
@@ -271,6 +281,20 @@ impl Conversations {
             None if self.services.rules.is_none() => Err(ClientError::NoModel),
             None => Ok(()),
         }
+    }
+
+    /// As [`Conversations::with`], while no context is saved.
+    async fn with_files<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ClientError> {
+        let shelf = self.shelf.clone();
+        let done = self.services.blocking(move |services| {
+            let shelf = shelf.open(services)?;
+            let _files = lock(&services.contexts.files);
+            Ok::<_, ClientError>(work(shelf.store()?)?)
+        });
+        done.await?
     }
 
     async fn with<T: Send + 'static>(

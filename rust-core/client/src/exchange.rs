@@ -9,15 +9,16 @@ mod run;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use whimbrel_inference::SessionSlot;
 use whimbrel_policy::{Candidate, Kept, Plan, Recipients};
 use whimbrel_privacy::{ExaminedMessage, Placeholders, ScanError};
 use whimbrel_record::{Closing, Code, Intent, Label, Outcome, ReceiptId};
+use whimbrel_store::ConversationId;
 
 pub(crate) use self::prepare::explain;
 use self::prepare::prepare;
 use self::remembered::Remembering;
-use crate::conversation::Draft;
+use crate::contexts::Context;
+use crate::conversation::{Draft, Shelf};
 use crate::report::{Event, Report};
 use crate::request::{AskOptions, Request, task_label};
 use crate::services::{Services, UnderWay};
@@ -37,8 +38,10 @@ pub(crate) struct Job {
     pub(crate) id: Option<String>,
     /// Where its answer is written while it comes.
     pub(crate) draft: Option<Arc<Draft>>,
-    /// The cache of the conversation.
-    pub(crate) session: Arc<SessionSlot>,
+    /// The conversation that it belongs to, if that is kept, and where.
+    pub(crate) kept: Option<(Shelf, ConversationId)>,
+    /// The context of the conversation on this device.
+    pub(crate) context: Arc<Context>,
     /// What stands for what in the conversation's redacted text.
     pub(crate) placeholders: Placeholders,
     pub(crate) events: Events,

@@ -24,7 +24,9 @@
 
 mod assistant;
 mod block_on;
+mod caches;
 mod client;
+mod contexts;
 mod conversation;
 mod conversations;
 mod error;
@@ -41,6 +43,7 @@ mod services;
 
 pub use assistant::{Assistant, AssistantOptions};
 pub use block_on::block_on;
+pub use caches::{CACHE_BUDGET_DEFAULT, CacheUse, Caches};
 pub use client::{Client, Model};
 pub use conversation::{Answer, Conversation, ConversationOptions};
 pub use conversations::Conversations;

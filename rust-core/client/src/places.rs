@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use whimbrel_inference::{SessionOptions, SessionSlot};
+use whimbrel_inference::SessionOptions;
 use whimbrel_network::ChatClient;
 use whimbrel_policy::{
     Candidate, CandidateFacts, Circuit, Ended, EndpointFacts, LocalModelFacts, PolicySet, RequestFacts,
@@ -29,6 +29,7 @@ use self::endpoint::RemoteEndpoint;
 pub(crate) use self::on_device::OnDevice;
 pub(crate) use self::output::Output;
 use self::system_model::{SystemBackend, SystemModel};
+use crate::contexts::{Context, ContextFiles};
 use crate::error::lock;
 use crate::ports::Backends;
 use crate::rules::RulesSnapshot;
@@ -180,8 +181,10 @@ pub(crate) struct Places {
 /// What a candidate needs of its conversation.
 pub(crate) struct Asking<'a> {
     pub(crate) offered: &'a Offered,
-    pub(crate) session: &'a Arc<SessionSlot>,
-    pub(crate) context: SessionOptions,
+    pub(crate) context: &'a Arc<Context>,
+    /// Where contexts are saved, if somewhere.
+    pub(crate) files: Option<&'a ContextFiles>,
+    pub(crate) options: SessionOptions,
     /// Whether [`whimbrel_policy::Usage::mean_log_probability`] is wanted.
     pub(crate) confidence: bool,
 }

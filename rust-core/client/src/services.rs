@@ -10,13 +10,14 @@ use whimbrel_policy::outbox::IdempotencyKey;
 use whimbrel_record::{ReceiptId, Signal};
 use whimbrel_store::{ConversationId, Store};
 
+use crate::contexts::ContextDesk;
 use crate::conversation::Inner;
 use crate::error::lock;
 use crate::outbox::OutboxSlot;
 use crate::places::Places;
 use crate::ports::{Clock, Randomness, Records};
 use crate::rules::Rules;
-use crate::{ClientError, Conversation};
+use crate::{ClientError, Conversation, caches};
 
 /// See the module. Without rules and ledger it serves models alone.
 pub(crate) struct Services {
@@ -31,6 +32,8 @@ pub(crate) struct Services {
     /// Conversations that are kept and open.
     open: Mutex<HashMap<ConversationId, Weak<Inner>>>,
     pub(crate) outbox: OutboxSlot,
+    pub(crate) contexts: ContextDesk,
+    pub(crate) budget: caches::Budget,
     /// A number of this process's own.
     pub(crate) session: u64,
     /// What cancels each request under way.
@@ -128,6 +131,8 @@ impl Services {
             })),
             open: Mutex::default(),
             outbox: OutboxSlot::default(),
+            contexts: ContextDesk::default(),
+            budget: caches::Budget::default(),
             under_way: Mutex::default(),
             last_number: AtomicU64::new(0),
         };
@@ -178,6 +183,10 @@ impl Services {
 
     /// Cancels every request and lets go of the ledger once they have ended. May be called again.
     pub(crate) fn close(&self) {
+        // Before the ledger is let go of, where kept ones are saved.
+        for conversation in self.contexts.open() {
+            conversation.close_context();
+        }
         let under_way = lock(&self.under_way);
         lock(&self.records).take();
         for cancel in under_way.values() {

@@ -121,6 +121,21 @@ pub struct Chat {
     dropped_exchanges: usize,
     /// Tokens at the beginning that other conversations may begin with too, until they are shared.
     to_share: Option<usize>,
+    /// Those that were shared.
+    system_tokens: Option<u32>,
+}
+
+/// What a context holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContextUse {
+    /// Tokens in the KV cache.
+    pub tokens: u32,
+    /// Size of the context in tokens.
+    pub tokens_max: u32,
+    /// Bytes of keys and values of these tokens.
+    pub bytes: u64,
+    /// How many of the tokens come from the system message alone, if that is worth saving by itself.
+    pub system_tokens: Option<u32>,
 }
 
 /// An answer in the making.
@@ -149,13 +164,20 @@ impl Chat {
             known: None,
             dropped_exchanges: 0,
             to_share: None,
+            system_tokens: None,
         })
     }
 
-    /// Tokens in the KV cache, and the size of the context in tokens.
+    /// What the context holds now.
     #[must_use]
-    pub fn context_use(&self) -> (u32, u32) {
-        (self.session.tokens().len() as u32, self.session.context_length())
+    pub fn context(&self) -> ContextUse {
+        let tokens = self.session.tokens().len();
+        ContextUse {
+            tokens: tokens as u32,
+            tokens_max: self.session.context_length(),
+            bytes: self.session.model().layout().saved_bytes(tokens),
+            system_tokens: self.system_tokens,
+        }
     }
 
     /// Begins an answer to the last of `messages`; [`Chat::step`] makes it. `messages` are the whole history: the system message
@@ -263,6 +285,7 @@ impl Chat {
         let step = answer.generation.step(&mut self.session);
         if let Some(length) = self.to_share.take_if(|length| self.session.tokens().len() >= *length) {
             self.session.share(length);
+            self.system_tokens = Some(length as u32);
         }
         match step {
             Ok(Step::Text(text)) => {
@@ -307,19 +330,7 @@ impl Chat {
     /// [`EngineError::Prefix`]; nothing is then changed.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<Vec<Message>, EngineError> {
         let saved = SavedPrefix::parse(bytes, self.session.model())?;
-        let note: Option<Note> = serde_json::from_slice(saved.note()).ok();
-        let vocabulary = self.session.model().tokenizer().vocabulary_len();
-        let is_valid = |note: &Note| match &note.known {
-            Some((_, ids)) => ids.iter().all(|id| *id < vocabulary),
-            None => true,
-        };
-        let note = note.filter(is_valid).ok_or(PrefixError::Content {
-            reason: "it does not hold a conversation",
-        })?;
-        self.session.restore_prefix(&saved)?;
-        self.answer = None;
-        self.known = note.known;
-        Ok(note.messages)
+        self.fill(&saved)
     }
 
     /// The first `length` tokens in the cache with their keys and values as bytes, without the messages.
@@ -341,8 +352,67 @@ impl Chat {
         self.session.restore_prefix(&saved)
     }
 
+    /// The first `tokens_max` tokens in the cache with their keys and values as bytes, for [`Chat::import`]. The bytes contain what was said.
+    ///
+    /// # Errors
+    /// [`EngineError::Option`] if the text is too long.
+    pub fn export(&self, tokens_max: u32) -> Result<Vec<u8>, EngineError> {
+        let is_whole = tokens_max as usize >= self.session.tokens().len();
+        let note = Note {
+            messages: Vec::new(),
+            known: self.known.clone().filter(|_| is_whole),
+        };
+        let note = serde_json::to_vec(&note).expect("a note has only string keys");
+        self.session.save_prefix(tokens_max, &note)
+    }
+
+    /// Fills the cache from bytes that [`Chat::export`] made with the same model. That they are unchanged is not checked again: a caller must
+    /// know it, by a seal for example. An answer in progress is abandoned.
+    ///
+    /// # Errors
+    /// [`EngineError::Prefix`]; nothing is then changed.
+    pub fn import(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        let saved = SavedPrefix::parse_unchanged(bytes, self.session.model())?;
+        self.fill(&saved).map(drop)
+    }
+
+    /// Fills the cache, and returns the messages of the note.
+    fn fill(&mut self, saved: &SavedPrefix<'_>) -> Result<Vec<Message>, EngineError> {
+        let note: Option<Note> = serde_json::from_slice(saved.note()).ok();
+        let vocabulary = self.session.model().tokenizer().vocabulary_len();
+        let is_valid = |note: &Note| match &note.known {
+            Some((_, ids)) => ids.iter().all(|id| *id < vocabulary),
+            None => true,
+        };
+        let note = note.filter(is_valid).ok_or(PrefixError::Content {
+            reason: "it does not hold a conversation",
+        })?;
+        self.session.restore_prefix(saved)?;
+        self.answer = None;
+        self.known = note.known;
+        Ok(note.messages)
+    }
+
+    /// A hash of the tokens of the system message that the messages begin with. `None` if it is not worth saving by itself.
+    #[must_use]
+    pub fn system_hash(&self, messages: &[Message], thinking: Option<bool>) -> Option<[u8; 32]> {
+        let ids = self.system_ids(&self.with_system(messages), thinking)?;
+        let mut hasher = blake3::Hasher::new();
+        for id in ids {
+            hasher.update(&id.to_le_bytes());
+        }
+        Some(*hasher.finalize().as_bytes())
+    }
+
     /// How many tokens of the prompt `ids` come from the system message alone, if that is worth sharing.
     fn beginning(&self, messages: &[Message], ids: &[u32], thinking: Option<bool>) -> Option<usize> {
+        let alone = self.system_ids(messages, thinking)?;
+        let common = alone.iter().zip(ids).take_while(|(a, b)| a == b).count();
+        (common >= SHARED_TOKENS_MIN).then_some(common)
+    }
+
+    /// The tokens of the system message alone, if there are enough of them to be worth sharing.
+    fn system_ids(&self, messages: &[Message], thinking: Option<bool>) -> Option<Vec<u32>> {
         let template = self.template();
         if !template.takes_system() {
             return None;
@@ -355,8 +425,7 @@ impl Chat {
         let system = &messages[..system_messages(messages)];
         let tokenizer = self.session.model().tokenizer();
         let alone = template.render_tokens(tokenizer, system, &options).ok()?;
-        let common = alone.ids.iter().zip(ids).take_while(|(a, b)| a == b).count();
-        (common >= SHARED_TOKENS_MIN).then_some(common)
+        Some(alone.ids).filter(|ids| ids.len() >= SHARED_TOKENS_MIN)
     }
 
     /// The answer is over: from now on the tokens of its text are known. Those of thoughts are not part of it: the next prompt does without

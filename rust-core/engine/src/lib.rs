@@ -67,7 +67,7 @@ pub use bundle::weights::{TensorEntry, TensorType, WeightsIndex, catch_cut_weigh
 pub use bundle::{BundleFile, Verify, seal, verify, verify_and_remember};
 pub use cache::kept_tokens;
 pub use cancel::CancelFlag;
-pub use chat::{Chat, ChatOptions, ContextPolicy};
+pub use chat::{Chat, ChatOptions, ContextPolicy, ContextUse};
 pub use cpu::{CpuReport, cpu_report, default_threads, performance_cores};
 pub use error::{EngineError, PrefixError};
 pub use generation::sampling::{Sampler, Sampling, SamplingOptions};

@@ -212,6 +212,13 @@ impl Model {
         self.layout.precision
     }
 
+    /// A hash of what computed keys and values depend on beside the text: the bundle, the variant, the kernels and the precision. Those that
+    /// were computed under another one are not quite the same.
+    #[must_use]
+    pub fn context_binding(&self) -> [u8; 32] {
+        crate::session::prefix::binding(self)
+    }
+
     /// Bytes of keys and values per token of context. In a layer with a window, tokens beyond the window take none.
     #[must_use]
     pub fn kv_bytes_per_token(&self) -> u64 {

@@ -40,7 +40,7 @@ fn only_new_tokens_are_run_in_a_later_turn() {
     assert_eq!((statistics.reused_tokens, statistics.completion_tokens), (0, 24));
     assert_eq!(statistics.finish_reason, FinishReason::Length);
     assert!(statistics.prefill_tokens_per_second > 0.0 && statistics.decode_tokens_per_second > 0.0);
-    let (kept, _) = conversation.chat.context_use();
+    let kept = conversation.chat.context().tokens;
     let (second, statistics) = conversation.ask("And then?", answer_of(8));
     assert_eq!(statistics.reused_tokens, kept, "all that the cache held is used again");
     let contents = conversation.messages.iter().map(|message| message.content.as_str());
@@ -179,10 +179,10 @@ fn a_full_context_is_refused_or_loses_its_oldest_exchanges() {
     // A single question that is too long on its own is refused by both.
     let long = question.repeat(20);
     for conversation in [&mut refusing, &mut dropping] {
-        let before = conversation.chat.context_use();
+        let before = conversation.chat.context();
         let refused = conversation.begin(&long, answer_of(16), CancelFlag::default());
         assert!(matches!(refused, Err(EngineError::ContextFull { .. })));
-        assert_eq!(conversation.chat.context_use(), before);
+        assert_eq!(conversation.chat.context(), before);
     }
 }
 
@@ -241,7 +241,7 @@ fn a_cancelled_answer_keeps_what_was_said() {
     assert_eq!(statistics.finish_reason, FinishReason::Cancelled);
 
     // Cancelled before anything was said: as if the question had not been asked.
-    let (before, (kept, _)) = (conversation.messages.clone(), conversation.chat.context_use());
+    let (before, kept) = (conversation.messages.clone(), conversation.chat.context().tokens);
     let cancel = CancelFlag::default();
     cancel.cancel();
     conversation.begin("And?", answer_of(8), cancel).unwrap();

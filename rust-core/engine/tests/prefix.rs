@@ -244,7 +244,7 @@ fn a_saved_conversation_goes_on() {
     let (expected, reused) = answer(&mut first, "and four?");
     let mut second = converse(&model, "");
     answer(&mut second, "something else");
-    let before = second.chat.context_use();
+    let before = second.chat.context();
     assert!(matches!(
         second.chat.restore(&saved[..saved.len() - 1]),
         Err(EngineError::Prefix(PrefixError::Length { .. }))
@@ -254,7 +254,7 @@ fn a_saved_conversation_goes_on() {
         second.chat.restore(&prefix),
         Err(EngineError::Prefix(PrefixError::Content { .. }))
     ));
-    assert_eq!(second.chat.context_use(), before);
+    assert_eq!(second.chat.context(), before);
     second.messages = second.chat.restore(&saved).unwrap();
     assert_eq!(second.messages, first.messages[..3]);
     assert_eq!(answer(&mut second, "and four?"), (expected, reused));

@@ -43,7 +43,7 @@ fn a_long_system_message_is_kept_once() {
         conversations.push(conversation);
         growth.push(memory_bytes().saturating_sub(before));
     }
-    let tokens = u64::from(conversations[0].chat.context_use().0);
+    let tokens = u64::from(conversations[0].chat.context().tokens);
     assert!(tokens > 400, "{tokens} tokens");
     assert!(growth[0] > tokens * model.kv_bytes_per_token() * 9 / 10, "{growth:?}");
     // Each has buffers of its own and the pages around its question.

@@ -24,7 +24,7 @@ fn answer(speculation: bool, options: &GenerationOptions) -> (String, Statistics
         let (piece, statistics) = conversation.ask(question, options.clone());
         text = text + &piece + "\n--\n";
         if question == "one two three one" {
-            return (text, statistics, conversation.chat.context_use().0);
+            return (text, statistics, conversation.chat.context().tokens);
         }
     }
     unreachable!("the second question returns");

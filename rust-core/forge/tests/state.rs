@@ -269,7 +269,7 @@ fn answer_of(max_tokens: u32) -> GenerationOptions {
 /// What a conversation would answer now if it had to read everything again: it knows the tokens of the last answer, and its cache is empty.
 /// `model` is another one of the same file, so that nothing is shared.
 fn answer_from_nothing(model: &Arc<Model>, conversation: &Conversation, question: &str) -> (String, Statistics) {
-    let (_, context_length) = conversation.chat.context_use();
+    let context_length = conversation.chat.context().tokens_max;
     let mut other = converse(model, context_length, "");
     let nothing = other.chat.save_prefix(0).unwrap();
     other.chat.restore(&conversation.chat.save(&[]).unwrap()).unwrap();
@@ -442,7 +442,7 @@ fn guesses_do_not_change_an_answer() {
                 drafted += statistics.drafted_tokens;
                 accepted += statistics.accepted_tokens;
             }
-            (texts, conversation.chat.context_use(), drafted, accepted)
+            (texts, conversation.chat.context(), drafted, accepted)
         };
         let (plain, guessed) = (answer(false), answer(true));
         assert_eq!((&plain.0, plain.1), (&guessed.0, guessed.1), "{synthetic:?}");

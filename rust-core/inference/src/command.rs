@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use whimbrel_engine::{CancelFlag, GenerationOptions, Message, OpenOptions, Step};
 
 use crate::registry::{ModelId, Owner, SessionId, Ticket};
+use crate::thread::InferenceThread;
 use crate::{InferenceError, ModelInfo, SessionOptions};
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, InferenceError>>;
@@ -24,11 +25,8 @@ pub(crate) enum Command {
         options: SessionOptions,
         reply: Reply<()>,
     },
-    Saved {
-        id: SessionId,
-        action: SavedAction,
-        reply: Reply<Vec<Message>>,
-    },
+    /// Work with a context. It sends its own reply.
+    WithChat(Box<dyn FnOnce(&mut InferenceThread) + Send>),
     Begin {
         begin: Begin,
         reply: Reply<()>,
@@ -41,17 +39,10 @@ impl Command {
         match self {
             Command::OpenModel { reply, .. } => reply.is_closed(),
             Command::OpenSession { reply, .. } | Command::Begin { reply, .. } => reply.is_closed(),
-            Command::Saved { reply, .. } => reply.is_closed(),
+            // It looks by itself.
+            Command::WithChat(_) => false,
         }
     }
-}
-
-/// What happens between a session and a file. Restoring gives the messages back, the others give none.
-pub(crate) enum SavedAction {
-    Save(PathBuf, Vec<Message>),
-    Restore(PathBuf),
-    SavePrefix(PathBuf, u32),
-    RestorePrefix(PathBuf),
 }
 
 /// An answer to be made.

@@ -44,4 +44,4 @@ pub use self::limits::{
 pub use self::model::{ModelInfo, OpenModel};
 pub use self::session::{Session, SessionSlot};
 pub use self::stream::Stream;
-pub use whimbrel_engine::ChatOptions as SessionOptions;
+pub use whimbrel_engine::{ChatOptions as SessionOptions, ContextUse};

@@ -18,6 +18,8 @@ pub struct ModelInfo {
     pub variant: String,
     /// Bytes of keys and values per token of context.
     pub kv_bytes_per_token: u64,
+    /// As [`whimbrel_engine::Model::context_binding`].
+    pub context_binding: [u8; 32],
     /// Number of threads that compute.
     pub threads: u32,
     /// Number of transformer layers in the graph.

@@ -3,22 +3,24 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
-use whimbrel_engine::{GenerationOptions, Message};
+use whimbrel_engine::{Chat, ContextUse, GenerationOptions, Message};
 
-use crate::command::{Command, Prompt, SavedAction};
+use crate::command::{Command, Prompt, Reply};
 use crate::error::lock;
 use crate::link::Guard;
 use crate::model::ModelInner;
 use crate::registry::{Owned, Owner, SessionId};
-use crate::{InferenceError, OpenModel, SessionOptions, Stream};
+use crate::thread::InferenceThread;
+use crate::{InferenceError, ModelInfo, OpenModel, SessionOptions, Stream, saved};
 
 /// The session of a conversation, created when it is first needed. A session with another model replaces it.
 #[derive(Default)]
 pub struct SessionSlot {
     session: Mutex<Option<Session>>,
-    closed: std::sync::Mutex<Option<Arc<SessionInner>>>,
+    opened: std::sync::Mutex<Option<Session>>,
 }
 
 /// A session with a model. Clones refer to the same session. Its memory is released when all clones and their answers are dropped.
@@ -32,6 +34,8 @@ struct SessionInner {
     id: SessionId,
     /// Keeps the model open.
     model: Arc<ModelInner>,
+    /// Whether it was asked nothing since its context was empty.
+    is_unused: AtomicBool,
 }
 
 impl SessionSlot {
@@ -49,15 +53,21 @@ impl SessionSlot {
             return Ok(open.clone());
         }
         let open = Session::open(model, options).await?;
-        *lock(&self.closed) = Some(open.inner.clone());
+        *lock(&self.opened) = Some(open.clone());
         *session = Some(open.clone());
         Ok(open)
     }
 
+    /// The session, if there is one.
+    #[must_use]
+    pub fn opened(&self) -> Option<Session> {
+        lock(&self.opened).clone()
+    }
+
     /// Releases the memory of the context.
     pub fn close(&self) {
-        if let Some(session) = lock(&self.closed).take() {
-            session.guard.close();
+        if let Some(session) = lock(&self.opened).take() {
+            session.close();
         }
     }
 }
@@ -84,8 +94,26 @@ impl Session {
                 guard,
                 id,
                 model: model.inner.clone(),
+                is_unused: true.into(),
             }),
         })
+    }
+
+    /// Properties of its model.
+    #[must_use]
+    pub fn model_info(&self) -> &ModelInfo {
+        &self.inner.model.info
+    }
+
+    /// Whether it was asked nothing yet, or not since [`Session::release`]. True once: what asks next fills the context.
+    #[must_use]
+    pub fn take_unused(&self) -> bool {
+        self.inner.is_unused.swap(false, Ordering::Relaxed)
+    }
+
+    /// Cancels its answer and releases the memory of the context. Returns at once, and may be called again.
+    pub fn close(&self) {
+        self.inner.guard.close();
     }
 
     /// Answers the last of the messages.
@@ -105,27 +133,85 @@ impl Session {
 
     /// Saves the messages and the KV cache to a file.
     pub async fn save(&self, messages: Vec<Message>, path: PathBuf) -> Result<(), InferenceError> {
-        self.saved(SavedAction::Save(path, messages)).await.map(drop)
+        self.with(move |chat| saved::write(&path, &chat.save(&messages)?)).await
     }
 
     /// Loads what [`Session::save`] wrote, and returns the messages.
     pub async fn restore(&self, path: PathBuf) -> Result<Vec<Message>, InferenceError> {
-        self.saved(SavedAction::Restore(path)).await
+        self.with(move |chat| Ok(chat.restore(&saved::read(&path)?)?)).await
     }
 
     /// Saves the KV cache of the first tokens to a file.
     pub async fn save_prefix(&self, path: PathBuf, tokens: u32) -> Result<(), InferenceError> {
-        self.saved(SavedAction::SavePrefix(path, tokens)).await.map(drop)
+        self.with(move |chat| saved::write(&path, &chat.save_prefix(tokens)?))
+            .await
     }
 
     /// Loads what [`Session::save_prefix`] wrote.
     pub async fn restore_prefix(&self, path: PathBuf) -> Result<(), InferenceError> {
-        self.saved(SavedAction::RestorePrefix(path)).await.map(drop)
+        self.with(move |chat| Ok(chat.restore_prefix(&saved::read(&path)?)?))
+            .await
     }
 
-    async fn saved(&self, action: SavedAction) -> Result<Vec<Message>, InferenceError> {
+    /// What the context holds now.
+    pub async fn context(&self) -> Result<ContextUse, InferenceError> {
+        self.with(|chat| Ok(chat.context())).await
+    }
+
+    /// What identifies the system message that the messages begin with: a hash of its tokens. `None` if it is not worth saving by itself.
+    pub async fn system_hash(
+        &self,
+        messages: Vec<Message>,
+        thinking: Option<bool>,
+    ) -> Result<Option<[u8; 32]>, InferenceError> {
+        self.with(move |chat| Ok(chat.system_hash(&messages, thinking))).await
+    }
+
+    /// The context as bytes, or its first tokens. They contain what was said.
+    pub async fn export(&self, tokens_max: u32) -> Result<Vec<u8>, InferenceError> {
+        self.with(move |chat| Ok(chat.export(tokens_max)?)).await
+    }
+
+    /// Fills the context from bytes of [`Session::export`] that are known to be unchanged.
+    pub async fn import(&self, bytes: Vec<u8>) -> Result<(), InferenceError> {
+        self.with(move |chat| Ok(chat.import(&bytes)?)).await
+    }
+
+    /// Empties the context and gives its memory back.
+    pub async fn release(&self) -> Result<(), InferenceError> {
         let id = self.inner.id;
-        let link = &self.inner.guard.link;
-        link.request(|reply| Command::Saved { id, action, reply }).await
+        self.with_thread(move |thread| {
+            thread.idle_chat(id)?;
+            thread.renew(id);
+            Ok(())
+        })
+        .await?;
+        self.inner.is_unused.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Does something with the chat while no answer is in progress.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Chat) -> Result<T, InferenceError> + Send + 'static,
+    ) -> Result<T, InferenceError> {
+        let id = self.inner.id;
+        self.with_thread(move |thread| work(thread.idle_chat(id)?)).await
+    }
+
+    async fn with_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut InferenceThread) -> Result<T, InferenceError> + Send + 'static,
+    ) -> Result<T, InferenceError> {
+        let id = self.inner.id;
+        let command = |reply: Reply<T>| {
+            Command::WithChat(Box::new(move |thread| {
+                if !reply.is_closed() {
+                    // Whoever waits may have gone meanwhile.
+                    drop(reply.send(thread.isolated(Some(id), work)));
+                }
+            }))
+        };
+        self.inner.guard.link.request(command).await
     }
 }

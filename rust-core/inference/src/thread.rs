@@ -9,15 +9,14 @@ use std::thread;
 
 use tokio::sync::mpsc;
 use whimbrel_engine::{
-    CancelFlag, Chat, ChatTemplate, EngineError, Generation, GenerationOptions, Message, Model, OpenOptions, Session,
-    Step,
+    CancelFlag, Chat, ChatTemplate, EngineError, Generation, GenerationOptions, Model, OpenOptions, Session, Step,
 };
 
-use crate::command::{Begin, Command, EventSender, Prompt, SavedAction};
+use crate::command::{Begin, Command, EventSender, Prompt};
 use crate::error::within;
 use crate::limits::STEPS_FREE_MIN;
 use crate::registry::{ModelId, Owned, Owner, Registry, SessionId, Ticket};
-use crate::{InferenceError, MODELS_MAX, ModelInfo, SESSIONS_MAX, SessionOptions, saved};
+use crate::{InferenceError, MODELS_MAX, ModelInfo, SESSIONS_MAX, SessionOptions};
 
 pub(crate) struct InferenceThread {
     registry: Arc<Registry>,
@@ -129,9 +128,7 @@ impl InferenceThread {
                 options,
                 reply,
             } => drop(reply.send(self.isolated(None, |thread| thread.open_session(id, model, options)))),
-            Command::Saved { id, action, reply } => {
-                drop(reply.send(self.isolated(Some(id), |thread| thread.saved(id, action))));
-            }
+            Command::WithChat(work) => work(self),
             Command::Begin { begin, reply } => {
                 let session = begin.owner.session;
                 drop(reply.send(self.isolated(session, |thread| thread.begin(begin))));
@@ -140,7 +137,7 @@ impl InferenceThread {
     }
 
     /// Does one request's work. A panic ends the request: its session starts afresh, and everything else goes on.
-    fn isolated<T>(
+    pub(crate) fn isolated<T>(
         &mut self,
         session: Option<SessionId>,
         work: impl FnOnce(&mut InferenceThread) -> Result<T, InferenceError>,
@@ -159,7 +156,7 @@ impl InferenceThread {
     }
 
     /// Gives a session an empty context, as if it had just been opened. It is closed if that is not possible.
-    fn renew(&mut self, id: SessionId) {
+    pub(crate) fn renew(&mut self, id: SessionId) {
         // The old context goes first, so that there is memory for the new one.
         let Some(OpenSession { model, options, chat }) = self.sessions.remove(&id) else {
             return;
@@ -178,6 +175,7 @@ impl InferenceThread {
             manifest: model.manifest().clone(),
             variant: model.variant().name.clone(),
             kv_bytes_per_token: model.kv_bytes_per_token(),
+            context_binding: model.context_binding(),
             threads: model.threads(),
             layers: model.layers(),
             load_ms: model.load_ms(),
@@ -218,19 +216,13 @@ impl InferenceThread {
             .ok_or(InferenceError::Closed { what: "conversation" })
     }
 
-    fn saved(&mut self, id: SessionId, action: SavedAction) -> Result<Vec<Message>, InferenceError> {
+    /// A session's chat while no answer is in progress.
+    pub(crate) fn idle_chat(&mut self, id: SessionId) -> Result<&mut Chat, InferenceError> {
         self.settle(id);
         if self.answers.iter().any(|active| active.owner.session == Some(id)) {
             return Err(InferenceError::Busy);
         }
-        let chat = self.chat(id)?;
-        match action {
-            SavedAction::Save(path, messages) => saved::write(&path, &chat.save(&messages)?)?,
-            SavedAction::Restore(path) => return Ok(chat.restore(&saved::read(&path)?)?),
-            SavedAction::SavePrefix(path, tokens) => saved::write(&path, &chat.save_prefix(tokens)?)?,
-            SavedAction::RestorePrefix(path) => chat.restore_prefix(&saved::read(&path)?)?,
-        }
-        Ok(Vec::new())
+        self.chat(id)
     }
 
     fn begin(&mut self, begin: Begin) -> Result<(), InferenceError> {

@@ -99,6 +99,7 @@ fn answers(store: &Store) {
             value: value.as_bytes(),
             receipt: ReceiptId(1),
             conversation: None,
+            lifetime_ms: 1,
         };
         answers.put(&new, NOW_MS).expect("cached");
     }

@@ -38,6 +38,8 @@ pub struct NewAnswer<'a> {
     pub receipt: ReceiptId,
     /// The conversation that it was given in, if that is kept. The answer is forgotten with it, and with the message that has this receipt.
     pub conversation: Option<ConversationId>,
+    /// For how long it is cached, in milliseconds.
+    pub lifetime_ms: u64,
 }
 
 /// A cached answer.
@@ -100,7 +102,7 @@ impl fmt::Debug for Answers {
 /// [`StoreError::Damaged`] if the database cannot be used, and, where it writes, with [`StoreError::ReadOnly`], [`StoreError::Full`], and
 /// [`StoreError::Vault`] if the first key cannot be made.
 impl Answers {
-    /// Stores an answer, replacing the one with this key. If its conversation is gone, nothing is stored.
+    /// Stores an answer, replacing the one with this key, and removes those whose time is over. If its conversation is gone, nothing is stored.
     ///
     /// # Errors
     /// [`StoreError::Record`] past [`ANSWER_VALUE_BYTES_MAX`], and those of all calls.
@@ -113,6 +115,7 @@ impl Answers {
                 found => found?.unwrap_or(NO_CONVERSATION),
             };
             self.write_uses(connection)?;
+            connection.execute("DELETE FROM answer WHERE expires_ms < ?1", [sql_time(now_ms)])?;
             for lookup in lookups(keyring, &hash) {
                 connection.execute("DELETE FROM answer WHERE lookup = ?1", [&lookup[..]])?;
             }
@@ -123,14 +126,15 @@ impl Answers {
             let plain = [&hash.as_bytes()[..], new.value].concat();
             let sealed = ANSWER_VALUE.seal(keyring, row, Bound::Lookup(&lookup), &plain)?;
             connection.execute(
-                "INSERT INTO answer (id, lookup, receipt, conversation, created_ms, used_ms, bytes, value)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)",
+                "INSERT INTO answer (id, lookup, receipt, conversation, created_ms, expires_ms, used_ms, bytes, value)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7, ?8)",
                 (
                     row,
                     &lookup[..],
                     sql_receipt(new.receipt),
                     conversation,
                     sql_time(now_ms),
+                    sql_time(now_ms.saturating_add(new.lifetime_ms)),
                     sealed.len() as i64,
                     sealed,
                 ),
@@ -147,7 +151,7 @@ impl Answers {
         let hash = blake3::hash(key);
         let found = self.shared.read(|connection, keyring| {
             for lookup in lookups(keyring, &hash) {
-                if let Some(found) = read(connection, keyring, &lookup)? {
+                if let Some(found) = read(connection, keyring, &lookup, now_ms)? {
                     return Ok(Some(found));
                 }
             }
@@ -230,11 +234,11 @@ impl Answers {
         Ok(entries)
     }
 
-    /// Removes answers by their numbers, and those that were stored before `created_ms_min`. Returns how many are gone.
+    /// Removes answers by their numbers. Returns how many are gone.
     ///
     /// # Errors
     /// Those of all calls.
-    pub fn evict(&self, ids: &[u64], created_ms_min: u64) -> Result<u64, StoreError> {
+    pub fn evict(&self, ids: &[u64]) -> Result<u64, StoreError> {
         self.shared.change(|connection, _| {
             self.write_uses(connection)?;
             let mut delete = connection.prepare("DELETE FROM answer WHERE id = ?1")?;
@@ -242,8 +246,6 @@ impl Answers {
             for id in ids {
                 gone += delete.execute([id.cast_signed()])?;
             }
-            let old = "DELETE FROM answer WHERE created_ms < ?1";
-            gone += connection.execute(old, [sql_time(created_ms_min)])?;
             Ok(gone as u64)
         })
     }
@@ -270,10 +272,15 @@ fn lookups(keyring: &Keyring, hash: &blake3::Hash) -> Vec<[u8; 32]> {
 }
 
 /// The row, and what is in it. Its value still begins with the hash of its key, and its age is not known.
-fn read(connection: &Connection, keyring: &Keyring, lookup: &[u8; 32]) -> Result<Option<(i64, CachedAnswer)>, Fault> {
-    let query = "SELECT id, receipt, created_ms, value FROM answer WHERE lookup = ?1";
+fn read(
+    connection: &Connection,
+    keyring: &Keyring,
+    lookup: &[u8; 32],
+    now_ms: u64,
+) -> Result<Option<(i64, CachedAnswer)>, Fault> {
+    let query = "SELECT id, receipt, created_ms, value FROM answer WHERE lookup = ?1 AND expires_ms >= ?2";
     let mut statement = connection.prepare(query)?;
-    let mut rows = statement.query([&lookup[..]])?;
+    let mut rows = statement.query((&lookup[..], sql_time(now_ms)))?;
     let Some(found) = rows.next()? else {
         return Ok(None);
     };

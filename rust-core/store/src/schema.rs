@@ -104,6 +104,7 @@ CREATE TABLE answer (
     receipt INTEGER NOT NULL,
     conversation INTEGER NOT NULL,
     created_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
     used_ms INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     value BLOB NOT NULL
@@ -111,6 +112,7 @@ CREATE TABLE answer (
 CREATE UNIQUE INDEX answer_lookup ON answer (lookup);
 CREATE INDEX answer_receipt ON answer (receipt);
 CREATE INDEX answer_conversation ON answer (conversation);
+CREATE INDEX answer_expires ON answer (expires_ms);
 ",
     },
 ];

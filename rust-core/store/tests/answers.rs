@@ -78,12 +78,17 @@ fn answers_go_by_their_numbers_and_their_age() {
     let bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
     assert_eq!(answers.size().unwrap(), AnswersSize { answers: 10, bytes });
     let id = |number: usize| entries[number].id;
-    assert_eq!(answers.evict(&[id(5), id(9), 77], NOW_MS + 3).unwrap(), 5);
-    let is_left = |number: &u8| answers.get(&[*number], NOW_MS).unwrap().is_some();
-    assert_eq!((0..10).filter(is_left).collect::<Vec<u8>>(), [3, 4, 6, 7, 8]);
-    // What was used is on the disk by now.
-    let after: Vec<u64> = answers.entries().unwrap().iter().map(|entry| entry.used_ms).collect();
-    assert_eq!(after[1], NOW_MS + 101);
+    assert_eq!(answers.evict(&[id(5), id(9), 77]).unwrap(), 2);
+    let left = |now_ms| {
+        let is_left = |number: &u8| answers.get(&[*number], now_ms).unwrap().is_some();
+        (0..10).filter(is_left).collect::<Vec<u8>>()
+    };
+    assert_eq!(left(NOW_MS), [0, 1, 2, 3, 4, 6, 7, 8]);
+    // Each for as long as it was to be cached; the next one that comes removes them.
+    let lifetime_ms = cached(b"", b"").lifetime_ms;
+    assert_eq!(left(NOW_MS + lifetime_ms + 3), [3, 4, 6, 7, 8]);
+    answers.put(&cached(b"late", b""), NOW_MS + lifetime_ms + 3).unwrap();
+    assert_eq!(answers.size().unwrap().answers, 6);
 }
 
 #[test]

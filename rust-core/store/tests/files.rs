@@ -64,13 +64,15 @@ fn files_of_every_size_are_read_back() {
     let size = fs::metadata(path(folder.path(), "prefix.file")).unwrap();
     assert_eq!(size.permissions().mode() & 0o077, 0);
     let listed = files.list().unwrap();
-    assert_eq!(
-        listed,
-        [FileEntry {
-            name: "file".into(),
-            bytes: size.len()
-        }]
-    );
+    let expected = FileEntry {
+        name: "file".into(),
+        bytes: size.len(),
+        used_ms: listed[0].used_ms,
+    };
+    assert_eq!(listed, [expected]);
+    // It was read a moment ago.
+    let used = std::time::UNIX_EPOCH + std::time::Duration::from_millis(listed[0].used_ms);
+    assert!(used.elapsed().unwrap().as_secs() < 60);
     assert!(store.files("other").unwrap().list().unwrap().is_empty());
     files.remove("file").unwrap();
     files.remove("file").unwrap();
@@ -92,6 +94,25 @@ fn an_unfinished_file_leaves_the_old_one() {
         assert!(matches!(refused, Err(StoreError::Vault(VaultError::Name))), "{name}");
     }
     assert!(store.files("two.parts").is_err());
+}
+
+#[test]
+fn a_hidden_name_is_the_same_for_the_same_bytes_of_the_same_purpose() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let name = |purpose, bytes: &[u8]| store.files(purpose).unwrap().hidden_name(bytes).unwrap();
+    assert_eq!(name("prefix", b"text"), name("prefix", b"text"));
+    assert_ne!(name("prefix", b"text"), name("prefix", b"other"));
+    assert_ne!(name("prefix", b"text"), name("other", b"text"));
+    let other = tempfile::tempdir().unwrap();
+    let other = open(
+        &other.path().join("store.db"),
+        &std::sync::Arc::new(whimbrel_store::MemoryVault::default()),
+    );
+    assert_ne!(
+        other.files("prefix").unwrap().hidden_name(b"text").unwrap(),
+        name("prefix", b"text")
+    );
 }
 
 fn check_changed(store: &Store, name: &str, what: &str) {

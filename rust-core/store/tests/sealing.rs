@@ -193,7 +193,7 @@ fn no_text_is_in_any_file() {
     assert!(planted.next().unwrap() >= 1_000);
     nowhere("written");
     assert!(!conversations.find(MARKER, 2_000).unwrap().is_empty());
-    store.answers().evict(&[1, 2], 0).unwrap();
+    store.answers().evict(&[1, 2]).unwrap();
     let mut document = Vec::new();
     conversations.export(&mut document, None, NOW_MS).unwrap();
     conversations.delete(ids[0]).unwrap();

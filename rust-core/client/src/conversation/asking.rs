@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{mpsc, watch};
-use whimbrel_inference::SessionSlot;
+use whimbrel_inference::Session;
 use whimbrel_policy::{Kept, Recipients};
 use whimbrel_privacy::Placeholders;
 use whimbrel_record::{Outcome, Place, Signal};
@@ -12,6 +12,7 @@ use super::ConversationOptions;
 use super::answer::Answer;
 use super::history::{History, Last, Turn};
 use super::keeping::{Draft, Keeping};
+use crate::contexts::{Context, ContextFiles};
 use crate::error::lock;
 use crate::exchange::{self, Answered, Events, Job};
 use crate::outbox::{self, QueuedQuestion};
@@ -31,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) keeping: Option<Arc<Keeping>>,
     /// The last answer that was begun.
     pub(crate) running: Mutex<Running>,
-    pub(crate) session: Arc<SessionSlot>,
+    pub(crate) context: Arc<Context>,
 }
 
 /// The answer that goes on, and whether there may be another one.
@@ -89,15 +90,50 @@ impl Inner {
         history: History,
         keeping: Option<Keeping>,
     ) -> Arc<Inner> {
-        Arc::new(Inner {
-            services,
+        let inner = Arc::new(Inner {
+            services: services.clone(),
             model,
             options,
             history: Arc::new(Mutex::new(history)),
             keeping: keeping.map(Arc::new),
             running: Mutex::default(),
-            session: Arc::default(),
-        })
+            context: Arc::default(),
+        });
+        services.contexts.enter(&inner);
+        inner
+    }
+
+    /// Where its context is saved, if it is kept and the store is still open.
+    fn context_files(&self) -> Option<ContextFiles> {
+        let keeping = self.keeping.as_ref()?;
+        let shelf = keeping.shelf.open(&self.services).ok()?;
+        Some(ContextFiles::new(&self.services, shelf, Some(keeping.id)))
+    }
+
+    /// Saves its context, if it is kept.
+    pub(crate) async fn put_away(&self, session: &Session) {
+        if let Some(files) = self.context_files()
+            && let Err(error) = files.put_away(&self.context, session).await
+        {
+            log::debug!("a context is not saved: {error}");
+        }
+    }
+
+    /// Releases the memory of its context, once it is saved if the conversation is kept. Does not wait for that.
+    pub(crate) fn close_context(&self) {
+        let Some(session) = self.context.slot.opened() else {
+            return;
+        };
+        let context = self.context.clone();
+        let Some(files) = self.context_files() else {
+            return context.slot.close();
+        };
+        drop(self.services.handle().spawn(async move {
+            if let Err(error) = files.put_away(&context, &session).await {
+                log::debug!("a context is not saved: {error}");
+            }
+            context.slot.close();
+        }));
     }
 
     /// A new question. The same text as the last question, which nobody answered, is that question again, unless it comes as another task or class:
@@ -199,6 +235,9 @@ impl Inner {
         {
             return Ok(report);
         }
+        if question.turn == Turn::Again {
+            self.context.note_changed();
+        }
         let revision = lock(&self.history).revision();
         // The ledger, and what is kept beside it, stays open until the end of the answer is written.
         let records = begun.under_way.records().ok();
@@ -264,7 +303,8 @@ impl Inner {
             placeholders: lock(&self.history).placeholders.clone(),
             id,
             draft,
-            ..begun.job(request, self.session.clone())
+            kept: self.keeping.as_ref().map(|keeping| (keeping.shelf.clone(), keeping.id)),
+            ..begun.job(request, self.context.clone())
         };
         let mut answered = exchange::answer(&self.services, job).await?;
         if has_system && !answered.examined.is_empty() {
@@ -275,26 +315,36 @@ impl Inner {
 
     /// Writes what has changed, if the conversation is kept. Returns whether it is on the disk; an answer that came is not lost because the
     /// disk is full.
-    pub(crate) async fn write(&self, from: Option<u32>) -> Option<bool> {
-        let keeping = self.keeping.clone()?;
-        let history = self.history.clone();
-        let written = self.services.blocking(move |services| {
-            let shelf = keeping.shelf.open(services)?;
-            keeping.write(shelf.store()?, &history, from, services.clock.now_ms())
-        });
-        let written = written.await.and_then(|written| written);
-        if let Err(error) = &written {
-            log::error!("a conversation cannot be kept: {error}");
+    pub(crate) fn write(&self, from: Option<u32>) -> impl Future<Output = Option<bool>> + Send + 'static {
+        let (history, context, services) = (self.history.clone(), self.context.clone(), self.services.clone());
+        // At once: the store stays open for it, whatever is closed meanwhile.
+        let kept = self.keeping.clone();
+        let kept = kept.map(|keeping| (keeping.shelf.open(&services), keeping));
+        async move {
+            let (shelf, keeping) = kept?;
+            let written = services.blocking(move |services| {
+                let shelf = shelf?;
+                let store = shelf.store()?;
+                context.forget_stale(services, store, keeping.id)?;
+                keeping.write(store, &history, from, services.clock.now_ms())
+            });
+            let written = written.await.and_then(|written| written);
+            if let Err(error) = &written {
+                log::error!("a conversation cannot be kept: {error}");
+            }
+            Some(written.is_ok())
         }
-        Some(written.is_ok())
     }
 
     /// Writes what the app has changed, without waiting for the disk.
-    pub(crate) fn write_aside(self: &Arc<Inner>) {
-        if self.keeping.is_some() {
-            let inner = self.clone();
-            drop(self.services.handle().spawn(async move { inner.write(None).await }));
-        }
+    pub(crate) fn write_aside(&self) {
+        drop(self.services.handle().spawn(self.write(None)));
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close_context();
     }
 }
 
@@ -325,14 +375,15 @@ pub(crate) struct Beginning {
 }
 
 impl Beginning {
-    pub(crate) fn job(self, request: Request, session: Arc<SessionSlot>) -> Job {
+    pub(crate) fn job(self, request: Request, context: Arc<Context>) -> Job {
         Job {
             request,
             raw: None,
             model: None,
             id: None,
             draft: None,
-            session,
+            kept: None,
+            context,
             placeholders: Placeholders::default(),
             events: self.events,
             cancelled: self.cancelled,

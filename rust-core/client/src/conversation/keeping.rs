@@ -33,6 +33,7 @@ pub(crate) enum Shelf {
 }
 
 /// A shelf that is held open.
+#[derive(Clone)]
 pub(crate) enum OpenShelf {
     Assistant(Arc<OpenRecords>),
     Own(Store),

@@ -13,6 +13,8 @@ use whimbrel_record::{Code, Intent};
 use super::Job;
 use super::remembered::{Remembered, Remembering};
 use crate::ClientError;
+use crate::contexts::ContextFiles;
+use crate::conversation::OpenShelf;
 use crate::places::{Ask, Asking, Backend, Offered, OnDevice, Payload, place_of};
 use crate::request::Request;
 use crate::rules::RulesSnapshot;
@@ -66,7 +68,9 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
         return alone(services, job);
     }
     let offered = services.places.offered().await;
-    let (request, session, id) = (job.request.clone(), job.session.clone(), job.id.take());
+    let (request, id) = (job.request.clone(), job.id.take());
+    let context = job.context.clone();
+    let files = context_files(services, job);
     let mut placeholders = std::mem::take(&mut job.placeholders);
     let records = job.under_way.records()?;
     let prepared = services.blocking(move |services| {
@@ -90,8 +94,9 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
         }
         let asking = Asking {
             offered: &offered,
-            session: &session,
-            context: request.session_options(services.now_s()),
+            context: &context,
+            files: files.as_ref(),
+            options: request.session_options(services.now_s()),
             confidence: true,
         };
         let backends: Vec<_> = (0..)
@@ -128,15 +133,17 @@ pub(crate) async fn explain(services: &Arc<Services>, request: Request) -> Resul
 }
 
 /// Where no rules decide: the one model is asked.
-fn alone(services: &Services, job: &mut Job) -> Result<Prepared, ClientError> {
+fn alone(services: &Arc<Services>, job: &mut Job) -> Result<Prepared, ClientError> {
+    let files = context_files(services, job);
     let model = job.model.clone().ok_or(ClientError::Closed { what: "model" })?;
     let request = &job.request;
     let deadline_ms = request.options.deadline_ms.unwrap_or(DEADLINE_MS_ALONE);
     let plan = Plan::on_device(place_of(&model), deadline_ms);
     let asking = Asking {
         offered: &Offered::default(),
-        session: &job.session,
-        context: request.session_options(services.now_s()),
+        context: &job.context,
+        files: files.as_ref(),
+        options: request.session_options(services.now_s()),
         confidence: false,
     };
     let payload = match job.raw.take() {
@@ -167,6 +174,15 @@ fn alone(services: &Services, job: &mut Job) -> Result<Prepared, ClientError> {
         remembering: None,
         remembered: None,
     })
+}
+
+/// Where contexts are saved: beside the ledger, or where the conversation is kept.
+fn context_files(services: &Arc<Services>, job: &Job) -> Option<ContextFiles> {
+    let (shelf, id) = match &job.kept {
+        Some((shelf, id)) => (shelf.open(services).ok()?, Some(*id)),
+        None => (OpenShelf::Assistant(job.under_way.records().ok()?), None),
+    };
+    Some(ContextFiles::new(services, shelf, id))
 }
 
 /// Examines what is new in the request. Messages that were examined before bring their findings along.

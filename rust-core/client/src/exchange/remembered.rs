@@ -144,6 +144,7 @@ impl Answered {
             value: self.text.as_bytes(),
             receipt: *receipt,
             conversation,
+            lifetime_ms: remembering.age_ms_max,
         };
         if let Err(error) = store.answers().put(&new, now_ms) {
             log::warn!("an answer cannot be remembered: {error}");

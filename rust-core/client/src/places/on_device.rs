@@ -4,18 +4,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use whimbrel_engine::Step;
-use whimbrel_inference::{InferenceError, SessionOptions, SessionSlot, Stream};
+use whimbrel_inference::{InferenceError, Session, SessionOptions, Stream};
 use whimbrel_policy::{Ended, Usage};
 use whimbrel_record::{Code, FinishReason, Tokens};
 
 use super::{Ask, Asking, Attempt, Backend, BoxFuture, Last, Part, Payload};
+use crate::contexts::{Context, ContextFiles, ToSave};
 use crate::{EngineError, Model, Statistics};
 
 /// See the module.
 pub(crate) struct OnDevice {
     model: Model,
-    /// The cache of the conversation.
-    session: Arc<SessionSlot>,
+    context: Arc<Context>,
+    files: Option<ContextFiles>,
     options: SessionOptions,
     confidence: bool,
 }
@@ -24,8 +25,9 @@ impl OnDevice {
     pub(crate) fn new(model: Model, asking: &Asking<'_>) -> OnDevice {
         OnDevice {
             model,
-            session: asking.session.clone(),
-            options: asking.context.clone(),
+            context: asking.context.clone(),
+            files: asking.files.cloned(),
+            options: asking.options.clone(),
             confidence: asking.confidence,
         }
     }
@@ -34,19 +36,32 @@ impl OnDevice {
 impl Backend for OnDevice {
     fn ask(&self, mut ask: Ask) -> Box<dyn Attempt> {
         ask.options.confidence |= self.confidence;
-        let (model, session, options) = (self.model.clone(), self.session.clone(), self.options.clone());
+        let (model, options) = (self.model.clone(), self.options.clone());
+        let (context, files) = (self.context.clone(), self.files.clone());
         let threads = model.info().threads;
         let begin = async move {
             match ask.payload {
-                Payload::Messages(messages) => session.of(&model.open, options).await?.ask(messages, ask.options).await,
+                Payload::Messages(messages) => {
+                    let session = context.slot.of(&model.open, options).await?;
+                    let files = files.filter(|_| session.take_unused());
+                    let to_save = match files {
+                        Some(files) => files.fill(&context, &session, &messages, ask.options.thinking).await,
+                        None => None,
+                    };
+                    context.note_used();
+                    let stream = session.ask(messages, ask.options).await?;
+                    Ok((stream, to_save.map(|to_save| (to_save, session))))
+                }
                 Payload::Raw { text, context_length } => {
-                    model.open.continue_text(text, context_length, ask.options).await
+                    let stream = model.open.continue_text(text, context_length, ask.options).await?;
+                    Ok((stream, None))
                 }
                 Payload::Cleared(_) => Err(InferenceError::Stopped),
             }
         };
         Box::new(Generating {
             state: State::Beginning(Box::pin(begin)),
+            to_save: None,
             threads,
             parts: VecDeque::new(),
             is_stopped: false,
@@ -57,13 +72,18 @@ impl Backend for OnDevice {
 /// An answer that the engine makes.
 struct Generating {
     state: State,
+    /// What is saved of the session when the answer has ended.
+    to_save: Option<(ToSave, Session)>,
     threads: u32,
     parts: VecDeque<Part>,
     is_stopped: bool,
 }
 
+/// The answer, and what is to be saved at its end.
+type Began = (Stream, Option<(ToSave, Session)>);
+
 enum State {
-    Beginning(BoxFuture<'static, Result<Stream, InferenceError>>),
+    Beginning(BoxFuture<'static, Result<Began, InferenceError>>),
     Streaming(Stream),
 }
 
@@ -76,8 +96,9 @@ impl Generating {
             let steps = match &mut self.state {
                 State::Beginning(_) if self.is_stopped => return Part::end(Code::NotBegun),
                 State::Beginning(begin) => match begin.await {
-                    Ok(stream) => {
+                    Ok((stream, to_save)) => {
                         self.state = State::Streaming(stream);
+                        self.to_save = to_save;
                         continue;
                     }
                     Err(error) => return Part::end(failed(error)),
@@ -102,6 +123,9 @@ impl Generating {
                     self.parts.push_back(Part::Text(text));
                 }
                 self.parts.push_back(Part::end(finished(statistics, self.threads)));
+                if let Some((to_save, session)) = self.to_save.take() {
+                    to_save.save_aside(session);
+                }
             }
         }
     }

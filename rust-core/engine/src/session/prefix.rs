@@ -66,8 +66,20 @@ impl<'b> SavedPrefix<'b> {
     /// # Errors
     /// [`PrefixError`], except [`PrefixError::TooLong`].
     pub fn parse(bytes: &'b [u8], model: &Model) -> Result<SavedPrefix<'b>, PrefixError> {
+        SavedPrefix::parse_with(bytes, model, true)
+    }
+
+    /// As [`SavedPrefix::parse`], for bytes that are known to be as they were written: their checksum is not computed again.
+    ///
+    /// # Errors
+    /// As [`SavedPrefix::parse`], except [`PrefixError::Checksum`].
+    pub fn parse_unchanged(bytes: &'b [u8], model: &Model) -> Result<SavedPrefix<'b>, PrefixError> {
+        SavedPrefix::parse_with(bytes, model, false)
+    }
+
+    fn parse_with(bytes: &'b [u8], model: &Model, may_be_changed: bool) -> Result<SavedPrefix<'b>, PrefixError> {
         let layout = model.layout();
-        let parsed = parse(bytes, &model_hash(model), layout)?;
+        let parsed = parse(bytes, &model_hash(model), layout, may_be_changed)?;
         let expected = layout.saved_bytes(parsed.ids.len());
         if parsed.values.len() as u64 != expected {
             return Err(PrefixError::Content {
@@ -98,6 +110,16 @@ impl<'b> SavedPrefix<'b> {
     pub(crate) fn values(&self) -> &'b [u8] {
         self.values
     }
+}
+
+/// What a saved context is bound to beyond its form: the bundle, the variant, the kernels that computed it and the precision of its keys and
+/// values.
+pub(crate) fn binding(model: &Model) -> [u8; HASH_BYTES] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&model_hash(model));
+    hasher.update(whimbrel_kernels::Level::best().name().as_bytes());
+    hasher.update(&kind(model.layout().precision).to_le_bytes());
+    *hasher.finalize().as_bytes()
 }
 
 /// How a precision is written.
@@ -157,7 +179,12 @@ pub(crate) fn write(
 }
 
 /// Takes the bytes apart. Lengths are compared before anything is read or allocated, the checksum before anything is believed.
-fn parse<'b>(bytes: &'b [u8], model: &[u8; HASH_BYTES], layout: &Layout) -> Result<SavedPrefix<'b>, PrefixError> {
+fn parse<'b>(
+    bytes: &'b [u8],
+    model: &[u8; HASH_BYTES],
+    layout: &Layout,
+    may_be_changed: bool,
+) -> Result<SavedPrefix<'b>, PrefixError> {
     let rest = bytes.strip_prefix(&MAGIC).ok_or(PrefixError::NotAPrefix)?;
     let Some((numbers, rest)) = rest.split_first_chunk::<24>() else {
         return Err(PrefixError::NotAPrefix);
@@ -194,7 +221,7 @@ fn parse<'b>(bytes: &'b [u8], model: &[u8; HASH_BYTES], layout: &Layout) -> Resu
         return Err(PrefixError::OtherKind);
     }
     let (content, hash) = bytes.split_at(bytes.len() - HASH_BYTES);
-    if blake3::hash(content).as_bytes() != hash {
+    if may_be_changed && blake3::hash(content).as_bytes() != hash {
         return Err(PrefixError::Checksum);
     }
     if note > u64::from(PREFIX_NOTE_BYTES_MAX) {

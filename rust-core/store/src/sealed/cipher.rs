@@ -84,6 +84,20 @@ pub(super) fn open_in_place(
     Ok(())
 }
 
+/// As [`open_in_place`], for the bytes from `start` on, without associated data.
+pub(super) fn open_at(
+    key: &LessSafeKey,
+    nonce: [u8; NONCE_BYTES],
+    bytes: &mut Vec<u8>,
+    start: usize,
+) -> Result<(), Unspecified> {
+    let nonce = Nonce::assume_unique_for_key(nonce);
+    let opened = key.open_in_place(nonce, Aad::empty(), &mut bytes[start..]);
+    let length = opened.map(|plain| plain.len());
+    bytes.truncate(start + *length.as_ref().unwrap_or(&0));
+    length.map(drop)
+}
+
 /// The key and the nonce of ChaCha20-Poly1305 that make XChaCha20-Poly1305: the first 16 bytes of the long nonce go into the key.
 pub(super) fn extended(key: &[u8; KEY_BYTES], nonce: &[u8; XNONCE_BYTES]) -> (LessSafeKey, [u8; NONCE_BYTES]) {
     let (head, tail) = nonce.split_at(16);

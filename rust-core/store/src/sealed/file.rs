@@ -12,7 +12,7 @@ use ring::aead::LessSafeKey;
 use whimbrel_files::NewFile;
 use zeroize::Zeroizing;
 
-use super::cipher::{FileCipher, NONCE_BYTES, TAG_BYTES, open_in_place, seal_detached};
+use super::cipher::{FileCipher, NONCE_BYTES, TAG_BYTES, open_at, open_in_place, seal_detached};
 use super::keyring::DataKey;
 use super::{Keyring, SealError};
 use crate::StoreError;
@@ -203,6 +203,31 @@ impl<R: Read> SealedReader<R> {
             ahead: None,
             failed: false,
         })
+    }
+
+    pub(super) fn get_ref(&self) -> &R {
+        &self.source
+    }
+
+    /// Everything, from a file of which nothing was read yet and that has so many bytes. Each chunk is decrypted where it stays.
+    pub(super) fn read_whole(mut self, file_bytes: u64) -> io::Result<Vec<u8>> {
+        let body = usize::try_from(file_bytes).unwrap_or(0).saturating_sub(HEADER_BYTES);
+        let mut plain = Vec::with_capacity(body);
+        while !self.chunk.last {
+            let start = plain.len();
+            let left = body.saturating_sub(start + self.chunk.number as usize * TAG_BYTES);
+            self.chunk.last = left <= CHUNK_BYTES + TAG_BYTES;
+            let wanted = left.min(CHUNK_BYTES + TAG_BYTES) as u64;
+            (&mut self.source).take(wanted).read_to_end(&mut plain)?;
+            let opened = open_at(&self.key, self.chunk.nonce(), &mut plain, start);
+            self.failed = opened.is_err();
+            self.check()?;
+            self.chunk.advance()?;
+        }
+        // The file has grown meanwhile.
+        self.failed = self.source.read(&mut [0])? > 0;
+        self.check()?;
+        Ok(plain)
     }
 
     fn take_chunk(&mut self) -> io::Result<()> {

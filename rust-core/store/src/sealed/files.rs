@@ -1,10 +1,11 @@
 //! The folder of sealed files beside the database. Large caches are kept there.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 use whimbrel_files::{Existing, NewFile, Readers};
@@ -17,6 +18,8 @@ use crate::{Store, StoreError, check_name, database};
 
 /// What the folder has behind the database's name.
 const FOLDER: &str = ".sealed";
+/// Digits of a hidden name, four bits each.
+const HIDDEN_NAME_DIGITS: usize = 32;
 
 /// The folder of the sealed files of the database at `path`.
 pub(super) fn folder_of(path: &Path) -> PathBuf {
@@ -38,6 +41,8 @@ pub struct FileEntry {
     pub name: String,
     /// Its size on the disk.
     pub bytes: u64,
+    /// When it was written or last read as a whole, in milliseconds since 1970.
+    pub used_ms: u64,
 }
 
 impl std::fmt::Debug for SealedFiles {
@@ -114,7 +119,7 @@ impl SealedFiles {
         reader.map(Some).map_err(|fault| failed(&path, fault))
     }
 
-    /// Reads a whole file of at most `bytes_max` bytes; `None` if there is none.
+    /// Reads a whole file that takes at most `bytes_max` bytes on the disk; `None` if there is none.
     ///
     /// # Errors
     /// Those of [`SealedFiles::open`], [`StoreError::Sealed`] if it was changed anywhere,
@@ -123,11 +128,32 @@ impl SealedFiles {
         let Some(reader) = self.open(name)? else {
             return Ok(None);
         };
-        let mut bytes = Vec::new();
-        let read = reader.take(u64::from(bytes_max) + 1).read_to_end(&mut bytes);
-        read.map_err(|error| failed(&self.path(name).unwrap_or_default(), error.into()))?;
-        limit("bytes of a sealed file", bytes.len(), bytes_max)?;
-        Ok(Some(bytes))
+        let path = self.path(name)?;
+        let io_failed = |error: io::Error| failed(&path, error.into());
+        let sealed_bytes = reader.get_ref().metadata().map_err(io_failed)?.len();
+        limit(
+            "bytes of a sealed file",
+            usize::try_from(sealed_bytes).unwrap_or(usize::MAX),
+            bytes_max,
+        )?;
+        // Programs that are used read their caches: it counts as used now, unless the disk does not let it.
+        let _ = reader.get_ref().set_modified(SystemTime::now());
+        reader.read_whole(sealed_bytes).map(Some).map_err(io_failed)
+    }
+
+    /// A name that says nothing about these bytes: a hash that depends on the store's key. It changes when the key does.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealed`] if the store's keys are lost, [`StoreError::Vault`] if the first one cannot be made.
+    pub fn hidden_name(&self, bytes: &[u8]) -> Result<String, StoreError> {
+        let keyring = {
+            let (mut writer, _) = self.shared.writer()?;
+            self.shared.keyring_to_write(&mut writer)?
+        };
+        let newest = keyring.newest().expect("a key was made");
+        let hash = blake3::hash(&[self.purpose.as_bytes(), b"\n", bytes].concat());
+        let name = newest.lookup(hash.as_bytes());
+        Ok(blake3::Hash::from(name).to_hex()[..HIDDEN_NAME_DIGITS].to_owned())
     }
 
     /// Removes a file, and what a process that ended left of one with this name. Succeeds if there is none.
@@ -166,6 +192,7 @@ impl SealedFiles {
             found.push(FileEntry {
                 name: name.to_owned(),
                 bytes: metadata.len(),
+                used_ms: metadata.modified().map_or(0, since_1970_ms),
             });
         }
         found.sort_by(|one, other| one.name.cmp(&other.name));
@@ -176,6 +203,11 @@ impl SealedFiles {
         check_name(name)?;
         Ok(folder_of(self.shared.path()).join(format!("{}.{name}", self.purpose)))
     }
+}
+
+fn since_1970_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {

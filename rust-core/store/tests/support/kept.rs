@@ -111,5 +111,6 @@ pub(crate) fn cached<'a>(key: &'a [u8], value: &'a [u8]) -> NewAnswer<'a> {
         value,
         receipt: ReceiptId(1),
         conversation: None,
+        lifetime_ms: 1_000_000,
     }
 }

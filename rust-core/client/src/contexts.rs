@@ -1,0 +1,278 @@
+//! Contexts on the disk: the keys and values of system messages, and of conversations that are not open, so that their text need not be read
+//! again. They are caches, sealed like everything that is made from a text: one that is damaged, foreign or out of date is not used.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use tokio::time::Instant;
+use whimbrel_engine::Message;
+use whimbrel_inference::{Session, SessionSlot};
+use whimbrel_store::{ConversationId, SealedFiles, Store, StoreError};
+
+use crate::conversation::{Inner, OpenShelf};
+use crate::error::lock;
+use crate::services::Services;
+use crate::{ClientError, caches};
+
+/// The purpose of the sealed files. A file begins with the model's [`whimbrel_inference::ModelInfo::context_binding`].
+pub(crate) const PURPOSE: &str = "context";
+/// A context of fewer tokens is not worth a file.
+const TOKENS_MIN: u32 = 128;
+/// The largest file that is read.
+const FILE_BYTES_MAX: u32 = 1 << 30;
+/// Ahead of the name of a system message's file; the others are named after their conversations.
+const SYSTEM: &str = "system-";
+const BINDING_BYTES: usize = 32;
+
+/// The context of a conversation on this device.
+#[derive(Default)]
+pub(crate) struct Context {
+    pub(crate) slot: SessionSlot,
+    /// When it was last used.
+    used: Mutex<Option<Instant>>,
+    /// It has text that was deleted since.
+    is_stale: AtomicBool,
+    /// So may its file.
+    has_stale_file: AtomicBool,
+    /// How many of its tokens are on the disk.
+    saved_tokens: AtomicU32,
+}
+
+/// All contexts, and what keeps their files and the conversations in step.
+#[derive(Default)]
+pub(crate) struct ContextDesk {
+    open: Mutex<Vec<Weak<Inner>>>,
+    /// Held while a file is written or a conversation is deleted.
+    pub(crate) files: Mutex<()>,
+}
+
+/// The files of a store, for the context of one conversation.
+#[derive(Clone)]
+pub(crate) struct ContextFiles {
+    services: Arc<Services>,
+    shelf: OpenShelf,
+    /// Set if the conversation is kept.
+    conversation: Option<ConversationId>,
+}
+
+/// A system message that is saved once it was read.
+pub(crate) struct ToSave {
+    files: ContextFiles,
+    name: String,
+}
+
+impl Context {
+    /// For how long it was not used, in milliseconds.
+    pub(crate) fn idle_ms(&self) -> u64 {
+        let idle = lock(&self.used).map(|used| used.elapsed());
+        idle.map_or(u64::MAX, |idle| u64::try_from(idle.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// It is asked: what it holds agrees with the messages from now on.
+    pub(crate) fn note_used(&self) {
+        *lock(&self.used) = Some(Instant::now());
+        self.is_stale.store(false, Ordering::Relaxed);
+    }
+
+    /// Messages were replaced.
+    pub(crate) fn note_changed(&self) {
+        self.is_stale.store(true, Ordering::Relaxed);
+        self.has_stale_file.store(true, Ordering::Relaxed);
+    }
+
+    /// Removes the file of the conversation if it may have text that was deleted. Blocks.
+    pub(crate) fn forget_stale(
+        &self,
+        services: &Services,
+        store: &Store,
+        id: ConversationId,
+    ) -> Result<(), StoreError> {
+        if !self.has_stale_file.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let _files = lock(&services.contexts.files);
+        self.saved_tokens.store(0, Ordering::Relaxed);
+        forget(store, id)
+    }
+}
+
+impl ContextDesk {
+    pub(crate) fn enter(&self, inner: &Arc<Inner>) {
+        let mut open = lock(&self.open);
+        open.retain(|other| other.strong_count() > 0);
+        open.push(Arc::downgrade(inner));
+    }
+
+    /// The conversations that are open, kept or not.
+    pub(crate) fn open(&self) -> Vec<Arc<Inner>> {
+        lock(&self.open).iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl ContextFiles {
+    pub(crate) fn new(
+        services: &Arc<Services>,
+        shelf: OpenShelf,
+        conversation: Option<ConversationId>,
+    ) -> ContextFiles {
+        ContextFiles {
+            services: services.clone(),
+            shelf,
+            conversation,
+        }
+    }
+
+    /// Fills an empty context with what is saved of the conversation, or of its system message. Returns what is to be saved once the question is
+    /// answered.
+    pub(crate) async fn fill(
+        self,
+        context: &Context,
+        session: &Session,
+        messages: &[Message],
+        thinking: Option<bool>,
+    ) -> Option<ToSave> {
+        let filled = self.try_to_fill(context, session, messages, thinking).await;
+        filled.unwrap_or_else(|error| {
+            log::debug!("a saved context is not used: {error}");
+            None
+        })
+    }
+
+    async fn try_to_fill(
+        self,
+        context: &Context,
+        session: &Session,
+        messages: &[Message],
+        thinking: Option<bool>,
+    ) -> Result<Option<ToSave>, ClientError> {
+        if let Some(id) = self.conversation
+            && let Some(bytes) = self.read(session, id.to_string()).await?
+        {
+            session.import(bytes).await?;
+            let tokens = session.context().await?.tokens;
+            context.saved_tokens.store(tokens, Ordering::Relaxed);
+            return Ok(None);
+        }
+        let Some(hash) = session.system_hash(messages.to_vec(), thinking).await? else {
+            return Ok(None);
+        };
+        let (shelf, binding) = (self.shelf.clone(), binding(session));
+        let named = self.services.blocking(move |_| {
+            let files = shelf.store()?.files(PURPOSE)?;
+            let name = files.hidden_name(&[binding, hash].concat())?;
+            Ok::<_, ClientError>(format!("{SYSTEM}{name}"))
+        });
+        let name = named.await??;
+        let Some(bytes) = self.read(session, name.clone()).await? else {
+            return Ok(Some(ToSave { files: self, name }));
+        };
+        session.import(bytes).await?;
+        Ok(None)
+    }
+
+    /// Saves the context of a kept conversation.
+    pub(crate) async fn put_away(&self, context: &Context, session: &Session) -> Result<(), ClientError> {
+        let is_stale = context.is_stale.load(Ordering::Relaxed);
+        let Some(id) = self.conversation.filter(|_| !is_stale) else {
+            return Ok(());
+        };
+        let held = session.context().await?.tokens;
+        if held < TOKENS_MIN || held == context.saved_tokens.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let bytes = session.export(u32::MAX).await?;
+        self.write(session, id.to_string(), bytes).await?;
+        context.saved_tokens.store(held, Ordering::Relaxed);
+        caches::keep_within_budget(&self.services, &self.shelf).await;
+        Ok(())
+    }
+
+    async fn read(&self, session: &Session, name: String) -> Result<Option<Vec<u8>>, ClientError> {
+        let (shelf, binding) = (self.shelf.clone(), binding(session));
+        let read = self
+            .services
+            .blocking(move |_| Ok::<_, ClientError>(read(&shelf.store()?.files(PURPOSE)?, &name, binding)?));
+        read.await?
+    }
+
+    async fn write(&self, session: &Session, name: String, bytes: Vec<u8>) -> Result<(), ClientError> {
+        let (shelf, binding, id) = (self.shelf.clone(), binding(session), self.conversation);
+        let written = self.services.blocking(move |services| {
+            let _files = lock(&services.contexts.files);
+            let store = shelf.store()?;
+            if let Some(id) = id {
+                // It may have been deleted meanwhile.
+                store.conversations().summary(id)?;
+            }
+            Ok::<_, ClientError>(store.files(PURPOSE)?.put(&name, &[&binding[..], &bytes].concat())?)
+        });
+        written.await?
+    }
+}
+
+impl ToSave {
+    /// The question was answered.
+    pub(crate) fn save_aside(self, session: Session) {
+        let handle = self.files.services.handle().clone();
+        drop(handle.spawn(async move {
+            if let Err(error) = self.save(&session).await {
+                log::debug!("a system message is not saved: {error}");
+            }
+        }));
+    }
+
+    async fn save(self, session: &Session) -> Result<(), ClientError> {
+        if let Some(tokens) = session.context().await?.system_tokens {
+            let bytes = session.export(tokens).await?;
+            self.files.write(session, self.name, bytes).await?;
+            caches::keep_within_budget(&self.files.services, &self.files.shelf).await;
+        }
+        Ok(())
+    }
+}
+
+/// What a saved context is good for: see [`whimbrel_inference::ModelInfo::context_binding`].
+fn binding(session: &Session) -> [u8; BINDING_BYTES] {
+    session.model_info().context_binding
+}
+
+/// Reads a file that was written under this binding. A file that is of no use is removed.
+fn read(files: &SealedFiles, name: &str, binding: [u8; BINDING_BYTES]) -> Result<Option<Vec<u8>>, StoreError> {
+    let found = files.get(name, FILE_BYTES_MAX);
+    let Ok(Some(mut bytes)) = found else {
+        return match found {
+            Err(error @ (StoreError::Sealed(_) | StoreError::Record(_))) => {
+                log::warn!("a saved context cannot be read and is removed: {error}");
+                files.remove(name).map(|()| None)
+            }
+            other => other,
+        };
+    };
+    if !bytes.starts_with(&binding) {
+        return files.remove(name).map(|()| None);
+    }
+    bytes.drain(..BINDING_BYTES);
+    Ok(Some(bytes))
+}
+
+/// Removes what is saved of a conversation, before the conversation itself: nothing of it may be left. Blocks.
+pub(crate) fn forget(store: &Store, id: ConversationId) -> Result<(), StoreError> {
+    store.files(PURPOSE)?.remove(&id.to_string())
+}
+
+/// Removes what is saved of conversations that are gone, because the process ended while they were deleted. Blocks.
+pub(crate) fn forget_gone(store: &Store) -> Result<(), StoreError> {
+    let files = store.files(PURPOSE)?;
+    for entry in files.list()? {
+        let Ok(id) = entry.name.parse::<ConversationId>() else {
+            continue;
+        };
+        if matches!(
+            store.conversations().summary(id),
+            Err(StoreError::UnknownConversation { .. })
+        ) {
+            files.remove(&entry.name)?;
+        }
+    }
+    Ok(())
+}
