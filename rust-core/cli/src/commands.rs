@@ -1,6 +1,7 @@
 //! The commands, a file each: its flags, its facts, and what it does.
 
 pub(crate) mod bench;
+mod cache;
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod conversations;
@@ -77,6 +78,9 @@ pub(crate) enum Command {
     /// Show and send questions that wait for a better time
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// Show and clear what is kept to save time
+    #[command(subcommand)]
+    Cache(cache::Command),
     /// Destroy everything that is kept: conversations, queued questions and receipts
     Wipe(wipe::Arguments),
     /// Store the keys of endpoints
@@ -107,6 +111,7 @@ pub(crate) fn run(command: Command) -> Result<u8, CliError> {
         Command::Ledger(command) => ledger::run(&command),
         Command::Conversations(command) => done(conversations::run(&command)),
         Command::Outbox(command) => done(outbox::run(&command)),
+        Command::Cache(command) => done(cache::run(&command)),
         Command::Wipe(arguments) => done(wipe::run(&arguments)),
         Command::Keys(command) => done(keys::run(&command)),
         Command::Doctor(arguments) => done(doctor::run(&arguments)),

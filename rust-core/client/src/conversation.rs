@@ -294,14 +294,30 @@ impl Conversation {
         Ok(self.session().await?.restore_prefix(path.into()).await?)
     }
 
-    /// Cancels the answer in progress and releases the memory of the context. Returns at once, and may be called again.
+    /// Cancels the answer in progress and releases the memory of the context, which is saved first if the conversation is kept. Returns at once,
+    /// and may be called again.
     pub fn close(&self) {
+        self.end();
+        drop(self.inner.close_context());
+    }
+
+    /// Like [`Conversation::close`], but waits until the answer has ended and the context is saved.
+    pub async fn shutdown(&self) {
+        self.end();
+        self.ended().await;
+        if let Some(saved) = self.inner.close_context() {
+            // It only fails if the request thread has ended; there is nothing to wait for then.
+            let _ = saved.await;
+        }
+    }
+
+    /// Cancels the answer in progress, and begins no other.
+    fn end(&self) {
         let mut running = lock(&self.inner.running);
         running.is_closed = true;
         if let Some(begun) = &running.answer {
             begun.cancel.send_replace(true);
         }
-        self.inner.close_context();
     }
 
     fn begin(&self, asked: Asked) -> Result<Answer, ClientError> {

@@ -185,7 +185,7 @@ impl Services {
     pub(crate) fn close(&self) {
         // Before the ledger is let go of, where kept ones are saved.
         for conversation in self.contexts.open() {
-            conversation.close_context();
+            drop(conversation.close_context());
         }
         let under_way = lock(&self.under_way);
         lock(&self.records).take();

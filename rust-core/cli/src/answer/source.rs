@@ -36,6 +36,8 @@ pub(crate) struct AnswerSource {
     /// What the user says about the device.
     known_device: DeviceUpdate,
     task: String,
+    /// Whether remembered answers are asked for anew.
+    is_fresh: bool,
 }
 
 impl AnswerSource {
@@ -52,6 +54,7 @@ impl AnswerSource {
     ) -> Result<AnswerSource, CliError> {
         let mut source = AnswerSource {
             task: policy.task.clone().unwrap_or_else(|| TASK_DEFAULT.to_owned()),
+            is_fresh: policy.fresh,
             ledger: LedgerArguments {
                 ledger: policy.ledger.clone(),
             },
@@ -127,6 +130,7 @@ impl AnswerSource {
             assistant: self.assistant.clone(),
             known_device: self.known_device.clone(),
             task: self.task.clone(),
+            is_fresh: self.is_fresh,
             ledger: self.ledger.clone(),
             ..AnswerSource::default()
         };
@@ -261,10 +265,19 @@ impl AnswerSource {
         }
     }
 
+    /// Ends a conversation, and waits until what is kept is written.
+    pub(crate) fn end(&self, conversation: &Conversation) {
+        block_on(conversation.shutdown());
+        if let Some(assistant) = &self.assistant {
+            block_on(assistant.shutdown());
+        }
+    }
+
     /// How a question is asked.
     pub(crate) fn ask_options(&self, generation: &GenerationOptions) -> AskOptions {
         AskOptions {
             task: self.task.clone(),
+            fresh: self.is_fresh,
             generation: generation.clone(),
             ..AskOptions::default()
         }

@@ -19,6 +19,9 @@ pub(crate) struct PolicyArguments {
     /// The name of the task, for rules and learning [default: chat]
     #[arg(long, value_name = "TASK", requires = "policy")]
     pub(crate) task: Option<String>,
+    /// Ask anew, even if the answer to exactly this question is remembered
+    #[arg(long, requires = "policy")]
+    pub(crate) fresh: bool,
     /// An additional word to replace in redacted text; can be repeated
     #[arg(long, value_name = "WORD", requires = "policy", allow_hyphen_values = true)]
     pub(crate) word: Vec<String>,

@@ -93,6 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     if let Some(state) = &state {
         chat.keep(state)?;
     }
+    chat.source.end(&chat.conversation);
     Ok(())
 }
 

@@ -157,6 +157,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     }
     let answered = Answered::new(&source, &completion, context_length);
     arguments.output.print(&answered)?;
+    if let Some(conversation) = &conversation {
+        source.end(conversation);
+    }
     Ok(conclude(arguments, &completion.report))
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use whimbrel_inference::Session;
 use whimbrel_policy::{Kept, Recipients};
 use whimbrel_privacy::Placeholders;
@@ -119,21 +120,20 @@ impl Inner {
         }
     }
 
-    /// Releases the memory of its context, once it is saved if the conversation is kept. Does not wait for that.
-    pub(crate) fn close_context(&self) {
-        let Some(session) = self.context.slot.opened() else {
-            return;
-        };
+    /// Releases the memory of its context, once it is saved if the conversation is kept. Returns what ends then.
+    pub(crate) fn close_context(&self) -> Option<JoinHandle<()>> {
+        let session = self.context.slot.opened()?;
         let context = self.context.clone();
         let Some(files) = self.context_files() else {
-            return context.slot.close();
+            context.slot.close();
+            return None;
         };
-        drop(self.services.handle().spawn(async move {
+        Some(self.services.handle().spawn(async move {
             if let Err(error) = files.put_away(&context, &session).await {
                 log::debug!("a context is not saved: {error}");
             }
             context.slot.close();
-        }));
+        }))
     }
 
     /// A new question. The same text as the last question, which nobody answered, is that question again, unless it comes as another task or class:
@@ -344,7 +344,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.close_context();
+        drop(self.close_context());
     }
 }
 
