@@ -134,7 +134,7 @@ impl Answers {
     /// Forgets an answer. Returns whether there was one. Nothing of it stays in a file.
     ///
     /// # Errors
-    /// Those of all calls.
+    /// [`StoreError::LogLeft`] as for [`crate::Conversations::delete`], and those of all calls.
     pub fn forget(&self, key: &[u8]) -> Result<bool, StoreError> {
         let hash = blake3::hash(key);
         self.shared.change_and_empty_log(|connection, keyring| {
@@ -149,7 +149,7 @@ impl Answers {
     /// Forgets all answers. Nothing of them stays in a file.
     ///
     /// # Errors
-    /// Those of all calls.
+    /// [`StoreError::LogLeft`] as for [`crate::Conversations::delete`], and those of all calls.
     pub fn forget_all(&self) -> Result<(), StoreError> {
         self.shared.change_and_empty_log(|connection, _| {
             connection.execute("DELETE FROM answer", [])?;

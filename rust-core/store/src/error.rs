@@ -125,6 +125,15 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
+    /// The change was made and has reached the disk, but SQLite's log could not be emptied: it still holds, encrypted, what was deleted. A call
+    /// of [`crate::Store::empty_log`] tries again.
+    #[error("the change was made, but the log of {path} still holds what was deleted")]
+    LogLeft {
+        /// The database.
+        path: PathBuf,
+        /// SQLite's error.
+        source: rusqlite::Error,
+    },
     /// SQLite failed in another way.
     #[error("cannot use {path}")]
     Database {

@@ -65,7 +65,7 @@ impl Store {
         shared.vault().delete(KEYS_NAME)?;
         remove_folder(&folder_of(shared.path()))?;
         shared.set_keyring(Arc::new(Keyring::default()));
-        shared.empty_log(&writer)
+        shared.empty_log_after(&writer)
     }
 }
 
