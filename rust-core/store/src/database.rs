@@ -112,12 +112,20 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Settings of the one connection that writes: every commit reaches the disk before it returns, and what is deleted is overwritten.
 fn write_settings(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    keep_log(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Apple's fsync leaves data in the drive's cache unless it is told.
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     connection.pragma_update(None, "secure_delete", true)
+}
+
+/// Turns the log on, which the database remembers. SQLite writes this behind the row of its answer, so an error comes after the row.
+fn keep_log(connection: &Connection) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
 }
 
 /// Refuses a database of another program before anything is written to it.
