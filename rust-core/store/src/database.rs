@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use whimbrel_files::rename_new;
 use whimbrel_record::RecordError;
@@ -31,6 +32,13 @@ pub(crate) fn failed(path: &Path, source: rusqlite::Error) -> StoreError {
     | Error::Utf8Error(..) = source
     {
         return StoreError::Damaged { path, source };
+    }
+    // No room for the index of the log, which is a file beside it.
+    if source
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE)
+    {
+        return StoreError::Full { path };
     }
     match source.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full { path },
