@@ -216,7 +216,8 @@ impl Shared {
     }
 }
 
-fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
+/// Brings SQLite's log into the database and empties it.
+pub(crate) fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 

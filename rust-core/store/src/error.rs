@@ -82,7 +82,8 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
-    /// SQLite cannot read the file: it is damaged or not a database. It was left unchanged.
+    /// SQLite cannot read the file: it is damaged or not a database. It was left unchanged. [`crate::Store::recover`] begins another one with
+    /// what can be read.
     #[error("{path} is damaged: {source}")]
     Damaged {
         /// The database.
