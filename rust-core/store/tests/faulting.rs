@@ -14,7 +14,7 @@ use disk::{Disk, Failure, Fault};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 use rusqlite::{Connection, ErrorCode};
-use support::kept::{answer, is_anywhere, question, request};
+use support::kept::{answer, conversation, is_anywhere, question, request};
 use support::{NOW_MS, answered_here, intent, vault};
 use tempfile::TempDir;
 use whimbrel_record::{Outcome, ReceiptId};
@@ -493,6 +493,68 @@ fn a_store_that_opens_has_a_log() {
         }
     }
     assert!((10..90).contains(&opened), "{opened}");
+}
+
+/// A recovery writes a whole database, so a disk that fails or fills up is likely then. The damaged database stays as it is.
+#[test]
+fn a_recovery_that_fails_leaves_the_damaged_database() {
+    let sample = Workload::new(1);
+    let store = sample.open().unwrap();
+    for number in 0..20 {
+        conversation(&store.conversations(), &format!("{MARKER}{number}"), &["Why?", "So."]);
+        store
+            .ledger()
+            .record(&intent(number), &answered_here(), NOW_MS)
+            .unwrap();
+    }
+    drop(store);
+    sample.disk.remove();
+    let mut bytes = std::fs::read(sample.path()).unwrap();
+    bytes[..4096].fill(7);
+    let mut failed = 0;
+    for failure in Failure::ALL {
+        for after in 0..40 {
+            let workload = Workload {
+                vault: Arc::clone(&sample.vault),
+                ..Workload::new(u64::from(after))
+            };
+            std::fs::write(workload.path(), &bytes).unwrap();
+            let recover = || {
+                Store::recover(
+                    &workload.path(),
+                    Arc::clone(&workload.vault) as Arc<dyn KeyVault>,
+                    NOW_MS,
+                )
+            };
+            workload.disk.fail(Some(Fault {
+                failure,
+                after,
+                stays: after % 2 == 0,
+            }));
+            let result = recover();
+            workload.disk.fail(None);
+            let store = match result {
+                Ok((store, _)) => store,
+                Err(error) => {
+                    assert!(says(&error, failure), "{failure:?} after {after}: {error:?}");
+                    failed += 1;
+                    // The new database was whole and the disk failed when it was opened, or the old one is untouched.
+                    match workload.open() {
+                        Ok(store) => store,
+                        Err(error) => {
+                            assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+                            assert_eq!(std::fs::read(workload.path()).unwrap(), bytes);
+                            recover().unwrap().0
+                        }
+                    }
+                }
+            };
+            assert_eq!(store.conversations().list(None, 100).unwrap().len(), 20);
+            assert!(store.ledger().verify().unwrap().is_intact());
+            workload.disk.remove();
+        }
+    }
+    assert!(failed > 50, "{failed}");
 }
 
 #[test]
