@@ -239,7 +239,7 @@ impl From<StoreError> for CoreError {
             StoreError::SchemaChanged { .. } | StoreError::NewerSchema { .. } => "schema",
             StoreError::Ledger { .. } => "tampered",
             StoreError::Full { .. } => "full",
-            StoreError::Database { .. } => "database",
+            StoreError::Database { .. } | StoreError::LogLeft { .. } => "database",
             StoreError::Io { .. } | StoreError::Record(RecordError::Export { .. }) => "file",
             StoreError::ReadOnly => "read_only",
             StoreError::UnknownReceipt { .. } => "unknown_receipt",

@@ -175,7 +175,7 @@ impl Answers {
     /// Forgets the answers that came with this receipt. Returns whether there was one. Nothing of them stays in a file.
     ///
     /// # Errors
-    /// Those of all calls.
+    /// [`StoreError::LogLeft`] as for [`crate::Conversations::delete`], and those of all calls.
     pub fn forget(&self, receipt: ReceiptId) -> Result<bool, StoreError> {
         let receipt = sql_receipt(receipt);
         let is_known = self.shared.read(|connection, _| {
@@ -194,7 +194,7 @@ impl Answers {
     /// Forgets all answers. Nothing of them stays in a file.
     ///
     /// # Errors
-    /// Those of all calls.
+    /// [`StoreError::LogLeft`] as for [`crate::Conversations::delete`], and those of all calls.
     pub fn forget_all(&self) -> Result<(), StoreError> {
         self.shared.change_and_empty_log(|connection, _| {
             connection.execute("DELETE FROM answer", [])?;

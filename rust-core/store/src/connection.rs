@@ -161,7 +161,7 @@ impl Shared {
         let (mut writer, _) = self.writer()?;
         let keyring = self.keyring_to_write(&mut writer)?;
         let result = self.transact(&mut writer, |connection| change(connection, &keyring))?;
-        self.empty_log(&writer)?;
+        self.empty_log_after(&writer)?;
         Ok(result)
     }
 
@@ -187,10 +187,15 @@ impl Shared {
 
     /// Brings SQLite's log into the database and empties it. A reader elsewhere may hold it up; it is emptied later then.
     pub(crate) fn empty_log(&self, writer: &Writer) -> Result<(), StoreError> {
-        let emptied = writer
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        emptied.map_err(|error| self.failed(error))
+        empty_log(&writer.connection).map_err(|error| self.failed(error))
+    }
+
+    /// As [`Shared::empty_log`], after a deletion, which an error does not undo.
+    pub(crate) fn empty_log_after(&self, writer: &Writer) -> Result<(), StoreError> {
+        empty_log(&writer.connection).map_err(|source| StoreError::LogLeft {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     pub(crate) fn faulted(&self, fault: Fault) -> StoreError {
@@ -209,6 +214,11 @@ impl Shared {
         let floor = SecretBytes::new(writer.head.to_floor());
         writer.floor_behind = self.vault.put(FLOOR_NAME, &floor).is_err();
     }
+}
+
+/// Brings SQLite's log into the database and empties it.
+pub(crate) fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 /// The end of the ledger as the vault knows it.

@@ -1,12 +1,13 @@
 //! Database files: opening and locking them, moving them aside, and translating SQLite's errors.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use whimbrel_files::rename_new;
 use whimbrel_record::RecordError;
@@ -17,6 +18,9 @@ use crate::{StoreError, schema};
 const BUSY_MS: u64 = 5000;
 /// What SQLite puts beside a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// A database that a recovery is writing, and one that it has written and that takes the place of the damaged one.
+pub(crate) const REBUILDING: &str = ".rebuilding";
+const REBUILT: &str = ".rebuilt";
 /// How many databases are kept aside before [`set_aside`] gives up.
 const ASIDE_MAX: u32 = 1000;
 
@@ -31,6 +35,13 @@ pub(crate) fn failed(path: &Path, source: rusqlite::Error) -> StoreError {
     | Error::Utf8Error(..) = source
     {
         return StoreError::Damaged { path, source };
+    }
+    // No room for the index of the log, which is a file beside it.
+    if source
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE)
+    {
+        return StoreError::Full { path };
     }
     match source.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full { path },
@@ -112,12 +123,20 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Settings of the one connection that writes: every commit reaches the disk before it returns, and what is deleted is overwritten.
 fn write_settings(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    keep_log(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Apple's fsync leaves data in the drive's cache unless it is told.
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     connection.pragma_update(None, "secure_delete", true)
+}
+
+/// Turns the log on, which the database remembers. SQLite writes this behind the row of its answer, so an error comes after the row.
+fn keep_log(connection: &Connection) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
 }
 
 /// Refuses a database of another program before anything is written to it.
@@ -165,37 +184,89 @@ pub(crate) fn set_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
     Ok(Some(aside))
 }
 
-/// The database, the databases that were put aside, and what SQLite put beside each, as far as they exist. The lock is not among them: it is
-/// held by whoever asks, and holds nothing.
-pub(crate) fn all_files(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let folder = match path.parent() {
+/// Lets the database that a recovery has written take the place of the damaged one, which is put aside. Where the process ends in between,
+/// [`finish_recovery`] goes on.
+pub(crate) fn take_over(path: &Path) -> Result<Option<PathBuf>, StoreError> {
+    let (rebuilding, rebuilt) = (beside(path, REBUILDING), beside(path, REBUILT));
+    fs::rename(&rebuilding, &rebuilt).map_err(|error| io_failed(&rebuilding, error))?;
+    sync_folder(path)?;
+    finish_recovery(path)
+}
+
+/// Finishes a recovery whose database is written, if there is one. Returns where the damaged database is now. The caller holds the lock.
+pub(crate) fn finish_recovery(path: &Path) -> Result<Option<PathBuf>, StoreError> {
+    let rebuilt = beside(path, REBUILT);
+    if !rebuilt.exists() {
+        return Ok(None);
+    }
+    let aside = set_aside(path)?;
+    fs::rename(&rebuilt, path).map_err(|error| io_failed(&rebuilt, error))?;
+    sync_folder(path)?;
+    Ok(aside)
+}
+
+/// Removes a database and what SQLite put beside it.
+pub(crate) fn remove_files(path: &Path) -> Result<(), StoreError> {
+    for suffix in COMPANIONS.iter().chain(&[""]) {
+        let file = beside(path, suffix);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_failed(&file, error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// Brings the names in the database's folder to the disk: what was moved or removed stays so.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
+    let folder = folder_of(path);
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| io_failed(folder, error))
+}
+
+/// The database, the databases that were put aside or that a recovery wrote, and what SQLite put beside each, as far as they exist. The lock
+/// is not among them: it is held by whoever asks, and holds nothing.
+pub(crate) fn all_files(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    files_of(path, |stem| {
+        stem.is_empty() || is_aside(stem) || stem == REBUILDING.as_bytes() || stem == REBUILT.as_bytes()
+    })
+}
+
+/// The databases that were put aside, and what SQLite put beside each.
+pub(crate) fn aside_files(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    files_of(path, is_aside)
+}
+
+/// The files whose names are the database's, then something that is wanted, then perhaps the name of a companion.
+fn files_of(path: &Path, is_wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<PathBuf>, StoreError> {
+    let folder = folder_of(path);
     let own = path.file_name().unwrap_or_default().as_encoded_bytes();
     let failed = |error| io_failed(folder, error);
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
+    for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
         let Some(rest) = name.as_encoded_bytes().strip_prefix(own) else {
             continue;
         };
-        if is_of_database(rest) {
+        let stem = COMPANIONS
+            .iter()
+            .find_map(|suffix| rest.strip_suffix(suffix.as_bytes()));
+        if is_wanted(stem.unwrap_or(rest)) {
             found.push(entry.path());
         }
     }
     Ok(found)
 }
 
-/// Whether this, behind a database's name, makes the name of one of its files.
-fn is_of_database(rest: &[u8]) -> bool {
-    let stem = COMPANIONS
-        .iter()
-        .find_map(|suffix| rest.strip_suffix(suffix.as_bytes()))
-        .unwrap_or(rest);
-    match stem.strip_prefix(b".aside-") {
-        Some(number) => !number.is_empty() && number.iter().all(u8::is_ascii_digit),
-        None => stem.is_empty(),
-    }
+fn is_aside(stem: &[u8]) -> bool {
+    let number = stem.strip_prefix(b".aside-");
+    number.is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
 }

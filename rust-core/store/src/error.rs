@@ -82,7 +82,8 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
-    /// SQLite cannot read the file: it is damaged or not a database. It was left unchanged.
+    /// SQLite cannot read the file: it is damaged or not a database. It was left unchanged. [`crate::Store::recover`] begins another one with
+    /// what can be read.
     #[error("{path} is damaged: {source}")]
     Damaged {
         /// The database.
@@ -124,6 +125,15 @@ pub enum StoreError {
     Full {
         /// The database.
         path: PathBuf,
+    },
+    /// The change was made and has reached the disk, but SQLite's log could not be emptied: it still holds, encrypted, what was deleted. A call
+    /// of [`crate::Store::empty_log`] tries again.
+    #[error("the change was made, but the log of {path} still holds what was deleted")]
+    LogLeft {
+        /// The database.
+        path: PathBuf,
+        /// SQLite's error.
+        source: rusqlite::Error,
     },
     /// SQLite failed in another way.
     #[error("cannot use {path}")]

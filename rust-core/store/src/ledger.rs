@@ -16,4 +16,5 @@ pub use self::export::seal_keys;
 pub use self::prune::Prune;
 pub use self::query::{Filter, LIST_MAX};
 pub use self::receipts::Ledger;
-pub(crate) use self::verify::first_look;
+pub(crate) use self::rows::{checkpoint, hash_of, sealed_head};
+pub(crate) use self::verify::{check_ledger, first_look};

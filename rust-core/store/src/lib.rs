@@ -13,6 +13,7 @@ mod error;
 mod fault;
 mod ledger;
 mod outbox;
+mod recover;
 mod repair;
 mod schema;
 mod sealed;
@@ -33,6 +34,7 @@ pub use outbox::{
     NewRequest, Outbox, OutboxId, OutboxSize, QUEUED_MACHINE_BYTES_MAX, QUEUED_REQUEST_BYTES_MAX, QueuedRequest,
     QueuedState, Reserved,
 };
+pub use recover::{Recovered, RowCounts};
 pub use repair::Repaired;
 pub use schema::SCHEMA_VERSION;
 pub use sealed::{FileEntry, Rotation, SealError, SealedFiles, SealedReader, SealedWriter};

@@ -307,7 +307,12 @@ fn sql_id(id: OutboxId) -> i64 {
 fn next_id(connection: &Connection) -> Result<i64, Fault> {
     let query = "SELECT value FROM counter WHERE name = 'outbox'";
     let last: Option<i64> = connection.query_row(query, [], |row| row.get(0)).optional()?;
-    Ok(last.unwrap_or(0) + 1)
+    let next = last.unwrap_or(0).saturating_add(1);
+    // The counter is readable, so somebody may have set it to anything.
+    let next = (1..1 << 62).contains(&next).then_some(next);
+    Ok(next.ok_or_else(|| StoreError::Unreadable {
+        what: "the last number of the outbox".to_owned(),
+    })?)
 }
 
 /// Notes the last number that was given.

@@ -46,7 +46,7 @@ impl Store {
 }
 
 /// Rows of a conversation whose value in this column cannot be opened get an empty one.
-fn empty(connection: &Connection, keyring: &Keyring, column: Column) -> Result<u64, Fault> {
+pub(crate) fn empty(connection: &Connection, keyring: &Keyring, column: Column) -> Result<u64, Fault> {
     let mut lost = Vec::new();
     let mut statement = connection.prepare(&format!("SELECT id, {} FROM conversation", column.name))?;
     let mut rows = statement.query([])?;
@@ -80,21 +80,42 @@ fn messages(connection: &Connection, keyring: &Keyring) -> Result<u64, Fault> {
             lost.push((number, conversation, position));
         }
     }
-    let nothing = Body {
-        role: MessageRole::Assistant,
-        receipt: None,
-        attributes: "",
-        text: "",
-    };
     for (number, conversation, position) in &lost {
-        let bound = Bound::Position(*conversation, *position);
-        let sealed = MESSAGE_BODY.seal(keyring, *number, bound, &nothing.encode())?;
+        let sealed = nothing(keyring, *number, Bound::Position(*conversation, *position))?;
         connection.execute(
             "UPDATE message SET body = ?2, state = ?3 WHERE id = ?1",
             (number, sealed, MessageState::Lost.code()),
         )?;
     }
     Ok(lost.len() as u64)
+}
+
+/// What a message has whose content is lost.
+fn nothing(keyring: &Keyring, row: i64, bound: Bound<'_>) -> Result<Vec<u8>, StoreError> {
+    let nothing = Body {
+        role: MessageRole::Assistant,
+        receipt: None,
+        attributes: "",
+        text: "",
+    };
+    MESSAGE_BODY.seal(keyring, row, bound, &nothing.encode())
+}
+
+/// Puts a lost message in the place of one that is gone.
+pub(crate) fn put_lost(
+    connection: &Connection,
+    keyring: &Keyring,
+    (conversation, position): (i64, i64),
+    time_ms: i64,
+) -> Result<(), Fault> {
+    let next = "SELECT coalesce(max(id), 0) + 1 FROM message";
+    let row: i64 = connection.query_row(next, [], |row| row.get(0))?;
+    let sealed = nothing(keyring, row, Bound::Position(conversation, position))?;
+    connection.execute(
+        "INSERT INTO message (id, conversation, position, time_ms, state, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        (row, conversation, position, time_ms, MessageState::Lost.code(), sealed),
+    )?;
+    Ok(())
 }
 
 fn requests(connection: &Connection, keyring: &Keyring) -> Result<u64, Fault> {

@@ -197,7 +197,7 @@ impl Store {
         self.shared.empty_log(&writer)
     }
 
-    fn open_locked(
+    pub(crate) fn open_locked(
         path: &Path,
         vault: Arc<dyn KeyVault>,
         lock: File,
@@ -283,10 +283,11 @@ fn check_schema(connection: &Connection, path: &Path, expected: u32) -> Result<(
     Ok(())
 }
 
-/// The vault's data keys, after a wipe that was interrupted is finished. The caller holds the lock.
-fn stored_keys(path: &Path, vault: &dyn KeyVault) -> Result<Stored, StoreError> {
+/// The vault's data keys, after a wipe or a recovery that was interrupted is finished. The caller holds the lock.
+pub(crate) fn stored_keys(path: &Path, vault: &dyn KeyVault) -> Result<Stored, StoreError> {
     let stored = Keyring::read(vault)?;
     if !matches!(stored, Stored::Wiped) {
+        database::finish_recovery(path)?;
         return Ok(stored);
     }
     sealed::finish_wipe(path, vault)?;

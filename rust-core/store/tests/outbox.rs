@@ -121,3 +121,16 @@ fn what_cannot_be_queued_leaves_nothing() {
         assert!(matches!(result, Err(StoreError::UnknownRequest { .. })), "{result:?}");
     }
 }
+
+/// Somebody sets the readable counter to the last number that there is.
+#[test]
+fn a_counter_at_its_end_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("store.db"), &vault());
+    let id = conversation(&store.conversations(), "Birds", &[]);
+    store.outbox().enqueue(&request(id, "fine"), NOW_MS).unwrap();
+    let raw = rusqlite::Connection::open(store.path()).unwrap();
+    raw.execute("UPDATE counter SET value = ?1", [i64::MAX]).unwrap();
+    let refused = store.outbox().reserve();
+    assert!(matches!(refused, Err(StoreError::Unreadable { .. })), "{refused:?}");
+}

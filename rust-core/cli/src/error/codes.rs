@@ -80,9 +80,10 @@ pub(super) fn store(error: &StoreError) -> Classified {
         StoreError::Record(RecordError::Export { source }) if closed(source) => {
             ("output_closed", exit::OUTPUT_CLOSED, None)
         }
-        StoreError::Database { .. } | StoreError::Io { .. } | StoreError::Record(RecordError::Export { .. }) => {
-            ("io", exit::IO, None)
-        }
+        StoreError::Database { .. }
+        | StoreError::LogLeft { .. }
+        | StoreError::Io { .. }
+        | StoreError::Record(RecordError::Export { .. }) => ("io", exit::IO, None),
         _ => ("internal", exit::INTERNAL, None),
     }
 }

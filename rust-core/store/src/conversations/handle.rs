@@ -228,7 +228,7 @@ impl Conversations {
     ///
     /// # Errors
     /// [`StoreError::UnknownConversation`], [`StoreError::UnknownMessage`] for a position past the end, [`StoreError::Record`] past a
-    /// limit, and those of all calls.
+    /// limit, [`StoreError::LogLeft`] if the messages are replaced but not yet gone from the log, and those of all calls.
     pub fn replace_from(
         &self,
         id: ConversationId,
@@ -324,7 +324,7 @@ impl Conversations {
     /// reading at this moment; [`Store::empty_log`] removes the rest then.
     ///
     /// # Errors
-    /// [`StoreError::UnknownConversation`], and those of all calls.
+    /// [`StoreError::UnknownConversation`], [`StoreError::LogLeft`] if it is deleted but not yet gone from the log, and those of all calls.
     pub fn delete(&self, id: ConversationId) -> Result<(), StoreError> {
         self.shared.change_and_empty_log(|connection, _| {
             let row = rows::find(connection, id)?;

@@ -38,7 +38,7 @@ impl Conversations {
             Ok(gone)
         })?;
         if !gone.is_empty() {
-            self.shared().empty_log(&self.shared().writer()?.0)?;
+            self.shared().empty_log_after(&self.shared().writer()?.0)?;
         }
         Ok(gone.into_iter().map(|(_, id)| id).collect())
     }

@@ -47,7 +47,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Unreadable`] if an entry cannot be decoded, [`StoreError::ReadOnly`], [`StoreError::Database`].
-    /// Nothing is then removed.
+    /// Nothing is then removed. [`StoreError::LogLeft`] if the receipts are removed but not yet gone from the log.
     pub fn prune(&self, prune: &Prune, now_ms: u64) -> Result<Option<Checkpoint>, StoreError> {
         let (mut writer, keys) = self.shared().writer()?;
         let failed = |error| self.shared().failed(error);
@@ -70,7 +70,7 @@ impl Ledger {
             append(connection, head, &Draft::mark(EntryKind::Pruned, &body), now_ms)
         })?;
         // The log of changes still holds what was removed, until it is emptied.
-        self.shared().empty_log(&writer)?;
+        self.shared().empty_log_after(&writer)?;
         Ok(Some(checkpoint))
     }
 }

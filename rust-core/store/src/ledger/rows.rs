@@ -56,7 +56,7 @@ impl StoredEntry {
 }
 
 /// The sealed end of the ledger.
-pub(super) fn sealed_head(connection: &Connection, keys: &SealKeys) -> rusqlite::Result<Result<Head, Problem>> {
+pub(crate) fn sealed_head(connection: &Connection, keys: &SealKeys) -> rusqlite::Result<Result<Head, Problem>> {
     let found = connection
         .query_row("SELECT sequence, receipts, hash, key_id, seal FROM head", [], |row| {
             let numbers: (i64, i64) = (row.get(0)?, row.get(1)?);
@@ -90,7 +90,7 @@ pub(super) fn sealed_head(connection: &Connection, keys: &SealKeys) -> rusqlite:
 }
 
 /// The checkpoint, when there is one.
-pub(super) fn checkpoint(
+pub(crate) fn checkpoint(
     connection: &Connection,
     keys: &SealKeys,
 ) -> rusqlite::Result<Result<Option<Checkpoint>, Problem>> {
@@ -112,7 +112,7 @@ pub(super) fn checkpoint(
 }
 
 /// The stored hash of one entry.
-pub(super) fn hash_of(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<Vec<u8>>> {
+pub(crate) fn hash_of(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<Vec<u8>>> {
     connection
         .query_row(
             "SELECT hash FROM entry WHERE sequence = ?1",

@@ -33,7 +33,8 @@ impl Ledger {
     }
 }
 
-fn check_ledger(
+/// Walks the whole chain.
+pub(crate) fn check_ledger(
     connection: &Connection,
     keys: Option<&SealKeys>,
     floor: Option<Head>,

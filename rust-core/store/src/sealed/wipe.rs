@@ -14,7 +14,7 @@ use crate::{KeyVault, Store, StoreError, VaultError};
 
 impl Store {
     /// Deletes everything of the store at `path`: first the data keys, so that what is left cannot be read, then the database with its
-    /// companions, the copies that [`Store::restart`] put aside, and the sealed files, and last the ledger's secrets in the vault. If the
+    /// companions, the copies that [`Store::restart`] and [`Store::recover`] put aside, and the sealed files, and last the ledger's secrets in the vault. If the
     /// process ends in between, the next call of this function or of [`Store::open`] finishes. Secrets of the app, such as the keys of
     /// endpoints, stay in the vault. Succeeds if there is nothing.
     ///
@@ -65,7 +65,7 @@ impl Store {
         shared.vault().delete(KEYS_NAME)?;
         remove_folder(&folder_of(shared.path()))?;
         shared.set_keyring(Arc::new(Keyring::default()));
-        shared.empty_log(&writer)
+        shared.empty_log_after(&writer)
     }
 }
 
@@ -75,16 +75,8 @@ pub(crate) fn finish_wipe(path: &Path, vault: &dyn KeyVault) -> Result<(), Store
     for found in database::all_files(path)? {
         remove_file(&found)?;
     }
-    if let Some(parent) = path.parent() {
-        // Removals survive a crash only with the folder.
-        let synced = fs::File::open(if parent.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            parent
-        })
-        .and_then(|folder| folder.sync_all());
-        synced.map_err(|error| io_failed(parent, error))?;
-    }
+    // Removals survive a crash only with the folder.
+    database::sync_folder(path)?;
     // The mark of the wipe goes last.
     for name in [FLOOR_NAME, KEY_NAME, KEYS_NAME] {
         vault.delete(name)?;

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod kept;
+pub(crate) mod workload;
 
 use std::path::Path;
 use std::sync::Arc;
