@@ -280,7 +280,7 @@ impl Assistant {
 }
 
 /// Does something that waits for the disk on a thread of its own.
-async fn aside<T: Send + 'static>(
+pub(crate) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ClientError> + Send + 'static,
 ) -> Result<T, ClientError> {
     let (sender, done) = oneshot::channel();

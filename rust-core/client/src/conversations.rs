@@ -1,6 +1,9 @@
 //! The conversations that are kept on this device: making, opening, finding, exporting and deleting them. Titles and texts are sealed; see
 //! `docs/store.md`.
 
+mod changes;
+mod upkeep;
+
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,9 +13,12 @@ use whimbrel_store::{
     ConversationId, ConversationSummary, Hit, Imported, NewConversation, Retention, Store, StoreError,
 };
 
-use crate::conversation::{Keeping, Shelf};
+use crate::conversation::{Keeping, OwnStore, Shelf};
 use crate::services::Services;
-use crate::{Assistant, Client, ClientError, Conversation, ConversationOptions, Model, outbox};
+use crate::{Assistant, Client, ClientError, Conversation, ConversationOptions, Model, assistant, outbox};
+
+pub use self::changes::ConversationChanges;
+pub use self::upkeep::{start_empty, wipe};
 
 /// Conversations of a page of [`Conversations::find_title`].
 const PAGE: u32 = 256;
@@ -47,9 +53,22 @@ impl Client {
         let store = Store::open(store, vault, self.services.clock.now_ms())?;
         Ok(Conversations {
             services: self.services.clone(),
-            shelf: Shelf::Own(store),
+            shelf: Shelf::Own(Arc::new(OwnStore::new(store))),
             model: None,
         })
+    }
+
+    /// Like [`Client::conversations`], without blocking the caller: a separate thread waits for the disk.
+    ///
+    /// # Errors
+    /// As [`Client::conversations`]; [`ClientError::Thread`].
+    pub async fn conversations_aside(
+        &self,
+        store: PathBuf,
+        vault: Arc<dyn whimbrel_store::KeyVault>,
+    ) -> Result<Conversations, ClientError> {
+        let client = self.clone();
+        assistant::aside(move || client.conversations(&store, vault)).await
     }
 }
 
@@ -89,9 +108,15 @@ impl Conversations {
             };
             store.conversations().create(&new, now_ms)
         });
-        let keeping = Keeping::new(id.await?, self.shelf.clone(), has_title);
+        let id = id.await?;
+        let keeping = Keeping::new(id, self.shelf.clone(), has_title);
         let conversation = Conversation::kept(&self.services, self.model.clone(), options, keeping, None);
-        conversation.write().await;
+        if let Some(Err(error)) = conversation.inner().try_write(None).await {
+            // Nothing stays of one that cannot begin as it should.
+            conversation.close();
+            let _ = self.delete(id).await;
+            return Err(error);
+        }
         Ok(conversation)
     }
 
@@ -172,7 +197,7 @@ impl Conversations {
     /// Those of all calls.
     pub async fn rename(&self, id: ConversationId, title: &str) -> Result<(), ClientError> {
         let title = title.to_owned();
-        self.with(move |store, _| store.conversations().set_title(id, &title))
+        self.change(move |store, _| store.conversations().set_title(id, &title))
             .await
     }
 
@@ -181,7 +206,7 @@ impl Conversations {
     /// # Errors
     /// Those of all calls.
     pub async fn pin(&self, id: ConversationId, is_pinned: bool) -> Result<(), ClientError> {
-        self.with(move |store, _| store.conversations().set_pinned(id, is_pinned))
+        self.change(move |store, _| store.conversations().set_pinned(id, is_pinned))
             .await
     }
 
@@ -194,7 +219,7 @@ impl Conversations {
             open.close();
             open.ended().await;
         }
-        self.with(move |store, _| store.conversations().delete(id)).await?;
+        self.change(move |store, _| store.conversations().delete(id)).await?;
         outbox::forget(&self.services).await;
         Ok(())
     }
@@ -205,7 +230,7 @@ impl Conversations {
     /// Those of all calls.
     pub async fn retain(&self, retention: Retention) -> Result<Vec<ConversationId>, ClientError> {
         let gone = self
-            .with(move |store, _| store.conversations().retain(&retention))
+            .change(move |store, _| store.conversations().retain(&retention))
             .await?;
         for id in &gone {
             if let Some(open) = self.services.open_conversation(*id) {
@@ -253,7 +278,7 @@ impl Conversations {
     /// # Errors
     /// Those of all calls, also with what is wrong with the document.
     pub async fn import(&self, path: PathBuf) -> Result<Imported, ClientError> {
-        self.with(move |store, _| {
+        self.change(move |store, _| {
             #[expect(clippy::disallowed_methods, reason = "the document is the app's file")]
             let opened = std::fs::File::open(&path);
             let mut file = opened.map_err(|source| StoreError::Io {
@@ -269,8 +294,18 @@ impl Conversations {
         match &self.model {
             Some(model) => model.check(options),
             None if self.services.rules.is_none() => Err(ClientError::NoModel),
-            None => Ok(()),
+            None => options.check(),
         }
+    }
+
+    /// As [`Conversations::with`], for work that changes something.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store, u64) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ClientError> {
+        let done = self.with(work).await?;
+        self.services.note_change();
+        Ok(done)
     }
 
     async fn with<T: Send + 'static>(

@@ -273,6 +273,15 @@ impl Inner {
     /// Writes what has changed, if the conversation is kept. Returns whether it is on the disk; an answer that came is not lost because the
     /// disk is full.
     pub(crate) async fn write(&self, from: Option<u32>) -> Option<bool> {
+        let written = self.try_write(from).await?;
+        if let Err(error) = &written {
+            log::error!("a conversation cannot be kept: {error}");
+        }
+        Some(written.is_ok())
+    }
+
+    /// Writes what has changed, if the conversation is kept.
+    pub(crate) async fn try_write(&self, from: Option<u32>) -> Option<Result<(), ClientError>> {
         let keeping = self.keeping.clone()?;
         let history = self.history.clone();
         let written = self.services.blocking(move |services| {
@@ -280,10 +289,8 @@ impl Inner {
             keeping.write(shelf.store()?, &history, from, services.clock.now_ms())
         });
         let written = written.await.and_then(|written| written);
-        if let Err(error) = &written {
-            log::error!("a conversation cannot be kept: {error}");
-        }
-        Some(written.is_ok())
+        self.services.note_change();
+        Some(written)
     }
 
     /// Writes what the app has changed, without waiting for the disk.

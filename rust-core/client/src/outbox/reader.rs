@@ -1,0 +1,56 @@
+//! Reads what happens to queued questions, for a caller that waits for the next batch.
+
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{Mutex, watch};
+
+use super::OutboxEvent;
+
+/// What a reader hears.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Heard {
+    /// Something is new about a question.
+    Event(OutboxEvent),
+    /// So many events were missed, because they were not read in time. [`crate::Outbox::list`] says how everything is.
+    Missed(u64),
+}
+
+/// Events of the outbox, from the moment on at which this was made.
+pub struct OutboxReader {
+    events: Mutex<Receiver<OutboxEvent>>,
+    gone: watch::Receiver<()>,
+}
+
+impl OutboxReader {
+    pub(super) fn new(events: Receiver<OutboxEvent>, gone: watch::Receiver<()>) -> OutboxReader {
+        OutboxReader {
+            events: Mutex::new(events),
+            gone,
+        }
+    }
+
+    /// Waits for at least one event, and returns all that wait, at most `events_max`. An empty list means that the assistant was closed.
+    pub async fn next(&self, events_max: u32) -> Vec<Heard> {
+        let mut events = self.events.lock().await;
+        let mut gone = self.gone.clone();
+        let first = tokio::select! {
+            biased;
+            first = events.recv() => first,
+            // Nothing is ever sent: it ends with the ledger.
+            _ = gone.changed() => return Vec::new(),
+        };
+        let mut heard = match first {
+            Ok(event) => vec![Heard::Event(event)],
+            Err(RecvError::Lagged(missed)) => vec![Heard::Missed(missed)],
+            Err(RecvError::Closed) => return Vec::new(),
+        };
+        while heard.len() < events_max as usize {
+            match events.try_recv() {
+                Ok(event) => heard.push(Heard::Event(event)),
+                Err(TryRecvError::Lagged(missed)) => heard.push(Heard::Missed(missed)),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        heard
+    }
+}
