@@ -62,6 +62,7 @@ impl Conversations {
             for open in self.close_conversations() {
                 open.ended().await;
             }
+            self.services.asides_written().await;
             own.close();
             own.gone().await;
         }
