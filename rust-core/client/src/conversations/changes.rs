@@ -1,4 +1,4 @@
-//! Tells that something that is kept of conversations has changed, so that a list can be read anew.
+//! Tells that something that is kept of conversations has changed, so that a list can be read again.
 
 use tokio::sync::{Mutex, watch};
 

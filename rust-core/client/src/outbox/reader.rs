@@ -11,7 +11,7 @@ use super::OutboxEvent;
 pub enum Heard {
     /// Something is new about a question.
     Event(OutboxEvent),
-    /// So many events were missed, because they were not read in time. [`crate::Outbox::list`] says how everything is.
+    /// This number of events was missed, because they were not read in time. [`crate::Outbox::list`] says how everything is.
     Missed(u64),
 }
 
