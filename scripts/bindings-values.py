@@ -18,6 +18,8 @@ SOURCES = ROOT / "bindings/ffi/src"
 FILES = {
     "options": "Options",
     "conversation": "Events",
+    "conversations": "ConversationValues",
+    "outbox": "OutboxValues",
     "report": "Reports",
     "policy": "Policies",
     "device": "Device",
@@ -35,15 +37,19 @@ BY_HAND = {"AssistantOptions", "SystemRequest", "FindingCount"}
 INTO_CORE = [
     "OpenOptions", "ConversationOptions", "AskOptions", "Message", "DeviceUpdate", "EndpointExtras", "PolicyDocument", "Signal",
     "LearningMode", "ReceiptFilter", "Prune", "Host", "SystemCapabilities", "SystemFailure", "VaultLevel", "LogLevel", "Preset",
+    "ConversationSummary", "Retention", "RunBudget", "QueuePriority",
 ]  # fmt: skip
 OUT_OF_CORE = [
     "ModelInfo", "Message", "Event", "Explanation", "RedactedText", "LearningMode", "Receipt", "LedgerReport", "LedgerStats",
-    "Checkpoint", "LogLevel", "ImportEvent",
+    "Checkpoint", "LogLevel", "ImportEvent", "ConversationSummary", "KeptConversation", "SearchHit", "ImportedConversations", "Repaired",
+    "KeyRotation", "QueuedQuestion", "OutboxEvent", "OutboxRun",
 ]  # fmt: skip
 # Fields whose name differs, in Rust's spelling. A number of milliseconds loses its unit, because it becomes a duration.
 RENAMED = {
     ("Report", "partial"): "is_partial",
     ("Report", "recorded"): "is_recorded",
+    ("Message", "interrupted"): "is_interrupted",
+    ("ConversationSummary", "pinned"): "is_pinned",
     ("Report", "first_token_ms"): "time_to_first_token_ms",
     ("LedgerReport", "intact"): "is_intact",
     ("Pins", "report_only"): "is_report_only",
@@ -53,7 +59,9 @@ RENAMED = {
     ("SystemCapabilities", "tokens_per_s"): "tokens_per_second",
 }
 # Points in time stay numbers: milliseconds since 1970.
-POINTS_IN_TIME = {"from_ms", "until_ms", "opened_ms", "closed_ms", "opened_before_ms", "time_ms"}
+POINTS_IN_TIME = {
+    "from_ms", "until_ms", "opened_ms", "closed_ms", "opened_before_ms", "time_ms", "created_ms", "updated_ms", "updated_before_ms", "next_ms",
+}  # fmt: skip
 # What an absent value means: the packages have the value itself as the default.
 ABSENT_MEANS = {
     ("OpenOptions", "kv_precision"): "Half",

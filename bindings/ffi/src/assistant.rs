@@ -91,10 +91,11 @@ impl Assistant {
     }
 
     /// Starts a conversation. After `release`, its questions are refused.
-    #[must_use]
     #[uniffi::method(default(options))]
-    pub fn conversation(&self, options: ConversationOptions) -> Arc<Conversation> {
-        Arc::new(self.0.conversation(options.into()).into())
+    pub fn conversation(&self, options: ConversationOptions) -> Result<Arc<Conversation>, CoreError> {
+        let options = client::ConversationOptions::from(options);
+        options.check()?;
+        Ok(Arc::new(self.0.conversation(options).into()))
     }
 
     /// Answers a question outside any conversation. The last message is the question.

@@ -41,3 +41,10 @@ impl Client {
         self.0.shutdown().await;
     }
 }
+
+impl Client {
+    /// The client's own, for conversations.
+    pub(crate) fn inner(&self) -> &client::Client {
+        &self.0
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use whimbrel_client as client;
 use whimbrel_client::policy::Recipients;
+use whimbrel_client::record::ReceiptId;
 
 use crate::{AskOptions, CoreError, Explanation, GenerationOptions, Place, PrivacyClass, Release, Report};
 
@@ -38,6 +39,12 @@ pub struct Message {
     /// its conversation has ever held.
     #[uniffi(default = None)]
     pub recipients: Option<Vec<String>>,
+    /// The number of the receipt of the request that it is the question or the answer of.
+    #[uniffi(default = None)]
+    pub receipt: Option<u64>,
+    /// Whether it is an answer that ended early: it was cancelled, or its process ended.
+    #[uniffi(default = false)]
+    pub interrupted: bool,
 }
 
 /// What an answer brings, in this order. All but the last may come again.
@@ -115,6 +122,12 @@ impl Conversation {
     #[uniffi::method(default(options))]
     pub async fn explain(&self, question: String, options: AskOptions) -> Result<Explanation, CoreError> {
         Ok((&self.0.explain(&question, &options.into()).await?).into())
+    }
+
+    /// Its id among the conversations that are kept. Absent if it is not kept.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        self.0.id().map(|id| id.to_string())
     }
 
     /// The messages so far, without the system message.
@@ -253,6 +266,8 @@ impl Message {
             content,
             privacy_class: None,
             recipients: None,
+            receipt: None,
+            interrupted: false,
         }
     }
 }
@@ -262,6 +277,8 @@ impl From<Message> for client::Message {
         let mut message = client::Message::new(from.role.into(), from.content);
         message.class = from.privacy_class.map(Into::into);
         message.recipients = from.recipients.map(recipients_in);
+        message.receipt = from.receipt.map(ReceiptId);
+        message.interrupted = from.interrupted;
         message
     }
 }
@@ -273,6 +290,8 @@ impl From<client::Message> for Message {
             content: from.content,
             privacy_class: from.class.map(Into::into),
             recipients: from.recipients.map(recipients_out),
+            receipt: from.receipt.map(|receipt| receipt.0),
+            interrupted: from.interrupted,
         }
     }
 }
@@ -324,6 +343,7 @@ mod tests {
             |class: Option<privacy::PrivacyClass>, recipients: Option<Recipients>, expected: Option<&[&str]>| {
                 let mut given = client::Message::new(client::Role::User, "text");
                 (given.class, given.recipients) = (class, recipients);
+                (given.receipt, given.interrupted) = (class.map(|_| ReceiptId(7)), class.is_some());
                 let shown = Message::from(given.clone());
                 let names = shown.recipients.clone();
                 assert_eq!(

@@ -2,9 +2,10 @@
 
 mod refused;
 
+use whimbrel_client::policy::outbox::OutboxError;
 use whimbrel_client::privacy::{RedactError, ScanError, TEXT_BYTES_MAX};
 use whimbrel_client::record::{Problem, RecordError};
-use whimbrel_client::store::{StoreError, VaultError};
+use whimbrel_client::store::{ConversationId, ImportError, SealError, StoreError, VaultError};
 use whimbrel_client::{ClientError, EngineError, message};
 
 /// All errors that an app can get. No case ever contains text from a user or a model.
@@ -103,6 +104,46 @@ pub enum CoreError {
         reason: String,
         /// Whether the vault is only temporarily locked.
         locked: bool,
+        /// Whether the vault has lost its secrets for good. `start_store_empty` gives up what was sealed with them.
+        invalidated: bool,
+    },
+    /// Encrypted data cannot be read. Everything else in the store still works.
+    #[error("sealed data, {problem}: {reason}")]
+    Sealed {
+        /// The kind of problem: `key_lost` (the vault has no data key any more), `wrong_key` (it has another store's) or
+        /// `keys_unreadable`, after which `start_store_empty` gives up what was sealed; `value_changed`, after which `repair` gives up
+        /// single values; or `file_changed` for a cached file.
+        problem: String,
+        /// Details.
+        reason: String,
+    },
+    /// There is no such conversation, message or queued question; it may have been deleted, or answered.
+    #[error("there is no {what} {id}")]
+    NotFound {
+        /// `conversation`, `message` or `queued question`.
+        what: String,
+        /// Its id, or the message's position.
+        id: String,
+    },
+    /// A queued question cannot be changed so.
+    #[error("outbox, {problem}: {reason}")]
+    Outbox {
+        /// The kind of problem: `sending` (it is being sent at this moment) or `not_asked` (it does not wait for confirmation).
+        problem: String,
+        /// Details.
+        reason: String,
+    },
+    /// A document with conversations cannot be imported. Nothing was added.
+    #[error("document, {problem}: {reason}")]
+    Document {
+        /// The kind of problem: `unreadable`, `malformed`, `other_format` or `newer` (a newer version wrote it).
+        problem: String,
+        /// The line, from 1. It is 0 if the error does not concern one position.
+        line: u32,
+        /// The character in the line, from 1. It is 0 if the error does not concern one position.
+        column: u32,
+        /// Details, without any text of the document.
+        reason: String,
     },
     /// A limit was exceeded.
     #[error("{found} {what}, the limit is {limit}")]
@@ -127,7 +168,7 @@ pub enum CoreError {
     Internal {
         /// 1 the model failed while running, 2 the chat template failed, 3 no thread could be started, 4 the background
         /// thread stopped, 5 a file could not be written, 6 a cancellation was reported as an error, 7 the system provides
-        /// no random bytes, 9 redacting a text did not finish.
+        /// no random bytes, 9 redacting a text did not finish, 10 a queued question was numbered wrongly.
         code: u32,
         /// Details.
         reason: String,
@@ -160,7 +201,7 @@ impl From<ClientError> for CoreError {
                 reason: error.reason.to_string(),
             },
             ClientError::Store(error) => error.into(),
-            ClientError::Outbox(_) => refused::option("queued question", "one that can be changed so", reason),
+            ClientError::Outbox(error) => error.into(),
             ClientError::Vault(error) => error.into(),
             ClientError::Scan(error) | ClientError::Redact(RedactError::Scan(error)) => too_long(&error),
             ClientError::Redact(RedactError::Clear(_)) => CoreError::Internal { code: 9, reason },
@@ -244,14 +285,13 @@ impl From<StoreError> for CoreError {
             StoreError::ReadOnly => "read_only",
             StoreError::UnknownReceipt { .. } => "unknown_receipt",
             StoreError::AlreadyClosed { .. } => "already_closed",
-            // What is kept of conversations has no calls here yet.
-            StoreError::Unreadable { .. }
-            | StoreError::Sealed(_)
-            | StoreError::UnknownConversation { .. }
-            | StoreError::UnknownMessage { .. }
-            | StoreError::UnknownRequest { .. }
-            | StoreError::RequestNumber { .. }
-            | StoreError::Import(_) => "unreadable",
+            StoreError::Unreadable { .. } => "unreadable",
+            StoreError::Sealed(error) => return error.into(),
+            StoreError::UnknownConversation { id } => return not_found("conversation", &id),
+            StoreError::UnknownMessage { position } => return not_found("message", &position),
+            StoreError::UnknownRequest { id } => return not_found("queued question", &id),
+            StoreError::RequestNumber { .. } => return CoreError::Internal { code: 10, reason },
+            StoreError::Import(error) => return error.into(),
         };
         CoreError::Ledger {
             problem: problem.into(),
@@ -265,7 +305,97 @@ impl From<VaultError> for CoreError {
         CoreError::Vault {
             reason: message(&error),
             locked: matches!(error, VaultError::Locked),
+            invalidated: matches!(error, VaultError::Invalidated),
         }
+    }
+}
+
+impl From<SealError> for CoreError {
+    fn from(error: SealError) -> Self {
+        let problem = match error {
+            SealError::KeyLost { .. } => "key_lost",
+            SealError::WrongKey { .. } => "wrong_key",
+            SealError::Keyring => "keys_unreadable",
+            SealError::Value { .. } => "value_changed",
+            SealError::File { .. } => "file_changed",
+        };
+        CoreError::Sealed {
+            problem: problem.into(),
+            reason: message(&error),
+        }
+    }
+}
+
+impl From<ImportError> for CoreError {
+    fn from(error: ImportError) -> Self {
+        let reason = message(&error);
+        let (problem, line, column) = match error {
+            ImportError::Read { .. } => ("unreadable", 0, 0),
+            ImportError::Malformed { line, column } => ("malformed", line, column),
+            ImportError::Format => ("other_format", 0, 0),
+            ImportError::Version { .. } => ("newer", 0, 0),
+        };
+        let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        CoreError::Document {
+            problem: problem.into(),
+            line: number(line),
+            column: number(column),
+            reason,
+        }
+    }
+}
+
+impl From<OutboxError> for CoreError {
+    fn from(error: OutboxError) -> Self {
+        let reason = message(&error);
+        let problem = match error {
+            OutboxError::Unknown { id } => return not_found("queued question", &id),
+            OutboxError::Full { entries_max } => {
+                return CoreError::LimitExceeded {
+                    what: "queued questions".into(),
+                    limit: entries_max,
+                    found: entries_max.saturating_add(1),
+                };
+            }
+            OutboxError::NoSpace {
+                bytes,
+                bytes_free,
+                bytes_max,
+            } => {
+                return CoreError::LimitExceeded {
+                    what: "bytes of queued questions".into(),
+                    limit: bytes_max,
+                    found: bytes_max.saturating_sub(bytes_free).saturating_add(bytes),
+                };
+            }
+            OutboxError::IdInUse { .. } | OutboxError::KeyInUse { .. } => {
+                return CoreError::Internal { code: 10, reason };
+            }
+            OutboxError::Sending { .. } => "sending",
+            OutboxError::NotAsked { .. } => "not_asked",
+        };
+        CoreError::Outbox {
+            problem: problem.into(),
+            reason,
+        }
+    }
+}
+
+/// The id of a conversation that an app gave.
+pub(crate) fn conversation_id(text: &str) -> Result<ConversationId, CoreError> {
+    text.parse().map_err(|_| {
+        refused::option(
+            "id",
+            "the id of a conversation, 32 hexadecimal digits",
+            "another text".into(),
+        )
+    })
+}
+
+fn not_found(what: &str, id: &dyn std::fmt::Display) -> CoreError {
+    CoreError::NotFound {
+        what: what.into(),
+        id: id.to_string(),
     }
 }
 
@@ -398,10 +528,80 @@ mod tests {
             },
             "internal error 5: cannot write talk: something with this name already exists",
         );
+        check(VaultError::Invalidated, "key vault: the key store invalidated its key");
         check(ClientError::NothingToRepeat, "there is no question to ask again");
         check(ClientError::NoPolicy, "this conversation has no policy");
         check(ClientError::NoModel, "there is no model on this device");
         check(ClientError::Closed { what: "assistant" }, "the assistant is closed");
+    }
+
+    /// Those of what is kept, likewise.
+    #[test]
+    fn translates_the_stores() {
+        let sealed = |error| StoreError::Sealed(error);
+        check(
+            sealed(SealError::KeyLost { version: 1 }),
+            "sealed data, key_lost: the key vault no longer has the data key 1",
+        );
+        check(
+            sealed(SealError::WrongKey { version: 1 }),
+            "sealed data, wrong_key: the data key 1 in the key vault belongs to another store",
+        );
+        check(
+            sealed(SealError::Keyring),
+            "sealed data, keys_unreadable: the data keys in the key vault cannot be read",
+        );
+        let (table, row, column) = ("message", 3, "body");
+        check(
+            sealed(SealError::Value { table, row, column }),
+            "sealed data, value_changed: the value in table message, row 3, column body was changed",
+        );
+        let id = ConversationId([1; 16]);
+        check(
+            StoreError::UnknownConversation { id },
+            "there is no conversation 01010101010101010101010101010101",
+        );
+        check(StoreError::UnknownMessage { position: 4 }, "there is no message 4");
+        check(StoreError::UnknownRequest { id: 7 }, "there is no queued question 7");
+        check(OutboxError::Unknown { id: 7 }, "there is no queued question 7");
+        check(
+            OutboxError::Sending { id: 7 },
+            "outbox, sending: the queued request 7 is being sent",
+        );
+        check(
+            OutboxError::NotAsked { id: 7 },
+            "outbox, not_asked: the queued request 7 does not wait for confirmation",
+        );
+        check(
+            OutboxError::Full { entries_max: 1000 },
+            "1001 queued questions, the limit is 1000",
+        );
+        check(
+            OutboxError::NoSpace {
+                bytes: 50,
+                bytes_free: 20,
+                bytes_max: 100,
+            },
+            "130 bytes of queued questions, the limit is 100",
+        );
+        check(
+            StoreError::Import(ImportError::Malformed { line: 2, column: 9 }),
+            "document, malformed: line 2, column 9 is not what a document with conversations has there",
+        );
+        check(
+            StoreError::Import(ImportError::Version { found: 9 }),
+            "document, newer: the document has version 9; this program reads version 1",
+        );
+        check(
+            StoreError::Full { path: "p".into() },
+            "ledger, full: cannot write p: no storage space",
+        );
+        assert!(conversation_id(&id.to_string()).is_ok_and(|read| read == id));
+        let refused = conversation_id("A").unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "id must be the id of a conversation, 32 hexadecimal digits, not another text"
+        );
     }
 
     #[cfg(feature = "gguf")]

@@ -4,6 +4,7 @@
 mod assistant;
 mod client;
 mod conversation;
+mod conversations;
 mod device;
 mod error;
 mod ledger;
@@ -11,6 +12,7 @@ mod logging;
 mod model;
 mod model_file;
 mod options;
+mod outbox;
 mod policy;
 mod report;
 mod system_model;
@@ -19,6 +21,10 @@ mod vault;
 pub use assistant::{Assistant, AssistantOptions, Finding, Guess, RedactedText};
 pub use client::Client;
 pub use conversation::{Answer, Conversation, Event, Message, Role};
+pub use conversations::{
+    ConversationChanges, ConversationSummary, Conversations, ImportedConversations, KeptConversation, KeptMessage,
+    KeyRotation, MessageState, Repaired, Retention, SearchHit, start_store_empty, wipe_store,
+};
 pub use device::{Accelerator, DeviceFact, DeviceUpdate, Network, Thermal};
 pub use error::CoreError;
 pub use ledger::{
@@ -29,6 +35,10 @@ pub use model::{Model, ModelInfo};
 pub use model_file::{ImportEvent, ImportPhase, ModelImport};
 pub use options::{
     AskOptions, ContextPolicy, ConversationOptions, GenerationOptions, KvPrecision, Need, OpenOptions, PrivacyClass,
+};
+pub use outbox::{
+    Outbox, OutboxEvent, OutboxEvents, OutboxRun, QueueDecision, QueueFailure, QueueNeeds, QueuePriority, QueueRemedy,
+    QueueState, QueuedQuestion, RunBudget,
 };
 pub use policy::{
     EndpointExtras, LearningMode, Pins, PolicyDocument, Preset, Signal, Timeouts, TokenLimitField, preset_text,

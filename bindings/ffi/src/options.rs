@@ -4,6 +4,8 @@
 use whimbrel_client as client;
 use whimbrel_client::{policy, privacy};
 
+use crate::Message;
+
 /// Options for opening a model.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct OpenOptions {
@@ -59,6 +61,10 @@ pub struct ConversationOptions {
     /// What happens when the context is full. The default is `DropOldest`.
     #[uniffi(default = None)]
     pub context_policy: Option<ContextPolicy>,
+    /// What was said before the conversation begins, without system messages. A message without recipients is treated like the text of an
+    /// imported document: under a policy, it does not leave the device.
+    #[uniffi(default = [])]
+    pub initial_messages: Vec<Message>,
 }
 
 /// How an answer is made. Where no value is given for how tokens are chosen, the model's own is used: its card says how it was made to be used.
@@ -186,6 +192,7 @@ impl From<ConversationOptions> for client::ConversationOptions {
             context_length: from.context_length,
             system: from.system,
             context_policy: from.context_policy.map(Into::into).unwrap_or_default(),
+            initial_messages: from.initial_messages.into_iter().map(Into::into).collect(),
         }
     }
 }

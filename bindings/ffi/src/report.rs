@@ -14,6 +14,10 @@ pub struct Report {
     /// Whether the receipt records how the request ended. It is false if, for example, the disk was full; the ledger then
     /// closes the receipt as interrupted when it is next opened.
     pub recorded: bool,
+    /// Whether question and answer are on the disk. Absent for a conversation that is not kept.
+    pub is_kept: Option<bool>,
+    /// The number of the queued question, if it waits in the outbox. It is on the disk then.
+    pub queued: Option<u64>,
     /// How the request ended.
     pub outcome: Outcome,
     /// Why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`, `content_filter` and so
@@ -237,6 +241,8 @@ impl From<&client::Report> for Report {
             code: from.code.map(|code| code.name().into()),
             partial: from.is_partial,
             recorded: from.is_recorded,
+            is_kept: from.is_kept,
+            queued: from.queued.map(|queued| queued.0),
             finish: from.finish.map(Into::into),
             place: from.place.as_ref().map(Into::into),
             release: from.release.map(Into::into),

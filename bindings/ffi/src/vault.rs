@@ -24,6 +24,9 @@ pub enum KeyVaultError {
     /// The system's key store is locked, for example before the first unlock after a restart. A later call may succeed.
     #[error("the key store is locked")]
     Locked,
+    /// The system's key store has given up its key, for example because the phone's lock was removed. The secrets are lost for good.
+    #[error("the key store invalidated its key")]
+    Invalidated,
     /// Another failure.
     #[error("the key store failed: {code}")]
     Failed {
@@ -41,7 +44,7 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for KeyVaultError {
     }
 }
 
-/// Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger. It is
+/// Stores small secrets by name for the app and one store: the keys of endpoints, and those that seal the ledger and conversations. It is
 /// called from any thread and should answer within milliseconds. What `put` has stored must survive a crash.
 #[uniffi::export(with_foreign)]
 pub trait KeyVault: Send + Sync {
@@ -109,6 +112,7 @@ impl From<KeyVaultError> for store::VaultError {
     fn from(from: KeyVaultError) -> Self {
         match from {
             KeyVaultError::Locked => store::VaultError::Locked,
+            KeyVaultError::Invalidated => store::VaultError::Invalidated,
             // Short and of plain characters, whatever the app gives.
             KeyVaultError::Failed { code } => store::VaultError::Platform {
                 code: record::Label::squeezed(&code).to_string(),
@@ -156,6 +160,7 @@ mod tests {
         );
         check(secret(0), "the secret k has 0 bytes, but must have 1 to 16384");
         check(Err(KeyVaultError::Locked), "the key store is locked");
+        check(Err(KeyVaultError::Invalidated), "the key store invalidated its key");
         check(failed("errSecAuth"), "the key store failed: errSecAuth");
         let unexpected = uniffi::UnexpectedUniFFICallbackError::new("with a secret");
         check(Err(unexpected.into()), "the key store failed: unexpected");

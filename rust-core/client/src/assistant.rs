@@ -92,7 +92,8 @@ impl Assistant {
         self.services.close();
     }
 
-    /// Like [`Assistant::close`], but waits until the ledger is closed and can be opened again.
+    /// Like [`Assistant::close`], but waits until what the app has changed in kept conversations is written, and the ledger is closed and can be
+    /// opened again.
     pub async fn shutdown(&self) {
         self.close();
         let mut gone = self.gone.clone();
@@ -281,7 +282,7 @@ impl Assistant {
 }
 
 /// Does something that waits for the disk on a thread of its own.
-async fn aside<T: Send + 'static>(
+pub(crate) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ClientError> + Send + 'static,
 ) -> Result<T, ClientError> {
     let (sender, done) = oneshot::channel();

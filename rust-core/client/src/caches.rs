@@ -9,9 +9,9 @@ use whimbrel_policy::budget::{CacheBudget, CacheItem, EvictionPlan, MemoryPressu
 use whimbrel_store::{Store, StoreError};
 
 use crate::contexts::PURPOSE;
-use crate::conversation::{Inner, OpenShelf, Shelf};
+use crate::conversation::{Inner, Shelf};
 use crate::error::lock;
-use crate::services::Services;
+use crate::services::{OpenRecords, Services};
 use crate::{Assistant, Client, ClientError, Conversations};
 
 /// What the caches may take if the app does not say.
@@ -110,11 +110,11 @@ impl Caches {
     /// # Errors
     /// Those of all calls.
     pub async fn usage(&self) -> Result<CacheUse, ClientError> {
-        let shelf = self.open()?;
+        let records = self.open()?;
         let mut total = CacheUse::default();
-        if let Some(shelf) = shelf {
+        if let Some(records) = records {
             let on_disk = self.services.blocking(move |_| {
-                let store = shelf.store()?;
+                let store = records.store()?;
                 Ok::<_, ClientError>((store.answers().size()?, store.files(PURPOSE)?.list()?))
             });
             let (answers, files) = on_disk.await??;
@@ -134,10 +134,10 @@ impl Caches {
     /// # Errors
     /// Those of all calls.
     pub async fn clear(&self) -> Result<(), ClientError> {
-        if let Some(shelf) = self.open()? {
+        if let Some(records) = self.open()? {
             let cleared = self.services.blocking(move |services| {
                 let _files = lock(&services.contexts.files);
-                let (answers, files) = (shelf.store()?.answers(), shelf.store()?.files(PURPOSE)?);
+                let (answers, files) = (records.store()?.answers(), records.store()?.files(PURPOSE)?);
                 answers.forget_all()?;
                 for file in files.list()? {
                     files.remove(&file.name)?;
@@ -170,15 +170,15 @@ impl Caches {
         keep_within(&self.services, self.open()?.as_ref(), pressure).await
     }
 
-    fn open(&self) -> Result<Option<OpenShelf>, ClientError> {
+    fn open(&self) -> Result<Option<Arc<OpenRecords>>, ClientError> {
         self.shelf.as_ref().map(|shelf| shelf.open(&self.services)).transpose()
     }
 }
 
 /// Something was added: what exceeds the budget is dropped.
-pub(crate) async fn keep_within_budget(services: &Arc<Services>, shelf: &OpenShelf) {
+pub(crate) async fn keep_within_budget(services: &Arc<Services>, records: &Arc<OpenRecords>) {
     // Boxed, since saving a context adds something too.
-    let kept = Box::pin(keep_within(services, Some(shelf), MemoryPressure::None));
+    let kept = Box::pin(keep_within(services, Some(records), MemoryPressure::None));
     if let Err(error) = kept.await {
         log::warn!("the caches cannot be kept within their budget: {error}");
     }
@@ -186,7 +186,7 @@ pub(crate) async fn keep_within_budget(services: &Arc<Services>, shelf: &OpenShe
 
 async fn keep_within(
     services: &Arc<Services>,
-    shelf: Option<&OpenShelf>,
+    records: Option<&Arc<OpenRecords>>,
     pressure: MemoryPressure,
 ) -> Result<(), ClientError> {
     let Ok(_keeping) = services.budget.keeping.try_lock() else {
@@ -201,9 +201,9 @@ async fn keep_within(
         cached.push(what);
     };
     let now_ms = services.clock.now_ms();
-    if let Some(shelf) = shelf.cloned() {
+    if let Some(records) = records.cloned() {
         let on_disk = services.blocking(move |_| {
-            let store = shelf.store()?;
+            let store = records.store()?;
             Ok::<_, ClientError>((store.answers().entries()?, store.files(PURPOSE)?.list()?))
         });
         let (answers, files) = on_disk.await??;
@@ -246,8 +246,8 @@ async fn keep_within(
             }
         }
     }
-    if let Some(shelf) = shelf.cloned().filter(|_| !answers.is_empty() || !files.is_empty()) {
-        let evicted = services.blocking(move |services| evict(shelf.store()?, services, &answers, &files));
+    if let Some(records) = records.cloned().filter(|_| !answers.is_empty() || !files.is_empty()) {
+        let evicted = services.blocking(move |services| evict(records.store()?, services, &answers, &files));
         evicted.await??;
     }
     Ok(())

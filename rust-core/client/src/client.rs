@@ -90,7 +90,7 @@ impl Model {
     ///
     /// # Errors
     /// [`ClientError::Engine`] for a context length out of range or a model without a chat template; [`ClientError::Limit`] beyond
-    /// [`PROMPT_BYTES_MAX`].
+    /// [`PROMPT_BYTES_MAX`], and as [`ConversationOptions::check`].
     pub fn conversation(&self, options: ConversationOptions) -> Result<Conversation, ClientError> {
         self.check(&options)?;
         Ok(Conversation::new(self.services.clone(), Some(self.clone()), options))
@@ -98,8 +98,7 @@ impl Model {
 
     /// Whether the model can hold such a conversation.
     pub(crate) fn check(&self, options: &ConversationOptions) -> Result<(), ClientError> {
-        let system = options.system.as_deref().map_or(0, |text| text.len() as u64);
-        within("bytes of system message", system, PROMPT_BYTES_MAX)?;
+        options.check()?;
         let longest = self.info().manifest.context_length;
         if !(1..=longest).contains(&options.context_length) {
             return Err(EngineError::Option {

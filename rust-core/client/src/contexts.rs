@@ -9,9 +9,9 @@ use whimbrel_engine::Message;
 use whimbrel_inference::{Session, SessionSlot};
 use whimbrel_store::{ConversationId, SealedFiles, Store, StoreError};
 
-use crate::conversation::{Inner, OpenShelf};
+use crate::conversation::Inner;
 use crate::error::lock;
-use crate::services::Services;
+use crate::services::{OpenRecords, Services};
 use crate::{ClientError, caches};
 
 /// The purpose of the sealed files. A file begins with the model's [`whimbrel_inference::ModelInfo::context_binding`].
@@ -50,7 +50,7 @@ pub(crate) struct ContextDesk {
 #[derive(Clone)]
 pub(crate) struct ContextFiles {
     services: Arc<Services>,
-    shelf: OpenShelf,
+    records: Arc<OpenRecords>,
     /// Set if the conversation is kept.
     conversation: Option<ConversationId>,
 }
@@ -112,12 +112,12 @@ impl ContextDesk {
 impl ContextFiles {
     pub(crate) fn new(
         services: &Arc<Services>,
-        shelf: OpenShelf,
+        records: Arc<OpenRecords>,
         conversation: Option<ConversationId>,
     ) -> ContextFiles {
         ContextFiles {
             services: services.clone(),
-            shelf,
+            records,
             conversation,
         }
     }
@@ -156,9 +156,9 @@ impl ContextFiles {
         let Some(hash) = session.system_hash(messages.to_vec(), thinking).await? else {
             return Ok(None);
         };
-        let (shelf, binding) = (self.shelf.clone(), binding(session));
+        let (records, binding) = (self.records.clone(), binding(session));
         let named = self.services.blocking(move |_| {
-            let files = shelf.store()?.files(PURPOSE)?;
+            let files = records.store()?.files(PURPOSE)?;
             let name = files.hidden_name(&[binding, hash].concat())?;
             Ok::<_, ClientError>(format!("{SYSTEM}{name}"))
         });
@@ -183,23 +183,23 @@ impl ContextFiles {
         let bytes = session.export(u32::MAX).await?;
         self.write(session, id.to_string(), bytes).await?;
         context.saved_tokens.store(held, Ordering::Relaxed);
-        caches::keep_within_budget(&self.services, &self.shelf).await;
+        caches::keep_within_budget(&self.services, &self.records).await;
         Ok(())
     }
 
     async fn read(&self, session: &Session, name: String) -> Result<Option<Vec<u8>>, ClientError> {
-        let (shelf, binding) = (self.shelf.clone(), binding(session));
+        let (records, binding) = (self.records.clone(), binding(session));
         let read = self
             .services
-            .blocking(move |_| Ok::<_, ClientError>(read(&shelf.store()?.files(PURPOSE)?, &name, binding)?));
+            .blocking(move |_| Ok::<_, ClientError>(read(&records.store()?.files(PURPOSE)?, &name, binding)?));
         read.await?
     }
 
     async fn write(&self, session: &Session, name: String, bytes: Vec<u8>) -> Result<(), ClientError> {
-        let (shelf, binding, id) = (self.shelf.clone(), binding(session), self.conversation);
+        let (records, binding, id) = (self.records.clone(), binding(session), self.conversation);
         let written = self.services.blocking(move |services| {
             let _files = lock(&services.contexts.files);
-            let store = shelf.store()?;
+            let store = records.store()?;
             if let Some(id) = id {
                 // It may have been deleted meanwhile.
                 store.conversations().summary(id)?;
@@ -225,7 +225,7 @@ impl ToSave {
         if let Some(tokens) = session.context().await?.system_tokens {
             let bytes = session.export(tokens).await?;
             self.files.write(session, self.name, bytes).await?;
-            caches::keep_within_budget(&self.files.services, &self.files.shelf).await;
+            caches::keep_within_budget(&self.files.services, &self.files.records).await;
         }
         Ok(())
     }

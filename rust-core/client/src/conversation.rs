@@ -18,12 +18,14 @@ pub use self::answer::Answer;
 use self::asking::{Asked, Running, begin};
 pub(crate) use self::asking::{Inner, Question, follow, take};
 pub(crate) use self::history::{History, Last, Turn};
-pub(crate) use self::keeping::{Draft, Keeping, OpenShelf, Shelf};
+pub(crate) use self::keeping::{Draft, Keeping, OwnStore, Shelf};
 use crate::error::{lock, within};
 use crate::exchange::{self, Job};
 use crate::request::{AskOptions, Message, Request, task_label};
 use crate::services::Services;
-use crate::{ClientError, ContextPolicy, GenerationOptions, MESSAGES_MAX, Model, PROMPT_BYTES_MAX, Role};
+use crate::{
+    ClientError, ContextPolicy, GenerationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, Model, PROMPT_BYTES_MAX, Role,
+};
 
 /// Options for a conversation.
 #[derive(Clone, Debug)]
@@ -34,6 +36,28 @@ pub struct ConversationOptions {
     pub system: Option<String>,
     /// See [`ContextPolicy`].
     pub context_policy: ContextPolicy,
+    /// What was said before it begins, without system messages. A message without recipients is treated like the text of a document that was
+    /// imported: of those that a policy decides about, nobody may read it. Beyond [`MESSAGES_MAX`] or [`HISTORY_BYTES_MAX`] the oldest
+    /// messages are left out, unless the call has an error for that. A kept conversation that is opened again has its own messages.
+    pub initial_messages: Vec<Message>,
+}
+
+impl ConversationOptions {
+    /// Whether the texts in it are within their limits.
+    ///
+    /// # Errors
+    /// [`ClientError::Limit`] beyond [`PROMPT_BYTES_MAX`] for the system message, and [`MESSAGES_MAX`] and [`HISTORY_BYTES_MAX`] for the
+    /// first messages.
+    pub fn check(&self) -> Result<(), ClientError> {
+        let system = self.system.as_deref().map_or(0, |text| text.len() as u64);
+        within("bytes of system message", system, PROMPT_BYTES_MAX)?;
+        within("messages", self.initial_messages.len() as u64, MESSAGES_MAX)?;
+        within(
+            "bytes of messages",
+            history::bytes(&self.initial_messages),
+            HISTORY_BYTES_MAX,
+        )
+    }
 }
 
 impl Default for ConversationOptions {
@@ -43,6 +67,7 @@ impl Default for ConversationOptions {
             context_length: context.context_length,
             system: None,
             context_policy: context.context_policy,
+            initial_messages: Vec::new(),
         }
     }
 }
@@ -55,8 +80,8 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    pub(crate) fn new(services: Arc<Services>, model: Option<Model>, options: ConversationOptions) -> Conversation {
-        let history = History::new(options.system.clone());
+    pub(crate) fn new(services: Arc<Services>, model: Option<Model>, mut options: ConversationOptions) -> Conversation {
+        let history = History::begin(&mut options);
         Conversation::of(Inner::new(services, model, options, history, None))
     }
 
@@ -64,12 +89,12 @@ impl Conversation {
     pub(crate) fn kept(
         services: &Arc<Services>,
         model: Option<Model>,
-        options: ConversationOptions,
+        mut options: ConversationOptions,
         keeping: Keeping,
         history: Option<History>,
     ) -> Conversation {
         services.open_or_note(keeping.id, || {
-            let history = history.unwrap_or_else(|| History::new(options.system.clone()));
+            let history = history.unwrap_or_else(|| History::begin(&mut options));
             Inner::new(services.clone(), model, options, history, Some(keeping))
         })
     }
@@ -88,9 +113,11 @@ impl Conversation {
         self.inner.keeping.as_ref().map(|keeping| keeping.id)
     }
 
-    /// Writes what has changed, if it is kept.
-    pub(crate) async fn write(&self) {
-        self.inner.write(None).await;
+    pub(crate) fn is_kept_in(&self, shelf: &Shelf) -> bool {
+        self.inner
+            .keeping
+            .as_ref()
+            .is_some_and(|keeping| keeping.shelf.is(shelf))
     }
 
     pub(crate) fn is_closed(&self) -> bool {

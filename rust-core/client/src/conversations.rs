@@ -1,6 +1,9 @@
 //! The conversations that are kept on this device: making, opening, finding, exporting and deleting them. Titles and texts are sealed; see
 //! `docs/store.md`.
 
+mod changes;
+mod upkeep;
+
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,10 +13,13 @@ use whimbrel_store::{
     ConversationId, ConversationSummary, Hit, Imported, NewConversation, Retention, Store, StoreError,
 };
 
-use crate::conversation::{Keeping, Shelf};
+use crate::conversation::{Keeping, OwnStore, Shelf};
 use crate::error::lock;
 use crate::services::Services;
-use crate::{Assistant, Client, ClientError, Conversation, ConversationOptions, Model, contexts, outbox};
+use crate::{Assistant, Client, ClientError, Conversation, ConversationOptions, Model, assistant, contexts, outbox};
+
+pub use self::changes::ConversationChanges;
+pub use self::upkeep::{start_empty, wipe};
 
 /// Conversations of a page of [`Conversations::find_title`].
 const PAGE: u32 = 256;
@@ -49,9 +55,22 @@ impl Client {
         contexts::forget_gone(&store)?;
         Ok(Conversations {
             services: self.services.clone(),
-            shelf: Shelf::Own(store),
+            shelf: Shelf::Own(Arc::new(OwnStore::new(store))),
             model: None,
         })
+    }
+
+    /// Like [`Client::conversations`], without blocking the caller: a separate thread waits for the disk.
+    ///
+    /// # Errors
+    /// As [`Client::conversations`]; [`ClientError::Thread`].
+    pub async fn conversations_aside(
+        &self,
+        store: PathBuf,
+        vault: Arc<dyn whimbrel_store::KeyVault>,
+    ) -> Result<Conversations, ClientError> {
+        let client = self.clone();
+        assistant::aside(move || client.conversations(&store, vault)).await
     }
 }
 
@@ -91,9 +110,15 @@ impl Conversations {
             };
             store.conversations().create(&new, now_ms)
         });
-        let keeping = Keeping::new(id.await?, self.shelf.clone(), has_title);
+        let id = id.await?;
+        let keeping = Keeping::new(id, self.shelf.clone(), has_title);
         let conversation = Conversation::kept(&self.services, self.model.clone(), options, keeping, None);
-        conversation.write().await;
+        if let Some(Err(error)) = conversation.inner().try_write(None).await {
+            // Nothing stays of one that cannot begin as it should.
+            conversation.close();
+            let _ = self.delete(id).await;
+            return Err(error);
+        }
         Ok(conversation)
     }
 
@@ -174,7 +199,7 @@ impl Conversations {
     /// Those of all calls.
     pub async fn rename(&self, id: ConversationId, title: &str) -> Result<(), ClientError> {
         let title = title.to_owned();
-        self.with(move |store, _| store.conversations().set_title(id, &title))
+        self.change(move |store, _| store.conversations().set_title(id, &title))
             .await
     }
 
@@ -183,7 +208,7 @@ impl Conversations {
     /// # Errors
     /// Those of all calls.
     pub async fn pin(&self, id: ConversationId, is_pinned: bool) -> Result<(), ClientError> {
-        self.with(move |store, _| store.conversations().set_pinned(id, is_pinned))
+        self.change(move |store, _| store.conversations().set_pinned(id, is_pinned))
             .await
     }
 
@@ -196,7 +221,7 @@ impl Conversations {
             open.close();
             open.ended().await;
         }
-        self.with_files(move |store| {
+        self.change_with_files(move |store| {
             contexts::forget(store, id)?;
             store.conversations().delete(id)
         })
@@ -211,7 +236,7 @@ impl Conversations {
     /// Those of all calls.
     pub async fn retain(&self, retention: Retention) -> Result<Vec<ConversationId>, ClientError> {
         let gone = self
-            .with_files(move |store| {
+            .change_with_files(move |store| {
                 let gone = store.conversations().retain(&retention)?;
                 gone.iter().try_for_each(|id| contexts::forget(store, *id))?;
                 Ok(gone)
@@ -263,7 +288,7 @@ impl Conversations {
     /// # Errors
     /// Those of all calls, also with what is wrong with the document.
     pub async fn import(&self, path: PathBuf) -> Result<Imported, ClientError> {
-        self.with(move |store, _| {
+        self.change(move |store, _| {
             #[expect(clippy::disallowed_methods, reason = "the document is the app's file")]
             let opened = std::fs::File::open(&path);
             let mut file = opened.map_err(|source| StoreError::Io {
@@ -279,22 +304,34 @@ impl Conversations {
         match &self.model {
             Some(model) => model.check(options),
             None if self.services.rules.is_none() => Err(ClientError::NoModel),
-            None => Ok(()),
+            None => options.check(),
         }
     }
 
-    /// As [`Conversations::with`], while no context is saved.
-    async fn with_files<T: Send + 'static>(
+    /// As [`Conversations::with`], for work that changes something.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store, u64) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ClientError> {
+        let done = self.with(work).await?;
+        self.services.note_change();
+        Ok(done)
+    }
+
+    /// As [`Conversations::change`], while no context is saved.
+    async fn change_with_files<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ClientError> {
         let shelf = self.shelf.clone();
         let done = self.services.blocking(move |services| {
-            let shelf = shelf.open(services)?;
+            let records = shelf.open(services)?;
             let _files = lock(&services.contexts.files);
-            Ok::<_, ClientError>(work(shelf.store()?)?)
+            Ok::<_, ClientError>(work(records.store()?)?)
         });
-        done.await?
+        let done = done.await??;
+        self.services.note_change();
+        Ok(done)
     }
 
     async fn with<T: Send + 'static>(

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod drive;
+mod reader;
 mod row;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use whimbrel_store::{ConversationId, OutboxId, StoreError};
 
 pub(crate) use self::drive::OutboxSlot;
 use self::drive::{Machine, Pending};
+pub use self::reader::{Heard, OutboxReader};
 pub use self::row::QueuedQuestion;
 use crate::report::Report;
 use crate::services::Services;
@@ -191,6 +193,14 @@ impl Outbox {
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<OutboxEvent> {
         self.services.outbox.events()
+    }
+
+    /// The same, for a reader that is told how many events it missed, and when the assistant is closed.
+    ///
+    /// # Errors
+    /// [`ClientError::Closed`].
+    pub fn reader(&self) -> Result<OutboxReader, ClientError> {
+        Ok(OutboxReader::new(self.events(), self.services.records()?.gone()))
     }
 
     async fn change(

@@ -31,6 +31,8 @@ pub(crate) struct Services {
     records: Mutex<Option<Arc<OpenRecords>>>,
     /// Conversations that are kept and open.
     open: Mutex<HashMap<ConversationId, Weak<Inner>>>,
+    /// Counts changes of what is kept of conversations.
+    kept: watch::Sender<u64>,
     pub(crate) outbox: OutboxSlot,
     pub(crate) contexts: ContextDesk,
     pub(crate) budget: caches::Budget,
@@ -47,10 +49,22 @@ pub(crate) struct OpenRecords {
     /// The same, with all that it can do; none where a test brought its own.
     store: Option<Store>,
     /// Nothing is ever sent: it says that the ledger is let go of. Behind the records, which go first.
-    _gone: watch::Sender<()>,
+    gone: watch::Sender<()>,
 }
 
 impl OpenRecords {
+    /// The second value ends when nothing holds the ledger any more.
+    pub(crate) fn new(records: Arc<dyn Records>, store: Option<Store>) -> (Arc<OpenRecords>, watch::Receiver<()>) {
+        let (gone, is_gone) = watch::channel(());
+        let open = OpenRecords { records, store, gone };
+        (Arc::new(open), is_gone)
+    }
+
+    /// Ends when nothing holds the ledger any more.
+    pub(crate) fn gone(&self) -> watch::Receiver<()> {
+        self.gone.subscribe()
+    }
+
     /// The store behind it.
     ///
     /// # Errors
@@ -110,7 +124,13 @@ impl Services {
         places: Places,
         records: Option<(Arc<dyn Records>, Option<Store>)>,
     ) -> (Services, watch::Receiver<()>) {
-        let (sender, gone) = watch::channel(());
+        let (records, gone) = match records {
+            Some((records, store)) => {
+                let (open, gone) = OpenRecords::new(records, store);
+                (Some(open), gone)
+            }
+            None => (None, watch::channel(()).1),
+        };
         let mut session = [0; 8];
         // Without randomness nothing is asked: see [`Services::request_id`].
         let _ = randomness.fill(&mut session);
@@ -122,14 +142,9 @@ impl Services {
             randomness,
             rules,
             places,
-            records: Mutex::new(records.map(|(records, store)| {
-                Arc::new(OpenRecords {
-                    records,
-                    store,
-                    _gone: sender,
-                })
-            })),
+            records: Mutex::new(records),
             open: Mutex::default(),
+            kept: watch::Sender::new(0),
             outbox: OutboxSlot::default(),
             contexts: ContextDesk::default(),
             budget: caches::Budget::default(),
@@ -209,6 +224,22 @@ impl Services {
         let made = make();
         open.insert(id, Arc::downgrade(&made));
         Conversation::of(made)
+    }
+
+    /// All kept conversations that are open.
+    pub(crate) fn open_conversations(&self) -> Vec<Conversation> {
+        let open = lock(&self.open);
+        open.keys().filter_map(|id| still_open(&open, *id)).collect()
+    }
+
+    /// Something that is kept of a conversation has changed.
+    pub(crate) fn note_change(&self) {
+        self.kept.send_modify(|changes| *changes += 1);
+    }
+
+    /// Hears of changes of what is kept of conversations.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.kept.subscribe()
     }
 
     /// Runs something that may wait for the disk or compute for long.

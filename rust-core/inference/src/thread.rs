@@ -370,7 +370,7 @@ fn raw_work(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use whimbrel_engine::Role;
+    use whimbrel_engine::{Message, Role};
 
     /// A thread's state with the tiny model and a session.
     fn thread() -> (InferenceThread, ModelId, SessionId) {
@@ -428,7 +428,7 @@ mod tests {
         let expected = answer(&mut thread, model, session);
         assert!(!expected.is_empty());
         let error = thread.isolated::<()>(Some(session), |thread| {
-            let (used, _) = thread.chat(session)?.context_use();
+            let used = thread.chat(session)?.context().tokens;
             assert!(used == 0, "a defect in the middle of a request");
             Ok(())
         });
@@ -436,7 +436,7 @@ mod tests {
             matches!(error, Err(InferenceError::Engine(EngineError::Run { .. }))),
             "{error:?}"
         );
-        assert_eq!(thread.chat(session).unwrap().context_use().0, 0);
+        assert_eq!(thread.chat(session).unwrap().context().tokens, 0);
         assert_eq!(answer(&mut thread, model, session), expected);
         let error = thread.isolated::<()>(None, |_| panic!("a defect outside of a session"));
         assert!(error.is_err());

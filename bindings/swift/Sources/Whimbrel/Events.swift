@@ -23,18 +23,26 @@ public struct Message: Sendable, Equatable {
     /// content may change between versions. A message without it may be read only by those who may read every message
     /// that its conversation has ever held.
     public var recipients: [String]?
+    /// The number of the receipt of the request that it is the question or the answer of.
+    public var receipt: Int?
+    /// Whether it is an answer that ended early: it was cancelled, or its process ended.
+    public var isInterrupted: Bool
 
     /// Takes every value; those with a default can be left out.
     public init(
         role: Role,
         content: String,
         privacyClass: PrivacyClass? = nil,
-        recipients: [String]? = nil
+        recipients: [String]? = nil,
+        receipt: Int? = nil,
+        isInterrupted: Bool = false
     ) {
         self.role = role
         self.content = content
         self.privacyClass = privacyClass
         self.recipients = recipients
+        self.receipt = receipt
+        self.isInterrupted = isInterrupted
     }
 }
 

@@ -59,16 +59,21 @@ public struct ConversationOptions: Sendable, Equatable {
     public var system: String?
     /// What happens when the context is full. The default is `.dropOldest`.
     public var contextPolicy: ContextPolicy
+    /// What was said before the conversation begins, without system messages. A message without recipients is treated
+    /// like the text of an imported document: under a policy, it does not leave the device.
+    public var initialMessages: [Message]
 
     /// Takes every value; those with a default can be left out.
     public init(
         contextLength: Int = 2048,
         system: String? = nil,
-        contextPolicy: ContextPolicy = .dropOldest
+        contextPolicy: ContextPolicy = .dropOldest,
+        initialMessages: [Message] = []
     ) {
         self.contextLength = contextLength
         self.system = system
         self.contextPolicy = contextPolicy
+        self.initialMessages = initialMessages
     }
 }
 

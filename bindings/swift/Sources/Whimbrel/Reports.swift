@@ -7,6 +7,10 @@ public struct Report: Sendable, Equatable {
     /// Whether the receipt records how the request ended. It is false if, for example, the disk was full; the ledger
     /// then closes the receipt as interrupted when it is next opened.
     public var isRecorded: Bool
+    /// Whether question and answer are on the disk. Absent for a conversation that is not kept.
+    public var isKept: Bool?
+    /// The number of the queued question, if it waits in the outbox. It is on the disk then.
+    public var queued: Int?
     /// How the request ended.
     public var outcome: Outcome
     /// Why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`, `content_filter` and
@@ -61,6 +65,8 @@ public struct Report: Sendable, Equatable {
     public init(
         receipt: Int?,
         isRecorded: Bool,
+        isKept: Bool?,
+        queued: Int?,
         outcome: Outcome,
         code: String?,
         isPartial: Bool,
@@ -88,6 +94,8 @@ public struct Report: Sendable, Equatable {
     ) {
         self.receipt = receipt
         self.isRecorded = isRecorded
+        self.isKept = isKept
+        self.queued = queued
         self.outcome = outcome
         self.code = code
         self.isPartial = isPartial

@@ -38,7 +38,8 @@ extension ConversationOptions {
         WhimbrelCore.ConversationOptions(
             contextLength: try coreNumber(contextLength, "contextLength") as UInt32,
             system: system,
-            contextPolicy: contextPolicy.toCore()
+            contextPolicy: contextPolicy.toCore(),
+            initialMessages: try initialMessages.map { try $0.toCore() }
         )
     }
 }
@@ -126,12 +127,14 @@ extension WhimbrelCore.Role {
 }
 
 extension Message {
-    func toCore() -> WhimbrelCore.Message {
+    func toCore() throws -> WhimbrelCore.Message {
         WhimbrelCore.Message(
             role: role.toCore(),
             content: content,
             privacyClass: privacyClass?.toCore(),
-            recipients: recipients
+            recipients: recipients,
+            receipt: try receipt.map { try coreNumber($0, "receipt") as UInt64 },
+            interrupted: isInterrupted
         )
     }
 }
@@ -142,7 +145,9 @@ extension WhimbrelCore.Message {
             role: role.toPublic(),
             content: content,
             privacyClass: privacyClass?.toPublic(),
-            recipients: recipients
+            recipients: recipients,
+            receipt: receipt.map { Int(clamping: $0) },
+            isInterrupted: interrupted
         )
     }
 }
@@ -160,11 +165,254 @@ extension WhimbrelCore.Event {
     }
 }
 
+extension ConversationSummary {
+    func toCore() throws -> WhimbrelCore.ConversationSummary {
+        WhimbrelCore.ConversationSummary(
+            id: id,
+            number: try coreNumber(number, "number") as UInt64,
+            title: title,
+            createdMs: try coreNumber(createdMs, "createdMs") as UInt64,
+            updatedMs: try coreNumber(updatedMs, "updatedMs") as UInt64,
+            pinned: isPinned,
+            messages: try coreNumber(messages, "messages") as UInt32,
+            bytes: try coreNumber(bytes, "bytes") as UInt64
+        )
+    }
+}
+
+extension WhimbrelCore.ConversationSummary {
+    func toPublic() -> Whimbrel.ConversationSummary {
+        Whimbrel.ConversationSummary(
+            id: id,
+            number: Int(clamping: number),
+            title: title,
+            createdMs: Int(clamping: createdMs),
+            updatedMs: Int(clamping: updatedMs),
+            isPinned: pinned,
+            messages: Int(clamping: messages),
+            bytes: Int(clamping: bytes)
+        )
+    }
+}
+
+extension WhimbrelCore.MessageState {
+    func toPublic() -> Whimbrel.MessageState {
+        switch self {
+        case .complete: .complete
+        case .inProgress: .inProgress
+        case .interrupted: .interrupted
+        case .lost: .lost
+        }
+    }
+}
+
+extension WhimbrelCore.KeptMessage {
+    func toPublic() -> Whimbrel.KeptMessage {
+        Whimbrel.KeptMessage(
+            role: role.toPublic(),
+            content: content,
+            timeMs: Int(clamping: timeMs),
+            receipt: receipt.map { Int(clamping: $0) },
+            state: state.toPublic()
+        )
+    }
+}
+
+extension WhimbrelCore.KeptConversation {
+    func toPublic() -> Whimbrel.KeptConversation {
+        Whimbrel.KeptConversation(
+            summary: summary.toPublic(),
+            messages: messages.map { $0.toPublic() }
+        )
+    }
+}
+
+extension WhimbrelCore.SearchHit {
+    func toPublic() -> Whimbrel.SearchHit {
+        Whimbrel.SearchHit(
+            conversation: conversation,
+            message: message.map { Int(clamping: $0) },
+            timeMs: Int(clamping: timeMs),
+            text: text,
+            start: Int(clamping: start),
+            end: Int(clamping: end)
+        )
+    }
+}
+
+extension Retention {
+    func toCore() throws -> WhimbrelCore.Retention {
+        WhimbrelCore.Retention(
+            updatedBeforeMs: try updatedBeforeMs.map { try coreNumber($0, "updatedBeforeMs") as UInt64 },
+            conversationsMax: try conversationsMax.map { try coreNumber($0, "conversationsMax") as UInt32 }
+        )
+    }
+}
+
+extension WhimbrelCore.ImportedConversations {
+    func toPublic() -> Whimbrel.ImportedConversations {
+        Whimbrel.ImportedConversations(
+            added: added,
+            present: Int(clamping: present)
+        )
+    }
+}
+
+extension WhimbrelCore.Repaired {
+    func toPublic() -> Whimbrel.Repaired {
+        Whimbrel.Repaired(
+            titles: Int(clamping: titles),
+            attributes: Int(clamping: attributes),
+            messages: Int(clamping: messages),
+            questions: Int(clamping: questions),
+            answers: Int(clamping: answers)
+        )
+    }
+}
+
+extension WhimbrelCore.KeyRotation {
+    func toPublic() -> Whimbrel.KeyRotation {
+        Whimbrel.KeyRotation(
+            rows: Int(clamping: rows),
+            unreadable: Int(clamping: unreadable)
+        )
+    }
+}
+
+extension WhimbrelCore.QueuedQuestion {
+    func toPublic() -> Whimbrel.QueuedQuestion {
+        Whimbrel.QueuedQuestion(
+            id: Int(clamping: id),
+            conversation: conversation,
+            text: text,
+            task: task,
+            privacyClass: privacyClass.toPublic(),
+            createdMs: Int(clamping: createdMs),
+            priority: priority.toPublic(),
+            attempts: Int(clamping: attempts),
+            retryIn: retryInMs.map { .milliseconds($0) },
+            needs: needs.toPublic(),
+            state: state.toPublic()
+        )
+    }
+}
+
+extension WhimbrelCore.QueueNeeds {
+    func toPublic() -> Whimbrel.QueueNeeds {
+        Whimbrel.QueueNeeds(
+            network: network,
+            unmetered: unmetered,
+            charging: charging
+        )
+    }
+}
+
+extension QueuePriority {
+    func toCore() -> WhimbrelCore.QueuePriority {
+        switch self {
+        case .low: .low
+        case .normal: .normal
+        case .high: .high
+        }
+    }
+}
+
+extension WhimbrelCore.QueuePriority {
+    func toPublic() -> Whimbrel.QueuePriority {
+        switch self {
+        case .low: .low
+        case .normal: .normal
+        case .high: .high
+        }
+    }
+}
+
+extension WhimbrelCore.QueueState {
+    func toPublic() -> Whimbrel.QueueState {
+        switch self {
+        case .waiting: .waiting
+        case .retrying(let failure): .retrying(failure: failure.toPublic())
+        case .blocked(let by): .blocked(by: Int(clamping: by))
+        case .sending(let decided): .sending(decided: decided?.toPublic())
+        case .needsConfirmation: .needsConfirmation
+        case .stuck(let failure): .stuck(failure: failure.toPublic())
+        case .denied: .denied
+        case .mayCost(let failure): .mayCost(failure: failure.toPublic())
+        case .answered: .answered
+        case .expired: .expired
+        case .cancelled: .cancelled
+        }
+    }
+}
+
+extension WhimbrelCore.QueueFailure {
+    func toPublic() -> Whimbrel.QueueFailure {
+        Whimbrel.QueueFailure(
+            code: code,
+            status: status.map { Int(clamping: $0) },
+            remedy: remedy.toPublic()
+        )
+    }
+}
+
+extension WhimbrelCore.QueueRemedy {
+    func toPublic() -> Whimbrel.QueueRemedy {
+        switch self {
+        case .network: .network
+        case .time: .time
+        case .settings: .settings
+        case .user: .user
+        }
+    }
+}
+
+extension WhimbrelCore.QueueDecision {
+    func toPublic() -> Whimbrel.QueueDecision {
+        switch self {
+        case .onDevice: .onDevice
+        case .redacted: .redacted
+        case .asIs: .asIs
+        }
+    }
+}
+
+extension WhimbrelCore.OutboxEvent {
+    func toPublic() -> Whimbrel.OutboxEvent {
+        switch self {
+        case .changed(let id, let conversation, let state):
+            .changed(id: Int(clamping: id), conversation: conversation, state: state.toPublic())
+        case .missed(let events): .missed(events: Int(clamping: events))
+        }
+    }
+}
+
+extension RunBudget {
+    func toCore() throws -> WhimbrelCore.RunBudget {
+        WhimbrelCore.RunBudget(
+            attempts: try attempts.map { try coreNumber($0, "attempts") as UInt32 },
+            withinMs: try within.map { try coreMilliseconds($0, "within") as UInt64 }
+        )
+    }
+}
+
+extension WhimbrelCore.OutboxRun {
+    func toPublic() -> Whimbrel.OutboxRun {
+        Whimbrel.OutboxRun(
+            answered: Int(clamping: answered),
+            left: Int(clamping: left),
+            nextMs: nextMs.map { Int(clamping: $0) },
+            nextNeeds: nextNeeds.toPublic()
+        )
+    }
+}
+
 extension WhimbrelCore.Report {
     func toPublic() -> Whimbrel.Report {
         Whimbrel.Report(
             receipt: receipt.map { Int(clamping: $0) },
             isRecorded: recorded,
+            isKept: isKept,
+            queued: queued.map { Int(clamping: $0) },
             outcome: outcome.toPublic(),
             code: code,
             isPartial: partial,

@@ -822,7 +822,7 @@ public protocol AssistantProtocol: AnyObject, Sendable {
     /**
      * Starts a conversation. After `release`, its questions are refused.
      */
-    func conversation(options: ConversationOptions)  -> Conversation
+    func conversation(options: ConversationOptions) throws  -> Conversation
 
     /**
      * Records the user's feedback on an answer. It is stored beside the receipt, and the choice of places learns from it.
@@ -907,6 +907,11 @@ public protocol AssistantProtocol: AnyObject, Sendable {
     func updateDevice(update: DeviceUpdate)
 
     /**
+     * The conversations that are kept beside the ledger. The policy decides about the questions in them.
+     */
+    func conversations()  -> Conversations
+
+    /**
      * Exports the ledger to a new file as lines of JSON, which `whimbrel ledger verify` can check. Only the file's owner
      * can read it.
      */
@@ -943,6 +948,11 @@ public protocol AssistantProtocol: AnyObject, Sendable {
      * Checks whether the ledger is unchanged. Problems are in the report, not thrown.
      */
     func verifyLedger() async throws  -> LedgerReport
+
+    /**
+     * The queued questions.
+     */
+    func outbox()  -> Outbox
 
 }
 /**
@@ -1037,8 +1047,8 @@ open func answer(messages: [Message], options: AskOptions = AskOptions())throws 
     /**
      * Starts a conversation. After `release`, its questions are refused.
      */
-open func conversation(options: ConversationOptions = ConversationOptions()) -> Conversation  {
-    return try!  FfiConverterTypeConversation_lift(try! rustCall() {
+open func conversation(options: ConversationOptions = ConversationOptions())throws  -> Conversation  {
+    return try  FfiConverterTypeConversation_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
         uniffiCallStatus in
     uniffi_whimbrel_fn_method_assistant_conversation(
             self.uniffiCloneHandle(),
@@ -1285,6 +1295,18 @@ open func updateDevice(update: DeviceUpdate)  {try! rustCall() {
 }
 
     /**
+     * The conversations that are kept beside the ledger. The policy decides about the questions in them.
+     */
+open func conversations() -> Conversations  {
+    return try!  FfiConverterTypeConversations_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_conversations(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
      * Exports the ledger to a new file as lines of JSON, which `whimbrel ledger verify` can check. Only the file's owner
      * can read it.
      */
@@ -1420,6 +1442,18 @@ open func verifyLedger()async throws  -> LedgerReport  {
         )
 }
 
+    /**
+     * The queued questions.
+     */
+open func outbox() -> Outbox  {
+    return try!  FfiConverterTypeOutbox_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_outbox(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
 
 
 }
@@ -1494,6 +1528,12 @@ public protocol ClientProtocol: AnyObject, Sendable {
      * Like `release`, but waits until all memory is released. May be called again.
      */
     func shutdown() async
+
+    /**
+     * Opens the conversations of the store at `path` without a policy or a ledger. The model of `answered_by` answers alone. Only one
+     * assistant or client can have a store open.
+     */
+    func conversations(path: String, vault: KeyVault) async throws  -> Conversations
 
 }
 /**
@@ -1625,6 +1665,26 @@ open func shutdown()async   {
         )
 }
 
+    /**
+     * Opens the conversations of the store at `path` without a policy or a ledger. The model of `answered_by` answers alone. Only one
+     * assistant or client can have a store open.
+     */
+open func conversations(path: String, vault: KeyVault)async throws  -> Conversations  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_client_conversations(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path),FfiConverterTypeKeyVault_lower(vault)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_u64,
+            completeFunc: ffi_whimbrel_rust_future_complete_u64,
+            freeFunc: ffi_whimbrel_rust_future_free_u64,
+            liftFunc: FfiConverterTypeConversations_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
 
 
 }
@@ -1697,6 +1757,11 @@ public protocol ConversationProtocol: AnyObject, Sendable {
      * policy.
      */
     func explain(question: String, options: AskOptions) async throws  -> Explanation
+
+    /**
+     * Its id among the conversations that are kept. Absent if it is not kept.
+     */
+    func id()  -> String?
 
     /**
      * The messages so far, without the system message.
@@ -1883,6 +1948,18 @@ open func explain(question: String, options: AskOptions = AskOptions())async thr
             liftFunc: FfiConverterTypeExplanation_lift,
             errorHandler: FfiConverterTypeCoreError_lift
         )
+}
+
+    /**
+     * Its id among the conversations that are kept. Absent if it is not kept.
+     */
+open func id() -> String?  {
+    return try!  FfiConverterOptionString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversation_id(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
 }
 
     /**
@@ -2156,7 +2233,724 @@ public func FfiConverterTypeConversation_lower(_ value: Conversation) -> UInt64 
 
 
 /**
- * Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger. It is
+ * Hears of changes of the kept conversations.
+ */
+public protocol ConversationChangesProtocol: AnyObject, Sendable {
+
+    /**
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */
+    func cancel()
+
+    /**
+     * Waits for a change since the last call; the first call returns at once. Several changes may count as one. False is the end: the
+     * store was closed, or this was cancelled.
+     */
+    func next() async  -> Bool
+
+}
+/**
+ * Hears of changes of the kept conversations.
+ */
+open class ConversationChanges: ConversationChangesProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_conversationchanges(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_conversationchanges(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */
+open func cancel()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversationchanges_cancel(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Waits for a change since the last call; the first call returns at once. Several changes may count as one. False is the end: the
+     * store was closed, or this was cancelled.
+     */
+open func next()async  -> Bool  {
+    return
+        try!  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversationchanges_next(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_i8,
+            completeFunc: ffi_whimbrel_rust_future_complete_i8,
+            freeFunc: ffi_whimbrel_rust_future_free_i8,
+            liftFunc: FfiConverterBool.lift,
+            errorHandler: nil
+
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeConversationChanges: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = ConversationChanges
+
+    public static func lift(_ handle: UInt64) throws -> ConversationChanges {
+        return ConversationChanges(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: ConversationChanges) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationChanges {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: ConversationChanges, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationChanges_lift(_ handle: UInt64) throws -> ConversationChanges {
+    return try FfiConverterTypeConversationChanges.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationChanges_lower(_ value: ConversationChanges) -> UInt64 {
+    return FfiConverterTypeConversationChanges.lower(value)
+}
+
+
+
+
+
+
+/**
+ * Conversations that are kept on this device. Titles and texts are encrypted.
+ */
+public protocol ConversationsProtocol: AnyObject, Sendable {
+
+    /**
+     * The same conversations; this model alone answers in those that are opened from now on.
+     */
+    func answeredBy(model: Model)  -> Conversations
+
+    /**
+     * Hears of changes of titles and messages, and of which conversations there are.
+     */
+    func changes() throws  -> ConversationChanges
+
+    /**
+     * Makes a conversation. An empty title is replaced by the beginning of the first question.
+     */
+    func create(title: String, options: ConversationOptions) async throws  -> Conversation
+
+    /**
+     * Deletes a conversation with its queued questions. Nothing of it stays in a file. If it is open, it is closed.
+     */
+    func delete(id: String) async throws
+
+    /**
+     * Writes conversations as one JSON document to a new file, which only its owner can read: those with these ids, or all of them. The
+     * document is not encrypted.
+     */
+    func exportDocument(path: String, ids: [String]?) async throws
+
+    /**
+     * The id of the newest conversation with exactly this title.
+     */
+    func findTitle(title: String) async throws  -> String?
+
+    /**
+     * Adds the conversations of a document that `export_document` wrote, all of them or none. Those that are here already are left as they
+     * are.
+     */
+    func importDocument(path: String) async throws  -> ImportedConversations
+
+    /**
+     * Whether `rotate_key` has begun and is not finished.
+     */
+    func isRotatingKey() async throws  -> Bool
+
+    /**
+     * A page of the list, at most 1,000: pinned conversations first, then those with the newest messages. The next page begins `after` the
+     * last one of this one.
+     */
+    func list(after: ConversationSummary?, conversationsMax: UInt32) async throws  -> [ConversationSummary]
+
+    /**
+     * Opens a conversation. One that is open already is the same one, and its options stay as they are. A system message in the options
+     * replaces the conversation's; initial messages are ignored.
+     */
+    func `open`(id: String, options: ConversationOptions) async throws  -> Conversation
+
+    /**
+     * Puts a conversation before the others, or back among them.
+     */
+    func pin(id: String, pinned: Bool) async throws
+
+    /**
+     * Closes the open conversations and a store that a client opened. Returns at once, and may be called again. An assistant's store is
+     * closed with the assistant.
+     */
+    func release()
+
+    /**
+     * Changes the title.
+     */
+    func rename(id: String, title: String) async throws
+
+    /**
+     * Gives up single values that were damaged; everything around them can be used again. It reads the whole store, so it is meant for one
+     * in which a call failed with the error `Sealed` and the problem `value_changed`.
+     */
+    func repair() async throws  -> Repaired
+
+    /**
+     * Deletes old conversations, and returns the ids of those that are gone.
+     */
+    func retain(retention: Retention) async throws  -> [String]
+
+    /**
+     * Encrypts everything that is kept with a new data key, and removes the old one from the vault. Everything can be used meanwhile. If
+     * this is cancelled, or the process ends, the next call goes on where it was.
+     */
+    func rotateKey() async throws  -> KeyRotation
+
+    /**
+     * Finds a text in all titles and messages, regardless of case: the newest hits, at most `hits_max`.
+     */
+    func search(text: String, hitsMax: UInt32) async throws  -> [SearchHit]
+
+    /**
+     * A conversation with its messages. It is not opened.
+     */
+    func show(id: String) async throws  -> KeptConversation
+
+    /**
+     * Like `release`, but waits until answers have ended and the store can be opened again.
+     */
+    func shutdown() async
+
+}
+/**
+ * Conversations that are kept on this device. Titles and texts are encrypted.
+ */
+open class Conversations: ConversationsProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_conversations(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_conversations(handle, $0) }
+    }
+
+
+
+
+    /**
+     * The same conversations; this model alone answers in those that are opened from now on.
+     */
+open func answeredBy(model: Model) -> Conversations  {
+    return try!  FfiConverterTypeConversations_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversations_answered_by(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeModel_lower(model),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Hears of changes of titles and messages, and of which conversations there are.
+     */
+open func changes()throws  -> ConversationChanges  {
+    return try  FfiConverterTypeConversationChanges_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversations_changes(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Makes a conversation. An empty title is replaced by the beginning of the first question.
+     */
+open func create(title: String = "", options: ConversationOptions = ConversationOptions())async throws  -> Conversation  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_create(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(title),FfiConverterTypeConversationOptions_lower(options)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_u64,
+            completeFunc: ffi_whimbrel_rust_future_complete_u64,
+            freeFunc: ffi_whimbrel_rust_future_free_u64,
+            liftFunc: FfiConverterTypeConversation_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Deletes a conversation with its queued questions. Nothing of it stays in a file. If it is open, it is closed.
+     */
+open func delete(id: String)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_delete(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(id)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Writes conversations as one JSON document to a new file, which only its owner can read: those with these ids, or all of them. The
+     * document is not encrypted.
+     */
+open func exportDocument(path: String, ids: [String]? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_export_document(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path),FfiConverterOptionSequenceString.lower(ids)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * The id of the newest conversation with exactly this title.
+     */
+open func findTitle(title: String)async throws  -> String?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_find_title(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(title)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionString.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Adds the conversations of a document that `export_document` wrote, all of them or none. Those that are here already are left as they
+     * are.
+     */
+open func importDocument(path: String)async throws  -> ImportedConversations  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_import_document(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeImportedConversations_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Whether `rotate_key` has begun and is not finished.
+     */
+open func isRotatingKey()async throws  -> Bool  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_is_rotating_key(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_i8,
+            completeFunc: ffi_whimbrel_rust_future_complete_i8,
+            freeFunc: ffi_whimbrel_rust_future_free_i8,
+            liftFunc: FfiConverterBool.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * A page of the list, at most 1,000: pinned conversations first, then those with the newest messages. The next page begins `after` the
+     * last one of this one.
+     */
+open func list(after: ConversationSummary? = nil, conversationsMax: UInt32)async throws  -> [ConversationSummary]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_list(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeConversationSummary.lower(after),FfiConverterUInt32.lower(conversationsMax)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeConversationSummary.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Opens a conversation. One that is open already is the same one, and its options stay as they are. A system message in the options
+     * replaces the conversation's; initial messages are ignored.
+     */
+open func `open`(id: String, options: ConversationOptions = ConversationOptions())async throws  -> Conversation  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_open(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterTypeConversationOptions_lower(options)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_u64,
+            completeFunc: ffi_whimbrel_rust_future_complete_u64,
+            freeFunc: ffi_whimbrel_rust_future_free_u64,
+            liftFunc: FfiConverterTypeConversation_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Puts a conversation before the others, or back among them.
+     */
+open func pin(id: String, pinned: Bool)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_pin(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterBool.lower(pinned)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Closes the open conversations and a store that a client opened. Returns at once, and may be called again. An assistant's store is
+     * closed with the assistant.
+     */
+open func release()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversations_release(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Changes the title.
+     */
+open func rename(id: String, title: String)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_rename(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterString.lower(title)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Gives up single values that were damaged; everything around them can be used again. It reads the whole store, so it is meant for one
+     * in which a call failed with the error `Sealed` and the problem `value_changed`.
+     */
+open func repair()async throws  -> Repaired  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_repair(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeRepaired_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Deletes old conversations, and returns the ids of those that are gone.
+     */
+open func retain(retention: Retention)async throws  -> [String]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_retain(
+                        self.uniffiCloneHandle(),FfiConverterTypeRetention_lower(retention)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceString.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Encrypts everything that is kept with a new data key, and removes the old one from the vault. Everything can be used meanwhile. If
+     * this is cancelled, or the process ends, the next call goes on where it was.
+     */
+open func rotateKey()async throws  -> KeyRotation  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_rotate_key(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeKeyRotation_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Finds a text in all titles and messages, regardless of case: the newest hits, at most `hits_max`.
+     */
+open func search(text: String, hitsMax: UInt32)async throws  -> [SearchHit]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_search(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(text),FfiConverterUInt32.lower(hitsMax)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeSearchHit.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * A conversation with its messages. It is not opened.
+     */
+open func show(id: String)async throws  -> KeptConversation  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_show(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(id)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeKeptConversation_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Like `release`, but waits until answers have ended and the store can be opened again.
+     */
+open func shutdown()async   {
+    return
+        try!  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_conversations_shutdown(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: nil
+
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeConversations: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Conversations
+
+    public static func lift(_ handle: UInt64) throws -> Conversations {
+        return Conversations(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Conversations) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Conversations {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Conversations, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversations_lift(_ handle: UInt64) throws -> Conversations {
+    return try FfiConverterTypeConversations.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversations_lower(_ value: Conversations) -> UInt64 {
+    return FfiConverterTypeConversations.lower(value)
+}
+
+
+
+
+
+
+/**
+ * Stores small secrets by name for the app and one store: the keys of endpoints, and those that seal the ledger and conversations. It is
  * called from any thread and should answer within milliseconds. What `put` has stored must survive a crash.
  */
 public protocol KeyVault: AnyObject, Sendable {
@@ -2183,7 +2977,7 @@ public protocol KeyVault: AnyObject, Sendable {
 
 }
 /**
- * Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger. It is
+ * Stores small secrets by name for the app and one store: the keys of endpoints, and those that seal the ledger and conversations. It is
  * called from any thread and should answer within milliseconds. What `put` has stored must survive a crash.
  */
 open class KeyVaultImpl: KeyVault, @unchecked Sendable {
@@ -3067,6 +3861,484 @@ public func FfiConverterTypeModelImport_lower(_ value: ModelImport) -> UInt64 {
 
 
 /**
+ * The queued questions of an assistant. A question is queued where the policy says `queue`, in a conversation that is kept.
+ */
+public protocol OutboxProtocol: AnyObject, Sendable {
+
+    /**
+     * Removes a question. It leaves nothing in its conversation.
+     */
+    func cancel(id: UInt64) async throws
+
+    /**
+     * Allows a question to be sent although it is old.
+     */
+    func confirm(id: UInt64) async throws
+
+    /**
+     * Replaces the text of a question. To an endpoint it is another one.
+     */
+    func edit(id: UInt64, text: String) async throws
+
+    /**
+     * What happens to queued questions from now on.
+     */
+    func events() throws  -> OutboxEvents
+
+    /**
+     * The queued questions, in the order of their numbers.
+     */
+    func list() async throws  -> [QueuedQuestion]
+
+    /**
+     * Changes the priority of a question's conversation.
+     */
+    func prioritise(id: UInt64, priority: QueuePriority) async throws
+
+    /**
+     * Sends a question as soon as its turn comes, whatever it was waiting for.
+     */
+    func retry(id: UInt64) async throws
+
+    /**
+     * Sends what is due, and waits until nothing more can be sent now or the budget is used up. For a task of the system, such as
+     * WorkManager's or BGTaskScheduler's.
+     */
+    func runDue(budget: RunBudget) async throws  -> OutboxRun
+
+    /**
+     * Sends what is due from now on, as long as the assistant is open. Returns when that has begun.
+     */
+    func start() async throws
+
+}
+/**
+ * The queued questions of an assistant. A question is queued where the policy says `queue`, in a conversation that is kept.
+ */
+open class Outbox: OutboxProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_outbox(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_outbox(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Removes a question. It leaves nothing in its conversation.
+     */
+open func cancel(id: UInt64)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_outbox_cancel(
+                        self.uniffiCloneHandle(),FfiConverterUInt64.lower(id)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Allows a question to be sent although it is old.
+     */
+open func confirm(id: UInt64)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_outbox_confirm(
+                        self.uniffiCloneHandle(),FfiConverterUInt64.lower(id)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Replaces the text of a question. To an endpoint it is another one.
+     */
+open func edit(id: UInt64, text: String)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_outbox_edit(
+                        self.uniffiCloneHandle(),FfiConverterUInt64.lower(id),FfiConverterString.lower(text)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * What happens to queued questions from now on.
+     */
+open func events()throws  -> OutboxEvents  {
+    return try  FfiConverterTypeOutboxEvents_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_outbox_events(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * The queued questions, in the order of their numbers.
+     */
+open func list()async throws  -> [QueuedQuestion]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_outbox_list(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeQueuedQuestion.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Changes the priority of a question's conversation.
+     */
+open func prioritise(id: UInt64, priority: QueuePriority)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_outbox_prioritise(
+                        self.uniffiCloneHandle(),FfiConverterUInt64.lower(id),FfiConverterTypeQueuePriority_lower(priority)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Sends a question as soon as its turn comes, whatever it was waiting for.
+     */
+open func retry(id: UInt64)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_outbox_retry(
+                        self.uniffiCloneHandle(),FfiConverterUInt64.lower(id)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Sends what is due, and waits until nothing more can be sent now or the budget is used up. For a task of the system, such as
+     * WorkManager's or BGTaskScheduler's.
+     */
+open func runDue(budget: RunBudget = RunBudget())async throws  -> OutboxRun  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_outbox_run_due(
+                        self.uniffiCloneHandle(),FfiConverterTypeRunBudget_lower(budget)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeOutboxRun_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Sends what is due from now on, as long as the assistant is open. Returns when that has begun.
+     */
+open func start()async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_outbox_start(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeOutbox: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Outbox
+
+    public static func lift(_ handle: UInt64) throws -> Outbox {
+        return Outbox(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Outbox) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Outbox {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Outbox, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutbox_lift(_ handle: UInt64) throws -> Outbox {
+    return try FfiConverterTypeOutbox.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutbox_lower(_ value: Outbox) -> UInt64 {
+    return FfiConverterTypeOutbox.lower(value)
+}
+
+
+
+
+
+
+/**
+ * Reads what happens in the outbox.
+ */
+public protocol OutboxEventsProtocol: AnyObject, Sendable {
+
+    /**
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */
+    func cancel()
+
+    /**
+     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list is the end: the assistant was closed, or
+     * this was cancelled.
+     */
+    func next(max: UInt32) async  -> [OutboxEvent]
+
+}
+/**
+ * Reads what happens in the outbox.
+ */
+open class OutboxEvents: OutboxEventsProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_outboxevents(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_outboxevents(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */
+open func cancel()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_outboxevents_cancel(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list is the end: the assistant was closed, or
+     * this was cancelled.
+     */
+open func next(max: UInt32)async  -> [OutboxEvent]  {
+    return
+        try!  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_outboxevents_next(
+                        self.uniffiCloneHandle(),FfiConverterUInt32.lower(max)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeOutboxEvent.lift,
+            errorHandler: nil
+
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeOutboxEvents: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = OutboxEvents
+
+    public static func lift(_ handle: UInt64) throws -> OutboxEvents {
+        return OutboxEvents(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: OutboxEvents) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> OutboxEvents {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: OutboxEvents, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutboxEvents_lift(_ handle: UInt64) throws -> OutboxEvents {
+    return try FfiConverterTypeOutboxEvents.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutboxEvents_lower(_ value: OutboxEvents) -> UInt64 {
+    return FfiConverterTypeOutboxEvents.lower(value)
+}
+
+
+
+
+
+
+/**
  * Receives the answer of a system model. Anything reported after the end is ignored. Releasing it without calling `finish`
  * or `fail` counts as a failure.
  */
@@ -3873,6 +5145,11 @@ public struct ConversationOptions: Equatable, Hashable {
      * What happens when the context is full. The default is `DropOldest`.
      */
     public let contextPolicy: ContextPolicy?
+    /**
+     * What was said before the conversation begins, without system messages. A message without recipients is treated like the text of an
+     * imported document: under a policy, it does not leave the device.
+     */
+    public let initialMessages: [Message]
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -3885,10 +5162,15 @@ public struct ConversationOptions: Equatable, Hashable {
          */system: String? = nil,
         /**
          * What happens when the context is full. The default is `DropOldest`.
-         */contextPolicy: ContextPolicy? = nil) {
+         */contextPolicy: ContextPolicy? = nil,
+        /**
+         * What was said before the conversation begins, without system messages. A message without recipients is treated like the text of an
+         * imported document: under a policy, it does not leave the device.
+         */initialMessages: [Message] = []) {
         self.contextLength = contextLength
         self.system = system
         self.contextPolicy = contextPolicy
+        self.initialMessages = initialMessages
     }
 
 
@@ -3909,7 +5191,8 @@ public struct FfiConverterTypeConversationOptions: FfiConverterRustBuffer {
             try ConversationOptions(
                 contextLength: FfiConverterUInt32.read(from: &buf),
                 system: FfiConverterOptionString.read(from: &buf),
-                contextPolicy: FfiConverterOptionTypeContextPolicy.read(from: &buf)
+                contextPolicy: FfiConverterOptionTypeContextPolicy.read(from: &buf),
+                initialMessages: FfiConverterSequenceTypeMessage.read(from: &buf)
         )
     }
 
@@ -3917,6 +5200,7 @@ public struct FfiConverterTypeConversationOptions: FfiConverterRustBuffer {
         FfiConverterUInt32.write(value.contextLength, into: &buf)
         FfiConverterOptionString.write(value.system, into: &buf)
         FfiConverterOptionTypeContextPolicy.write(value.contextPolicy, into: &buf)
+        FfiConverterSequenceTypeMessage.write(value.initialMessages, into: &buf)
     }
 }
 
@@ -3933,6 +5217,135 @@ public func FfiConverterTypeConversationOptions_lift(_ buf: RustBuffer) throws -
 #endif
 public func FfiConverterTypeConversationOptions_lower(_ value: ConversationOptions) -> RustBuffer {
     return FfiConverterTypeConversationOptions.lower(value)
+}
+
+
+/**
+ * A conversation as a list shows it.
+ */
+public struct ConversationSummary: Equatable, Hashable {
+    /**
+     * Its id, 32 hexadecimal digits, which stays the same on all devices.
+     */
+    public let id: String
+    /**
+     * Its number on this device: later ones have higher numbers. The next page of the list goes on by it.
+     */
+    public let number: UInt64
+    /**
+     * Its title.
+     */
+    public let title: String
+    /**
+     * When it was made, in milliseconds since 1970.
+     */
+    public let createdMs: UInt64
+    /**
+     * When a message was last added or replaced, in milliseconds since 1970.
+     */
+    public let updatedMs: UInt64
+    /**
+     * Whether it stands before the others.
+     */
+    public let pinned: Bool
+    /**
+     * How many messages it has.
+     */
+    public let messages: UInt32
+    /**
+     * What its messages take on the disk, in bytes.
+     */
+    public let bytes: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Its id, 32 hexadecimal digits, which stays the same on all devices.
+         */id: String,
+        /**
+         * Its number on this device: later ones have higher numbers. The next page of the list goes on by it.
+         */number: UInt64,
+        /**
+         * Its title.
+         */title: String,
+        /**
+         * When it was made, in milliseconds since 1970.
+         */createdMs: UInt64,
+        /**
+         * When a message was last added or replaced, in milliseconds since 1970.
+         */updatedMs: UInt64,
+        /**
+         * Whether it stands before the others.
+         */pinned: Bool,
+        /**
+         * How many messages it has.
+         */messages: UInt32,
+        /**
+         * What its messages take on the disk, in bytes.
+         */bytes: UInt64) {
+        self.id = id
+        self.number = number
+        self.title = title
+        self.createdMs = createdMs
+        self.updatedMs = updatedMs
+        self.pinned = pinned
+        self.messages = messages
+        self.bytes = bytes
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ConversationSummary: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeConversationSummary: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationSummary {
+        return
+            try ConversationSummary(
+                id: FfiConverterString.read(from: &buf),
+                number: FfiConverterUInt64.read(from: &buf),
+                title: FfiConverterString.read(from: &buf),
+                createdMs: FfiConverterUInt64.read(from: &buf),
+                updatedMs: FfiConverterUInt64.read(from: &buf),
+                pinned: FfiConverterBool.read(from: &buf),
+                messages: FfiConverterUInt32.read(from: &buf),
+                bytes: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ConversationSummary, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.id, into: &buf)
+        FfiConverterUInt64.write(value.number, into: &buf)
+        FfiConverterString.write(value.title, into: &buf)
+        FfiConverterUInt64.write(value.createdMs, into: &buf)
+        FfiConverterUInt64.write(value.updatedMs, into: &buf)
+        FfiConverterBool.write(value.pinned, into: &buf)
+        FfiConverterUInt32.write(value.messages, into: &buf)
+        FfiConverterUInt64.write(value.bytes, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationSummary_lift(_ buf: RustBuffer) throws -> ConversationSummary {
+    return try FfiConverterTypeConversationSummary.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationSummary_lower(_ value: ConversationSummary) -> RustBuffer {
+    return FfiConverterTypeConversationSummary.lower(value)
 }
 
 
@@ -4771,6 +6184,312 @@ public func FfiConverterTypeGuess_lower(_ value: Guess) -> RustBuffer {
 
 
 /**
+ * What an import of conversations did.
+ */
+public struct ImportedConversations: Equatable, Hashable {
+    /**
+     * The ids of the conversations that were added.
+     */
+    public let added: [String]
+    /**
+     * How many were there already, and were left as they are.
+     */
+    public let present: UInt32
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The ids of the conversations that were added.
+         */added: [String],
+        /**
+         * How many were there already, and were left as they are.
+         */present: UInt32) {
+        self.added = added
+        self.present = present
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ImportedConversations: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeImportedConversations: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ImportedConversations {
+        return
+            try ImportedConversations(
+                added: FfiConverterSequenceString.read(from: &buf),
+                present: FfiConverterUInt32.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ImportedConversations, into buf: inout [UInt8]) {
+        FfiConverterSequenceString.write(value.added, into: &buf)
+        FfiConverterUInt32.write(value.present, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeImportedConversations_lift(_ buf: RustBuffer) throws -> ImportedConversations {
+    return try FfiConverterTypeImportedConversations.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeImportedConversations_lower(_ value: ImportedConversations) -> RustBuffer {
+    return FfiConverterTypeImportedConversations.lower(value)
+}
+
+
+/**
+ * A conversation with everything that was said in it.
+ */
+public struct KeptConversation: Equatable, Hashable {
+    /**
+     * What a list shows of it.
+     */
+    public let summary: ConversationSummary
+    /**
+     * Its messages, without the system message.
+     */
+    public let messages: [KeptMessage]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What a list shows of it.
+         */summary: ConversationSummary,
+        /**
+         * Its messages, without the system message.
+         */messages: [KeptMessage]) {
+        self.summary = summary
+        self.messages = messages
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension KeptConversation: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeKeptConversation: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> KeptConversation {
+        return
+            try KeptConversation(
+                summary: FfiConverterTypeConversationSummary.read(from: &buf),
+                messages: FfiConverterSequenceTypeKeptMessage.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: KeptConversation, into buf: inout [UInt8]) {
+        FfiConverterTypeConversationSummary.write(value.summary, into: &buf)
+        FfiConverterSequenceTypeKeptMessage.write(value.messages, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKeptConversation_lift(_ buf: RustBuffer) throws -> KeptConversation {
+    return try FfiConverterTypeKeptConversation.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKeptConversation_lower(_ value: KeptConversation) -> RustBuffer {
+    return FfiConverterTypeKeptConversation.lower(value)
+}
+
+
+/**
+ * A message as it is kept.
+ */
+public struct KeptMessage: Equatable, Hashable {
+    /**
+     * The author.
+     */
+    public let role: Role
+    /**
+     * The text.
+     */
+    public let content: String
+    /**
+     * When it was written, in milliseconds since 1970.
+     */
+    public let timeMs: UInt64
+    /**
+     * The number of its request's receipt in the ledger.
+     */
+    public let receipt: UInt64?
+    /**
+     * Whether it is whole.
+     */
+    public let state: MessageState
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The author.
+         */role: Role,
+        /**
+         * The text.
+         */content: String,
+        /**
+         * When it was written, in milliseconds since 1970.
+         */timeMs: UInt64,
+        /**
+         * The number of its request's receipt in the ledger.
+         */receipt: UInt64?,
+        /**
+         * Whether it is whole.
+         */state: MessageState) {
+        self.role = role
+        self.content = content
+        self.timeMs = timeMs
+        self.receipt = receipt
+        self.state = state
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension KeptMessage: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeKeptMessage: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> KeptMessage {
+        return
+            try KeptMessage(
+                role: FfiConverterTypeRole.read(from: &buf),
+                content: FfiConverterString.read(from: &buf),
+                timeMs: FfiConverterUInt64.read(from: &buf),
+                receipt: FfiConverterOptionUInt64.read(from: &buf),
+                state: FfiConverterTypeMessageState.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: KeptMessage, into buf: inout [UInt8]) {
+        FfiConverterTypeRole.write(value.role, into: &buf)
+        FfiConverterString.write(value.content, into: &buf)
+        FfiConverterUInt64.write(value.timeMs, into: &buf)
+        FfiConverterOptionUInt64.write(value.receipt, into: &buf)
+        FfiConverterTypeMessageState.write(value.state, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKeptMessage_lift(_ buf: RustBuffer) throws -> KeptMessage {
+    return try FfiConverterTypeKeptMessage.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKeptMessage_lower(_ value: KeptMessage) -> RustBuffer {
+    return FfiConverterTypeKeptMessage.lower(value)
+}
+
+
+/**
+ * How a change of the data key went.
+ */
+public struct KeyRotation: Equatable, Hashable {
+    /**
+     * Values that have the new key.
+     */
+    public let rows: UInt64
+    /**
+     * Values that were damaged before, and are as unreadable as before. `repair` gives them up.
+     */
+    public let unreadable: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Values that have the new key.
+         */rows: UInt64,
+        /**
+         * Values that were damaged before, and are as unreadable as before. `repair` gives them up.
+         */unreadable: UInt64) {
+        self.rows = rows
+        self.unreadable = unreadable
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension KeyRotation: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeKeyRotation: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> KeyRotation {
+        return
+            try KeyRotation(
+                rows: FfiConverterUInt64.read(from: &buf),
+                unreadable: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: KeyRotation, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.rows, into: &buf)
+        FfiConverterUInt64.write(value.unreadable, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKeyRotation_lift(_ buf: RustBuffer) throws -> KeyRotation {
+    return try FfiConverterTypeKeyRotation.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKeyRotation_lower(_ value: KeyRotation) -> RustBuffer {
+    return FfiConverterTypeKeyRotation.lower(value)
+}
+
+
+/**
  * The result of verifying the ledger.
  */
 public struct LedgerReport: Equatable, Hashable {
@@ -5151,6 +6870,14 @@ public struct Message: Equatable, Hashable {
      * its conversation has ever held.
      */
     public let recipients: [String]?
+    /**
+     * The number of the receipt of the request that it is the question or the answer of.
+     */
+    public let receipt: UInt64?
+    /**
+     * Whether it is an answer that ended early: it was cancelled, or its process ended.
+     */
+    public let interrupted: Bool
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -5169,11 +6896,19 @@ public struct Message: Equatable, Hashable {
          * Who may read the message, apart from the model on this device. Store this value and pass it back unchanged; its
          * content may change between versions. A message without it may be read only by those who may read every message that
          * its conversation has ever held.
-         */recipients: [String]? = nil) {
+         */recipients: [String]? = nil,
+        /**
+         * The number of the receipt of the request that it is the question or the answer of.
+         */receipt: UInt64? = nil,
+        /**
+         * Whether it is an answer that ended early: it was cancelled, or its process ended.
+         */interrupted: Bool = false) {
         self.role = role
         self.content = content
         self.privacyClass = privacyClass
         self.recipients = recipients
+        self.receipt = receipt
+        self.interrupted = interrupted
     }
 
 
@@ -5195,7 +6930,9 @@ public struct FfiConverterTypeMessage: FfiConverterRustBuffer {
                 role: FfiConverterTypeRole.read(from: &buf),
                 content: FfiConverterString.read(from: &buf),
                 privacyClass: FfiConverterOptionTypePrivacyClass.read(from: &buf),
-                recipients: FfiConverterOptionSequenceString.read(from: &buf)
+                recipients: FfiConverterOptionSequenceString.read(from: &buf),
+                receipt: FfiConverterOptionUInt64.read(from: &buf),
+                interrupted: FfiConverterBool.read(from: &buf)
         )
     }
 
@@ -5204,6 +6941,8 @@ public struct FfiConverterTypeMessage: FfiConverterRustBuffer {
         FfiConverterString.write(value.content, into: &buf)
         FfiConverterOptionTypePrivacyClass.write(value.privacyClass, into: &buf)
         FfiConverterOptionSequenceString.write(value.recipients, into: &buf)
+        FfiConverterOptionUInt64.write(value.receipt, into: &buf)
+        FfiConverterBool.write(value.interrupted, into: &buf)
     }
 }
 
@@ -5496,6 +7235,95 @@ public func FfiConverterTypeOpenOptions_lower(_ value: OpenOptions) -> RustBuffe
 
 
 /**
+ * What a run of the outbox did.
+ */
+public struct OutboxRun: Equatable, Hashable {
+    /**
+     * Questions that were answered.
+     */
+    public let answered: UInt32
+    /**
+     * Questions that are still queued.
+     */
+    public let left: UInt64
+    /**
+     * When the next run is worth while, in milliseconds since 1970. Absent if nothing waits for a time or a condition.
+     */
+    public let nextMs: UInt64?
+    /**
+     * What the system is to wait for before it.
+     */
+    public let nextNeeds: QueueNeeds
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Questions that were answered.
+         */answered: UInt32,
+        /**
+         * Questions that are still queued.
+         */left: UInt64,
+        /**
+         * When the next run is worth while, in milliseconds since 1970. Absent if nothing waits for a time or a condition.
+         */nextMs: UInt64?,
+        /**
+         * What the system is to wait for before it.
+         */nextNeeds: QueueNeeds) {
+        self.answered = answered
+        self.left = left
+        self.nextMs = nextMs
+        self.nextNeeds = nextNeeds
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension OutboxRun: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeOutboxRun: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> OutboxRun {
+        return
+            try OutboxRun(
+                answered: FfiConverterUInt32.read(from: &buf),
+                left: FfiConverterUInt64.read(from: &buf),
+                nextMs: FfiConverterOptionUInt64.read(from: &buf),
+                nextNeeds: FfiConverterTypeQueueNeeds.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: OutboxRun, into buf: inout [UInt8]) {
+        FfiConverterUInt32.write(value.answered, into: &buf)
+        FfiConverterUInt64.write(value.left, into: &buf)
+        FfiConverterOptionUInt64.write(value.nextMs, into: &buf)
+        FfiConverterTypeQueueNeeds.write(value.nextNeeds, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutboxRun_lift(_ buf: RustBuffer) throws -> OutboxRun {
+    return try FfiConverterTypeOutboxRun.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutboxRun_lower(_ value: OutboxRun) -> RustBuffer {
+    return FfiConverterTypeOutboxRun.lower(value)
+}
+
+
+/**
  * Public keys, at least one of which must be in a server's certificate chain.
  */
 public struct Pins: Equatable, Hashable {
@@ -5640,6 +7468,323 @@ public func FfiConverterTypePrune_lift(_ buf: RustBuffer) throws -> Prune {
 #endif
 public func FfiConverterTypePrune_lower(_ value: Prune) -> RustBuffer {
     return FfiConverterTypePrune.lower(value)
+}
+
+
+/**
+ * How an attempt failed.
+ */
+public struct QueueFailure: Equatable, Hashable {
+    /**
+     * Why, as one of the codes in `docs/ledger.md`.
+     */
+    public let code: String
+    /**
+     * The HTTP status, if the endpoint answered with one.
+     */
+    public let status: UInt32?
+    /**
+     * What can help.
+     */
+    public let remedy: QueueRemedy
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Why, as one of the codes in `docs/ledger.md`.
+         */code: String,
+        /**
+         * The HTTP status, if the endpoint answered with one.
+         */status: UInt32?,
+        /**
+         * What can help.
+         */remedy: QueueRemedy) {
+        self.code = code
+        self.status = status
+        self.remedy = remedy
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension QueueFailure: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeQueueFailure: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> QueueFailure {
+        return
+            try QueueFailure(
+                code: FfiConverterString.read(from: &buf),
+                status: FfiConverterOptionUInt32.read(from: &buf),
+                remedy: FfiConverterTypeQueueRemedy.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: QueueFailure, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.code, into: &buf)
+        FfiConverterOptionUInt32.write(value.status, into: &buf)
+        FfiConverterTypeQueueRemedy.write(value.remedy, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueueFailure_lift(_ buf: RustBuffer) throws -> QueueFailure {
+    return try FfiConverterTypeQueueFailure.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueueFailure_lower(_ value: QueueFailure) -> RustBuffer {
+    return FfiConverterTypeQueueFailure.lower(value)
+}
+
+
+/**
+ * What has to be there before a question is sent.
+ */
+public struct QueueNeeds: Equatable, Hashable {
+    /**
+     * A network.
+     */
+    public let network: Bool
+    /**
+     * A network where data is free.
+     */
+    public let unmetered: Bool
+    /**
+     * A charger.
+     */
+    public let charging: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * A network.
+         */network: Bool,
+        /**
+         * A network where data is free.
+         */unmetered: Bool,
+        /**
+         * A charger.
+         */charging: Bool) {
+        self.network = network
+        self.unmetered = unmetered
+        self.charging = charging
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension QueueNeeds: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeQueueNeeds: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> QueueNeeds {
+        return
+            try QueueNeeds(
+                network: FfiConverterBool.read(from: &buf),
+                unmetered: FfiConverterBool.read(from: &buf),
+                charging: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: QueueNeeds, into buf: inout [UInt8]) {
+        FfiConverterBool.write(value.network, into: &buf)
+        FfiConverterBool.write(value.unmetered, into: &buf)
+        FfiConverterBool.write(value.charging, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueueNeeds_lift(_ buf: RustBuffer) throws -> QueueNeeds {
+    return try FfiConverterTypeQueueNeeds.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueueNeeds_lower(_ value: QueueNeeds) -> RustBuffer {
+    return FfiConverterTypeQueueNeeds.lower(value)
+}
+
+
+/**
+ * A queued question.
+ */
+public struct QueuedQuestion: Equatable, Hashable {
+    /**
+     * Its number.
+     */
+    public let id: UInt64
+    /**
+     * The id of its conversation.
+     */
+    public let conversation: String
+    /**
+     * Its text.
+     */
+    public let text: String
+    /**
+     * The app's name for the kind of work.
+     */
+    public let task: String
+    /**
+     * The privacy class that the app declared.
+     */
+    public let privacyClass: PrivacyClass
+    /**
+     * When it was queued or edited, in milliseconds since 1970.
+     */
+    public let createdMs: UInt64
+    /**
+     * Which conversation is served first.
+     */
+    public let priority: QueuePriority
+    /**
+     * How many attempts were begun.
+     */
+    public let attempts: UInt32
+    /**
+     * Time until it is retried, in milliseconds. Absent if it does not wait for a time.
+     */
+    public let retryInMs: UInt64?
+    /**
+     * What has to be there before it is sent.
+     */
+    public let needs: QueueNeeds
+    /**
+     * How it is doing.
+     */
+    public let state: QueueState
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Its number.
+         */id: UInt64,
+        /**
+         * The id of its conversation.
+         */conversation: String,
+        /**
+         * Its text.
+         */text: String,
+        /**
+         * The app's name for the kind of work.
+         */task: String,
+        /**
+         * The privacy class that the app declared.
+         */privacyClass: PrivacyClass,
+        /**
+         * When it was queued or edited, in milliseconds since 1970.
+         */createdMs: UInt64,
+        /**
+         * Which conversation is served first.
+         */priority: QueuePriority,
+        /**
+         * How many attempts were begun.
+         */attempts: UInt32,
+        /**
+         * Time until it is retried, in milliseconds. Absent if it does not wait for a time.
+         */retryInMs: UInt64?,
+        /**
+         * What has to be there before it is sent.
+         */needs: QueueNeeds,
+        /**
+         * How it is doing.
+         */state: QueueState) {
+        self.id = id
+        self.conversation = conversation
+        self.text = text
+        self.task = task
+        self.privacyClass = privacyClass
+        self.createdMs = createdMs
+        self.priority = priority
+        self.attempts = attempts
+        self.retryInMs = retryInMs
+        self.needs = needs
+        self.state = state
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension QueuedQuestion: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeQueuedQuestion: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> QueuedQuestion {
+        return
+            try QueuedQuestion(
+                id: FfiConverterUInt64.read(from: &buf),
+                conversation: FfiConverterString.read(from: &buf),
+                text: FfiConverterString.read(from: &buf),
+                task: FfiConverterString.read(from: &buf),
+                privacyClass: FfiConverterTypePrivacyClass.read(from: &buf),
+                createdMs: FfiConverterUInt64.read(from: &buf),
+                priority: FfiConverterTypeQueuePriority.read(from: &buf),
+                attempts: FfiConverterUInt32.read(from: &buf),
+                retryInMs: FfiConverterOptionUInt64.read(from: &buf),
+                needs: FfiConverterTypeQueueNeeds.read(from: &buf),
+                state: FfiConverterTypeQueueState.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: QueuedQuestion, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.id, into: &buf)
+        FfiConverterString.write(value.conversation, into: &buf)
+        FfiConverterString.write(value.text, into: &buf)
+        FfiConverterString.write(value.task, into: &buf)
+        FfiConverterTypePrivacyClass.write(value.privacyClass, into: &buf)
+        FfiConverterUInt64.write(value.createdMs, into: &buf)
+        FfiConverterTypeQueuePriority.write(value.priority, into: &buf)
+        FfiConverterUInt32.write(value.attempts, into: &buf)
+        FfiConverterOptionUInt64.write(value.retryInMs, into: &buf)
+        FfiConverterTypeQueueNeeds.write(value.needs, into: &buf)
+        FfiConverterTypeQueueState.write(value.state, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueuedQuestion_lift(_ buf: RustBuffer) throws -> QueuedQuestion {
+    return try FfiConverterTypeQueuedQuestion.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueuedQuestion_lower(_ value: QueuedQuestion) -> RustBuffer {
+    return FfiConverterTypeQueuedQuestion.lower(value)
 }
 
 
@@ -6090,6 +8235,105 @@ public func FfiConverterTypeRefused_lower(_ value: Refused) -> RustBuffer {
 
 
 /**
+ * What a repair gave up.
+ */
+public struct Repaired: Equatable, Hashable {
+    /**
+     * Titles that are empty now.
+     */
+    public let titles: UInt64
+    /**
+     * Conversations of which it is no longer known how private they are. They are treated like imported ones.
+     */
+    public let attributes: UInt64
+    /**
+     * Messages that have no content now, and the state `Lost`.
+     */
+    public let messages: UInt64
+    /**
+     * Queued questions that were removed.
+     */
+    public let questions: UInt64
+    /**
+     * Cached answers that were removed.
+     */
+    public let answers: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Titles that are empty now.
+         */titles: UInt64,
+        /**
+         * Conversations of which it is no longer known how private they are. They are treated like imported ones.
+         */attributes: UInt64,
+        /**
+         * Messages that have no content now, and the state `Lost`.
+         */messages: UInt64,
+        /**
+         * Queued questions that were removed.
+         */questions: UInt64,
+        /**
+         * Cached answers that were removed.
+         */answers: UInt64) {
+        self.titles = titles
+        self.attributes = attributes
+        self.messages = messages
+        self.questions = questions
+        self.answers = answers
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Repaired: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRepaired: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Repaired {
+        return
+            try Repaired(
+                titles: FfiConverterUInt64.read(from: &buf),
+                attributes: FfiConverterUInt64.read(from: &buf),
+                messages: FfiConverterUInt64.read(from: &buf),
+                questions: FfiConverterUInt64.read(from: &buf),
+                answers: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Repaired, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.titles, into: &buf)
+        FfiConverterUInt64.write(value.attributes, into: &buf)
+        FfiConverterUInt64.write(value.messages, into: &buf)
+        FfiConverterUInt64.write(value.questions, into: &buf)
+        FfiConverterUInt64.write(value.answers, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRepaired_lift(_ buf: RustBuffer) throws -> Repaired {
+    return try FfiConverterTypeRepaired.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRepaired_lower(_ value: Repaired) -> RustBuffer {
+    return FfiConverterTypeRepaired.lower(value)
+}
+
+
+/**
  * How a request went. The report contains no text of the user.
  */
 public struct Report: Equatable, Hashable {
@@ -6102,6 +8346,14 @@ public struct Report: Equatable, Hashable {
      * closes the receipt as interrupted when it is next opened.
      */
     public let recorded: Bool
+    /**
+     * Whether question and answer are on the disk. Absent for a conversation that is not kept.
+     */
+    public let isKept: Bool?
+    /**
+     * The number of the queued question, if it waits in the outbox. It is on the disk then.
+     */
+    public let queued: UInt64?
     /**
      * How the request ended.
      */
@@ -6211,6 +8463,12 @@ public struct Report: Equatable, Hashable {
          * closes the receipt as interrupted when it is next opened.
          */recorded: Bool,
         /**
+         * Whether question and answer are on the disk. Absent for a conversation that is not kept.
+         */isKept: Bool?,
+        /**
+         * The number of the queued question, if it waits in the outbox. It is on the disk then.
+         */queued: UInt64?,
+        /**
          * How the request ended.
          */outcome: Outcome,
         /**
@@ -6285,6 +8543,8 @@ public struct Report: Equatable, Hashable {
          */json: String) {
         self.receipt = receipt
         self.recorded = recorded
+        self.isKept = isKept
+        self.queued = queued
         self.outcome = outcome
         self.code = code
         self.partial = partial
@@ -6329,6 +8589,8 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
             try Report(
                 receipt: FfiConverterOptionUInt64.read(from: &buf),
                 recorded: FfiConverterBool.read(from: &buf),
+                isKept: FfiConverterOptionBool.read(from: &buf),
+                queued: FfiConverterOptionUInt64.read(from: &buf),
                 outcome: FfiConverterTypeOutcome.read(from: &buf),
                 code: FfiConverterOptionString.read(from: &buf),
                 partial: FfiConverterBool.read(from: &buf),
@@ -6359,6 +8621,8 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
     public static func write(_ value: Report, into buf: inout [UInt8]) {
         FfiConverterOptionUInt64.write(value.receipt, into: &buf)
         FfiConverterBool.write(value.recorded, into: &buf)
+        FfiConverterOptionBool.write(value.isKept, into: &buf)
+        FfiConverterOptionUInt64.write(value.queued, into: &buf)
         FfiConverterTypeOutcome.write(value.outcome, into: &buf)
         FfiConverterOptionString.write(value.code, into: &buf)
         FfiConverterBool.write(value.partial, into: &buf)
@@ -6399,6 +8663,253 @@ public func FfiConverterTypeReport_lift(_ buf: RustBuffer) throws -> Report {
 #endif
 public func FfiConverterTypeReport_lower(_ value: Report) -> RustBuffer {
     return FfiConverterTypeReport.lower(value)
+}
+
+
+/**
+ * Selects old conversations to delete: those that match either value, unless they are pinned.
+ */
+public struct Retention: Equatable, Hashable {
+    /**
+     * Conversations whose last message is older than this time, in milliseconds since 1970.
+     */
+    public let updatedBeforeMs: UInt64?
+    /**
+     * The number of newest conversations to keep. Pinned ones are not counted.
+     */
+    public let conversationsMax: UInt32?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Conversations whose last message is older than this time, in milliseconds since 1970.
+         */updatedBeforeMs: UInt64? = nil,
+        /**
+         * The number of newest conversations to keep. Pinned ones are not counted.
+         */conversationsMax: UInt32? = nil) {
+        self.updatedBeforeMs = updatedBeforeMs
+        self.conversationsMax = conversationsMax
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Retention: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRetention: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Retention {
+        return
+            try Retention(
+                updatedBeforeMs: FfiConverterOptionUInt64.read(from: &buf),
+                conversationsMax: FfiConverterOptionUInt32.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Retention, into buf: inout [UInt8]) {
+        FfiConverterOptionUInt64.write(value.updatedBeforeMs, into: &buf)
+        FfiConverterOptionUInt32.write(value.conversationsMax, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRetention_lift(_ buf: RustBuffer) throws -> Retention {
+    return try FfiConverterTypeRetention.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRetention_lower(_ value: Retention) -> RustBuffer {
+    return FfiConverterTypeRetention.lower(value)
+}
+
+
+/**
+ * How much a run of the outbox may do.
+ */
+public struct RunBudget: Equatable, Hashable {
+    /**
+     * How many attempts may begin. Without this value, as many as are due.
+     */
+    public let attempts: UInt32?
+    /**
+     * For how long, in milliseconds. Attempts that are still running then are stopped. Without this value, until nothing more can be sent.
+     */
+    public let withinMs: UInt64?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * How many attempts may begin. Without this value, as many as are due.
+         */attempts: UInt32? = nil,
+        /**
+         * For how long, in milliseconds. Attempts that are still running then are stopped. Without this value, until nothing more can be sent.
+         */withinMs: UInt64? = nil) {
+        self.attempts = attempts
+        self.withinMs = withinMs
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension RunBudget: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRunBudget: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RunBudget {
+        return
+            try RunBudget(
+                attempts: FfiConverterOptionUInt32.read(from: &buf),
+                withinMs: FfiConverterOptionUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: RunBudget, into buf: inout [UInt8]) {
+        FfiConverterOptionUInt32.write(value.attempts, into: &buf)
+        FfiConverterOptionUInt64.write(value.withinMs, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRunBudget_lift(_ buf: RustBuffer) throws -> RunBudget {
+    return try FfiConverterTypeRunBudget.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRunBudget_lower(_ value: RunBudget) -> RustBuffer {
+    return FfiConverterTypeRunBudget.lower(value)
+}
+
+
+/**
+ * A text that was found.
+ */
+public struct SearchHit: Equatable, Hashable {
+    /**
+     * The id of the conversation.
+     */
+    public let conversation: String
+    /**
+     * The position of the message in it, from 0. Absent if the text was found in the title.
+     */
+    public let message: UInt32?
+    /**
+     * When the message was written, or the conversation last changed, in milliseconds since 1970.
+     */
+    public let timeMs: UInt64
+    /**
+     * The whole title or message.
+     */
+    public let text: String
+    /**
+     * The index of the first character of the match (Unicode scalar value).
+     */
+    public let start: UInt32
+    /**
+     * The index of the character after its last one.
+     */
+    public let end: UInt32
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The id of the conversation.
+         */conversation: String,
+        /**
+         * The position of the message in it, from 0. Absent if the text was found in the title.
+         */message: UInt32?,
+        /**
+         * When the message was written, or the conversation last changed, in milliseconds since 1970.
+         */timeMs: UInt64,
+        /**
+         * The whole title or message.
+         */text: String,
+        /**
+         * The index of the first character of the match (Unicode scalar value).
+         */start: UInt32,
+        /**
+         * The index of the character after its last one.
+         */end: UInt32) {
+        self.conversation = conversation
+        self.message = message
+        self.timeMs = timeMs
+        self.text = text
+        self.start = start
+        self.end = end
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension SearchHit: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSearchHit: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SearchHit {
+        return
+            try SearchHit(
+                conversation: FfiConverterString.read(from: &buf),
+                message: FfiConverterOptionUInt32.read(from: &buf),
+                timeMs: FfiConverterUInt64.read(from: &buf),
+                text: FfiConverterString.read(from: &buf),
+                start: FfiConverterUInt32.read(from: &buf),
+                end: FfiConverterUInt32.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: SearchHit, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.conversation, into: &buf)
+        FfiConverterOptionUInt32.write(value.message, into: &buf)
+        FfiConverterUInt64.write(value.timeMs, into: &buf)
+        FfiConverterString.write(value.text, into: &buf)
+        FfiConverterUInt32.write(value.start, into: &buf)
+        FfiConverterUInt32.write(value.end, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSearchHit_lift(_ buf: RustBuffer) throws -> SearchHit {
+    return try FfiConverterTypeSearchHit.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSearchHit_lower(_ value: SearchHit) -> RustBuffer {
+    return FfiConverterTypeSearchHit.lower(value)
 }
 
 
@@ -7226,7 +9737,62 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */reason: String,
         /**
          * Whether the vault is only temporarily locked.
-         */locked: Bool
+         */locked: Bool,
+        /**
+         * Whether the vault has lost its secrets for good. `start_store_empty` gives up what was sealed with them.
+         */invalidated: Bool
+    )
+    /**
+     * Encrypted data cannot be read. Everything else in the store still works.
+     */
+    case Sealed(
+        /**
+         * The kind of problem: `key_lost` (the vault has no data key any more), `wrong_key` (it has another store's) or
+         * `keys_unreadable`, after which `start_store_empty` gives up what was sealed; `value_changed`, after which `repair` gives up
+         * single values; or `file_changed` for a cached file.
+         */problem: String,
+        /**
+         * Details.
+         */reason: String
+    )
+    /**
+     * There is no such conversation, message or queued question; it may have been deleted, or answered.
+     */
+    case NotFound(
+        /**
+         * `conversation`, `message` or `queued question`.
+         */what: String,
+        /**
+         * Its id, or the message's position.
+         */id: String
+    )
+    /**
+     * A queued question cannot be changed so.
+     */
+    case Outbox(
+        /**
+         * The kind of problem: `sending` (it is being sent at this moment) or `not_asked` (it does not wait for confirmation).
+         */problem: String,
+        /**
+         * Details.
+         */reason: String
+    )
+    /**
+     * A document with conversations cannot be imported. Nothing was added.
+     */
+    case Document(
+        /**
+         * The kind of problem: `unreadable`, `malformed`, `other_format` or `newer` (a newer version wrote it).
+         */problem: String,
+        /**
+         * The line, from 1. It is 0 if the error does not concern one position.
+         */line: UInt32,
+        /**
+         * The character in the line, from 1. It is 0 if the error does not concern one position.
+         */column: UInt32,
+        /**
+         * Details, without any text of the document.
+         */reason: String
     )
     /**
      * A limit was exceeded.
@@ -7260,7 +9826,7 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
         /**
          * 1 the model failed while running, 2 the chat template failed, 3 no thread could be started, 4 the background
          * thread stopped, 5 a file could not be written, 6 a cancellation was reported as an error, 7 the system provides
-         * no random bytes, 9 redacting a text did not finish.
+         * no random bytes, 9 redacting a text did not finish, 10 a queued question was numbered wrongly.
          */code: UInt32,
         /**
          * Details.
@@ -7336,18 +9902,37 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
             )
         case 14: return .Vault(
             reason: try FfiConverterString.read(from: &buf),
-            locked: try FfiConverterBool.read(from: &buf)
+            locked: try FfiConverterBool.read(from: &buf),
+            invalidated: try FfiConverterBool.read(from: &buf)
             )
-        case 15: return .LimitExceeded(
+        case 15: return .Sealed(
+            problem: try FfiConverterString.read(from: &buf),
+            reason: try FfiConverterString.read(from: &buf)
+            )
+        case 16: return .NotFound(
+            what: try FfiConverterString.read(from: &buf),
+            id: try FfiConverterString.read(from: &buf)
+            )
+        case 17: return .Outbox(
+            problem: try FfiConverterString.read(from: &buf),
+            reason: try FfiConverterString.read(from: &buf)
+            )
+        case 18: return .Document(
+            problem: try FfiConverterString.read(from: &buf),
+            line: try FfiConverterUInt32.read(from: &buf),
+            column: try FfiConverterUInt32.read(from: &buf),
+            reason: try FfiConverterString.read(from: &buf)
+            )
+        case 19: return .LimitExceeded(
             what: try FfiConverterString.read(from: &buf),
             limit: try FfiConverterUInt64.read(from: &buf),
             found: try FfiConverterUInt64.read(from: &buf)
             )
-        case 16: return .OutOfMemory(
+        case 20: return .OutOfMemory(
             contextLength: try FfiConverterUInt32.read(from: &buf),
             bytes: try FfiConverterUInt64.read(from: &buf)
             )
-        case 17: return .Internal(
+        case 21: return .Internal(
             code: try FfiConverterUInt32.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
@@ -7432,27 +10017,54 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
             FfiConverterString.write(reason, into: &buf)
 
 
-        case let .Vault(reason,locked):
+        case let .Vault(reason,locked,invalidated):
             writeInt(&buf, Int32(14))
             FfiConverterString.write(reason, into: &buf)
             FfiConverterBool.write(locked, into: &buf)
+            FfiConverterBool.write(invalidated, into: &buf)
+
+
+        case let .Sealed(problem,reason):
+            writeInt(&buf, Int32(15))
+            FfiConverterString.write(problem, into: &buf)
+            FfiConverterString.write(reason, into: &buf)
+
+
+        case let .NotFound(what,id):
+            writeInt(&buf, Int32(16))
+            FfiConverterString.write(what, into: &buf)
+            FfiConverterString.write(id, into: &buf)
+
+
+        case let .Outbox(problem,reason):
+            writeInt(&buf, Int32(17))
+            FfiConverterString.write(problem, into: &buf)
+            FfiConverterString.write(reason, into: &buf)
+
+
+        case let .Document(problem,line,column,reason):
+            writeInt(&buf, Int32(18))
+            FfiConverterString.write(problem, into: &buf)
+            FfiConverterUInt32.write(line, into: &buf)
+            FfiConverterUInt32.write(column, into: &buf)
+            FfiConverterString.write(reason, into: &buf)
 
 
         case let .LimitExceeded(what,limit,found):
-            writeInt(&buf, Int32(15))
+            writeInt(&buf, Int32(19))
             FfiConverterString.write(what, into: &buf)
             FfiConverterUInt64.write(limit, into: &buf)
             FfiConverterUInt64.write(found, into: &buf)
 
 
         case let .OutOfMemory(contextLength,bytes):
-            writeInt(&buf, Int32(16))
+            writeInt(&buf, Int32(20))
             FfiConverterUInt32.write(contextLength, into: &buf)
             FfiConverterUInt64.write(bytes, into: &buf)
 
 
         case let .Internal(code,reason):
-            writeInt(&buf, Int32(17))
+            writeInt(&buf, Int32(21))
             FfiConverterUInt32.write(code, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
@@ -8339,6 +10951,10 @@ enum KeyVaultError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError 
      */
     case Locked
     /**
+     * The system's key store has given up its key, for example because the phone's lock was removed. The secrets are lost for good.
+     */
+    case Invalidated
+    /**
      * Another failure.
      */
     case Failed(
@@ -8376,7 +10992,8 @@ public struct FfiConverterTypeKeyVaultError: FfiConverterRustBuffer {
 
 
         case 1: return .Locked
-        case 2: return .Failed(
+        case 2: return .Invalidated
+        case 3: return .Failed(
             code: try FfiConverterString.read(from: &buf)
             )
 
@@ -8395,8 +11012,12 @@ public struct FfiConverterTypeKeyVaultError: FfiConverterRustBuffer {
             writeInt(&buf, Int32(1))
 
 
-        case let .Failed(code):
+        case .Invalidated:
             writeInt(&buf, Int32(2))
+
+
+        case let .Failed(code):
+            writeInt(&buf, Int32(3))
             FfiConverterString.write(code, into: &buf)
 
         }
@@ -8779,6 +11400,101 @@ public func FfiConverterTypeLogSinkError_lower(_ value: LogSinkError) -> RustBuf
 
 
 /**
+ * Whether a message is whole.
+ */
+
+public enum MessageState: Equatable, Hashable {
+
+    /**
+     * It is whole.
+     */
+    case complete
+    /**
+     * It is an answer that is being written.
+     */
+    case inProgress
+    /**
+     * It is an answer that ended early: it was cancelled, it failed, or its process ended.
+     */
+    case interrupted
+    /**
+     * Its content could not be read any more and was given up by `repair`.
+     */
+    case lost
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension MessageState: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeMessageState: FfiConverterRustBuffer {
+    typealias SwiftType = MessageState
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> MessageState {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .complete
+
+        case 2: return .inProgress
+
+        case 3: return .interrupted
+
+        case 4: return .lost
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: MessageState, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .complete:
+            writeInt(&buf, Int32(1))
+
+
+        case .inProgress:
+            writeInt(&buf, Int32(2))
+
+
+        case .interrupted:
+            writeInt(&buf, Int32(3))
+
+
+        case .lost:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeMessageState_lift(_ buf: RustBuffer) throws -> MessageState {
+    return try FfiConverterTypeMessageState.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeMessageState_lower(_ value: MessageState) -> RustBuffer {
+    return FfiConverterTypeMessageState.lower(value)
+}
+
+
+
+/**
  * What an answer needs beyond text.
  */
 
@@ -8944,6 +11660,101 @@ public func FfiConverterTypeNetwork_lift(_ buf: RustBuffer) throws -> Network {
 #endif
 public func FfiConverterTypeNetwork_lower(_ value: Network) -> RustBuffer {
     return FfiConverterTypeNetwork.lower(value)
+}
+
+
+
+/**
+ * What happens in the outbox.
+ */
+
+public enum OutboxEvent: Equatable, Hashable {
+
+    /**
+     * Something is new about a question.
+     */
+    case changed(
+        /**
+         * The question's number.
+         */id: UInt64,
+        /**
+         * The id of its conversation.
+         */conversation: String,
+        /**
+         * How it is doing now.
+         */state: QueueState
+    )
+    /**
+     * Events were missed, because they were not read in time. `Outbox.list` says how everything is.
+     */
+    case missed(
+        /**
+         * How many.
+         */events: UInt64
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension OutboxEvent: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeOutboxEvent: FfiConverterRustBuffer {
+    typealias SwiftType = OutboxEvent
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> OutboxEvent {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .changed(id: try FfiConverterUInt64.read(from: &buf), conversation: try FfiConverterString.read(from: &buf), state: try FfiConverterTypeQueueState.read(from: &buf)
+        )
+
+        case 2: return .missed(events: try FfiConverterUInt64.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: OutboxEvent, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .changed(id,conversation,state):
+            writeInt(&buf, Int32(1))
+            FfiConverterUInt64.write(id, into: &buf)
+            FfiConverterString.write(conversation, into: &buf)
+            FfiConverterTypeQueueState.write(state, into: &buf)
+
+
+        case let .missed(events):
+            writeInt(&buf, Int32(2))
+            FfiConverterUInt64.write(events, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutboxEvent_lift(_ buf: RustBuffer) throws -> OutboxEvent {
+    return try FfiConverterTypeOutboxEvent.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutboxEvent_lower(_ value: OutboxEvent) -> RustBuffer {
+    return FfiConverterTypeOutboxEvent.lower(value)
 }
 
 
@@ -9583,6 +12394,466 @@ public func FfiConverterTypePrivacyClass_lift(_ buf: RustBuffer) throws -> Priva
 #endif
 public func FfiConverterTypePrivacyClass_lower(_ value: PrivacyClass) -> RustBuffer {
     return FfiConverterTypePrivacyClass.lower(value)
+}
+
+
+
+/**
+ * What the policy decided when a question was taken from the outbox.
+ */
+
+public enum QueueDecision: Equatable, Hashable {
+
+    /**
+     * It is answered on this device.
+     */
+    case onDevice
+    /**
+     * It is sent with every finding replaced.
+     */
+    case redacted
+    /**
+     * It is sent as it is.
+     */
+    case asIs
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension QueueDecision: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeQueueDecision: FfiConverterRustBuffer {
+    typealias SwiftType = QueueDecision
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> QueueDecision {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .onDevice
+
+        case 2: return .redacted
+
+        case 3: return .asIs
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: QueueDecision, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .onDevice:
+            writeInt(&buf, Int32(1))
+
+
+        case .redacted:
+            writeInt(&buf, Int32(2))
+
+
+        case .asIs:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueueDecision_lift(_ buf: RustBuffer) throws -> QueueDecision {
+    return try FfiConverterTypeQueueDecision.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueueDecision_lower(_ value: QueueDecision) -> RustBuffer {
+    return FfiConverterTypeQueueDecision.lower(value)
+}
+
+
+
+/**
+ * Which conversation is served first when several could be. The order inside a conversation does not depend on it.
+ */
+
+public enum QueuePriority: Equatable, Hashable {
+
+    /**
+     * After all others.
+     */
+    case low
+    /**
+     * The default.
+     */
+    case normal
+    /**
+     * Before all others.
+     */
+    case high
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension QueuePriority: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeQueuePriority: FfiConverterRustBuffer {
+    typealias SwiftType = QueuePriority
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> QueuePriority {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .low
+
+        case 2: return .normal
+
+        case 3: return .high
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: QueuePriority, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .low:
+            writeInt(&buf, Int32(1))
+
+
+        case .normal:
+            writeInt(&buf, Int32(2))
+
+
+        case .high:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueuePriority_lift(_ buf: RustBuffer) throws -> QueuePriority {
+    return try FfiConverterTypeQueuePriority.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueuePriority_lower(_ value: QueuePriority) -> RustBuffer {
+    return FfiConverterTypeQueuePriority.lower(value)
+}
+
+
+
+/**
+ * What can help after a failure.
+ */
+
+public enum QueueRemedy: Equatable, Hashable {
+
+    /**
+     * Another network, or time.
+     */
+    case network
+    /**
+     * Time.
+     */
+    case time
+    /**
+     * Another key, policy or setting.
+     */
+    case settings
+    /**
+     * The user, who edits, retries or cancels the question.
+     */
+    case user
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension QueueRemedy: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeQueueRemedy: FfiConverterRustBuffer {
+    typealias SwiftType = QueueRemedy
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> QueueRemedy {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .network
+
+        case 2: return .time
+
+        case 3: return .settings
+
+        case 4: return .user
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: QueueRemedy, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .network:
+            writeInt(&buf, Int32(1))
+
+
+        case .time:
+            writeInt(&buf, Int32(2))
+
+
+        case .settings:
+            writeInt(&buf, Int32(3))
+
+
+        case .user:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueueRemedy_lift(_ buf: RustBuffer) throws -> QueueRemedy {
+    return try FfiConverterTypeQueueRemedy.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueueRemedy_lower(_ value: QueueRemedy) -> RustBuffer {
+    return FfiConverterTypeQueueRemedy.lower(value)
+}
+
+
+
+/**
+ * How a queued question is doing.
+ */
+
+public enum QueueState: Equatable, Hashable {
+
+    /**
+     * It waits for its turn, and for what it needs.
+     */
+    case waiting
+    /**
+     * It failed and is retried by itself.
+     */
+    case retrying(
+        /**
+         * How it failed.
+         */failure: QueueFailure
+    )
+    /**
+     * It is behind a question of its conversation that is stuck or waits for confirmation.
+     */
+    case blocked(
+        /**
+         * The number of that question.
+         */by: UInt64
+    )
+    /**
+     * It is being sent.
+     */
+    case sending(
+        /**
+         * What the policy in force decided. Absent until it has.
+         */decided: QueueDecision?
+    )
+    /**
+     * It is old, and the user is asked before it is sent: see `Outbox.confirm`.
+     */
+    case needsConfirmation
+    /**
+     * It failed, and is not retried by itself.
+     */
+    case stuck(
+        /**
+         * How it failed.
+         */failure: QueueFailure
+    )
+    /**
+     * The policy in force does not allow it anywhere. It is decided about again when a policy, key or model changes.
+     */
+    case denied
+    /**
+     * It failed too often after an endpoint may have worked on it, which may have cost money each time. It is not retried by itself.
+     */
+    case mayCost(
+        /**
+         * The last failure.
+         */failure: QueueFailure
+    )
+    /**
+     * Its answer is in the conversation.
+     */
+    case answered
+    /**
+     * Its deadline has passed.
+     */
+    case expired
+    /**
+     * It was cancelled.
+     */
+    case cancelled
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension QueueState: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeQueueState: FfiConverterRustBuffer {
+    typealias SwiftType = QueueState
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> QueueState {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .waiting
+
+        case 2: return .retrying(failure: try FfiConverterTypeQueueFailure.read(from: &buf)
+        )
+
+        case 3: return .blocked(by: try FfiConverterUInt64.read(from: &buf)
+        )
+
+        case 4: return .sending(decided: try FfiConverterOptionTypeQueueDecision.read(from: &buf)
+        )
+
+        case 5: return .needsConfirmation
+
+        case 6: return .stuck(failure: try FfiConverterTypeQueueFailure.read(from: &buf)
+        )
+
+        case 7: return .denied
+
+        case 8: return .mayCost(failure: try FfiConverterTypeQueueFailure.read(from: &buf)
+        )
+
+        case 9: return .answered
+
+        case 10: return .expired
+
+        case 11: return .cancelled
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: QueueState, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .waiting:
+            writeInt(&buf, Int32(1))
+
+
+        case let .retrying(failure):
+            writeInt(&buf, Int32(2))
+            FfiConverterTypeQueueFailure.write(failure, into: &buf)
+
+
+        case let .blocked(by):
+            writeInt(&buf, Int32(3))
+            FfiConverterUInt64.write(by, into: &buf)
+
+
+        case let .sending(decided):
+            writeInt(&buf, Int32(4))
+            FfiConverterOptionTypeQueueDecision.write(decided, into: &buf)
+
+
+        case .needsConfirmation:
+            writeInt(&buf, Int32(5))
+
+
+        case let .stuck(failure):
+            writeInt(&buf, Int32(6))
+            FfiConverterTypeQueueFailure.write(failure, into: &buf)
+
+
+        case .denied:
+            writeInt(&buf, Int32(7))
+
+
+        case let .mayCost(failure):
+            writeInt(&buf, Int32(8))
+            FfiConverterTypeQueueFailure.write(failure, into: &buf)
+
+
+        case .answered:
+            writeInt(&buf, Int32(9))
+
+
+        case .expired:
+            writeInt(&buf, Int32(10))
+
+
+        case .cancelled:
+            writeInt(&buf, Int32(11))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueueState_lift(_ buf: RustBuffer) throws -> QueueState {
+    return try FfiConverterTypeQueueState.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeQueueState_lower(_ value: QueueState) -> RustBuffer {
+    return FfiConverterTypeQueueState.lower(value)
 }
 
 
@@ -10694,6 +13965,30 @@ fileprivate struct FfiConverterOptionTypeCheckpoint: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeConversationSummary: FfiConverterRustBuffer {
+    typealias SwiftType = ConversationSummary?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeConversationSummary.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeConversationSummary.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypePins: FfiConverterRustBuffer {
     typealias SwiftType = Pins?
 
@@ -11006,6 +14301,30 @@ fileprivate struct FfiConverterOptionTypePrivacyClass: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeQueueDecision: FfiConverterRustBuffer {
+    typealias SwiftType = QueueDecision?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeQueueDecision.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeQueueDecision.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeRelease: FfiConverterRustBuffer {
     typealias SwiftType = Release?
 
@@ -11151,6 +14470,31 @@ fileprivate struct FfiConverterSequenceString: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeConversationSummary: FfiConverterRustBuffer {
+    typealias SwiftType = [ConversationSummary]
+
+    public static func write(_ value: [ConversationSummary], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeConversationSummary.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ConversationSummary] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [ConversationSummary]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeConversationSummary.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeFinding: FfiConverterRustBuffer {
     typealias SwiftType = [Finding]
 
@@ -11226,6 +14570,31 @@ fileprivate struct FfiConverterSequenceTypeGuess: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeKeptMessage: FfiConverterRustBuffer {
+    typealias SwiftType = [KeptMessage]
+
+    public static func write(_ value: [KeptMessage], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeKeptMessage.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [KeptMessage] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [KeptMessage]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeKeptMessage.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeMessage: FfiConverterRustBuffer {
     typealias SwiftType = [Message]
 
@@ -11243,6 +14612,31 @@ fileprivate struct FfiConverterSequenceTypeMessage: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeMessage.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeQueuedQuestion: FfiConverterRustBuffer {
+    typealias SwiftType = [QueuedQuestion]
+
+    public static func write(_ value: [QueuedQuestion], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeQueuedQuestion.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [QueuedQuestion] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [QueuedQuestion]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeQueuedQuestion.read(from: &buf))
         }
         return seq
     }
@@ -11293,6 +14687,31 @@ fileprivate struct FfiConverterSequenceTypeRefused: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeRefused.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeSearchHit: FfiConverterRustBuffer {
+    typealias SwiftType = [SearchHit]
+
+    public static func write(_ value: [SearchHit], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeSearchHit.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [SearchHit] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [SearchHit]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeSearchHit.read(from: &buf))
         }
         return seq
     }
@@ -11397,6 +14816,31 @@ fileprivate struct FfiConverterSequenceTypeNeed: FfiConverterRustBuffer {
         return seq
     }
 }
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeOutboxEvent: FfiConverterRustBuffer {
+    typealias SwiftType = [OutboxEvent]
+
+    public static func write(_ value: [OutboxEvent], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeOutboxEvent.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [OutboxEvent] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [OutboxEvent]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeOutboxEvent.read(from: &buf))
+        }
+        return seq
+    }
+}
 private let UNIFFI_RUST_FUTURE_POLL_READY: Int8 = 0
 private let UNIFFI_RUST_FUTURE_POLL_WAKE: Int8 = 1
 
@@ -11454,6 +14898,44 @@ public func version() -> String  {
     uniffi_whimbrel_fn_func_version(uniffiCallStatus
     )
 })
+}
+/**
+ * Gives up what can no longer be read in the store at `path` because the vault lost its keys, so that it can be used again. The ledger stays
+ * as it is. If its key is lost too, it is put aside and another one begins; the result is its new path then. If no key is lost, nothing
+ * changes. Nobody may have the store open.
+ */
+public func startStoreEmpty(path: String, vault: KeyVault)async throws  -> String?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_func_start_store_empty(FfiConverterString.lower(path),FfiConverterTypeKeyVault_lower(vault)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionString.lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+/**
+ * Destroys everything of the store at `path`: first the key, so that nothing can be read from this moment on, then conversations, queued
+ * questions and the ledger. If the process ends in between, the next call finishes, or the next opening. Secrets of the app, such as the keys
+ * of endpoints, stay in the vault. Nobody may have the store open.
+ */
+public func wipeStore(path: String, vault: KeyVault)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_func_wipe_store(FfiConverterString.lower(path),FfiConverterTypeKeyVault_lower(vault)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
 }
 /**
  * Starts a new, empty ledger at `path` if the old one can no longer be opened because its vault is gone (the error `Ledger`
@@ -11524,6 +15006,12 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_func_version() != 33555) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_whimbrel_checksum_func_start_store_empty() != 46997) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_func_wipe_store() != 10377) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_whimbrel_checksum_func_restart_ledger() != 26189) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -11539,7 +15027,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_assistant_answer() != 15154) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_assistant_conversation() != 3400) {
+    if (uniffi_whimbrel_checksum_method_assistant_conversation() != 14749) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_assistant_feedback() != 61636) {
@@ -11590,6 +15078,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_assistant_update_device() != 51378) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_whimbrel_checksum_method_assistant_conversations() != 11296) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_whimbrel_checksum_method_assistant_export_ledger() != 40108) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -11611,6 +15102,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_assistant_verify_ledger() != 42990) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_whimbrel_checksum_method_assistant_outbox() != 48442) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_whimbrel_checksum_method_client_active_answers() != 17362) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -11621,6 +15115,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_client_shutdown() != 20785) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_client_conversations() != 29635) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_answer_cancel() != 63966) {
@@ -11639,6 +15136,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_conversation_explain() != 4709) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversation_id() != 50724) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_conversation_messages() != 32929) {
@@ -11686,6 +15186,69 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_conversation_system() != 26117) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_whimbrel_checksum_method_conversationchanges_cancel() != 3655) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversationchanges_next() != 28054) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_answered_by() != 5287) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_changes() != 42576) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_create() != 40012) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_delete() != 62513) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_export_document() != 21145) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_find_title() != 21866) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_import_document() != 7994) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_is_rotating_key() != 21362) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_list() != 20882) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_open() != 59497) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_pin() != 7982) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_release() != 45231) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_rename() != 15216) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_repair() != 30874) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_retain() != 22224) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_rotate_key() != 25873) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_search() != 16707) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_show() != 12851) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_shutdown() != 63155) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_whimbrel_checksum_method_logsink_log() != 63851) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -11705,6 +15268,39 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_modelimport_next() != 27064) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outbox_cancel() != 14873) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outbox_confirm() != 28272) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outbox_edit() != 32817) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outbox_events() != 9804) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outbox_list() != 45820) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outbox_prioritise() != 12362) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outbox_retry() != 36528) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outbox_run_due() != 30839) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outbox_start() != 51755) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outboxevents_cancel() != 36815) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outboxevents_next() != 52577) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_systemanswer_fail() != 6567) {

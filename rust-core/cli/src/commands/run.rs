@@ -233,6 +233,7 @@ fn begin(
         context_length,
         system: arguments.system.clone(),
         context_policy: ContextPolicy::Refuse,
+        ..ConversationOptions::default()
     };
     let hint = "add --raw to continue the prompt without a chat template";
     let conversation = source.conversation(options, arguments.kept.conversation.as_deref(), hint)?;

@@ -315,30 +315,45 @@ impl Inner {
 
     /// Writes what has changed, if the conversation is kept. Returns whether it is on the disk; an answer that came is not lost because the
     /// disk is full.
-    pub(crate) fn write(&self, from: Option<u32>) -> impl Future<Output = Option<bool>> + Send + 'static {
+    pub(crate) async fn write(&self, from: Option<u32>) -> Option<bool> {
+        let written = self.try_write(from).await?;
+        if let Err(error) = &written {
+            log::error!("a conversation cannot be kept: {error}");
+        }
+        Some(written.is_ok())
+    }
+
+    /// Writes what has changed, if the conversation is kept.
+    pub(crate) fn try_write(
+        &self,
+        from: Option<u32>,
+    ) -> impl Future<Output = Option<Result<(), ClientError>>> + Send + 'static {
         let (history, context, services) = (self.history.clone(), self.context.clone(), self.services.clone());
         // At once: the store stays open for it, whatever is closed meanwhile.
         let kept = self.keeping.clone();
         let kept = kept.map(|keeping| (keeping.shelf.open(&services), keeping));
         async move {
-            let (shelf, keeping) = kept?;
+            let (records, keeping) = kept?;
             let written = services.blocking(move |services| {
-                let shelf = shelf?;
-                let store = shelf.store()?;
+                let records = records?;
+                let store = records.store()?;
                 context.forget_stale(services, store, keeping.id)?;
                 keeping.write(store, &history, from, services.clock.now_ms())
             });
             let written = written.await.and_then(|written| written);
-            if let Err(error) = &written {
-                log::error!("a conversation cannot be kept: {error}");
-            }
-            Some(written.is_ok())
+            services.note_change();
+            Some(written)
         }
     }
 
     /// Writes what the app has changed, without waiting for the disk.
     pub(crate) fn write_aside(&self) {
-        drop(self.services.handle().spawn(self.write(None)));
+        let written = self.try_write(None);
+        drop(self.services.handle().spawn(async move {
+            if let Some(Err(error)) = written.await {
+                log::error!("a conversation cannot be kept: {error}");
+            }
+        }));
     }
 }
 

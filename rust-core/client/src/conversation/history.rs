@@ -7,7 +7,7 @@ use whimbrel_record::{Place, ReceiptId};
 
 use crate::error::within;
 use crate::request::{AskOptions, Message};
-use crate::{ClientError, HISTORY_BYTES_MAX, MESSAGES_MAX, Role};
+use crate::{ClientError, ConversationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, Role};
 
 /// Whether a question is new, or a retry that replaces the last one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -123,6 +123,20 @@ impl History {
         }
     }
 
+    /// A history that begins as the options say.
+    pub(crate) fn begin(options: &mut ConversationOptions) -> History {
+        let mut history = History::new(options.system.clone());
+        let messages = std::mem::take(&mut options.initial_messages);
+        if !messages.is_empty() {
+            history.strictest.recipients = Recipients::nobody();
+            history.take_over(messages);
+            history.forget_oldest(0);
+            // What was left out was never written.
+            history.first = 0;
+        }
+        history
+    }
+
     /// A history that was written, with the messages from [`Held::first`] on.
     pub(crate) fn resume(mut held: Held, mut messages: Vec<Message>) -> History {
         // The process ended before the first word of an answer: its question was not answered.
@@ -226,9 +240,14 @@ impl History {
     ///
     /// # Errors
     /// [`ClientError::Limit`]; nothing has changed then.
-    pub(crate) fn replace(&mut self, mut messages: Vec<Message>) -> Result<(), ClientError> {
+    pub(crate) fn replace(&mut self, messages: Vec<Message>) -> Result<(), ClientError> {
         within("messages", messages.len() as u64, MESSAGES_MAX)?;
         within("bytes of messages", bytes(&messages), HISTORY_BYTES_MAX)?;
+        self.take_over(messages);
+        Ok(())
+    }
+
+    fn take_over(&mut self, mut messages: Vec<Message>) {
         for message in &mut messages {
             message.class.get_or_insert(self.strictest.class);
             message
@@ -243,7 +262,6 @@ impl History {
         self.last = None;
         self.revision += 1;
         (self.first, self.written) = (0, 0);
-        Ok(())
     }
 
     /// Replaces the messages by ones of which nothing is known at all, and that may have been kept here.
@@ -339,6 +357,6 @@ impl History {
     }
 }
 
-fn bytes(messages: &[Message]) -> u64 {
+pub(super) fn bytes(messages: &[Message]) -> u64 {
     messages.iter().map(|message| message.content.len() as u64).sum()
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use whimbrel_policy::{Kept, Recipients};
 use whimbrel_privacy::PrivacyClass;
 use whimbrel_record::ReceiptId;
@@ -29,14 +30,36 @@ pub(crate) enum Shelf {
     /// Beside the ledger of the assistant that answers.
     Assistant,
     /// In a store of their own.
-    Own(Store),
+    Own(Arc<OwnStore>),
 }
 
-/// A shelf that is held open.
-#[derive(Clone)]
-pub(crate) enum OpenShelf {
-    Assistant(Arc<OpenRecords>),
-    Own(Store),
+/// A store that no assistant has, until it is closed.
+pub(crate) struct OwnStore {
+    open: Mutex<Option<Arc<OpenRecords>>>,
+    /// Ends when nothing holds the store any more.
+    gone: watch::Receiver<()>,
+}
+
+impl OwnStore {
+    pub(crate) fn new(store: Store) -> OwnStore {
+        let (open, gone) = OpenRecords::new(Arc::new(store.clone()), Some(store));
+        OwnStore {
+            open: Mutex::new(Some(open)),
+            gone,
+        }
+    }
+
+    /// Lets go of it. Whatever still writes holds it until then.
+    pub(crate) fn close(&self) {
+        lock(&self.open).take();
+    }
+
+    /// Waits until nothing holds it any more.
+    pub(crate) async fn gone(&self) {
+        let mut gone = self.gone.clone();
+        // Nothing is ever sent: it ends with the store.
+        while gone.changed().await.is_ok() {}
+    }
 }
 
 impl Shelf {
@@ -44,19 +67,18 @@ impl Shelf {
     ///
     /// # Errors
     /// [`ClientError::Closed`].
-    pub(crate) fn open(&self, services: &Services) -> Result<OpenShelf, ClientError> {
+    pub(crate) fn open(&self, services: &Services) -> Result<Arc<OpenRecords>, ClientError> {
         match self {
-            Shelf::Assistant => services.records().map(OpenShelf::Assistant),
-            Shelf::Own(store) => Ok(OpenShelf::Own(store.clone())),
+            Shelf::Assistant => services.records(),
+            Shelf::Own(own) => lock(&own.open).clone().ok_or(ClientError::Closed { what: "store" }),
         }
     }
-}
 
-impl OpenShelf {
-    pub(crate) fn store(&self) -> Result<&Store, ClientError> {
-        match self {
-            OpenShelf::Assistant(records) => records.store(),
-            OpenShelf::Own(store) => Ok(store),
+    pub(crate) fn is(&self, other: &Shelf) -> bool {
+        match (self, other) {
+            (Shelf::Assistant, Shelf::Assistant) => true,
+            (Shelf::Own(own), Shelf::Own(others)) => Arc::ptr_eq(own, others),
+            _ => false,
         }
     }
 }
@@ -203,7 +225,7 @@ impl Keeping {
 /// An answer that is written while it comes. One of a question that is asked again is not: until it is whole, the answer before it stays.
 pub(crate) struct Draft {
     keeping: Arc<Keeping>,
-    shelf: OpenShelf,
+    shelf: Arc<OpenRecords>,
     /// The history, and the question.
     begun: Mutex<Option<(History, Last)>>,
     progress: Mutex<Progress>,
@@ -219,7 +241,7 @@ struct Progress {
 }
 
 impl Draft {
-    pub(crate) fn new(keeping: Arc<Keeping>, shelf: OpenShelf, history: History, last: Last) -> Draft {
+    pub(crate) fn new(keeping: Arc<Keeping>, shelf: Arc<OpenRecords>, history: History, last: Last) -> Draft {
         Draft {
             keeping,
             shelf,

@@ -14,7 +14,6 @@ use super::Job;
 use super::remembered::{Remembered, Remembering};
 use crate::ClientError;
 use crate::contexts::ContextFiles;
-use crate::conversation::OpenShelf;
 use crate::places::{Ask, Asking, Backend, Offered, OnDevice, Payload, place_of};
 use crate::request::Request;
 use crate::rules::RulesSnapshot;
@@ -178,11 +177,11 @@ fn alone(services: &Arc<Services>, job: &mut Job) -> Result<Prepared, ClientErro
 
 /// Where contexts are saved: beside the ledger, or where the conversation is kept.
 fn context_files(services: &Arc<Services>, job: &Job) -> Option<ContextFiles> {
-    let (shelf, id) = match &job.kept {
+    let (records, id) = match &job.kept {
         Some((shelf, id)) => (shelf.open(services).ok()?, Some(*id)),
-        None => (OpenShelf::Assistant(job.under_way.records().ok()?), None),
+        None => (job.under_way.records().ok()?, None),
     };
-    Some(ContextFiles::new(services, shelf, id))
+    Some(ContextFiles::new(services, records, id))
 }
 
 /// Examines what is new in the request. Messages that were examined before bring their findings along.

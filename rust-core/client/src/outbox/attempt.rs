@@ -70,7 +70,9 @@ impl Concluded {
             }
             keeping.entitle(store, &inner.history)
         })
-        .await
+        .await?;
+        services.note_change();
+        Ok(())
     }
 
     fn become_part(&self, history: &mut History) {

@@ -61,7 +61,8 @@ pub struct NewConversation<'a> {
 /// A conversation as a list shows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConversationSummary {
-    pub(super) row: i64,
+    /// Its number in this store: later ones have higher numbers. A page of the list goes on by it.
+    pub row: i64,
     /// Its id.
     pub id: ConversationId,
     /// Its title.

@@ -3,7 +3,10 @@ PRAGMA user_version = 3;
 CREATE TABLE answer (
     id INTEGER PRIMARY KEY,
     lookup BLOB NOT NULL,
+    receipt INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
     created_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
     used_ms INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     value BLOB NOT NULL
@@ -71,8 +74,10 @@ CREATE TABLE rotation (
     rows_unreadable INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE state (name TEXT PRIMARY KEY, value BLOB NOT NULL, seal BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX answer_conversation ON answer (conversation);
+CREATE INDEX answer_expires ON answer (expires_ms);
 CREATE UNIQUE INDEX answer_lookup ON answer (lookup);
-CREATE INDEX answer_used ON answer (used_ms, id, bytes);
+CREATE INDEX answer_receipt ON answer (receipt);
 CREATE INDEX conversation_listed ON conversation (pinned, updated_ms, id);
 CREATE UNIQUE INDEX conversation_stable ON conversation (stable_id);
 CREATE INDEX entry_opened ON entry (time_ms) WHERE kind = 'opened';

@@ -444,6 +444,11 @@ uint64_t uniffi_whimbrel_fn_method_assistant_shutdown(uint64_t ptr
 void uniffi_whimbrel_fn_method_assistant_update_device(uint64_t ptr, RustBuffer update, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_CONVERSATIONS
+uint64_t uniffi_whimbrel_fn_method_assistant_conversations(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_EXPORT_LEDGER
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_EXPORT_LEDGER
 uint64_t uniffi_whimbrel_fn_method_assistant_export_ledger(uint64_t ptr, RustBuffer path
@@ -477,6 +482,11 @@ uint64_t uniffi_whimbrel_fn_method_assistant_stats(uint64_t ptr, RustBuffer from
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_VERIFY_LEDGER
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_VERIFY_LEDGER
 uint64_t uniffi_whimbrel_fn_method_assistant_verify_ledger(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_OUTBOX
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_OUTBOX
+uint64_t uniffi_whimbrel_fn_method_assistant_outbox(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CLIENT
@@ -513,6 +523,11 @@ void uniffi_whimbrel_fn_method_client_release(uint64_t ptr, RustCallStatus *_Non
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CLIENT_SHUTDOWN
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CLIENT_SHUTDOWN
 uint64_t uniffi_whimbrel_fn_method_client_shutdown(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CLIENT_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CLIENT_CONVERSATIONS
+uint64_t uniffi_whimbrel_fn_method_client_conversations(uint64_t ptr, RustBuffer path, uint64_t vault
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_ANSWER
@@ -563,6 +578,11 @@ uint64_t uniffi_whimbrel_fn_method_conversation_escalate(uint64_t ptr, RustCallS
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_EXPLAIN
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_EXPLAIN
 uint64_t uniffi_whimbrel_fn_method_conversation_explain(uint64_t ptr, RustBuffer question, RustBuffer options
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_ID
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_ID
+RustBuffer uniffi_whimbrel_fn_method_conversation_id(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATION_MESSAGES
@@ -640,6 +660,131 @@ void uniffi_whimbrel_fn_method_conversation_stop(uint64_t ptr, RustCallStatus *_
 RustBuffer uniffi_whimbrel_fn_method_conversation_system(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CONVERSATIONCHANGES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CONVERSATIONCHANGES
+uint64_t uniffi_whimbrel_fn_clone_conversationchanges(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_CONVERSATIONCHANGES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_CONVERSATIONCHANGES
+void uniffi_whimbrel_fn_free_conversationchanges(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONCHANGES_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONCHANGES_CANCEL
+void uniffi_whimbrel_fn_method_conversationchanges_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONCHANGES_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONCHANGES_NEXT
+uint64_t uniffi_whimbrel_fn_method_conversationchanges_next(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CONVERSATIONS
+uint64_t uniffi_whimbrel_fn_clone_conversations(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_CONVERSATIONS
+void uniffi_whimbrel_fn_free_conversations(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_ANSWERED_BY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_ANSWERED_BY
+uint64_t uniffi_whimbrel_fn_method_conversations_answered_by(uint64_t ptr, uint64_t model, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_CHANGES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_CHANGES
+uint64_t uniffi_whimbrel_fn_method_conversations_changes(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_CREATE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_CREATE
+uint64_t uniffi_whimbrel_fn_method_conversations_create(uint64_t ptr, RustBuffer title, RustBuffer options
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_DELETE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_DELETE
+uint64_t uniffi_whimbrel_fn_method_conversations_delete(uint64_t ptr, RustBuffer id
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_EXPORT_DOCUMENT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_EXPORT_DOCUMENT
+uint64_t uniffi_whimbrel_fn_method_conversations_export_document(uint64_t ptr, RustBuffer path, RustBuffer ids
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_FIND_TITLE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_FIND_TITLE
+uint64_t uniffi_whimbrel_fn_method_conversations_find_title(uint64_t ptr, RustBuffer title
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_IMPORT_DOCUMENT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_IMPORT_DOCUMENT
+uint64_t uniffi_whimbrel_fn_method_conversations_import_document(uint64_t ptr, RustBuffer path
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_IS_ROTATING_KEY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_IS_ROTATING_KEY
+uint64_t uniffi_whimbrel_fn_method_conversations_is_rotating_key(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_LIST
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_LIST
+uint64_t uniffi_whimbrel_fn_method_conversations_list(uint64_t ptr, RustBuffer after, uint32_t conversations_max
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_OPEN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_OPEN
+uint64_t uniffi_whimbrel_fn_method_conversations_open(uint64_t ptr, RustBuffer id, RustBuffer options
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_PIN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_PIN
+uint64_t uniffi_whimbrel_fn_method_conversations_pin(uint64_t ptr, RustBuffer id, int8_t pinned
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_RELEASE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_RELEASE
+void uniffi_whimbrel_fn_method_conversations_release(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_RENAME
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_RENAME
+uint64_t uniffi_whimbrel_fn_method_conversations_rename(uint64_t ptr, RustBuffer id, RustBuffer title
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_REPAIR
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_REPAIR
+uint64_t uniffi_whimbrel_fn_method_conversations_repair(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_RETAIN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_RETAIN
+uint64_t uniffi_whimbrel_fn_method_conversations_retain(uint64_t ptr, RustBuffer retention
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_ROTATE_KEY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_ROTATE_KEY
+uint64_t uniffi_whimbrel_fn_method_conversations_rotate_key(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_SEARCH
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_SEARCH
+uint64_t uniffi_whimbrel_fn_method_conversations_search(uint64_t ptr, RustBuffer text, uint32_t hits_max
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_SHOW
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_SHOW
+uint64_t uniffi_whimbrel_fn_method_conversations_show(uint64_t ptr, RustBuffer id
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_SHUTDOWN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_SHUTDOWN
+uint64_t uniffi_whimbrel_fn_method_conversations_shutdown(uint64_t ptr
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_LOGSINK
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_LOGSINK
 uint64_t uniffi_whimbrel_fn_clone_logsink(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -713,6 +858,81 @@ void uniffi_whimbrel_fn_method_modelimport_cancel(uint64_t ptr, RustCallStatus *
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODELIMPORT_NEXT
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODELIMPORT_NEXT
 uint64_t uniffi_whimbrel_fn_method_modelimport_next(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_OUTBOX
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_OUTBOX
+uint64_t uniffi_whimbrel_fn_clone_outbox(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_OUTBOX
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_OUTBOX
+void uniffi_whimbrel_fn_free_outbox(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_CANCEL
+uint64_t uniffi_whimbrel_fn_method_outbox_cancel(uint64_t ptr, uint64_t id
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_CONFIRM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_CONFIRM
+uint64_t uniffi_whimbrel_fn_method_outbox_confirm(uint64_t ptr, uint64_t id
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_EDIT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_EDIT
+uint64_t uniffi_whimbrel_fn_method_outbox_edit(uint64_t ptr, uint64_t id, RustBuffer text
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_EVENTS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_EVENTS
+uint64_t uniffi_whimbrel_fn_method_outbox_events(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_LIST
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_LIST
+uint64_t uniffi_whimbrel_fn_method_outbox_list(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_PRIORITISE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_PRIORITISE
+uint64_t uniffi_whimbrel_fn_method_outbox_prioritise(uint64_t ptr, uint64_t id, RustBuffer priority
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_RETRY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_RETRY
+uint64_t uniffi_whimbrel_fn_method_outbox_retry(uint64_t ptr, uint64_t id
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_RUN_DUE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_RUN_DUE
+uint64_t uniffi_whimbrel_fn_method_outbox_run_due(uint64_t ptr, RustBuffer budget
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_START
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_START
+uint64_t uniffi_whimbrel_fn_method_outbox_start(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_OUTBOXEVENTS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_OUTBOXEVENTS
+uint64_t uniffi_whimbrel_fn_clone_outboxevents(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_OUTBOXEVENTS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_OUTBOXEVENTS
+void uniffi_whimbrel_fn_free_outboxevents(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOXEVENTS_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOXEVENTS_CANCEL
+void uniffi_whimbrel_fn_method_outboxevents_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOXEVENTS_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOXEVENTS_NEXT
+uint64_t uniffi_whimbrel_fn_method_outboxevents_next(uint64_t ptr, uint32_t max
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_SYSTEMANSWER
@@ -814,6 +1034,16 @@ RustBuffer uniffi_whimbrel_fn_method_keyvault_level(uint64_t ptr, RustCallStatus
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_VERSION
 RustBuffer uniffi_whimbrel_fn_func_version(RustCallStatus *_Nonnull out_status
 
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_START_STORE_EMPTY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_START_STORE_EMPTY
+uint64_t uniffi_whimbrel_fn_func_start_store_empty(RustBuffer path, uint64_t vault
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_WIPE_STORE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_WIPE_STORE
+uint64_t uniffi_whimbrel_fn_func_wipe_store(RustBuffer path, uint64_t vault
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_RESTART_LEDGER
@@ -1102,6 +1332,18 @@ uint16_t uniffi_whimbrel_checksum_func_version(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_START_STORE_EMPTY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_START_STORE_EMPTY
+uint16_t uniffi_whimbrel_checksum_func_start_store_empty(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_WIPE_STORE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_WIPE_STORE
+uint16_t uniffi_whimbrel_checksum_func_wipe_store(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_RESTART_LEDGER
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_RESTART_LEDGER
 uint16_t uniffi_whimbrel_checksum_func_restart_ledger(void
@@ -1234,6 +1476,12 @@ uint16_t uniffi_whimbrel_checksum_method_assistant_update_device(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_CONVERSATIONS
+uint16_t uniffi_whimbrel_checksum_method_assistant_conversations(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_EXPORT_LEDGER
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_EXPORT_LEDGER
 uint16_t uniffi_whimbrel_checksum_method_assistant_export_ledger(void
@@ -1276,6 +1524,12 @@ uint16_t uniffi_whimbrel_checksum_method_assistant_verify_ledger(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_OUTBOX
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_OUTBOX
+uint16_t uniffi_whimbrel_checksum_method_assistant_outbox(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CLIENT_ACTIVE_ANSWERS
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CLIENT_ACTIVE_ANSWERS
 uint16_t uniffi_whimbrel_checksum_method_client_active_answers(void
@@ -1297,6 +1551,12 @@ uint16_t uniffi_whimbrel_checksum_method_client_release(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CLIENT_SHUTDOWN
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CLIENT_SHUTDOWN
 uint16_t uniffi_whimbrel_checksum_method_client_shutdown(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CLIENT_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CLIENT_CONVERSATIONS
+uint16_t uniffi_whimbrel_checksum_method_client_conversations(void
 
 );
 #endif
@@ -1333,6 +1593,12 @@ uint16_t uniffi_whimbrel_checksum_method_conversation_escalate(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_EXPLAIN
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_EXPLAIN
 uint16_t uniffi_whimbrel_checksum_method_conversation_explain(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_ID
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATION_ID
+uint16_t uniffi_whimbrel_checksum_method_conversation_id(void
 
 );
 #endif
@@ -1426,6 +1692,132 @@ uint16_t uniffi_whimbrel_checksum_method_conversation_system(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONCHANGES_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONCHANGES_CANCEL
+uint16_t uniffi_whimbrel_checksum_method_conversationchanges_cancel(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONCHANGES_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONCHANGES_NEXT
+uint16_t uniffi_whimbrel_checksum_method_conversationchanges_next(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_ANSWERED_BY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_ANSWERED_BY
+uint16_t uniffi_whimbrel_checksum_method_conversations_answered_by(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_CHANGES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_CHANGES
+uint16_t uniffi_whimbrel_checksum_method_conversations_changes(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_CREATE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_CREATE
+uint16_t uniffi_whimbrel_checksum_method_conversations_create(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_DELETE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_DELETE
+uint16_t uniffi_whimbrel_checksum_method_conversations_delete(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_EXPORT_DOCUMENT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_EXPORT_DOCUMENT
+uint16_t uniffi_whimbrel_checksum_method_conversations_export_document(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_FIND_TITLE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_FIND_TITLE
+uint16_t uniffi_whimbrel_checksum_method_conversations_find_title(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_IMPORT_DOCUMENT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_IMPORT_DOCUMENT
+uint16_t uniffi_whimbrel_checksum_method_conversations_import_document(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_IS_ROTATING_KEY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_IS_ROTATING_KEY
+uint16_t uniffi_whimbrel_checksum_method_conversations_is_rotating_key(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_LIST
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_LIST
+uint16_t uniffi_whimbrel_checksum_method_conversations_list(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_OPEN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_OPEN
+uint16_t uniffi_whimbrel_checksum_method_conversations_open(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_PIN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_PIN
+uint16_t uniffi_whimbrel_checksum_method_conversations_pin(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_RELEASE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_RELEASE
+uint16_t uniffi_whimbrel_checksum_method_conversations_release(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_RENAME
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_RENAME
+uint16_t uniffi_whimbrel_checksum_method_conversations_rename(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_REPAIR
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_REPAIR
+uint16_t uniffi_whimbrel_checksum_method_conversations_repair(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_RETAIN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_RETAIN
+uint16_t uniffi_whimbrel_checksum_method_conversations_retain(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_ROTATE_KEY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_ROTATE_KEY
+uint16_t uniffi_whimbrel_checksum_method_conversations_rotate_key(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_SEARCH
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_SEARCH
+uint16_t uniffi_whimbrel_checksum_method_conversations_search(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_SHOW
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_SHOW
+uint16_t uniffi_whimbrel_checksum_method_conversations_show(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_SHUTDOWN
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_SHUTDOWN
+uint16_t uniffi_whimbrel_checksum_method_conversations_shutdown(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_LOGSINK_LOG
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_LOGSINK_LOG
 uint16_t uniffi_whimbrel_checksum_method_logsink_log(void
@@ -1465,6 +1857,72 @@ uint16_t uniffi_whimbrel_checksum_method_modelimport_cancel(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODELIMPORT_NEXT
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODELIMPORT_NEXT
 uint16_t uniffi_whimbrel_checksum_method_modelimport_next(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_CANCEL
+uint16_t uniffi_whimbrel_checksum_method_outbox_cancel(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_CONFIRM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_CONFIRM
+uint16_t uniffi_whimbrel_checksum_method_outbox_confirm(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_EDIT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_EDIT
+uint16_t uniffi_whimbrel_checksum_method_outbox_edit(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_EVENTS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_EVENTS
+uint16_t uniffi_whimbrel_checksum_method_outbox_events(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_LIST
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_LIST
+uint16_t uniffi_whimbrel_checksum_method_outbox_list(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_PRIORITISE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_PRIORITISE
+uint16_t uniffi_whimbrel_checksum_method_outbox_prioritise(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_RETRY
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_RETRY
+uint16_t uniffi_whimbrel_checksum_method_outbox_retry(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_RUN_DUE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_RUN_DUE
+uint16_t uniffi_whimbrel_checksum_method_outbox_run_due(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_START
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_START
+uint16_t uniffi_whimbrel_checksum_method_outbox_start(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOXEVENTS_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOXEVENTS_CANCEL
+uint16_t uniffi_whimbrel_checksum_method_outboxevents_cancel(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOXEVENTS_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOXEVENTS_NEXT
+uint16_t uniffi_whimbrel_checksum_method_outboxevents_next(void
 
 );
 #endif

@@ -5,12 +5,15 @@ import org.whimbrel.ffi.presetText
 import org.whimbrel.ffi.Assistant as CoreAssistant
 import org.whimbrel.ffi.AssistantOptions as CoreAssistantOptions
 import org.whimbrel.ffi.restartLedger as coreRestartLedger
+import org.whimbrel.ffi.startStoreEmpty as coreStartStoreEmpty
+import org.whimbrel.ffi.wipeStore as coreWipeStore
 
 /**
  * Options for opening an assistant.
  *
- * @property store the path of the ledger file. The file is created if it does not exist; its folder must exist.
- * @property vault the vault that stores keys. Each ledger needs its own vault.
+ * @property store the path of the store: one file with the ledger, kept conversations and queued questions. The file is
+ *   created if it does not exist; its folder must exist.
+ * @property vault the vault that stores keys. Each store needs its own vault.
  * @property appPolicy the app's policy.
  * @property userPolicy the user's policy, which can only make the app's stricter.
  * @property userWords words to redact in addition to what is recognised.
@@ -30,7 +33,13 @@ public class AssistantOptions(
 public class Assistant private constructor(
     private val core: CoreAssistant,
 ) : AutoCloseable {
-    /** Starts a conversation. */
+    /** The conversations that are kept beside the ledger. */
+    public val conversations: Conversations = Conversations(core.conversations())
+
+    /** The questions that wait until they can be answered. */
+    public val outbox: Outbox = Outbox(core.outbox())
+
+    /** Starts a conversation that is not kept. For one that is, see [Conversations.create]. */
     public fun conversation(options: ConversationOptions = ConversationOptions()): Conversation =
         translated { Conversation(core.conversation(options.toCore())) }
 
@@ -202,6 +211,28 @@ public class Assistant private constructor(
             path: String,
             vault: KeyVault,
         ): String? = awaited { coreRestartLedger(path, ForeignVault(vault)) }
+
+        /**
+         * Destroys everything of the store at [path]: first the key, so that nothing can be read from this moment on,
+         * then conversations, queued questions and the ledger. If the process ends in between, the next call finishes,
+         * or the next opening. Secrets of the app, such as the keys of endpoints, stay in the vault. Nobody may have the
+         * store open, otherwise this fails with [WhimbrelException.Ledger] and the problem `in_use`.
+         */
+        public suspend fun wipe(
+            path: String,
+            vault: KeyVault,
+        ): Unit = awaited { coreWipeStore(path, ForeignVault(vault)) }
+
+        /**
+         * Gives up what can no longer be read in the store at [path] because the vault lost its keys
+         * ([WhimbrelException.Sealed], or [WhimbrelException.Vault] that is invalidated), so that it can be used again.
+         * The ledger stays as it is. If its key is lost too, it is put aside and another one begins; the result is its
+         * new path then. If no key is lost, nothing changes. Nobody may have the store open.
+         */
+        public suspend fun startEmpty(
+            path: String,
+            vault: KeyVault,
+        ): String? = awaited { coreStartStoreEmpty(path, ForeignVault(vault)) }
     }
 }
 

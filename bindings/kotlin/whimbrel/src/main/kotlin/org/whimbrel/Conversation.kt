@@ -10,6 +10,9 @@ import org.whimbrel.ffi.Conversation as CoreConversation
 public class Conversation internal constructor(
     private val core: CoreConversation,
 ) : AutoCloseable {
+    /** Its id among the conversations that are kept, or `null` if it is not kept. */
+    public val id: String? = core.id()
+
     /** A number that grows each time the messages change. */
     public val revision: Long
         get() = core.revision().toLong()

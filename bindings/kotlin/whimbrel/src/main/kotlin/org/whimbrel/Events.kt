@@ -23,12 +23,16 @@ public enum class Role {
  * @property recipients who may read the message, apart from the model on this device. Store this value and pass it back
  *   unchanged; its content may change between versions. A message without it may be read only by those who may read
  *   every message that its conversation has ever held.
+ * @property receipt the number of the receipt of the request that it is the question or the answer of.
+ * @property isInterrupted whether it is an answer that ended early: it was cancelled, or its process ended.
  */
 public data class Message(
     public val role: Role,
     public val content: String,
     public val privacyClass: PrivacyClass? = null,
     public val recipients: List<String>? = null,
+    public val receipt: Long? = null,
+    public val isInterrupted: Boolean = false,
 )
 
 /** What an answer brings, in this order. All but the last may come again. */

@@ -9,17 +9,20 @@ import org.whimbrel.ffi.VaultLevel as CoreVaultLevel
  * A call to a key vault failed.
  *
  * @property code a short error code of the system, without any secret in it.
- * @property isLocked whether the system's key store is only temporarily locked.
+ * @property isLocked whether the system's key store is only temporarily locked, for example before the first unlock.
+ * @property isInvalidated whether the system's key store has given up its key, for example because the phone's lock was
+ *   removed. The secrets are lost for good.
  */
 public class KeyVaultException(
     public val code: String,
     public val isLocked: Boolean = false,
+    public val isInvalidated: Boolean = false,
     cause: Throwable? = null,
 ) : Exception(code, cause)
 
 /**
- * Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger. It
- * is called from any thread and should answer within milliseconds. Every function may throw a [KeyVaultException]; any
+ * Stores small secrets by name for the app and one store: the keys of endpoints, and those that seal the ledger and
+ * conversations. It is called from any thread and should answer within milliseconds. Every function may throw a [KeyVaultException]; any
  * other exception counts as a failure without a code.
  */
 public interface KeyVault {
@@ -39,7 +42,7 @@ public interface KeyVault {
     public fun delete(name: String)
 }
 
-/** A vault whose content is lost with the process. For tests: a ledger cannot be opened again without its vault. */
+/** A vault whose content is lost with the process. For tests: a store cannot be opened again without its vault. */
 public class MemoryKeyVault : KeyVault {
     private val secrets = ConcurrentHashMap<String, ByteArray>()
 
@@ -78,6 +81,10 @@ internal class ForeignVault(
         try {
             call()
         } catch (error: KeyVaultException) {
-            throw if (error.isLocked) CoreKeyVaultException.Locked() else CoreKeyVaultException.Failed(error.code)
+            throw when {
+                error.isLocked -> CoreKeyVaultException.Locked()
+                error.isInvalidated -> CoreKeyVaultException.Invalidated()
+                else -> CoreKeyVaultException.Failed(error.code)
+            }
         }
 }

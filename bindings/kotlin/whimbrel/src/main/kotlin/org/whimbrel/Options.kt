@@ -51,11 +51,14 @@ public enum class ContextPolicy {
  * @property system the system message; without it the model's own is used, and an empty text leaves it to the model's
  *   template.
  * @property contextPolicy what happens when the context is full. The default is `DROP_OLDEST`.
+ * @property initialMessages what was said before the conversation begins, without system messages. A message without
+ *   recipients is treated like the text of an imported document: under a policy, it does not leave the device.
  */
 public data class ConversationOptions(
     public val contextLength: Int = 2048,
     public val system: String? = null,
     public val contextPolicy: ContextPolicy = ContextPolicy.DROP_OLDEST,
+    public val initialMessages: List<Message> = emptyList(),
 )
 
 /**

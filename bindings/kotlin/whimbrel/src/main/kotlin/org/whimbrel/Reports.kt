@@ -9,6 +9,8 @@ import kotlin.time.Duration
  * @property receipt the receipt's number in the ledger. Absent without a policy.
  * @property isRecorded whether the receipt records how the request ended. It is false if, for example, the disk was
  *   full; the ledger then closes the receipt as interrupted when it is next opened.
+ * @property isKept whether question and answer are on the disk. Absent for a conversation that is not kept.
+ * @property queued the number of the queued question, if it waits in the outbox. It is on the disk then.
  * @property outcome how the request ended.
  * @property code why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`,
  *   `content_filter` and so on.
@@ -38,6 +40,8 @@ import kotlin.time.Duration
 public data class Report(
     public val receipt: Long?,
     public val isRecorded: Boolean,
+    public val isKept: Boolean?,
+    public val queued: Long?,
     public val outcome: Outcome,
     public val code: String?,
     public val isPartial: Boolean,

@@ -8,6 +8,7 @@ import org.whimbrel.ffi.Availability as CoreAvailability
 import org.whimbrel.ffi.Checkpoint as CoreCheckpoint
 import org.whimbrel.ffi.ContextPolicy as CoreContextPolicy
 import org.whimbrel.ffi.ConversationOptions as CoreConversationOptions
+import org.whimbrel.ffi.ConversationSummary as CoreConversationSummary
 import org.whimbrel.ffi.Decision as CoreDecision
 import org.whimbrel.ffi.DeviceFact as CoreDeviceFact
 import org.whimbrel.ffi.DeviceUpdate as CoreDeviceUpdate
@@ -21,16 +22,23 @@ import org.whimbrel.ffi.Guess as CoreGuess
 import org.whimbrel.ffi.Host as CoreHost
 import org.whimbrel.ffi.ImportEvent as CoreImportEvent
 import org.whimbrel.ffi.ImportPhase as CoreImportPhase
+import org.whimbrel.ffi.ImportedConversations as CoreImportedConversations
+import org.whimbrel.ffi.KeptConversation as CoreKeptConversation
+import org.whimbrel.ffi.KeptMessage as CoreKeptMessage
+import org.whimbrel.ffi.KeyRotation as CoreKeyRotation
 import org.whimbrel.ffi.KvPrecision as CoreKvPrecision
 import org.whimbrel.ffi.LearningMode as CoreLearningMode
 import org.whimbrel.ffi.LedgerReport as CoreLedgerReport
 import org.whimbrel.ffi.LedgerStats as CoreLedgerStats
 import org.whimbrel.ffi.LogLevel as CoreLogLevel
 import org.whimbrel.ffi.Message as CoreMessage
+import org.whimbrel.ffi.MessageState as CoreMessageState
 import org.whimbrel.ffi.ModelInfo as CoreModelInfo
 import org.whimbrel.ffi.Need as CoreNeed
 import org.whimbrel.ffi.Network as CoreNetwork
 import org.whimbrel.ffi.OpenOptions as CoreOpenOptions
+import org.whimbrel.ffi.OutboxEvent as CoreOutboxEvent
+import org.whimbrel.ffi.OutboxRun as CoreOutboxRun
 import org.whimbrel.ffi.Outcome as CoreOutcome
 import org.whimbrel.ffi.Pins as CorePins
 import org.whimbrel.ffi.Place as CorePlace
@@ -39,13 +47,24 @@ import org.whimbrel.ffi.PolicyDocument as CorePolicyDocument
 import org.whimbrel.ffi.Preset as CorePreset
 import org.whimbrel.ffi.PrivacyClass as CorePrivacyClass
 import org.whimbrel.ffi.Prune as CorePrune
+import org.whimbrel.ffi.QueueDecision as CoreQueueDecision
+import org.whimbrel.ffi.QueueFailure as CoreQueueFailure
+import org.whimbrel.ffi.QueueNeeds as CoreQueueNeeds
+import org.whimbrel.ffi.QueuePriority as CoreQueuePriority
+import org.whimbrel.ffi.QueueRemedy as CoreQueueRemedy
+import org.whimbrel.ffi.QueueState as CoreQueueState
+import org.whimbrel.ffi.QueuedQuestion as CoreQueuedQuestion
 import org.whimbrel.ffi.Receipt as CoreReceipt
 import org.whimbrel.ffi.ReceiptFilter as CoreReceiptFilter
 import org.whimbrel.ffi.RedactedText as CoreRedactedText
 import org.whimbrel.ffi.Refused as CoreRefused
 import org.whimbrel.ffi.Release as CoreRelease
+import org.whimbrel.ffi.Repaired as CoreRepaired
 import org.whimbrel.ffi.Report as CoreReport
+import org.whimbrel.ffi.Retention as CoreRetention
 import org.whimbrel.ffi.Role as CoreRole
+import org.whimbrel.ffi.RunBudget as CoreRunBudget
+import org.whimbrel.ffi.SearchHit as CoreSearchHit
 import org.whimbrel.ffi.Signal as CoreSignal
 import org.whimbrel.ffi.Statistics as CoreStatistics
 import org.whimbrel.ffi.SystemCapabilities as CoreSystemCapabilities
@@ -83,6 +102,7 @@ internal fun ConversationOptions.toCore(): CoreConversationOptions =
         contextLength = contextLength.atLeastZero("contextLength"),
         system = system,
         contextPolicy = contextPolicy.toCore(),
+        initialMessages = initialMessages.map { it.toCore() },
     )
 
 internal fun GenerationOptions.toCore(): CoreGenerationOptions =
@@ -152,6 +172,8 @@ internal fun Message.toCore(): CoreMessage =
         content = content,
         privacyClass = privacyClass?.toCore(),
         recipients = recipients,
+        receipt = receipt?.atLeastZero("receipt"),
+        interrupted = isInterrupted,
     )
 
 internal fun CoreMessage.toPublic(): Message =
@@ -160,6 +182,8 @@ internal fun CoreMessage.toPublic(): Message =
         content = content,
         privacyClass = privacyClass?.toPublic(),
         recipients = recipients,
+        receipt = receipt?.toLong(),
+        isInterrupted = interrupted,
     )
 
 internal fun CoreEvent.toPublic(): Event =
@@ -172,10 +196,189 @@ internal fun CoreEvent.toPublic(): Event =
         is CoreEvent.Finished -> Event.Finished(report.toPublic())
     }
 
+internal fun ConversationSummary.toCore(): CoreConversationSummary =
+    CoreConversationSummary(
+        id = id,
+        number = number.atLeastZero("number"),
+        title = title,
+        createdMs = createdMs.atLeastZero("createdMs"),
+        updatedMs = updatedMs.atLeastZero("updatedMs"),
+        pinned = isPinned,
+        messages = messages.atLeastZero("messages"),
+        bytes = bytes.atLeastZero("bytes"),
+    )
+
+internal fun CoreConversationSummary.toPublic(): ConversationSummary =
+    ConversationSummary(
+        id = id,
+        number = number.toLong(),
+        title = title,
+        createdMs = createdMs.toLong(),
+        updatedMs = updatedMs.toLong(),
+        isPinned = pinned,
+        messages = messages.toInt(),
+        bytes = bytes.toLong(),
+    )
+
+internal fun CoreMessageState.toPublic(): MessageState =
+    when (this) {
+        CoreMessageState.COMPLETE -> MessageState.COMPLETE
+        CoreMessageState.IN_PROGRESS -> MessageState.IN_PROGRESS
+        CoreMessageState.INTERRUPTED -> MessageState.INTERRUPTED
+        CoreMessageState.LOST -> MessageState.LOST
+    }
+
+internal fun CoreKeptMessage.toPublic(): KeptMessage =
+    KeptMessage(
+        role = role.toPublic(),
+        content = content,
+        timeMs = timeMs.toLong(),
+        receipt = receipt?.toLong(),
+        state = state.toPublic(),
+    )
+
+internal fun CoreKeptConversation.toPublic(): KeptConversation =
+    KeptConversation(
+        summary = summary.toPublic(),
+        messages = messages.map { it.toPublic() },
+    )
+
+internal fun CoreSearchHit.toPublic(): SearchHit =
+    SearchHit(
+        conversation = conversation,
+        message = message?.toInt(),
+        timeMs = timeMs.toLong(),
+        text = text,
+        start = start.toInt(),
+        end = end.toInt(),
+    )
+
+internal fun Retention.toCore(): CoreRetention =
+    CoreRetention(
+        updatedBeforeMs = updatedBeforeMs?.atLeastZero("updatedBeforeMs"),
+        conversationsMax = conversationsMax?.atLeastZero("conversationsMax"),
+    )
+
+internal fun CoreImportedConversations.toPublic(): ImportedConversations =
+    ImportedConversations(
+        added = added,
+        present = present.toInt(),
+    )
+
+internal fun CoreRepaired.toPublic(): Repaired =
+    Repaired(
+        titles = titles.toLong(),
+        attributes = attributes.toLong(),
+        messages = messages.toLong(),
+        questions = questions.toLong(),
+        answers = answers.toLong(),
+    )
+
+internal fun CoreKeyRotation.toPublic(): KeyRotation =
+    KeyRotation(
+        rows = rows.toLong(),
+        unreadable = unreadable.toLong(),
+    )
+
+internal fun CoreQueuedQuestion.toPublic(): QueuedQuestion =
+    QueuedQuestion(
+        id = id.toLong(),
+        conversation = conversation,
+        text = text,
+        task = task,
+        privacyClass = privacyClass.toPublic(),
+        createdMs = createdMs.toLong(),
+        priority = priority.toPublic(),
+        attempts = attempts.toInt(),
+        retryIn = retryInMs?.toLong()?.milliseconds,
+        needs = needs.toPublic(),
+        state = state.toPublic(),
+    )
+
+internal fun CoreQueueNeeds.toPublic(): QueueNeeds =
+    QueueNeeds(
+        network = network,
+        unmetered = unmetered,
+        charging = charging,
+    )
+
+internal fun QueuePriority.toCore(): CoreQueuePriority =
+    when (this) {
+        QueuePriority.LOW -> CoreQueuePriority.LOW
+        QueuePriority.NORMAL -> CoreQueuePriority.NORMAL
+        QueuePriority.HIGH -> CoreQueuePriority.HIGH
+    }
+
+internal fun CoreQueuePriority.toPublic(): QueuePriority =
+    when (this) {
+        CoreQueuePriority.LOW -> QueuePriority.LOW
+        CoreQueuePriority.NORMAL -> QueuePriority.NORMAL
+        CoreQueuePriority.HIGH -> QueuePriority.HIGH
+    }
+
+internal fun CoreQueueState.toPublic(): QueueState =
+    when (this) {
+        CoreQueueState.Waiting -> QueueState.Waiting
+        is CoreQueueState.Retrying -> QueueState.Retrying(failure.toPublic())
+        is CoreQueueState.Blocked -> QueueState.Blocked(by.toLong())
+        is CoreQueueState.Sending -> QueueState.Sending(decided?.toPublic())
+        CoreQueueState.NeedsConfirmation -> QueueState.NeedsConfirmation
+        is CoreQueueState.Stuck -> QueueState.Stuck(failure.toPublic())
+        CoreQueueState.Denied -> QueueState.Denied
+        is CoreQueueState.MayCost -> QueueState.MayCost(failure.toPublic())
+        CoreQueueState.Answered -> QueueState.Answered
+        CoreQueueState.Expired -> QueueState.Expired
+        CoreQueueState.Cancelled -> QueueState.Cancelled
+    }
+
+internal fun CoreQueueFailure.toPublic(): QueueFailure =
+    QueueFailure(
+        code = code,
+        status = status?.toInt(),
+        remedy = remedy.toPublic(),
+    )
+
+internal fun CoreQueueRemedy.toPublic(): QueueRemedy =
+    when (this) {
+        CoreQueueRemedy.NETWORK -> QueueRemedy.NETWORK
+        CoreQueueRemedy.TIME -> QueueRemedy.TIME
+        CoreQueueRemedy.SETTINGS -> QueueRemedy.SETTINGS
+        CoreQueueRemedy.USER -> QueueRemedy.USER
+    }
+
+internal fun CoreQueueDecision.toPublic(): QueueDecision =
+    when (this) {
+        CoreQueueDecision.ON_DEVICE -> QueueDecision.ON_DEVICE
+        CoreQueueDecision.REDACTED -> QueueDecision.REDACTED
+        CoreQueueDecision.AS_IS -> QueueDecision.AS_IS
+    }
+
+internal fun CoreOutboxEvent.toPublic(): OutboxEvent =
+    when (this) {
+        is CoreOutboxEvent.Changed -> OutboxEvent.Changed(id.toLong(), conversation, state.toPublic())
+        is CoreOutboxEvent.Missed -> OutboxEvent.Missed(events.toLong())
+    }
+
+internal fun RunBudget.toCore(): CoreRunBudget =
+    CoreRunBudget(
+        attempts = attempts?.atLeastZero("attempts"),
+        withinMs = within?.toCoreMs("within")?.toULong(),
+    )
+
+internal fun CoreOutboxRun.toPublic(): OutboxRun =
+    OutboxRun(
+        answered = answered.toInt(),
+        left = left.toLong(),
+        nextMs = nextMs?.toLong(),
+        nextNeeds = nextNeeds.toPublic(),
+    )
+
 internal fun CoreReport.toPublic(): Report =
     Report(
         receipt = receipt?.toLong(),
         isRecorded = recorded,
+        isKept = isKept,
+        queued = queued?.toLong(),
         outcome = outcome.toPublic(),
         code = code,
         isPartial = partial,

@@ -39,6 +39,19 @@ public class WhimbrelClient : AutoCloseable {
     ): LanguageModel = awaited { LanguageModel(opening.await().openModel(path, options.toCore())) }
 
     /**
+     * Opens the conversations of the store at [path] without a policy or a ledger; the file is created if it does not
+     * exist. Choose the model that answers with [Conversations.answeredBy]. Only one assistant or client can have a store
+     * open, until [Conversations.shutdown].
+     *
+     * @throws WhimbrelException.Ledger when the store is in use, damaged or was tampered with.
+     * @throws WhimbrelException.Vault when the key vault fails.
+     */
+    public suspend fun conversations(
+        path: String,
+        vault: KeyVault,
+    ): Conversations = awaited { Conversations(opening.await().conversations(path, ForeignVault(vault))) }
+
+    /**
      * Makes a bundle of the GGUF file [file], or of all parts of a split file of which one is named, for [openModel].
      * The bundle is kept in [folder], by the file's content: a file that was imported before is ready at once. The
      * last event is [ImportEvent.Finished] with the bundle's path. Collecting the flow starts the import, and leaving

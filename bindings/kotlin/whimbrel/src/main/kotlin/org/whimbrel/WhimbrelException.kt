@@ -93,7 +93,7 @@ public sealed class WhimbrelException(
     ) : WhimbrelException("policy", "line $line, column $column, $path: $reason", cause)
 
     /**
-     * The ledger cannot be opened, read or written. Nothing leaves the device without a receipt. [problem] is a stable
+     * The ledger, or the store that it is in, cannot be opened, read or written. Nothing leaves the device without a receipt. [problem] is a stable
      * word: `in_use`, `foreign`, `tampered`, `full`, `unknown_receipt` and others. `foreign` means that the vault does
      * not belong to this ledger. If its own vault is gone, [Assistant.restartLedger] starts a new ledger.
      */
@@ -114,12 +114,58 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("import", "$problem: $reason", cause)
 
-    /** The key vault failed. If it [isLocked], a later call may succeed. */
+    /**
+     * The key vault failed. If it [isLocked], a later call may succeed. If it [isInvalidated], its secrets are lost for
+     * good, and [Assistant.startEmpty] gives up what was sealed with them.
+     */
     public class Vault internal constructor(
         public val reason: String,
         public val isLocked: Boolean,
+        public val isInvalidated: Boolean,
         cause: Throwable?,
     ) : WhimbrelException("vault", reason, cause)
+
+    /**
+     * Encrypted data cannot be read; everything else in the store still works. [problem] is a stable word: `key_lost`
+     * (the vault has no data key any more), `wrong_key` (it has another store's) or `keys_unreadable`, after which
+     * [Assistant.startEmpty] gives up what was sealed; `value_changed`, after which [Conversations.repair] gives up
+     * single values; or `file_changed` for a cached file.
+     */
+    public class Sealed internal constructor(
+        public val problem: String,
+        public val reason: String,
+        cause: Throwable?,
+    ) : WhimbrelException("sealed", "$problem: $reason", cause)
+
+    /** There is no such [what] (`conversation`, `message`, `queued question`) with this [id]: it may have been deleted, or answered. */
+    public class NotFound internal constructor(
+        public val what: String,
+        public val id: String,
+        cause: Throwable?,
+    ) : WhimbrelException("not_found", "there is no $what $id", cause)
+
+    /**
+     * A queued question cannot be changed so. [problem] is a stable word: `sending` (it is being sent at this moment) or
+     * `not_asked` (it does not wait for confirmation).
+     */
+    public class Outbox internal constructor(
+        public val problem: String,
+        public val reason: String,
+        cause: Throwable?,
+    ) : WhimbrelException("outbox", "$problem: $reason", cause)
+
+    /**
+     * A document with conversations cannot be imported, and nothing was added. [problem] is a stable word: `unreadable`,
+     * `malformed`, `other_format` or `newer`. [line] and [column] count from 1; they are 0 if the error does not concern
+     * one position.
+     */
+    public class Document internal constructor(
+        public val problem: String,
+        public val line: Int,
+        public val column: Int,
+        public val reason: String,
+        cause: Throwable?,
+    ) : WhimbrelException("document", "$problem: $reason", cause)
 
     /** [what] was [found], which exceeds the limit of [limit]. */
     public class LimitExceeded internal constructor(

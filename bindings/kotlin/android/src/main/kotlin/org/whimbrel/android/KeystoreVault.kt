@@ -1,7 +1,9 @@
 package org.whimbrel.android
 
 import android.security.keystore.KeyGenParameterSpec
+import android.security.keystore.KeyPermanentlyInvalidatedException
 import android.security.keystore.KeyProperties
+import android.security.keystore.UserNotAuthenticatedException
 import org.whimbrel.KeyVault
 import org.whimbrel.KeyVaultException
 import org.whimbrel.VaultLevel
@@ -22,16 +24,21 @@ import javax.crypto.spec.GCMParameterSpec
  * A key vault that consists of files, each encrypted (AES in Galois/counter mode) with a key that Android's key store
  * made and never reveals. A secret is bound to its name: it cannot be read from a file with another name.
  *
+ * If the system has invalidated the key, reading fails with an error that says so, and the next secret is stored under a
+ * new key.
+ *
  * @param folder where the files are stored, preferably in `Context.getNoBackupFilesDir()`, because no other device has
  *   the key.
+ * @param forgetKey deletes the key, so that another one is created.
  * @param key finds or creates the key.
  */
 public class KeystoreVault internal constructor(
     private val folder: File,
+    private val forgetKey: () -> Unit = {},
     private val key: () -> SecretKey,
 ) : KeyVault {
     /** A vault in [folder] that uses the key [alias]. */
-    public constructor(folder: File, alias: String) : this(folder, { systemKey(alias) })
+    public constructor(folder: File, alias: String) : this(folder, { forgetSystemKey(alias) }, { systemKey(alias) })
 
     /** Hardware protects the key on most phones, but not on all. */
     override val level: VaultLevel = VaultLevel.SOFTWARE
@@ -54,7 +61,14 @@ public class KeystoreVault internal constructor(
     ): Unit =
         answered {
             // The key store chooses the nonce.
-            val cipher = cipher(name, Cipher.ENCRYPT_MODE, null)
+            val cipher =
+                try {
+                    cipher(name, Cipher.ENCRYPT_MODE, null)
+                } catch (_: KeyPermanentlyInvalidatedException) {
+                    // Nothing that it encrypted can be read any more.
+                    forgetKey()
+                    cipher(name, Cipher.ENCRYPT_MODE, null)
+                }
             val encrypted = cipher.doFinal(secret)
             folder.mkdirs()
             val part = File(folder, ".$name.part")
@@ -88,6 +102,10 @@ public class KeystoreVault internal constructor(
     private inline fun <T> answered(call: () -> T): T =
         try {
             call()
+        } catch (error: KeyPermanentlyInvalidatedException) {
+            throw KeyVaultException(error.javaClass.simpleName, isInvalidated = true, cause = error)
+        } catch (error: UserNotAuthenticatedException) {
+            throw KeyVaultException(error.javaClass.simpleName, isLocked = true, cause = error)
         } catch (error: GeneralSecurityException) {
             throw KeyVaultException(error.javaClass.simpleName, cause = error)
         } catch (error: ProviderException) {
@@ -103,6 +121,8 @@ public class KeystoreVault internal constructor(
         const val NONCE_BYTES = 12
         const val TAG_BITS = 128
         const val KEY_BITS = 256
+
+        fun forgetSystemKey(alias: String) = KeyStore.getInstance(PROVIDER).apply { load(null) }.deleteEntry(alias)
 
         @Synchronized
         fun systemKey(alias: String): SecretKey {

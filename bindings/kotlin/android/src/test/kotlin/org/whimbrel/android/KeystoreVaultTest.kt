@@ -1,5 +1,7 @@
 package org.whimbrel.android
 
+import android.security.keystore.KeyPermanentlyInvalidatedException
+import android.security.keystore.UserNotAuthenticatedException
 import org.junit.Rule
 import org.junit.rules.TemporaryFolder
 import org.whimbrel.KeyVaultException
@@ -11,6 +13,7 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertNull
+import kotlin.test.assertTrue
 
 /** With a key in memory: this machine has no key store of Android's. */
 class KeystoreVaultTest {
@@ -39,6 +42,24 @@ class KeystoreVaultTest {
         assertFailsWith<KeyVaultException> { vault().put("key.cloud", "a secret".toByteArray()) }
         assertFailsWith<KeyVaultException> { vault().delete("key.cloud") }
         assertEquals("mine", mine.readText())
+    }
+
+    @Test
+    fun `a key that the system invalidated is named so, and replaced for the next secret`() {
+        vault().put("a", "a secret".toByteArray())
+        var isInvalidated = true
+        val invalidated =
+            KeystoreVault(folder, forgetKey = { isInvalidated = false }) {
+                if (isInvalidated) throw KeyPermanentlyInvalidatedException()
+                SecretKeySpec(ByteArray(32) { 3 }, "AES")
+            }
+        assertTrue(assertFailsWith<KeyVaultException> { invalidated.get("a") }.isInvalidated)
+        invalidated.delete("a")
+        invalidated.put("a", "another".toByteArray())
+        assertContentEquals("another".toByteArray(), invalidated.get("a"))
+        val locked = KeystoreVault(folder) { throw UserNotAuthenticatedException() }
+        val error = assertFailsWith<KeyVaultException> { locked.get("a") }
+        assertTrue(error.isLocked && !error.isInvalidated)
     }
 
     @Test

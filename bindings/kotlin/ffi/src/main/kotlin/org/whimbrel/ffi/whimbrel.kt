@@ -786,6 +786,10 @@ internal object IntegrityCheckingUniffiLib {
     internal fun ensureInitialized() = Unit
     external fun uniffi_whimbrel_checksum_func_version(
     ): Int
+    external fun uniffi_whimbrel_checksum_func_start_store_empty(
+    ): Int
+    external fun uniffi_whimbrel_checksum_func_wipe_store(
+    ): Int
     external fun uniffi_whimbrel_checksum_func_restart_ledger(
     ): Int
     external fun uniffi_whimbrel_checksum_func_set_log_level(
@@ -830,6 +834,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_update_device(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_conversations(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_export_ledger(
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_is_ledger_floor_behind(
@@ -844,6 +850,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_verify_ledger(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_outbox(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_client_active_answers(
     ): Int
     external fun uniffi_whimbrel_checksum_method_client_open_model(
@@ -851,6 +859,8 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_whimbrel_checksum_method_client_release(
     ): Int
     external fun uniffi_whimbrel_checksum_method_client_shutdown(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_client_conversations(
     ): Int
     external fun uniffi_whimbrel_checksum_method_answer_cancel(
     ): Int
@@ -863,6 +873,8 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_whimbrel_checksum_method_conversation_escalate(
     ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_explain(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversation_id(
     ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_messages(
     ): Int
@@ -894,6 +906,48 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_system(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_conversationchanges_cancel(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversationchanges_next(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_answered_by(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_changes(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_create(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_delete(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_export_document(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_find_title(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_import_document(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_is_rotating_key(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_list(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_open(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_pin(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_release(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_rename(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_repair(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_retain(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_rotate_key(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_search(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_show(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_shutdown(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_logsink_log(
     ): Int
     external fun uniffi_whimbrel_checksum_method_model_complete(
@@ -907,6 +961,28 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_whimbrel_checksum_method_modelimport_cancel(
     ): Int
     external fun uniffi_whimbrel_checksum_method_modelimport_next(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_outbox_cancel(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_outbox_confirm(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_outbox_edit(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_outbox_events(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_outbox_list(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_outbox_prioritise(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_outbox_retry(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_outbox_run_due(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_outbox_start(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_outboxevents_cancel(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_outboxevents_next(
     ): Int
     external fun uniffi_whimbrel_checksum_method_systemanswer_fail(
     ): Int
@@ -1001,6 +1077,8 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_whimbrel_fn_method_assistant_update_device(`ptr`: Long,`update`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_whimbrel_fn_method_assistant_conversations(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
     external fun uniffi_whimbrel_fn_method_assistant_export_ledger(`ptr`: Long,`path`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_whimbrel_fn_method_assistant_is_ledger_floor_behind(`ptr`: Long,
@@ -1015,6 +1093,8 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_whimbrel_fn_method_assistant_verify_ledger(`ptr`: Long,
     ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_outbox(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
     external fun uniffi_whimbrel_fn_clone_client(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_free_client(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1028,6 +1108,8 @@ internal object UniffiLib {
     external fun uniffi_whimbrel_fn_method_client_release(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_whimbrel_fn_method_client_shutdown(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_client_conversations(`ptr`: Long,`path`: RustBuffer.ByValue,`vault`: Long,
     ): Long
     external fun uniffi_whimbrel_fn_clone_answer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1049,6 +1131,8 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_whimbrel_fn_method_conversation_explain(`ptr`: Long,`question`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,
     ): Long
+    external fun uniffi_whimbrel_fn_method_conversation_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
     external fun uniffi_whimbrel_fn_method_conversation_messages(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_whimbrel_fn_method_conversation_raise_class(`ptr`: Long,`privacyClass`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
@@ -1079,6 +1163,56 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_whimbrel_fn_method_conversation_system(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_clone_conversationchanges(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_conversationchanges(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_conversationchanges_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_conversationchanges_next(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_clone_conversations(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_conversations(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_conversations_answered_by(`ptr`: Long,`model`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_changes(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_create(`ptr`: Long,`title`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_delete(`ptr`: Long,`id`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_export_document(`ptr`: Long,`path`: RustBuffer.ByValue,`ids`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_find_title(`ptr`: Long,`title`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_import_document(`ptr`: Long,`path`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_is_rotating_key(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_list(`ptr`: Long,`after`: RustBuffer.ByValue,`conversationsMax`: Int,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_open(`ptr`: Long,`id`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_pin(`ptr`: Long,`id`: RustBuffer.ByValue,`pinned`: Byte,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_release(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_conversations_rename(`ptr`: Long,`id`: RustBuffer.ByValue,`title`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_repair(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_retain(`ptr`: Long,`retention`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_rotate_key(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_search(`ptr`: Long,`text`: RustBuffer.ByValue,`hitsMax`: Int,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_show(`ptr`: Long,`id`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_shutdown(`ptr`: Long,
+    ): Long
     external fun uniffi_whimbrel_fn_clone_logsink(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_free_logsink(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1108,6 +1242,36 @@ internal object UniffiLib {
     external fun uniffi_whimbrel_fn_method_modelimport_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_whimbrel_fn_method_modelimport_next(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_clone_outbox(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_outbox(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_outbox_cancel(`ptr`: Long,`id`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_outbox_confirm(`ptr`: Long,`id`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_outbox_edit(`ptr`: Long,`id`: Long,`text`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_outbox_events(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_outbox_list(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_outbox_prioritise(`ptr`: Long,`id`: Long,`priority`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_outbox_retry(`ptr`: Long,`id`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_outbox_run_due(`ptr`: Long,`budget`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_outbox_start(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_clone_outboxevents(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_outboxevents(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_outboxevents_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_outboxevents_next(`ptr`: Long,`max`: Int,
     ): Long
     external fun uniffi_whimbrel_fn_clone_systemanswer(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1149,6 +1313,10 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_whimbrel_fn_func_version(uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_func_start_store_empty(`path`: RustBuffer.ByValue,`vault`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_func_wipe_store(`path`: RustBuffer.ByValue,`vault`: Long,
+    ): Long
     external fun uniffi_whimbrel_fn_func_restart_ledger(`path`: RustBuffer.ByValue,`vault`: Long,
     ): Long
     external fun uniffi_whimbrel_fn_func_set_log_level(`level`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
@@ -1279,6 +1447,12 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_func_version() and 0xFFFF) != 33555) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_func_start_store_empty() and 0xFFFF) != 46997) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_func_wipe_store() and 0xFFFF) != 10377) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_func_restart_ledger() and 0xFFFF) != 26189) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1294,7 +1468,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_assistant_answer() and 0xFFFF) != 15154) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_assistant_conversation() and 0xFFFF) != 3400) {
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_conversation() and 0xFFFF) != 14749) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_assistant_feedback() and 0xFFFF) != 61636) {
@@ -1345,6 +1519,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_assistant_update_device() and 0xFFFF) != 51378) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_conversations() and 0xFFFF) != 11296) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_method_assistant_export_ledger() and 0xFFFF) != 40108) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1366,6 +1543,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_assistant_verify_ledger() and 0xFFFF) != 42990) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_outbox() and 0xFFFF) != 48442) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_method_client_active_answers() and 0xFFFF) != 17362) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1376,6 +1556,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_client_shutdown() and 0xFFFF) != 20785) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_client_conversations() and 0xFFFF) != 29635) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_answer_cancel() and 0xFFFF) != 63966) {
@@ -1394,6 +1577,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_conversation_explain() and 0xFFFF) != 4709) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversation_id() and 0xFFFF) != 50724) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_conversation_messages() and 0xFFFF) != 32929) {
@@ -1441,6 +1627,69 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_conversation_system() and 0xFFFF) != 26117) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_method_conversationchanges_cancel() and 0xFFFF) != 3655) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversationchanges_next() and 0xFFFF) != 28054) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_answered_by() and 0xFFFF) != 5287) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_changes() and 0xFFFF) != 42576) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_create() and 0xFFFF) != 40012) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_delete() and 0xFFFF) != 62513) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_export_document() and 0xFFFF) != 21145) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_find_title() and 0xFFFF) != 21866) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_import_document() and 0xFFFF) != 7994) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_is_rotating_key() and 0xFFFF) != 21362) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_list() and 0xFFFF) != 20882) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_open() and 0xFFFF) != 59497) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_pin() and 0xFFFF) != 7982) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_release() and 0xFFFF) != 45231) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_rename() and 0xFFFF) != 15216) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_repair() and 0xFFFF) != 30874) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_retain() and 0xFFFF) != 22224) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_rotate_key() and 0xFFFF) != 25873) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_search() and 0xFFFF) != 16707) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_show() and 0xFFFF) != 12851) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_shutdown() and 0xFFFF) != 63155) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_method_logsink_log() and 0xFFFF) != 63851) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1460,6 +1709,39 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_modelimport_next() and 0xFFFF) != 27064) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outbox_cancel() and 0xFFFF) != 14873) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outbox_confirm() and 0xFFFF) != 28272) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outbox_edit() and 0xFFFF) != 32817) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outbox_events() and 0xFFFF) != 9804) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outbox_list() and 0xFFFF) != 45820) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outbox_prioritise() and 0xFFFF) != 12362) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outbox_retry() and 0xFFFF) != 36528) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outbox_run_due() and 0xFFFF) != 30839) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outbox_start() and 0xFFFF) != 51755) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outboxevents_cancel() and 0xFFFF) != 36815) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outboxevents_next() and 0xFFFF) != 52577) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_systemanswer_fail() and 0xFFFF) != 6567) {
@@ -2462,6 +2744,11 @@ public interface AssistantInterface {
     fun `updateDevice`(`update`: DeviceUpdate)
 
     /**
+     * The conversations that are kept beside the ledger. The policy decides about the questions in them.
+     */
+    fun `conversations`(): Conversations
+
+    /**
      * Exports the ledger to a new file as lines of JSON, which `whimbrel ledger verify` can check. Only the file's owner
      * can read it.
      */
@@ -2498,6 +2785,11 @@ public interface AssistantInterface {
      * Checks whether the ledger is unchanged. Problems are in the report, not thrown.
      */
     suspend fun `verifyLedger`(): LedgerReport
+
+    /**
+     * The queued questions.
+     */
+    fun `outbox`(): Outbox
 
     companion object
 }
@@ -2629,10 +2921,11 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
     /**
      * Starts a conversation. After `release`, its questions are refused.
-     */override fun `conversation`(`options`: ConversationOptions): Conversation {
+     */
+    @Throws(CoreException::class)override fun `conversation`(`options`: ConversationOptions): Conversation {
             return FfiConverterTypeConversation.lift(
     callWithHandle {
-    uniffiRustCall() { _status ->
+    uniffiRustCallWithError(CoreException) { _status ->
     UniffiLib.uniffi_whimbrel_fn_method_assistant_conversation(
         it,
 
@@ -2965,6 +3258,22 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
+     * The conversations that are kept beside the ledger. The policy decides about the questions in them.
+     */override fun `conversations`(): Conversations {
+            return FfiConverterTypeConversations.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_conversations(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
      * Exports the ledger to a new file as lines of JSON, which `whimbrel ledger verify` can check. Only the file's owner
      * can read it.
      */
@@ -3144,6 +3453,22 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
     }
 
 
+    /**
+     * The queued questions.
+     */override fun `outbox`(): Outbox {
+            return FfiConverterTypeOutbox.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_outbox(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
 
 
 
@@ -3319,6 +3644,12 @@ public interface ClientInterface {
      * Like `release`, but waits until all memory is released. May be called again.
      */
     suspend fun `shutdown`()
+
+    /**
+     * Opens the conversations of the store at `path` without a policy or a ledger. The model of `answered_by` answers alone. Only one
+     * assistant or client can have a store open.
+     */
+    suspend fun `conversations`(`path`: kotlin.String, `vault`: KeyVault): Conversations
 
     companion object
 }
@@ -3520,6 +3851,33 @@ open class Client: Disposable, AutoCloseable, ClientInterface
     }
 
 
+    /**
+     * Opens the conversations of the store at `path` without a policy or a ledger. The model of `answered_by` answers alone. Only one
+     * assistant or client can have a store open.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `conversations`(`path`: kotlin.String, `vault`: KeyVault) : Conversations {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_client_conversations(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterTypeKeyVault.lower(`vault`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeConversations.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
 
 
 
@@ -3675,6 +4033,11 @@ public interface ConversationInterface {
      * policy.
      */
     suspend fun `explain`(`question`: kotlin.String, `options`: AskOptions = AskOptions()): Explanation
+
+    /**
+     * Its id among the conversations that are kept. Absent if it is not kept.
+     */
+    fun `id`(): kotlin.String?
 
     /**
      * The messages so far, without the system message.
@@ -3929,6 +4292,22 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
         CoreException.ErrorHandler,
     )
     }
+
+
+    /**
+     * Its id among the conversations that are kept. Absent if it is not kept.
+     */override fun `id`(): kotlin.String? {
+            return FfiConverterOptionalString.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversation_id(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
 
 
     /**
@@ -4364,7 +4743,1114 @@ public object FfiConverterTypeConversation: FfiConverter<Conversation, Long> {
 
 
 /**
- * Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger. It is
+ * Hears of changes of the kept conversations.
+ */
+public interface ConversationChangesInterface {
+
+    /**
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */
+    fun `cancel`()
+
+    /**
+     * Waits for a change since the last call; the first call returns at once. Several changes may count as one. False is the end: the
+     * store was closed, or this was cancelled.
+     */
+    suspend fun `next`(): kotlin.Boolean
+
+    companion object
+}
+
+/**
+ * Hears of changes of the kept conversations.
+ */
+open class ConversationChanges: Disposable, AutoCloseable, ConversationChangesInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_conversationchanges(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_conversationchanges(handle, status)
+        }
+    }
+
+
+    /**
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */override fun `cancel`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversationchanges_cancel(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Waits for a change since the last call; the first call returns at once. Several changes may count as one. False is the end: the
+     * store was closed, or this was cancelled.
+     */
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`() : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversationchanges_next(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        UniffiNullRustCallStatusErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationChanges: FfiConverter<ConversationChanges, Long> {
+    override fun lower(value: ConversationChanges): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): ConversationChanges {
+        return ConversationChanges(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): ConversationChanges {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: ConversationChanges) = 8UL
+
+    override fun write(value: ConversationChanges, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * Conversations that are kept on this device. Titles and texts are encrypted.
+ */
+public interface ConversationsInterface {
+
+    /**
+     * The same conversations; this model alone answers in those that are opened from now on.
+     */
+    fun `answeredBy`(`model`: Model): Conversations
+
+    /**
+     * Hears of changes of titles and messages, and of which conversations there are.
+     */
+    fun `changes`(): ConversationChanges
+
+    /**
+     * Makes a conversation. An empty title is replaced by the beginning of the first question.
+     */
+    suspend fun `create`(`title`: kotlin.String = "", `options`: ConversationOptions = ConversationOptions()): Conversation
+
+    /**
+     * Deletes a conversation with its queued questions. Nothing of it stays in a file. If it is open, it is closed.
+     */
+    suspend fun `delete`(`id`: kotlin.String)
+
+    /**
+     * Writes conversations as one JSON document to a new file, which only its owner can read: those with these ids, or all of them. The
+     * document is not encrypted.
+     */
+    suspend fun `exportDocument`(`path`: kotlin.String, `ids`: List<kotlin.String>? = null)
+
+    /**
+     * The id of the newest conversation with exactly this title.
+     */
+    suspend fun `findTitle`(`title`: kotlin.String): kotlin.String?
+
+    /**
+     * Adds the conversations of a document that `export_document` wrote, all of them or none. Those that are here already are left as they
+     * are.
+     */
+    suspend fun `importDocument`(`path`: kotlin.String): ImportedConversations
+
+    /**
+     * Whether `rotate_key` has begun and is not finished.
+     */
+    suspend fun `isRotatingKey`(): kotlin.Boolean
+
+    /**
+     * A page of the list, at most 1,000: pinned conversations first, then those with the newest messages. The next page begins `after` the
+     * last one of this one.
+     */
+    suspend fun `list`(`after`: ConversationSummary? = null, `conversationsMax`: kotlin.UInt): List<ConversationSummary>
+
+    /**
+     * Opens a conversation. One that is open already is the same one, and its options stay as they are. A system message in the options
+     * replaces the conversation's; initial messages are ignored.
+     */
+    suspend fun `open`(`id`: kotlin.String, `options`: ConversationOptions = ConversationOptions()): Conversation
+
+    /**
+     * Puts a conversation before the others, or back among them.
+     */
+    suspend fun `pin`(`id`: kotlin.String, `pinned`: kotlin.Boolean)
+
+    /**
+     * Closes the open conversations and a store that a client opened. Returns at once, and may be called again. An assistant's store is
+     * closed with the assistant.
+     */
+    fun `release`()
+
+    /**
+     * Changes the title.
+     */
+    suspend fun `rename`(`id`: kotlin.String, `title`: kotlin.String)
+
+    /**
+     * Gives up single values that were damaged; everything around them can be used again. It reads the whole store, so it is meant for one
+     * in which a call failed with the error `Sealed` and the problem `value_changed`.
+     */
+    suspend fun `repair`(): Repaired
+
+    /**
+     * Deletes old conversations, and returns the ids of those that are gone.
+     */
+    suspend fun `retain`(`retention`: Retention): List<kotlin.String>
+
+    /**
+     * Encrypts everything that is kept with a new data key, and removes the old one from the vault. Everything can be used meanwhile. If
+     * this is cancelled, or the process ends, the next call goes on where it was.
+     */
+    suspend fun `rotateKey`(): KeyRotation
+
+    /**
+     * Finds a text in all titles and messages, regardless of case: the newest hits, at most `hits_max`.
+     */
+    suspend fun `search`(`text`: kotlin.String, `hitsMax`: kotlin.UInt): List<SearchHit>
+
+    /**
+     * A conversation with its messages. It is not opened.
+     */
+    suspend fun `show`(`id`: kotlin.String): KeptConversation
+
+    /**
+     * Like `release`, but waits until answers have ended and the store can be opened again.
+     */
+    suspend fun `shutdown`()
+
+    companion object
+}
+
+/**
+ * Conversations that are kept on this device. Titles and texts are encrypted.
+ */
+open class Conversations: Disposable, AutoCloseable, ConversationsInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_conversations(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_conversations(handle, status)
+        }
+    }
+
+
+    /**
+     * The same conversations; this model alone answers in those that are opened from now on.
+     */override fun `answeredBy`(`model`: Model): Conversations {
+            return FfiConverterTypeConversations.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversations_answered_by(
+        it,
+
+        FfiConverterTypeModel.lower(`model`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Hears of changes of titles and messages, and of which conversations there are.
+     */
+    @Throws(CoreException::class)override fun `changes`(): ConversationChanges {
+            return FfiConverterTypeConversationChanges.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversations_changes(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Makes a conversation. An empty title is replaced by the beginning of the first question.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `create`(`title`: kotlin.String, `options`: ConversationOptions) : Conversation {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_create(
+                uniffiHandle,
+
+        FfiConverterString.lower(`title`),
+        FfiConverterTypeConversationOptions.lower(`options`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeConversation.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Deletes a conversation with its queued questions. Nothing of it stays in a file. If it is open, it is closed.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `delete`(`id`: kotlin.String) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_delete(
+                uniffiHandle,
+
+        FfiConverterString.lower(`id`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Writes conversations as one JSON document to a new file, which only its owner can read: those with these ids, or all of them. The
+     * document is not encrypted.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `exportDocument`(`path`: kotlin.String, `ids`: List<kotlin.String>?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_export_document(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterOptionalSequenceString.lower(`ids`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The id of the newest conversation with exactly this title.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `findTitle`(`title`: kotlin.String) : kotlin.String? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_find_title(
+                uniffiHandle,
+
+        FfiConverterString.lower(`title`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalString.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Adds the conversations of a document that `export_document` wrote, all of them or none. Those that are here already are left as they
+     * are.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `importDocument`(`path`: kotlin.String) : ImportedConversations {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_import_document(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeImportedConversations.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Whether `rotate_key` has begun and is not finished.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `isRotatingKey`() : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_is_rotating_key(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A page of the list, at most 1,000: pinned conversations first, then those with the newest messages. The next page begins `after` the
+     * last one of this one.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `list`(`after`: ConversationSummary?, `conversationsMax`: kotlin.UInt) : List<ConversationSummary> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_list(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeConversationSummary.lower(`after`),
+        FfiConverterUInt.lower(`conversationsMax`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeConversationSummary.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Opens a conversation. One that is open already is the same one, and its options stay as they are. A system message in the options
+     * replaces the conversation's; initial messages are ignored.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `open`(`id`: kotlin.String, `options`: ConversationOptions) : Conversation {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_open(
+                uniffiHandle,
+
+        FfiConverterString.lower(`id`),
+        FfiConverterTypeConversationOptions.lower(`options`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeConversation.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Puts a conversation before the others, or back among them.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `pin`(`id`: kotlin.String, `pinned`: kotlin.Boolean) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_pin(
+                uniffiHandle,
+
+        FfiConverterString.lower(`id`),
+        FfiConverterBoolean.lower(`pinned`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Closes the open conversations and a store that a client opened. Returns at once, and may be called again. An assistant's store is
+     * closed with the assistant.
+     */override fun `release`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversations_release(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Changes the title.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `rename`(`id`: kotlin.String, `title`: kotlin.String) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_rename(
+                uniffiHandle,
+
+        FfiConverterString.lower(`id`),
+        FfiConverterString.lower(`title`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Gives up single values that were damaged; everything around them can be used again. It reads the whole store, so it is meant for one
+     * in which a call failed with the error `Sealed` and the problem `value_changed`.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `repair`() : Repaired {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_repair(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeRepaired.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Deletes old conversations, and returns the ids of those that are gone.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `retain`(`retention`: Retention) : List<kotlin.String> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_retain(
+                uniffiHandle,
+
+        FfiConverterTypeRetention.lower(`retention`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceString.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Encrypts everything that is kept with a new data key, and removes the old one from the vault. Everything can be used meanwhile. If
+     * this is cancelled, or the process ends, the next call goes on where it was.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `rotateKey`() : KeyRotation {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_rotate_key(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeKeyRotation.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Finds a text in all titles and messages, regardless of case: the newest hits, at most `hits_max`.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `search`(`text`: kotlin.String, `hitsMax`: kotlin.UInt) : List<SearchHit> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_search(
+                uniffiHandle,
+
+        FfiConverterString.lower(`text`),
+        FfiConverterUInt.lower(`hitsMax`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeSearchHit.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A conversation with its messages. It is not opened.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `show`(`id`: kotlin.String) : KeptConversation {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_show(
+                uniffiHandle,
+
+        FfiConverterString.lower(`id`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeKeptConversation.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Like `release`, but waits until answers have ended and the store can be opened again.
+     */
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `shutdown`() {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_conversations_shutdown(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        UniffiNullRustCallStatusErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversations: FfiConverter<Conversations, Long> {
+    override fun lower(value: Conversations): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Conversations {
+        return Conversations(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Conversations {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Conversations) = 8UL
+
+    override fun write(value: Conversations, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * Stores small secrets by name for the app and one store: the keys of endpoints, and those that seal the ledger and conversations. It is
  * called from any thread and should answer within milliseconds. What `put` has stored must survive a crash.
  */
 public interface KeyVault {
@@ -4393,7 +5879,7 @@ public interface KeyVault {
 }
 
 /**
- * Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger. It is
+ * Stores small secrets by name for the app and one store: the keys of endpoints, and those that seal the ledger and conversations. It is
  * called from any thread and should answer within milliseconds. What `put` has stored must survive a crash.
  */
 open class KeyVaultImpl: Disposable, AutoCloseable, KeyVault
@@ -5800,6 +7286,819 @@ public object FfiConverterTypeModelImport: FfiConverter<ModelImport, Long> {
 
 
 /**
+ * The queued questions of an assistant. A question is queued where the policy says `queue`, in a conversation that is kept.
+ */
+public interface OutboxInterface {
+
+    /**
+     * Removes a question. It leaves nothing in its conversation.
+     */
+    suspend fun `cancel`(`id`: kotlin.ULong)
+
+    /**
+     * Allows a question to be sent although it is old.
+     */
+    suspend fun `confirm`(`id`: kotlin.ULong)
+
+    /**
+     * Replaces the text of a question. To an endpoint it is another one.
+     */
+    suspend fun `edit`(`id`: kotlin.ULong, `text`: kotlin.String)
+
+    /**
+     * What happens to queued questions from now on.
+     */
+    fun `events`(): OutboxEvents
+
+    /**
+     * The queued questions, in the order of their numbers.
+     */
+    suspend fun `list`(): List<QueuedQuestion>
+
+    /**
+     * Changes the priority of a question's conversation.
+     */
+    suspend fun `prioritise`(`id`: kotlin.ULong, `priority`: QueuePriority)
+
+    /**
+     * Sends a question as soon as its turn comes, whatever it was waiting for.
+     */
+    suspend fun `retry`(`id`: kotlin.ULong)
+
+    /**
+     * Sends what is due, and waits until nothing more can be sent now or the budget is used up. For a task of the system, such as
+     * WorkManager's or BGTaskScheduler's.
+     */
+    suspend fun `runDue`(`budget`: RunBudget = RunBudget()): OutboxRun
+
+    /**
+     * Sends what is due from now on, as long as the assistant is open. Returns when that has begun.
+     */
+    suspend fun `start`()
+
+    companion object
+}
+
+/**
+ * The queued questions of an assistant. A question is queued where the policy says `queue`, in a conversation that is kept.
+ */
+open class Outbox: Disposable, AutoCloseable, OutboxInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_outbox(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_outbox(handle, status)
+        }
+    }
+
+
+    /**
+     * Removes a question. It leaves nothing in its conversation.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `cancel`(`id`: kotlin.ULong) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_outbox_cancel(
+                uniffiHandle,
+
+        FfiConverterULong.lower(`id`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Allows a question to be sent although it is old.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `confirm`(`id`: kotlin.ULong) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_outbox_confirm(
+                uniffiHandle,
+
+        FfiConverterULong.lower(`id`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Replaces the text of a question. To an endpoint it is another one.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `edit`(`id`: kotlin.ULong, `text`: kotlin.String) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_outbox_edit(
+                uniffiHandle,
+
+        FfiConverterULong.lower(`id`),
+        FfiConverterString.lower(`text`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What happens to queued questions from now on.
+     */
+    @Throws(CoreException::class)override fun `events`(): OutboxEvents {
+            return FfiConverterTypeOutboxEvents.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_outbox_events(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The queued questions, in the order of their numbers.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `list`() : List<QueuedQuestion> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_outbox_list(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeQueuedQuestion.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Changes the priority of a question's conversation.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `prioritise`(`id`: kotlin.ULong, `priority`: QueuePriority) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_outbox_prioritise(
+                uniffiHandle,
+
+        FfiConverterULong.lower(`id`),
+        FfiConverterTypeQueuePriority.lower(`priority`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Sends a question as soon as its turn comes, whatever it was waiting for.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `retry`(`id`: kotlin.ULong) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_outbox_retry(
+                uniffiHandle,
+
+        FfiConverterULong.lower(`id`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Sends what is due, and waits until nothing more can be sent now or the budget is used up. For a task of the system, such as
+     * WorkManager's or BGTaskScheduler's.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `runDue`(`budget`: RunBudget) : OutboxRun {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_outbox_run_due(
+                uniffiHandle,
+
+        FfiConverterTypeRunBudget.lower(`budget`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeOutboxRun.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Sends what is due from now on, as long as the assistant is open. Returns when that has begun.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `start`() {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_outbox_start(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOutbox: FfiConverter<Outbox, Long> {
+    override fun lower(value: Outbox): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Outbox {
+        return Outbox(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Outbox {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Outbox) = 8UL
+
+    override fun write(value: Outbox, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * Reads what happens in the outbox.
+ */
+public interface OutboxEventsInterface {
+
+    /**
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */
+    fun `cancel`()
+
+    /**
+     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list is the end: the assistant was closed, or
+     * this was cancelled.
+     */
+    suspend fun `next`(`max`: kotlin.UInt): List<OutboxEvent>
+
+    companion object
+}
+
+/**
+ * Reads what happens in the outbox.
+ */
+open class OutboxEvents: Disposable, AutoCloseable, OutboxEventsInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_outboxevents(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_outboxevents(handle, status)
+        }
+    }
+
+
+    /**
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */override fun `cancel`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_outboxevents_cancel(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list is the end: the assistant was closed, or
+     * this was cancelled.
+     */
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`max`: kotlin.UInt) : List<OutboxEvent> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_outboxevents_next(
+                uniffiHandle,
+
+        FfiConverterUInt.lower(`max`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeOutboxEvent.lift(it) },
+        // Error FFI converter
+        UniffiNullRustCallStatusErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOutboxEvents: FfiConverter<OutboxEvents, Long> {
+    override fun lower(value: OutboxEvents): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): OutboxEvents {
+        return OutboxEvents(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): OutboxEvents {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: OutboxEvents) = 8UL
+
+    override fun write(value: OutboxEvents, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * Receives the answer of a system model. Anything reported after the end is ignored. Releasing it without calling `finish`
  * or `fail` counts as a failure.
  */
@@ -6704,6 +9003,12 @@ data class ConversationOptions (
      * What happens when the context is full. The default is `DropOldest`.
      */
     val `contextPolicy`: ContextPolicy? = null
+    ,
+    /**
+     * What was said before the conversation begins, without system messages. A message without recipients is treated like the text of an
+     * imported document: under a policy, it does not leave the device.
+     */
+    val `initialMessages`: List<Message> = listOf()
 
 ){
 
@@ -6723,19 +9028,117 @@ public object FfiConverterTypeConversationOptions: FfiConverterRustBuffer<Conver
             FfiConverterUInt.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalTypeContextPolicy.read(buf),
+            FfiConverterSequenceTypeMessage.read(buf),
         )
     }
 
     override fun allocationSize(value: ConversationOptions) = (
             FfiConverterUInt.allocationSize(value.`contextLength`) +
             FfiConverterOptionalString.allocationSize(value.`system`) +
-            FfiConverterOptionalTypeContextPolicy.allocationSize(value.`contextPolicy`)
+            FfiConverterOptionalTypeContextPolicy.allocationSize(value.`contextPolicy`) +
+            FfiConverterSequenceTypeMessage.allocationSize(value.`initialMessages`)
     )
 
     override fun write(value: ConversationOptions, buf: ByteBuffer) {
             FfiConverterUInt.write(value.`contextLength`, buf)
             FfiConverterOptionalString.write(value.`system`, buf)
             FfiConverterOptionalTypeContextPolicy.write(value.`contextPolicy`, buf)
+            FfiConverterSequenceTypeMessage.write(value.`initialMessages`, buf)
+    }
+}
+
+
+
+/**
+ * A conversation as a list shows it.
+ */
+data class ConversationSummary (
+    /**
+     * Its id, 32 hexadecimal digits, which stays the same on all devices.
+     */
+    val `id`: kotlin.String
+    ,
+    /**
+     * Its number on this device: later ones have higher numbers. The next page of the list goes on by it.
+     */
+    val `number`: kotlin.ULong
+    ,
+    /**
+     * Its title.
+     */
+    val `title`: kotlin.String
+    ,
+    /**
+     * When it was made, in milliseconds since 1970.
+     */
+    val `createdMs`: kotlin.ULong
+    ,
+    /**
+     * When a message was last added or replaced, in milliseconds since 1970.
+     */
+    val `updatedMs`: kotlin.ULong
+    ,
+    /**
+     * Whether it stands before the others.
+     */
+    val `pinned`: kotlin.Boolean
+    ,
+    /**
+     * How many messages it has.
+     */
+    val `messages`: kotlin.UInt
+    ,
+    /**
+     * What its messages take on the disk, in bytes.
+     */
+    val `bytes`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationSummary: FfiConverterRustBuffer<ConversationSummary> {
+    override fun read(buf: ByteBuffer): ConversationSummary {
+        return ConversationSummary(
+            FfiConverterString.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ConversationSummary) = (
+            FfiConverterString.allocationSize(value.`id`) +
+            FfiConverterULong.allocationSize(value.`number`) +
+            FfiConverterString.allocationSize(value.`title`) +
+            FfiConverterULong.allocationSize(value.`createdMs`) +
+            FfiConverterULong.allocationSize(value.`updatedMs`) +
+            FfiConverterBoolean.allocationSize(value.`pinned`) +
+            FfiConverterUInt.allocationSize(value.`messages`) +
+            FfiConverterULong.allocationSize(value.`bytes`)
+    )
+
+    override fun write(value: ConversationSummary, buf: ByteBuffer) {
+            FfiConverterString.write(value.`id`, buf)
+            FfiConverterULong.write(value.`number`, buf)
+            FfiConverterString.write(value.`title`, buf)
+            FfiConverterULong.write(value.`createdMs`, buf)
+            FfiConverterULong.write(value.`updatedMs`, buf)
+            FfiConverterBoolean.write(value.`pinned`, buf)
+            FfiConverterUInt.write(value.`messages`, buf)
+            FfiConverterULong.write(value.`bytes`, buf)
     }
 }
 
@@ -7349,6 +9752,218 @@ public object FfiConverterTypeGuess: FfiConverterRustBuffer<Guess> {
 
 
 /**
+ * What an import of conversations did.
+ */
+data class ImportedConversations (
+    /**
+     * The ids of the conversations that were added.
+     */
+    val `added`: List<kotlin.String>
+    ,
+    /**
+     * How many were there already, and were left as they are.
+     */
+    val `present`: kotlin.UInt
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeImportedConversations: FfiConverterRustBuffer<ImportedConversations> {
+    override fun read(buf: ByteBuffer): ImportedConversations {
+        return ImportedConversations(
+            FfiConverterSequenceString.read(buf),
+            FfiConverterUInt.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ImportedConversations) = (
+            FfiConverterSequenceString.allocationSize(value.`added`) +
+            FfiConverterUInt.allocationSize(value.`present`)
+    )
+
+    override fun write(value: ImportedConversations, buf: ByteBuffer) {
+            FfiConverterSequenceString.write(value.`added`, buf)
+            FfiConverterUInt.write(value.`present`, buf)
+    }
+}
+
+
+
+/**
+ * A conversation with everything that was said in it.
+ */
+data class KeptConversation (
+    /**
+     * What a list shows of it.
+     */
+    val `summary`: ConversationSummary
+    ,
+    /**
+     * Its messages, without the system message.
+     */
+    val `messages`: List<KeptMessage>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeKeptConversation: FfiConverterRustBuffer<KeptConversation> {
+    override fun read(buf: ByteBuffer): KeptConversation {
+        return KeptConversation(
+            FfiConverterTypeConversationSummary.read(buf),
+            FfiConverterSequenceTypeKeptMessage.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: KeptConversation) = (
+            FfiConverterTypeConversationSummary.allocationSize(value.`summary`) +
+            FfiConverterSequenceTypeKeptMessage.allocationSize(value.`messages`)
+    )
+
+    override fun write(value: KeptConversation, buf: ByteBuffer) {
+            FfiConverterTypeConversationSummary.write(value.`summary`, buf)
+            FfiConverterSequenceTypeKeptMessage.write(value.`messages`, buf)
+    }
+}
+
+
+
+/**
+ * A message as it is kept.
+ */
+data class KeptMessage (
+    /**
+     * The author.
+     */
+    val `role`: Role
+    ,
+    /**
+     * The text.
+     */
+    val `content`: kotlin.String
+    ,
+    /**
+     * When it was written, in milliseconds since 1970.
+     */
+    val `timeMs`: kotlin.ULong
+    ,
+    /**
+     * The number of its request's receipt in the ledger.
+     */
+    val `receipt`: kotlin.ULong?
+    ,
+    /**
+     * Whether it is whole.
+     */
+    val `state`: MessageState
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeKeptMessage: FfiConverterRustBuffer<KeptMessage> {
+    override fun read(buf: ByteBuffer): KeptMessage {
+        return KeptMessage(
+            FfiConverterTypeRole.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterTypeMessageState.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: KeptMessage) = (
+            FfiConverterTypeRole.allocationSize(value.`role`) +
+            FfiConverterString.allocationSize(value.`content`) +
+            FfiConverterULong.allocationSize(value.`timeMs`) +
+            FfiConverterOptionalULong.allocationSize(value.`receipt`) +
+            FfiConverterTypeMessageState.allocationSize(value.`state`)
+    )
+
+    override fun write(value: KeptMessage, buf: ByteBuffer) {
+            FfiConverterTypeRole.write(value.`role`, buf)
+            FfiConverterString.write(value.`content`, buf)
+            FfiConverterULong.write(value.`timeMs`, buf)
+            FfiConverterOptionalULong.write(value.`receipt`, buf)
+            FfiConverterTypeMessageState.write(value.`state`, buf)
+    }
+}
+
+
+
+/**
+ * How a change of the data key went.
+ */
+data class KeyRotation (
+    /**
+     * Values that have the new key.
+     */
+    val `rows`: kotlin.ULong
+    ,
+    /**
+     * Values that were damaged before, and are as unreadable as before. `repair` gives them up.
+     */
+    val `unreadable`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeKeyRotation: FfiConverterRustBuffer<KeyRotation> {
+    override fun read(buf: ByteBuffer): KeyRotation {
+        return KeyRotation(
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: KeyRotation) = (
+            FfiConverterULong.allocationSize(value.`rows`) +
+            FfiConverterULong.allocationSize(value.`unreadable`)
+    )
+
+    override fun write(value: KeyRotation, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`rows`, buf)
+            FfiConverterULong.write(value.`unreadable`, buf)
+    }
+}
+
+
+
+/**
  * The result of verifying the ledger.
  */
 data class LedgerReport (
@@ -7644,6 +10259,16 @@ data class Message (
      * its conversation has ever held.
      */
     val `recipients`: List<kotlin.String>? = null
+    ,
+    /**
+     * The number of the receipt of the request that it is the question or the answer of.
+     */
+    val `receipt`: kotlin.ULong? = null
+    ,
+    /**
+     * Whether it is an answer that ended early: it was cancelled, or its process ended.
+     */
+    val `interrupted`: kotlin.Boolean = false
 
 ){
 
@@ -7664,6 +10289,8 @@ public object FfiConverterTypeMessage: FfiConverterRustBuffer<Message> {
             FfiConverterString.read(buf),
             FfiConverterOptionalTypePrivacyClass.read(buf),
             FfiConverterOptionalSequenceString.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterBoolean.read(buf),
         )
     }
 
@@ -7671,7 +10298,9 @@ public object FfiConverterTypeMessage: FfiConverterRustBuffer<Message> {
             FfiConverterTypeRole.allocationSize(value.`role`) +
             FfiConverterString.allocationSize(value.`content`) +
             FfiConverterOptionalTypePrivacyClass.allocationSize(value.`privacyClass`) +
-            FfiConverterOptionalSequenceString.allocationSize(value.`recipients`)
+            FfiConverterOptionalSequenceString.allocationSize(value.`recipients`) +
+            FfiConverterOptionalULong.allocationSize(value.`receipt`) +
+            FfiConverterBoolean.allocationSize(value.`interrupted`)
     )
 
     override fun write(value: Message, buf: ByteBuffer) {
@@ -7679,6 +10308,8 @@ public object FfiConverterTypeMessage: FfiConverterRustBuffer<Message> {
             FfiConverterString.write(value.`content`, buf)
             FfiConverterOptionalTypePrivacyClass.write(value.`privacyClass`, buf)
             FfiConverterOptionalSequenceString.write(value.`recipients`, buf)
+            FfiConverterOptionalULong.write(value.`receipt`, buf)
+            FfiConverterBoolean.write(value.`interrupted`, buf)
     }
 }
 
@@ -7885,6 +10516,69 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
 
 
 /**
+ * What a run of the outbox did.
+ */
+data class OutboxRun (
+    /**
+     * Questions that were answered.
+     */
+    val `answered`: kotlin.UInt
+    ,
+    /**
+     * Questions that are still queued.
+     */
+    val `left`: kotlin.ULong
+    ,
+    /**
+     * When the next run is worth while, in milliseconds since 1970. Absent if nothing waits for a time or a condition.
+     */
+    val `nextMs`: kotlin.ULong?
+    ,
+    /**
+     * What the system is to wait for before it.
+     */
+    val `nextNeeds`: QueueNeeds
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOutboxRun: FfiConverterRustBuffer<OutboxRun> {
+    override fun read(buf: ByteBuffer): OutboxRun {
+        return OutboxRun(
+            FfiConverterUInt.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterTypeQueueNeeds.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: OutboxRun) = (
+            FfiConverterUInt.allocationSize(value.`answered`) +
+            FfiConverterULong.allocationSize(value.`left`) +
+            FfiConverterOptionalULong.allocationSize(value.`nextMs`) +
+            FfiConverterTypeQueueNeeds.allocationSize(value.`nextNeeds`)
+    )
+
+    override fun write(value: OutboxRun, buf: ByteBuffer) {
+            FfiConverterUInt.write(value.`answered`, buf)
+            FfiConverterULong.write(value.`left`, buf)
+            FfiConverterOptionalULong.write(value.`nextMs`, buf)
+            FfiConverterTypeQueueNeeds.write(value.`nextNeeds`, buf)
+    }
+}
+
+
+
+/**
  * Public keys, at least one of which must be in a server's certificate chain.
  */
 data class Pins (
@@ -7981,6 +10675,235 @@ public object FfiConverterTypePrune: FfiConverterRustBuffer<Prune> {
     override fun write(value: Prune, buf: ByteBuffer) {
             FfiConverterOptionalULong.write(value.`openedBeforeMs`, buf)
             FfiConverterOptionalULong.write(value.`receiptsMax`, buf)
+    }
+}
+
+
+
+/**
+ * How an attempt failed.
+ */
+data class QueueFailure (
+    /**
+     * Why, as one of the codes in `docs/ledger.md`.
+     */
+    val `code`: kotlin.String
+    ,
+    /**
+     * The HTTP status, if the endpoint answered with one.
+     */
+    val `status`: kotlin.UInt?
+    ,
+    /**
+     * What can help.
+     */
+    val `remedy`: QueueRemedy
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeQueueFailure: FfiConverterRustBuffer<QueueFailure> {
+    override fun read(buf: ByteBuffer): QueueFailure {
+        return QueueFailure(
+            FfiConverterString.read(buf),
+            FfiConverterOptionalUInt.read(buf),
+            FfiConverterTypeQueueRemedy.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: QueueFailure) = (
+            FfiConverterString.allocationSize(value.`code`) +
+            FfiConverterOptionalUInt.allocationSize(value.`status`) +
+            FfiConverterTypeQueueRemedy.allocationSize(value.`remedy`)
+    )
+
+    override fun write(value: QueueFailure, buf: ByteBuffer) {
+            FfiConverterString.write(value.`code`, buf)
+            FfiConverterOptionalUInt.write(value.`status`, buf)
+            FfiConverterTypeQueueRemedy.write(value.`remedy`, buf)
+    }
+}
+
+
+
+/**
+ * What has to be there before a question is sent.
+ */
+data class QueueNeeds (
+    /**
+     * A network.
+     */
+    val `network`: kotlin.Boolean
+    ,
+    /**
+     * A network where data is free.
+     */
+    val `unmetered`: kotlin.Boolean
+    ,
+    /**
+     * A charger.
+     */
+    val `charging`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeQueueNeeds: FfiConverterRustBuffer<QueueNeeds> {
+    override fun read(buf: ByteBuffer): QueueNeeds {
+        return QueueNeeds(
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: QueueNeeds) = (
+            FfiConverterBoolean.allocationSize(value.`network`) +
+            FfiConverterBoolean.allocationSize(value.`unmetered`) +
+            FfiConverterBoolean.allocationSize(value.`charging`)
+    )
+
+    override fun write(value: QueueNeeds, buf: ByteBuffer) {
+            FfiConverterBoolean.write(value.`network`, buf)
+            FfiConverterBoolean.write(value.`unmetered`, buf)
+            FfiConverterBoolean.write(value.`charging`, buf)
+    }
+}
+
+
+
+/**
+ * A queued question.
+ */
+data class QueuedQuestion (
+    /**
+     * Its number.
+     */
+    val `id`: kotlin.ULong
+    ,
+    /**
+     * The id of its conversation.
+     */
+    val `conversation`: kotlin.String
+    ,
+    /**
+     * Its text.
+     */
+    val `text`: kotlin.String
+    ,
+    /**
+     * The app's name for the kind of work.
+     */
+    val `task`: kotlin.String
+    ,
+    /**
+     * The privacy class that the app declared.
+     */
+    val `privacyClass`: PrivacyClass
+    ,
+    /**
+     * When it was queued or edited, in milliseconds since 1970.
+     */
+    val `createdMs`: kotlin.ULong
+    ,
+    /**
+     * Which conversation is served first.
+     */
+    val `priority`: QueuePriority
+    ,
+    /**
+     * How many attempts were begun.
+     */
+    val `attempts`: kotlin.UInt
+    ,
+    /**
+     * Time until it is retried, in milliseconds. Absent if it does not wait for a time.
+     */
+    val `retryInMs`: kotlin.ULong?
+    ,
+    /**
+     * What has to be there before it is sent.
+     */
+    val `needs`: QueueNeeds
+    ,
+    /**
+     * How it is doing.
+     */
+    val `state`: QueueState
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeQueuedQuestion: FfiConverterRustBuffer<QueuedQuestion> {
+    override fun read(buf: ByteBuffer): QueuedQuestion {
+        return QueuedQuestion(
+            FfiConverterULong.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterTypePrivacyClass.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterTypeQueuePriority.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterTypeQueueNeeds.read(buf),
+            FfiConverterTypeQueueState.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: QueuedQuestion) = (
+            FfiConverterULong.allocationSize(value.`id`) +
+            FfiConverterString.allocationSize(value.`conversation`) +
+            FfiConverterString.allocationSize(value.`text`) +
+            FfiConverterString.allocationSize(value.`task`) +
+            FfiConverterTypePrivacyClass.allocationSize(value.`privacyClass`) +
+            FfiConverterULong.allocationSize(value.`createdMs`) +
+            FfiConverterTypeQueuePriority.allocationSize(value.`priority`) +
+            FfiConverterUInt.allocationSize(value.`attempts`) +
+            FfiConverterOptionalULong.allocationSize(value.`retryInMs`) +
+            FfiConverterTypeQueueNeeds.allocationSize(value.`needs`) +
+            FfiConverterTypeQueueState.allocationSize(value.`state`)
+    )
+
+    override fun write(value: QueuedQuestion, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`id`, buf)
+            FfiConverterString.write(value.`conversation`, buf)
+            FfiConverterString.write(value.`text`, buf)
+            FfiConverterString.write(value.`task`, buf)
+            FfiConverterTypePrivacyClass.write(value.`privacyClass`, buf)
+            FfiConverterULong.write(value.`createdMs`, buf)
+            FfiConverterTypeQueuePriority.write(value.`priority`, buf)
+            FfiConverterUInt.write(value.`attempts`, buf)
+            FfiConverterOptionalULong.write(value.`retryInMs`, buf)
+            FfiConverterTypeQueueNeeds.write(value.`needs`, buf)
+            FfiConverterTypeQueueState.write(value.`state`, buf)
     }
 }
 
@@ -8311,6 +11234,77 @@ public object FfiConverterTypeRefused: FfiConverterRustBuffer<Refused> {
 
 
 /**
+ * What a repair gave up.
+ */
+data class Repaired (
+    /**
+     * Titles that are empty now.
+     */
+    val `titles`: kotlin.ULong
+    ,
+    /**
+     * Conversations of which it is no longer known how private they are. They are treated like imported ones.
+     */
+    val `attributes`: kotlin.ULong
+    ,
+    /**
+     * Messages that have no content now, and the state `Lost`.
+     */
+    val `messages`: kotlin.ULong
+    ,
+    /**
+     * Queued questions that were removed.
+     */
+    val `questions`: kotlin.ULong
+    ,
+    /**
+     * Cached answers that were removed.
+     */
+    val `answers`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRepaired: FfiConverterRustBuffer<Repaired> {
+    override fun read(buf: ByteBuffer): Repaired {
+        return Repaired(
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Repaired) = (
+            FfiConverterULong.allocationSize(value.`titles`) +
+            FfiConverterULong.allocationSize(value.`attributes`) +
+            FfiConverterULong.allocationSize(value.`messages`) +
+            FfiConverterULong.allocationSize(value.`questions`) +
+            FfiConverterULong.allocationSize(value.`answers`)
+    )
+
+    override fun write(value: Repaired, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`titles`, buf)
+            FfiConverterULong.write(value.`attributes`, buf)
+            FfiConverterULong.write(value.`messages`, buf)
+            FfiConverterULong.write(value.`questions`, buf)
+            FfiConverterULong.write(value.`answers`, buf)
+    }
+}
+
+
+
+/**
  * How a request went. The report contains no text of the user.
  */
 data class Report (
@@ -8324,6 +11318,16 @@ data class Report (
      * closes the receipt as interrupted when it is next opened.
      */
     val `recorded`: kotlin.Boolean
+    ,
+    /**
+     * Whether question and answer are on the disk. Absent for a conversation that is not kept.
+     */
+    val `isKept`: kotlin.Boolean?
+    ,
+    /**
+     * The number of the queued question, if it waits in the outbox. It is on the disk then.
+     */
+    val `queued`: kotlin.ULong?
     ,
     /**
      * How the request ended.
@@ -8463,6 +11467,8 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
         return Report(
             FfiConverterOptionalULong.read(buf),
             FfiConverterBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalULong.read(buf),
             FfiConverterTypeOutcome.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterBoolean.read(buf),
@@ -8493,6 +11499,8 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
     override fun allocationSize(value: Report) = (
             FfiConverterOptionalULong.allocationSize(value.`receipt`) +
             FfiConverterBoolean.allocationSize(value.`recorded`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`isKept`) +
+            FfiConverterOptionalULong.allocationSize(value.`queued`) +
             FfiConverterTypeOutcome.allocationSize(value.`outcome`) +
             FfiConverterOptionalString.allocationSize(value.`code`) +
             FfiConverterBoolean.allocationSize(value.`partial`) +
@@ -8522,6 +11530,8 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
     override fun write(value: Report, buf: ByteBuffer) {
             FfiConverterOptionalULong.write(value.`receipt`, buf)
             FfiConverterBoolean.write(value.`recorded`, buf)
+            FfiConverterOptionalBoolean.write(value.`isKept`, buf)
+            FfiConverterOptionalULong.write(value.`queued`, buf)
             FfiConverterTypeOutcome.write(value.`outcome`, buf)
             FfiConverterOptionalString.write(value.`code`, buf)
             FfiConverterBoolean.write(value.`partial`, buf)
@@ -8546,6 +11556,179 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterBoolean.write(value.`canEscalate`, buf)
             FfiConverterString.write(value.`summary`, buf)
             FfiConverterString.write(value.`json`, buf)
+    }
+}
+
+
+
+/**
+ * Selects old conversations to delete: those that match either value, unless they are pinned.
+ */
+data class Retention (
+    /**
+     * Conversations whose last message is older than this time, in milliseconds since 1970.
+     */
+    val `updatedBeforeMs`: kotlin.ULong? = null
+    ,
+    /**
+     * The number of newest conversations to keep. Pinned ones are not counted.
+     */
+    val `conversationsMax`: kotlin.UInt? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRetention: FfiConverterRustBuffer<Retention> {
+    override fun read(buf: ByteBuffer): Retention {
+        return Retention(
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalUInt.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Retention) = (
+            FfiConverterOptionalULong.allocationSize(value.`updatedBeforeMs`) +
+            FfiConverterOptionalUInt.allocationSize(value.`conversationsMax`)
+    )
+
+    override fun write(value: Retention, buf: ByteBuffer) {
+            FfiConverterOptionalULong.write(value.`updatedBeforeMs`, buf)
+            FfiConverterOptionalUInt.write(value.`conversationsMax`, buf)
+    }
+}
+
+
+
+/**
+ * How much a run of the outbox may do.
+ */
+data class RunBudget (
+    /**
+     * How many attempts may begin. Without this value, as many as are due.
+     */
+    val `attempts`: kotlin.UInt? = null
+    ,
+    /**
+     * For how long, in milliseconds. Attempts that are still running then are stopped. Without this value, until nothing more can be sent.
+     */
+    val `withinMs`: kotlin.ULong? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRunBudget: FfiConverterRustBuffer<RunBudget> {
+    override fun read(buf: ByteBuffer): RunBudget {
+        return RunBudget(
+            FfiConverterOptionalUInt.read(buf),
+            FfiConverterOptionalULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: RunBudget) = (
+            FfiConverterOptionalUInt.allocationSize(value.`attempts`) +
+            FfiConverterOptionalULong.allocationSize(value.`withinMs`)
+    )
+
+    override fun write(value: RunBudget, buf: ByteBuffer) {
+            FfiConverterOptionalUInt.write(value.`attempts`, buf)
+            FfiConverterOptionalULong.write(value.`withinMs`, buf)
+    }
+}
+
+
+
+/**
+ * A text that was found.
+ */
+data class SearchHit (
+    /**
+     * The id of the conversation.
+     */
+    val `conversation`: kotlin.String
+    ,
+    /**
+     * The position of the message in it, from 0. Absent if the text was found in the title.
+     */
+    val `message`: kotlin.UInt?
+    ,
+    /**
+     * When the message was written, or the conversation last changed, in milliseconds since 1970.
+     */
+    val `timeMs`: kotlin.ULong
+    ,
+    /**
+     * The whole title or message.
+     */
+    val `text`: kotlin.String
+    ,
+    /**
+     * The index of the first character of the match (Unicode scalar value).
+     */
+    val `start`: kotlin.UInt
+    ,
+    /**
+     * The index of the character after its last one.
+     */
+    val `end`: kotlin.UInt
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSearchHit: FfiConverterRustBuffer<SearchHit> {
+    override fun read(buf: ByteBuffer): SearchHit {
+        return SearchHit(
+            FfiConverterString.read(buf),
+            FfiConverterOptionalUInt.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: SearchHit) = (
+            FfiConverterString.allocationSize(value.`conversation`) +
+            FfiConverterOptionalUInt.allocationSize(value.`message`) +
+            FfiConverterULong.allocationSize(value.`timeMs`) +
+            FfiConverterString.allocationSize(value.`text`) +
+            FfiConverterUInt.allocationSize(value.`start`) +
+            FfiConverterUInt.allocationSize(value.`end`)
+    )
+
+    override fun write(value: SearchHit, buf: ByteBuffer) {
+            FfiConverterString.write(value.`conversation`, buf)
+            FfiConverterOptionalUInt.write(value.`message`, buf)
+            FfiConverterULong.write(value.`timeMs`, buf)
+            FfiConverterString.write(value.`text`, buf)
+            FfiConverterUInt.write(value.`start`, buf)
+            FfiConverterUInt.write(value.`end`, buf)
     }
 }
 
@@ -9240,10 +12423,103 @@ sealed class CoreException: kotlin.Exception() {
         /**
          * Whether the vault is only temporarily locked.
          */
-        val `locked`: kotlin.Boolean
+        val `locked`: kotlin.Boolean,
+
+        /**
+         * Whether the vault has lost its secrets for good. `start_store_empty` gives up what was sealed with them.
+         */
+        val `invalidated`: kotlin.Boolean
         ) : CoreException() {
         override val message
-            get() = "reason=${ `reason` }, locked=${ `locked` }"
+            get() = "reason=${ `reason` }, locked=${ `locked` }, invalidated=${ `invalidated` }"
+    }
+
+    /**
+     * Encrypted data cannot be read. Everything else in the store still works.
+     */
+    class Sealed(
+
+        /**
+         * The kind of problem: `key_lost` (the vault has no data key any more), `wrong_key` (it has another store's) or
+         * `keys_unreadable`, after which `start_store_empty` gives up what was sealed; `value_changed`, after which `repair` gives up
+         * single values; or `file_changed` for a cached file.
+         */
+        val `problem`: kotlin.String,
+
+        /**
+         * Details.
+         */
+        val `reason`: kotlin.String
+        ) : CoreException() {
+        override val message
+            get() = "problem=${ `problem` }, reason=${ `reason` }"
+    }
+
+    /**
+     * There is no such conversation, message or queued question; it may have been deleted, or answered.
+     */
+    class NotFound(
+
+        /**
+         * `conversation`, `message` or `queued question`.
+         */
+        val `what`: kotlin.String,
+
+        /**
+         * Its id, or the message's position.
+         */
+        val `id`: kotlin.String
+        ) : CoreException() {
+        override val message
+            get() = "what=${ `what` }, id=${ `id` }"
+    }
+
+    /**
+     * A queued question cannot be changed so.
+     */
+    class Outbox(
+
+        /**
+         * The kind of problem: `sending` (it is being sent at this moment) or `not_asked` (it does not wait for confirmation).
+         */
+        val `problem`: kotlin.String,
+
+        /**
+         * Details.
+         */
+        val `reason`: kotlin.String
+        ) : CoreException() {
+        override val message
+            get() = "problem=${ `problem` }, reason=${ `reason` }"
+    }
+
+    /**
+     * A document with conversations cannot be imported. Nothing was added.
+     */
+    class Document(
+
+        /**
+         * The kind of problem: `unreadable`, `malformed`, `other_format` or `newer` (a newer version wrote it).
+         */
+        val `problem`: kotlin.String,
+
+        /**
+         * The line, from 1. It is 0 if the error does not concern one position.
+         */
+        val `line`: kotlin.UInt,
+
+        /**
+         * The character in the line, from 1. It is 0 if the error does not concern one position.
+         */
+        val `column`: kotlin.UInt,
+
+        /**
+         * Details, without any text of the document.
+         */
+        val `reason`: kotlin.String
+        ) : CoreException() {
+        override val message
+            get() = "problem=${ `problem` }, line=${ `line` }, column=${ `column` }, reason=${ `reason` }"
     }
 
     /**
@@ -9297,7 +12573,7 @@ sealed class CoreException: kotlin.Exception() {
         /**
          * 1 the model failed while running, 2 the chat template failed, 3 no thread could be started, 4 the background
          * thread stopped, 5 a file could not be written, 6 a cancellation was reported as an error, 7 the system provides
-         * no random bytes, 9 redacting a text did not finish.
+         * no random bytes, 9 redacting a text did not finish, 10 a queued question was numbered wrongly.
          */
         val `code`: kotlin.UInt,
 
@@ -9371,17 +12647,36 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
             14 -> CoreException.Vault(
                 FfiConverterString.read(buf),
                 FfiConverterBoolean.read(buf),
+                FfiConverterBoolean.read(buf),
                 )
-            15 -> CoreException.LimitExceeded(
+            15 -> CoreException.Sealed(
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                )
+            16 -> CoreException.NotFound(
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                )
+            17 -> CoreException.Outbox(
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                )
+            18 -> CoreException.Document(
+                FfiConverterString.read(buf),
+                FfiConverterUInt.read(buf),
+                FfiConverterUInt.read(buf),
+                FfiConverterString.read(buf),
+                )
+            19 -> CoreException.LimitExceeded(
                 FfiConverterString.read(buf),
                 FfiConverterULong.read(buf),
                 FfiConverterULong.read(buf),
                 )
-            16 -> CoreException.OutOfMemory(
+            20 -> CoreException.OutOfMemory(
                 FfiConverterUInt.read(buf),
                 FfiConverterULong.read(buf),
                 )
-            17 -> CoreException.Internal(
+            21 -> CoreException.Internal(
                 FfiConverterUInt.read(buf),
                 FfiConverterString.read(buf),
                 )
@@ -9465,6 +12760,33 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 4UL
                 + FfiConverterString.allocationSize(value.`reason`)
                 + FfiConverterBoolean.allocationSize(value.`locked`)
+                + FfiConverterBoolean.allocationSize(value.`invalidated`)
+            )
+            is CoreException.Sealed -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterString.allocationSize(value.`problem`)
+                + FfiConverterString.allocationSize(value.`reason`)
+            )
+            is CoreException.NotFound -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterString.allocationSize(value.`what`)
+                + FfiConverterString.allocationSize(value.`id`)
+            )
+            is CoreException.Outbox -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterString.allocationSize(value.`problem`)
+                + FfiConverterString.allocationSize(value.`reason`)
+            )
+            is CoreException.Document -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterString.allocationSize(value.`problem`)
+                + FfiConverterUInt.allocationSize(value.`line`)
+                + FfiConverterUInt.allocationSize(value.`column`)
+                + FfiConverterString.allocationSize(value.`reason`)
             )
             is CoreException.LimitExceeded -> (
                 // Add the size for the Int that specifies the variant plus the size needed for all fields
@@ -9563,23 +12885,50 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 buf.putInt(14)
                 FfiConverterString.write(value.`reason`, buf)
                 FfiConverterBoolean.write(value.`locked`, buf)
+                FfiConverterBoolean.write(value.`invalidated`, buf)
+                Unit
+            }
+            is CoreException.Sealed -> {
+                buf.putInt(15)
+                FfiConverterString.write(value.`problem`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is CoreException.NotFound -> {
+                buf.putInt(16)
+                FfiConverterString.write(value.`what`, buf)
+                FfiConverterString.write(value.`id`, buf)
+                Unit
+            }
+            is CoreException.Outbox -> {
+                buf.putInt(17)
+                FfiConverterString.write(value.`problem`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is CoreException.Document -> {
+                buf.putInt(18)
+                FfiConverterString.write(value.`problem`, buf)
+                FfiConverterUInt.write(value.`line`, buf)
+                FfiConverterUInt.write(value.`column`, buf)
+                FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
             is CoreException.LimitExceeded -> {
-                buf.putInt(15)
+                buf.putInt(19)
                 FfiConverterString.write(value.`what`, buf)
                 FfiConverterULong.write(value.`limit`, buf)
                 FfiConverterULong.write(value.`found`, buf)
                 Unit
             }
             is CoreException.OutOfMemory -> {
-                buf.putInt(16)
+                buf.putInt(20)
                 FfiConverterUInt.write(value.`contextLength`, buf)
                 FfiConverterULong.write(value.`bytes`, buf)
                 Unit
             }
             is CoreException.Internal -> {
-                buf.putInt(17)
+                buf.putInt(21)
                 FfiConverterUInt.write(value.`code`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
@@ -10279,6 +13628,15 @@ sealed class KeyVaultException: kotlin.Exception() {
     }
 
     /**
+     * The system's key store has given up its key, for example because the phone's lock was removed. The secrets are lost for good.
+     */
+    class Invalidated(
+        ) : KeyVaultException() {
+        override val message
+            get() = ""
+    }
+
+    /**
      * Another failure.
      */
     class Failed(
@@ -10312,7 +13670,8 @@ public object FfiConverterTypeKeyVaultError : FfiConverterRustBuffer<KeyVaultExc
 
         return when(buf.getInt()) {
             1 -> KeyVaultException.Locked()
-            2 -> KeyVaultException.Failed(
+            2 -> KeyVaultException.Invalidated()
+            3 -> KeyVaultException.Failed(
                 FfiConverterString.read(buf),
                 )
             else -> throw RuntimeException("invalid error enum value, something is very wrong!!")
@@ -10322,6 +13681,10 @@ public object FfiConverterTypeKeyVaultError : FfiConverterRustBuffer<KeyVaultExc
     override fun allocationSize(value: KeyVaultException): ULong {
         return when(value) {
             is KeyVaultException.Locked -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+            )
+            is KeyVaultException.Invalidated -> (
                 // Add the size for the Int that specifies the variant plus the size needed for all fields
                 4UL
             )
@@ -10339,8 +13702,12 @@ public object FfiConverterTypeKeyVaultError : FfiConverterRustBuffer<KeyVaultExc
                 buf.putInt(1)
                 Unit
             }
-            is KeyVaultException.Failed -> {
+            is KeyVaultException.Invalidated -> {
                 buf.putInt(2)
+                Unit
+            }
+            is KeyVaultException.Failed -> {
+                buf.putInt(3)
                 FfiConverterString.write(value.`code`, buf)
                 Unit
             }
@@ -10578,6 +13945,59 @@ public object FfiConverterTypeLogSinkError : FfiConverterRustBuffer<LogSinkExcep
 
 
 /**
+ * Whether a message is whole.
+ */
+
+enum class MessageState {
+
+    /**
+     * It is whole.
+     */
+    COMPLETE,
+    /**
+     * It is an answer that is being written.
+     */
+    IN_PROGRESS,
+    /**
+     * It is an answer that ended early: it was cancelled, it failed, or its process ended.
+     */
+    INTERRUPTED,
+    /**
+     * Its content could not be read any more and was given up by `repair`.
+     */
+    LOST;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeMessageState: FfiConverterRustBuffer<MessageState> {
+    override fun read(buf: ByteBuffer) = try {
+
+        MessageState.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: MessageState) = 4UL
+
+    override fun write(value: MessageState, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * What an answer needs beyond text.
  */
 
@@ -10668,6 +14088,118 @@ public object FfiConverterTypeNetwork: FfiConverterRustBuffer<Network> {
 
     override fun write(value: Network, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What happens in the outbox.
+ */
+sealed class OutboxEvent {
+
+    /**
+     * Something is new about a question.
+     */
+    data class Changed(
+        /**
+         * The question's number.
+         */
+        val `id`: kotlin.ULong,
+        /**
+         * The id of its conversation.
+         */
+        val `conversation`: kotlin.String,
+        /**
+         * How it is doing now.
+         */
+        val `state`: org.whimbrel.ffi.QueueState) : OutboxEvent()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Events were missed, because they were not read in time. `Outbox.list` says how everything is.
+     */
+    data class Missed(
+        /**
+         * How many.
+         */
+        val `events`: kotlin.ULong) : OutboxEvent()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOutboxEvent : FfiConverterRustBuffer<OutboxEvent>{
+    override fun read(buf: ByteBuffer): OutboxEvent {
+        return when(buf.getInt()) {
+            1 -> OutboxEvent.Changed(
+                FfiConverterULong.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterTypeQueueState.read(buf),
+                )
+            2 -> OutboxEvent.Missed(
+                FfiConverterULong.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: OutboxEvent): ULong = when(value) {
+        is OutboxEvent.Changed -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterULong.allocationSize(value.`id`)
+                + FfiConverterString.allocationSize(value.`conversation`)
+                + FfiConverterTypeQueueState.allocationSize(value.`state`)
+            )
+        }
+        is OutboxEvent.Missed -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterULong.allocationSize(value.`events`)
+            )
+        }
+    }
+
+    override fun write(value: OutboxEvent, buf: ByteBuffer) {
+        when(value) {
+            is OutboxEvent.Changed -> {
+                buf.putInt(1)
+                FfiConverterULong.write(value.`id`, buf)
+                FfiConverterString.write(value.`conversation`, buf)
+                FfiConverterTypeQueueState.write(value.`state`, buf)
+                Unit
+            }
+            is OutboxEvent.Missed -> {
+                buf.putInt(2)
+                FfiConverterULong.write(value.`events`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
     }
 }
 
@@ -11186,6 +14718,447 @@ public object FfiConverterTypePrivacyClass: FfiConverterRustBuffer<PrivacyClass>
 
     override fun write(value: PrivacyClass, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What the policy decided when a question was taken from the outbox.
+ */
+
+enum class QueueDecision {
+
+    /**
+     * It is answered on this device.
+     */
+    ON_DEVICE,
+    /**
+     * It is sent with every finding replaced.
+     */
+    REDACTED,
+    /**
+     * It is sent as it is.
+     */
+    AS_IS;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeQueueDecision: FfiConverterRustBuffer<QueueDecision> {
+    override fun read(buf: ByteBuffer) = try {
+
+        QueueDecision.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: QueueDecision) = 4UL
+
+    override fun write(value: QueueDecision, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * Which conversation is served first when several could be. The order inside a conversation does not depend on it.
+ */
+
+enum class QueuePriority {
+
+    /**
+     * After all others.
+     */
+    LOW,
+    /**
+     * The default.
+     */
+    NORMAL,
+    /**
+     * Before all others.
+     */
+    HIGH;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeQueuePriority: FfiConverterRustBuffer<QueuePriority> {
+    override fun read(buf: ByteBuffer) = try {
+
+        QueuePriority.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: QueuePriority) = 4UL
+
+    override fun write(value: QueuePriority, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What can help after a failure.
+ */
+
+enum class QueueRemedy {
+
+    /**
+     * Another network, or time.
+     */
+    NETWORK,
+    /**
+     * Time.
+     */
+    TIME,
+    /**
+     * Another key, policy or setting.
+     */
+    SETTINGS,
+    /**
+     * The user, who edits, retries or cancels the question.
+     */
+    USER;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeQueueRemedy: FfiConverterRustBuffer<QueueRemedy> {
+    override fun read(buf: ByteBuffer) = try {
+
+        QueueRemedy.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: QueueRemedy) = 4UL
+
+    override fun write(value: QueueRemedy, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * How a queued question is doing.
+ */
+sealed class QueueState {
+
+    /**
+     * It waits for its turn, and for what it needs.
+     */
+    object Waiting : QueueState()
+
+
+    /**
+     * It failed and is retried by itself.
+     */
+    data class Retrying(
+        /**
+         * How it failed.
+         */
+        val `failure`: org.whimbrel.ffi.QueueFailure) : QueueState()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * It is behind a question of its conversation that is stuck or waits for confirmation.
+     */
+    data class Blocked(
+        /**
+         * The number of that question.
+         */
+        val `by`: kotlin.ULong) : QueueState()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * It is being sent.
+     */
+    data class Sending(
+        /**
+         * What the policy in force decided. Absent until it has.
+         */
+        val `decided`: org.whimbrel.ffi.QueueDecision?) : QueueState()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * It is old, and the user is asked before it is sent: see `Outbox.confirm`.
+     */
+    object NeedsConfirmation : QueueState()
+
+
+    /**
+     * It failed, and is not retried by itself.
+     */
+    data class Stuck(
+        /**
+         * How it failed.
+         */
+        val `failure`: org.whimbrel.ffi.QueueFailure) : QueueState()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The policy in force does not allow it anywhere. It is decided about again when a policy, key or model changes.
+     */
+    object Denied : QueueState()
+
+
+    /**
+     * It failed too often after an endpoint may have worked on it, which may have cost money each time. It is not retried by itself.
+     */
+    data class MayCost(
+        /**
+         * The last failure.
+         */
+        val `failure`: org.whimbrel.ffi.QueueFailure) : QueueState()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Its answer is in the conversation.
+     */
+    object Answered : QueueState()
+
+
+    /**
+     * Its deadline has passed.
+     */
+    object Expired : QueueState()
+
+
+    /**
+     * It was cancelled.
+     */
+    object Cancelled : QueueState()
+
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeQueueState : FfiConverterRustBuffer<QueueState>{
+    override fun read(buf: ByteBuffer): QueueState {
+        return when(buf.getInt()) {
+            1 -> QueueState.Waiting
+            2 -> QueueState.Retrying(
+                FfiConverterTypeQueueFailure.read(buf),
+                )
+            3 -> QueueState.Blocked(
+                FfiConverterULong.read(buf),
+                )
+            4 -> QueueState.Sending(
+                FfiConverterOptionalTypeQueueDecision.read(buf),
+                )
+            5 -> QueueState.NeedsConfirmation
+            6 -> QueueState.Stuck(
+                FfiConverterTypeQueueFailure.read(buf),
+                )
+            7 -> QueueState.Denied
+            8 -> QueueState.MayCost(
+                FfiConverterTypeQueueFailure.read(buf),
+                )
+            9 -> QueueState.Answered
+            10 -> QueueState.Expired
+            11 -> QueueState.Cancelled
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: QueueState): ULong = when(value) {
+        is QueueState.Waiting -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is QueueState.Retrying -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeQueueFailure.allocationSize(value.`failure`)
+            )
+        }
+        is QueueState.Blocked -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterULong.allocationSize(value.`by`)
+            )
+        }
+        is QueueState.Sending -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterOptionalTypeQueueDecision.allocationSize(value.`decided`)
+            )
+        }
+        is QueueState.NeedsConfirmation -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is QueueState.Stuck -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeQueueFailure.allocationSize(value.`failure`)
+            )
+        }
+        is QueueState.Denied -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is QueueState.MayCost -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeQueueFailure.allocationSize(value.`failure`)
+            )
+        }
+        is QueueState.Answered -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is QueueState.Expired -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is QueueState.Cancelled -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+    }
+
+    override fun write(value: QueueState, buf: ByteBuffer) {
+        when(value) {
+            is QueueState.Waiting -> {
+                buf.putInt(1)
+                Unit
+            }
+            is QueueState.Retrying -> {
+                buf.putInt(2)
+                FfiConverterTypeQueueFailure.write(value.`failure`, buf)
+                Unit
+            }
+            is QueueState.Blocked -> {
+                buf.putInt(3)
+                FfiConverterULong.write(value.`by`, buf)
+                Unit
+            }
+            is QueueState.Sending -> {
+                buf.putInt(4)
+                FfiConverterOptionalTypeQueueDecision.write(value.`decided`, buf)
+                Unit
+            }
+            is QueueState.NeedsConfirmation -> {
+                buf.putInt(5)
+                Unit
+            }
+            is QueueState.Stuck -> {
+                buf.putInt(6)
+                FfiConverterTypeQueueFailure.write(value.`failure`, buf)
+                Unit
+            }
+            is QueueState.Denied -> {
+                buf.putInt(7)
+                Unit
+            }
+            is QueueState.MayCost -> {
+                buf.putInt(8)
+                FfiConverterTypeQueueFailure.write(value.`failure`, buf)
+                Unit
+            }
+            is QueueState.Answered -> {
+                buf.putInt(9)
+                Unit
+            }
+            is QueueState.Expired -> {
+                buf.putInt(10)
+                Unit
+            }
+            is QueueState.Cancelled -> {
+                buf.putInt(11)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
     }
 }
 
@@ -12146,6 +16119,38 @@ public object FfiConverterOptionalTypeCheckpoint: FfiConverterRustBuffer<Checkpo
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeConversationSummary: FfiConverterRustBuffer<ConversationSummary?> {
+    override fun read(buf: ByteBuffer): ConversationSummary? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeConversationSummary.read(buf)
+    }
+
+    override fun allocationSize(value: ConversationSummary?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeConversationSummary.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ConversationSummary?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeConversationSummary.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypePins: FfiConverterRustBuffer<Pins?> {
     override fun read(buf: ByteBuffer): Pins? {
         if (buf.get().toInt() == 0) {
@@ -12562,6 +16567,38 @@ public object FfiConverterOptionalTypePrivacyClass: FfiConverterRustBuffer<Priva
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeQueueDecision: FfiConverterRustBuffer<QueueDecision?> {
+    override fun read(buf: ByteBuffer): QueueDecision? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeQueueDecision.read(buf)
+    }
+
+    override fun allocationSize(value: QueueDecision?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeQueueDecision.allocationSize(value)
+        }
+    }
+
+    override fun write(value: QueueDecision?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeQueueDecision.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeRelease: FfiConverterRustBuffer<Release?> {
     override fun read(buf: ByteBuffer): Release? {
         if (buf.get().toInt() == 0) {
@@ -12750,6 +16787,34 @@ public object FfiConverterSequenceString: FfiConverterRustBuffer<List<kotlin.Str
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeConversationSummary: FfiConverterRustBuffer<List<ConversationSummary>> {
+    override fun read(buf: ByteBuffer): List<ConversationSummary> {
+        val len = buf.getInt()
+        return List<ConversationSummary>(len) {
+            FfiConverterTypeConversationSummary.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ConversationSummary>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeConversationSummary.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ConversationSummary>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeConversationSummary.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeFinding: FfiConverterRustBuffer<List<Finding>> {
     override fun read(buf: ByteBuffer): List<Finding> {
         val len = buf.getInt()
@@ -12834,6 +16899,34 @@ public object FfiConverterSequenceTypeGuess: FfiConverterRustBuffer<List<Guess>>
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeKeptMessage: FfiConverterRustBuffer<List<KeptMessage>> {
+    override fun read(buf: ByteBuffer): List<KeptMessage> {
+        val len = buf.getInt()
+        return List<KeptMessage>(len) {
+            FfiConverterTypeKeptMessage.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<KeptMessage>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeKeptMessage.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<KeptMessage>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeKeptMessage.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeMessage: FfiConverterRustBuffer<List<Message>> {
     override fun read(buf: ByteBuffer): List<Message> {
         val len = buf.getInt()
@@ -12852,6 +16945,34 @@ public object FfiConverterSequenceTypeMessage: FfiConverterRustBuffer<List<Messa
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeMessage.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeQueuedQuestion: FfiConverterRustBuffer<List<QueuedQuestion>> {
+    override fun read(buf: ByteBuffer): List<QueuedQuestion> {
+        val len = buf.getInt()
+        return List<QueuedQuestion>(len) {
+            FfiConverterTypeQueuedQuestion.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<QueuedQuestion>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeQueuedQuestion.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<QueuedQuestion>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeQueuedQuestion.write(it, buf)
         }
     }
 }
@@ -12908,6 +17029,34 @@ public object FfiConverterSequenceTypeRefused: FfiConverterRustBuffer<List<Refus
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeRefused.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeSearchHit: FfiConverterRustBuffer<List<SearchHit>> {
+    override fun read(buf: ByteBuffer): List<SearchHit> {
+        val len = buf.getInt()
+        return List<SearchHit>(len) {
+            FfiConverterTypeSearchHit.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<SearchHit>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeSearchHit.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<SearchHit>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeSearchHit.write(it, buf)
         }
     }
 }
@@ -13027,6 +17176,34 @@ public object FfiConverterSequenceTypeNeed: FfiConverterRustBuffer<List<Need>> {
 
 
 
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeOutboxEvent: FfiConverterRustBuffer<List<OutboxEvent>> {
+    override fun read(buf: ByteBuffer): List<OutboxEvent> {
+        val len = buf.getInt()
+        return List<OutboxEvent>(len) {
+            FfiConverterTypeOutboxEvent.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<OutboxEvent>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeOutboxEvent.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<OutboxEvent>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeOutboxEvent.write(it, buf)
+        }
+    }
+}
+
+
+
+
 
 
 
@@ -13043,6 +17220,51 @@ public object FfiConverterSequenceTypeNeed: FfiConverterRustBuffer<List<Need>> {
     )
     }
 
+
+        /**
+         * Gives up what can no longer be read in the store at `path` because the vault lost its keys, so that it can be used again. The ledger stays
+         * as it is. If its key is lost too, it is put aside and another one begins; the result is its new path then. If no key is lost, nothing
+         * changes. Nobody may have the store open.
+         */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+     suspend fun `startStoreEmpty`(`path`: kotlin.String, `vault`: KeyVault) : kotlin.String? {
+        return uniffiRustCallAsync(
+        UniffiLib.uniffi_whimbrel_fn_func_start_store_empty(
+        FfiConverterString.lower(`path`),
+        FfiConverterTypeKeyVault.lower(`vault`),),
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalString.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+        /**
+         * Destroys everything of the store at `path`: first the key, so that nothing can be read from this moment on, then conversations, queued
+         * questions and the ledger. If the process ends in between, the next call finishes, or the next opening. Secrets of the app, such as the keys
+         * of endpoints, stay in the vault. Nobody may have the store open.
+         */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+     suspend fun `wipeStore`(`path`: kotlin.String, `vault`: KeyVault) {
+        return uniffiRustCallAsync(
+        UniffiLib.uniffi_whimbrel_fn_func_wipe_store(
+        FfiConverterString.lower(`path`),
+        FfiConverterTypeKeyVault.lower(`vault`),),
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
 
         /**
          * Starts a new, empty ledger at `path` if the old one can no longer be opened because its vault is gone (the error `Ledger`
