@@ -23,5 +23,5 @@ pub use self::message::{
     MessageRole, MessageState, StoredMessage, TITLE_BYTES_MAX,
 };
 pub use self::retention::Retention;
-pub(crate) use self::rows::{append_messages, close_drafts, find, sql_time, stable_id};
+pub(crate) use self::rows::{close_drafts, find, sql_time, stable_id};
 pub use self::search::{Hit, HitPlace, SEARCH_TEXT_BYTES_MAX, Search};

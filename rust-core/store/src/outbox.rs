@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use whimbrel_record::limit;
 
 use crate::connection::Shared;
-use crate::conversations::{Change, ConversationId, StoredMessage, append_messages, find, sql_time, stable_id, write};
+use crate::conversations::{Change, ConversationId, find, sql_time, stable_id, write};
 use crate::fault::Fault;
 use crate::sealed::{Bound, Keyring, OUTBOX_MACHINE, OUTBOX_REQUEST};
 use crate::{LIST_MAX, Store, StoreError};
@@ -51,8 +51,6 @@ pub struct NewRequest {
     pub request: Vec<u8>,
     /// Where it stands.
     pub state: QueuedState,
-    /// Messages to append to the conversation in the same step, such as the question.
-    pub messages: Vec<StoredMessage>,
 }
 
 /// A number and an idempotency key for a request that is about to be queued.
@@ -228,19 +226,8 @@ impl Outbox {
         })
     }
 
-    /// Removes an answered request and appends messages to its conversation, in one step: even if the process is killed, the answer is
-    /// there exactly once. Returns the position of the first message.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownRequest`] if it was answered or removed before, [`StoreError::Record`] past a limit, and those of all calls.
-    pub fn complete(&self, id: OutboxId, messages: &[StoredMessage], now_ms: u64) -> Result<u32, StoreError> {
-        self.shared.change(|connection, keyring| {
-            let conversation = remove(connection, id)?;
-            append_messages(connection, keyring, conversation, messages, now_ms)
-        })
-    }
-
-    /// As [`Outbox::complete`], with a change of the conversation that may also replace messages.
+    /// Removes an answered request and makes a change of its conversation, in one step: even if the process is killed, the answer is there
+    /// exactly once.
     ///
     /// # Errors
     /// [`StoreError::UnknownRequest`] if it was answered or removed before, otherwise as [`crate::Conversations::change`].
@@ -351,9 +338,6 @@ fn insert(
             request,
         ),
     )?;
-    if !new.messages.is_empty() {
-        append_messages(connection, keyring, conversation, &new.messages, now_ms)?;
-    }
     Ok(QueuedRequest {
         id: OutboxId(row.cast_unsigned()),
         conversation: new.conversation,

@@ -1,5 +1,5 @@
-//! Recovery: a database that SQLite can no longer read is put aside, and another one begins with every row that its pages still have. What
-//! is sealed is opened first, so no damaged value is taken over.
+//! Recovery: a database that SQLite can no longer read is put aside, and another one is made of every row that its pages still have. Sealed
+//! values are opened first, so no damaged value is copied.
 
 mod pages;
 mod rebuild;
@@ -53,8 +53,8 @@ pub struct Recovered {
 
 impl Store {
     /// Opens a store whose database is damaged ([`StoreError::Damaged`], [`StoreError::SchemaChanged`]): puts the database aside as
-    /// [`Store::restart`] does it, and begins another one with every row that can still be read. Sealed values stay sealed. If entries of
-    /// the ledger are missing, the ledger goes on with an entry that says so, and [`crate::Ledger::verify`] names the missing ones from
+    /// [`Store::restart`] does it, and makes another one of every row that can still be read. Sealed values stay sealed. If entries of
+    /// the ledger are missing, the ledger continues with an entry that says so, and [`crate::Ledger::verify`] names the missing ones from
     /// then on. If the process ends in between, the next [`Store::open`] finds the old database or the new one.
     ///
     /// The database that was put aside keeps what is deleted later; [`Store::remove_aside`] and [`Store::wipe`] remove it.

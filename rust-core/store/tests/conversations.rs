@@ -7,12 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use support::kept::{answer, contains, conversation, is_anywhere, question, request};
+use support::kept::{
+    answer, append, contains, conversation, is_anywhere, question, replace_from, request, start_answer,
+};
 use support::{NOW_MS, open, vault};
 use whimbrel_record::RecordError;
 use whimbrel_store::{
-    CONVERSATION_MESSAGES_MAX, ConversationId, HitPlace, ImportError, KeyVault, LIST_MAX, MemoryVault, MessageState,
-    NewConversation, Retention, SEARCH_TEXT_BYTES_MAX, Store, StoreError, TITLE_BYTES_MAX,
+    CONVERSATION_MESSAGES_MAX, Change, ConversationId, HitPlace, ImportError, KeyVault, LIST_MAX, MemoryVault,
+    MessageState, NewConversation, Retention, SEARCH_TEXT_BYTES_MAX, Store, StoreError, TITLE_BYTES_MAX,
 };
 
 fn store(folder: &Path) -> (Store, Arc<MemoryVault>) {
@@ -33,20 +35,24 @@ fn what_is_kept_is_read_back_after_opening_again() {
     assert_eq!((kept.summary.title.as_str(), kept.summary.messages), ("Birds", 2));
     assert_eq!((kept.summary.created_ms, kept.summary.updated_ms), (NOW_MS, NOW_MS));
     assert!(kept.summary.bytes > 30);
-    let position = conversations.append(id, &[question("And this?")], NOW_MS + 5).unwrap();
+    let position = append(&conversations, id, &[question("And this?")], NOW_MS + 5).unwrap();
     assert_eq!(position, 2);
     assert_eq!(conversations.messages(id, 1, 1).unwrap(), [answer("A whimbrel.")]);
-    conversations
-        .replace_from(id, 1, &[answer("A curlew.")], NOW_MS + 6)
-        .unwrap();
+    replace_from(&conversations, id, 1, &[answer("A curlew.")], NOW_MS + 6).unwrap();
     let kept = conversations.get(id).unwrap();
     assert_eq!(kept.messages, [question("Which bird?"), answer("A curlew.")]);
     assert_eq!(kept.summary.updated_ms, NOW_MS + 6);
     conversations.set_title(id, "Waders").unwrap();
-    conversations.set_attributes(id, "").unwrap();
+    let change = Change {
+        position: 2,
+        messages: &[],
+        attributes: "",
+    };
+    conversations.change(id, &change, NOW_MS).unwrap();
     let kept = conversations.get(id).unwrap();
     assert_eq!((kept.summary.title.as_str(), kept.attributes.as_str()), ("Waders", ""));
-    let past = conversations.replace_from(id, 3, &[], NOW_MS);
+    assert_eq!(kept.messages.len(), 2);
+    let past = replace_from(&conversations, id, 3, &[], NOW_MS);
     assert!(matches!(past, Err(StoreError::UnknownMessage { position: 3 })));
 }
 
@@ -66,7 +72,7 @@ fn pinned_ones_stand_first_and_pages_follow_each_other() {
         })
         .collect();
     conversations.set_pinned(ids[1], true).unwrap();
-    conversations.append(ids[2], &[question("new")], NOW_MS + 100).unwrap();
+    append(&conversations, ids[2], &[question("new")], NOW_MS + 100).unwrap();
     let mut pages = Vec::new();
     let mut last = None;
     loop {
@@ -89,13 +95,13 @@ fn an_answer_in_progress_reads_as_interrupted_after_a_restart() {
     let (first, vault) = store(folder.path());
     let conversations = first.conversations();
     let id = conversation(&conversations, "Birds", &["Which bird?"]);
-    let position = conversations.start_answer(id, &answer(""), NOW_MS).unwrap();
+    let position = start_answer(&conversations, id, &answer(""), NOW_MS).unwrap();
     conversations.update_answer(id, position, &answer("A whim")).unwrap();
     assert_eq!(conversations.get(id).unwrap().messages[1].state, MessageState::Draft);
     let other = conversation(&conversations, "Other", &["Why?"]);
-    let done = conversations.start_answer(other, &answer(""), NOW_MS).unwrap();
-    conversations.finish_answer(other, done, &answer("Because.")).unwrap();
-    let again = conversations.finish_answer(other, done, &answer("No."));
+    let done = start_answer(&conversations, other, &answer(""), NOW_MS).unwrap();
+    replace_from(&conversations, other, done, &[answer("Because.")], NOW_MS).unwrap();
+    let again = conversations.update_answer(other, done, &answer("No."));
     assert!(matches!(again, Err(StoreError::UnknownMessage { .. })));
     drop((first, conversations));
     let conversations = open(&folder.path().join("store.db"), &vault).conversations();
@@ -119,7 +125,7 @@ fn limits_are_checked_and_leave_everything_as_it_was() {
     let empty = vec![question(""); CONVERSATION_MESSAGES_MAX as usize];
     let past = [
         conversations.set_title(id, &long),
-        conversations.append(id, &empty, NOW_MS).map(drop),
+        append(&conversations, id, &empty, NOW_MS).map(drop),
         conversations
             .find(&"s".repeat(SEARCH_TEXT_BYTES_MAX as usize + 1), 1)
             .map(drop),
@@ -133,7 +139,7 @@ fn limits_are_checked_and_leave_everything_as_it_was() {
     let nobody = ConversationId([0; 16]);
     let unknown = [
         conversations.get(nobody).map(drop),
-        conversations.append(nobody, &[], NOW_MS).map(drop),
+        append(&conversations, nobody, &[], NOW_MS).map(drop),
         conversations.delete(nobody),
         conversations.set_pinned(nobody, true),
     ];
@@ -159,13 +165,9 @@ fn a_search_finds_titles_and_texts_newest_first() {
         &["How large is a whimbrel?", "A Whimbrel has 40 cm."],
     );
     for number in 0..2000 {
-        conversations
-            .append(old, &[question(&format!("filler {number}"))], NOW_MS)
-            .unwrap();
+        append(&conversations, old, &[question(&format!("filler {number}"))], NOW_MS).unwrap();
         if number == 700 {
-            conversations
-                .append(new, &[question("whimbrel again")], NOW_MS)
-                .unwrap();
+            append(&conversations, new, &[question("whimbrel again")], NOW_MS).unwrap();
         }
     }
     let places = |text: &str, hits_max: u32| -> Vec<_> {
@@ -270,7 +272,8 @@ fn no_page_keeps_what_was_deleted() {
         &path,
         "SELECT body FROM message WHERE conversation = 2 AND position = 3",
     );
-    conversations.replace_from(gone, 3, &[answer("five")], NOW_MS).unwrap();
+    replace_from(&conversations, gone, 3, &[answer("five")], NOW_MS).unwrap();
+    store.empty_log().unwrap();
     assert!(!replaced.iter().any(found));
     conversations.delete(gone).unwrap();
     assert!(!all.iter().any(found));
@@ -286,7 +289,7 @@ fn an_import_adds_every_conversation_once() {
     let one = conversation(&conversations, "Birds", &["Which \"bird\"?\n", "A whimbrel \u{1F426}."]);
     let two = conversation(&conversations, "", &[]);
     conversations.set_pinned(two, true).unwrap();
-    conversations.start_answer(one, &answer("A cur"), NOW_MS + 3).unwrap();
+    start_answer(&conversations, one, &answer("A cur"), NOW_MS + 3).unwrap();
     let mut document = Vec::new();
     conversations.export(&mut document, None, NOW_MS + 9).unwrap();
     let again = conversations.import(&mut &document[..]).unwrap();

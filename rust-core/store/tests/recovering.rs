@@ -15,7 +15,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use support::kept::{cached, conversation, files, is_anywhere, question, request};
+use support::kept::{append, cached, conversation, files, is_anywhere, question, request};
 use support::{NOW_MS, answered_here, answered_in_the_cloud, intent, open, vault};
 use tempfile::TempDir;
 use whimbrel_record::{Problem, ReceiptId, Signal};
@@ -282,7 +282,7 @@ fn go_on(store: &Store, seed: u64) {
         let read = conversations.get(summary.id).unwrap();
         assert_eq!(read.messages.len(), summary.messages as usize, "seed {seed}");
         if place % 16 == 0 {
-            conversations.append(summary.id, &[question("more")], NOW_MS).unwrap();
+            append(&conversations, summary.id, &[question("more")], NOW_MS).unwrap();
         }
     }
     let mut search = conversations.search("so on").unwrap();
@@ -362,7 +362,7 @@ fn a_damaged_log_gives_the_database_of_an_earlier_moment() {
     let id = conversation(&store.conversations(), "Birds", &[]);
     for number in 0..40 {
         let text = format!("question {number}");
-        store.conversations().append(id, &[question(&text)], NOW_MS).unwrap();
+        append(&store.conversations(), id, &[question(&text)], NOW_MS).unwrap();
         store
             .ledger()
             .record(&intent(number), &answered_here(), NOW_MS)

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::Connection;
-use support::kept::{answer, cached, conversation, files, question, request};
+use support::kept::{answer, append, cached, conversation, files, question, request, start_answer};
 use support::{NOW_MS, answered_here, intent, open, vault};
 use whimbrel_store::{
     KeyVault, MemoryVault, Rotation, SealError, SecretBytes, Store, StoreError, VaultError, VaultLevel,
@@ -364,7 +364,7 @@ fn answers_in_progress_and_new_rows_go_on_during_a_rotation() {
     fill(&store);
     let conversations = store.conversations();
     let id = conversations.list(None, 9).unwrap()[0].id;
-    let position = conversations.start_answer(id, &answer("A"), NOW_MS).unwrap();
+    let position = start_answer(&conversations, id, &answer("A"), NOW_MS).unwrap();
     let mut number = 0;
     while !store.rotate(2).unwrap().finished {
         number += 1;
@@ -372,7 +372,7 @@ fn answers_in_progress_and_new_rows_go_on_during_a_rotation() {
             .update_answer(id, position, &answer(&format!("A {number}")))
             .unwrap();
         let other = conversation(&conversations, "During", &["more"]);
-        conversations.append(other, &[question("still?")], NOW_MS).unwrap();
+        append(&conversations, other, &[question("still?")], NOW_MS).unwrap();
         store.answers().put(&cached(&[0], &[number; 3]), NOW_MS).unwrap();
         assert_eq!(store.answers().get(&[0], NOW_MS).unwrap().unwrap().value, [number; 3]);
         assert!(number < 20, "the rotation does not end");

@@ -4,9 +4,14 @@
 mod support;
 
 use rusqlite::Connection;
-use support::kept::{answer, cached, conversation, filled, is_anywhere, question, read_all, request};
+use support::kept::{
+    answer, append, cached, complete, conversation, filled, is_anywhere, question, read_all, replace_from, request,
+    start_answer,
+};
 use support::{NOW_MS, answered_here, intent, open, vault};
-use whimbrel_store::{MessageState, NewConversation, NewRequest, OutboxId, Repaired, Retention, SealError, StoreError};
+use whimbrel_store::{
+    Change, MessageState, NewConversation, NewRequest, OutboxId, Repaired, Retention, SealError, StoreError,
+};
 
 const MARKER: &str = "PLANTED-";
 
@@ -163,25 +168,27 @@ fn no_text_is_in_any_file() {
         };
         let id = conversations.create(&new, NOW_MS + round).unwrap();
         ids.push(id);
-        conversations.append(id, &[answer(&text())], NOW_MS).unwrap();
-        conversations
-            .replace_from(id, 11, &[question(&text())], NOW_MS)
-            .unwrap();
+        append(&conversations, id, &[answer(&text())], NOW_MS).unwrap();
+        replace_from(&conversations, id, 11, &[question(&text())], NOW_MS).unwrap();
         conversations.set_title(id, &text()).unwrap();
-        conversations.set_attributes(id, &text()).unwrap();
-        let position = conversations.start_answer(id, &answer(&text()), NOW_MS).unwrap();
+        let change = Change {
+            position: 12,
+            messages: &[],
+            attributes: &text(),
+        };
+        conversations.change(id, &change, NOW_MS).unwrap();
+        let position = start_answer(&conversations, id, &answer(&text()), NOW_MS).unwrap();
         conversations.update_answer(id, position, &answer(&text())).unwrap();
-        conversations.finish_answer(id, position, &answer(&text())).unwrap();
+        replace_from(&conversations, id, position, &[answer(&text())], NOW_MS).unwrap();
         let mut new = request(id, &text());
         new.state.machine = text().into_bytes();
-        new.messages = vec![question(&text())];
         let queued = store.outbox().enqueue(&new, NOW_MS).unwrap();
         store
             .outbox()
             .replace(queued.id, &new.state, text().as_bytes())
             .unwrap();
         if round % 2 == 0 {
-            store.outbox().complete(queued.id, &[answer(&text())], NOW_MS).unwrap();
+            complete(&store, queued.id, &[answer(&text())], NOW_MS).unwrap();
         }
         store
             .answers()
@@ -220,10 +227,7 @@ fn a_full_disk_loses_nothing_that_was_kept() {
     store.limit_pages(60).unwrap();
     let mut kept = 2;
     let error = loop {
-        match store
-            .conversations()
-            .append(id, &[question(&"bird ".repeat(200))], NOW_MS)
-        {
+        match append(&store.conversations(), id, &[question(&"bird ".repeat(200))], NOW_MS) {
             Ok(_) => kept += 1,
             Err(error) => break error,
         }
@@ -236,10 +240,7 @@ fn a_full_disk_loses_nothing_that_was_kept() {
     let refused = [
         store.outbox().enqueue(&large, NOW_MS).map(drop),
         store.answers().put(&cached(b"large", &[7; 50_000]), NOW_MS),
-        store
-            .outbox()
-            .complete(OutboxId(1), &[answer(&"long ".repeat(9_000))], NOW_MS)
-            .map(drop),
+        complete(&store, OutboxId(1), &[answer(&"long ".repeat(9_000))], NOW_MS).map(drop),
     ];
     for result in refused {
         assert!(matches!(result, Err(StoreError::Full { .. })), "{result:?}");
@@ -250,8 +251,5 @@ fn a_full_disk_loses_nothing_that_was_kept() {
     let store = open(&path, &vault);
     assert_eq!(store.conversations().get(id).unwrap().messages.len(), kept);
     read_all(&store, id).unwrap();
-    store
-        .outbox()
-        .complete(OutboxId(1), &[answer("short")], NOW_MS)
-        .unwrap();
+    complete(&store, OutboxId(1), &[answer("short")], NOW_MS).unwrap();
 }

@@ -169,7 +169,6 @@ impl Slot<'_> {
             conversation,
             request,
             state: QueuedState::default(),
-            messages: Vec::new(),
         };
         machine.pending = Some(Pending::New(reserved, new));
         self.drive(services, commands).await?;

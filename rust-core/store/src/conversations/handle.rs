@@ -214,70 +214,20 @@ impl Conversations {
         })
     }
 
-    /// Appends messages and returns the position of the first.
+    /// Replaces an answer in progress by what there is of it now. A call waits for the disk, so a few times a second is enough. If the
+    /// process ends before the answer is complete, it reads as interrupted the next time that the store is opened.
     ///
     /// # Errors
-    /// [`StoreError::UnknownConversation`], [`StoreError::Record`] past a limit, and those of all calls.
-    pub fn append(&self, id: ConversationId, messages: &[StoredMessage], now_ms: u64) -> Result<u32, StoreError> {
-        self.shared.change(|connection, keyring| {
-            let row = rows::find(connection, id)?;
-            rows::append_messages(connection, keyring, row, messages, now_ms)
-        })
-    }
-
-    /// Replaces the messages from a position on, all in one step. Nothing of the old ones stays in a file.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownConversation`], [`StoreError::UnknownMessage`] for a position past the end, [`StoreError::Record`] past a
-    /// limit, [`StoreError::LogLeft`] if the messages are replaced but not yet gone from the log, and those of all calls.
-    pub fn replace_from(
-        &self,
-        id: ConversationId,
-        position: u32,
-        messages: &[StoredMessage],
-        now_ms: u64,
-    ) -> Result<(), StoreError> {
-        self.shared.change_and_empty_log(|connection, keyring| {
-            let row = rows::find(connection, id)?;
-            rows::cut(connection, keyring, row, position)?;
-            rows::append_messages(connection, keyring, row, messages, now_ms)?;
-            Ok(())
-        })
-    }
-
-    /// Appends an answer in progress and returns its position. If the process ends before [`Conversations::finish_answer`], the answer
-    /// reads as interrupted the next time that the store is opened.
-    ///
-    /// # Errors
-    /// As [`Conversations::append`].
-    pub fn start_answer(&self, id: ConversationId, answer: &StoredMessage, now_ms: u64) -> Result<u32, StoreError> {
-        let draft = StoredMessage {
-            state: MessageState::Draft,
-            ..answer.clone()
-        };
-        self.append(id, &[draft], now_ms)
-    }
-
-    /// Replaces an answer in progress by what there is of it now. A call waits for the disk, so a few times a second is enough.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownMessage`] if there is no answer in progress at this position, and those of [`Conversations::append`].
+    /// [`StoreError::UnknownConversation`], [`StoreError::UnknownMessage`] if there is no answer in progress at this position,
+    /// [`StoreError::Record`] past a limit, and those of all calls.
     pub fn update_answer(&self, id: ConversationId, position: u32, answer: &StoredMessage) -> Result<(), StoreError> {
         let draft = StoredMessage {
             state: MessageState::Draft,
             ..answer.clone()
         };
-        self.finish_answer(id, position, &draft)
-    }
-
-    /// Replaces an answer in progress by the answer, whose state says whether it is whole.
-    ///
-    /// # Errors
-    /// As [`Conversations::update_answer`].
-    pub fn finish_answer(&self, id: ConversationId, position: u32, answer: &StoredMessage) -> Result<(), StoreError> {
         self.shared.change(|connection, keyring| {
             let row = rows::find(connection, id)?;
-            rows::update_draft(connection, keyring, row, position, answer)
+            rows::update_draft(connection, keyring, row, position, &draft)
         })
     }
 
@@ -291,20 +241,6 @@ impl Conversations {
             let row = rows::find(connection, id)?;
             let sealed = CONVERSATION_TITLE.seal(keyring, row, Bound::Nothing, title.as_bytes())?;
             connection.execute("UPDATE conversation SET title = ?2 WHERE id = ?1", (row, sealed))?;
-            Ok(())
-        })
-    }
-
-    /// Changes the attributes.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownConversation`], [`StoreError::Record`] past [`CONVERSATION_ATTRIBUTES_BYTES_MAX`], and those of all calls.
-    pub fn set_attributes(&self, id: ConversationId, attributes: &str) -> Result<(), StoreError> {
-        check_conversation("", attributes)?;
-        self.shared.change(|connection, keyring| {
-            let row = rows::find(connection, id)?;
-            let sealed = CONVERSATION_ATTRIBUTES.seal(keyring, row, Bound::Nothing, attributes.as_bytes())?;
-            connection.execute("UPDATE conversation SET attributes = ?2 WHERE id = ?1", (row, sealed))?;
             Ok(())
         })
     }

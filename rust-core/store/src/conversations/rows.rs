@@ -100,7 +100,7 @@ pub(super) fn insert(connection: &Connection, keyring: &Keyring, new: &NewRow<'_
 }
 
 /// Appends messages to the conversation in this row and returns the position of the first.
-pub(crate) fn append_messages(
+pub(super) fn append_messages(
     connection: &Connection,
     keyring: &Keyring,
     conversation: i64,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use whimbrel_record::ReceiptId;
 use whimbrel_store::{
-    ConversationId, Conversations, MemoryVault, MessageRole, MessageState, NewAnswer, NewConversation, NewRequest,
-    QueuedState, Store, StoreError, StoredMessage,
+    Change, ConversationId, Conversations, MemoryVault, MessageRole, MessageState, NewAnswer, NewConversation,
+    NewRequest, OutboxId, QueuedState, Store, StoreError, StoredMessage,
 };
 
 use super::{NOW_MS, open, vault};
@@ -56,8 +56,67 @@ pub(crate) fn request(conversation: ConversationId, text: &str) -> NewRequest {
             priority: 0,
             machine: b"{\"attempts\":0}".to_vec(),
         },
-        messages: Vec::new(),
     }
+}
+
+/// Appends messages and returns the position of the first.
+pub(crate) fn append(
+    conversations: &Conversations,
+    id: ConversationId,
+    messages: &[StoredMessage],
+    now_ms: u64,
+) -> Result<u32, StoreError> {
+    let position = conversations.summary(id)?.messages;
+    replace_from(conversations, id, position, messages, now_ms)?;
+    Ok(position)
+}
+
+/// Replaces the messages from a position on.
+pub(crate) fn replace_from(
+    conversations: &Conversations,
+    id: ConversationId,
+    position: u32,
+    messages: &[StoredMessage],
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    let change = Change {
+        position,
+        messages,
+        attributes: &conversations.attributes(id)?,
+    };
+    conversations.change(id, &change, now_ms)
+}
+
+/// Appends an answer in progress and returns its position.
+pub(crate) fn start_answer(
+    conversations: &Conversations,
+    id: ConversationId,
+    answer: &StoredMessage,
+    now_ms: u64,
+) -> Result<u32, StoreError> {
+    let draft = StoredMessage {
+        state: MessageState::Draft,
+        ..answer.clone()
+    };
+    append(conversations, id, &[draft], now_ms)
+}
+
+/// Removes an answered request and appends messages to its conversation. Returns the position of the first.
+pub(crate) fn complete(
+    store: &Store,
+    id: OutboxId,
+    messages: &[StoredMessage],
+    now_ms: u64,
+) -> Result<u32, StoreError> {
+    let conversation = store.outbox().get(id)?.conversation;
+    let position = store.conversations().summary(conversation)?.messages;
+    let change = Change {
+        position,
+        messages,
+        attributes: &store.conversations().attributes(conversation)?,
+    };
+    store.outbox().conclude(id, &change, now_ms)?;
+    Ok(position)
 }
 
 /// Every file below a folder.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use whimbrel_store::{ConversationId, MessageState, NewConversation, QueuedState, Store, StoreError};
 
-use super::kept::{answer, cached, question, request};
+use super::kept::{answer, append, cached, complete, question, replace_from, request, start_answer};
 use super::{NOW_MS, answered_here, intent};
 
 /// What every text begins with.
@@ -50,7 +50,7 @@ pub(crate) fn step(
     let (name, text) = (format!("{round}-{number}"), text(round, number));
     match choice {
         0 | 1 => {
-            conversations.append(main, &[question(&text)], NOW_MS)?;
+            append(&conversations, main, &[question(&text)], NOW_MS)?;
             tell(&format!("KEPT {name}"));
         }
         2..=4 => {
@@ -62,7 +62,7 @@ pub(crate) fn step(
             if let Some(oldest) = store.outbox().list(None, 1)?.first() {
                 tell(&format!("TRY {}", oldest.id));
                 let given = answer(&format!("{MARKER}answer-{} to it", oldest.id));
-                store.outbox().complete(oldest.id, &[given], NOW_MS)?;
+                complete(store, oldest.id, &[given], NOW_MS)?;
                 tell(&format!("DONE {}", oldest.id));
             }
         }
@@ -73,14 +73,14 @@ pub(crate) fn step(
             tell(&format!("CACHED {name}"));
         }
         8 => {
-            let position = conversations.start_answer(drafts, &answer("PLANTED-begun"), NOW_MS)?;
+            let position = start_answer(&conversations, drafts, &answer("PLANTED-begun"), NOW_MS)?;
             conversations.update_answer(drafts, position, &answer("PLANTED-more"))?;
-            conversations.finish_answer(drafts, position, &answer(&text))?;
+            replace_from(&conversations, drafts, position, &[answer(&text)], NOW_MS)?;
             tell(&format!("ANSWERED {position} {name}"));
         }
         9 => {
             let gone = titled(store, "PLANTED-gone")?;
-            conversations.append(gone, &[question(&text)], NOW_MS)?;
+            append(&conversations, gone, &[question(&text)], NOW_MS)?;
             conversations.delete(gone)?;
             store.files("prefix")?.put("cache", text.as_bytes())?;
         }
