@@ -17,6 +17,7 @@ SOURCES = ROOT / "bindings/ffi/src"
 # The file in a package by the Rust file. What is not listed has no values.
 FILES = {
     "options": "Options",
+    "caches": "CacheValues",
     "conversation": "Events",
     "conversations": "ConversationValues",
     "outbox": "OutboxValues",
@@ -37,12 +38,12 @@ BY_HAND = {"AssistantOptions", "SystemRequest", "FindingCount"}
 INTO_CORE = [
     "OpenOptions", "ConversationOptions", "AskOptions", "Message", "DeviceUpdate", "EndpointExtras", "PolicyDocument", "Signal",
     "LearningMode", "ReceiptFilter", "Prune", "Host", "SystemCapabilities", "SystemFailure", "VaultLevel", "LogLevel", "Preset",
-    "ConversationSummary", "Retention", "RunBudget", "QueuePriority",
+    "ConversationSummary", "Retention", "RunBudget", "QueuePriority", "CacheBudget", "MemoryPressure",
 ]  # fmt: skip
 OUT_OF_CORE = [
     "ModelInfo", "Message", "Event", "Explanation", "RedactedText", "LearningMode", "Receipt", "LedgerReport", "LedgerStats",
     "Checkpoint", "LogLevel", "ImportEvent", "ConversationSummary", "KeptConversation", "SearchHit", "ImportedConversations", "Repaired",
-    "KeyRotation", "QueuedQuestion", "OutboxEvent", "OutboxRun",
+    "KeyRotation", "QueuedQuestion", "OutboxEvent", "OutboxRun", "CacheUse",
 ]  # fmt: skip
 # Fields whose name differs, in Rust's spelling. A number of milliseconds loses its unit, because it becomes a duration.
 RENAMED = {

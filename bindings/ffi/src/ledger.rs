@@ -61,6 +61,8 @@ pub struct Receipt {
     pub bytes_out_uncertain: u64,
     /// Bytes that were received.
     pub bytes_in: u64,
+    /// The number of the receipt whose answer was given again. Absent if a place was asked.
+    pub answered_before: Option<u64>,
     /// The complete receipt in JSON: the plan, each attempt, tokens, times, feedback, and its hashes in the ledger.
     pub json: String,
 }
@@ -106,6 +108,8 @@ pub struct LedgerStats {
     pub answers_organisation: u64,
     /// Answers from a public cloud.
     pub answers_public_cloud: u64,
+    /// Answers that were remembered and given again: no place was asked.
+    pub answers_given_again: u64,
     /// Requests that the user or the app stopped.
     pub cancelled: u64,
     /// Requests without an answer.
@@ -275,6 +279,11 @@ impl From<&record::Receipt> for Receipt {
             bytes_out: from.bytes_out,
             bytes_out_uncertain: from.bytes_out_uncertain,
             bytes_in: from.bytes_in,
+            answered_before: from
+                .closing
+                .as_ref()
+                .and_then(|closing| closing.answered_before)
+                .map(|receipt| receipt.0),
             json: json(from),
         }
     }
@@ -311,6 +320,7 @@ impl LedgerStats {
             answers_own_device: from.answers.own_device,
             answers_organisation: from.answers.organisation,
             answers_public_cloud: from.answers.public_cloud,
+            answers_given_again: from.answers.given_again,
             cancelled: from.cancelled,
             failed: from.failed,
             denied: from.denied,

@@ -2,6 +2,7 @@
 //! converted in one place ([`CoreError`]), and log messages are passed on ([`set_log_sink`]).
 
 mod assistant;
+mod caches;
 mod client;
 mod conversation;
 mod conversations;
@@ -19,6 +20,7 @@ mod system_model;
 mod vault;
 
 pub use assistant::{Assistant, AssistantOptions, Finding, Guess, RedactedText};
+pub use caches::{CacheBudget, CacheUse, Caches, MemoryPressure};
 pub use client::Client;
 pub use conversation::{Answer, Conversation, Event, Message, Role};
 pub use conversations::{

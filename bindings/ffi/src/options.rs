@@ -127,6 +127,9 @@ pub struct AskOptions {
     /// What the answer needs beyond text.
     #[uniffi(default = [])]
     pub needs: Vec<Need>,
+    /// Whether it is asked anew even if the answer to exactly this question is remembered.
+    #[uniffi(default = false)]
+    pub fresh: bool,
     /// Options for generating the answer.
     #[uniffi(default)]
     pub generation: GenerationOptions,
@@ -226,7 +229,7 @@ impl From<AskOptions> for client::AskOptions {
             class: from.privacy_class.map(Into::into).unwrap_or_default(),
             deadline_ms: from.deadline_ms,
             needs: from.needs.into_iter().map(Into::into).collect(),
-            fresh: false,
+            fresh: from.fresh,
             generation: from.generation.into(),
         }
     }

@@ -18,6 +18,8 @@ pub struct Report {
     pub is_kept: Option<bool>,
     /// The number of the queued question, if it waits in the outbox. It is on the disk then.
     pub queued: Option<u64>,
+    /// Present if an answer that was remembered was given again: no place was asked.
+    pub answered_before: Option<AnsweredBefore>,
     /// How the request ended.
     pub outcome: Outcome,
     /// Why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`, `content_filter` and so
@@ -216,6 +218,15 @@ pub enum Decision {
     Unavailable,
 }
 
+/// Where an answer that was given again comes from.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct AnsweredBefore {
+    /// The receipt of the request that it answered first. The ledger may have it no longer.
+    pub receipt: u64,
+    /// How long ago that was, in milliseconds.
+    pub age_ms: u64,
+}
+
 /// A decision and how it was made.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Explanation {
@@ -243,6 +254,10 @@ impl From<&client::Report> for Report {
             recorded: from.is_recorded,
             is_kept: from.is_kept,
             queued: from.queued.map(|queued| queued.0),
+            answered_before: from.answered_before.map(|before| AnsweredBefore {
+                receipt: before.receipt.0,
+                age_ms: before.age_ms,
+            }),
             finish: from.finish.map(Into::into),
             place: from.place.as_ref().map(Into::into),
             release: from.release.map(Into::into),

@@ -41,6 +41,9 @@ public final class Assistant: Sendable {
     /// The questions that wait until they can be answered.
     public let outbox: Outbox
 
+    /// What is kept only to save time.
+    public let caches: Caches
+
     /// Opens the ledger and reads the policies. Receipts that an earlier process left unfinished are closed as
     /// interrupted. Fails with `policy`, `ledger` or `vault`.
     public init(_ options: AssistantOptions) async throws {
@@ -57,6 +60,7 @@ public final class Assistant: Sendable {
         }
         conversations = Conversations(core.conversations())
         outbox = Outbox(core.outbox())
+        caches = Caches(core.caches())
     }
 
     /// Starts a conversation that is not kept. For one that is, see `Conversations.create`.

@@ -16,6 +16,9 @@ public final class Conversations: Sendable {
         return AsyncThrowingStream { try await reader.next() }
     }
 
+    /// What is kept only to save time.
+    public var caches: Caches { Caches(core.caches()) }
+
     /// The same conversations; the model alone answers in those that are opened from now on.
     public func answered(by model: LanguageModel) -> Conversations {
         Conversations(core.answeredBy(model: model.core))

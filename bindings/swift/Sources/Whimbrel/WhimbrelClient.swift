@@ -37,6 +37,9 @@ public final class WhimbrelClient: Sendable {
         return AsyncThrowingStream { try await reader.next() }
     }
 
+    /// What models have read in conversations without a policy, in memory.
+    public var caches: Caches { Caches(core.caches()) }
+
     /// Cancels all answers and closes all models. Returns at once, and may be called again.
     public func close() { core.release() }
 

@@ -39,6 +39,9 @@ public class Assistant private constructor(
     /** The questions that wait until they can be answered. */
     public val outbox: Outbox = Outbox(core.outbox())
 
+    /** What is kept only to save time. */
+    public val caches: Caches = Caches { core.caches() }
+
     /** Starts a conversation that is not kept. For one that is, see [Conversations.create]. */
     public fun conversation(options: ConversationOptions = ConversationOptions()): Conversation =
         translated { Conversation(core.conversation(options.toCore())) }

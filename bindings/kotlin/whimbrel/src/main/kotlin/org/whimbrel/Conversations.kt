@@ -26,6 +26,9 @@ public class Conversations internal constructor(
             changes.use { while (translated { it.next() }) emit(Unit) }
         }.flowOn(Dispatchers.Default) // a collector without a dispatcher would run on the core's own thread
 
+    /** What is kept only to save time. */
+    public val caches: Caches = Caches { core.caches() }
+
     /** The same conversations; [model] alone answers in those that are opened from now on. */
     public fun answeredBy(model: LanguageModel): Conversations =
         translated { Conversations(core.answeredBy(model.core)) }

@@ -77,6 +77,9 @@ public class WhimbrelClient : AutoCloseable {
             }
         }.flowOn(Dispatchers.Default) // a collector without a dispatcher would run on the core's own thread
 
+    /** What models have read in conversations without a policy, in memory. */
+    public val caches: Caches = Caches { opening.await().caches() }
+
     /** Cancels all answers and closes all models. Returns at once; safe to call again. */
     override fun close() {
         // What is not open yet closes as soon as it is.
