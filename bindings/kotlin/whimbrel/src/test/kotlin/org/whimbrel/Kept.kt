@@ -1,6 +1,7 @@
 package org.whimbrel
 
 import com.sun.net.httpserver.HttpServer
+import kotlinx.coroutines.flow.toList
 import java.io.File
 import java.net.InetAddress
 import java.net.InetSocketAddress
@@ -117,6 +118,9 @@ internal class Phone(
     fun has(text: String): Boolean =
         folder.walk().filter { it.isFile }.any { text in it.readBytes().toString(Charsets.ISO_8859_1) }
 }
+
+/** Asks a question, and waits for the end. */
+internal suspend fun Conversation.reportOf(question: String): Report = ask(question).toList().report
 
 /** What the name of the secret with the data keys is. */
 internal const val DATA_KEYS: String = "whimbrel.data-keys"

@@ -1,6 +1,5 @@
 package org.whimbrel
 
-import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.runBlocking
 import java.io.File
 
@@ -17,20 +16,19 @@ fun main(arguments: Array<String>): Unit =
         val assistant = phone.start(if (command == "queue") Network.OFFLINE else Network.UNMETERED)
         val conversation = assistant.conversations.create()
         println(conversation.id)
-        when (command) {
-            "queue" -> {
-                val report = conversation.ask(question).toList().report
-                println("${report.outcome} ${report.queued} ${report.isKept}")
-            }
-            else ->
-                conversation.ask(question).collect { event ->
-                    // The answer is on the disk soon after it began.
-                    while (event is Event.Text) {
-                        val kept = assistant.conversations.show(checkNotNull(conversation.id)).messages.last()
-                        if (kept.content.isNotEmpty()) println(kept.state)
-                        Thread.sleep(PAUSE_MS)
-                    }
+        if (command == "queue") {
+            val report = conversation.reportOf(question)
+            println("${report.outcome} ${report.queued} ${report.isKept}")
+        } else {
+            conversation.ask(question).collect { event ->
+                // The answer is on the disk soon after it began.
+                while (event is Event.Text) {
+                    val kept = assistant.conversations.show(checkNotNull(conversation.id))
+                    val answer = kept.messages.last()
+                    if (answer.content.isNotEmpty()) println(answer.state)
+                    Thread.sleep(PAUSE_MS)
                 }
+            }
         }
         // As the system ends an app: nothing is closed.
         Runtime.getRuntime().halt(0)

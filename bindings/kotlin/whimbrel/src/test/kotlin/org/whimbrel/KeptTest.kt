@@ -47,7 +47,7 @@ class KeptTest {
             assertEquals(1, server.requests.size)
             val receipt = assertNotNull(conversation.messages().last().receipt)
             assertEquals(Outcome.ANSWERED, assistant.receipt(receipt).outcome)
-            assertEquals(QUESTION, assistant.conversations.list().single().title)
+            assertEquals(listOf(QUESTION), assistant.conversations.titles())
             assertFalse(phone.has("Africa"))
             assistant.shutdown()
         }
@@ -77,7 +77,7 @@ class KeptTest {
             val conversations = assistant.conversations
             val ids = listOf("Birds", "Trees", "Stars").map { assertNotNull(conversations.create(it).id) }
             val birds = conversations.open(ids[0])
-            assertEquals(true, birds.ask("Größe: where do WADERS winter?").toList().report.isKept)
+            assertEquals(true, birds.reportOf("Größe: where do WADERS winter?").isKept)
             assertEquals(listOf("Birds", "Stars", "Trees"), conversations.titles())
             conversations.rename(ids[1], "Oaks")
             conversations.pin(ids[1])
@@ -146,7 +146,7 @@ class KeptTest {
                 )
             for (conversation in begun) {
                 assertTrue(conversation.messages().all { it.recipients == emptyList<String>() })
-                assertEquals(0, conversation.ask("And in summer?").toList().report.bytesOut)
+                assertEquals(0, conversation.reportOf("And in summer?").bytesOut)
             }
             val kept = assistant.conversations.show(assertNotNull(begun[1].id))
             assertEquals("Where do waders winter?", kept.summary.title)
@@ -155,7 +155,7 @@ class KeptTest {
 
             val public = said.map { it.copy(privacyClass = PrivacyClass.PUBLIC, recipients = listOf("any")) }
             val open = assistant.conversation(ConversationOptions(initialMessages = public))
-            assertEquals(Outcome.ANSWERED, open.ask("And in summer?").toList().report.outcome)
+            assertEquals(Outcome.ANSWERED, open.reportOf("And in summer?").outcome)
             assertTrue("waders" in server.requests.single())
             val long = ConversationOptions(initialMessages = List(MESSAGES_MAX + 1) { said[0] })
             assertFailsWith<WhimbrelException.LimitExceeded> { assistant.conversation(long) }
@@ -201,7 +201,7 @@ class KeptTest {
             val assistant = phone.start(Network.OFFLINE)
             val outbox = assistant.outbox
             val conversation = assistant.conversations.create("Tunnel")
-            val (first, second) = List(2) { assertNotNull(conversation.ask("Question $it").toList().report.queued) }
+            val (first, second) = List(2) { assertNotNull(conversation.reportOf("Question $it").queued) }
             assertTrue(conversation.messages().isEmpty())
             outbox.edit(first, "Another question")
             outbox.prioritise(second, QueuePriority.HIGH)
@@ -225,7 +225,7 @@ class KeptTest {
                     }
                 // It hears of everything from its first event on.
                 val other = assistant.conversations.create("Other")
-                while (!isListening.isCompleted) outbox.cancel(assertNotNull(other.ask("?").toList().report.queued))
+                while (!isListening.isCompleted) outbox.cancel(assertNotNull(other.reportOf("?").queued))
                 outbox.start()
                 assistant.updateDevice(DeviceUpdate(network = Network.UNMETERED))
                 assertTrue(QueueState.Sending(QueueDecision.AS_IS) in states.await())
@@ -334,7 +334,8 @@ class KeptTest {
 
                     override fun delete(name: String) {
                         phone.vault.delete(name)
-                        if (phone.vault.path.list()!!.isEmpty()) phone.vault.failure = null
+                        val left = phone.vault.path.list()
+                        if (left!!.isEmpty()) phone.vault.failure = null
                     }
                 }
             val aside = assertNotNull(Assistant.startEmpty(phone.store, invalidated))
@@ -388,9 +389,8 @@ class KeptTest {
         assertNotNull(
             assistant.conversations
                 .create("Birds")
-                .ask(QUESTION)
-                .toList()
-                .report.queued,
+                .reportOf(QUESTION)
+                .queued,
         )
         assistant.shutdown()
     }
