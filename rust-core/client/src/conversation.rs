@@ -229,8 +229,7 @@ impl Conversation {
     /// Raises the privacy class of the messages so far, if the app knows more than can be found in them. It applies to every further
     /// question of the conversation until [`Conversation::reset`].
     pub fn raise_class(&self, class: PrivacyClass) {
-        lock(&self.inner.history).raise_class(class);
-        self.inner.write_aside();
+        self.inner.raise_class(class);
     }
 
     /// The system message that the app set, if there is one.

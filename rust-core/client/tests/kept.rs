@@ -429,3 +429,31 @@ fn a_model_alone_keeps_conversations_too() {
     block_on(wipe(path.clone(), vault)).unwrap();
     assert!(!path.exists());
 }
+
+#[test]
+fn a_class_that_is_raised_while_an_answer_comes_is_written_beside_it() {
+    let server = Server::start(&[Reply::Stalls]);
+    let phone = Phone::new(&policy(&server, "[\"remote:house\"]"));
+    let assistant = phone.start(Network::Unmetered);
+    let conversation = begin(&assistant, "");
+    let id = conversation.id().unwrap();
+    let answer = conversation.ask("Which bird?", ask_options()).unwrap();
+    while answer.text_so_far().is_empty() {
+        block_on(answer.next(1)).unwrap();
+    }
+    conversation.raise_class(PrivacyClass::Sensitive);
+    let kept = || block_on(assistant.conversations().show(id)).unwrap();
+    let is_raised = || kept().attributes.contains("sensitive");
+    for _ in 0..500 {
+        if is_raised() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(is_raised());
+    assert_eq!(kept().messages.len(), 2, "question and answer are still there");
+    answer.cancel();
+    assert_eq!(read(&answer).report.outcome, Outcome::Cancelled);
+    assert_eq!(kept().messages.len(), 2);
+    assert!(is_raised());
+}

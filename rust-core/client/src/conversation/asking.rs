@@ -1,12 +1,12 @@
 //! How a conversation asks: its state, how a question becomes a request, and which part of the answer is kept.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use whimbrel_inference::Session;
 use whimbrel_policy::{Kept, Recipients};
-use whimbrel_privacy::Placeholders;
+use whimbrel_privacy::{Placeholders, PrivacyClass};
 use whimbrel_record::{Outcome, Place, Signal};
 
 use super::ConversationOptions;
@@ -34,6 +34,8 @@ pub(crate) struct Inner {
     /// The last answer that was begun.
     pub(crate) running: Mutex<Running>,
     pub(crate) context: Arc<Context>,
+    /// Of the answer that comes.
+    draft: Mutex<Weak<Draft>>,
 }
 
 /// The answer that goes on, and whether there may be another one.
@@ -99,6 +101,7 @@ impl Inner {
             keeping: keeping.map(Arc::new),
             running: Mutex::default(),
             context: Arc::default(),
+            draft: Mutex::default(),
         });
         services.contexts.enter(&inner);
         inner
@@ -279,10 +282,12 @@ impl Inner {
         let Some(keeping) = self.keeping.as_ref().filter(|_| question.turn == Turn::Next) else {
             return Ok(None);
         };
-        let shelf = keeping.shelf.open(&self.services)?;
+        let records = keeping.shelf.open(&self.services)?;
         let last = Last::unanswered(&question.text, &question.options);
         let history = lock(&self.history).clone();
-        Ok(Some(Arc::new(Draft::new(keeping.clone(), shelf, history, last))))
+        let draft = Arc::new(Draft::new(keeping.clone(), records, history, last));
+        *lock(&self.draft) = Arc::downgrade(&draft);
+        Ok(Some(draft))
     }
 
     /// Asks, and leaves the history as it is. `id` is the request's id where it has one already.
@@ -344,6 +349,22 @@ impl Inner {
             services.note_change();
             Some(written)
         }
+    }
+
+    /// Says how private the messages are, and writes it without waiting for the disk. An answer that comes stays where it is.
+    pub(crate) fn raise_class(self: &Arc<Inner>, class: PrivacyClass) {
+        lock(&self.history).raise_class(class);
+        let Some(draft) = lock(&self.draft).upgrade() else {
+            return self.write_aside();
+        };
+        let inner = self.clone();
+        drop(self.services.handle().spawn_blocking(
+            move || match draft.raise_class(class, inner.services.clock.now_ms()) {
+                Ok(true) => {}
+                Ok(false) => inner.write_aside(),
+                Err(error) => log::error!("a conversation cannot be kept: {error}"),
+            },
+        ));
     }
 
     /// Writes what the app has changed, without waiting for the disk.

@@ -63,6 +63,14 @@ pub(crate) struct Held {
     pub(crate) first: u32,
 }
 
+impl Held {
+    /// As [`History::raise_class`].
+    pub(crate) fn raise_class(&mut self, class: PrivacyClass) {
+        self.floor.class = self.floor.class.max(class);
+        self.strictest.class = self.strictest.class.max(class);
+    }
+}
+
 /// What has changed in a history since it was last written.
 pub(crate) struct Changes {
     /// The messages from this position on are replaced.

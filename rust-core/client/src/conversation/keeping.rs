@@ -225,7 +225,7 @@ impl Keeping {
 /// An answer that is written while it comes. One of a question that is asked again is not: until it is whole, the answer before it stays.
 pub(crate) struct Draft {
     keeping: Arc<Keeping>,
-    shelf: Arc<OpenRecords>,
+    records: Arc<OpenRecords>,
     /// The history, and the question.
     begun: Mutex<Option<(History, Last)>>,
     progress: Mutex<Progress>,
@@ -235,16 +235,18 @@ pub(crate) struct Draft {
 struct Progress {
     /// Where the answer stands, once its question is written, and as what.
     row: Option<(u32, StoredMessage)>,
+    /// What was written about the conversation with it.
+    held: Option<Held>,
     text: String,
     is_new: bool,
     is_over: bool,
 }
 
 impl Draft {
-    pub(crate) fn new(keeping: Arc<Keeping>, shelf: Arc<OpenRecords>, history: History, last: Last) -> Draft {
+    pub(crate) fn new(keeping: Arc<Keeping>, records: Arc<OpenRecords>, history: History, last: Last) -> Draft {
         Draft {
             keeping,
-            shelf,
+            records,
             begun: Mutex::new(Some((history, last))),
             progress: Mutex::default(),
         }
@@ -269,7 +271,7 @@ impl Draft {
         history.keep(last, recipients.clone(), Kept::Exchange, answer, Turn::Next);
         let _writing = lock(&self.keeping.writing);
         let changes = history.changes(None);
-        let (id, store) = (self.keeping.id, self.shelf.store()?);
+        let (id, store) = (self.keeping.id, self.records.store()?);
         let mut row = None;
         self.keeping.make(&changes, now_ms, |change| {
             let mut messages = change.messages.to_vec();
@@ -283,8 +285,42 @@ impl Draft {
             };
             store.conversations().change(id, &change, now_ms)
         })?;
-        lock(&self.progress).row = row;
+        let mut progress = lock(&self.progress);
+        (progress.row, progress.held) = (row, Some(changes.held));
         Ok(())
+    }
+
+    /// The app says how private the messages are: it is written beside the answer that comes. Returns whether it is, or will be when the answer
+    /// begins; otherwise the answer is over. Blocks.
+    pub(crate) fn raise_class(&self, class: PrivacyClass, now_ms: u64) -> Result<bool, ClientError> {
+        if let Some((history, _)) = lock(&self.begun).as_mut() {
+            history.raise_class(class);
+            return Ok(true);
+        }
+        let _writing = lock(&self.keeping.writing);
+        let mut progress = lock(&self.progress);
+        let Progress {
+            row: Some((position, _)),
+            held: Some(held),
+            is_over: false,
+            ..
+        } = &mut *progress
+        else {
+            return Ok(false);
+        };
+        held.raise_class(class);
+        let attributes = to_json(&ConversationAttributes {
+            format: FORMAT,
+            held: held.clone(),
+        });
+        let change = Change {
+            position: *position + 1,
+            messages: &[],
+            attributes: &attributes,
+        };
+        let store = self.records.store()?;
+        store.conversations().change(self.keeping.id, &change, now_ms)?;
+        Ok(true)
     }
 
     /// The next piece of the answer.
@@ -329,7 +365,7 @@ impl Draft {
             let text = progress.text.clone();
             (position, StoredMessage { text, ..answer })
         };
-        let conversations = self.shelf.store()?.conversations();
+        let conversations = self.records.store()?.conversations();
         Ok(conversations.update_answer(self.keeping.id, position, &answer)?)
     }
 
