@@ -5,7 +5,7 @@ use std::sync::Arc;
 use whimbrel_client as client;
 use whimbrel_client::policy::budget;
 
-use crate::{Assistant, Client, Conversations, CoreError};
+use crate::{Assistant, Client, CoreError};
 
 /// What the caches take.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -48,7 +48,7 @@ pub enum MemoryPressure {
 
 /// The caches of a client, of an assistant or of conversations that are kept.
 #[derive(uniffi::Object)]
-pub struct Caches(client::Caches);
+pub struct Caches(pub(crate) client::Caches);
 
 #[uniffi::export]
 impl Assistant {
@@ -65,15 +65,6 @@ impl Client {
     #[must_use]
     pub fn caches(&self) -> Arc<Caches> {
         Arc::new(Caches(self.inner().caches()))
-    }
-}
-
-#[uniffi::export]
-impl Conversations {
-    /// The caches beside these conversations, and their contexts.
-    #[must_use]
-    pub fn caches(&self) -> Arc<Caches> {
-        Arc::new(Caches(self.0.caches()))
     }
 }
 

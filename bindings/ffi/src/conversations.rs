@@ -8,7 +8,8 @@ use whimbrel_client::store;
 
 use crate::vault::ForeignVault;
 use crate::{
-    Assistant, Client, Conversation, ConversationOptions, CoreError, KeyVault, Model, Role, error::conversation_id,
+    Assistant, Caches, Client, Conversation, ConversationOptions, CoreError, KeyVault, Model, Role,
+    error::conversation_id,
 };
 
 /// A conversation as a list shows it.
@@ -156,6 +157,12 @@ impl Client {
 
 #[uniffi::export]
 impl Conversations {
+    /// The caches beside these conversations, and their contexts.
+    #[must_use]
+    pub fn caches(&self) -> Arc<Caches> {
+        Arc::new(Caches(self.0.caches()))
+    }
+
     /// The same conversations; this model alone answers in those that are opened from now on.
     #[must_use]
     pub fn answered_by(&self, model: Arc<Model>) -> Arc<Conversations> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use support::{Reply, Server, ask_options, options, policies};
 use whimbrel_client::record::Outcome;
 use whimbrel_client::store::{FileVault, Filter};
-use whimbrel_client::{Assistant, AssistantOptions, block_on};
+use whimbrel_client::{AskOptions, Assistant, AssistantOptions, block_on};
 
 /// Where the child finds its ledger and its server; unset in the parent.
 const CHILD: &str = "WHIMBREL_TEST_KILLED_CHILD";
@@ -41,7 +41,11 @@ fn child() {
     let assistant = open(Path::new(folder), url);
     loop {
         let conversation = assistant.conversation(options());
-        let answer = conversation.ask("Hello", ask_options()).unwrap();
+        let anew = AskOptions {
+            fresh: true,
+            ..ask_options()
+        };
+        let answer = conversation.ask("Hello", anew).unwrap();
         while !block_on(answer.next(64)).unwrap().is_empty() {}
     }
 }

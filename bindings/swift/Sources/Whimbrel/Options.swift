@@ -149,6 +149,8 @@ public struct AskOptions: Sendable, Equatable {
     public var deadline: Duration?
     /// What the answer needs beyond text.
     public var needs: [Need]
+    /// Whether it is asked anew even if the answer to exactly this question is remembered.
+    public var fresh: Bool
     /// Options for generating the answer.
     public var generation: GenerationOptions
 
@@ -158,12 +160,14 @@ public struct AskOptions: Sendable, Equatable {
         privacyClass: PrivacyClass = .public,
         deadline: Duration? = nil,
         needs: [Need] = [],
+        fresh: Bool = false,
         generation: GenerationOptions = GenerationOptions()
     ) {
         self.task = task
         self.privacyClass = privacyClass
         self.deadline = deadline
         self.needs = needs
+        self.fresh = fresh
         self.generation = generation
     }
 }

@@ -59,6 +59,8 @@ public struct Receipt: Sendable, Equatable {
     public var bytesOutUncertain: Int
     /// Bytes that were received.
     public var bytesIn: Int
+    /// The number of the receipt whose answer was given again. Absent if a place was asked.
+    public var answeredBefore: Int?
     /// The complete receipt in JSON: the plan, each attempt, tokens, times, feedback, and its hashes in the ledger.
     public var json: String
 
@@ -78,6 +80,7 @@ public struct Receipt: Sendable, Equatable {
         bytesOut: Int,
         bytesOutUncertain: Int,
         bytesIn: Int,
+        answeredBefore: Int?,
         json: String
     ) {
         self.id = id
@@ -94,6 +97,7 @@ public struct Receipt: Sendable, Equatable {
         self.bytesOut = bytesOut
         self.bytesOutUncertain = bytesOutUncertain
         self.bytesIn = bytesIn
+        self.answeredBefore = answeredBefore
         self.json = json
     }
 }
@@ -145,6 +149,8 @@ public struct LedgerStats: Sendable, Equatable {
     public var answers: [PlaceKind: Int]
     /// Requests without an answer, by outcome; outcomes that did not occur are left out.
     public var ends: [Outcome: Int]
+    /// Answers that were remembered and given again: no place was asked.
+    public var answersGivenAgain: Int
     /// Requests that have not ended yet.
     public var unfinished: Int
     /// Bytes that left the device.
@@ -173,6 +179,7 @@ public struct LedgerStats: Sendable, Equatable {
         receipts: Int,
         answers: [PlaceKind: Int],
         ends: [Outcome: Int],
+        answersGivenAgain: Int,
         unfinished: Int,
         bytesOut: Int,
         bytesOutUncertain: Int,
@@ -187,6 +194,7 @@ public struct LedgerStats: Sendable, Equatable {
         self.receipts = receipts
         self.answers = answers
         self.ends = ends
+        self.answersGivenAgain = answersGivenAgain
         self.unfinished = unfinished
         self.bytesOut = bytesOut
         self.bytesOutUncertain = bytesOutUncertain

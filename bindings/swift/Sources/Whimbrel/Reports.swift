@@ -11,6 +11,8 @@ public struct Report: Sendable, Equatable {
     public var isKept: Bool?
     /// The number of the queued question, if it waits in the outbox. It is on the disk then.
     public var queued: Int?
+    /// Present if an answer that was remembered was given again: no place was asked.
+    public var answeredBefore: AnsweredBefore?
     /// How the request ended.
     public var outcome: Outcome
     /// Why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`, `content_filter` and
@@ -67,6 +69,7 @@ public struct Report: Sendable, Equatable {
         isRecorded: Bool,
         isKept: Bool?,
         queued: Int?,
+        answeredBefore: AnsweredBefore?,
         outcome: Outcome,
         code: String?,
         isPartial: Bool,
@@ -96,6 +99,7 @@ public struct Report: Sendable, Equatable {
         self.isRecorded = isRecorded
         self.isKept = isKept
         self.queued = queued
+        self.answeredBefore = answeredBefore
         self.outcome = outcome
         self.code = code
         self.isPartial = isPartial
@@ -276,6 +280,23 @@ public enum Decision: Sendable, Hashable, CaseIterable {
     case denied
     /// Some places are allowed, but none can answer now.
     case unavailable
+}
+
+/// Where an answer that was given again comes from.
+public struct AnsweredBefore: Sendable, Equatable {
+    /// The receipt of the request that it answered first. The ledger may have it no longer.
+    public var receipt: Int
+    /// How long ago that was.
+    public var age: Duration
+
+    /// Takes every value; those with a default can be left out.
+    public init(
+        receipt: Int,
+        age: Duration
+    ) {
+        self.receipt = receipt
+        self.age = age
+    }
 }
 
 /// A decision and how it was made.

@@ -70,6 +70,7 @@ extension AskOptions {
             privacyClass: privacyClass.toCore(),
             deadlineMs: try deadline.map { try coreMilliseconds($0, "deadline") as UInt64 },
             needs: needs.map { $0.toCore() },
+            fresh: fresh,
             generation: try generation.toCore()
         )
     }
@@ -102,6 +103,38 @@ extension Need {
         switch self {
         case .tools: .tools
         case .json: .json
+        }
+    }
+}
+
+extension WhimbrelCore.CacheUse {
+    func toPublic() -> Whimbrel.CacheUse {
+        Whimbrel.CacheUse(
+            answers: Int(clamping: answers),
+            answerBytes: Int(clamping: answerBytes),
+            savedContexts: Int(clamping: savedContexts),
+            savedContextBytes: Int(clamping: savedContextBytes),
+            contexts: Int(clamping: contexts),
+            contextBytes: Int(clamping: contextBytes)
+        )
+    }
+}
+
+extension CacheBudget {
+    func toCore() throws -> WhimbrelCore.CacheBudget {
+        WhimbrelCore.CacheBudget(
+            diskBytes: try coreNumber(diskBytes, "diskBytes") as UInt64,
+            memoryBytes: try coreNumber(memoryBytes, "memoryBytes") as UInt64
+        )
+    }
+}
+
+extension MemoryPressure {
+    func toCore() -> WhimbrelCore.MemoryPressure {
+        switch self {
+        case .none: .none
+        case .moderate: .moderate
+        case .critical: .critical
         }
     }
 }
@@ -413,6 +446,7 @@ extension WhimbrelCore.Report {
             isRecorded: recorded,
             isKept: isKept,
             queued: queued.map { Int(clamping: $0) },
+            answeredBefore: answeredBefore?.toPublic(),
             outcome: outcome.toPublic(),
             code: code,
             isPartial: partial,
@@ -557,6 +591,15 @@ extension WhimbrelCore.Decision {
         case .denied: .denied
         case .unavailable: .unavailable
         }
+    }
+}
+
+extension WhimbrelCore.AnsweredBefore {
+    func toPublic() -> Whimbrel.AnsweredBefore {
+        Whimbrel.AnsweredBefore(
+            receipt: Int(clamping: receipt),
+            age: .milliseconds(ageMs)
+        )
     }
 }
 
@@ -775,6 +818,7 @@ extension WhimbrelCore.Receipt {
             bytesOut: Int(clamping: bytesOut),
             bytesOutUncertain: Int(clamping: bytesOutUncertain),
             bytesIn: Int(clamping: bytesIn),
+            answeredBefore: answeredBefore.map { Int(clamping: $0) },
             json: json
         )
     }
@@ -820,6 +864,7 @@ extension WhimbrelCore.LedgerStats {
                 .deferred: deferred,
                 .interrupted: interrupted,
             ]),
+            answersGivenAgain: Int(clamping: answersGivenAgain),
             unfinished: Int(clamping: unfinished),
             bytesOut: Int(clamping: bytesOut),
             bytesOutUncertain: Int(clamping: bytesOutUncertain),

@@ -907,6 +907,11 @@ public protocol AssistantProtocol: AnyObject, Sendable {
     func updateDevice(update: DeviceUpdate)
 
     /**
+     * The caches beside the ledger, and the contexts of the assistant's conversations.
+     */
+    func caches()  -> Caches
+
+    /**
      * The conversations that are kept beside the ledger. The policy decides about the questions in them.
      */
     func conversations()  -> Conversations
@@ -1295,6 +1300,18 @@ open func updateDevice(update: DeviceUpdate)  {try! rustCall() {
 }
 
     /**
+     * The caches beside the ledger, and the contexts of the assistant's conversations.
+     */
+open func caches() -> Caches  {
+    return try!  FfiConverterTypeCaches_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_caches(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
      * The conversations that are kept beside the ledger. The policy decides about the questions in them.
      */
 open func conversations() -> Conversations  {
@@ -1505,9 +1522,222 @@ public func FfiConverterTypeAssistant_lower(_ value: Assistant) -> UInt64 {
 
 
 /**
+ * The caches of a client, of an assistant or of conversations that are kept.
+ */
+public protocol CachesProtocol: AnyObject, Sendable {
+
+    /**
+     * Empties all caches. Conversations stay as they are; their text is read again when they go on.
+     */
+    func clear() async throws
+
+    /**
+     * Sets what all caches together may take. What exceeds it is dropped at once.
+     */
+    func setBudget(budget: CacheBudget) async throws
+
+    /**
+     * Gives memory back, as much as the system wants. Nothing that is in use is dropped.
+     */
+    func trim(pressure: MemoryPressure) async throws
+
+    /**
+     * What the caches take now.
+     */
+    func usage() async throws  -> CacheUse
+
+}
+/**
+ * The caches of a client, of an assistant or of conversations that are kept.
+ */
+open class Caches: CachesProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_caches(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_caches(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Empties all caches. Conversations stay as they are; their text is read again when they go on.
+     */
+open func clear()async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_caches_clear(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Sets what all caches together may take. What exceeds it is dropped at once.
+     */
+open func setBudget(budget: CacheBudget)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_caches_set_budget(
+                        self.uniffiCloneHandle(),FfiConverterTypeCacheBudget_lower(budget)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * Gives memory back, as much as the system wants. Nothing that is in use is dropped.
+     */
+open func trim(pressure: MemoryPressure)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_caches_trim(
+                        self.uniffiCloneHandle(),FfiConverterTypeMemoryPressure_lower(pressure)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * What the caches take now.
+     */
+open func usage()async throws  -> CacheUse  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_caches_usage(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeCacheUse_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCaches: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Caches
+
+    public static func lift(_ handle: UInt64) throws -> Caches {
+        return Caches(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Caches) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Caches {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Caches, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCaches_lift(_ handle: UInt64) throws -> Caches {
+    return try FfiConverterTypeCaches.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCaches_lower(_ value: Caches) -> UInt64 {
+    return FfiConverterTypeCaches.lower(value)
+}
+
+
+
+
+
+
+/**
  * Opens models. All computing happens on one background thread that this object owns; methods only pass work to it.
  */
 public protocol ClientProtocol: AnyObject, Sendable {
+
+    /**
+     * The contexts of conversations with a model alone.
+     */
+    func caches()  -> Caches
 
     /**
      * The number of answers in progress in all conversations. A cancelled answer counts until it has ended.
@@ -1602,6 +1832,18 @@ public convenience init()throws  {
 
 
 
+
+    /**
+     * The contexts of conversations with a model alone.
+     */
+open func caches() -> Caches  {
+    return try!  FfiConverterTypeCaches_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_client_caches(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
 
     /**
      * The number of answers in progress in all conversations. A cancelled answer counts until it has ended.
@@ -2398,6 +2640,11 @@ public protocol ConversationsProtocol: AnyObject, Sendable {
     func answeredBy(model: Model)  -> Conversations
 
     /**
+     * The caches beside these conversations, and their contexts.
+     */
+    func caches()  -> Caches
+
+    /**
      * Hears of changes of titles and messages, and of which conversations there are.
      */
     func changes() throws  -> ConversationChanges
@@ -2560,6 +2807,18 @@ open func answeredBy(model: Model) -> Conversations  {
     uniffi_whimbrel_fn_method_conversations_answered_by(
             self.uniffiCloneHandle(),
         FfiConverterTypeModel_lower(model),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * The caches beside these conversations, and their contexts.
+     */
+open func caches() -> Caches  {
+    return try!  FfiConverterTypeCaches_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversations_caches(
+            self.uniffiCloneHandle(),uniffiCallStatus
     )
 })
 }
@@ -4841,6 +5100,75 @@ public func FfiConverterTypeSystemModel_lower(_ value: SystemModel) -> UInt64 {
 
 
 /**
+ * Where an answer that was given again comes from.
+ */
+public struct AnsweredBefore: Equatable, Hashable {
+    /**
+     * The receipt of the request that it answered first. The ledger may have it no longer.
+     */
+    public let receipt: UInt64
+    /**
+     * How long ago that was, in milliseconds.
+     */
+    public let ageMs: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The receipt of the request that it answered first. The ledger may have it no longer.
+         */receipt: UInt64,
+        /**
+         * How long ago that was, in milliseconds.
+         */ageMs: UInt64) {
+        self.receipt = receipt
+        self.ageMs = ageMs
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension AnsweredBefore: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeAnsweredBefore: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> AnsweredBefore {
+        return
+            try AnsweredBefore(
+                receipt: FfiConverterUInt64.read(from: &buf),
+                ageMs: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: AnsweredBefore, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.receipt, into: &buf)
+        FfiConverterUInt64.write(value.ageMs, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAnsweredBefore_lift(_ buf: RustBuffer) throws -> AnsweredBefore {
+    return try FfiConverterTypeAnsweredBefore.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAnsweredBefore_lower(_ value: AnsweredBefore) -> RustBuffer {
+    return FfiConverterTypeAnsweredBefore.lower(value)
+}
+
+
+/**
  * Options for asking a question.
  */
 public struct AskOptions: Equatable, Hashable {
@@ -4861,6 +5189,10 @@ public struct AskOptions: Equatable, Hashable {
      * What the answer needs beyond text.
      */
     public let needs: [Need]
+    /**
+     * Whether it is asked anew even if the answer to exactly this question is remembered.
+     */
+    public let fresh: Bool
     /**
      * Options for generating the answer.
      */
@@ -4883,12 +5215,16 @@ public struct AskOptions: Equatable, Hashable {
          * What the answer needs beyond text.
          */needs: [Need] = [],
         /**
+         * Whether it is asked anew even if the answer to exactly this question is remembered.
+         */fresh: Bool = false,
+        /**
          * Options for generating the answer.
          */generation: GenerationOptions = GenerationOptions()) {
         self.task = task
         self.privacyClass = privacyClass
         self.deadlineMs = deadlineMs
         self.needs = needs
+        self.fresh = fresh
         self.generation = generation
     }
 
@@ -4912,6 +5248,7 @@ public struct FfiConverterTypeAskOptions: FfiConverterRustBuffer {
                 privacyClass: FfiConverterOptionTypePrivacyClass.read(from: &buf),
                 deadlineMs: FfiConverterOptionUInt64.read(from: &buf),
                 needs: FfiConverterSequenceTypeNeed.read(from: &buf),
+                fresh: FfiConverterBool.read(from: &buf),
                 generation: FfiConverterTypeGenerationOptions.read(from: &buf)
         )
     }
@@ -4921,6 +5258,7 @@ public struct FfiConverterTypeAskOptions: FfiConverterRustBuffer {
         FfiConverterOptionTypePrivacyClass.write(value.privacyClass, into: &buf)
         FfiConverterOptionUInt64.write(value.deadlineMs, into: &buf)
         FfiConverterSequenceTypeNeed.write(value.needs, into: &buf)
+        FfiConverterBool.write(value.fresh, into: &buf)
         FfiConverterTypeGenerationOptions.write(value.generation, into: &buf)
     }
 }
@@ -5037,6 +5375,184 @@ public func FfiConverterTypeAssistantOptions_lift(_ buf: RustBuffer) throws -> A
 #endif
 public func FfiConverterTypeAssistantOptions_lower(_ value: AssistantOptions) -> RustBuffer {
     return FfiConverterTypeAssistantOptions.lower(value)
+}
+
+
+/**
+ * What all caches together may take.
+ */
+public struct CacheBudget: Equatable, Hashable {
+    /**
+     * Bytes on the disk. The default is 256 MiB.
+     */
+    public let diskBytes: UInt64
+    /**
+     * Bytes of contexts in memory that are not in use. The default is 256 MiB.
+     */
+    public let memoryBytes: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Bytes on the disk. The default is 256 MiB.
+         */diskBytes: UInt64 = UInt64(268435456),
+        /**
+         * Bytes of contexts in memory that are not in use. The default is 256 MiB.
+         */memoryBytes: UInt64 = UInt64(268435456)) {
+        self.diskBytes = diskBytes
+        self.memoryBytes = memoryBytes
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension CacheBudget: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCacheBudget: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CacheBudget {
+        return
+            try CacheBudget(
+                diskBytes: FfiConverterUInt64.read(from: &buf),
+                memoryBytes: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: CacheBudget, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.diskBytes, into: &buf)
+        FfiConverterUInt64.write(value.memoryBytes, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCacheBudget_lift(_ buf: RustBuffer) throws -> CacheBudget {
+    return try FfiConverterTypeCacheBudget.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCacheBudget_lower(_ value: CacheBudget) -> RustBuffer {
+    return FfiConverterTypeCacheBudget.lower(value)
+}
+
+
+/**
+ * What the caches take.
+ */
+public struct CacheUse: Equatable, Hashable {
+    /**
+     * Remembered answers.
+     */
+    public let answers: UInt64
+    /**
+     * Their bytes on the disk.
+     */
+    public let answerBytes: UInt64
+    /**
+     * Saved contexts: of system messages, and of conversations that are not open.
+     */
+    public let savedContexts: UInt64
+    /**
+     * Their bytes on the disk.
+     */
+    public let savedContextBytes: UInt64
+    /**
+     * Conversations with a context in memory that are not answering.
+     */
+    public let contexts: UInt64
+    /**
+     * Bytes of keys and values in these contexts.
+     */
+    public let contextBytes: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Remembered answers.
+         */answers: UInt64,
+        /**
+         * Their bytes on the disk.
+         */answerBytes: UInt64,
+        /**
+         * Saved contexts: of system messages, and of conversations that are not open.
+         */savedContexts: UInt64,
+        /**
+         * Their bytes on the disk.
+         */savedContextBytes: UInt64,
+        /**
+         * Conversations with a context in memory that are not answering.
+         */contexts: UInt64,
+        /**
+         * Bytes of keys and values in these contexts.
+         */contextBytes: UInt64) {
+        self.answers = answers
+        self.answerBytes = answerBytes
+        self.savedContexts = savedContexts
+        self.savedContextBytes = savedContextBytes
+        self.contexts = contexts
+        self.contextBytes = contextBytes
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension CacheUse: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCacheUse: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CacheUse {
+        return
+            try CacheUse(
+                answers: FfiConverterUInt64.read(from: &buf),
+                answerBytes: FfiConverterUInt64.read(from: &buf),
+                savedContexts: FfiConverterUInt64.read(from: &buf),
+                savedContextBytes: FfiConverterUInt64.read(from: &buf),
+                contexts: FfiConverterUInt64.read(from: &buf),
+                contextBytes: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: CacheUse, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.answers, into: &buf)
+        FfiConverterUInt64.write(value.answerBytes, into: &buf)
+        FfiConverterUInt64.write(value.savedContexts, into: &buf)
+        FfiConverterUInt64.write(value.savedContextBytes, into: &buf)
+        FfiConverterUInt64.write(value.contexts, into: &buf)
+        FfiConverterUInt64.write(value.contextBytes, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCacheUse_lift(_ buf: RustBuffer) throws -> CacheUse {
+    return try FfiConverterTypeCacheUse.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCacheUse_lower(_ value: CacheUse) -> RustBuffer {
+    return FfiConverterTypeCacheUse.lower(value)
 }
 
 
@@ -6617,6 +7133,10 @@ public struct LedgerStats: Equatable, Hashable {
      */
     public let answersPublicCloud: UInt64
     /**
+     * Answers that were remembered and given again: no place was asked.
+     */
+    public let answersGivenAgain: UInt64
+    /**
      * Requests that the user or the app stopped.
      */
     public let cancelled: UInt64
@@ -6699,6 +7219,9 @@ public struct LedgerStats: Equatable, Hashable {
          * Answers from a public cloud.
          */answersPublicCloud: UInt64,
         /**
+         * Answers that were remembered and given again: no place was asked.
+         */answersGivenAgain: UInt64,
+        /**
          * Requests that the user or the app stopped.
          */cancelled: UInt64,
         /**
@@ -6749,6 +7272,7 @@ public struct LedgerStats: Equatable, Hashable {
         self.answersOwnDevice = answersOwnDevice
         self.answersOrganisation = answersOrganisation
         self.answersPublicCloud = answersPublicCloud
+        self.answersGivenAgain = answersGivenAgain
         self.cancelled = cancelled
         self.failed = failed
         self.denied = denied
@@ -6788,6 +7312,7 @@ public struct FfiConverterTypeLedgerStats: FfiConverterRustBuffer {
                 answersOwnDevice: FfiConverterUInt64.read(from: &buf),
                 answersOrganisation: FfiConverterUInt64.read(from: &buf),
                 answersPublicCloud: FfiConverterUInt64.read(from: &buf),
+                answersGivenAgain: FfiConverterUInt64.read(from: &buf),
                 cancelled: FfiConverterUInt64.read(from: &buf),
                 failed: FfiConverterUInt64.read(from: &buf),
                 denied: FfiConverterUInt64.read(from: &buf),
@@ -6813,6 +7338,7 @@ public struct FfiConverterTypeLedgerStats: FfiConverterRustBuffer {
         FfiConverterUInt64.write(value.answersOwnDevice, into: &buf)
         FfiConverterUInt64.write(value.answersOrganisation, into: &buf)
         FfiConverterUInt64.write(value.answersPublicCloud, into: &buf)
+        FfiConverterUInt64.write(value.answersGivenAgain, into: &buf)
         FfiConverterUInt64.write(value.cancelled, into: &buf)
         FfiConverterUInt64.write(value.failed, into: &buf)
         FfiConverterUInt64.write(value.denied, into: &buf)
@@ -7849,6 +8375,10 @@ public struct Receipt: Equatable, Hashable {
      */
     public let bytesIn: UInt64
     /**
+     * The number of the receipt whose answer was given again. Absent if a place was asked.
+     */
+    public let answeredBefore: UInt64?
+    /**
      * The complete receipt in JSON: the plan, each attempt, tokens, times, feedback, and its hashes in the ledger.
      */
     public let json: String
@@ -7899,6 +8429,9 @@ public struct Receipt: Equatable, Hashable {
          * Bytes that were received.
          */bytesIn: UInt64,
         /**
+         * The number of the receipt whose answer was given again. Absent if a place was asked.
+         */answeredBefore: UInt64?,
+        /**
          * The complete receipt in JSON: the plan, each attempt, tokens, times, feedback, and its hashes in the ledger.
          */json: String) {
         self.id = id
@@ -7915,6 +8448,7 @@ public struct Receipt: Equatable, Hashable {
         self.bytesOut = bytesOut
         self.bytesOutUncertain = bytesOutUncertain
         self.bytesIn = bytesIn
+        self.answeredBefore = answeredBefore
         self.json = json
     }
 
@@ -7948,6 +8482,7 @@ public struct FfiConverterTypeReceipt: FfiConverterRustBuffer {
                 bytesOut: FfiConverterUInt64.read(from: &buf),
                 bytesOutUncertain: FfiConverterUInt64.read(from: &buf),
                 bytesIn: FfiConverterUInt64.read(from: &buf),
+                answeredBefore: FfiConverterOptionUInt64.read(from: &buf),
                 json: FfiConverterString.read(from: &buf)
         )
     }
@@ -7967,6 +8502,7 @@ public struct FfiConverterTypeReceipt: FfiConverterRustBuffer {
         FfiConverterUInt64.write(value.bytesOut, into: &buf)
         FfiConverterUInt64.write(value.bytesOutUncertain, into: &buf)
         FfiConverterUInt64.write(value.bytesIn, into: &buf)
+        FfiConverterOptionUInt64.write(value.answeredBefore, into: &buf)
         FfiConverterString.write(value.json, into: &buf)
     }
 }
@@ -8355,6 +8891,10 @@ public struct Report: Equatable, Hashable {
      */
     public let queued: UInt64?
     /**
+     * Present if an answer that was remembered was given again: no place was asked.
+     */
+    public let answeredBefore: AnsweredBefore?
+    /**
      * How the request ended.
      */
     public let outcome: Outcome
@@ -8469,6 +9009,9 @@ public struct Report: Equatable, Hashable {
          * The number of the queued question, if it waits in the outbox. It is on the disk then.
          */queued: UInt64?,
         /**
+         * Present if an answer that was remembered was given again: no place was asked.
+         */answeredBefore: AnsweredBefore?,
+        /**
          * How the request ended.
          */outcome: Outcome,
         /**
@@ -8545,6 +9088,7 @@ public struct Report: Equatable, Hashable {
         self.recorded = recorded
         self.isKept = isKept
         self.queued = queued
+        self.answeredBefore = answeredBefore
         self.outcome = outcome
         self.code = code
         self.partial = partial
@@ -8591,6 +9135,7 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
                 recorded: FfiConverterBool.read(from: &buf),
                 isKept: FfiConverterOptionBool.read(from: &buf),
                 queued: FfiConverterOptionUInt64.read(from: &buf),
+                answeredBefore: FfiConverterOptionTypeAnsweredBefore.read(from: &buf),
                 outcome: FfiConverterTypeOutcome.read(from: &buf),
                 code: FfiConverterOptionString.read(from: &buf),
                 partial: FfiConverterBool.read(from: &buf),
@@ -8623,6 +9168,7 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
         FfiConverterBool.write(value.recorded, into: &buf)
         FfiConverterOptionBool.write(value.isKept, into: &buf)
         FfiConverterOptionUInt64.write(value.queued, into: &buf)
+        FfiConverterOptionTypeAnsweredBefore.write(value.answeredBefore, into: &buf)
         FfiConverterTypeOutcome.write(value.outcome, into: &buf)
         FfiConverterOptionString.write(value.code, into: &buf)
         FfiConverterBool.write(value.partial, into: &buf)
@@ -11400,6 +11946,91 @@ public func FfiConverterTypeLogSinkError_lower(_ value: LogSinkError) -> RustBuf
 
 
 /**
+ * How much the system wants memory back.
+ */
+
+public enum MemoryPressure: Equatable, Hashable {
+
+    /**
+     * Not at all: the budget applies.
+     */
+    case none
+    /**
+     * Caches may keep half of their budget in memory.
+     */
+    case moderate
+    /**
+     * Caches keep nothing in memory that is not in use.
+     */
+    case critical
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension MemoryPressure: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeMemoryPressure: FfiConverterRustBuffer {
+    typealias SwiftType = MemoryPressure
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> MemoryPressure {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .none
+
+        case 2: return .moderate
+
+        case 3: return .critical
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: MemoryPressure, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .none:
+            writeInt(&buf, Int32(1))
+
+
+        case .moderate:
+            writeInt(&buf, Int32(2))
+
+
+        case .critical:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeMemoryPressure_lift(_ buf: RustBuffer) throws -> MemoryPressure {
+    return try FfiConverterTypeMemoryPressure.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeMemoryPressure_lower(_ value: MemoryPressure) -> RustBuffer {
+    return FfiConverterTypeMemoryPressure.lower(value)
+}
+
+
+
+/**
  * Whether a message is whole.
  */
 
@@ -13941,6 +14572,30 @@ fileprivate struct FfiConverterOptionTypeSystemModel: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeAnsweredBefore: FfiConverterRustBuffer {
+    typealias SwiftType = AnsweredBefore?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeAnsweredBefore.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeAnsweredBefore.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeCheckpoint: FfiConverterRustBuffer {
     typealias SwiftType = Checkpoint?
 
@@ -15078,6 +15733,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_assistant_update_device() != 51378) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_whimbrel_checksum_method_assistant_caches() != 65519) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_whimbrel_checksum_method_assistant_conversations() != 11296) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -15103,6 +15761,21 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_assistant_outbox() != 48442) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_caches_clear() != 37891) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_caches_set_budget() != 22777) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_caches_trim() != 53111) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_caches_usage() != 41406) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_client_caches() != 17553) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_client_active_answers() != 17362) {
@@ -15193,6 +15866,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_conversations_answered_by() != 5287) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversations_caches() != 65442) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_conversations_changes() != 42576) {

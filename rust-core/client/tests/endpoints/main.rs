@@ -47,6 +47,8 @@ pub(crate) fn policy(first: &Server, second: &Server) -> String {
 pub(crate) fn ask(fixture: &Fixture, task: &str) -> Heard {
     let options = AskOptions {
         task: task.to_owned(),
+        // Several tests ask twice.
+        fresh: true,
         ..ask_options()
     };
     read(&fixture.conversation().ask("Where do waders winter?", options).unwrap())

@@ -444,6 +444,11 @@ uint64_t uniffi_whimbrel_fn_method_assistant_shutdown(uint64_t ptr
 void uniffi_whimbrel_fn_method_assistant_update_device(uint64_t ptr, RustBuffer update, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_CACHES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_CACHES
+uint64_t uniffi_whimbrel_fn_method_assistant_caches(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_CONVERSATIONS
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_CONVERSATIONS
 uint64_t uniffi_whimbrel_fn_method_assistant_conversations(uint64_t ptr, RustCallStatus *_Nonnull out_status
@@ -489,6 +494,36 @@ uint64_t uniffi_whimbrel_fn_method_assistant_verify_ledger(uint64_t ptr
 uint64_t uniffi_whimbrel_fn_method_assistant_outbox(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CACHES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CACHES
+uint64_t uniffi_whimbrel_fn_clone_caches(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_CACHES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_CACHES
+void uniffi_whimbrel_fn_free_caches(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CACHES_CLEAR
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CACHES_CLEAR
+uint64_t uniffi_whimbrel_fn_method_caches_clear(uint64_t ptr
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CACHES_SET_BUDGET
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CACHES_SET_BUDGET
+uint64_t uniffi_whimbrel_fn_method_caches_set_budget(uint64_t ptr, RustBuffer budget
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CACHES_TRIM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CACHES_TRIM
+uint64_t uniffi_whimbrel_fn_method_caches_trim(uint64_t ptr, RustBuffer pressure
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CACHES_USAGE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CACHES_USAGE
+uint64_t uniffi_whimbrel_fn_method_caches_usage(uint64_t ptr
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CLIENT
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CLIENT
 uint64_t uniffi_whimbrel_fn_clone_client(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -503,6 +538,11 @@ void uniffi_whimbrel_fn_free_client(uint64_t handle, RustCallStatus *_Nonnull ou
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CONSTRUCTOR_CLIENT_NEW
 uint64_t uniffi_whimbrel_fn_constructor_client_new(RustCallStatus *_Nonnull out_status
 
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CLIENT_CACHES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CLIENT_CACHES
+uint64_t uniffi_whimbrel_fn_method_client_caches(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CLIENT_ACTIVE_ANSWERS
@@ -693,6 +733,11 @@ void uniffi_whimbrel_fn_free_conversations(uint64_t handle, RustCallStatus *_Non
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_ANSWERED_BY
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_ANSWERED_BY
 uint64_t uniffi_whimbrel_fn_method_conversations_answered_by(uint64_t ptr, uint64_t model, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_CACHES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_CACHES
+uint64_t uniffi_whimbrel_fn_method_conversations_caches(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONS_CHANGES
@@ -1476,6 +1521,12 @@ uint16_t uniffi_whimbrel_checksum_method_assistant_update_device(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_CACHES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_CACHES
+uint16_t uniffi_whimbrel_checksum_method_assistant_caches(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_CONVERSATIONS
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_CONVERSATIONS
 uint16_t uniffi_whimbrel_checksum_method_assistant_conversations(void
@@ -1527,6 +1578,36 @@ uint16_t uniffi_whimbrel_checksum_method_assistant_verify_ledger(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_OUTBOX
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_OUTBOX
 uint16_t uniffi_whimbrel_checksum_method_assistant_outbox(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CACHES_CLEAR
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CACHES_CLEAR
+uint16_t uniffi_whimbrel_checksum_method_caches_clear(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CACHES_SET_BUDGET
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CACHES_SET_BUDGET
+uint16_t uniffi_whimbrel_checksum_method_caches_set_budget(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CACHES_TRIM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CACHES_TRIM
+uint16_t uniffi_whimbrel_checksum_method_caches_trim(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CACHES_USAGE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CACHES_USAGE
+uint16_t uniffi_whimbrel_checksum_method_caches_usage(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CLIENT_CACHES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CLIENT_CACHES
+uint16_t uniffi_whimbrel_checksum_method_client_caches(void
 
 );
 #endif
@@ -1707,6 +1788,12 @@ uint16_t uniffi_whimbrel_checksum_method_conversationchanges_next(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_ANSWERED_BY
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_ANSWERED_BY
 uint16_t uniffi_whimbrel_checksum_method_conversations_answered_by(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_CACHES
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONS_CACHES
+uint16_t uniffi_whimbrel_checksum_method_conversations_caches(void
 
 );
 #endif

@@ -105,6 +105,7 @@ public data class GenerationOptions(
  *   the text can only raise it.
  * @property deadline the deadline for the whole answer. The default is the policy's.
  * @property needs what the answer needs beyond text.
+ * @property fresh whether it is asked anew even if the answer to exactly this question is remembered.
  * @property generation options for generating the answer.
  */
 public data class AskOptions(
@@ -112,6 +113,7 @@ public data class AskOptions(
     public val privacyClass: PrivacyClass = PrivacyClass.PUBLIC,
     public val deadline: Duration? = null,
     public val needs: List<Need> = emptyList(),
+    public val fresh: Boolean = false,
     public val generation: GenerationOptions = GenerationOptions(),
 )
 

@@ -39,6 +39,7 @@ public data class ReceiptFilter(
  * @property bytesOutUncertain bytes that may have left in addition, because the process ended before the receipt was
  *   complete.
  * @property bytesIn bytes that were received.
+ * @property answeredBefore the number of the receipt whose answer was given again. Absent if a place was asked.
  * @property json the complete receipt in JSON: the plan, each attempt, tokens, times, feedback, and its hashes in the
  *   ledger.
  */
@@ -57,6 +58,7 @@ public data class Receipt(
     public val bytesOut: Long,
     public val bytesOutUncertain: Long,
     public val bytesIn: Long,
+    public val answeredBefore: Long?,
     public val json: String,
 )
 
@@ -95,6 +97,7 @@ public enum class Host {
  * @property receipts the number of receipts.
  * @property answers answers by kind of place; kinds without answers are left out.
  * @property ends requests without an answer, by outcome; outcomes that did not occur are left out.
+ * @property answersGivenAgain answers that were remembered and given again: no place was asked.
  * @property unfinished requests that have not ended yet.
  * @property bytesOut bytes that left the device.
  * @property bytesOutUncertain bytes that may have left in addition.
@@ -112,6 +115,7 @@ public data class LedgerStats(
     public val receipts: Long,
     public val answers: Map<PlaceKind, Long>,
     public val ends: Map<Outcome, Long>,
+    public val answersGivenAgain: Long,
     public val unfinished: Long,
     public val bytesOut: Long,
     public val bytesOutUncertain: Long,

@@ -11,6 +11,7 @@ import kotlin.time.Duration
  *   full; the ledger then closes the receipt as interrupted when it is next opened.
  * @property isKept whether question and answer are on the disk. Absent for a conversation that is not kept.
  * @property queued the number of the queued question, if it waits in the outbox. It is on the disk then.
+ * @property answeredBefore present if an answer that was remembered was given again: no place was asked.
  * @property outcome how the request ended.
  * @property code why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`,
  *   `content_filter` and so on.
@@ -42,6 +43,7 @@ public data class Report(
     public val isRecorded: Boolean,
     public val isKept: Boolean?,
     public val queued: Long?,
+    public val answeredBefore: AnsweredBefore?,
     public val outcome: Outcome,
     public val code: String?,
     public val isPartial: Boolean,
@@ -245,6 +247,17 @@ public enum class Decision {
     /** Some places are allowed, but none can answer now. */
     UNAVAILABLE,
 }
+
+/**
+ * Where an answer that was given again comes from.
+ *
+ * @property receipt the receipt of the request that it answered first. The ledger may have it no longer.
+ * @property age how long ago that was.
+ */
+public data class AnsweredBefore(
+    public val receipt: Long,
+    public val age: Duration,
+)
 
 /**
  * A decision and how it was made.

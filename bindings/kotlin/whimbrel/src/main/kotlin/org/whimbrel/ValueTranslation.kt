@@ -3,8 +3,11 @@ package org.whimbrel
 
 import kotlin.time.Duration.Companion.milliseconds
 import org.whimbrel.ffi.Accelerator as CoreAccelerator
+import org.whimbrel.ffi.AnsweredBefore as CoreAnsweredBefore
 import org.whimbrel.ffi.AskOptions as CoreAskOptions
 import org.whimbrel.ffi.Availability as CoreAvailability
+import org.whimbrel.ffi.CacheBudget as CoreCacheBudget
+import org.whimbrel.ffi.CacheUse as CoreCacheUse
 import org.whimbrel.ffi.Checkpoint as CoreCheckpoint
 import org.whimbrel.ffi.ContextPolicy as CoreContextPolicy
 import org.whimbrel.ffi.ConversationOptions as CoreConversationOptions
@@ -31,6 +34,7 @@ import org.whimbrel.ffi.LearningMode as CoreLearningMode
 import org.whimbrel.ffi.LedgerReport as CoreLedgerReport
 import org.whimbrel.ffi.LedgerStats as CoreLedgerStats
 import org.whimbrel.ffi.LogLevel as CoreLogLevel
+import org.whimbrel.ffi.MemoryPressure as CoreMemoryPressure
 import org.whimbrel.ffi.Message as CoreMessage
 import org.whimbrel.ffi.MessageState as CoreMessageState
 import org.whimbrel.ffi.ModelInfo as CoreModelInfo
@@ -127,6 +131,7 @@ internal fun AskOptions.toCore(): CoreAskOptions =
         privacyClass = privacyClass.toCore(),
         deadlineMs = deadline?.toCoreMs("deadline")?.toULong(),
         needs = needs.map { it.toCore() },
+        fresh = fresh,
         generation = generation.toCore(),
     )
 
@@ -150,6 +155,29 @@ internal fun Need.toCore(): CoreNeed =
     when (this) {
         Need.TOOLS -> CoreNeed.TOOLS
         Need.JSON -> CoreNeed.JSON
+    }
+
+internal fun CoreCacheUse.toPublic(): CacheUse =
+    CacheUse(
+        answers = answers.toLong(),
+        answerBytes = answerBytes.toLong(),
+        savedContexts = savedContexts.toLong(),
+        savedContextBytes = savedContextBytes.toLong(),
+        contexts = contexts.toLong(),
+        contextBytes = contextBytes.toLong(),
+    )
+
+internal fun CacheBudget.toCore(): CoreCacheBudget =
+    CoreCacheBudget(
+        diskBytes = diskBytes.atLeastZero("diskBytes"),
+        memoryBytes = memoryBytes.atLeastZero("memoryBytes"),
+    )
+
+internal fun MemoryPressure.toCore(): CoreMemoryPressure =
+    when (this) {
+        MemoryPressure.NONE -> CoreMemoryPressure.NONE
+        MemoryPressure.MODERATE -> CoreMemoryPressure.MODERATE
+        MemoryPressure.CRITICAL -> CoreMemoryPressure.CRITICAL
     }
 
 internal fun Role.toCore(): CoreRole =
@@ -379,6 +407,7 @@ internal fun CoreReport.toPublic(): Report =
         isRecorded = recorded,
         isKept = isKept,
         queued = queued?.toLong(),
+        answeredBefore = answeredBefore?.toPublic(),
         outcome = outcome.toPublic(),
         code = code,
         isPartial = partial,
@@ -492,6 +521,12 @@ internal fun CoreDecision.toPublic(): Decision =
         CoreDecision.DENIED -> Decision.DENIED
         CoreDecision.UNAVAILABLE -> Decision.UNAVAILABLE
     }
+
+internal fun CoreAnsweredBefore.toPublic(): AnsweredBefore =
+    AnsweredBefore(
+        receipt = receipt.toLong(),
+        age = ageMs.toLong().milliseconds,
+    )
 
 internal fun CoreExplanation.toPublic(): Explanation =
     Explanation(
@@ -658,6 +693,7 @@ internal fun CoreReceipt.toPublic(): Receipt =
         bytesOut = bytesOut.toLong(),
         bytesOutUncertain = bytesOutUncertain.toLong(),
         bytesIn = bytesIn.toLong(),
+        answeredBefore = answeredBefore?.toLong(),
         json = json,
     )
 
@@ -680,6 +716,7 @@ internal fun Host.toCore(): CoreHost =
 internal fun CoreLedgerStats.toPublic(): LedgerStats =
     LedgerStats(
         receipts = receipts.toLong(),
+        answersGivenAgain = answersGivenAgain.toLong(),
         unfinished = unfinished.toLong(),
         bytesOut = bytesOut.toLong(),
         bytesOutUncertain = bytesOutUncertain.toLong(),

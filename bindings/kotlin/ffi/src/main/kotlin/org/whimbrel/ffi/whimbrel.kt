@@ -834,6 +834,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_update_device(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_caches(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_conversations(
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_export_ledger(
@@ -851,6 +853,16 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_whimbrel_checksum_method_assistant_verify_ledger(
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_outbox(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_caches_clear(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_caches_set_budget(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_caches_trim(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_caches_usage(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_client_caches(
     ): Int
     external fun uniffi_whimbrel_checksum_method_client_active_answers(
     ): Int
@@ -911,6 +923,8 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_whimbrel_checksum_method_conversationchanges_next(
     ): Int
     external fun uniffi_whimbrel_checksum_method_conversations_answered_by(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_conversations_caches(
     ): Int
     external fun uniffi_whimbrel_checksum_method_conversations_changes(
     ): Int
@@ -1077,6 +1091,8 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_whimbrel_fn_method_assistant_update_device(`ptr`: Long,`update`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_whimbrel_fn_method_assistant_caches(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
     external fun uniffi_whimbrel_fn_method_assistant_conversations(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_method_assistant_export_ledger(`ptr`: Long,`path`: RustBuffer.ByValue,
@@ -1095,11 +1111,25 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_whimbrel_fn_method_assistant_outbox(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
+    external fun uniffi_whimbrel_fn_clone_caches(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_caches(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_caches_clear(`ptr`: Long,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_caches_set_budget(`ptr`: Long,`budget`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_caches_trim(`ptr`: Long,`pressure`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_caches_usage(`ptr`: Long,
+    ): Long
     external fun uniffi_whimbrel_fn_clone_client(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_free_client(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_whimbrel_fn_constructor_client_new(uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_client_caches(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_method_client_active_answers(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Int
@@ -1176,6 +1206,8 @@ internal object UniffiLib {
     external fun uniffi_whimbrel_fn_free_conversations(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_whimbrel_fn_method_conversations_answered_by(`ptr`: Long,`model`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_conversations_caches(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_method_conversations_changes(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1519,6 +1551,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_assistant_update_device() and 0xFFFF) != 51378) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_caches() and 0xFFFF) != 65519) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_method_assistant_conversations() and 0xFFFF) != 11296) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1544,6 +1579,21 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_assistant_outbox() and 0xFFFF) != 48442) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_caches_clear() and 0xFFFF) != 37891) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_caches_set_budget() and 0xFFFF) != 22777) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_caches_trim() and 0xFFFF) != 53111) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_caches_usage() and 0xFFFF) != 41406) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_client_caches() and 0xFFFF) != 17553) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_client_active_answers() and 0xFFFF) != 17362) {
@@ -1634,6 +1684,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_conversations_answered_by() and 0xFFFF) != 5287) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversations_caches() and 0xFFFF) != 65442) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_conversations_changes() and 0xFFFF) != 42576) {
@@ -2744,6 +2797,11 @@ public interface AssistantInterface {
     fun `updateDevice`(`update`: DeviceUpdate)
 
     /**
+     * The caches beside the ledger, and the contexts of the assistant's conversations.
+     */
+    fun `caches`(): Caches
+
+    /**
      * The conversations that are kept beside the ledger. The policy decides about the questions in them.
      */
     fun `conversations`(): Conversations
@@ -3258,6 +3316,22 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
 
 
     /**
+     * The caches beside the ledger, and the contexts of the assistant's conversations.
+     */override fun `caches`(): Caches {
+            return FfiConverterTypeCaches.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_caches(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
      * The conversations that are kept beside the ledger. The policy decides about the questions in them.
      */override fun `conversations`(): Conversations {
             return FfiConverterTypeConversations.lift(
@@ -3621,9 +3695,381 @@ public object FfiConverterTypeAssistant: FfiConverter<Assistant, Long> {
 
 
 /**
+ * The caches of a client, of an assistant or of conversations that are kept.
+ */
+public interface CachesInterface {
+
+    /**
+     * Empties all caches. Conversations stay as they are; their text is read again when they go on.
+     */
+    suspend fun `clear`()
+
+    /**
+     * Sets what all caches together may take. What exceeds it is dropped at once.
+     */
+    suspend fun `setBudget`(`budget`: CacheBudget)
+
+    /**
+     * Gives memory back, as much as the system wants. Nothing that is in use is dropped.
+     */
+    suspend fun `trim`(`pressure`: MemoryPressure)
+
+    /**
+     * What the caches take now.
+     */
+    suspend fun `usage`(): CacheUse
+
+    companion object
+}
+
+/**
+ * The caches of a client, of an assistant or of conversations that are kept.
+ */
+open class Caches: Disposable, AutoCloseable, CachesInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_caches(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_caches(handle, status)
+        }
+    }
+
+
+    /**
+     * Empties all caches. Conversations stay as they are; their text is read again when they go on.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `clear`() {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_caches_clear(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Sets what all caches together may take. What exceeds it is dropped at once.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `setBudget`(`budget`: CacheBudget) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_caches_set_budget(
+                uniffiHandle,
+
+        FfiConverterTypeCacheBudget.lower(`budget`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Gives memory back, as much as the system wants. Nothing that is in use is dropped.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `trim`(`pressure`: MemoryPressure) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_caches_trim(
+                uniffiHandle,
+
+        FfiConverterTypeMemoryPressure.lower(`pressure`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What the caches take now.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `usage`() : CacheUse {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_caches_usage(
+                uniffiHandle,
+
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeCacheUse.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeCaches: FfiConverter<Caches, Long> {
+    override fun lower(value: Caches): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Caches {
+        return Caches(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Caches {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Caches) = 8UL
+
+    override fun write(value: Caches, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * Opens models. All computing happens on one background thread that this object owns; methods only pass work to it.
  */
 public interface ClientInterface {
+
+    /**
+     * The contexts of conversations with a model alone.
+     */
+    fun `caches`(): Caches
 
     /**
      * The number of answers in progress in all conversations. A cancelled answer counts until it has ended.
@@ -3768,6 +4214,22 @@ open class Client: Disposable, AutoCloseable, ClientInterface
             UniffiLib.uniffi_whimbrel_fn_clone_client(handle, status)
         }
     }
+
+
+    /**
+     * The contexts of conversations with a model alone.
+     */override fun `caches`(): Caches {
+            return FfiConverterTypeCaches.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_client_caches(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
 
 
     /**
@@ -5049,6 +5511,11 @@ public interface ConversationsInterface {
     fun `answeredBy`(`model`: Model): Conversations
 
     /**
+     * The caches beside these conversations, and their contexts.
+     */
+    fun `caches`(): Caches
+
+    /**
      * Hears of changes of titles and messages, and of which conversations there are.
      */
     fun `changes`(): ConversationChanges
@@ -5263,6 +5730,22 @@ open class Conversations: Disposable, AutoCloseable, ConversationsInterface
         it,
 
         FfiConverterTypeModel.lower(`model`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The caches beside these conversations, and their contexts.
+     */override fun `caches`(): Caches {
+            return FfiConverterTypeCaches.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversations_caches(
+        it,
+        _status)
 }
     }
     )
@@ -8768,6 +9251,53 @@ public object FfiConverterTypeSystemModel: FfiConverter<SystemModel, Long> {
 
 
 /**
+ * Where an answer that was given again comes from.
+ */
+data class AnsweredBefore (
+    /**
+     * The receipt of the request that it answered first. The ledger may have it no longer.
+     */
+    val `receipt`: kotlin.ULong
+    ,
+    /**
+     * How long ago that was, in milliseconds.
+     */
+    val `ageMs`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeAnsweredBefore: FfiConverterRustBuffer<AnsweredBefore> {
+    override fun read(buf: ByteBuffer): AnsweredBefore {
+        return AnsweredBefore(
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: AnsweredBefore) = (
+            FfiConverterULong.allocationSize(value.`receipt`) +
+            FfiConverterULong.allocationSize(value.`ageMs`)
+    )
+
+    override fun write(value: AnsweredBefore, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`receipt`, buf)
+            FfiConverterULong.write(value.`ageMs`, buf)
+    }
+}
+
+
+
+/**
  * Options for asking a question.
  */
 data class AskOptions (
@@ -8793,6 +9323,11 @@ data class AskOptions (
     val `needs`: List<Need> = listOf()
     ,
     /**
+     * Whether it is asked anew even if the answer to exactly this question is remembered.
+     */
+    val `fresh`: kotlin.Boolean = false
+    ,
+    /**
      * Options for generating the answer.
      */
     val `generation`: GenerationOptions = GenerationOptions()
@@ -8816,6 +9351,7 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
             FfiConverterOptionalTypePrivacyClass.read(buf),
             FfiConverterOptionalULong.read(buf),
             FfiConverterSequenceTypeNeed.read(buf),
+            FfiConverterBoolean.read(buf),
             FfiConverterTypeGenerationOptions.read(buf),
         )
     }
@@ -8825,6 +9361,7 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
             FfiConverterOptionalTypePrivacyClass.allocationSize(value.`privacyClass`) +
             FfiConverterOptionalULong.allocationSize(value.`deadlineMs`) +
             FfiConverterSequenceTypeNeed.allocationSize(value.`needs`) +
+            FfiConverterBoolean.allocationSize(value.`fresh`) +
             FfiConverterTypeGenerationOptions.allocationSize(value.`generation`)
     )
 
@@ -8833,6 +9370,7 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
             FfiConverterOptionalTypePrivacyClass.write(value.`privacyClass`, buf)
             FfiConverterOptionalULong.write(value.`deadlineMs`, buf)
             FfiConverterSequenceTypeNeed.write(value.`needs`, buf)
+            FfiConverterBoolean.write(value.`fresh`, buf)
             FfiConverterTypeGenerationOptions.write(value.`generation`, buf)
     }
 }
@@ -8917,6 +9455,132 @@ public object FfiConverterTypeAssistantOptions: FfiConverterRustBuffer<Assistant
             FfiConverterTypePolicyDocument.write(value.`appPolicy`, buf)
             FfiConverterOptionalTypePolicyDocument.write(value.`userPolicy`, buf)
             FfiConverterSequenceString.write(value.`userWords`, buf)
+    }
+}
+
+
+
+/**
+ * What all caches together may take.
+ */
+data class CacheBudget (
+    /**
+     * Bytes on the disk. The default is 256 MiB.
+     */
+    val `diskBytes`: kotlin.ULong = 268435456uL
+    ,
+    /**
+     * Bytes of contexts in memory that are not in use. The default is 256 MiB.
+     */
+    val `memoryBytes`: kotlin.ULong = 268435456uL
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeCacheBudget: FfiConverterRustBuffer<CacheBudget> {
+    override fun read(buf: ByteBuffer): CacheBudget {
+        return CacheBudget(
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: CacheBudget) = (
+            FfiConverterULong.allocationSize(value.`diskBytes`) +
+            FfiConverterULong.allocationSize(value.`memoryBytes`)
+    )
+
+    override fun write(value: CacheBudget, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`diskBytes`, buf)
+            FfiConverterULong.write(value.`memoryBytes`, buf)
+    }
+}
+
+
+
+/**
+ * What the caches take.
+ */
+data class CacheUse (
+    /**
+     * Remembered answers.
+     */
+    val `answers`: kotlin.ULong
+    ,
+    /**
+     * Their bytes on the disk.
+     */
+    val `answerBytes`: kotlin.ULong
+    ,
+    /**
+     * Saved contexts: of system messages, and of conversations that are not open.
+     */
+    val `savedContexts`: kotlin.ULong
+    ,
+    /**
+     * Their bytes on the disk.
+     */
+    val `savedContextBytes`: kotlin.ULong
+    ,
+    /**
+     * Conversations with a context in memory that are not answering.
+     */
+    val `contexts`: kotlin.ULong
+    ,
+    /**
+     * Bytes of keys and values in these contexts.
+     */
+    val `contextBytes`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeCacheUse: FfiConverterRustBuffer<CacheUse> {
+    override fun read(buf: ByteBuffer): CacheUse {
+        return CacheUse(
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: CacheUse) = (
+            FfiConverterULong.allocationSize(value.`answers`) +
+            FfiConverterULong.allocationSize(value.`answerBytes`) +
+            FfiConverterULong.allocationSize(value.`savedContexts`) +
+            FfiConverterULong.allocationSize(value.`savedContextBytes`) +
+            FfiConverterULong.allocationSize(value.`contexts`) +
+            FfiConverterULong.allocationSize(value.`contextBytes`)
+    )
+
+    override fun write(value: CacheUse, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`answers`, buf)
+            FfiConverterULong.write(value.`answerBytes`, buf)
+            FfiConverterULong.write(value.`savedContexts`, buf)
+            FfiConverterULong.write(value.`savedContextBytes`, buf)
+            FfiConverterULong.write(value.`contexts`, buf)
+            FfiConverterULong.write(value.`contextBytes`, buf)
     }
 }
 
@@ -10069,6 +10733,11 @@ data class LedgerStats (
     val `answersPublicCloud`: kotlin.ULong
     ,
     /**
+     * Answers that were remembered and given again: no place was asked.
+     */
+    val `answersGivenAgain`: kotlin.ULong
+    ,
+    /**
      * Requests that the user or the app stopped.
      */
     val `cancelled`: kotlin.ULong
@@ -10174,6 +10843,7 @@ public object FfiConverterTypeLedgerStats: FfiConverterRustBuffer<LedgerStats> {
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
             FfiConverterSequenceTypeFindingCount.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
@@ -10189,6 +10859,7 @@ public object FfiConverterTypeLedgerStats: FfiConverterRustBuffer<LedgerStats> {
             FfiConverterULong.allocationSize(value.`answersOwnDevice`) +
             FfiConverterULong.allocationSize(value.`answersOrganisation`) +
             FfiConverterULong.allocationSize(value.`answersPublicCloud`) +
+            FfiConverterULong.allocationSize(value.`answersGivenAgain`) +
             FfiConverterULong.allocationSize(value.`cancelled`) +
             FfiConverterULong.allocationSize(value.`failed`) +
             FfiConverterULong.allocationSize(value.`denied`) +
@@ -10213,6 +10884,7 @@ public object FfiConverterTypeLedgerStats: FfiConverterRustBuffer<LedgerStats> {
             FfiConverterULong.write(value.`answersOwnDevice`, buf)
             FfiConverterULong.write(value.`answersOrganisation`, buf)
             FfiConverterULong.write(value.`answersPublicCloud`, buf)
+            FfiConverterULong.write(value.`answersGivenAgain`, buf)
             FfiConverterULong.write(value.`cancelled`, buf)
             FfiConverterULong.write(value.`failed`, buf)
             FfiConverterULong.write(value.`denied`, buf)
@@ -10984,6 +11656,11 @@ data class Receipt (
     val `bytesIn`: kotlin.ULong
     ,
     /**
+     * The number of the receipt whose answer was given again. Absent if a place was asked.
+     */
+    val `answeredBefore`: kotlin.ULong?
+    ,
+    /**
      * The complete receipt in JSON: the plan, each attempt, tokens, times, feedback, and its hashes in the ledger.
      */
     val `json`: kotlin.String
@@ -11017,6 +11694,7 @@ public object FfiConverterTypeReceipt: FfiConverterRustBuffer<Receipt> {
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
             FfiConverterString.read(buf),
         )
     }
@@ -11036,6 +11714,7 @@ public object FfiConverterTypeReceipt: FfiConverterRustBuffer<Receipt> {
             FfiConverterULong.allocationSize(value.`bytesOut`) +
             FfiConverterULong.allocationSize(value.`bytesOutUncertain`) +
             FfiConverterULong.allocationSize(value.`bytesIn`) +
+            FfiConverterOptionalULong.allocationSize(value.`answeredBefore`) +
             FfiConverterString.allocationSize(value.`json`)
     )
 
@@ -11054,6 +11733,7 @@ public object FfiConverterTypeReceipt: FfiConverterRustBuffer<Receipt> {
             FfiConverterULong.write(value.`bytesOut`, buf)
             FfiConverterULong.write(value.`bytesOutUncertain`, buf)
             FfiConverterULong.write(value.`bytesIn`, buf)
+            FfiConverterOptionalULong.write(value.`answeredBefore`, buf)
             FfiConverterString.write(value.`json`, buf)
     }
 }
@@ -11330,6 +12010,11 @@ data class Report (
     val `queued`: kotlin.ULong?
     ,
     /**
+     * Present if an answer that was remembered was given again: no place was asked.
+     */
+    val `answeredBefore`: AnsweredBefore?
+    ,
+    /**
      * How the request ended.
      */
     val `outcome`: Outcome
@@ -11469,6 +12154,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterBoolean.read(buf),
             FfiConverterOptionalBoolean.read(buf),
             FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalTypeAnsweredBefore.read(buf),
             FfiConverterTypeOutcome.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterBoolean.read(buf),
@@ -11501,6 +12187,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterBoolean.allocationSize(value.`recorded`) +
             FfiConverterOptionalBoolean.allocationSize(value.`isKept`) +
             FfiConverterOptionalULong.allocationSize(value.`queued`) +
+            FfiConverterOptionalTypeAnsweredBefore.allocationSize(value.`answeredBefore`) +
             FfiConverterTypeOutcome.allocationSize(value.`outcome`) +
             FfiConverterOptionalString.allocationSize(value.`code`) +
             FfiConverterBoolean.allocationSize(value.`partial`) +
@@ -11532,6 +12219,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterBoolean.write(value.`recorded`, buf)
             FfiConverterOptionalBoolean.write(value.`isKept`, buf)
             FfiConverterOptionalULong.write(value.`queued`, buf)
+            FfiConverterOptionalTypeAnsweredBefore.write(value.`answeredBefore`, buf)
             FfiConverterTypeOutcome.write(value.`outcome`, buf)
             FfiConverterOptionalString.write(value.`code`, buf)
             FfiConverterBoolean.write(value.`partial`, buf)
@@ -13945,6 +14633,55 @@ public object FfiConverterTypeLogSinkError : FfiConverterRustBuffer<LogSinkExcep
 
 
 /**
+ * How much the system wants memory back.
+ */
+
+enum class MemoryPressure {
+
+    /**
+     * Not at all: the budget applies.
+     */
+    NONE,
+    /**
+     * Caches may keep half of their budget in memory.
+     */
+    MODERATE,
+    /**
+     * Caches keep nothing in memory that is not in use.
+     */
+    CRITICAL;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeMemoryPressure: FfiConverterRustBuffer<MemoryPressure> {
+    override fun read(buf: ByteBuffer) = try {
+
+        MemoryPressure.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: MemoryPressure) = 4UL
+
+    override fun write(value: MemoryPressure, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * Whether a message is whole.
  */
 
@@ -16077,6 +16814,38 @@ public object FfiConverterOptionalTypeSystemModel: FfiConverterRustBuffer<System
         } else {
             buf.put(1)
             FfiConverterTypeSystemModel.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeAnsweredBefore: FfiConverterRustBuffer<AnsweredBefore?> {
+    override fun read(buf: ByteBuffer): AnsweredBefore? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeAnsweredBefore.read(buf)
+    }
+
+    override fun allocationSize(value: AnsweredBefore?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeAnsweredBefore.allocationSize(value)
+        }
+    }
+
+    override fun write(value: AnsweredBefore?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeAnsweredBefore.write(value, buf)
         }
     }
 }
