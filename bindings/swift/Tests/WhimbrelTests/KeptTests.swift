@@ -61,6 +61,34 @@ import Whimbrel
         }
     }
 
+    @Test func theSameQuestionGetsTheAnswerThatIsRememberedUntilTheCachesAreCleared() async throws {
+        try await onPhone { phone, server in
+            let assistant = try await phone.start(.unmetered)
+            func ask(_ options: AskOptions = AskOptions()) async throws -> Report {
+                try #require(try await assistant.conversation().ask(question, options: options).all().report)
+            }
+            let first = try await ask()
+            let again = try await ask()
+            #expect(first.answeredBefore == nil && again.answeredBefore?.receipt == first.receipt)
+            #expect(again.attempts.isEmpty && again.bytesOut == 0 && server.requests.count == 1)
+            let receipt = try #require(again.receipt)
+            #expect(try await assistant.receipt(receipt).answeredBefore == first.receipt)
+            #expect(try await assistant.stats().answersGivenAgain == 1)
+            #expect(try await ask(AskOptions(fresh: true)).answeredBefore == nil)
+
+            let used = try await assistant.caches.usage()
+            #expect(used.answers == 1 && used.answerBytes > 0)
+            try await assistant.caches.trim(.critical)
+            try await assistant.caches.setBudget(CacheBudget(diskBytes: 0))
+            #expect(try await assistant.caches.usage().answers == 0)
+            #expect(try await ask().answeredBefore == nil)
+            try await assistant.caches.clear()
+            #expect(try await assistant.caches.usage().answers == 0)
+            await assistant.shutdown()
+            await #expect(throws: (any Error).self) { try await assistant.caches.usage() }
+        }
+    }
+
     @Test func conversationsAreListedFoundRenamedPinnedAndDeleted() async throws {
         try await onPhone { phone, _ in
             let assistant = try await phone.start(.unmetered)

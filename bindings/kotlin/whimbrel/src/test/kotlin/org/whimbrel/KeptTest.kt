@@ -71,6 +71,32 @@ class KeptTest {
         }
 
     @Test
+    fun `the same question gets the answer that is remembered, until the caches are cleared`() =
+        onPhone(ChatServer("In Africa.")) { phone, server ->
+            val assistant = phone.start(Network.UNMETERED)
+            val first = assistant.conversation().reportOf(QUESTION)
+            val again = assistant.conversation().reportOf(QUESTION)
+            assertEquals(first.receipt, assertNotNull(again.answeredBefore).receipt)
+            assertEquals(0 to 0L, again.attempts.size to again.bytesOut)
+            assertEquals(first.receipt, assistant.receipt(assertNotNull(again.receipt)).answeredBefore)
+            assertEquals(1, server.requests.size)
+            assertEquals(1L, assistant.stats().answersGivenAgain)
+            val fresh = assistant.conversation().ask(QUESTION, AskOptions(fresh = true)).toList()
+            assertNull(fresh.report.answeredBefore)
+
+            val used = assistant.caches.usage()
+            assertTrue(used.answers == 1L && used.answerBytes > 0)
+            assistant.caches.trim(MemoryPressure.CRITICAL)
+            assistant.caches.setBudget(CacheBudget(diskBytes = 0))
+            assertEquals(0L, assistant.caches.usage().answers)
+            assertNull(assistant.conversation().reportOf(QUESTION).answeredBefore)
+            assistant.caches.clear()
+            assertEquals(CacheUse(0, 0, 0, 0, 0, 0), assistant.caches.usage())
+            assistant.shutdown()
+            assertFailsWith<WhimbrelException.Closed> { assistant.caches.usage() }
+        }
+
+    @Test
     fun `conversations are listed, found, renamed, pinned and deleted`() =
         onPhone(ChatServer("In Africa.")) { phone, _ ->
             val assistant = phone.start(Network.UNMETERED)
