@@ -101,6 +101,11 @@ GROUPS = {
 }
 
 
+def grouped(default: str) -> str:
+    """A default; the digits of long numbers in groups of three."""
+    return f"{int(default):_}" if default.isdigit() and len(default) > 6 else default
+
+
 @dataclass
 class Field:
     name: str
@@ -308,7 +313,7 @@ class Kotlin(Language):
             return f"{int(each.default)}.milliseconds"
         if each.type == "f32":
             return f"{float(each.default):g}f"
-        return {"None": "null", "[]": "emptyList()", "()": f"{each.type}()"}.get(each.default, each.default)
+        return {"None": "null", "[]": "emptyList()", "()": f"{each.type}()"}.get(each.default, grouped(each.default))
 
     def doc(self, text: str, indent: str = "", tags: list[tuple[str, str]] = ()) -> list[str]:
         one = f"{indent}/** {text} */"
@@ -474,7 +479,7 @@ class Swift(Language):
             return f".milliseconds({int(each.default)})"
         if each.type == "f32":
             return f"{float(each.default):g}"
-        return {"None": "nil", "()": f"{each.type}()"}.get(each.default, each.default)
+        return {"None": "nil", "()": f"{each.type}()"}.get(each.default, grouped(each.default))
 
     def doc(self, text: str, indent: str = "") -> list[str]:
         return [f"{indent}/// {line}" for line in wrapped(text, self.width - len(indent) - 4)]

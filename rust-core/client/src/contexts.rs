@@ -14,7 +14,7 @@ use crate::error::lock;
 use crate::services::{OpenRecords, Services};
 use crate::{ClientError, caches};
 
-/// The purpose of the sealed files. A file begins with the model's [`whimbrel_inference::ModelInfo::context_binding`].
+/// The purpose of the sealed files. A file ends with the model's [`whimbrel_inference::ModelInfo::context_binding`].
 pub(crate) const PURPOSE: &str = "context";
 /// A context of fewer tokens is not worth a file.
 const TOKENS_MIN: u32 = 128;
@@ -195,8 +195,9 @@ impl ContextFiles {
         read.await?
     }
 
-    async fn write(&self, session: &Session, name: String, bytes: Vec<u8>) -> Result<(), ClientError> {
-        let (records, binding, id) = (self.records.clone(), binding(session), self.conversation);
+    async fn write(&self, session: &Session, name: String, mut bytes: Vec<u8>) -> Result<(), ClientError> {
+        bytes.extend(binding(session));
+        let (records, id) = (self.records.clone(), self.conversation);
         let written = self.services.blocking(move |services| {
             let _files = lock(&services.contexts.files);
             let store = records.store()?;
@@ -204,7 +205,7 @@ impl ContextFiles {
                 // It may have been deleted meanwhile.
                 store.conversations().summary(id)?;
             }
-            Ok::<_, ClientError>(store.files(PURPOSE)?.put(&name, &[&binding[..], &bytes].concat())?)
+            Ok::<_, ClientError>(store.files(PURPOSE)?.put(&name, &bytes)?)
         });
         written.await?
     }
@@ -248,10 +249,10 @@ fn read(files: &SealedFiles, name: &str, binding: [u8; BINDING_BYTES]) -> Result
             other => other,
         };
     };
-    if !bytes.starts_with(&binding) {
+    if !bytes.ends_with(&binding) {
         return files.remove(name).map(|()| None);
     }
-    bytes.drain(..BINDING_BYTES);
+    bytes.truncate(bytes.len() - BINDING_BYTES);
     Ok(Some(bytes))
 }
 

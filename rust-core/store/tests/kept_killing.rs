@@ -28,7 +28,15 @@ const LINES_MAX: u64 = 40;
 
 fn try_open(folder: &Path) -> Result<Store, StoreError> {
     let vault: Arc<dyn KeyVault> = Arc::new(FileVault::open(&folder.join("vault")).unwrap());
-    Store::open(&folder.join("store.db"), vault, NOW_MS)
+    // A process that the other test has just begun may still hold our lock, until it becomes the other program.
+    let mut tries = 0;
+    loop {
+        match Store::open(&folder.join("store.db"), Arc::clone(&vault), NOW_MS) {
+            Err(StoreError::InUse { .. }) if tries < 200 => tries += 1,
+            opened => return opened,
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
 }
 
 /// Does one thing after the other until it is killed.

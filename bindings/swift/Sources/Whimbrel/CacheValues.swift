@@ -42,8 +42,8 @@ public struct CacheBudget: Sendable, Equatable {
 
     /// Takes every value; those with a default can be left out.
     public init(
-        diskBytes: Int = 268435456,
-        memoryBytes: Int = 268435456
+        diskBytes: Int = 268_435_456,
+        memoryBytes: Int = 268_435_456
     ) {
         self.diskBytes = diskBytes
         self.memoryBytes = memoryBytes

@@ -27,8 +27,8 @@ public data class CacheUse(
  * @property memoryBytes bytes of contexts in memory that are not in use. The default is 256 MiB.
  */
 public data class CacheBudget(
-    public val diskBytes: Long = 268435456,
-    public val memoryBytes: Long = 268435456,
+    public val diskBytes: Long = 268_435_456,
+    public val memoryBytes: Long = 268_435_456,
 )
 
 /** How much the system wants memory back. */
