@@ -43,7 +43,7 @@ INTO_CORE = [
 OUT_OF_CORE = [
     "ModelInfo", "Message", "Event", "Explanation", "RedactedText", "LearningMode", "Receipt", "LedgerReport", "LedgerStats",
     "Checkpoint", "LogLevel", "ImportEvent", "ConversationSummary", "KeptConversation", "SearchHit", "ImportedConversations", "Repaired",
-    "KeyRotation", "QueuedQuestion", "OutboxEvent", "OutboxRun", "CacheUse",
+    "KeyRotation", "QueuedQuestion", "OutboxEvent", "OutboxRun", "CacheUse", "Recovered",
 ]  # fmt: skip
 # Fields whose name differs, in Rust's spelling. A number of milliseconds loses its unit, because it becomes a duration.
 RENAMED = {

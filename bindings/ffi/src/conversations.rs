@@ -122,6 +122,36 @@ pub struct Repaired {
     pub answers: u64,
 }
 
+/// What a recovery found.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Recovered {
+    /// The new path of the damaged database. It still has everything that can be read of it, encrypted as before.
+    pub aside: Option<String>,
+    /// What the new database has from it.
+    pub kept: RecoveredRows,
+    /// What is lost, as far as something tells of it.
+    pub lost: RecoveredRows,
+    /// Pages of the database's log that cannot be used. If there are any, the newest changes may be missing.
+    pub log_pages_lost: u64,
+}
+
+/// Numbers of what is kept in a store.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct RecoveredRows {
+    /// Conversations.
+    pub conversations: u64,
+    /// Messages.
+    pub messages: u64,
+    /// Queued questions.
+    pub questions: u64,
+    /// Remembered answers.
+    pub answers: u64,
+    /// Entries of the ledger.
+    pub entries: u64,
+    /// Signs of feedback.
+    pub feedback: u64,
+}
+
 /// How a change of the data key went.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct KeyRotation {
@@ -333,6 +363,31 @@ pub async fn wipe_store(path: String, vault: Arc<dyn KeyVault>) -> Result<(), Co
 pub async fn start_store_empty(path: String, vault: Arc<dyn KeyVault>) -> Result<Option<String>, CoreError> {
     let aside = client::start_empty(path.into(), Arc::new(ForeignVault(vault))).await?;
     Ok(aside.map(|aside| aside.to_string_lossy().into_owned()))
+}
+
+/// Takes over what the damaged database of the store at `path` still has, and puts it aside. Nobody may have the store open.
+#[uniffi::export]
+pub async fn recover_store(path: String, vault: Arc<dyn KeyVault>) -> Result<Recovered, CoreError> {
+    let recovered = client::recover(path.into(), Arc::new(ForeignVault(vault))).await?;
+    Ok(Recovered {
+        aside: recovered.aside.map(|aside| aside.to_string_lossy().into_owned()),
+        kept: recovered.kept.into(),
+        lost: recovered.lost.into(),
+        log_pages_lost: recovered.log_pages_lost,
+    })
+}
+
+impl From<store::RowCounts> for RecoveredRows {
+    fn from(from: store::RowCounts) -> Self {
+        RecoveredRows {
+            conversations: from.conversations,
+            messages: from.messages,
+            questions: from.requests,
+            answers: from.answers,
+            entries: from.entries,
+            feedback: from.feedback,
+        }
+    }
 }
 
 impl From<store::ConversationSummary> for ConversationSummary {

@@ -25,7 +25,8 @@ pub use client::Client;
 pub use conversation::{Answer, Conversation, Event, Message, Role};
 pub use conversations::{
     ConversationChanges, ConversationSummary, Conversations, ImportedConversations, KeptConversation, KeptMessage,
-    KeyRotation, MessageState, Repaired, Retention, SearchHit, start_store_empty, wipe_store,
+    KeyRotation, MessageState, Recovered, RecoveredRows, Repaired, Retention, SearchHit, recover_store,
+    start_store_empty, wipe_store,
 };
 pub use device::{Accelerator, DeviceFact, DeviceUpdate, Network, Thermal};
 pub use error::CoreError;

@@ -127,7 +127,7 @@ pub struct AskOptions {
     /// What the answer needs beyond text.
     #[uniffi(default = [])]
     pub needs: Vec<Need>,
-    /// Whether it is asked anew even if the answer to exactly this question is remembered.
+    /// Whether it is asked again even if the answer to exactly this question is remembered.
     #[uniffi(default = false)]
     pub fresh: bool,
     /// Options for generating the answer.

@@ -135,6 +135,82 @@ fn a_conversation_goes_on_in_another_process() {
 }
 
 #[test]
+fn a_damaged_database_gives_up_what_it_still_has() {
+    let desk = Desk::new();
+    ask(&desk, "Birds", "What is light?", &[]).succeeded();
+    let folder = desk.path("ledger");
+    let at = |more: &[&str]| desk.run(more.iter().chain(&["--ledger", folder.to_str().unwrap()]));
+    let tiny = tiny();
+    let base = [
+        "run",
+        "--model",
+        tiny.to_str().unwrap(),
+        "--max-tokens",
+        "4",
+        "--prompt",
+        "What is light?",
+    ];
+    at(&[&base[..], &["--conversation", "Birds"]].concat()).succeeded();
+    let mut files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let database = files.find(|path| path.is_file() && std::fs::read(path).unwrap().starts_with(b"SQLite"));
+    let database = database.unwrap();
+    let mut bytes = std::fs::read(&database).unwrap();
+    bytes[..100].fill(0x5a);
+    std::fs::write(&database, bytes).unwrap();
+
+    let refused = at(&["conversations", "list", "--json"]);
+    assert!(refused.stderr.contains("whimbrel ledger recover"), "{refused:?}");
+    let unasked = at(&["ledger", "recover"]);
+    assert!(unasked.stderr.contains("add --yes"), "{unasked:?}");
+    let recovered = at(&["ledger", "recover", "--yes", "--json"]).succeeded().json();
+    let counts = [&recovered["kept"]["messages"], &recovered["lost"]["messages"]].map(Value::as_u64);
+    assert_eq!(counts, [Some(2), Some(0)], "{recovered}");
+    assert!(std::path::Path::new(recovered["old"].as_str().unwrap()).exists());
+    let shown = at(&["conversations", "show", "Birds", "--json"]).succeeded().json();
+    assert_eq!(shown["said"][0]["text"], "What is light?");
+}
+
+#[test]
+fn remembered_answers_and_caches_are_shown_and_cleared() {
+    let server = ChatServer::start(&[Reply::Echo]);
+    let desk = Desk::new();
+    let policy = desk.write("policy.toml", waiting_policy(&server.url));
+    let base = [
+        "run",
+        "--policy",
+        policy.to_str().unwrap(),
+        "--prompt",
+        "What is light?",
+        "--device",
+    ];
+    let run = |more: &[&str]| {
+        desk.run(base.iter().chain(&["{\"network\": \"unmetered\"}"]).chain(more))
+            .succeeded()
+    };
+    run(&[]);
+    let again = run(&[]);
+    assert!(
+        again
+            .stderr
+            .contains("[answered before, less than a minute ago, at cloud"),
+        "{again:?}"
+    );
+    let again = run(&["--json"]).json();
+    assert_eq!(again["route"]["answered_before"]["receipt"], 1);
+    assert!(run(&["--fresh", "--json"]).json()["route"]["answered_before"].is_null());
+    assert_eq!(server.received().len(), 2);
+    let stats = desk.run(["cache", "stats", "--json"]).succeeded().json();
+    assert_eq!(
+        (stats["answers"].as_u64(), stats["saved_contexts"].as_u64()),
+        (Some(1), Some(0))
+    );
+    let shown = desk.run(["cache", "clear"]).succeeded();
+    assert!(shown.stdout.starts_with("removed 1 remembered answer, "), "{shown:?}");
+    assert_eq!(desk.run(["cache", "stats", "--json"]).succeeded().json()["answers"], 0);
+    assert!(run(&["--json"]).json()["route"]["answered_before"].is_null());
+}
+
+#[test]
 fn a_question_waits_for_the_network() {
     let server = ChatServer::start(&[Reply::Echo]);
     let desk = Desk::new();

@@ -19,7 +19,7 @@ use crate::services::Services;
 use crate::{Assistant, Client, ClientError, Conversation, ConversationOptions, Model, assistant, contexts, outbox};
 
 pub use self::changes::ConversationChanges;
-pub use self::upkeep::{start_empty, wipe};
+pub use self::upkeep::{recover, start_empty, wipe};
 
 /// Conversations of a page of [`Conversations::find_title`].
 const PAGE: u32 = 256;

@@ -46,7 +46,7 @@ pub use block_on::block_on;
 pub use caches::{CACHE_BUDGET_DEFAULT, CacheUse, Caches};
 pub use client::{Client, Model};
 pub use conversation::{Answer, Conversation, ConversationOptions};
-pub use conversations::{ConversationChanges, Conversations, start_empty, wipe};
+pub use conversations::{ConversationChanges, Conversations, recover, start_empty, wipe};
 pub use error::ClientError;
 pub use keys::key_name;
 pub use limits::{ANSWER_BYTES_MAX, EVENTS_WAITING_MAX, HISTORY_BYTES_MAX, MESSAGES_MAX, PROMPT_BYTES_MAX};

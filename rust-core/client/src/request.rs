@@ -26,7 +26,7 @@ pub struct AskOptions {
     pub deadline_ms: Option<u64>,
     /// What the answer needs beyond text.
     pub needs: Vec<Need>,
-    /// Whether it is asked anew even if the answer to exactly this question is remembered.
+    /// Whether it is asked again even if the answer to exactly this question is remembered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
     /// Options for generating the answer.

@@ -212,6 +212,12 @@ public final class Assistant: Sendable {
         try await translated { try await WhimbrelCore.startStoreEmpty(path: path, vault: ForeignVault(vault)) }
     }
 
+    /// Takes over what the damaged database of the store at `path` still has (`ledger` with the problem `damaged`), and
+    /// puts it aside. Nobody may have the store open.
+    public static func recover(_ path: String, vault: any KeyVault) async throws -> Recovered {
+        try await translated { try await WhimbrelCore.recoverStore(path: path, vault: ForeignVault(vault)) }.toPublic()
+    }
+
     /// Cancels all answers and closes the ledger. Conversations refuse further questions. Returns at once, and may be
     /// called again.
     public func close() { core.release() }

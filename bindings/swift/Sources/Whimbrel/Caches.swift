@@ -23,8 +23,8 @@ public final class Caches: Sendable {
         try await translated { try await core.setBudget(budget: budget) }
     }
 
-    /// Gives memory back, as much as the system wants; for a memory warning. What is kept of conversations is saved
-    /// first, except under `critical`. Nothing that is in use is dropped.
+    /// Gives memory back, as much as the system wants; for a memory warning. Contexts of kept conversations are
+    /// saved first, except under `critical`. Nothing that is in use is dropped.
     public func trim(_ pressure: MemoryPressure) async throws {
         try await translated { try await core.trim(pressure: pressure.toCore()) }
     }

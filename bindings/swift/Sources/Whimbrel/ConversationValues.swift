@@ -195,6 +195,64 @@ public struct Repaired: Sendable, Equatable {
     }
 }
 
+/// What a recovery found.
+public struct Recovered: Sendable, Equatable {
+    /// The new path of the damaged database. It still has everything that can be read of it, encrypted as before.
+    public var aside: String?
+    /// What the new database has from it.
+    public var kept: RecoveredRows
+    /// What is lost, as far as something tells of it.
+    public var lost: RecoveredRows
+    /// Pages of the database's log that cannot be used. If there are any, the newest changes may be missing.
+    public var logPagesLost: Int
+
+    /// Takes every value; those with a default can be left out.
+    public init(
+        aside: String?,
+        kept: RecoveredRows,
+        lost: RecoveredRows,
+        logPagesLost: Int
+    ) {
+        self.aside = aside
+        self.kept = kept
+        self.lost = lost
+        self.logPagesLost = logPagesLost
+    }
+}
+
+/// Numbers of what is kept in a store.
+public struct RecoveredRows: Sendable, Equatable {
+    /// Conversations.
+    public var conversations: Int
+    /// Messages.
+    public var messages: Int
+    /// Queued questions.
+    public var questions: Int
+    /// Remembered answers.
+    public var answers: Int
+    /// Entries of the ledger.
+    public var entries: Int
+    /// Signs of feedback.
+    public var feedback: Int
+
+    /// Takes every value; those with a default can be left out.
+    public init(
+        conversations: Int,
+        messages: Int,
+        questions: Int,
+        answers: Int,
+        entries: Int,
+        feedback: Int
+    ) {
+        self.conversations = conversations
+        self.messages = messages
+        self.questions = questions
+        self.answers = answers
+        self.entries = entries
+        self.feedback = feedback
+    }
+}
+
 /// How a change of the data key went.
 public struct KeyRotation: Sendable, Equatable {
     /// Values that have the new key.

@@ -149,7 +149,7 @@ public struct AskOptions: Sendable, Equatable {
     public var deadline: Duration?
     /// What the answer needs beyond text.
     public var needs: [Need]
-    /// Whether it is asked anew even if the answer to exactly this question is remembered.
+    /// Whether it is asked again even if the answer to exactly this question is remembered.
     public var fresh: Bool
     /// Options for generating the answer.
     public var generation: GenerationOptions

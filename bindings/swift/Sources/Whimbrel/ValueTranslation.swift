@@ -303,6 +303,30 @@ extension WhimbrelCore.Repaired {
     }
 }
 
+extension WhimbrelCore.Recovered {
+    func toPublic() -> Whimbrel.Recovered {
+        Whimbrel.Recovered(
+            aside: aside,
+            kept: kept.toPublic(),
+            lost: lost.toPublic(),
+            logPagesLost: Int(clamping: logPagesLost)
+        )
+    }
+}
+
+extension WhimbrelCore.RecoveredRows {
+    func toPublic() -> Whimbrel.RecoveredRows {
+        Whimbrel.RecoveredRows(
+            conversations: Int(clamping: conversations),
+            messages: Int(clamping: messages),
+            questions: Int(clamping: questions),
+            answers: Int(clamping: answers),
+            entries: Int(clamping: entries),
+            feedback: Int(clamping: feedback)
+        )
+    }
+}
+
 extension WhimbrelCore.KeyRotation {
     func toPublic() -> Whimbrel.KeyRotation {
         Whimbrel.KeyRotation(

@@ -5190,7 +5190,7 @@ public struct AskOptions: Equatable, Hashable {
      */
     public let needs: [Need]
     /**
-     * Whether it is asked anew even if the answer to exactly this question is remembered.
+     * Whether it is asked again even if the answer to exactly this question is remembered.
      */
     public let fresh: Bool
     /**
@@ -5215,7 +5215,7 @@ public struct AskOptions: Equatable, Hashable {
          * What the answer needs beyond text.
          */needs: [Need] = [],
         /**
-         * Whether it is asked anew even if the answer to exactly this question is remembered.
+         * Whether it is asked again even if the answer to exactly this question is remembered.
          */fresh: Bool = false,
         /**
          * Options for generating the answer.
@@ -8619,6 +8619,204 @@ public func FfiConverterTypeReceiptFilter_lift(_ buf: RustBuffer) throws -> Rece
 #endif
 public func FfiConverterTypeReceiptFilter_lower(_ value: ReceiptFilter) -> RustBuffer {
     return FfiConverterTypeReceiptFilter.lower(value)
+}
+
+
+/**
+ * What a recovery found.
+ */
+public struct Recovered: Equatable, Hashable {
+    /**
+     * The new path of the damaged database. It still has everything that can be read of it, encrypted as before.
+     */
+    public let aside: String?
+    /**
+     * What the new database has from it.
+     */
+    public let kept: RecoveredRows
+    /**
+     * What is lost, as far as something tells of it.
+     */
+    public let lost: RecoveredRows
+    /**
+     * Pages of the database's log that cannot be used. If there are any, the newest changes may be missing.
+     */
+    public let logPagesLost: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The new path of the damaged database. It still has everything that can be read of it, encrypted as before.
+         */aside: String?,
+        /**
+         * What the new database has from it.
+         */kept: RecoveredRows,
+        /**
+         * What is lost, as far as something tells of it.
+         */lost: RecoveredRows,
+        /**
+         * Pages of the database's log that cannot be used. If there are any, the newest changes may be missing.
+         */logPagesLost: UInt64) {
+        self.aside = aside
+        self.kept = kept
+        self.lost = lost
+        self.logPagesLost = logPagesLost
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Recovered: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRecovered: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Recovered {
+        return
+            try Recovered(
+                aside: FfiConverterOptionString.read(from: &buf),
+                kept: FfiConverterTypeRecoveredRows.read(from: &buf),
+                lost: FfiConverterTypeRecoveredRows.read(from: &buf),
+                logPagesLost: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Recovered, into buf: inout [UInt8]) {
+        FfiConverterOptionString.write(value.aside, into: &buf)
+        FfiConverterTypeRecoveredRows.write(value.kept, into: &buf)
+        FfiConverterTypeRecoveredRows.write(value.lost, into: &buf)
+        FfiConverterUInt64.write(value.logPagesLost, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRecovered_lift(_ buf: RustBuffer) throws -> Recovered {
+    return try FfiConverterTypeRecovered.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRecovered_lower(_ value: Recovered) -> RustBuffer {
+    return FfiConverterTypeRecovered.lower(value)
+}
+
+
+/**
+ * Numbers of what is kept in a store.
+ */
+public struct RecoveredRows: Equatable, Hashable {
+    /**
+     * Conversations.
+     */
+    public let conversations: UInt64
+    /**
+     * Messages.
+     */
+    public let messages: UInt64
+    /**
+     * Queued questions.
+     */
+    public let questions: UInt64
+    /**
+     * Remembered answers.
+     */
+    public let answers: UInt64
+    /**
+     * Entries of the ledger.
+     */
+    public let entries: UInt64
+    /**
+     * Signs of feedback.
+     */
+    public let feedback: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Conversations.
+         */conversations: UInt64,
+        /**
+         * Messages.
+         */messages: UInt64,
+        /**
+         * Queued questions.
+         */questions: UInt64,
+        /**
+         * Remembered answers.
+         */answers: UInt64,
+        /**
+         * Entries of the ledger.
+         */entries: UInt64,
+        /**
+         * Signs of feedback.
+         */feedback: UInt64) {
+        self.conversations = conversations
+        self.messages = messages
+        self.questions = questions
+        self.answers = answers
+        self.entries = entries
+        self.feedback = feedback
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension RecoveredRows: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRecoveredRows: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RecoveredRows {
+        return
+            try RecoveredRows(
+                conversations: FfiConverterUInt64.read(from: &buf),
+                messages: FfiConverterUInt64.read(from: &buf),
+                questions: FfiConverterUInt64.read(from: &buf),
+                answers: FfiConverterUInt64.read(from: &buf),
+                entries: FfiConverterUInt64.read(from: &buf),
+                feedback: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: RecoveredRows, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.conversations, into: &buf)
+        FfiConverterUInt64.write(value.messages, into: &buf)
+        FfiConverterUInt64.write(value.questions, into: &buf)
+        FfiConverterUInt64.write(value.answers, into: &buf)
+        FfiConverterUInt64.write(value.entries, into: &buf)
+        FfiConverterUInt64.write(value.feedback, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRecoveredRows_lift(_ buf: RustBuffer) throws -> RecoveredRows {
+    return try FfiConverterTypeRecoveredRows.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRecoveredRows_lower(_ value: RecoveredRows) -> RustBuffer {
+    return FfiConverterTypeRecoveredRows.lower(value)
 }
 
 
@@ -15555,6 +15753,23 @@ public func version() -> String  {
 })
 }
 /**
+ * Takes over what the damaged database of the store at `path` still has, and puts it aside. Nobody may have the store open.
+ */
+public func recoverStore(path: String, vault: KeyVault)async throws  -> Recovered  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_func_recover_store(FfiConverterString.lower(path),FfiConverterTypeKeyVault_lower(vault)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_rust_buffer,
+            completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
+            freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeRecovered_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+/**
  * Gives up what can no longer be read in the store at `path` because the vault lost its keys, so that it can be used again. The ledger stays
  * as it is. If its key is lost too, it is put aside and another one begins; the result is its new path then. If no key is lost, nothing
  * changes. Nobody may have the store open.
@@ -15659,6 +15874,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.contractVersionMismatch
     }
     if (uniffi_whimbrel_checksum_func_version() != 33555) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_func_recover_store() != 24402) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_func_start_store_empty() != 46997) {

@@ -1,5 +1,6 @@
 //! Where answers come from: a model of this device alone, or an assistant that decides by a policy and may have such a model.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use whimbrel_client::policy::DeviceUpdate;
 use whimbrel_client::policy::outbox::RunBudget;
 use whimbrel_client::{
-    AskOptions, Assistant, AssistantOptions, Client, Conversation, ConversationOptions, EndpointExtras,
+    AskOptions, Assistant, AssistantOptions, Client, Conversation, ConversationOptions, Conversations, EndpointExtras,
     GenerationOptions, Model, ModelInfo, OpenOptions, Role, TASK_DEFAULT, block_on,
 };
 
@@ -33,6 +34,8 @@ pub(crate) struct AnswerSource {
     client: Option<Client>,
     /// Where conversations are kept.
     ledger: LedgerArguments,
+    /// Those that are kept, once one was opened.
+    conversations: OnceCell<Conversations>,
     /// What the user says about the device.
     known_device: DeviceUpdate,
     task: String,
@@ -201,14 +204,12 @@ impl AnswerSource {
 
     /// The conversation that is kept under a title, which is made where it is missing.
     fn kept(&self, options: ConversationOptions, title: &str) -> Result<Conversation, CliError> {
-        let conversations = match (&self.assistant, &self.client, &self.model) {
-            (None, Some(client), Some(model)) => {
-                let vault = Arc::new(self.ledger.vault()?);
-                client
-                    .conversations(&self.ledger.database()?, vault)?
-                    .answered_by(model)
+        let conversations = match self.conversations.get() {
+            Some(open) => open,
+            None => {
+                let opened = self.open_conversations()?;
+                self.conversations.get_or_init(|| opened)
             }
-            (assistant, ..) => assistant.as_ref().expect("one of the two is there").conversations(),
         };
         Ok(match block_on(conversations.find_title(title))? {
             Some(id) => {
@@ -218,6 +219,17 @@ impl AnswerSource {
                 conversation
             }
             None => block_on(conversations.create(title, options))?,
+        })
+    }
+
+    fn open_conversations(&self) -> Result<Conversations, CliError> {
+        Ok(match (&self.assistant, &self.client, &self.model) {
+            (None, Some(client), Some(model)) => {
+                let vault = Arc::new(self.ledger.vault()?);
+                let conversations = client.conversations(&self.ledger.database()?, vault)?;
+                conversations.answered_by(model)
+            }
+            (assistant, ..) => assistant.as_ref().expect("one of the two is there").conversations(),
         })
     }
 
@@ -268,6 +280,9 @@ impl AnswerSource {
     /// Ends a conversation, and waits until what is kept is written.
     pub(crate) fn end(&self, conversation: &Conversation) {
         block_on(conversation.shutdown());
+        if let Some(conversations) = self.conversations.get() {
+            block_on(conversations.shutdown());
+        }
         if let Some(assistant) = &self.assistant {
             block_on(assistant.shutdown());
         }

@@ -19,7 +19,7 @@ pub(crate) struct PolicyArguments {
     /// The name of the task, for rules and learning [default: chat]
     #[arg(long, value_name = "TASK", requires = "policy")]
     pub(crate) task: Option<String>,
-    /// Ask anew, even if the answer to exactly this question is remembered
+    /// Ask again, even if the answer to exactly this question is remembered
     #[arg(long, requires = "policy")]
     pub(crate) fresh: bool,
     /// An additional word to replace in redacted text; can be repeated

@@ -1,6 +1,7 @@
-//! `whimbrel ledger`: the receipts of what was asked under a policy. Everything but pruning and restarting only reads, also while answers are
-//! made.
+//! `whimbrel ledger`: the receipts of what was asked under a policy. Everything but pruning, restarting and recovering only reads, also while
+//! answers are made.
 
+mod recover;
 mod restart;
 mod show;
 mod stats;
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Prune(PruneArguments),
     /// Start a new ledger if the old one was changed or its vault is missing; the old file is kept
     Restart(restart::Arguments),
+    /// Take over what a damaged database still has; the old file is kept
+    Recover(recover::Arguments),
 }
 
 /// The flags of `ledger list`.
@@ -115,6 +118,7 @@ pub(crate) fn run(command: &Command) -> Result<u8, CliError> {
         Command::Stats(arguments) => done(stats::run(arguments)),
         Command::Prune(arguments) => done(prune(arguments)),
         Command::Restart(arguments) => done(restart::run(arguments)),
+        Command::Recover(arguments) => done(recover::run(arguments)),
     }
 }
 

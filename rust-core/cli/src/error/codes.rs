@@ -52,10 +52,12 @@ pub(super) fn store(error: &StoreError) -> Classified {
                 "`whimbrel ledger verify` lists all problems; `whimbrel ledger restart` starts a new ledger and keeps the old file",
             ),
         ),
-        StoreError::Foreign { .. }
-        | StoreError::Damaged { .. }
-        | StoreError::SchemaChanged { .. }
-        | StoreError::Unreadable { .. } => ("ledger_damaged", exit::LEDGER, None),
+        StoreError::Damaged { .. } | StoreError::SchemaChanged { .. } => (
+            "ledger_damaged",
+            exit::LEDGER,
+            hint("`whimbrel ledger recover` takes over what can still be read, and keeps the old file"),
+        ),
+        StoreError::Foreign { .. } | StoreError::Unreadable { .. } => ("ledger_damaged", exit::LEDGER, None),
         StoreError::NewerSchema { .. } => ("ledger_newer", exit::LEDGER, hint("use a newer version of whimbrel")),
         StoreError::Sealed(SealError::KeyLost { .. } | SealError::WrongKey { .. } | SealError::Keyring) => (
             "key_lost",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use whimbrel_store::{KeyVault, Repaired, Rotation, Store};
+use whimbrel_store::{KeyVault, Recovered, Repaired, Rotation, Store};
 
 use super::Conversations;
 use crate::conversation::Shelf;
@@ -92,6 +92,19 @@ pub async fn start_empty(path: PathBuf, vault: Arc<dyn KeyVault>) -> Result<Opti
     assistant::aside(move || {
         let (_, aside) = Store::start_empty(&path, vault, SystemClock::default().now_ms())?;
         Ok(aside)
+    })
+    .await
+}
+
+/// Takes over what a damaged database at `path` still has, and puts the database aside: see [`Store::recover`]. The store is closed afterwards. A
+/// separate thread waits for the disk.
+///
+/// # Errors
+/// As [`wipe`].
+pub async fn recover(path: PathBuf, vault: Arc<dyn KeyVault>) -> Result<Recovered, ClientError> {
+    assistant::aside(move || {
+        let (_, recovered) = Store::recover(&path, vault, SystemClock::default().now_ms())?;
+        Ok(recovered)
     })
     .await
 }

@@ -1081,6 +1081,11 @@ RustBuffer uniffi_whimbrel_fn_func_version(RustCallStatus *_Nonnull out_status
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_RECOVER_STORE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_RECOVER_STORE
+uint64_t uniffi_whimbrel_fn_func_recover_store(RustBuffer path, uint64_t vault
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_START_STORE_EMPTY
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_START_STORE_EMPTY
 uint64_t uniffi_whimbrel_fn_func_start_store_empty(RustBuffer path, uint64_t vault
@@ -1374,6 +1379,12 @@ void ffi_whimbrel_rust_future_complete_void(uint64_t handle, RustCallStatus *_No
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_VERSION
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_VERSION
 uint16_t uniffi_whimbrel_checksum_func_version(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_RECOVER_STORE
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_RECOVER_STORE
+uint16_t uniffi_whimbrel_checksum_func_recover_store(void
 
 );
 #endif

@@ -1,9 +1,10 @@
 package org.whimbrel
 
 import kotlinx.coroutines.flow.Flow
-import org.whimbrel.ffi.presetText
 import org.whimbrel.ffi.Assistant as CoreAssistant
 import org.whimbrel.ffi.AssistantOptions as CoreAssistantOptions
+import org.whimbrel.ffi.presetText
+import org.whimbrel.ffi.recoverStore as coreRecoverStore
 import org.whimbrel.ffi.restartLedger as coreRestartLedger
 import org.whimbrel.ffi.startStoreEmpty as coreStartStoreEmpty
 import org.whimbrel.ffi.wipeStore as coreWipeStore
@@ -236,6 +237,15 @@ public class Assistant private constructor(
             path: String,
             vault: KeyVault,
         ): String? = awaited { coreStartStoreEmpty(path, ForeignVault(vault)) }
+
+        /**
+         * Takes over what the damaged database of the store at [path] still has ([WhimbrelException.Ledger] with the
+         * problem `damaged`), and puts it aside. Nobody may have the store open.
+         */
+        public suspend fun recover(
+            path: String,
+            vault: KeyVault,
+        ): Recovered = awaited { coreRecoverStore(path, ForeignVault(vault)).toPublic() }
     }
 }
 

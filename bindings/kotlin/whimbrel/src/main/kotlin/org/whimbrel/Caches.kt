@@ -21,7 +21,7 @@ public class Caches internal constructor(
     public suspend fun setBudget(budget: CacheBudget): Unit = awaited { core().setBudget(budget.toCore()) }
 
     /**
-     * Gives memory back, as much as the system wants; for `onTrimMemory`. What is kept of conversations is saved first,
+     * Gives memory back, as much as the system wants; for `onTrimMemory`. Contexts of kept conversations are saved first,
      * except under [MemoryPressure.CRITICAL]. Nothing that is in use is dropped.
      */
     public suspend fun trim(pressure: MemoryPressure): Unit = awaited { core().trim(pressure.toCore()) }

@@ -127,6 +127,42 @@ public data class Repaired(
 )
 
 /**
+ * What a recovery found.
+ *
+ * @property aside the new path of the damaged database. It still has everything that can be read of it, encrypted as
+ *   before.
+ * @property kept what the new database has from it.
+ * @property lost what is lost, as far as something tells of it.
+ * @property logPagesLost pages of the database's log that cannot be used. If there are any, the newest changes may be
+ *   missing.
+ */
+public data class Recovered(
+    public val aside: String?,
+    public val kept: RecoveredRows,
+    public val lost: RecoveredRows,
+    public val logPagesLost: Long,
+)
+
+/**
+ * Numbers of what is kept in a store.
+ *
+ * @property conversations conversations.
+ * @property messages messages.
+ * @property questions queued questions.
+ * @property answers remembered answers.
+ * @property entries entries of the ledger.
+ * @property feedback signs of feedback.
+ */
+public data class RecoveredRows(
+    public val conversations: Long,
+    public val messages: Long,
+    public val questions: Long,
+    public val answers: Long,
+    public val entries: Long,
+    public val feedback: Long,
+)
+
+/**
  * How a change of the data key went.
  *
  * @property rows values that have the new key.

@@ -105,7 +105,7 @@ public data class GenerationOptions(
  *   the text can only raise it.
  * @property deadline the deadline for the whole answer. The default is the policy's.
  * @property needs what the answer needs beyond text.
- * @property fresh whether it is asked anew even if the answer to exactly this question is remembered.
+ * @property fresh whether it is asked again even if the answer to exactly this question is remembered.
  * @property generation options for generating the answer.
  */
 public data class AskOptions(

@@ -60,6 +60,8 @@ import org.whimbrel.ffi.QueueState as CoreQueueState
 import org.whimbrel.ffi.QueuedQuestion as CoreQueuedQuestion
 import org.whimbrel.ffi.Receipt as CoreReceipt
 import org.whimbrel.ffi.ReceiptFilter as CoreReceiptFilter
+import org.whimbrel.ffi.Recovered as CoreRecovered
+import org.whimbrel.ffi.RecoveredRows as CoreRecoveredRows
 import org.whimbrel.ffi.RedactedText as CoreRedactedText
 import org.whimbrel.ffi.Refused as CoreRefused
 import org.whimbrel.ffi.Release as CoreRelease
@@ -300,6 +302,24 @@ internal fun CoreRepaired.toPublic(): Repaired =
         messages = messages.toLong(),
         questions = questions.toLong(),
         answers = answers.toLong(),
+    )
+
+internal fun CoreRecovered.toPublic(): Recovered =
+    Recovered(
+        aside = aside,
+        kept = kept.toPublic(),
+        lost = lost.toPublic(),
+        logPagesLost = logPagesLost.toLong(),
+    )
+
+internal fun CoreRecoveredRows.toPublic(): RecoveredRows =
+    RecoveredRows(
+        conversations = conversations.toLong(),
+        messages = messages.toLong(),
+        questions = questions.toLong(),
+        answers = answers.toLong(),
+        entries = entries.toLong(),
+        feedback = feedback.toLong(),
     )
 
 internal fun CoreKeyRotation.toPublic(): KeyRotation =

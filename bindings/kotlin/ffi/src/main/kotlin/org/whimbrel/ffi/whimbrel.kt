@@ -786,6 +786,8 @@ internal object IntegrityCheckingUniffiLib {
     internal fun ensureInitialized() = Unit
     external fun uniffi_whimbrel_checksum_func_version(
     ): Int
+    external fun uniffi_whimbrel_checksum_func_recover_store(
+    ): Int
     external fun uniffi_whimbrel_checksum_func_start_store_empty(
     ): Int
     external fun uniffi_whimbrel_checksum_func_wipe_store(
@@ -1345,6 +1347,8 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_whimbrel_fn_func_version(uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_func_recover_store(`path`: RustBuffer.ByValue,`vault`: Long,
+    ): Long
     external fun uniffi_whimbrel_fn_func_start_store_empty(`path`: RustBuffer.ByValue,`vault`: Long,
     ): Long
     external fun uniffi_whimbrel_fn_func_wipe_store(`path`: RustBuffer.ByValue,`vault`: Long,
@@ -1477,6 +1481,9 @@ private fun uniffiCheckContractApiVersion(lib: IntegrityCheckingUniffiLib) {
 @Suppress("UNUSED_PARAMETER")
 private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_func_version() and 0xFFFF) != 33555) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_func_recover_store() and 0xFFFF) != 24402) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_func_start_store_empty() and 0xFFFF) != 46997) {
@@ -9323,7 +9330,7 @@ data class AskOptions (
     val `needs`: List<Need> = listOf()
     ,
     /**
-     * Whether it is asked anew even if the answer to exactly this question is remembered.
+     * Whether it is asked again even if the answer to exactly this question is remembered.
      */
     val `fresh`: kotlin.Boolean = false
     ,
@@ -11806,6 +11813,148 @@ public object FfiConverterTypeReceiptFilter: FfiConverterRustBuffer<ReceiptFilte
             FfiConverterOptionalULong.write(value.`untilMs`, buf)
             FfiConverterOptionalTypeOutcome.write(value.`outcome`, buf)
             FfiConverterOptionalTypePlaceKind.write(value.`place`, buf)
+    }
+}
+
+
+
+/**
+ * What a recovery found.
+ */
+data class Recovered (
+    /**
+     * The new path of the damaged database. It still has everything that can be read of it, encrypted as before.
+     */
+    val `aside`: kotlin.String?
+    ,
+    /**
+     * What the new database has from it.
+     */
+    val `kept`: RecoveredRows
+    ,
+    /**
+     * What is lost, as far as something tells of it.
+     */
+    val `lost`: RecoveredRows
+    ,
+    /**
+     * Pages of the database's log that cannot be used. If there are any, the newest changes may be missing.
+     */
+    val `logPagesLost`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRecovered: FfiConverterRustBuffer<Recovered> {
+    override fun read(buf: ByteBuffer): Recovered {
+        return Recovered(
+            FfiConverterOptionalString.read(buf),
+            FfiConverterTypeRecoveredRows.read(buf),
+            FfiConverterTypeRecoveredRows.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Recovered) = (
+            FfiConverterOptionalString.allocationSize(value.`aside`) +
+            FfiConverterTypeRecoveredRows.allocationSize(value.`kept`) +
+            FfiConverterTypeRecoveredRows.allocationSize(value.`lost`) +
+            FfiConverterULong.allocationSize(value.`logPagesLost`)
+    )
+
+    override fun write(value: Recovered, buf: ByteBuffer) {
+            FfiConverterOptionalString.write(value.`aside`, buf)
+            FfiConverterTypeRecoveredRows.write(value.`kept`, buf)
+            FfiConverterTypeRecoveredRows.write(value.`lost`, buf)
+            FfiConverterULong.write(value.`logPagesLost`, buf)
+    }
+}
+
+
+
+/**
+ * Numbers of what is kept in a store.
+ */
+data class RecoveredRows (
+    /**
+     * Conversations.
+     */
+    val `conversations`: kotlin.ULong
+    ,
+    /**
+     * Messages.
+     */
+    val `messages`: kotlin.ULong
+    ,
+    /**
+     * Queued questions.
+     */
+    val `questions`: kotlin.ULong
+    ,
+    /**
+     * Remembered answers.
+     */
+    val `answers`: kotlin.ULong
+    ,
+    /**
+     * Entries of the ledger.
+     */
+    val `entries`: kotlin.ULong
+    ,
+    /**
+     * Signs of feedback.
+     */
+    val `feedback`: kotlin.ULong
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRecoveredRows: FfiConverterRustBuffer<RecoveredRows> {
+    override fun read(buf: ByteBuffer): RecoveredRows {
+        return RecoveredRows(
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: RecoveredRows) = (
+            FfiConverterULong.allocationSize(value.`conversations`) +
+            FfiConverterULong.allocationSize(value.`messages`) +
+            FfiConverterULong.allocationSize(value.`questions`) +
+            FfiConverterULong.allocationSize(value.`answers`) +
+            FfiConverterULong.allocationSize(value.`entries`) +
+            FfiConverterULong.allocationSize(value.`feedback`)
+    )
+
+    override fun write(value: RecoveredRows, buf: ByteBuffer) {
+            FfiConverterULong.write(value.`conversations`, buf)
+            FfiConverterULong.write(value.`messages`, buf)
+            FfiConverterULong.write(value.`questions`, buf)
+            FfiConverterULong.write(value.`answers`, buf)
+            FfiConverterULong.write(value.`entries`, buf)
+            FfiConverterULong.write(value.`feedback`, buf)
     }
 }
 
@@ -17989,6 +18138,26 @@ public object FfiConverterSequenceTypeOutboxEvent: FfiConverterRustBuffer<List<O
     )
     }
 
+
+        /**
+         * Takes over what the damaged database of the store at `path` still has, and puts it aside. Nobody may have the store open.
+         */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+     suspend fun `recoverStore`(`path`: kotlin.String, `vault`: KeyVault) : Recovered {
+        return uniffiRustCallAsync(
+        UniffiLib.uniffi_whimbrel_fn_func_recover_store(
+        FfiConverterString.lower(`path`),
+        FfiConverterTypeKeyVault.lower(`vault`),),
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeRecovered.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
 
         /**
          * Gives up what can no longer be read in the store at `path` because the vault lost its keys, so that it can be used again. The ledger stays
