@@ -39,7 +39,7 @@ private fun ReceiptDialog(
         Column(verticalArrangement = Arrangement.spacedBy(8.dp)) {
             Text(stringResource(R.string.receipt_place, provenance.words(), provenance.name))
             Text(left(provenance.bytesOut))
-            Text(provenance.summary, style = MaterialTheme.typography.bodySmall)
+            provenance.summary?.let { Text(it, style = MaterialTheme.typography.bodySmall) }
         }
     },
     confirmButton = { TextButton(onClose) { Text(stringResource(R.string.close)) } },
