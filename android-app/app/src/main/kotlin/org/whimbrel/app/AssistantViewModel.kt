@@ -29,7 +29,7 @@ class AssistantViewModel(
     ConversationListActions {
     private val container = (application as WhimbrelApplication).container
     private val gateway = container.openGateway()
-    private val conversation = ConversationModel(viewModelScope, gateway::kept, container.now, ::plan)
+    private val conversation = ConversationModel(viewModelScope, gateway::kept, container.device, container.now, ::plan)
     private val list = ConversationListModel(viewModelScope, gateway::kept, container.now)
     private val loader = ModelLoader(viewModelScope, container.installer, gateway, container.offered)
 

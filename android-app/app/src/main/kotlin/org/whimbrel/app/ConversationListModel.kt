@@ -199,13 +199,20 @@ class ConversationListModel(
 /** Characters of a title and of a text in a row. */
 private const val BEGINNING = 90
 
+/** Characters of a word that is left out as a whole. */
+private const val WORD = 15
+
 /** Characters that a row shows before a hit. */
 private const val BEFORE_HIT = 30
 
 /** In one line, and not more than a row has room for. */
 internal fun String.beginning(): String {
     val line = oneLine().trim()
-    return if (line.length <= BEGINNING) line else line.take(whole(line, BEGINNING)).trimEnd() + "…"
+    if (line.length <= BEGINNING) return line
+    // Between words, where there is a blank near by.
+    val blank = line.lastIndexOf(' ', BEGINNING)
+    val end = if (blank >= BEGINNING - WORD) blank else whole(line, BEGINNING)
+    return line.take(end).trimEnd() + "…"
 }
 
 /** What surrounds a hit, and where the hit is in it. */

@@ -4,6 +4,7 @@ import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asStateFlow
@@ -46,12 +47,14 @@ data class ConversationState(
  * all of it. Its functions are called on one thread, that of [scope].
  *
  * @param kept opens what is kept on this phone, where that has not happened yet.
+ * @param device says what a question that waits lacks.
  * @param now the time, in milliseconds since 1970.
  * @param onQueued is told of a question that waits from now on, or that may go on.
  */
 class ConversationModel(
     private val scope: CoroutineScope,
     private val kept: suspend () -> Kept,
+    private val device: DeviceState,
     private val now: () -> Long,
     private val onQueued: (QueuedQuestion) -> Unit = {},
 ) {
@@ -162,18 +165,23 @@ class ConversationModel(
     }
 
     private suspend fun follow() =
-        attempt {
-            val outbox = kept().outbox
-            outbox.start()
-            outbox.news.collect { conversation ->
-                if (session == null || conversation != null && conversation != state.value.id) return@collect
-                readQueue()
-                if (!state.value.isAnswering) {
-                    read()
-                    learn()
+        coroutineScope {
+            launch { device.changes().collect { if (waiting.isNotEmpty()) render() } }
+            attempt {
+                val outbox = kept().outbox
+                outbox.start()
+                outbox.news.collect { conversation ->
+                    if (session != null && (conversation == null || conversation == state.value.id)) catchUp()
                 }
             }
         }
+
+    private suspend fun catchUp() {
+        readQueue()
+        if (state.value.isAnswering) return
+        read()
+        learn()
+    }
 
     private suspend fun listen(question: String) =
         try {
@@ -283,10 +291,10 @@ class ConversationModel(
     }
 
     private fun render() {
-        val nowMs = now()
         val queued =
             waiting.mapIndexed { place, question ->
-                ChatMessage.Waiting(question.text, question.id, question.wait(isFirst = place == 0, nowMs))
+                val wait = question.wait(isFirst = place == 0, now(), device.read())
+                ChatMessage.Waiting(question.text, question.id, wait)
             }
         mutable.update { it.copy(messages = said + live + queued) }
     }

@@ -1,5 +1,7 @@
 package org.whimbrel.app
 
+import org.whimbrel.DeviceUpdate
+import org.whimbrel.Network
 import org.whimbrel.QueueDecision
 import org.whimbrel.QueueNeeds
 import org.whimbrel.QueueState
@@ -13,14 +15,15 @@ sealed interface Wait {
     /** An earlier question of its conversation has no answer yet. */
     data object Behind : Wait
 
-    data class Needs(
-        val needs: QueueNeeds,
+    /** The phone lacks something that it needs. */
+    data class For(
+        val missing: QueueNeeds,
     ) : Wait
 
-    /** It is tried again, at [atMs] at the earliest and once [needs] is there; [cause] says what happened before. */
+    /** It is tried again, at [atMs] at the earliest and not without what is [missing]; [cause] says what happened before. */
     data class Later(
         val atMs: Long,
-        val needs: QueueNeeds,
+        val missing: QueueNeeds,
         val cause: Cause?,
     ) : Wait
 
@@ -57,10 +60,14 @@ enum class Cause {
     OTHER,
 }
 
-/** Why this question waits, at the time [nowMs]. [isFirst] tells whether it is the first of its conversation. */
+/**
+ * Why this question waits, at the time [nowMs] and with the phone as [device] says. [isFirst] tells whether it is the
+ * first of its conversation.
+ */
 fun QueuedQuestion.wait(
     isFirst: Boolean,
     nowMs: Long,
+    device: DeviceUpdate,
 ): Wait =
     when (val state = state) {
         is QueueState.Sending -> Wait.Sending(state.decided)
@@ -68,22 +75,35 @@ fun QueuedQuestion.wait(
         is QueueState.Stuck -> Wait.Stuck(causeOf(state.failure.code), state.failure.code)
         is QueueState.MayCost -> Wait.Stuck(Cause.MAY_COST, state.failure.code)
         QueueState.Denied -> Wait.Stuck(Cause.NOT_ALLOWED, null)
-        is QueueState.Retrying -> later(causeOf(state.failure.code), nowMs) ?: turn(isFirst)
-        is QueueState.Blocked -> Wait.Behind
-        else -> if (isFirst) later(null, nowMs) ?: turn(isFirst = true) else Wait.Behind
+        is QueueState.Retrying -> turn(isFirst, nowMs, needs.missingOn(device), causeOf(state.failure.code))
+        else -> turn(isFirst, nowMs, needs.missingOn(device), null)
     }
 
-private fun QueuedQuestion.later(
-    cause: Cause?,
+private fun QueuedQuestion.turn(
+    isFirst: Boolean,
     nowMs: Long,
-): Wait? = retryIn?.let { Wait.Later(nowMs + it.inWholeMilliseconds, needs, cause) }
-
-private fun QueuedQuestion.turn(isFirst: Boolean): Wait =
-    when {
+    missing: QueueNeeds,
+    cause: Cause?,
+): Wait {
+    val waitMs = retryIn?.inWholeMilliseconds
+    return when {
         !isFirst -> Wait.Behind
-        needs.run { network || unmetered || charging } -> Wait.Needs(needs)
+        waitMs != null -> Wait.Later(nowMs + waitMs, missing, cause)
+        !missing.isNothing -> Wait.For(missing)
         else -> Wait.Turn
     }
+}
+
+val QueueNeeds.isNothing: Boolean
+    get() = !network && !unmetered && !charging
+
+/** What of it the phone does not have. */
+private fun QueueNeeds.missingOn(device: DeviceUpdate) =
+    QueueNeeds(
+        network = network && (device.network ?: Network.OFFLINE) == Network.OFFLINE,
+        unmetered = unmetered && device.network != Network.UNMETERED,
+        charging = charging && device.charging != true,
+    )
 
 /** What is behind a code of the package (`docs/ledger.md`). */
 fun causeOf(code: String): Cause =

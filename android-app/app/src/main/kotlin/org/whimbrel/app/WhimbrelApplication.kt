@@ -37,6 +37,7 @@ class WhimbrelApplication :
  * @property letterSender sends the letter that shows what a cloud service would get.
  * @property openGateway makes a way to the package for one user, which closes it.
  * @property schedule plans runs of the outbox.
+ * @property device what is known of the phone.
  * @property isPrivate whether no answer comes from outside of the phone.
  * @property offered finds the models that came with the app.
  */
@@ -45,6 +46,7 @@ class AppContainer(
     val letterSender: LetterSender,
     val openGateway: () -> ModelGateway,
     val schedule: OutboxSchedule,
+    val device: DeviceState,
     val isPrivate: Boolean = true,
     val now: () -> Long = System::currentTimeMillis,
     val offered: suspend () -> List<OfferedModel>,
@@ -57,11 +59,12 @@ class AppContainer(
             // No backup: on another phone nothing could open what is sealed with a key of this one.
             val private = context.noBackupFilesDir
             val policy = policyOf(context)
+            val device = SystemDeviceState(context)
             val options =
                 GatewayOptions(
                     store = File(private, "receipts/ledger"),
                     vault = KeystoreVault(File(private, "vault"), "whimbrel"),
-                    device = SystemDeviceState(context),
+                    device = device,
                     policy = policy ?: PolicyDocument.OfPreset(Preset.PRIVATE),
                     conversation = ConversationOptions(CONTEXT_LENGTH),
                     generation = ::generation,
@@ -72,6 +75,7 @@ class AppContainer(
                 letterSender = StandInSender(context.cacheDir),
                 openGateway = { WhimbrelGateway(shared, options) },
                 schedule = WorkOutboxSchedule(context),
+                device = device,
                 isPrivate = policy == null,
                 offered = { offeredBy(context) },
             )

@@ -5,6 +5,7 @@ import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.launch
@@ -151,7 +152,7 @@ class SharedAssistant(
         this is WhimbrelException.Vault && isInvalidated || this is WhimbrelException.Ledger && problem == "foreign"
 
     private suspend fun close() {
-        reporting?.cancel()
+        reporting?.cancelAndJoin()
         closeModelNow()
         assistant?.shutdown()
         assistant = null
@@ -298,6 +299,8 @@ private class AssistantSession(
     override suspend fun leave() {
         try {
             conversation.settled()
+        } catch (error: WhimbrelException) {
+            // It was deleted meanwhile, or is answering again: closing ends that.
         } finally {
             conversation.close()
         }

@@ -131,6 +131,7 @@ class ConversationListModelTest {
         assertEquals("a b", " a\n\tb ".beginning())
         assertEquals("x".repeat(90), "x".repeat(90).beginning())
         assertEquals("x".repeat(90) + "…", "x".repeat(91).beginning())
+        assertEquals("x".repeat(80) + "…", ("x".repeat(80) + " " + "y".repeat(20)).beginning(), "no half words")
         assertEquals("x".repeat(89) + "…", ("x".repeat(89) + "🐦🐦").beginning(), "no half characters")
 
         fun around(

@@ -6,6 +6,7 @@ import kotlinx.coroutines.test.runTest
 import org.junit.Test
 import org.whimbrel.FinishReason
 import org.whimbrel.Message
+import org.whimbrel.Network
 import org.whimbrel.PlaceKind
 import org.whimbrel.QueueFailure
 import org.whimbrel.QueueRemedy
@@ -23,13 +24,14 @@ import kotlin.time.Duration.Companion.minutes
 class ConversationModelTest {
     private val shelf = ScriptedShelf()
     private val gateway = ScriptedGateway(shelf)
+    private val device = FixedDeviceState()
     private val queued = mutableListOf<QueuedQuestion>()
 
     private fun withModel(
         id: String? = null,
         test: suspend TestScope.(ConversationModel) -> Unit,
     ) = runTest {
-        val model = ConversationModel(backgroundScope, gateway::kept, { shelf.nowMs }, queued::add)
+        val model = ConversationModel(backgroundScope, gateway::kept, device, { shelf.nowMs }, queued::add)
         model.start(id)
         settle()
         test(model)
@@ -228,16 +230,21 @@ class ConversationModelTest {
             settle()
             val waiting = model.waiting.single()
             assertEquals("a", waiting.text)
-            assertEquals(Wait.Needs(shelf.needs), waiting.wait)
+            assertEquals(Wait.For(shelf.needs), waiting.wait)
             assertFalse(model.state.value.isAnswering)
             assertEquals(listOf(waiting.number), queued.map { it.id })
             assertNull(model.state.value.notice)
+            device.set(Network.METERED)
+            settle()
+            assertEquals(Wait.Turn, model.waiting.single().wait, "there is a network now")
+            device.set(Network.OFFLINE)
+            settle()
 
             // A further one is behind it.
             model.send("b")
             gateway.queue()
             settle()
-            assertEquals(listOf(Wait.Needs(shelf.needs), Wait.Behind), model.waiting.map { it.wait })
+            assertEquals(listOf(Wait.For(shelf.needs), Wait.Behind), model.waiting.map { it.wait })
 
             shelf.alter(waiting.number) { it.copy(state = QueueState.Sending(null)) }
             settle()
@@ -245,7 +252,7 @@ class ConversationModelTest {
             shelf.answer(waiting.number, "the answer", receipt = 9)
             settle()
             assertEquals(listOf("a", "the answer", "b"), model.texts)
-            assertEquals(Wait.Needs(shelf.needs), model.waiting.single().wait)
+            assertEquals(Wait.For(shelf.needs), model.waiting.single().wait)
         }
 
     @Test
@@ -269,7 +276,7 @@ class ConversationModelTest {
             assertEquals(Wait.Later(121_000, shelf.needs, Cause.KEY), model.waiting.single().wait)
             model.change(question.id) { retry(question.id) }
             settle()
-            assertEquals(Wait.Needs(shelf.needs), model.waiting.single().wait)
+            assertEquals(Wait.For(shelf.needs), model.waiting.single().wait)
             assertEquals(List(3) { question.id }, queued.map { it.id }, "each is a reason to run the outbox")
             model.change(question.id) { cancel(question.id) }
             settle()

@@ -46,7 +46,9 @@ class OutboxWorkTest {
 
     private fun prepare(open: () -> ModelGateway = { gateway }) {
         application.container =
-            AppContainer(installer, { error("no letter") }, open, schedule, now = { NOW_MS }) { emptyList() }
+            AppContainer(installer, { error("no letter") }, open, schedule, FixedDeviceState(), now = { NOW_MS }) {
+                emptyList()
+            }
     }
 
     private fun works(): List<WorkInfo> = manager.getWorkInfosForUniqueWork(OutboxWorker.NAME).get(WAIT_S, TimeUnit.SECONDS)

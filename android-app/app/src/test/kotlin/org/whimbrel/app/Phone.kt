@@ -89,7 +89,7 @@ class Phone(
         now: () -> Long = { nowMs },
     ) {
         application.container =
-            AppContainer(installer, letterSender, openGateway, schedule, isPrivate, now) { offered }
+            AppContainer(installer, letterSender, openGateway, schedule, device, isPrivate, now) { offered }
     }
 
     /** What the work in the background does when the system gives it time. */

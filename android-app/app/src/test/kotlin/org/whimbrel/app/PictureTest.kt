@@ -136,7 +136,7 @@ class PictureTest {
         val day = Phone.NOON_MS
         val coasts = "They spend the winter on warm coasts: in Africa, South America and Australia."
         shelf.keep("Where do whimbrels spend the winter?", said("Where?", coasts), day - 2 * MINUTE_MS)
-        shelf.keep("Packing list for the north", said("What?", "A warm coat, binoculars and the letter from Dr Brandt."), day - 26 * MINUTE_MS)
+        shelf.keep("Packing list for the north", said("What?", "A warm coat, binoculars and the letter from Dr Brandt."), day - 26 * 60 * MINUTE_MS)
         val tides = "The Moon pulls the water on the side that faces it, and two bulges of water follow it around the Earth."
         shelf.keep("Tides", said("Why are there two tides a day?", tides), day - 3 * DAY_MS, isPinned = true)
         shelf.keep("Names of waders", said("Which?", "Curlew, godwit, sandpiper and whimbrel: the whimbrel is the one with stripes on its head."), day - 40 * DAY_MS)

@@ -54,6 +54,7 @@ import androidx.compose.ui.Modifier
 import androidx.compose.ui.focus.FocusRequester
 import androidx.compose.ui.focus.focusRequester
 import androidx.compose.ui.graphics.Color
+import androidx.compose.ui.platform.LocalLayoutDirection
 import androidx.compose.ui.platform.testTag
 import androidx.compose.ui.res.painterResource
 import androidx.compose.ui.res.stringResource
@@ -63,11 +64,13 @@ import androidx.compose.ui.semantics.liveRegion
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.text.AnnotatedString
 import androidx.compose.ui.text.SpanStyle
+import androidx.compose.ui.text.TextStyle
 import androidx.compose.ui.text.font.FontWeight
 import androidx.compose.ui.text.input.ImeAction
 import androidx.compose.ui.text.input.KeyboardCapitalization
 import androidx.compose.ui.text.style.TextAlign
 import androidx.compose.ui.text.style.TextDirection
+import androidx.compose.ui.unit.LayoutDirection
 import androidx.compose.ui.unit.dp
 import org.whimbrel.app.ConversationListState
 import org.whimbrel.app.ConversationRow
@@ -275,15 +278,16 @@ private fun RowItem(
     verticalAlignment = Alignment.CenterVertically,
 ) {
     Column(Modifier.weight(1f), verticalArrangement = Arrangement.spacedBy(2.dp)) {
-        Row(horizontalArrangement = Arrangement.spacedBy(8.dp), verticalAlignment = Alignment.CenterVertically) {
+        Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
             if (row.isPinned) Pinned()
             Text(
                 row.title.beginning().ifEmpty { stringResource(R.string.untitled) },
-                Modifier.weight(1f),
-                style = MaterialTheme.typography.titleMedium.copy(textDirection = TextDirection.Content),
+                Modifier.weight(1f).alignByBaseline(),
+                style = MaterialTheme.typography.titleMedium.ofAnyLanguage(),
             )
             Text(
                 timeWords(row.timeMs, nowMs),
+                Modifier.alignByBaseline(),
                 color = MaterialTheme.colorScheme.onSurfaceVariant,
                 style = MaterialTheme.typography.bodySmall,
             )
@@ -298,7 +302,7 @@ private fun Pinned() =
     Icon(
         painterResource(R.drawable.ic_pin),
         stringResource(R.string.pinned),
-        Modifier.size(18.dp),
+        Modifier.padding(top = 3.dp).size(18.dp),
         MaterialTheme.colorScheme.primary,
     )
 
@@ -314,9 +318,18 @@ private fun Beginning(row: ConversationRow) {
     val marks = listOfNotNull(row.hit?.let { AnnotatedString.Range(mark, it.first, it.last + 1) })
     Text(
         AnnotatedString(row.text, marks),
+        Modifier.fillMaxWidth(),
         color = MaterialTheme.colorScheme.onSurfaceVariant,
-        style = MaterialTheme.typography.bodyMedium.copy(textDirection = TextDirection.Content),
+        style = MaterialTheme.typography.bodyMedium.ofAnyLanguage(),
     )
+}
+
+/** The direction of writing is the text's own, and its lines begin at the same side as those of other rows. */
+@Composable
+private fun TextStyle.ofAnyLanguage(): TextStyle {
+    val isRightToLeft = LocalLayoutDirection.current == LayoutDirection.Rtl
+    val align = if (isRightToLeft) TextAlign.Right else TextAlign.Left
+    return copy(textDirection = TextDirection.Content, textAlign = align)
 }
 
 @Composable

@@ -8,6 +8,7 @@ import java.time.Instant
 import java.time.LocalDate
 import java.time.ZoneId
 import java.time.format.DateTimeFormatter
+import java.time.format.DecimalStyle
 import java.util.Date
 import java.util.Locale
 
@@ -36,4 +37,8 @@ private fun dayOf(timeMs: Long): LocalDate = Instant.ofEpochMilli(timeMs).atZone
 private fun LocalDate.words(
     skeleton: String,
     locale: Locale,
-): String = format(DateTimeFormatter.ofPattern(DateFormat.getBestDateTimePattern(locale, skeleton), locale))
+): String = format(
+        DateTimeFormatter
+            .ofPattern(DateFormat.getBestDateTimePattern(locale, skeleton), locale)
+            .withDecimalStyle(DecimalStyle.of(locale)),
+    )

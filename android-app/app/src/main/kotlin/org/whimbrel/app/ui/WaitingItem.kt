@@ -26,6 +26,7 @@ import org.whimbrel.app.Cause
 import org.whimbrel.app.ChatMessage
 import org.whimbrel.app.R
 import org.whimbrel.app.Wait
+import org.whimbrel.app.isNothing
 
 /** What the user can do with a question that waits, which is named by its number. */
 interface WaitingActions {
@@ -103,8 +104,8 @@ private fun Wait.words(): String =
             stringResource(R.string.wait_behind)
         }
 
-        is Wait.Needs -> {
-            needs.words()
+        is Wait.For -> {
+            missing.words()
         }
 
         is Wait.Later -> {
@@ -140,7 +141,7 @@ private fun Wait.Later.later(): String {
         } else {
             stringResource(R.string.wait_later_because, cause.words(), time)
         }
-    return if (needs.isNothing) words else stringResource(R.string.two_sentences, words, needs.words())
+    return if (missing.isNothing) words else stringResource(R.string.two_sentences, words, missing.words())
 }
 
 @Composable
@@ -148,9 +149,6 @@ private fun Wait.Stuck.stuck(): String {
     val because = if (cause == Cause.OTHER && code != null) stringResource(R.string.cause_code, code) else cause.words()
     return stringResource(R.string.wait_stuck, because)
 }
-
-private val QueueNeeds.isNothing: Boolean
-    get() = !network && !unmetered && !charging
 
 @Composable
 private fun QueueNeeds.words(): String =
