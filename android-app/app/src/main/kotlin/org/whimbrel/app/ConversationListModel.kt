@@ -132,15 +132,37 @@ class ConversationListModel(
             read = read + page
             isWhole = page.size < PAGE
         }
-        return read.map { conversation ->
-            val text = beginning(conversation)
+        val asked = firstQueued()
+        return read.mapNotNull { conversation ->
+            val question = asked[conversation.id]
+            // Nobody said anything in it, and nothing waits: the first question failed.
+            if (conversation.isEmpty && question == null) return@mapNotNull null
+            val title = conversation.title.ifEmpty { question.orEmpty() }
+            val text = if (conversation.messages == 0) question.orEmpty().beginning() else beginning(conversation)
             conversation.run { ConversationRow(id, id, title, text, updatedMs, isPinned = isPinned) }
         }
     }
 
+    private val ConversationSummary.isEmpty get() = messages == 0 && title.isEmpty()
+
+    /** The first question that waits, of each conversation; none where every conversation has messages. */
+    private suspend fun firstQueued(): Map<String, String> {
+        if (read.all { it.messages > 0 }) return emptyMap()
+        return kept()
+            .outbox
+            .list()
+            .asReversed()
+            .associate { it.conversation to it.text }
+    }
+
     private suspend fun beginning(conversation: ConversationSummary): String {
         beginnings[conversation.id]?.let { (timeMs, text) -> if (timeMs == conversation.updatedMs) return text }
-        val text = kept().conversations.lastMessage(conversation.id).orEmpty().beginning()
+        val text =
+            kept()
+                .conversations
+                .lastMessage(conversation.id)
+                .orEmpty()
+                .beginning()
         beginnings[conversation.id] = conversation.updatedMs to text
         return text
     }

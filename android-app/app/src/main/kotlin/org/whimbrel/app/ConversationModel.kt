@@ -94,7 +94,9 @@ class ConversationModel(
 
     /** The conversation was deleted. */
     fun forget(id: String) {
-        if (id == state.value.id) startNew()
+        if (id != state.value.id) return
+        session = null
+        startNew()
     }
 
     /** Asks [question]. Returns whether it was taken: not while answering or opening, or when it is blank. */
@@ -150,11 +152,18 @@ class ConversationModel(
         // A question that is being answered in it must not lose its conversation.
         val isWaiting = waiting.isNotEmpty()
         waiting = emptyList()
-        if (!isWaiting) left?.leave()
+        if (left == null || isWaiting) return
+        val isEmpty = left.messages().isEmpty()
+        left.leave()
+        if (isEmpty) attempt { kept().conversations.delete(left.id) }
     }
 
     private suspend fun newest(): String? =
-        kept().conversations.list(after = null, NEWEST_AMONG).maxByOrNull { it.updatedMs }?.id
+        kept()
+            .conversations
+            .list(after = null, NEWEST_AMONG)
+            .maxByOrNull { it.updatedMs }
+            ?.id
 
     private suspend fun open(id: String) {
         session = kept().conversations.open(id)
@@ -275,13 +284,21 @@ class ConversationModel(
 
     private suspend fun readQueue() {
         val id = state.value.id ?: return
-        waiting = kept().outbox.list().filter { it.conversation == id }
+        val questions = kept().outbox.list().filter { it.conversation == id }
+        // The user may have left it meanwhile.
+        if (state.value.id != id) return
+        waiting = questions
         render()
     }
 
     /** Looks up where answers came from that were made before. */
     private suspend fun learn() {
-        val unknown = session?.messages().orEmpty().mapNotNull { it.receipt }.filterNot { it in details }
+        val unknown =
+            session
+                ?.messages()
+                .orEmpty()
+                .mapNotNull { it.receipt }
+                .filterNot { it in details }
         if (unknown.isEmpty()) return
         for (receipt in unknown.distinct().takeLast(ORIGINS_MAX)) {
             val origin = kept().origin(receipt) ?: continue

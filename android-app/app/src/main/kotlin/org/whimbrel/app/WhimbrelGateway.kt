@@ -23,9 +23,9 @@ import org.whimbrel.GenerationOptions
 import org.whimbrel.KeyVault
 import org.whimbrel.LanguageModel
 import org.whimbrel.OpenOptions
-import org.whimbrel.Outcome
 import org.whimbrel.OutboxEvent
 import org.whimbrel.OutboxRun
+import org.whimbrel.Outcome
 import org.whimbrel.PolicyDocument
 import org.whimbrel.Preset
 import org.whimbrel.QueuedQuestion
@@ -149,7 +149,8 @@ class SharedAssistant(
     }
 
     private fun WhimbrelException.isKeyLost() =
-        this is WhimbrelException.Vault && isInvalidated || this is WhimbrelException.Ledger && problem == "foreign"
+        (this is WhimbrelException.Vault && isInvalidated) ||
+            (this is WhimbrelException.Ledger && problem == "foreign")
 
     private suspend fun close() {
         reporting?.cancelAndJoin()

@@ -48,7 +48,9 @@ class ConversationListModelTest {
         keep("c", "third", 0, isPinned = true)
         withModel { model ->
             assertEquals(listOf("c", "b", "a"), model.titles)
-            val rows = model.state.value.rows.orEmpty()
+            val rows =
+                model.state.value.rows
+                    .orEmpty()
             assertEquals(listOf("third", "second line", "first"), rows.map { it.text })
             assertEquals(listOf(true, false, false), rows.map { it.isPinned })
         }
@@ -72,12 +74,30 @@ class ConversationListModelTest {
             shelf.nowMs = 9
             shelf.conversations.single().add(Message(Role.USER, "newer"))
             settle()
-            assertEquals(listOf("newer"), model.state.value.rows?.map { it.text })
+            assertEquals(
+                listOf("newer"),
+                model.state.value.rows
+                    ?.map { it.text },
+            )
             assertEquals(9, model.state.value.nowMs)
             model.close()
             keep("c", "third", 3)
             settle()
             assertNull(model.state.value.rows, "nothing is read while the list is closed")
+        }
+    }
+
+    @Test
+    fun `a conversation whose first question waits is called like it, one without anything is left out`() {
+        val waiting = shelf.keep("", emptyList(), 2).summary.id
+        shelf.keep("", emptyList(), 1)
+        shelf.enqueue(waiting, "first question")
+        shelf.enqueue(waiting, "second question")
+        withModel { model ->
+            val rows =
+                model.state.value.rows
+                    .orEmpty()
+            assertEquals(listOf("first question" to "first question"), rows.map { it.title to it.text })
         }
     }
 
@@ -105,8 +125,16 @@ class ConversationListModelTest {
             model.find("WHIM")
             assertEquals("WHIM", model.state.value.query)
             settle()
-            val rows = model.state.value.rows.orEmpty()
-            assertEquals(listOf("Birds" to "A whimbrel is a wader", "Whimbrels" to "Whimbrels"), rows.map { it.title to it.text })
+            val rows =
+                model.state.value.rows
+                    .orEmpty()
+            assertEquals(
+                listOf("Birds" to "A whimbrel is a wader", "Whimbrels" to "Whimbrels"),
+                rows.map {
+                    it.title to
+                        it.text
+                },
+            )
             assertEquals(listOf(2..5, 0..3), rows.map { it.hit })
             assertEquals(rows.size, rows.map { it.key }.distinct().size)
             model.find("nowhere")

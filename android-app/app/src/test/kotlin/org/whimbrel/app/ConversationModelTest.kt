@@ -51,7 +51,10 @@ class ConversationModelTest {
         answer: String,
         receipt: Long? = null,
         isInterrupted: Boolean = false,
-    ) = listOf(Message(Role.USER, question), Message(Role.ASSISTANT, answer, receipt = receipt, isInterrupted = isInterrupted))
+    ) = listOf(
+        Message(Role.USER, question),
+        Message(Role.ASSISTANT, answer, receipt = receipt, isInterrupted = isInterrupted),
+    )
 
     @Test
     fun `an answer grows by its pieces and ends with its figures`() =
@@ -163,7 +166,12 @@ class ConversationModelTest {
             gateway.say("b")
             gateway.finish()
             settle()
-            assertEquals(shelf.conversations.single().summary.id, model.state.value.id)
+            assertEquals(
+                shelf.conversations
+                    .single()
+                    .summary.id,
+                model.state.value.id,
+            )
             model.startNew()
             settle()
             assertEquals(ConversationState(), model.state.value)
@@ -176,6 +184,18 @@ class ConversationModelTest {
         }
 
     @Test
+    fun `a conversation in which nothing was said is not kept`() =
+        withModel { model ->
+            model.send("a")
+            gateway.fail("context_full")
+            settle()
+            assertEquals(1, shelf.conversations.size)
+            model.startNew()
+            settle()
+            assertEquals(emptyList(), shelf.conversations)
+        }
+
+    @Test
     fun `the newest conversation is shown at the start, with how its answers ended`() {
         shelf.keep("old", exchange("a", "b"), updatedMs = 1, isPinned = true)
         shelf.keep("new", exchange("c", "d", 7, true) + exchange("e", "f", 8, true) + exchange("g", "h"), updatedMs = 2)
@@ -183,13 +203,21 @@ class ConversationModelTest {
         shelf.origins[8] = Origin(null, null)
         withModel { model ->
             assertEquals(listOf("c", "d", "e", "f", "g", "h"), model.texts)
-            val answers = model.state.value.messages.filterIsInstance<ChatMessage.Answer>()
+            val answers =
+                model.state.value.messages
+                    .filterIsInstance<ChatMessage.Answer>()
             assertEquals(listOf(Ending.STOPPED, Ending.INTERRUPTED, Ending.COMPLETE), answers.map { it.ending })
             assertEquals(listOf(PlaceKind.ON_DEVICE, null, null), answers.map { it.provenance?.place })
-            val ids = model.state.value.messages.map { it.id }
+            val ids =
+                model.state.value.messages
+                    .map { it.id }
             assertEquals(ids.distinct().sorted(), ids)
         }
-        withModel(shelf.conversations.first().summary.id) { model -> assertEquals(listOf("a", "b"), model.texts) }
+        withModel(
+            shelf.conversations
+                .first()
+                .summary.id,
+        ) { model -> assertEquals(listOf("a", "b"), model.texts) }
         withModel("") { model -> assertEquals(emptyList(), model.texts) }
     }
 
@@ -217,7 +245,11 @@ class ConversationModelTest {
         shelf.keep("a", exchange("a", "b"))
         gateway.conversations.failure = IllegalStateException()
         withModel { model ->
-            assertEquals(Problem.Internal(100), model.state.value.notice?.problem)
+            assertEquals(
+                Problem.Internal(100),
+                model.state.value.notice
+                    ?.problem,
+            )
             assertTrue(model.send("a"))
         }
     }
@@ -285,7 +317,11 @@ class ConversationModelTest {
             // It is gone by now.
             model.change(question.id) { throw IllegalStateException() }
             settle()
-            assertEquals(Problem.Internal(100), model.state.value.notice?.problem)
+            assertEquals(
+                Problem.Internal(100),
+                model.state.value.notice
+                    ?.problem,
+            )
         }
     }
 

@@ -51,7 +51,8 @@ class OutboxWorkTest {
             }
     }
 
-    private fun works(): List<WorkInfo> = manager.getWorkInfosForUniqueWork(OutboxWorker.NAME).get(WAIT_S, TimeUnit.SECONDS)
+    private fun works(): List<WorkInfo> =
+        manager.getWorkInfosForUniqueWork(OutboxWorker.NAME).get(WAIT_S, TimeUnit.SECONDS)
 
     private fun waiting() = works().single { !it.state.isFinished }
 

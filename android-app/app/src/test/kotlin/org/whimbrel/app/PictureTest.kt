@@ -127,7 +127,11 @@ class PictureTest {
         phone.launch()
         phone.waitUntil("the conversation") { phone.sees(conversations) && phone.isAtRest() }
         phone.tap(conversations)
-        phone.waitUntil("the list") { phone.model().listState.value.rows != null }
+        phone.waitUntil("the list") {
+            phone
+                .model()
+                .listState.value.rows != null
+        }
         then(phone)
         phone.compareWithPicture(name)
     }
@@ -136,11 +140,23 @@ class PictureTest {
         val day = Phone.NOON_MS
         val coasts = "They spend the winter on warm coasts: in Africa, South America and Australia."
         shelf.keep("Where do whimbrels spend the winter?", said("Where?", coasts), day - 2 * MINUTE_MS)
-        shelf.keep("Packing list for the north", said("What?", "A warm coat, binoculars and the letter from Dr Brandt."), day - 26 * 60 * MINUTE_MS)
-        val tides = "The Moon pulls the water on the side that faces it, and two bulges of water follow it around the Earth."
+        shelf.keep(
+            "Packing list for the north",
+            said("What?", "A warm coat, binoculars and the letter from Dr Brandt."),
+            day - 26 * 60 * MINUTE_MS,
+        )
+        val tides = "The Moon pulls the water on the side that faces it, and two bulges of water follow it through a day."
         shelf.keep("Tides", said("Why are there two tides a day?", tides), day - 3 * DAY_MS, isPinned = true)
-        shelf.keep("Names of waders", said("Which?", "Curlew, godwit, sandpiper and whimbrel: the whimbrel is the one with stripes on its head."), day - 40 * DAY_MS)
-        shelf.keep("Ein Brief an das Museum", said("Wie?", "Sehr geehrte Damen und Herren, für die Ausstellung"), day - 400 * DAY_MS)
+        shelf.keep(
+            "Names of waders",
+            said("Which?", "Curlew, godwit, sandpiper and whimbrel: the whimbrel is the one with stripes on its head."),
+            day - 40 * DAY_MS,
+        )
+        shelf.keep(
+            "Ein Brief an das Museum",
+            said("Wie?", "Sehr geehrte Damen und Herren, für die Ausstellung"),
+            day - 400 * DAY_MS,
+        )
     }
 
     @Test
@@ -219,7 +235,11 @@ class PictureTest {
     fun `a question that was answered later`() =
         withWaiting("answered-later") { phone ->
             shelf.origins[2] = Origin(Provenance(PlaceKind.ORGANISATION, "house", 2, null, 964), null)
-            shelf.answer(1, "They spend the winter on warm coasts: in Africa, South America and Australia.", receipt = 2)
+            shelf.answer(
+                1,
+                "They spend the winter on warm coasts: in Africa, South America and Australia.",
+                receipt = 2,
+            )
             shelf.alter(2) { it.copy(state = QueueState.Sending(QueueDecision.REDACTED)) }
             phone.waitFor("what was recognised as private replaced")
             phone.waitUntil("where it was answered") {

@@ -151,7 +151,10 @@ class RealCoreTest {
             phone.waitFor("Where do whimbrels winter?")
             assertTrue("each has its title", phone.sees("What is a tide?"))
             phone.type("WHIMBRELS")
-            phone.waitUntil("the hits alone") { phone.sees("Where do whimbrels winter?") && !phone.sees("What is a tide?") }
+            phone.waitUntil("the hits alone") {
+                phone.sees("Where do whimbrels winter?") &&
+                    !phone.sees("What is a tide?")
+            }
             phone.tapFirst("Where do whimbrels winter?")
             phone.waitUntil("its messages") { phone.messages().firstOrNull() == "Where do whimbrels winter?" }
             phone.waitFor("Answered on this phone")

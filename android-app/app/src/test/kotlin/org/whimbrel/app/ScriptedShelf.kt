@@ -167,7 +167,9 @@ class ScriptedConversations(
         val hits = mutableListOf<SearchHit>()
         for (conversation in shelf.conversations) {
             val id = conversation.summary.id
-            val texts = listOf(null to conversation.summary.title) + conversation.messages.mapIndexed { at, said -> at to said.content }
+            val texts =
+                listOf(null to conversation.summary.title) +
+                    conversation.messages.mapIndexed { at, said -> at to said.content }
             for ((message, whole) in texts) {
                 val place = whole.indexOf(text, ignoreCase = true)
                 if (place < 0) continue

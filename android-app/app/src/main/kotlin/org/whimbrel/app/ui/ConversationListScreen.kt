@@ -54,6 +54,7 @@ import androidx.compose.ui.Modifier
 import androidx.compose.ui.focus.FocusRequester
 import androidx.compose.ui.focus.focusRequester
 import androidx.compose.ui.graphics.Color
+import androidx.compose.ui.platform.LocalDensity
 import androidx.compose.ui.platform.LocalLayoutDirection
 import androidx.compose.ui.platform.testTag
 import androidx.compose.ui.res.painterResource
@@ -72,6 +73,7 @@ import androidx.compose.ui.text.style.TextAlign
 import androidx.compose.ui.text.style.TextDirection
 import androidx.compose.ui.unit.LayoutDirection
 import androidx.compose.ui.unit.dp
+import androidx.compose.ui.unit.sp
 import org.whimbrel.app.ConversationListState
 import org.whimbrel.app.ConversationRow
 import org.whimbrel.app.Problem
@@ -279,7 +281,7 @@ private fun RowItem(
 ) {
     Column(Modifier.weight(1f), verticalArrangement = Arrangement.spacedBy(2.dp)) {
         Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
-            if (row.isPinned) Pinned()
+            if (row.isPinned) Pinned(Modifier.alignBy { it.measuredHeight * PIN_TIP / PIN_HEIGHT })
             Text(
                 row.title.beginning().ifEmpty { stringResource(R.string.untitled) },
                 Modifier.weight(1f).alignByBaseline(),
@@ -298,11 +300,11 @@ private fun RowItem(
 }
 
 @Composable
-private fun Pinned() =
+private fun Pinned(modifier: Modifier) =
     Icon(
         painterResource(R.drawable.ic_pin),
         stringResource(R.string.pinned),
-        Modifier.padding(top = 3.dp).size(18.dp),
+        modifier.size(with(LocalDensity.current) { 18.sp.toDp() }),
         MaterialTheme.colorScheme.primary,
     )
 
@@ -412,6 +414,10 @@ private fun NoConversations(actions: ConversationListActions) =
         )
         Button(actions::startNew) { Text(stringResource(R.string.new_conversation)) }
     }
+
+/** Where in its picture the pin ends, which stands on the line. */
+private const val PIN_TIP = 20
+private const val PIN_HEIGHT = 24
 
 /** Characters of a title that the user writes. */
 private const val TITLE_CHARACTERS_MAX = 120

@@ -37,7 +37,8 @@ private fun dayOf(timeMs: Long): LocalDate = Instant.ofEpochMilli(timeMs).atZone
 private fun LocalDate.words(
     skeleton: String,
     locale: Locale,
-): String = format(
+): String =
+    format(
         DateTimeFormatter
             .ofPattern(DateFormat.getBestDateTimePattern(locale, skeleton), locale)
             .withDecimalStyle(DecimalStyle.of(locale)),
