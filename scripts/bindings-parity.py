@@ -23,10 +23,13 @@ MEMBERS = {
     "PolicyDocument.ofPreset.preset": "PolicyDocument.preset.preset",
     "PolicyDocument.ofPreset.endpoints": "PolicyDocument.preset.endpoints",
     "Assistant.open": "Assistant.init",
+    "Conversations.answeredBy": "Conversations.answered",
 }
 # Members that one package has alone, and why. A name ending in * stands for all that begin so.
 ONLY_KOTLIN = {
     "Assistant.RECEIPTS_A_PAGE": "a constant for a default; Swift's default is in the signature",
+    "Conversations.CONVERSATIONS_A_PAGE": "a constant for a default; Swift's default is in the signature",
+    "Conversations.HITS_OF_A_SEARCH": "a constant for a default; Swift's default is in the signature",
     "WhimbrelError.message": "Kotlin's exceptions have it from their base",
     "WhimbrelError.*": "Kotlin's cases carry their fields as properties, Swift's as associated values: WhimbrelError.swift",
     "KeyVaultError.*": "an exception with a code and a flag; Swift throws the cases locked and failed",

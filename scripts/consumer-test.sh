@@ -13,9 +13,9 @@ export WHIMBREL_MODEL=$TEST_DATA/smollm2-card
 export WHIMBREL_NATIVE_FOLDER=${WHIMBREL_NATIVE_FOLDER:-$target/debug}
 app=$target/consumer-test/$language/app
 
-# block LANGUAGE: the documentation's block in a language, under the heading of this test.
+# block HEADING LANGUAGE: the documentation's block in a language, under a heading.
 block() {
-	awk -v heading="### $heading" -v opening="\`\`\`$1" \
+	awk -v heading="### $1" -v opening="\`\`\`$2" \
 		'/^##/ { here = ($0 == heading) } /^```/ { inside = here && ($0 == opening); next } inside' docs/bindings.md
 }
 
@@ -30,12 +30,16 @@ maven_repository() {
 	export MAVEN_OPTS="${MAVEN_OPTS:-} -Dmaven.repo.local=$repository -Dkotlin.compiler.daemon=false -XX:TieredStopAtLevel=1"
 }
 
-# check NAME COMMAND…: runs the command in an empty folder; it has to give the right answer.
+# start_anew: gives the app an empty folder.
+start_anew() {
+	rm -rf "$app"
+	mkdir -p "$app"
+}
+
+# check NAME COMMAND…: runs the command in the app's folder; it has to give the right answer.
 check() {
 	local name=$1 started=$SECONDS answer
 	shift
-	rm -rf "$app"
-	mkdir -p "$app"
 	answer=$(cd "$app" && "$@" 2>&1 </dev/null) || fail "$name: the consumer project fails: $answer"
 	[[ $answer == *Paris* && $answer != *JNA:* ]] || fail "$name: the consumer project answers: $answer"
 	say "$name: the consumer project answers, $((SECONDS - started)) s"
@@ -46,22 +50,37 @@ mkdir -p "$WHIMBREL_HOME"
 ln -s "$ROOT/docs" "$WHIMBREL_HOME/docs"
 case $language in
 	kotlin)
-		heading="Kotlin on the JVM" program=docs/consumer/kotlin/src/main/kotlin/Main.kt
+		headings=("Kotlin on the JVM" "Keeping in Kotlin")
+		programs=(docs/consumer/kotlin/src/main/kotlin/{Main,Kept}.kt)
 		maven_repository
 		;;
-	swift) heading="Swift on Linux" program=docs/consumer/swift/Sources/hello/main.swift ;;
+	swift)
+		headings=("Swift on Linux" "Keeping in Swift")
+		programs=(docs/consumer/swift/Sources/{hello,kept}/main.swift)
+		;;
 	*) fail "kotlin or swift, not $language" ;;
 esac
-typed=$(block sh)
-[ -n "$typed" ] || fail "docs/bindings.md has no commands under the heading $heading"
-[ "$(block "$language")" = "$(cat "$program")" ] || fail "docs/bindings.md shows another program than $program"
+typed=()
+for at in 0 1; do
+	heading=${headings[$at]} program=${programs[$at]}
+	typed+=("$(block "$heading" sh)")
+	[ -n "${typed[$at]}" ] || fail "docs/bindings.md has no commands under the heading $heading"
+	[ "$(block "$heading" "$language")" = "$(cat "$program")" ] || fail "docs/bindings.md shows another program than $program"
+done
 scripts/app-packages.sh --output "$WHIMBREL_HOME/target/packages" "$language"
 case $language in
 	kotlin)
-		check "Kotlin of today" bash -euc "$typed"
+		start_anew
+		check "Kotlin of today" bash -euc "${typed[0]}"
+		check "Kotlin of today, kept" bash -euc "${typed[1]}"
 		# The oldest Kotlin, for which the package is compiled.
 		oldest=$(sed -n 's/.*<stdlib.version>\(.*\)<.*/\1/p' bindings/kotlin/pom.xml)
-		MAVEN_OPTS+=" -Dkotlin.version=$oldest" check "Kotlin $oldest" bash -euc "$typed"
+		start_anew
+		MAVEN_OPTS+=" -Dkotlin.version=$oldest" check "Kotlin $oldest" bash -euc "${typed[0]}"
 		;;
-	swift) check Swift "$ROOT/scripts/in-swift.sh" bash -euc "$typed" ;;
+	swift)
+		start_anew
+		check Swift "$ROOT/scripts/in-swift.sh" bash -euc "${typed[0]}"
+		check "Swift, kept" "$ROOT/scripts/in-swift.sh" bash -euc "${typed[1]}"
+		;;
 esac

@@ -299,10 +299,15 @@ pub struct ConversationChanges(client::ConversationChanges);
 
 #[uniffi::export]
 impl ConversationChanges {
-    /// Waits for a change since the last call; the first call returns at once. Several changes may count as one. False means that the store
-    /// was closed.
+    /// Waits for a change since the last call; the first call returns at once. Several changes may count as one. False is the end: the
+    /// store was closed, or this was cancelled.
     pub async fn next(&self) -> bool {
         self.0.next().await
+    }
+
+    /// Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+    pub fn cancel(&self) {
+        self.0.cancel();
     }
 }
 

@@ -247,10 +247,16 @@ pub struct OutboxEvents(client::OutboxReader);
 
 #[uniffi::export]
 impl OutboxEvents {
-    /// Waits for at least one event, and returns all waiting events, at most `max`. An empty list means that the assistant was closed.
+    /// Waits for at least one event, and returns all waiting events, at most `max`. An empty list is the end: the assistant was closed, or
+    /// this was cancelled.
     pub async fn next(&self, max: u32) -> Vec<OutboxEvent> {
         let heard = self.0.next(max).await;
         heard.into_iter().map(Into::into).collect()
+    }
+
+    /// Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+    pub fn cancel(&self) {
+        self.0.cancel();
     }
 }
 

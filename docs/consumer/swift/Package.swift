@@ -5,5 +5,8 @@ import PackageDescription
 let package = Package(
     name: "hello",
     dependencies: [.package(path: "Whimbrel")],
-    targets: [.executableTarget(name: "hello", dependencies: ["Whimbrel"])]
+    targets: [
+        .executableTarget(name: "hello", dependencies: ["Whimbrel"]),
+        .executableTarget(name: "kept", dependencies: ["Whimbrel"]),
+    ]
 )

@@ -91,8 +91,10 @@ impl Assistant {
         self.services.close();
     }
 
-    /// Like [`Assistant::close`], but waits until the ledger is closed and can be opened again.
+    /// Like [`Assistant::close`], but writes first what the app has changed in kept conversations, and waits until the ledger is closed and can
+    /// be opened again.
     pub async fn shutdown(&self) {
+        self.services.asides_written().await;
         self.close();
         let mut gone = self.gone.clone();
         // Nothing is ever sent: it ends with the ledger.

@@ -32,6 +32,8 @@ pub(crate) struct Services {
     open: Mutex<HashMap<ConversationId, Weak<Inner>>>,
     /// Counts changes of what is kept of conversations.
     kept: watch::Sender<u64>,
+    /// How much is being written that nobody waits for.
+    asides: watch::Sender<u32>,
     pub(crate) outbox: OutboxSlot,
     /// A number of this process's own.
     pub(crate) session: u64,
@@ -142,6 +144,7 @@ impl Services {
             records: Mutex::new(records),
             open: Mutex::default(),
             kept: watch::Sender::new(0),
+            asides: watch::Sender::new(0),
             outbox: OutboxSlot::default(),
             under_way: Mutex::default(),
             last_number: AtomicU64::new(0),
@@ -233,6 +236,18 @@ impl Services {
         self.kept.subscribe()
     }
 
+    /// Something is written that nobody waits for, until the value is dropped.
+    pub(crate) fn begin_aside(self: &Arc<Services>) -> Aside {
+        self.asides.send_modify(|asides| *asides += 1);
+        Aside { services: self.clone() }
+    }
+
+    /// Waits until everything is written that nobody waits for.
+    pub(crate) async fn asides_written(&self) {
+        // The sender is here.
+        let _ = self.asides.subscribe().wait_for(|asides| *asides == 0).await;
+    }
+
     /// Runs something that may wait for the disk or compute for long.
     pub(crate) async fn blocking<T: Send + 'static>(
         self: &Arc<Services>,
@@ -269,6 +284,17 @@ impl Services {
     /// A new request's id: sixteen random bytes in hexadecimal digits.
     pub(crate) fn request_id(&self) -> Result<String, ClientError> {
         Ok(self.idempotency_key()?.to_string())
+    }
+}
+
+/// Something that is written aside.
+pub(crate) struct Aside {
+    services: Arc<Services>,
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.services.asides.send_modify(|asides| *asides -= 1);
     }
 }
 

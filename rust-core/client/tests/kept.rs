@@ -12,9 +12,10 @@ use whimbrel_client::policy::outbox::{Notice, RunBudget, Stuck};
 use whimbrel_client::policy::{DeviceUpdate, Network, Recipients, Reported};
 use whimbrel_client::privacy::PrivacyClass;
 use whimbrel_client::record::Outcome;
-use whimbrel_client::store::{ConversationId, Filter, MemoryVault, StoreError};
+use whimbrel_client::store::{ConversationId, Filter, MemoryVault, Repaired, StoreError};
 use whimbrel_client::{
-    AskOptions, Assistant, AssistantOptions, ClientError, Conversation, Message, OutboxRun, Role, block_on,
+    AskOptions, Assistant, AssistantOptions, ClientError, Conversation, ConversationOptions, MESSAGES_MAX, Message,
+    OutboxRun, Role, block_on, start_empty, wipe,
 };
 
 /// A phone with its data folder, on which the app can be started again.
@@ -181,6 +182,91 @@ fn what_was_kept_here_does_not_leave_after_a_restart() {
         block_on(assistant.shutdown());
     }
     assert!(server.received().is_empty());
+}
+
+#[test]
+fn texts_that_a_conversation_begins_with_do_not_leave_unless_they_say_so() {
+    let server = Server::start(&[Reply::Echo]);
+    let phone = Phone::new(&policy(&server, "[\"remote:house\", \"on_device\"]"));
+    let (_client, model) = open_tiny();
+    let assistant = phone.start(Network::Unmetered);
+    assistant.set_model(Some(model));
+    let conversations = assistant.conversations();
+    let beginning = |messages: Vec<Message>| ConversationOptions {
+        initial_messages: messages,
+        ..options()
+    };
+    let given = vec![
+        Message::new(Role::User, "My knee hurts."),
+        Message::new(Role::Assistant, "Rest."),
+    ];
+    let kept = block_on(conversations.create("", beginning(given.clone()))).unwrap();
+    for conversation in [assistant.conversation(beginning(given.clone())), kept.clone()] {
+        assert_eq!(texts(&conversation), said("My knee hurts.", "Rest."));
+        let held = conversation.messages();
+        assert!(held.iter().all(|held| held.recipients == Some(Recipients::nobody())));
+        let heard = ask(&conversation, "What is the capital of France?");
+        assert_eq!((heard.report.is_answered(), heard.report.bytes_out), (true, 0));
+    }
+    assert!(server.received().is_empty());
+    let shown = block_on(conversations.show(kept.id().unwrap())).unwrap();
+    assert_eq!(
+        (shown.summary.title.as_str(), shown.messages.len()),
+        ("My knee hurts.", 4)
+    );
+
+    // Those that say who may read them keep that.
+    let mut public = given.clone();
+    for message in &mut public {
+        (message.class, message.recipients) = (Some(PrivacyClass::Public), Some(Recipients::Any));
+    }
+    let open = assistant.conversation(beginning(public));
+    assert!(ask(&open, "And then?").report.bytes_out > 0);
+    assert!(server.received()[0].body.contains("knee"));
+
+    // Beyond the limit a kept conversation is not made, and another one begins with the newest.
+    let long = beginning(given.iter().cycle().take(MESSAGES_MAX as usize + 2).cloned().collect());
+    assert!(matches!(long.check(), Err(ClientError::Limit { .. })));
+    let error = block_on(conversations.create("long", long.clone()));
+    assert!(matches!(error, Err(ClientError::Limit { .. })));
+    assert_eq!(block_on(conversations.find_title("long")).unwrap(), None);
+    assert_eq!(assistant.conversation(long).messages().len() as u64, MESSAGES_MAX);
+    let most = beginning(given.iter().cycle().take(MESSAGES_MAX as usize).cloned().collect());
+    assert!(most.check().is_ok());
+}
+
+/// What the app changes without waiting for the disk is there after a shutdown, and whoever listens hears of it.
+#[test]
+fn changes_are_heard_of_and_written_before_the_end() {
+    let phone = Phone::new(&policy(&Server::start(&[Reply::Echo]), "[\"remote:house\"]"));
+    let assistant = phone.start(Network::None);
+    let conversations = assistant.conversations();
+    let changes = conversations.changes().unwrap();
+    assert!(block_on(changes.next()), "the first comes at once");
+    let conversation = begin(&assistant, "");
+    assert!(block_on(changes.next()));
+    conversation
+        .set_messages(vec![
+            Message::new(Role::User, "Hello"),
+            Message::new(Role::Assistant, "Hi"),
+        ])
+        .unwrap();
+    conversation.raise_class(PrivacyClass::Secret);
+    let reader = assistant.outbox().reader().unwrap();
+    block_on(assistant.shutdown());
+    while block_on(changes.next()) {}
+    assert!(block_on(reader.next(1)).is_empty());
+    assert!(matches!(conversations.changes(), Err(ClientError::Closed { .. })));
+
+    let assistant = phone.start(Network::None);
+    let again = resume(&assistant, conversation.id().unwrap());
+    assert_eq!(texts(&again), said("Hello", "Hi"));
+    let changes = assistant.conversations().changes().unwrap();
+    changes.cancel();
+    assert!(!block_on(changes.next()));
+    let reader = assistant.outbox().reader().unwrap();
+    reader.cancel();
+    assert!(block_on(reader.next(1)).is_empty());
 }
 
 /// The whole way: asked offline, the process ends, the network comes, the answer is in the conversation, once.
@@ -397,4 +483,20 @@ fn a_model_alone_keeps_conversations_too() {
     assert_eq!((conversation.messages().len(), conversation.messages()), (4, before));
     assert!(ask(&conversation, "Hello").report.is_answered());
     assert!(!has_text(folder.path(), b"Hello again"));
+
+    // Closed, the store can be opened again at once, whoever still has a handle. It can be destroyed then.
+    block_on(conversations.shutdown());
+    assert!(matches!(
+        block_on(conversations.list(None, 1)),
+        Err(ClientError::Closed { what: "store" })
+    ));
+    let again = client.conversations(&path, vault.clone()).unwrap();
+    assert!(block_on(again.rotate_key()).unwrap().finished && !block_on(again.is_rotating_key()).unwrap());
+    assert_eq!(block_on(again.repair()).unwrap(), Repaired::default());
+    assert_eq!(block_on(again.list(None, 10)).unwrap().len(), 1);
+    assert!(block_on(wipe(path.clone(), vault.clone())).is_err(), "it is open");
+    block_on(again.shutdown());
+    assert_eq!(block_on(start_empty(path.clone(), vault.clone())).unwrap(), None);
+    block_on(wipe(path.clone(), vault)).unwrap();
+    assert!(!path.exists());
 }

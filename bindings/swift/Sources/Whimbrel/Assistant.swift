@@ -2,9 +2,10 @@ internal import WhimbrelCore
 
 /// Options for opening an assistant.
 public struct AssistantOptions: Sendable {
-    /// The path of the ledger file. The file is created if it does not exist; its folder must exist.
+    /// The path of the store: one file with the ledger, kept conversations and queued questions. The file is created if
+    /// it does not exist; its folder must exist.
     public var store: String
-    /// The vault that stores keys. Each ledger needs its own vault.
+    /// The vault that stores keys. Each store needs its own vault.
     public var vault: any KeyVault
     /// The app's policy.
     public var appPolicy: PolicyDocument
@@ -34,6 +35,12 @@ public struct AssistantOptions: Sendable {
 public final class Assistant: Sendable {
     private let core: WhimbrelCore.Assistant
 
+    /// The conversations that are kept beside the ledger.
+    public let conversations: Conversations
+
+    /// The questions that wait until they can be answered.
+    public let outbox: Outbox
+
     /// Opens the ledger and reads the policies. Receipts that an earlier process left unfinished are closed as
     /// interrupted. Fails with `policy`, `ledger` or `vault`.
     public init(_ options: AssistantOptions) async throws {
@@ -48,11 +55,13 @@ public final class Assistant: Sendable {
                 )
             )
         }
+        conversations = Conversations(core.conversations())
+        outbox = Outbox(core.outbox())
     }
 
-    /// Starts a conversation.
+    /// Starts a conversation that is not kept. For one that is, see `Conversations.create`.
     public func conversation(_ options: ConversationOptions = ConversationOptions()) throws -> Conversation {
-        Conversation(core.conversation(options: try options.toCore()))
+        Conversation(try translated { try core.conversation(options: options.toCore()) })
     }
 
     /// Answers a question outside any conversation. The last message is the question. As with `Conversation.ask`,
@@ -62,7 +71,7 @@ public final class Assistant: Sendable {
         options: AskOptions = AskOptions()
     ) -> AsyncThrowingStream<Event, any Error> {
         answerStream { [core] in
-            try core.answer(messages: messages.map { $0.toCore() }, options: options.toCore())
+            try core.answer(messages: messages.map { try $0.toCore() }, options: options.toCore())
         }
     }
 
@@ -181,6 +190,22 @@ public final class Assistant: Sendable {
     /// if there was one. No assistant may have the ledger open.
     public static func restartLedger(_ path: String, vault: any KeyVault) async throws -> String? {
         try await translated { try await WhimbrelCore.restartLedger(path: path, vault: ForeignVault(vault)) }
+    }
+
+    /// Destroys everything of the store at `path`: first the key, so that nothing can be read from this moment on, then
+    /// conversations, queued questions and the ledger. If the process ends in between, the next call finishes, or the
+    /// next opening. Secrets of the app, such as the keys of endpoints, stay in the vault. Nobody may have the store
+    /// open, otherwise this fails with `ledger` and the problem `in_use`.
+    public static func wipe(_ path: String, vault: any KeyVault) async throws {
+        try await translated { try await WhimbrelCore.wipeStore(path: path, vault: ForeignVault(vault)) }
+    }
+
+    /// Gives up what can no longer be read in the store at `path` because the vault lost its keys (`sealed`, or `vault`
+    /// that is invalidated), so that it can be used again. The ledger stays as it is. If its key is lost too, it is put
+    /// aside and another one begins; the result is its new path then. If no key is lost, nothing changes. Nobody may
+    /// have the store open.
+    public static func startEmpty(_ path: String, vault: any KeyVault) async throws -> String? {
+        try await translated { try await WhimbrelCore.startStoreEmpty(path: path, vault: ForeignVault(vault)) }
     }
 
     /// Cancels all answers and closes the ledger. Conversations refuse further questions. Returns at once, and may be

@@ -7,6 +7,9 @@ public final class Conversation: Sendable {
 
     init(_ core: WhimbrelCore.Conversation) { self.core = core }
 
+    /// Its id among the conversations that are kept, or `nil` if it is not kept.
+    public var id: String? { core.id() }
+
     /// A number that grows each time the messages change.
     public var revision: Int { Int(clamping: core.revision()) }
 
@@ -63,7 +66,7 @@ public final class Conversation: Sendable {
     /// Replaces the messages, to resume an earlier conversation. Messages from `messages` keep their privacy class and
     /// recipients.
     public func setMessages(_ messages: [Message]) throws {
-        try translated { try core.setMessages(messages: messages.map { $0.toCore() }) }
+        try translated { try core.setMessages(messages: messages.map { try $0.toCore() }) }
     }
 
     /// Replaces the system message from the next question on. Pass `nil` for the default one, or an empty text to let

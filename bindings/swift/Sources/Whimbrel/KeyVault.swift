@@ -5,12 +5,15 @@ internal import WhimbrelCore
 public enum KeyVaultError: Error, Sendable, Equatable {
     /// The system's key store is locked, for example before the first unlock after a restart. A later call may succeed.
     case locked
+    /// The system's key store has given up its key, for example because the phone's lock was removed. The secrets are
+    /// lost for good.
+    case invalidated
     /// Another failure, with a short error code of the system that contains no secret.
     case failed(code: String)
 }
 
-/// Stores small secrets by name for the app and one ledger: the keys of endpoints, and the key that seals the ledger.
-/// It is called from any thread and should answer within milliseconds. Every function may throw a `KeyVaultError`; any
+/// Stores small secrets by name for the app and one store: the keys of endpoints, and those that seal the ledger and
+/// conversations. It is called from any thread and should answer within milliseconds. Every function may throw a `KeyVaultError`; any
 /// other error counts as a failure without a code.
 public protocol KeyVault: Sendable {
     /// Returns the secret with this name, or `nil` if there is none. Throws if the secret cannot be read.
@@ -26,7 +29,7 @@ public protocol KeyVault: Sendable {
     func level() throws -> VaultLevel
 }
 
-/// A vault whose content is lost with the process. For tests: a ledger cannot be opened again without its vault.
+/// A vault whose content is lost with the process. For tests: a store cannot be opened again without its vault.
 public final class MemoryKeyVault: KeyVault, @unchecked Sendable {
     private let lock = NSLock()
     private var secrets: [String: Data] = [:]
@@ -116,6 +119,7 @@ final class ForeignVault: WhimbrelCore.KeyVault {
         do { return try call() } catch let error as KeyVaultError {
             switch error {
             case .locked: throw WhimbrelCore.KeyVaultError.Locked
+            case .invalidated: throw WhimbrelCore.KeyVaultError.Invalidated
             case .failed(let code): throw WhimbrelCore.KeyVaultError.Failed(code: code)
             }
         }

@@ -19,6 +19,14 @@ public final class WhimbrelClient: Sendable {
         return LanguageModel(try await translated { try await core.openModel(path: path, options: options) })
     }
 
+    /// Opens the conversations of the store at `path` without a policy or a ledger; the file is created if it does not
+    /// exist. Choose the model that answers with `Conversations.answered(by:)`. Only one assistant or client can have a
+    /// store open, until `Conversations.shutdown`. Fails with `ledger` or `vault`.
+    public func conversations(at path: String, vault: any KeyVault) async throws -> Conversations {
+        let vault = ForeignVault(vault)
+        return Conversations(try await translated { try await core.conversations(path: path, vault: vault) })
+    }
+
     /// Makes a bundle of the GGUF file `file`, or of all parts of a split file of which one is named, for `openModel`.
     /// The bundle is kept in `folder`, by the file's content: a file that was imported before is ready at once. The
     /// last event is `ImportEvent.finished` with the bundle's path. Reading the stream starts the import, and leaving

@@ -25,7 +25,7 @@ public enum WhimbrelError: Error, Sendable, Equatable {
     /// A policy document was refused as a whole. The previous policies stay in force. Line and column count from 1;
     /// they are 0 if the error does not concern one position. The path names the field.
     case policy(line: Int, column: Int, path: String, reason: String)
-    /// The ledger cannot be opened, read or written. Nothing leaves the device without a receipt. The problem is a
+    /// The ledger, or the store that it is in, cannot be opened, read or written. Nothing leaves the device without a receipt. The problem is a
     /// stable word: `in_use`, `foreign`, `tampered`, `full`, `unknown_receipt` and others. `foreign` means that the
     /// vault does not belong to this ledger. If its own vault is gone, `Assistant.restartLedger` starts a new ledger.
     case ledger(problem: String, reason: String)
@@ -33,8 +33,23 @@ public enum WhimbrelError: Error, Sendable, Equatable {
     /// (the file or a part of it), `unreadable`, `invalid`, `not_supported`, `changed`, `disk_full`, `file`,
     /// `cancelled`, or `unavailable` where the library was built without GGUF files.
     case `import`(problem: String, reason: String)
-    /// The key vault failed. If it is locked, a later call may succeed.
-    case vault(reason: String, isLocked: Bool)
+    /// The key vault failed. If it is locked, a later call may succeed. If it is invalidated, its secrets are lost for
+    /// good, and `Assistant.startEmpty` gives up what was sealed with them.
+    case vault(reason: String, isLocked: Bool, isInvalidated: Bool)
+    /// Encrypted data cannot be read; everything else in the store still works. The problem is a stable word: `key_lost`
+    /// (the vault has no data key any more), `wrong_key` (it has another store's) or `keys_unreadable`, after which
+    /// `Assistant.startEmpty` gives up what was sealed; `value_changed`, after which `Conversations.repair` gives up
+    /// single values; or `file_changed` for a cached file.
+    case sealed(problem: String, reason: String)
+    /// There is no such `conversation`, `message` or `queued question`: it may have been deleted, or answered.
+    case notFound(what: String, id: String)
+    /// A queued question cannot be changed so. The problem is a stable word: `sending` (it is being sent at this
+    /// moment) or `not_asked` (it does not wait for confirmation).
+    case outbox(problem: String, reason: String)
+    /// A document with conversations cannot be imported, and nothing was added. The problem is a stable word:
+    /// `unreadable`, `malformed`, `other_format` or `newer`. Line and column count from 1; they are 0 if the error does
+    /// not concern one position.
+    case document(problem: String, line: Int, column: Int, reason: String)
     /// A limit was exceeded.
     case limitExceeded(what: String, limit: Int, found: Int)
     /// There is not enough memory for the context.
@@ -59,6 +74,10 @@ public enum WhimbrelError: Error, Sendable, Equatable {
         case .ledger: "ledger"
         case .import: "import"
         case .vault: "vault"
+        case .sealed: "sealed"
+        case .notFound: "not_found"
+        case .outbox: "outbox"
+        case .document: "document"
         case .limitExceeded: "limit_exceeded"
         case .outOfMemory: "out_of_memory"
         case .internal: "internal"
@@ -82,7 +101,11 @@ extension WhimbrelError: CustomStringConvertible {
             "\(code): line \(line), column \(column), \(path): \(reason)"
         case .ledger(let problem, let reason): "\(code): \(problem): \(reason)"
         case .import(let problem, let reason): "\(code): \(problem): \(reason)"
-        case .vault(let reason, _): "\(code): \(reason)"
+        case .vault(let reason, _, _): "\(code): \(reason)"
+        case .sealed(let problem, let reason), .outbox(let problem, let reason),
+            .document(let problem, _, _, let reason):
+            "\(code): \(problem): \(reason)"
+        case .notFound(let what, let id): "\(code): there is no \(what) \(id)"
         case .limitExceeded(let what, let limit, let found): "\(code): \(found) \(what), the limit is \(limit)"
         case .outOfMemory(_, let bytes): "\(code): not enough memory (\(bytes) bytes needed)"
         case .internal(let number, let reason): "\(code): \(number): \(reason)"
@@ -117,7 +140,13 @@ extension WhimbrelError {
             self = .policy(line: Int(line), column: Int(column), path: path, reason: reason)
         case .Ledger(let problem, let reason): self = .ledger(problem: problem, reason: reason)
         case .Import(let problem, let reason): self = .import(problem: problem, reason: reason)
-        case .Vault(let reason, let locked): self = .vault(reason: reason, isLocked: locked)
+        case .Vault(let reason, let locked, let invalidated):
+            self = .vault(reason: reason, isLocked: locked, isInvalidated: invalidated)
+        case .Sealed(let problem, let reason): self = .sealed(problem: problem, reason: reason)
+        case .NotFound(let what, let id): self = .notFound(what: what, id: id)
+        case .Outbox(let problem, let reason): self = .outbox(problem: problem, reason: reason)
+        case .Document(let problem, let line, let column, let reason):
+            self = .document(problem: problem, line: Int(line), column: Int(column), reason: reason)
         case .LimitExceeded(let what, let limit, let found):
             self = .limitExceeded(what: what, limit: Int(clamping: limit), found: Int(clamping: found))
         case .OutOfMemory(let length, let bytes):

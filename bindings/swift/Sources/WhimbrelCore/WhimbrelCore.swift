@@ -2238,8 +2238,13 @@ public func FfiConverterTypeConversation_lower(_ value: Conversation) -> UInt64 
 public protocol ConversationChangesProtocol: AnyObject, Sendable {
 
     /**
-     * Waits for a change since the last call; the first call returns at once. Several changes may count as one. False means that the store
-     * was closed.
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */
+    func cancel()
+
+    /**
+     * Waits for a change since the last call; the first call returns at once. Several changes may count as one. False is the end: the
+     * store was closed, or this was cancelled.
      */
     func next() async  -> Bool
 
@@ -2301,8 +2306,19 @@ open class ConversationChanges: ConversationChangesProtocol, @unchecked Sendable
 
 
     /**
-     * Waits for a change since the last call; the first call returns at once. Several changes may count as one. False means that the store
-     * was closed.
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */
+open func cancel()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_conversationchanges_cancel(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Waits for a change since the last call; the first call returns at once. Several changes may count as one. False is the end: the
+     * store was closed, or this was cancelled.
      */
 open func next()async  -> Bool  {
     return
@@ -4173,7 +4189,13 @@ public func FfiConverterTypeOutbox_lower(_ value: Outbox) -> UInt64 {
 public protocol OutboxEventsProtocol: AnyObject, Sendable {
 
     /**
-     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list means that the assistant was closed.
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */
+    func cancel()
+
+    /**
+     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list is the end: the assistant was closed, or
+     * this was cancelled.
      */
     func next(max: UInt32) async  -> [OutboxEvent]
 
@@ -4235,7 +4257,19 @@ open class OutboxEvents: OutboxEventsProtocol, @unchecked Sendable {
 
 
     /**
-     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list means that the assistant was closed.
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */
+open func cancel()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_outboxevents_cancel(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list is the end: the assistant was closed, or
+     * this was cancelled.
      */
 open func next(max: UInt32)async  -> [OutboxEvent]  {
     return
@@ -15152,7 +15186,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_conversation_system() != 26117) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_conversationchanges_next() != 65395) {
+    if (uniffi_whimbrel_checksum_method_conversationchanges_cancel() != 3655) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_conversationchanges_next() != 28054) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_conversations_answered_by() != 5287) {
@@ -15260,7 +15297,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_outbox_start() != 51755) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_whimbrel_checksum_method_outboxevents_next() != 24017) {
+    if (uniffi_whimbrel_checksum_method_outboxevents_cancel() != 36815) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outboxevents_next() != 52577) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_systemanswer_fail() != 6567) {

@@ -297,7 +297,11 @@ impl Inner {
     pub(crate) fn write_aside(self: &Arc<Inner>) {
         if self.keeping.is_some() {
             let inner = self.clone();
-            drop(self.services.handle().spawn(async move { inner.write(None).await }));
+            let aside = self.services.begin_aside();
+            drop(self.services.handle().spawn(async move {
+                inner.write(None).await;
+                drop(aside);
+            }));
         }
     }
 }

@@ -47,7 +47,7 @@ impl Conversations {
         self.with(|store, _| store.is_rotating()).await
     }
 
-    /// Closes the conversations that are open here, and lets go of a store that no assistant has. Returns at once. Later calls fail with
+    /// Closes the conversations that are open here, and a store that no assistant has. Returns at once. Later calls fail with
     /// [`ClientError::Closed`]. An assistant's store is closed with the assistant. May be called again.
     pub fn close(&self) {
         if let Shelf::Own(own) = &self.shelf {
@@ -62,6 +62,7 @@ impl Conversations {
             for open in self.close_conversations() {
                 open.ended().await;
             }
+            self.services.asides_written().await;
             own.close();
             own.gone().await;
         }

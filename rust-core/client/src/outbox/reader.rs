@@ -11,7 +11,7 @@ use super::OutboxEvent;
 pub enum Heard {
     /// Something is new about a question.
     Event(OutboxEvent),
-    /// So many events were missed, because they were not read in time. [`crate::Outbox::list`] says how everything is.
+    /// This number of events was missed, because they were not read in time. [`crate::Outbox::list`] says how everything is.
     Missed(u64),
 }
 
@@ -19,6 +19,7 @@ pub enum Heard {
 pub struct OutboxReader {
     events: Mutex<Receiver<OutboxEvent>>,
     gone: watch::Receiver<()>,
+    cancelled: watch::Sender<bool>,
 }
 
 impl OutboxReader {
@@ -26,15 +27,18 @@ impl OutboxReader {
         OutboxReader {
             events: Mutex::new(events),
             gone,
+            cancelled: watch::Sender::new(false),
         }
     }
 
-    /// Waits for at least one event, and returns all that wait, at most `events_max`. An empty list means that the assistant was closed.
+    /// Waits for at least one event, and returns all that wait, at most `events_max`. An empty list is the end: the assistant was closed, or
+    /// this was cancelled.
     pub async fn next(&self, events_max: u32) -> Vec<Heard> {
         let mut events = self.events.lock().await;
-        let mut gone = self.gone.clone();
+        let (mut gone, mut cancelled) = (self.gone.clone(), self.cancelled.subscribe());
         let first = tokio::select! {
             biased;
+            _ = cancelled.wait_for(|cancelled| *cancelled) => return Vec::new(),
             first = events.recv() => first,
             // Nothing is ever sent: it ends with the ledger.
             _ = gone.changed() => return Vec::new(),
@@ -52,5 +56,10 @@ impl OutboxReader {
             }
         }
         heard
+    }
+
+    /// Ends a call of [`OutboxReader::next`] that waits, and all later ones. May be called again.
+    pub fn cancel(&self) {
+        self.cancelled.send_replace(true);
     }
 }

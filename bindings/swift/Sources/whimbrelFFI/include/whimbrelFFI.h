@@ -670,6 +670,11 @@ uint64_t uniffi_whimbrel_fn_clone_conversationchanges(uint64_t handle, RustCallS
 void uniffi_whimbrel_fn_free_conversationchanges(uint64_t handle, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONCHANGES_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONCHANGES_CANCEL
+void uniffi_whimbrel_fn_method_conversationchanges_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONCHANGES_NEXT
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_CONVERSATIONCHANGES_NEXT
 uint64_t uniffi_whimbrel_fn_method_conversationchanges_next(uint64_t ptr
@@ -918,6 +923,11 @@ uint64_t uniffi_whimbrel_fn_clone_outboxevents(uint64_t handle, RustCallStatus *
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_OUTBOXEVENTS
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_OUTBOXEVENTS
 void uniffi_whimbrel_fn_free_outboxevents(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOXEVENTS_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOXEVENTS_CANCEL
+void uniffi_whimbrel_fn_method_outboxevents_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOXEVENTS_NEXT
@@ -1682,6 +1692,12 @@ uint16_t uniffi_whimbrel_checksum_method_conversation_system(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONCHANGES_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONCHANGES_CANCEL
+uint16_t uniffi_whimbrel_checksum_method_conversationchanges_cancel(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONCHANGES_NEXT
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_CONVERSATIONCHANGES_NEXT
 uint16_t uniffi_whimbrel_checksum_method_conversationchanges_next(void
@@ -1895,6 +1911,12 @@ uint16_t uniffi_whimbrel_checksum_method_outbox_run_due(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_START
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_START
 uint16_t uniffi_whimbrel_checksum_method_outbox_start(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOXEVENTS_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOXEVENTS_CANCEL
+uint16_t uniffi_whimbrel_checksum_method_outboxevents_cancel(void
 
 );
 #endif

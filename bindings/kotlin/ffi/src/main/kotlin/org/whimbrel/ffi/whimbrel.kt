@@ -906,6 +906,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_conversation_system(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_conversationchanges_cancel(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_conversationchanges_next(
     ): Int
     external fun uniffi_whimbrel_checksum_method_conversations_answered_by(
@@ -977,6 +979,8 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_whimbrel_checksum_method_outbox_run_due(
     ): Int
     external fun uniffi_whimbrel_checksum_method_outbox_start(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_outboxevents_cancel(
     ): Int
     external fun uniffi_whimbrel_checksum_method_outboxevents_next(
     ): Int
@@ -1163,6 +1167,8 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_whimbrel_fn_free_conversationchanges(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_whimbrel_fn_method_conversationchanges_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
     external fun uniffi_whimbrel_fn_method_conversationchanges_next(`ptr`: Long,
     ): Long
     external fun uniffi_whimbrel_fn_clone_conversations(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1262,6 +1268,8 @@ internal object UniffiLib {
     external fun uniffi_whimbrel_fn_clone_outboxevents(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_free_outboxevents(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_method_outboxevents_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_whimbrel_fn_method_outboxevents_next(`ptr`: Long,`max`: Int,
     ): Long
@@ -1619,7 +1627,10 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_conversation_system() and 0xFFFF) != 26117) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_conversationchanges_next() and 0xFFFF) != 65395) {
+    if ((lib.uniffi_whimbrel_checksum_method_conversationchanges_cancel() and 0xFFFF) != 3655) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_conversationchanges_next() and 0xFFFF) != 28054) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_conversations_answered_by() and 0xFFFF) != 5287) {
@@ -1727,7 +1738,10 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_outbox_start() and 0xFFFF) != 51755) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_whimbrel_checksum_method_outboxevents_next() and 0xFFFF) != 24017) {
+    if ((lib.uniffi_whimbrel_checksum_method_outboxevents_cancel() and 0xFFFF) != 36815) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outboxevents_next() and 0xFFFF) != 52577) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_systemanswer_fail() and 0xFFFF) != 6567) {
@@ -4734,8 +4748,13 @@ public object FfiConverterTypeConversation: FfiConverter<Conversation, Long> {
 public interface ConversationChangesInterface {
 
     /**
-     * Waits for a change since the last call; the first call returns at once. Several changes may count as one. False means that the store
-     * was closed.
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */
+    fun `cancel`()
+
+    /**
+     * Waits for a change since the last call; the first call returns at once. Several changes may count as one. False is the end: the
+     * store was closed, or this was cancelled.
      */
     suspend fun `next`(): kotlin.Boolean
 
@@ -4848,8 +4867,23 @@ open class ConversationChanges: Disposable, AutoCloseable, ConversationChangesIn
 
 
     /**
-     * Waits for a change since the last call; the first call returns at once. Several changes may count as one. False means that the store
-     * was closed.
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */override fun `cancel`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_conversationchanges_cancel(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Waits for a change since the last call; the first call returns at once. Several changes may count as one. False is the end: the
+     * store was closed, or this was cancelled.
      */
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
     override suspend fun `next`() : kotlin.Boolean {
@@ -7773,7 +7807,13 @@ public object FfiConverterTypeOutbox: FfiConverter<Outbox, Long> {
 public interface OutboxEventsInterface {
 
     /**
-     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list means that the assistant was closed.
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */
+    fun `cancel`()
+
+    /**
+     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list is the end: the assistant was closed, or
+     * this was cancelled.
      */
     suspend fun `next`(`max`: kotlin.UInt): List<OutboxEvent>
 
@@ -7886,7 +7926,23 @@ open class OutboxEvents: Disposable, AutoCloseable, OutboxEventsInterface
 
 
     /**
-     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list means that the assistant was closed.
+     * Ends a call of `next` that waits, and all later ones. Returns at once, and may be called again.
+     */override fun `cancel`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_outboxevents_cancel(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Waits for at least one event, and returns all waiting events, at most `max`. An empty list is the end: the assistant was closed, or
+     * this was cancelled.
      */
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
     override suspend fun `next`(`max`: kotlin.UInt) : List<OutboxEvent> {
