@@ -58,7 +58,7 @@ class ConversationModel(
     private val now: () -> Long,
     private val onQueued: (QueuedQuestion) -> Unit = {},
 ) {
-    private val mutable = MutableStateFlow(ConversationState())
+    private val mutable = MutableStateFlow(ConversationState(isOpening = true))
     private var session: ChatSession? = null
 
     /** What is known about answers beside their text, by their receipts. */
@@ -141,6 +141,7 @@ class ConversationModel(
                 leave()
                 attempt { open() }
                 mutable.update { it.copy(isOpening = false) }
+                attempt { learn() }
             }
     }
 
@@ -170,7 +171,6 @@ class ConversationModel(
         mutable.update { it.copy(id = id) }
         read()
         readQueue()
-        learn()
     }
 
     private suspend fun follow() =

@@ -145,7 +145,7 @@ class PictureTest {
             said("What?", "A warm coat, binoculars and the letter from Dr Brandt."),
             day - 26 * 60 * MINUTE_MS,
         )
-        val tides = "The Moon pulls the water on the side that faces it, and two bulges of water follow it through a day."
+        val tides = "The Moon pulls the water on the side that faces it, and two bulges of water follow it every day."
         shelf.keep("Tides", said("Why are there two tides a day?", tides), day - 3 * DAY_MS, isPinned = true)
         shelf.keep(
             "Names of waders",

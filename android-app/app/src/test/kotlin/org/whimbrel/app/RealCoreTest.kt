@@ -73,7 +73,7 @@ class RealCoreTest {
             phone.killAndRelaunch()
             phone.waitUntil("the conversation after the end of the process") {
                 phone.sees("Message") &&
-                    phone.messages() == asked
+                    phone.messages() == asked && phone.isAtRest()
             }
 
             phone.ask("Which country were we talking about?")
@@ -254,7 +254,7 @@ class RealCoreTest {
             assertFalse(File(phone.modelFolder, "installed").exists())
         }
 
-    private fun Phone.isAtRest() = !sees("Stop the answer")
+    private fun Phone.isAtRest() = !sees("Stop the answer") && !model().conversationState.value.isOpening
 
     private companion object {
         const val PIECES_SEEN = 4

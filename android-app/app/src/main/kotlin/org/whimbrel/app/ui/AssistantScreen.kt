@@ -79,6 +79,10 @@ fun AssistantScreen(
             if (isReady) Announcements(conversation)
         }
         conversation.notice?.let { NoticeCard(it, actions) }
-        if (isReady) InputBar(draft, conversation.isAnswering, isEdited, actions) else BottomInset()
+        if (isReady) {
+            InputBar(draft, conversation.isAnswering, conversation.isOpening, isEdited, actions)
+        } else {
+            BottomInset()
+        }
     }
 }

@@ -48,6 +48,7 @@ import org.whimbrel.app.R
 internal fun InputBar(
     draft: String,
     isAnswering: Boolean,
+    isOpening: Boolean,
     isEdited: Boolean,
     actions: ScreenActions,
 ) {
@@ -68,7 +69,7 @@ internal fun InputBar(
                 when {
                     isEdited -> SaveButton(isEnabled = draft.isNotBlank(), actions)
                     isAnswering -> StopButton(actions)
-                    else -> SendButton(isEnabled = draft.isNotBlank(), actions)
+                    else -> SendButton(isEnabled = draft.isNotBlank() && !isOpening, actions)
                 }
             }
         }
