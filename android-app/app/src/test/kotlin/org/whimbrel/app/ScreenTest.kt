@@ -77,6 +77,8 @@ class ScreenTest {
             phone.waitFor("Answering…")
             val pieces = List(300) { "$it " }
             pieces.forEach { gateway.say(it) }
+            // Before its end: then the screen takes over what the core has.
+            phone.waitUntil("every piece") { phone.messages().last() == pieces.joinToString("") }
             gateway.finish(tokens = pieces.size)
             phone.waitFor("300 tokens")
             assertEquals(pieces.joinToString(""), phone.messages().last())
