@@ -9,7 +9,9 @@ faults=(
 	'stop-not-wired|AssistantViewModel.kt|s/override fun stop() = conversation.stop()/override fun stop() = Unit/|ScreenTest#stopping keeps*'
 	'label-missing|ui/InputBar.kt|s/stringResource(R.string.stop))/null)/|ScreenTest#everything that can be touched*'
 	'state-lost-on-rotation|MainActivity.kt|s/AssistantViewModel by viewModels()/AssistantViewModel by lazy { AssistantViewModel(application, androidx.lifecycle.SavedStateHandle()) }/|ScreenTest#turning the phone*'
-	'stream-cut-at-64-pieces|ConversationModel.kt|s/chat\.ask(question)\.collect/kotlinx.coroutines.flow.flow { var pieces = 0; chat.ask(question).collect { if ((it is org.whimbrel.Event.Finished) or (pieces++ < 64)) emit(it) } }.collect/|ScreenTest#a long answer*'
+	'stream-cut-at-64-pieces|ConversationModel.kt|s/open\.ask(question)\.collect/kotlinx.coroutines.flow.flow { var pieces = 0; open.ask(question).collect { if ((it is org.whimbrel.Event.Finished) or (pieces++ < 64)) emit(it) } }.collect/|ScreenTest#a long answer*'
+	'outbox-not-planned|AssistantViewModel.kt|s/container\.schedule\.plan(/listOf(/|ConversationListScreenTest#a question waits*'
+	'next-run-not-planned|OutboxWorker.kt|s/container\.outboxRunner()\.run()?\.let(.*)$/container.outboxRunner().run()/|OutboxWorkTest#the work runs*'
 )
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT

@@ -58,6 +58,7 @@ dependencies {
     implementation(libs.coroutines.android)
     implementation(libs.lifecycle.runtime.compose)
     implementation(libs.lifecycle.viewmodel.savedstate)
+    implementation(libs.work)
     debugImplementation(libs.compose.ui.test.manifest)
     testImplementation(libs.compose.ui.test)
     testImplementation(libs.coroutines.test)

@@ -1,30 +1,23 @@
 package org.whimbrel.app
 
 import org.whimbrel.FinishReason
-import org.whimbrel.Message
 import org.whimbrel.Outcome
 import org.whimbrel.Place
 import org.whimbrel.PlaceKind
-import org.whimbrel.PrivacyClass
 import org.whimbrel.Report
-import org.whimbrel.Role
 import org.whimbrel.TrustClass
 import kotlin.time.Duration
 import kotlin.time.DurationUnit
 
 /** One message as the screen shows it. */
 sealed interface ChatMessage {
-    /** The same for as long as the conversation lasts, and larger for later messages. */
+    /** The same for as long as the conversation is open, and larger for later messages. */
     val id: Long
     val text: String
-
-    /** Who may read it; `null` while that is not known. */
-    val privacy: Privacy?
 
     data class Question(
         override val id: Long,
         override val text: String,
-        override val privacy: Privacy? = null,
     ) : ChatMessage
 
     /** An answer; without an [ending] while it is in progress. */
@@ -34,15 +27,23 @@ sealed interface ChatMessage {
         val ending: Ending? = null,
         val figures: Figures? = null,
         val provenance: Provenance? = null,
-        override val privacy: Privacy? = null,
     ) : ChatMessage
-}
 
-/** What the package knows of a message's privacy. The app keeps it and hands it back as it is. */
-data class Privacy(
-    val privacyClass: PrivacyClass?,
-    val recipients: List<String>?,
-)
+    /** A question that waits in the outbox, where it has a [number]. */
+    data class Waiting(
+        override val text: String,
+        val number: Long,
+        val wait: Wait,
+    ) : ChatMessage {
+        override val id: Long
+            get() = FIRST_ID + number
+
+        private companion object {
+            /** No conversation has as many messages. */
+            const val FIRST_ID = 1L shl 40
+        }
+    }
+}
 
 /**
  * Where an answer came from, for people.
@@ -50,18 +51,18 @@ data class Privacy(
  * @property place the kind of place.
  * @property name the model's or the endpoint's.
  * @property receipt the number of the receipt in the ledger.
- * @property summary where it ran and why, in one line.
+ * @property summary where it ran and why, in one line; `null` where only the receipt is known.
  * @property bytesOut bytes that left the phone.
  */
 data class Provenance(
     val place: PlaceKind,
     val name: String,
     val receipt: Long,
-    val summary: String,
+    val summary: String?,
     val bytesOut: Long,
 )
 
-/** Why an answer ended. The names are written to files. */
+/** Why an answer ended. */
 enum class Ending {
     COMPLETE,
 
@@ -71,7 +72,7 @@ enum class Ending {
     /** The limit of one answer, or of the context. */
     LENGTH,
 
-    /** The process ended meanwhile. */
+    /** It ended early, and no more is known than that the app was closed or the answer left. */
     INTERRUPTED,
 
     /** The place failed midway; what was said before stays. */
@@ -99,15 +100,23 @@ fun Report.toEnding(): Ending? =
 fun Report.toFigures(): Figures? =
     statistics?.run { Figures(completionTokens, total, decodeTokensPerSecond, droppedMessages) }
 
-fun Report.toProvenance(): Provenance? {
+fun Report.toProvenance(): Provenance? = provenance(place, receipt ?: return null, summary, bytesOut)
+
+/** Where an answer with this [receipt] came from; `null` if it came from nowhere. */
+fun provenance(
+    place: Place?,
+    receipt: Long,
+    summary: String?,
+    bytesOut: Long,
+): Provenance? {
     val (kind, name) =
-        when (val place = place) {
+        when (place) {
             null -> return null
             is Place.OnDevice -> PlaceKind.ON_DEVICE to place.model
             is Place.SystemModel -> PlaceKind.SYSTEM_MODEL to place.adapter
             is Place.Remote -> place.trust.toKind() to place.endpoint
         }
-    return Provenance(kind, name, receipt ?: return null, summary, bytesOut)
+    return Provenance(kind, name, receipt, summary, bytesOut)
 }
 
 private fun TrustClass.toKind(): PlaceKind =
@@ -117,26 +126,5 @@ private fun TrustClass.toKind(): PlaceKind =
         TrustClass.PUBLIC_CLOUD -> PlaceKind.PUBLIC_CLOUD
     }
 
-fun Message.toPrivacy(): Privacy = Privacy(privacyClass, recipients)
-
-private fun ChatMessage.toMessage(role: Role) = Message(role, text, privacy?.privacyClass, privacy?.recipients)
-
 val Figures.seconds: Double
     get() = total.toDouble(DurationUnit.SECONDS)
-
-/**
- * What the model is told of an earlier conversation: its newest exchanges that have an answer, at most [charactersMax]
- * long together.
- */
-fun List<ChatMessage>.toHistory(charactersMax: Int): List<Message> {
-    val history = ArrayDeque<Message>()
-    var characters = 0
-    for ((question, answer) in zipWithNext().asReversed()) {
-        if (question !is ChatMessage.Question || answer !is ChatMessage.Answer || answer.text.isEmpty()) continue
-        characters += question.text.length + answer.text.length
-        if (characters > charactersMax) break
-        history.addFirst(answer.toMessage(Role.ASSISTANT))
-        history.addFirst(question.toMessage(Role.USER))
-    }
-    return history
-}

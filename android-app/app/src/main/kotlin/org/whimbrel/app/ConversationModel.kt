@@ -1,25 +1,20 @@
 package org.whimbrel.app
 
 import kotlinx.coroutines.CancellationException
-import kotlinx.coroutines.CompletableDeferred
-import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.cancelAndJoin
-import kotlinx.coroutines.delay
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asStateFlow
-import kotlinx.coroutines.flow.conflate
-import kotlinx.coroutines.flow.distinctUntilChangedBy
 import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
-import kotlinx.coroutines.withContext
 import org.whimbrel.Event
 import org.whimbrel.Message
+import org.whimbrel.QueuedQuestion
 import org.whimbrel.Report
-import java.io.IOException
-import kotlin.time.Duration.Companion.milliseconds
+import org.whimbrel.Role
 
 /** Something that the user should know and can act on. [question] is what could not be asked. */
 data class Notice(
@@ -30,12 +25,17 @@ data class Notice(
 /**
  * What the screen shows of the conversation.
  *
+ * @property id the conversation's; `null` before its first question.
+ * @property messages what was said, then the questions that wait.
+ * @property isOpening the conversation is being read.
  * @property isAnswering an answer is in the making.
  * @property reading how much of a long question was read, from 0 to 1; `null` when there is nothing to say.
  * @property isThinking the model thinks before it answers. What it thinks is not shown.
  */
 data class ConversationState(
+    val id: String? = null,
     val messages: List<ChatMessage> = emptyList(),
+    val isOpening: Boolean = false,
     val isAnswering: Boolean = false,
     val reading: Float? = null,
     val isThinking: Boolean = false,
@@ -43,195 +43,301 @@ data class ConversationState(
 )
 
 /**
- * The conversation: asks, takes in the answer piece by piece, keeps all of it in the [store]. Its functions are called
- * on one thread, that of [scope].
+ * The conversation on the screen: asks, takes in the answer piece by piece, and shows what waits. The package keeps
+ * all of it. Its functions are called on one thread, that of [scope].
+ *
+ * @param kept opens what is kept on this phone, where that has not happened yet.
+ * @param device says what a question that waits lacks.
+ * @param now the time, in milliseconds since 1970.
+ * @param onQueued is told of a question that waits from now on, or that may go on.
  */
 class ConversationModel(
     private val scope: CoroutineScope,
-    private val store: ConversationStore,
-    private val io: CoroutineDispatcher,
+    private val kept: suspend () -> Kept,
+    private val device: DeviceState,
+    private val now: () -> Long,
+    private val onQueued: (QueuedQuestion) -> Unit = {},
 ) {
-    private val mutable = MutableStateFlow(ConversationState())
-    private val restored = CompletableDeferred<Unit>()
-    private var chat: ChatSession? = null
-    private var answer: Job? = null
+    private val mutable = MutableStateFlow(ConversationState(isOpening = true))
+    private var session: ChatSession? = null
+
+    /** What is known about answers beside their text, by their receipts. */
+    private val details = mutableMapOf<Long, Details>()
+
+    /** What was said before the answer in the making, and what waits. */
+    private var said = emptyList<ChatMessage>()
+    private var waiting = emptyList<QueuedQuestion>()
+    private var live = emptyList<ChatMessage>()
+
+    private var work: Job? = null
+    private var news: Job? = null
 
     val state: StateFlow<ConversationState> = mutable.asStateFlow()
 
-    private val keeper: Job =
-        scope.launch {
-            restore()
-            keep()
-        }
-
-    /** What the model should know of the conversation so far. Waits until it was read from the file. */
-    suspend fun history(): List<Message> {
-        restored.await()
-        return state.value.messages.toHistory(HISTORY_CHARACTERS_MAX)
+    /**
+     * Shows the conversation [id], a new one where that is empty, or the one with the newest message where it is
+     * `null`. Follows from now on what becomes of questions that wait.
+     */
+    fun start(id: String?) {
+        begin { (id ?: newest())?.takeIf { it.isNotEmpty() }?.let { open(it) } }
+        news?.cancel()
+        news = scope.launch { follow() }
     }
 
-    /** The model is ready, or no longer: then [chat] is `null`. */
-    fun attach(chat: ChatSession?) {
-        this.chat = chat
+    /** Leaves this conversation for another one. An answer in the making is stopped; what was said of it stays. */
+    fun show(id: String) {
+        if (id != state.value.id) begin { open(id) }
     }
 
-    /** Asks [question]. Returns whether it was taken: not without a model, while answering, or when it is blank. */
+    /** Leaves this conversation for a new one, which is kept from its first question on. */
+    fun startNew() = begin {}
+
+    /** The conversation was deleted. */
+    fun forget(id: String) {
+        if (id != state.value.id) return
+        session = null
+        startNew()
+    }
+
+    /** Asks [question]. Returns whether it was taken: not while answering or opening, or when it is blank. */
     fun send(question: String): Boolean {
-        val chat = chat ?: return false
-        if (state.value.isAnswering || question.isBlank()) return false
-        val id =
-            (
-                state.value.messages
-                    .lastOrNull()
-                    ?.id ?: 0
-            ) + 1
-        val added = listOf(ChatMessage.Question(id, question.trim()), ChatMessage.Answer(id + 1, ""))
-        mutable.update { state ->
-            ConversationState((state.messages + added).takeLast(ConversationStore.MESSAGES_MAX), isAnswering = true)
-        }
-        answer = scope.launch { listen(chat, question.trim()) }
+        if (state.value.isAnswering || state.value.isOpening || question.isBlank()) return false
+        val text = question.trim()
+        live = listOf(ChatMessage.Question(said.size.toLong(), text), ChatMessage.Answer(said.size + 1L, ""))
+        mutable.update { it.copy(isAnswering = true, notice = null) }
+        render()
+        work = scope.launch { listen(text) }
         return true
     }
 
     /** Ends the answer in the making; what was said so far stays. */
     fun stop() {
-        chat?.stop()
-    }
-
-    /** Forgets the conversation. */
-    fun startOver() {
-        val chat = chat
-        val before = answer
-        answer =
-            scope.launch {
-                before?.cancelAndJoin()
-                mutable.value = ConversationState()
-                chat?.reset()
-            }
+        session?.stop()
     }
 
     fun dismissNotice() = mutable.update { it.copy(notice = null) }
 
-    /** Writes what was not written yet. The last call. */
-    fun close() {
-        keeper.cancel()
-        if (restored.isCompleted) write()
-    }
-
-    private suspend fun listen(
-        chat: ChatSession,
-        question: String,
-    ) = try {
-        chat.ask(question).collect { event ->
-            if (event is Event.Finished) finish(chat, question, event.report) else take(event)
+    /** Does what the user wants done with the question [number] that waits. If that fails, [text] is not lost. */
+    fun change(
+        number: Long,
+        text: String? = null,
+        change: suspend QuestionQueue.() -> Unit,
+    ) {
+        scope.launch {
+            attempt(text) {
+                kept().outbox.change()
+                readQueue()
+                waiting.firstOrNull { it.id == number }?.let(onQueued)
+            }
         }
-    } catch (error: CancellationException) {
-        throw error
-    } catch (error: Exception) {
-        refuse(question, error.toProblem())
     }
 
-    private fun take(event: Event) =
-        mutable.update { state ->
-            when (event) {
-                is Event.Reading -> {
-                    state.copy(reading = event.done.toFloat() / event.total)
-                }
+    private fun begin(open: suspend () -> Unit) {
+        val before = work
+        mutable.value = ConversationState(isOpening = true)
+        work =
+            scope.launch {
+                before?.cancelAndJoin()
+                leave()
+                attempt { open() }
+                mutable.update { it.copy(isOpening = false) }
+                attempt { learn() }
+            }
+    }
 
-                is Event.Text -> {
-                    state.copy(
-                        messages = state.messages.withAnswer { it.copy(text = it.text + event.text) },
-                        reading = null,
-                        isThinking = false,
-                    )
-                }
+    private suspend fun leave() {
+        val left = session
+        session = null
+        said = emptyList()
+        live = emptyList()
+        // A question that is being answered in it must not lose its conversation.
+        val isWaiting = waiting.isNotEmpty()
+        waiting = emptyList()
+        if (left == null || isWaiting) return
+        val isEmpty = left.messages().isEmpty()
+        left.leave()
+        if (isEmpty) attempt { kept().conversations.delete(left.id) }
+    }
 
-                is Event.Thinking -> {
-                    state.copy(reading = null, isThinking = true)
-                }
+    private suspend fun newest(): String? =
+        kept()
+            .conversations
+            .list(after = null, NEWEST_AMONG)
+            .maxByOrNull { it.updatedMs }
+            ?.id
 
-                is Event.Started -> {
-                    state.copy(isThinking = false)
-                }
+    private suspend fun open(id: String) {
+        session = kept().conversations.open(id)
+        mutable.update { it.copy(id = id) }
+        read()
+        readQueue()
+    }
 
-                Event.Restarted -> {
-                    state.copy(messages = state.messages.withAnswer { it.copy(text = "") })
-                }
-
-                is Event.Finished -> {
-                    state
+    private suspend fun follow() =
+        coroutineScope {
+            launch { device.changes().collect { if (waiting.isNotEmpty()) render() } }
+            attempt {
+                val outbox = kept().outbox
+                outbox.start()
+                outbox.news.collect { conversation ->
+                    if (session != null && (conversation == null || conversation == state.value.id)) catchUp()
                 }
             }
         }
 
-    private fun finish(
-        chat: ChatSession,
+    private suspend fun catchUp() {
+        readQueue()
+        if (state.value.isAnswering) return
+        read()
+        learn()
+    }
+
+    private suspend fun listen(question: String) =
+        try {
+            val open = session ?: kept().conversations.create()
+            session = open
+            mutable.update { it.copy(id = open.id) }
+            open.ask(question).collect { event ->
+                if (event is Event.Finished) finish(question, event.report) else take(event)
+            }
+        } catch (error: CancellationException) {
+            throw error
+        } catch (error: Exception) {
+            refuse(question, error.toProblem())
+        }
+
+    private fun take(event: Event) {
+        when (event) {
+            is Event.Reading -> {
+                mutable.update { it.copy(reading = event.done.toFloat() / event.total) }
+            }
+
+            is Event.Text -> {
+                mutable.update { it.copy(reading = null, isThinking = false) }
+                withAnswer { it.copy(text = it.text + event.text) }
+            }
+
+            is Event.Thinking -> {
+                mutable.update { it.copy(reading = null, isThinking = true) }
+            }
+
+            is Event.Started -> {
+                mutable.update { it.copy(isThinking = false) }
+            }
+
+            Event.Restarted -> {
+                withAnswer { it.copy(text = "") }
+            }
+
+            is Event.Finished -> {}
+        }
+    }
+
+    private fun withAnswer(change: (ChatMessage.Answer) -> ChatMessage.Answer) {
+        val (question, answer) = live
+        live = listOf(question, change(answer as ChatMessage.Answer))
+        render()
+    }
+
+    private suspend fun finish(
         question: String,
         report: Report,
     ) {
+        if (report.queued != null) return queue(report)
         val ending = report.toEnding() ?: return refuse(question, report.toProblem())
-        mutable.update { state ->
-            val ended =
-                state.messages.withAnswer {
-                    it.copy(ending = ending, figures = report.toFigures(), provenance = report.toProvenance())
-                }
-            val messages = ended.withPrivacy(chat.messages())
-            state.copy(messages = messages, isAnswering = false, reading = null, isThinking = false)
-        }
+        val known = Details(ending, report.toFigures(), report.toProvenance())
+        report.receipt?.let { details[it] = known }
+        end(null)
     }
 
-    /** The last exchange with what the core knows of it, if the core kept it. */
-    private fun List<ChatMessage>.withPrivacy(known: List<Message>): List<ChatMessage> {
-        val (question, answer) = takeLast(2)
-        val (asked, answered) = known.takeLast(2).takeIf { it.size == 2 } ?: return this
-        if (question !is ChatMessage.Question || answer !is ChatMessage.Answer) return this
-        if (asked.content != question.text || answered.content != answer.text) return this
-        return dropLast(2) + question.copy(privacy = asked.toPrivacy()) + answer.copy(privacy = answered.toPrivacy())
+    private suspend fun queue(report: Report) {
+        readQueue()
+        end(null)
+        waiting.firstOrNull { it.id == report.queued }?.let(onQueued)
     }
 
-    private fun List<ChatMessage>.withAnswer(change: (ChatMessage.Answer) -> ChatMessage.Answer) =
-        dropLast(1) + change(last() as ChatMessage.Answer)
-
-    /** The question goes back to where it was typed. The core keeps one that no place answered; the same text takes its place. */
+    /** The question goes back to where it was typed. One that no place answered also stays in the conversation. */
     private fun refuse(
         question: String,
         problem: Problem,
-    ) = mutable.update { ConversationState(it.messages.dropLast(2), notice = Notice(problem, question)) }
+    ) = end(Notice(problem, question))
 
-    private suspend fun restore() {
-        val notice =
-            try {
-                val messages = withContext(io) { store.read() }
-                mutable.update { it.copy(messages = messages) }
-                null
-            } catch (error: ConversationStore.Unreadable) {
-                Notice(Problem.ConversationUnreadable)
-            }
-        if (notice != null) mutable.update { it.copy(notice = notice) }
-        restored.complete(Unit)
+    private fun end(notice: Notice?) {
+        live = emptyList()
+        mutable.update { it.copy(isAnswering = false, reading = null, isThinking = false, notice = notice) }
+        read()
     }
 
-    /** Writes after every change, but not more often than needed while an answer streams. */
-    private suspend fun keep() =
-        withContext(io) {
-            state.distinctUntilChangedBy { it.messages }.conflate().collect {
-                write()
-                delay(WRITE_PAUSE)
-            }
-        }
+    /** Reads what the package has of the conversation. */
+    private fun read() {
+        val messages = session?.messages().orEmpty()
+        said = messages.mapIndexed { index, message -> message.toChat(index.toLong()) }
+        render()
+    }
 
-    private fun write() =
-        try {
-            store.write { state.value.messages }
-        } catch (error: IOException) {
-            // A full disk must not end the conversation; the next change tries again.
-            System.err.println("the conversation was not written: ${error.javaClass.simpleName}")
+    private fun Message.toChat(id: Long): ChatMessage {
+        if (role == Role.USER) return ChatMessage.Question(id, content)
+        val known = details[receipt]
+        val ending = known?.ending ?: if (isInterrupted) Ending.INTERRUPTED else Ending.COMPLETE
+        return ChatMessage.Answer(id, content, ending, known?.figures, known?.provenance)
+    }
+
+    private suspend fun readQueue() {
+        val id = state.value.id ?: return
+        val questions = kept().outbox.list().filter { it.conversation == id }
+        // The user may have left it meanwhile.
+        if (state.value.id != id) return
+        waiting = questions
+        render()
+    }
+
+    /** Looks up where answers came from that were made before. */
+    private suspend fun learn() {
+        val unknown =
+            session
+                ?.messages()
+                .orEmpty()
+                .mapNotNull { it.receipt }
+                .filterNot { it in details }
+        if (unknown.isEmpty()) return
+        for (receipt in unknown.distinct().takeLast(ORIGINS_MAX)) {
+            val origin = kept().origin(receipt) ?: continue
+            details[receipt] = Details(origin.ending, null, origin.provenance)
         }
+        read()
+    }
+
+    private fun render() {
+        val queued =
+            waiting.mapIndexed { place, question ->
+                val wait = question.wait(isFirst = place == 0, now(), device.read())
+                ChatMessage.Waiting(question.text, question.id, wait)
+            }
+        mutable.update { it.copy(messages = said + live + queued) }
+    }
+
+    private suspend fun attempt(
+        question: String? = null,
+        work: suspend () -> Unit,
+    ) = try {
+        work()
+    } catch (error: CancellationException) {
+        throw error
+    } catch (error: Exception) {
+        mutable.update { it.copy(notice = Notice(error.toProblem(), question)) }
+    }
+
+    private class Details(
+        val ending: Ending?,
+        val figures: Figures?,
+        val provenance: Provenance?,
+    )
 
     private companion object {
-        /** Far more than any context holds, far less than the core takes. */
-        const val HISTORY_CHARACTERS_MAX = 1 shl 18
+        /** The newest conversation is among the first of the list, unless as many are pinned. */
+        const val NEWEST_AMONG = 100
 
-        val WRITE_PAUSE = 250.milliseconds
+        /** How many of the newest answers tell where they were made. */
+        const val ORIGINS_MAX = 500
     }
 }

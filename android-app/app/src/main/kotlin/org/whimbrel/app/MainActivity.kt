@@ -9,6 +9,7 @@ import androidx.activity.viewModels
 import androidx.compose.runtime.Composable
 import androidx.lifecycle.compose.collectAsStateWithLifecycle
 import org.whimbrel.app.ui.AssistantScreen
+import org.whimbrel.app.ui.ConversationListScreen
 import org.whimbrel.app.ui.LetterScreen
 import org.whimbrel.app.ui.WhimbrelTheme
 
@@ -24,7 +25,11 @@ class MainActivity : ComponentActivity() {
         if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) window.isNavigationBarContrastEnforced = false
         setContent {
             WhimbrelTheme {
-                if (letter.isOpen) Letter() else Conversation()
+                when {
+                    letter.isOpen -> Letter()
+                    model.isListOpen -> Conversations()
+                    else -> Conversation()
+                }
             }
         }
     }
@@ -33,7 +38,21 @@ class MainActivity : ComponentActivity() {
     private fun Conversation() {
         val modelState = model.modelState.collectAsStateWithLifecycle()
         val conversation = model.conversationState.collectAsStateWithLifecycle()
-        AssistantScreen(modelState.value, conversation.value, model.draft, model, onOpenLetter = letter::open)
+        AssistantScreen(
+            modelState.value,
+            conversation.value,
+            model.draft,
+            isEdited = model.editing != null,
+            model.isPrivate,
+            model,
+            onOpenLetter = letter::open,
+        )
+    }
+
+    @Composable
+    private fun Conversations() {
+        val state = model.listState.collectAsStateWithLifecycle()
+        ConversationListScreen(model.query, state.value, model)
     }
 
     @Composable

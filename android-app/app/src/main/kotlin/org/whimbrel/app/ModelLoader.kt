@@ -8,7 +8,6 @@ import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asStateFlow
 import kotlinx.coroutines.launch
-import org.whimbrel.Message
 import org.whimbrel.android.InstallProgress
 import org.whimbrel.android.ModelInstaller
 import org.whimbrel.android.ModelSource
@@ -36,7 +35,6 @@ sealed interface ModelState {
 
     data class Ready(
         val model: OpenModel,
-        val chat: ChatSession,
     ) : ModelState
 
     /** It did not work; [isInstalled] tells whether there is something to remove. */
@@ -50,14 +48,12 @@ sealed interface ModelState {
  * Installs, opens and removes the model, one step at a time: a new step first ends the one before.
  *
  * @param offered finds the models that came with the app; called on any thread.
- * @param history gives what was said before, for the model to know.
  */
 class ModelLoader(
     private val scope: CoroutineScope,
     private val installer: ModelInstaller,
     private val gateway: ModelGateway,
     private val offered: suspend () -> List<OfferedModel>,
-    private val history: suspend () -> List<Message>,
 ) {
     private val mutable = MutableStateFlow<ModelState>(ModelState.Looking)
     private var step: Job? = null
@@ -111,8 +107,7 @@ class ModelLoader(
             return
         }
         mutable.value = ModelState.Opening
-        val model = gateway.openModel(folder)
-        mutable.value = ModelState.Ready(model, gateway.conversation(history()))
+        mutable.value = ModelState.Ready(gateway.openModel(folder))
     }
 
     private suspend fun fail(error: Throwable) {

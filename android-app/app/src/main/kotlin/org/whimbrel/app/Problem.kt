@@ -41,6 +41,15 @@ sealed interface Problem {
 
     data object QuestionTooLong : Problem
 
+    /** As many questions wait as can. */
+    data object QueueFull : Problem
+
+    /** A question cannot be changed while it is being answered. */
+    data object BeingAnswered : Problem
+
+    /** A conversation, or a question that waited, is no longer there. */
+    data object Gone : Problem
+
     data object Busy : Problem
 
     /** Nothing gave an answer, and the report says no more than that. */
@@ -51,7 +60,8 @@ sealed interface Problem {
         val number: Int,
     ) : Problem
 
-    data object ConversationUnreadable : Problem
+    /** What is kept cannot be read. */
+    data object KeptUnreadable : Problem
 
     /** The stand-in for a cloud service cannot listen on this phone. */
     data object NoStandIn : Problem
@@ -61,6 +71,9 @@ sealed interface Problem {
 
 /** The numbers of [Problem.Internal] that the core does not give. */
 private const val UNFORESEEN = 100
+
+/** What the outbox's limits are about. */
+private const val QUEUED = "queued questions"
 
 /** The one place where errors of the package become problems. */
 fun Throwable.toProblem(): Problem =
@@ -88,14 +101,17 @@ private fun WhimbrelException.toProblem(): Problem =
         is WhimbrelException.BundleCorrupt -> Problem.ModelDamaged
         is WhimbrelException.UnsupportedBundle -> Problem.ModelUnsupported
         is WhimbrelException.ContextFull -> Problem.ContextFull
-        is WhimbrelException.LimitExceeded -> Problem.QuestionTooLong
+        is WhimbrelException.LimitExceeded -> if (QUEUED in what) Problem.QueueFull else Problem.QuestionTooLong
         is WhimbrelException.OutOfMemory -> Problem.OutOfMemory
         is WhimbrelException.Busy -> Problem.Busy
         is WhimbrelException.InvalidOption, is WhimbrelException.Closed -> Problem.Internal(UNFORESEEN + 1)
         is WhimbrelException.NothingToRepeat, is WhimbrelException.Policy -> Problem.Internal(UNFORESEEN + 2)
         is WhimbrelException.NoPolicy, is WhimbrelException.NoModel -> Problem.Internal(UNFORESEEN + 2)
         is WhimbrelException.Ledger, is WhimbrelException.Vault -> Problem.Internal(UNFORESEEN + 3)
-        is WhimbrelException.Import -> Problem.Internal(UNFORESEEN + 4)
+        is WhimbrelException.Import, is WhimbrelException.Document -> Problem.Internal(UNFORESEEN + 4)
+        is WhimbrelException.Sealed -> Problem.KeptUnreadable
+        is WhimbrelException.NotFound -> Problem.Gone
+        is WhimbrelException.Outbox -> Problem.BeingAnswered
         is WhimbrelException.Internal -> Problem.Internal(number)
     }
 

@@ -1,47 +1,60 @@
 package org.whimbrel.app
 
 import kotlinx.coroutines.ExperimentalCoroutinesApi
-import kotlinx.coroutines.test.StandardTestDispatcher
 import kotlinx.coroutines.test.TestScope
-import kotlinx.coroutines.test.advanceUntilIdle
 import kotlinx.coroutines.test.runTest
-import org.junit.Rule
 import org.junit.Test
-import org.junit.rules.TemporaryFolder
 import org.whimbrel.FinishReason
 import org.whimbrel.Message
+import org.whimbrel.Network
 import org.whimbrel.PlaceKind
-import org.whimbrel.PrivacyClass
+import org.whimbrel.QueueFailure
+import org.whimbrel.QueueRemedy
+import org.whimbrel.QueueState
+import org.whimbrel.QueuedQuestion
 import org.whimbrel.Role
-import java.io.File
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
+import kotlin.time.Duration.Companion.minutes
 
 /** The conversation without a screen and without Android, in virtual time. */
 @OptIn(ExperimentalCoroutinesApi::class)
 class ConversationModelTest {
-    @get:Rule
-    val folder = TemporaryFolder()
+    private val shelf = ScriptedShelf()
+    private val gateway = ScriptedGateway(shelf)
+    private val device = FixedDeviceState()
+    private val queued = mutableListOf<QueuedQuestion>()
 
-    private val gateway = ScriptedGateway()
-    private val file by lazy { File(folder.root, "conversation.json") }
+    private fun withModel(
+        id: String? = null,
+        test: suspend TestScope.(ConversationModel) -> Unit,
+    ) = runTest {
+        val model = ConversationModel(backgroundScope, gateway::kept, device, { shelf.nowMs }, queued::add)
+        model.start(id)
+        settle()
+        test(model)
+    }
 
-    private fun withModel(test: suspend TestScope.(ConversationModel) -> Unit) =
-        runTest {
-            val model = model()
-            model.attach(gateway.conversation(model.history()))
-            test(model)
-            model.close()
-        }
-
-    private fun TestScope.model() =
-        ConversationModel(backgroundScope, ConversationStore(file), StandardTestDispatcher(testScheduler))
-
-    private fun TestScope.settle() = advanceUntilIdle().also { testScheduler.advanceTimeBy(1_000) }
+    private fun TestScope.settle() {
+        testScheduler.advanceTimeBy(1_000)
+        testScheduler.runCurrent()
+    }
 
     private val ConversationModel.answer get() = state.value.messages.last() as ChatMessage.Answer
+    private val ConversationModel.texts get() = state.value.messages.map { it.text }
+    private val ConversationModel.waiting get() = state.value.messages.filterIsInstance<ChatMessage.Waiting>()
+
+    private fun exchange(
+        question: String,
+        answer: String,
+        receipt: Long? = null,
+        isInterrupted: Boolean = false,
+    ) = listOf(
+        Message(Role.USER, question),
+        Message(Role.ASSISTANT, answer, receipt = receipt, isInterrupted = isInterrupted),
+    )
 
     @Test
     fun `an answer grows by its pieces and ends with its figures`() =
@@ -85,17 +98,12 @@ class ConversationModelTest {
 
     @Test
     fun `what is not sent`() =
-        runTest {
-            val model = model()
-            assertFalse(model.send("no model yet"))
-            model.attach(gateway.conversation(emptyList()))
+        withModel { model ->
             assertFalse(model.send("  \n"))
             assertTrue(model.send("first"))
             assertFalse(model.send("while answering"))
             settle()
             assertEquals(listOf("first"), gateway.questions)
-            model.attach(null)
-            assertFalse(model.send("no model any more"))
         }
 
     @Test
@@ -108,13 +116,14 @@ class ConversationModelTest {
             settle()
             assertEquals(Ending.STOPPED to "half", model.answer.ending to model.answer.text)
             model.send("b")
+            gateway.say("whole")
             gateway.finish(FinishReason.LENGTH)
             settle()
             assertEquals(Ending.LENGTH, model.answer.ending)
         }
 
     @Test
-    fun `an answer says where it was made, and its messages who may read them`() {
+    fun `an answer says where it was made`() =
         withModel { model ->
             model.send("a")
             gateway.say("b")
@@ -124,16 +133,6 @@ class ConversationModelTest {
             assertEquals(PlaceKind.ON_DEVICE to 1L, provenance?.run { place to receipt })
             assertEquals(0, provenance?.bytesOut)
         }
-        withModel { model ->
-            val kept =
-                listOf(
-                    Message(Role.USER, "a", PrivacyClass.PERSONAL, listOf("own")),
-                    Message(Role.ASSISTANT, "b", PrivacyClass.PUBLIC, listOf("any")),
-                )
-            assertEquals(kept, gateway.history)
-            assertEquals(1, model.answer.provenance?.receipt)
-        }
-    }
 
     @Test
     fun `a question that nothing answers is given back with the reason`() =
@@ -148,7 +147,8 @@ class ConversationModelTest {
                 model.send("a")
                 gateway.fail(code)
                 settle()
-                assertEquals(ConversationState(notice = Notice(problem, "a")), model.state.value)
+                assertEquals(Notice(problem, "a"), model.state.value.notice)
+                assertEquals(emptyList(), model.texts)
             }
             model.send("a")
             gateway.say("half")
@@ -158,102 +158,181 @@ class ConversationModelTest {
         }
 
     @Test
-    fun `starting over in the middle of an answer`() =
+    fun `a new conversation is kept from its first question on`() =
         withModel { model ->
+            assertNull(model.state.value.id)
+            assertEquals(emptyList(), shelf.conversations)
             model.send("a")
-            gateway.say("half")
+            gateway.say("b")
+            gateway.finish()
             settle()
-            model.startOver()
+            assertEquals(
+                shelf.conversations
+                    .single()
+                    .summary.id,
+                model.state.value.id,
+            )
+            model.startNew()
             settle()
             assertEquals(ConversationState(), model.state.value)
-            assertEquals(1, gateway.resets)
-            assertTrue(model.send("b"))
+            model.send("c")
+            gateway.say("d")
+            gateway.finish()
+            settle()
+            assertEquals(listOf("c", "d"), model.texts)
+            assertEquals(2, shelf.conversations.size)
         }
 
     @Test
-    fun `everything is written soon, also what comes last`() =
+    fun `a conversation in which nothing was said is not kept`() =
         withModel { model ->
             model.send("a")
-            gateway.say("one")
+            gateway.fail("context_full")
             settle()
-            assertEquals("one", ConversationStore(file).read().last().text)
-            gateway.say(" two")
-            testScheduler.runCurrent()
-            model.close()
-            assertEquals(listOf("a", "one two"), ConversationStore(file).read().map { it.text })
+            assertEquals(1, shelf.conversations.size)
+            model.startNew()
+            settle()
+            assertEquals(emptyList(), shelf.conversations)
         }
 
     @Test
-    fun `an earlier conversation is shown and told to the model, without what has no answer`() {
-        val figures = null
-        ConversationStore(file).write {
-            listOf(
-                ChatMessage.Question(1, "a"),
-                ChatMessage.Answer(2, "b", Ending.COMPLETE, figures),
-                ChatMessage.Question(3, "c"),
-                ChatMessage.Answer(4, "", Ending.STOPPED, figures),
-                ChatMessage.Question(5, "d"),
-                ChatMessage.Answer(6, "e"),
-            )
-        }
+    fun `the newest conversation is shown at the start, with how its answers ended`() {
+        shelf.keep("old", exchange("a", "b"), updatedMs = 1, isPinned = true)
+        shelf.keep("new", exchange("c", "d", 7, true) + exchange("e", "f", 8, true) + exchange("g", "h"), updatedMs = 2)
+        shelf.origins[7] = Origin(Provenance(PlaceKind.ON_DEVICE, "m", 7, null, 0), Ending.STOPPED)
+        shelf.origins[8] = Origin(null, null)
         withModel { model ->
-            assertEquals(
-                listOf("a", "b", "c", "", "d", "e"),
+            assertEquals(listOf("c", "d", "e", "f", "g", "h"), model.texts)
+            val answers =
                 model.state.value.messages
-                    .map { it.text },
-            )
-            assertEquals(Ending.INTERRUPTED, model.answer.ending)
-            val told = listOf(Role.USER to "a", Role.ASSISTANT to "b", Role.USER to "d", Role.ASSISTANT to "e")
-            assertEquals(told.map { (role, text) -> Message(role, text) }, gateway.history)
-            model.send("f")
+                    .filterIsInstance<ChatMessage.Answer>()
+            assertEquals(listOf(Ending.STOPPED, Ending.INTERRUPTED, Ending.COMPLETE), answers.map { it.ending })
+            assertEquals(listOf(PlaceKind.ON_DEVICE, null, null), answers.map { it.provenance?.place })
             val ids =
                 model.state.value.messages
                     .map { it.id }
             assertEquals(ids.distinct().sorted(), ids)
         }
+        withModel(
+            shelf.conversations
+                .first()
+                .summary.id,
+        ) { model -> assertEquals(listOf("a", "b"), model.texts) }
+        withModel("") { model -> assertEquals(emptyList(), model.texts) }
     }
 
     @Test
-    fun `a damaged file gives a new conversation and a word about it`() {
-        file.writeText("{")
+    fun `leaving a conversation stops its answer, and its memory is given back`() {
+        val other = shelf.keep("other", exchange("x", "y"), updatedMs = -1)
+        withModel("") { model ->
+            model.send("a")
+            gateway.say("half")
+            settle()
+            val id = model.state.value.id
+            model.show(other.summary.id)
+            settle()
+            assertEquals(listOf("x", "y"), model.texts)
+            assertFalse(model.state.value.isAnswering)
+            assertEquals(listOf(id), shelf.left.toList<String?>())
+            model.forget(other.summary.id)
+            settle()
+            assertEquals(ConversationState(), model.state.value)
+        }
+    }
+
+    @Test
+    fun `what cannot be read is said, and a new conversation begins`() {
+        shelf.keep("a", exchange("a", "b"))
+        gateway.conversations.failure = IllegalStateException()
         withModel { model ->
-            assertEquals(Notice(Problem.ConversationUnreadable), model.state.value.notice)
+            assertEquals(
+                Problem.Internal(100),
+                model.state.value.notice
+                    ?.problem,
+            )
             assertTrue(model.send("a"))
         }
     }
 
     @Test
-    fun `the model is told the newest that fits`() {
-        val long =
-            List(3) {
-                listOf(ChatMessage.Question(2L * it, "q$it"), ChatMessage.Answer(2L * it + 1, "12345678"))
-            }.flatten()
-        for ((characters, exchanges) in listOf(9 to 0, 10 to 1, 19 to 1, 20 to 2, 30 to 3)) {
-            assertEquals(exchanges * 2, long.toHistory(characters).size, "$characters characters")
+    fun `a question that waits is shown with its reason, and its answer when it comes`() =
+        withModel { model ->
+            model.send("a")
+            gateway.queue()
+            settle()
+            val waiting = model.waiting.single()
+            assertEquals("a", waiting.text)
+            assertEquals(Wait.For(shelf.needs), waiting.wait)
+            assertFalse(model.state.value.isAnswering)
+            assertEquals(listOf(waiting.number), queued.map { it.id })
+            assertNull(model.state.value.notice)
+            device.set(Network.METERED)
+            settle()
+            assertEquals(Wait.Turn, model.waiting.single().wait, "there is a network now")
+            device.set(Network.OFFLINE)
+            settle()
+
+            // A further one is behind it.
+            model.send("b")
+            gateway.queue()
+            settle()
+            assertEquals(listOf(Wait.For(shelf.needs), Wait.Behind), model.waiting.map { it.wait })
+
+            shelf.alter(waiting.number) { it.copy(state = QueueState.Sending(null)) }
+            settle()
+            assertEquals(Wait.Sending(null), model.waiting.first().wait)
+            shelf.answer(waiting.number, "the answer", receipt = 9)
+            settle()
+            assertEquals(listOf("a", "the answer", "b"), model.texts)
+            assertEquals(Wait.For(shelf.needs), model.waiting.single().wait)
         }
-        assertEquals("q2", long.toHistory(10).first().content)
+
+    @Test
+    fun `what the user does with a question that waits`() {
+        val conversation = shelf.keep("a", exchange("a", "b"))
+        val failure = QueueFailure("key_missing", null, QueueRemedy.SETTINGS)
+        val question = shelf.enqueue(conversation.summary.id, "c", QueueState.Stuck(failure))
+        withModel { model ->
+            assertEquals(Wait.Stuck(Cause.KEY, "key_missing"), model.waiting.single().wait)
+            model.change(question.id) { edit(question.id, "d") }
+            settle()
+            assertEquals("d", model.waiting.single().text)
+            shelf.alter(question.id) { it.copy(state = QueueState.NeedsConfirmation) }
+            settle()
+            assertEquals(Wait.Confirmation, model.waiting.single().wait)
+            model.change(question.id) { confirm(question.id) }
+            settle()
+            shelf.nowMs = 1_000
+            shelf.alter(question.id) { it.copy(state = QueueState.Retrying(failure), retryIn = 2.minutes) }
+            settle()
+            assertEquals(Wait.Later(121_000, shelf.needs, Cause.KEY), model.waiting.single().wait)
+            model.change(question.id) { retry(question.id) }
+            settle()
+            assertEquals(Wait.For(shelf.needs), model.waiting.single().wait)
+            assertEquals(List(3) { question.id }, queued.map { it.id }, "each is a reason to run the outbox")
+            model.change(question.id) { cancel(question.id) }
+            settle()
+            assertEquals(listOf("a", "b"), model.texts)
+            assertEquals(listOf("start", "edit 1", "confirm 1", "retry 1", "cancel 1"), shelf.done)
+            // It is gone by now.
+            model.change(question.id) { throw IllegalStateException() }
+            settle()
+            assertEquals(
+                Problem.Internal(100),
+                model.state.value.notice
+                    ?.problem,
+            )
+        }
     }
 
     @Test
-    fun `the oldest messages go when there are too many`() {
-        val most = ConversationStore.MESSAGES_MAX
-        val exchanges =
-            List(
-                most / 2,
-            ) { listOf(ChatMessage.Question(2L * it, "q$it"), ChatMessage.Answer(2L * it + 1, "a", Ending.COMPLETE)) }
-        ConversationStore(file).write { exchanges.flatten() }
+    fun `the memory of a conversation in which questions wait stays`() {
+        val conversation = shelf.keep("a", exchange("a", "b"))
+        shelf.enqueue(conversation.summary.id, "c")
         withModel { model ->
-            assertEquals(
-                most to "q0",
-                model.state.value.messages
-                    .run { size to first().text },
-            )
-            model.send("one more")
-            assertEquals(
-                most to "q1",
-                model.state.value.messages
-                    .run { size to first().text },
-            )
+            model.startNew()
+            settle()
+            assertEquals(emptyList(), shelf.left)
         }
     }
 }

@@ -9,17 +9,22 @@ import androidx.compose.ui.semantics.SemanticsProperties
 import androidx.compose.ui.test.ComposeTimeoutException
 import androidx.compose.ui.test.SemanticsMatcher
 import androidx.compose.ui.test.SemanticsNodeInteraction
+import androidx.compose.ui.test.hasAnyAncestor
 import androidx.compose.ui.test.hasClickAction
 import androidx.compose.ui.test.hasContentDescription
 import androidx.compose.ui.test.hasSetTextAction
 import androidx.compose.ui.test.hasTestTag
 import androidx.compose.ui.test.hasText
 import androidx.compose.ui.test.junit4.ComposeTestRule
+import androidx.compose.ui.test.onFirst
 import androidx.compose.ui.test.onLast
 import androidx.compose.ui.test.performClick
 import androidx.compose.ui.test.performTextInput
 import androidx.compose.ui.test.performTextReplacement
 import androidx.compose.ui.text.TextLayoutResult
+import androidx.compose.ui.unit.dp
+import androidx.compose.ui.unit.toSize
+import androidx.lifecycle.ViewModelProvider
 import androidx.test.core.app.ApplicationProvider
 import kotlinx.coroutines.runBlocking
 import org.junit.Assert.assertTrue
@@ -30,8 +35,11 @@ import org.robolectric.android.controller.ActivityController
 import org.whimbrel.ConversationOptions
 import org.whimbrel.GenerationOptions
 import org.whimbrel.MemoryKeyVault
+import org.whimbrel.PolicyDocument
+import org.whimbrel.Preset
 import org.whimbrel.android.FolderModelSource
 import org.whimbrel.android.ModelInstaller
+import org.whimbrel.app.ui.MESSAGES_TAG
 import org.whimbrel.app.ui.MESSAGE_TAG
 import java.io.File
 import java.util.concurrent.ConcurrentLinkedQueue
@@ -48,8 +56,16 @@ class Phone(
 
     val modelFolder = File(application.noBackupFilesDir, "models")
     val receiptsFolder = File(application.noBackupFilesDir, "receipts")
-    val conversationFile = File(application.filesDir, "conversation.json")
     val installer = ModelInstaller(modelFolder)
+
+    /** What the phone says of its network. */
+    val device = FixedDeviceState()
+
+    /** When the outbox is to run again, as the app has asked for. */
+    val plans = mutableListOf<NextRun>()
+
+    /** The time on the screen's clock. */
+    var nowMs = NOON_MS
 
     /** Outlives the process, as the system's does. */
     private val vault = MemoryKeyVault()
@@ -68,22 +84,37 @@ class Phone(
         offered: List<OfferedModel> = emptyList(),
         installer: ModelInstaller = this.installer,
         letterSender: LetterSender = StandInSender(application.cacheDir),
+        schedule: OutboxSchedule = OutboxSchedule { plans += it },
+        isPrivate: Boolean = true,
+        now: () -> Long = { nowMs },
     ) {
         application.container =
-            AppContainer(installer, ConversationStore(conversationFile), letterSender, openGateway) { offered }
+            AppContainer(installer, letterSender, openGateway, schedule, device, isPrivate, now) { offered }
     }
 
-    /** Options of a real gateway, with a ledger and a vault of this phone's. */
+    /** What the work in the background does when the system gives it time. */
+    fun runOutbox(): NextRun? = runBlocking { application.container.outboxRunner().run() }
+
+    /** Options of a real gateway, with a store and a vault of this phone's. */
     fun options(
         contextLength: Int,
-        generation: () -> GenerationOptions,
+        policy: PolicyDocument = PolicyDocument.OfPreset(Preset.PRIVATE),
+        generation: () -> GenerationOptions = { GenerationOptions() },
     ) = GatewayOptions(
-        ledger = File(application.noBackupFilesDir, "receipts/ledger"),
+        store = File(application.noBackupFilesDir, "receipts/ledger"),
         vault = vault,
+        device = device,
+        policy = policy,
         // To this one SmolLM2 answers questions about what was said before.
         conversation = ConversationOptions(contextLength, system = "Give clear and correct answers."),
         generation = generation,
     )
+
+    /** The way to the real core. All that come from one call use the same assistant. */
+    fun realGateways(options: GatewayOptions): () -> ModelGateway {
+        val shared = SharedAssistant(options)
+        return { WhimbrelGateway(shared, options) }
+    }
 
     /** Installs [bundle] beforehand and talks to it with the real core. */
     fun prepareReal(
@@ -92,8 +123,7 @@ class Phone(
         generation: GenerationOptions = GenerationOptions(),
     ) {
         install(bundle)
-        val options = options(contextLength) { generation }
-        prepare({ WhimbrelGateway(options) })
+        prepare(realGateways(options(contextLength) { generation }))
     }
 
     fun install(bundle: File) = runBlocking { installer.install(FolderModelSource(bundle)).collect {} }
@@ -123,24 +153,11 @@ class Phone(
     /** Ends the process as the system does under memory pressure, and starts the app again from what it had saved. */
     fun killAndRelaunch() {
         val saved = Bundle()
-        val files = File(conversationFile.path)
         activity().pause().stop().saveInstanceState(saved)
         settle()
-        // Whatever the old process does from now on, it does not do to the file.
-        val atDeath = if (files.exists()) files.readBytes() else null
         activity().destroy()
         settle()
-        if (atDeath == null) files.delete() else files.writeBytes(atDeath)
-        prepareAnew()
         launch(throughParcel(saved))
-    }
-
-    /** A new process has new objects. */
-    private fun prepareAnew() {
-        val old = application.container
-        val store = ConversationStore(conversationFile)
-        application.container =
-            AppContainer(old.installer, store, old.letterSender, old.openGateway, old.offered)
     }
 
     fun type(text: String) = compose.onNode(hasSetTextAction()).performTextInput(text)
@@ -151,8 +168,15 @@ class Phone(
     fun tap(words: String) =
         compose.onNode((hasText(words) or hasContentDescription(words)) and hasClickAction()).performClick()
 
+    /** The same within the messages, where the input has a thing of that name too. */
+    fun tapInMessages(words: String) =
+        compose.onNode(hasText(words) and hasClickAction() and hasAnyAncestor(hasTestTag(MESSAGES_TAG))).performClick()
+
     /** Of several things with these words, the one on top. */
     fun tapLast(words: String) = compose.onAllNodes(hasText(words) and hasClickAction()).onLast().performClick()
+
+    /** Of several things with these words, the one that comes first. */
+    fun tapFirst(words: String) = compose.onAllNodes(hasText(words) and hasClickAction()).onFirst().performClick()
 
     fun goBack() = activity().get().onBackPressedDispatcher.onBackPressed()
 
@@ -160,6 +184,14 @@ class Phone(
         type(question)
         tap("Send")
     }
+
+    /** Asks without the input, which would have the focus then. */
+    fun askWithoutTyping(question: String) {
+        model().write(question)
+        model().send()
+    }
+
+    fun model(): AssistantViewModel = ViewModelProvider(activity().get())[AssistantViewModel::class.java]
 
     fun node(words: String): SemanticsNodeInteraction =
         compose.onNode(hasText(words, substring = true), useUnmergedTree = true)
@@ -219,6 +251,28 @@ class Phone(
         multiParagraph.didExceedMaxLines ||
             multiParagraph.height > size.height + 1 ||
             (0 until lineCount).any { getLineRight(it) - getLineLeft(it) > size.width + 1 }
+
+    /** Everything that can be touched has words and is large enough. */
+    fun checkTouchables(
+        state: String,
+        countMin: Int,
+    ) {
+        val nodes = compose.onAllNodes(SemanticsMatcher.keyIsDefined(SemanticsActions.OnClick)).fetchSemanticsNodes()
+        assertTrue("$state: ${nodes.size} things to touch", nodes.size >= countMin)
+        for (node in nodes) {
+            val words =
+                node.config.getOrElse(SemanticsProperties.ContentDescription) { emptyList() } +
+                    node.config.getOrElse(SemanticsProperties.Text) { emptyList() }.map { it.text } +
+                    listOfNotNull(node.config.getOrElseNullable(SemanticsProperties.EditableText) { null }?.text)
+            assertTrue("$state: something to touch without a label", words.any { it.isNotBlank() })
+            val size = node.touchBoundsInRoot.size
+            val edge = with(node.layoutInfo.density) { TOUCHABLE_MIN.toPx() }
+            assertTrue(
+                "$state: $words is ${node.size.toSize()}, too small to touch",
+                size.width >= edge && size.height >= edge,
+            )
+        }
+    }
 
     fun waitFor(words: String) = waitUntil("\"$words\" on the screen") { sees(words) }
 
@@ -284,10 +338,15 @@ class Phone(
         set.invoke(display, behaviours[0], behaviours[1])
     }
 
-    private companion object {
-        /** Long enough for a slow machine: nothing here measures time. */
-        const val WAIT_MS = 60_000L
+    companion object {
+        /** Noon of 29 November 2026, in the time zone that tests have. */
+        const val NOON_MS = 1_795_953_600_000L
 
-        const val SAVED_STATE_BYTES_MAX = 200_000
+        /** Long enough for a slow machine: nothing here measures time. */
+        private const val WAIT_MS = 60_000L
+
+        private val TOUCHABLE_MIN = 48.dp
+
+        private const val SAVED_STATE_BYTES_MAX = 200_000
     }
 }

@@ -2,8 +2,13 @@ package org.whimbrel.app
 
 import androidx.compose.ui.test.hasText
 import androidx.compose.ui.test.junit4.createEmptyComposeRule
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.runBlocking
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
+import org.junit.Assert.assertNull
 import org.junit.Assert.assertTrue
 import org.junit.Rule
 import org.junit.Test
@@ -11,6 +16,8 @@ import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.annotation.Config
 import org.whimbrel.GenerationOptions
+import org.whimbrel.Network
+import org.whimbrel.PolicyDocument
 import org.whimbrel.android.FolderModelSource
 import java.io.File
 
@@ -24,9 +31,8 @@ class RealCoreTest {
     @Test
     fun `SmolLM2 is installed, answers, is stopped, turned round, killed, and goes on`() =
         Phone(compose).use { phone ->
-            val options = phone.options(contextLength = 1024, ANSWER)
             phone.prepare(
-                { WhimbrelGateway(options) },
+                phone.realGateways(phone.options(contextLength = 1024, generation = ANSWER)),
                 listOf(OfferedModel("SmolLM2", FolderModelSource(Bundles.smollm2))),
             )
             phone.launch()
@@ -67,7 +73,7 @@ class RealCoreTest {
             phone.killAndRelaunch()
             phone.waitUntil("the conversation after the end of the process") {
                 phone.sees("Message") &&
-                    phone.messages() == asked
+                    phone.messages() == asked && phone.isAtRest()
             }
 
             phone.ask("Which country were we talking about?")
@@ -81,7 +87,7 @@ class RealCoreTest {
     @Test
     fun `without a model the screen says what to do`() =
         Phone(compose).use { phone ->
-            phone.prepare({ WhimbrelGateway(phone.options(contextLength = 768, ANSWER)) })
+            phone.prepare(phone.realGateways(phone.options(contextLength = 768)))
             phone.launch()
             phone.waitFor("You need a model first")
             assertTrue(phone.sees("Choose a folder"))
@@ -112,7 +118,6 @@ class RealCoreTest {
             assertEquals("", phone.draft())
             phone.tap("Edit the question")
             assertEquals(question, phone.draft())
-            assertEquals(emptyList<String>(), phone.messages())
         }
 
     @Test
@@ -128,6 +133,116 @@ class RealCoreTest {
             phone.waitFor("no longer fitted and")
         }
 
+    @Test
+    fun `conversations are kept, found, opened and deleted`() =
+        Phone(compose).use { phone ->
+            phone.prepareReal(Bundles.tiny, generation = GenerationOptions(maxTokens = 12))
+            phone.launch()
+            phone.waitFor("Ask me something")
+            for (question in listOf("Where do whimbrels winter?", "What is a tide?")) {
+                phone.ask(question)
+                phone.waitUntil("the end of the answer") { phone.isAtRest() && phone.sees("Answered on this phone") }
+                phone.tap("New conversation")
+                phone.waitFor("Ask me something")
+            }
+            phone.killAndRelaunch()
+            phone.waitFor("Ask me something")
+            phone.tap("Conversations")
+            phone.waitFor("Where do whimbrels winter?")
+            assertTrue("each has its title", phone.sees("What is a tide?"))
+            phone.type("WHIMBRELS")
+            phone.waitUntil("the hits alone") {
+                phone.sees("Where do whimbrels winter?") &&
+                    !phone.sees("What is a tide?")
+            }
+            phone.tapFirst("Where do whimbrels winter?")
+            phone.waitUntil("its messages") { phone.messages().firstOrNull() == "Where do whimbrels winter?" }
+            phone.waitFor("Answered on this phone")
+            phone.tap("Conversations")
+            phone.waitFor("What is a tide?")
+            phone.tap("More about “Where do whimbrels winter?”")
+            phone.tap("Delete")
+            phone.waitFor("This cannot be undone")
+            phone.tap("Delete")
+            phone.waitUntil("it to go") { !phone.sees("Where do whimbrels winter?") }
+            phone.goBack()
+            phone.waitFor("Ask me something")
+        }
+
+    @Test
+    fun `a question waits for a network over the end of the process, and is answered in the background`() =
+        withStandIn { phone, standIn ->
+            phone.ask("Where do whimbrels winter?")
+            phone.waitFor("Waiting for a network")
+            assertEquals(listOf(true), phone.plans.map { it.needs.network })
+            phone.killAndRelaunch()
+            phone.waitFor("Waiting for a network")
+            assertEquals(listOf("Where do whimbrels winter?"), phone.messages())
+            phone.quit()
+
+            assertTrue("without a network it still waits", phone.runOutbox()?.needs?.network == true)
+            phone.device.set(Network.UNMETERED)
+            val received = CoroutineScope(Dispatchers.IO).async { standIn.serve(Dispatchers.IO) }
+            assertNull("nothing is left to do", phone.runOutbox())
+            assertEquals("Where do whimbrels winter?", runBlocking { received.await() })
+
+            phone.launch()
+            phone.waitFor("Answered by your organisation")
+            assertEquals("Where do whimbrels winter?", phone.messages().first())
+            assertEquals(2, phone.messages().size)
+            assertFalse(phone.sees("Waiting for a network"))
+        }
+
+    @Test
+    fun `a question that waits is answered on the screen when there is a network`() =
+        withStandIn { phone, standIn ->
+            phone.ask("First")
+            phone.waitFor("Waiting for a network")
+            phone.ask("Second")
+            phone.waitFor("Waiting for the answer to the question before it")
+            phone.tapFirst("Take back")
+            phone.waitFor("It leaves nothing in the conversation")
+            phone.tap("Delete")
+            phone.waitUntil("the second to be alone") { phone.messages() == listOf("Second") }
+            phone.tap("Edit")
+            phone.rewrite("Third")
+            phone.tap("Save")
+            phone.waitUntil("the changed question") { phone.messages() == listOf("Third") }
+            val received = CoroutineScope(Dispatchers.IO).async { standIn.serve(Dispatchers.IO) }
+            phone.device.set(Network.METERED)
+            phone.waitFor("Answered by your organisation")
+            assertEquals("Third", runBlocking { received.await() })
+            assertEquals(2, phone.messages().size)
+        }
+
+    /** With the tiny model for the screen, and a policy that knows only an endpoint and the queue. */
+    private fun withStandIn(test: (Phone, StandIn) -> Unit) =
+        Phone(compose).use { phone ->
+            StandIn.start().use { standIn ->
+                phone.install(Bundles.tiny)
+                val policy = PolicyDocument.Toml(policy(standIn.port))
+                phone.prepare(phone.realGateways(phone.options(contextLength = 256, policy)), isPrivate = false)
+                phone.launch()
+                phone.waitFor("Ask me something")
+                test(phone, standIn)
+            }
+        }
+
+    private fun policy(port: Int) =
+        """
+        version = 1
+        name = "waiting"
+        otherwise = ["remote:house", "queue"]
+        [[endpoints]]
+        id = "house"
+        base_url = "http://127.0.0.1:$port/v1"
+        model = "m"
+        trust = "organisation"
+        cost_per_1k_tokens = 0
+        class_max = "personal"
+        class_max_redacted = "secret"
+        """.trimIndent()
+
     private fun damaged(damage: (File) -> Unit) =
         Phone(compose).use { phone ->
             phone.prepareReal(Bundles.tiny)
@@ -139,7 +254,7 @@ class RealCoreTest {
             assertFalse(File(phone.modelFolder, "installed").exists())
         }
 
-    private fun Phone.isAtRest() = !sees("Stop the answer")
+    private fun Phone.isAtRest() = !sees("Stop the answer") && !model().conversationState.value.isOpening
 
     private companion object {
         const val PIECES_SEEN = 4

@@ -1,7 +1,6 @@
 package org.whimbrel.app
 
 import androidx.compose.ui.semantics.LiveRegionMode
-import androidx.compose.ui.semantics.SemanticsActions
 import androidx.compose.ui.semantics.SemanticsProperties
 import androidx.compose.ui.test.SemanticsMatcher
 import androidx.compose.ui.test.assertIsDisplayed
@@ -13,8 +12,6 @@ import androidx.compose.ui.test.junit4.createEmptyComposeRule
 import androidx.compose.ui.test.onNodeWithTag
 import androidx.compose.ui.test.performTouchInput
 import androidx.compose.ui.test.swipeDown
-import androidx.compose.ui.unit.dp
-import androidx.compose.ui.unit.toSize
 import kotlinx.coroutines.CompletableDeferred
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
@@ -24,8 +21,6 @@ import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 import org.whimbrel.FinishReason
-import org.whimbrel.Message
-import org.whimbrel.Role
 import org.whimbrel.WhimbrelException
 import org.whimbrel.android.FolderModelSource
 import org.whimbrel.app.ui.MESSAGES_TAG
@@ -36,7 +31,8 @@ class ScreenTest {
     @get:Rule
     val compose = createEmptyComposeRule()
 
-    private var gateway = ScriptedGateway()
+    private val shelf = ScriptedShelf()
+    private var gateway = ScriptedGateway(shelf)
 
     private fun withPhone(test: (Phone) -> Unit) =
         Phone(compose).use { phone ->
@@ -81,6 +77,8 @@ class ScreenTest {
             phone.waitFor("Answering…")
             val pieces = List(300) { "$it " }
             pieces.forEach { gateway.say(it) }
+            // Before its end: then the screen takes over what the core has.
+            phone.waitUntil("every piece") { phone.messages().last() == pieces.joinToString("") }
             gateway.finish(tokens = pieces.size)
             phone.waitFor("300 tokens")
             assertEquals(pieces.joinToString(""), phone.messages().last())
@@ -124,18 +122,14 @@ class ScreenTest {
         withPhone { phone ->
             phone.ask("Hello")
             gateway.say("Good eve")
-            phone.waitUntil("the answer in the file") {
-                phone.conversationFile.exists() &&
-                    "Good eve" in phone.conversationFile.readText()
-            }
+            phone.waitUntil("the beginning") { phone.messages().last() == "Good eve" }
             phone.type("an unsent message")
-            gateway = ScriptedGateway()
+            gateway = ScriptedGateway(shelf)
+            shelf.conversations.single().interrupt()
             phone.killAndRelaunch()
-            phone.waitFor("Interrupted: the app was closed while answering")
-            phone.waitFor("on this phone")
+            phone.waitFor("Interrupted: this is only the beginning")
             assertEquals(listOf("Hello", "Good eve"), phone.messages())
             assertEquals("an unsent message", phone.draft())
-            assertEquals(listOf(Message(Role.USER, "Hello"), Message(Role.ASSISTANT, "Good eve")), gateway.history)
         }
 
     @Test
@@ -193,20 +187,23 @@ class ScreenTest {
         }
 
     @Test
-    fun `a new conversation asks first and forgets then`() =
+    fun `a new conversation leaves the one before among the others`() =
         withPhone { phone ->
             phone.ask("Hello")
             gateway.say("Good evening.")
             gateway.finish()
             phone.waitFor("42 tokens")
             phone.tap("New conversation")
-            phone.tap("Cancel")
-            assertEquals(2, phone.messages().size)
-            phone.tap("New conversation")
-            phone.tap("Start over")
             phone.waitFor("Ask me something")
-            phone.waitUntil("the core to forget") { gateway.resets == 1 }
-            phone.waitUntil("the file to forget") { "Hello" !in phone.conversationFile.readText() }
+            phone.ask("Second")
+            gateway.say("Answer.")
+            gateway.finish()
+            phone.waitFor("42 tokens")
+            assertEquals(listOf("Second", "Answer."), phone.messages())
+            phone.tap("Conversations")
+            phone.waitFor("Good evening.")
+            phone.tap("Hello")
+            phone.waitUntil("the first conversation") { phone.messages() == listOf("Hello", "Good evening.") }
         }
 
     @Test
@@ -242,7 +239,7 @@ class ScreenTest {
     fun `an app without its native library says so`() =
         Phone(compose).use { phone ->
             phone.install(Bundles.tiny)
-            phone.prepare({ ScriptedGateway { throw libraryMissing() } })
+            phone.prepare({ ScriptedGateway(shelf) { throw libraryMissing() } })
             phone.launch()
             phone.waitFor("lacks the part that runs models")
         }
@@ -266,49 +263,29 @@ class ScreenTest {
     fun `everything that can be touched has a label and is large enough`() =
         Phone(compose).use { phone ->
             val opened = CompletableDeferred<Unit>()
-            gateway = ScriptedGateway { opened.await() }
+            gateway = ScriptedGateway(shelf) { opened.await() }
             phone.prepare({ gateway }, listOf(OfferedModel("Tiny", FolderModelSource(Bundles.tiny))))
             phone.launch()
             phone.waitFor("Install Tiny")
-            checkTouchables("not installed", 3)
+            phone.checkTouchables("not installed", 3)
             phone.tap("See what a cloud service would get")
             phone.waitFor("Send to the stand-in")
-            checkTouchables("letter", 3)
+            phone.checkTouchables("letter", 3)
             phone.tap("Back")
             phone.waitFor("Install Tiny")
             phone.tap("Install Tiny")
             phone.waitFor("Opening the model")
             opened.complete(Unit)
             phone.waitFor("Ask me something")
-            checkTouchables("empty", 7)
+            phone.checkTouchables("empty", 7)
             phone.ask("Hello")
             phone.waitFor("Answering…")
-            checkTouchables("answering", 4)
+            phone.checkTouchables("answering", 4)
             gateway.say("Good evening.")
             gateway.finish()
             phone.waitFor("42 tokens")
-            checkTouchables("answered", 5)
+            phone.checkTouchables("answered", 5)
         }
-
-    private fun checkTouchables(
-        state: String,
-        countMin: Int,
-    ) {
-        val nodes = compose.onAllNodes(SemanticsMatcher.keyIsDefined(SemanticsActions.OnClick)).fetchSemanticsNodes()
-        assertTrue("$state: ${nodes.size} things to touch", nodes.size >= countMin)
-        for (node in nodes) {
-            val words =
-                node.config.getOrElse(SemanticsProperties.ContentDescription) { emptyList() } +
-                    node.config.getOrElse(SemanticsProperties.Text) { emptyList() }.map { it.text }
-            assertTrue("$state: something to touch without a label", words.any { it.isNotBlank() })
-            val size = node.touchBoundsInRoot.size
-            val edge = with(node.layoutInfo.density) { TOUCHABLE_MIN.toPx() }
-            assertTrue(
-                "$state: $words is ${node.size.toSize()}, too small to touch",
-                size.width >= edge && size.height >= edge,
-            )
-        }
-    }
 
     @Test
     fun `a screen reader hears an answer sentence by sentence`() =
@@ -348,8 +325,4 @@ class ScreenTest {
             .java.constructors
             .first { it.parameterCount == 3 }
             .newInstance("missing", "the APK has no libwhimbrel.so", null) as WhimbrelException
-
-    private companion object {
-        val TOUCHABLE_MIN = 48.dp
-    }
 }

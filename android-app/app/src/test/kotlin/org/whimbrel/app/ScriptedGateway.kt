@@ -10,7 +10,6 @@ import org.whimbrel.FinishReason
 import org.whimbrel.Message
 import org.whimbrel.Outcome
 import org.whimbrel.Place
-import org.whimbrel.PrivacyClass
 import org.whimbrel.Report
 import org.whimbrel.Role
 import org.whimbrel.Statistics
@@ -20,22 +19,25 @@ import kotlin.time.Duration.Companion.seconds
 
 /**
  * A model that says what a test tells it to, when the test does: for pictures that are always the same, and for moments
- * in the middle of an answer. It stops as the real one does.
+ * in the middle of an answer. It stops as the real one does. What is kept is in [shelf], which outlives it.
  */
 class ScriptedGateway(
+    private val shelf: ScriptedShelf = ScriptedShelf(),
     private val opening: suspend () -> Unit = {},
-) : ModelGateway {
+) : ModelGateway,
+    Kept {
     private val events = Channel<Event>(Channel.UNLIMITED)
     private var stopped = CompletableDeferred<Unit>()
-    private var receipts = 0L
+
+    override val conversations = ScriptedConversations(shelf, ::ScriptedSession)
+    override val outbox = ScriptedQueue(shelf)
 
     val questions = mutableListOf<String>()
-    var history: List<Message> = emptyList()
-        private set
     var isClosed = false
         private set
-    var resets = 0
-        private set
+
+    /** The folders of models that were opened, in order. */
+    val opened = mutableListOf<File>()
 
     fun say(text: String) = events.trySend(Event.Text(text))
 
@@ -64,26 +66,35 @@ class ScriptedGateway(
         ),
     )
 
+    /** No answer now: the question waits. */
+    fun queue() = events.trySend(Event.Finished(report(null, null).copy(outcome = Outcome.DEFERRED, queued = 0)))
+
     override suspend fun openModel(folder: File): OpenModel {
         opening()
+        opened += folder
         return OpenModel("Sample answers", "Not a model: these answers were written beforehand.")
     }
 
-    override fun closeModel() = Unit
-
-    override fun conversation(history: List<Message>): ChatSession {
-        this.history = history
-        return ScriptedSession(history)
+    override suspend fun needModel(folder: File) {
+        if (opened.isEmpty()) openModel(folder)
     }
+
+    override suspend fun closeModel() = Unit
+
+    override suspend fun kept(): Kept = this
+
+    override suspend fun origin(receipt: Long): Origin? = shelf.origins[receipt]
 
     override fun close() {
         isClosed = true
     }
 
     private inner class ScriptedSession(
-        history: List<Message>,
+        private val conversation: ScriptedConversation,
     ) : ChatSession {
-        private val messages = history.toMutableList()
+        override val id = conversation.summary.id
+
+        override fun messages(): List<Message> = conversation.messages.toList()
 
         override fun ask(question: String): Flow<Event> =
             flow {
@@ -100,24 +111,45 @@ class ScriptedGateway(
                             }
                             events.onReceive { it }
                         }
-                    if (event is Event.Text) text += event.text
-                    if (event is Event.Finished && text.isNotEmpty()) {
-                        messages += Message(Role.USER, question, PrivacyClass.PERSONAL, listOf("own"))
-                        messages += Message(Role.ASSISTANT, text, PrivacyClass.PUBLIC, listOf("any"))
+                    if (event is Event.Text) {
+                        text += event.text
+                        conversation.draft = listOf(said(Role.USER, question), said(Role.ASSISTANT, text, true))
                     }
-                    emit(event)
+                    emit(if (event is Event.Finished) end(question, text, event.report) else event)
                 } while (event !is Event.Finished)
             }
+
+        /** What the core does at the end: it keeps question and answer, or the question waits. */
+        private fun end(
+            question: String,
+            text: String,
+            report: Report,
+        ): Event.Finished {
+            conversation.draft = emptyList()
+            if (report.queued != null) {
+                return Event.Finished(report.copy(queued = shelf.enqueue(conversation.summary.id, question).id))
+            }
+            val isWhole = report.outcome == Outcome.ANSWERED
+            if (text.isNotEmpty()) {
+                conversation.add(said(Role.USER, question), said(Role.ASSISTANT, text, !isWhole, report.receipt))
+            }
+            shelf.change()
+            return Event.Finished(report)
+        }
+
+        private fun said(
+            role: Role,
+            text: String,
+            isInterrupted: Boolean = false,
+            receipt: Long? = null,
+        ) = Message(role, text, receipt = receipt, isInterrupted = isInterrupted)
 
         override fun stop() {
             stopped.complete(Unit)
         }
 
-        override fun messages(): List<Message> = messages.toList()
-
-        override fun reset() {
-            messages.clear()
-            resets++
+        override suspend fun leave() {
+            shelf.left += id
         }
     }
 
@@ -125,8 +157,10 @@ class ScriptedGateway(
         finish: FinishReason?,
         statistics: Statistics?,
     ) = Report(
-        receipt = ++receipts,
+        receipt = ++shelf.receipts,
         isRecorded = true,
+        isKept = true,
+        queued = null,
         outcome = if (finish == FinishReason.CANCELLED) Outcome.CANCELLED else Outcome.ANSWERED,
         code = null,
         isPartial = false,

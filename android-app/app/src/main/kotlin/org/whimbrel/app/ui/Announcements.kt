@@ -25,7 +25,7 @@ import org.whimbrel.app.R
  */
 @Composable
 internal fun Announcements(conversation: ConversationState) {
-    val answer = conversation.messages.lastOrNull() as? ChatMessage.Answer
+    val answer = conversation.messages.lastOrNull { it is ChatMessage.Answer } as ChatMessage.Answer?
     val answering = stringResource(R.string.answering)
     // Only an answer that was seen in the making is announced, not those of a conversation that was just opened.
     var followed by remember { mutableStateOf<Long?>(null) }

@@ -5,15 +5,14 @@ import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.size
 import androidx.compose.material.icons.Icons
 import androidx.compose.material.icons.filled.Add
+import androidx.compose.material.icons.filled.Menu
 import androidx.compose.material.icons.filled.MoreVert
-import androidx.compose.material3.AlertDialog
 import androidx.compose.material3.DropdownMenu
 import androidx.compose.material3.DropdownMenuItem
 import androidx.compose.material3.Icon
 import androidx.compose.material3.IconButton
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Text
-import androidx.compose.material3.TextButton
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.getValue
 import androidx.compose.runtime.mutableStateOf
@@ -33,13 +32,13 @@ import org.whimbrel.app.R
 @Composable
 internal fun Header(
     modelState: ModelState,
-    canStartOver: Boolean,
+    isNew: Boolean,
     actions: ScreenActions,
     onOpenLetter: () -> Unit,
 ) {
     val isReady = modelState is ModelState.Ready
-    TopBar(start = 16.dp, end = 4.dp, spacing = 12.dp) {
-        Icon(painterResource(R.drawable.ic_whimbrel), null, Modifier.size(36.dp), MaterialTheme.colorScheme.primary)
+    TopBar(start = if (isReady) 4.dp else 16.dp, end = 4.dp, spacing = if (isReady) 4.dp else 12.dp) {
+        if (isReady) OpenList(actions) else Bird()
         Column(Modifier.weight(1f)) {
             Text(
                 stringResource(R.string.app_name),
@@ -52,10 +51,26 @@ internal fun Header(
                 style = MaterialTheme.typography.bodySmall,
             )
         }
-        if (isReady && canStartOver) StartOver(actions)
+        if (isReady && !isNew) StartNew(actions)
         if (isReady) Menu(actions, onOpenLetter)
     }
 }
+
+@Composable
+private fun Bird() =
+    Icon(painterResource(R.drawable.ic_whimbrel), null, Modifier.size(36.dp), MaterialTheme.colorScheme.primary)
+
+@Composable
+private fun OpenList(actions: ScreenActions) =
+    IconButton(actions::openList) {
+        Icon(Icons.Filled.Menu, stringResource(R.string.conversations))
+    }
+
+@Composable
+private fun StartNew(actions: ScreenActions) =
+    IconButton(actions::startNew) {
+        Icon(Icons.Filled.Add, stringResource(R.string.new_conversation))
+    }
 
 @Composable
 private fun subtitle(modelState: ModelState) =
@@ -64,25 +79,6 @@ private fun subtitle(modelState: ModelState) =
     } else {
         stringResource(R.string.model_not_ready)
     }
-
-@Composable
-private fun StartOver(actions: ScreenActions) {
-    var isAsking by rememberSaveable { mutableStateOf(false) }
-    IconButton({ isAsking = true }) {
-        Icon(Icons.Filled.Add, stringResource(R.string.new_conversation))
-    }
-    if (isAsking) {
-        Confirmation(
-            stringResource(R.string.new_conversation),
-            stringResource(R.string.start_over_explanation),
-            stringResource(R.string.start_over),
-            onAnswer = { isConfirmed ->
-                isAsking = false
-                if (isConfirmed) actions.startOver()
-            },
-        )
-    }
-}
 
 @Composable
 private fun Menu(
@@ -124,17 +120,3 @@ private fun Menu(
         )
     }
 }
-
-@Composable
-private fun Confirmation(
-    title: String,
-    explanation: String,
-    confirm: String,
-    onAnswer: (Boolean) -> Unit,
-) = AlertDialog(
-    onDismissRequest = { onAnswer(false) },
-    title = { Text(title) },
-    text = { Text(explanation) },
-    confirmButton = { TextButton({ onAnswer(true) }) { Text(confirm) } },
-    dismissButton = { TextButton({ onAnswer(false) }) { Text(stringResource(R.string.cancel)) } },
-)

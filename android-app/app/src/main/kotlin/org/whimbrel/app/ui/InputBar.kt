@@ -1,6 +1,7 @@
 package org.whimbrel.app.ui
 
 import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.Spacer
 import androidx.compose.foundation.layout.WindowInsets
@@ -17,12 +18,14 @@ import androidx.compose.foundation.shape.RoundedCornerShape
 import androidx.compose.foundation.text.KeyboardOptions
 import androidx.compose.material.icons.Icons
 import androidx.compose.material.icons.automirrored.filled.Send
+import androidx.compose.material.icons.filled.Check
 import androidx.compose.material3.FilledIconButton
 import androidx.compose.material3.Icon
 import androidx.compose.material3.IconButtonDefaults
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Surface
 import androidx.compose.material3.Text
+import androidx.compose.material3.TextButton
 import androidx.compose.material3.TextField
 import androidx.compose.material3.TextFieldDefaults
 import androidx.compose.runtime.Composable
@@ -37,26 +40,56 @@ import androidx.compose.ui.unit.dp
 import org.whimbrel.app.AssistantViewModel.Companion.DRAFT_CHARACTERS_MAX
 import org.whimbrel.app.R
 
-/** The input, which grows with what is written, and the button beside it: send, or stop while answering. */
+/**
+ * The input, which grows with what is written, and the button beside it: send, or stop while answering. While a
+ * question that waits [isEdited], the input has that question, and the button saves it.
+ */
 @Composable
 internal fun InputBar(
     draft: String,
     isAnswering: Boolean,
+    isOpening: Boolean,
+    isEdited: Boolean,
     actions: ScreenActions,
 ) {
     Surface(Modifier.fillMaxWidth(), color = MaterialTheme.colorScheme.surfaceContainer) {
-        Row(
+        Column(
             Modifier
                 .windowInsetsPadding(WindowInsets.ime.union(WindowInsets.navigationBars))
                 .padding(horizontal = 12.dp, vertical = 8.dp),
-            horizontalArrangement = Arrangement.spacedBy(8.dp, Alignment.CenterHorizontally),
-            verticalAlignment = Alignment.Bottom,
+            horizontalAlignment = Alignment.CenterHorizontally,
         ) {
-            DraftField(draft, actions, Modifier.weight(1f, fill = false).widthIn(max = ContentWidthMax).fillMaxWidth())
-            if (isAnswering) StopButton(actions) else SendButton(isEnabled = draft.isNotBlank(), actions)
+            if (isEdited) EditingLine(actions)
+            Row(
+                horizontalArrangement = Arrangement.spacedBy(8.dp, Alignment.CenterHorizontally),
+                verticalAlignment = Alignment.Bottom,
+            ) {
+                val field = Modifier.weight(1f, fill = false).widthIn(max = ContentWidthMax).fillMaxWidth()
+                DraftField(draft, actions, field)
+                when {
+                    isEdited -> SaveButton(isEnabled = draft.isNotBlank(), actions)
+                    isAnswering -> StopButton(actions)
+                    else -> SendButton(isEnabled = draft.isNotBlank() && !isOpening, actions)
+                }
+            }
         }
     }
 }
+
+@Composable
+private fun EditingLine(actions: ScreenActions) =
+    Row(
+        Modifier.widthIn(max = ContentWidthMax).fillMaxWidth().padding(start = 16.dp),
+        verticalAlignment = Alignment.CenterVertically,
+    ) {
+        Text(
+            stringResource(R.string.editing_waiting),
+            Modifier.weight(1f),
+            color = MaterialTheme.colorScheme.onSurfaceVariant,
+            style = MaterialTheme.typography.bodyMedium,
+        )
+        TextButton(actions::cancelEdit) { Text(stringResource(R.string.cancel)) }
+    }
 
 @Composable
 private fun DraftField(
@@ -92,6 +125,14 @@ private fun SendButton(
     actions: ScreenActions,
 ) = FilledIconButton(actions::send, Modifier.padding(bottom = 4.dp).size(48.dp), enabled = isEnabled) {
     Icon(Icons.AutoMirrored.Filled.Send, stringResource(R.string.send))
+}
+
+@Composable
+private fun SaveButton(
+    isEnabled: Boolean,
+    actions: ScreenActions,
+) = FilledIconButton(actions::send, Modifier.padding(bottom = 4.dp).size(48.dp), enabled = isEnabled) {
+    Icon(Icons.Filled.Check, stringResource(R.string.save))
 }
 
 @Composable

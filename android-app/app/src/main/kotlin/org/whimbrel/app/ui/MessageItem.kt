@@ -46,19 +46,24 @@ internal fun MessageItem(
     message: ChatMessage,
     reading: Float?,
     isThinking: Boolean,
+    actions: WaitingActions,
 ) = when (message) {
-    is ChatMessage.Question -> QuestionItem(message)
+    is ChatMessage.Question -> QuestionBubble(message.text, MaterialTheme.colorScheme.primaryContainer)
     is ChatMessage.Answer -> AnswerItem(message, reading, isThinking)
+    is ChatMessage.Waiting -> WaitingItem(message, actions)
 }
 
 @Composable
-private fun QuestionItem(question: ChatMessage.Question) {
+internal fun QuestionBubble(
+    text: String,
+    color: Color,
+) {
     Box(Modifier.fillMaxWidth().padding(start = 40.dp), contentAlignment = Alignment.CenterEnd) {
         Surface(
-            color = MaterialTheme.colorScheme.primaryContainer,
+            color = color,
             shape = RoundedCornerShape(topStart = 20.dp, topEnd = 20.dp, bottomStart = 20.dp, bottomEnd = 4.dp),
         ) {
-            MessageText(question.text, stringResource(R.string.you_said, question.text))
+            MessageText(text, stringResource(R.string.you_said, text))
         }
     }
 }

@@ -28,6 +28,7 @@ import androidx.compose.ui.platform.testTag
 import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.unit.dp
 import kotlinx.coroutines.launch
+import org.whimbrel.app.ChatMessage
 import org.whimbrel.app.ConversationState
 import org.whimbrel.app.R
 
@@ -39,7 +40,10 @@ internal const val MESSAGES_TAG = "messages"
  * has scrolled up to read is left alone and gets a button that leads back.
  */
 @Composable
-internal fun MessageList(conversation: ConversationState) {
+internal fun MessageList(
+    conversation: ConversationState,
+    actions: WaitingActions,
+) {
     val list = rememberLazyListState()
     var isFollowing by rememberSaveable { mutableStateOf(true) }
     val scope = rememberCoroutineScope()
@@ -64,8 +68,9 @@ internal fun MessageList(conversation: ConversationState) {
             verticalArrangement = Arrangement.spacedBy(12.dp),
         ) {
             items(conversation.messages, key = { it.id }) { message ->
-                val isLast = message === conversation.messages.last()
-                MessageItem(message, conversation.reading.takeIf { isLast }, isLast && conversation.isThinking)
+                val isLive = message is ChatMessage.Answer && message.ending == null
+                val reading = conversation.reading.takeIf { isLive }
+                MessageItem(message, reading, isLive && conversation.isThinking, actions)
             }
         }
         if (!isFollowing) {

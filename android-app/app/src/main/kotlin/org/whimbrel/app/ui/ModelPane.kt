@@ -53,10 +53,11 @@ internal fun ModelPane(
 @Composable
 internal fun EmptyPane(
     limits: String?,
+    isPrivate: Boolean,
     onOpenLetter: () -> Unit,
     onSuggestion: (String) -> Unit,
 ) = Pane(stringResource(R.string.empty_title), lead = { LetterCard(onOpenLetter) }) {
-    Words(stringResource(R.string.empty_text))
+    Words(stringResource(if (isPrivate) R.string.empty_text else R.string.empty_text_policy))
     if (limits != null) Words(limits)
     Column(horizontalAlignment = Alignment.CenterHorizontally) {
         for (suggestion in listOf(R.string.suggestion_sleep, R.string.suggestion_plants, R.string.suggestion_doctor)) {

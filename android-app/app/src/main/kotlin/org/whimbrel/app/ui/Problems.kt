@@ -113,8 +113,20 @@ internal fun Problem.words(): String =
             stringResource(R.string.problem_internal, number)
         }
 
-        Problem.ConversationUnreadable -> {
-            stringResource(R.string.problem_conversation_unreadable)
+        Problem.KeptUnreadable -> {
+            stringResource(R.string.problem_kept_unreadable)
+        }
+
+        Problem.QueueFull -> {
+            stringResource(R.string.problem_queue_full)
+        }
+
+        Problem.BeingAnswered -> {
+            stringResource(R.string.problem_being_answered)
+        }
+
+        Problem.Gone -> {
+            stringResource(R.string.problem_gone)
         }
 
         Problem.NoStandIn -> {
@@ -145,7 +157,7 @@ internal fun NoticeCard(
         Text(notice.problem.words(), Modifier.padding(end = 8.dp), style = MaterialTheme.typography.bodyMedium)
         FlowRow(Modifier.fillMaxWidth(), horizontalArrangement = Arrangement.spacedBy(4.dp, Alignment.End)) {
             Action(R.string.dismiss, actions::dismissNotice)
-            if (notice.problem == Problem.ContextFull) Action(R.string.new_conversation, actions::startOver)
+            if (notice.problem == Problem.ContextFull) Action(R.string.new_conversation, actions::startNew)
             if (notice.question != null) Action(R.string.edit_question, actions::editQuestion)
         }
     }

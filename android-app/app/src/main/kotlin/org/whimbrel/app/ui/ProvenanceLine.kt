@@ -12,6 +12,7 @@ import androidx.compose.runtime.getValue
 import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
+import androidx.compose.ui.graphics.RectangleShape
 import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.unit.dp
 import org.whimbrel.PlaceKind
@@ -22,7 +23,12 @@ import org.whimbrel.app.R
 @Composable
 internal fun ProvenanceLine(provenance: Provenance) {
     var isOpen by rememberSaveable { mutableStateOf(false) }
-    TextButton({ isOpen = true }, contentPadding = PaddingValues(horizontal = 0.dp, vertical = 12.dp)) {
+    TextButton(
+        { isOpen = true },
+        // Round corners would cut letters of a text of several lines.
+        shape = RectangleShape,
+        contentPadding = PaddingValues(horizontal = 0.dp, vertical = 12.dp),
+    ) {
         Text(provenance.words(), style = MaterialTheme.typography.bodySmall)
     }
     if (isOpen) ReceiptDialog(provenance, onClose = { isOpen = false })
@@ -39,7 +45,7 @@ private fun ReceiptDialog(
         Column(verticalArrangement = Arrangement.spacedBy(8.dp)) {
             Text(stringResource(R.string.receipt_place, provenance.words(), provenance.name))
             Text(left(provenance.bytesOut))
-            Text(provenance.summary, style = MaterialTheme.typography.bodySmall)
+            provenance.summary?.let { Text(it, style = MaterialTheme.typography.bodySmall) }
         }
     },
     confirmButton = { TextButton(onClose) { Text(stringResource(R.string.close)) } },
