@@ -39,7 +39,18 @@ fn files_of_every_size_are_read_back() {
     let store = store(folder.path());
     let files = store.files("prefix").unwrap();
     assert_eq!(files.get("none", MAX).unwrap(), None);
-    for length in [0, 1, 100, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 77] {
+    for length in [
+        0,
+        1,
+        100,
+        CHUNK - 1,
+        CHUNK,
+        CHUNK + 1,
+        3 * CHUNK,
+        3 * CHUNK + 77,
+        48 * CHUNK,
+        50 * CHUNK + 5,
+    ] {
         let content = bytes(length);
         files.put("file", &content).unwrap();
         assert!(files.get("file", MAX).unwrap().unwrap() == content, "{length}");
@@ -59,7 +70,7 @@ fn files_of_every_size_are_read_back() {
         }
         assert!(read == content, "{length}");
     }
-    let past = files.get("file", 3 * CHUNK as u32);
+    let past = files.get("file", 50 * CHUNK as u32);
     assert!(matches!(past, Err(StoreError::Record(RecordError::TooMuch { .. }))));
     let size = fs::metadata(path(folder.path(), "prefix.file")).unwrap();
     assert_eq!(size.permissions().mode() & 0o077, 0);

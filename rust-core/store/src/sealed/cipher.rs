@@ -2,7 +2,7 @@
 //! processor has instructions for it, otherwise ChaCha20-Poly1305. ring provides the ciphers, which are assembly on all phones.
 
 use chacha20::{R20, hchacha};
-use ring::aead::{AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use ring::aead::{AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, Tag, UnboundKey};
 use ring::error::Unspecified;
 use zeroize::Zeroizing;
 
@@ -84,18 +84,17 @@ pub(super) fn open_in_place(
     Ok(())
 }
 
-/// As [`open_in_place`], for the bytes from `start` on, without associated data.
-pub(super) fn open_at(
+/// As [`open_in_place`], with the tag apart and without associated data.
+pub(super) fn open_detached(
     key: &LessSafeKey,
     nonce: [u8; NONCE_BYTES],
-    bytes: &mut Vec<u8>,
-    start: usize,
+    tag: [u8; TAG_BYTES],
+    bytes: &mut [u8],
 ) -> Result<(), Unspecified> {
     let nonce = Nonce::assume_unique_for_key(nonce);
-    let opened = key.open_in_place(nonce, Aad::empty(), &mut bytes[start..]);
-    let length = opened.map(|plain| plain.len());
-    bytes.truncate(start + *length.as_ref().unwrap_or(&0));
-    length.map(drop)
+    let tag = Tag::from(tag);
+    key.open_in_place_separate_tag(nonce, Aad::empty(), tag, bytes, 0..)
+        .map(drop)
 }
 
 /// The key and the nonce of ChaCha20-Poly1305 that make XChaCha20-Poly1305: the first 16 bytes of the long nonce go into the key.

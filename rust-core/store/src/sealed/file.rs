@@ -6,13 +6,16 @@
 //! last one is shorter or marked. A chunk's nonce is its number and the mark of the last one (Hoang, Reyhanitabar, Rogaway and Vizár,
 //! "Online Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance", the construction STREAM).
 
+use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::thread;
 
 use ring::aead::LessSafeKey;
 use whimbrel_files::NewFile;
 use zeroize::Zeroizing;
 
-use super::cipher::{FileCipher, NONCE_BYTES, TAG_BYTES, open_at, open_in_place, seal_detached};
+use super::cipher::{FileCipher, NONCE_BYTES, TAG_BYTES, open_detached, open_in_place, seal_detached};
 use super::keyring::DataKey;
 use super::{Keyring, SealError};
 use crate::StoreError;
@@ -21,6 +24,9 @@ const MAGIC: &[u8] = b"whimbrel-file-1";
 const CONTEXT: &str = "whimbrel store 2026-11-29 file";
 const HEADER_BYTES: usize = MAGIC.len() + 1 + 4 + 32;
 const CHUNK_BYTES: usize = 64 * 1024;
+/// The most threads that open one file, and how many chunks make another one worth while.
+const THREADS_MAX: usize = 4;
+const CHUNKS_A_THREAD_MIN: usize = 16;
 const AES_256_GCM: u8 = 1;
 const CHACHA20_POLY1305: u8 = 2;
 
@@ -209,27 +215,6 @@ impl<R: Read> SealedReader<R> {
         &self.source
     }
 
-    /// Everything, from a file of which nothing was read yet and that has so many bytes. Each chunk is decrypted where it stays.
-    pub(super) fn read_whole(mut self, file_bytes: u64) -> io::Result<Vec<u8>> {
-        let body = usize::try_from(file_bytes).unwrap_or(0).saturating_sub(HEADER_BYTES);
-        let mut plain = Vec::with_capacity(body);
-        while !self.chunk.last {
-            let start = plain.len();
-            let left = body.saturating_sub(start + self.chunk.number as usize * TAG_BYTES);
-            self.chunk.last = left <= CHUNK_BYTES + TAG_BYTES;
-            let wanted = left.min(CHUNK_BYTES + TAG_BYTES) as u64;
-            (&mut self.source).take(wanted).read_to_end(&mut plain)?;
-            let opened = open_at(&self.key, self.chunk.nonce(), &mut plain, start);
-            self.failed = opened.is_err();
-            self.check()?;
-            self.chunk.advance()?;
-        }
-        // The file has grown meanwhile.
-        self.failed = self.source.read(&mut [0])? > 0;
-        self.check()?;
-        Ok(plain)
-    }
-
     fn take_chunk(&mut self) -> io::Result<()> {
         self.given = 0;
         self.opened.clear();
@@ -258,6 +243,73 @@ impl<R: Read> SealedReader<R> {
         let name = self.name.clone();
         Err(io::Error::new(io::ErrorKind::InvalidData, SealError::File { name }))
     }
+}
+
+impl SealedReader<File> {
+    /// Everything, from a file of which nothing was read yet and that has so many bytes. Each chunk is decrypted where it stays, in a large file by
+    /// several threads.
+    pub(super) fn read_whole(mut self, file_bytes: u64) -> io::Result<Vec<u8>> {
+        let body = usize::try_from(file_bytes).unwrap_or(0).saturating_sub(HEADER_BYTES);
+        let chunks = body.div_ceil(CHUNK_BYTES + TAG_BYTES).max(1);
+        let plain_bytes = body.checked_sub(chunks * TAG_BYTES);
+        self.failed = plain_bytes.is_none() || u32::try_from(chunks).is_err();
+        self.check()?;
+        let mut plain = vec![0; plain_bytes.unwrap_or(0)];
+        let each = chunks.div_ceil(threads(chunks));
+        let opened = thread::scope(|scope| {
+            let mut parts = plain.chunks_mut(each * CHUNK_BYTES).enumerate();
+            let first = parts.next();
+            let open = |(part, plain)| self.open_chunks(part * each, chunks, plain);
+            let others: Vec<_> = parts.map(|part| scope.spawn(move || open(part))).collect();
+            // A file without a byte still has a chunk.
+            let first = first.map_or_else(|| self.open_chunks(0, chunks, &mut []), open);
+            let others = others
+                .into_iter()
+                .map(|other| other.join().expect("decrypting does not panic"));
+            others.fold(first, io::Result::and)
+        });
+        opened?;
+        // The file has grown meanwhile.
+        self.failed = self.source.read_at(&mut [0], file_bytes)? > 0;
+        self.check()?;
+        Ok(plain)
+    }
+
+    /// Opens the chunks from number `from` on that `plain` has room for, of `chunks` in the file.
+    fn open_chunks(&self, from: usize, chunks: usize, plain: &mut [u8]) -> io::Result<()> {
+        let changed = || SealError::File {
+            name: self.name.clone(),
+        };
+        let changed = || io::Error::new(io::ErrorKind::InvalidData, changed());
+        let mut rest = plain;
+        let mut number = from;
+        loop {
+            let (chunk, behind) = rest.split_at_mut(rest.len().min(CHUNK_BYTES));
+            let start = (HEADER_BYTES + number * (CHUNK_BYTES + TAG_BYTES)) as u64;
+            let mut tag = [0; TAG_BYTES];
+            let read = self.source.read_exact_at(chunk, start);
+            read.and_then(|()| self.source.read_exact_at(&mut tag, start + chunk.len() as u64))
+                .map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => changed(),
+                    _ => error,
+                })?;
+            let place = Chunk {
+                number: number as u32,
+                last: number + 1 == chunks,
+            };
+            open_detached(&self.key, place.nonce(), tag, chunk).map_err(|_| changed())?;
+            if behind.is_empty() {
+                return Ok(());
+            }
+            (rest, number) = (behind, number + 1);
+        }
+    }
+}
+
+/// How many threads open so many chunks.
+fn threads(chunks: usize) -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    cores.min(THREADS_MAX).min(chunks / CHUNKS_A_THREAD_MIN).max(1)
 }
 
 impl<R: Read> Read for SealedReader<R> {

@@ -1,10 +1,12 @@
 package org.whimbrel.app
 
 import android.app.Application
+import android.content.ComponentCallbacks2
 import android.content.Context
 import androidx.work.Configuration
 import org.whimbrel.ConversationOptions
 import org.whimbrel.GenerationOptions
+import org.whimbrel.MemoryPressure
 import org.whimbrel.PolicyDocument
 import org.whimbrel.Preset
 import org.whimbrel.android.AssetModelSource
@@ -29,6 +31,13 @@ class WhimbrelApplication :
         super.onCreate()
         container = AppContainer.of(this)
     }
+
+    override fun onTrimMemory(level: Int) {
+        super.onTrimMemory(level)
+        // Once the app is not on the screen, the system ends the processes that take most.
+        val isHidden = level >= ComponentCallbacks2.TRIM_MEMORY_BACKGROUND
+        container.trimMemory(if (isHidden) MemoryPressure.CRITICAL else MemoryPressure.MODERATE)
+    }
 }
 
 /**
@@ -39,6 +48,7 @@ class WhimbrelApplication :
  * @property schedule plans runs of the outbox.
  * @property device what is known of the phone.
  * @property isPrivate whether no answer comes from outside of the phone.
+ * @property trimMemory gives memory back that can be filled again.
  * @property offered finds the models that came with the app.
  */
 class AppContainer(
@@ -49,6 +59,7 @@ class AppContainer(
     val device: DeviceState,
     val isPrivate: Boolean = true,
     val now: () -> Long = System::currentTimeMillis,
+    val trimMemory: (MemoryPressure) -> Unit = {},
     val offered: suspend () -> List<OfferedModel>,
 ) {
     fun outboxRunner() = OutboxRunner(installer, openGateway, now)
@@ -77,6 +88,7 @@ class AppContainer(
                 schedule = WorkOutboxSchedule(context),
                 device = device,
                 isPrivate = policy == null,
+                trimMemory = shared::trimMemory,
                 offered = { offeredBy(context) },
             )
         }

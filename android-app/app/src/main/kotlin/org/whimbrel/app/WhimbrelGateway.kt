@@ -22,6 +22,7 @@ import org.whimbrel.Event
 import org.whimbrel.GenerationOptions
 import org.whimbrel.KeyVault
 import org.whimbrel.LanguageModel
+import org.whimbrel.MemoryPressure
 import org.whimbrel.OpenOptions
 import org.whimbrel.OutboxEvent
 import org.whimbrel.OutboxRun
@@ -110,6 +111,17 @@ class SharedAssistant(
                 opened.described()
             }
         }
+
+    /** Gives memory back that can be filled again, if the assistant is open. Does not wait for that. */
+    fun trimMemory(pressure: MemoryPressure) {
+        CoroutineScope(background).launch {
+            try {
+                turn.withLock { assistant?.caches?.trim(pressure) }
+            } catch (error: WhimbrelException) {
+                // The store cannot be written just now. What is only in memory is dropped when the system asks again.
+            }
+        }
+    }
 
     suspend fun closeModel() = turn.withLock { closeModelNow() }
 

@@ -94,6 +94,7 @@ class LetterModelTest {
                         bytesOut = 10,
                         bytesOutUncertain = 0,
                         bytesIn = 10,
+                        answeredBefore = null,
                         json = "{}",
                     ),
             )

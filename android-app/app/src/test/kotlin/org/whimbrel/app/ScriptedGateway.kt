@@ -161,6 +161,7 @@ class ScriptedGateway(
         isRecorded = true,
         isKept = true,
         queued = null,
+        answeredBefore = null,
         outcome = if (finish == FinishReason.CANCELLED) Outcome.CANCELLED else Outcome.ANSWERED,
         code = null,
         isPartial = false,

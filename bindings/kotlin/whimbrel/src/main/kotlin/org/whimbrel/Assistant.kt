@@ -1,9 +1,9 @@
 package org.whimbrel
 
 import kotlinx.coroutines.flow.Flow
+import org.whimbrel.ffi.presetText
 import org.whimbrel.ffi.Assistant as CoreAssistant
 import org.whimbrel.ffi.AssistantOptions as CoreAssistantOptions
-import org.whimbrel.ffi.presetText
 import org.whimbrel.ffi.recoverStore as coreRecoverStore
 import org.whimbrel.ffi.restartLedger as coreRestartLedger
 import org.whimbrel.ffi.startStoreEmpty as coreStartStoreEmpty
