@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde::Serialize;
 use whimbrel_inference::Session;
 use whimbrel_policy::budget::{CacheBudget, CacheItem, EvictionPlan, MemoryPressure, plan_evictions};
-use whimbrel_store::{Store, StoreError};
+use whimbrel_store::Store;
 
 use crate::contexts::PURPOSE;
 use crate::conversation::{Inner, Shelf};
@@ -271,9 +271,7 @@ fn evict(store: &Store, services: &Services, answers: &[u64], names: &[String]) 
     }
     let _files = lock(&services.contexts.files);
     let files = store.files(PURPOSE)?;
-    Ok(names
-        .iter()
-        .try_for_each(|name| files.remove(name).map_err(StoreError::from))?)
+    Ok(names.iter().try_for_each(|name| files.remove(name))?)
 }
 
 /// The contexts in memory that no answer uses now, with the bytes that each takes.

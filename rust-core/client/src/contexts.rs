@@ -189,9 +189,14 @@ impl ContextFiles {
 
     async fn read(&self, session: &Session, name: String) -> Result<Option<Vec<u8>>, ClientError> {
         let (records, binding) = (self.records.clone(), binding(session));
-        let read = self
-            .services
-            .blocking(move |_| Ok::<_, ClientError>(read(&records.store()?.files(PURPOSE)?, &name, binding)?));
+        let read = self.services.blocking(move |services| {
+            let files = records.store()?.files(PURPOSE)?;
+            let bytes = read(&files, &name, binding)?;
+            if bytes.is_some() {
+                files.note_used(&name, services.clock.now_ms())?;
+            }
+            Ok::<_, ClientError>(bytes)
+        });
         read.await?
     }
 

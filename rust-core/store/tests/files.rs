@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 use support::kept::is_anywhere;
-use support::{open, vault};
+use support::{NOW_MS, open, vault};
 use whimbrel_record::RecordError;
 use whimbrel_store::{FileEntry, SealError, Store, StoreError, VaultError};
 
@@ -81,9 +81,10 @@ fn files_of_every_size_are_read_back() {
         used_ms: listed[0].used_ms,
     };
     assert_eq!(listed, [expected]);
-    // It was read a moment ago.
-    let used = std::time::UNIX_EPOCH + std::time::Duration::from_millis(listed[0].used_ms);
-    assert!(used.elapsed().unwrap().as_secs() < 60);
+    assert!(listed[0].used_ms > NOW_MS / 2, "it was written at some time");
+    files.note_used("file", NOW_MS + 7).unwrap();
+    files.note_used("none", NOW_MS).unwrap();
+    assert_eq!(files.list().unwrap()[0].used_ms, NOW_MS + 7);
     assert!(store.files("other").unwrap().list().unwrap().is_empty());
     files.remove("file").unwrap();
     files.remove("file").unwrap();

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 use whimbrel_files::{Existing, NewFile, Readers};
@@ -41,7 +41,7 @@ pub struct FileEntry {
     pub name: String,
     /// Its size on the disk.
     pub bytes: u64,
-    /// When it was written or last read as a whole, in milliseconds since 1970.
+    /// When it was written, or last said to be used, in milliseconds since 1970.
     pub used_ms: u64,
 }
 
@@ -136,9 +136,23 @@ impl SealedFiles {
             usize::try_from(sealed_bytes).unwrap_or(usize::MAX),
             bytes_max,
         )?;
-        // Programs that are used read their caches: it counts as used now, unless the disk does not let it.
-        let _ = reader.get_ref().set_modified(SystemTime::now());
         reader.read_whole(sealed_bytes).map(Some).map_err(io_failed)
+    }
+
+    /// Says that a file is used now; [`FileEntry::used_ms`] shows it. Succeeds if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Vault`] for a name that [`check_name`] refuses, [`StoreError::Io`].
+    pub fn note_used(&self, name: &str, now_ms: u64) -> Result<(), StoreError> {
+        let path = self.path(name)?;
+        let used = UNIX_EPOCH
+            .checked_add(Duration::from_millis(now_ms))
+            .unwrap_or(UNIX_EPOCH);
+        let noted = File::open(&path).and_then(|file| file.set_modified(used));
+        match noted {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path, error.into())),
+            _ => Ok(()),
+        }
     }
 
     /// A name that says nothing about these bytes: a hash that depends on the store's key. It changes when the key does.
