@@ -32,7 +32,7 @@ pub(crate) struct Context {
     used: Mutex<Option<Instant>>,
     /// It has text that was deleted since.
     is_stale: AtomicBool,
-    /// So may its file.
+    /// So may its file, and the store's log.
     has_stale_file: AtomicBool,
     /// How many of its tokens are on the disk.
     saved_tokens: AtomicU32,
@@ -80,19 +80,19 @@ impl Context {
         self.has_stale_file.store(true, Ordering::Relaxed);
     }
 
-    /// Removes the file of the conversation if it may have text that was deleted. Blocks.
+    /// Removes the file of the conversation if it may have text that was deleted. Returns whether it may. Blocks.
     pub(crate) fn forget_stale(
         &self,
         services: &Services,
         store: &Store,
         id: ConversationId,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if !self.has_stale_file.swap(false, Ordering::Relaxed) {
-            return Ok(());
+            return Ok(false);
         }
         let _files = lock(&services.contexts.files);
         self.saved_tokens.store(0, Ordering::Relaxed);
-        forget(store, id)
+        forget(store, id).map(|()| true)
     }
 }
 

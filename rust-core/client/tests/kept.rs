@@ -457,3 +457,29 @@ fn a_class_that_is_raised_while_an_answer_comes_is_written_beside_it() {
     assert_eq!(kept().messages.len(), 2);
     assert!(is_raised());
 }
+
+#[test]
+fn what_is_replaced_stays_in_no_log() {
+    let server = Server::start(&[Reply::Echo]);
+    let phone = Phone::new(&policy(&server, "[\"remote:house\"]"));
+    let assistant = phone.start(Network::Unmetered);
+    let conversation = begin(&assistant, "");
+    ask(&conversation, "Which bird?");
+    let log = phone.folder.path().join("ledger.sqlite-wal");
+    let log_bytes = || std::fs::metadata(&log).unwrap().len();
+    assert!(log_bytes() > 0);
+    conversation.reset().unwrap();
+    for _ in 0..500 {
+        if log_bytes() == 0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(log_bytes(), 0);
+    assert!(
+        block_on(assistant.conversations().show(conversation.id().unwrap()))
+            .unwrap()
+            .messages
+            .is_empty()
+    );
+}

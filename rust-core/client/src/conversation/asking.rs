@@ -342,8 +342,13 @@ impl Inner {
             let written = services.blocking(move |services| {
                 let records = records?;
                 let store = records.store()?;
-                context.forget_stale(services, store, keeping.id)?;
-                keeping.write(store, &history, from, services.clock.now_ms())
+                let is_stale = context.forget_stale(services, store, keeping.id)?;
+                keeping.write(store, &history, from, services.clock.now_ms())?;
+                if is_stale {
+                    // Nothing of what was replaced stays in a file.
+                    store.empty_log()?;
+                }
+                Ok(())
             });
             let written = written.await.and_then(|written| written);
             services.note_change();
