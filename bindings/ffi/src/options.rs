@@ -124,6 +124,9 @@ pub struct AskOptions {
     /// The deadline for the whole answer in milliseconds. The default is the policy's.
     #[uniffi(default = None)]
     pub deadline_ms: Option<u64>,
+    /// For how long an answer is of use if the question has to wait in the outbox, in milliseconds. The default is for ever.
+    #[uniffi(default = None)]
+    pub expires_in_ms: Option<u64>,
     /// What the answer needs beyond text.
     #[uniffi(default = [])]
     pub needs: Vec<Need>,
@@ -228,6 +231,7 @@ impl From<AskOptions> for client::AskOptions {
             task: from.task,
             class: from.privacy_class.map(Into::into).unwrap_or_default(),
             deadline_ms: from.deadline_ms,
+            expires_in_ms: from.expires_in_ms,
             needs: from.needs.into_iter().map(Into::into).collect(),
             fresh: from.fresh,
             generation: from.generation.into(),

@@ -215,6 +215,12 @@ impl Outbox {
         Ok(Arc::new(OutboxEvents(self.0.reader()?)))
     }
 
+    /// From which age on a question waits until the user confirms it, in milliseconds; absent sends it however old it is. It holds as long as the
+    /// assistant is open.
+    pub async fn set_confirm_after(&self, age_ms: Option<u64>) -> Result<(), CoreError> {
+        Ok(self.0.set_confirm_after_ms(age_ms).await?)
+    }
+
     /// Allows a question to be sent although it is old.
     pub async fn confirm(&self, id: u64) -> Result<(), CoreError> {
         Ok(self.0.confirm(OutboxId(id)).await?)

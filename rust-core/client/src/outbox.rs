@@ -134,6 +134,16 @@ impl Outbox {
         slot.step(&self.services, Event::Run(RunBudget::UNLIMITED)).await
     }
 
+    /// From which age on a question waits until the user confirms it ([`Outbox::confirm`]), in milliseconds; `None` sends it however old it is.
+    /// It holds as long as the assistant is open.
+    ///
+    /// # Errors
+    /// Those of all calls.
+    pub async fn set_confirm_after_ms(&self, age_ms: Option<u64>) -> Result<(), ClientError> {
+        let mut slot = self.services.outbox.lock().await;
+        slot.set_confirm_after_ms(&self.services, age_ms).await
+    }
+
     /// Allows a question to be sent although it is old.
     ///
     /// # Errors

@@ -24,6 +24,9 @@ pub struct AskOptions {
     pub class: PrivacyClass,
     /// The deadline for the whole answer in milliseconds; `None` uses the policy's.
     pub deadline_ms: Option<u64>,
+    /// For how many milliseconds an answer is of use if the question has to wait in the outbox; `None` means for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_ms: Option<u64>,
     /// What the answer needs beyond text.
     pub needs: Vec<Need>,
     /// Whether it is asked again even if the answer to exactly this question is remembered.
@@ -39,6 +42,7 @@ impl Default for AskOptions {
             task: TASK_DEFAULT.into(),
             class: PrivacyClass::Public,
             deadline_ms: None,
+            expires_in_ms: None,
             needs: Vec::new(),
             fresh: false,
             generation: GenerationOptions::default(),

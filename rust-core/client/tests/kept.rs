@@ -483,3 +483,32 @@ fn what_is_replaced_stays_in_no_log() {
             .is_empty()
     );
 }
+
+#[test]
+fn an_old_question_waits_for_confirmation_and_expires() {
+    let server = Server::start(&[Reply::Echo]);
+    let phone = Phone::new(&policy(&server, "[\"remote:house\", \"queue\"]"));
+    let assistant = phone.start(Network::None);
+    let outbox = assistant.outbox();
+    block_on(outbox.set_confirm_after_ms(Some(0))).unwrap();
+    let (one, other) = (begin(&assistant, "one"), begin(&assistant, "other"));
+    let id = ask(&one, "Which bird?").report.queued.unwrap();
+    let short = AskOptions {
+        expires_in_ms: Some(1),
+        ..ask_options()
+    };
+    assert!(read(&other.ask("And that?", short).unwrap()).report.queued.is_some());
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    set_network(&assistant, Network::Unmetered);
+    assert_eq!(run(&assistant).answered, 0);
+    let queued = block_on(outbox.list()).unwrap();
+    // The other one has expired, and stays in its conversation without an answer.
+    assert_eq!(
+        (queued.len(), queued[0].id, queued[0].notice),
+        (1, id, Notice::NeedsConfirmation)
+    );
+    assert_eq!(other.messages().len(), 1);
+    block_on(outbox.confirm(id)).unwrap();
+    assert_eq!(run(&assistant).answered, 1);
+    assert_eq!((server.received().len(), one.messages().len()), (1, 2));
+}

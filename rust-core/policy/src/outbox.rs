@@ -214,6 +214,11 @@ impl Outbox {
         commands
     }
 
+    /// Changes [`OutboxOptions::confirm_after_ms`] from the next step on.
+    pub fn set_confirm_after_ms(&mut self, age_ms: Option<u64>) {
+        self.options.confirm_after_ms = age_ms;
+    }
+
     /// How many requests there are.
     #[must_use]
     pub fn len(&self) -> u64 {

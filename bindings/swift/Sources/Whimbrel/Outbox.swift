@@ -34,6 +34,13 @@ public final class Outbox: Sendable {
     /// Sends what is due from now on, as long as the assistant is open. Returns when that has begun.
     public func start() async throws { try await translated { try await core.start() } }
 
+    /// From which age on a question waits until the user confirms it: see `QueueState.needsConfirmation` and `confirm`.
+    /// `nil`, the default, sends it however old it is. It holds as long as the assistant is open.
+    public func setConfirmAfter(_ age: Duration?) async throws {
+        let ageMs = try age.map { try coreMilliseconds($0, "age") as UInt64 }
+        try await translated { try await core.setConfirmAfter(ageMs: ageMs) }
+    }
+
     /// Allows a question to be sent although it is old.
     public func confirm(_ id: Int) async throws {
         let id: UInt64 = try coreNumber(id, "id")

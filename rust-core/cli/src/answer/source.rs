@@ -41,6 +41,8 @@ pub(crate) struct AnswerSource {
     task: String,
     /// Whether remembered answers are asked for anew.
     is_fresh: bool,
+    /// For how long a question is of use that has to wait.
+    expires_in_ms: Option<u64>,
 }
 
 impl AnswerSource {
@@ -58,6 +60,7 @@ impl AnswerSource {
         let mut source = AnswerSource {
             task: policy.task.clone().unwrap_or_else(|| TASK_DEFAULT.to_owned()),
             is_fresh: policy.fresh,
+            expires_in_ms: policy.expires.map(|seconds| seconds * 1000),
             ledger: LedgerArguments {
                 ledger: policy.ledger.clone(),
             },
@@ -134,6 +137,7 @@ impl AnswerSource {
             known_device: self.known_device.clone(),
             task: self.task.clone(),
             is_fresh: self.is_fresh,
+            expires_in_ms: self.expires_in_ms,
             ledger: self.ledger.clone(),
             ..AnswerSource::default()
         };
@@ -293,6 +297,7 @@ impl AnswerSource {
         AskOptions {
             task: self.task.clone(),
             fresh: self.is_fresh,
+            expires_in_ms: self.expires_in_ms,
             generation: generation.clone(),
             ..AskOptions::default()
         }

@@ -3,6 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::number::whole;
+
+/// The longest time of `--expires`: ten years.
+const EXPIRES_S_MAX: u64 = 10 * 365 * 24 * 3_600;
+
 /// Where answers may be made.
 #[derive(clap::Args, Clone, Debug)]
 #[command(group = clap::ArgGroup::new("kept").args(["policy"]).multiple(true))]
@@ -22,6 +27,9 @@ pub(crate) struct PolicyArguments {
     /// Ask again, even if the answer to exactly this question is remembered
     #[arg(long, requires = "policy")]
     pub(crate) fresh: bool,
+    /// If the question has to wait in the outbox, give it up after this many seconds
+    #[arg(long, value_name = "S", requires = "policy", value_parser = whole::<u64>(1..=EXPIRES_S_MAX))]
+    pub(crate) expires: Option<u64>,
     /// An additional word to replace in redacted text; can be repeated
     #[arg(long, value_name = "WORD", requires = "policy", allow_hyphen_values = true)]
     pub(crate) word: Vec<String>,

@@ -24,6 +24,9 @@ use crate::terminal::words::counted;
 /// The longest that `outbox run` may be given, in seconds.
 const RUN_S_MAX: u64 = 24 * 3_600;
 
+/// The longest time of `--confirm-after`: ten years.
+const CONFIRM_AFTER_S_MAX: u64 = 10 * 365 * 24 * 3_600;
+
 /// The commands under `outbox`.
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
@@ -88,6 +91,9 @@ pub(crate) struct RunArguments {
     /// Begin at most this many attempts
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=u32::MAX.into()))]
     limit: Option<u32>,
+    /// Send questions that are older than this many seconds only after `outbox confirm`
+    #[arg(long, value_name = "S", value_parser = whole::<u64>(0..=CONFIRM_AFTER_S_MAX))]
+    confirm_after: Option<u64>,
     /// Stop after this many seconds
     #[arg(long, value_name = "S", value_parser = whole::<u64>(1..=RUN_S_MAX))]
     seconds: Option<u64>,
@@ -307,7 +313,11 @@ fn run_due(arguments: &RunArguments) -> Result<(), CliError> {
         requests: arguments.limit.unwrap_or(u32::MAX),
         time_ms: arguments.seconds.map_or(u64::MAX, |seconds| seconds * 1_000),
     };
-    let ran = block_on(assistant.outbox().run_due(budget))?;
+    let outbox = assistant.outbox();
+    if let Some(age_s) = arguments.confirm_after {
+        block_on(outbox.set_confirm_after_ms(Some(age_s * 1_000)))?;
+    }
+    let ran = block_on(outbox.run_due(budget))?;
     arguments.output.print(&Ran {
         answered: ran.answered,
         left: ran.left,

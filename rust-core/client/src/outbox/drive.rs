@@ -16,6 +16,7 @@ use super::attempt::{self, Concluded};
 use super::row::{QueuedQuestion, Row, state};
 use super::{OutboxEvent, OutboxRun, Queued, conditions, new_entry, number};
 use crate::ClientError;
+use crate::error::lock;
 use crate::services::Services;
 
 /// Events that wait for a reader; the oldest go first.
@@ -24,6 +25,8 @@ const EVENTS_MAX: usize = 256;
 /// The outbox of an assistant: nothing, until it is needed.
 pub(crate) struct OutboxSlot {
     machine: Mutex<Option<Machine>>,
+    /// What the next machine is built with.
+    pub(super) options: std::sync::Mutex<OutboxOptions>,
     events: broadcast::Sender<OutboxEvent>,
     /// A policy, a key or a model has changed, and the machine has yet to hear of it.
     pub(super) has_new_settings: AtomicBool,
@@ -33,6 +36,7 @@ impl Default for OutboxSlot {
     fn default() -> OutboxSlot {
         OutboxSlot {
             machine: Mutex::default(),
+            options: std::sync::Mutex::default(),
             events: broadcast::Sender::new(EVENTS_MAX),
             has_new_settings: false.into(),
         }
@@ -110,7 +114,7 @@ impl Slot<'_> {
                 .collect();
             let entries = rows.into_iter().map(|row| row.entry).collect();
             let now = services.moment();
-            let options = OutboxOptions::default();
+            let options = lock(&services.outbox.options).clone();
             let (outbox, commands) = Outbox::start(options, services.session, conditions(services), entries, now)?;
             *self.machine = Some(Machine {
                 outbox,
@@ -140,6 +144,17 @@ impl Slot<'_> {
         let now = services.moment();
         let commands = self.machine(services).await?.outbox.step(now, event);
         self.drive(services, commands).await
+    }
+
+    /// See [`OutboxOptions::confirm_after_ms`].
+    pub(super) async fn set_confirm_after_ms(
+        &mut self,
+        services: &Arc<Services>,
+        age_ms: Option<u64>,
+    ) -> Result<(), ClientError> {
+        lock(&services.outbox.options).confirm_after_ms = age_ms;
+        self.machine(services).await?.outbox.set_confirm_after_ms(age_ms);
+        self.step(services, Event::Tick).await
     }
 
     /// Tells the machine what has changed around it.

@@ -36,7 +36,7 @@ impl QueuedQuestion {
             text: text.to_owned(),
             options: options.clone(),
             recipients: None,
-            expires_ms: None,
+            expires_ms: options.expires_in_ms,
         }
     }
 

@@ -5,6 +5,7 @@ import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.flowOn
 import org.whimbrel.ffi.Outbox as CoreOutbox
+import kotlin.time.Duration
 
 /** Maximum number of events per call into the core. */
 private const val EVENTS_A_CALL: UInt = 64u
@@ -45,6 +46,13 @@ public class Outbox internal constructor(
 
     /** Sends what is due from now on, as long as the assistant is open. Returns when that has begun. */
     public suspend fun start(): Unit = awaited { core.start() }
+
+    /**
+     * From which [age] on a question waits until the user confirms it: see [QueueState.NeedsConfirmation] and [confirm].
+     * `null`, the default, sends it however old it is. It holds as long as the assistant is open.
+     */
+    public suspend fun setConfirmAfter(age: Duration?): Unit =
+        awaited { core.setConfirmAfter(age?.toCoreMs("age")?.toULong()) }
 
     /** Allows a question to be sent although it is old. */
     public suspend fun confirm(id: Long): Unit = awaited { core.confirm(id.atLeastZero("id")) }
