@@ -14,7 +14,7 @@ use whimbrel_client::policy::{DeviceUpdate, Network, Spending, UsedToday};
 use whimbrel_client::ports::{Ports, Records};
 use whimbrel_client::record::{Closing, Code, Intent, Outcome, ReceiptId, Signal};
 use whimbrel_client::store::{FileVault, MemoryVault, Store, StoreError};
-use whimbrel_client::{Answer, Assistant, AssistantOptions, Event, block_on};
+use whimbrel_client::{Answer, AskOptions, Assistant, AssistantOptions, Event, block_on};
 use whimbrel_testing::response;
 
 /// Where the child finds its ledger and its server; unset in the parent.
@@ -46,7 +46,12 @@ fn open(folder: &Path, url: &str, cost_a_day: f64) -> Assistant {
 }
 
 fn ask(assistant: &Assistant) -> Answer {
-    assistant.conversation(options()).ask("Hello", ask_options()).unwrap()
+    // The same question again and again, which is paid for each time.
+    let anew = AskOptions {
+        fresh: true,
+        ..ask_options()
+    };
+    assistant.conversation(options()).ask("Hello", anew).unwrap()
 }
 
 /// What the store holds of today, when nobody has it open.
