@@ -147,6 +147,8 @@ public struct AskOptions: Sendable, Equatable {
     public var privacyClass: PrivacyClass
     /// The deadline for the whole answer. The default is the policy's.
     public var deadline: Duration?
+    /// For how long an answer is of use if the question has to wait in the outbox. The default is for ever.
+    public var expiresIn: Duration?
     /// What the answer needs beyond text.
     public var needs: [Need]
     /// Whether it is asked again even if the answer to exactly this question is remembered.
@@ -159,6 +161,7 @@ public struct AskOptions: Sendable, Equatable {
         task: String = "chat",
         privacyClass: PrivacyClass = .public,
         deadline: Duration? = nil,
+        expiresIn: Duration? = nil,
         needs: [Need] = [],
         fresh: Bool = false,
         generation: GenerationOptions = GenerationOptions()
@@ -166,6 +169,7 @@ public struct AskOptions: Sendable, Equatable {
         self.task = task
         self.privacyClass = privacyClass
         self.deadline = deadline
+        self.expiresIn = expiresIn
         self.needs = needs
         self.fresh = fresh
         self.generation = generation

@@ -69,6 +69,7 @@ extension AskOptions {
             task: task,
             privacyClass: privacyClass.toCore(),
             deadlineMs: try deadline.map { try coreMilliseconds($0, "deadline") as UInt64 },
+            expiresInMs: try expiresIn.map { try coreMilliseconds($0, "expiresIn") as UInt64 },
             needs: needs.map { $0.toCore() },
             fresh: fresh,
             generation: try generation.toCore()

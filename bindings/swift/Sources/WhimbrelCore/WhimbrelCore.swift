@@ -4166,6 +4166,12 @@ public protocol OutboxProtocol: AnyObject, Sendable {
     func runDue(budget: RunBudget) async throws  -> OutboxRun
 
     /**
+     * From which age on a question waits until the user confirms it, in milliseconds; absent sends it however old it is. It holds as long as the
+     * assistant is open.
+     */
+    func setConfirmAfter(ageMs: UInt64?) async throws
+
+    /**
      * Sends what is due from now on, as long as the assistant is open. Returns when that has begun.
      */
     func start() async throws
@@ -4369,6 +4375,26 @@ open func runDue(budget: RunBudget = RunBudget())async throws  -> OutboxRun  {
             completeFunc: ffi_whimbrel_rust_future_complete_rust_buffer,
             freeFunc: ffi_whimbrel_rust_future_free_rust_buffer,
             liftFunc: FfiConverterTypeOutboxRun_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+
+    /**
+     * From which age on a question waits until the user confirms it, in milliseconds; absent sends it however old it is. It holds as long as the
+     * assistant is open.
+     */
+open func setConfirmAfter(ageMs: UInt64?)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_whimbrel_fn_method_outbox_set_confirm_after(
+                        self.uniffiCloneHandle(),FfiConverterOptionUInt64.lower(ageMs)
+                )
+            },
+            pollFunc: ffi_whimbrel_rust_future_poll_void,
+            completeFunc: ffi_whimbrel_rust_future_complete_void,
+            freeFunc: ffi_whimbrel_rust_future_free_void,
+            liftFunc: { $0 },
             errorHandler: FfiConverterTypeCoreError_lift
         )
 }
@@ -5186,6 +5212,10 @@ public struct AskOptions: Equatable, Hashable {
      */
     public let deadlineMs: UInt64?
     /**
+     * For how long an answer is of use if the question has to wait in the outbox, in milliseconds. The default is for ever.
+     */
+    public let expiresInMs: UInt64?
+    /**
      * What the answer needs beyond text.
      */
     public let needs: [Need]
@@ -5212,6 +5242,9 @@ public struct AskOptions: Equatable, Hashable {
          * The deadline for the whole answer in milliseconds. The default is the policy's.
          */deadlineMs: UInt64? = nil,
         /**
+         * For how long an answer is of use if the question has to wait in the outbox, in milliseconds. The default is for ever.
+         */expiresInMs: UInt64? = nil,
+        /**
          * What the answer needs beyond text.
          */needs: [Need] = [],
         /**
@@ -5223,6 +5256,7 @@ public struct AskOptions: Equatable, Hashable {
         self.task = task
         self.privacyClass = privacyClass
         self.deadlineMs = deadlineMs
+        self.expiresInMs = expiresInMs
         self.needs = needs
         self.fresh = fresh
         self.generation = generation
@@ -5247,6 +5281,7 @@ public struct FfiConverterTypeAskOptions: FfiConverterRustBuffer {
                 task: FfiConverterString.read(from: &buf),
                 privacyClass: FfiConverterOptionTypePrivacyClass.read(from: &buf),
                 deadlineMs: FfiConverterOptionUInt64.read(from: &buf),
+                expiresInMs: FfiConverterOptionUInt64.read(from: &buf),
                 needs: FfiConverterSequenceTypeNeed.read(from: &buf),
                 fresh: FfiConverterBool.read(from: &buf),
                 generation: FfiConverterTypeGenerationOptions.read(from: &buf)
@@ -5257,6 +5292,7 @@ public struct FfiConverterTypeAskOptions: FfiConverterRustBuffer {
         FfiConverterString.write(value.task, into: &buf)
         FfiConverterOptionTypePrivacyClass.write(value.privacyClass, into: &buf)
         FfiConverterOptionUInt64.write(value.deadlineMs, into: &buf)
+        FfiConverterOptionUInt64.write(value.expiresInMs, into: &buf)
         FfiConverterSequenceTypeNeed.write(value.needs, into: &buf)
         FfiConverterBool.write(value.fresh, into: &buf)
         FfiConverterTypeGenerationOptions.write(value.generation, into: &buf)
@@ -16186,6 +16222,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_outbox_run_due() != 30839) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_outbox_set_confirm_after() != 5105) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_outbox_start() != 51755) {

@@ -955,6 +955,11 @@ uint64_t uniffi_whimbrel_fn_method_outbox_retry(uint64_t ptr, uint64_t id
 uint64_t uniffi_whimbrel_fn_method_outbox_run_due(uint64_t ptr, RustBuffer budget
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_SET_CONFIRM_AFTER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_SET_CONFIRM_AFTER
+uint64_t uniffi_whimbrel_fn_method_outbox_set_confirm_after(uint64_t ptr, RustBuffer age_ms
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_START
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_OUTBOX_START
 uint64_t uniffi_whimbrel_fn_method_outbox_start(uint64_t ptr
@@ -2003,6 +2008,12 @@ uint16_t uniffi_whimbrel_checksum_method_outbox_retry(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_RUN_DUE
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_RUN_DUE
 uint16_t uniffi_whimbrel_checksum_method_outbox_run_due(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_SET_CONFIRM_AFTER
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_OUTBOX_SET_CONFIRM_AFTER
+uint16_t uniffi_whimbrel_checksum_method_outbox_set_confirm_after(void
 
 );
 #endif

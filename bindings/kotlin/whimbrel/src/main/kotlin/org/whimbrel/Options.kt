@@ -104,6 +104,8 @@ public data class GenerationOptions(
  * @property privacyClass the privacy class of the text as far as the app knows it. The default is `PUBLIC`. Findings in
  *   the text can only raise it.
  * @property deadline the deadline for the whole answer. The default is the policy's.
+ * @property expiresIn for how long an answer is of use if the question has to wait in the outbox. The default is for
+ *   ever.
  * @property needs what the answer needs beyond text.
  * @property fresh whether it is asked again even if the answer to exactly this question is remembered.
  * @property generation options for generating the answer.
@@ -112,6 +114,7 @@ public data class AskOptions(
     public val task: String = "chat",
     public val privacyClass: PrivacyClass = PrivacyClass.PUBLIC,
     public val deadline: Duration? = null,
+    public val expiresIn: Duration? = null,
     public val needs: List<Need> = emptyList(),
     public val fresh: Boolean = false,
     public val generation: GenerationOptions = GenerationOptions(),

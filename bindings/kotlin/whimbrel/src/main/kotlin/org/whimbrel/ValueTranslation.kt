@@ -132,6 +132,7 @@ internal fun AskOptions.toCore(): CoreAskOptions =
         task = task,
         privacyClass = privacyClass.toCore(),
         deadlineMs = deadline?.toCoreMs("deadline")?.toULong(),
+        expiresInMs = expiresIn?.toCoreMs("expiresIn")?.toULong(),
         needs = needs.map { it.toCore() },
         fresh = fresh,
         generation = generation.toCore(),

@@ -994,6 +994,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_outbox_run_due(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_outbox_set_confirm_after(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_outbox_start(
     ): Int
     external fun uniffi_whimbrel_checksum_method_outboxevents_cancel(
@@ -1296,6 +1298,8 @@ internal object UniffiLib {
     external fun uniffi_whimbrel_fn_method_outbox_retry(`ptr`: Long,`id`: Long,
     ): Long
     external fun uniffi_whimbrel_fn_method_outbox_run_due(`ptr`: Long,`budget`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_outbox_set_confirm_after(`ptr`: Long,`ageMs`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_whimbrel_fn_method_outbox_start(`ptr`: Long,
     ): Long
@@ -1793,6 +1797,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_outbox_run_due() and 0xFFFF) != 30839) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_outbox_set_confirm_after() and 0xFFFF) != 5105) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_outbox_start() and 0xFFFF) != 51755) {
@@ -7822,6 +7829,12 @@ public interface OutboxInterface {
     suspend fun `runDue`(`budget`: RunBudget = RunBudget()): OutboxRun
 
     /**
+     * From which age on a question waits until the user confirms it, in milliseconds; absent sends it however old it is. It holds as long as the
+     * assistant is open.
+     */
+    suspend fun `setConfirmAfter`(`ageMs`: kotlin.ULong?)
+
+    /**
      * Sends what is due from now on, as long as the assistant is open. Returns when that has begun.
      */
     suspend fun `start`()
@@ -8127,6 +8140,33 @@ open class Outbox: Disposable, AutoCloseable, OutboxInterface
         { future -> UniffiLib.ffi_whimbrel_rust_future_free_rust_buffer(future) },
         // lift function
         { FfiConverterTypeOutboxRun.lift(it) },
+        // Error FFI converter
+        CoreException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * From which age on a question waits until the user confirms it, in milliseconds; absent sends it however old it is. It holds as long as the
+     * assistant is open.
+     */
+    @Throws(CoreException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `setConfirmAfter`(`ageMs`: kotlin.ULong?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_whimbrel_fn_method_outbox_set_confirm_after(
+                uniffiHandle,
+
+        FfiConverterOptionalULong.lower(`ageMs`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_whimbrel_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_whimbrel_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_whimbrel_rust_future_free_void(future) },
+        // lift function
+        { },
+
         // Error FFI converter
         CoreException.ErrorHandler,
     )
@@ -9325,6 +9365,11 @@ data class AskOptions (
     val `deadlineMs`: kotlin.ULong? = null
     ,
     /**
+     * For how long an answer is of use if the question has to wait in the outbox, in milliseconds. The default is for ever.
+     */
+    val `expiresInMs`: kotlin.ULong? = null
+    ,
+    /**
      * What the answer needs beyond text.
      */
     val `needs`: List<Need> = listOf()
@@ -9357,6 +9402,7 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
             FfiConverterString.read(buf),
             FfiConverterOptionalTypePrivacyClass.read(buf),
             FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalULong.read(buf),
             FfiConverterSequenceTypeNeed.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterTypeGenerationOptions.read(buf),
@@ -9367,6 +9413,7 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
             FfiConverterString.allocationSize(value.`task`) +
             FfiConverterOptionalTypePrivacyClass.allocationSize(value.`privacyClass`) +
             FfiConverterOptionalULong.allocationSize(value.`deadlineMs`) +
+            FfiConverterOptionalULong.allocationSize(value.`expiresInMs`) +
             FfiConverterSequenceTypeNeed.allocationSize(value.`needs`) +
             FfiConverterBoolean.allocationSize(value.`fresh`) +
             FfiConverterTypeGenerationOptions.allocationSize(value.`generation`)
@@ -9376,6 +9423,7 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
             FfiConverterString.write(value.`task`, buf)
             FfiConverterOptionalTypePrivacyClass.write(value.`privacyClass`, buf)
             FfiConverterOptionalULong.write(value.`deadlineMs`, buf)
+            FfiConverterOptionalULong.write(value.`expiresInMs`, buf)
             FfiConverterSequenceTypeNeed.write(value.`needs`, buf)
             FfiConverterBoolean.write(value.`fresh`, buf)
             FfiConverterTypeGenerationOptions.write(value.`generation`, buf)
