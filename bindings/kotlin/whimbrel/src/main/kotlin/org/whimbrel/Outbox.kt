@@ -4,8 +4,8 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.flowOn
-import org.whimbrel.ffi.Outbox as CoreOutbox
 import kotlin.time.Duration
+import org.whimbrel.ffi.Outbox as CoreOutbox
 
 /** Maximum number of events per call into the core. */
 private const val EVENTS_A_CALL: UInt = 64u
