@@ -1,7 +1,7 @@
 //! Contexts on the disk: the keys and values of system messages, and of conversations that are not open, so that their text need not be read
 //! again. They are caches, sealed like everything that is made from a text: one that is damaged, foreign or out of date is not used.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use tokio::time::Instant;
@@ -44,6 +44,8 @@ pub(crate) struct ContextDesk {
     open: Mutex<Vec<Weak<Inner>>>,
     /// Held while a file is written or a conversation is deleted.
     pub(crate) files: Mutex<()>,
+    /// Grows whenever messages are replaced: what was read of a context before may have text that is gone.
+    replaced: AtomicU64,
 }
 
 /// The files of a store, for the context of one conversation.
@@ -91,6 +93,7 @@ impl Context {
             return Ok(false);
         }
         let _files = lock(&services.contexts.files);
+        services.contexts.replaced.fetch_add(1, Ordering::Relaxed);
         self.saved_tokens.store(0, Ordering::Relaxed);
         forget(store, id).map(|()| true)
     }
@@ -176,12 +179,13 @@ impl ContextFiles {
         let Some(id) = self.conversation.filter(|_| !is_stale) else {
             return Ok(());
         };
+        let replaced = self.services.contexts.replaced.load(Ordering::Relaxed);
         let held = session.context().await?.tokens;
         if held < TOKENS_MIN || held == context.saved_tokens.load(Ordering::Relaxed) {
             return Ok(());
         }
         let bytes = session.export(u32::MAX).await?;
-        self.write(session, id.to_string(), bytes).await?;
+        self.write(session, id.to_string(), bytes, replaced).await?;
         context.saved_tokens.store(held, Ordering::Relaxed);
         caches::keep_within_budget(&self.services, &self.records).await;
         Ok(())
@@ -200,11 +204,21 @@ impl ContextFiles {
         read.await?
     }
 
-    async fn write(&self, session: &Session, name: String, mut bytes: Vec<u8>) -> Result<(), ClientError> {
+    /// Writes a file, unless messages were replaced since it was `replaced` so often.
+    async fn write(
+        &self,
+        session: &Session,
+        name: String,
+        mut bytes: Vec<u8>,
+        replaced: u64,
+    ) -> Result<(), ClientError> {
         bytes.extend(binding(session));
         let (records, id) = (self.records.clone(), self.conversation);
         let written = self.services.blocking(move |services| {
             let _files = lock(&services.contexts.files);
+            if services.contexts.replaced.load(Ordering::Relaxed) != replaced {
+                return Ok(());
+            }
             let store = records.store()?;
             if let Some(id) = id {
                 // It may have been deleted meanwhile.
@@ -229,8 +243,9 @@ impl ToSave {
 
     async fn save(self, session: &Session) -> Result<(), ClientError> {
         if let Some(tokens) = session.context().await?.system_tokens {
+            let replaced = self.files.services.contexts.replaced.load(Ordering::Relaxed);
             let bytes = session.export(tokens).await?;
-            self.files.write(session, self.name, bytes).await?;
+            self.files.write(session, self.name, bytes, replaced).await?;
             caches::keep_within_budget(&self.files.services, &self.files.records).await;
         }
         Ok(())

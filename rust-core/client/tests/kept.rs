@@ -512,3 +512,28 @@ fn an_old_question_waits_for_confirmation_and_expires() {
     assert_eq!(run(&assistant).answered, 1);
     assert_eq!((server.received().len(), one.messages().len()), (1, 2));
 }
+
+#[test]
+fn a_question_that_needs_another_network_does_not_hide_one_that_is_retried() {
+    let server = Server::start(&[Reply::Status(503)]);
+    let rule = "[[rules]]\nid = \"large-ones-wait\"\nwhen = { task = [\"large\"], network = [\"metered\"] }\ndeny = [\"off_device\"]\n";
+    let phone = Phone::new(&format!("{}{rule}", policy(&server, "[\"remote:house\", \"queue\"]")));
+    let assistant = phone.start(Network::Metered);
+    let large = AskOptions {
+        task: "large".to_owned(),
+        ..ask_options()
+    };
+    let waits = begin(&assistant, "waits").ask("A large one?", large).unwrap();
+    assert!(read(&waits).report.queued.is_some());
+    let run_before = run(&assistant);
+    assert!(run_before.next_needs.unmetered, "{run_before:?}");
+    assert!(
+        ask(&begin(&assistant, "retried"), "A small one?")
+            .report
+            .queued
+            .is_some()
+    );
+    let ran = run(&assistant);
+    assert_eq!((ran.answered, ran.left), (0, 2));
+    assert!(ran.next_needs.network && !ran.next_needs.unmetered, "{ran:?}");
+}

@@ -333,7 +333,12 @@ impl Machine {
 
     pub(super) fn ran(&self, services: &Services, answered: u32) -> OutboxRun {
         let now = services.moment();
-        let next = self.wakes.iter().min_by_key(|wake| wake.at_ms);
+        let conditions = conditions(services);
+        // A question that waits for another network must not hide one that is only to be retried later: the next run looks at both.
+        let next = self
+            .wakes
+            .iter()
+            .min_by_key(|wake| (!wake.needs.are_met(conditions), wake.at_ms));
         OutboxRun {
             answered,
             left: self.outbox.len(),
