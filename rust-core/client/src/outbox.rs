@@ -63,7 +63,7 @@ pub struct OutboxRun {
     pub answered: u32,
     /// Questions that are still queued.
     pub left: u64,
-    /// When the next run is worth while, in milliseconds since 1970; `None` if nothing waits for a time or a condition. What can be sent under the
+    /// When the next run is worth while, in milliseconds since 1970; `None` if nothing waits for a time or a condition. Questions that can be sent under the
     /// present conditions comes before what needs others.
     pub next_ms: Option<u64>,
     /// What the system is to wait for before it.

@@ -114,7 +114,7 @@ impl Slot<'_> {
                 .collect();
             let entries = rows.into_iter().map(|row| row.entry).collect();
             let now = services.moment();
-            let options = lock(&services.outbox.options).clone();
+            let options = *lock(&services.outbox.options);
             let (outbox, commands) = Outbox::start(options, services.session, conditions(services), entries, now)?;
             *self.machine = Some(Machine {
                 outbox,
