@@ -63,8 +63,8 @@ pub struct OutboxRun {
     pub answered: u32,
     /// Questions that are still queued.
     pub left: u64,
-    /// When the next run is worth while, in milliseconds since 1970; `None` if nothing waits for a time or a condition. Questions that can be sent under the
-    /// present conditions comes before what needs others.
+    /// When the next run is worth while, in milliseconds since 1970; `None` if nothing waits for a time or a condition. Questions that can be
+    /// sent under the present conditions come before those that need others.
     pub next_ms: Option<u64>,
     /// What the system is to wait for before it.
     pub next_needs: Constraints,

@@ -43,7 +43,7 @@ pub(crate) enum Command {
     /// Replace the text of a question
     Edit(EditArguments),
     /// Send what can be sent now; the policy decides about each question again
-    Run(RunArguments),
+    Run(Box<RunArguments>),
 }
 
 /// The flags of `outbox list`.
