@@ -537,3 +537,29 @@ fn a_question_that_needs_another_network_does_not_hide_one_that_is_retried() {
     assert_eq!((ran.answered, ran.left), (0, 2));
     assert!(!ran.next_needs.unmetered && ran.next_ms > run_before.next_ms, "{ran:?}");
 }
+
+#[test]
+fn a_question_that_waits_and_is_asked_again_waits_again_in_its_order() {
+    let server = Server::start(&[Reply::Echo]);
+    let phone = Phone::new(&policy(&server, "[\"remote:house\", \"queue\"]"));
+    let assistant = phone.start(Network::None);
+    let conversation = begin(&assistant, "");
+    let id = conversation.id().unwrap();
+    assert!(ask(&conversation, "One?").report.queued.is_some());
+    assert!(ask(&conversation, "Two?").report.queued.is_some());
+    block_on(assistant.shutdown());
+
+    let assistant = phone.start(Network::Unmetered);
+    let conversation = resume(&assistant, id);
+    assert!(
+        ask(&conversation, "One?").report.queued.is_some(),
+        "it does not overtake the others"
+    );
+    assert_eq!(run(&assistant).answered, 3);
+    let asked: Vec<String> = texts(&conversation)
+        .into_iter()
+        .step_by(2)
+        .map(|(_, text)| text)
+        .collect();
+    assert_eq!(asked, ["One?", "Two?", "One?"]);
+}

@@ -261,8 +261,10 @@ impl Inner {
             let mut history = lock(&self.history);
             // Otherwise the messages were replaced meanwhile: the answer belongs to others.
             let is_ours = history.revision() == revision;
-            if is_ours {
-                take(&mut history, &question, &answered);
+            match &enqueued {
+                _ if !is_ours => {}
+                Ok(Some(_)) => history.note_queued(question.options.class, answered.recipients.clone()),
+                _ => take(&mut history, &question, &answered),
             }
             is_ours
         };

@@ -297,6 +297,11 @@ impl History {
         }
     }
 
+    /// A question waits elsewhere: it is not the last one here, but what holds for it holds for a message that comes with its text.
+    pub(crate) fn note_queued(&mut self, class: PrivacyClass, recipients: Recipients) {
+        self.strictest.tighten(&Handling { class, recipients });
+    }
+
     /// A question is over. What is kept of it becomes part of the conversation, in place of what stood there when it was asked again.
     /// `recipients` are those of its decision.
     pub(crate) fn keep(&mut self, last: Last, recipients: Recipients, kept: Kept, answer: Message, turn: Turn) {
