@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
+use tokio::sync::MutexGuard;
 use whimbrel_inference::Session;
 use whimbrel_policy::budget::{CacheBudget, CacheItem, EvictionPlan, MemoryPressure, plan_evictions};
 use whimbrel_store::Store;
@@ -51,17 +52,17 @@ pub struct Caches {
     shelf: Option<Shelf>,
 }
 
-/// The budget, and that only one at a time keeps to it.
+/// The budget, and whose turn it is to keep to it.
 pub(crate) struct Budget {
-    budget: Mutex<CacheBudget>,
-    keeping: tokio::sync::Mutex<()>,
+    most: Mutex<CacheBudget>,
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Default for Budget {
     fn default() -> Budget {
         Budget {
-            budget: Mutex::new(CACHE_BUDGET_DEFAULT),
-            keeping: tokio::sync::Mutex::default(),
+            most: Mutex::new(CACHE_BUDGET_DEFAULT),
+            turn: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -157,7 +158,7 @@ impl Caches {
     /// # Errors
     /// Those of all calls.
     pub async fn set_budget(&self, budget: CacheBudget) -> Result<(), ClientError> {
-        *lock(&self.services.budget.budget) = budget;
+        *lock(&self.services.budget.most) = budget;
         self.trim(MemoryPressure::None).await
     }
 
@@ -167,7 +168,9 @@ impl Caches {
     /// # Errors
     /// Those of all calls.
     pub async fn trim(&self, pressure: MemoryPressure) -> Result<(), ClientError> {
-        keep_within(&self.services, self.open()?.as_ref(), pressure).await
+        let records = self.open()?;
+        let turn = self.services.budget.turn.lock().await;
+        keep_within(&self.services, records.as_ref(), pressure, turn).await
     }
 
     fn open(&self) -> Result<Option<Arc<OpenRecords>>, ClientError> {
@@ -175,11 +178,25 @@ impl Caches {
     }
 }
 
-/// Something was added: what exceeds the budget is dropped.
-pub(crate) async fn keep_within_budget(services: &Arc<Services>, records: &Arc<OpenRecords>) {
-    // Boxed, since saving a context adds something too.
-    let kept = Box::pin(keep_within(services, Some(records), MemoryPressure::None));
-    if let Err(error) = kept.await {
+/// A context was saved: what exceeds the budget is dropped, unless it was saved because somebody is doing that.
+pub(crate) async fn keep_within_budget(services: &Arc<Services>, records: Option<&Arc<OpenRecords>>) {
+    if let Ok(turn) = services.budget.turn.try_lock() {
+        // Boxed, since dropping a context may save it.
+        noted(Box::pin(keep_within(services, records, MemoryPressure::None, turn)).await);
+    }
+}
+
+/// A question was answered: what exceeds the budget is dropped. Nobody waits for it.
+pub(crate) fn keep_within_budget_aside(services: &Arc<Services>, records: Option<Arc<OpenRecords>>) {
+    let keeping = services.clone();
+    drop(services.handle().spawn(async move {
+        let turn = keeping.budget.turn.lock().await;
+        noted(keep_within(&keeping, records.as_ref(), MemoryPressure::None, turn).await);
+    }));
+}
+
+fn noted(kept: Result<(), ClientError>) {
+    if let Err(error) = kept {
         log::warn!("the caches cannot be kept within their budget: {error}");
     }
 }
@@ -188,10 +205,8 @@ async fn keep_within(
     services: &Arc<Services>,
     records: Option<&Arc<OpenRecords>>,
     pressure: MemoryPressure,
+    _turn: MutexGuard<'_, ()>,
 ) -> Result<(), ClientError> {
-    let Ok(_keeping) = services.budget.keeping.try_lock() else {
-        return Ok(());
-    };
     let (mut cached, mut items) = (Vec::new(), Vec::new());
     let mut enter = |what, item: CacheItem| {
         items.push(CacheItem {
@@ -231,7 +246,7 @@ async fn keep_within(
         };
         enter(Cached::Context(inner, session), item);
     }
-    let budget = *lock(&services.budget.budget);
+    let budget = *lock(&services.budget.most);
     let EvictionPlan { evictions, .. } = plan_evictions(&items, budget, pressure, now_ms);
     let (mut answers, mut files) = (Vec::new(), Vec::new());
     for eviction in evictions {

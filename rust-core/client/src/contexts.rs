@@ -187,7 +187,7 @@ impl ContextFiles {
         let bytes = session.export(u32::MAX).await?;
         self.write(session, id.to_string(), bytes, replaced).await?;
         context.saved_tokens.store(held, Ordering::Relaxed);
-        caches::keep_within_budget(&self.services, &self.records).await;
+        caches::keep_within_budget(&self.services, Some(&self.records)).await;
         Ok(())
     }
 
@@ -246,7 +246,7 @@ impl ToSave {
             let replaced = self.files.services.contexts.replaced.load(Ordering::Relaxed);
             let bytes = session.export(tokens).await?;
             self.files.write(session, self.name, bytes, replaced).await?;
-            caches::keep_within_budget(&self.files.services, &self.files.records).await;
+            caches::keep_within_budget(&self.files.services, Some(&self.files.records)).await;
         }
         Ok(())
     }

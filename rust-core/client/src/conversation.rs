@@ -25,6 +25,7 @@ use crate::request::{AskOptions, Message, Request, task_label};
 use crate::services::Services;
 use crate::{
     ClientError, ContextPolicy, GenerationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, Model, PROMPT_BYTES_MAX, Role,
+    caches,
 };
 
 /// Options for a conversation.
@@ -371,7 +372,9 @@ impl Conversation {
             let job = begun.job(request, Arc::default());
             let records = job.under_way.records().ok();
             let answered = exchange::answer(&answering, job).await?;
-            answered.remember_aside(&answering, records, None).await
+            let report = answered.remember_aside(&answering, records.clone(), None).await;
+            caches::keep_within_budget_aside(&answering, records);
+            report
         })?;
         Ok(answer)
     }

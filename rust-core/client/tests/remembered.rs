@@ -9,11 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use support::phone::{Phone, begin, policy, run, set_network};
 use support::{Heard, Reply, Server, ask, ask_options, open_tiny, options, read};
+use whimbrel_client::policy::budget::CacheBudget;
 use whimbrel_client::policy::{Format, Network, Policy, Recipients};
 use whimbrel_client::ports::{Clock, Ports, SystemClock};
 use whimbrel_client::privacy::PrivacyClass;
 use whimbrel_client::record::{FinishReason, Outcome, Signal};
-use whimbrel_client::{AskOptions, Assistant, Conversation, ConversationOptions, Message, Role, block_on};
+use whimbrel_client::{
+    AskOptions, Assistant, CACHE_BUDGET_DEFAULT, Conversation, ConversationOptions, Message, Role, block_on,
+};
 
 const QUESTION: &str = "Where do waders winter?";
 
@@ -305,4 +308,35 @@ fn a_queued_question_is_answered_with_what_is_remembered_by_then() {
     let texts = [one, other].map(|talk| talk.messages()[1].content.clone());
     assert_eq!(texts[0], texts[1]);
     assert!(server.received().len() <= 2);
+}
+
+#[test]
+fn remembered_answers_stay_within_the_budget() {
+    let server = Server::start(&[Reply::Echo]);
+    let phone = Phone::new(&policy(&server, "[\"remote:house\"]"));
+    let assistant = phone.start(Network::Unmetered);
+    let caches = assistant.caches();
+    ask(&conversation(&assistant), "Which bird is this, number 0?");
+    let each = block_on(caches.usage()).unwrap().answer_bytes;
+    let budget = CacheBudget {
+        disk_bytes: 3 * each,
+        ..CACHE_BUDGET_DEFAULT
+    };
+    block_on(caches.set_budget(budget)).unwrap();
+    for number in 1..9 {
+        ask(
+            &conversation(&assistant),
+            &format!("Which bird is this, number {number}?"),
+        );
+    }
+    // Nobody waits for it after an answer.
+    for _ in 0..500 {
+        if block_on(caches.usage()).unwrap().answers <= 3 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(block_on(caches.usage()).unwrap().answers, 3);
+    let last = ask(&conversation(&assistant), "Which bird is this, number 8?");
+    assert!(is_again(&last));
 }

@@ -20,7 +20,7 @@ use crate::outbox::{self, QueuedQuestion};
 use crate::report::{Event, Report};
 use crate::request::{AskOptions, Message, Request};
 use crate::services::{Services, UnderWay};
-use crate::{ClientError, EVENTS_WAITING_MAX, GenerationOptions, Model, Role};
+use crate::{ClientError, EVENTS_WAITING_MAX, GenerationOptions, Model, Role, caches};
 
 /// What clones of a conversation share.
 pub(crate) struct Inner {
@@ -273,10 +273,15 @@ impl Inner {
         }
         // Only now, so that nothing of a draft stays behind a question that could not be queued.
         answered.report.queued = enqueued?;
-        let conversation = self.keeping.as_ref().map(|keeping| keeping.id);
-        answered
+        let (conversation, shelf) = match &self.keeping {
+            Some(keeping) => (Some(keeping.id), keeping.shelf.open(&self.services).ok()),
+            None => (None, records.clone()),
+        };
+        let report = answered
             .remember_aside(&self.services, records.filter(|_| is_ours), conversation)
-            .await
+            .await;
+        caches::keep_within_budget_aside(&self.services, shelf);
+        report
     }
 
     /// What comes of a question, while it comes; none of one that is asked again.

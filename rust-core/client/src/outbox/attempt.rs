@@ -18,7 +18,7 @@ use crate::ports::BoxFuture;
 use crate::report::{Event, Report};
 use crate::request::Message;
 use crate::services::Services;
-use crate::{Answer, ClientError, Conversation, ConversationOptions, Conversations, Role};
+use crate::{Answer, ClientError, Conversation, ConversationOptions, Conversations, Role, caches};
 
 /// An attempt without a deadline of its own ends after this.
 const DEADLINE_MS: u64 = 600_000;
@@ -72,6 +72,7 @@ impl Concluded {
         })
         .await?;
         services.note_change();
+        caches::keep_within_budget_aside(services, services.records().ok());
         Ok(())
     }
 

@@ -71,14 +71,8 @@ impl Rows {
             (self.entries, "ledger entry"),
             (self.feedback, "piece of feedback"),
         ];
-        let words = counts
-            .iter()
-            .filter(|(number, _)| *number > 0)
-            .map(|(number, what)| match *what {
-                "ledger entry" if *number > 1 => format!("{number} ledger entries"),
-                "piece of feedback" if *number > 1 => format!("{number} pieces of feedback"),
-                what => counted(*number, what),
-            });
+        let words = counts.iter().filter(|(number, _)| *number > 0);
+        let words = words.map(|(number, what)| counted(*number, what));
         match words.collect::<Vec<_>>() {
             words if words.is_empty() => "nothing".to_owned(),
             words => words.join(", "),
