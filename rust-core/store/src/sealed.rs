@@ -14,7 +14,7 @@ mod wipe;
 
 pub(crate) use self::data_keys::{DataKeys, record, resolve};
 pub use self::error::SealError;
-pub use self::file::{SealedReader, SealedWriter};
+pub use self::file::SealedWriter;
 pub use self::files::{FileEntry, SealedFiles};
 pub(crate) use self::keyring::{Keyring, Stored};
 pub use self::rotation::Rotation;

@@ -1,5 +1,5 @@
-//! A sealed file: a header, then chunks that are encrypted one by one, so that a large cache is written and read in a stream. AES-256-GCM
-//! where the processor has instructions for it, otherwise ChaCha20-Poly1305.
+//! A sealed file: a header, then chunks that are encrypted one by one, so that a large cache is written in a stream and read by several
+//! threads. AES-256-GCM where the processor has instructions for it, otherwise ChaCha20-Poly1305.
 //!
 //! The header is `whimbrel-file-1`, a byte for the algorithm (1 or 2), the data key's version (4 bytes, little-endian), and 32 random
 //! bytes. Each file has a key of its own, derived from the data key, the header, the purpose and the name. Chunks hold 64 KiB and a tag; the
@@ -15,7 +15,7 @@ use ring::aead::LessSafeKey;
 use whimbrel_files::NewFile;
 use zeroize::Zeroizing;
 
-use super::cipher::{FileCipher, NONCE_BYTES, TAG_BYTES, open_detached, open_in_place, seal_detached};
+use super::cipher::{FileCipher, NONCE_BYTES, TAG_BYTES, open_detached, seal_detached};
 use super::keyring::DataKey;
 use super::{Keyring, SealError};
 use crate::StoreError;
@@ -163,32 +163,23 @@ impl Write for SealedWriter {
     }
 }
 
-/// Reads a sealed file. Every byte that it gives was written, but only the end of the file shows that nothing is missing: use nothing of it
-/// before [`Read::read`] has returned 0. A file that was changed gives an error of the kind [`io::ErrorKind::InvalidData`], which holds a
-/// [`SealError`].
-pub struct SealedReader<R> {
-    source: R,
+/// A sealed file that is read.
+pub(super) struct SealedReader {
+    file: File,
     key: LessSafeKey,
-    chunk: Chunk,
     name: String,
-    /// The chunk that is being given out, and how much of it was.
-    opened: Zeroizing<Vec<u8>>,
-    given: usize,
-    /// The first byte of the next chunk.
-    ahead: Option<u8>,
-    failed: bool,
 }
 
-impl<R: Read> SealedReader<R> {
+impl SealedReader {
     pub(super) fn begin(
-        mut source: R,
+        mut file: File,
         keyring: &Keyring,
         purpose: &str,
         name: &str,
-    ) -> Result<SealedReader<R>, FileFault> {
+    ) -> Result<SealedReader, FileFault> {
         let changed = || SealError::File { name: name.to_owned() };
         let mut header = [0; HEADER_BYTES];
-        match source.read_exact(&mut header) {
+        match file.read_exact(&mut header) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(changed().into()),
             result => result?,
         }
@@ -199,109 +190,70 @@ impl<R: Read> SealedReader<R> {
             .ok_or_else(changed)?;
         let key = keyring.key(version)?;
         let key = file_key(key, &header, purpose, name).ok_or_else(changed)?;
-        Ok(SealedReader {
-            source,
-            key,
-            chunk: Chunk { number: 0, last: false },
-            name: name.to_owned(),
-            opened: Zeroizing::new(Vec::with_capacity(CHUNK_BYTES + TAG_BYTES)),
-            given: 0,
-            ahead: None,
-            failed: false,
-        })
+        let name = name.to_owned();
+        Ok(SealedReader { file, key, name })
     }
 
-    pub(super) fn get_ref(&self) -> &R {
-        &self.source
-    }
-
-    fn take_chunk(&mut self) -> io::Result<()> {
-        self.given = 0;
-        self.opened.clear();
-        self.opened.extend(self.ahead.take());
-        let whole = CHUNK_BYTES + TAG_BYTES;
-        let wanted = (whole - self.opened.len()) as u64;
-        (&mut self.source).take(wanted).read_to_end(&mut self.opened)?;
-        // The last chunk is the one that nothing follows.
-        let mut ahead = Vec::with_capacity(1);
-        if self.opened.len() == whole {
-            (&mut self.source).take(1).read_to_end(&mut ahead)?;
-        }
-        self.ahead = ahead.pop();
-        self.chunk.last = self.ahead.is_none();
-        if open_in_place(&self.key, self.chunk.nonce(), b"", &mut self.opened).is_err() {
-            (self.failed, self.chunk.last) = (true, true);
-            return self.check();
-        }
-        self.chunk.advance()
-    }
-
-    fn check(&self) -> io::Result<()> {
-        if !self.failed {
-            return Ok(());
-        }
-        let name = self.name.clone();
-        Err(io::Error::new(io::ErrorKind::InvalidData, SealError::File { name }))
-    }
-}
-
-impl SealedReader<File> {
-    /// Everything, from a file of which nothing was read yet and that has so many bytes. Each chunk is decrypted where it stays, in a large file by
-    /// several threads.
-    pub(super) fn read_whole(mut self, file_bytes: u64) -> io::Result<Vec<u8>> {
+    /// Everything, from a file of so many bytes. Each chunk is decrypted where it stays, in a large file by several threads.
+    pub(super) fn read_whole(self, file_bytes: u64) -> Result<Vec<u8>, FileFault> {
         let body = usize::try_from(file_bytes).unwrap_or(0).saturating_sub(HEADER_BYTES);
-        let chunks = body.div_ceil(CHUNK_BYTES + TAG_BYTES).max(1);
-        let plain_bytes = body.checked_sub(chunks * TAG_BYTES);
-        self.failed = plain_bytes.is_none() || u32::try_from(chunks).is_err();
-        self.check()?;
-        let mut plain = vec![0; plain_bytes.unwrap_or(0)];
-        let each = chunks.div_ceil(threads(chunks));
-        let opened = thread::scope(|scope| {
-            let mut parts = plain.chunks_mut(each * CHUNK_BYTES).enumerate();
-            let first = parts.next();
-            let open = |(part, plain)| self.open_chunks(part * each, chunks, plain);
-            let others: Vec<_> = parts.map(|part| scope.spawn(move || open(part))).collect();
-            // A file without a byte still has a chunk.
-            let first = first.map_or_else(|| self.open_chunks(0, chunks, &mut []), open);
-            let others = others
-                .into_iter()
-                .map(|other| other.join().expect("decrypting does not panic"));
-            others.fold(first, io::Result::and)
-        });
-        opened?;
-        // The file has grown meanwhile.
-        self.failed = self.source.read_at(&mut [0], file_bytes)? > 0;
-        self.check()?;
-        Ok(plain)
+        let chunks = body.div_ceil(CHUNK_BYTES + TAG_BYTES);
+        // Only an empty file has an empty chunk: anything else was cut within a tag.
+        let plain_bytes = body.checked_sub(chunks * TAG_BYTES).ok_or_else(|| self.changed())?;
+        if chunks != plain_bytes.div_ceil(CHUNK_BYTES).max(1) || u32::try_from(chunks).is_err() {
+            return Err(self.changed().into());
+        }
+        let mut plain = vec![0; plain_bytes];
+        let (this, each) = (&self, chunks.div_ceil(threads(chunks)));
+        thread::scope(|scope| {
+            let (first, rest) = plain.split_at_mut(plain_bytes.min(each * CHUNK_BYTES));
+            let parts = (1..).zip(rest.chunks_mut(each * CHUNK_BYTES));
+            let others: Vec<_> = parts
+                .map(|(part, plain)| scope.spawn(move || this.open_chunks(part * each, chunks, plain)))
+                .collect();
+            let first = self.open_chunks(0, chunks, first);
+            let others = others.into_iter();
+            let others = others.map(|other| other.join().expect("decrypting does not panic"));
+            others.fold(first, Result::and)
+        })?;
+        match self.file.read_at(&mut [0], file_bytes)? {
+            0 => Ok(plain),
+            // It has grown meanwhile.
+            _ => Err(self.changed().into()),
+        }
     }
 
-    /// Opens the chunks from number `from` on that `plain` has room for, of `chunks` in the file.
-    fn open_chunks(&self, from: usize, chunks: usize, plain: &mut [u8]) -> io::Result<()> {
-        let changed = || SealError::File {
-            name: self.name.clone(),
-        };
-        let changed = || io::Error::new(io::ErrorKind::InvalidData, changed());
+    /// Opens the chunks from a number on that `plain` has room for, of `chunks` in the file.
+    fn open_chunks(&self, mut number: usize, chunks: usize, plain: &mut [u8]) -> Result<(), FileFault> {
         let mut rest = plain;
-        let mut number = from;
         loop {
             let (chunk, behind) = rest.split_at_mut(rest.len().min(CHUNK_BYTES));
             let start = (HEADER_BYTES + number * (CHUNK_BYTES + TAG_BYTES)) as u64;
             let mut tag = [0; TAG_BYTES];
-            let read = self.source.read_exact_at(chunk, start);
-            read.and_then(|()| self.source.read_exact_at(&mut tag, start + chunk.len() as u64))
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::UnexpectedEof => changed(),
-                    _ => error,
-                })?;
+            self.read_at(chunk, start)?;
+            self.read_at(&mut tag, start + chunk.len() as u64)?;
             let place = Chunk {
                 number: number as u32,
                 last: number + 1 == chunks,
             };
-            open_detached(&self.key, place.nonce(), tag, chunk).map_err(|_| changed())?;
+            open_detached(&self.key, place.nonce(), tag, chunk).map_err(|_| self.changed())?;
             if behind.is_empty() {
                 return Ok(());
             }
             (rest, number) = (behind, number + 1);
+        }
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<(), FileFault> {
+        match self.file.read_exact_at(bytes, offset) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.changed().into()),
+            read => Ok(read?),
+        }
+    }
+
+    fn changed(&self) -> SealError {
+        SealError::File {
+            name: self.name.clone(),
         }
     }
 }
@@ -310,18 +262,4 @@ impl SealedReader<File> {
 fn threads(chunks: usize) -> usize {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     cores.min(THREADS_MAX).min(chunks / CHUNKS_A_THREAD_MIN).max(1)
-}
-
-impl<R: Read> Read for SealedReader<R> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.check()?;
-        while self.given == self.opened.len() && !self.chunk.last {
-            self.take_chunk()?;
-        }
-        let left = &self.opened[self.given..];
-        let taken = left.len().min(bytes.len());
-        bytes[..taken].copy_from_slice(&left[..taken]);
-        self.given += taken;
-        Ok(taken)
-    }
 }

@@ -102,12 +102,12 @@ impl SealedFiles {
         written.map_err(|error| failed(&path, error.into()))
     }
 
-    /// Opens a file; `None` if there is none.
+    /// Reads a file that takes at most `bytes_max` bytes on the disk; `None` if there is none.
     ///
     /// # Errors
-    /// [`StoreError::Sealed`] if it was changed at its beginning, is another file, or is sealed with a key that is gone;
-    /// [`StoreError::Vault`], [`StoreError::Io`].
-    pub fn open(&self, name: &str) -> Result<Option<SealedReader<File>>, StoreError> {
+    /// [`StoreError::Sealed`] if it was changed anywhere, is another file, or is sealed with a key that is gone;
+    /// [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch), [`StoreError::Vault`], [`StoreError::Io`].
+    pub fn get(&self, name: &str, bytes_max: u32) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.path(name)?;
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let file = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
@@ -115,28 +115,14 @@ impl SealedFiles {
             opened => opened.map_err(|error| failed(&path, error.into()))?,
         };
         let keyring = self.shared.keyring()?;
-        let reader = SealedReader::begin(file, &keyring, &self.purpose, name);
-        reader.map(Some).map_err(|fault| failed(&path, fault))
-    }
-
-    /// Reads a whole file that takes at most `bytes_max` bytes on the disk; `None` if there is none.
-    ///
-    /// # Errors
-    /// Those of [`SealedFiles::open`], [`StoreError::Sealed`] if it was changed anywhere,
-    /// [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch).
-    pub fn get(&self, name: &str, bytes_max: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(reader) = self.open(name)? else {
-            return Ok(None);
+        let read = || {
+            let file_bytes = file.metadata()?.len();
+            let reader = SealedReader::begin(file, &keyring, &self.purpose, name)?;
+            let found = usize::try_from(file_bytes).unwrap_or(usize::MAX);
+            limit("bytes of a sealed file", found, bytes_max).map_err(StoreError::from)?;
+            reader.read_whole(file_bytes)
         };
-        let path = self.path(name)?;
-        let io_failed = |error: io::Error| failed(&path, error.into());
-        let sealed_bytes = reader.get_ref().metadata().map_err(io_failed)?.len();
-        limit(
-            "bytes of a sealed file",
-            usize::try_from(sealed_bytes).unwrap_or(usize::MAX),
-            bytes_max,
-        )?;
-        reader.read_whole(sealed_bytes).map(Some).map_err(io_failed)
+        read().map(Some).map_err(|fault| failed(&path, fault))
     }
 
     /// Says that a file is used now; [`FileEntry::used_ms`] shows it. Succeeds if there is none.
