@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts tests in a suite's output: prints the numbers of passed, failed and skipped ones.
+"""Counts tests in a suite's output: prints the numbers of passed, failed and skipped ones, and below them the name of each failed one.
 
     scripts/count-tests.py LOG STATUS
 
@@ -23,10 +23,20 @@ PATTERNS = [
 # XCTest sums up at every level; the last line is the whole.
 XCTEST = r"Executed (\d+) tests?, with (?:(\d+) tests? skipped and )?(\d+) failures?"
 
+FAILED = [
+    # cargo: test kept::a_title_is_kept ... FAILED
+    r"^test (.+) \.\.\. FAILED$",
+    # Surefire: [ERROR] org.whimbrel.app.ScreenTest.a question is answered -- Time elapsed: 1.2 s <<< FAILURE!
+    r"^\[ERROR\] (\S.*?) --? ?Time elapsed: .*<<< (?:FAILURE|ERROR)!$",
+    # XCTest: Test Case 'ModelTests.testAnswer' failed (0.1 seconds)
+    r"^Test Case '(.+)' failed",
+    # Swift Testing: ✘ Test "an answer streams" failed after 0.1 seconds with 1 issue.
+    r"^\S+ Test (?!run with)(.+?) failed after",
+]
+
 
 def count(log, status):
     sums = [0, 0, 0]
-    log = re.sub(r"\x1b\[[0-9;]*m", "", log)
     for pattern, split in PATTERNS:
         for match in re.finditer(pattern, log, re.MULTILINE):
             sums = [old + new for old, new in zip(sums, split(*map(int, match.groups())))]
@@ -42,9 +52,17 @@ def count(log, status):
     return sums
 
 
+def failed(log):
+    """The names of the failed tests, each once, in their order."""
+    found = ((match.start(), match[1]) for pattern in FAILED for match in re.finditer(pattern, log, re.MULTILINE))
+    return list(dict.fromkeys(name for _, name in sorted(found)))
+
+
 def main():
     with open(sys.argv[1], encoding="utf-8", errors="replace") as file:
-        print(*count(file.read(), sys.argv[2] != "0"))
+        log = re.sub(r"\x1b\[[0-9;]*m", "", file.read())
+    print(*count(log, sys.argv[2] != "0"))
+    print(*failed(log), sep="\n", end="")
 
 
 if __name__ == "__main__":

@@ -1,25 +1,28 @@
 #!/usr/bin/env bash
-# `make test`: sets up what the suites need, runs every one of them, and ends with a table of counts and seconds. A suite that this machine
-# cannot run is skipped and says why. `scripts/test.sh NAME…` runs only the suites of these names.
+# `make test`: sets up what the suites need, runs every one of them, and ends with the failed tests and a table of counts and seconds. A suite
+# that this machine cannot run is skipped and says why. `scripts/test.sh NAME…` runs only the suites of these names.
 source "$(dirname "$0")/common.sh"
 
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 wanted=("$@")
 rows=()
+failures=()
 passed=0 failed=0 skipped=0
 
 is_wanted() { [ ${#wanted[@]} = 0 ] || [[ " ${wanted[*]} " == *" $1 "* ]]; }
 
 # suite NAME MINUTES COMMAND…: runs one suite within its share of the hour and counts what it printed.
 suite() {
-	local name=$1 minutes=$2 started=$SECONDS status=0 counts note=
+	local name=$1 minutes=$2 started=$SECONDS status=0 counted counts note= failure
 	shift 2
 	is_wanted "$name" || return 0
 	printf '\n=== %s\n' "$name"
 	timeout --kill-after=20 "${minutes}m" "$@" </dev/null 2>&1 | tee "$logs/$name" || status=${PIPESTATUS[0]}
 	case $status in 124 | 137) note="stopped after its $minutes minutes" ;; 0) ;; *) note="failed (exit code $status)" ;; esac
-	read -ra counts < <(scripts/count-tests.py "$logs/$name" "$status")
+	mapfile -t counted < <(scripts/count-tests.py "$logs/$name" "$status")
+	read -ra counts <<<"${counted[0]}"
+	for failure in "${counted[@]:1}"; do failures+=("$name: $failure"); done
 	passed=$((passed + counts[0])) failed=$((failed + counts[1])) skipped=$((skipped + counts[2]))
 	rows+=("$(printf '%-14s %7s %7s %8s %8s  %s' "$name" "${counts[@]}" "$((SECONDS - started))" "$note")")
 }
@@ -86,6 +89,7 @@ else
 	skip arm64 "needs qemu-aarch64 and aarch64-linux-gnu-gcc: install qemu-user and gcc-aarch64-linux-gnu"
 fi
 
+[ ${#failures[@]} = 0 ] || printf '\n=== failed\n%s\n' "$(printf '%s\n' "${failures[@]}")"
 printf '\n%-14s %7s %7s %8s %8s\n' suite passed failed skipped seconds
 printf '%s\n' "${rows[@]}"
 printf '\n%d passed, %d failed%s\n' "$passed" "$failed" "$([ "$skipped" = 0 ] || printf ', %d skipped' "$skipped")"

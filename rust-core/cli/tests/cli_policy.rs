@@ -391,3 +391,27 @@ fn without_a_ledger_there_is_nothing_to_read_and_nothing_is_made() {
     desk.run(["ledger", "verify", "--file", "./nowhere", "--json"])
         .failed(5, "input_unreadable");
 }
+
+#[test]
+fn a_mistyped_ledger_is_named_and_not_made() {
+    let desk = Desk::new();
+    let folder = desk.path("legder");
+    for command in [
+        &["ledger", "list"][..],
+        &["conversations", "list"],
+        &["conversations", "search", "a"],
+        &["conversations", "delete", "a", "--yes"],
+        &["outbox", "list"],
+        &["outbox", "retry", "1"],
+        &["outbox", "run", "--policy", "balanced"],
+        &["cache", "stats"],
+        &["cache", "clear"],
+        &["wipe", "--yes"],
+    ] {
+        let arguments = command.iter().chain(&["--json", "--ledger"]).map(|word| word.to_string());
+        let ran = desk.run(arguments.chain([folder.to_str().unwrap().to_owned()]));
+        let ran = ran.failed(3, "ledger_missing");
+        assert!(ran.stderr.contains("legder"), "{command:?}: {ran:?}");
+        assert!(!folder.exists(), "{command:?}");
+    }
+}

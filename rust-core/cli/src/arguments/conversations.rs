@@ -23,11 +23,20 @@ pub(crate) struct ConversationArguments {
 }
 
 impl LedgerArguments {
-    /// The conversations, without a model or a policy. The store is made where it is missing.
+    /// The conversations, without a model or a policy. A folder that was named must be there.
+    ///
+    /// # Errors
+    /// As [`LedgerArguments::conversations_or_new`], and [`CliError::Store`] for a missing folder.
+    pub(crate) fn conversations(&self) -> Result<Conversations, CliError> {
+        self.require_named()?;
+        self.conversations_or_new()
+    }
+
+    /// As [`LedgerArguments::conversations`], in a store that is made where it is missing.
     ///
     /// # Errors
     /// [`CliError::NoHome`], [`CliError::Write`], [`CliError::Client`], also while another program has the store open.
-    pub(crate) fn conversations(&self) -> Result<Conversations, CliError> {
+    pub(crate) fn conversations_or_new(&self) -> Result<Conversations, CliError> {
         let vault = Arc::new(self.vault()?);
         Ok(Client::new()?.conversations(&self.database()?, vault)?)
     }

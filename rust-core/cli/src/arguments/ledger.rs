@@ -87,6 +87,20 @@ impl LedgerArguments {
         Ok(Store::inspect(&database, vault)?)
     }
 
+    /// For commands that are about what is there: a folder that was named must be there.
+    ///
+    /// # Errors
+    /// [`CliError::Store`] if it is not.
+    pub(crate) fn require_named(&self) -> Result<(), CliError> {
+        match &self.ledger {
+            Some(folder) if !folder.is_dir() => Err(StoreError::Absent {
+                path: folder.join(DATABASE),
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
     /// As [`LedgerArguments::inspect`], or `None` where no receipt was ever written: there is no database, and the vault, if there is one, never
     /// sealed any. A folder that was named must be there.
     ///
@@ -98,12 +112,12 @@ impl LedgerArguments {
             Err(error @ CliError::Store(StoreError::Absent { .. })) => error,
             Err(error) => return Err(error),
         };
-        let is_misspelt = self.ledger.as_ref().is_some_and(|folder| !folder.is_dir());
+        self.require_named()?;
         let was_sealed = match self.existing_vault()? {
             Some(vault) => seal_keys(&vault)?.is_some(),
             None => false,
         };
-        match is_misspelt || was_sealed {
+        match was_sealed {
             true => Err(absent),
             false => Ok(None),
         }

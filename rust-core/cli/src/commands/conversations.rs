@@ -338,7 +338,7 @@ impl Facts for Imported {
 }
 
 fn import(arguments: &ImportArguments) -> Result<(), CliError> {
-    let conversations = arguments.ledger.conversations()?;
+    let conversations = arguments.ledger.conversations_or_new()?;
     let imported = block_on(conversations.import(arguments.file.clone()))?;
     arguments.output.print(&Imported {
         added: imported.added.iter().map(ToString::to_string).collect(),

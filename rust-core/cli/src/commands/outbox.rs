@@ -125,6 +125,7 @@ pub(crate) fn run(command: &Command) -> Result<(), CliError> {
 
 /// The outbox without a policy of the user's: nothing is sent.
 fn open(ledger: &LedgerArguments) -> Result<Assistant, CliError> {
+    ledger.require_named()?;
     let policy = Policy::parse(Preset::Private.text(), Format::Toml).map_err(whimbrel_client::ClientError::from)?;
     let policies = PolicySet::new(policy, None).map_err(whimbrel_client::ClientError::from)?;
     Ok(Assistant::open(AssistantOptions {
@@ -306,6 +307,10 @@ fn run_due(arguments: &RunArguments) -> Result<(), CliError> {
             "whimbrel outbox run --policy FILE|PRESET",
         ));
     }
+    let ledger = LedgerArguments {
+        ledger: arguments.policy.ledger.clone(),
+    };
+    ledger.require_named()?;
     let source = AnswerSource::open(&arguments.model, &arguments.policy, arguments.threads, arguments.memory)?;
     source.update_device();
     let assistant = source.assistant().expect("there is a policy");

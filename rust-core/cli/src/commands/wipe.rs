@@ -36,6 +36,7 @@ impl Facts for Wiped {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    arguments.ledger.require_named()?;
     let database = arguments.ledger.database()?;
     if !arguments.yes {
         confirm::require("a wipe", "nothing was wiped", || {

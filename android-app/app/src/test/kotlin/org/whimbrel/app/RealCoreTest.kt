@@ -29,10 +29,10 @@ class RealCoreTest {
     val compose = createEmptyComposeRule()
 
     @Test
-    fun `SmolLM2 is installed, answers, is stopped, turned round, killed, and goes on`() =
+    fun `SmolLM2 is installed, answers, is turned round, killed, goes on, and is stopped`() =
         Phone(compose).use { phone ->
             phone.prepare(
-                phone.realGateways(phone.options(contextLength = 1024, generation = ANSWER)),
+                phone.realGateways(phone.options(contextLength = 2048, generation = ANSWER)),
                 listOf(OfferedModel("SmolLM2", FolderModelSource(Bundles.smollm2))),
             )
             phone.launch()
@@ -41,47 +41,47 @@ class RealCoreTest {
             phone.waitFor("on this phone")
             phone.waitFor("Ask me something")
 
-            phone.ask("Write a long story about a bird that crosses the ocean.")
-            phone.waitFor("Answering…")
-            val lengths = mutableSetOf<Int>()
-            phone.waitUntil("an answer that grows") {
-                lengths += phone.messages().drop(1).sumOf { it.length }
-                lengths.size > PIECES_SEEN
-            }
-            phone.tap("Stop the answer")
-            phone.waitFor("Stopped")
-            val stopped = phone.messages()
-            assertTrue(stopped[1].isNotBlank())
-
             phone.ask("What is the capital of France?")
-            phone.waitUntil("the end of the second answer") { phone.isAtRest() && phone.messages().size == 4 }
-            assertEquals(2, phone.count(hasText("Answered on this phone")))
+            phone.waitUntil("the end of the answer") { phone.isAtRest() && phone.messages().size == 2 }
+            phone.waitFor("Answered on this phone")
             val asked = phone.messages()
-            assertEquals(stopped, asked.take(2))
             assertTrue("the model knows the capital of France", "Paris" in asked.last())
 
             phone.rotate()
             // A low screen has no room for all of it.
             phone.waitUntil("the end of the conversation after turning") {
-                phone.messages().run {
-                    size > 1 &&
-                        this == asked.takeLast(size)
-                }
+                phone.messages().run { isNotEmpty() && this == asked.takeLast(size) }
             }
             phone.rotate()
             phone.waitUntil("the conversation after turning back") { phone.messages() == asked }
             phone.killAndRelaunch()
             phone.waitUntil("the conversation after the end of the process") {
-                phone.sees("Message") &&
-                    phone.messages() == asked && phone.isAtRest()
+                phone.sees("Message") && phone.messages() == asked && phone.isAtRest()
             }
 
             phone.ask("Which country were we talking about?")
             phone.waitUntil("an answer that knows what was said before") {
-                phone.isAtRest() &&
-                    phone.messages().size == 6
+                phone.isAtRest() && phone.messages().size == 4
             }
+            assertEquals(2, phone.count(hasText("Answered on this phone")))
             assertTrue("the model was told the earlier conversation", "France" in phone.messages().last())
+
+            // Last, since how far it comes is a matter of chance.
+            phone.ask("Write a long story about a bird that crosses the ocean.")
+            phone.waitFor("Answering…")
+            val lengths = mutableSetOf<Int>()
+            phone.waitUntil("an answer that grows") {
+                lengths += phone.messages().last().length
+                lengths.size > PIECES_SEEN
+            }
+            phone.tap("Stop the answer")
+            phone.waitFor("Stopped")
+            val stopped = phone.messages()
+            assertTrue(stopped.last().isNotBlank())
+            phone.killAndRelaunch()
+            phone.waitUntil("the stopped answer after the end of the process") {
+                phone.isAtRest() && phone.messages().run { isNotEmpty() && this == stopped.takeLast(size) }
+            }
         }
 
     @Test
@@ -258,6 +258,7 @@ class RealCoreTest {
 
     private companion object {
         const val PIECES_SEEN = 4
-        val ANSWER = { GenerationOptions(maxTokens = 160) }
+        // Long enough that it can be stopped on a quick machine.
+        val ANSWER = { GenerationOptions(maxTokens = 1_000) }
     }
 }
