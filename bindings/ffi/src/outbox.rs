@@ -146,9 +146,10 @@ pub enum OutboxEvent {
         /// How it is doing now.
         state: QueueState,
     },
-    /// Events were missed, because they were not read in time. `Outbox.list` says how everything is.
+    /// Events were missed, because they were not read in time. `Outbox.list` says how everything is. Every reader gets this first: what
+    /// happens after that listing is not lost.
     Missed {
-        /// How many.
+        /// How many; 0 at the beginning.
         events: u64,
     },
 }

@@ -12,8 +12,8 @@ public final class Outbox: Sendable {
 
     init(_ core: WhimbrelCore.Outbox) { self.core = core }
 
-    /// What happens to queued questions while the stream is read. A reader that is too slow gets `OutboxEvent.missed`.
-    /// Ends when the assistant is closed.
+    /// What happens to queued questions while the stream is read. It begins with `OutboxEvent.missed`, and a reader that
+    /// is too slow gets that too: `list` then says how everything is. Ends when the assistant is closed.
     public var events: AsyncThrowingStream<OutboxEvent, any Error> {
         let reader = OutboxReader(core)
         return AsyncThrowingStream { try await reader.next() }

@@ -220,7 +220,6 @@ import Whimbrel
             await expectError("not_found") { try await outbox.cancel(second) }
             #expect(try await outbox.list().map(\.text) == ["Another question"])
 
-            let other = try await assistant.conversations.create("Other")
             let (listening, isListening) = AsyncStream<Void>.makeStream()
             let hearing = Task {
                 var states: [QueueState] = []
@@ -233,15 +232,7 @@ import Whimbrel
                 return states
             }
             // It hears of everything from its first event on.
-            let stirring = Task {
-                while !Task.isCancelled {
-                    guard let id = try await other.ask("?").all().report?.queued else { return }
-                    try await outbox.cancel(id)
-                }
-            }
             for await _ in listening {}
-            stirring.cancel()
-            _ = await stirring.result
             try await outbox.start()
             try assistant.updateDevice(DeviceUpdate(network: .unmetered))
             #expect(try await hearing.value.contains(.sending(decided: .asIs)))

@@ -1,5 +1,7 @@
 //! Reads what happens to queued questions, for a caller that waits for the next batch.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{Mutex, watch};
@@ -11,13 +13,16 @@ use super::OutboxEvent;
 pub enum Heard {
     /// Something is new about a question.
     Event(OutboxEvent),
-    /// This number of events was missed, because they were not read in time. [`crate::Outbox::list`] says how everything is.
+    /// This number of events was missed, because they were not read in time. [`crate::Outbox::list`] says how everything is. Every reader hears this
+    /// first, with 0: nothing that happens after that listing is lost.
     Missed(u64),
 }
 
 /// Events of the outbox, from the moment on at which this was made.
 pub struct OutboxReader {
     events: Mutex<Receiver<OutboxEvent>>,
+    /// Nothing was read yet.
+    is_new: AtomicBool,
     gone: watch::Receiver<()>,
     cancelled: watch::Sender<bool>,
 }
@@ -26,6 +31,7 @@ impl OutboxReader {
     pub(super) fn new(events: Receiver<OutboxEvent>, gone: watch::Receiver<()>) -> OutboxReader {
         OutboxReader {
             events: Mutex::new(events),
+            is_new: AtomicBool::new(true),
             gone,
             cancelled: watch::Sender::new(false),
         }
@@ -35,6 +41,9 @@ impl OutboxReader {
     /// this was cancelled.
     pub async fn next(&self, events_max: u32) -> Vec<Heard> {
         let mut events = self.events.lock().await;
+        if self.is_new.swap(false, Ordering::Relaxed) {
+            return vec![Heard::Missed(0)];
+        }
         let (mut gone, mut cancelled) = (self.gone.clone(), self.cancelled.subscribe());
         let first = tokio::select! {
             biased;

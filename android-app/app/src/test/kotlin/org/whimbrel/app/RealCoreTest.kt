@@ -258,6 +258,7 @@ class RealCoreTest {
 
     private companion object {
         const val PIECES_SEEN = 4
+
         // Long enough that it can be stopped on a quick machine.
         val ANSWER = { GenerationOptions(maxTokens = 1_000) }
     }

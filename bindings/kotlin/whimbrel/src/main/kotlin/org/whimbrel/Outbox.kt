@@ -20,8 +20,8 @@ public class Outbox internal constructor(
     private val core: CoreOutbox,
 ) {
     /**
-     * What happens to queued questions while the flow is collected. A collector that is too slow gets
-     * [OutboxEvent.Missed]. Ends when the assistant is closed.
+     * What happens to queued questions while the flow is collected. It begins with [OutboxEvent.Missed], and a collector
+     * that is too slow gets that too: [list] then says how everything is. Ends when the assistant is closed.
      */
     public val events: Flow<OutboxEvent> =
         flow {
