@@ -26,7 +26,7 @@ CASES = {
     "prefill512-q8_0-1": ("q8_0", 1, 512, 0, 0, []),
     **{
         f"{kind}-{model}-1": (model, 1, prompt, decode, depth, [])
-        for model in ["q5_0", "iq4_nl", "q4_k-1024", "q4_k-2048", "q6_k-1024", "q5_0-896"]
+        for model in ["q5_0", "iq4_nl", "q4_k-1024", "q4_k-2048", "q6_k-1024", "q5_0-896", "gemma"]
         for kind, prompt, decode, depth in [("decode", 0, 64, 128), ("prefill512", 512, 0, 0)]
     },
     "decode-q4_0-1-huge": ("q4_0", 1, 0, 64, 128, ["--huge-pages"]),
@@ -155,6 +155,9 @@ def main():
     print(f"load before: {os.getloadavg()[0]:.2f}; {rounds} rounds, alternating; median (smallest to largest), ours and llama.cpp's better of -fa 0 and 1\n")
     for name, case in CASES.items():
         if wanted and name not in wanted:
+            continue
+        if not os.path.exists(f"{models}/{case[0]}.gguf"):
+            print(f"{name}: left out, there is no {case[0]}.gguf")
             continue
         a, b = [], []
         for _ in range(rounds):

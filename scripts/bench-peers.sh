@@ -26,7 +26,14 @@ cargo build --release --locked --package whimbrel-forge --example random
 for name in q4_k-1024 q4_k-2048 q6_k-1024 q5_0-896; do
 	[ -f "$models/$name.gguf" ] || "${CARGO_TARGET_DIR:-target}/release/examples/random" "${name%-*}" "${name#*-}" "$models/$name.gguf"
 done
-for name in shipped q4_0 q8_0 q5_0 iq4_nl q4_k-1024 q4_k-2048 q6_k-1024 q5_0-896; do
+names=(shipped q4_0 q8_0 q5_0 iq4_nl q4_k-1024 q4_k-2048 q6_k-1024 q5_0-896)
+# It is there once its terms were accepted: make gemma-test.
+gemma=$CACHE/llama-cpp/models/gemma-3-270m-q4_k_m.gguf
+if [ -f "$gemma" ]; then
+	ln -sf "$gemma" "$models/gemma.gguf"
+	names+=(gemma)
+fi
+for name in "${names[@]}"; do
 	rm -rf "${models:?}/$name"
 	"$whimbrel" import "$models/$name.gguf" --output "$models/$name" >/dev/null
 done
