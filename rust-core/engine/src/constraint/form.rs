@@ -5,6 +5,7 @@ use llguidance::api::TopLevelGrammar;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::vocabulary::validate;
 use crate::EngineError;
 
 /// The longest form, in bytes of its text.
@@ -42,6 +43,14 @@ pub enum Form {
 }
 
 impl Form {
+    /// Checks that the form can be used, without a model. Whether a model's vocabulary can write it shows when an answer is made.
+    ///
+    /// # Errors
+    /// [`EngineError::Form`] for a form that is malformed, out of its limits, or uses what is not supported.
+    pub fn validate(&self) -> Result<(), EngineError> {
+        validate(self)
+    }
+
     /// What messages call it.
     pub(super) fn kind(&self) -> &'static str {
         match self {

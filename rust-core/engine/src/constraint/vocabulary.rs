@@ -5,7 +5,8 @@ use std::sync::Arc;
 use llguidance::api::ParserLimits;
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::{
-    INVALID_TOKEN, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie, TokenId, TokenizerEnv,
+    ApproximateTokEnv, INVALID_TOKEN, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie, TokenId,
+    TokenizerEnv,
 };
 use llguidance::{Matcher, ParserFactory};
 
@@ -51,19 +52,8 @@ impl Vocabulary {
             trie,
             tokenizer: tokenizer.clone(),
         });
-        let slices = SlicedBiasComputer::general_slices();
-        let capabilities = InferenceCapabilities {
-            ff_tokens: true,
-            ..InferenceCapabilities::default()
-        };
-        let factory = ParserFactory::new(&environment, capabilities, &slices);
-        let mut factory = factory.map_err(|error| EngineError::Tokenizer {
-            reason: format!("its vocabulary cannot be used for constrained decoding: {error}"),
-        })?;
-        factory.quiet();
-        *factory.limits_mut() = LIMITS;
         Ok(Vocabulary {
-            factory,
+            factory: factory(&environment, &SlicedBiasComputer::general_slices())?,
             tokenizer,
             allowed,
         })
@@ -85,14 +75,41 @@ impl Vocabulary {
     /// # Errors
     /// [`EngineError::Form`].
     pub(super) fn compile(&self, form: &Form) -> Result<Matcher, EngineError> {
-        let parser = self.factory.create_parser(form.grammar()?);
-        let mut parser = parser.map_err(|error| form.refused(&error.to_string()))?;
-        // It warns of what it would not enforce.
-        match parser.grammar_warnings().first() {
-            Some(warning) => Err(form.refused(warning)),
-            None => Ok(Matcher::new(Ok(parser))),
-        }
+        compile(&self.factory, form)
     }
+}
+
+/// Whether a form can be used with a vocabulary of single bytes, which can write anything.
+///
+/// # Errors
+/// [`EngineError::Form`].
+pub(super) fn validate(form: &Form) -> Result<(), EngineError> {
+    compile(&factory(&ApproximateTokEnv::single_byte_env(), &[])?, form).map(drop)
+}
+
+fn compile(factory: &ParserFactory, form: &Form) -> Result<Matcher, EngineError> {
+    let parser = factory.create_parser(form.grammar()?);
+    let mut parser = parser.map_err(|error| form.refused(&error.to_string()))?;
+    // It warns of what it would not enforce.
+    match parser.grammar_warnings().first() {
+        Some(warning) => Err(form.refused(warning)),
+        None => Ok(Matcher::new(Ok(parser))),
+    }
+}
+
+/// `slices` are regular expressions of texts that are often allowed as a whole; their tokens are then not looked at one by one.
+fn factory(environment: &TokEnv, slices: &[String]) -> Result<ParserFactory, EngineError> {
+    let capabilities = InferenceCapabilities {
+        ff_tokens: true,
+        ..InferenceCapabilities::default()
+    };
+    let factory = ParserFactory::new(environment, capabilities, slices);
+    let mut factory = factory.map_err(|error| EngineError::Tokenizer {
+        reason: format!("its vocabulary cannot be used for constrained decoding: {error}"),
+    })?;
+    factory.quiet();
+    *factory.limits_mut() = LIMITS;
+    Ok(factory)
 }
 
 /// The tokens that are text in a trie, and the set of those with the tokens that end an answer.
