@@ -186,12 +186,14 @@ fn the_guide_holds() {
     let guide = std::fs::read_to_string(guide).unwrap();
     let desk = Desk::new();
     let blocks = |language: &str| {
-        let blocks = guide.split(&format!("```{language}\n")).skip(1);
+        let fence = format!("```{language}\n");
+        let blocks = guide.split(&fence).skip(1);
         blocks
             .map(|block| block.split("```").next().unwrap())
             .collect::<Vec<_>>()
     };
-    let ([schema], [grammar], [commands]) = (&blocks("json")[..], &blocks("lark")[..], &blocks("sh")[..]) else {
+    let (schemas, grammars, commands) = (blocks("json"), blocks("lark"), blocks("sh"));
+    let ([schema], [grammar], [commands]) = (&schemas[..], &grammars[..], &commands[..]) else {
         panic!("a schema, a grammar and a list of commands");
     };
     desk.write("ticket.json", schema);

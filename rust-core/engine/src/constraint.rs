@@ -17,6 +17,9 @@ use llguidance::toktrie::SimpleVob;
 pub(crate) use self::mask::keep;
 use crate::EngineError;
 
+/// The reason for an answer that cannot go on.
+const NO_TOKEN: &str = "no token of this model's vocabulary can continue the answer";
+
 /// An answer that is held to a form, up to some token.
 ///
 /// ```
@@ -64,7 +67,7 @@ impl Constraint {
         })
     }
 
-    /// The tokens that must come next, whatever the model says. Empty where the model has a choice.
+    /// The tokens that must come next. Empty where the model has a choice.
     pub fn forced(&mut self) -> Vec<u32> {
         match self.is_complete() {
             true => Vec::new(),
@@ -78,14 +81,10 @@ impl Constraint {
     /// # Errors
     /// [`EngineError::Form`] if the form became too complex to go on.
     pub fn mask(&mut self) -> Result<SimpleVob, EngineError> {
-        let mut mask = self.matcher.compute_mask().map_err(|_| self.too_complex())?;
+        let mut mask = self.matcher.compute_mask().map_err(|_| self.failed())?;
         mask.and(self.vocabulary.allowed());
         match mask.is_zero() {
-            true => Err(EngineError::Form {
-                kind: self.kind,
-                place: None,
-                reason: "no token of this model's vocabulary can continue the answer".into(),
-            }),
+            true => Err(self.error(NO_TOKEN)),
             false => Ok(mask),
         }
     }
@@ -103,7 +102,7 @@ impl Constraint {
     /// # Errors
     /// [`EngineError::Form`] if the form does not allow them, or became too complex to go on.
     pub fn take(&mut self, tokens: &[u32]) -> Result<(), EngineError> {
-        self.matcher.consume_tokens(tokens).map_err(|_| self.too_complex())
+        self.matcher.consume_tokens(tokens).map_err(|_| self.failed())
     }
 
     /// Whether the answer is complete and nothing can follow.
@@ -127,17 +126,22 @@ impl Constraint {
             && (matcher.stop_reason() == StopReason::NoExtension || matcher.is_accepting().unwrap_or(false))
     }
 
-    fn too_complex(&self) -> EngineError {
-        let reason = match self.matcher.stop_reason() {
+    /// The error for what the matcher could not do.
+    fn failed(&self) -> EngineError {
+        self.error(match self.matcher.stop_reason() {
             StopReason::LexerTooComplex | StopReason::ParserTooComplex => {
                 "it became too complex while the answer was made"
             }
+            StopReason::NoExtensionBias => NO_TOKEN,
             _ => "it does not allow a token that was to be taken",
-        };
+        })
+    }
+
+    fn error(&self, reason: &str) -> EngineError {
         EngineError::Form {
             kind: self.kind,
             place: None,
-            reason: reason.into(),
+            reason: reason.to_owned(),
         }
     }
 }

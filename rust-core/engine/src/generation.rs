@@ -269,7 +269,7 @@ impl Generation {
     /// Runs one chunk of the prompt, or decodes one or more tokens. Must not be called after [`Step::Finished`].
     ///
     /// # Errors
-    /// [`EngineError::Run`]. Cancelling is not an error: it ends the answer.
+    /// [`EngineError::Run`]; [`EngineError::Form`] if the form became too complex. Cancelling is not an error: it ends the answer.
     pub fn step(&mut self, session: &mut Session) -> Result<Step, EngineError> {
         let step = match self.next.take() {
             Some(step) => step,

@@ -24,6 +24,8 @@ use crate::{ChatTemplate, EngineError, Manifest, ModelCard, Tokenizer, Variant, 
 
 /// The tokenizer's tables take at most this many times the size of their file.
 const TABLES_FACTOR: u64 = 8;
+/// The prepared vocabulary takes at most this many bytes for each of its tokens.
+const VOCABULARY_TOKEN_BYTES: u64 = 640;
 
 /// Options for opening a bundle.
 #[derive(Clone, Debug, Default)]
@@ -188,11 +190,13 @@ impl Model {
     /// The vocabulary as constrained decoding needs it. The first call prepares it, which takes some tenths of a second.
     ///
     /// # Errors
-    /// As [`Vocabulary::new`].
+    /// [`EngineError::Memory`], and as [`Vocabulary::new`].
     pub fn vocabulary(&self) -> Result<Arc<Vocabulary>, EngineError> {
         if let Some(vocabulary) = self.vocabulary.get() {
             return Ok(vocabulary.clone());
         }
+        let tokens = u64::from(self.tokenizer.vocabulary_len());
+        check_room("answers with a form", 0, tokens * VOCABULARY_TOKEN_BYTES)?;
         let vocabulary = Arc::new(Vocabulary::new(self.tokenizer.clone())?);
         Ok(self.vocabulary.get_or_init(|| vocabulary).clone())
     }

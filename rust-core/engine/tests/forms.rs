@@ -519,6 +519,8 @@ fn hostile_forms_are_refused_within_limits() {
         (Form::Regex(String::new()), false),
         (Form::Regex("(".to_owned()), false),
         (Form::Regex("(?=a)b".to_owned()), false),
+        (Form::Regex("^a$".to_owned()), false),
+        (Form::Regex(r"\ba".to_owned()), false),
         (Form::Regex("((a{1,1000}){1,1000}){1,1000}b".to_owned()), true),
         (Form::Grammar("start: other".to_owned()), false),
         (Form::Grammar("start: <|im_end|>".to_owned()), false),
@@ -529,6 +531,37 @@ fn hostile_forms_are_refused_within_limits() {
         assert_eq!(compiled.is_ok(), is_accepted, "{text}: {:?}", compiled.err());
         if let Err(error) = compiled {
             assert!(matches!(error, EngineError::Form { .. }), "{text}: {error}");
+        }
+    }
+}
+
+/// References that lead back to where they stand end in a form or in an error.
+#[test]
+fn references_in_a_circle_end() {
+    let vocabulary = open().vocabulary().unwrap();
+    let deep = (0..200).map(|index| format!(r##""d{index}": {{"allOf": [{{"$ref": "#/$defs/d{}"}}]}}"##, index + 1));
+    let chain = format!(
+        r##"{{"$ref": "#/$defs/d0", "$defs": {{{}, "d200": {{"type": "null"}}}}}}"##,
+        deep.collect::<Vec<_>>().join(", ")
+    );
+    for (schema, accepted) in [
+        (r##"{"$ref": "#"}"##.to_owned(), None),
+        (r##"{"allOf": [{"$ref": "#"}, {"type": "object"}]}"##.to_owned(), None),
+        (
+            r##"{"type": "array", "items": {"$ref": "#"}}"##.to_owned(),
+            Some("[[], [[]]]"),
+        ),
+        (
+            r##"{"properties": {"a": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}, "additionalProperties": false, "type": "object"}"##
+                .to_owned(),
+            Some(r#"{"a": {"a": null}}"#),
+        ),
+        (chain, None),
+    ] {
+        match (Constraint::new(&vocabulary, &Form::JsonSchema(schema.clone())), accepted) {
+            (Ok(constraint), Some(text)) => assert!(constraint.accepts(text), "{schema}"),
+            (Err(EngineError::Form { .. }), None) | (Ok(_), None) => {}
+            (Err(error), _) => panic!("{schema}: {error}"),
         }
     }
 }
