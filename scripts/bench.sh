@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make bench`: measures the kernels beside the limits of the machine; then loads, prefills and decodes SmolLM2 on one thread and on two, and
+# `make bench`: measures the kernels beside the limits of the machine, and answers with a form; then loads, prefills and decodes SmolLM2 on one thread and on two, and
 # prints a table; its last column is the share of a decoded token that the graph takes beside the operators. Further flags go to `whimbrel bench`.
 source "$(dirname "$0")/common.sh"
 
@@ -9,6 +9,8 @@ whimbrel=${CARGO_TARGET_DIR:-target}/release/whimbrel
 scripts/setup.sh
 cargo build --release --locked --package whimbrel-cli
 cargo bench --quiet --locked --package whimbrel-kernels --bench kernels
+scripts/test-data.sh
+cargo bench --quiet --locked --package whimbrel-engine --bench masks --bench forms
 # Nothing leaves that must stay: ten times as many random histories as in the tests.
 WHIMBREL_HISTORIES=${WHIMBREL_HISTORIES:-100000} cargo test --quiet --locked --release --package whimbrel-client --test histories -- --nocapture
 "$whimbrel" models pull "$model"

@@ -239,6 +239,7 @@ impl From<EngineError> for CoreError {
                 expected,
                 found,
             },
+            EngineError::Form { kind, .. } => refused::option("form", &format!("a {kind} that can be used"), reason),
             EngineError::NoThinking => refused::option(
                 "thinking",
                 "off or left to the model, which cannot think before it answers",

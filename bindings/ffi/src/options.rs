@@ -221,6 +221,7 @@ impl From<GenerationOptions> for client::GenerationOptions {
             speculation: from.speculation,
             repetition_guard: from.repetition_guard,
             confidence: false,
+            form: None,
         }
     }
 }

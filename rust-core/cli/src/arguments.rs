@@ -1,6 +1,7 @@
 //! The flags that several commands have in common; those of a single command are declared beside it.
 
 pub(crate) mod conversations;
+pub(crate) mod form;
 pub(crate) mod generation;
 pub(crate) mod ledger;
 pub(crate) mod model;

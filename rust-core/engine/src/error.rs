@@ -80,6 +80,16 @@ pub enum EngineError {
     /// The model is to think, and its chat template knows no thoughts.
     #[error("thinking cannot be switched on: this model does not think before it answers")]
     NoThinking,
+    /// The form of an answer cannot be used. Nothing was answered, unless the form became too complex only while the answer was made.
+    #[error("the {kind} cannot be used{}: {reason}", place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default())]
+    Form {
+        /// What it is: a JSON schema, a grammar …
+        kind: &'static str,
+        /// Where in it, if that is known: a line and column, a JSON Pointer, or the index of a choice.
+        place: Option<String>,
+        /// What is wrong there.
+        reason: String,
+    },
     /// The prompt does not fit the context.
     #[error("the prompt needs {needed} tokens, the context holds {limit}")]
     ContextFull {

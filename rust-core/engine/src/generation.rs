@@ -1,6 +1,7 @@
 //! One answer as a state machine: each step runs one chunk of the prompt or one decode run, so that several answers can take turns.
 
 mod confidence;
+mod formed;
 mod repetition;
 pub(crate) mod sampling;
 mod speculation;
@@ -14,14 +15,16 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use self::confidence::Confidence;
+use self::formed::{Formed, Next};
 use self::repetition::Repetition;
-use self::speculation::Guesser;
+use self::speculation::{Guess, Guesser};
 use self::thinking::{Said, ThinkingSplitter};
 use crate::clock::now;
+use crate::constraint::keep;
 use crate::session::costs::DRAFT_MAX;
 use crate::{
-    CancelFlag, EngineError, FinishReason, Sampler, SamplingOptions, Scores, Session, Statistics, StopMatcher,
-    TextStream, Tokenizer,
+    CancelFlag, ChatTemplate, Constraint, EngineError, FinishReason, Form, Model, Sampler, SamplingOptions, Scores,
+    Session, Statistics, StopMatcher, TextStream, Tokenizer,
 };
 
 /// Maximum prompt tokens per step.
@@ -67,6 +70,10 @@ pub struct GenerationOptions {
     pub repetition_guard: bool,
     /// Whether [`Statistics::mean_log_probability`] is wanted, which takes another look at the scores of every token.
     pub confidence: bool,
+    /// The form that the answer must have. Thoughts before it are free. An answer that ends before it has the form, for whatever reason but that
+    /// it was cancelled, ends with [`FinishReason::Incomplete`]. The repetition guard then ends an answer only where it may end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
 }
 
 impl Default for GenerationOptions {
@@ -79,6 +86,7 @@ impl Default for GenerationOptions {
             speculation: true,
             repetition_guard: true,
             confidence: false,
+            form: None,
         }
     }
 }
@@ -138,7 +146,7 @@ pub enum Step {
 /// # }
 /// ```
 pub struct Generation {
-    /// The prompt and the answer so far; the last token of the answer has not been run yet.
+    /// The prompt and the answer so far. The last token of the answer has not been run yet, nor have those before it that the form forced.
     tokens: Vec<u32>,
     prompt_length: usize,
     reused: usize,
@@ -146,6 +154,7 @@ pub struct Generation {
     sampler: Sampler,
     stream: TextStream,
     thinking: Option<ThinkingSplitter>,
+    formed: Option<Formed>,
     stop: StopMatcher,
     /// What the last step brought beside thoughts.
     next: Option<Step>,
@@ -168,7 +177,7 @@ impl Generation {
     ///
     /// # Errors
     /// [`EngineError::ContextFull`] if the prompt and one more token do not fit (the session is then unchanged), [`EngineError::Option`]
-    /// for an option out of range or an empty prompt.
+    /// for an option out of range or an empty prompt, [`EngineError::Form`] for a form that cannot be used.
     pub fn new(
         session: &mut Session,
         prompt: Vec<u32>,
@@ -193,6 +202,10 @@ impl Generation {
         let sampling = options.sampling.or(&session.model().card().sampling).resolve();
         sampling.validate()?;
         let stop = StopMatcher::new(&options.stop)?;
+        let formed = match &options.form {
+            Some(form) => Some(formed(session.model(), form, &options)?),
+            None => None,
+        };
         // The last prompt token is always run, since its logits are needed.
         let common = prompt.iter().zip(session.tokens()).take_while(|(a, b)| a == b).count();
         let common = common.min(prompt.len() - 1);
@@ -212,6 +225,7 @@ impl Generation {
             sampler: Sampler::new(&sampling),
             stream: TextStream::default(),
             thinking: None,
+            formed,
             stop,
             next: None,
             cancel,
@@ -230,7 +244,10 @@ impl Generation {
 
     /// Separates what the model thinks from its answer. Without this, its thoughts are part of the answer, with their marks.
     #[must_use]
-    pub fn with_thinking(self, splitter: ThinkingSplitter) -> Generation {
+    pub fn with_thinking(mut self, splitter: ThinkingSplitter) -> Generation {
+        if let Some(formed) = &mut self.formed {
+            formed.expect_thoughts(splitter.is_thinking());
+        }
         Generation {
             thinking: Some(splitter),
             ..self
@@ -252,7 +269,7 @@ impl Generation {
     /// Runs one chunk of the prompt, or decodes one or more tokens. Must not be called after [`Step::Finished`].
     ///
     /// # Errors
-    /// [`EngineError::Run`]. Cancelling is not an error: it ends the answer.
+    /// [`EngineError::Run`]; [`EngineError::Form`] if the form became too complex. Cancelling is not an error: it ends the answer.
     pub fn step(&mut self, session: &mut Session) -> Result<Step, EngineError> {
         let step = match self.next.take() {
             Some(step) => step,
@@ -275,6 +292,14 @@ impl Generation {
             return Ok(self.bring(Some(FinishReason::Length), Said::default()));
         }
         if self.answer().is_empty() {
+            // What the form fixes at the start is read together with the prompt.
+            let mut said = Said::default();
+            let finished = self.jump(session.model().tokenizer(), &mut said)?;
+            if !self.answer().is_empty() {
+                return Ok(self.bring(finished, said));
+            }
+        }
+        if session.tokens().len() < self.prompt_length {
             self.prefill(session)
         } else {
             self.decode(session)
@@ -290,84 +315,164 @@ impl Generation {
             session.prefill(&rest[..chunk], &self.cancel)?;
             self.prefilling += started.elapsed();
             return Ok(Step::Prefilled {
-                done: (done + chunk) as u32,
+                done: (done + chunk).min(self.prompt_length) as u32,
                 total: self.prompt_length as u32,
             });
         }
+        let model = session.model().clone();
         let mut rows = session.scores_after(rest, 1, &self.cancel)?;
         let scores = rows.next().expect("the rest of a prompt is not empty");
-        let token = choose(&mut self.sampler, &mut self.confidence, scores, &self.tokens, &[]);
+        let token = self.choose(scores)?;
         drop(rows);
         // To answer anew, a session goes back to before the last token of the prompt.
         session.mark_turn(self.prompt_length - 1);
         self.prefilling += started.elapsed();
         self.first_token = Some(self.started.elapsed());
         let mut said = Said::default();
-        let finished = self.accept(session.model().tokenizer(), token, &mut said);
+        let finished = match self.accept(model.tokenizer(), token, &mut said)? {
+            None => self.jump(model.tokenizer(), &mut said)?,
+            finished => finished,
+        };
         Ok(self.bring(finished, said))
+    }
+
+    /// Makes the tokens that the form forces part of the answer. They are run together with the next token that the model chooses.
+    fn jump(&mut self, tokenizer: &Tokenizer, said: &mut Said) -> Result<Option<FinishReason>, EngineError> {
+        while self.answer().len() < self.max_tokens
+            && let Some(token) = self.formed.as_mut().and_then(Formed::next_forced)
+        {
+            let finished = self.accept(tokenizer, token, said)?;
+            if finished.is_some() {
+                return Ok(finished);
+            }
+        }
+        Ok(None)
     }
 
     /// Runs the last token and what is guessed to follow it. Tokens are chosen one after the other from the scores of their
     /// places; the first one that was guessed wrongly is the last that the run gives, and what was run behind it is forgotten.
     fn decode(&mut self, session: &mut Session) -> Result<Step, EngineError> {
         let started = now();
-        let room = self.max_tokens - self.answer().len() - 1;
-        let guess = match &self.guesser {
-            Some(guesser) => guesser.guess(&self.tokens, room, session.costs()),
-            None => Default::default(),
-        };
-        let drafted = guess.tokens().len();
-        let mut run = [0; 1 + DRAFT_MAX];
-        let run = &mut run[..1 + drafted];
-        run[0] = *self.tokens.last().expect("a prompt is not empty");
-        run[1..].copy_from_slice(guess.tokens());
-
         let before = session.tokens().len();
+        let pending = self.tokens.len() - before;
+        if pending > PREFILL_CHUNK {
+            session.prefill(&self.tokens[before..before + PREFILL_CHUNK], &self.cancel)?;
+            self.decoding += started.elapsed();
+            return Ok(Step::Text(String::new()));
+        }
+        let guess = self.guess(session);
+        let drafted = guess.tokens().len();
+        let mut run = [0; PREFILL_CHUNK + DRAFT_MAX];
+        let run = &mut run[..pending + drafted];
+        run[..pending].copy_from_slice(&self.tokens[before..]);
+        run[pending..].copy_from_slice(guess.tokens());
+
         let model = session.model().clone();
-        let rows = session.scores_after(run, run.len() as u32, &self.cancel)?;
+        let answered = self.answer().len();
+        let rows = session.scores_after(run, 1 + drafted as u32, &self.cancel)?;
         let (mut said, mut finished, mut chosen) = (Said::default(), None, 0);
         let mut tokens = [0; 1 + DRAFT_MAX];
         for scores in rows {
-            let (prompt, answer) = self.tokens.split_at(self.prompt_length);
-            let token = choose(&mut self.sampler, &mut self.confidence, scores, prompt, answer);
-            finished = self.accept(model.tokenizer(), token, &mut said);
+            let token = self.choose(scores)?;
+            finished = self.accept(model.tokenizer(), token, &mut said)?;
             tokens[chosen] = token;
             chosen += 1;
             if finished.is_some() || guess.tokens().get(chosen - 1) != Some(&token) {
                 break;
             }
         }
-        session.truncate((before + chosen) as u32);
+        session.truncate((before + pending - 1 + chosen) as u32);
+        if finished.is_none() {
+            finished = self.jump(model.tokenizer(), &mut said)?;
+        }
         let elapsed = started.elapsed();
-        session.costs_mut().learn(1 + drafted, elapsed.as_secs_f64());
+        if pending == 1 {
+            session.costs_mut().learn(1 + drafted, elapsed.as_secs_f64());
+        }
         if let Some(guesser) = &mut self.guesser {
             guesser.learn(&guess, &tokens[..chosen]);
         }
         self.decoding += elapsed;
-        self.decoded += chosen as u32;
+        // An end of turn counts too: it was decoded.
+        self.decoded += chosen.max(self.answer().len() - answered) as u32;
         self.drafted += drafted as u32;
         let agreed = guess.tokens().iter().zip(&tokens[..chosen]).take_while(|(a, b)| a == b);
         self.accepted += agreed.count() as u32;
         Ok(self.bring(finished, said))
     }
 
+    /// What may follow the last tokens, as far as it is worth running and the form allows it.
+    fn guess(&mut self, session: &Session) -> Guess {
+        let room = self.max_tokens - self.answer().len() - 1;
+        let Some(guesser) = &self.guesser else {
+            return Guess::default();
+        };
+        let mut guess = guesser.guess(&self.tokens, room, session.costs());
+        if let (Some(formed), false) = (&mut self.formed, guess.tokens().is_empty()) {
+            guess.cut(formed.allowed(guess.tokens()));
+        }
+        guess
+    }
+
+    /// The next token: the one that the form forces, or one that the sampler chooses among those that it allows.
+    fn choose(&mut self, mut scores: Scores<'_>) -> Result<u32, EngineError> {
+        let next = match &mut self.formed {
+            Some(formed) => formed.next()?,
+            None => Next::Free,
+        };
+        if let Next::Forced(token) = next {
+            return Ok(token);
+        }
+        if let Some(confidence) = &mut self.confidence {
+            confidence.look(scores.logits);
+        }
+        if let Next::Among(mask) = &next {
+            keep(mask, &mut scores);
+        }
+        let (prompt, answer) = self.tokens.split_at(self.prompt_length);
+        let token = self.sampler.choose(scores, prompt, answer);
+        if let Some(confidence) = &mut self.confidence {
+            confidence.learn(token);
+        }
+        Ok(token)
+    }
+
     /// Makes a token part of the answer and adds what can be shown of it to `said`. Says why the answer ends with it, if so.
-    fn accept(&mut self, tokenizer: &Tokenizer, token: u32, said: &mut Said) -> Option<FinishReason> {
+    fn accept(
+        &mut self,
+        tokenizer: &Tokenizer,
+        token: u32,
+        said: &mut Said,
+    ) -> Result<Option<FinishReason>, EngineError> {
         if tokenizer.end_of_turn().contains(&token) {
-            return Some(FinishReason::Stop);
+            return Ok(Some(FinishReason::Stop));
         }
         self.tokens.push(token);
+        let is_complete = match &mut self.formed {
+            Some(formed) => formed.take(token)?,
+            None => false,
+        };
         let piece = self.stream.push(tokenizer.decode_bytes(token));
+        if let (Some(formed), Some(thinking)) = (&self.formed, &mut self.thinking)
+            && formed.is_answering()
+        {
+            thinking.expect_answer();
+        }
         self.take(piece, said);
-        if self.stop.is_stopped() {
-            return Some(FinishReason::Stop);
+        if let (Some(formed), Some(thinking)) = (&mut self.formed, &self.thinking)
+            && !thinking.is_thinking()
+        {
+            formed.end_thinking();
+        }
+        if self.stop.is_stopped() || is_complete {
+            return Ok(Some(FinishReason::Stop));
         }
         let answer = &self.tokens[self.prompt_length..];
-        let repeats = self
-            .repetition
-            .as_mut()
-            .is_some_and(|repetition| repetition.take(answer));
-        repeats.then_some(FinishReason::Repetition)
+        let repetition = self.repetition.as_mut();
+        let repeats = repetition.is_some_and(|repetition| repetition.take(answer));
+        let may_end = |formed: &mut Formed| !formed.is_answering() || formed.may_end();
+        let ends = repeats && self.formed.as_mut().is_none_or(may_end);
+        Ok(ends.then_some(FinishReason::Repetition))
     }
 
     /// Adds what can be shown of a piece of text.
@@ -377,7 +482,15 @@ impl Generation {
             None => Said::answer(piece),
         };
         said.thinking += &piece.thinking;
-        said.text += &self.stop.push(&piece.text);
+        let shown = self.stop.push(&piece.text);
+        self.show(&shown, said);
+    }
+
+    fn show(&mut self, text: &str, said: &mut Said) {
+        if let Some(formed) = &mut self.formed {
+            formed.show(text);
+        }
+        said.text += text;
     }
 
     /// The step that brings what was said, and the end of the answer if there is a reason for it. Thoughts take a step of their own.
@@ -387,14 +500,14 @@ impl Generation {
             self.take(rest, &mut said);
             let rest = self.thinking.as_mut().map(ThinkingSplitter::finish).unwrap_or_default();
             said.thinking += &rest.thinking;
-            said.text += &self.stop.push(&rest.text);
-            said.text += &self.stop.finish();
+            let shown = self.stop.push(&rest.text) + &self.stop.finish();
+            self.show(&shown, &mut said);
         }
         let Said { thinking, text } = said;
         let step = match finished {
             Some(reason) => Step::Finished {
                 text,
-                statistics: self.statistics(reason),
+                statistics: self.statistics(self.end(reason)),
             },
             None => Step::Text(text),
         };
@@ -403,6 +516,14 @@ impl Generation {
         }
         self.next = Some(step).filter(|step| *step != Step::Text(String::new()));
         Step::Thinking(thinking)
+    }
+
+    /// Why the answer ends: whatever ends it, under a form it may only be called finished if it has the form.
+    fn end(&self, reason: FinishReason) -> FinishReason {
+        match &self.formed {
+            Some(formed) if reason != FinishReason::Cancelled && !formed.is_whole() => FinishReason::Incomplete,
+            _ => reason,
+        }
     }
 
     fn statistics(&self, finish_reason: FinishReason) -> Statistics {
@@ -425,6 +546,7 @@ impl Generation {
             completion_tokens: self.answer().len() as u32,
             drafted_tokens: self.drafted,
             accepted_tokens: self.accepted,
+            forced_tokens: self.formed.as_ref().map_or(0, Formed::forced_tokens),
             dropped_messages: 0,
             time_to_first_token_ms: self.first_token.map_or(0.0, |time| time.as_secs_f64() * 1e3),
             total_ms: self.started.elapsed().as_secs_f64() * 1e3,
@@ -435,20 +557,26 @@ impl Generation {
     }
 }
 
-/// The next token, and how likely it was if that is wanted.
-fn choose(
-    sampler: &mut Sampler,
-    confidence: &mut Option<Confidence>,
-    scores: Scores<'_>,
-    prompt: &[u32],
-    answer: &[u32],
-) -> u32 {
-    let Some(confidence) = confidence else {
-        return sampler.choose(scores, prompt, answer);
-    };
-    confidence.scores.clear();
-    confidence.scores.extend_from_slice(scores.logits);
-    let token = sampler.choose(scores, prompt, answer);
-    confidence.learn(token);
-    token
+/// Prepares the form of an answer.
+fn formed(model: &Model, form: &Form, options: &GenerationOptions) -> Result<Formed, EngineError> {
+    let tokenizer = model.tokenizer();
+    if let Form::Choice(choices) = form {
+        let tokens = choices.iter().map(|choice| tokenizer.encode_rest(choice).len() as u64);
+        let shortest = tokens.min().unwrap_or(0);
+        if shortest > u64::from(options.max_tokens) {
+            return Err(EngineError::Option {
+                option: "max tokens",
+                expected: format!("at least {shortest}, the tokens of the shortest choice"),
+                found: options.max_tokens.to_string(),
+            });
+        }
+    }
+    let constraint = Constraint::new(&model.vocabulary()?, form)?;
+    // Under a form a model can open a block of thoughts only with a token of its own.
+    let marks = model.chat_template().and_then(ChatTemplate::thinking);
+    let open = marks.and_then(|marks| tokenizer.token_id(marks.open.as_bytes()));
+    Ok(Formed::new(
+        constraint,
+        open.filter(|_| options.thinking != Some(false)),
+    ))
 }

@@ -41,6 +41,7 @@
 //!
 //! The modules from the bottom up, each of which uses only those before it: `error`, `clock`, `cpu`, `cancel`, `bundle` (files), `cache`
 //! (keys and values), `tokenizer`, `template`, `graph` (operators and their order), `model` (an opened bundle), `session` (runs tokens),
+//! `constraint` (the form of an answer),
 //! `generation` (makes an answer), `chat` (answers a history).
 
 mod bundle;
@@ -48,6 +49,7 @@ mod cache;
 mod cancel;
 mod chat;
 mod clock;
+mod constraint;
 mod cpu;
 mod error;
 mod generation;
@@ -68,6 +70,7 @@ pub use bundle::{BundleFile, Verify, seal, verify, verify_and_remember};
 pub use cache::kept_tokens;
 pub use cancel::CancelFlag;
 pub use chat::{Chat, ChatOptions, ContextPolicy, ContextUse};
+pub use constraint::{Constraint, FORM_BYTES_MAX, FORM_NESTING_MAX, Form, Vocabulary};
 pub use cpu::{CpuReport, cpu_report, default_threads, performance_cores};
 pub use error::{EngineError, PrefixError};
 pub use generation::sampling::{Sampler, Sampling, SamplingOptions};

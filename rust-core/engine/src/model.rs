@@ -3,7 +3,7 @@
 pub(crate) mod comparison;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use whimbrel_kernels::{KvPrecision, THREADS_MAX, ThreadPool};
 
@@ -20,10 +20,12 @@ use crate::graph::text::GRAPH_BYTES_MAX;
 use crate::memory::{OPENING_BYTES, check_room};
 use crate::template::TEMPLATE_BYTES_MAX;
 use crate::tokenizer::TOKENIZER_BYTES_MAX;
-use crate::{ChatTemplate, EngineError, Manifest, ModelCard, Tokenizer, Variant};
+use crate::{ChatTemplate, EngineError, Manifest, ModelCard, Tokenizer, Variant, Vocabulary};
 
 /// The tokenizer's tables take at most this many times the size of their file.
 const TABLES_FACTOR: u64 = 8;
+/// The prepared vocabulary takes at most this many bytes for each of its tokens.
+const VOCABULARY_TOKEN_BYTES: u64 = 640;
 
 /// Options for opening a bundle.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +70,9 @@ pub struct OpenOptions {
 pub struct Model {
     manifest: Manifest,
     variant: usize,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
+    /// For answers with a form, made for the first of them.
+    vocabulary: OnceLock<Arc<Vocabulary>>,
     chat_template: Option<ChatTemplate>,
     graph: Graph,
     layout: Layout,
@@ -132,7 +136,8 @@ impl Model {
         log::debug!("model opened: {} layers, {threads} threads", layout.layers());
         Ok(Arc::new(Model {
             variant: index,
-            tokenizer,
+            tokenizer: Arc::new(tokenizer),
+            vocabulary: OnceLock::new(),
             chat_template,
             graph,
             layout,
@@ -180,6 +185,20 @@ impl Model {
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+
+    /// The vocabulary as constrained decoding needs it. The first call prepares it, which takes some tenths of a second.
+    ///
+    /// # Errors
+    /// [`EngineError::Memory`], and as [`Vocabulary::new`].
+    pub fn vocabulary(&self) -> Result<Arc<Vocabulary>, EngineError> {
+        if let Some(vocabulary) = self.vocabulary.get() {
+            return Ok(vocabulary.clone());
+        }
+        let tokens = u64::from(self.tokenizer.vocabulary_len());
+        check_room("answers with a form", 0, tokens * VOCABULARY_TOKEN_BYTES)?;
+        let vocabulary = Arc::new(Vocabulary::new(self.tokenizer.clone())?);
+        Ok(self.vocabulary.get_or_init(|| vocabulary).clone())
     }
 
     /// The chat template, if the model has one.

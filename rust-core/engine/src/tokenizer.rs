@@ -145,6 +145,13 @@ impl Tokenizer {
         ids
     }
 
+    /// As [`Tokenizer::encode`] without special tokens, for text that continues another.
+    pub(crate) fn encode_rest(&self, text: &str) -> Vec<u32> {
+        let mut ids = Vec::new();
+        self.encode_into(text, false, false, &mut ids);
+        ids
+    }
+
     /// The bytes of a token; for a special token, its text. Empty for an id outside the vocabulary. A character may be spread over several
     /// tokens ([`crate::TextStream`] joins it).
     pub fn decode_bytes(&self, id: u32) -> &[u8] {
@@ -162,6 +169,13 @@ impl Tokenizer {
             self.kinds.get(id as usize),
             Some(TokenKind::Control | TokenKind::Unknown)
         )
+    }
+
+    /// Whether the token is text that an answer may contain: neither structure nor unused.
+    pub(crate) fn is_text(&self, id: u32) -> bool {
+        let kind = self.kinds.get(id as usize);
+        matches!(kind, Some(TokenKind::Normal | TokenKind::UserDefined | TokenKind::Byte))
+            && !self.end_of_turn.contains(&id)
     }
 
     /// Number of tokens; ids are 0 to one less than this.

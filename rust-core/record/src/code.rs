@@ -144,6 +144,10 @@ codes! {
     EmptyAnswer = "empty_answer",
     /// The answer was cut off at its token limit.
     CutOff = "cut_off",
+    /// The answer does not have the form that was asked for, or ended before it had it.
+    NotInForm = "not_in_form",
+    /// The form that was asked for cannot be used.
+    Form = "form",
     /// The model called a tool, but no tools are available.
     ToolCalls = "tool_calls",
     /// The model refused to answer.

@@ -11,7 +11,7 @@ use whimbrel_record::{
 };
 
 /// Every name in its order. A name is never changed and never taken away: receipts hold it.
-const CODES: &str = "busy out_of_memory context_full closed engine quota_exceeded declined unavailable adapter key_vault key_missing key_unreadable stop unreachable not_loopback handshake certificate unauthorised not_found payment rate_limited server refused request_too_large unsupported_option no_thinking redirected circuit_open over_budget not_recorded protocol content_type malformed too_large request lost truncated reported ended timed_out no_first_token content_filter empty_answer cut_off tool_calls refusal history panicked did_not_stop not_begun no_endpoint endpoint_settings no_permit not_cleared asked_before internal deadline too_long";
+const CODES: &str = "busy out_of_memory context_full closed engine quota_exceeded declined unavailable adapter key_vault key_missing key_unreadable stop unreachable not_loopback handshake certificate unauthorised not_found payment rate_limited server refused request_too_large unsupported_option no_thinking redirected circuit_open over_budget not_recorded protocol content_type malformed too_large request lost truncated reported ended timed_out no_first_token content_filter empty_answer cut_off not_in_form form tool_calls refusal history panicked did_not_stop not_begun no_endpoint endpoint_settings no_permit not_cleared asked_before internal deadline too_long";
 
 #[test]
 fn codes_keep_their_names() {

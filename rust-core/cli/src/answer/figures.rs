@@ -15,6 +15,7 @@ pub(crate) struct Figures {
     completion_tokens: u32,
     drafted_tokens: u32,
     accepted_tokens: u32,
+    forced_tokens: u32,
     dropped_messages: u32,
     time_to_first_token_ms: f64,
     total_ms: f64,
@@ -32,6 +33,7 @@ impl From<&Report> for Figures {
             (_, Some(FinishReason::Repetition), _) | (_, None, Some(whimbrel_engine::FinishReason::Repetition)) => {
                 "repetition"
             }
+            (_, None, Some(whimbrel_engine::FinishReason::Incomplete)) => "incomplete",
             _ => "stop",
         };
         let Some(statistics) = &report.statistics else {
@@ -47,6 +49,7 @@ impl From<&Report> for Figures {
             completion_tokens: statistics.completion_tokens,
             drafted_tokens: statistics.drafted_tokens,
             accepted_tokens: statistics.accepted_tokens,
+            forced_tokens: statistics.forced_tokens,
             dropped_messages: statistics.dropped_messages,
             time_to_first_token_ms: statistics.time_to_first_token_ms,
             total_ms: statistics.total_ms,

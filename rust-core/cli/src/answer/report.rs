@@ -14,6 +14,10 @@ use crate::terminal::words::counted;
 const CUT_OFF_HINT: &str =
     "the answer reached its token limit before any text: raise --max-tokens, or add --thinking off";
 
+/// What helps when an answer ended before it had its form.
+const NOT_IN_FORM_HINT: &str =
+    "the answer ended before it had its form: raise --max-tokens, or limit what may be long in the form";
+
 /// What a person must know. Under a policy that is where the answer was made and why, in short in the first line; where it was not made, what
 /// was tried and what was not. Without a policy only what is out of the ordinary.
 pub(crate) fn lines(report: &Report) -> Vec<String> {
@@ -148,6 +152,7 @@ pub(crate) fn not_answered(report: &Report) -> Option<CliError> {
     let message = match (lines(report).first(), report.code) {
         (Some(line), _) => line.trim_matches(['[', ']']).to_owned(),
         (None, Some(Code::CutOff)) => CUT_OFF_HINT.to_owned(),
+        (None, Some(Code::NotInForm)) => NOT_IN_FORM_HINT.to_owned(),
         (None, Some(reason)) => format!("failed ({reason})"),
         (None, None) => "failed".to_owned(),
     };
@@ -184,9 +189,10 @@ fn hint(code: Code, endpoint: &str) -> Option<String> {
         }
         Code::Unreachable => "check the network, and the base_url of the endpoint in the policy",
         Code::UnsupportedOption => {
-            "the endpoint does not support one of --temperature, --top-p, --seed and --max-tokens: leave that option out"
+            "the place does not support one of --temperature, --top-p, --seed, --max-tokens, or a form: leave that option out"
         }
         Code::CutOff => CUT_OFF_HINT,
+        Code::NotInForm => NOT_IN_FORM_HINT,
         Code::NoThinking => "leave out --thinking on, or choose a model that thinks",
         _ => return None,
     };

@@ -80,6 +80,7 @@ impl GenerationArguments {
             speculation: !self.no_speculation,
             repetition_guard: !self.no_repetition_guard,
             confidence: false,
+            form: None,
         }
     }
 

@@ -7,13 +7,14 @@ use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 use whimbrel_client::record::Outcome;
 use whimbrel_client::{
-    Answer, ClientError, ContextPolicy, Conversation, ConversationOptions, EngineError, PrefixError, Report, block_on,
-    message,
+    Answer, ClientError, ContextPolicy, Conversation, ConversationOptions, EngineError, GenerationOptions, PrefixError,
+    Report, block_on, message,
 };
 
 use crate::answer::figures::Figures;
 use crate::answer::{self, AnswerSource, Completion, report};
 use crate::arguments::conversations::ConversationArguments;
+use crate::arguments::form::FormArguments;
 use crate::arguments::generation::GenerationArguments;
 use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments, is_model};
 use crate::arguments::policy::PolicyArguments;
@@ -64,6 +65,8 @@ pub(crate) struct Arguments {
     kept: ConversationArguments,
     #[command(flatten)]
     generation: GenerationArguments,
+    #[command(flatten)]
+    form: FormArguments,
     #[command(flatten)]
     threads: ThreadArguments,
     #[command(flatten)]
@@ -139,11 +142,16 @@ impl Facts for Answered<'_> {
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     let (model, text) = arguments.words();
     let prompt = prompt(arguments, text)?;
+    let form = arguments.form.form()?;
     let model = arguments.model.with(model)?;
     interrupt::install(false);
     let source = AnswerSource::open(&model, &arguments.policy, arguments.threads, arguments.memory)?;
     let context_length = arguments.generation.context_length(source.model_info());
-    let (answer, conversation) = begin(arguments, &source, &prompt, context_length)?;
+    let generation = GenerationOptions {
+        form,
+        ..arguments.generation.options(source.model_info())
+    };
+    let (answer, conversation) = begin(arguments, &source, &prompt, context_length, generation)?;
     let mut screen = match arguments.output.json {
         true => Screen::Silent,
         false => Screen::new(source.assistant().is_some()),
@@ -224,8 +232,8 @@ fn begin(
     source: &AnswerSource,
     prompt: &str,
     context_length: u32,
+    generation: GenerationOptions,
 ) -> Result<(Answer, Option<Conversation>), CliError> {
-    let generation = arguments.generation.options(source.model_info());
     if let (true, Some(model)) = (arguments.raw, source.model()) {
         return Ok((model.complete(prompt, context_length, generation)?, None));
     }

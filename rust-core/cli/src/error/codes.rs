@@ -168,6 +168,7 @@ pub(super) fn engine(error: &EngineError) -> Classified {
             hint("shorten the prompt or raise --context"),
         ),
         EngineError::Option { .. } => ("usage", exit::USAGE, None),
+        EngineError::Form { .. } => ("form", exit::USAGE, None),
         EngineError::NoThinking => (
             "no_thinking",
             exit::USAGE,

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use whimbrel_network::ATTEMPTS_MAX;
 use whimbrel_policy::{
-    ATTEMPTS_MAX as CANDIDATES_MAX, Candidate, CandidateFacts, DeviceView, Explanation, Plan, Price, Recipients,
+    ATTEMPTS_MAX as CANDIDATES_MAX, Candidate, CandidateFacts, DeviceView, Explanation, Need, Plan, Price, Recipients,
     RequestFacts, RouteInput, explain as explained, route,
 };
 use whimbrel_privacy::{ContentFacts, Examined, ExaminedMessage, Placeholders, PrivacyClass, Reidentifier, Release};
-use whimbrel_record::{Code, Intent};
+use whimbrel_record::{Code, Intent, Place};
 
 use super::Job;
 use super::remembered::{Remembered, Remembering};
@@ -206,18 +206,29 @@ fn facts(
 ) -> Facts {
     let (text_bytes, messages) = (examined.facts().text_bytes, request.messages.len() as u64);
     let tokens = text_bytes / BYTES_PER_TOKEN + messages * TOKENS_PER_MESSAGE;
+    let generation = &request.options.generation;
+    let mut needs = request.options.needs.clone();
+    if generation.form.is_some() && !needs.contains(&Need::Json) {
+        needs.push(Need::Json);
+    }
     let facts = RequestFacts {
         id,
         task: request.options.task.trim().to_owned(),
         prompt_tokens: u32::try_from(tokens).unwrap_or(u32::MAX),
-        answer_tokens_max: request.options.generation.max_tokens,
+        answer_tokens_max: generation.max_tokens,
         deadline_ms: request.options.deadline_ms,
-        needs: request.options.needs.clone(),
+        needs,
     };
     let context = request.session_options(services.now_s());
     let known = request.messages.iter().filter_map(|message| message.recipients.clone());
+    let mut candidates = services.places.facts(&rules.policies, &facts, offered, &context);
+    if generation.form.is_some() {
+        // Our own engine holds every answer to its form. Without one it cannot be asked for JSON.
+        let models = candidates.local_models.iter_mut();
+        models.for_each(|model| model.supports.push(Need::Json));
+    }
     Facts {
-        candidates: services.places.facts(&rules.policies, &facts, offered, &context),
+        candidates,
         request: facts,
         history: known.map(Arc::new).collect(),
         now_ms: services.clock.now_ms(),
@@ -253,6 +264,10 @@ fn to_ask(
     placeholders: &mut Placeholders,
     id: String,
 ) -> Result<ToAsk, Code> {
+    // A form that a place does not hold must not be lost on the way.
+    if request.options.generation.form.is_some() && !matches!(candidate.place(), Place::OnDevice { .. }) {
+        return Err(Code::UnsupportedOption);
+    }
     let mut reidentifier = None;
     let payload = if candidate.place().is_remote() {
         let permit = candidate.permit(examined.facts()).ok_or(Code::NoPermit)?;

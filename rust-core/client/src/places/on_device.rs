@@ -154,15 +154,20 @@ fn finished(statistics: Statistics, threads: u32) -> Last {
         mean_log_probability: statistics.mean_log_probability,
         ..Usage::default()
     };
-    let reason = match statistics.finish_reason {
-        whimbrel_engine::FinishReason::Stop => FinishReason::Stop,
-        whimbrel_engine::FinishReason::Length => FinishReason::Length,
-        whimbrel_engine::FinishReason::Repetition => FinishReason::Repetition,
-        whimbrel_engine::FinishReason::Cancelled => FinishReason::Cancelled,
+    let result = match statistics.finish_reason {
+        whimbrel_engine::FinishReason::Stop => Ok(FinishReason::Stop),
+        whimbrel_engine::FinishReason::Length => Ok(FinishReason::Length),
+        whimbrel_engine::FinishReason::Repetition => Ok(FinishReason::Repetition),
+        whimbrel_engine::FinishReason::Cancelled => Ok(FinishReason::Cancelled),
+        whimbrel_engine::FinishReason::Incomplete => Err(Code::NotInForm),
+    };
+    let ended = Ended {
+        usage,
+        ..result.map_or_else(Ended::failed, |reason| Ended::finished(reason, Usage::default()))
     };
     Last {
         statistics: Some(statistics),
-        ..Ended::finished(reason, usage).into()
+        ..ended.into()
     }
 }
 
@@ -172,6 +177,7 @@ fn failed(error: InferenceError) -> Last {
         InferenceError::Engine(EngineError::Memory { .. }) => Code::OutOfMemory,
         InferenceError::Engine(EngineError::ContextFull { .. }) => Code::ContextFull,
         InferenceError::Engine(EngineError::NoThinking) => Code::NoThinking,
+        InferenceError::Engine(EngineError::Form { .. }) => Code::Form,
         InferenceError::Closed { .. } => Code::Closed,
         _ => Code::Engine,
     };

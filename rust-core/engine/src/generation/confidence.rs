@@ -3,8 +3,8 @@
 /// Adds up how likely the chosen tokens were.
 #[derive(Default)]
 pub(super) struct Confidence {
-    /// The scores as the model gave them; the sampler changes them.
-    pub(super) scores: Vec<f32>,
+    /// The scores as the model gave them; the form and the sampler change them.
+    scores: Vec<f32>,
     log_probabilities: f64,
     tokens: u32,
 }
@@ -12,6 +12,12 @@ pub(super) struct Confidence {
 impl Confidence {
     /// Scores so far below the highest add nothing that counts: e⁻²⁰ each.
     const NEGLIGIBLE: f32 = -20.0;
+
+    /// Notes the scores from which the next token is chosen.
+    pub(super) fn look(&mut self, scores: &[f32]) {
+        self.scores.clear();
+        self.scores.extend_from_slice(scores);
+    }
 
     pub(super) fn learn(&mut self, token: u32) {
         let highest = self.scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);

@@ -65,6 +65,11 @@ impl Guess {
     pub(crate) fn tokens(&self) -> &[u32] {
         &self.tokens[..self.run]
     }
+
+    /// Runs at most this many of them.
+    pub(crate) fn cut(&mut self, count: usize) {
+        self.run = self.run.min(count);
+    }
 }
 
 /// What is learnt about one answer.

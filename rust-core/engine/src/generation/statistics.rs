@@ -11,6 +11,9 @@ pub enum FinishReason {
     Repetition,
     /// The caller cancelled.
     Cancelled,
+    /// The answer was to have a form, and ended before it had it: at `max_tokens` or the end of the context, at a stop string, or because the
+    /// model could not go on. What there is of it must not be taken for a whole answer.
+    Incomplete,
 }
 
 impl FinishReason {
@@ -22,6 +25,7 @@ impl FinishReason {
             FinishReason::Length => "length",
             FinishReason::Repetition => "repetition",
             FinishReason::Cancelled => "cancelled",
+            FinishReason::Incomplete => "incomplete",
         }
     }
 }
@@ -41,6 +45,8 @@ pub struct Statistics {
     pub drafted_tokens: u32,
     /// Guessed tokens that the model would have chosen, so that they needed no run of their own.
     pub accepted_tokens: u32,
+    /// Tokens of the answer that its form left no choice about. They need no run of their own.
+    pub forced_tokens: u32,
     /// Oldest messages that were left out of the prompt because the context was full.
     pub dropped_messages: u32,
     /// Time from the start of the answer to its first token, in milliseconds; 0 if there was none.
@@ -51,7 +57,7 @@ pub struct Statistics {
     pub prefill_tokens_per_second: f64,
     /// Tokens decoded after the first, per second of computing time; 0 if there were none.
     pub decode_tokens_per_second: f64,
-    /// Mean natural logarithm of the model's probability for each token of the answer, before sampling; `None` unless requested, and for an
+    /// Mean natural logarithm of the model's probability for each token of the answer that was not forced, before the form and sampling; `None` unless requested, and for an
     /// empty answer.
     pub mean_log_probability: Option<f64>,
 }

@@ -81,6 +81,19 @@ impl ThinkingSplitter {
         self.has_thought
     }
 
+    /// Whether a block of thoughts is open.
+    pub(crate) fn is_thinking(&self) -> bool {
+        matches!(self.state, State::Thinking { .. })
+    }
+
+    /// Whatever comes next is the answer, marks and blanks included, unless a block of thoughts is open.
+    pub(crate) fn expect_answer(&mut self) {
+        if self.state == State::Before {
+            self.held.clear();
+            self.state = State::Answer;
+        }
+    }
+
     /// Takes the next piece and returns what can be told apart.
     pub fn push(&mut self, piece: &str) -> Said {
         self.held.push_str(piece);

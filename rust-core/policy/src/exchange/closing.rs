@@ -118,6 +118,7 @@ fn is_of_question(code: Option<Code>) -> bool {
             Code::ContentFilter
                 | Code::ContextFull
                 | Code::Declined
+                | Code::Form
                 | Code::NoThinking
                 | Code::NotCleared
                 | Code::Refusal

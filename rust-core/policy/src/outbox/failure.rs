@@ -171,6 +171,7 @@ pub fn remedy_of_code(code: Code) -> Remedy {
         Code::ContextFull
         | Code::Declined
         | Code::Stop
+        | Code::Form
         | Code::Refused
         | Code::RequestTooLarge
         | Code::UnsupportedOption
@@ -184,6 +185,7 @@ pub fn remedy_of_code(code: Code) -> Remedy {
         | Code::ContentFilter
         | Code::EmptyAnswer
         | Code::CutOff
+        | Code::NotInForm
         | Code::ToolCalls
         | Code::Refusal => Remedy::User,
     }

@@ -1,0 +1,147 @@
+//! Constrained decoding: the form that an answer must have, and which tokens it leaves at each place. The grammars are those of llguidance; here
+//! are the limits, the errors, and what our tokenizer adds. How an answer is made under a form is in [`crate::generation`].
+
+mod form;
+mod mask;
+mod vocabulary;
+
+pub use form::{FORM_BYTES_MAX, FORM_NESTING_MAX, Form};
+pub use vocabulary::Vocabulary;
+
+use std::sync::Arc;
+
+use llguidance::Matcher;
+use llguidance::api::StopReason;
+use llguidance::toktrie::SimpleVob;
+
+pub(crate) use self::mask::keep;
+use crate::EngineError;
+
+/// The reason for an answer that cannot go on.
+const NO_TOKEN: &str = "no token of this model's vocabulary can continue the answer";
+
+/// An answer that is held to a form, up to some token.
+///
+/// ```
+/// # use std::path::Path;
+/// # use whimbrel_engine::{Model, OpenOptions};
+/// use whimbrel_engine::{Constraint, Form};
+///
+/// # fn main() -> Result<(), whimbrel_engine::EngineError> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared-models/tiny");
+/// # let model = Model::open(Path::new(folder), &OpenOptions::default())?;
+/// let form = Form::Choice(vec!["one two".into(), "one three".into()]);
+/// let mut constraint = Constraint::new(&model.vocabulary()?, &form)?;
+/// assert!(constraint.accepts("one two"));
+/// assert!(!constraint.accepts("one"), "it is not complete");
+///
+/// // Every choice begins in the same way, so the model is not asked about it.
+/// let forced = constraint.forced();
+/// constraint.take(&forced)?;
+/// assert!(!constraint.may_end());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Constraint {
+    vocabulary: Arc<Vocabulary>,
+    /// What the form is called in errors.
+    kind: &'static str,
+    /// Before the first token.
+    fresh: Matcher,
+    /// After the tokens so far.
+    matcher: Matcher,
+}
+
+impl Constraint {
+    /// Compiles a form.
+    ///
+    /// # Errors
+    /// [`EngineError::Form`] for a form that is malformed, out of its limits, or uses what is not supported.
+    pub fn new(vocabulary: &Arc<Vocabulary>, form: &Form) -> Result<Constraint, EngineError> {
+        let fresh = vocabulary.compile(form)?;
+        Ok(Constraint {
+            vocabulary: vocabulary.clone(),
+            kind: form.kind(),
+            matcher: fresh.clone(),
+            fresh,
+        })
+    }
+
+    /// The tokens that must come next. Empty where the model has a choice.
+    pub fn forced(&mut self) -> Vec<u32> {
+        match self.is_complete() {
+            true => Vec::new(),
+            false => self.matcher.compute_ff_tokens(),
+        }
+    }
+
+    /// The tokens that may come next, one bit each, the lowest bit of the first word for token 0. Tokens that end a turn are among them where the
+    /// answer may end. Must not be called when the form is complete.
+    ///
+    /// # Errors
+    /// [`EngineError::Form`] if the form became too complex to go on.
+    pub fn mask(&mut self) -> Result<SimpleVob, EngineError> {
+        let mut mask = self.matcher.compute_mask().map_err(|_| self.failed())?;
+        mask.and(self.vocabulary.allowed());
+        match mask.is_zero() {
+            true => Err(self.error(NO_TOKEN)),
+            false => Ok(mask),
+        }
+    }
+
+    /// How many of these tokens, one after the other, the form allows. Tokens that end a turn are not counted.
+    pub fn allowed(&mut self, tokens: &[u32]) -> u32 {
+        match self.is_complete() {
+            true => 0,
+            false => self.matcher.validate_tokens(tokens).unwrap_or(0) as u32,
+        }
+    }
+
+    /// Goes on behind these tokens.
+    ///
+    /// # Errors
+    /// [`EngineError::Form`] if the form does not allow them, or became too complex to go on.
+    pub fn take(&mut self, tokens: &[u32]) -> Result<(), EngineError> {
+        self.matcher.consume_tokens(tokens).map_err(|_| self.failed())
+    }
+
+    /// Whether the answer is complete and nothing can follow.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.matcher.stop_reason() == StopReason::NoExtension
+    }
+
+    /// Whether the answer may end here.
+    pub fn may_end(&mut self) -> bool {
+        self.is_complete() || self.matcher.is_accepting().unwrap_or(false)
+    }
+
+    /// Whether a whole answer has the form.
+    #[must_use]
+    pub fn accepts(&self, text: &str) -> bool {
+        let tokens = self.vocabulary.tokenizer().encode_rest(text);
+        let mut matcher = self.fresh.clone();
+        let taken = matcher.try_consume_tokens(&tokens).unwrap_or(0);
+        taken == tokens.len()
+            && (matcher.stop_reason() == StopReason::NoExtension || matcher.is_accepting().unwrap_or(false))
+    }
+
+    /// The error for what the matcher could not do.
+    fn failed(&self) -> EngineError {
+        self.error(match self.matcher.stop_reason() {
+            StopReason::LexerTooComplex | StopReason::ParserTooComplex => {
+                "it became too complex while the answer was made"
+            }
+            StopReason::NoExtensionBias => NO_TOKEN,
+            _ => "it does not allow a token that was to be taken",
+        })
+    }
+
+    fn error(&self, reason: &str) -> EngineError {
+        EngineError::Form {
+            kind: self.kind,
+            place: None,
+            reason: reason.to_owned(),
+        }
+    }
+}

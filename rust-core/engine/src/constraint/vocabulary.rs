@@ -1,0 +1,160 @@
+//! A model's vocabulary as constrained decoding needs it: a trie of the tokens that are text, and the tokenizer for what is forced.
+
+use std::sync::Arc;
+
+use llguidance::api::ParserLimits;
+use llguidance::earley::SlicedBiasComputer;
+use llguidance::toktrie::{
+    ApproximateTokEnv, INVALID_TOKEN, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie, TokenId,
+    TokenizerEnv,
+};
+use llguidance::{Matcher, ParserFactory};
+
+use super::form::Form;
+use crate::{EngineError, Tokenizer};
+
+/// The longest token that can be part of an answer under a form, in bytes; longer ones are runs of blanks.
+const TOKEN_BYTES_MAX: usize = 512;
+
+/// What a form and a mask may take. The figures behind them are llguidance's own measurements.
+const LIMITS: ParserLimits = ParserLimits {
+    // Rules that may go on at one place of the answer.
+    max_items_in_row: 2_000,
+    // Some 20 ms for the regular expressions of a form.
+    initial_lexer_fuel: 1_000_000,
+    // Some 15 ms for those of one mask.
+    step_lexer_fuel: 200_000,
+    // Some 3 ms for the rules of one mask.
+    step_max_items: 50_000,
+    // At most 2 KB each.
+    max_lexer_states: 50_000,
+    max_grammar_size: 500_000,
+    precompute_large_lexemes: true,
+    // Errors must not contain the answer.
+    verbose_errors: false,
+};
+
+/// A model's vocabulary, prepared once for all its answers. It can be shared between threads.
+pub struct Vocabulary {
+    factory: ParserFactory,
+    tokenizer: Arc<Tokenizer>,
+    allowed: SimpleVob,
+}
+
+impl Vocabulary {
+    /// Prepares a tokenizer's vocabulary.
+    ///
+    /// # Errors
+    /// [`EngineError::Tokenizer`] if it cannot be used, which is a bug.
+    pub fn new(tokenizer: Arc<Tokenizer>) -> Result<Vocabulary, EngineError> {
+        let (trie, allowed) = trie(&tokenizer);
+        let environment: TokEnv = Arc::new(Environment {
+            trie,
+            tokenizer: tokenizer.clone(),
+        });
+        Ok(Vocabulary {
+            factory: factory(&environment, &SlicedBiasComputer::general_slices())?,
+            tokenizer,
+            allowed,
+        })
+    }
+
+    /// The tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The tokens that an answer may contain or end with.
+    pub(super) fn allowed(&self) -> &SimpleVob {
+        &self.allowed
+    }
+
+    /// A matcher before the first token.
+    ///
+    /// # Errors
+    /// [`EngineError::Form`].
+    pub(super) fn compile(&self, form: &Form) -> Result<Matcher, EngineError> {
+        compile(&self.factory, form)
+    }
+}
+
+/// Whether a form can be used with a vocabulary of single bytes, which can write anything.
+///
+/// # Errors
+/// [`EngineError::Form`].
+pub(super) fn validate(form: &Form) -> Result<(), EngineError> {
+    compile(&factory(&ApproximateTokEnv::single_byte_env(), &[])?, form).map(drop)
+}
+
+fn compile(factory: &ParserFactory, form: &Form) -> Result<Matcher, EngineError> {
+    let parser = factory.create_parser(form.grammar()?);
+    let mut parser = parser.map_err(|error| form.refused(&error.to_string()))?;
+    // It warns of what it would not enforce.
+    match parser.grammar_warnings().first() {
+        Some(warning) => Err(form.refused(warning)),
+        None => Ok(Matcher::new(Ok(parser))),
+    }
+}
+
+/// `slices` are regular expressions of texts that are often allowed as a whole; their tokens are then not looked at one by one.
+fn factory(environment: &TokEnv, slices: &[String]) -> Result<ParserFactory, EngineError> {
+    let capabilities = InferenceCapabilities {
+        ff_tokens: true,
+        ..InferenceCapabilities::default()
+    };
+    let factory = ParserFactory::new(environment, capabilities, slices);
+    let mut factory = factory.map_err(|error| EngineError::Tokenizer {
+        reason: format!("its vocabulary cannot be used for constrained decoding: {error}"),
+    })?;
+    factory.quiet();
+    *factory.limits_mut() = LIMITS;
+    Ok(factory)
+}
+
+/// The tokens that are text in a trie, and the set of those with the tokens that end an answer.
+fn trie(tokenizer: &Tokenizer) -> (TokTrie, SimpleVob) {
+    let count = tokenizer.vocabulary_len();
+    let mut allowed = SimpleVob::alloc(count as usize);
+    let words: Vec<Vec<u8>> = (0..count)
+        .map(|id| {
+            let bytes = tokenizer.decode_bytes(id);
+            // Tokens without bytes are not in the trie.
+            if !tokenizer.is_text(id) || bytes.len() > TOKEN_BYTES_MAX {
+                return Vec::new();
+            }
+            allowed.allow_token(id);
+            bytes.to_vec()
+        })
+        .collect();
+    let ends = tokenizer.end_of_turn();
+    ends.iter().for_each(|id| allowed.allow_token(*id));
+    let trie = TokTrie::from(&TokRxInfo::new(count, INVALID_TOKEN), &words);
+    match ends.is_empty() {
+        true => (trie, allowed),
+        false => (trie.with_eos_tokens(ends), allowed),
+    }
+}
+
+/// The vocabulary as llguidance sees it.
+struct Environment {
+    trie: TokTrie,
+    tokenizer: Arc<Tokenizer>,
+}
+
+impl TokenizerEnv for Environment {
+    fn tok_trie(&self) -> &TokTrie {
+        &self.trie
+    }
+
+    fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<TokenId> {
+        let tokens = self
+            .trie
+            .tokenize_with_greedy_fallback(bytes, |text| self.tokenizer.encode_rest(text));
+        // A vocabulary may lack the token of a byte.
+        match self.trie.decode_raw(&tokens) == bytes {
+            true => tokens,
+            false => self.trie.greedy_tokenize(bytes),
+        }
+    }
+}
