@@ -109,6 +109,36 @@ pub struct GenerationOptions {
     /// Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
     #[uniffi(default = true)]
     pub repetition_guard: bool,
+    /// The form that the answer must have: the model then chooses only among the tokens that the form allows. An answer that ends before it has
+    /// its form is a failure with the code `not_in_form`. Under a policy, only a model on this device can hold a form.
+    #[uniffi(default = None)]
+    pub form: Option<Form>,
+}
+
+/// The form that an answer must have. One that cannot be used is refused with the error `InvalidOption`, which says what in it and where.
+#[derive(Clone, Debug, uniffi::Enum)]
+pub enum Form {
+    /// One of several texts.
+    Choice {
+        /// The texts, as they are.
+        choices: Vec<String>,
+    },
+    /// JSON that is valid by a JSON Schema (draft 4 to 2020-12), on one line. Properties come in the order in which the schema names them.
+    /// A keyword that cannot be enforced is refused by name.
+    JsonSchema {
+        /// The schema, as JSON.
+        schema: String,
+    },
+    /// A text that a regular expression matches as a whole, in the syntax of Rust's `regex`, without anchors and lookaround.
+    Regex {
+        /// The expression.
+        expression: String,
+    },
+    /// A text of a grammar, in llguidance's variant of Lark.
+    Grammar {
+        /// The grammar, whose rule `start` is the whole text.
+        text: String,
+    },
 }
 
 /// Options for asking a question.
@@ -221,7 +251,18 @@ impl From<GenerationOptions> for client::GenerationOptions {
             speculation: from.speculation,
             repetition_guard: from.repetition_guard,
             confidence: false,
-            form: None,
+            form: from.form.map(Into::into),
+        }
+    }
+}
+
+impl From<Form> for client::Form {
+    fn from(from: Form) -> Self {
+        match from {
+            Form::Choice { choices } => client::Form::Choice(choices),
+            Form::JsonSchema { schema } => client::Form::JsonSchema(schema),
+            Form::Regex { expression } => client::Form::Regex(expression),
+            Form::Grammar { text } => client::Form::Grammar(text),
         }
     }
 }

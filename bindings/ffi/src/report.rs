@@ -193,6 +193,8 @@ pub struct Statistics {
     pub drafted_tokens: u32,
     /// Guessed tokens that were right.
     pub accepted_tokens: u32,
+    /// Tokens that the form of the answer left no choice about; they were not decoded one by one.
+    pub forced_tokens: u32,
     /// Oldest messages that were left out because the context was full.
     pub dropped_messages: u32,
     /// Time from the start of the answer to its first token, in milliseconds; 0 if there was none.
@@ -382,6 +384,7 @@ impl From<&client::Statistics> for Statistics {
             completion_tokens: from.completion_tokens,
             drafted_tokens: from.drafted_tokens,
             accepted_tokens: from.accepted_tokens,
+            forced_tokens: from.forced_tokens,
             dropped_messages: from.dropped_messages,
             time_to_first_token_ms: from.time_to_first_token_ms,
             total_ms: from.total_ms,

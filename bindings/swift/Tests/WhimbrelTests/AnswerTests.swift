@@ -48,6 +48,35 @@ import Whimbrel
         }
     }
 
+    @Test func anAnswerHasItsForm() async throws {
+        try await withConversation { _, conversation in
+            let ageSchema = #"""
+                {"type": "object", "properties": {"age": {"type": "integer", "minimum": 0, "maximum": 120}},
+                 "required": ["age"], "additionalProperties": false}
+                """#
+            func answer(_ form: Form) async throws -> [Event] {
+                try await conversation.ask("Hello", options: inForm(form)).all()
+            }
+            #expect(["yes", "no"].contains(try await answer(.choice(choices: ["yes", "no"])).text))
+            let json = try await answer(.jsonSchema(schema: ageSchema))
+            #expect(json.text.wholeMatch(of: /\{"age": \d{1,3}\}/) != nil, "\(json.text)")
+            #expect(try #require(json.statistics).forcedTokens > 0)
+            #expect(try await answer(.regex(expression: "[0-9]{4}")).text.wholeMatch(of: /[0-9]{4}/) != nil)
+            let grammar = Form.grammar(text: #"start: "turn " ("on" | "off")"#)
+            #expect(["turn on", "turn off"].contains(try await answer(grammar).text))
+        }
+    }
+
+    @Test func anAnswerWithoutItsFormIsAFailureAndAFormThatCannotBeHeldIsRefused() async throws {
+        try await withConversation { _, conversation in
+            let long = inForm(.regex(expression: "[a-z]{200}"), maxTokens: 3)
+            let cut = try #require(try await conversation.ask("Hello", options: long).all().report)
+            #expect(cut.outcome == .failed && cut.code == "not_in_form")
+            let unsupported = inForm(.jsonSchema(schema: #"{"not": {"type": "null"}}"#))
+            await expectError("invalid_option") { _ = try await conversation.ask("Hello", options: unsupported).all() }
+        }
+    }
+
     @Test func aSavedConversationGoesOn() async throws {
         try await withConversation { client, conversation in
             let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)

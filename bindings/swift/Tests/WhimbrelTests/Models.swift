@@ -34,6 +34,10 @@ func atMost(_ tokens: Int, speculation: Bool = true) -> AskOptions {
 
 let shortAnswer = atMost(8)
 
+func inForm(_ form: Form, maxTokens: Int = 64) -> AskOptions {
+    AskOptions(generation: GenerationOptions(maxTokens: maxTokens, form: form))
+}
+
 /// More events than wait for a reader at once: such an answer cannot end before it is read.
 let longAnswer = atMost(600, speculation: false)
 

@@ -204,5 +204,6 @@ class ScriptedGateway(
         decodeTokensPerSecond = rate,
         draftedTokens = 0,
         acceptedTokens = 0,
+        forcedTokens = 0,
     )
 }

@@ -69,6 +69,37 @@ class AnswerTest {
         }
 
     @Test
+    fun `an answer has its form`() =
+        withConversation { _, conversation ->
+            suspend fun answer(form: Form) = conversation.ask("Hello", inForm(form)).toList()
+            assertTrue(answer(Form.Choice(listOf("yes", "no"))).text in listOf("yes", "no"))
+            val json = answer(Form.JsonSchema(AGE_SCHEMA))
+            assertTrue(json.text.matches(Regex("""\{"age": \d{1,3}\}""")), json.text)
+            assertTrue(json.statistics.forcedTokens > 0)
+            assertTrue(answer(Form.Regex("[0-9]{4}")).text.matches(Regex("[0-9]{4}")))
+            val grammar = Form.Grammar("""start: "turn " ("on" | "off")""")
+            assertTrue(answer(grammar).text in listOf("turn on", "turn off"))
+        }
+
+    @Test
+    fun `an answer without its form is a failure, and a form that cannot be held is refused`() =
+        withConversation { _, conversation ->
+            val cut = conversation.ask("Hello", inForm(Form.Regex("[a-z]{200}"), maxTokens = 3)).toList().report
+            assertEquals(Outcome.FAILED to "not_in_form", cut.outcome to cut.code)
+            val error =
+                assertFailsWith<WhimbrelException.InvalidOption> {
+                    conversation.ask("Hello", inForm(Form.JsonSchema("""{"not": {"type": "null"}}"""))).toList()
+                }
+            assertEquals("form", error.option)
+            assertTrue("not" in error.found, error.found)
+        }
+
+    private fun inForm(
+        form: Form,
+        maxTokens: Int = 64,
+    ) = AskOptions(generation = GenerationOptions(maxTokens = maxTokens, form = form))
+
+    @Test
     fun `a saved conversation goes on`() =
         withConversation { client, conversation ->
             val file = Files.createTempDirectory("whimbrel").resolve("conversation").toString()
@@ -273,6 +304,9 @@ class AnswerTest {
         const val READER_YIELDS = 20
         const val PREFIX_TOKENS = 16
         const val CANCELLATIONS = 1000
+        const val AGE_SCHEMA =
+            """{"type": "object", "properties": {"age": {"type": "integer", "minimum": 0, "maximum": 120}},
+                "required": ["age"], "additionalProperties": false}"""
 
         /** Keeps the history short, and the test quick. */
         const val RESET_EVERY = 4
