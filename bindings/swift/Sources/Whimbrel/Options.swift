@@ -107,6 +107,10 @@ public struct GenerationOptions: Sendable, Equatable {
     public var speculation: Bool
     /// Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
     public var repetitionGuard: Bool
+    /// The form that the answer must have: the model then chooses only among the tokens that the form allows. An answer
+    /// that ends before it has its form is a failure with the code `not_in_form`. Under a policy, only a model on this
+    /// device can hold a form.
+    public var form: Form?
 
     /// Takes every value; those with a default can be left out.
     public init(
@@ -121,7 +125,8 @@ public struct GenerationOptions: Sendable, Equatable {
         stop: [String] = [],
         thinking: Bool? = nil,
         speculation: Bool = true,
-        repetitionGuard: Bool = true
+        repetitionGuard: Bool = true,
+        form: Form? = nil
     ) {
         self.maxTokens = maxTokens
         self.temperature = temperature
@@ -135,7 +140,23 @@ public struct GenerationOptions: Sendable, Equatable {
         self.thinking = thinking
         self.speculation = speculation
         self.repetitionGuard = repetitionGuard
+        self.form = form
     }
+}
+
+/// The form that an answer must have. One that cannot be used is refused with the error `InvalidOption`, which says
+/// what in it and where.
+public enum Form: Sendable, Equatable {
+    /// One of several texts.
+    case choice(choices: [String])
+    /// JSON that is valid by a JSON Schema (draft 4 to 2020-12), on one line. Properties come in the order in which the
+    /// schema names them. A keyword that cannot be enforced is refused by name.
+    case jsonSchema(schema: String)
+    /// A text that a regular expression matches as a whole, in the syntax of Rust's `regex`, without anchors and
+    /// lookaround.
+    case regex(expression: String)
+    /// A text of a grammar, in llguidance's variant of Lark.
+    case grammar(text: String)
 }
 
 /// Options for asking a question.

@@ -158,7 +158,8 @@ public enum QueueDecision: Sendable, Hashable, CaseIterable {
 public enum OutboxEvent: Sendable, Equatable {
     /// Something is new about a question.
     case changed(id: Int, conversation: String, state: QueueState)
-    /// Events were missed, because they were not read in time. `Outbox.list` says how everything is.
+    /// Events were missed, because they were not read in time. `Outbox.list` says how everything is. Every reader gets
+    /// this first: what happens after that listing is not lost.
     case missed(events: Int)
 }
 

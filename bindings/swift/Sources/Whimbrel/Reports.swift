@@ -233,6 +233,8 @@ public struct Statistics: Sendable, Equatable {
     public var draftedTokens: Int
     /// Guessed tokens that were right.
     public var acceptedTokens: Int
+    /// Tokens that the form of the answer left no choice about; they were not decoded one by one.
+    public var forcedTokens: Int
     /// Oldest messages that were left out because the context was full.
     public var droppedMessages: Int
     /// Time from the start of the answer to its first token; 0 if there was none.
@@ -251,6 +253,7 @@ public struct Statistics: Sendable, Equatable {
         completionTokens: Int,
         draftedTokens: Int,
         acceptedTokens: Int,
+        forcedTokens: Int,
         droppedMessages: Int,
         timeToFirstToken: Duration,
         total: Duration,
@@ -262,6 +265,7 @@ public struct Statistics: Sendable, Equatable {
         self.completionTokens = completionTokens
         self.draftedTokens = draftedTokens
         self.acceptedTokens = acceptedTokens
+        self.forcedTokens = forcedTokens
         self.droppedMessages = droppedMessages
         self.timeToFirstToken = timeToFirstToken
         self.total = total

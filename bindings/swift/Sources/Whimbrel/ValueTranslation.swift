@@ -58,8 +58,20 @@ extension GenerationOptions {
             stop: stop,
             thinking: thinking,
             speculation: speculation,
-            repetitionGuard: repetitionGuard
+            repetitionGuard: repetitionGuard,
+            form: form?.toCore()
         )
+    }
+}
+
+extension Form {
+    func toCore() -> WhimbrelCore.Form {
+        switch self {
+        case .choice(let choices): .choice(choices: choices)
+        case .jsonSchema(let schema): .jsonSchema(schema: schema)
+        case .regex(let expression): .regex(expression: expression)
+        case .grammar(let text): .grammar(text: text)
+        }
     }
 }
 
@@ -599,6 +611,7 @@ extension WhimbrelCore.Statistics {
             completionTokens: Int(clamping: completionTokens),
             draftedTokens: Int(clamping: draftedTokens),
             acceptedTokens: Int(clamping: acceptedTokens),
+            forcedTokens: Int(clamping: forcedTokens),
             droppedMessages: Int(clamping: droppedMessages),
             timeToFirstToken: .milliseconds(timeToFirstTokenMs),
             total: .milliseconds(totalMs),

@@ -6536,6 +6536,11 @@ public struct GenerationOptions: Equatable, Hashable {
      * Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
      */
     public let repetitionGuard: Bool
+    /**
+     * The form that the answer must have: the model then chooses only among the tokens that the form allows. An answer that ends before it has
+     * its form is a failure with the code `not_in_form`. Under a policy, only a model on this device can hold a form.
+     */
+    public let form: Form?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -6578,7 +6583,11 @@ public struct GenerationOptions: Equatable, Hashable {
          */speculation: Bool = true,
         /**
          * Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
-         */repetitionGuard: Bool = true) {
+         */repetitionGuard: Bool = true,
+        /**
+         * The form that the answer must have: the model then chooses only among the tokens that the form allows. An answer that ends before it has
+         * its form is a failure with the code `not_in_form`. Under a policy, only a model on this device can hold a form.
+         */form: Form? = nil) {
         self.maxTokens = maxTokens
         self.temperature = temperature
         self.topK = topK
@@ -6591,6 +6600,7 @@ public struct GenerationOptions: Equatable, Hashable {
         self.thinking = thinking
         self.speculation = speculation
         self.repetitionGuard = repetitionGuard
+        self.form = form
     }
 
 
@@ -6620,7 +6630,8 @@ public struct FfiConverterTypeGenerationOptions: FfiConverterRustBuffer {
                 stop: FfiConverterSequenceString.read(from: &buf),
                 thinking: FfiConverterOptionBool.read(from: &buf),
                 speculation: FfiConverterBool.read(from: &buf),
-                repetitionGuard: FfiConverterBool.read(from: &buf)
+                repetitionGuard: FfiConverterBool.read(from: &buf),
+                form: FfiConverterOptionTypeForm.read(from: &buf)
         )
     }
 
@@ -6637,6 +6648,7 @@ public struct FfiConverterTypeGenerationOptions: FfiConverterRustBuffer {
         FfiConverterOptionBool.write(value.thinking, into: &buf)
         FfiConverterBool.write(value.speculation, into: &buf)
         FfiConverterBool.write(value.repetitionGuard, into: &buf)
+        FfiConverterOptionTypeForm.write(value.form, into: &buf)
     }
 }
 
@@ -9718,6 +9730,10 @@ public struct Statistics: Equatable, Hashable {
      */
     public let acceptedTokens: UInt32
     /**
+     * Tokens that the form of the answer left no choice about; they were not decoded one by one.
+     */
+    public let forcedTokens: UInt32
+    /**
      * Oldest messages that were left out because the context was full.
      */
     public let droppedMessages: UInt32
@@ -9757,6 +9773,9 @@ public struct Statistics: Equatable, Hashable {
          * Guessed tokens that were right.
          */acceptedTokens: UInt32,
         /**
+         * Tokens that the form of the answer left no choice about; they were not decoded one by one.
+         */forcedTokens: UInt32,
+        /**
          * Oldest messages that were left out because the context was full.
          */droppedMessages: UInt32,
         /**
@@ -9776,6 +9795,7 @@ public struct Statistics: Equatable, Hashable {
         self.completionTokens = completionTokens
         self.draftedTokens = draftedTokens
         self.acceptedTokens = acceptedTokens
+        self.forcedTokens = forcedTokens
         self.droppedMessages = droppedMessages
         self.timeToFirstTokenMs = timeToFirstTokenMs
         self.totalMs = totalMs
@@ -9804,6 +9824,7 @@ public struct FfiConverterTypeStatistics: FfiConverterRustBuffer {
                 completionTokens: FfiConverterUInt32.read(from: &buf),
                 draftedTokens: FfiConverterUInt32.read(from: &buf),
                 acceptedTokens: FfiConverterUInt32.read(from: &buf),
+                forcedTokens: FfiConverterUInt32.read(from: &buf),
                 droppedMessages: FfiConverterUInt32.read(from: &buf),
                 timeToFirstTokenMs: FfiConverterDouble.read(from: &buf),
                 totalMs: FfiConverterDouble.read(from: &buf),
@@ -9818,6 +9839,7 @@ public struct FfiConverterTypeStatistics: FfiConverterRustBuffer {
         FfiConverterUInt32.write(value.completionTokens, into: &buf)
         FfiConverterUInt32.write(value.draftedTokens, into: &buf)
         FfiConverterUInt32.write(value.acceptedTokens, into: &buf)
+        FfiConverterUInt32.write(value.forcedTokens, into: &buf)
         FfiConverterUInt32.write(value.droppedMessages, into: &buf)
         FfiConverterDouble.write(value.timeToFirstTokenMs, into: &buf)
         FfiConverterDouble.write(value.totalMs, into: &buf)
@@ -11438,6 +11460,126 @@ public func FfiConverterTypeFinishReason_lower(_ value: FinishReason) -> RustBuf
 
 
 /**
+ * The form that an answer must have. One that cannot be used is refused with the error `InvalidOption`, which says what in it and where.
+ */
+
+public enum Form: Equatable, Hashable {
+
+    /**
+     * One of several texts.
+     */
+    case choice(
+        /**
+         * The texts, as they are.
+         */choices: [String]
+    )
+    /**
+     * JSON that is valid by a JSON Schema (draft 4 to 2020-12), on one line. Properties come in the order in which the schema names them.
+     * A keyword that cannot be enforced is refused by name.
+     */
+    case jsonSchema(
+        /**
+         * The schema, as JSON.
+         */schema: String
+    )
+    /**
+     * A text that a regular expression matches as a whole, in the syntax of Rust's `regex`, without anchors and lookaround.
+     */
+    case regex(
+        /**
+         * The expression.
+         */expression: String
+    )
+    /**
+     * A text of a grammar, in llguidance's variant of Lark.
+     */
+    case grammar(
+        /**
+         * The grammar, whose rule `start` is the whole text.
+         */text: String
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Form: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeForm: FfiConverterRustBuffer {
+    typealias SwiftType = Form
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Form {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .choice(choices: try FfiConverterSequenceString.read(from: &buf)
+        )
+
+        case 2: return .jsonSchema(schema: try FfiConverterString.read(from: &buf)
+        )
+
+        case 3: return .regex(expression: try FfiConverterString.read(from: &buf)
+        )
+
+        case 4: return .grammar(text: try FfiConverterString.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Form, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .choice(choices):
+            writeInt(&buf, Int32(1))
+            FfiConverterSequenceString.write(choices, into: &buf)
+
+
+        case let .jsonSchema(schema):
+            writeInt(&buf, Int32(2))
+            FfiConverterString.write(schema, into: &buf)
+
+
+        case let .regex(expression):
+            writeInt(&buf, Int32(3))
+            FfiConverterString.write(expression, into: &buf)
+
+
+        case let .grammar(text):
+            writeInt(&buf, Int32(4))
+            FfiConverterString.write(text, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeForm_lift(_ buf: RustBuffer) throws -> Form {
+    return try FfiConverterTypeForm.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeForm_lower(_ value: Form) -> RustBuffer {
+    return FfiConverterTypeForm.lower(value)
+}
+
+
+
+/**
  * How a sentence refers to the device.
  */
 
@@ -12550,11 +12692,12 @@ public enum OutboxEvent: Equatable, Hashable {
          */state: QueueState
     )
     /**
-     * Events were missed, because they were not read in time. `Outbox.list` says how everything is.
+     * Events were missed, because they were not read in time. `Outbox.list` says how everything is. Every reader gets this first: what
+     * happens after that listing is not lost.
      */
     case missed(
         /**
-         * How many.
+         * How many; 0 at the beginning.
          */events: UInt64
     )
 
@@ -14990,6 +15133,30 @@ fileprivate struct FfiConverterOptionTypeFinishReason: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeFinishReason.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeForm: FfiConverterRustBuffer {
+    typealias SwiftType = Form?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeForm.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeForm.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }

@@ -81,6 +81,9 @@ public data class ConversationOptions(
  *   several at a time. It changes the speed, never the answer.
  * @property repetitionGuard whether an answer that says the same over and over is ended. The report's `finish` is
  *   `Repetition` then.
+ * @property form the form that the answer must have: the model then chooses only among the tokens that the form allows.
+ *   An answer that ends before it has its form is a failure with the code `not_in_form`. Under a policy, only a model
+ *   on this device can hold a form.
  */
 public data class GenerationOptions(
     public val maxTokens: Int = 512,
@@ -95,7 +98,52 @@ public data class GenerationOptions(
     public val thinking: Boolean? = null,
     public val speculation: Boolean = true,
     public val repetitionGuard: Boolean = true,
+    public val form: Form? = null,
 )
+
+/**
+ * The form that an answer must have. One that cannot be used is refused with the error `InvalidOption`, which says what
+ * in it and where.
+ */
+public sealed interface Form {
+    /**
+     * One of several texts.
+     *
+     * @property choices the texts, as they are.
+     */
+    public data class Choice(
+        public val choices: List<String>,
+    ) : Form
+
+    /**
+     * JSON that is valid by a JSON Schema (draft 4 to 2020-12), on one line. Properties come in the order in which the
+     * schema names them. A keyword that cannot be enforced is refused by name.
+     *
+     * @property schema the schema, as JSON.
+     */
+    public data class JsonSchema(
+        public val schema: String,
+    ) : Form
+
+    /**
+     * A text that a regular expression matches as a whole, in the syntax of Rust's `regex`, without anchors and
+     * lookaround.
+     *
+     * @property expression the expression.
+     */
+    public data class Regex(
+        public val expression: String,
+    ) : Form
+
+    /**
+     * A text of a grammar, in llguidance's variant of Lark.
+     *
+     * @property text the grammar, whose rule `start` is the whole text.
+     */
+    public data class Grammar(
+        public val text: String,
+    ) : Form
+}
 
 /**
  * Options for asking a question.

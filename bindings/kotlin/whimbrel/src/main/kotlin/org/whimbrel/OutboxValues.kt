@@ -182,9 +182,10 @@ public sealed interface OutboxEvent {
     ) : OutboxEvent
 
     /**
-     * Events were missed, because they were not read in time. `Outbox.list` says how everything is.
+     * Events were missed, because they were not read in time. `Outbox.list` says how everything is. Every reader gets
+     * this first: what happens after that listing is not lost.
      *
-     * @property events how many.
+     * @property events how many; 0 at the beginning.
      */
     public data class Missed(
         public val events: Long,

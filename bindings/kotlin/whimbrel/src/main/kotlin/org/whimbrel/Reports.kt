@@ -214,6 +214,7 @@ public data class Refused(
  * @property completionTokens tokens of the answer.
  * @property draftedTokens tokens that were guessed and checked in speculative decoding.
  * @property acceptedTokens guessed tokens that were right.
+ * @property forcedTokens tokens that the form of the answer left no choice about; they were not decoded one by one.
  * @property droppedMessages oldest messages that were left out because the context was full.
  * @property timeToFirstToken time from the start of the answer to its first token; 0 if there was none.
  * @property total time from the start of the answer to its end.
@@ -226,6 +227,7 @@ public data class Statistics(
     public val completionTokens: Int,
     public val draftedTokens: Int,
     public val acceptedTokens: Int,
+    public val forcedTokens: Int,
     public val droppedMessages: Int,
     public val timeToFirstToken: Duration,
     public val total: Duration,

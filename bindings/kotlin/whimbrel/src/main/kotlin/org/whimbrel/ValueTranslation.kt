@@ -20,6 +20,7 @@ import org.whimbrel.ffi.Event as CoreEvent
 import org.whimbrel.ffi.Explanation as CoreExplanation
 import org.whimbrel.ffi.Finding as CoreFinding
 import org.whimbrel.ffi.FinishReason as CoreFinishReason
+import org.whimbrel.ffi.Form as CoreForm
 import org.whimbrel.ffi.GenerationOptions as CoreGenerationOptions
 import org.whimbrel.ffi.Guess as CoreGuess
 import org.whimbrel.ffi.Host as CoreHost
@@ -125,7 +126,16 @@ internal fun GenerationOptions.toCore(): CoreGenerationOptions =
         thinking = thinking,
         speculation = speculation,
         repetitionGuard = repetitionGuard,
+        form = form?.toCore(),
     )
+
+internal fun Form.toCore(): CoreForm =
+    when (this) {
+        is Form.Choice -> CoreForm.Choice(choices)
+        is Form.JsonSchema -> CoreForm.JsonSchema(schema)
+        is Form.Regex -> CoreForm.Regex(expression)
+        is Form.Grammar -> CoreForm.Grammar(text)
+    }
 
 internal fun AskOptions.toCore(): CoreAskOptions =
     CoreAskOptions(
@@ -528,6 +538,7 @@ internal fun CoreStatistics.toPublic(): Statistics =
         completionTokens = completionTokens.toInt(),
         draftedTokens = draftedTokens.toInt(),
         acceptedTokens = acceptedTokens.toInt(),
+        forcedTokens = forcedTokens.toInt(),
         droppedMessages = droppedMessages.toInt(),
         timeToFirstToken = timeToFirstTokenMs.milliseconds,
         total = totalMs.milliseconds,

@@ -10351,6 +10351,12 @@ data class GenerationOptions (
      * Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
      */
     val `repetitionGuard`: kotlin.Boolean = true
+    ,
+    /**
+     * The form that the answer must have: the model then chooses only among the tokens that the form allows. An answer that ends before it has
+     * its form is a failure with the code `not_in_form`. Under a policy, only a model on this device can hold a form.
+     */
+    val `form`: Form? = null
 
 ){
 
@@ -10379,6 +10385,7 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
             FfiConverterOptionalBoolean.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterBoolean.read(buf),
+            FfiConverterOptionalTypeForm.read(buf),
         )
     }
 
@@ -10394,7 +10401,8 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
             FfiConverterSequenceString.allocationSize(value.`stop`) +
             FfiConverterOptionalBoolean.allocationSize(value.`thinking`) +
             FfiConverterBoolean.allocationSize(value.`speculation`) +
-            FfiConverterBoolean.allocationSize(value.`repetitionGuard`)
+            FfiConverterBoolean.allocationSize(value.`repetitionGuard`) +
+            FfiConverterOptionalTypeForm.allocationSize(value.`form`)
     )
 
     override fun write(value: GenerationOptions, buf: ByteBuffer) {
@@ -10410,6 +10418,7 @@ public object FfiConverterTypeGenerationOptions: FfiConverterRustBuffer<Generati
             FfiConverterOptionalBoolean.write(value.`thinking`, buf)
             FfiConverterBoolean.write(value.`speculation`, buf)
             FfiConverterBoolean.write(value.`repetitionGuard`, buf)
+            FfiConverterOptionalTypeForm.write(value.`form`, buf)
     }
 }
 
@@ -12649,6 +12658,11 @@ data class Statistics (
     val `acceptedTokens`: kotlin.UInt
     ,
     /**
+     * Tokens that the form of the answer left no choice about; they were not decoded one by one.
+     */
+    val `forcedTokens`: kotlin.UInt
+    ,
+    /**
      * Oldest messages that were left out because the context was full.
      */
     val `droppedMessages`: kotlin.UInt
@@ -12694,6 +12708,7 @@ public object FfiConverterTypeStatistics: FfiConverterRustBuffer<Statistics> {
             FfiConverterUInt.read(buf),
             FfiConverterUInt.read(buf),
             FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
             FfiConverterDouble.read(buf),
             FfiConverterDouble.read(buf),
             FfiConverterDouble.read(buf),
@@ -12707,6 +12722,7 @@ public object FfiConverterTypeStatistics: FfiConverterRustBuffer<Statistics> {
             FfiConverterUInt.allocationSize(value.`completionTokens`) +
             FfiConverterUInt.allocationSize(value.`draftedTokens`) +
             FfiConverterUInt.allocationSize(value.`acceptedTokens`) +
+            FfiConverterUInt.allocationSize(value.`forcedTokens`) +
             FfiConverterUInt.allocationSize(value.`droppedMessages`) +
             FfiConverterDouble.allocationSize(value.`timeToFirstTokenMs`) +
             FfiConverterDouble.allocationSize(value.`totalMs`) +
@@ -12720,6 +12736,7 @@ public object FfiConverterTypeStatistics: FfiConverterRustBuffer<Statistics> {
             FfiConverterUInt.write(value.`completionTokens`, buf)
             FfiConverterUInt.write(value.`draftedTokens`, buf)
             FfiConverterUInt.write(value.`acceptedTokens`, buf)
+            FfiConverterUInt.write(value.`forcedTokens`, buf)
             FfiConverterUInt.write(value.`droppedMessages`, buf)
             FfiConverterDouble.write(value.`timeToFirstTokenMs`, buf)
             FfiConverterDouble.write(value.`totalMs`, buf)
@@ -14257,6 +14274,165 @@ public object FfiConverterTypeFinishReason: FfiConverterRustBuffer<FinishReason>
 
 
 /**
+ * The form that an answer must have. One that cannot be used is refused with the error `InvalidOption`, which says what in it and where.
+ */
+sealed class Form {
+
+    /**
+     * One of several texts.
+     */
+    data class Choice(
+        /**
+         * The texts, as they are.
+         */
+        val `choices`: List<kotlin.String>) : Form()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * JSON that is valid by a JSON Schema (draft 4 to 2020-12), on one line. Properties come in the order in which the schema names them.
+     * A keyword that cannot be enforced is refused by name.
+     */
+    data class JsonSchema(
+        /**
+         * The schema, as JSON.
+         */
+        val `schema`: kotlin.String) : Form()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A text that a regular expression matches as a whole, in the syntax of Rust's `regex`, without anchors and lookaround.
+     */
+    data class Regex(
+        /**
+         * The expression.
+         */
+        val `expression`: kotlin.String) : Form()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A text of a grammar, in llguidance's variant of Lark.
+     */
+    data class Grammar(
+        /**
+         * The grammar, whose rule `start` is the whole text.
+         */
+        val `text`: kotlin.String) : Form()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeForm : FfiConverterRustBuffer<Form>{
+    override fun read(buf: ByteBuffer): Form {
+        return when(buf.getInt()) {
+            1 -> Form.Choice(
+                FfiConverterSequenceString.read(buf),
+                )
+            2 -> Form.JsonSchema(
+                FfiConverterString.read(buf),
+                )
+            3 -> Form.Regex(
+                FfiConverterString.read(buf),
+                )
+            4 -> Form.Grammar(
+                FfiConverterString.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: Form): ULong = when(value) {
+        is Form.Choice -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterSequenceString.allocationSize(value.`choices`)
+            )
+        }
+        is Form.JsonSchema -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`schema`)
+            )
+        }
+        is Form.Regex -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`expression`)
+            )
+        }
+        is Form.Grammar -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`text`)
+            )
+        }
+    }
+
+    override fun write(value: Form, buf: ByteBuffer) {
+        when(value) {
+            is Form.Choice -> {
+                buf.putInt(1)
+                FfiConverterSequenceString.write(value.`choices`, buf)
+                Unit
+            }
+            is Form.JsonSchema -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`schema`, buf)
+                Unit
+            }
+            is Form.Regex -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`expression`, buf)
+                Unit
+            }
+            is Form.Grammar -> {
+                buf.putInt(4)
+                FfiConverterString.write(value.`text`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
  * How a sentence refers to the device.
  */
 
@@ -15058,11 +15234,12 @@ sealed class OutboxEvent {
     }
 
     /**
-     * Events were missed, because they were not read in time. `Outbox.list` says how everything is.
+     * Events were missed, because they were not read in time. `Outbox.list` says how everything is. Every reader gets this first: what
+     * happens after that listing is not lost.
      */
     data class Missed(
         /**
-         * How many.
+         * How many; 0 at the beginning.
          */
         val `events`: kotlin.ULong) : OutboxEvent()
 
@@ -17267,6 +17444,38 @@ public object FfiConverterOptionalTypeFinishReason: FfiConverterRustBuffer<Finis
         } else {
             buf.put(1)
             FfiConverterTypeFinishReason.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeForm: FfiConverterRustBuffer<Form?> {
+    override fun read(buf: ByteBuffer): Form? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeForm.read(buf)
+    }
+
+    override fun allocationSize(value: Form?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeForm.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Form?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeForm.write(value, buf)
         }
     }
 }
