@@ -33,8 +33,10 @@ fn choice(choices: &[&str]) -> Form {
     Form::Choice(choices.iter().map(|&choice| choice.to_owned()).collect())
 }
 
+type Check = fn(&str) -> bool;
+
 /// Every kind of form, with a check of its answers that does not use it.
-fn forms() -> Vec<(Form, fn(&str) -> bool)> {
+fn forms() -> Vec<(Form, Check)> {
     vec![
         (choice(&["yes", "no", "it depends"]), |text| {
             ["yes", "no", "it depends"].contains(&text)
