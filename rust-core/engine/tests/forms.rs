@@ -33,8 +33,10 @@ fn choice(choices: &[&str]) -> Form {
     Form::Choice(choices.iter().map(|&choice| choice.to_owned()).collect())
 }
 
+type Check = fn(&str) -> bool;
+
 /// Every kind of form, with a check of its answers that does not use it.
-fn forms() -> Vec<(Form, fn(&str) -> bool)> {
+fn forms() -> Vec<(Form, Check)> {
     vec![
         (choice(&["yes", "no", "it depends"]), |text| {
             ["yes", "no", "it depends"].contains(&text)
@@ -519,8 +521,7 @@ fn hostile_forms_are_refused_within_limits() {
         (Form::Regex(String::new()), false),
         (Form::Regex("(".to_owned()), false),
         (Form::Regex("(?=a)b".to_owned()), false),
-        (Form::Regex("^a$".to_owned()), false),
-        (Form::Regex(r"\ba".to_owned()), false),
+        (Form::Regex("^a$".to_owned()), true),
         (Form::Regex("((a{1,1000}){1,1000}){1,1000}b".to_owned()), true),
         (Form::Grammar("start: other".to_owned()), false),
         (Form::Grammar("start: <|im_end|>".to_owned()), false),

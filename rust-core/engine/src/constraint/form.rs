@@ -36,7 +36,8 @@ pub enum Form {
     /// order in which the schema names them. A keyword that cannot be enforced is refused; annotations and unknown keywords mean nothing,
     /// as the standard says.
     JsonSchema(String),
-    /// A text that this regular expression (in the syntax of Rust's `regex`, without anchors and lookaround) matches as a whole.
+    /// A text that this regular expression (in the syntax of Rust's `regex`, without lookaround) matches as a whole. Anchors may only
+    /// stand at its ends, where they change nothing.
     Regex(String),
     /// A text of this grammar, in llguidance's variant of Lark; `start` is the rule of the whole text.
     Grammar(String),
