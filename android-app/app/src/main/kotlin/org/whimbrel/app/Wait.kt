@@ -118,6 +118,6 @@ fun causeOf(code: String): Cause =
         "not_found", "redirected", "no_endpoint", "endpoint_settings", "not_loopback" -> Cause.SETTINGS
         "context_full", "request_too_large", "too_long", "too_large" -> Cause.TOO_LONG
         "declined", "refusal", "content_filter" -> Cause.DECLINED
-        "empty_answer", "cut_off" -> Cause.NOT_WHOLE
+        "empty_answer", "cut_off", "not_in_form" -> Cause.NOT_WHOLE
         else -> Cause.OTHER
     }
