@@ -239,7 +239,14 @@ impl From<EngineError> for CoreError {
                 expected,
                 found,
             },
-            EngineError::Form { kind, .. } => refused::option("form", &format!("a {kind} that can be used"), reason),
+            EngineError::Form { kind, place, reason } => {
+                let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+                refused::option(
+                    "form",
+                    &format!("a {kind} that can be used"),
+                    format!("this one{place}: {reason}"),
+                )
+            }
             EngineError::NoThinking => refused::option(
                 "thinking",
                 "off or left to the model, which cannot think before it answers",
@@ -457,6 +464,14 @@ mod tests {
                 found: text("2"),
             },
             "top_p must be 0 to 1, not 2",
+        );
+        check(
+            EngineError::Form {
+                kind: "JSON schema",
+                place: Some(text("/not")),
+                reason: text("not cannot be enforced"),
+            },
+            "form must be a JSON schema that can be used, not this one (/not): not cannot be enforced",
         );
         check(
             EngineError::NoThinking,

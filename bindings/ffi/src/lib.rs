@@ -37,7 +37,8 @@ pub use logging::{LogLevel, LogSink, LogSinkError, set_log_level, set_log_sink};
 pub use model::{Model, ModelInfo};
 pub use model_file::{ImportEvent, ImportPhase, ModelImport};
 pub use options::{
-    AskOptions, ContextPolicy, ConversationOptions, Form, GenerationOptions, KvPrecision, Need, OpenOptions, PrivacyClass,
+    AskOptions, ContextPolicy, ConversationOptions, Form, GenerationOptions, KvPrecision, Need, OpenOptions,
+    PrivacyClass,
 };
 pub use outbox::{
     Outbox, OutboxEvent, OutboxEvents, OutboxRun, QueueDecision, QueueFailure, QueueNeeds, QueuePriority, QueueRemedy,

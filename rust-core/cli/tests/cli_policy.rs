@@ -408,7 +408,10 @@ fn a_mistyped_ledger_is_named_and_not_made() {
         &["cache", "clear"],
         &["wipe", "--yes"],
     ] {
-        let arguments = command.iter().chain(&["--json", "--ledger"]).map(|word| word.to_string());
+        let arguments = command
+            .iter()
+            .chain(&["--json", "--ledger"])
+            .map(|word| word.to_string());
         let ran = desk.run(arguments.chain([folder.to_str().unwrap().to_owned()]));
         let ran = ran.failed(3, "ledger_missing");
         assert!(ran.stderr.contains("legder"), "{command:?}: {ran:?}");

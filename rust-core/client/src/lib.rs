@@ -56,8 +56,8 @@ pub use report::{AnsweredBefore, Event, Report};
 pub use request::{AskOptions, Message, Request, TASK_DEFAULT};
 pub use rules::EndpointExtras;
 pub use whimbrel_engine::{
-    ContextPolicy, EngineError, Form, GenerationOptions, KvPrecision, Manifest, ModelCard, OpenOptions, PrefixError, Role,
-    SamplingOptions, Statistics, Verify,
+    ContextPolicy, EngineError, Form, GenerationOptions, KvPrecision, Manifest, ModelCard, OpenOptions, PrefixError,
+    Role, SamplingOptions, Statistics, Verify,
 };
 /// Errors as a person reads them.
 pub use whimbrel_files::message;
