@@ -28,6 +28,9 @@ fn is_bird(text: &str) -> bool {
     ["whimbrel", "curlew"].contains(&text)
 }
 
+/// Whether an answer has its form.
+type Check = fn(&str) -> bool;
+
 #[test]
 fn answers_have_their_form() {
     let desk = Desk::new();
@@ -41,11 +44,11 @@ fn answers_have_their_form() {
             .is_some_and(|(one, other)| is_bird(one) && is_bird(other))
     };
     let date = |text: &str| text.len() == 10 && text.chars().filter(|&c| c == '-').count() == 2;
-    let cases: [(&[&str], &dyn Fn(&str) -> bool); 4] = [
-        (&["--json-schema", schema.to_str().unwrap()], &json),
-        (&["--choice", "whimbrel,curlew"], &is_bird),
-        (&["--regex", "[0-9]{4}-[0-9]{2}-[0-9]{2}"], &date),
-        (&["--grammar", grammar.to_str().unwrap()], &birds),
+    let cases: [(&[&str], Check); 4] = [
+        (&["--json-schema", schema.to_str().unwrap()], json),
+        (&["--choice", "whimbrel,curlew"], is_bird),
+        (&["--regex", "[0-9]{4}-[0-9]{2}-[0-9]{2}"], date),
+        (&["--grammar", grammar.to_str().unwrap()], birds),
     ];
     for (flags, is_valid) in cases {
         for more in [&[][..], &["--raw"], &["--temperature", "1", "--seed", "3"]] {
