@@ -14,7 +14,7 @@ is_wanted() { [ ${#wanted[@]} = 0 ] || [[ " ${wanted[*]} " == *" $1 "* ]]; }
 
 # suite NAME MINUTES COMMAND…: runs one suite within its share of the hour and counts what it printed.
 suite() {
-	local name=$1 minutes=$2 started=$SECONDS status=0 counted counts note= failure
+	local name=$1 minutes=$2 started=$SECONDS status=0 counted counts failure note=''
 	shift 2
 	is_wanted "$name" || return 0
 	printf '\n=== %s\n' "$name"
