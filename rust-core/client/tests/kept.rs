@@ -182,6 +182,8 @@ fn changes_are_heard_of_and_written_before_the_end() {
         .unwrap();
     conversation.raise_class(PrivacyClass::Secret);
     let reader = assistant.outbox().reader().unwrap();
+    let first = block_on(reader.next(1));
+    assert_eq!(first, [whimbrel_client::Heard::Missed(0)], "it comes at once");
     block_on(assistant.shutdown());
     while block_on(changes.next()) {}
     assert!(block_on(reader.next(1)).is_empty());

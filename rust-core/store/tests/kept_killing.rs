@@ -14,7 +14,7 @@ use rand_pcg::rand_core::Rng;
 use rusqlite::Connection;
 use support::kept::is_anywhere;
 use support::workload::{DRAFTS, MAIN, MARKER, Said, check, step, titled};
-use support::{NOW_MS, open as open_with, vault};
+use support::{NOW_MS, once_free, open as open_with, vault};
 use whimbrel_store::{FileVault, KeyVault, OutboxId, Store, StoreError};
 
 /// Tells this program that it is the child, where it works, and which round it is.
@@ -28,15 +28,7 @@ const LINES_MAX: u64 = 40;
 
 fn try_open(folder: &Path) -> Result<Store, StoreError> {
     let vault: Arc<dyn KeyVault> = Arc::new(FileVault::open(&folder.join("vault")).unwrap());
-    // A process that the other test has just begun may still hold our lock, until it becomes the other program.
-    let mut tries = 0;
-    loop {
-        match Store::open(&folder.join("store.db"), Arc::clone(&vault), NOW_MS) {
-            Err(StoreError::InUse { .. }) if tries < 200 => tries += 1,
-            opened => return opened,
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    once_free(|| Store::open(&folder.join("store.db"), Arc::clone(&vault), NOW_MS))
 }
 
 /// Does one thing after the other until it is killed.

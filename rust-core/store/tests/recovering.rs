@@ -16,7 +16,7 @@ use rand_pcg::rand_core::Rng;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use support::kept::{append, cached, conversation, files, is_anywhere, question, request};
-use support::{NOW_MS, answered_here, answered_in_the_cloud, intent, open, vault};
+use support::{NOW_MS, answered_here, answered_in_the_cloud, intent, once_free, open, vault};
 use tempfile::TempDir;
 use whimbrel_record::{Problem, ReceiptId, Signal};
 use whimbrel_store::{
@@ -192,7 +192,7 @@ impl Sample {
         go_on(&store, seed);
         assert_eq!(store.ledger().verify().unwrap().problems, problems, "seed {seed}");
         drop(store);
-        let store = Store::open(&path, dynamic(&vault), NOW_MS).unwrap();
+        let store = once_free(|| Store::open(&path, dynamic(&vault), NOW_MS)).unwrap();
         assert_eq!(store.ledger().verify().unwrap().problems, problems, "seed {seed}");
         assert!(!is_anywhere(folder.path(), MARKER.as_bytes()), "seed {seed}");
         store.remove_aside().unwrap();
@@ -524,7 +524,7 @@ fn file_vault(folder: &Path) -> Arc<dyn KeyVault> {
 }
 
 fn recover_in(folder: &Path) -> Result<(Store, Recovered), StoreError> {
-    Store::recover(&folder.join("store.db"), file_vault(folder), NOW_MS)
+    once_free(|| Store::recover(&folder.join("store.db"), file_vault(folder), NOW_MS))
 }
 
 /// A process is killed while it recovers: the next one finds the old database or the new one.
@@ -560,7 +560,7 @@ fn a_recovery_is_whole_or_has_not_begun() {
         std::hint::black_box((0..turns).fold(0u64, |sum, turn| std::hint::black_box(sum ^ turn)));
         child.kill().unwrap();
         child.wait().unwrap();
-        let store = match Store::open(&path, file_vault(folder.path()), NOW_MS) {
+        let store = match once_free(|| Store::open(&path, file_vault(folder.path()), NOW_MS)) {
             Ok(store) => {
                 new += 1;
                 store
@@ -621,10 +621,11 @@ fn a_recovery_that_was_interrupted_is_finished() {
         Store::wipe(&wiped.path().join("store.db"), &*copy_of(&sample.vault)).unwrap();
         assert_eq!(files(wiped.path()).len(), 1, "moment {moment}");
 
-        let opened = Store::open(&path, dynamic(&copy_of(&sample.vault)), NOW_MS);
+        let opened = once_free(|| Store::open(&path, dynamic(&copy_of(&sample.vault)), NOW_MS));
         if moment == 0 {
             assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{opened:?}");
-            let (store, recovered) = Store::recover(&path, dynamic(&copy_of(&sample.vault)), NOW_MS).unwrap();
+            let recovered = once_free(|| Store::recover(&path, dynamic(&copy_of(&sample.vault)), NOW_MS));
+            let (store, recovered) = recovered.unwrap();
             assert_eq!(recovered.kept, RowCounts::default());
             drop(store);
             assert!(!beside(folder.path(), ".rebuilding").exists());

@@ -128,7 +128,10 @@ impl Inner {
         let session = self.context.slot.opened()?;
         let context = self.context.clone();
         let Some(files) = self.context_files() else {
-            context.slot.close();
+            // The store of a kept conversation was closed. Its context may just be read to be saved, and goes with the last who needs it.
+            if self.keeping.is_none() {
+                context.slot.close();
+            }
             return None;
         };
         Some(self.services.handle().spawn(async move {

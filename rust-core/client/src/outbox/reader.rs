@@ -41,7 +41,7 @@ impl OutboxReader {
     /// this was cancelled.
     pub async fn next(&self, events_max: u32) -> Vec<Heard> {
         let mut events = self.events.lock().await;
-        if self.is_new.swap(false, Ordering::Relaxed) {
+        if !*self.cancelled.borrow() && self.is_new.swap(false, Ordering::Relaxed) {
             return vec![Heard::Missed(0)];
         }
         let (mut gone, mut cancelled) = (self.gone.clone(), self.cancelled.subscribe());

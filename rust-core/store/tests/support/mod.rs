@@ -6,12 +6,13 @@ pub(crate) mod workload;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use whimbrel_privacy::{FindingKind, PrivacyClass, Release};
 use whimbrel_record::{
     Attempt, AttemptEnd, Closing, Energy, Intent, Label, Latency, Outcome, Place, Planned, Tokens, TrustClass,
 };
-use whimbrel_store::{KeyVault, MemoryVault, SecretBytes, Store};
+use whimbrel_store::{KeyVault, MemoryVault, SecretBytes, Store, StoreError};
 
 /// A morning in November 2026.
 pub(crate) const NOW_MS: u64 = 1_795_420_800_000;
@@ -29,7 +30,19 @@ pub(crate) fn vault() -> Arc<MemoryVault> {
 }
 
 pub(crate) fn open(path: &Path, vault: &Arc<MemoryVault>) -> Store {
-    Store::open(path, Arc::clone(vault) as Arc<dyn KeyVault>, NOW_MS).unwrap()
+    once_free(|| Store::open(path, Arc::clone(vault) as Arc<dyn KeyVault>, NOW_MS)).unwrap()
+}
+
+/// Opens a store that nobody uses. A process that another test has just begun may still hold its lock, until it becomes the other program.
+pub(crate) fn once_free<T>(mut open: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let mut tries = 0;
+    loop {
+        match open() {
+            Err(StoreError::InUse { .. }) if tries < 200 => tries += 1,
+            opened => return opened,
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 pub(crate) fn on_device() -> Place {
