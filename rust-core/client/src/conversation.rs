@@ -431,9 +431,14 @@ impl Conversation {
     fn change(&self, change: impl FnOnce(&mut History) -> Result<(), ClientError>) -> Result<(), ClientError> {
         let _idle = self.idle(false)?;
         change(&mut lock(&self.inner.history))?;
+        self.note_changed();
+        Ok(())
+    }
+
+    /// What was said, or its system message, is another.
+    pub(crate) fn note_changed(&self) {
         self.inner.context.note_changed();
         self.inner.write_aside();
-        Ok(())
     }
 
     async fn session(&self) -> Result<Session, ClientError> {

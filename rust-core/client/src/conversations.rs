@@ -140,11 +140,15 @@ impl Conversations {
             let history = keeping.read(shelf.store()?)?;
             Ok::<_, ClientError>((keeping, history))
         });
-        let (keeping, history) = read.await??;
-        let system = options.system.clone();
+        let (keeping, mut history) = read.await??;
+        let has_other_system = options.system.is_some() && history.system() != options.system.as_deref();
+        if has_other_system {
+            history.set_system(options.system.clone());
+        }
+        // The outbox may have opened it meanwhile, and be answering in it.
         let conversation = Conversation::kept(&self.services, self.model.clone(), options, keeping, Some(history));
-        if system.is_some() {
-            conversation.set_system(system)?;
+        if has_other_system {
+            conversation.note_changed();
         }
         Ok(conversation)
     }
