@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use support::{Desk, Ran, Started, tiny};
-use whimbrel_forge::synthetic::{Synthetic, THOUGHT};
+use whimbrel_forge::synthetic::THOUGHT;
 use whimbrel_testing::ChatServer;
 
 const SCHEMA: &str = r#"{
@@ -133,15 +133,8 @@ fn a_form_that_cannot_be_used_is_refused() {
 
 #[test]
 fn thoughts_before_the_answer_are_free() {
-    let desk = Desk::new();
-    let model = Synthetic {
-        thinks: true,
-        ..Synthetic::tiny()
-    };
-    let file = desk.write("model.gguf", model.to_gguf());
-    let bundle = desk.path("thinking");
-    let [file, bundle] = [&file, &bundle].map(|path| path.to_str().unwrap());
-    desk.run(["import", file, "--output", bundle]).succeeded();
+    let (desk, bundle) = Desk::with_thinking_model();
+    let bundle = bundle.to_str().unwrap();
     for (thinking, thought) in [("default", Value::from(THOUGHT)), ("off", Value::Null)] {
         let flags = ["--choice", "whimbrel,curlew", "--thinking", thinking, "--json"];
         let object = desk

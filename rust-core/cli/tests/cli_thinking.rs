@@ -3,31 +3,15 @@
 
 mod support;
 
-use std::path::PathBuf;
-
 use support::terminal::Terminal;
 use support::{Desk, Started, tiny};
-use whimbrel_forge::synthetic::{ANSWER, Synthetic, THOUGHT};
+use whimbrel_forge::synthetic::{ANSWER, THOUGHT};
 
 const QUESTION: &str = "Where does <think>it</think> go?";
 
-/// A desk with the bundle.
-fn desk() -> (Desk, PathBuf) {
-    let desk = Desk::new();
-    let model = Synthetic {
-        thinks: true,
-        ..Synthetic::tiny()
-    };
-    let file = desk.write("model.gguf", model.to_gguf());
-    let bundle = desk.path("thinking");
-    let [file, output] = [&file, &bundle].map(|path| path.to_str().unwrap());
-    desk.run(["import", file, "--output", output]).succeeded();
-    (desk, bundle)
-}
-
 #[test]
 fn the_answer_is_the_output_and_the_thoughts_are_a_field() {
-    let (desk, bundle) = desk();
+    let (desk, bundle) = Desk::with_thinking_model();
     let bundle = bundle.to_str().unwrap();
     let run = |more: &[&str]| desk.run(["run", bundle, QUESTION].iter().chain(more)).succeeded();
     for more in [&[][..], &["--thinking", "default"], &["--thinking", "on"]] {
@@ -53,7 +37,7 @@ fn the_answer_is_the_output_and_the_thoughts_are_a_field() {
 
 #[test]
 fn an_answer_that_ends_in_its_thoughts_is_none() {
-    let (desk, bundle) = desk();
+    let (desk, bundle) = Desk::with_thinking_model();
     let bundle = bundle.to_str().unwrap();
     let ran = desk.run(["run", bundle, QUESTION, "--max-tokens", "3"]);
     assert_eq!((ran.status, ran.stdout.trim()), (Some(10), ""), "{ran:?}");
@@ -80,7 +64,7 @@ fn a_model_that_cannot_think_refuses_to_be_told_to() {
 
 #[test]
 fn a_long_chat_keeps_no_thoughts() {
-    let (desk, bundle) = desk();
+    let (desk, bundle) = Desk::with_thinking_model();
     let (file, state) = (desk.path("talk.json"), desk.path("talk.state"));
     let arguments = ["chat", bundle.to_str().unwrap(), "--state", state.to_str().unwrap()];
     let mut chat = Started::new(&mut desk.command(arguments));
@@ -119,7 +103,7 @@ fn a_long_chat_keeps_no_thoughts() {
 
 #[test]
 fn a_person_sees_the_thoughts_above_the_answer() {
-    let (desk, bundle) = desk();
+    let (desk, bundle) = Desk::with_thinking_model();
     let mut command = desk.command(["run", bundle.to_str().unwrap(), QUESTION]);
     let (status, shown) = Terminal::new(command.env("CLICOLOR_FORCE", "1"), 80).finish();
     assert_eq!(status, Some(0), "{shown}");

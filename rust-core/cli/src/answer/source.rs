@@ -61,9 +61,7 @@ impl AnswerSource {
             task: policy.task.clone().unwrap_or_else(|| TASK_DEFAULT.to_owned()),
             is_fresh: policy.fresh,
             expires_in_ms: policy.expires.map(|seconds| seconds * 1000),
-            ledger: LedgerArguments {
-                ledger: policy.ledger.clone(),
-            },
+            ledger: policy.ledger(),
             ..AnswerSource::default()
         };
         if let Some(name) = &policy.policy {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::ledger::LedgerArguments;
 use super::number::whole;
 
 /// The longest time of `--expires`: ten years.
@@ -39,4 +40,13 @@ pub(crate) struct PolicyArguments {
     /// Facts about the device that Whimbrel cannot read itself, as a JSON object or as @FILE: {"network": "unmetered"}
     #[arg(long, value_name = "JSON|@FILE", requires = "policy")]
     pub(crate) device: Option<String>,
+}
+
+impl PolicyArguments {
+    /// Where the ledger is, as the commands about it name it.
+    pub(crate) fn ledger(&self) -> LedgerArguments {
+        LedgerArguments {
+            ledger: self.ledger.clone(),
+        }
+    }
 }

@@ -307,10 +307,7 @@ fn run_due(arguments: &RunArguments) -> Result<(), CliError> {
             "whimbrel outbox run --policy FILE|PRESET",
         ));
     }
-    let ledger = LedgerArguments {
-        ledger: arguments.policy.ledger.clone(),
-    };
-    ledger.require_named()?;
+    arguments.policy.ledger().require_named()?;
     let source = AnswerSource::open(&arguments.model, &arguments.policy, arguments.threads, arguments.memory)?;
     source.update_device();
     let assistant = source.assistant().expect("there is a policy");

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use whimbrel_forge::synthetic::Synthetic;
 
 /// A command that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -81,6 +82,20 @@ impl Desk {
         Desk {
             folder: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// A desk with the bundle of a tiny model that thinks before it answers.
+    pub fn with_thinking_model() -> (Desk, PathBuf) {
+        let desk = Desk::new();
+        let model = Synthetic {
+            thinks: true,
+            ..Synthetic::tiny()
+        };
+        let file = desk.write("model.gguf", model.to_gguf());
+        let bundle = desk.path("thinking");
+        let [file, output] = [&file, &bundle].map(|path| path.to_str().unwrap());
+        desk.run(["import", file, "--output", output]).succeeded();
+        (desk, bundle)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
