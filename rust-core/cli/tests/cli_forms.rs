@@ -198,7 +198,7 @@ fn the_guide_holds() {
     let [review, time, ticket, light] = &answers[..] else {
         panic!("{answers:?}");
     };
-    assert!(["good", "bad"].contains(&review.as_str()), "{review}");
+    assert!(["positive", "negative"].contains(&review.as_str()), "{review}");
     assert!(time.len() == 5 && time.as_bytes()[2] == b':', "{time}");
     let ticket: Value = serde_json::from_str(ticket).unwrap();
     assert!(ticket["urgent"].is_boolean() && ticket["summary"].as_str().unwrap().chars().count() <= 60);
