@@ -1,7 +1,7 @@
 //! All caches under one budget: remembered answers and saved contexts on the disk, and in memory the contexts of conversations. What is dropped
 //! first, [`whimbrel_policy::budget`] decides.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use serde::Serialize;
 use tokio::sync::MutexGuard;
@@ -71,7 +71,7 @@ impl Default for Budget {
 enum Cached {
     Answer(u64),
     File(String),
-    Context(Arc<Inner>, Session),
+    Context(Weak<Inner>, Session),
 }
 
 impl Client {
@@ -237,7 +237,8 @@ async fn keep_within(
         }
     }
     for (inner, session, bytes) in idle_contexts(services).await {
-        let used_ms = now_ms.saturating_sub(inner.context.idle_ms());
+        let idle_ms = inner.upgrade().map_or(u64::MAX, |inner| inner.context.idle_ms());
+        let used_ms = now_ms.saturating_sub(idle_ms);
         let item = CacheItem {
             memory_bytes: bytes,
             remake_ms: bytes / CONTEXT_BYTES_A_MS,
@@ -254,6 +255,8 @@ async fn keep_within(
             Cached::Answer(id) => answers.push(*id),
             Cached::File(name) => files.push(name.clone()),
             Cached::Context(inner, session) => {
+                // One that was dropped meanwhile has given its memory back.
+                let Some(inner) = inner.upgrade() else { continue };
                 if pressure != MemoryPressure::Critical {
                     inner.put_away(session).await;
                 }
@@ -290,10 +293,10 @@ fn evict(store: &Store, services: &Services, answers: &[u64], names: &[String]) 
 }
 
 /// The contexts in memory that no answer uses now, with the bytes that each takes.
-async fn idle_contexts(services: &Services) -> Vec<(Arc<Inner>, Session, u64)> {
+async fn idle_contexts(services: &Services) -> Vec<(Weak<Inner>, Session, u64)> {
     let mut idle = Vec::new();
     for inner in services.contexts.open() {
-        let Some(session) = inner.context.slot.opened() else {
+        let Some(session) = inner.upgrade().and_then(|inner| inner.context.slot.opened()) else {
             continue;
         };
         if let Ok(held) = session.context().await

@@ -106,9 +106,10 @@ impl ContextDesk {
         open.push(Arc::downgrade(inner));
     }
 
-    /// The conversations that are open, kept or not.
-    pub(crate) fn open(&self) -> Vec<Arc<Inner>> {
-        lock(&self.open).iter().filter_map(Weak::upgrade).collect()
+    /// The conversations that are open, kept or not. Whoever goes through them must not hold them all: one that is dropped meanwhile gives its memory
+    /// back at once.
+    pub(crate) fn open(&self) -> Vec<Weak<Inner>> {
+        lock(&self.open).clone()
     }
 }
 

@@ -199,7 +199,7 @@ impl Services {
     /// Cancels every request and lets go of the ledger once they have ended. May be called again.
     pub(crate) fn close(&self) {
         // Before the ledger is let go of, where kept ones are saved.
-        for conversation in self.contexts.open() {
+        for conversation in self.contexts.open().iter().filter_map(Weak::upgrade) {
             drop(conversation.close_context());
         }
         let under_way = lock(&self.under_way);

@@ -65,8 +65,9 @@ fn limits_on_what_is_open() {
     assert_eq!(count.count(), 1);
     drop(refused);
     // What the failed and the dropped handles stood for is closed again.
-    assert!(error(model.complete("Hello", 64, tokens(1))).is_none());
-    assert!(error(converse(&model, 64).ask("Hello", tokens(1).into())).is_none());
+    let failure = |answer| error(answer).map(|error| error.to_string());
+    assert_eq!(failure(model.complete("Hello", 64, tokens(1))), None);
+    assert_eq!(failure(converse(&model, 64).ask("Hello", tokens(1).into())), None);
 }
 
 #[test]
