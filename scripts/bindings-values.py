@@ -29,6 +29,7 @@ FILES = {
     "system_model": "SystemModelValues",
     "model": "ModelInfo",
     "model_file": "ImportEvents",
+    "task": "TaskValues",
     "vault": "VaultLevel",
     "logging": "LogLevel",
 }
@@ -38,12 +39,12 @@ BY_HAND = {"AssistantOptions", "SystemRequest", "FindingCount"}
 INTO_CORE = [
     "OpenOptions", "ConversationOptions", "AskOptions", "Message", "DeviceUpdate", "EndpointExtras", "PolicyDocument", "Signal",
     "LearningMode", "ReceiptFilter", "Prune", "Host", "SystemCapabilities", "SystemFailure", "VaultLevel", "LogLevel", "Preset",
-    "ConversationSummary", "Retention", "RunBudget", "QueuePriority", "CacheBudget", "MemoryPressure",
+    "ConversationSummary", "Retention", "RunBudget", "QueuePriority", "CacheBudget", "MemoryPressure", "TaskOptions",
 ]  # fmt: skip
 OUT_OF_CORE = [
     "ModelInfo", "Message", "Event", "Explanation", "RedactedText", "LearningMode", "Receipt", "LedgerReport", "LedgerStats",
     "Checkpoint", "LogLevel", "ImportEvent", "ConversationSummary", "KeptConversation", "SearchHit", "ImportedConversations", "Repaired",
-    "KeyRotation", "QueuedQuestion", "OutboxEvent", "OutboxRun", "CacheUse", "Recovered",
+    "KeyRotation", "QueuedQuestion", "OutboxEvent", "OutboxRun", "CacheUse", "Recovered", "TaskInfo",
 ]  # fmt: skip
 # Fields whose name differs, in Rust's spelling. A number of milliseconds loses its unit, because it becomes a duration.
 RENAMED = {
@@ -68,6 +69,7 @@ ABSENT_MEANS = {
     ("OpenOptions", "kv_precision"): "Half",
     ("ConversationOptions", "context_policy"): "DropOldest",
     ("AskOptions", "privacy_class"): "Public",
+    ("TaskOptions", "privacy_class"): "Public",
     ("EndpointExtras", "token_limit_field"): "MaxTokens",
 }
 # Numbers that use all 64 bits.

@@ -7,7 +7,7 @@ cargo_fuzz_version=0.13.2
 seconds=${FUZZ_SECONDS:-60}
 tools=$CACHE/tools/cargo-fuzz-$cargo_fuzz_version
 work=$CACHE/fuzz
-targets=(gguf gguf_parts download manifest graph weights_index tokenizer chat_template form saved_prefix policy sse ledger sealed_file redact)
+targets=(gguf gguf_parts download manifest graph weights_index tokenizer chat_template form task saved_prefix policy sse ledger sealed_file redact)
 [ $# -gt 0 ] && targets=("$@")
 
 rustup run nightly rustc --version >/dev/null 2>&1 || fail "fuzzing needs a nightly compiler: run  rustup toolchain install nightly"

@@ -207,6 +207,9 @@ impl From<ClientError> for CoreError {
             ClientError::Redact(RedactError::Clear(_)) => CoreError::Internal { code: 9, reason },
             ClientError::Words(error) => refused::words(error),
             ClientError::Task(error) => refused::task(&error),
+            ClientError::TaskDocument { place, reason } => {
+                refused::option("document", "a task's", format!("this one, {place}: {reason}"))
+            }
             ClientError::Key(error) => refused::key(error),
             ClientError::Endpoint { id, source } => {
                 refused::option("endpoint", "valid settings", format!("those of {id}: {source}"))

@@ -17,6 +17,7 @@ mod outbox;
 mod policy;
 mod report;
 mod system_model;
+mod task;
 mod vault;
 
 pub use assistant::{Assistant, AssistantOptions, Finding, Guess, RedactedText};
@@ -53,6 +54,7 @@ pub use report::{
 pub use system_model::{
     Availability, SystemAnswer, SystemCapabilities, SystemFailure, SystemModel, SystemModelError, SystemRequest,
 };
+pub use task::{TaskInfo, TaskNeeds, TaskOptions, TextTask, built_in_tasks};
 pub use vault::{KeyVault, KeyVaultError, VaultLevel};
 
 uniffi::setup_scaffolding!();

@@ -1,6 +1,7 @@
 //! Answers as `run` and `chat` show them: where they come from, how they are received, and what is said about them.
 
 pub(crate) mod figures;
+pub(crate) mod outcome;
 pub(crate) mod report;
 mod source;
 

@@ -18,6 +18,7 @@ pub(crate) mod policy;
 pub(crate) mod redact;
 pub(crate) mod run;
 pub(crate) mod seal;
+pub(crate) mod task;
 pub(crate) mod tokenize;
 pub(crate) mod wipe;
 
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Chat(chat::Arguments),
     /// Answer one prompt
     Run(run::Arguments),
+    /// Do one kind of work with a text: give it a title, sort it, shorten it, fill in a form, …
+    Task(task::Arguments),
     /// Make a bundle from a model file
     Import(import::Arguments),
     /// Show what is in a bundle or a model file
@@ -98,6 +101,7 @@ pub(crate) fn run(command: Command) -> Result<u8, CliError> {
     match command {
         Command::Chat(arguments) => done(chat::run(&arguments)),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Task(arguments) => task::run(&arguments),
         Command::Import(arguments) => done(import::run(&arguments)),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Seal(arguments) => done(seal::run(&arguments)),

@@ -303,6 +303,7 @@ impl CliError {
             CliError::Models(error) => codes::models(error),
             CliError::Client(ClientError::Limit { .. }) => ("limit", exit::USAGE, None),
             CliError::Client(ClientError::Read { .. }) => ("input_unreadable", exit::INPUT, None),
+            CliError::Client(ClientError::TaskDocument { .. }) => ("input_invalid", exit::INPUT, None),
             CliError::Client(ClientError::Write { source, .. }) => io_code(source),
             CliError::Client(
                 ClientError::Endpoint { .. }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
-use support::Desk;
+use support::{Desk, smollm2};
 
 #[derive(Deserialize)]
 struct Shown {
@@ -23,16 +23,6 @@ struct Shown {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// SmolLM2, which `make test-data` prepares.
-fn smollm2() -> PathBuf {
-    let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let cache = || path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
-    let folder = path("WHIMBREL_TEST_DATA").or_else(|| Some(cache()?.join("whimbrel/test-data")));
-    let folder = folder.unwrap().join("smollm2");
-    assert!(folder.is_dir(), "{} is missing: run `make test-data`", folder.display());
-    folder
 }
 
 fn read(path: impl AsRef<Path>) -> String {

@@ -112,7 +112,7 @@ impl Assistant {
     /// # Errors
     /// [`ClientError::Limit`], [`ClientError::Engine`] for an option out of its range, [`ClientError::Closed`].
     pub fn answer(&self, request: Request) -> Result<Answer, ClientError> {
-        Conversation::answer(&self.services, request)
+        Conversation::answer(&self.services, None, request)
     }
 
     /// Sets the model on this device that answers from the next question on; `None` removes it.

@@ -11,7 +11,7 @@ use crate::ports::Ports;
 use crate::services::{Services, runtime};
 use crate::{
     Answer, ClientError, Conversation, ConversationOptions, EngineError, GenerationOptions, OpenOptions,
-    PROMPT_BYTES_MAX,
+    PROMPT_BYTES_MAX, Request,
 };
 
 /// Opens models. Clones refer to the same client. It ends when it is closed, or when the last clone and the last of its models,
@@ -115,6 +115,14 @@ impl Model {
             .into());
         }
         Ok(())
+    }
+
+    /// Answers a request that does not belong to a conversation with this model alone, without a policy or a ledger.
+    ///
+    /// # Errors
+    /// [`ClientError::Limit`], [`ClientError::Engine`] for an option out of its range.
+    pub fn answer(&self, request: Request) -> Result<Answer, ClientError> {
+        Conversation::answer(&self.services, Some(self.clone()), request)
     }
 
     /// Continues a raw text without a chat template, in a context of its own. Special tokens in the text are tokens. The

@@ -1,5 +1,5 @@
-//! Contexts on the disk: the keys and values of system messages, and of conversations that are not open, so that their text need not be read
-//! again. They are caches, sealed like everything that is made from a text: one that is damaged, foreign or out of date is not used.
+//! Contexts on the disk: the keys and values of beginnings that conversations share, a system message for instance, and of conversations that are
+//! not open, so that their text need not be read again. They are caches, sealed like everything that is made from a text: one that is damaged, foreign or out of date is not used.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -20,7 +20,7 @@ pub(crate) const PURPOSE: &str = "context";
 const TOKENS_MIN: u32 = 128;
 /// The largest file that is read.
 const FILE_BYTES_MAX: u32 = 1 << 30;
-/// Ahead of the name of a system message's file; the others are named after their conversations.
+/// Ahead of the name of a shared beginning's file; the others are named after their conversations.
 const SYSTEM: &str = "system-";
 const BINDING_BYTES: usize = 32;
 
@@ -57,7 +57,7 @@ pub(crate) struct ContextFiles {
     conversation: Option<ConversationId>,
 }
 
-/// A system message that is saved once it was read.
+/// A shared beginning that is saved once it was read.
 pub(crate) struct ToSave {
     files: ContextFiles,
     name: String,
@@ -126,7 +126,7 @@ impl ContextFiles {
         }
     }
 
-    /// Fills an empty context with what is saved of the conversation, or of its system message. Returns what is to be saved once the question is
+    /// Fills an empty context with what is saved of the conversation, or of its beginning. Returns what is to be saved once the question is
     /// answered.
     pub(crate) async fn fill(
         self,
@@ -157,7 +157,7 @@ impl ContextFiles {
             context.saved_tokens.store(tokens, Ordering::Relaxed);
             return Ok(None);
         }
-        let Some(hash) = session.system_hash(messages.to_vec(), thinking).await? else {
+        let Some(hash) = session.beginning_hash(messages.to_vec(), thinking).await? else {
             return Ok(None);
         };
         let (records, binding) = (self.records.clone(), binding(session));
@@ -237,13 +237,13 @@ impl ToSave {
         let handle = self.files.services.handle().clone();
         drop(handle.spawn(async move {
             if let Err(error) = self.save(&session).await {
-                log::debug!("a system message is not saved: {error}");
+                log::debug!("a shared beginning is not saved: {error}");
             }
         }));
     }
 
     async fn save(self, session: &Session) -> Result<(), ClientError> {
-        if let Some(tokens) = session.context().await?.system_tokens {
+        if let Some(tokens) = session.context().await?.shared_tokens {
             let replaced = self.files.services.contexts.replaced.load(Ordering::Relaxed);
             let bytes = session.export(tokens).await?;
             self.files.write(session, self.name, bytes, replaced).await?;

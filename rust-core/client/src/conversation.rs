@@ -362,14 +362,21 @@ impl Conversation {
         })
     }
 
-    /// Answers a request that belongs to no conversation.
-    pub(crate) fn answer(services: &Arc<Services>, request: Request) -> Result<Answer, ClientError> {
+    /// Answers a request that belongs to no conversation. `model` answers where no policy decides.
+    pub(crate) fn answer(
+        services: &Arc<Services>,
+        model: Option<Model>,
+        request: Request,
+    ) -> Result<Answer, ClientError> {
         request.options.generation.sampling.validate()?;
         within("messages", request.messages.len() as u64, MESSAGES_MAX)?;
         task_label(&request.options.task)?;
         let answering = services.clone();
         let (answer, _) = begin(services, async move |begun| {
-            let job = begun.job(request, Arc::default());
+            let job = Job {
+                model,
+                ..begun.job(request, Arc::default())
+            };
             let records = job.under_way.records().ok();
             let answered = exchange::answer(&answering, job).await?;
             let report = answered.remember_aside(&answering, records.clone(), None).await;
@@ -451,6 +458,7 @@ impl Conversation {
             context_length: inner.options.context_length,
             context_policy: inner.options.context_policy,
             now: Some(inner.services.now_s()),
+            shared_messages: 0,
         };
         let model = model.ok_or(ClientError::NoModel)?;
         Ok(inner.context.slot.of(&model.open, options).await?)

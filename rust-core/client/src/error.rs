@@ -30,6 +30,14 @@ pub enum ClientError {
     /// The name of a task is none: it is empty, too long, or has blanks or letters outside ASCII in it.
     #[error("the task's name is not valid")]
     Task(#[source] LabelError),
+    /// The document of a task cannot be used.
+    #[error("the task's document: {place}: {reason}")]
+    TaskDocument {
+        /// The field, or line and column.
+        place: String,
+        /// What is wrong there.
+        reason: String,
+    },
     /// There is no question to ask again.
     #[error("there is no question to ask again")]
     NothingToRepeat,

@@ -40,6 +40,7 @@ mod report;
 mod request;
 mod rules;
 mod services;
+mod tasks;
 
 pub use assistant::{Assistant, AssistantOptions};
 pub use block_on::block_on;
@@ -55,6 +56,7 @@ pub use places::system_model::{SystemAnswer, SystemModel, SystemModelError, Syst
 pub use report::{AnsweredBefore, Event, Report};
 pub use request::{AskOptions, Message, Request, TASK_DEFAULT};
 pub use rules::EndpointExtras;
+pub use tasks::{TASK_BYTES_MAX, TaskNeeds, TextTask};
 pub use whimbrel_engine::{
     ContextPolicy, EngineError, Form, GenerationOptions, KvPrecision, Manifest, ModelCard, OpenOptions, PrefixError,
     Role, SamplingOptions, Statistics, Verify,

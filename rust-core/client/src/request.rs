@@ -146,6 +146,13 @@ pub struct Request {
     pub context_length: u32,
     /// See [`ContextPolicy`].
     pub context_policy: ContextPolicy,
+    /// How many of the first messages other requests begin with too, so that they need not be read again. The system message always is one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shared_messages: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Request {
@@ -155,6 +162,7 @@ impl Request {
             context_length: self.context_length,
             context_policy: self.context_policy,
             now: Some(now_s),
+            shared_messages: self.shared_messages,
         }
     }
 
@@ -187,6 +195,7 @@ impl Request {
             excluded: Vec::new(),
             context_length: context.context_length,
             context_policy: context.context_policy,
+            shared_messages: 0,
         }
     }
 }

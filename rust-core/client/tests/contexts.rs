@@ -14,8 +14,8 @@ use whimbrel_client::policy::Network;
 use whimbrel_client::policy::budget::{CacheBudget, MemoryPressure};
 use whimbrel_client::store::ConversationId;
 use whimbrel_client::{
-    AskOptions, Assistant, CACHE_BUDGET_DEFAULT, Client, Conversation, ConversationOptions, KvPrecision, Model,
-    OpenOptions, block_on,
+    AskOptions, Assistant, CACHE_BUDGET_DEFAULT, Client, Conversation, ConversationOptions, KvPrecision, Message,
+    Model, OpenOptions, Request, Role, block_on,
 };
 
 const POLICY: &str = "version = 1\nname = \"test\"\n[limits]\nremembered_days = 0\n";
@@ -91,6 +91,46 @@ fn a_system_message_is_read_once_and_not_again_after_a_restart() {
     block_on(assistant.shutdown());
     assert_eq!(files(phone.folder.path()).len(), 2);
     assert!(!has_text(phone.folder.path(), b"waders"));
+}
+
+#[test]
+fn examples_are_read_once_and_nothing_of_the_question_is_saved_with_them() {
+    let example = |role, text: &str| Message::new(role, text.repeat(12));
+    let request = |question: &str| {
+        let messages = vec![
+            Message::new(Role::System, "You name birds."),
+            example(Role::User, "It runs along the water on thin legs. "),
+            example(Role::Assistant, "Sanderling. "),
+            Message::new(Role::User, question),
+        ];
+        Request {
+            context_length: 512,
+            shared_messages: 3,
+            ..Request::new(messages, ask_options())
+        }
+    };
+    let phone = Phone::new(POLICY);
+    let (_client, model) = open_tiny();
+    let assistant = start(&phone, &model);
+    let first = read(&assistant.answer(request("It has a nightingale in its nest.")).unwrap());
+    assert_eq!(reused(&first), 0);
+    block_on(assistant.shutdown());
+    assert_eq!(files(phone.folder.path()).len(), 1);
+    let saved = fs::metadata(&files(phone.folder.path())[0]).unwrap().len();
+    drop((_client, model));
+
+    let (_client, model) = open_tiny();
+    let assistant = start(&phone, &model);
+    let second = read(
+        &assistant
+            .answer(request("It sings at night, and for a long time. "))
+            .unwrap(),
+    );
+    assert!(reused(&second) >= 128, "{} of {}", reused(&second), prompt(&second));
+    block_on(assistant.shutdown());
+    // Whatever the question, it is the same file.
+    let files = files(phone.folder.path());
+    assert_eq!((files.len(), fs::metadata(&files[0]).unwrap().len()), (1, saved));
 }
 
 #[test]

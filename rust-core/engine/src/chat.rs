@@ -37,6 +37,9 @@ pub struct ChatOptions {
     /// The time for templates that print the date, the same for the whole conversation, so that its beginning stays the same: see
     /// [`RenderOptions::now`].
     pub now: Option<i64>,
+    /// How many of the first messages other conversations begin with too, examples for instance: their keys and values are shared. The system
+    /// message always is.
+    pub shared_messages: u32,
 }
 
 impl Default for ChatOptions {
@@ -45,6 +48,7 @@ impl Default for ChatOptions {
             context_length: 2048,
             context_policy: ContextPolicy::default(),
             now: None,
+            shared_messages: 0,
         }
     }
 }
@@ -122,7 +126,7 @@ pub struct Chat {
     /// Tokens at the beginning that other conversations may begin with too, until they are shared.
     to_share: Option<usize>,
     /// Those that were shared.
-    system_tokens: Option<u32>,
+    shared_tokens: Option<u32>,
 }
 
 /// What a context holds.
@@ -134,8 +138,8 @@ pub struct ContextUse {
     pub tokens_max: u32,
     /// Bytes of keys and values of these tokens.
     pub bytes: u64,
-    /// How many of the tokens come from the system message alone, if that is worth saving by itself.
-    pub system_tokens: Option<u32>,
+    /// How many of the tokens come from the beginning that is shared with other conversations, if that is worth saving by itself.
+    pub shared_tokens: Option<u32>,
 }
 
 /// An answer in the making.
@@ -164,7 +168,7 @@ impl Chat {
             known: None,
             dropped_exchanges: 0,
             to_share: None,
-            system_tokens: None,
+            shared_tokens: None,
         })
     }
 
@@ -176,7 +180,7 @@ impl Chat {
             tokens: tokens as u32,
             tokens_max: self.session.context_length(),
             bytes: self.session.model().layout().saved_bytes(tokens),
-            system_tokens: self.system_tokens,
+            shared_tokens: self.shared_tokens,
         }
     }
 
@@ -202,12 +206,13 @@ impl Chat {
                 found: last.map_or("no message".into(), |role| format!("{role:?}")),
             });
         }
+        let shared = self.shared(messages);
         let messages = &*self.with_system(messages);
         let history = History::new(messages);
         let (dropped, prompt) = self.fit(&history, &options)?;
         let ids = prompt.ids.clone();
         self.session.adopt_shared(&ids);
-        self.to_share = self.beginning(messages, &ids, options.thinking);
+        self.to_share = self.beginning(&messages[..shared], &ids, options.thinking);
         let mut generation = Generation::new(&mut self.session, ids, options, cancel)?;
         if let Some(length) = self.to_share {
             self.session.mark_fork_at(length);
@@ -285,7 +290,7 @@ impl Chat {
         let step = answer.generation.step(&mut self.session);
         if let Some(length) = self.to_share.take_if(|length| self.session.tokens().len() >= *length) {
             self.session.share(length);
-            self.system_tokens = Some(length as u32);
+            self.shared_tokens = Some(length as u32);
         }
         match step {
             Ok(Step::Text(text)) => {
@@ -393,10 +398,11 @@ impl Chat {
         Ok(note.messages)
     }
 
-    /// A hash of the tokens of the system message that the messages begin with. `None` if it is not worth saving by itself.
+    /// A hash of the tokens of the beginning that is shared with other conversations. `None` if it is not worth saving by itself.
     #[must_use]
-    pub fn system_hash(&self, messages: &[Message], thinking: Option<bool>) -> Option<[u8; 32]> {
-        let ids = self.system_ids(&self.with_system(messages), thinking)?;
+    pub fn beginning_hash(&self, messages: &[Message], thinking: Option<bool>) -> Option<[u8; 32]> {
+        let beginning = &self.with_system(messages)[..self.shared(messages)];
+        let ids = self.beginning_ids(beginning, thinking)?;
         let mut hasher = blake3::Hasher::new();
         for id in ids {
             hasher.update(&id.to_le_bytes());
@@ -404,17 +410,28 @@ impl Chat {
         Some(*hasher.finalize().as_bytes())
     }
 
-    /// How many tokens of the prompt `ids` come from the system message alone, if that is worth sharing.
-    fn beginning(&self, messages: &[Message], ids: &[u32], thinking: Option<bool>) -> Option<usize> {
-        let alone = self.system_ids(messages, thinking)?;
+    /// With how many of the messages that these are read as other conversations may begin too: at least the system message, never the question.
+    fn shared(&self, messages: &[Message]) -> usize {
+        let read = self.with_system(messages);
+        let given = (self.options.shared_messages as usize).min(messages.len().saturating_sub(1));
+        // Only what stands in front of the first message differs.
+        (given + read.len())
+            .saturating_sub(messages.len())
+            .max(system_messages(&read))
+    }
+
+    /// How many tokens of the prompt `ids` come from the beginning that is shared, if that is worth it.
+    fn beginning(&self, beginning: &[Message], ids: &[u32], thinking: Option<bool>) -> Option<usize> {
+        let alone = self.beginning_ids(beginning, thinking)?;
         let common = alone.iter().zip(ids).take_while(|(a, b)| a == b).count();
         (common >= SHARED_TOKENS_MIN).then_some(common)
     }
 
-    /// The tokens of the system message alone, if there are enough of them to be worth sharing.
-    fn system_ids(&self, messages: &[Message], thinking: Option<bool>) -> Option<Vec<u32>> {
+    /// The tokens of the beginning alone, if there are enough of them to be worth sharing.
+    fn beginning_ids(&self, beginning: &[Message], thinking: Option<bool>) -> Option<Vec<u32>> {
         let template = self.template();
-        if !template.takes_system() {
+        // Elsewhere a system message alone becomes part of the question.
+        if !template.takes_system() && system_messages(beginning) == beginning.len() {
             return None;
         }
         let options = RenderOptions {
@@ -422,9 +439,8 @@ impl Chat {
             thinking,
             ..RenderOptions::default()
         };
-        let system = &messages[..system_messages(messages)];
         let tokenizer = self.session.model().tokenizer();
-        let alone = template.render_tokens(tokenizer, system, &options).ok()?;
+        let alone = template.render_tokens(tokenizer, beginning, &options).ok()?;
         Some(alone.ids).filter(|ids| ids.len() >= SHARED_TOKENS_MIN)
     }
 

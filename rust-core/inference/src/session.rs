@@ -158,13 +158,14 @@ impl Session {
         self.with(|chat| Ok(chat.context())).await
     }
 
-    /// What identifies the system message that the messages begin with: a hash of its tokens. `None` if it is not worth saving by itself.
-    pub async fn system_hash(
+    /// What identifies the beginning that is shared with other conversations: a hash of its tokens. `None` if it is not worth saving by itself.
+    pub async fn beginning_hash(
         &self,
         messages: Vec<Message>,
         thinking: Option<bool>,
     ) -> Result<Option<[u8; 32]>, InferenceError> {
-        self.with(move |chat| Ok(chat.system_hash(&messages, thinking))).await
+        self.with(move |chat| Ok(chat.beginning_hash(&messages, thinking)))
+            .await
     }
 
     /// The context as bytes, or its first tokens. They contain what was said.

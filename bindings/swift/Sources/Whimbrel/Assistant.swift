@@ -79,6 +79,15 @@ public final class Assistant: Sendable {
         }
     }
 
+    /// Does a task with a text. As with `Conversation.ask`, reading the stream asks.
+    public func task(
+        _ task: TextTask,
+        _ text: String,
+        options: TaskOptions = TaskOptions()
+    ) -> AsyncThrowingStream<Event, any Error> {
+        answerStream { [core] in try core.task(task: task.core, text: text, options: options.toCore()) }
+    }
+
     /// Sets the model on this device that answers from the next question on; `nil` removes it.
     public func setModel(_ model: LanguageModel?) { core.setModel(model: model?.core) }
 

@@ -18,6 +18,15 @@ public final class LanguageModel: Sendable {
         Conversation(try translated { try core.conversation(options: options.toCore()) })
     }
 
+    /// Does a task with a text, without a policy or receipts. As with `Conversation.ask`, reading the stream asks.
+    public func task(
+        _ task: TextTask,
+        _ text: String,
+        options: TaskOptions = TaskOptions()
+    ) -> AsyncThrowingStream<Event, any Error> {
+        answerStream { [core] in try core.task(task: task.core, text: text, options: options.toCore()) }
+    }
+
     /// Continues a text without a conversation, in a context of its own of `contextLength` tokens. As with
     /// `Conversation.ask`, reading the stream starts the answer, and leaving it early cancels the answer.
     public func complete(

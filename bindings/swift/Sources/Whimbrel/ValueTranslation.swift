@@ -1045,6 +1045,38 @@ extension WhimbrelCore.ImportEvent {
     }
 }
 
+extension WhimbrelCore.TaskNeeds {
+    func toPublic() -> Whimbrel.TaskNeeds {
+        switch self {
+        case .nothing: .nothing
+        case .choices: .choices
+        case .schema: .schema
+        }
+    }
+}
+
+extension WhimbrelCore.TaskInfo {
+    func toPublic() -> Whimbrel.TaskInfo {
+        Whimbrel.TaskInfo(
+            name: name,
+            description: description,
+            languages: languages,
+            needs: needs.toPublic(),
+            textBytesMax: Int(clamping: textBytesMax)
+        )
+    }
+}
+
+extension TaskOptions {
+    func toCore() throws -> WhimbrelCore.TaskOptions {
+        WhimbrelCore.TaskOptions(
+            privacyClass: privacyClass.toCore(),
+            deadlineMs: try deadline.map { try coreMilliseconds($0, "deadline") as UInt64 },
+            fresh: fresh
+        )
+    }
+}
+
 extension VaultLevel {
     func toCore() -> WhimbrelCore.VaultLevel {
         switch self {

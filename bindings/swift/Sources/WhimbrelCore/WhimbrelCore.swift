@@ -959,6 +959,11 @@ public protocol AssistantProtocol: AnyObject, Sendable {
      */
     func outbox()  -> Outbox
 
+    /**
+     * Does a task with a text.
+     */
+    func task(task: TextTask, text: String, options: TaskOptions) throws  -> Answer
+
 }
 /**
  * Takes questions, decides under a policy where each one is answered, redacts text that may only leave redacted, and writes
@@ -1467,6 +1472,21 @@ open func outbox() -> Outbox  {
         uniffiCallStatus in
     uniffi_whimbrel_fn_method_assistant_outbox(
             self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Does a task with a text.
+     */
+open func task(task: TextTask, text: String, options: TaskOptions = TaskOptions())throws  -> Answer  {
+    return try  FfiConverterTypeAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_assistant_task(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeTextTask_lower(task),
+        FfiConverterString.lower(text),
+        FfiConverterTypeTaskOptions_lower(options),uniffiCallStatus
     )
 })
 }
@@ -3794,6 +3814,11 @@ public protocol ModelProtocol: AnyObject, Sendable {
      */
     func release()
 
+    /**
+     * Does a task with a text, without a policy or receipts.
+     */
+    func task(task: TextTask, text: String, options: TaskOptions) throws  -> Answer
+
 }
 /**
  * An open model.
@@ -3901,6 +3926,21 @@ open func release()  {try! rustCall() {
             self.uniffiCloneHandle(),uniffiCallStatus
     )
 }
+}
+
+    /**
+     * Does a task with a text, without a policy or receipts.
+     */
+open func task(task: TextTask, text: String, options: TaskOptions = TaskOptions())throws  -> Answer  {
+    return try  FfiConverterTypeAnswer_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_model_task(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeTextTask_lower(task),
+        FfiConverterString.lower(text),
+        FfiConverterTypeTaskOptions_lower(options),uniffiCallStatus
+    )
+})
 }
 
 
@@ -5120,6 +5160,165 @@ public func FfiConverterTypeSystemModel_lift(_ handle: UInt64) throws -> SystemM
 #endif
 public func FfiConverterTypeSystemModel_lower(_ value: SystemModel) -> UInt64 {
     return FfiConverterTypeSystemModel.lower(value)
+}
+
+
+
+
+
+
+/**
+ * One kind of work with a text.
+ */
+public protocol TextTaskProtocol: AnyObject, Sendable {
+
+    /**
+     * What is known of it.
+     */
+    func info()  -> TaskInfo
+
+    /**
+     * The task with the choices or the fields that it asks for.
+     */
+    func withForm(form: Form) throws  -> TextTask
+
+}
+/**
+ * One kind of work with a text.
+ */
+open class TextTask: TextTaskProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_texttask(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_texttask(handle, $0) }
+    }
+
+
+    /**
+     * Reads a task of the app's own: a document like those in `shared-models/tasks`.
+     */
+public static func read(document: String)throws  -> TextTask  {
+    return try  FfiConverterTypeTextTask_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_constructor_texttask_read(
+        FfiConverterString.lower(document),uniffiCallStatus
+    )
+})
+}
+
+
+
+    /**
+     * What is known of it.
+     */
+open func info() -> TaskInfo  {
+    return try!  FfiConverterTypeTaskInfo_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_texttask_info(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * The task with the choices or the fields that it asks for.
+     */
+open func withForm(form: Form)throws  -> TextTask  {
+    return try  FfiConverterTypeTextTask_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_texttask_with_form(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeForm_lower(form),uniffiCallStatus
+    )
+})
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTextTask: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = TextTask
+
+    public static func lift(_ handle: UInt64) throws -> TextTask {
+        return TextTask(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: TextTask) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TextTask {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: TextTask, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTextTask_lift(_ handle: UInt64) throws -> TextTask {
+    return try FfiConverterTypeTextTask.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTextTask_lower(_ value: TextTask) -> UInt64 {
+    return FfiConverterTypeTextTask.lower(value)
 }
 
 
@@ -10063,6 +10262,184 @@ public func FfiConverterTypeSystemRequest_lower(_ value: SystemRequest) -> RustB
 
 
 /**
+ * What is known of a task.
+ */
+public struct TaskInfo: Equatable, Hashable {
+    /**
+     * Its name, by which policies and learning know it too.
+     */
+    public let name: String
+    /**
+     * What it does, in a sentence for people.
+     */
+    public let description: String
+    /**
+     * The languages of its examples, as codes like `en`.
+     */
+    public let languages: [String]
+    /**
+     * What has to be given with a text.
+     */
+    public let needs: TaskNeeds
+    /**
+     * The longest text that it takes, in bytes of UTF-8.
+     */
+    public let textBytesMax: UInt32
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Its name, by which policies and learning know it too.
+         */name: String,
+        /**
+         * What it does, in a sentence for people.
+         */description: String,
+        /**
+         * The languages of its examples, as codes like `en`.
+         */languages: [String],
+        /**
+         * What has to be given with a text.
+         */needs: TaskNeeds,
+        /**
+         * The longest text that it takes, in bytes of UTF-8.
+         */textBytesMax: UInt32) {
+        self.name = name
+        self.description = description
+        self.languages = languages
+        self.needs = needs
+        self.textBytesMax = textBytesMax
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TaskInfo: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTaskInfo: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TaskInfo {
+        return
+            try TaskInfo(
+                name: FfiConverterString.read(from: &buf),
+                description: FfiConverterString.read(from: &buf),
+                languages: FfiConverterSequenceString.read(from: &buf),
+                needs: FfiConverterTypeTaskNeeds.read(from: &buf),
+                textBytesMax: FfiConverterUInt32.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TaskInfo, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.name, into: &buf)
+        FfiConverterString.write(value.description, into: &buf)
+        FfiConverterSequenceString.write(value.languages, into: &buf)
+        FfiConverterTypeTaskNeeds.write(value.needs, into: &buf)
+        FfiConverterUInt32.write(value.textBytesMax, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTaskInfo_lift(_ buf: RustBuffer) throws -> TaskInfo {
+    return try FfiConverterTypeTaskInfo.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTaskInfo_lower(_ value: TaskInfo) -> RustBuffer {
+    return FfiConverterTypeTaskInfo.lower(value)
+}
+
+
+/**
+ * Options for a task.
+ */
+public struct TaskOptions: Equatable, Hashable {
+    /**
+     * The privacy class of the text as far as the app knows it. Findings in the text can only raise it.
+     */
+    public let privacyClass: PrivacyClass?
+    /**
+     * The deadline for the whole answer in milliseconds. The default is the policy's.
+     */
+    public let deadlineMs: UInt64?
+    /**
+     * Whether it is asked again even if the answer to exactly this text is remembered.
+     */
+    public let fresh: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The privacy class of the text as far as the app knows it. Findings in the text can only raise it.
+         */privacyClass: PrivacyClass? = nil,
+        /**
+         * The deadline for the whole answer in milliseconds. The default is the policy's.
+         */deadlineMs: UInt64? = nil,
+        /**
+         * Whether it is asked again even if the answer to exactly this text is remembered.
+         */fresh: Bool = false) {
+        self.privacyClass = privacyClass
+        self.deadlineMs = deadlineMs
+        self.fresh = fresh
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TaskOptions: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTaskOptions: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TaskOptions {
+        return
+            try TaskOptions(
+                privacyClass: FfiConverterOptionTypePrivacyClass.read(from: &buf),
+                deadlineMs: FfiConverterOptionUInt64.read(from: &buf),
+                fresh: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TaskOptions, into buf: inout [UInt8]) {
+        FfiConverterOptionTypePrivacyClass.write(value.privacyClass, into: &buf)
+        FfiConverterOptionUInt64.write(value.deadlineMs, into: &buf)
+        FfiConverterBool.write(value.fresh, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTaskOptions_lift(_ buf: RustBuffer) throws -> TaskOptions {
+    return try FfiConverterTypeTaskOptions.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTaskOptions_lower(_ value: TaskOptions) -> RustBuffer {
+    return FfiConverterTypeTaskOptions.lower(value)
+}
+
+
+/**
  * Timeouts of a request to an endpoint, in milliseconds.
  */
 public struct Timeouts: Equatable, Hashable {
@@ -14357,6 +14734,91 @@ public func FfiConverterTypeSystemModelError_lower(_ value: SystemModelError) ->
 
 
 /**
+ * What has to be given with a text.
+ */
+
+public enum TaskNeeds: Equatable, Hashable {
+
+    /**
+     * Nothing.
+     */
+    case nothing
+    /**
+     * The choices: a `Form` of choices.
+     */
+    case choices
+    /**
+     * The fields: a `Form` with a JSON schema of an object.
+     */
+    case schema
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TaskNeeds: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTaskNeeds: FfiConverterRustBuffer {
+    typealias SwiftType = TaskNeeds
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TaskNeeds {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .nothing
+
+        case 2: return .choices
+
+        case 3: return .schema
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TaskNeeds, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .nothing:
+            writeInt(&buf, Int32(1))
+
+
+        case .choices:
+            writeInt(&buf, Int32(2))
+
+
+        case .schema:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTaskNeeds_lift(_ buf: RustBuffer) throws -> TaskNeeds {
+    return try FfiConverterTypeTaskNeeds.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTaskNeeds_lower(_ value: TaskNeeds) -> RustBuffer {
+    return FfiConverterTypeTaskNeeds.lower(value)
+}
+
+
+
+/**
  * How hot the device is, in the four levels of iOS. Android's seven levels map onto them: none and light are `Nominal`,
  * moderate is `Fair`, severe is `Serious`, and the rest are `Critical`.
  */
@@ -15526,6 +15988,31 @@ fileprivate struct FfiConverterSequenceString: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeTextTask: FfiConverterRustBuffer {
+    typealias SwiftType = [TextTask]
+
+    public static func write(_ value: [TextTask], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeTextTask.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [TextTask] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [TextTask]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeTextTask.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeConversationSummary: FfiConverterRustBuffer {
     typealias SwiftType = [ConversationSummary]
 
@@ -16060,6 +16547,16 @@ public func presetText(preset: Preset) -> String  {
     )
 })
 }
+/**
+ * The tasks that come with the product.
+ */
+public func builtInTasks() -> [TextTask]  {
+    return try!  FfiConverterSequenceTypeTextTask.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_func_built_in_tasks(uniffiCallStatus
+    )
+})
+}
 
 private enum InitializationResult {
     case ok
@@ -16098,6 +16595,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_func_preset_text() != 57850) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_func_built_in_tasks() != 54443) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_assistant_answer() != 15154) {
@@ -16182,6 +16682,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_assistant_outbox() != 48442) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_assistant_task() != 52410) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_caches_clear() != 37891) {
@@ -16361,6 +16864,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_model_release() != 31218) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_whimbrel_checksum_method_model_task() != 48597) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_whimbrel_checksum_method_modelimport_cancel() != 61343) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -16424,6 +16930,12 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_systemmodel_cancel() != 48854) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_whimbrel_checksum_method_texttask_info() != 30830) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_texttask_with_form() != 53815) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_whimbrel_checksum_method_keyvault_get() != 23427) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -16443,6 +16955,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_constructor_modelimport_start() != 12166) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_constructor_texttask_read() != 52390) {
         return InitializationResult.apiChecksumMismatch
     }
 

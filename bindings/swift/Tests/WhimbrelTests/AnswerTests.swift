@@ -77,6 +77,32 @@ import Whimbrel
         }
     }
 
+    @Test func aReadyTaskAnswersInItsForm() async throws {
+        let mood = #"""
+            {"version": 1, "name": "mood", "description": "Says how somebody feels.", "languages": ["en"],
+             "system": "You say how people feel.", "prompt": "Text: {text}\nMood:",
+             "examples": [{"text": "I won the race!", "answer": "happy"}], "form": {"choice": ["happy", "sad"]},
+             "max_tokens": 4, "text_bytes_max": 100}
+            """#
+        try await withClient { client in
+            let model = try await client.openModel(at: Models.tiny)
+            #expect(["positive", "negative"].contains(try await model.task(Tasks.tone, "Nice!").all().text))
+            let sort = try Tasks.category(["delivery", "billing"])
+            #expect(["delivery", "billing"].contains(try await model.task(sort, "It is late.").all().text))
+            #expect(Tasks.all.count == 8)
+            #expect(Tasks.title.info.name == "title" && Tasks.title.info.needs == .nothing)
+
+            let own = try TextTask.read(mood)
+            #expect(own.info.name == "mood" && own.info.languages == ["en"])
+            #expect(["happy", "sad"].contains(try await model.task(own, "I won!").all().text))
+            await expectError("invalid_option") { _ = try TextTask.read("{}") }
+            await expectError("invalid_option") { _ = try Tasks.tone.withForm(.choice(choices: ["a"])) }
+            await expectError("invalid_option") { _ = try Tasks.category([]) }
+            let long = String(repeating: "a", count: 101)
+            await expectError("limit_exceeded") { _ = try await model.task(own, long).all() }
+        }
+    }
+
     @Test func aSavedConversationGoesOn() async throws {
         try await withConversation { client, conversation in
             let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)

@@ -134,6 +134,15 @@ import Whimbrel
         }
     }
 
+    @Test func aTaskIsKnownToReceiptsByItsName() async throws {
+        try await withAssistant { assistant, _ in
+            let options = TaskOptions(privacyClass: .sensitive)
+            let report = try #require(try await assistant.task(Tasks.tone, "Nice!", options: options).all().report)
+            let receipt = try await assistant.receipt(try #require(report.receipt))
+            #expect(receipt.task == "tone" && receipt.privacyClass == .sensitive)
+        }
+    }
+
     @Test func keysAndEndpoints() async throws {
         let endpoint = """
             [[endpoints]]

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use whimbrel_client::policy::DeviceUpdate;
 use whimbrel_client::policy::outbox::RunBudget;
 use whimbrel_client::{
-    AskOptions, Assistant, AssistantOptions, Client, Conversation, ConversationOptions, Conversations, EndpointExtras,
-    GenerationOptions, Model, ModelInfo, OpenOptions, Role, TASK_DEFAULT, block_on,
+    Answer, AskOptions, Assistant, AssistantOptions, Client, Conversation, ConversationOptions, Conversations,
+    EndpointExtras, GenerationOptions, Model, ModelInfo, OpenOptions, Request, Role, block_on,
 };
 
 use crate::arguments::ledger::LedgerArguments;
@@ -54,11 +54,12 @@ impl AnswerSource {
     pub(crate) fn open(
         model: &ModelArguments,
         policy: &PolicyArguments,
+        task: &str,
         threads: ThreadArguments,
         memory: MemoryArguments,
     ) -> Result<AnswerSource, CliError> {
         let mut source = AnswerSource {
-            task: policy.task.clone().unwrap_or_else(|| TASK_DEFAULT.to_owned()),
+            task: task.to_owned(),
             is_fresh: policy.fresh,
             expires_in_ms: policy.expires.map(|seconds| seconds * 1000),
             ledger: policy.ledger(),
@@ -235,6 +236,19 @@ impl AnswerSource {
         })
     }
 
+    /// Answers a request that belongs to no conversation.
+    ///
+    /// # Errors
+    /// [`CliError::Client`].
+    pub(crate) fn answer(&self, mut request: Request) -> Result<Answer, CliError> {
+        request.options.fresh = self.is_fresh;
+        self.update_device();
+        Ok(match (&self.assistant, &self.model) {
+            (None, Some(model)) => model.answer(request)?,
+            (assistant, _) => assistant.as_ref().expect("one of the two is there").answer(request)?,
+        })
+    }
+
     /// Sends what is queued and can be sent now, and shows the answers that came into a conversation.
     ///
     /// # Errors
@@ -280,8 +294,13 @@ impl AnswerSource {
     }
 
     /// Ends a conversation, and waits until what is kept is written.
-    pub(crate) fn end(&self, conversation: &Conversation) {
+    pub(crate) fn end_with(&self, conversation: &Conversation) {
         block_on(conversation.shutdown());
+        self.end();
+    }
+
+    /// Waits until what is kept is written.
+    pub(crate) fn end(&self) {
         if let Some(conversations) = self.conversations.get() {
             block_on(conversations.shutdown());
         }

@@ -1,7 +1,9 @@
-//! The flags of `run` and `chat` for answers under a policy.
+//! The flags of commands that answer under a policy.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+use whimbrel_client::TASK_DEFAULT;
 
 use super::ledger::LedgerArguments;
 use super::number::whole;
@@ -22,9 +24,6 @@ pub(crate) struct PolicyArguments {
     /// The folder with the ledger and the keys [default: whimbrel/ledger in the state folder]
     #[arg(long, value_name = "FOLDER", requires = "kept")]
     pub(crate) ledger: Option<PathBuf>,
-    /// The name of the task, for rules and learning [default: chat]
-    #[arg(long, value_name = "TASK", requires = "policy")]
-    pub(crate) task: Option<String>,
     /// Ask again, even if the answer to exactly this question is remembered
     #[arg(long, requires = "policy")]
     pub(crate) fresh: bool,
@@ -40,6 +39,14 @@ pub(crate) struct PolicyArguments {
     /// Facts about the device that Whimbrel cannot read itself, as a JSON object or as @FILE: {"network": "unmetered"}
     #[arg(long, value_name = "JSON|@FILE", requires = "policy")]
     pub(crate) device: Option<String>,
+}
+
+/// What rules and learning call the work of `run` and `chat`.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct TaskNameArguments {
+    /// The name of the task, for rules and learning
+    #[arg(long, value_name = "TASK", requires = "policy", default_value = TASK_DEFAULT)]
+    pub(crate) task: String,
 }
 
 impl PolicyArguments {

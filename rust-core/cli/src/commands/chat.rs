@@ -27,7 +27,7 @@ use crate::answer::{self, AnswerSource, report};
 use crate::arguments::conversations::ConversationArguments;
 use crate::arguments::generation::GenerationArguments;
 use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
-use crate::arguments::policy::PolicyArguments;
+use crate::arguments::policy::{PolicyArguments, TaskNameArguments};
 use crate::error::CliError;
 use crate::machine::time;
 use crate::models::completion;
@@ -54,6 +54,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     policy: PolicyArguments,
     #[command(flatten)]
+    task: TaskNameArguments,
+    #[command(flatten)]
     kept: ConversationArguments,
     #[command(flatten)]
     generation: GenerationArguments,
@@ -75,7 +77,13 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     interrupt::install(true);
     let model = arguments.model.with(arguments.named.as_ref())?;
-    let source = AnswerSource::open(&model, &arguments.policy, arguments.threads, arguments.memory)?;
+    let source = AnswerSource::open(
+        &model,
+        &arguments.policy,
+        &arguments.task.task,
+        arguments.threads,
+        arguments.memory,
+    )?;
     let mut chat = Chat::begin(arguments, source)?;
     let state = arguments.state.as_deref().map(StateFile::look);
     if let Some(state) = &state {
@@ -93,7 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     if let Some(state) = &state {
         chat.keep(state)?;
     }
-    chat.source.end(&chat.conversation);
+    chat.source.end_with(&chat.conversation);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use whimbrel_client::policy::outbox::{Notice, RunBudget, Stuck};
 use whimbrel_client::policy::{Format, Policy, PolicySet, Preset};
 use whimbrel_client::store::OutboxId;
-use whimbrel_client::{Assistant, AssistantOptions, Queued, block_on};
+use whimbrel_client::{Assistant, AssistantOptions, Queued, TASK_DEFAULT, block_on};
 
 use crate::answer::AnswerSource;
 use crate::arguments::conversations::short;
@@ -308,7 +308,13 @@ fn run_due(arguments: &RunArguments) -> Result<(), CliError> {
         ));
     }
     arguments.policy.ledger().require_named()?;
-    let source = AnswerSource::open(&arguments.model, &arguments.policy, arguments.threads, arguments.memory)?;
+    let source = AnswerSource::open(
+        &arguments.model,
+        &arguments.policy,
+        TASK_DEFAULT,
+        arguments.threads,
+        arguments.memory,
+    )?;
     source.update_device();
     let assistant = source.assistant().expect("there is a policy");
     let budget = RunBudget {

@@ -1,26 +1,24 @@
 //! `whimbrel run`: one prompt, one answer, through the client that the phones use.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap_complete::engine::ArgValueCompleter;
-use serde::Serialize;
-use whimbrel_client::record::Outcome;
 use whimbrel_client::{
     Answer, ClientError, ContextPolicy, Conversation, ConversationOptions, EngineError, GenerationOptions, PrefixError,
-    Report, block_on, message,
+    block_on, message,
 };
 
 use crate::answer::figures::Figures;
-use crate::answer::{self, AnswerSource, Completion, report};
+use crate::answer::outcome::{self, Answered};
+use crate::answer::{self, AnswerSource};
 use crate::arguments::conversations::ConversationArguments;
 use crate::arguments::form::FormArguments;
 use crate::arguments::generation::GenerationArguments;
 use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments, is_model};
-use crate::arguments::policy::PolicyArguments;
-use crate::error::{CliError, exit};
+use crate::arguments::policy::{PolicyArguments, TaskNameArguments};
+use crate::error::CliError;
 use crate::models::completion;
-use crate::terminal::output::{self, Facts, OutputArguments};
+use crate::terminal::output::OutputArguments;
 use crate::terminal::screen::Screen;
 use crate::terminal::{input, interrupt, style};
 
@@ -62,6 +60,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     policy: PolicyArguments,
     #[command(flatten)]
+    task: TaskNameArguments,
+    #[command(flatten)]
     kept: ConversationArguments,
     #[command(flatten)]
     generation: GenerationArguments,
@@ -78,66 +78,6 @@ pub(crate) struct Arguments {
     output: OutputArguments,
 }
 
-/// What is printed: with a policy where it was answered, without one how quickly.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Answered<'a> {
-    UnderPolicy {
-        /// Empty when there is no answer.
-        text: &'a str,
-        /// Null when the model did not think.
-        thinking: Option<&'a str>,
-        route: &'a Report,
-    },
-    ByModel {
-        model: &'a str,
-        variant: &'a str,
-        text: &'a str,
-        thinking: Option<&'a str>,
-        #[serde(flatten)]
-        figures: Figures,
-        context_length: u32,
-        threads: u32,
-        load_ms: f64,
-    },
-}
-
-impl<'a> Answered<'a> {
-    fn new(source: &'a AnswerSource, completion: &'a Completion, context_length: u32) -> Answered<'a> {
-        let Completion { text, thinking, report } = completion;
-        let thinking = Some(thinking.as_str()).filter(|thinking| !thinking.is_empty());
-        match (source.assistant(), source.model_info()) {
-            (None, Some(info)) => Answered::ByModel {
-                model: &info.manifest.name,
-                variant: &info.variant,
-                text,
-                thinking,
-                figures: report.into(),
-                context_length,
-                threads: info.threads,
-                load_ms: info.load_ms,
-            },
-            _ => Answered::UnderPolicy {
-                text,
-                thinking,
-                route: report,
-            },
-        }
-    }
-}
-
-impl Facts for Answered<'_> {
-    /// The text itself was shown as it came.
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        let (Answered::UnderPolicy { text, .. } | Answered::ByModel { text, .. }) = self;
-        let has_no_line = matches!(self, Answered::UnderPolicy { text: "", .. });
-        match has_no_line || text.ends_with('\n') {
-            true => Ok(()),
-            false => writeln!(out),
-        }
-    }
-}
-
 /// Returns the exit status: a stopped answer is shown, and is still not the whole answer.
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     let (model, text) = arguments.words();
@@ -145,7 +85,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     let form = arguments.form.form()?;
     let model = arguments.model.with(model)?;
     interrupt::install(false);
-    let source = AnswerSource::open(&model, &arguments.policy, arguments.threads, arguments.memory)?;
+    let source = AnswerSource::open(
+        &model,
+        &arguments.policy,
+        &arguments.task.task,
+        arguments.threads,
+        arguments.memory,
+    )?;
     let context_length = arguments.generation.context_length(source.model_info());
     let generation = GenerationOptions {
         form,
@@ -166,32 +112,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     let answered = Answered::new(&source, &completion, context_length);
     arguments.output.print(&answered)?;
     if let Some(conversation) = &conversation {
-        source.end(conversation);
+        source.end_with(conversation);
     }
-    Ok(conclude(arguments, &completion.report))
-}
-
-/// Says on standard error how it went, and returns the exit status: that there is no answer is a fact, and still a failure.
-fn conclude(arguments: &Arguments, report: &Report) -> u8 {
-    let lines = report::lines(report);
-    if let Some(error) = report::not_answered(report) {
-        let error = error.report();
-        style::error(&error.line());
-        lines.iter().skip(1).for_each(|line| style::note(line));
-        return error.status;
-    }
-    let is_under_policy = report.receipt.is_some();
-    if is_under_policy {
-        lines.iter().for_each(|line| style::note(line));
-    }
-    let is_watched = !is_under_policy && !arguments.output.json && output::watched();
-    if arguments.stats || is_watched {
-        style::note(&report::figures(report));
-    }
-    match report.outcome {
-        Outcome::Cancelled => exit::INTERRUPTED,
-        _ => exit::SUCCESS,
-    }
+    Ok(outcome::conclude(&completion.report, arguments.stats, arguments.output))
 }
 
 impl Arguments {

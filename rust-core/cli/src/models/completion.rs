@@ -1,8 +1,9 @@
-//! The names of models, for the completions of a shell and of a chat.
+//! The names of models and tasks, for the completions of a shell and of a chat.
 
 use std::ffi::OsStr;
 
 use clap_complete::engine::CompletionCandidate;
+use whimbrel_client::TextTask;
 
 use crate::machine::paths;
 use crate::models::catalogue::Catalogue;
@@ -17,6 +18,11 @@ pub(crate) fn installed(current: &OsStr) -> Vec<CompletionCandidate> {
 pub(crate) fn in_catalogue(current: &OsStr) -> Vec<CompletionCandidate> {
     let catalogue = Catalogue::load().map(|catalogue| catalogue.models).unwrap_or_default();
     candidates(current, catalogue.into_iter().map(|entry| entry.name).collect())
+}
+
+/// The tasks whose names begin so.
+pub(crate) fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
+    candidates(current, TextTask::all().map(|task| task.name().to_owned()).collect())
 }
 
 /// The names of the installed models; none where there is no home.

@@ -22,6 +22,16 @@ pub fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/tiny")
 }
 
+/// SmolLM2, which `make test-data` prepares.
+pub fn smollm2() -> PathBuf {
+    let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let cache = || path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
+    let folder = path("WHIMBREL_TEST_DATA").or_else(|| Some(cache()?.join("whimbrel/test-data")));
+    let folder = folder.unwrap().join("smollm2");
+    assert!(folder.is_dir(), "{} is missing: run `make test-data`", folder.display());
+    folder
+}
+
 /// Copies the files of a bundle.
 pub fn copy_bundle(from: &Path, to: &Path) {
     for file in bundle_files(from) {

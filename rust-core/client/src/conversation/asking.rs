@@ -231,6 +231,7 @@ impl Inner {
             excluded: question.excluded.clone(),
             context_length: self.options.context_length,
             context_policy: self.options.context_policy,
+            shared_messages: 0,
         }
     }
 

@@ -494,6 +494,11 @@ uint64_t uniffi_whimbrel_fn_method_assistant_verify_ledger(uint64_t ptr
 uint64_t uniffi_whimbrel_fn_method_assistant_outbox(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_TASK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ASSISTANT_TASK
+uint64_t uniffi_whimbrel_fn_method_assistant_task(uint64_t ptr, uint64_t task, RustBuffer text, RustBuffer options, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CACHES
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_CACHES
 uint64_t uniffi_whimbrel_fn_clone_caches(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -880,6 +885,11 @@ RustBuffer uniffi_whimbrel_fn_method_model_info(uint64_t ptr, RustCallStatus *_N
 void uniffi_whimbrel_fn_method_model_release(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODEL_TASK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_MODEL_TASK
+uint64_t uniffi_whimbrel_fn_method_model_task(uint64_t ptr, uint64_t task, RustBuffer text, RustBuffer options, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_MODELIMPORT
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_MODELIMPORT
 uint64_t uniffi_whimbrel_fn_clone_modelimport(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -1045,6 +1055,31 @@ void uniffi_whimbrel_fn_method_systemmodel_start(uint64_t ptr, RustBuffer reques
 void uniffi_whimbrel_fn_method_systemmodel_cancel(uint64_t ptr, uint64_t id, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_TEXTTASK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_TEXTTASK
+uint64_t uniffi_whimbrel_fn_clone_texttask(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_TEXTTASK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_TEXTTASK
+void uniffi_whimbrel_fn_free_texttask(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CONSTRUCTOR_TEXTTASK_READ
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CONSTRUCTOR_TEXTTASK_READ
+uint64_t uniffi_whimbrel_fn_constructor_texttask_read(RustBuffer document, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TEXTTASK_INFO
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TEXTTASK_INFO
+RustBuffer uniffi_whimbrel_fn_method_texttask_info(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TEXTTASK_WITH_FORM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_TEXTTASK_WITH_FORM
+uint64_t uniffi_whimbrel_fn_method_texttask_with_form(uint64_t ptr, RustBuffer form, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_KEYVAULT
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_KEYVAULT
 uint64_t uniffi_whimbrel_fn_clone_keyvault(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -1119,6 +1154,12 @@ void uniffi_whimbrel_fn_func_set_log_sink(RustBuffer sink, RustCallStatus *_Nonn
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_PRESET_TEXT
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_PRESET_TEXT
 RustBuffer uniffi_whimbrel_fn_func_preset_text(RustBuffer preset, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_BUILT_IN_TASKS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_BUILT_IN_TASKS
+RustBuffer uniffi_whimbrel_fn_func_built_in_tasks(RustCallStatus *_Nonnull out_status
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_FFI_WHIMBREL_RUSTBUFFER_ALLOC
@@ -1429,6 +1470,12 @@ uint16_t uniffi_whimbrel_checksum_func_preset_text(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_BUILT_IN_TASKS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_BUILT_IN_TASKS
+uint16_t uniffi_whimbrel_checksum_func_built_in_tasks(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_ANSWER
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_ANSWER
 uint16_t uniffi_whimbrel_checksum_method_assistant_answer(void
@@ -1594,6 +1641,12 @@ uint16_t uniffi_whimbrel_checksum_method_assistant_verify_ledger(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_OUTBOX
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_OUTBOX
 uint16_t uniffi_whimbrel_checksum_method_assistant_outbox(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_TASK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ASSISTANT_TASK
+uint16_t uniffi_whimbrel_checksum_method_assistant_task(void
 
 );
 #endif
@@ -1951,6 +2004,12 @@ uint16_t uniffi_whimbrel_checksum_method_model_release(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODEL_TASK
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODEL_TASK
+uint16_t uniffi_whimbrel_checksum_method_model_task(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODELIMPORT_CANCEL
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_MODELIMPORT_CANCEL
 uint16_t uniffi_whimbrel_checksum_method_modelimport_cancel(void
@@ -2077,6 +2136,18 @@ uint16_t uniffi_whimbrel_checksum_method_systemmodel_cancel(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TEXTTASK_INFO
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TEXTTASK_INFO
+uint16_t uniffi_whimbrel_checksum_method_texttask_info(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TEXTTASK_WITH_FORM
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_TEXTTASK_WITH_FORM
+uint16_t uniffi_whimbrel_checksum_method_texttask_with_form(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_GET
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_GET
 uint16_t uniffi_whimbrel_checksum_method_keyvault_get(void
@@ -2116,6 +2187,12 @@ uint16_t uniffi_whimbrel_checksum_constructor_client_new(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_MODELIMPORT_START
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_MODELIMPORT_START
 uint16_t uniffi_whimbrel_checksum_constructor_modelimport_start(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_TEXTTASK_READ
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_TEXTTASK_READ
+uint16_t uniffi_whimbrel_checksum_constructor_texttask_read(void
 
 );
 #endif

@@ -56,6 +56,15 @@ public class Assistant private constructor(
         options: AskOptions = AskOptions(),
     ): Flow<Event> = answerFlow { core.answer(messages.map { it.toCore() }, options.toCore()) }
 
+    /**
+     * Does a [task] with a [text]. As with [Conversation.ask], each collection asks.
+     */
+    public fun task(
+        task: TextTask,
+        text: String,
+        options: TaskOptions = TaskOptions(),
+    ): Flow<Event> = answerFlow { core.task(task.core, text, options.toCore()) }
+
     /** Sets the model on this device that answers from the next question on; `null` removes it. */
     public fun setModel(model: LanguageModel?): Unit = translated { core.setModel(model?.core) }
 

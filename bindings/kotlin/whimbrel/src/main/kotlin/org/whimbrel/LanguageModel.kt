@@ -22,6 +22,15 @@ public class LanguageModel internal constructor(
         translated { Conversation(core.conversation(options.toCore())) }
 
     /**
+     * Does a [task] with a [text], without a policy or receipts. As with [Conversation.ask], each collection asks.
+     */
+    public fun task(
+        task: TextTask,
+        text: String,
+        options: TaskOptions = TaskOptions(),
+    ): Flow<Event> = answerFlow { core.task(task.core, text, options.toCore()) }
+
+    /**
      * Continues a text without a conversation, in a context of its own of [contextLength] tokens. As with
      * [Conversation.ask], collecting the flow starts the answer, and leaving it early cancels the answer.
      */

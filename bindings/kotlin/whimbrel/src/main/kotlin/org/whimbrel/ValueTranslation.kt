@@ -76,6 +76,9 @@ import org.whimbrel.ffi.Signal as CoreSignal
 import org.whimbrel.ffi.Statistics as CoreStatistics
 import org.whimbrel.ffi.SystemCapabilities as CoreSystemCapabilities
 import org.whimbrel.ffi.SystemFailure as CoreSystemFailure
+import org.whimbrel.ffi.TaskInfo as CoreTaskInfo
+import org.whimbrel.ffi.TaskNeeds as CoreTaskNeeds
+import org.whimbrel.ffi.TaskOptions as CoreTaskOptions
 import org.whimbrel.ffi.Thermal as CoreThermal
 import org.whimbrel.ffi.Timeouts as CoreTimeouts
 import org.whimbrel.ffi.TokenLimitField as CoreTokenLimitField
@@ -870,6 +873,29 @@ internal fun CoreImportEvent.toPublic(): ImportEvent =
         is CoreImportEvent.Notice -> ImportEvent.Notice(text)
         is CoreImportEvent.Finished -> ImportEvent.Finished(path)
     }
+
+internal fun CoreTaskNeeds.toPublic(): TaskNeeds =
+    when (this) {
+        CoreTaskNeeds.NOTHING -> TaskNeeds.NOTHING
+        CoreTaskNeeds.CHOICES -> TaskNeeds.CHOICES
+        CoreTaskNeeds.SCHEMA -> TaskNeeds.SCHEMA
+    }
+
+internal fun CoreTaskInfo.toPublic(): TaskInfo =
+    TaskInfo(
+        name = name,
+        description = description,
+        languages = languages,
+        needs = needs.toPublic(),
+        textBytesMax = textBytesMax.toInt(),
+    )
+
+internal fun TaskOptions.toCore(): CoreTaskOptions =
+    CoreTaskOptions(
+        privacyClass = privacyClass.toCore(),
+        deadlineMs = deadline?.toCoreMs("deadline")?.toULong(),
+        fresh = fresh,
+    )
 
 internal fun VaultLevel.toCore(): CoreVaultLevel =
     when (this) {

@@ -94,6 +94,30 @@ class AnswerTest {
             assertTrue("not" in error.found, error.found)
         }
 
+    @Test
+    fun `a ready task answers in its form`() =
+        withClient { client ->
+            val model = client.openModel(Models.tiny)
+            assertTrue(model.task(Tasks.tone, "Nice!").toList().text in listOf("positive", "negative"))
+            val sort = Tasks.category(listOf("delivery", "billing"))
+            assertTrue(model.task(sort, "It is late.").toList().text in listOf("delivery", "billing"))
+            val filled = model.task(Tasks.fill(AGE_SCHEMA), "I am three.").toList()
+            assertTrue(filled.text.matches(Regex("""\{"age": \d{1,3}\}""")), filled.text)
+            assertEquals(8, Tasks.all.size)
+            assertEquals("title" to TaskNeeds.NOTHING, Tasks.title.info.name to Tasks.title.info.needs)
+
+            val own = TextTask.read(MOOD)
+            assertEquals("mood" to listOf("en"), own.info.name to own.info.languages)
+            assertTrue(model.task(own, "I won!").toList().text in listOf("happy", "sad"))
+
+            fun refused(call: () -> Unit) = assertFailsWith<WhimbrelException.InvalidOption> { call() }.option
+            assertEquals("document", refused { TextTask.read(MOOD.replace("{text}", "text")) })
+            assertEquals("form", refused { Tasks.tone.withForm(Form.Choice(listOf("a"))) })
+            assertEquals("form", refused { Tasks.category(emptyList()) })
+            val long = assertFailsWith<WhimbrelException.LimitExceeded> { model.task(own, "a".repeat(101)).toList() }
+            assertEquals(100L, long.limit)
+        }
+
     private fun inForm(
         form: Form,
         maxTokens: Int = 64,
@@ -307,6 +331,12 @@ class AnswerTest {
         const val AGE_SCHEMA =
             """{"type": "object", "properties": {"age": {"type": "integer", "minimum": 0, "maximum": 120}},
                 "required": ["age"], "additionalProperties": false}"""
+
+        const val MOOD =
+            """{"version": 1, "name": "mood", "description": "Says how somebody feels.", "languages": ["en"],
+                "system": "You say how people feel.", "prompt": "Text: {text}\\nMood:",
+                "examples": [{"text": "I won the race!", "answer": "happy"}], "form": {"choice": ["happy", "sad"]},
+                "max_tokens": 4, "text_bytes_max": 100}"""
 
         /** Keeps the history short, and the test quick. */
         const val RESET_EVERY = 4

@@ -196,6 +196,15 @@ class AssistantTest {
         }
 
     @Test
+    fun `a task is known to receipts by its name`() =
+        withAssistant { assistant, _ ->
+            val options = TaskOptions(privacyClass = PrivacyClass.SENSITIVE)
+            val report = assistant.task(Tasks.tone, "Nice!", options).toList().report
+            val receipt = assistant.receipt(report.written)
+            assertEquals("tone" to PrivacyClass.SENSITIVE, receipt.task to receipt.privacyClass)
+        }
+
+    @Test
     fun `redaction shows what an endpoint would get`() =
         withAssistant { assistant, _ ->
             assistant.setUserWords(listOf("Whimsical"))

@@ -800,6 +800,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_func_preset_text(
     ): Int
+    external fun uniffi_whimbrel_checksum_func_built_in_tasks(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_answer(
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_conversation(
@@ -855,6 +857,8 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_whimbrel_checksum_method_assistant_verify_ledger(
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_outbox(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_assistant_task(
     ): Int
     external fun uniffi_whimbrel_checksum_method_caches_clear(
     ): Int
@@ -974,6 +978,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_model_release(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_model_task(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_modelimport_cancel(
     ): Int
     external fun uniffi_whimbrel_checksum_method_modelimport_next(
@@ -1016,6 +1022,10 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_method_systemmodel_cancel(
     ): Int
+    external fun uniffi_whimbrel_checksum_method_texttask_info(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_texttask_with_form(
+    ): Int
     external fun uniffi_whimbrel_checksum_method_keyvault_get(
     ): Int
     external fun uniffi_whimbrel_checksum_method_keyvault_put(
@@ -1029,6 +1039,8 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_whimbrel_checksum_constructor_client_new(
     ): Int
     external fun uniffi_whimbrel_checksum_constructor_modelimport_start(
+    ): Int
+    external fun uniffi_whimbrel_checksum_constructor_texttask_read(
     ): Int
     external fun ffi_whimbrel_uniffi_contract_version(
     ): Int
@@ -1114,6 +1126,8 @@ internal object UniffiLib {
     external fun uniffi_whimbrel_fn_method_assistant_verify_ledger(`ptr`: Long,
     ): Long
     external fun uniffi_whimbrel_fn_method_assistant_outbox(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_assistant_task(`ptr`: Long,`task`: Long,`text`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_clone_caches(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1269,6 +1283,8 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_whimbrel_fn_method_model_release(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_whimbrel_fn_method_model_task(`ptr`: Long,`task`: Long,`text`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
     external fun uniffi_whimbrel_fn_clone_modelimport(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_free_modelimport(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1335,6 +1351,16 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_whimbrel_fn_method_systemmodel_cancel(`ptr`: Long,`id`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_whimbrel_fn_clone_texttask(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_free_texttask(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_whimbrel_fn_constructor_texttask_read(`document`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_whimbrel_fn_method_texttask_info(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_method_texttask_with_form(`ptr`: Long,`form`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
     external fun uniffi_whimbrel_fn_clone_keyvault(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_whimbrel_fn_free_keyvault(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1364,6 +1390,8 @@ internal object UniffiLib {
     external fun uniffi_whimbrel_fn_func_set_log_sink(`sink`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_whimbrel_fn_func_preset_text(`preset`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_func_built_in_tasks(uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun ffi_whimbrel_rustbuffer_alloc(`size`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -1508,6 +1536,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_func_preset_text() and 0xFFFF) != 57850) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_func_built_in_tasks() and 0xFFFF) != 54443) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_method_assistant_answer() and 0xFFFF) != 15154) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1590,6 +1621,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_assistant_outbox() and 0xFFFF) != 48442) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_assistant_task() and 0xFFFF) != 52410) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_caches_clear() and 0xFFFF) != 37891) {
@@ -1769,6 +1803,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_model_release() and 0xFFFF) != 31218) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_method_model_task() and 0xFFFF) != 48597) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_method_modelimport_cancel() and 0xFFFF) != 61343) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1832,6 +1869,12 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_method_systemmodel_cancel() and 0xFFFF) != 48854) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_method_texttask_info() and 0xFFFF) != 30830) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_texttask_with_form() and 0xFFFF) != 53815) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_method_keyvault_get() and 0xFFFF) != 23427) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1851,6 +1894,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_constructor_modelimport_start() and 0xFFFF) != 12166) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_constructor_texttask_read() and 0xFFFF) != 52390) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
 }
@@ -2863,6 +2909,11 @@ public interface AssistantInterface {
      */
     fun `outbox`(): Outbox
 
+    /**
+     * Does a task with a text.
+     */
+    fun `task`(`task`: TextTask, `text`: kotlin.String, `options`: TaskOptions = TaskOptions()): Answer
+
     companion object
 }
 
@@ -3550,6 +3601,26 @@ open class Assistant: Disposable, AutoCloseable, AssistantInterface
     UniffiLib.uniffi_whimbrel_fn_method_assistant_outbox(
         it,
         _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Does a task with a text.
+     */
+    @Throws(CoreException::class)override fun `task`(`task`: TextTask, `text`: kotlin.String, `options`: TaskOptions): Answer {
+            return FfiConverterTypeAnswer.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_assistant_task(
+        it,
+
+        FfiConverterTypeTextTask.lower(`task`),
+        FfiConverterString.lower(`text`),
+        FfiConverterTypeTaskOptions.lower(`options`),_status)
 }
     }
     )
@@ -7160,6 +7231,11 @@ public interface ModelInterface {
      */
     fun `release`()
 
+    /**
+     * Does a task with a text, without a policy or receipts.
+     */
+    fun `task`(`task`: TextTask, `text`: kotlin.String, `options`: TaskOptions = TaskOptions()): Answer
+
     companion object
 }
 
@@ -7335,6 +7411,26 @@ open class Model: Disposable, AutoCloseable, ModelInterface
 }
     }
 
+
+
+
+    /**
+     * Does a task with a text, without a policy or receipts.
+     */
+    @Throws(CoreException::class)override fun `task`(`task`: TextTask, `text`: kotlin.String, `options`: TaskOptions): Answer {
+            return FfiConverterTypeAnswer.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_model_task(
+        it,
+
+        FfiConverterTypeTextTask.lower(`task`),
+        FfiConverterString.lower(`text`),
+        FfiConverterTypeTaskOptions.lower(`options`),_status)
+}
+    }
+    )
+    }
 
 
 
@@ -9291,6 +9387,310 @@ public object FfiConverterTypeSystemModel: FfiConverter<SystemModel, Long> {
     override fun allocationSize(value: SystemModel) = 8UL
 
     override fun write(value: SystemModel, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * One kind of work with a text.
+ */
+public interface TextTaskInterface {
+
+    /**
+     * What is known of it.
+     */
+    fun `info`(): TaskInfo
+
+    /**
+     * The task with the choices or the fields that it asks for.
+     */
+    fun `withForm`(`form`: Form): TextTask
+
+    companion object
+}
+
+/**
+ * One kind of work with a text.
+ */
+open class TextTask: Disposable, AutoCloseable, TextTaskInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_whimbrel_fn_free_texttask(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_whimbrel_fn_clone_texttask(handle, status)
+        }
+    }
+
+
+    /**
+     * What is known of it.
+     */override fun `info`(): TaskInfo {
+            return FfiConverterTypeTaskInfo.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_texttask_info(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The task with the choices or the fields that it asks for.
+     */
+    @Throws(CoreException::class)override fun `withForm`(`form`: Form): TextTask {
+            return FfiConverterTypeTextTask.lift(
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_texttask_with_form(
+        it,
+
+        FfiConverterTypeForm.lower(`form`),_status)
+}
+    }
+    )
+    }
+
+
+
+
+
+
+
+
+    companion object {
+
+    /**
+     * Reads a task of the app's own: a document like those in `shared-models/tasks`.
+     */
+    @Throws(CoreException::class) fun `read`(`document`: kotlin.String): TextTask {
+            return FfiConverterTypeTextTask.lift(
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_constructor_texttask_read(
+
+
+        FfiConverterString.lower(`document`),_status)
+}
+    )
+    }
+
+
+
+    }
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTextTask: FfiConverter<TextTask, Long> {
+    override fun lower(value: TextTask): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): TextTask {
+        return TextTask(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): TextTask {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: TextTask) = 8UL
+
+    override fun write(value: TextTask, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -12884,6 +13284,132 @@ public object FfiConverterTypeSystemRequest: FfiConverterRustBuffer<SystemReques
             FfiConverterSequenceTypeMessage.write(value.`messages`, buf)
             FfiConverterUInt.write(value.`maxTokens`, buf)
             FfiConverterOptionalFloat.write(value.`temperature`, buf)
+    }
+}
+
+
+
+/**
+ * What is known of a task.
+ */
+data class TaskInfo (
+    /**
+     * Its name, by which policies and learning know it too.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * What it does, in a sentence for people.
+     */
+    val `description`: kotlin.String
+    ,
+    /**
+     * The languages of its examples, as codes like `en`.
+     */
+    val `languages`: List<kotlin.String>
+    ,
+    /**
+     * What has to be given with a text.
+     */
+    val `needs`: TaskNeeds
+    ,
+    /**
+     * The longest text that it takes, in bytes of UTF-8.
+     */
+    val `textBytesMax`: kotlin.UInt
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTaskInfo: FfiConverterRustBuffer<TaskInfo> {
+    override fun read(buf: ByteBuffer): TaskInfo {
+        return TaskInfo(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterTypeTaskNeeds.read(buf),
+            FfiConverterUInt.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: TaskInfo) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterString.allocationSize(value.`description`) +
+            FfiConverterSequenceString.allocationSize(value.`languages`) +
+            FfiConverterTypeTaskNeeds.allocationSize(value.`needs`) +
+            FfiConverterUInt.allocationSize(value.`textBytesMax`)
+    )
+
+    override fun write(value: TaskInfo, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterString.write(value.`description`, buf)
+            FfiConverterSequenceString.write(value.`languages`, buf)
+            FfiConverterTypeTaskNeeds.write(value.`needs`, buf)
+            FfiConverterUInt.write(value.`textBytesMax`, buf)
+    }
+}
+
+
+
+/**
+ * Options for a task.
+ */
+data class TaskOptions (
+    /**
+     * The privacy class of the text as far as the app knows it. Findings in the text can only raise it.
+     */
+    val `privacyClass`: PrivacyClass? = null
+    ,
+    /**
+     * The deadline for the whole answer in milliseconds. The default is the policy's.
+     */
+    val `deadlineMs`: kotlin.ULong? = null
+    ,
+    /**
+     * Whether it is asked again even if the answer to exactly this text is remembered.
+     */
+    val `fresh`: kotlin.Boolean = false
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTaskOptions: FfiConverterRustBuffer<TaskOptions> {
+    override fun read(buf: ByteBuffer): TaskOptions {
+        return TaskOptions(
+            FfiConverterOptionalTypePrivacyClass.read(buf),
+            FfiConverterOptionalULong.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: TaskOptions) = (
+            FfiConverterOptionalTypePrivacyClass.allocationSize(value.`privacyClass`) +
+            FfiConverterOptionalULong.allocationSize(value.`deadlineMs`) +
+            FfiConverterBoolean.allocationSize(value.`fresh`)
+    )
+
+    override fun write(value: TaskOptions, buf: ByteBuffer) {
+            FfiConverterOptionalTypePrivacyClass.write(value.`privacyClass`, buf)
+            FfiConverterOptionalULong.write(value.`deadlineMs`, buf)
+            FfiConverterBoolean.write(value.`fresh`, buf)
     }
 }
 
@@ -16674,6 +17200,55 @@ public object FfiConverterTypeSystemModelError : FfiConverterRustBuffer<SystemMo
 
 
 /**
+ * What has to be given with a text.
+ */
+
+enum class TaskNeeds {
+
+    /**
+     * Nothing.
+     */
+    NOTHING,
+    /**
+     * The choices: a `Form` of choices.
+     */
+    CHOICES,
+    /**
+     * The fields: a `Form` with a JSON schema of an object.
+     */
+    SCHEMA;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTaskNeeds: FfiConverterRustBuffer<TaskNeeds> {
+    override fun read(buf: ByteBuffer) = try {
+
+        TaskNeeds.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: TaskNeeds) = 4UL
+
+    override fun write(value: TaskNeeds, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * How hot the device is, in the four levels of iOS. Android's seven levels map onto them: none and light are `Nominal`,
  * moderate is `Fair`, severe is `Serious`, and the rest are `Critical`.
  */
@@ -17962,6 +18537,34 @@ public object FfiConverterSequenceString: FfiConverterRustBuffer<List<kotlin.Str
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeTextTask: FfiConverterRustBuffer<List<TextTask>> {
+    override fun read(buf: ByteBuffer): List<TextTask> {
+        val len = buf.getInt()
+        return List<TextTask>(len) {
+            FfiConverterTypeTextTask.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<TextTask>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeTextTask.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<TextTask>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeTextTask.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeConversationSummary: FfiConverterRustBuffer<List<ConversationSummary>> {
     override fun read(buf: ByteBuffer): List<ConversationSummary> {
         val len = buf.getInt()
@@ -18518,6 +19121,19 @@ public object FfiConverterSequenceTypeOutboxEvent: FfiConverterRustBuffer<List<O
 
 
         FfiConverterTypePreset.lower(`preset`),_status)
+}
+    )
+    }
+
+
+        /**
+         * The tasks that come with the product.
+         */ fun `builtInTasks`(): List<TextTask> {
+            return FfiConverterSequenceTypeTextTask.lift(
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_whimbrel_fn_func_built_in_tasks(
+
+        _status)
 }
     )
     }
