@@ -1,7 +1,7 @@
 # The targets that people use. Each is one line that calls the real tool.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-peers bench-bindings bindings packages reference gemma-test fuzz miri avx512-test cloud-check test-data android-test android-apk android-screens arm-estimate arm-counts
+.PHONY: help demo test lint bench bench-peers bench-bindings bindings packages reference gemma-test fuzz miri avx512-test cloud-check forms-check test-data android-test android-apk android-screens arm-estimate arm-counts
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -53,6 +53,9 @@ arm-counts: ## count the instructions of SmolLM2's work on ARM, beside those of 
 
 cloud-check: ## test the network crate against llama.cpp's server
 	@scripts/cloud-check.sh
+
+forms-check: ## check 2,000 answers under random forms with another validator
+	@scripts/forms-check.sh
 
 test-data: ## prepare the models and vectors for tests
 	@scripts/test-data.sh

@@ -148,7 +148,7 @@ impl Arguments {
         let Some(task) = TextTask::built_in(name) else {
             let names: Vec<&str> = TextTask::all().map(TextTask::name).collect();
             let usage = format!("one of {}; or --document FILE", names.join(", "));
-            return Err(CliError::usage(&format!("there is no task {name}"), &usage));
+            return Err(CliError::usage(format!("there is no task {name}"), &usage));
         };
         Ok(Some((task, self.words.as_ref())))
     }
@@ -171,7 +171,7 @@ impl Arguments {
 /// The task with the form that was given, if it needs one.
 fn with_form(task: TextTask, form: Option<Form>) -> Result<TextTask, CliError> {
     let name = task.name().to_owned();
-    let wrong = |wrong: &str, usage: &str| Err(CliError::usage(&format!("the task {name} {wrong}"), usage));
+    let wrong = |wrong: &str, usage: &str| Err(CliError::usage(format!("the task {name} {wrong}"), usage));
     match (task.needs(), flag(task.needs()), form) {
         (_, None, None) => Ok(task),
         (_, None, Some(_)) => wrong("has a form of its own", "`whimbrel task` shows what the tasks need"),
