@@ -104,7 +104,7 @@ impl Facts for TaskList {
     }
 }
 
-/// Returns the exit status: as [`super::run`].
+/// Returns the exit status: a stopped answer is shown, and is still not the whole answer.
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     let Some((task, text)) = arguments.task()? else {
         arguments.output.print(&TaskList::new())?;
