@@ -1,4 +1,4 @@
-//! Answers as `run` and `chat` show them: where they come from, how they are received, and what is said about them.
+//! Answers as `run`, `task` and `chat` show them: where they come from, how they are received, and what is said about them.
 
 pub(crate) mod figures;
 pub(crate) mod outcome;

@@ -1,6 +1,7 @@
 //! How well a model does the ready tasks: `cargo bench -p whimbrel-client --bench tasks -- DATA BUNDLE [DOCUMENTS]`. DATA is a folder with
-//! labelled texts, as `scripts/task-data.sh` prepares it; DOCUMENTS, one with other documents of the tasks. Each text is given to the task, and to the same model without examples and
-//! without a form, whose answer counts if the right label is the first that it names.
+//! labelled texts, as `scripts/task-data.sh` prepares it; DOCUMENTS, one with other documents of the tasks.
+//! Each text is given to the task, and to the same model without examples and without a form, whose answer counts if the right label is the
+//! first that it names.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;

@@ -21,7 +21,7 @@ const TOKENS_MIN: u32 = 128;
 /// The largest file that is read.
 const FILE_BYTES_MAX: u32 = 1 << 30;
 /// Ahead of the name of a shared beginning's file; the others are named after their conversations.
-const SYSTEM: &str = "system-";
+const SHARED: &str = "system-";
 const BINDING_BYTES: usize = 32;
 
 /// The context of a conversation on this device.
@@ -164,7 +164,7 @@ impl ContextFiles {
         let named = self.services.blocking(move |_| {
             let files = records.store()?.files(PURPOSE)?;
             let name = files.hidden_name(&[binding, hash].concat())?;
-            Ok::<_, ClientError>(format!("{SYSTEM}{name}"))
+            Ok::<_, ClientError>(format!("{SHARED}{name}"))
         });
         let name = named.await??;
         let Some(bytes) = self.read(session, name.clone()).await? else {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use whimbrel_engine::{ContextPolicy, EngineError, Form, GenerationOptions};
 use whimbrel_privacy::PrivacyClass;
 
-use self::document::{Document, FormOf};
+use self::document::Document;
 use crate::error::within;
 use crate::{AskOptions, ClientError, Message, Request, Role};
 
@@ -60,6 +60,27 @@ pub enum TaskNeeds {
     Choices,
     /// The fields: a [`Form::JsonSchema`] of an object.
     Schema,
+}
+
+impl TaskNeeds {
+    /// Whether a form that is given, or that none is, is what is needed.
+    #[must_use]
+    pub fn are_met_by(self, form: Option<&Form>) -> bool {
+        match self {
+            TaskNeeds::Nothing => form.is_none(),
+            TaskNeeds::Choices => matches!(form, Some(Form::Choice(_))),
+            TaskNeeds::Schema => matches!(form, Some(Form::JsonSchema(_))),
+        }
+    }
+
+    /// What errors expect.
+    fn expected(self) -> Option<&'static str> {
+        match self {
+            TaskNeeds::Nothing => None,
+            TaskNeeds::Choices => Some("choices"),
+            TaskNeeds::Schema => Some("a JSON schema"),
+        }
+    }
 }
 
 impl TextTask {
@@ -116,10 +137,9 @@ impl TextTask {
     /// What has to be given with a text.
     #[must_use]
     pub fn needs(&self) -> TaskNeeds {
-        match (&self.form, &self.document.form) {
-            (None, FormOf::GivenChoices) => TaskNeeds::Choices,
-            (None, FormOf::GivenSchema) => TaskNeeds::Schema,
-            _ => TaskNeeds::Nothing,
+        match self.form {
+            Some(_) => TaskNeeds::Nothing,
+            None => self.document.form.needs(),
         }
     }
 
@@ -140,13 +160,9 @@ impl TextTask {
     /// # Errors
     /// [`ClientError::Engine`] with the option `form` if the task has a form of its own or takes another kind, or if the form cannot be used.
     pub fn with_form(mut self, form: Form) -> Result<TextTask, ClientError> {
-        let expected = match (&self.document.form, &form) {
-            (FormOf::GivenChoices, Form::Choice(_)) | (FormOf::GivenSchema, Form::JsonSchema(_)) => None,
-            (FormOf::GivenChoices, _) => Some("choices"),
-            (FormOf::GivenSchema, _) => Some("a JSON schema"),
-            _ => Some("absent: the task has its own"),
-        };
-        if let Some(expected) = expected {
+        let needs = self.document.form.needs();
+        if !needs.are_met_by(Some(&form)) {
+            let expected = needs.expected().unwrap_or("absent: the task has its own");
             return Err(form_option(expected, "another form"));
         }
         form.validate()?;
@@ -160,12 +176,7 @@ impl TextTask {
     /// [`ClientError::Limit`] beyond [`TextTask::text_bytes_max`]; [`ClientError::Engine`] with the option `form` if the task needs one.
     pub fn request(&self, text: &str) -> Result<Request, ClientError> {
         let document = &self.document;
-        let expected = match self.needs() {
-            TaskNeeds::Nothing => None,
-            TaskNeeds::Choices => Some("choices"),
-            TaskNeeds::Schema => Some("a JSON schema"),
-        };
-        if let Some(expected) = expected {
+        if let Some(expected) = self.needs().expected() {
             return Err(form_option(expected, "absent"));
         }
         within("bytes of text", text.len() as u64, document.text_bytes_max.into())?;

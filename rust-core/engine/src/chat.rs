@@ -206,13 +206,14 @@ impl Chat {
                 found: last.map_or("no message".into(), |role| format!("{role:?}")),
             });
         }
-        let shared = self.shared(messages);
+        let given = messages.len();
         let messages = &*self.with_system(messages);
+        let shared = self.shared(given, messages);
         let history = History::new(messages);
         let (dropped, prompt) = self.fit(&history, &options)?;
         let ids = prompt.ids.clone();
         self.session.adopt_shared(&ids);
-        self.to_share = self.beginning(&messages[..shared], &ids, options.thinking);
+        self.to_share = self.beginning(shared, &ids, options.thinking);
         let mut generation = Generation::new(&mut self.session, ids, options, cancel)?;
         if let Some(length) = self.to_share {
             self.session.mark_fork_at(length);
@@ -401,8 +402,8 @@ impl Chat {
     /// A hash of the tokens of the beginning that is shared with other conversations. `None` if it is not worth saving by itself.
     #[must_use]
     pub fn beginning_hash(&self, messages: &[Message], thinking: Option<bool>) -> Option<[u8; 32]> {
-        let beginning = &self.with_system(messages)[..self.shared(messages)];
-        let ids = self.beginning_ids(beginning, thinking)?;
+        let read = self.with_system(messages);
+        let ids = self.beginning_ids(self.shared(messages.len(), &read), thinking)?;
         let mut hasher = blake3::Hasher::new();
         for id in ids {
             hasher.update(&id.to_le_bytes());
@@ -410,14 +411,13 @@ impl Chat {
         Some(*hasher.finalize().as_bytes())
     }
 
-    /// With how many of the messages that these are read as other conversations may begin too: at least the system message, never the question.
-    fn shared(&self, messages: &[Message]) -> usize {
-        let read = self.with_system(messages);
-        let given = (self.options.shared_messages as usize).min(messages.len().saturating_sub(1));
+    /// With which of the messages other conversations may begin too: at least the system message, never the question. `read` is what
+    /// [`Chat::with_system`] made of `given` messages.
+    fn shared<'a>(&self, given: usize, read: &'a [Message]) -> &'a [Message] {
+        let shared = (self.options.shared_messages as usize).min(given.saturating_sub(1));
         // Only what stands in front of the first message differs.
-        (given + read.len())
-            .saturating_sub(messages.len())
-            .max(system_messages(&read))
+        let shared = (shared + read.len()).saturating_sub(given);
+        &read[..shared.max(system_messages(read))]
     }
 
     /// How many tokens of the prompt `ids` come from the beginning that is shared, if that is worth it.

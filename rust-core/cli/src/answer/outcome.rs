@@ -10,6 +10,7 @@ use super::figures::Figures;
 use super::{AnswerSource, Completion, report};
 use crate::error::exit;
 use crate::terminal::output::{Facts, OutputArguments, watched};
+use crate::terminal::screen::Screen;
 use crate::terminal::style;
 
 /// What is printed: with a policy where it was answered, without one how quickly.
@@ -69,6 +70,14 @@ impl Facts for Answered<'_> {
             true => Ok(()),
             false => writeln!(out),
         }
+    }
+}
+
+/// Where the answer is shown as it comes.
+pub(crate) fn screen(source: &AnswerSource, output: OutputArguments) -> Screen {
+    match output.json {
+        true => Screen::Silent,
+        false => Screen::new(source.assistant().is_some()),
     }
 }
 

@@ -41,14 +41,6 @@ pub(crate) struct PolicyArguments {
     pub(crate) device: Option<String>,
 }
 
-/// What rules and learning call the work of `run` and `chat`.
-#[derive(clap::Args, Clone, Debug)]
-pub(crate) struct TaskNameArguments {
-    /// The name of the task, for rules and learning
-    #[arg(long, value_name = "TASK", requires = "policy", default_value = TASK_DEFAULT)]
-    pub(crate) task: String,
-}
-
 impl PolicyArguments {
     /// Where the ledger is, as the commands about it name it.
     pub(crate) fn ledger(&self) -> LedgerArguments {
@@ -56,4 +48,12 @@ impl PolicyArguments {
             ledger: self.ledger.clone(),
         }
     }
+}
+
+/// What rules and learning call the work of `run` and `chat`.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct TaskNameArguments {
+    /// The name of the task, for rules and learning
+    #[arg(long, value_name = "TASK", requires = "policy", default_value = TASK_DEFAULT)]
+    pub(crate) task: String,
 }

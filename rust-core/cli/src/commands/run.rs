@@ -19,7 +19,6 @@ use crate::arguments::policy::{PolicyArguments, TaskNameArguments};
 use crate::error::CliError;
 use crate::models::completion;
 use crate::terminal::output::OutputArguments;
-use crate::terminal::screen::Screen;
 use crate::terminal::{input, interrupt, style};
 
 /// Prompt tokens that had to be run before the file of `--prefix-cache` is written anew.
@@ -98,11 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
         ..arguments.generation.options(source.model_info())
     };
     let (answer, conversation) = begin(arguments, &source, &prompt, context_length, generation)?;
-    let mut screen = match arguments.output.json {
-        true => Screen::Silent,
-        false => Screen::new(source.assistant().is_some()),
-    };
-    let completion = answer::receive(answer, &mut screen)?;
+    let completion = answer::receive(answer, &mut outcome::screen(&source, arguments.output))?;
     if let (Some(path), Some(conversation)) = (&arguments.prefix_cache, &conversation) {
         let figures = Figures::from(&completion.report);
         if figures.read_tokens() > PREFIX_SLACK {

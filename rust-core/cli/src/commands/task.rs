@@ -1,9 +1,10 @@
 //! `whimbrel task`: a ready task with a text, and the list of tasks.
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap_complete::engine::ArgValueCompleter;
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use serde::Serialize;
 use whimbrel_client::{ClientError, Form, TaskNeeds, TextTask};
 
@@ -15,7 +16,6 @@ use crate::arguments::policy::PolicyArguments;
 use crate::error::{CliError, exit};
 use crate::models::completion;
 use crate::terminal::output::{Facts, OutputArguments};
-use crate::terminal::screen::Screen;
 use crate::terminal::{input, interrupt};
 
 /// What stands below the flags.
@@ -31,7 +31,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The task; without one, they are listed
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(completion::tasks))]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(names))]
     name: Option<String>,
     /// The text; it is read from standard input if something is piped in
     #[arg(value_name = "TEXT", conflicts_with_all = ["text", "text_file"])]
@@ -122,11 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     )?;
     let context_length = request.context_length;
     let answer = source.answer(request)?;
-    let mut screen = match arguments.output.json {
-        true => Screen::Silent,
-        false => Screen::new(source.assistant().is_some()),
-    };
-    let completion = answer::receive(answer, &mut screen)?;
+    let completion = answer::receive(answer, &mut outcome::screen(&source, arguments.output))?;
     let answered = Answered::new(&source, &completion, context_length);
     arguments.output.print(&answered)?;
     source.end();
@@ -172,13 +168,18 @@ impl Arguments {
 fn with_form(task: TextTask, form: Option<Form>) -> Result<TextTask, CliError> {
     let name = task.name().to_owned();
     let wrong = |wrong: &str, usage: &str| Err(CliError::usage(format!("the task {name} {wrong}"), usage));
-    match (task.needs(), flag(task.needs()), form) {
-        (_, None, None) => Ok(task),
-        (_, None, Some(_)) => wrong("has a form of its own", "`whimbrel task` shows what the tasks need"),
-        (TaskNeeds::Choices, _, Some(form @ Form::Choice(_)))
-        | (TaskNeeds::Schema, _, Some(form @ Form::JsonSchema(_))) => Ok(task.with_form(form)?),
-        (_, Some(flag), _) => wrong(&format!("needs {flag}"), &format!("whimbrel task {name} TEXT {flag}")),
+    let needs = task.needs();
+    match (flag(needs), form) {
+        (None, None) => Ok(task),
+        (None, Some(_)) => wrong("has a form of its own", "`whimbrel task` shows what the tasks need"),
+        (Some(_), Some(form)) if needs.are_met_by(Some(&form)) => Ok(task.with_form(form)?),
+        (Some(flag), _) => wrong(&format!("needs {flag}"), &format!("whimbrel task {name} TEXT {flag}")),
     }
+}
+
+/// The tasks whose names begin so, for the completions of a shell.
+fn names(current: &OsStr) -> Vec<CompletionCandidate> {
+    completion::candidates(current, TextTask::all().map(|task| task.name().to_owned()).collect())
 }
 
 /// The flag that gives what a task needs.

@@ -1,9 +1,8 @@
-//! The names of models and tasks, for the completions of a shell and of a chat.
+//! The names of models, for the completions of a shell and of a chat.
 
 use std::ffi::OsStr;
 
 use clap_complete::engine::CompletionCandidate;
-use whimbrel_client::TextTask;
 
 use crate::machine::paths;
 use crate::models::catalogue::Catalogue;
@@ -20,11 +19,6 @@ pub(crate) fn in_catalogue(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates(current, catalogue.into_iter().map(|entry| entry.name).collect())
 }
 
-/// The tasks whose names begin so.
-pub(crate) fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
-    candidates(current, TextTask::all().map(|task| task.name().to_owned()).collect())
-}
-
 /// The names of the installed models; none where there is no home.
 pub(crate) fn installed_here() -> Vec<String> {
     paths::models()
@@ -32,7 +26,8 @@ pub(crate) fn installed_here() -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn candidates(current: &OsStr, names: Vec<String>) -> Vec<CompletionCandidate> {
+/// Those of the names that begin so.
+pub(crate) fn candidates(current: &OsStr, names: Vec<String>) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
     let fitting = names.into_iter().filter(|name| name.starts_with(&*current));
     fitting.map(CompletionCandidate::new).collect()

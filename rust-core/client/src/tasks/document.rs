@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use whimbrel_engine::{Form, SamplingOptions};
 
-use super::{FORM, TEXT, named};
+use super::{FORM, TEXT, TaskNeeds, named};
 use crate::ClientError;
 use crate::request::task_label;
 
@@ -107,16 +107,12 @@ impl FormOf {
         }
     }
 
-    fn is_given(&self) -> bool {
-        matches!(self, FormOf::GivenChoices | FormOf::GivenSchema)
-    }
-
-    /// Whether an example's form is of the kind that is given.
-    fn takes(&self, form: Option<&Form>) -> bool {
+    /// What has to be given.
+    pub(super) fn needs(&self) -> TaskNeeds {
         match self {
-            FormOf::GivenChoices => matches!(form, Some(Form::Choice(_))),
-            FormOf::GivenSchema => matches!(form, Some(Form::JsonSchema(_))),
-            FormOf::Nobody | FormOf::Document(_) => form.is_none(),
+            FormOf::Nobody | FormOf::Document(_) => TaskNeeds::Nothing,
+            FormOf::GivenChoices => TaskNeeds::Choices,
+            FormOf::GivenSchema => TaskNeeds::Schema,
         }
     }
 }
@@ -148,7 +144,7 @@ impl Document {
         if prompt.matches(TEXT).count() != 1 {
             return Err(refused("prompt", "it must have {text} once"));
         }
-        if prompt.matches(FORM).count() != usize::from(form.is_given()) {
+        if prompt.matches(FORM).count() != usize::from(form.needs() != TaskNeeds::Nothing) {
             return Err(refused(
                 "prompt",
                 "it must have {form} once if the form is given, and not otherwise",
@@ -177,7 +173,7 @@ impl Document {
         }
         for (index, example) in self.examples.iter().enumerate() {
             let place = |field: &str| format!("examples[{index}].{field}");
-            if !self.form.takes(example.form.as_ref()) {
+            if !self.form.needs().are_met_by(example.form.as_ref()) {
                 return Err(refused(
                     place("form"),
                     "it must be there if the form is given, and not otherwise",
