@@ -174,7 +174,7 @@ fn interval(right: u32, of: u32) -> String {
     format!(
         "{:.0} % ({:.0} to {:.0})",
         percent(share),
-        percent(middle - half),
+        percent(middle - half).max(0.0),
         percent(middle + half)
     )
 }
