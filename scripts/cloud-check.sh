@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make cloud-check`: starts llama.cpp's server on the loopback and lets the network crate talk to it: streaming, stop strings, errors, keys,
+# `make cloud-check`: starts llama.cpp's server on the loopback and lets the network crate talk to it: streaming, forms, stop strings, errors, keys,
 # cancelling. LLAMA_SERVER names a ready program; without it llama.cpp is built first, some 20 minutes on two cores. `make test` does not need it.
 source "$(dirname "$0")/common.sh"
 

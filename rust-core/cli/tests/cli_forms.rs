@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 use support::{Desk, Ran, Started, tiny};
 use whimbrel_forge::synthetic::THOUGHT;
-use whimbrel_testing::ChatServer;
+use whimbrel_testing::{ChatServer, Reply};
 
 const SCHEMA: &str = r#"{
     "type": "object",
@@ -147,10 +147,13 @@ fn thoughts_before_the_answer_are_free() {
     }
 }
 
-/// A place that cannot hold a form is not asked, whatever its policy says of it.
+/// A place that cannot hold a form is not asked.
 #[test]
 fn a_form_is_never_lost_on_the_way() {
-    for supports in ["", "supports = [\"json\"]\n"] {
+    for (supports, form) in [
+        ("", ["--choice", "whimbrel,curlew"]),
+        ("supports = [\"json\"]\n", ["--regex", "whimbrel|curlew"]),
+    ] {
         let server = ChatServer::start(&[]);
         let desk = Desk::new();
         let policy = desk.write(
@@ -162,7 +165,7 @@ fn a_form_is_never_lost_on_the_way() {
             ),
         );
         let (policy, tiny) = (policy.to_str().unwrap(), tiny());
-        let flags = ["--policy", policy, "--choice", "whimbrel,curlew", "--json"];
+        let flags = ["--policy", policy, form[0], form[1], "--json"];
         let base = ["run", "--prompt", "Which bird?", "--model", tiny.to_str().unwrap()];
         let object = desk.run(base.iter().chain(&flags)).succeeded().json();
         assert!(is_bird(object["text"].as_str().unwrap()), "{object}");
@@ -173,6 +176,42 @@ fn a_form_is_never_lost_on_the_way() {
         assert_eq!(ran.status, Some(10), "{ran:?}");
         assert!(server.received().is_empty());
     }
+}
+
+#[test]
+fn an_endpoint_answers_in_the_form_or_not_at_all() {
+    let desk = Desk::new();
+    let ask = |pieces: &'static [&'static str]| {
+        let server = ChatServer::saying(pieces, &[Reply::Whole]);
+        let policy = format!(
+            "version = 1\nname = \"cloud\"\notherwise = [\"remote:cloud\", \"on_device\"]\n[[endpoints]]\nid = \"cloud\"\nbase_url = \"{}\"\n\
+             model = \"large\"\ntrust = \"public_cloud\"\ncost_per_1k_tokens = 0\nsupports = [\"json\"]\n",
+            server.url
+        );
+        let policy = desk.write("policy.toml", policy);
+        let flags = [
+            "--policy",
+            policy.to_str().unwrap(),
+            "--choice",
+            "whimbrel,curlew",
+            "--json",
+        ];
+        let ran = run(&desk, &flags);
+        (ran, server.take_received().remove(0).body)
+    };
+    let (ran, body) = ask(&["{\"choice\":", "\"curlew\"}"]);
+    let object = ran.succeeded().json();
+    assert_eq!(
+        (&object["text"], &object["route"]["place"]["kind"]),
+        (&"curlew".into(), &"remote".into()),
+        "{object}"
+    );
+    assert!(body.contains(r#""response_format":{"type":"json_schema""#), "{body}");
+    // What is no answer is not shown, and this machine answers.
+    let (ran, _) = ask(&["A curlew, ", "I think."]);
+    let object = ran.succeeded().json();
+    assert!(is_bird(object["text"].as_str().unwrap()), "{object}");
+    assert_eq!(object["route"]["attempts"][0]["code"], "not_in_form");
 }
 
 /// The commands of `docs/forms.md` run, with the files that it shows, and their answers have the forms that it names.

@@ -5,6 +5,7 @@
 mod endpoint;
 mod on_device;
 mod output;
+pub(crate) mod remote_form;
 pub(crate) mod system_model;
 
 use std::collections::HashMap;

@@ -15,6 +15,7 @@ use llguidance::api::StopReason;
 use llguidance::toktrie::SimpleVob;
 
 pub(crate) use self::mask::keep;
+use self::vocabulary::is_whole;
 use crate::EngineError;
 
 /// The reason for an answer that cannot go on.
@@ -120,10 +121,7 @@ impl Constraint {
     #[must_use]
     pub fn accepts(&self, text: &str) -> bool {
         let tokens = self.vocabulary.tokenizer().encode_rest(text);
-        let mut matcher = self.fresh.clone();
-        let taken = matcher.try_consume_tokens(&tokens).unwrap_or(0);
-        taken == tokens.len()
-            && (matcher.stop_reason() == StopReason::NoExtension || matcher.is_accepting().unwrap_or(false))
+        is_whole(self.fresh.clone(), &tokens)
     }
 
     /// The error for what the matcher could not do.

@@ -39,7 +39,7 @@
 //! # }
 //! ```
 //!
-//! The modules from the bottom up, each of which uses only those before it: `error`, `clock`, `cpu`, `cancel`, `bundle` (files), `cache`
+//! The modules from the bottom up, each of which uses only those before it: `error`, `clock`, `cpu`, `cancel`, `json`, `bundle` (files), `cache`
 //! (keys and values), `tokenizer`, `template`, `graph` (operators and their order), `model` (an opened bundle), `session` (runs tokens),
 //! `constraint` (the form of an answer),
 //! `generation` (makes an answer), `chat` (answers a history).
@@ -54,6 +54,7 @@ mod cpu;
 mod error;
 mod generation;
 mod graph;
+mod json;
 mod memory;
 mod model;
 mod session;
@@ -82,6 +83,7 @@ pub use generation::{Generation, GenerationOptions, PREFILL_CHUNK, Step};
 pub use graph::text::{
     GRAPH_BYTES_MAX, GRAPH_NESTING_MAX, GRAPH_STATEMENT_BYTES_MAX, GRAPH_STATEMENTS_MAX, check_graph_text,
 };
+pub use json::json_on_one_line;
 pub use memory::share_limited_memory;
 pub use model::comparison::{Difference, compare_with_reference};
 pub use model::{Model, OpenOptions};

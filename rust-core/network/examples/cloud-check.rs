@@ -1,5 +1,5 @@
 //! Asks a real server (llama.cpp's, started by `scripts/cloud-check.sh`) and compares what it does with what the crate expects: streaming, the
-//! limit of tokens, stop strings, errors, keys, cancelling. Prints a line for each; the exit code says whether all held.
+//! limit of tokens, forms, stop strings, errors, keys, cancelling. Prints a line for each; the exit code says whether all held.
 //! `cloud-check BASE_URL KEY`
 #![allow(clippy::unwrap_used)]
 
@@ -16,6 +16,12 @@ use whimbrel_privacy::{
 
 const ID: &str = "llama-cpp";
 const QUESTION: &str = "Write the numbers from one to twenty as words.";
+const SCHEMA: &str = r#"{
+    "type": "object",
+    "properties": {"bird": {"enum": ["whimbrel", "curlew"]}, "count": {"type": "integer", "minimum": 0, "maximum": 9}},
+    "required": ["bird", "count"],
+    "additionalProperties": false
+}"#;
 
 struct Check {
     client: ChatClient,
@@ -47,19 +53,20 @@ impl Check {
     }
 
     async fn read(&self, text: &str, options: &ChatOptions) -> Read {
-        self.read_with(&self.settings, text, options, Some(&self.key)).await
+        let payload = cleared(text, None);
+        self.read_with(&self.settings, payload, options, Some(&self.key)).await
     }
 
     async fn read_with(
         &self,
         settings: &EndpointSettings,
-        text: &str,
+        payload: Cleared,
         options: &ChatOptions,
         key: Option<&Secret>,
     ) -> Read {
         let endpoint = Endpoint::new(settings.clone()).unwrap();
         let mut pieces = Vec::new();
-        let mut answer = match self.client.chat(&endpoint, cleared(text), options, key) {
+        let mut answer = match self.client.chat(&endpoint, payload, options, key) {
             Ok(answer) => answer,
             Err(error) => return (pieces, Err(error)),
         };
@@ -111,6 +118,20 @@ impl Check {
         text
     }
 
+    async fn form(&mut self) {
+        let options = self.options(48);
+        let payload = cleared("Which bird do you see, and how many?", Some(SCHEMA));
+        let (pieces, end) = self.read_with(&self.settings, payload, &options, Some(&self.key)).await;
+        let text = pieces.concat();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let held = value["bird"]
+            .as_str()
+            .is_some_and(|bird| ["whimbrel", "curlew"].contains(&bird))
+            && value["count"].as_u64().is_some_and(|count| count <= 9);
+        let reason = end.map(|finished| finished.finish_reason);
+        self.report("an answer in a form", held && reason == Ok(FinishReason::Stop), &text);
+    }
+
     async fn stop(&mut self, text: &str) {
         let word = text.split_whitespace().nth(6).unwrap().to_owned();
         let before = &text[..text.find(&word).unwrap()];
@@ -146,12 +167,16 @@ impl Check {
         let mut elsewhere = self.settings.clone();
         elsewhere.base_url.push_str("/nowhere");
         let key = self.key.clone();
-        let read = self.read_with(&elsewhere, QUESTION, &options, Some(&key)).await;
+        let read = self
+            .read_with(&elsewhere, cleared(QUESTION, None), &options, Some(&key))
+            .await;
         self.refused("an unknown path", read, (404, ServerCode::NotFound));
 
         let wrong = Secret::new("sk-wrong".to_owned()).unwrap();
         for (what, key) in [("a wrong key", Some(&wrong)), ("no key", None)] {
-            let read = self.read_with(&self.settings, QUESTION, &options, key).await;
+            let read = self
+                .read_with(&self.settings, cleared(QUESTION, None), &options, key)
+                .await;
             self.refused(what, read, (401, ServerCode::InvalidKey));
         }
     }
@@ -162,7 +187,7 @@ impl Check {
         let endpoint = Endpoint::new(self.settings.clone()).unwrap();
         let mut answer = self
             .client
-            .chat(&endpoint, cleared(QUESTION), &options, Some(&self.key))
+            .chat(&endpoint, cleared(QUESTION, None), &options, Some(&self.key))
             .unwrap();
         while !matches!(answer.next().await.unwrap().unwrap(), ChatEvent::Text(_)) {}
         drop(answer);
@@ -179,12 +204,14 @@ impl Check {
     }
 }
 
-fn cleared(text: &str) -> Cleared {
+fn cleared(text: &str, form: Option<&str>) -> Cleared {
+    let message = |speaker, text: &str| DraftMessage {
+        speaker,
+        text: text.to_owned(),
+    };
+    let form = form.map(|schema| message(Speaker::Form, schema));
     let draft = Draft {
-        messages: vec![DraftMessage {
-            speaker: Speaker::User,
-            text: text.to_owned(),
-        }],
+        messages: std::iter::once(message(Speaker::User, text)).chain(form).collect(),
         class: PrivacyClass::Public,
     };
     let examined = Scanner::new(ScannerOptions::default()).unwrap().examine(draft).unwrap();
@@ -212,6 +239,7 @@ async fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let text = check.streaming().await;
+    check.form().await;
     check.stop(&text).await;
     check.refusals().await;
     check.cancelling().await;

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod completion;
 mod content;
 pub(crate) mod finish;
+mod form;
 mod halves;
 pub(crate) mod reader;
 pub(crate) mod request;

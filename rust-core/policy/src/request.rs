@@ -10,10 +10,12 @@ pub enum Need {
     Tools,
     /// An answer that follows a JSON schema.
     Json,
+    /// An answer of a form that cannot be sent as a JSON schema, such as a grammar. Only the engine on this device holds it.
+    AnyForm,
 }
 
 impl Need {
-    /// Every need.
+    /// What the documents of an app can say that a place supports.
     pub const ALL: [Need; 2] = [Need::Tools, Need::Json];
 
     /// The name in policies and JSON.
@@ -22,6 +24,7 @@ impl Need {
         match self {
             Need::Tools => "tools",
             Need::Json => "json",
+            Need::AnyForm => "any_form",
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum Speaker {
     Assistant,
     /// The result of a tool.
     Tool,
+    /// Nobody: the form of the answer as a JSON schema, which an endpoint gets beside the messages.
+    Form,
 }
 
 /// Stands between questions in a row that become one message, because the template of a model may refuse two messages of one speaker.
@@ -42,7 +44,7 @@ impl fmt::Debug for DraftMessage {
     }
 }
 
-/// All text of a request: the system message, the history, tool results and the question, in order.
+/// All text of a request: the system message, the history, tool results, the question and the form of its answer, in order.
 ///
 /// ```
 /// use whimbrel_privacy::{Draft, DraftMessage, PrivacyClass, Speaker};

@@ -7,17 +7,20 @@ use whimbrel_policy::{
     ATTEMPTS_MAX as CANDIDATES_MAX, Candidate, CandidateFacts, DeviceView, Explanation, Need, Plan, Price, Recipients,
     RequestFacts, RouteInput, explain as explained, route,
 };
-use whimbrel_privacy::{ContentFacts, Examined, ExaminedMessage, Placeholders, PrivacyClass, Reidentifier, Release};
+use whimbrel_privacy::{
+    ContentFacts, Examined, ExaminedMessage, Placeholders, PrivacyClass, Reidentifier, Release, Speaker,
+};
 use whimbrel_record::{Code, Intent, Place};
 
 use super::Job;
 use super::remembered::{Remembered, Remembering};
-use crate::ClientError;
 use crate::contexts::ContextFiles;
+use crate::places::remote_form::{is_schema, schema_text};
 use crate::places::{Ask, Asking, Backend, Offered, OnDevice, Payload, place_of};
 use crate::request::Request;
 use crate::rules::RulesSnapshot;
 use crate::services::Services;
+use crate::{ClientError, Form};
 
 /// Bytes of text per token, on average, where nothing better is known.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -184,16 +187,21 @@ fn context_files(services: &Arc<Services>, job: &Job) -> Option<ContextFiles> {
     Some(ContextFiles::new(services, records, id))
 }
 
-/// Examines what is new in the request. Messages that were examined before bring their findings along.
+/// Examines what is new in the request. Messages that were examined before bring their findings along. The form of the answer is the last message: it
+/// may hold what nobody else should read, just as they may.
 fn examine(rules: &RulesSnapshot, request: &Request) -> Result<Examined, ClientError> {
     let scanner = &rules.scanner;
     let examined = request.messages.iter().map(|message| match &message.examined {
         Some(examined) if scanner.made(examined) => Ok(examined.clone()),
         _ => scanner.examine_message(message.speaker(), message.content.as_str()),
     });
+    let mut examined: Vec<ExaminedMessage> = examined.collect::<Result<_, _>>()?;
+    if let Some(schema) = request.options.generation.form.as_ref().and_then(schema_text) {
+        examined.push(scanner.examine_message(Speaker::Form, schema)?);
+    }
     let classes = request.messages.iter().filter_map(|message| message.class);
     let class = classes.fold(request.options.class, PrivacyClass::max);
-    Ok(Examined::of(examined.collect::<Result<_, _>>()?, class, scanner)?)
+    Ok(Examined::of(examined, class, scanner)?)
 }
 
 fn facts(
@@ -208,9 +216,7 @@ fn facts(
     let tokens = text_bytes / BYTES_PER_TOKEN + messages * TOKENS_PER_MESSAGE;
     let generation = &request.options.generation;
     let mut needs = request.options.needs.clone();
-    if generation.form.is_some() && !needs.contains(&Need::Json) {
-        needs.push(Need::Json);
-    }
+    needs.extend(generation.form.as_ref().map(need).filter(|need| !needs.contains(need)));
     let facts = RequestFacts {
         id,
         task: request.options.task.trim().to_owned(),
@@ -222,10 +228,21 @@ fn facts(
     let context = request.session_options(services.now_s());
     let known = request.messages.iter().filter_map(|message| message.recipients.clone());
     let mut candidates = services.places.facts(&rules.policies, &facts, offered, &context);
-    if generation.form.is_some() {
-        // Our own engine holds every answer to its form. Without one it cannot be asked for JSON.
-        let models = candidates.local_models.iter_mut();
-        models.for_each(|model| model.supports.push(Need::Json));
+    if let Some(form) = &generation.form {
+        let form_bytes = examined
+            .messages()
+            .last()
+            .filter(|last| last.speaker() == Speaker::Form);
+        let form_tokens = form_bytes.map_or(0, |form| form.text().len() as u64 / BYTES_PER_TOKEN) as u32;
+        // Our own engine holds every answer to its form, which does not stand in the prompt. Without a form it cannot be asked for JSON.
+        for model in &mut candidates.local_models {
+            model.supports.push(need(form));
+            model.context_tokens = model.context_tokens.map(|tokens| tokens.saturating_add(form_tokens));
+        }
+        // The system's model is not told of forms.
+        if let Some(model) = &mut candidates.system_model {
+            model.supports.retain(|supported| *supported != need(form));
+        }
     }
     Facts {
         candidates,
@@ -264,15 +281,30 @@ fn to_ask(
     placeholders: &mut Placeholders,
     id: String,
 ) -> Result<ToAsk, Code> {
+    let form = &request.options.generation.form;
+    let holds_form = match candidate.place() {
+        Place::OnDevice { .. } => true,
+        Place::SystemModel { .. } => form.is_none(),
+        Place::Remote { .. } => form.as_ref().is_none_or(|form| schema_text(form).is_some()),
+    };
     // A form that a place does not hold must not be lost on the way.
-    if request.options.generation.form.is_some() && !matches!(candidate.place(), Place::OnDevice { .. }) {
+    if !holds_form {
         return Err(Code::UnsupportedOption);
     }
     let mut reidentifier = None;
     let payload = if candidate.place().is_remote() {
         let permit = candidate.permit(examined.facts()).ok_or(Code::NoPermit)?;
         let cleared = examined.clear(&permit, placeholders).map_err(|_| Code::NotCleared)?;
-        reidentifier = (cleared.release() == Release::Redacted).then(|| placeholders.reidentifier());
+        if cleared.release() == Release::Redacted {
+            reidentifier = Some(placeholders.reidentifier());
+            if cleared
+                .messages()
+                .last()
+                .is_some_and(|last| last.speaker == Speaker::Form && !is_schema(&last.text))
+            {
+                return Err(Code::NotCleared);
+            }
+        }
         Payload::Cleared(cleared)
     } else {
         Payload::Messages(request.for_engine())
@@ -290,6 +322,14 @@ fn to_ask(
     })
 }
 
+/// What holding an answer to this form takes.
+fn need(form: &Form) -> Need {
+    match schema_text(form) {
+        Some(_) => Need::Json,
+        None => Need::AnyForm,
+    }
+}
+
 fn decided(
     rules: &RulesSnapshot,
     facts: &Facts,
@@ -297,6 +337,7 @@ fn decided(
     backends: Vec<Result<ToAsk, Code>>,
     examined: &Examined,
 ) -> Prepared {
+    let said = |message: &&ExaminedMessage| message.speaker() != Speaker::Form;
     let bytes_out_max: Vec<u64> = backends.iter().map(bytes_out_max).collect();
     let device = rules.device.view(facts.now_ms);
     let content = examined.facts();
@@ -308,7 +349,7 @@ fn decided(
             .collect(),
         is_metered: device.is_metered(),
         intent: Some(plan.intent(&facts.request, content, &bytes_out_max)),
-        examined: examined.messages().to_vec(),
+        examined: examined.messages().iter().filter(said).cloned().collect(),
         device,
         backends,
         plan,

@@ -226,13 +226,11 @@ impl<'a> Run<'a> {
         if running.cut.is_some() {
             running.attempt.stop();
         }
-        self.show(shown).await
+        let attempt = running.number;
+        self.show(attempt, shown).await
     }
 
-    async fn show(&mut self, Said { thinking, text }: Said) -> Vec<Command> {
-        let Some(attempt) = self.running.as_ref().map(|running| running.number) else {
-            return Vec::new();
-        };
+    async fn show(&mut self, attempt: u32, Said { thinking, text }: Said) -> Vec<Command> {
         let mut commands = Vec::new();
         if !thinking.is_empty() && self.is_wanted(attempt, Happened::Thinking { attempt }, &mut commands) {
             self.last.thinking_bytes += thinking.len() as u64;
@@ -255,21 +253,31 @@ impl<'a> Run<'a> {
     }
 
     async fn take_end(&mut self, last: Last) -> Vec<Command> {
-        let Some(mut running) = self.running.take() else {
+        let Some(running) = self.running.take() else {
             return Vec::new();
         };
+        let (attempt, output, mut ended) = (running.number, running.output, last.ended);
         let rest = match running.cut {
-            None => running.output.finish(),
-            Some(_) => Said::default(),
+            Some(result) => {
+                ended.result = result;
+                Ok(Said::default())
+            }
+            None if output.has_form() => {
+                let checked = self.services.blocking(move |_| output.finish());
+                checked.await.unwrap_or(Err(Code::Internal))
+            }
+            None => output.finish(),
         };
-        let (attempt, cut) = (running.number, running.cut.take());
-        self.running = Some(running);
-        let mut commands = self.show(rest).await;
-        self.running = None;
-        let mut ended = last.ended;
-        if let Some(result) = cut {
-            ended.result = result;
-        }
+        let mut commands = match rest {
+            Ok(rest) => self.show(attempt, rest).await,
+            Err(code) => {
+                // What the place itself says about its end says more.
+                if let Ok(FinishReason::Stop | FinishReason::Length | FinishReason::Unstated) = ended.result {
+                    ended.result = Err(code);
+                }
+                Vec::new()
+            }
+        };
         if ended.result.is_err() {
             // Only an answer counts as if it had been read in time; another place begins now.
             self.waking = None;
@@ -342,7 +350,9 @@ impl<'a> Run<'a> {
         let stops = &to_ask.ask.options.stop;
         // The engine on this device knows its models' marks; others may leave them in their text.
         let has_marks = !matches!(self.place(number), Some(Place::OnDevice { .. }));
-        let output = Output::new(to_ask.reidentifier, stops, has_marks).map_err(|_| Code::Stop)?;
+        let is_remote = self.place(number).is_some_and(|place| place.is_remote());
+        let form = to_ask.ask.options.form.clone().filter(|_| is_remote);
+        let output = Output::new(to_ask.reidentifier, stops, has_marks, form).map_err(|_| Code::Stop)?;
         self.last.unsupported = to_ask.backend.unsupported(&to_ask.ask.options);
         Ok(Running {
             number,

@@ -1,10 +1,12 @@
-//! The text of a place as it is shown, the same for every place: redacted values are put back, the answer ends before a stop string, and its
-//! limit applies.
+//! The text of a place as it is shown, the same for every place: redacted values are put back, the answer ends before a stop string, its limit
+//! applies, and an answer that must have a form is checked where the place may not have kept to it.
 
 use whimbrel_engine::{EngineError, Said, StopMatcher, ThinkingMarks, ThinkingSplitter};
 use whimbrel_privacy::Reidentifier;
+use whimbrel_record::Code;
 
-use crate::ANSWER_BYTES_MAX;
+use super::remote_form::FormedAnswer;
+use crate::{ANSWER_BYTES_MAX, Form};
 
 /// Turns a place's pieces into what is shown. Stop strings are looked for here and never sent anywhere, because nobody examined them.
 pub(crate) struct Output {
@@ -13,12 +15,14 @@ pub(crate) struct Output {
     answer: Option<Reidentifier>,
     /// Where the place may leave thoughts in the text of its answers.
     splitter: Option<ThinkingSplitter>,
+    /// Where the answer must have a form that the place may not have kept to.
+    formed: Option<FormedAnswer>,
     stops: StopMatcher,
     bytes: u64,
 }
 
 impl Output {
-    /// `has_marks`: thoughts may stand in the text, between marks.
+    /// `has_marks`: thoughts may stand in the text, between marks. `form`: what the answer must have, unless the place holds it to that.
     ///
     /// # Errors
     /// For stop strings that are out of their limits.
@@ -26,9 +30,11 @@ impl Output {
         reidentifier: Option<Reidentifier>,
         stops: &[String],
         has_marks: bool,
+        form: Option<Form>,
     ) -> Result<Output, EngineError> {
         Ok(Output {
             thoughts: reidentifier.clone(),
+            formed: form.map(|form| FormedAnswer::new(form, reidentifier.clone())),
             answer: reidentifier,
             splitter: has_marks.then(|| ThinkingSplitter::new(ThinkingMarks::default(), false)),
             stops: StopMatcher::new(stops)?,
@@ -53,20 +59,39 @@ impl Output {
 
     /// Whether more was shown than an answer may have.
     pub(crate) fn is_too_large(&self) -> bool {
-        self.bytes > ANSWER_BYTES_MAX
+        self.bytes + self.formed.as_ref().map_or(0, FormedAnswer::bytes) > ANSWER_BYTES_MAX
+    }
+
+    /// Whether the end of the text takes work that must not be done on a thread for requests.
+    pub(crate) fn has_form(&self) -> bool {
+        self.formed.is_some()
     }
 
     /// What was held back, at the end of the place's text.
-    pub(crate) fn finish(&mut self) -> Said {
+    ///
+    /// # Errors
+    /// The code for an answer that does not have its form.
+    pub(crate) fn finish(mut self) -> Result<Said, Code> {
         let rest = self.splitter.take().map(|mut splitter| splitter.finish());
         let mut said = self.put_back(rest.unwrap_or_default());
         said.thinking += &rest_of(&mut self.thoughts);
-        said.text += &self.stops.push(&rest_of(&mut self.answer));
+        let has_form = self.has_form();
+        let rest = match self.formed.take() {
+            Some(formed) => formed.finish().ok_or(Code::NotInForm)?,
+            None => rest_of(&mut self.answer),
+        };
+        said.text += &self.stops.push(&rest);
         said.text += &self.stops.finish();
-        said
+        match has_form && self.is_stopped() {
+            true => Err(Code::NotInForm),
+            false => Ok(said),
+        }
     }
 
-    fn put_back(&mut self, said: Said) -> Said {
+    fn put_back(&mut self, mut said: Said) -> Said {
+        if let Some(formed) = &mut self.formed {
+            formed.push(&std::mem::take(&mut said.text));
+        }
         let mut thinking = put_back(&mut self.thoughts, said.thinking);
         if !said.text.is_empty() {
             thinking += &rest_of(&mut self.thoughts);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod forms;
 #[path = "../support/mod.rs"]
 mod support;
 

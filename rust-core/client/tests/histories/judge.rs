@@ -76,6 +76,7 @@ impl Permission {
     }
 }
 
+/// A question with its answer, or the form that an answer had to have.
 struct Asked {
     marker: String,
     permission: Permission,
@@ -86,6 +87,8 @@ struct Asked {
 #[derive(Default)]
 pub(crate) struct Judge {
     asked: Vec<Asked>,
+    /// How many of the last entries belong to the last question: it and its form.
+    last: usize,
     /// What happened so far, to be shown with a failure.
     steps: Vec<String>,
 }
@@ -96,7 +99,12 @@ impl Judge {
         self.steps.push(step);
     }
 
-    /// Notes a question; the result is a word that stands in it and nowhere else.
+    /// Begins the next question.
+    pub(crate) fn next(&mut self) {
+        self.last = 0;
+    }
+
+    /// Notes a question or its form; the result is a word that stands in it and nowhere else.
     pub(crate) fn asked(&mut self, random: &mut Random, permission: Permission, secrets: Vec<Secret>) -> String {
         let marker = format!("mark{}", random.letters(12));
         self.asked.push(Asked {
@@ -104,22 +112,34 @@ impl Judge {
             permission,
             secrets,
         });
+        self.last += 1;
         marker
     }
 
-    /// The last question is decided again. What an earlier decision kept it from may read it now, if this one allows it. Returns the earlier one.
-    pub(crate) fn asked_again(&mut self, rules: &Rules, network: Option<Network>) -> Option<Permission> {
-        let last = self.asked.last_mut()?;
-        let before = last.permission.clone();
-        last.permission.decide(rules, network);
-        Some(before)
+    /// The last question is decided again. What an earlier decision kept it from may read it now, if this one allows it. Returns the earlier ones of
+    /// it and its form.
+    pub(crate) fn asked_again(&mut self, rules: &Rules, network: Option<Network>) -> Vec<Permission> {
+        let decided = self.last().iter_mut().map(|asked| {
+            let before = asked.permission.clone();
+            asked.permission.decide(rules, network);
+            before
+        });
+        decided.collect()
     }
 
     /// What an earlier decision denied the last question stays denied as well.
-    pub(crate) fn tighten(&mut self, before: Option<Permission>) {
-        if let (Some(last), Some(before)) = (self.asked.last_mut(), before) {
-            last.permission.readers.retain(|reader| before.readers.contains(reader));
+    pub(crate) fn tighten(&mut self, before: Vec<Permission>) {
+        for (asked, before) in self.last().iter_mut().zip(before) {
+            asked
+                .permission
+                .readers
+                .retain(|reader| before.readers.contains(reader));
         }
+    }
+
+    fn last(&mut self) -> &mut [Asked] {
+        let first = self.asked.len() - self.last;
+        &mut self.asked[first..]
     }
 
     /// The app says that everything so far is this private.

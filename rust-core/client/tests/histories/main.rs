@@ -16,12 +16,13 @@ use judge::{Judge, Permission};
 use places::{Recording, Sent};
 use records::Memory;
 use rules::{CLASSES, NETWORKS, Rules, TASKS};
+use serde_json::json;
 use whimbrel_client::policy::{DeviceUpdate, Network, Reported};
 use whimbrel_client::ports::Ports;
 use whimbrel_client::privacy::PrivacyClass;
 use whimbrel_client::store::MemoryVault;
 use whimbrel_client::{
-    Answer, AskOptions, Assistant, AssistantOptions, ClientError, Conversation, ConversationOptions, Event,
+    Answer, AskOptions, Assistant, AssistantOptions, ClientError, Conversation, ConversationOptions, Event, Form,
     GenerationOptions, Message, block_on,
 };
 use whimbrel_testing::{Random, planted};
@@ -155,14 +156,33 @@ impl<'a> Story<'a> {
         let task = *self.random.pick(&TASKS);
         let class = self.random.pick(&CLASSES).1;
         let (text, secrets) = planted_text(&mut self.random);
-        let permission = Permission::new(self.rules, self.network, task, class.max(self.raised), &secrets);
-        self.judge.note(format!("ask {task} as {class:?}: {permission:?}"));
+        let class_known = class.max(self.raised);
+        self.judge.next();
+        let form = self.random.chance(30).then(|| self.form(task, class_known, &secrets));
+        let permission = Permission::new(self.rules, self.network, task, class_known, &secrets);
+        self.judge.note(format!(
+            "ask {task} as {class:?}: {permission:?}, with a form: {}",
+            form.is_some()
+        ));
         let marker = self.judge.asked(&mut self.random, permission, secrets);
         let question = format!("{marker} {text}");
         // What the recording places answer begins with the last word of the question.
         let question = format!("{question} {marker}");
-        let answer = self.conversation.ask(&question, options(task, class)).unwrap();
+        let mut options = options(task, class);
+        options.generation.form = form;
+        let answer = self.conversation.ask(&question, options).unwrap();
         self.read(answer);
+    }
+
+    /// A form of the answer in which something may be planted, beside what is in the question.
+    fn form(&mut self, task: &str, class: PrivacyClass, of_question: &[judge::Secret]) -> Form {
+        let (text, secrets) = planted_text(&mut self.random);
+        let all = [of_question, &secrets].concat();
+        let permission = Permission::new(self.rules, self.network, task, class, &all);
+        let marker = self.judge.asked(&mut self.random, permission, secrets);
+        let note = json!({"type": "string", "description": format!("{marker} {text}")});
+        let schema = json!({"type": "object", "properties": {"note": note}, "required": ["note"]});
+        Form::JsonSchema(schema.to_string())
     }
 
     fn repeat(&mut self, begin: impl Fn(&Conversation) -> Result<Answer, ClientError>) {

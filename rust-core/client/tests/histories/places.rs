@@ -8,7 +8,7 @@ use whimbrel_client::policy::{
     SystemModelFacts, Usage,
 };
 use whimbrel_client::ports::{Ask, Attempt, Backend, Backends, BoxFuture, Part, Payload};
-use whimbrel_client::privacy::{PrivacyClass, Release};
+use whimbrel_client::privacy::{PrivacyClass, Release, Speaker};
 use whimbrel_client::record::{Code, FinishReason, Place};
 use whimbrel_testing::Random;
 
@@ -129,7 +129,14 @@ impl Backend for Recorder {
     fn ask(&self, ask: Ask) -> Box<dyn Attempt> {
         let question = match &ask.payload {
             Payload::Messages(messages) => messages.last().unwrap().content.clone(),
-            Payload::Cleared(cleared) => cleared.messages().last().unwrap().text.clone(),
+            Payload::Cleared(cleared) => {
+                let mut said = cleared
+                    .messages()
+                    .iter()
+                    .rev()
+                    .filter(|message| message.speaker != Speaker::Form);
+                said.next().unwrap().text.clone()
+            }
             Payload::Raw { .. } => panic!("no raw text is asked"),
         };
         if let Place::Remote { endpoint, .. } = &self.place {
@@ -152,9 +159,20 @@ impl Backend for Recorder {
             });
         }
         let last_word = question.split_whitespace().last().unwrap_or_default().to_owned();
+        let answer = format!("{ANSWER_MARK} {last_word}");
+        let has_form = ask.options.form.is_some();
         Box::new(Telling {
-            answer: format!("{ANSWER_MARK} {last_word}"),
-            parts: self.parts.iter().copied().collect(),
+            answer: match has_form {
+                true => format!("{{\"note\": \"{answer}\"}}"),
+                false => answer,
+            },
+            // Nothing may follow what has the form.
+            parts: self
+                .parts
+                .iter()
+                .copied()
+                .filter(|part| !(has_form && matches!(part, Some(Said::Text(_)))))
+                .collect(),
             is_remote: self.place.is_remote(),
             is_stopped: false,
         })

@@ -5,7 +5,7 @@ use llguidance::api::TopLevelGrammar;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::vocabulary::validate;
+use super::vocabulary::{compile_for_bytes, is_whole};
 use crate::EngineError;
 
 /// The longest form, in bytes of its text.
@@ -49,7 +49,25 @@ impl Form {
     /// # Errors
     /// [`EngineError::Form`] for a form that is malformed, out of its limits, or uses what is not supported.
     pub fn validate(&self) -> Result<(), EngineError> {
-        validate(self)
+        compile_for_bytes(self).map(drop)
+    }
+
+    /// Whether a whole text has the form. A JSON text must be written as [`Form::JsonSchema`] says.
+    ///
+    /// ```
+    /// use whimbrel_engine::Form;
+    ///
+    /// let form = Form::JsonSchema(r#"{"properties": {"age": {"type": "integer"}}, "required": ["age"]}"#.into());
+    /// assert!(form.accepts(r#"{"age": 7}"#)?);
+    /// assert!(!form.accepts(r#"{"age": 7.5}"#)?);
+    /// # Ok::<(), whimbrel_engine::EngineError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Form::validate`].
+    pub fn accepts(&self, text: &str) -> Result<bool, EngineError> {
+        let bytes: Vec<u32> = text.bytes().map(u32::from).collect();
+        Ok(is_whole(compile_for_bytes(self)?, &bytes))
     }
 
     /// What messages call it.

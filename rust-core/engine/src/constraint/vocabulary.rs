@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use llguidance::api::ParserLimits;
+use llguidance::api::{ParserLimits, StopReason};
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::{
     ApproximateTokEnv, INVALID_TOKEN, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie, TokenId,
@@ -79,12 +79,19 @@ impl Vocabulary {
     }
 }
 
-/// Whether a form can be used with a vocabulary of single bytes, which can write anything.
+/// A matcher for a vocabulary of single bytes, which can write anything. Its tokens are the bytes.
 ///
 /// # Errors
 /// [`EngineError::Form`].
-pub(super) fn validate(form: &Form) -> Result<(), EngineError> {
-    compile(&factory(&ApproximateTokEnv::single_byte_env(), &[])?, form).map(drop)
+pub(super) fn compile_for_bytes(form: &Form) -> Result<Matcher, EngineError> {
+    compile(&factory(&ApproximateTokEnv::single_byte_env(), &[])?, form)
+}
+
+/// Whether these tokens are a whole text of a form, for a matcher before its first token.
+pub(super) fn is_whole(mut matcher: Matcher, tokens: &[TokenId]) -> bool {
+    let taken = matcher.try_consume_tokens(tokens).unwrap_or(0);
+    taken == tokens.len()
+        && (matcher.stop_reason() == StopReason::NoExtension || matcher.is_accepting().unwrap_or(false))
 }
 
 fn compile(factory: &ParserFactory, form: &Form) -> Result<Matcher, EngineError> {

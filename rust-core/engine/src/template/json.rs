@@ -1,13 +1,12 @@
 //! The `tojson` filter as chat templates expect it: the output of Python's `json.dumps`, not escaped for HTML.
 
-use std::io;
-
 use minijinja::value::Kwargs;
 use minijinja::{Error, ErrorKind, Value};
 use serde::Serialize;
-use serde_json::ser::{Formatter, PrettyFormatter};
+use serde_json::ser::PrettyFormatter;
 
 use super::Limited;
+use crate::json::OneLine;
 
 /// The widest indentation, in spaces.
 const INDENT_MAX: u32 = 16;
@@ -64,21 +63,4 @@ fn escape(json: &str) -> String {
         }
     }
     out
-}
-
-/// One line with a space after each comma and colon.
-struct OneLine;
-
-impl Formatter for OneLine {
-    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-
-    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        writer.write_all(b": ")
-    }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use whimbrel_privacy::{Cleared, QUESTIONS_JOINT, Speaker};
 
 use crate::Failure;
+use crate::chat::form::{ResponseFormat, response_format};
 use crate::http::endpoint::{Endpoint, is_name};
 use crate::http::settings::TokenLimitField;
 
@@ -105,6 +106,8 @@ struct Request<'a> {
     stop: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<ResponseFormat>,
 }
 
 #[derive(Serialize)]
@@ -118,7 +121,7 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-/// The messages. Questions in a row, of which nobody answered the first ones, are one message: the template of a server's model may refuse two of
+/// The messages that somebody said. Questions in a row, of which nobody answered the first ones, are one message: the template of a server's model may refuse two of
 /// one speaker.
 fn messages(payload: &Cleared) -> Vec<RequestMessage<'_>> {
     let mut messages: Vec<RequestMessage<'_>> = Vec::with_capacity(payload.messages().len());
@@ -127,14 +130,15 @@ fn messages(payload: &Cleared) -> Vec<RequestMessage<'_>> {
         if message.speaker == Speaker::System && message.text.is_empty() {
             continue;
         }
+        let Some(role) = role(message.speaker) else { continue };
         match messages.last_mut() {
-            Some(last) if message.speaker == Speaker::User && last.role == role(Speaker::User) => {
+            Some(last) if message.speaker == Speaker::User && last.role == role => {
                 let content = last.content.to_mut();
                 content.push_str(QUESTIONS_JOINT);
                 content.push_str(&message.text);
             }
             _ => messages.push(RequestMessage {
-                role: role(message.speaker),
+                role,
                 content: Cow::Borrowed(&message.text),
             }),
         }
@@ -146,7 +150,8 @@ fn messages(payload: &Cleared) -> Vec<RequestMessage<'_>> {
 pub(crate) fn request_body(endpoint: &Endpoint, payload: &Cleared, options: &ChatOptions) -> Result<Vec<u8>, Failure> {
     options.check()?;
     let settings = endpoint.settings();
-    if payload.messages().is_empty() {
+    let messages = messages(payload);
+    if messages.is_empty() {
         return Err(Failure::NoMessage);
     }
     let (max_tokens, max_completion_tokens) = match settings.token_limit_field {
@@ -155,7 +160,7 @@ pub(crate) fn request_body(endpoint: &Endpoint, payload: &Cleared, options: &Cha
     };
     let request = Request {
         model: &settings.model,
-        messages: messages(payload),
+        messages,
         stream: true,
         stream_options: settings.ask_usage.then_some(StreamOptions { include_usage: true }),
         max_tokens,
@@ -164,6 +169,7 @@ pub(crate) fn request_body(endpoint: &Endpoint, payload: &Cleared, options: &Cha
         top_p: options.top_p,
         stop: &options.stop,
         seed: options.seed,
+        response_format: response_format(payload)?,
     };
     let body = serde_json::to_vec(&request).expect("strings and finite numbers are JSON");
     let (bytes, bytes_max) = (body.len() as u64, u64::from(settings.request_bytes_max));
@@ -173,12 +179,14 @@ pub(crate) fn request_body(endpoint: &Endpoint, payload: &Cleared, options: &Cha
     Ok(body)
 }
 
-/// A tool's result goes as the user's: the role `tool` belongs to a call by the model, which a draft does not hold.
-fn role(speaker: Speaker) -> &'static str {
+/// A tool's result goes as the user's: the role `tool` belongs to a call by the model, which a draft does not hold. The form of the answer is said
+/// by nobody.
+fn role(speaker: Speaker) -> Option<&'static str> {
     match speaker {
-        Speaker::System => "system",
-        Speaker::User | Speaker::Tool => "user",
-        Speaker::Assistant => "assistant",
+        Speaker::System => Some("system"),
+        Speaker::User | Speaker::Tool => Some("user"),
+        Speaker::Assistant => Some("assistant"),
+        Speaker::Form => None,
     }
 }
 
