@@ -1,5 +1,5 @@
 //! A form: compiling any schema, expression or grammar ends in a form or an error, and whatever tokens it allows lead to a text that it accepts where
-//! the answer may end.
+//! the answer may end, by the tokens of a model and by bytes alike.
 
 #![no_main]
 
@@ -55,5 +55,6 @@ fuzz_target!(|input: (u8, &str, &[u8])| {
     }
     if let (true, Ok(text)) = (constraint.may_end(), std::str::from_utf8(&answer)) {
         assert!(constraint.accepts(text));
+        assert_eq!(form.accepts(text), Ok(true));
     }
 });

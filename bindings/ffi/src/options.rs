@@ -252,6 +252,7 @@ impl From<GenerationOptions> for client::GenerationOptions {
             repetition_guard: from.repetition_guard,
             confidence: false,
             form: from.form.map(Into::into),
+            calibration: None,
         }
     }
 }

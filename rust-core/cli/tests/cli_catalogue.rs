@@ -118,6 +118,22 @@ fn the_catalogue_follows_its_schema() {
     check(&read("catalogue.json"), &[]);
 }
 
+/// What the catalogue says of tasks is what their page says.
+#[test]
+fn measured_tasks_are_those_of_the_guide() {
+    let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/tasks.md")).unwrap();
+    let catalogue = read("catalogue.json");
+    let models = catalogue["models"].as_array().unwrap().iter();
+    let measured: Vec<&Value> = models.filter_map(|model| model["tasks"].as_array()).flatten().collect();
+    assert!(!measured.is_empty());
+    for task in measured {
+        let [name, texts, right] = ["name", "texts", "right"].map(|field| &task[field]);
+        let (texts, right) = (texts.as_f64().unwrap(), right.as_f64().unwrap());
+        let row = format!("| `{}` | {texts} | {:.0} % (", name.as_str().unwrap(), 100.0 * right / texts);
+        assert!(guide.contains(&row), "{row}");
+    }
+}
+
 #[test]
 fn the_schema_finds_what_is_wrong() {
     let change = |pointer: &str, value: Value| {

@@ -169,7 +169,7 @@ fn a_model_is_listed_pulled_used_and_removed() {
         .keys()
         .map(String::as_str)
         .collect();
-    let expected = "name title description task licence architecture parameters context_length languages limits download_bytes installed path bundle_bytes \
+    let expected = "name title description task licence architecture parameters context_length languages limits tasks download_bytes installed path bundle_bytes \
         memory_bytes source";
     assert_eq!(keys.join(" "), expected);
     assert_eq!(listed["models"][0]["installed"], true);

@@ -104,7 +104,7 @@ impl Set {
         }
         let of = self.texts.len() as u32;
         println!(
-            "{name:12} {:10} {of} texts: {} with the task, {} without",
+            "{name:12} {:10} {of} texts: {right} right with the task, {}; {free_right} without, {}",
             self.task.name(),
             interval(right, of),
             interval(free_right, of)

@@ -197,6 +197,7 @@ impl TextTask {
             // Thoughts would come before the form, and cost more than the answer.
             thinking: Some(false),
             form: self.form.clone(),
+            calibration: document.calibrated.then(|| document.prompt("", self.form.as_ref())),
             ..GenerationOptions::default()
         };
         let options = AskOptions {

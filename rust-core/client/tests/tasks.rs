@@ -59,6 +59,7 @@ fn examples_come_before_the_text() {
     let form = Form::Choice(vec!["happy".into(), "sad".into()]);
     assert_eq!(request.options.generation.form, Some(form));
     assert_eq!(request.options.generation.thinking, Some(false));
+    assert_eq!(request.options.generation.calibration, None);
 }
 
 #[test]
@@ -84,6 +85,8 @@ fn what_a_task_needs_has_to_be_given() {
         request.messages.last().unwrap().content,
         "Categories: a, b\nText: Hello\nCategory:"
     );
+    let calibration = request.options.generation.calibration.unwrap();
+    assert_eq!(calibration, "Categories: a, b\nText: \nCategory:");
 
     let schema = r#"{"type": "object", "properties": {"day": {"type": "string", "description": "a weekday"}, "time": {"type": "string"}}}"#;
     let fill = TextTask::built_in("fill").unwrap();
@@ -142,6 +145,10 @@ fn what_is_wrong_in_a_document_is_named() {
         ("sampling", vec![("sampling", json!({"temperature": -1}))]),
         ("form", vec![("form", json!({"json_schema": {"not": {}}}))]),
         ("form", vec![("form", json!({"choice": []}))]),
+        (
+            "calibrated",
+            vec![("calibrated", json!(true)), ("form", json!({"regex": "a"}))],
+        ),
         (
             "examples",
             vec![("examples", json!(vec![json!({"text": "a", "answer": "b"}); 17]))],

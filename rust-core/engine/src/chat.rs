@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use self::history::{History, smallest_that_fits, system_messages};
+use self::history::{History, smallest_that_fits, system_messages, with_question};
+use crate::choosing::Choosing;
 use crate::template::{Prompt, RenderOptions};
 use crate::{
     CancelFlag, ChatTemplate, EngineError, Generation, GenerationOptions, Message, Model, PrefixError, Role,
@@ -142,9 +143,35 @@ pub struct ContextUse {
     pub shared_tokens: Option<u32>,
 }
 
+/// How an answer is made.
+enum Making {
+    Generation(Generation),
+    Choosing(Choosing),
+}
+
+impl Making {
+    fn step(&mut self, session: &mut Session) -> Result<Step, EngineError> {
+        match self {
+            Making::Generation(generation) => generation.step(session),
+            Making::Choosing(choosing) => choosing.step(session),
+        }
+    }
+
+    fn answer(&self) -> &[u32] {
+        match self {
+            Making::Generation(generation) => generation.answer(),
+            Making::Choosing(choosing) => choosing.answer(),
+        }
+    }
+
+    fn has_thought(&self) -> bool {
+        matches!(self, Making::Generation(generation) if generation.has_thought())
+    }
+}
+
 /// An answer in the making.
 struct Answer {
-    generation: Generation,
+    making: Making,
     prompt: Prompt,
     text: String,
     dropped_messages: u32,
@@ -214,16 +241,29 @@ impl Chat {
         let ids = prompt.ids.clone();
         self.session.adopt_shared(&ids);
         self.to_share = self.beginning(shared, &ids, options.thinking);
-        let mut generation = Generation::new(&mut self.session, ids, options, cancel)?;
+        let choosing = match &options.calibration {
+            Some(question) if !prompt.is_thinking && options.stop.is_empty() => {
+                let empty = self.render(&with_question(history.without(dropped), question), options.thinking)?;
+                Choosing::new(&mut self.session, [empty.ids, ids.clone()], &options, cancel.clone())?
+            }
+            _ => None,
+        };
+        let making = match choosing {
+            Some(choosing) => Making::Choosing(choosing),
+            None => {
+                let mut generation = Generation::new(&mut self.session, ids, options, cancel)?;
+                if let Some(marks) = self.template().thinking() {
+                    generation = generation.with_thinking(ThinkingSplitter::new(marks.clone(), prompt.is_thinking));
+                }
+                Making::Generation(generation)
+            }
+        };
         if let Some(length) = self.to_share {
             self.session.mark_fork_at(length);
         }
-        if let Some(marks) = self.template().thinking() {
-            generation = generation.with_thinking(ThinkingSplitter::new(marks.clone(), prompt.is_thinking));
-        }
         self.dropped_exchanges = dropped;
         self.answer = Some(Answer {
-            generation,
+            making,
             prompt,
             text: String::new(),
             dropped_messages: history.messages_in(dropped) as u32,
@@ -288,7 +328,7 @@ impl Chat {
                 found: "no question".into(),
             });
         };
-        let step = answer.generation.step(&mut self.session);
+        let step = answer.making.step(&mut self.session);
         if let Some(length) = self.to_share.take_if(|length| self.session.tokens().len() >= *length) {
             self.session.share(length);
             self.shared_tokens = Some(length as u32);
@@ -448,7 +488,7 @@ impl Chat {
     /// them, and reads the answer again.
     fn remember_answer(&mut self) {
         let Some(answer) = self.answer.take() else { return };
-        if answer.text.is_empty() || answer.generation.has_thought() {
+        if answer.text.is_empty() || answer.making.has_thought() {
             return;
         }
         let Prompt {
@@ -457,7 +497,7 @@ impl Chat {
             sentinel,
             ..
         } = answer.prompt;
-        ids.extend_from_slice(answer.generation.answer());
+        ids.extend_from_slice(answer.making.answer());
         let protected = self.protect(&answer.text, sentinel);
         self.known = Some((marked + &protected, ids));
     }

@@ -74,6 +74,12 @@ pub struct GenerationOptions {
     /// it was cancelled, ends with [`FinishReason::Incomplete`]. The repetition guard then ends an answer only where it may end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Form>,
+    /// The question with nothing in it, for an answer that is one of several texts: then the one is given whose probability the question raises most
+    /// over this one, and not the most likely one. It takes the model's preference for some words out of the answer, and a run for each choice.
+    /// Only a [`crate::Chat`] does this, for a [`Form::Choice`] of at most [`crate::CALIBRATED_CHOICES_MAX`] texts, without stop strings and thoughts;
+    /// everywhere else it has no effect, and the sampling has none here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<String>,
 }
 
 impl Default for GenerationOptions {
@@ -87,6 +93,7 @@ impl Default for GenerationOptions {
             repetition_guard: true,
             confidence: false,
             form: None,
+            calibration: None,
         }
     }
 }

@@ -42,12 +42,13 @@
 //! The modules from the bottom up, each of which uses only those before it: `error`, `clock`, `cpu`, `cancel`, `json`, `bundle` (files), `cache`
 //! (keys and values), `tokenizer`, `template`, `graph` (operators and their order), `model` (an opened bundle), `session` (runs tokens),
 //! `constraint` (the form of an answer),
-//! `generation` (makes an answer), `chat` (answers a history).
+//! `generation` (makes an answer), `choosing` (chooses one), `chat` (answers a history).
 
 mod bundle;
 mod cache;
 mod cancel;
 mod chat;
+mod choosing;
 mod clock;
 mod constraint;
 mod cpu;
@@ -71,6 +72,7 @@ pub use bundle::{BundleFile, Verify, seal, verify, verify_and_remember};
 pub use cache::kept_tokens;
 pub use cancel::CancelFlag;
 pub use chat::{Chat, ChatOptions, ContextPolicy, ContextUse};
+pub use choosing::CALIBRATED_CHOICES_MAX;
 pub use constraint::{Constraint, FORM_BYTES_MAX, FORM_NESTING_MAX, Form, Vocabulary};
 pub use cpu::{CpuReport, cpu_report, default_threads, performance_cores};
 pub use error::{EngineError, PrefixError};

@@ -11,6 +11,7 @@ use crate::bundle::read::read_limited;
 use crate::bundle::weights::{INDEX_BYTES_MAX, Weights};
 use crate::bundle::{Verify, verify_and_remember};
 use crate::cache::{KvCache, Layout, SharedPrefix};
+use crate::choosing::Priors;
 use crate::clock::now;
 use crate::cpu::default_threads;
 use crate::graph::Graph;
@@ -79,6 +80,7 @@ pub struct Model {
     pool: Arc<ThreadPool>,
     /// Prefixes that some session still uses.
     shared: Mutex<Vec<Weak<SharedPrefix>>>,
+    priors: Priors,
     load_ms: f64,
 }
 
@@ -143,6 +145,7 @@ impl Model {
             layout,
             pool: Arc::new(pool),
             shared: Mutex::default(),
+            priors: Priors::default(),
             load_ms: started.elapsed().as_secs_f64() * 1e3,
             manifest,
         }))
@@ -161,6 +164,10 @@ impl Model {
             read_limited(folder, &variant.graph.path, GRAPH_BYTES_MAX as u64)?,
         )?;
         Ok((text, weights))
+    }
+
+    pub(crate) fn priors(&self) -> &Priors {
+        &self.priors
     }
 
     /// The bundle's manifest.

@@ -81,6 +81,7 @@ impl GenerationArguments {
             repetition_guard: !self.no_repetition_guard,
             confidence: false,
             form: None,
+            calibration: None,
         }
     }
 

@@ -10,7 +10,7 @@ use whimbrel_engine::{Manifest, Verify};
 use crate::arguments::{model, policy_documents};
 use crate::error::CliError;
 use crate::machine::paths;
-use crate::models::catalogue::{Catalogue, Entry, Licence, Terms, is_name};
+use crate::models::catalogue::{Catalogue, Entry, Licence, MeasuredTask, Terms, is_name};
 use crate::models::completion;
 use crate::models::install::{self, Lock, PullStatus};
 use crate::models::pull_file::{self, PullFile, PulledFile};
@@ -154,6 +154,8 @@ struct Listed {
     languages: Vec<String>,
     /// What to know before trusting it.
     limits: Option<String>,
+    /// How well it does ready tasks.
+    tasks: Vec<MeasuredTask>,
     /// `None` for a model that is not in the catalogue.
     download_bytes: Option<u64>,
     installed: bool,
@@ -188,6 +190,14 @@ impl Listed {
         )?;
         for line in [&self.description, &self.limits].into_iter().flatten() {
             writeln!(out, "    {line}")?;
+        }
+        if !self.tasks.is_empty() {
+            let right = self.tasks.iter().map(|task| {
+                let percent = 100 * u64::from(task.right) / u64::from(task.texts.max(1));
+                format!("{} {percent} % of {}", task.name, task.data)
+            });
+            let right = right.collect::<Vec<_>>().join(", ");
+            writeln!(out, "    Tasks, right answers: {right}")?;
         }
         match self.licence.as_ref().and_then(|licence| licence.terms.as_ref()) {
             Some(terms) => writeln!(out, "    {} ({}): {}", terms.title, terms.url, terms.summary),
@@ -270,6 +280,7 @@ fn listed(entry: &Entry, directory: &Path) -> Listed {
         context_length: Some(entry.context_length),
         languages: entry.card.languages.clone(),
         limits: entry.card.limits.clone(),
+        tasks: entry.tasks.clone(),
         download_bytes: Some(entry.source.download_bytes()),
         installed,
         bundle_bytes: Some(if installed {
@@ -300,6 +311,7 @@ fn listed_only_here(name: String, directory: &Path) -> Listed {
         context_length: manifest.map(|manifest| manifest.context_length),
         languages: manifest.map_or_else(Vec::new, |manifest| manifest.card.languages.clone()),
         limits: manifest.and_then(|manifest| manifest.card.limits.clone()),
+        tasks: Vec::new(),
         download_bytes: None,
         installed: true,
         bundle_bytes: Some(install::folder_bytes(&folder)),

@@ -42,12 +42,28 @@ pub(crate) struct Entry {
     /// How the model is meant to be used, and what it can do.
     #[serde(default)]
     pub(crate) card: ModelCard,
+    /// How well it does ready tasks.
+    #[serde(default)]
+    pub(crate) tasks: Vec<MeasuredTask>,
     /// What `whimbrel import --quantization` takes.
     pub(crate) quantization: String,
     /// Size of the installed bundle, roughly.
     pub(crate) bundle_bytes: u64,
     /// Peak of resident memory with a context of 2,048 tokens, roughly.
     pub(crate) memory_bytes: u64,
+}
+
+/// How well a model does a ready task: `cargo bench -p whimbrel-client --bench tasks`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MeasuredTask {
+    pub(crate) name: String,
+    /// The labelled texts, in words for people.
+    pub(crate) data: String,
+    /// How many they are.
+    pub(crate) texts: u32,
+    /// How many of the answers were right.
+    pub(crate) right: u32,
 }
 
 /// Terms of use.

@@ -32,6 +32,9 @@ pub(super) struct Document {
     pub(super) examples: Vec<Example>,
     #[serde(default)]
     pub(super) form: FormOf,
+    /// Whether a model's preference for some of the choices is taken out of its answers.
+    #[serde(default)]
+    pub(super) calibrated: bool,
     pub(super) max_tokens: u32,
     #[serde(default = "SamplingOptions::greedy")]
     pub(super) sampling: SamplingOptions,
@@ -168,6 +171,10 @@ impl Document {
     }
 
     fn check_forms(&self) -> Result<(), ClientError> {
+        let has_choices = matches!(self.form, FormOf::GivenChoices | FormOf::Document(Form::Choice(_)));
+        if self.calibrated && !has_choices {
+            return Err(refused("calibrated", "it needs a form with choices"));
+        }
         if let Some(form) = self.form.fixed() {
             form.validate().map_err(|error| refused("form", &error.to_string()))?;
         }

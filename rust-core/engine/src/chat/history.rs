@@ -43,6 +43,15 @@ impl<'m> History<'m> {
     }
 }
 
+/// The messages with another question at their end.
+pub(super) fn with_question(messages: Cow<'_, [Message]>, question: &str) -> Vec<Message> {
+    let mut messages = messages.into_owned();
+    if let Some(last) = messages.last_mut() {
+        last.content = question.to_owned();
+    }
+    messages
+}
+
 /// How many system messages stand at the beginning.
 pub(super) fn system_messages(messages: &[Message]) -> usize {
     messages
