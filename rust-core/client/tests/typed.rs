@@ -9,7 +9,8 @@ use serde::Deserialize;
 use support::open_tiny;
 use whimbrel_client::record::Outcome;
 use whimbrel_client::{
-    AskOptions, Conversation, ConversationOptions, Form, GenerationOptions, Model, TypedError, block_on, schema_fields,
+    AskOptions, Conversation, ConversationOptions, Form, GenerationOptions, Model, TextTask, TypedAnswer, TypedError,
+    block_on, form_of, schema_fields,
 };
 
 /// What a customer wrote about.
@@ -182,9 +183,73 @@ fn a_type_without_a_form_is_refused_before_anything_is_asked() {
 
 #[test]
 fn a_prompt_can_name_the_fields() {
-    let Form::JsonSchema(schema) = whimbrel_client::form_of::<Vec<Ticket>>().unwrap() else {
+    let Form::JsonSchema(schema) = form_of::<Vec<Ticket>>().unwrap() else {
         panic!("types have schemas")
     };
     let fields = "product (What a customer wrote about.), urgent, summary (what is wrong), tags, floor";
     assert_eq!(schema_fields(&schema), fields);
+}
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+struct Person {
+    #[schemars(length(max = 40))]
+    name: String,
+    #[schemars(range(min = 0, max = 120))]
+    age: u8,
+    /// where the person lives
+    #[schemars(length(max = 40))]
+    town: String,
+}
+
+/// The examples of docs/typed-values.md.
+#[test]
+fn a_person_is_read_from_a_text() -> Result<(), TypedError> {
+    let (_client, model) = open_tiny();
+    let conversation = converse(&model);
+    let text = "Ada is 36 and lives in London.";
+    let mut shown = Vec::new();
+    let mut show = |value: Option<&Person>, json: &str| shown.push((value.is_some(), json.to_owned()));
+    let person = block_on(conversation.respond::<Person>(text, AskOptions::default())?.value())?;
+    let mut answer = conversation.respond::<Person>(text, AskOptions::default())?;
+    while let Some(snapshot) = block_on(answer.next())? {
+        show(snapshot.value.as_ref(), &snapshot.json);
+    }
+    assert!(person.age <= 120 && person.name.chars().count() <= 40);
+    let (has_value, json) = shown.last().unwrap();
+    assert!(*has_value && serde_json::from_str::<Person>(json).is_ok(), "{json}");
+
+    let fill = TextTask::built_in("fill")
+        .expect("it comes with the product")
+        .with_form(form_of::<Person>()?)?;
+    let filled = block_on(TypedAnswer::<Person>::new(model.answer(fill.request(text)?)?).value())?;
+    assert!(filled.age <= 120);
+    Ok(())
+}
+
+/// The page shows the code that the tests run.
+#[test]
+fn the_examples_of_the_page_are_those_of_the_tests() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = std::fs::read_to_string(root.join("docs/typed-values.md")).unwrap();
+    for (language, tests) in [
+        (
+            "kotlin",
+            "bindings/kotlin/whimbrel/src/test/kotlin/org/whimbrel/TypedTest.kt",
+        ),
+        ("swift", "bindings/swift/Tests/WhimbrelTests/TypedTests.swift"),
+        ("rust", "rust-core/client/tests/typed.rs"),
+    ] {
+        // Lines are broken differently here and there.
+        let squeezed = |text: &str| text.split_whitespace().collect::<String>();
+        let source = squeezed(&std::fs::read_to_string(root.join(tests)).unwrap());
+        let fence = format!("```{language}\n");
+        let blocks: Vec<_> = page.split(&fence).skip(1).collect();
+        assert!(blocks.len() >= 3, "{language}");
+        for block in blocks {
+            let example = block.split("```").next().unwrap();
+            for line in example.lines().map(squeezed) {
+                assert!(source.contains(&line), "{tests} does not have: {line}");
+            }
+        }
+    }
 }

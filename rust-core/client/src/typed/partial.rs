@@ -1,12 +1,12 @@
 //! The beginning of a JSON text as JSON: what an app can show of a value while it is written.
 
-/// How deep objects and arrays may be nested. What is deeper is not followed: readers of JSON have limits too.
+/// How deep objects and arrays may be nested. Values that are deeper are not followed: readers of JSON have limits too.
 pub const PARTIAL_NESTING_MAX: u32 = 100;
 
 /// Reads a JSON text piece by piece, and says what is there so far as JSON of its own.
 ///
 /// Open strings, arrays and objects are closed. What may still change its meaning is left out: a key without its value, half a literal, half an
-/// escape, and a number, which may have more digits, until something follows it. What was there once stays: strings, arrays and objects
+/// escape, and a number, which may have more digits, until something follows it. Nothing disappears again: strings, arrays and objects
 /// only get longer. Reading takes time in the length of the text, however small the pieces are.
 ///
 /// From the first character on that cannot be JSON (RFC 8259), nothing changes any more.
@@ -148,7 +148,7 @@ impl PartialJson {
         self.json_bytes() != before
     }
 
-    /// What is there so far, as JSON; `None` while that is nothing.
+    /// The value so far, as JSON; `None` while there is nothing.
     #[must_use]
     pub fn json(&self) -> Option<String> {
         if self.valid_bytes == 0 {

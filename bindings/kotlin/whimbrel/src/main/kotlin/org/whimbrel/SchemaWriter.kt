@@ -124,7 +124,7 @@ internal class SchemaWriter {
         return buildJsonObject {
             put("type", if (whole == null) "number" else "integer")
             if (least != null && most != null) {
-                if (least > most) refuse(place, "no number is in its range")
+                if (least > most) refuse(place, "@Range and the type exclude everything")
                 put("minimum", least)
                 put("maximum", most)
             }

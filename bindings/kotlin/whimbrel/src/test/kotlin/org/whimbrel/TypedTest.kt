@@ -335,7 +335,7 @@ class TypedTest {
             }
             check(serializer<Wrong>(), "Wrong.age", "@Length does not fit")
             check(serializer<Backwards>(), "Backwards.list", "@Items exclude everything")
-            check(serializer<TooSmall>(), "TooSmall.byte", "no number is in its range")
+            check(serializer<TooSmall>(), "TooSmall.byte", "@Range and the type exclude everything")
             check(serializer<Foreign>(), "Foreign.file[].inside", "its serializer is not known")
             check(serializer<Open>(), "Open.any", "make it sealed")
             check(serializer<Free>(), "Free.json", "any JSON")
@@ -359,6 +359,51 @@ class TypedTest {
                     .last()
                     .value,
             )
+        }
+
+    @Serializable
+    data class Person(
+        @Length(max = 40)
+        val name: String,
+        @Range(min = 0, max = 120)
+        val age: Int,
+        @Length(max = 40)
+        @Description("where the person lives")
+        val town: String,
+    )
+
+    /** The examples of docs/typed-values.md. */
+    @Test
+    fun `a person is read from a text`() =
+        withClient { client ->
+            // With its card, as `whimbrel models pull` installs it.
+            val model = client.openModel("${Models.smollm2}-card")
+            val conversation = model.conversation()
+            val text = "Ada is 36 and lives in London."
+            val shown = mutableListOf<Pair<Person?, String>>()
+
+            fun show(
+                value: Person?,
+                json: String,
+            ) {
+                shown += value to json
+            }
+            val fields = Schema.of<Person>().fields
+            val person = conversation.respond<Person>("Write this as JSON with $fields: $text")
+            conversation.snapshots<Person>(text).collect { show(it.value, it.json) }
+            assertEquals("name, age, town (where the person lives)", fields)
+            assertTrue(person.age in 0..120 && person.name.length <= 40)
+            assertEquals(shown.last().first, Json.decodeFromString<Person>(shown.last().second))
+
+            val filled = model.task(Tasks.fill(Schema.of<Person>()), text).value<Person>()
+            assertEquals(Person("Ada", 36, "London"), filled)
+
+            suspend fun answer(question: String): Person {
+                val likeliest = AskOptions(generation = GenerationOptions(temperature = 0f))
+                return model.conversation().respond<Person>(question, likeliest)
+            }
+            assertEquals(Person("Alec", 25, "London"), answer(text))
+            assertEquals(Person("Ada", 28, "London"), answer("Write this as JSON with $fields: $text"))
         }
 
     private companion object {
