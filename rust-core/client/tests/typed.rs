@@ -55,7 +55,7 @@ impl TryFrom<Digits> for Never {
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-struct Long {
+struct Story {
     #[schemars(length(min = 500))]
     #[allow(dead_code, reason = "it is never whole")]
     text: String,
@@ -123,7 +123,7 @@ fn what_is_no_whole_answer_is_no_value() {
     let code = report.code.map(|code| code.name());
     assert_eq!((report.outcome, code), (Outcome::Failed, Some("not_in_form")));
 
-    let mut stopped = conversation.respond::<Long>("Go on.", tokens(600)).unwrap();
+    let mut stopped = conversation.respond::<Story>("Go on.", tokens(600)).unwrap();
     let first = block_on(stopped.next()).unwrap().unwrap();
     assert!(!first.is_complete);
     stopped.cancel();

@@ -38,7 +38,7 @@ import Whimbrel
         }
     }
 
-    struct Long: Respondable {
+    struct Story: Respondable {
         let text: String
 
         static let schema = Schema.object(["text": .string(minLength: 500, maxLength: 900)])
@@ -81,7 +81,7 @@ import Whimbrel
         try await withConversation { client, conversation in
             let (begun, hasBegun) = AsyncStream<Void>.makeStream()
             let reader = Task {
-                for try await _ in conversation.snapshots(to: "Hello", as: Long.self, options: longAnswer) {
+                for try await _ in conversation.snapshots(to: "Hello", as: Story.self, options: longAnswer) {
                     hasBegun.yield()
                 }
             }
@@ -92,7 +92,7 @@ import Whimbrel
             let cut = try #require(conversation.messages().last)
             #expect(cut.isInterrupted && cut.content.hasPrefix(#"{"text": ""#), "\(cut.content)")
 
-            let waiting = Task { try await conversation.respond(to: "Hello", as: Long.self, options: longAnswer) }
+            let waiting = Task { try await conversation.respond(to: "Hello", as: Story.self, options: longAnswer) }
             waiting.cancel()
             await #expect(throws: CancellationError.self) { _ = try await waiting.value }
         }
@@ -101,7 +101,7 @@ import Whimbrel
     @Test func whatIsNoWholeAnswerIsNoValue() async throws {
         try await withConversation { _, conversation in
             do {
-                for try await _ in conversation.snapshots(to: "Hello", as: Long.self, options: longAnswer) {
+                for try await _ in conversation.snapshots(to: "Hello", as: Story.self, options: longAnswer) {
                     conversation.stop()
                 }
                 Issue.record("no error")
@@ -109,7 +109,7 @@ import Whimbrel
                 #expect(report.outcome == .cancelled)
             }
             do {
-                _ = try await conversation.respond(to: "Hello", as: Long.self, options: atMost(3))
+                _ = try await conversation.respond(to: "Hello", as: Story.self, options: atMost(3))
                 Issue.record("no error")
             } catch let error as WhimbrelError {
                 #expect("\(error)" == "no_answer: failed, not_in_form")

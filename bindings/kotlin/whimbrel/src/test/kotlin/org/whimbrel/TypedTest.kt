@@ -61,7 +61,7 @@ class TypedTest {
     }
 
     @Serializable
-    data class Long(
+    data class Story(
         @Length(min = 500, max = 900)
         val text: String,
     )
@@ -93,7 +93,7 @@ class TypedTest {
     fun `an assistant answers in types too`() =
         withAssistant { assistant, conversation ->
             assertTrue(conversation.respond<Product>("Hello", atMost(32)) in Product.entries)
-            assertTrue(conversation.respond<kotlin.Long>("Hello", atMost(32)) in -INTEGER_MAX..INTEGER_MAX)
+            assertTrue(conversation.respond<Long>("Hello", atMost(32)) in -INTEGER_MAX..INTEGER_MAX)
             assertEquals(2, assistant.receipts().size)
         }
 
@@ -104,7 +104,7 @@ class TypedTest {
                 val begun = CompletableDeferred<Unit>()
                 val reader =
                     launch {
-                        conversation.snapshots<Long>("Hello", longAnswer).collect { begun.complete(Unit) }
+                        conversation.snapshots<Story>("Hello", longAnswer).collect { begun.complete(Unit) }
                     }
                 begun.await()
                 reader.cancelAndJoin()
@@ -120,10 +120,10 @@ class TypedTest {
         withConversation { _, conversation ->
             val stopped =
                 assertFailsWith<WhimbrelException.NoAnswer> {
-                    conversation.snapshots<Long>("Hello", longAnswer).onEach { conversation.stop() }.toList()
+                    conversation.snapshots<Story>("Hello", longAnswer).onEach { conversation.stop() }.toList()
                 }
             assertEquals(Outcome.CANCELLED, stopped.report.outcome)
-            val cut = assertFailsWith<WhimbrelException.NoAnswer> { conversation.respond<Long>("Hello", atMost(3)) }
+            val cut = assertFailsWith<WhimbrelException.NoAnswer> { conversation.respond<Story>("Hello", atMost(3)) }
             assertEquals(Outcome.FAILED to "not_in_form", cut.report.outcome to cut.report.code)
             assertEquals("no_answer: failed, not_in_form", cut.message)
         }
