@@ -201,7 +201,47 @@ fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::{mpsc, watch};
+    use whimbrel_policy::DeviceView;
+
     use super::*;
+    use crate::block_on;
+
+    /// What waits for the reader of an answer is one snapshot, and another place begins anew.
+    #[test]
+    fn what_waits_is_one_snapshot() {
+        let (events, waiting) = mpsc::channel(EVENTS_WAITING_MAX);
+        let (cancel, _cancelled) = watch::channel(false);
+        let mut answer = TypedAnswer::<Vec<u8>>::new(Answer::new(waiting, cancel));
+        let text = |piece: &str| Event::Text(piece.to_owned());
+        let end = Event::Finished(Box::new(Report::new(Outcome::Answered, DeviceView::default())));
+        for (batch, json, value, is_complete) in [
+            (
+                vec![text("[1, "), text("2"), text(", 3")],
+                "[1, 2]",
+                Some(vec![1, 2]),
+                false,
+            ),
+            (
+                vec![text(", 4"), Event::Restarted, text("[700, 8,")],
+                "[700, 8]",
+                None,
+                false,
+            ),
+            (vec![Event::Restarted, text("[")], "[]", Some(vec![]), false),
+            (vec![text("7]"), end], "[7]", Some(vec![7]), true),
+        ] {
+            for event in batch {
+                events.try_send(Ok(event)).expect("there is room");
+            }
+            let snapshot = block_on(answer.next()).expect("no failure").expect("not the end");
+            assert_eq!(
+                (snapshot.json.as_str(), snapshot.value, snapshot.is_complete),
+                (json, value, is_complete)
+            );
+        }
+        assert!(block_on(answer.next()).expect("no failure").is_none());
+    }
 
     #[test]
     fn fields_are_listed_with_their_descriptions() {
