@@ -35,6 +35,10 @@ ONLY_KOTLIN = {
     "KeyVaultError.*": "an exception with a code and a flag; Swift throws the cases locked and failed",
     "LogSink*": "Swift's sink is a closure: WhimbrelLog.Sink",
     "KeyVault.level": "a property in Kotlin and a function in Swift",
+    "Description*": "an annotation of a serializable class; Swift's types say it in their schema",
+    "Length*": "an annotation, as above",
+    "Items*": "an annotation, as above",
+    "Range*": "an annotation, as above",
 }
 ONLY_SWIFT = {
     "KeychainVault*": "Apple's key store; Android's is KeystoreVault in the Android module",
@@ -43,6 +47,18 @@ ONLY_SWIFT = {
     "WhimbrelError.*": "Swift's cases carry associated values",
     "WhimbrelLog.Sink": "Kotlin's is the interface LogSink",
     "defaultContextLength": "Kotlin's default is in the signature",
+    "Respondable*": "Kotlin's types are serializable: their schema comes from the serializer",
+    **dict.fromkeys(
+        [f"Schema.{part}" for part in "any array boolean choice described dictionary integer integerMax number object optional string".split()],
+        "what a schema is built of; Kotlin's comes from the serializer",
+    ),
+    "String.schema": "a type that is Respondable",
+    "Int.schema": "as above",
+    "Double.schema": "as above",
+    "Bool.schema": "as above",
+    "Array.schema": "as above",
+    "Dictionary.schema": "as above",
+    "Optional.schema": "as above",
 }
 # What every data class or enum has without being asked.
 IMPLIED = {"equals", "hashCode", "toString", "copy", "values", "valueOf", "entries", "invoke", "description", "allCases", "rawValue", "INSTANCE"}

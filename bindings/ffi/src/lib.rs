@@ -18,6 +18,7 @@ mod policy;
 mod report;
 mod system_model;
 mod task;
+mod typed;
 mod vault;
 
 pub use assistant::{Assistant, AssistantOptions, Finding, Guess, RedactedText};
@@ -55,6 +56,7 @@ pub use system_model::{
     Availability, SystemAnswer, SystemCapabilities, SystemFailure, SystemModel, SystemModelError, SystemRequest,
 };
 pub use task::{TaskInfo, TaskNeeds, TaskOptions, TextTask, built_in_tasks};
+pub use typed::{PartialJson, schema_fields};
 pub use vault::{KeyVault, KeyVaultError, VaultLevel};
 
 uniffi::setup_scaffolding!();

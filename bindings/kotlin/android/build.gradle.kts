@@ -6,6 +6,7 @@ import org.jetbrains.kotlin.gradle.dsl.KotlinVersion
 plugins {
     alias(libs.plugins.android.library)
     alias(libs.plugins.kotlin.android)
+    alias(libs.plugins.serialization)
 }
 
 val abis = listOf("arm64-v8a", "x86_64")
@@ -47,6 +48,7 @@ kotlin {
 
 dependencies {
     api(libs.coroutines.android)
+    api(libs.serialization.json)
     implementation(variantOf(libs.jna) { artifactType("aar") })
     testImplementation(libs.abi.tools)
     testImplementation(libs.junit4)

@@ -57,7 +57,7 @@ const NETWORK_CRATES: &[&str] = &[
     "tungstenite",
     "ureq",
 ];
-/// What belongs to a terminal or a workshop and not into an app.
+/// What belongs to a terminal, a workshop or programs in Rust, and not into an app.
 const DESKTOP_CRATES: &[&str] = &[
     "clap",
     "console",
@@ -65,6 +65,7 @@ const DESKTOP_CRATES: &[&str] = &[
     "env_logger",
     "indicatif",
     "rustyline",
+    "schemars",
     "whimbrel-testing",
 ];
 /// The phones that the bindings are built for.

@@ -151,6 +151,26 @@ impl Conversation {
         self.begin(Asked::Question(text.to_owned(), options))
     }
 
+    /// Asks a question whose answer is a value of a type: [`crate::form_of`] makes the form of it. A model does not read its form, so the question should
+    /// say what is wanted; [`crate::schema_fields`] lists the fields.
+    ///
+    /// # Errors
+    /// As [`Conversation::ask`] and [`crate::form_of`]; [`ClientError::Engine`] if the options have a form too.
+    #[cfg(feature = "schemars")]
+    pub fn respond<T>(&self, text: &str, mut options: AskOptions) -> Result<crate::TypedAnswer<T>, ClientError>
+    where
+        T: schemars::JsonSchema + serde::de::DeserializeOwned,
+    {
+        if options.generation.form.is_some() {
+            return Err(crate::tasks::form_option(
+                "absent: the type has its own",
+                "another form",
+            ));
+        }
+        options.generation.form = Some(crate::form_of::<T>()?);
+        Ok(crate::TypedAnswer::new(self.ask(text, options)?))
+    }
+
     /// Asks the last question again. If it had been answered, this counts as a sign that the user did not like the answer. The new answer
     /// replaces the old one; if there is no new answer, the old one stays.
     ///

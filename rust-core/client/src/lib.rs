@@ -41,6 +41,7 @@ mod request;
 mod rules;
 mod services;
 mod tasks;
+mod typed;
 
 pub use assistant::{Assistant, AssistantOptions};
 pub use block_on::block_on;
@@ -57,6 +58,9 @@ pub use report::{AnsweredBefore, Event, Report};
 pub use request::{AskOptions, Message, Request, TASK_DEFAULT};
 pub use rules::EndpointExtras;
 pub use tasks::{TASK_BYTES_MAX, TaskNeeds, TextTask};
+#[cfg(feature = "schemars")]
+pub use typed::form_of;
+pub use typed::{PARTIAL_NESTING_MAX, PartialJson, Snapshot, TypedAnswer, TypedError, schema_fields};
 pub use whimbrel_engine::{
     ContextPolicy, EngineError, Form, GenerationOptions, KvPrecision, Manifest, ModelCard, OpenOptions, PrefixError,
     Role, SamplingOptions, Statistics, Verify,

@@ -5,13 +5,12 @@ mod document;
 
 use std::sync::LazyLock;
 
-use serde_json::Value;
 use whimbrel_engine::{ContextPolicy, EngineError, Form, GenerationOptions};
 use whimbrel_privacy::PrivacyClass;
 
 use self::document::Document;
 use crate::error::within;
-use crate::{AskOptions, ClientError, Message, Request, Role};
+use crate::{AskOptions, ClientError, Message, Request, Role, schema_fields};
 
 /// The longest document of a task, in bytes.
 pub const TASK_BYTES_MAX: u64 = 64 * 1024;
@@ -222,7 +221,8 @@ fn fixed(role: Role, content: &str) -> Message {
     }
 }
 
-fn form_option(expected: &str, found: &str) -> ClientError {
+/// The error for a form that an option must have or must not have.
+pub(crate) fn form_option(expected: &str, found: &str) -> ClientError {
     EngineError::Option {
         option: "form",
         expected: expected.to_owned(),
@@ -235,20 +235,7 @@ fn form_option(expected: &str, found: &str) -> ClientError {
 fn named(form: &Form) -> String {
     match form {
         Form::Choice(choices) => choices.join(", "),
-        Form::JsonSchema(schema) => fields(schema),
+        Form::JsonSchema(schema) => schema_fields(schema),
         Form::Regex(text) | Form::Grammar(text) => text.clone(),
     }
-}
-
-/// The properties of a schema, each with its description.
-fn fields(schema: &str) -> String {
-    let schema: Value = serde_json::from_str(schema).unwrap_or_default();
-    let Some(properties) = schema["properties"].as_object() else {
-        return String::new();
-    };
-    let field = |(name, schema): (&String, &Value)| match schema["description"].as_str() {
-        Some(description) => format!("{name} ({description})"),
-        None => name.clone(),
-    };
-    properties.iter().map(field).collect::<Vec<_>>().join(", ")
 }

@@ -59,5 +59,8 @@ public enum Tasks {
         try named("fill").withForm(.jsonSchema(schema: schema))
     }
 
+    /// Fills in the fields of a type from a text: `model.task(try Tasks.fill(.of(Person.self)), text).value(of: Person.self)`.
+    public static func fill(_ schema: Schema) throws -> TextTask { try fill(schema.json) }
+
     private static func named(_ name: String) -> TextTask { all.first { $0.info.name == name }! }
 }

@@ -50,6 +50,14 @@ public enum WhimbrelError: Error, Sendable, Equatable {
     /// `unreadable`, `malformed`, `other_format` or `newer`. Line and column count from 1; they are 0 if the error does
     /// not concern one position.
     case document(problem: String, line: Int, column: Int, reason: String)
+    /// There is no schema of a type: the place is where in it, and the reason what cannot be said there. Nothing was asked.
+    case unsupportedType(place: String, reason: String)
+    /// There is no whole answer to make a value of: it was denied or deferred, it failed (with the code `not_in_form` if
+    /// it ended too early), or it was stopped. The report says why.
+    case noAnswer(report: Report)
+    /// The answer has its form, but it cannot be decoded: the type asks for more than its schema says. The text is the
+    /// conversation's last message.
+    case valueRefused(type: String)
     /// A limit was exceeded.
     case limitExceeded(what: String, limit: Int, found: Int)
     /// There is not enough memory for the context.
@@ -78,6 +86,9 @@ public enum WhimbrelError: Error, Sendable, Equatable {
         case .notFound: "not_found"
         case .outbox: "outbox"
         case .document: "document"
+        case .unsupportedType: "unsupported_type"
+        case .noAnswer: "no_answer"
+        case .valueRefused: "value_refused"
         case .limitExceeded: "limit_exceeded"
         case .outOfMemory: "out_of_memory"
         case .internal: "internal"
@@ -106,6 +117,10 @@ extension WhimbrelError: CustomStringConvertible {
             .document(let problem, _, _, let reason):
             "\(code): \(problem): \(reason)"
         case .notFound(let what, let id): "\(code): there is no \(what) \(id)"
+        case .unsupportedType(let place, let reason): "\(code): \(place): \(reason)"
+        case .noAnswer(let report):
+            "\(code): \(["\(report.outcome)", report.code].compactMap { $0 }.joined(separator: ", "))"
+        case .valueRefused(let type): "\(code): \(type) cannot be decoded from the answer"
         case .limitExceeded(let what, let limit, let found): "\(code): \(found) \(what), the limit is \(limit)"
         case .outOfMemory(_, let bytes): "\(code): not enough memory (\(bytes) bytes needed)"
         case .internal(let number, let reason): "\(code): \(number): \(reason)"

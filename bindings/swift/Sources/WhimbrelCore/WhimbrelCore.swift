@@ -4664,6 +4664,149 @@ public func FfiConverterTypeOutboxEvents_lower(_ value: OutboxEvents) -> UInt64 
 
 
 /**
+ * Reads a JSON text piece by piece, and says what is there so far as JSON of its own: open strings, lists and objects are closed, and what may still
+ * change its meaning is left out.
+ */
+public protocol PartialJsonProtocol: AnyObject, Sendable {
+
+    /**
+     * Reads on. Returns what is there so far, or nothing if that has not changed.
+     */
+    func push(piece: String)  -> String?
+
+}
+/**
+ * Reads a JSON text piece by piece, and says what is there so far as JSON of its own: open strings, lists and objects are closed, and what may still
+ * change its meaning is left out.
+ */
+open class PartialJson: PartialJsonProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_whimbrel_fn_clone_partialjson(self.handle, $0) }
+    }
+    /**
+     * Nothing so far.
+     */
+public convenience init() {
+    let handle =
+        try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_constructor_partialjson_new(uniffiCallStatus
+    )
+}
+    self.init(unsafeFromHandle: handle)
+}
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_whimbrel_fn_free_partialjson(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Reads on. Returns what is there so far, or nothing if that has not changed.
+     */
+open func push(piece: String) -> String?  {
+    return try!  FfiConverterOptionString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_partialjson_push(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(piece),uniffiCallStatus
+    )
+})
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePartialJson: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = PartialJson
+
+    public static func lift(_ handle: UInt64) throws -> PartialJson {
+        return PartialJson(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: PartialJson) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PartialJson {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: PartialJson, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePartialJson_lift(_ handle: UInt64) throws -> PartialJson {
+    return try FfiConverterTypePartialJson.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePartialJson_lower(_ value: PartialJson) -> UInt64 {
+    return FfiConverterTypePartialJson.lower(value)
+}
+
+
+
+
+
+
+/**
  * Receives the answer of a system model. Anything reported after the end is ignored. Releasing it without calling `finish`
  * or `fail` counts as a failure.
  */
@@ -16557,6 +16700,17 @@ public func builtInTasks() -> [TextTask]  {
     )
 })
 }
+/**
+ * The fields of a JSON schema of an object, or of a list of objects, each with its description in brackets. Empty for any other schema.
+ */
+public func schemaFields(schema: String) -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_func_schema_fields(
+        FfiConverterString.lower(schema),uniffiCallStatus
+    )
+})
+}
 
 private enum InitializationResult {
     case ok
@@ -16598,6 +16752,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_func_built_in_tasks() != 54443) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_func_schema_fields() != 65183) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_assistant_answer() != 15154) {
@@ -16936,6 +17093,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_whimbrel_checksum_method_texttask_with_form() != 53815) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_whimbrel_checksum_method_partialjson_push() != 29977) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_whimbrel_checksum_method_keyvault_get() != 23427) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -16958,6 +17118,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_constructor_texttask_read() != 52390) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_constructor_partialjson_new() != 31242) {
         return InitializationResult.apiChecksumMismatch
     }
 

@@ -1080,6 +1080,27 @@ RustBuffer uniffi_whimbrel_fn_method_texttask_info(uint64_t ptr, RustCallStatus 
 uint64_t uniffi_whimbrel_fn_method_texttask_with_form(uint64_t ptr, RustBuffer form, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_PARTIALJSON
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_PARTIALJSON
+uint64_t uniffi_whimbrel_fn_clone_partialjson(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_PARTIALJSON
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FREE_PARTIALJSON
+void uniffi_whimbrel_fn_free_partialjson(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CONSTRUCTOR_PARTIALJSON_NEW
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CONSTRUCTOR_PARTIALJSON_NEW
+uint64_t uniffi_whimbrel_fn_constructor_partialjson_new(RustCallStatus *_Nonnull out_status
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_PARTIALJSON_PUSH
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_PARTIALJSON_PUSH
+RustBuffer uniffi_whimbrel_fn_method_partialjson_push(uint64_t ptr, RustBuffer piece, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_KEYVAULT
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_CLONE_KEYVAULT
 uint64_t uniffi_whimbrel_fn_clone_keyvault(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -1160,6 +1181,11 @@ RustBuffer uniffi_whimbrel_fn_func_preset_text(RustBuffer preset, RustCallStatus
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_BUILT_IN_TASKS
 RustBuffer uniffi_whimbrel_fn_func_built_in_tasks(RustCallStatus *_Nonnull out_status
 
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_SCHEMA_FIELDS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_SCHEMA_FIELDS
+RustBuffer uniffi_whimbrel_fn_func_schema_fields(RustBuffer schema, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_FFI_WHIMBREL_RUSTBUFFER_ALLOC
@@ -1473,6 +1499,12 @@ uint16_t uniffi_whimbrel_checksum_func_preset_text(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_BUILT_IN_TASKS
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_BUILT_IN_TASKS
 uint16_t uniffi_whimbrel_checksum_func_built_in_tasks(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_SCHEMA_FIELDS
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_SCHEMA_FIELDS
+uint16_t uniffi_whimbrel_checksum_func_schema_fields(void
 
 );
 #endif
@@ -2148,6 +2180,12 @@ uint16_t uniffi_whimbrel_checksum_method_texttask_with_form(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_PARTIALJSON_PUSH
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_PARTIALJSON_PUSH
+uint16_t uniffi_whimbrel_checksum_method_partialjson_push(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_GET
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_KEYVAULT_GET
 uint16_t uniffi_whimbrel_checksum_method_keyvault_get(void
@@ -2193,6 +2231,12 @@ uint16_t uniffi_whimbrel_checksum_constructor_modelimport_start(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_TEXTTASK_READ
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_TEXTTASK_READ
 uint16_t uniffi_whimbrel_checksum_constructor_texttask_read(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_PARTIALJSON_NEW
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_CONSTRUCTOR_PARTIALJSON_NEW
+uint16_t uniffi_whimbrel_checksum_constructor_partialjson_new(void
 
 );
 #endif

@@ -109,6 +109,8 @@ private fun WhimbrelException.toProblem(): Problem =
         is WhimbrelException.NoPolicy, is WhimbrelException.NoModel -> Problem.Internal(UNFORESEEN + 2)
         is WhimbrelException.Ledger, is WhimbrelException.Vault -> Problem.Internal(UNFORESEEN + 3)
         is WhimbrelException.Import, is WhimbrelException.Document -> Problem.Internal(UNFORESEEN + 4)
+        is WhimbrelException.UnsupportedType, is WhimbrelException.ValueRefused -> Problem.Internal(UNFORESEEN + 5)
+        is WhimbrelException.NoAnswer -> report.toProblem()
         is WhimbrelException.Sealed -> Problem.KeptUnreadable
         is WhimbrelException.NotFound -> Problem.Gone
         is WhimbrelException.Outbox -> Problem.BeingAnswered

@@ -59,5 +59,8 @@ public object Tasks {
     /** Fills in a form from a text. [schema] is the JSON schema of an object, whose properties are the fields. */
     public fun fill(schema: String): TextTask = named("fill").withForm(Form.JsonSchema(schema))
 
+    /** Fills in the fields of a type from a text: `model.task(Tasks.fill(Schema.of<Person>()), text).value<Person>()`. */
+    public fun fill(schema: Schema): TextTask = fill(schema.json)
+
     private fun named(name: String): TextTask = all.first { it.info.name == name }
 }

@@ -167,6 +167,38 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("document", "$problem: $reason", cause)
 
+    /**
+     * There is no [Schema] of a type. [place] is where in it, from the type's name on, and [reason] what cannot be said
+     * there. Nothing was asked.
+     */
+    public class UnsupportedType internal constructor(
+        public val place: String,
+        public val reason: String,
+        cause: Throwable?,
+    ) : WhimbrelException("unsupported_type", "$place: $reason", cause)
+
+    /**
+     * There is no whole answer to make a value of: it was denied or deferred, it failed (with the code `not_in_form` if it
+     * ended too early), or it was stopped. [report] says why.
+     */
+    public class NoAnswer internal constructor(
+        public val report: Report,
+        cause: Throwable?,
+    ) : WhimbrelException(
+            "no_answer",
+            listOfNotNull(report.outcome.name.lowercase(), report.code).joinToString(),
+            cause,
+        )
+
+    /**
+     * The answer has its form, but the serializer of [type] refuses it: the type asks for more than a schema can say. The
+     * text is the conversation's last message.
+     */
+    public class ValueRefused internal constructor(
+        public val type: String,
+        cause: Throwable?,
+    ) : WhimbrelException("value_refused", "the serializer of $type refuses the answer", cause)
+
     /** [what] was [found], which exceeds the limit of [limit]. */
     public class LimitExceeded internal constructor(
         public val what: String,
