@@ -145,8 +145,8 @@ pub struct ContextUse {
 
 /// How an answer is made.
 enum Making {
-    Generation(Generation),
-    Choosing(Choosing),
+    Generation(Box<Generation>),
+    Choosing(Box<Choosing>),
 }
 
 impl Making {
@@ -249,13 +249,13 @@ impl Chat {
             _ => None,
         };
         let making = match choosing {
-            Some(choosing) => Making::Choosing(choosing),
+            Some(choosing) => Making::Choosing(Box::new(choosing)),
             None => {
                 let mut generation = Generation::new(&mut self.session, ids, options, cancel)?;
                 if let Some(marks) = self.template().thinking() {
                     generation = generation.with_thinking(ThinkingSplitter::new(marks.clone(), prompt.is_thinking));
                 }
-                Making::Generation(generation)
+                Making::Generation(Box::new(generation))
             }
         };
         if let Some(length) = self.to_share {

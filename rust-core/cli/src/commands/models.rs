@@ -192,12 +192,12 @@ impl Listed {
             writeln!(out, "    {line}")?;
         }
         if !self.tasks.is_empty() {
-            let right = self.tasks.iter().map(|task| {
-                let percent = 100 * u64::from(task.right) / u64::from(task.texts.max(1));
-                format!("{} {percent} % of {}", task.name, task.data)
-            });
+            let right = self
+                .tasks
+                .iter()
+                .map(|task| format!("{} {} % of {} {}", task.name, task.right_percent, task.texts, task.data));
             let right = right.collect::<Vec<_>>().join(", ");
-            writeln!(out, "    Tasks, right answers: {right}")?;
+            writeln!(out, "    Tasks done right: {right}")?;
         }
         match self.licence.as_ref().and_then(|licence| licence.terms.as_ref()) {
             Some(terms) => writeln!(out, "    {} ({}): {}", terms.title, terms.url, terms.summary),

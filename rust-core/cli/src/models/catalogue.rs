@@ -62,8 +62,8 @@ pub(crate) struct MeasuredTask {
     pub(crate) data: String,
     /// How many they are.
     pub(crate) texts: u32,
-    /// How many of the answers were right.
-    pub(crate) right: u32,
+    /// How many of the answers were right, in percent.
+    pub(crate) right_percent: u32,
 }
 
 /// Terms of use.
