@@ -29,7 +29,8 @@ pub(crate) struct Choosing {
     priors: Vec<f64>,
     /// And behind the second.
     scores: Vec<f64>,
-    reused: Option<u32>,
+    /// Tokens of the second prompt that the session held before.
+    reused: usize,
     chosen: Option<usize>,
     cancel: CancelFlag,
     started: Instant,
@@ -101,7 +102,7 @@ impl Choosing {
         let key = key(&prompts[0], &choices);
         let priors = session.model().priors().find(key).unwrap_or_default();
         let at = usize::from(!priors.is_empty());
-        go_back(session, &prompts[at]);
+        let reused = go_back(session, &prompts[at]).min(common(&prompts[at], &prompts[1]));
         Ok(Some(Choosing {
             at: (at, 0),
             key,
@@ -110,7 +111,7 @@ impl Choosing {
             first: None,
             priors,
             scores: Vec::new(),
-            reused: None,
+            reused,
             chosen: None,
             cancel,
             started: now(),
@@ -187,9 +188,6 @@ impl Choosing {
         let (prompt, _) = self.at;
         let ids = &self.prompts[prompt];
         let kept = go_back(session, ids);
-        if prompt == 1 {
-            self.reused.get_or_insert(kept as u32);
-        }
         let rest = &ids[kept..];
         let chunk = session.chunk(rest.len());
         if chunk < rest.len() {
@@ -228,7 +226,7 @@ impl Choosing {
             statistics: Statistics {
                 finish_reason,
                 prompt_tokens: self.prompts[1].len() as u32,
-                reused_tokens: self.reused.unwrap_or(0),
+                reused_tokens: self.reused as u32,
                 completion_tokens: tokens,
                 drafted_tokens: 0,
                 accepted_tokens: 0,
@@ -253,8 +251,7 @@ impl Choosing {
 
 /// Takes a session back to where it agrees with a prompt whose last token is still to be run; how many tokens that keeps.
 fn go_back(session: &mut Session, ids: &[u32]) -> usize {
-    let common = ids.iter().zip(session.tokens()).take_while(|(a, b)| a == b).count();
-    let common = common.min(ids.len() - 1);
+    let common = common(ids, session.tokens()).min(ids.len() - 1);
     match common < session.tokens().len() {
         true => {
             let kept = session.truncate(common as u32) as usize;
@@ -264,6 +261,11 @@ fn go_back(session: &mut Session, ids: &[u32]) -> usize {
         }
         false => common,
     }
+}
+
+/// How many of the first tokens are the same.
+fn common(one: &[u32], other: &[u32]) -> usize {
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
 }
 
 fn key(prompt: &[u32], choices: &[Choice]) -> blake3::Hash {

@@ -109,6 +109,7 @@ fn the_choice_is_the_one_that_the_question_raises_most() {
         );
         seen.push((answer, statistics.reused_tokens));
     }
+    assert_eq!(seen[0].1, 0, "a fresh session holds nothing");
     assert!(seen.iter().any(|(answer, _)| *answer != seen[0].0), "{seen:?}");
     assert!(
         seen[1..].iter().all(|(_, reused)| *reused > 100),
