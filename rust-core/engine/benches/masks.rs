@@ -1,4 +1,5 @@
-//! What forms cost: `cargo bench -p whimbrel-engine --bench masks`. All schemas of the part of MaskBench that lies beside the repository, with
+//! What forms cost: `cargo bench -p whimbrel-engine --bench masks`. All schemas of the part of MaskBench that lies beside the repository, or of the one that
+//! `WHIMBREL_MASKBENCH` names (`scripts/maskbench-data.py` draws a fixed one of 1,500), with
 //! SmolLM2's vocabulary and with vocabularies of 152,000 and 262,000 tokens that are made from it. `make test-data` prepares SmolLM2.
 //!
 //! Further `tokenizer.bin` files can be named. A mask is timed where the model has a choice, in the thread's processor time. Tokens that are forced need none; deciding that they are is part of the time.

@@ -13,7 +13,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 use rusqlite::Connection;
 use support::kept::is_anywhere;
-use support::workload::{DRAFTS, MAIN, MARKER, Said, check, step, titled};
+use support::workload::{DRAFTS, MAIN, MARKER, Said, check, every_queued, step, titled};
 use support::{NOW_MS, once_free, open as open_with, vault};
 use whimbrel_store::{FileVault, KeyVault, OutboxId, Store, StoreError};
 
@@ -100,13 +100,7 @@ fn nothing_that_was_kept_is_lost_or_there_twice() {
         assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
     }
     let store = try_open(folder.path()).unwrap();
-    let ids: Vec<_> = store
-        .outbox()
-        .list(None, 1000)
-        .unwrap()
-        .iter()
-        .map(|queued| queued.id)
-        .collect();
+    let ids: Vec<_> = every_queued(&store).iter().map(|queued| queued.id).collect();
     assert!(ids.is_sorted() && !ids.contains(&OutboxId(0)));
 }
 

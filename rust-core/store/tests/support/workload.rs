@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use whimbrel_store::{ConversationId, MessageState, NewConversation, QueuedState, Store, StoreError};
+use whimbrel_store::{
+    ConversationId, LIST_MAX, MessageState, NewConversation, QueuedRequest, QueuedState, Store, StoreError,
+};
 
 use super::kept::{answer, append, cached, complete, question, replace_from, request, start_answer};
 use super::{NOW_MS, answered_here, intent};
@@ -128,6 +130,19 @@ impl Said {
     }
 }
 
+/// Every queued request, page by page.
+pub(crate) fn every_queued(store: &Store) -> Vec<QueuedRequest> {
+    let mut all: Vec<QueuedRequest> = Vec::new();
+    loop {
+        let after = all.last().map(|last| last.id);
+        let page = store.outbox().list(after, LIST_MAX).unwrap();
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
 pub(crate) fn check(store: &Store, said: &Said, round: u64) {
     let conversations = store.conversations();
     let main = conversations.get(titled(store, MAIN).unwrap()).unwrap().messages;
@@ -140,7 +155,7 @@ pub(crate) fn check(store: &Store, said: &Said, round: u64) {
     for name in &said.kept {
         assert!(names.contains_key(name), "round {round}: {name} is lost");
     }
-    let outbox = store.outbox().list(None, 1000).unwrap();
+    let outbox = every_queued(store);
     let waiting: BTreeMap<u64, String> = outbox
         .iter()
         .map(|queued| {
