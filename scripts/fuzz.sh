@@ -24,6 +24,10 @@ mkdir -p "$work/seeds/policy"
 cp rust-core/policy/presets/*.toml rust-core/policy/tests/full.toml "$work/seeds/policy"
 mkdir -p "$work/seeds/redact"
 cp scripts/golden/privacy_templates.txt "$work/seeds/redact"
+# Inputs of several parts are divided somewhere, but their words are a beginning.
+mkdir -p "$work/seeds/task" "$work/seeds/form"
+cp shared-models/tasks/*.json "$work/seeds/task"
+cp shared-models/tasks/*.json shared-models/*.schema.json shared-models/schemas/*.json "$work/seeds/form"
 mkdir -p "$work/seeds/download"
 cat >"$work/seeds/download/resumed" <<-'SEED'
 	https://models.example/a/small.gguf?download=true http://localhost/b
@@ -52,7 +56,7 @@ cargo +nightly fuzz build --sanitizer none >"$work/build.log" 2>&1 || {
 failures=0
 for target in "${targets[@]}"; do
 	say "== $target, $seconds s"
-	mkdir -p "$work/corpus/$target" "$work/findings/$target"
+	mkdir -p "$work/corpus/$target" "$work/findings/$target" "$work/seeds/$target"
 	# The parsers are safe code: panics, overflows, hangs and memory are what can go wrong, and those need no address sanitizer.
 	# Any input that takes 10 s or 2 GB counts as a finding.
 	if ! cargo +nightly fuzz run --sanitizer none "$target" "$work/corpus/$target" "$work/seeds/$target" -- \
