@@ -491,6 +491,8 @@ fn what_cannot_be_enforced_is_refused_by_name() {
     ] {
         assert!(!schema(text).1.is_empty(), "{text}");
     }
+    let (_, reason) = refused(Form::Regex("a(b".to_owned()));
+    assert!(reason.contains("unclosed group"), "{reason}");
 }
 
 #[test]

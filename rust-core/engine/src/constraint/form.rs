@@ -163,8 +163,13 @@ impl Form {
             let place = keys.first().and_then(|key| pointer_to(&schema, key));
             return self.error(place, &format!("{} cannot be enforced", keys.join(", ")));
         }
-        let line = message.lines().next().unwrap_or_default();
-        let reason: String = line.chars().take(REASON_CHARACTERS_MAX).collect();
+        let mut lines = message.lines();
+        let mut reason = lines.next().unwrap_or_default().to_owned();
+        // Behind a picture of the place stands what is wrong there.
+        if let Some(detail) = lines.find_map(|line| line.strip_prefix("error: ")) {
+            reason = format!("{reason} {detail}");
+        }
+        let reason: String = reason.chars().take(REASON_CHARACTERS_MAX).collect();
         self.error(None, &reason)
     }
 
