@@ -15,7 +15,7 @@ use whimbrel_record::{Code, Intent, Place};
 use super::Job;
 use super::remembered::{Remembered, Remembering};
 use crate::contexts::ContextFiles;
-use crate::places::remote_form::{is_schema, schema_text};
+use crate::places::remote_form::{further_tokens, is_schema, schema_text};
 use crate::places::{Ask, Asking, Backend, Offered, OnDevice, Payload, place_of};
 use crate::request::Request;
 use crate::rules::RulesSnapshot;
@@ -217,11 +217,13 @@ fn facts(
     let generation = &request.options.generation;
     let mut needs = request.options.needs.clone();
     needs.extend(generation.form.as_ref().map(need).filter(|need| !needs.contains(need)));
+    // What an endpoint may write more has its price too.
+    let further_tokens = generation.form.as_ref().map_or(0, further_tokens);
     let facts = RequestFacts {
         id,
         task: request.options.task.trim().to_owned(),
         prompt_tokens: u32::try_from(tokens).unwrap_or(u32::MAX),
-        answer_tokens_max: generation.max_tokens,
+        answer_tokens_max: generation.max_tokens.saturating_add(further_tokens),
         deadline_ms: request.options.deadline_ms,
         needs,
     };
@@ -237,7 +239,8 @@ fn facts(
         // Our own engine holds every answer to its form, which does not stand in the prompt. Without a form it cannot be asked for JSON.
         for model in &mut candidates.local_models {
             model.supports.push(need(form));
-            model.context_tokens = model.context_tokens.map(|tokens| tokens.saturating_add(form_tokens));
+            let not_here = form_tokens.saturating_add(further_tokens);
+            model.context_tokens = model.context_tokens.map(|tokens| tokens.saturating_add(not_here));
         }
         // The system's model is not told of forms.
         if let Some(model) = &mut candidates.system_model {
@@ -309,7 +312,10 @@ fn to_ask(
     } else {
         Payload::Messages(request.for_engine())
     };
-    let options = request.options.generation.clone();
+    let mut options = request.options.generation.clone();
+    if let (Place::Remote { .. }, Some(form)) = (candidate.place(), form) {
+        options.max_tokens = options.max_tokens.saturating_add(further_tokens(form));
+    }
     Ok(ToAsk {
         backend,
         ask: Ask {

@@ -11,6 +11,8 @@ use self::order::put_in_order;
 
 /// The property that holds the choice: endpoints only take schemas of objects.
 const CHOICE: &str = "choice";
+/// The most tokens of what stands around a choice, with the blanks that an endpoint may write.
+const AROUND_CHOICE_TOKENS: u32 = 32;
 /// The keywords that only explain: no answer repeats their texts.
 const EXPLAINING: [&str; 2] = ["description", "title"];
 /// The keyword whose value is a regular expression, which is full of backslashes.
@@ -33,6 +35,14 @@ pub(crate) fn schema_text(form: &Form) -> Option<String> {
         Form::Regex(_) | Form::Grammar(_) => return None,
     };
     is_plain(&schema).then(|| json_on_one_line(&schema))
+}
+
+/// The tokens of an answer at an endpoint that are not part of the answer as it is shown.
+pub(crate) fn further_tokens(form: &Form) -> u32 {
+    match form {
+        Form::Choice(_) => AROUND_CHOICE_TOKENS,
+        Form::JsonSchema(_) | Form::Regex(_) | Form::Grammar(_) => 0,
+    }
 }
 
 /// Whether what is private in a schema is found in its JSON like in a message. The scanner decodes the escapes of JSON, but not escapes within

@@ -96,6 +96,9 @@ fn an_endpoint_is_told_the_form_and_its_answer_is_checked() {
         );
         let body: Value = serde_json::from_str(&server.take_received().remove(0).body).unwrap();
         assert_eq!(body["messages"].as_array().unwrap().len(), 2, "{body}");
+        // A choice comes in an object, which takes tokens of its own.
+        let tokens = if answer == "curlew" { 72 } else { 40 };
+        assert_eq!(body["max_tokens"], tokens);
         let expected =
             json!({"type": "json_schema", "json_schema": {"name": "answer", "strict": true, "schema": sent}});
         // As text: the order of the properties counts.
