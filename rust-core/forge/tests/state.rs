@@ -6,7 +6,7 @@
 mod engine;
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 use engine::{Conversation, message};
 use rand_pcg::Pcg64Mcg;
@@ -145,12 +145,15 @@ fn a_cancelled_run_leaves_the_session_as_it_was() {
         session.prefill(&text, &CancelFlag::default()).unwrap();
         let mut cancelled = 0;
         for delay in 0..40 {
-            let cancel = CancelFlag::default();
+            let (cancel, both) = (CancelFlag::default(), Barrier::new(2));
             let outcome = std::thread::scope(|scope| {
                 scope.spawn(|| {
+                    // A thread may take longer to begin than a small run to end.
+                    both.wait();
                     (0..2_000 * delay).for_each(|_| std::hint::spin_loop());
                     cancel.cancel();
                 });
+                both.wait();
                 session.prefill(&more, &cancel)
             });
             match outcome {
