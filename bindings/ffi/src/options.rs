@@ -110,7 +110,8 @@ pub struct GenerationOptions {
     #[uniffi(default = true)]
     pub repetition_guard: bool,
     /// The form that the answer must have: the model then chooses only among the tokens that the form allows. An answer that ends before it has
-    /// its form is a failure with the code `not_in_form`. Under a policy, only a model on this device can hold a form.
+    /// its form is a failure with the code `not_in_form`. A model on this device holds any form; under a policy, an endpoint that supports JSON
+    /// holds choices and JSON schemas.
     #[uniffi(default = None)]
     pub form: Option<Form>,
 }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::now;
+use crate::generation::confidence::log_sum;
 use crate::{CancelFlag, EngineError, FinishReason, Form, GenerationOptions, Session, Statistics, Step};
 
 /// The most choices of an answer that is calibrated; with more the answer is generated. Each takes a run of its own.
@@ -131,18 +132,16 @@ impl Choosing {
     /// # Errors
     /// [`EngineError::Run`]. Cancelling is not an error: it ends the answer.
     pub(crate) fn step(&mut self, session: &mut Session) -> Result<Step, EngineError> {
-        let cancelled = self.cancel.is_cancelled();
-        match if cancelled {
-            Err(EngineError::Cancelled)
-        } else {
-            self.advance(session)
-        } {
+        match self.advance(session) {
             Err(EngineError::Cancelled) => Ok(self.finish(FinishReason::Cancelled)),
             step => step,
         }
     }
 
     fn advance(&mut self, session: &mut Session) -> Result<Step, EngineError> {
+        if self.cancel.is_cancelled() {
+            return Err(EngineError::Cancelled);
+        }
         let (prompt, choice) = self.at;
         let Some(ids) = self.prompts.get(prompt) else {
             session.model().priors().remember(self.key, &self.priors);
@@ -281,9 +280,7 @@ fn key(prompt: &[u32], choices: &[Choice]) -> blake3::Hash {
 
 /// The natural logarithm of the probability that one of these tokens is next.
 fn log_probability(logits: &[f32], wanted: &[u32]) -> f64 {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weight = |logit: f32| f64::from(logit - highest).exp();
-    let sum: f64 = logits.iter().copied().map(weight).sum();
-    let wanted: f64 = wanted.iter().map(|id| weight(logits[*id as usize])).sum();
-    (wanted / sum).ln()
+    let (highest, log_sum) = log_sum(logits);
+    let wanted = wanted.iter().map(|id| f64::from(logits[*id as usize] - highest).exp());
+    wanted.sum::<f64>().ln() - log_sum
 }

@@ -1,6 +1,6 @@
 //! One answer as a state machine: each step runs one chunk of the prompt or one decode run, so that several answers can take turns.
 
-mod confidence;
+pub(crate) mod confidence;
 mod formed;
 mod repetition;
 pub(crate) mod sampling;

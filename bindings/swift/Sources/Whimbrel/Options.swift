@@ -108,8 +108,8 @@ public struct GenerationOptions: Sendable, Equatable {
     /// Whether an answer that says the same over and over is ended. The report's `finish` is `Repetition` then.
     public var repetitionGuard: Bool
     /// The form that the answer must have: the model then chooses only among the tokens that the form allows. An answer
-    /// that ends before it has its form is a failure with the code `not_in_form`. Under a policy, only a model on this
-    /// device can hold a form.
+    /// that ends before it has its form is a failure with the code `not_in_form`. A model on this device holds any
+    /// form; under a policy, an endpoint that supports JSON holds choices and JSON schemas.
     public var form: Form?
 
     /// Takes every value; those with a default can be left out.

@@ -6880,7 +6880,8 @@ public struct GenerationOptions: Equatable, Hashable {
     public let repetitionGuard: Bool
     /**
      * The form that the answer must have: the model then chooses only among the tokens that the form allows. An answer that ends before it has
-     * its form is a failure with the code `not_in_form`. Under a policy, only a model on this device can hold a form.
+     * its form is a failure with the code `not_in_form`. A model on this device holds any form; under a policy, an endpoint that supports JSON
+     * holds choices and JSON schemas.
      */
     public let form: Form?
 
@@ -6928,7 +6929,8 @@ public struct GenerationOptions: Equatable, Hashable {
          */repetitionGuard: Bool = true,
         /**
          * The form that the answer must have: the model then chooses only among the tokens that the form allows. An answer that ends before it has
-         * its form is a failure with the code `not_in_form`. Under a policy, only a model on this device can hold a form.
+         * its form is a failure with the code `not_in_form`. A model on this device holds any form; under a policy, an endpoint that supports JSON
+         * holds choices and JSON schemas.
          */form: Form? = nil) {
         self.maxTokens = maxTokens
         self.temperature = temperature

@@ -14,13 +14,13 @@ use whimbrel_record::{Code, Intent, Place};
 
 use super::Job;
 use super::remembered::{Remembered, Remembering};
+use crate::ClientError;
 use crate::contexts::ContextFiles;
 use crate::places::remote_form::{further_tokens, is_schema, schema_text};
 use crate::places::{Ask, Asking, Backend, Offered, OnDevice, Payload, place_of};
 use crate::request::Request;
 use crate::rules::RulesSnapshot;
 use crate::services::Services;
-use crate::{ClientError, Form};
 
 /// Bytes of text per token, on average, where nothing better is known.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -216,7 +216,12 @@ fn facts(
     let tokens = text_bytes / BYTES_PER_TOKEN + messages * TOKENS_PER_MESSAGE;
     let generation = &request.options.generation;
     let mut needs = request.options.needs.clone();
-    needs.extend(generation.form.as_ref().map(need).filter(|need| !needs.contains(need)));
+    // Our own engine holds every form; elsewhere only what goes as a schema can be held.
+    let schema = schema_of(examined.messages());
+    let need = if schema.is_some() { Need::Json } else { Need::AnyForm };
+    if generation.form.is_some() && !needs.contains(&need) {
+        needs.push(need);
+    }
     // What an endpoint may write more has its price too.
     let further_tokens = generation.form.as_ref().map_or(0, further_tokens);
     let facts = RequestFacts {
@@ -230,21 +235,17 @@ fn facts(
     let context = request.session_options(services.now_s());
     let known = request.messages.iter().filter_map(|message| message.recipients.clone());
     let mut candidates = services.places.facts(&rules.policies, &facts, offered, &context);
-    if let Some(form) = &generation.form {
-        let form_bytes = examined
-            .messages()
-            .last()
-            .filter(|last| last.speaker() == Speaker::Form);
-        let form_tokens = form_bytes.map_or(0, |form| form.text().len() as u64 / BYTES_PER_TOKEN) as u32;
-        // Our own engine holds every answer to its form, which does not stand in the prompt. Without a form it cannot be asked for JSON.
+    if generation.form.is_some() {
+        let schema_tokens = schema.map_or(0, |schema| schema.text().len() as u64 / BYTES_PER_TOKEN) as u32;
+        // The schema and what stands around a choice are no part of a prompt and an answer here. Without a form our engine cannot be asked for JSON.
+        let not_here = schema_tokens.saturating_add(further_tokens);
         for model in &mut candidates.local_models {
-            model.supports.push(need(form));
-            let not_here = form_tokens.saturating_add(further_tokens);
+            model.supports.push(need);
             model.context_tokens = model.context_tokens.map(|tokens| tokens.saturating_add(not_here));
         }
         // The system's model is not told of forms.
         if let Some(model) = &mut candidates.system_model {
-            model.supports.retain(|supported| *supported != need(form));
+            model.supports.retain(|supported| *supported != need);
         }
     }
     Facts {
@@ -288,7 +289,7 @@ fn to_ask(
     let holds_form = match candidate.place() {
         Place::OnDevice { .. } => true,
         Place::SystemModel { .. } => form.is_none(),
-        Place::Remote { .. } => form.as_ref().is_none_or(|form| schema_text(form).is_some()),
+        Place::Remote { .. } => form.is_none() || schema_of(examined.messages()).is_some(),
     };
     // A form that a place does not hold must not be lost on the way.
     if !holds_form {
@@ -328,12 +329,9 @@ fn to_ask(
     })
 }
 
-/// What holding an answer to this form takes.
-fn need(form: &Form) -> Need {
-    match schema_text(form) {
-        Some(_) => Need::Json,
-        None => Need::AnyForm,
-    }
+/// The form of the answer among the examined messages, if it is one that has a schema.
+fn schema_of(messages: &[ExaminedMessage]) -> Option<&ExaminedMessage> {
+    messages.last().filter(|last| last.speaker() == Speaker::Form)
 }
 
 fn decided(

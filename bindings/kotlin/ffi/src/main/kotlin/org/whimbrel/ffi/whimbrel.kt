@@ -11060,7 +11060,8 @@ data class GenerationOptions (
     ,
     /**
      * The form that the answer must have: the model then chooses only among the tokens that the form allows. An answer that ends before it has
-     * its form is a failure with the code `not_in_form`. Under a policy, only a model on this device can hold a form.
+     * its form is a failure with the code `not_in_form`. A model on this device holds any form; under a policy, an endpoint that supports JSON
+     * holds choices and JSON schemas.
      */
     val `form`: Form? = null
 
