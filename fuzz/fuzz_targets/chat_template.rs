@@ -25,6 +25,7 @@ fuzz_target!(|source: &str| {
         eos_token: Some("<|im_end|>"),
         now: Some(1_700_000_000),
         tools: Some(r#"[{"type": "function", "function": {"name": "now"}}]"#),
+        tool_use: None,
         thinking: Some(false),
     };
     let _ = template.render(&messages, &options);

@@ -4,7 +4,7 @@
     scripts/golden/templates.py FOLDER OUTPUT.jsonl
 
 FOLDER holds templates (`*.jinja`). Each line of the output is a template with its conversations: plain, with a system message, with tools (JSON
-as text, whose order is kept), with thinking switched off. A conversation has the text, or null where the template refuses it. A template that has no place for a system message is
+as text, whose order is kept), with calls of them and their results, with thinking switched off. A conversation has the text, or null where the template refuses it. A template that has no place for a system message is
 given its text in front of the first question, as the engine does.
 
 Needs the package jinja2 (3.1). The environment is that of `transformers`, except that tools and documents are undefined where there are
@@ -50,6 +50,14 @@ TOOLS = [
     },
 ]
 
+STEPS = [
+    {
+        "call": {"name": "find_book", "arguments": '{"title": "The \u201cWhimbrel\u201d & co", "count": 2}'},
+        "result": '{"shelf": "B7", "note": "it\'s <lent>"}',
+    },
+    {"call": {"name": "now", "arguments": "{}"}, "result": "It is noon."},
+]
+
 
 class Generation(jinja2.ext.Extension):
     """`{% generation %}`, which marks what the model wrote and adds nothing."""
@@ -91,6 +99,19 @@ def render(template, messages, **more):
         return None
 
 
+def called(template):
+    """The conversation with what was called, and what came of it, since the question."""
+    messages = list(QUESTIONS)
+    for index, step in enumerate(STEPS, 1):
+        name, arguments = step["call"]["name"], json.loads(step["call"]["arguments"])
+        identity = f"call{index:05}"
+        function = {"name": name, "arguments": arguments}
+        calls = [{"type": "function", "id": identity, "function": function}]
+        messages.append({"role": "assistant", "content": "", "tool_calls": calls})
+        messages.append({"role": "tool", "tool_call_id": identity, "name": name, "content": step["result"]})
+    return render(template, messages, tools=TOOLS)
+
+
 def conversations(template):
     yield {"name": "plain", "messages": QUESTIONS, "text": render(template, QUESTIONS)}
     question = QUESTIONS[0]
@@ -102,6 +123,7 @@ def conversations(template):
     yield {"name": "system", "messages": system, "text": text}
     tools = {"tools": json.dumps(TOOLS), "text": render(template, QUESTIONS, tools=TOOLS)}
     yield {"name": "tools", "messages": QUESTIONS, **tools}
+    yield {"name": "calls", "messages": QUESTIONS, "steps": STEPS, "tools": json.dumps(TOOLS), "text": called(template)}
     off = {"enable_thinking": False, "thinking": False}
     yield {"name": "thinking off", "messages": QUESTIONS, "thinking": False, "text": render(template, QUESTIONS, **off)}
 

@@ -95,7 +95,7 @@ fn ask(chat: &mut Chat, messages: &mut Vec<Message>, question: &str) -> Statisti
                 messages.push(message(Role::Assistant, &(answer + &text)));
                 return statistics;
             }
-            Step::Prefilled { .. } | Step::Thinking(_) => {}
+            Step::Prefilled { .. } | Step::Thinking(_) | Step::Call(_) => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use tokio::time::Instant;
-use whimbrel_engine::Message;
+use whimbrel_engine::{GenerationOptions, Message};
 use whimbrel_inference::{Session, SessionSlot};
 use whimbrel_store::{ConversationId, SealedFiles, Store, StoreError};
 
@@ -133,9 +133,9 @@ impl ContextFiles {
         context: &Context,
         session: &Session,
         messages: &[Message],
-        thinking: Option<bool>,
+        options: &GenerationOptions,
     ) -> Option<ToSave> {
-        let filled = self.try_to_fill(context, session, messages, thinking).await;
+        let filled = self.try_to_fill(context, session, messages, options).await;
         filled.unwrap_or_else(|error| {
             log::debug!("a saved context is not used: {error}");
             None
@@ -147,7 +147,7 @@ impl ContextFiles {
         context: &Context,
         session: &Session,
         messages: &[Message],
-        thinking: Option<bool>,
+        options: &GenerationOptions,
     ) -> Result<Option<ToSave>, ClientError> {
         if let Some(id) = self.conversation
             && let Some(bytes) = self.read(session, id.to_string()).await?
@@ -157,7 +157,7 @@ impl ContextFiles {
             context.saved_tokens.store(tokens, Ordering::Relaxed);
             return Ok(None);
         }
-        let Some(hash) = session.beginning_hash(messages.to_vec(), thinking).await? else {
+        let Some(hash) = session.beginning_hash(messages.to_vec(), options.clone()).await? else {
             return Ok(None);
         };
         let (records, binding) = (self.records.clone(), binding(session));

@@ -25,7 +25,7 @@ use crate::request::{AskOptions, Message, Request, task_label};
 use crate::services::Services;
 use crate::{
     ClientError, ContextPolicy, GenerationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, Model, PROMPT_BYTES_MAX, Role,
-    caches,
+    caches, tools,
 };
 
 /// Options for a conversation.
@@ -398,7 +398,7 @@ impl Conversation {
                 ..begun.job(request, Arc::default())
             };
             let records = job.under_way.records().ok();
-            let answered = exchange::answer(&answering, job).await?;
+            let answered = tools::answer(&answering, job).await?;
             let report = answered.remember_aside(&answering, records.clone(), None).await;
             caches::keep_within_budget_aside(&answering, records);
             report
@@ -426,7 +426,7 @@ impl Conversation {
                 model: Some(model),
                 ..begun.job(request, Arc::default())
             };
-            Ok(exchange::answer(&answering, job).await?.report)
+            Ok(tools::answer(&answering, job).await?.report)
         })?;
         Ok(answer)
     }

@@ -38,6 +38,15 @@ pub enum ClientError {
         /// What is wrong there.
         reason: String,
     },
+    /// No call with this number waits for a result.
+    #[error("no call {id} waits for a result")]
+    UnknownCall {
+        /// The number.
+        id: u32,
+    },
+    /// A question with tools cannot wait behind others: their functions may be gone when its turn comes.
+    #[error("questions of this conversation wait, and one with tools cannot")]
+    ToolsCannotWait,
     /// There is no question to ask again.
     #[error("there is no question to ask again")]
     NothingToRepeat,

@@ -9,12 +9,14 @@ mod run;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use whimbrel_engine::ToolCall;
 use whimbrel_policy::{Candidate, Kept, Plan, Recipients};
-use whimbrel_privacy::{ExaminedMessage, Placeholders, ScanError};
+use whimbrel_privacy::{ExaminedMessage, Placeholders, PrivacyClass, ScanError};
 use whimbrel_record::{Closing, Code, Intent, Label, Outcome, ReceiptId};
 use whimbrel_store::ConversationId;
 
 pub(crate) use self::prepare::explain;
+pub(crate) use self::run::raised;
 use self::prepare::prepare;
 use self::remembered::Remembering;
 use crate::contexts::Context;
@@ -22,12 +24,14 @@ use crate::conversation::{Draft, Shelf};
 use crate::report::{Event, Report};
 use crate::request::{AskOptions, Request, task_label};
 use crate::services::{Services, UnderWay};
+use crate::tools::CallDesk;
 use crate::{ClientError, Model};
 
 /// Events for a reader.
 pub(crate) type Events = mpsc::Sender<Result<Event, ClientError>>;
 
 /// A request with what it finds around it. The request itself is plain data.
+#[derive(Clone)]
 pub(crate) struct Job {
     pub(crate) request: Request,
     /// A text to go on from without a template, in place of messages.
@@ -46,7 +50,9 @@ pub(crate) struct Job {
     pub(crate) placeholders: Placeholders,
     pub(crate) events: Events,
     pub(crate) cancelled: watch::Receiver<bool>,
-    pub(crate) under_way: UnderWay,
+    /// Where the results of tools come in.
+    pub(crate) desk: Arc<CallDesk>,
+    pub(crate) under_way: Arc<UnderWay>,
 }
 
 /// What a request leaves behind for its conversation.
@@ -61,14 +67,18 @@ pub(crate) struct Answered {
     /// What was found in each message of the request.
     pub(crate) examined: Vec<ExaminedMessage>,
     pub(crate) placeholders: Placeholders,
+    /// The tools that the model called in place of an answer.
+    pub(crate) calls: Vec<ToolCall>,
+    /// How private the text was.
+    pub(crate) class: PrivacyClass,
 }
 
-/// Answers a request.
+/// Answers a request, or calls tools in place of that.
 ///
 /// # Errors
 /// When it cannot be carried through at all: its text cannot be examined, or no receipt can be written. Where no rules decide there is nobody else
 /// to ask, so the model's own error is the request's.
-pub(crate) async fn answer(services: &Arc<Services>, mut job: Job) -> Result<Answered, ClientError> {
+pub(crate) async fn round(services: &Arc<Services>, mut job: Job) -> Result<Answered, ClientError> {
     let began_ms = services.clock.elapsed_ms();
     let mut prepared = match prepare(services, &mut job).await {
         Err(ClientError::Scan(error)) => return Err(refuse(services, &job, error).await),
@@ -84,7 +94,7 @@ pub(crate) async fn answer(services: &Arc<Services>, mut job: Job) -> Result<Ans
     }
     let (prices, backends) = (prepared.prices, prepared.backends);
     let run = run::Run::new(services, &job, prepared.plan, prices, prepared.is_metered, backends);
-    let known = (prepared.examined, prepared.device);
+    let known = (prepared.examined, prepared.class, prepared.device);
     let answered = conclude::conclude(services, job, known, receipt, run.finish().await).await?;
     Ok(Answered {
         remembering,

@@ -41,6 +41,7 @@ mod request;
 mod rules;
 mod services;
 mod tasks;
+mod tools;
 mod typed;
 
 pub use assistant::{Assistant, AssistantOptions};
@@ -57,13 +58,17 @@ pub use places::system_model::{SystemAnswer, SystemModel, SystemModelError, Syst
 pub use report::{AnsweredBefore, Event, Report};
 pub use request::{AskOptions, Message, Request, TASK_DEFAULT};
 pub use rules::EndpointExtras;
+pub use tools::{
+    CallEnd, CallReport, PendingCall, TOOL_CALLS_DEFAULT, TOOL_CALLS_MAX, TOOL_RESULT_BYTES_MAX, TOOL_RESULT_MS_DEFAULT,
+    Tool, ToolOptions, ToolResult,
+};
 pub use tasks::{TASK_BYTES_MAX, TaskNeeds, TextTask};
 #[cfg(feature = "schemars")]
 pub use typed::form_of;
 pub use typed::{PARTIAL_NESTING_MAX, PartialJson, Snapshot, TypedAnswer, TypedError, schema_fields};
 pub use whimbrel_engine::{
     ContextPolicy, EngineError, Form, GenerationOptions, KvPrecision, Manifest, ModelCard, OpenOptions, PrefixError,
-    Role, SamplingOptions, Statistics, Verify,
+    Role, SamplingOptions, Statistics, ToolChoice, Verify,
 };
 /// Errors as a person reads them.
 pub use whimbrel_files::message;

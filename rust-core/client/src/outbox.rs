@@ -249,6 +249,15 @@ pub(crate) async fn enqueue_behind(
     Ok(Some(Report::queued(id, device.view(services.clock.now_ms()))))
 }
 
+/// Whether questions of a conversation wait.
+pub(crate) async fn has_queued(services: &Arc<Services>, conversation: ConversationId) -> Result<bool, ClientError> {
+    if services.rules.is_none() {
+        return Ok(false);
+    }
+    let mut slot = services.outbox.lock().await;
+    Ok(slot.machine(services).await?.has_queued(conversation))
+}
+
 /// Queues a question that a policy has deferred.
 pub(crate) async fn enqueue(
     services: &Arc<Services>,

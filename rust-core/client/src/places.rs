@@ -6,6 +6,7 @@ mod endpoint;
 mod on_device;
 mod output;
 pub(crate) mod remote_form;
+pub(crate) mod remote_tools;
 pub(crate) mod system_model;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use whimbrel_engine::ToolCall;
 use whimbrel_inference::SessionOptions;
 use whimbrel_network::ChatClient;
 use whimbrel_policy::{
@@ -85,6 +87,8 @@ pub enum Part {
     Thinking(String),
     /// The next piece of text.
     Text(String),
+    /// The model calls a tool in place of the rest of its answer.
+    Call(ToolCall),
     /// The attempt has ended. This is the last part.
     Ended(Box<Last>),
 }

@@ -7,6 +7,7 @@ use whimbrel_record::{Code, Energy, FinishReason, Outcome, Place, ReceiptId, Tok
 use whimbrel_store::OutboxId;
 
 use crate::Statistics;
+use crate::tools::{CallReport, PendingCall};
 
 /// The events of an answer, in this order. All but the last may occur more than once.
 #[derive(Clone, PartialEq)]
@@ -32,6 +33,8 @@ pub enum Event {
     Text(String),
     /// Discard the text so far: another place answers from the beginning.
     Restarted,
+    /// The model calls a tool of the app, and the answer waits for its result: see [`crate::Answer::give_result`].
+    Call(PendingCall),
     /// The answer has ended. This is the last event.
     Finished(Box<Report>),
 }
@@ -47,6 +50,7 @@ impl std::fmt::Debug for Event {
             Event::Reading { done, total } => write!(formatter, "Reading({done} of {total})"),
             Event::Thinking(text) => write!(formatter, "Thinking({} bytes)", text.len()),
             Event::Text(text) => write!(formatter, "Text({} bytes)", text.len()),
+            Event::Call(call) => formatter.debug_tuple("Call").field(call).finish(),
             Event::Restarted => formatter.write_str("Restarted"),
             Event::Finished(report) => formatter.debug_tuple("Finished").field(report).finish(),
         }
@@ -71,6 +75,9 @@ pub struct Report {
     /// Set if an answer that was remembered was given again: no place was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered_before: Option<AnsweredBefore>,
+    /// The tools that were called, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<CallReport>,
     /// How the request ended.
     pub outcome: Outcome,
     /// Why there is no answer.
@@ -148,6 +155,7 @@ impl Report {
             is_kept: None,
             queued: None,
             answered_before: None,
+            calls: Vec::new(),
             outcome,
             code: None,
             is_partial: false,

@@ -9,6 +9,7 @@ use whimbrel_policy::{Need, Recipients};
 use whimbrel_privacy::{ExaminedMessage, PrivacyClass, QUESTIONS_JOINT, Speaker};
 use whimbrel_record::{Label, Place, ReceiptId};
 
+use crate::tools::ToolOptions;
 use crate::{ClientError, ContextPolicy, GenerationOptions, Role};
 
 /// The default task.
@@ -32,7 +33,10 @@ pub struct AskOptions {
     /// Whether it is asked again even if the answer to exactly this question is remembered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
-    /// Options for generating the answer.
+    /// The tools that the model may call before it answers. A question with tools is never queued, and its answer not remembered.
+    #[serde(default, skip_serializing_if = "ToolOptions::is_empty")]
+    pub tools: ToolOptions,
+    /// Options for generating the answer; [`AskOptions::tools`] takes the place of its tools.
     pub generation: GenerationOptions,
 }
 
@@ -45,6 +49,7 @@ impl Default for AskOptions {
             expires_in_ms: None,
             needs: Vec::new(),
             fresh: false,
+            tools: ToolOptions::default(),
             generation: GenerationOptions::default(),
         }
     }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
+use whimbrel_policy::ToolPermission;
 use whimbrel_policy::outbox::IdempotencyKey;
+use whimbrel_privacy::PrivacyClass;
 use whimbrel_record::{ReceiptId, Signal};
 use whimbrel_store::{ConversationId, Store};
 
@@ -174,6 +176,14 @@ impl Services {
     /// [`ClientError::NoPolicy`].
     pub(crate) fn rules(&self) -> Result<&Rules, ClientError> {
         self.rules.as_ref().ok_or(ClientError::NoPolicy)
+    }
+
+    /// Whether a tool may be used, by the policies if there are some, or else as the app says.
+    pub(crate) fn permission(&self, tool: &str, class: PrivacyClass, of_app: ToolPermission) -> ToolPermission {
+        match &self.rules {
+            Some(rules) => rules.snapshot(self.clock.now_ms()).policies.tool_permission(tool, class, of_app),
+            None => of_app,
+        }
     }
 
     /// Enters a request, so that closing can cancel it.

@@ -13,7 +13,7 @@ use crate::choosing::Choosing;
 use crate::template::{Prompt, RenderOptions};
 use crate::{
     CancelFlag, ChatTemplate, EngineError, Generation, GenerationOptions, Message, Model, PrefixError, Role,
-    SavedPrefix, Session, Statistics, Step, ThinkingSplitter,
+    SavedPrefix, Session, Statistics, Step, ThinkingSplitter, ToolUse,
 };
 
 /// What happens when the history no longer fits the context.
@@ -80,7 +80,7 @@ struct Note {
 /// #     let mut answer = String::new();
 /// #     loop {
 /// #         match chat.step()? {
-/// #             Step::Prefilled { .. } | Step::Thinking(_) => {}
+/// #             Step::Prefilled { .. } | Step::Thinking(_) | Step::Call(_) => {}
 /// #             Step::Text(text) => answer += &text,
 /// #             Step::Finished { text, statistics } => return Ok((answer + &text, statistics)),
 /// #         }
@@ -143,6 +143,11 @@ pub struct ContextUse {
     pub shared_tokens: Option<u32>,
 }
 
+/// The tools that a prompt tells the model of.
+fn offered(options: &GenerationOptions) -> Option<&ToolUse> {
+    options.tools.as_ref().filter(|tools| !tools.tools.is_empty())
+}
+
 /// How an answer is made.
 enum Making {
     Generation(Box<Generation>),
@@ -164,8 +169,9 @@ impl Making {
         }
     }
 
-    fn has_thought(&self) -> bool {
-        matches!(self, Making::Generation(generation) if generation.has_thought())
+    /// Whether its tokens are more than its text.
+    fn is_more_than_text(&self) -> bool {
+        matches!(self, Making::Generation(generation) if generation.has_thought() || generation.has_called())
     }
 }
 
@@ -240,10 +246,10 @@ impl Chat {
         let (dropped, prompt) = self.fit(&history, &options)?;
         let ids = prompt.ids.clone();
         self.session.adopt_shared(&ids);
-        self.to_share = self.beginning(shared, &ids, options.thinking);
+        self.to_share = self.beginning(shared, &ids, &options);
         let choosing = match &options.calibration {
             Some(question) if !prompt.is_thinking && options.stop.is_empty() => {
-                let empty = self.render(&with_question(history.without(dropped), question), options.thinking)?;
+                let empty = self.render(&with_question(history.without(dropped), question), &options)?;
                 Choosing::new(&mut self.session, [empty.ids, ids.clone()], &options, cancel.clone())?
             }
             _ => None,
@@ -303,7 +309,7 @@ impl Chat {
         };
         let mut kept = None;
         let dropped = smallest_that_fits(most, self.dropped_exchanges, |dropped| {
-            let prompt = self.render(&history.without(dropped), options.thinking)?;
+            let prompt = self.render(&history.without(dropped), options)?;
             let fits = prompt.ids.len() as u64 + u64::from(reserve) <= u64::from(limit);
             if fits || dropped == most {
                 kept = Some(prompt);
@@ -441,9 +447,9 @@ impl Chat {
 
     /// A hash of the tokens of the beginning that is shared with other conversations. `None` if it is not worth saving by itself.
     #[must_use]
-    pub fn beginning_hash(&self, messages: &[Message], thinking: Option<bool>) -> Option<[u8; 32]> {
+    pub fn beginning_hash(&self, messages: &[Message], options: &GenerationOptions) -> Option<[u8; 32]> {
         let read = self.with_system(messages);
-        let ids = self.beginning_ids(self.shared(messages.len(), &read), thinking)?;
+        let ids = self.beginning_ids(self.shared(messages.len(), &read), options)?;
         let mut hasher = blake3::Hasher::new();
         for id in ids {
             hasher.update(&id.to_le_bytes());
@@ -461,22 +467,28 @@ impl Chat {
     }
 
     /// How many tokens of the prompt `ids` come from the beginning that is shared, if that is worth it.
-    fn beginning(&self, beginning: &[Message], ids: &[u32], thinking: Option<bool>) -> Option<usize> {
-        let alone = self.beginning_ids(beginning, thinking)?;
+    fn beginning(&self, beginning: &[Message], ids: &[u32], options: &GenerationOptions) -> Option<usize> {
+        let alone = self.beginning_ids(beginning, options)?;
         let common = alone.iter().zip(ids).take_while(|(a, b)| a == b).count();
         (common >= SHARED_TOKENS_MIN).then_some(common)
     }
 
     /// The tokens of the beginning alone, if there are enough of them to be worth sharing.
-    fn beginning_ids(&self, beginning: &[Message], thinking: Option<bool>) -> Option<Vec<u32>> {
+    fn beginning_ids(&self, beginning: &[Message], options: &GenerationOptions) -> Option<Vec<u32>> {
         let template = self.template();
         // Elsewhere a system message alone becomes part of the question.
         if !template.takes_system() && system_messages(beginning) == beginning.len() {
             return None;
         }
+        // The tools stand there too, what was called does not.
+        let tools = offered(options).map(|tools| ToolUse {
+            steps: Vec::new(),
+            ..tools.clone()
+        });
         let options = RenderOptions {
             now: self.options.now,
-            thinking,
+            tool_use: tools.as_ref(),
+            thinking: options.thinking,
             ..RenderOptions::default()
         };
         let tokenizer = self.session.model().tokenizer();
@@ -484,11 +496,11 @@ impl Chat {
         Some(alone.ids).filter(|ids| ids.len() >= SHARED_TOKENS_MIN)
     }
 
-    /// The answer is over: from now on the tokens of its text are known. Those of thoughts are not part of it: the next prompt does without
+    /// The answer is over: from now on the tokens of its text are known. Those of thoughts and calls are not part of it: the next prompt does without
     /// them, and reads the answer again.
     fn remember_answer(&mut self) {
         let Some(answer) = self.answer.take() else { return };
-        if answer.text.is_empty() || answer.making.has_thought() {
+        if answer.text.is_empty() || answer.making.is_more_than_text() {
             return;
         }
         let Prompt {
@@ -504,12 +516,13 @@ impl Chat {
 
     /// The prompt for these messages. Where it begins with text whose tokens are known, those tokens are taken: an answer
     /// keeps the tokens the model chose, so its keys and values can be used again.
-    fn render(&self, messages: &[Message], thinking: Option<bool>) -> Result<Prompt, EngineError> {
+    fn render(&self, messages: &[Message], options: &GenerationOptions) -> Result<Prompt, EngineError> {
         let tokenizer = self.session.model().tokenizer();
         let options = RenderOptions {
             add_generation_prompt: true,
             now: self.options.now,
-            thinking,
+            tool_use: offered(options),
+            thinking: options.thinking,
             ..RenderOptions::default()
         };
         let mut prompt = self.template().render_tokens(tokenizer, messages, &options)?;

@@ -1,6 +1,7 @@
 //! Constrained decoding: the form that an answer must have, and which tokens it leaves at each place. The grammars are those of llguidance; here
 //! are the limits, the errors, and what our tokenizer adds. How an answer is made under a form is in [`crate::generation`].
 
+mod call;
 mod form;
 mod mask;
 mod vocabulary;
@@ -14,6 +15,7 @@ use llguidance::Matcher;
 use llguidance::api::StopReason;
 use llguidance::toktrie::SimpleVob;
 
+pub(crate) use self::call::CallConstraint;
 pub(crate) use self::mask::keep;
 use self::vocabulary::is_whole;
 use crate::EngineError;
@@ -45,6 +47,8 @@ const NO_TOKEN: &str = "no token of this model's vocabulary can continue the ans
 /// ```
 pub struct Constraint {
     vocabulary: Arc<Vocabulary>,
+    /// The special tokens in the form itself.
+    tokens: Vec<u32>,
     /// What the form is called in errors.
     kind: &'static str,
     /// Before the first token.
@@ -59,9 +63,18 @@ impl Constraint {
     /// # Errors
     /// [`EngineError::Form`] for a form that is malformed, out of its limits, or uses what is not supported.
     pub fn new(vocabulary: &Arc<Vocabulary>, form: &Form) -> Result<Constraint, EngineError> {
+        Constraint::with_tokens(vocabulary, form, &[])
+    }
+
+    /// Compiles a form that has special tokens in it.
+    ///
+    /// # Errors
+    /// As [`Constraint::new`].
+    fn with_tokens(vocabulary: &Arc<Vocabulary>, form: &Form, tokens: &[u32]) -> Result<Constraint, EngineError> {
         let fresh = vocabulary.compile(form)?;
         Ok(Constraint {
             vocabulary: vocabulary.clone(),
+            tokens: tokens.to_vec(),
             kind: form.kind(),
             matcher: fresh.clone(),
             fresh,
@@ -83,7 +96,9 @@ impl Constraint {
     /// [`EngineError::Form`] if the form became too complex to go on.
     pub fn mask(&mut self) -> Result<SimpleVob, EngineError> {
         let mut mask = self.matcher.compute_mask().map_err(|_| self.failed())?;
+        let special: Vec<u32> = self.tokens.iter().copied().filter(|id| mask.is_allowed(*id)).collect();
         mask.and(self.vocabulary.allowed());
+        special.into_iter().for_each(|id| mask.allow_token(id));
         match mask.is_zero() {
             true => Err(self.error(NO_TOKEN)),
             false => Ok(mask),
@@ -115,6 +130,11 @@ impl Constraint {
     /// Whether the answer may end here.
     pub fn may_end(&mut self) -> bool {
         self.is_complete() || self.matcher.is_accepting().unwrap_or(false)
+    }
+
+    /// Number of tokens of the vocabulary.
+    pub(crate) fn vocabulary_len(&self) -> u32 {
+        self.vocabulary.tokenizer().vocabulary_len()
     }
 
     /// Whether a whole answer has the form.

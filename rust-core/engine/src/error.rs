@@ -90,6 +90,14 @@ pub enum EngineError {
         /// What is wrong there.
         reason: String,
     },
+    /// A tool cannot be offered to a model.
+    #[error("the tool {name:?} cannot be used: {reason}")]
+    Tool {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The prompt does not fit the context.
     #[error("the prompt needs {needed} tokens, the context holds {limit}")]
     ContextFull {

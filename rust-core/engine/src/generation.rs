@@ -10,6 +10,7 @@ pub(crate) mod stop;
 pub(crate) mod text_stream;
 pub(crate) mod thinking;
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -20,11 +21,11 @@ use self::repetition::Repetition;
 use self::speculation::{Guess, Guesser};
 use self::thinking::{Said, ThinkingSplitter};
 use crate::clock::now;
-use crate::constraint::keep;
+use crate::constraint::{CallConstraint, keep};
 use crate::session::costs::DRAFT_MAX;
 use crate::{
     CancelFlag, ChatTemplate, Constraint, EngineError, FinishReason, Form, Model, Sampler, SamplingOptions, Scores,
-    Session, Statistics, StopMatcher, TextStream, Tokenizer,
+    Session, Statistics, StopMatcher, TextStream, Tokenizer, ToolCall, ToolUse,
 };
 
 /// Maximum prompt tokens per step.
@@ -80,6 +81,9 @@ pub struct GenerationOptions {
     /// everywhere else it has no effect, and the sampling has none here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<String>,
+    /// The tools that the model may call in place of the answer, and what it has called. Only a [`crate::Chat`] offers them, and not together with a form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<ToolUse>,
 }
 
 impl Default for GenerationOptions {
@@ -94,6 +98,7 @@ impl Default for GenerationOptions {
             confidence: false,
             form: None,
             calibration: None,
+            tools: None,
         }
     }
 }
@@ -116,6 +121,8 @@ pub enum Step {
     Thinking(String),
     /// One token was decoded, or several that had been guessed. The text that they completed may be empty.
     Text(String),
+    /// The model calls a tool. The answer ends with it, with [`FinishReason::ToolCall`].
+    Call(ToolCall),
     /// The answer is complete.
     Finished {
         /// The rest of the text that was held back.
@@ -163,8 +170,8 @@ pub struct Generation {
     thinking: Option<ThinkingSplitter>,
     formed: Option<Formed>,
     stop: StopMatcher,
-    /// What the last step brought beside thoughts.
-    next: Option<Step>,
+    /// What the last step brought beside its first part.
+    next: VecDeque<Step>,
     cancel: CancelFlag,
     guesser: Option<Guesser>,
     repetition: Option<Repetition>,
@@ -209,9 +216,17 @@ impl Generation {
         let sampling = options.sampling.or(&session.model().card().sampling).resolve();
         sampling.validate()?;
         let stop = StopMatcher::new(&options.stop)?;
-        let formed = match &options.form {
-            Some(form) => Some(formed(session.model(), form, &options)?),
-            None => None,
+        let formed = match (&options.form, options.tools.as_ref().filter(|tools| !tools.tools.is_empty())) {
+            (Some(_), Some(_)) => {
+                return Err(EngineError::Option {
+                    option: "tools",
+                    expected: "given without a form of the answer".into(),
+                    found: "both".into(),
+                });
+            }
+            (Some(form), None) => Some(formed(session.model(), form, &options)?),
+            (None, Some(tools)) => Some(calling(session.model(), tools, &options)?),
+            (None, None) => None,
         };
         // The last prompt token is always run, since its logits are needed.
         let common = prompt.iter().zip(session.tokens()).take_while(|(a, b)| a == b).count();
@@ -234,7 +249,7 @@ impl Generation {
             thinking: None,
             formed,
             stop,
-            next: None,
+            next: VecDeque::new(),
             cancel,
             guesser: options.speculation.then(Guesser::default),
             repetition: options.repetition_guard.then(Repetition::default),
@@ -267,6 +282,12 @@ impl Generation {
         self.thinking.as_ref().is_some_and(ThinkingSplitter::has_thought)
     }
 
+    /// Whether a call of a tool was begun, which is not part of the answer's text.
+    #[must_use]
+    pub fn has_called(&self) -> bool {
+        self.formed.as_ref().is_some_and(Formed::is_calling)
+    }
+
     /// The answer's tokens so far, those of thoughts included.
     #[must_use]
     pub fn answer(&self) -> &[u32] {
@@ -278,7 +299,7 @@ impl Generation {
     /// # Errors
     /// [`EngineError::Run`]; [`EngineError::Form`] if the form became too complex. Cancelling is not an error: it ends the answer.
     pub fn step(&mut self, session: &mut Session) -> Result<Step, EngineError> {
-        let step = match self.next.take() {
+        let step = match self.next.pop_front() {
             Some(step) => step,
             None => match self.advance(session) {
                 Err(EngineError::Cancelled) => self.bring(Some(FinishReason::Cancelled), Said::default()),
@@ -489,8 +510,17 @@ impl Generation {
             None => Said::answer(piece),
         };
         said.thinking += &piece.thinking;
-        let shown = self.stop.push(&piece.text);
+        let shown = self.hear(piece.text);
         self.show(&shown, said);
+    }
+
+    /// What can be shown of a piece of the answer.
+    fn hear(&mut self, piece: String) -> String {
+        let text = match &mut self.formed {
+            Some(formed) => formed.hear(piece),
+            None => piece,
+        };
+        self.stop.push(&text)
     }
 
     fn show(&mut self, text: &str, said: &mut Said) {
@@ -500,29 +530,42 @@ impl Generation {
         said.text += text;
     }
 
-    /// The step that brings what was said, and the end of the answer if there is a reason for it. Thoughts take a step of their own.
+    /// The step that brings what was said, and the end of the answer if there is a reason for it. Thoughts and a call take steps of their own.
     fn bring(&mut self, finished: Option<FinishReason>, mut said: Said) -> Step {
         if finished.is_some() {
             let rest = self.stream.finish();
             self.take(rest, &mut said);
             let rest = self.thinking.as_mut().map(ThinkingSplitter::finish).unwrap_or_default();
             said.thinking += &rest.thinking;
-            let shown = self.stop.push(&rest.text) + &self.stop.finish();
+            let mut shown = self.hear(rest.text);
+            if let Some(formed) = &mut self.formed {
+                shown += &self.stop.push(&formed.rest());
+            }
+            shown += &self.stop.finish();
             self.show(&shown, &mut said);
         }
         let Said { thinking, text } = said;
-        let step = match finished {
-            Some(reason) => Step::Finished {
-                text,
-                statistics: self.statistics(self.end(reason)),
-            },
-            None => Step::Text(text),
-        };
-        if thinking.is_empty() {
-            return step;
+        if !thinking.is_empty() {
+            self.next.push_back(Step::Thinking(thinking));
         }
-        self.next = Some(step).filter(|step| *step != Step::Text(String::new()));
-        Step::Thinking(thinking)
+        match finished {
+            Some(reason) => {
+                let call = match (reason, &mut self.formed) {
+                    (FinishReason::Stop, Some(formed)) => formed.call(),
+                    _ => None,
+                };
+                let reason = match call {
+                    Some(_) => FinishReason::ToolCall,
+                    None => self.end(reason),
+                };
+                let statistics = self.statistics(reason);
+                self.next.extend(call.map(Step::Call));
+                self.next.push_back(Step::Finished { text, statistics });
+            }
+            None if text.is_empty() && !self.next.is_empty() => {}
+            None => self.next.push_back(Step::Text(text)),
+        }
+        self.next.pop_front().expect("there is always a step")
     }
 
     /// Why the answer ends: whatever ends it, under a form it may only be called finished if it has the form.
@@ -579,11 +622,28 @@ fn formed(model: &Model, form: &Form, options: &GenerationOptions) -> Result<For
         }
     }
     let constraint = Constraint::new(&model.vocabulary()?, form)?;
-    // Under a form a model can open a block of thoughts only with a token of its own.
+    Ok(Formed::new(constraint, opens_thoughts(model, options)))
+}
+
+/// Prepares an answer that may be a call.
+fn calling(model: &Model, tools: &ToolUse, options: &GenerationOptions) -> Result<Formed, EngineError> {
+    tools.validate()?;
+    let Some(template) = model.chat_template() else {
+        return Err(EngineError::Option {
+            option: "tools",
+            expected: "given to a model with a chat template".into(),
+            found: "a model without one".into(),
+        });
+    };
+    let format = template.calls();
+    let call = CallConstraint::new(&model.vocabulary()?, format, tools)?;
+    let open = opens_thoughts(model, options);
+    Ok(Formed::calling(call, format.clone(), tools.choice, open))
+}
+
+/// The token that opens a block of thoughts, if the model may think: under a form it can open one only with a token of its own.
+fn opens_thoughts(model: &Model, options: &GenerationOptions) -> Option<u32> {
     let marks = model.chat_template().and_then(ChatTemplate::thinking);
-    let open = marks.and_then(|marks| tokenizer.token_id(marks.open.as_bytes()));
-    Ok(Formed::new(
-        constraint,
-        open.filter(|_| options.thinking != Some(false)),
-    ))
+    let open = marks.and_then(|marks| model.tokenizer().token_id(marks.open.as_bytes()));
+    open.filter(|_| options.thinking != Some(false))
 }

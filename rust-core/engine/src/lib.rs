@@ -26,7 +26,7 @@
 //! let mut answer = String::new();
 //! let statistics = loop {
 //!     match chat.step()? {
-//!         Step::Prefilled { .. } | Step::Thinking(_) => {}
+//!         Step::Prefilled { .. } | Step::Thinking(_) | Step::Call(_) => {}
 //!         Step::Text(text) => answer += &text,
 //!         Step::Finished { text, statistics } => {
 //!             answer += &text;
@@ -61,6 +61,7 @@ mod model;
 mod session;
 mod template;
 mod tokenizer;
+mod tools;
 
 pub use bundle::manifest::{
     Architecture, CARD_LANGUAGES_MAX, CARD_TEXT_BYTES_MAX, Conversion, FileEntry, LAYOUT_VERSION, Licence,
@@ -92,6 +93,7 @@ pub use model::{Model, OpenOptions};
 pub use session::prefix::{PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION, SavedPrefix};
 pub use session::scores::Scores;
 pub use session::{RunProfile, Session};
-pub use template::{ChatTemplate, Message, Prompt, RenderOptions, Role, ThinkingMarks};
+pub use template::{CallFormat, ChatTemplate, Message, Prompt, RenderOptions, Role, ThinkingMarks};
 pub use tokenizer::{Algorithm, PreTokenizer, TokenKind, Tokenizer, TokenizerParts};
+pub use tools::{TOOL_NAME_BYTES_MAX, TOOLS_MAX, Tool, ToolCall, ToolChoice, ToolStep, ToolUse};
 pub use whimbrel_kernels::KvPrecision;

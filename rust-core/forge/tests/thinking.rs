@@ -44,7 +44,7 @@ fn ask(chat: &mut Chat, history: &[Message], options: GenerationOptions) -> (Str
     let (mut thinking, mut text) = (String::new(), String::new());
     loop {
         match chat.step().unwrap() {
-            Step::Prefilled { .. } => {}
+            Step::Prefilled { .. } | Step::Call(_) => {}
             Step::Thinking(piece) => {
                 assert!(!piece.is_empty() && text.is_empty(), "thoughts come first");
                 thinking += &piece;

@@ -162,9 +162,9 @@ impl Session {
     pub async fn beginning_hash(
         &self,
         messages: Vec<Message>,
-        thinking: Option<bool>,
+        options: GenerationOptions,
     ) -> Result<Option<[u8; 32]>, InferenceError> {
-        self.with(move |chat| Ok(chat.beginning_hash(&messages, thinking)))
+        self.with(move |chat| Ok(chat.beginning_hash(&messages, &options)))
             .await
     }
 

@@ -1,11 +1,13 @@
 //! An answer, pulled by its reader.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::error::lock;
 use crate::report::Event;
+use crate::tools::{CallDesk, ToolResult};
 use crate::{ClientError, EVENTS_WAITING_MAX};
 
 struct Reader {
@@ -17,6 +19,7 @@ struct Reader {
 /// An answer in progress. It continues by itself until [`EVENTS_WAITING_MAX`] events wait for the reader, and is cancelled when it is
 /// dropped.
 pub struct Answer {
+    desk: Arc<CallDesk>,
     reader: Mutex<Reader>,
     cancel: watch::Sender<bool>,
     text: std::sync::Mutex<String>,
@@ -24,8 +27,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn new(events: mpsc::Receiver<Result<Event, ClientError>>, cancel: watch::Sender<bool>) -> Answer {
+    pub(crate) fn new(
+        events: mpsc::Receiver<Result<Event, ClientError>>,
+        cancel: watch::Sender<bool>,
+        desk: Arc<CallDesk>,
+    ) -> Answer {
         Answer {
+            desk,
             reader: Mutex::new(Reader { events, failure: None }),
             cancel,
             text: std::sync::Mutex::default(),
@@ -72,6 +80,15 @@ impl Answer {
         }
     }
 
+    /// Gives what came of a call ([`Event::Call`]), and the answer goes on. A function that a person must confirm must not run before that.
+    ///
+    /// # Errors
+    /// [`ClientError::UnknownCall`] if no call with this number waits, for instance because its time is over; [`ClientError::Limit`] for a result
+    /// that is longer than [`crate::TOOL_RESULT_BYTES_MAX`], after which the call still waits.
+    pub fn give_result(&self, call: u32, result: ToolResult) -> Result<(), ClientError> {
+        self.desk.give(call, result)
+    }
+
     /// The text read so far, without text that was discarded.
     #[must_use]
     pub fn text_so_far(&self) -> String {
@@ -89,7 +106,7 @@ impl Answer {
             Event::Text(piece) => text.push_str(piece),
             Event::Restarted => text.clear(),
             Event::Finished(_) => self.has_ended.store(true, Ordering::Relaxed),
-            Event::Started { .. } | Event::Reading { .. } | Event::Thinking(_) => {}
+            Event::Started { .. } | Event::Reading { .. } | Event::Thinking(_) | Event::Call(_) => {}
         }
     }
 }

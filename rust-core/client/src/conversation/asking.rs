@@ -15,12 +15,13 @@ use super::history::{History, Last, Turn};
 use super::keeping::{Draft, Keeping};
 use crate::contexts::{Context, ContextFiles};
 use crate::error::lock;
-use crate::exchange::{self, Answered, Events, Job};
+use crate::exchange::{Answered, Events, Job};
 use crate::outbox::{self, QueuedQuestion};
 use crate::report::{Event, Report};
 use crate::request::{AskOptions, Message, Request};
 use crate::services::{Services, UnderWay};
-use crate::{ClientError, EVENTS_WAITING_MAX, GenerationOptions, Model, Role, caches};
+use crate::tools::CallDesk;
+use crate::{ClientError, EVENTS_WAITING_MAX, GenerationOptions, Model, Role, caches, tools};
 
 /// What clones of a conversation share.
 pub(crate) struct Inner {
@@ -237,7 +238,13 @@ impl Inner {
 
     pub(crate) async fn answer(&self, question: Question, begun: Beginning) -> Result<Report, ClientError> {
         let mut queued = QueuedQuestion::new(&question.text, &question.options);
-        if let Some(keeping) = self.keeping.as_ref().filter(|_| question.turn == Turn::Next)
+        let has_tools = !question.options.tools.is_empty();
+        if let Some(keeping) = self.keeping.as_ref().filter(|_| has_tools && question.turn == Turn::Next)
+            && outbox::has_queued(&self.services, keeping.id).await?
+        {
+            return Err(ClientError::ToolsCannotWait);
+        }
+        if let Some(keeping) = self.keeping.as_ref().filter(|_| !has_tools && question.turn == Turn::Next)
             && let Some(report) = outbox::enqueue_behind(&self.services, keeping.id, &queued).await?
         {
             return Ok(report);
@@ -252,7 +259,7 @@ impl Inner {
         let mut answered = self.ask(&question, begun, None, draft.clone()).await?;
         let from = draft.and_then(|draft| draft.end());
         let is_deferred = answered.report.outcome == Outcome::Deferred;
-        let enqueued = match self.keeping.as_ref().filter(|_| is_deferred) {
+        let enqueued = match self.keeping.as_ref().filter(|_| is_deferred && !has_tools) {
             Some(keeping) => {
                 // What this decision keeps it from stays so, whatever another policy allows by then.
                 queued.recipients = Some(answered.recipients.clone());
@@ -322,7 +329,7 @@ impl Inner {
             kept: self.keeping.as_ref().map(|keeping| (keeping.shelf.clone(), keeping.id)),
             ..begun.job(request, self.context.clone())
         };
-        let mut answered = exchange::answer(&self.services, job).await?;
+        let mut answered = tools::answer(&self.services, job).await?;
         if has_system && !answered.examined.is_empty() {
             answered.examined.remove(0);
         }
@@ -423,7 +430,8 @@ pub(crate) fn take(history: &mut History, question: &Question, answered: &Answer
 pub(crate) struct Beginning {
     events: Events,
     cancelled: watch::Receiver<bool>,
-    under_way: UnderWay,
+    desk: Arc<CallDesk>,
+    under_way: Arc<UnderWay>,
 }
 
 impl Beginning {
@@ -439,6 +447,7 @@ impl Beginning {
             placeholders: Placeholders::default(),
             events: self.events,
             cancelled: self.cancelled,
+            desk: self.desk,
             under_way: self.under_way,
         }
     }
@@ -487,15 +496,17 @@ where
 {
     let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
     let (cancel, cancelled) = watch::channel(false);
+    let desk = Arc::<CallDesk>::default();
     let answering = answer(Beginning {
         events: sender.clone(),
         cancelled,
-        under_way: services.enter(&cancel)?,
+        desk: desk.clone(),
+        under_way: Arc::new(services.enter(&cancel)?),
     });
     services.handle().spawn(async move {
         let event = answering.await.map(|report| Event::Finished(Box::new(report)));
         // A reader who has gone does not want to hear it.
         let _ = sender.send(event).await;
     });
-    Ok((Answer::new(events, cancel.clone()), cancel))
+    Ok((Answer::new(events, cancel.clone(), desk), cancel))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use whimbrel_policy::{Conclusion, Confidence, DeviceView, Kept, SetAside, Usage, UsedToday, repetition_ratio};
-use whimbrel_privacy::ExaminedMessage;
+use whimbrel_privacy::{ExaminedMessage, PrivacyClass};
 use whimbrel_record::{Outcome, ReceiptId};
 
 use super::run::{Details, Ran};
@@ -19,13 +19,14 @@ use crate::services::Services;
 pub(super) async fn conclude(
     services: &Arc<Services>,
     mut job: Job,
-    (examined, device): (Vec<ExaminedMessage>, DeviceView),
+    (examined, class, device): (Vec<ExaminedMessage>, PrivacyClass, DeviceView),
     receipt: Option<ReceiptId>,
     ran: Ran,
 ) -> Result<Answered, ClientError> {
     let Ran {
         exchange,
         answer,
+        calls,
         set_aside,
         mut last,
     } = ran;
@@ -57,6 +58,8 @@ pub(super) async fn conclude(
         remembering: None,
         examined,
         placeholders: job.placeholders,
+        calls,
+        class,
     })
 }
 
@@ -113,6 +116,7 @@ fn report(
         is_kept: None,
         queued: None,
         answered_before: None,
+        calls: Vec::new(),
         outcome: conclusion.ending.outcome,
         code: conclusion.ending.code,
         is_partial: conclusion.ending.is_partial,

@@ -17,6 +17,7 @@ use super::remembered::{Remembered, Remembering};
 use crate::ClientError;
 use crate::contexts::ContextFiles;
 use crate::places::remote_form::{further_tokens, is_schema, schema_text};
+use crate::places::remote_tools::told;
 use crate::places::{Ask, Asking, Backend, Offered, OnDevice, Payload, place_of};
 use crate::request::Request;
 use crate::rules::RulesSnapshot;
@@ -42,6 +43,8 @@ pub(super) struct Prepared {
     /// The receipt's first entry; none where no rules decide.
     pub(super) intent: Option<Intent>,
     pub(super) examined: Vec<ExaminedMessage>,
+    /// How private the text is.
+    pub(super) class: PrivacyClass,
     pub(super) device: DeviceView,
     /// Set if the answer may be remembered.
     pub(super) remembering: Option<Remembering>,
@@ -171,6 +174,7 @@ fn alone(services: &Arc<Services>, job: &mut Job) -> Result<Prepared, ClientErro
         })],
         intent: None,
         examined: Vec::new(),
+        class: request.options.class,
         device: DeviceView::default(),
         plan,
         remembering: None,
@@ -188,7 +192,7 @@ fn context_files(services: &Arc<Services>, job: &Job) -> Option<ContextFiles> {
 }
 
 /// Examines what is new in the request. Messages that were examined before bring their findings along. The form of the answer is the last message: it
-/// may hold what nobody else should read, just as they may.
+/// may hold what nobody else should read, just as they may. So are the tools, behind what was called before.
 fn examine(rules: &RulesSnapshot, request: &Request) -> Result<Examined, ClientError> {
     let scanner = &rules.scanner;
     let examined = request.messages.iter().map(|message| match &message.examined {
@@ -198,6 +202,9 @@ fn examine(rules: &RulesSnapshot, request: &Request) -> Result<Examined, ClientE
     let mut examined: Vec<ExaminedMessage> = examined.collect::<Result<_, _>>()?;
     if let Some(schema) = request.options.generation.form.as_ref().and_then(schema_text) {
         examined.push(scanner.examine_message(Speaker::Form, schema)?);
+    }
+    for (speaker, text) in told_of_tools(request).into_iter().flatten().flatten() {
+        examined.push(scanner.examine_message(speaker, text)?);
     }
     let classes = request.messages.iter().filter_map(|message| message.class);
     let class = classes.fold(request.options.class, PrivacyClass::max);
@@ -222,6 +229,12 @@ fn facts(
     if generation.form.is_some() && !needs.contains(&need) {
         needs.push(need);
     }
+    match told_of_tools(request) {
+        Some(Some(_)) => needs.push(Need::Tools),
+        // Only our own engine is told of them without a detour over JSON.
+        Some(None) => needs.push(Need::AnyForm),
+        None => {}
+    }
     // What an endpoint may write more has its price too.
     let further_tokens = generation.form.as_ref().map_or(0, further_tokens);
     let facts = RequestFacts {
@@ -235,6 +248,15 @@ fn facts(
     let context = request.session_options(services.now_s());
     let known = request.messages.iter().filter_map(|message| message.recipients.clone());
     let mut candidates = services.places.facts(&rules.policies, &facts, offered, &context);
+    if generation.tools.is_some() {
+        for model in &mut candidates.local_models {
+            model.supports.extend([Need::Tools, Need::AnyForm]);
+        }
+        // The system's model is not told of tools.
+        if let Some(model) = &mut candidates.system_model {
+            model.supports.retain(|supported| *supported != Need::Tools);
+        }
+    }
     if generation.form.is_some() {
         let schema_tokens = schema.map_or(0, |schema| schema.text().len() as u64 / BYTES_PER_TOKEN) as u32;
         // The schema and what stands around a choice are no part of a prompt and an answer here. Without a form our engine cannot be asked for JSON.
@@ -288,10 +310,13 @@ fn to_ask(
     let form = &request.options.generation.form;
     let holds_form = match candidate.place() {
         Place::OnDevice { .. } => true,
-        Place::SystemModel { .. } => form.is_none(),
-        Place::Remote { .. } => form.is_none() || schema_of(examined.messages()).is_some(),
+        Place::SystemModel { .. } => form.is_none() && request.options.generation.tools.is_none(),
+        Place::Remote { .. } => {
+            let is_told = told_of_tools(request).is_none_or(|told| told.is_some());
+            is_told && (form.is_none() || schema_of(examined.messages()).is_some())
+        }
     };
-    // A form that a place does not hold must not be lost on the way.
+    // A form that a place does not hold must not be lost on the way, nor tools.
     if !holds_form {
         return Err(Code::UnsupportedOption);
     }
@@ -329,6 +354,12 @@ fn to_ask(
     })
 }
 
+/// What an endpoint is told of the request's tools, if it has some; `Some(None)` if no endpoint can be told of them.
+#[expect(clippy::option_option, reason = "whether there are tools, and whether they can be told")]
+fn told_of_tools(request: &Request) -> Option<Option<Vec<(Speaker, String)>>> {
+    request.options.generation.tools.as_ref().map(told)
+}
+
 /// The form of the answer among the examined messages, if it is one that has a schema.
 fn schema_of(messages: &[ExaminedMessage]) -> Option<&ExaminedMessage> {
     messages.last().filter(|last| last.speaker() == Speaker::Form)
@@ -341,7 +372,9 @@ fn decided(
     backends: Vec<Result<ToAsk, Code>>,
     examined: &Examined,
 ) -> Prepared {
-    let said = |message: &&ExaminedMessage| message.speaker() != Speaker::Form;
+    let said = |message: &&ExaminedMessage| {
+        !matches!(message.speaker(), Speaker::Form | Speaker::Call | Speaker::Tool | Speaker::Tools)
+    };
     let bytes_out_max: Vec<u64> = backends.iter().map(bytes_out_max).collect();
     let device = rules.device.view(facts.now_ms);
     let content = examined.facts();
@@ -354,6 +387,7 @@ fn decided(
         is_metered: device.is_metered(),
         intent: Some(plan.intent(&facts.request, content, &bytes_out_max)),
         examined: examined.messages().iter().filter(said).cloned().collect(),
+        class: content.class,
         device,
         backends,
         plan,

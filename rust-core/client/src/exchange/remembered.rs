@@ -65,7 +65,8 @@ impl Remembering {
         class: PrivacyClass,
         day: Option<i64>,
     ) -> Option<Remembering> {
-        let age_ms_max = plan.remembered_ms?;
+        // What a tool gives may be another thing the next time, and what it does must not be left out.
+        let age_ms_max = plan.remembered_ms.filter(|_| request.options.tools.is_empty())?;
         let messages = request.messages.iter().map(|message| {
             let Message {
                 role, content, class, ..
@@ -231,5 +232,7 @@ pub(super) async fn give_again(
         remembering: None,
         examined: prepared.examined,
         placeholders: job.placeholders,
+        calls: Vec::new(),
+        class: prepared.class,
     })
 }

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use whimbrel_engine::Said;
+use whimbrel_engine::{Said, ToolCall, ToolChoice, ToolUse};
 use whimbrel_policy::{Command, Ended, Event as Happened, Exchange, Plan, Price, SetAside, Usage, UsedToday};
-use whimbrel_record::{Code, FinishReason, Place};
+use whimbrel_privacy::Reidentifier;
+use whimbrel_record::{Code, FinishReason, Label, Place};
 
 use super::prepare::ToAsk;
 use super::{Events, Job, candidate};
 use crate::conversation::Draft;
+use crate::places::remote_tools::checked;
 use crate::places::{Attempt, Last, Output, Part};
 use crate::report::Event;
 use crate::services::{OpenRecords, Services};
@@ -32,6 +34,10 @@ pub(super) struct Run<'a> {
     commands: Vec<Command>,
     running: Option<Running>,
     answer: String,
+    /// What the attempt that answered called.
+    calls: Vec<ToolCall>,
+    /// What the model may call.
+    tools: Option<Arc<ToolUse>>,
     /// Where the answer is written while it comes.
     draft: Option<Arc<Draft>>,
     wake_at_ms: u64,
@@ -65,6 +71,9 @@ struct Running {
     number: u32,
     attempt: Box<dyn Attempt>,
     output: Output,
+    /// Puts values back into the arguments of calls.
+    reidentifier: Option<Reidentifier>,
+    calls: Vec<ToolCall>,
     /// Why the place was told to stop although its answer is wanted: this is how the answer ended.
     cut: Option<Result<FinishReason, Code>>,
 }
@@ -83,6 +92,8 @@ pub(super) struct Details {
 pub(super) struct Ran {
     pub(super) exchange: Exchange,
     pub(super) answer: String,
+    /// The tools that were called.
+    pub(super) calls: Vec<ToolCall>,
     /// What was set aside of the day's budget.
     pub(super) set_aside: Vec<SetAside>,
     pub(super) last: Details,
@@ -97,6 +108,7 @@ impl<'a> Run<'a> {
         is_metered: bool,
         backends: Vec<Result<ToAsk, Code>>,
     ) -> Run<'a> {
+        let tools = job.request.options.generation.tools.clone().map(Arc::new);
         let began_ms = services.clock.elapsed_ms();
         let ends_at_ms = began_ms.saturating_add(plan.bounds.deadline_ms);
         let (exchange, commands) = Exchange::start(plan, prices, is_metered, began_ms);
@@ -110,7 +122,10 @@ impl<'a> Run<'a> {
             commands,
             running: None,
             answer: String::new(),
-            draft: job.draft.clone(),
+            calls: Vec::new(),
+            // What comes of tools may be for fewer readers than the question: it is written at the end, with them.
+            draft: job.draft.clone().filter(|_| tools.is_none()),
+            tools,
             wake_at_ms: u64::MAX,
             waking: None,
             ends_at_ms,
@@ -138,6 +153,7 @@ impl<'a> Run<'a> {
                         return Ran {
                             exchange: self.exchange,
                             answer: self.answer,
+                            calls: self.calls,
                             set_aside: self.set_aside,
                             last: self.last,
                         };
@@ -208,6 +224,10 @@ impl<'a> Run<'a> {
             }
             Part::Thinking(text) => self.take(Said::thought(text)).await,
             Part::Text(text) => self.take(Said::answer(text)).await,
+            Part::Call(call) => {
+                self.take_call(call).await;
+                Vec::new()
+            }
             Part::Ended(last) => self.take_end(*last).await,
         }
     }
@@ -228,6 +248,28 @@ impl<'a> Run<'a> {
         }
         let attempt = running.number;
         self.show(attempt, shown).await
+    }
+
+    /// Takes a call of a tool, if it is one that may be called.
+    async fn take_call(&mut self, call: ToolCall) {
+        let Some(running) = self.running.as_ref().filter(|running| running.cut.is_none()) else {
+            return;
+        };
+        let (tools, reidentifier) = (self.tools.clone(), running.reidentifier.clone());
+        let may_call = |tools: &Arc<ToolUse>| tools.choice != ToolChoice::None;
+        let checked = self.services.blocking(move |_| {
+            let tools = tools.filter(may_call)?;
+            checked(call, &tools, reidentifier)
+        });
+        let checked = checked.await;
+        let Some(running) = &mut self.running else { return };
+        match checked {
+            Ok(Some(call)) => running.calls.push(call),
+            Ok(None) | Err(_) => {
+                running.cut = Some(Err(Code::BadCall));
+                running.attempt.stop();
+            }
+        }
     }
 
     async fn show(&mut self, attempt: u32, Said { thinking, text }: Said) -> Vec<Command> {
@@ -257,6 +299,7 @@ impl<'a> Run<'a> {
             return Vec::new();
         };
         let (attempt, output, mut ended) = (running.number, running.output, last.ended);
+        let calls = running.calls;
         let rest = match running.cut {
             Some(result) => {
                 ended.result = result;
@@ -278,6 +321,16 @@ impl<'a> Run<'a> {
                 Vec::new()
             }
         };
+        match ended.result {
+            Ok(_) if !calls.is_empty() => {
+                ended.result = Ok(FinishReason::ToolCalls);
+                for call in &calls {
+                    *ended.calls.entry(Label::squeezed(&call.name)).or_default() += 1;
+                }
+                self.calls = calls;
+            }
+            _ => {}
+        }
         if ended.result.is_err() {
             // Only an answer counts as if it had been read in time; another place begins now.
             self.waking = None;
@@ -352,12 +405,15 @@ impl<'a> Run<'a> {
         let has_marks = !matches!(self.place(number), Some(Place::OnDevice { .. }));
         let is_remote = self.place(number).is_some_and(|place| place.is_remote());
         let form = to_ask.ask.options.form.clone().filter(|_| is_remote);
+        let reidentifier = to_ask.reidentifier.clone();
         let output = Output::new(to_ask.reidentifier, stops, has_marks, form).map_err(|_| Code::Stop)?;
         self.last.unsupported = to_ask.backend.unsupported(&to_ask.ask.options);
         Ok(Running {
             number,
             attempt: to_ask.backend.ask(to_ask.ask),
             output,
+            reidentifier,
+            calls: Vec::new(),
             cut: None,
         })
     }
@@ -415,7 +471,7 @@ async fn next(running: &mut Option<Running>) -> Part {
 }
 
 /// Waits until somebody cancels; for ever when nobody can any more, since then the reader is gone too.
-async fn raised(cancelled: &mut watch::Receiver<bool>) {
+pub(crate) async fn raised(cancelled: &mut watch::Receiver<bool>) {
     if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
         std::future::pending::<()>().await;
     }

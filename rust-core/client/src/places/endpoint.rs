@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use whimbrel_engine::{ToolCall, ToolChoice};
 use whimbrel_network::{
     Answer, ChatClient, ChatError, ChatEvent, ChatOptions, Delivery, Endpoint, Failure, Finished, Secret, ServerCode,
     Traffic,
@@ -127,6 +128,12 @@ impl Asked {
                         Some(Ok(ChatEvent::Text(text))) => {
                             self.has_words |= text.contains(|character: char| !is_blank(character));
                             return Part::Text(text);
+                        }
+                        Some(Ok(ChatEvent::Call(call))) => {
+                            return Part::Call(ToolCall {
+                                name: call.name,
+                                arguments: call.arguments,
+                            });
                         }
                         Some(Ok(ChatEvent::Finished(finished))) => return self.finished(&finished, traffic),
                         Some(Err(error)) => return Part::end(self.failure(&error)),

@@ -45,7 +45,7 @@ impl Backend for OnDevice {
                     let session = context.slot.of(&model.open, options).await?;
                     let files = files.filter(|_| session.take_unused());
                     let to_save = match files {
-                        Some(files) => files.fill(&context, &session, &messages, ask.options.thinking).await,
+                        Some(files) => files.fill(&context, &session, &messages, &ask.options).await,
                         None => None,
                     };
                     context.note_used();
@@ -118,6 +118,7 @@ impl Generating {
             Step::Prefilled { done, total } => self.parts.push_back(Part::Reading { done, total }),
             Step::Thinking(text) => self.parts.push_back(Part::Thinking(text)),
             Step::Text(text) => self.parts.push_back(Part::Text(text)),
+            Step::Call(call) => self.parts.push_back(Part::Call(call)),
             Step::Finished { text, statistics } => {
                 if !text.is_empty() {
                     self.parts.push_back(Part::Text(text));
@@ -157,6 +158,7 @@ fn finished(statistics: Statistics, threads: u32) -> Last {
     let result = match statistics.finish_reason {
         whimbrel_engine::FinishReason::Stop => Ok(FinishReason::Stop),
         whimbrel_engine::FinishReason::Length => Ok(FinishReason::Length),
+        whimbrel_engine::FinishReason::ToolCall => Ok(FinishReason::ToolCalls),
         whimbrel_engine::FinishReason::Repetition => Ok(FinishReason::Repetition),
         whimbrel_engine::FinishReason::Cancelled => Ok(FinishReason::Cancelled),
         whimbrel_engine::FinishReason::Incomplete => Err(Code::NotInForm),
@@ -177,7 +179,7 @@ fn failed(error: InferenceError) -> Last {
         InferenceError::Engine(EngineError::Memory { .. }) => Code::OutOfMemory,
         InferenceError::Engine(EngineError::ContextFull { .. }) => Code::ContextFull,
         InferenceError::Engine(EngineError::NoThinking) => Code::NoThinking,
-        InferenceError::Engine(EngineError::Form { .. }) => Code::Form,
+        InferenceError::Engine(EngineError::Form { .. } | EngineError::Tool { .. }) => Code::Form,
         InferenceError::Closed { .. } => Code::Closed,
         _ => Code::Engine,
     };

@@ -47,7 +47,7 @@ pub(crate) fn further_tokens(form: &Form) -> u32 {
 
 /// Whether what is private in a schema is found in its JSON like in a message. The scanner decodes the escapes of JSON, but not escapes within
 /// escapes; and a value that stands behind escapes could not be put back into an answer.
-fn is_plain(schema: &Value) -> bool {
+pub(super) fn is_plain(schema: &Value) -> bool {
     let mut waiting = vec![(schema, "")];
     while let Some((value, keyword)) = waiting.pop() {
         match value {

@@ -130,24 +130,7 @@ impl Form {
     }
 
     fn schema(&self, text: &str) -> Result<TopLevelGrammar, EngineError> {
-        let mut schema: Value = serde_json::from_str(text).map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            self.error(Some(place), "it is not JSON")
-        })?;
-        match &mut schema {
-            Value::Bool(true) => schema = Value::Object(serde_json::Map::new()),
-            Value::Object(keys) if !keys.contains_key(OWN_OPTIONS) => {}
-            Value::Object(_) => return Err(self.error(Some(format!("/{OWN_OPTIONS}")), "this key is not supported")),
-            _ => return Err(self.error(None, "it must be an object or true")),
-        }
-        // One way to write a value: what is fixed is then forced, and a small model cannot lose itself in blanks.
-        let options = JsonCompileOptions {
-            item_separator: ", ".into(),
-            key_separator: ": ".into(),
-            whitespace_flexible: false,
-            ..JsonCompileOptions::default()
-        };
-        options.apply_to(&mut schema);
+        let schema = prepared_schema(text).map_err(|(place, reason)| self.error(place, reason))?;
         Ok(TopLevelGrammar::from_json_schema(schema))
     }
 
@@ -180,6 +163,31 @@ impl Form {
             reason: reason.to_owned(),
         }
     }
+}
+
+/// A schema with the options for one way to write a value: what is fixed is then forced, and a small model cannot lose itself in blanks.
+///
+/// # Errors
+/// Where and why it is none.
+pub(super) fn prepared_schema(text: &str) -> Result<Value, (Option<String>, &'static str)> {
+    let mut schema: Value = serde_json::from_str(text).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        (Some(place), "it is not JSON")
+    })?;
+    match &mut schema {
+        Value::Bool(true) => schema = Value::Object(serde_json::Map::new()),
+        Value::Object(keys) if !keys.contains_key(OWN_OPTIONS) => {}
+        Value::Object(_) => return Err((Some(format!("/{OWN_OPTIONS}")), "this key is not supported")),
+        _ => return Err((None, "it must be an object or true")),
+    }
+    let options = JsonCompileOptions {
+        item_separator: ", ".into(),
+        key_separator: ": ".into(),
+        whitespace_flexible: false,
+        ..JsonCompileOptions::default()
+    };
+    options.apply_to(&mut schema);
+    Ok(schema)
 }
 
 /// How deep brackets of any kind are nested.

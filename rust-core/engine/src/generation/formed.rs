@@ -1,10 +1,12 @@
-//! The form of an answer in progress: when it begins to hold, what must come next, and whether what was said has the form.
+//! The form of an answer in progress: when it begins to hold, what must come next, and whether what was said has the form. A call of a tool is such a
+//! form, which begins where the model begins to call.
 
 use std::collections::VecDeque;
 
 use llguidance::toktrie::SimpleVob;
 
-use crate::{Constraint, EngineError};
+use crate::constraint::CallConstraint;
+use crate::{CallFormat, Constraint, EngineError, ToolCall, ToolChoice};
 
 /// What may come next.
 pub(super) enum Next {
@@ -22,8 +24,21 @@ enum Phase {
     Undecided { open: u32 },
     /// In a block of thoughts, which are free.
     Thinking,
-    /// In the answer.
+    /// In the answer, which has the form.
     Answering,
+    /// In an answer that is free, until the model calls a tool.
+    Free,
+}
+
+/// What an answer may be beside text.
+struct Calls {
+    format: CallFormat,
+    /// The token that begins a call.
+    mark: Option<u32>,
+    /// Without such a token: what a call begins with, at the beginning of the answer.
+    opening: String,
+    /// Where no call may come: all tokens but the mark.
+    unmarked: Option<SimpleVob>,
 }
 
 /// The form of an answer in progress.
@@ -32,10 +47,13 @@ pub(super) struct Formed {
     /// The token that opens a block of thoughts, if the model may think.
     open: Option<u32>,
     phase: Phase,
+    /// The phase in which the answer begins.
+    start: Phase,
+    calls: Option<Calls>,
     /// What must come next, in order.
     forced: VecDeque<u32>,
     forced_tokens: u32,
-    /// The answer's text as far as it was shown.
+    /// The answer's text as far as it was shown; of a call, all of it.
     text: String,
 }
 
@@ -45,9 +63,41 @@ impl Formed {
             constraint,
             open,
             phase: Phase::Answering,
+            start: Phase::Answering,
+            calls: None,
             forced: VecDeque::new(),
             forced_tokens: 0,
             text: String::new(),
+        }
+    }
+
+    /// An answer that may be a call of a tool.
+    pub(super) fn calling(call: CallConstraint, format: CallFormat, choice: ToolChoice, open: Option<u32>) -> Formed {
+        let CallConstraint {
+            mark,
+            opening,
+            constraint,
+        } = call;
+        let unmarked = mark.filter(|_| choice == ToolChoice::None).map(|mark| {
+            let mut tokens = SimpleVob::alloc(constraint.vocabulary_len() as usize);
+            tokens.set_all(true);
+            tokens.disallow_token(mark);
+            tokens
+        });
+        let start = match (choice, mark) {
+            (ToolChoice::Required, _) | (_, None) => Phase::Answering,
+            (_, Some(_)) => Phase::Free,
+        };
+        Formed {
+            phase: start,
+            start,
+            calls: Some(Calls {
+                format,
+                mark,
+                opening,
+                unmarked,
+            }),
+            ..Formed::new(constraint, open)
         }
     }
 
@@ -55,8 +105,8 @@ impl Formed {
     pub(super) fn expect_thoughts(&mut self, is_open: bool) {
         self.phase = match self.open {
             _ if is_open => Phase::Thinking,
-            Some(open) => Phase::Undecided { open },
-            None => Phase::Answering,
+            Some(open) if self.start == Phase::Answering => Phase::Undecided { open },
+            _ => self.start,
         };
     }
 
@@ -85,8 +135,10 @@ impl Formed {
     /// # Errors
     /// As [`Constraint::mask`].
     pub(super) fn next(&mut self) -> Result<Next, EngineError> {
-        if self.phase == Phase::Thinking {
-            return Ok(Next::Free);
+        match (self.phase, self.calls.as_ref().and_then(|calls| calls.unmarked.as_ref())) {
+            (Phase::Free, Some(unmarked)) => return Ok(Next::Among(unmarked.clone())),
+            (Phase::Free | Phase::Thinking, _) => return Ok(Next::Free),
+            _ => {}
         }
         if let Some(token) = self.next_forced() {
             return Ok(Next::Forced(token));
@@ -107,6 +159,11 @@ impl Formed {
         match self.phase {
             Phase::Thinking => tokens.len(),
             Phase::Undecided { .. } => 0,
+            Phase::Free => {
+                let mark = self.calls.as_ref().and_then(|calls| calls.mark);
+                tokens.iter().take_while(|token| Some(**token) != mark).count()
+            }
+            Phase::Answering if self.is_deciding() => 0,
             Phase::Answering => self.constraint.allowed(tokens) as usize,
         }
     }
@@ -118,6 +175,15 @@ impl Formed {
     pub(super) fn take(&mut self, token: u32) -> Result<bool, EngineError> {
         match self.phase {
             Phase::Thinking => return Ok(false),
+            Phase::Free if Some(token) == self.calls.as_ref().and_then(|calls| calls.mark) => {
+                self.phase = Phase::Answering;
+            }
+            Phase::Free => {
+                if Some(token) == self.open && self.text.is_empty() {
+                    self.phase = Phase::Thinking;
+                }
+                return Ok(false);
+            }
             Phase::Undecided { open } if token == open => {
                 self.phase = Phase::Thinking;
                 return Ok(false);
@@ -131,12 +197,59 @@ impl Formed {
 
     /// No block of thoughts is open: what comes next is the answer.
     pub(super) fn end_thinking(&mut self) {
-        self.phase = Phase::Answering;
+        if self.phase == Phase::Thinking {
+            self.phase = self.start;
+        }
+    }
+
+    /// Takes a piece of the answer, and returns what is known not to be part of a call.
+    pub(super) fn hear(&mut self, piece: String) -> String {
+        let Some(calls) = self.calls.as_ref().filter(|_| self.phase == Phase::Answering) else {
+            return piece;
+        };
+        self.text += &piece;
+        let may_be_call = calls.opening.starts_with(&self.text) || self.text.starts_with(&calls.opening);
+        if calls.mark.is_some() || may_be_call {
+            return String::new();
+        }
+        self.phase = Phase::Free;
+        std::mem::take(&mut self.text)
+    }
+
+    /// The answer ends: what was held back as the beginning of a call and is none.
+    pub(super) fn rest(&mut self) -> String {
+        match self.is_deciding() {
+            true => {
+                self.phase = Phase::Free;
+                std::mem::take(&mut self.text)
+            }
+            false => String::new(),
+        }
+    }
+
+    /// Whether it is open if the answer is a call.
+    fn is_deciding(&self) -> bool {
+        let is_open = |calls: &Calls| calls.mark.is_none() && !self.text.starts_with(&calls.opening);
+        self.phase == Phase::Answering && self.calls.as_ref().is_some_and(is_open)
+    }
+
+    /// Whether a call was begun, or may have been.
+    pub(super) fn is_calling(&self) -> bool {
+        self.calls.is_some() && self.phase == Phase::Answering
+    }
+
+    /// The call that the answer is or ends with, if it is complete.
+    pub(super) fn call(&mut self) -> Option<ToolCall> {
+        let is_call = self.phase == Phase::Answering && self.constraint.may_end();
+        let calls = self.calls.as_ref().filter(|_| is_call)?;
+        calls.format.parse(&self.text)
     }
 
     /// Adds what was shown of the answer.
     pub(super) fn show(&mut self, text: &str) {
-        self.text.push_str(text);
+        if self.calls.is_none() {
+            self.text.push_str(text);
+        }
     }
 
     /// Whether the answer could end with the last token.
@@ -146,6 +259,9 @@ impl Formed {
 
     /// Whether what was shown has the form.
     pub(super) fn is_whole(&self) -> bool {
-        self.constraint.accepts(&self.text)
+        match &self.calls {
+            Some(_) => self.phase != Phase::Answering,
+            None => self.constraint.accepts(&self.text),
+        }
     }
 }

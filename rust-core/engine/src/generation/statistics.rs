@@ -7,6 +7,8 @@ pub enum FinishReason {
     Stop,
     /// `max_tokens` or the end of the context was reached.
     Length,
+    /// The model called a tool.
+    ToolCall,
     /// The answer said the same over and over.
     Repetition,
     /// The caller cancelled.
@@ -23,6 +25,7 @@ impl FinishReason {
         match self {
             FinishReason::Stop => "stop",
             FinishReason::Length => "length",
+            FinishReason::ToolCall => "tool_call",
             FinishReason::Repetition => "repetition",
             FinishReason::Cancelled => "cancelled",
             FinishReason::Incomplete => "incomplete",

@@ -157,7 +157,7 @@ pub(crate) fn finish(chat: &mut Chat) -> (String, Statistics) {
     loop {
         match chat.step().unwrap() {
             Step::Prefilled { .. } => (),
-            Step::Thinking(_) => panic!("the tiny model does not think"),
+            Step::Thinking(_) | Step::Call(_) => panic!("the tiny model neither thinks nor calls"),
             Step::Text(piece) => text += &piece,
             Step::Finished { text: rest, statistics } => return (text + &rest, statistics),
         }
