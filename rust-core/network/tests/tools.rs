@@ -11,6 +11,7 @@ use whimbrel_network::{
 };
 use whimbrel_privacy::{
     Cleared, Draft, DraftMessage, Permit, Placeholders, PrivacyClass, Release, Scanner, ScannerOptions, Speaker,
+    with_plain_breaks,
 };
 
 const TOOLS: &str = r#"[{"name":"tide","description":"High tide at a port","parameters":{"type":"object","properties":{"port":{"type":"string"}}}}]"#;
@@ -224,9 +225,11 @@ async fn calls_and_results_on_the_wire() {
 async fn redaction_in_calls_results_and_tools() {
     let mail = "erika.muster@post.example";
     let tools = format!(
-        r#"[{{"name":"send","description":"Writes as {mail}","parameters":{{"type":"object","properties":{{"to":{{"enum":["{mail}","b@c.example"]}}}}}}}}]"#
+        r#"[{{"name":"send","description":"Writes as:\n{mail}","parameters":{{"type":"object","properties":{{"to":{{"enum":["{mail}","b@c.example"]}}}}}}}}]"#
     );
-    let call = format!(r#"{{"name":"send","arguments":{{"to":"{mail}","text":"Grüße an {mail}, \"bald\""}}}}"#);
+    let call =
+        format!(r#"{{"name":"send","arguments":{{"to":"{mail}","text":"Grüße\nan {mail},\n{mail}, \"bald\""}}}}"#);
+    let (tools, call) = (with_plain_breaks(&tools), with_plain_breaks(&call));
     let result = format!("Sent to {mail}.");
     let messages = [
         (Speaker::User, mail),
@@ -241,13 +244,13 @@ async fn redaction_in_calls_results_and_tools() {
     let arguments: Value = serde_json::from_str(function["arguments"].as_str().unwrap()).unwrap();
     assert_eq!(
         arguments,
-        json!({"to": "⟨EMAIL_1⟩", "text": "Grüße an ⟨EMAIL_1⟩, \"bald\""})
+        json!({"to": "⟨EMAIL_1⟩", "text": "Grüße\nan ⟨EMAIL_1⟩,\n⟨EMAIL_1⟩, \"bald\""})
     );
     assert_eq!(body["messages"][2]["content"], "Sent to ⟨EMAIL_1⟩.");
     let offered = &body["tools"][0]["function"];
     assert_eq!(
         (&offered["name"], &offered["description"]),
-        (&json!("send"), &json!("Writes as ⟨EMAIL_1⟩"))
+        (&json!("send"), &json!("Writes as:\n⟨EMAIL_1⟩"))
     );
     assert_eq!(
         offered["parameters"]["properties"]["to"]["enum"],
@@ -268,6 +271,9 @@ async fn what_redaction_breaks_is_not_sent() {
         assert!(sent(messages, Release::AsIs, &options()).await.is_ok());
         assert_eq!(sent(messages, Release::Redacted, &options()).await, failure);
     };
+    // A break that touches a word.
+    let broken = r#"{"name":"send","arguments":{"to":"Dear\nerika.muster@post.example"}}"#;
+    check(&[(Speaker::User, "Go"), (Speaker::Call, broken), (Speaker::Tool, "Done")]).await;
     // A number that is no text, and a name that is somebody's.
     let card = r#"{"name":"pay","arguments":{"card":4111111111111111}}"#;
     check(&[(Speaker::User, "Pay"), (Speaker::Call, card), (Speaker::Tool, "Done")]).await;

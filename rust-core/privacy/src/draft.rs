@@ -20,10 +20,10 @@ pub enum Speaker {
     Tool,
     /// Nobody: the form of the answer as a JSON schema, which an endpoint gets beside the messages.
     Form,
-    /// The assistant's call of a tool, as JSON: `{"name": "…", "arguments": {…}}`.
+    /// The assistant's call of a tool, as JSON: `{"name": "…", "arguments": {…}}`, [with plain breaks](crate::with_plain_breaks).
     Call,
-    /// Nobody: the tools that the model may call, as JSON: `[{"name": "…", "description": "…", "parameters": {JSON schema}}]`. An endpoint gets
-    /// them beside the messages.
+    /// Nobody: the tools that the model may call, as JSON: `[{"name": "…", "description": "…", "parameters": {JSON schema}}]`, [with plain
+    /// breaks](crate::with_plain_breaks). An endpoint gets them beside the messages.
     Tools,
 }
 

@@ -124,12 +124,12 @@ struct Request<'a> {
 #[derive(Serialize)]
 struct RequestMessage<'a> {
     role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<String>,
     /// `null` beside calls without text: some templates of models take an empty text for an answer.
     content: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<ToolCall>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<String>,
 }
 
 impl<'a> RequestMessage<'a> {

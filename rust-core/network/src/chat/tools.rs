@@ -1,10 +1,12 @@
 //! Tools as chat completions take them: the field `tools`, and earlier calls with their results among the messages. Pure.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use whimbrel_privacy::{Cleared, DraftMessage, Speaker};
 
 use super::calls::is_tool_name;
+use super::tidy::tidy;
 use crate::Failure;
 
 const FUNCTION: &str = "function";
@@ -63,7 +65,7 @@ pub(super) fn tools(payload: &Cleared) -> Result<Vec<Tool>, Failure> {
     let Some(list) = lists.next() else {
         return Ok(Vec::new());
     };
-    let functions: Vec<Function> = serde_json::from_str(&list.text).map_err(|_| FAILURE)?;
+    let functions: Vec<Function> = json(&list.text)?;
     let names = functions.iter().map(|function| function.name.as_str());
     let is_named =
         |(place, name): (usize, &str)| is_tool_name(name) && !names.clone().take(place).any(|other| other == name);
@@ -103,7 +105,7 @@ pub(super) struct AnsweredCalls {
 /// # Errors
 /// [`Failure::Option`] if it is no call any more, because redaction replaced something else than a text in it.
 pub(super) fn tool_call(message: &DraftMessage, number: u32) -> Result<ToolCall, Failure> {
-    let call: Call = serde_json::from_str(&message.text).map_err(|_| FAILURE)?;
+    let call: Call = json(&message.text)?;
     if !is_tool_name(&call.name) {
         return Err(FAILURE);
     }
@@ -120,4 +122,10 @@ pub(super) fn tool_call(message: &DraftMessage, number: u32) -> Result<ToolCall,
 /// Mistral's models take only ids of nine letters and digits; every other server takes them too.
 pub(super) fn call_id(number: u32) -> String {
     format!("call{number:05}")
+}
+
+/// Reads JSON whose strings may hold line breaks and tabs as themselves.
+fn json<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+    let read = |text: &str| serde_json::from_str(text).map_err(|_| FAILURE);
+    read(text).or_else(|failure| read(&tidy(text).ok_or(failure)?))
 }

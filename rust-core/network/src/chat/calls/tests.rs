@@ -121,6 +121,8 @@ fn pieces_of_calls() {
     ] {
         check(&pieces(index), Ok(&[("tide", HULL)]));
     }
+    let nothing = [delta(json!([call(0, "a", "tide", HULL)])), delta(json!([more(1, "")]))];
+    check(&nothing, Ok(&[("tide", HULL)]));
     // Interleaved, and in the order of the index.
     let (first, second) = HULL.split_at(7);
     let interleaved = [
