@@ -175,7 +175,9 @@ impl PartialCall {
     fn is_followed_by(&self, piece: &CallPiece) -> bool {
         let Some(name) = &piece.name else { return false };
         if let (Some(id), Some(piece_id)) = (&self.id, &piece.id) {
-            let may_end_here = self.extent.is_complete || self.call.arguments.trim().is_empty();
+            // Some servers give every piece a new id.
+            let may_end_here =
+                piece.index.is_none() || self.extent.is_complete || self.call.arguments.trim().is_empty();
             return id != piece_id && may_end_here;
         }
         let is_other_tool = piece.index.is_none() && *name != self.call.name && !self.call.name.is_empty();
@@ -259,13 +261,16 @@ pub(super) fn take_calls(message: &Map<String, Value>, is_whole: bool, calls: &m
 }
 
 fn call_piece(call: &Value, is_whole: bool) -> CallPiece {
-    let Value::Object(call) = call else {
-        // It has no name, which ends the answer.
-        return CallPiece {
-            is_whole: true,
-            ..CallPiece::default()
-        };
+    // A call without a name ends the answer.
+    let unreadable = CallPiece {
+        is_whole: true,
+        ..CallPiece::default()
     };
+    let Value::Object(call) = call else { return unreadable };
+    let kind = call.get("type").and_then(Value::as_str).unwrap_or_default();
+    if !["", "function"].contains(&kind) && !call.contains_key("function") {
+        return unreadable;
+    }
     let function = call.get("function").and_then(Value::as_object).unwrap_or(call);
     CallPiece {
         index: call.get("index").and_then(index),
