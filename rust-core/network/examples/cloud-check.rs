@@ -72,7 +72,7 @@ impl Check {
         };
         loop {
             match answer.next().await.unwrap() {
-                Ok(ChatEvent::Started { .. } | ChatEvent::Thinking(_)) => {}
+                Ok(ChatEvent::Started { .. } | ChatEvent::Thinking(_) | ChatEvent::Call(_)) => {}
                 Ok(ChatEvent::Text(text)) => pieces.push(text),
                 Ok(ChatEvent::Finished(finished)) => return (pieces, Ok(finished)),
                 Err(error) => return (pieces, Err(error)),

@@ -1,6 +1,7 @@
 //! Chat completions: the JSON of request and answer, the stream of events, and the client that turns them into an [`Answer`](crate::Answer).
 
 pub(crate) mod answer;
+pub(crate) mod calls;
 pub(crate) mod client;
 pub(crate) mod completion;
 mod content;
@@ -14,3 +15,4 @@ pub(crate) mod sse;
 pub(crate) mod stream;
 pub(crate) mod task;
 mod tidy;
+mod tools;

@@ -120,6 +120,12 @@ pub enum Failure {
         /// The limit.
         bytes_max: u64,
     },
+    /// The answer has a call of a tool that cannot be used.
+    #[error("the answer has a tool call that cannot be used: {problem}")]
+    BadCall {
+        /// The reason.
+        problem: CallProblem,
+    },
     /// The answer ended before the model gave a finish reason.
     #[error("the answer ended too early")]
     Truncated,
@@ -171,6 +177,22 @@ pub enum CertificateProblem {
     /// Another reason.
     #[error("it is malformed or not meant for servers")]
     Other,
+}
+
+/// Why a call of a tool cannot be used.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Error, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallProblem {
+    /// The answer has more than [`CALLS_MAX`](crate::CALLS_MAX) calls.
+    #[error("there are too many calls")]
+    TooMany,
+    /// The name is missing, longer than [`CALL_NAME_BYTES_MAX`](crate::CALL_NAME_BYTES_MAX), or has other characters than letters, digits,
+    /// `_` and `-`.
+    #[error("its name is missing or cannot be the name of a tool")]
+    Name,
+    /// The arguments of all calls together are longer than [`CALL_ARGUMENTS_BYTES_MAX`](crate::CALL_ARGUMENTS_BYTES_MAX).
+    #[error("the arguments are too long")]
+    ArgumentsTooLong,
 }
 
 /// The meaning of a server's error. The list is closed, because a server may put anything into its messages, including the user's text.

@@ -11,6 +11,7 @@ mod error;
 mod http;
 
 pub use chat::answer::{Answer, Canceller, ChatEvent, EVENTS_WAITING_MAX, Finished};
+pub use chat::calls::{CALL_ARGUMENTS_BYTES_MAX, CALL_NAME_BYTES_MAX, CALLS_MAX, CallPiece, CallReader, ChatCall};
 pub use chat::client::ChatClient;
 pub use chat::completion::{Piece, PieceReader, REPORTED_MODEL_BYTES_MAX, Usage};
 pub use chat::finish::FinishReason;
@@ -20,7 +21,7 @@ pub use chat::server_error::read_error;
 pub use chat::sse::{EVENT_BYTES_MAX, SseError, SseEvent, SseParser};
 pub use chat::stream::{PASSED_OVER_BYTES_MAX, PASSED_OVER_EVENTS_MAX};
 pub use download::{FileAnswer, FileClient, FileRequest};
-pub use error::{CertificateProblem, ChatError, Failure, ServerCode, TimeLimit};
+pub use error::{CallProblem, CertificateProblem, ChatError, Failure, ServerCode, TimeLimit};
 pub use http::breaker::{Admission, Breaker, Circuit, FAILURES_MAX, OPEN_MS_BASE, OPEN_MS_MAX, Verdict};
 pub use http::endpoint::{Endpoint, EndpointError};
 pub use http::exchange::{ERROR_BODY_BYTES_MAX, HEAD_BYTES_MAX};

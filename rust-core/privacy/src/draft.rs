@@ -20,6 +20,11 @@ pub enum Speaker {
     Tool,
     /// Nobody: the form of the answer as a JSON schema, which an endpoint gets beside the messages.
     Form,
+    /// The assistant's call of a tool, as JSON: `{"name": "…", "arguments": {…}}`, [with plain breaks](crate::with_plain_breaks).
+    Call,
+    /// Nobody: the tools that the model may call, as JSON: `[{"name": "…", "description": "…", "parameters": {JSON schema}}]`, [with plain
+    /// breaks](crate::with_plain_breaks). An endpoint gets them beside the messages.
+    Tools,
 }
 
 /// Stands between questions in a row that become one message, because the template of a model may refuse two messages of one speaker.
@@ -44,7 +49,8 @@ impl fmt::Debug for DraftMessage {
     }
 }
 
-/// All text of a request: the system message, the history, tool results, the question and the form of its answer, in order.
+/// All text of a request: the system message, the history with calls of tools and their results, the question, the tools and the form of the
+/// answer, in order.
 ///
 /// ```
 /// use whimbrel_privacy::{Draft, DraftMessage, PrivacyClass, Speaker};

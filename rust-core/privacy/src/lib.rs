@@ -31,6 +31,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod breaks;
 mod class;
 mod cleared;
 mod detect;
@@ -51,6 +52,7 @@ mod special;
 #[doc(hidden)]
 pub mod training;
 
+pub use breaks::with_plain_breaks;
 pub use class::PrivacyClass;
 pub use cleared::{ClearError, Cleared, Permit, Release};
 pub use draft::{Draft, DraftMessage, QUESTIONS_JOINT, Speaker};

@@ -123,7 +123,7 @@ impl Asked {
                     let event = answer.next().await;
                     let traffic = answer.traffic();
                     match event {
-                        Some(Ok(ChatEvent::Started { .. })) => {}
+                        Some(Ok(ChatEvent::Started { .. } | ChatEvent::Call(_))) => {}
                         Some(Ok(ChatEvent::Thinking(text))) => return Part::Thinking(text),
                         Some(Ok(ChatEvent::Text(text))) => {
                             self.has_words |= text.contains(|character: char| !is_blank(character));
@@ -270,6 +270,7 @@ fn code(failure: &Failure, has_key: bool) -> Code {
         Failure::Protocol => Code::Protocol,
         Failure::ContentType => Code::ContentType,
         Failure::Malformed { .. } => Code::Malformed,
+        Failure::BadCall { .. } => Code::ToolCalls,
         Failure::ResponseTooLarge { .. } => Code::TooLarge,
         Failure::RequestTooLarge { .. } => Code::RequestTooLarge,
         _ => Code::Request,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::chat::calls::ChatCall;
 use crate::chat::completion::Usage;
 use crate::chat::finish::FinishReason;
 use crate::http::traffic::{Delivery, RequestProgress, Traffic};
@@ -28,6 +29,10 @@ pub enum ChatEvent {
     Thinking(String),
     /// Text to append to the answer. Never empty.
     Text(String),
+    /// The model calls a tool. All calls come together at the end, in their order, and the finish reason is then [`FinishReason::ToolCalls`].
+    /// There are none if the request offered no tools or did not allow calls ([`ChatOptions::may_call`](crate::ChatOptions::may_call)), nor if
+    /// the answer was refused, filtered, failed, or was cut off within a call.
+    Call(ChatCall),
     /// The answer is complete. This is the last event.
     Finished(Finished),
 }

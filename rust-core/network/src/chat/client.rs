@@ -48,7 +48,7 @@ use crate::{ChatError, Endpoint, Failure, Secret};
 /// runtime.block_on(async {
 ///     while let Some(event) = answer.next().await {
 ///         match event? {
-///             ChatEvent::Started { .. } | ChatEvent::Thinking(_) => {}
+///             ChatEvent::Started { .. } | ChatEvent::Thinking(_) | ChatEvent::Call(_) => {}
 ///             ChatEvent::Text(piece) => text += &piece,
 ///             ChatEvent::Finished(end) => assert_eq!(end.finish_reason, FinishReason::Stop),
 ///         }
@@ -97,7 +97,7 @@ impl ChatClient {
         let request = OutgoingRequest {
             uri: endpoint.chat_uri().clone(),
             headers: headers(endpoint, options, key),
-            body: Bytes::from(body),
+            body: Bytes::from(body.json),
         };
         let state = self.endpoints.state(endpoint);
         let permit = CircuitPermit::acquire(&state).map_err(refused)?;
@@ -107,6 +107,7 @@ impl ChatClient {
             jitter_seed: options.request_id.clone(),
             wait_ms_max: options.wait_ms_max.unwrap_or(RETRY_AFTER_MS_MAX),
             request,
+            takes_calls: body.takes_calls,
             endpoint: state,
             events: EventSender::new(sender, &progress),
             progress: Arc::clone(&progress),

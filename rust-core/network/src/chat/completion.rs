@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::calls::CallPiece;
 use super::content::{Said, field, index, is_void};
 use super::finish::FinishReason;
 use super::halves::{REPLACEMENT, mend};
@@ -36,6 +37,8 @@ pub struct Piece {
     pub is_refused: bool,
     /// The model called a tool.
     pub calls_tool: bool,
+    /// What the piece says of calls of tools, for a [`CallReader`](crate::CallReader).
+    pub calls: Vec<CallPiece>,
     /// Occurs once, near the end.
     pub finish_reason: Option<FinishReason>,
     /// Occurs once, at the end, if the server counts tokens.
@@ -66,6 +69,8 @@ pub struct PieceReader {
     /// Half a character that the last chunk ended with.
     held: Option<u16>,
     has_delta: bool,
+    /// Calls came in pieces; a whole message that follows repeats them.
+    has_call_delta: bool,
 }
 
 impl PieceReader {
@@ -122,7 +127,7 @@ impl PieceReader {
             return Err(Failure::Reported { code });
         }
         let usage = object.get("usage").and_then(usage);
-        let said = match object.get("choices") {
+        let mut said = match object.get("choices") {
             Some(Value::Array(choices)) => self.read_choices(choices)?,
             // One choice without its list.
             Some(choice @ Value::Object(_)) if !is_void(choice) => self.read_choices(std::slice::from_ref(choice))?,
@@ -131,11 +136,17 @@ impl PieceReader {
             _ => return Ok(None),
         };
         self.has_delta |= said.is_delta;
+        let has_whole_calls = said.calls.iter().any(|call| call.is_whole);
+        if has_whole_calls && self.has_call_delta {
+            said.calls.retain(|call| !call.is_whole);
+        }
+        self.has_call_delta |= !said.calls.is_empty() && !has_whole_calls;
         Ok(Some(Piece {
             text: Some(said.text).filter(|text| !text.is_empty()),
             thinking: Some(said.thinking).filter(|thinking| !thinking.is_empty()),
             is_refused: said.is_refused,
             calls_tool: said.calls_tool,
+            calls: said.calls,
             finish_reason: said.finish_reason,
             usage,
             model: object.get("model").and_then(Value::as_str).and_then(model_name),

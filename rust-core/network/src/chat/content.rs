@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::calls::{CallPiece, take_calls};
 use super::finish::FinishReason;
 use crate::Failure;
 
@@ -27,6 +28,7 @@ pub(super) struct Said {
     pub(super) thinking: String,
     pub(super) is_refused: bool,
     pub(super) calls_tool: bool,
+    pub(super) calls: Vec<CallPiece>,
     pub(super) finish_reason: Option<FinishReason>,
     /// The text came as a difference to what was said before.
     pub(super) is_delta: bool,
@@ -73,18 +75,18 @@ impl Said {
         let delta = choice.get("delta").filter(|delta| !is_nothing(delta));
         match (delta, field(choice, "message"), choice.get("text")) {
             (Some(delta), ..) => {
-                self.take_message(delta)?;
+                self.take_message(delta, false)?;
                 self.is_delta |= self.text.len() > before;
                 Ok(())
             }
-            (None, Some(message), _) if takes_whole => self.take_message(message),
+            (None, Some(message), _) if takes_whole => self.take_message(message, true),
             // Completions as they were before chat.
             (None, None, Some(text)) => self.take_content(text),
             _ => Ok(()),
         }
     }
 
-    fn take_message(&mut self, message: &Value) -> Result<(), Failure> {
+    fn take_message(&mut self, message: &Value, is_whole: bool) -> Result<(), Failure> {
         let Value::Object(message) = message else {
             return self.take_content(message);
         };
@@ -92,9 +94,7 @@ impl Said {
             take_words(thoughts, &mut self.thinking);
         }
         self.is_refused |= field(message, "refusal").is_some();
-        self.calls_tool |= ["tool_calls", "function_call"]
-            .iter()
-            .any(|name| field(message, name).is_some());
+        self.calls_tool |= take_calls(message, is_whole, &mut self.calls);
         message
             .get("content")
             .map_or(Ok(()), |content| self.take_content(content))

@@ -6,6 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::Failure;
 use crate::chat::answer::{ChatEvent, EventSender, Finished};
+use crate::chat::calls::{CallReader, ChatCall};
 use crate::chat::completion::{Piece, Usage};
 use crate::chat::finish::FinishReason;
 use crate::chat::sse::{EVENT_BYTES_MAX, SseError, SseParser};
@@ -33,6 +34,8 @@ pub(crate) struct AnswerReader<'a> {
     finish_reason: Option<FinishReason>,
     is_refused: bool,
     calls_tool: bool,
+    /// `None` if the request does not allow calls.
+    calls: Option<CallReader>,
     usage: Option<Usage>,
     model: Option<String>,
     text_bytes: u64,
@@ -59,12 +62,18 @@ impl<'a> AnswerReader<'a> {
             finish_reason: None,
             is_refused: false,
             calls_tool: false,
+            calls: None,
             usage: None,
             model: None,
             text_bytes: 0,
             first_text_ms: None,
             byte_seen: false,
         }
+    }
+
+    /// Gives calls of tools as events.
+    pub(crate) fn take_calls(&mut self) {
+        self.calls = Some(CallReader::new());
     }
 
     /// Reads the answer to its end. Gives the response back if more may follow on its connection.
@@ -94,8 +103,14 @@ impl<'a> AnswerReader<'a> {
         } else {
             return Err(Failure::ContentType);
         };
-        if let Some(rest) = self.stream.pieces().finish() {
+        // Behind calls, the half of a character was the end of arguments, not of text.
+        let has_calls = self.calls.as_ref().is_some_and(|calls| !calls.is_empty());
+        if let Some(rest) = self.stream.pieces().finish().filter(|_| !has_calls) {
             self.show(rest).await?;
+        }
+        let finish_reason = self.end_reason();
+        for call in self.finished_calls(finish_reason)? {
+            self.events.send(ChatEvent::Call(call)).await?;
         }
         permit.settle(Verdict::Works);
         let passed_over = self.stream.passed_over();
@@ -104,7 +119,7 @@ impl<'a> AnswerReader<'a> {
             log::debug!("endpoint {id}: skipped {passed_over} events that were not part of the answer");
         }
         let finished = Finished {
-            finish_reason: self.end_reason(),
+            finish_reason,
             usage: self.usage,
             model: self.model,
             traffic: self.progress.traffic(),
@@ -122,8 +137,17 @@ impl<'a> AnswerReader<'a> {
         match self.finish_reason.unwrap_or(FinishReason::Unstated) {
             reason @ (FinishReason::Error | FinishReason::ContentFilter) => reason,
             _ if self.is_refused => FinishReason::Refusal,
+            FinishReason::Length if self.calls.as_ref().is_some_and(CallReader::is_cut_off) => FinishReason::Length,
             _ if self.calls_tool => FinishReason::ToolCalls,
             reason => reason,
+        }
+    }
+
+    /// The calls of an answer that ended for this reason.
+    fn finished_calls(&mut self, reason: FinishReason) -> Result<Vec<ChatCall>, Failure> {
+        match self.calls.take() {
+            Some(calls) if reason == FinishReason::ToolCalls => calls.finish(),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -256,8 +280,11 @@ impl<'a> AnswerReader<'a> {
         if let Some(thinking) = piece.thinking {
             self.events.send(ChatEvent::Thinking(thinking)).await?;
         }
-        match piece.text {
-            Some(text) => self.show(text).await,
+        if let Some(text) = piece.text {
+            self.show(text).await?;
+        }
+        match &mut self.calls {
+            Some(calls) => piece.calls.into_iter().try_for_each(|call| calls.read(call)),
             None => Ok(()),
         }
     }

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use whimbrel_privacy::{Cleared, QUESTIONS_JOINT, Speaker};
+use whimbrel_privacy::{Cleared, DraftMessage, QUESTIONS_JOINT, Speaker};
 
 use crate::Failure;
 use crate::chat::form::{ResponseFormat, response_format};
+use crate::chat::tools::{AnsweredCalls, Tool, ToolCall, answered_calls, call_id, tool_call, tools};
 use crate::http::endpoint::{Endpoint, is_name};
 use crate::http::settings::TokenLimitField;
 
@@ -16,6 +17,8 @@ pub const REQUEST_ID_BYTES_MAX: u32 = 64;
 pub const STOPS_MAX: u32 = 4;
 /// Maximum length of a stop string in bytes.
 pub const STOP_BYTES_MAX: u32 = 256;
+
+const ASSISTANT: &str = "assistant";
 
 /// The options of a request. They are not scanned for personal data, so use only values of the app.
 ///
@@ -47,6 +50,9 @@ pub struct ChatOptions {
     pub stop: Vec<String>,
     /// Sent as `seed`. A server that supports it tries to give the same answer to the same request, without a guarantee.
     pub seed: Option<i64>,
+    /// Whether the model may call the tools of the request. `false` sends `"tool_choice": "none"` if there are tools; a call that comes all the same
+    /// gives no event.
+    pub may_call: bool,
     /// Maximum wait before a retry, in milliseconds. Use a shorter wait if there is another place to ask. `None` uses
     /// [`RETRY_AFTER_MS_MAX`](crate::RETRY_AFTER_MS_MAX). Not sent.
     pub wait_ms_max: Option<u64>,
@@ -63,6 +69,7 @@ impl ChatOptions {
             top_p: None,
             stop: Vec::new(),
             seed: None,
+            may_call: true,
             wait_ms_max: None,
         }
     }
@@ -106,6 +113,10 @@ struct Request<'a> {
     stop: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Tool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<ResponseFormat>,
 }
@@ -113,7 +124,23 @@ struct Request<'a> {
 #[derive(Serialize)]
 struct RequestMessage<'a> {
     role: &'static str,
-    content: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<String>,
+    /// `null` beside calls without text: some templates of models take an empty text for an answer.
+    content: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<ToolCall>,
+}
+
+impl<'a> RequestMessage<'a> {
+    fn new(role: &'static str, content: &'a str) -> RequestMessage<'a> {
+        RequestMessage {
+            role,
+            content: Some(Cow::Borrowed(content)),
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -123,34 +150,86 @@ struct StreamOptions {
 
 /// The messages that somebody said. Questions in a row, of which nobody answered the first ones, are one message: the template of a server's model may refuse two of
 /// one speaker.
-fn messages(payload: &Cleared) -> Vec<RequestMessage<'_>> {
+fn messages(payload: &Cleared) -> Result<Vec<RequestMessage<'_>>, Failure> {
     let mut messages: Vec<RequestMessage<'_>> = Vec::with_capacity(payload.messages().len());
-    for message in payload.messages() {
+    let mut calls_sent = 0;
+    let mut rest = payload.messages();
+    while let Some((message, after)) = rest.split_first() {
+        if message.speaker == Speaker::Call {
+            rest = add_calls(rest, &mut calls_sent, &mut messages)?;
+            continue;
+        }
+        rest = after;
         // An empty system message says that there is none.
         if message.speaker == Speaker::System && message.text.is_empty() {
             continue;
         }
         let Some(role) = role(message.speaker) else { continue };
-        match messages.last_mut() {
-            Some(last) if message.speaker == Speaker::User && last.role == role => {
-                let content = last.content.to_mut();
+        match messages.last_mut().filter(|last| last.role == role) {
+            Some(RequestMessage {
+                content: Some(content), ..
+            }) if message.speaker == Speaker::User => {
+                let content = content.to_mut();
                 content.push_str(QUESTIONS_JOINT);
                 content.push_str(&message.text);
             }
-            _ => messages.push(RequestMessage {
-                role,
-                content: Cow::Borrowed(&message.text),
-            }),
+            _ => messages.push(RequestMessage::new(role, &message.text)),
         }
     }
-    messages
+    Ok(messages)
+}
+
+/// Adds the calls that `rest` begins with, as one message, and their results. Returns what follows. Servers refuse a call without a result, so it
+/// is left out.
+fn add_calls<'a>(
+    rest: &'a [DraftMessage],
+    calls_sent: &mut u32,
+    messages: &mut Vec<RequestMessage<'a>>,
+) -> Result<&'a [DraftMessage], Failure> {
+    let AnsweredCalls { calls, results } = answered_calls(rest);
+    let (called, rest) = rest.split_at(calls);
+    let (results, rest) = rest.split_at(results);
+    let first = *calls_sent + 1;
+    let tool_calls: Vec<ToolCall> = (first..)
+        .zip(called.iter().take(results.len()))
+        .map(|(number, call)| tool_call(call, number))
+        .collect::<Result<_, _>>()?;
+    if tool_calls.is_empty() {
+        return Ok(rest);
+    }
+    *calls_sent += tool_calls.len() as u32;
+    // What the assistant said before it called belongs to the same message.
+    let said = messages.pop_if(|last| last.role == ASSISTANT && last.tool_calls.is_empty());
+    messages.push(RequestMessage {
+        role: ASSISTANT,
+        content: said.and_then(|said| said.content).filter(|content| !content.is_empty()),
+        tool_calls,
+        tool_call_id: None,
+    });
+    messages.extend((first..).zip(results).map(|(number, result)| RequestMessage {
+        tool_call_id: Some(call_id(number)),
+        ..RequestMessage::new("tool", &result.text)
+    }));
+    Ok(rest)
+}
+
+/// A request as it is sent.
+#[derive(Debug)]
+pub(crate) struct RequestBody {
+    pub(crate) json: Vec<u8>,
+    /// The model may call tools.
+    pub(crate) takes_calls: bool,
 }
 
 /// The body of the request.
-pub(crate) fn request_body(endpoint: &Endpoint, payload: &Cleared, options: &ChatOptions) -> Result<Vec<u8>, Failure> {
+pub(crate) fn request_body(
+    endpoint: &Endpoint,
+    payload: &Cleared,
+    options: &ChatOptions,
+) -> Result<RequestBody, Failure> {
     options.check()?;
     let settings = endpoint.settings();
-    let messages = messages(payload);
+    let messages = messages(payload)?;
     if messages.is_empty() {
         return Err(Failure::NoMessage);
     }
@@ -158,6 +237,8 @@ pub(crate) fn request_body(endpoint: &Endpoint, payload: &Cleared, options: &Cha
         TokenLimitField::MaxTokens => (options.max_tokens, None),
         TokenLimitField::MaxCompletionTokens => (None, options.max_tokens),
     };
+    let tools = tools(payload)?;
+    let has_tools = !tools.is_empty();
     let request = Request {
         model: &settings.model,
         messages,
@@ -169,24 +250,29 @@ pub(crate) fn request_body(endpoint: &Endpoint, payload: &Cleared, options: &Cha
         top_p: options.top_p,
         stop: &options.stop,
         seed: options.seed,
+        tools,
+        tool_choice: (has_tools && !options.may_call).then_some("none"),
         response_format: response_format(payload)?,
     };
-    let body = serde_json::to_vec(&request).expect("strings and finite numbers are JSON");
-    let (bytes, bytes_max) = (body.len() as u64, u64::from(settings.request_bytes_max));
+    let json = serde_json::to_vec(&request).expect("strings and finite numbers are JSON");
+    let (bytes, bytes_max) = (json.len() as u64, u64::from(settings.request_bytes_max));
     if bytes > bytes_max {
         return Err(Failure::RequestTooLarge { bytes, bytes_max });
     }
-    Ok(body)
+    Ok(RequestBody {
+        json,
+        takes_calls: has_tools && options.may_call,
+    })
 }
 
-/// A tool's result goes as the user's: the role `tool` belongs to a call by the model, which a draft does not hold. The form of the answer is said
-/// by nobody.
+/// A tool's result without a call goes as the user's: the role `tool` belongs to a call. The form of the answer and the tools are said by nobody, and
+/// calls are added by [`add_calls`].
 fn role(speaker: Speaker) -> Option<&'static str> {
     match speaker {
         Speaker::System => Some("system"),
         Speaker::User | Speaker::Tool => Some("user"),
-        Speaker::Assistant => Some("assistant"),
-        Speaker::Form => None,
+        Speaker::Assistant => Some(ASSISTANT),
+        Speaker::Form | Speaker::Call | Speaker::Tools => None,
     }
 }
 

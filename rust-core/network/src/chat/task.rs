@@ -23,6 +23,8 @@ pub(crate) struct RequestTask {
     /// The longest wait before the request is sent again.
     pub(crate) wait_ms_max: u64,
     pub(crate) request: OutgoingRequest,
+    /// The request allows calls of tools.
+    pub(crate) takes_calls: bool,
     pub(crate) endpoint: Arc<EndpointState>,
     pub(crate) events: EventSender,
     pub(crate) progress: Arc<RequestProgress>,
@@ -64,7 +66,11 @@ impl RequestTask {
             let sent = exchange::send(&client, &self.request, &self.progress, &timeouts).await;
             let (failure, again) = match sent {
                 Ok(response) if (200..300).contains(&response.status()) => {
-                    let reader = AnswerReader::new(&self.endpoint, &self.progress, &self.events, self.begun, deadline);
+                    let mut reader =
+                        AnswerReader::new(&self.endpoint, &self.progress, &self.events, self.begun, deadline);
+                    if self.takes_calls {
+                        reader.take_calls();
+                    }
                     return reader.read(response, permit).await;
                 }
                 Ok(response) => refusal(response).await,
@@ -136,7 +142,8 @@ fn verdict(failure: Failure) -> Verdict {
         } => Verdict::Fails {
             leave_alone_ms: retry_after_ms,
         },
-        Failure::Refused { .. } => Verdict::Works,
+        // The endpoint works; it is the model that wrote an unusable call.
+        Failure::Refused { .. } | Failure::BadCall { .. } => Verdict::Works,
         Failure::Cancelled => Verdict::Unknown,
         _ => Verdict::Fails { leave_alone_ms: None },
     }

@@ -91,6 +91,7 @@ pub async fn read(mut answer: Answer) -> (String, Result<Finished, ChatError>) {
         match answer.next().await.unwrap() {
             Ok(ChatEvent::Started { .. }) => assert_eq!(text, ""),
             Ok(ChatEvent::Thinking(thinking)) => assert!(!thinking.is_empty()),
+            Ok(ChatEvent::Call(call)) => panic!("{call:?}"),
             Ok(ChatEvent::Text(piece)) => text.push_str(&piece),
             Ok(ChatEvent::Finished(finished)) => {
                 assert_eq!(answer.next().await, None);

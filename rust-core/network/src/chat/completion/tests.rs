@@ -160,6 +160,15 @@ fn a_whole_message_behind_differences_repeats_nothing() {
     check_all(&[first, first], &[text("a"), text("a")]);
 }
 
+/// What a delta says of a call of the tool `f`.
+fn called(index: Option<u64>) -> CallPiece {
+    CallPiece {
+        index,
+        name: Some("f".to_owned()),
+        ..CallPiece::default()
+    }
+}
+
 #[test]
 fn thoughts_refusals_and_tools() {
     let said = |message: &str, change: fn(&mut Piece)| {
@@ -179,9 +188,13 @@ fn thoughts_refusals_and_tools() {
     said(r#"{"refusal":null}"#, |_| {});
     said(r#"{"refusal":""}"#, |_| {});
     said(r#"{"tool_calls":[{"function":{"name":"f"}}]}"#, |piece| {
-        piece.calls_tool = true
+        piece.calls_tool = true;
+        piece.calls = vec![called(None)];
     });
-    said(r#"{"function_call":{"name":"f"}}"#, |piece| piece.calls_tool = true);
+    said(r#"{"function_call":{"name":"f"}}"#, |piece| {
+        piece.calls_tool = true;
+        piece.calls = vec![called(Some(0))];
+    });
     said(r#"{"tool_calls":[]}"#, |_| {});
     said(r#"{"tool_calls":null,"function_call":null}"#, |_| {});
 }
