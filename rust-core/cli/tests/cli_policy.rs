@@ -165,6 +165,13 @@ fn a_valid_policy_is_summed_up() {
     }
     let people = desk.run(["policy", "check", app]).succeeded().stdout;
     assert!(people.starts_with("valid\n"), "{people}");
+    let tools = "[[tools]]\nid = \"ask-me\"\nuse = \"confirm\"\n";
+    let asks = desk.write("asks.toml", format!("{USER}\n{tools}"));
+    let asks = asks.to_str().unwrap();
+    let shown = desk.run(["policy", "check", "--json", asks]).succeeded().json();
+    assert_eq!(shown["tools"], json!(["ask-me"]));
+    let shown = desk.run(["policy", "check", asks]).succeeded().stdout;
+    assert!(shown.contains("tools") && shown.contains("ask-me"), "{shown}");
     assert!(
         people.contains("house (organisation, medium at http://127.0.0.1:9/v1)"),
         "{people}"
@@ -192,6 +199,12 @@ fn an_invalid_policy_is_refused_with_its_place() {
         "a.toml",
         APP.replace("min = \"secret\"", "min = \"hidden\""),
         [json!(20), json!(20), json!("rules[0].when.class.min")],
+        "unknown_word",
+    );
+    check(
+        "tools.toml",
+        format!("{APP}\n[[tools]]\nid = \"mail\"\nuse = \"ask\"\n"),
+        [json!(APP.lines().count() + 4), json!(1), json!("tools[0].use")],
         "unknown_word",
     );
     check("b.json", "{".into(), [json!(1), json!(2), json!("")], "syntax");

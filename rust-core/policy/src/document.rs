@@ -9,6 +9,7 @@ pub(crate) mod policy;
 mod preset;
 mod reader;
 mod set;
+mod tools;
 mod url;
 
 pub use error::{PolicyError, PolicyErrorReason};

@@ -3,7 +3,7 @@
 //! simulator carries out the same commands, so what is simulated is what ships.
 //!
 //! [`fallback::Fallback`] determines the next candidate. This machine adds what an executor must not decide: an empty, filtered or cut-off
-//! answer is a failure; a stopped attempt has [`STOP_MS_MAX`] to end before the next one starts; and an attempt that is cancelled before it
+//! answer is a failure, and calls of tools are an answer; a stopped attempt has [`STOP_MS_MAX`] to end before the next one starts; and an attempt that is cancelled before it
 //! started is never started.
 
 mod closing;
@@ -14,7 +14,7 @@ pub mod fallback;
 use std::collections::{BTreeMap, VecDeque};
 
 use whimbrel_privacy::FindingKind;
-use whimbrel_record::{Code, FinishReason, Tokens};
+use whimbrel_record::{CALLED_TOOLS_MAX, Code, FinishReason, Label, Tokens};
 
 pub use self::closing::{Conclusion, Kept};
 pub use self::cost::Price;
@@ -58,6 +58,8 @@ pub struct Ended {
     pub is_turned_away: bool,
     /// The attempt's usage, even if it failed.
     pub usage: Usage,
+    /// How often each tool was called, by name, if [`FinishReason::ToolCalls`] says so: at most [`CALLED_TOOLS_MAX`] names.
+    pub calls: BTreeMap<Label, u32>,
 }
 
 impl Ended {
@@ -69,6 +71,16 @@ impl Ended {
             is_skipped: false,
             is_turned_away: false,
             usage,
+            calls: BTreeMap::new(),
+        }
+    }
+
+    /// An answer that calls tools that were offered, with arguments that they take.
+    #[must_use]
+    pub fn called(calls: BTreeMap<Label, u32>, usage: Usage) -> Ended {
+        Ended {
+            calls,
+            ..Ended::finished(FinishReason::ToolCalls, usage)
         }
     }
 
@@ -80,6 +92,7 @@ impl Ended {
             is_skipped: false,
             is_turned_away: false,
             usage: Usage::default(),
+            calls: BTreeMap::new(),
         }
     }
 
@@ -102,7 +115,7 @@ impl Ended {
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// An attempt is thinking before it answers: it has no text to show, but is working.
+    /// An attempt has no text to show, but is working: it thinks before it answers, or writes a call of a tool.
     Thinking {
         /// The number that [`Command::Start`] gave.
         attempt: u32,
@@ -282,7 +295,10 @@ impl Exchange {
         let has_text = self.fallback.attempts()[attempt as usize].first_token_ms.is_some();
         ended.result = match ended.result {
             Ok(FinishReason::ContentFilter) => Err(Code::ContentFilter),
-            Ok(FinishReason::ToolCalls) => Err(Code::ToolCalls),
+            Ok(FinishReason::ToolCalls) if ended.calls.is_empty() => Err(Code::ToolCalls),
+            Ok(FinishReason::ToolCalls) if ended.calls.len() > CALLED_TOOLS_MAX as usize => Err(Code::TooLarge),
+            // Calls are an answer of their own: they need no text.
+            Ok(FinishReason::ToolCalls) => Ok(FinishReason::ToolCalls),
             Ok(FinishReason::Cancelled) => Err(Code::Internal),
             // All of its tokens went into what it thought.
             Ok(FinishReason::Length) if !has_text => Err(Code::CutOff),

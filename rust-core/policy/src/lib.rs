@@ -24,6 +24,7 @@ mod refusal;
 mod request;
 mod route;
 mod spending;
+mod tool;
 
 pub use condition::Found;
 pub use device::{Accelerator, DeviceState, DeviceUpdate, DeviceView, Network, Reading, Reported, Thermal};
@@ -51,3 +52,4 @@ pub use route::{
     route,
 };
 pub use spending::{SetAside, Spending};
+pub use tool::{ToolRuling, ToolUse};

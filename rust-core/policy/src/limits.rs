@@ -8,13 +8,15 @@ pub const DOCUMENT_DEPTH_MAX: u32 = 16;
 pub const TABLE_FIELDS_MAX: u64 = 256;
 /// Maximum rules in one document.
 pub const RULES_MAX: u64 = 256;
+/// Maximum rules about tools in one document.
+pub const TOOL_RULES_MAX: u64 = 256;
 /// Maximum endpoints in one document.
 pub const ENDPOINTS_MAX: u64 = 32;
 /// Maximum tasks with their own settings in one document.
 pub const TASKS_MAX: u64 = 64;
 /// Maximum entries of one list in a document, such as the steps of a rule or the tasks of a condition.
 pub const LIST_ENTRIES_MAX: u64 = 64;
-/// Maximum length of the id of a rule or an endpoint, and of the name of a task, in bytes.
+/// Maximum length of the id of a rule or an endpoint, and of the name of a task or a tool, in bytes.
 pub const ID_BYTES_MAX: u64 = 64;
 /// Maximum length of a display name, a description or the name of a model, in bytes.
 pub const TEXT_BYTES_MAX: u64 = 1024;

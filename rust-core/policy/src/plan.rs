@@ -42,7 +42,7 @@ pub struct Quality {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Reason {
-    /// The first matching `try` rule.
+    /// The first matching `try` rule, or the first matching rule about a tool.
     Rule {
         /// The document.
         document: PolicyRole,

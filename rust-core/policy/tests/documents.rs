@@ -40,7 +40,7 @@ fn what_is_wrong_is_named_with_its_place() {
         "naem = 1",
         (3, 1),
         "naem",
-        "unknown field; the fields here are version, $schema, name, description, role, currency, endpoints, order, otherwise, limits, tasks, rules",
+        "unknown field; the fields here are version, $schema, name, description, role, currency, endpoints, order, otherwise, limits, tasks, rules, tools",
     );
     check("limits = 3", (3, 1), "limits", "expected a table, found a whole number");
     check(
@@ -196,6 +196,79 @@ fn what_is_wrong_in_a_rule_is_named_with_its_place() {
 }
 
 #[test]
+fn what_is_wrong_in_a_rule_about_tools_is_named_with_its_place() {
+    let tool = |lines: &str| format!("[[tools]]\nid = \"a\"\n{lines}");
+    check("tools = {}", (3, 1), "tools", "expected a list, found a table");
+    check(&tool(""), (3, 1), "tools[0]", "the field use is missing");
+    check(
+        "[[tools]]\nuse = \"never\"",
+        (3, 1),
+        "tools[0]",
+        "the field id is missing",
+    );
+    check(
+        &tool("use = \"ask\""),
+        (5, 1),
+        "tools[0].use",
+        "expected one of always, confirm, never",
+    );
+    check(
+        &tool("use = \"never\"\nname = [\"weather\"]"),
+        (6, 1),
+        "tools[0].name",
+        "unknown field; the fields here are id, note, when, use",
+    );
+    check(
+        &tool("when = {}\nuse = \"never\""),
+        (5, 1),
+        "tools[0].when",
+        "must not be empty",
+    );
+    check(
+        &tool("when = { tool = [] }\nuse = \"never\""),
+        (5, 10),
+        "tools[0].when.tool",
+        "must not be empty",
+    );
+    check(
+        &tool("when = { tool = [\"mail\", \"mail\"] }\nuse = \"never\""),
+        (5, 26),
+        "tools[0].when.tool[1]",
+        "this entry appears twice",
+    );
+    check(
+        &tool("when = { tool = [\"mail.*\"] }\nuse = \"never\""),
+        (5, 18),
+        "tools[0].when.tool[0]",
+        "an id consists of letters, digits, -, _ and ., and starts with a letter or a digit",
+    );
+    check(
+        &tool("when = { class = { min = \"private\" } }\nuse = \"never\""),
+        (5, 20),
+        "tools[0].when.class.min",
+        "expected one of public, personal, sensitive, secret",
+    );
+    check(
+        &tool("when = { class = { min = \"secret\", max = \"public\" } }\nuse = \"never\""),
+        (5, 10),
+        "tools[0].when.class",
+        "a range needs min or max, and max must not be below min",
+    );
+    check(
+        &tool("when = { task = [\"chat\"] }\nuse = \"never\""),
+        (5, 10),
+        "tools[0].when.task",
+        "unknown field; the fields here are tool, class",
+    );
+    check(
+        &format!("{}\n{}", tool("use = \"never\""), tool("use = \"always\"")),
+        (7, 1),
+        "tools[1].id",
+        "the rule a appears twice",
+    );
+}
+
+#[test]
 fn what_is_wrong_in_an_endpoint_is_named_with_its_place() {
     let url = |url: &str| endpoint(&format!("cost_per_1k_tokens = 0\nbase_url = \"{url}\""));
     check(
@@ -246,7 +319,7 @@ fn json_errors_have_their_place_too() {
         "{\"version\": 1,\n \"name\": \"ü\", \"nam\": 1}",
         (2, 15),
         "nam",
-        "unknown field; the fields here are version, $schema, name, description, role, currency, endpoints, order, otherwise, limits, tasks, rules",
+        "unknown field; the fields here are version, $schema, name, description, role, currency, endpoints, order, otherwise, limits, tasks, rules, tools",
     );
     check(
         "{\"version\": 1,\n\"version\": 1}",
@@ -345,6 +418,17 @@ fn every_size_has_its_limit() {
         with(repeat(count, &|index| {
             format!("[[rules]]\nid = \"r{index}\"\ndeny = [\"queue\"]\n")
         }))
+    });
+    check(limits::TOOL_RULES_MAX, |count| {
+        with(repeat(count, &|index| {
+            format!("[[tools]]\nid = \"r{index}\"\nuse = \"never\"\n")
+        }))
+    });
+    check(limits::ID_BYTES_MAX, |bytes| {
+        let name = letters(bytes);
+        with(format!(
+            "[[tools]]\nid = \"r\"\nwhen = {{ tool = [\"{name}\"] }}\nuse = \"never\"\n"
+        ))
     });
     check(limits::ENDPOINTS_MAX, |count| {
         with(repeat(count, &|index| {

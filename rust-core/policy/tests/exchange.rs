@@ -6,9 +6,11 @@ mod support;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 use support::{ENDPOINTS, Scene};
-use whimbrel_policy::{Command, Ended, Event, Exchange, Kept, NEXT_PLACE_MS, Plan, Price, STOP_MS_MAX, Usage};
+use whimbrel_policy::{
+    Command, Confidence, Ended, Event, Exchange, Kept, NEXT_PLACE_MS, Plan, Price, STOP_MS_MAX, Usage,
+};
 use whimbrel_privacy::FindingKind;
-use whimbrel_record::{AttemptEnd, Code, FinishReason, Outcome, Signal, Tokens};
+use whimbrel_record::{AttemptEnd, CALLED_TOOLS_MAX, Code, FinishReason, Label, Outcome, Signal, Tokens};
 
 /// A plan of the device, the house and the cloud, with short times.
 fn plan() -> Plan {
@@ -56,6 +58,7 @@ fn an_answer_that_is_none_is_mended_by_the_next_candidate() {
         (FinishReason::Unstated, false, Code::EmptyAnswer),
         (FinishReason::ContentFilter, false, Code::ContentFilter),
         (FinishReason::ContentFilter, true, Code::ContentFilter),
+        (FinishReason::ToolCalls, false, Code::ToolCalls),
         (FinishReason::ToolCalls, true, Code::ToolCalls),
     ] {
         let (mut exchange, commands) = start(plan());
@@ -80,6 +83,105 @@ fn an_answer_that_is_none_is_mended_by_the_next_candidate() {
         assert_eq!(conclusion.closing.finish, Some(FinishReason::Length));
         assert_eq!(conclusion.closing.attempts[0].code(), Some(code));
     }
+}
+
+/// Calls of so many tools.
+fn calls(count: u32) -> Ended {
+    let name = |number| Label::new(&format!("tool-{number}")).unwrap();
+    Ended::called((0..count).map(|number| (name(number), 2)).collect(), Usage::default())
+}
+
+#[test]
+fn calls_of_tools_are_an_answer_that_is_not_kept() {
+    // An answer of that confidence would be offered elsewhere.
+    let unsure = Confidence {
+        tokens: 50,
+        mean_log_probability: -9.0,
+        repetition_ratio: 0.0,
+    };
+    for has_text in [false, true] {
+        let (mut exchange, _) = start(plan());
+        if has_text {
+            exchange.step(1, Event::Text { attempt: 0 });
+        }
+        assert_eq!(done(exchange.step(2, ended(0, calls(1)))), [Command::End]);
+        let (_, conclusion) = exchange.conclude(Some(unsure));
+        let ending = conclusion.ending;
+        assert_eq!(
+            (ending.outcome, ending.code, ending.is_partial, ending.candidate),
+            (Outcome::Answered, None, false, Some(0))
+        );
+        let closing = conclusion.closing;
+        assert_eq!(conclusion.finish, Some(FinishReason::ToolCalls));
+        assert_eq!((conclusion.kept, conclusion.signal), (Kept::Nothing, None));
+        assert_eq!(conclusion.escalation, None);
+        assert_eq!(
+            (closing.outcome, closing.finish, closing.error.as_ref()),
+            (Outcome::Answered, Some(FinishReason::ToolCalls), None)
+        );
+        assert_eq!(closing.calls, calls(1).calls);
+        assert_eq!(
+            (closing.attempts[0].ended, closing.attempts[0].code()),
+            (AttemptEnd::Answered, None)
+        );
+        assert!(closing.encode().is_ok());
+    }
+}
+
+#[test]
+fn only_the_calls_of_the_answer_are_recorded() {
+    // Called off, given up, and of too many tools.
+    let (mut exchange, _) = start(plan());
+    exchange.step(1, Event::Thinking { attempt: 0 });
+    exchange.step(1001, Event::Timer);
+    assert_eq!(done(exchange.step(1002, ended(0, calls(1)))), [starts(1)]);
+    assert_eq!(
+        done(exchange.step(1003, ended(1, calls(CALLED_TOOLS_MAX + 1)))),
+        [starts(2)]
+    );
+    exchange.step(1004, Event::Text { attempt: 2 });
+    let both = Ended {
+        calls: calls(1).calls,
+        ..finished(FinishReason::Stop)
+    };
+    assert_eq!(done(exchange.step(1005, ended(2, both))), [Command::End]);
+    let (_, conclusion) = exchange.conclude(None);
+    assert_eq!(conclusion.kept, Kept::Exchange);
+    assert!(conclusion.closing.calls.is_empty());
+    let codes: Vec<_> = conclusion
+        .closing
+        .attempts
+        .iter()
+        .map(|attempt| attempt.code())
+        .collect();
+    assert_eq!(codes, [Some(Code::TimedOut), Some(Code::TooLarge), None]);
+
+    let (mut exchange, _) = start(plan());
+    assert_eq!(
+        done(exchange.step(1, ended(0, calls(CALLED_TOOLS_MAX)))),
+        [Command::End]
+    );
+    let (_, conclusion) = exchange.conclude(None);
+    assert_eq!(conclusion.closing.calls.len(), CALLED_TOOLS_MAX as usize);
+}
+
+#[test]
+fn a_wrong_call_is_mended_by_the_next_candidate() {
+    let (mut exchange, _) = start(plan());
+    assert_eq!(
+        done(exchange.step(1, ended(0, Ended::failed(Code::BadCall)))),
+        [starts(1)]
+    );
+    assert_eq!(done(exchange.step(2, ended(1, calls(2)))), [Command::End]);
+    let (_, conclusion) = exchange.conclude(None);
+    assert_eq!(conclusion.closing.attempts[0].code(), Some(Code::BadCall));
+    assert_eq!(conclusion.closing.calls.len(), 2);
+    // Places were asked, and another model may call the tool rightly.
+    let (mut exchange, _) = start(plan());
+    for attempt in 0..3 {
+        exchange.step(u64::from(attempt) + 1, ended(attempt, Ended::failed(Code::BadCall)));
+    }
+    assert_eq!(exchange.conclude(None).1.kept, Kept::Question);
 }
 
 #[test]
@@ -296,6 +398,7 @@ fn laws_over_random_events() {
                 0 | 1 => Event::Text { attempt },
                 9 => Event::Thinking { attempt },
                 2 => ended(attempt, finished(FinishReason::Stop)),
+                3 if below(4) == 0 => ended(attempt, calls(1)),
                 3 => ended(attempt, Ended::failed(Code::Server)),
                 4 if below(6) == 0 => Event::Cancelled,
                 _ => Event::Timer,

@@ -150,6 +150,8 @@ codes! {
     Form = "form",
     /// The model called a tool, but no tools are available.
     ToolCalls = "tool_calls",
+    /// The model called a tool that it was not offered, or with arguments that the tool does not take.
+    BadCall = "bad_call",
     /// The model refused to answer.
     Refusal = "refusal",
     /// The conversation's history contains text that may not be sent there.

@@ -14,8 +14,10 @@ use crate::error::limit;
 use crate::{AttemptEnd, Code, Feedback, FinishReason, Label, Outcome, Place, PlaceKind, RecordError};
 
 /// The newest version of the fields of [`Intent`] and [`Closing`]. Each entry is stored with the oldest version that has its fields.
-pub const RECEIPT_FORMAT: u32 = 4;
-/// The version without [`Closing::answered_before`].
+pub const RECEIPT_FORMAT: u32 = 5;
+/// The version without [`Closing::calls`].
+const FOURTH_FORMAT: u32 = 4;
+/// The version without [`Closing::answered_before`] too.
 const THIRD_FORMAT: u32 = 3;
 /// The version without [`Closing::repeated`] too.
 const SECOND_FORMAT: u32 = 2;
@@ -25,6 +27,8 @@ const FIRST_FORMAT: u32 = 1;
 pub const RULES_MAX: u32 = 64;
 /// Maximum number of candidates of a plan, and of attempts of a receipt.
 pub const CANDIDATES_MAX: u32 = 32;
+/// Maximum number of different tools that one answer can call.
+pub const CALLED_TOOLS_MAX: u32 = 64;
 /// Maximum length of an entry's canonical bytes.
 pub const BODY_BYTES_MAX: u32 = 64 * 1024;
 
@@ -198,6 +202,10 @@ pub struct Closing {
     /// The receipt whose answer was given again. No place was asked. Since format 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_before: Option<ReceiptId>,
+    /// How often the answer called each tool, by the tool's name; at most [`CALLED_TOOLS_MAX`] names. The arguments of a call are never recorded.
+    /// Since format 5.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calls: BTreeMap<Label, u32>,
 }
 
 /// A receipt as the ledger shows it: what was planned, how it went, and its position in the ledger.
@@ -315,17 +323,23 @@ impl Closing {
             finish: None,
             repeated: BTreeMap::new(),
             answered_before: None,
+            calls: BTreeMap::new(),
         }
     }
 
     /// The format version that is stored with it.
     #[must_use]
     pub fn format(&self) -> u32 {
-        match (self.answered_before, self.repeated.is_empty(), self.finish) {
-            (Some(_), _, _) => RECEIPT_FORMAT,
-            (None, false, _) => THIRD_FORMAT,
-            (None, true, Some(_)) => SECOND_FORMAT,
-            (None, true, None) => FIRST_FORMAT,
+        if !self.calls.is_empty() {
+            RECEIPT_FORMAT
+        } else if self.answered_before.is_some() {
+            FOURTH_FORMAT
+        } else if !self.repeated.is_empty() {
+            THIRD_FORMAT
+        } else if self.finish.is_some() {
+            SECOND_FORMAT
+        } else {
+            FIRST_FORMAT
         }
     }
 
@@ -359,6 +373,7 @@ impl Closing {
     /// [`RecordError::TooMuch`] for a list or an entry that is too long.
     pub fn encode(&self) -> Result<String, RecordError> {
         limit("attempts", self.attempts.len(), CANDIDATES_MAX)?;
+        limit("tools that were called", self.calls.len(), CALLED_TOOLS_MAX)?;
         for attempt in &self.attempts {
             limit("rules of an attempt", attempt.rules.len(), RULES_MAX)?;
         }

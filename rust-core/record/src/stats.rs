@@ -6,7 +6,12 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use whimbrel_privacy::{FindingKind, PrivacyClass, Release};
 
-use crate::{Attempt, Closing, Host, Intent, Outcome, PlaceKind};
+use crate::{Attempt, Closing, Host, Intent, Label, Outcome, PlaceKind};
+
+/// Maximum number of different tools whose calls are counted by name.
+pub const COUNTED_TOOLS_MAX: u32 = 256;
+/// The name under which the calls of all further tools are counted together.
+pub const OTHER_TOOLS: &str = "@others";
 
 /// Numbers of answers by place.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -33,7 +38,7 @@ pub struct Answers {
 pub struct Stats {
     /// The number of receipts.
     pub receipts: u64,
-    /// Requests that were answered.
+    /// Requests that were answered. An answer that calls tools is one, too.
     pub answers: Answers,
     /// Requests that the user or the app cancelled.
     pub cancelled: u64,
@@ -63,6 +68,9 @@ pub struct Stats {
     pub tokens_out: u64,
     /// The sum of the energy estimates in millijoules.
     pub millijoules: u64,
+    /// How often answers called each tool, by the tool's name: at most [`COUNTED_TOOLS_MAX`] names, and [`OTHER_TOOLS`] for the rest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calls: BTreeMap<Label, u64>,
 }
 
 /// The totals of the receipts of one day.
@@ -135,6 +143,9 @@ impl Stats {
         self.tokens_out = self.tokens_out.saturating_add(closing.tokens.output);
         let millijoules = closing.energy.as_ref().map_or(0, |energy| energy.millijoules);
         self.millijoules = self.millijoules.saturating_add(millijoules);
+        for (tool, times) in &closing.calls {
+            self.count_calls(tool, u64::from(*times));
+        }
     }
 
     /// Adds the totals of other receipts.
@@ -162,6 +173,20 @@ impl Stats {
         self.tokens_in = self.tokens_in.saturating_add(other.tokens_in);
         self.tokens_out = self.tokens_out.saturating_add(other.tokens_out);
         self.millijoules = self.millijoules.saturating_add(other.millijoules);
+        for (tool, times) in &other.calls {
+            self.count_calls(tool, *times);
+        }
+    }
+
+    /// The totals are sealed as a whole, so they must not grow with every name that somebody thinks of.
+    fn count_calls(&mut self, tool: &Label, times: u64) {
+        let is_counted = self.calls.contains_key(tool) || self.calls.len() < COUNTED_TOOLS_MAX as usize;
+        let name = match is_counted {
+            true => tool.clone(),
+            false => Label::squeezed(OTHER_TOOLS),
+        };
+        let count = self.calls.entry(name).or_default();
+        *count = count.saturating_add(times);
     }
 
     /// A one-sentence summary in English.
@@ -195,6 +220,7 @@ impl Stats {
                 .filter(|(times, _)| *times > 0)
                 .map(|(times, words)| format!("{times} {words}")),
         );
+        parts.extend(self.calls_part());
         parts.extend(self.sent_parts());
         parts.join(", ")
     }
@@ -225,6 +251,18 @@ impl Stats {
             parts.push("no answers".to_owned());
         }
         parts
+    }
+
+    fn calls_part(&self) -> Option<String> {
+        match self
+            .calls
+            .values()
+            .fold(0, |sum: u64, times| sum.saturating_add(*times))
+        {
+            0 => None,
+            1 => Some("1 tool call".to_owned()),
+            times => Some(format!("{times} tool calls")),
+        }
     }
 
     fn sent_parts(&self) -> Vec<String> {
@@ -326,6 +364,40 @@ mod tests {
     }
 
     #[test]
+    fn calls_count_by_name_up_to_a_limit() {
+        let intent = Intent::new(Label::squeezed("r"), Label::squeezed("chat"), PrivacyClass::Public);
+        let calling = |tool: &str, times| {
+            let mut closing = Closing::new(Outcome::Answered);
+            closing.calls.insert(Label::squeezed(tool), times);
+            closing
+        };
+        let mut stats = Stats::default();
+        assert!(!serde_json::to_string(&stats).unwrap().contains("calls"));
+        stats.count(&intent, Some(&calling("weather", 2)));
+        stats.count(&intent, Some(&calling("weather", 1)));
+        stats.count(&intent, Some(&calling("send_mail", 1)));
+        let count = |stats: &Stats, tool: &str| stats.calls.get(&Label::squeezed(tool)).copied();
+        assert_eq!(
+            (count(&stats, "weather"), count(&stats, "send_mail")),
+            (Some(3), Some(1))
+        );
+        let read: Stats = serde_json::from_str(&serde_json::to_string(&stats).unwrap()).unwrap();
+        assert_eq!(read, stats);
+
+        let mut many = Stats::default();
+        for number in 0..COUNTED_TOOLS_MAX + 10 {
+            many.count(&intent, Some(&calling(&format!("tool-{number}"), 1)));
+        }
+        assert_eq!(many.calls.len(), COUNTED_TOOLS_MAX as usize + 1);
+        assert_eq!(count(&many, OTHER_TOOLS), Some(10));
+        many.add(&stats);
+        many.add(&many.clone());
+        assert_eq!(many.calls.len(), COUNTED_TOOLS_MAX as usize + 1);
+        assert_eq!(count(&many, OTHER_TOOLS), Some(28));
+        assert_eq!(count(&many, "tool-0"), Some(2));
+    }
+
+    #[test]
     fn words_that_are_not_replaced_leave_as_they_are() {
         let check = |kind: FindingKind, replaced: u32, expected| {
             let mut intent = Intent::new(Label::squeezed("r"), Label::squeezed("chat"), PrivacyClass::Sensitive);
@@ -391,5 +463,14 @@ mod tests {
             ..Stats::default()
         };
         check(denied, "no answers, 1 refused by the policy, nothing sent");
+        let mut called = Stats {
+            receipts: 2,
+            ..Stats::default()
+        };
+        called.answers.on_device = 2;
+        called.calls.insert(Label::squeezed("weather"), 1);
+        check(called.clone(), "2 answers on this phone, 1 tool call, nothing sent");
+        called.calls.insert(Label::squeezed("calendar"), 2);
+        check(called, "2 answers on this phone, 3 tool calls, nothing sent");
     }
 }

@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use whimbrel_privacy::{FindingKind, PrivacyClass};
 use whimbrel_record::{
-    Attempt, AttemptEnd, Closing, Code, FinishReason, Intent, Label, Outcome, Place, PlaceKind, RecordError, Signal,
-    decode_closing, decode_intent,
+    Attempt, AttemptEnd, CALLED_TOOLS_MAX, Closing, Code, FinishReason, Intent, Label, Outcome, Place, PlaceKind,
+    ReceiptId, RecordError, Signal, decode_closing, decode_intent,
 };
 
 /// Every name in its order. A name is never changed and never taken away: receipts hold it.
-const CODES: &str = "busy out_of_memory context_full closed engine quota_exceeded declined unavailable adapter key_vault key_missing key_unreadable stop unreachable not_loopback handshake certificate unauthorised not_found payment rate_limited server refused request_too_large unsupported_option no_thinking redirected circuit_open over_budget not_recorded protocol content_type malformed too_large request lost truncated reported ended timed_out no_first_token content_filter empty_answer cut_off not_in_form form tool_calls refusal history panicked did_not_stop not_begun no_endpoint endpoint_settings no_permit not_cleared asked_before internal deadline too_long";
+const CODES: &str = "busy out_of_memory context_full closed engine quota_exceeded declined unavailable adapter key_vault key_missing key_unreadable stop unreachable not_loopback handshake certificate unauthorised not_found payment rate_limited server refused request_too_large unsupported_option no_thinking redirected circuit_open over_budget not_recorded protocol content_type malformed too_large request lost truncated reported ended timed_out no_first_token content_filter empty_answer cut_off not_in_form form tool_calls bad_call refusal history panicked did_not_stop not_begun no_endpoint endpoint_settings no_permit not_cleared asked_before internal deadline too_long";
 
 #[test]
 fn codes_keep_their_names() {
@@ -110,6 +110,47 @@ fn new_fields_have_a_format_of_their_own() {
     check(&closing, 2, r#","finish":"content_filter""#);
     closing.repeated.insert(FindingKind::Email, 1);
     check(&closing, 3, r#","finish":"content_filter","repeated":{"email":1}"#);
+
+    let mut closing = Closing::new(Outcome::Answered);
+    closing.answered_before = Some(ReceiptId(7));
+    check(&closing, 4, r#","answered_before":7"#);
+
+    let mut closing = Closing::new(Outcome::Answered);
+    closing.finish = Some(FinishReason::ToolCalls);
+    check(&closing, 2, r#","finish":"tool_calls""#);
+    closing.calls = [(label("weather"), 2), (label("mail.send"), 1)].into();
+    check(
+        &closing,
+        5,
+        r#","finish":"tool_calls","calls":{"mail.send":1,"weather":2}"#,
+    );
+    closing.repeated.insert(FindingKind::Email, 1);
+    check(
+        &closing,
+        5,
+        r#","finish":"tool_calls","repeated":{"email":1},"calls":{"mail.send":1,"weather":2}"#,
+    );
+    let names = |count: u32| (0..count).map(|number| (label(&format!("tool-{number}")), 1)).collect();
+    closing.calls = names(CALLED_TOOLS_MAX);
+    assert!(closing.encode().is_ok());
+    closing.calls = names(CALLED_TOOLS_MAX + 1);
+    assert!(matches!(closing.encode(), Err(RecordError::TooMuch { found: 65, .. })));
+}
+
+#[test]
+fn a_tool_in_a_receipt_has_a_name_and_nothing_else() {
+    let check = |calls: &str, is_accepted: bool| {
+        let body = format!(
+            r#"{{"outcome":"answered","tokens":{{"input":0,"output":0}},"latency":{{"queue_ms":0,"total_ms":0}},"calls":{calls}}}"#
+        );
+        assert_eq!(decode_closing(body.as_bytes()).is_some(), is_accepted, "{calls}");
+    };
+    check(r#"{"weather":1}"#, true);
+    check(r#"{"mail to anna":1}"#, false);
+    check(r#"{"weather":{"city":"Bonn"}}"#, false);
+    check(r#"{"weather":1,"weather":1}"#, false);
+    check(r#"{"weather":1,"mail":1}"#, false);
+    check("{}", false);
 }
 
 #[test]

@@ -247,16 +247,32 @@ fn only_entries_with_new_fields_have_the_new_format() {
     cut_off.finish = Some(FinishReason::Length);
     ledger.record(&refused, &answered_here(), NOW_MS + 1).unwrap();
     ledger.record(&intent(3), &cut_off, NOW_MS + 2).unwrap();
+    let mut called = answered_here();
+    called.finish = Some(FinishReason::ToolCalls);
+    called.calls.insert(support::label("weather"), 2);
+    ledger.record(&intent(4), &called, NOW_MS + 3).unwrap();
     assert!(ledger.verify().unwrap().is_intact());
-    let newest = ledger.list(&Filter::default(), 2).unwrap();
-    assert_eq!(newest[0].closing.as_ref(), Some(&cut_off));
-    assert_eq!(newest[1].intent, refused);
+    let newest = ledger.list(&Filter::default(), 3).unwrap();
+    assert_eq!(newest[0].closing.as_ref(), Some(&called));
+    assert_eq!(newest[1].closing.as_ref(), Some(&cut_off));
+    assert_eq!(newest[2].intent, refused);
 
     let mut text = Vec::new();
-    ledger.export(&mut text, NOW_MS + 3).unwrap();
+    ledger.export(&mut text, NOW_MS + 4).unwrap();
     let text = String::from_utf8(text).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let formats: Vec<_> = lines.filter_map(|line| line.get("format")?.as_u64()).collect();
-    assert_eq!(formats, [1, 1, 2, 1, 1, 2]);
+    assert_eq!(formats, [1, 1, 2, 1, 1, 2, 1, 5]);
     assert!(check(&text, Some(&*vault)).is_intact());
+
+    // Calls are counted, also once their receipts are pruned.
+    let calls = [(support::label("weather"), 2)].into();
+    assert_eq!(ledger.stats(None, None).unwrap().calls, calls);
+    let everything = Prune {
+        receipts_max: Some(0),
+        ..Prune::default()
+    };
+    let checkpoint = ledger.prune(&everything, NOW_MS + 5).unwrap().unwrap();
+    assert_eq!(checkpoint.totals.calls, calls);
+    assert!(ledger.verify().unwrap().is_intact());
 }

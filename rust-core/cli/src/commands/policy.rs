@@ -79,6 +79,7 @@ struct Summary {
     currency: Option<String>,
     endpoints: Vec<Endpoint>,
     rules: Vec<String>,
+    tools: Vec<String>,
     limits: Limits,
 }
 
@@ -91,6 +92,7 @@ impl From<&Policy> for Summary {
             currency: policy.currency().map(str::to_owned),
             endpoints: policy.endpoints().to_vec(),
             rules: policy.rule_ids().map(str::to_owned).collect(),
+            tools: policy.tool_rule_ids().map(str::to_owned).collect(),
             // A task that no document names has the limits of the document.
             limits: policy.limits(""),
         }
@@ -142,6 +144,9 @@ impl Summary {
             rows.push(("endpoints", list(endpoints.collect())));
         }
         rows.push(("rules", list(self.rules.clone())));
+        if !self.tools.is_empty() {
+            rows.push(("tools", list(self.tools.clone())));
+        }
         rows.push(("limits", list(limits.collect())));
         table(out, &rows)
     }

@@ -162,13 +162,11 @@ impl Asked {
             Reason::Length => Ok(FinishReason::Length),
             Reason::Other | Reason::Unstated => Ok(FinishReason::Unstated),
         };
-        let ended = Ended {
-            result,
-            is_skipped: false,
-            is_turned_away: false,
-            usage: self.used(traffic),
-        };
-        Part::end(ended)
+        let usage = self.used(traffic);
+        Part::end(Ended {
+            usage,
+            ..result.map_or_else(Ended::failed, |reason| Ended::finished(reason, Usage::default()))
+        })
     }
 
     fn failure(&mut self, error: &ChatError) -> Ended {

@@ -201,10 +201,8 @@ impl Attempt for Telling {
                 Some(Some(Said::Text(text))) => Part::Text(text.to_owned()),
                 Some(Some(Said::End(result))) => Part::Ended(Box::new(
                     Ended {
-                        result,
-                        is_skipped: false,
-                        is_turned_away: false,
                         usage,
+                        ..result.map_or_else(Ended::failed, |reason| Ended::finished(reason, Usage::default()))
                     }
                     .into(),
                 )),

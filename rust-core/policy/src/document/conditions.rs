@@ -128,7 +128,10 @@ fn numbers(table: &mut Table<'_>, conditions: &mut Vec<Condition>, fields: &[Num
     Ok(())
 }
 
-fn range<T: Ord + Copy>(item: &Item<'_>, read: impl Fn(&Item<'_>) -> Result<T, Fault>) -> Result<Range<T>, Fault> {
+pub(crate) fn range<T: Ord + Copy>(
+    item: &Item<'_>,
+    read: impl Fn(&Item<'_>) -> Result<T, Fault>,
+) -> Result<Range<T>, Fault> {
     let mut table = item.table()?;
     let min = table.optional("min").as_ref().map(&read).transpose()?;
     let max = table.optional("max").as_ref().map(&read).transpose()?;

@@ -14,7 +14,7 @@ use super::policy::{
     TaskOverride, Then, trust_word,
 };
 use super::reader::{Item, Table, is_id};
-use super::url;
+use super::{tools, url};
 use crate::condition::{CLASSES, class_name};
 use crate::device::Thermal;
 use crate::id::Id;
@@ -59,6 +59,7 @@ pub(crate) fn policy(root: &Node, text: &str) -> Result<Policy, Fault> {
     let limits = limits(table.optional("limits"))?;
     let tasks = tasks(table.optional("tasks"), &mut steps)?;
     let rules = rules(table.optional("rules"), &mut steps)?;
+    let tools = tools::read(table.optional("tools"))?;
     table.finish()?;
     let on_device = || Steps {
         steps: vec![Step::OnDevice],
@@ -78,6 +79,7 @@ pub(crate) fn policy(root: &Node, text: &str) -> Result<Policy, Fault> {
         limits,
         tasks,
         rules,
+        tools,
         named_endpoints,
         endpoints,
     })

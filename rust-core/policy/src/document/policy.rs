@@ -14,6 +14,7 @@ use crate::condition::Condition;
 use crate::device::Thermal;
 use crate::id::Id;
 use crate::request::{Need, task_key};
+use crate::tool::ToolRule;
 
 /// The role of a document. A user's document can only make the app's stricter.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -243,6 +244,7 @@ pub struct Policy {
     pub(crate) limits: Limits,
     pub(crate) tasks: BTreeMap<String, TaskOverride>,
     pub(crate) rules: Vec<Rule>,
+    pub(crate) tools: Vec<ToolRule>,
     /// Where endpoints are named in a user's document, for the check against the app's.
     pub(crate) named_endpoints: Vec<NamedEndpoint>,
 }
@@ -318,6 +320,11 @@ impl Policy {
     /// The ids of the rules, in the order of the document.
     pub fn rule_ids(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|rule| &*rule.id)
+    }
+
+    /// The ids of the rules about tools, in the order of the document.
+    pub fn tool_rule_ids(&self) -> impl Iterator<Item = &str> {
+        self.tools.iter().map(|rule| &*rule.id)
     }
 
     /// The limits for a task: the task's own, and the document's for fields that the task does not set.

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use whimbrel_privacy::PrivacyClass;
+
 use super::error::{PolicyError, PolicyErrorReason as Reason};
 use super::policy::{Policy, PolicyRole};
+use crate::plan::Reason as Because;
+use crate::tool::{ToolRuling, ToolUse};
 
 /// An app's policy and optionally a user's. Cheap to clone: a decision works on a clone, so replacing the policies never changes a decision
 /// in progress.
@@ -67,6 +71,47 @@ impl PolicySet {
     #[must_use]
     pub fn user(&self) -> Option<&Policy> {
         self.user.as_deref()
+    }
+
+    /// Whether a tool may run when a model calls it. `class` is the class of everything that the request contains. `of_app` is what the app
+    /// itself says about the tool; it holds if the app's document has no rule about it. In each document the first matching rule decides,
+    /// and the stricter of both documents wins.
+    ///
+    /// ```
+    /// use whimbrel_policy::{Format, Policy, PolicySet, Preset, ToolUse};
+    /// use whimbrel_privacy::PrivacyClass;
+    ///
+    /// let app = Preset::OnDeviceFirst.policy("[[tools]]\nid = \"harmless\"\nwhen = { tool = [\"weather\"] }\nuse = \"always\"")?;
+    /// let user = "version = 1\nname = \"mine\"\nrole = \"user\"\n[[tools]]\nid = \"ask-me\"\nuse = \"confirm\"";
+    /// let alone = PolicySet::new(app.clone(), None)?;
+    /// let ruling = alone.tool_use("weather", PrivacyClass::Public, ToolUse::Confirm);
+    /// assert_eq!(ruling.tool_use, ToolUse::Always);
+    /// let both = PolicySet::new(app, Some(Policy::parse(user, Format::Toml)?))?;
+    /// let ruling = both.tool_use("weather", PrivacyClass::Public, ToolUse::Confirm);
+    /// assert_eq!(ruling.tool_use, ToolUse::Confirm);
+    /// assert_eq!(ruling.reason.unwrap().to_string(), "the user's rule ask-me");
+    /// # Ok::<(), whimbrel_policy::PolicyError>(())
+    /// ```
+    #[must_use]
+    pub fn tool_use(&self, name: &str, class: PrivacyClass, of_app: ToolUse) -> ToolRuling {
+        let app = self.app.tool_ruling(name, class).unwrap_or(ToolRuling {
+            tool_use: of_app,
+            reason: None,
+        });
+        let user = self.user.as_ref().and_then(|user| user.tool_ruling(name, class));
+        user.filter(|user| user.tool_use > app.tool_use).unwrap_or(app)
+    }
+}
+
+impl Policy {
+    /// What the first matching rule of this document says.
+    fn tool_ruling(&self, name: &str, class: PrivacyClass) -> Option<ToolRuling> {
+        let rule = self.tools.iter().find(|rule| rule.holds(name, class))?;
+        let (document, id) = (self.role, rule.id.clone());
+        Some(ToolRuling {
+            tool_use: rule.tool_use,
+            reason: Some(Because::Rule { document, rule: id }),
+        })
     }
 }
 

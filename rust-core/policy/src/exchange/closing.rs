@@ -37,7 +37,7 @@ pub struct Conclusion {
     pub kept: Kept,
     /// What the end says about the answer.
     pub signal: Option<Signal>,
-    /// Set if the answer looks weak and the question may be asked again elsewhere.
+    /// Set if the answer looks weak and the question may be asked again elsewhere. Never if it calls tools.
     pub escalation: Option<Escalation>,
 }
 
@@ -45,6 +45,7 @@ pub struct Conclusion {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kept {
     /// Nothing: the question was cancelled, went nowhere by the rules, or failed for a reason of its own, as every question after it would too.
+    /// Also if the answer calls tools: question and answer are kept together when the last round is over.
     Nothing,
     /// The question: places were asked and failed, and the next question may refer to it.
     Question,
@@ -71,9 +72,10 @@ impl Exchange {
             let candidate = attempt.candidate as usize;
             self.prices[candidate].cost_micros(&self.plan.candidates[candidate], ended)
         });
+        let calls_tools = finish == Some(FinishReason::ToolCalls);
         let is_cancelled_midway = ending.outcome == Outcome::Cancelled && ending.is_partial;
         let escalation = match (ending.is_answered(), ending.candidate, confidence) {
-            (true, Some(answered), Some(confidence)) => {
+            (true, Some(answered), Some(confidence)) if !calls_tools => {
                 escalation(&self.plan, answered, &confidence, &EscalationThresholds::default())
             }
             _ => None,
@@ -86,7 +88,7 @@ impl Exchange {
             } else {
                 0
             },
-            kept: kept(ending, &attempts),
+            kept: kept(ending, finish, &attempts),
             signal: is_cancelled_midway.then_some(Signal::Aborted),
             escalation,
             ending,
@@ -99,8 +101,9 @@ impl Exchange {
     }
 }
 
-fn kept(ending: Ending, attempts: &[Attempt]) -> Kept {
+fn kept(ending: Ending, finish: Option<FinishReason>, attempts: &[Attempt]) -> Kept {
     match ending.outcome {
+        Outcome::Answered if finish == Some(FinishReason::ToolCalls) => Kept::Nothing,
         Outcome::Answered => Kept::Exchange,
         Outcome::Cancelled if ending.is_partial => Kept::Exchange,
         Outcome::Failed if !attempts.is_empty() && attempts.iter().all(|attempt| !is_of_question(attempt.code)) => {
@@ -156,6 +159,9 @@ fn closing(
     }
     closing.error = ending.code.map(Label::from);
     closing.finish = finish;
+    if finish == Some(FinishReason::ToolCalls) {
+        closing.calls = ended.last().map_or_else(BTreeMap::new, |ended| ended.calls.clone());
+    }
     closing.latency = Latency {
         queue_ms: 0,
         first_token_ms: attempts.last().and_then(|attempt| attempt.first_token_ms),

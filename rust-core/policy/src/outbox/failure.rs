@@ -187,6 +187,7 @@ pub fn remedy_of_code(code: Code) -> Remedy {
         | Code::CutOff
         | Code::NotInForm
         | Code::ToolCalls
+        | Code::BadCall
         | Code::Refusal => Remedy::User,
     }
 }

@@ -123,6 +123,9 @@ fn closing_rows(closing: &Closing) -> Vec<(&'static str, String)> {
         let finish = serde_json::to_value(finish).unwrap_or_default();
         rows.push(("finish", finish.as_str().unwrap_or_default().to_owned()));
     }
+    if !closing.calls.is_empty() {
+        rows.push(("tools", counts(closing.calls.clone())));
+    }
     rows.push(("replaced", counts(closing.redacted.clone())));
     if !closing.repeated.is_empty() {
         rows.push(("sent before", counts(closing.repeated.clone())));
@@ -134,4 +137,21 @@ fn closing_rows(closing: &Closing) -> Vec<(&'static str, String)> {
         rows.push(("energy", format!("{:.1} J ({})", energy.joules(), energy.method)));
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whimbrel_client::record::{Label, Outcome};
+
+    #[test]
+    fn calls_are_shown_by_name() {
+        let mut closing = Closing::new(Outcome::Answered);
+        let tools = |closing: &Closing| closing_rows(closing).into_iter().find(|(name, _)| *name == "tools");
+        assert_eq!(tools(&closing), None);
+        for (tool, times) in [("weather", 2), ("mail", 1)] {
+            closing.calls.insert(Label::squeezed(tool), times);
+        }
+        assert_eq!(tools(&closing), Some(("tools", "mail 1, weather 2".to_owned())));
+    }
 }
