@@ -8,28 +8,29 @@ use crate::id::Id;
 use crate::plan::Reason;
 
 /// Whether a tool may run when a model calls it. A later one is stricter.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ToolUse {
+pub enum ToolPermission {
     /// It runs without asking.
     Always,
     /// A person is asked each time.
+    #[default]
     Confirm,
     /// It does not run.
     Never,
 }
 
-impl ToolUse {
+impl ToolPermission {
     /// Every use, the least strict first.
-    pub const ALL: [ToolUse; 3] = [ToolUse::Always, ToolUse::Confirm, ToolUse::Never];
+    pub const ALL: [ToolPermission; 3] = [ToolPermission::Always, ToolPermission::Confirm, ToolPermission::Never];
 
     /// The name in documents and JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            ToolUse::Always => "always",
-            ToolUse::Confirm => "confirm",
-            ToolUse::Never => "never",
+            ToolPermission::Always => "always",
+            ToolPermission::Confirm => "confirm",
+            ToolPermission::Never => "never",
         }
     }
 }
@@ -38,7 +39,7 @@ impl ToolUse {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct ToolRuling {
     /// Whether it may run.
-    pub tool_use: ToolUse,
+    pub permission: ToolPermission,
     /// The rule that decided; `None` if what the app says about the tool decided.
     pub reason: Option<Reason>,
 }
@@ -51,7 +52,7 @@ pub(crate) struct ToolRule {
     pub(crate) tools: Option<Vec<Id>>,
     /// The class of the request's text; `None` for every class.
     pub(crate) class: Option<Range<PrivacyClass>>,
-    pub(crate) tool_use: ToolUse,
+    pub(crate) permission: ToolPermission,
 }
 
 impl ToolRule {

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng;
 use support::Scene;
-use whimbrel_policy::{Format, Need, Policy, PolicySet, Refusal, ToolUse};
+use whimbrel_policy::{Format, Need, Policy, PolicySet, Refusal, ToolPermission};
 use whimbrel_privacy::PrivacyClass;
 
 const CASES: u32 = 100_000;
@@ -29,7 +29,7 @@ struct Sketch {
     tools: Vec<&'static str>,
     class_min: Option<usize>,
     class_max: Option<usize>,
-    tool_use: ToolUse,
+    permission: ToolPermission,
 }
 
 impl Sketch {
@@ -46,7 +46,7 @@ impl Sketch {
             tools,
             class_min,
             class_max,
-            tool_use: ToolUse::ALL[below(generator, 3)],
+            permission: ToolPermission::ALL[below(generator, 3)],
         }
     }
 
@@ -65,11 +65,11 @@ impl Sketch {
             conditions.push(format!("class = {{ {} }}", bounds.join(", ")));
         }
         match conditions.is_empty() {
-            true => format!("use = \"{}\"\n", self.tool_use.name()),
+            true => format!("use = \"{}\"\n", self.permission.name()),
             false => format!(
                 "when = {{ {} }}\nuse = \"{}\"\n",
                 conditions.join(", "),
-                self.tool_use.name()
+                self.permission.name()
             ),
         }
     }
@@ -97,10 +97,10 @@ fn document(generator: &mut Pcg64, role: &str) -> (Vec<Sketch>, Policy) {
 }
 
 /// What the first matching rule says, and its number.
-fn judge(rules: &[Sketch], tool: &str, class: usize) -> Option<(usize, ToolUse)> {
+fn judge(rules: &[Sketch], tool: &str, class: usize) -> Option<(usize, ToolPermission)> {
     let mut numbered = rules.iter().enumerate();
     let (number, rule) = numbered.find(|(_, rule)| rule.matches(tool, class))?;
-    Some((number, rule.tool_use))
+    Some((number, rule.permission))
 }
 
 #[test]
@@ -113,22 +113,22 @@ fn a_user_can_only_tighten_what_tools_may_do() {
         let (app_rules, app) = &apps[below(&mut generator, DOCUMENTS)];
         let (user_rules, user) = &users[below(&mut generator, DOCUMENTS)];
         let (tool, class) = (TOOLS[below(&mut generator, 4)], below(&mut generator, 4));
-        let of_app = ToolUse::ALL[below(&mut generator, 3)];
+        let of_app = ToolPermission::ALL[below(&mut generator, 3)];
         let alone = PolicySet::new(app.clone(), None).unwrap();
         let both = PolicySet::new(app.clone(), Some(user.clone())).unwrap();
-        let ruling = |set: &PolicySet| set.tool_use(tool, CLASSES[class], of_app);
+        let ruling = |set: &PolicySet| set.tool_permission(tool, CLASSES[class], of_app);
         let (alone, both) = (ruling(&alone), ruling(&both));
         let what = format!("{tool} {class} {of_app:?}\n{app_rules:?}\n{user_rules:?}");
-        assert!(both.tool_use >= alone.tool_use, "{what}");
+        assert!(both.permission >= alone.permission, "{what}");
 
         let of_document = judge(app_rules, tool, class);
         let of_user = judge(user_rules, tool, class);
-        let expected = of_document.map_or(of_app, |(_, tool_use)| tool_use);
-        assert_eq!(alone.tool_use, expected, "{what}");
-        let stricter = of_user.filter(|(_, tool_use)| *tool_use > expected);
+        let expected = of_document.map_or(of_app, |(_, permission)| permission);
+        assert_eq!(alone.permission, expected, "{what}");
+        let stricter = of_user.filter(|(_, permission)| *permission > expected);
         assert_eq!(
-            both.tool_use,
-            stricter.map_or(expected, |(_, tool_use)| tool_use),
+            both.permission,
+            stricter.map_or(expected, |(_, permission)| permission),
             "{what}"
         );
         let by_app = of_document.map(|(number, _)| format!("the app's rule app-{number}"));
@@ -136,7 +136,7 @@ fn a_user_can_only_tighten_what_tools_may_do() {
         let reason = |ruling: &whimbrel_policy::ToolRuling| ruling.reason.as_ref().map(ToString::to_string);
         assert_eq!(reason(&alone), by_app, "{what}");
         assert_eq!(reason(&both), by_user.or(by_app), "{what}");
-        tightened += u32::from(both.tool_use > alone.tool_use);
+        tightened += u32::from(both.permission > alone.permission);
         of_code += u32::from(both.reason.is_none());
     }
     assert!(tightened > CASES / 10 && of_code > CASES / 10, "{tightened}, {of_code}");
@@ -150,8 +150,8 @@ fn the_first_matching_rule_decides() {
                [[tools]]\nid = \"harmless\"\nwhen = { tool = [\"weather\", \"send_mail\"] }\nuse = \"always\"\n";
     let set = PolicySet::new(Policy::parse(app, Format::Toml).unwrap(), None).unwrap();
     let check = |tool: &str, class, of_app, expected, rule: Option<&str>| {
-        let ruling = set.tool_use(tool, class, of_app);
-        assert_eq!(ruling.tool_use, expected, "{tool} {class:?}");
+        let ruling = set.tool_permission(tool, class, of_app);
+        assert_eq!(ruling.permission, expected, "{tool} {class:?}");
         let reason = ruling.reason.map(|reason| reason.to_string());
         assert_eq!(
             reason,
@@ -160,7 +160,7 @@ fn the_first_matching_rule_decides() {
         );
     };
     let [public, personal, sensitive, secret] = CLASSES;
-    let (always, confirm, never) = (ToolUse::Always, ToolUse::Confirm, ToolUse::Never);
+    let (always, confirm, never) = (ToolPermission::Always, ToolPermission::Confirm, ToolPermission::Never);
     check("weather", public, confirm, always, Some("harmless"));
     check("weather", sensitive, never, always, Some("harmless"));
     check("weather", secret, always, never, Some("nothing-secret"));
@@ -178,11 +178,11 @@ fn the_first_matching_rule_decides() {
 
 #[test]
 fn uses_are_their_names_and_in_order() {
-    assert!(ToolUse::ALL.is_sorted());
-    for tool_use in ToolUse::ALL {
-        let word = serde_json::to_value(tool_use).unwrap();
-        assert_eq!(word, tool_use.name());
-        assert_eq!(serde_json::from_value::<ToolUse>(word).unwrap(), tool_use);
+    assert!(ToolPermission::ALL.is_sorted());
+    for permission in ToolPermission::ALL {
+        let word = serde_json::to_value(permission).unwrap();
+        assert_eq!(word, permission.name());
+        assert_eq!(serde_json::from_value::<ToolPermission>(word).unwrap(), permission);
     }
 }
 

@@ -123,7 +123,7 @@ impl Asked {
                     let event = answer.next().await;
                     let traffic = answer.traffic();
                     match event {
-                        Some(Ok(ChatEvent::Started { .. } | ChatEvent::Call(_))) => {}
+                        Some(Ok(ChatEvent::Started { .. })) => {}
                         Some(Ok(ChatEvent::Thinking(text))) => return Part::Thinking(text),
                         Some(Ok(ChatEvent::Text(text))) => {
                             self.has_words |= text.contains(|character: char| !is_blank(character));
@@ -229,6 +229,8 @@ fn chat_options(options: &GenerationOptions, request_id: &str) -> ChatOptions {
     chat.temperature = sampling.temperature.filter(|value| (0.0..=2.0).contains(value));
     chat.top_p = sampling.top_p.filter(|value| *value > 0.0 && !is_whole(*value));
     chat.seed = sampling.seed.and_then(|seed| i64::try_from(seed).ok());
+    let choice = options.tools.as_ref().map_or(ToolChoice::None, |tools| tools.choice);
+    (chat.may_call, chat.must_call) = (choice != ToolChoice::None, choice == ToolChoice::Required);
     chat
 }
 
@@ -268,7 +270,7 @@ fn code(failure: &Failure, has_key: bool) -> Code {
         Failure::Protocol => Code::Protocol,
         Failure::ContentType => Code::ContentType,
         Failure::Malformed { .. } => Code::Malformed,
-        Failure::BadCall { .. } => Code::ToolCalls,
+        Failure::BadCall { .. } => Code::BadCall,
         Failure::ResponseTooLarge { .. } => Code::TooLarge,
         Failure::RequestTooLarge { .. } => Code::RequestTooLarge,
         _ => Code::Request,

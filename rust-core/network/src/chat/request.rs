@@ -53,6 +53,8 @@ pub struct ChatOptions {
     /// Whether the model may call the tools of the request. `false` sends `"tool_choice": "none"` if there are tools; a call that comes all the same
     /// gives no event.
     pub may_call: bool,
+    /// Whether it must call one (`"tool_choice": "required"`).
+    pub must_call: bool,
     /// Maximum wait before a retry, in milliseconds. Use a shorter wait if there is another place to ask. `None` uses
     /// [`RETRY_AFTER_MS_MAX`](crate::RETRY_AFTER_MS_MAX). Not sent.
     pub wait_ms_max: Option<u64>,
@@ -70,6 +72,7 @@ impl ChatOptions {
             stop: Vec::new(),
             seed: None,
             may_call: true,
+            must_call: false,
             wait_ms_max: None,
         }
     }
@@ -251,7 +254,12 @@ pub(crate) fn request_body(
         stop: &options.stop,
         seed: options.seed,
         tools,
-        tool_choice: (has_tools && !options.may_call).then_some("none"),
+        tool_choice: match (options.may_call, options.must_call) {
+            _ if !has_tools => None,
+            (false, _) => Some("none"),
+            (true, true) => Some("required"),
+            (true, false) => None,
+        },
         response_format: response_format(payload)?,
     };
     let json = serde_json::to_vec(&request).expect("strings and finite numbers are JSON");

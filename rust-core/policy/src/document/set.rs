@@ -7,7 +7,7 @@ use whimbrel_privacy::PrivacyClass;
 use super::error::{PolicyError, PolicyErrorReason as Reason};
 use super::policy::{Policy, PolicyRole};
 use crate::plan::Reason as Because;
-use crate::tool::{ToolRuling, ToolUse};
+use crate::tool::{ToolRuling, ToolPermission};
 
 /// An app's policy and optionally a user's. Cheap to clone: a decision works on a clone, so replacing the policies never changes a decision
 /// in progress.
@@ -78,28 +78,28 @@ impl PolicySet {
     /// and the stricter of both documents wins.
     ///
     /// ```
-    /// use whimbrel_policy::{Format, Policy, PolicySet, Preset, ToolUse};
+    /// use whimbrel_policy::{Format, Policy, PolicySet, Preset, ToolPermission};
     /// use whimbrel_privacy::PrivacyClass;
     ///
     /// let app = Preset::OnDeviceFirst.policy("[[tools]]\nid = \"harmless\"\nwhen = { tool = [\"weather\"] }\nuse = \"always\"")?;
     /// let user = "version = 1\nname = \"mine\"\nrole = \"user\"\n[[tools]]\nid = \"ask-me\"\nuse = \"confirm\"";
     /// let alone = PolicySet::new(app.clone(), None)?;
-    /// let ruling = alone.tool_use("weather", PrivacyClass::Public, ToolUse::Confirm);
-    /// assert_eq!(ruling.tool_use, ToolUse::Always);
+    /// let ruling = alone.tool_permission("weather", PrivacyClass::Public, ToolPermission::Confirm);
+    /// assert_eq!(ruling.permission, ToolPermission::Always);
     /// let both = PolicySet::new(app, Some(Policy::parse(user, Format::Toml)?))?;
-    /// let ruling = both.tool_use("weather", PrivacyClass::Public, ToolUse::Confirm);
-    /// assert_eq!(ruling.tool_use, ToolUse::Confirm);
+    /// let ruling = both.tool_permission("weather", PrivacyClass::Public, ToolPermission::Confirm);
+    /// assert_eq!(ruling.permission, ToolPermission::Confirm);
     /// assert_eq!(ruling.reason.unwrap().to_string(), "the user's rule ask-me");
     /// # Ok::<(), whimbrel_policy::PolicyError>(())
     /// ```
     #[must_use]
-    pub fn tool_use(&self, name: &str, class: PrivacyClass, of_app: ToolUse) -> ToolRuling {
+    pub fn tool_permission(&self, name: &str, class: PrivacyClass, of_app: ToolPermission) -> ToolRuling {
         let app = self.app.tool_ruling(name, class).unwrap_or(ToolRuling {
-            tool_use: of_app,
+            permission: of_app,
             reason: None,
         });
         let user = self.user.as_ref().and_then(|user| user.tool_ruling(name, class));
-        user.filter(|user| user.tool_use > app.tool_use).unwrap_or(app)
+        user.filter(|user| user.permission > app.permission).unwrap_or(app)
     }
 }
 
@@ -109,7 +109,7 @@ impl Policy {
         let rule = self.tools.iter().find(|rule| rule.holds(name, class))?;
         let (document, id) = (self.role, rule.id.clone());
         Some(ToolRuling {
-            tool_use: rule.tool_use,
+            permission: rule.permission,
             reason: Some(Because::Rule { document, rule: id }),
         })
     }
