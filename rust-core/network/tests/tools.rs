@@ -310,12 +310,11 @@ async fn answer(
     (text, calls, end)
 }
 
+/// How an answer ended, and the names and arguments of its calls.
+type Called<'a> = (FinishReason, &'a [(&'a str, &'a str)]);
+
 /// An answer to a request with tools: its text, the names and arguments of its calls, and how it ended.
-async fn check_answer(
-    script: Vec<Step>,
-    expected_text: &str,
-    expected: Result<(FinishReason, &[(&str, &str)]), Failure>,
-) {
+async fn check_answer(script: Vec<Step>, expected_text: &str, expected: Result<Called<'_>, Failure>) {
     let server = Server::plain(script.clone()).await;
     let (text, calls, end) = answer(&server, &[(Speaker::Tools, TOOLS)], &options()).await;
     let end = end.map(|end| end.finish_reason).map_err(|error| error.failure);
@@ -350,7 +349,7 @@ fn hull() -> Value {
     json!({"index": 0, "id": "a", "type": "function", "function": {"name": "tide", "arguments": HULL}})
 }
 
-const CALLED: Result<(FinishReason, &[(&str, &str)]), Failure> = Ok((FinishReason::ToolCalls, &[("tide", HULL)]));
+const CALLED: Result<Called<'_>, Failure> = Ok((FinishReason::ToolCalls, &[("tide", HULL)]));
 
 #[tokio::test]
 async fn calls_in_a_stream() {

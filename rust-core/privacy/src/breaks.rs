@@ -1,7 +1,7 @@
 //! Line breaks in JSON that is examined as text. Pure.
 
 /// The JSON with line breaks and tabs as themselves inside its strings. As an escape such as `\n`, a break touches the word behind it: the scanner
-/// would find "nerika@post.example", and redaction would leave half an escape, which is no JSON. Use it for the text of
+/// would find "nerika@post.example", and redaction would leave half an escape, which JSON does not allow. Use it for the text of
 /// [`Speaker::Call`](crate::Speaker::Call) and [`Speaker::Tools`](crate::Speaker::Tools). `json` is valid JSON.
 ///
 /// ```

@@ -109,7 +109,7 @@ impl CallReader {
         self.calls.is_empty()
     }
 
-    /// Whether the arguments of a call are no complete JSON object so far.
+    /// Whether a call lacks the end of its arguments so far.
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
         self.calls.iter().any(|call| !call.extent.is_complete)

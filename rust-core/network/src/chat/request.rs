@@ -50,7 +50,7 @@ pub struct ChatOptions {
     pub stop: Vec<String>,
     /// Sent as `seed`. A server that supports it tries to give the same answer to the same request, without a guarantee.
     pub seed: Option<i64>,
-    /// Whether the model may call the tools of the request. `false` sends `"tool_choice": "none"` if there are tools; a call that comes all the same
+    /// Whether the model may call the tools of the request. `false` sends `"tool_choice": "none"` if there are tools; a call that comes nevertheless
     /// gives no event.
     pub may_call: bool,
     /// Whether it must call one (`"tool_choice": "required"`).
