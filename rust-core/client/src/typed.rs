@@ -91,7 +91,7 @@ impl<T: DeserializeOwned> TypedAnswer<T> {
                         has_changed = false;
                     }
                     Event::Finished(report) => self.report = Some(report),
-                    Event::Started { .. } | Event::Reading { .. } | Event::Thinking(_) => {}
+                    Event::Started { .. } | Event::Reading { .. } | Event::Thinking(_) | Event::Call(_) => {}
                 }
             }
             if self.report.is_some() {

@@ -247,6 +247,12 @@ impl<'a> Run<'a> {
             running.attempt.stop();
         }
         let attempt = running.number;
+        if self.tools.is_some() && shown == Said::default() {
+            // What is held back may become a call: it is a sign of life.
+            let mut commands = Vec::new();
+            self.is_wanted(attempt, Happened::Thinking { attempt }, &mut commands);
+            return commands;
+        }
         self.show(attempt, shown).await
     }
 

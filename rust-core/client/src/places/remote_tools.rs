@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use whimbrel_engine::{Form, ToolCall, ToolUse, json_on_one_line};
-use whimbrel_privacy::{Reidentifier, Speaker};
+use whimbrel_privacy::{Reidentifier, Speaker, with_plain_breaks};
 
 use super::remote_form::{FormedAnswer, is_plain};
 
@@ -18,7 +18,7 @@ pub(crate) fn told(tools: &ToolUse) -> Option<Vec<(Speaker, String)>> {
         told.push((Speaker::Tool, step.result.clone()));
     }
     let listed: Value = tools.tools.iter().map(listed).collect::<Option<_>>()?;
-    told.push((Speaker::Tools, json_on_one_line(&listed)));
+    told.push((Speaker::Tools, with_plain_breaks(&json_on_one_line(&listed))));
     Some(told)
 }
 
