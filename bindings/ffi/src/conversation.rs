@@ -7,7 +7,9 @@ use whimbrel_client as client;
 use whimbrel_client::policy::Recipients;
 use whimbrel_client::record::ReceiptId;
 
-use crate::{AskOptions, CoreError, Explanation, GenerationOptions, Place, PrivacyClass, Release, Report};
+use crate::{
+    AskOptions, CoreError, Explanation, GenerationOptions, PendingCall, Place, PrivacyClass, Release, Report, ToolResult,
+};
 
 /// What `Message.recipients` says of a text that anybody may read, as far as it was decided.
 const ANY: &str = "any";
@@ -79,6 +81,11 @@ pub enum Event {
     },
     /// Discard the text so far: another place answers from the beginning.
     Restarted,
+    /// The model calls a tool of the app, and the answer waits for its result: see `give_result`.
+    Call {
+        /// The call.
+        call: PendingCall,
+    },
     /// The answer has ended. This is the last event.
     Finished {
         /// How the request went.
@@ -216,6 +223,12 @@ impl Answer {
         Ok(events.into_iter().map(Into::into).collect())
     }
 
+    /// Gives what came of a call, and the answer goes on. A function that a person must confirm must not run before that. Fails with `UnknownCall` if no call
+    /// with this number waits any more, and with `Limit` for a result that is too long; the call still waits then.
+    pub fn give_result(&self, call: u32, result: ToolResult) -> Result<(), CoreError> {
+        Ok(self.0.give_result(call, result.into())?)
+    }
+
     /// Stops the answer. The last event, with the report, still arrives. May be called again, and after the end.
     pub fn cancel(&self) {
         self.0.cancel();
@@ -251,6 +264,7 @@ impl From<client::Event> for Event {
             client::Event::Thinking(text) => Event::Thinking { text },
             client::Event::Text(text) => Event::Text { text },
             client::Event::Restarted => Event::Restarted,
+            client::Event::Call(call) => Event::Call { call: call.into() },
             client::Event::Finished(report) => Event::Finished {
                 report: (&*report).into(),
             },

@@ -56,6 +56,15 @@ pub enum CoreError {
     /// The conversation is still answering the previous question.
     #[error("the conversation is still answering")]
     Busy,
+    /// No call with this number waits for a result.
+    #[error("no call {id} waits for a result")]
+    UnknownCall {
+        /// The number.
+        id: u32,
+    },
+    /// Questions of this conversation wait in the outbox, and one with tools cannot.
+    #[error("questions of this conversation wait, and one with tools cannot")]
+    ToolsCannotWait,
     /// There is no question to ask again.
     #[error("there is no question to ask again")]
     NothingToRepeat,
@@ -191,6 +200,8 @@ impl From<ClientError> for CoreError {
             ClientError::Write { .. } => CoreError::Internal { code: 5, reason },
             ClientError::Thread(_) => CoreError::Internal { code: 3, reason },
             ClientError::Stopped => CoreError::Internal { code: 4, reason },
+            ClientError::UnknownCall { id } => CoreError::UnknownCall { id },
+            ClientError::ToolsCannotWait => CoreError::ToolsCannotWait,
             ClientError::NothingToRepeat => CoreError::NothingToRepeat,
             ClientError::NoPolicy => CoreError::NoPolicy,
             ClientError::NoModel => CoreError::NoModel,
@@ -242,6 +253,9 @@ impl From<EngineError> for CoreError {
                 expected,
                 found,
             },
+            EngineError::Tool { name, reason } => {
+                refused::option("tools", "ones that can be offered", format!("{name}: {reason}"))
+            }
             EngineError::Form { kind, place, reason } => {
                 let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
                 refused::option(

@@ -18,6 +18,7 @@ mod policy;
 mod report;
 mod system_model;
 mod task;
+mod tools;
 mod typed;
 mod vault;
 
@@ -56,6 +57,9 @@ pub use system_model::{
     Availability, SystemAnswer, SystemCapabilities, SystemFailure, SystemModel, SystemModelError, SystemRequest,
 };
 pub use task::{TaskInfo, TaskNeeds, TaskOptions, TextTask, built_in_tasks};
+pub use tools::{
+    CallEnd, CallReport, PendingCall, Tool, ToolChoice, ToolOptions, ToolPermission, ToolResult, validate_tool,
+};
 pub use typed::{PartialJson, schema_fields};
 pub use vault::{KeyVault, KeyVaultError, VaultLevel};
 

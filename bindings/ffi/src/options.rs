@@ -164,6 +164,9 @@ pub struct AskOptions {
     /// Whether it is asked again even if the answer to exactly this question is remembered.
     #[uniffi(default = false)]
     pub fresh: bool,
+    /// The tools that the model may call before it answers. A question with tools is never queued, and its answer not remembered.
+    #[uniffi(default)]
+    pub tools: ToolOptions,
     /// Options for generating the answer.
     #[uniffi(default)]
     pub generation: GenerationOptions,
@@ -254,6 +257,7 @@ impl From<GenerationOptions> for client::GenerationOptions {
             confidence: false,
             form: from.form.map(Into::into),
             calibration: None,
+            tools: None,
         }
     }
 }
@@ -278,6 +282,7 @@ impl From<AskOptions> for client::AskOptions {
             expires_in_ms: from.expires_in_ms,
             needs: from.needs.into_iter().map(Into::into).collect(),
             fresh: from.fresh,
+            tools: from.tools.into(),
             generation: from.generation.into(),
         }
     }

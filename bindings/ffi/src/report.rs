@@ -4,7 +4,7 @@
 use whimbrel_client as client;
 use whimbrel_client::{policy, privacy, record};
 
-use crate::json;
+use crate::{CallReport, json};
 
 /// How a request went. The report contains no text of the user.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -20,6 +20,8 @@ pub struct Report {
     pub queued: Option<u64>,
     /// Present if an answer that was remembered was given again: no place was asked.
     pub answered_before: Option<AnsweredBefore>,
+    /// The tools that were called, in order.
+    pub calls: Vec<CallReport>,
     /// How the request ended.
     pub outcome: Outcome,
     /// Why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`, `content_filter` and so
@@ -256,6 +258,7 @@ impl From<&client::Report> for Report {
             recorded: from.is_recorded,
             is_kept: from.is_kept,
             queued: from.queued.map(|queued| queued.0),
+            calls: from.calls.iter().map(Into::into).collect(),
             answered_before: from.answered_before.map(|before| AnsweredBefore {
                 receipt: before.receipt.0,
                 age_ms: before.age_ms,

@@ -177,6 +177,25 @@ impl CallDesk {
     }
 }
 
+impl Tool {
+    /// Checks that it can be offered.
+    ///
+    /// # Errors
+    /// [`ClientError::Engine`] with [`EngineError::Tool`].
+    pub fn validate(&self) -> Result<(), ClientError> {
+        Ok(self.offered().validate()?)
+    }
+
+    /// The tool as models are told it.
+    fn offered(&self) -> whimbrel_engine::Tool {
+        whimbrel_engine::Tool {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            parameters: self.parameters.clone(),
+        }
+    }
+}
+
 impl ToolOptions {
     pub(crate) fn is_empty(&self) -> bool {
         self.tools.is_empty()
@@ -188,13 +207,8 @@ impl ToolOptions {
 
     /// The tools as models are told them.
     fn offered(&self) -> ToolUse {
-        let tools = self.tools.iter().map(|tool| whimbrel_engine::Tool {
-            name: tool.name.clone(),
-            description: tool.description.clone(),
-            parameters: tool.parameters.clone(),
-        });
         ToolUse {
-            tools: tools.collect(),
+            tools: self.tools.iter().map(Tool::offered).collect(),
             choice: self.choice,
             steps: Vec::new(),
         }
