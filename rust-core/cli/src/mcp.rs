@@ -12,7 +12,6 @@ mod server;
 mod transport;
 
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,9 +22,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 pub(crate) use self::error::McpError;
-pub(crate) use self::process::kill_all;
 use self::process::Groups;
 use self::server::Server;
+use crate::terminal::interrupt;
 
 /// How long a server may take to start and to list its tools.
 pub(crate) const START_MAX: Duration = Duration::from_secs(30);
@@ -104,6 +103,7 @@ impl McpServers {
     pub(crate) async fn start_with(commands: &[String], options: McpOptions) -> Result<McpServers, McpError> {
         let commands = commands.iter().map(|command| words(command));
         let commands = commands.collect::<Result<Vec<_>, _>>()?;
+        interrupt::before_end(process::kill_all);
         let worker = Worker::new().map_err(McpError::Runtime)?;
         let starting = commands.into_iter().map(|words| {
             let groups = worker.groups.clone();
@@ -204,7 +204,11 @@ fn tools(started: &[(Server, Vec<rmcp::model::Tool>)]) -> Result<Vec<McpTool>, M
             taken.insert(name.clone());
             tools.push(McpTool {
                 name,
-                description: content::cut(tool.description.as_deref().unwrap_or_default(), DESCRIPTION_BYTES_MAX, "…"),
+                description: content::cut(
+                    tool.description.as_deref().unwrap_or_default(),
+                    DESCRIPTION_BYTES_MAX,
+                    "…",
+                ),
                 input_schema,
                 server: server.program().to_owned(),
                 original: tool.name.clone().into_owned(),

@@ -43,10 +43,7 @@ pub(super) fn cut(text: &str, bytes_max: u64, end: &str) -> String {
 }
 
 fn is_text(block: &ContentBlock) -> bool {
-    matches!(
-        block,
-        ContentBlock::Text(_) | ContentBlock::Resource(_)
-    )
+    matches!(block, ContentBlock::Text(_) | ContentBlock::Resource(_))
 }
 
 fn item(block: &ContentBlock) -> String {
@@ -124,7 +121,10 @@ mod tests {
             ]}),
             "[resource, file:///a, text/plain]\nA\n[resource, file:///b, 5 bytes]\n[link, file:///c]",
         );
-        check(json!({"content": [], "structuredContent": {"degrees": 21}}), r#"{"degrees":21}"#);
+        check(
+            json!({"content": [], "structuredContent": {"degrees": 21}}),
+            r#"{"degrees":21}"#,
+        );
         check(
             json!({"content": [{"type": "text", "text": "21"}], "structuredContent": {"degrees": 21}}),
             "21",

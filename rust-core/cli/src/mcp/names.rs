@@ -11,11 +11,14 @@ pub(super) fn unique(tool: &str, server: Option<&str>, position: usize, taken: &
     let tool = allowed(tool);
     let number = (position + 1).to_string();
     let prefixes = [None, server, Some(&number)];
-    let mut candidates = prefixes.into_iter().enumerate().filter_map(|(index, prefix)| match prefix {
-        None if index > 0 => None,
-        None => Some(tool.clone()),
-        Some(prefix) => Some(allowed(&format!("{prefix}_{tool}"))),
-    });
+    let mut candidates = prefixes
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, prefix)| match prefix {
+            None if index > 0 => None,
+            None => Some(tool.clone()),
+            Some(prefix) => Some(allowed(&format!("{prefix}_{tool}"))),
+        });
     if let Some(free) = candidates.find(|name| !taken.contains(name)) {
         return free;
     }

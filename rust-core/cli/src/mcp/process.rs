@@ -25,7 +25,7 @@ const STDERR_BYTES_MAX: usize = 4 << 10;
 static ALL: Mutex<Vec<Weak<Groups>>> = Mutex::new(Vec::new());
 
 /// Kills every server, at once: for the moment before the program ends.
-pub(crate) fn kill_all() {
+pub(super) fn kill_all() {
     let all = std::mem::take(&mut *ALL.lock().unwrap_or_else(PoisonError::into_inner));
     for groups in all.iter().filter_map(Weak::upgrade) {
         groups.kill();

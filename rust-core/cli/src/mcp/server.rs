@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{
-    CallToolRequestParams, ClientCapabilities, ClientConfig, ErrorCode, ErrorData, Implementation, PaginatedRequestParams,
-    ProtocolVersion, Tool,
+    CallToolRequestParams, ClientCapabilities, ClientConfig, ErrorCode, ErrorData, Implementation,
+    PaginatedRequestParams, ProtocolVersion, Tool,
 };
 use rmcp::service::{ClientInitializeError, RunningService, ServiceError};
 use rmcp::{RoleClient, serve_client};
@@ -47,7 +47,9 @@ impl Server {
         let program = program(words);
         let started = Process::start(words, options.shows_stderr, groups);
         let (mut process, stdin, stdout) = started.map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => McpError::NotFound { server: program.clone() },
+            io::ErrorKind::NotFound => McpError::NotFound {
+                server: program.clone(),
+            },
             _ => McpError::Spawn {
                 server: program.clone(),
                 source,
@@ -180,7 +182,9 @@ impl Problem {
     async fn of(self, program: &str, fault: &FaultCell, process: &mut Process) -> McpError {
         let problem = match (self, fault.get()) {
             (Problem::Closed, Some(Fault::LongMessage)) => Problem::TooMuch("bytes in a message", MESSAGE_BYTES_MAX),
-            (Problem::Closed, Some(Fault::Malformed)) => Problem::Protocol("it sent a message that is not valid".to_owned()),
+            (Problem::Closed, Some(Fault::Malformed)) => {
+                Problem::Protocol("it sent a message that is not valid".to_owned())
+            }
             (Problem::Closed, Some(Fault::Noise)) => Problem::Protocol("its output is not messages".to_owned()),
             (Problem::Closed, None) => match process.ended_within(EXIT_MAX).await {
                 Some(status) => {

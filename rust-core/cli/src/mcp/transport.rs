@@ -179,13 +179,20 @@ mod tests {
         };
         check(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, "message");
         check("\u{feff}{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\r\n", "message");
-        check(r#"{"jsonrpc":"2.0","method":"notifications/x","params":{"a":1}}"#, "message");
+        check(
+            r#"{"jsonrpc":"2.0","method":"notifications/x","params":{"a":1}}"#,
+            "message",
+        );
         check("", "noise");
         check("Listening on standard input", "noise");
         check(r#"{"level":"info","msg":"started"}"#, "noise");
         check(r#"{"jsonrpc":"2.0","id":1,"#, "malformed");
         check(r#"{"jsonrpc":"2.0","id":1}"#, "malformed");
-        let deep = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        let deep = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"result":{}{}}}"#,
+            "[".repeat(10_000),
+            "]".repeat(10_000)
+        );
         check(&deep, "malformed");
     }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """server.py [KIND] [ARGUMENT…]: an MCP server over standard input and output for the tests, with the standard library alone.
 
-Without a kind it behaves. Every other kind has one fault, which `KINDS` and the branches below describe.
+Without a kind, and as `good`, it behaves. Every other kind has one peculiarity or fault, at the branch with its name.
 """
 
 import json
@@ -33,6 +33,10 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
+def complain(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def answer(number: object, result: object) -> None:
     write(json.dumps({"jsonrpc": "2.0", "id": number, "result": result}))
 
@@ -50,12 +54,14 @@ def call(number: object, name: str, arguments: dict) -> None:
         os._exit(3)
     elif KIND == "silent-call":
         pass
+    elif KIND == "stubborn":
+        complain("called")
     elif KIND == "wrong-ids":
         answer(number + 1000, text("for another request"))
     elif KIND == "deep":
         write('{"jsonrpc":"2.0","id":%d,"result":{"content":%s%s}}' % (number, "[" * 10_000, "]" * 10_000))
     elif KIND == "huge":
-        answer(number, text("é" * 5_000_000))
+        answer(number, text("x" * 10_000_000))
     elif KIND == "endless-line":
         while True:
             sys.stdout.write("x" * 65536)
@@ -99,13 +105,15 @@ def handle(message: dict) -> None:
         answer(number, result)
     elif method == "tools/call":
         call(number, parameters["name"], parameters.get("arguments") or {})
+    elif method == "notifications/cancelled" and KIND == "stubborn":
+        complain("cancelled")
     elif number is not None and method is not None:
         refuse(number, "no such method", -32601)
 
 
 def main() -> None:
     if KIND == "exits":
-        print("first line\nthe configuration is missing", file=sys.stderr)
+        complain("first line\nthe configuration is missing")
         sys.exit(4)
     elif KIND == "garbage":
         while True:
@@ -113,6 +121,7 @@ def main() -> None:
     elif KIND == "malformed":
         write('{"jsonrpc": "2.0", "id": 0, "result": ')
     elif KIND == "silent":
+        complain("reading")
         while sys.stdin.readline():
             pass
         return
