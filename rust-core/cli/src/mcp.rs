@@ -92,6 +92,7 @@ impl McpServers {
     /// # Errors
     /// The first in the order of the commands; then no server is left. [`McpError::UnknownTool`], [`McpError::Arguments`] and [`McpError::Tool`] do
     /// not occur.
+    #[allow(dead_code, reason = "for callers without flags")]
     pub(crate) async fn start(commands: &[String]) -> Result<McpServers, McpError> {
         McpServers::start_with(commands, McpOptions::default()).await
     }

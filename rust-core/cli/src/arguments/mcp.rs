@@ -12,7 +12,7 @@ pub(crate) struct McpArguments {
     #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
     pub(crate) mcp: Vec<String>,
     /// How long a server may take to start, and a tool to answer [default: 30 and 60]
-    #[arg(long, value_name = "S", requires = "mcp", value_parser = number::whole(1..=3600))]
+    #[arg(long, value_name = "S", requires = "mcp", value_parser = number::whole::<u64>(1..=3600))]
     pub(crate) mcp_timeout: Option<u64>,
 }
 
