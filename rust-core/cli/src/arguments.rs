@@ -4,6 +4,7 @@ pub(crate) mod conversations;
 pub(crate) mod form;
 pub(crate) mod generation;
 pub(crate) mod ledger;
+pub(crate) mod mcp;
 pub(crate) mod model;
 pub(crate) mod number;
 pub(crate) mod policy;

@@ -11,6 +11,7 @@ pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod keys;
 pub(crate) mod ledger;
+pub(crate) mod mcp;
 pub(crate) mod models;
 pub(crate) mod outbox;
 pub(crate) mod perplexity;
@@ -89,6 +90,9 @@ pub(crate) enum Command {
     /// Store the keys of endpoints
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Try MCP servers: list their tools, and call one
+    #[command(subcommand)]
+    Mcp(mcp::Command),
     /// Show what this machine has and what Whimbrel will use
     Doctor(doctor::Arguments),
     /// Print a completion script for a shell
@@ -118,6 +122,7 @@ pub(crate) fn run(command: Command) -> Result<u8, CliError> {
         Command::Cache(command) => done(cache::run(&command)),
         Command::Wipe(arguments) => done(wipe::run(&arguments)),
         Command::Keys(command) => done(keys::run(&command)),
+        Command::Mcp(command) => mcp::run(&command),
         Command::Doctor(arguments) => done(doctor::run(&arguments)),
         Command::Completions(arguments) => done(completions::run(&arguments)),
     }

@@ -19,6 +19,7 @@ use whimbrel_models::ModelsError;
 use whimbrel_models::download::DownloadError;
 
 use self::codes::{Classified, closed, io_code};
+use crate::mcp::McpError;
 use crate::models::catalogue::Terms;
 use crate::models::fetch_error::FetchError;
 use crate::terminal::words::counted;
@@ -103,6 +104,8 @@ pub(crate) enum CliError {
     Words(#[from] ScannerError),
     #[error(transparent)]
     Key(#[from] SecretError),
+    #[error(transparent)]
+    Mcp(#[from] McpError),
 }
 
 impl From<VaultError> for CliError {
@@ -224,6 +227,10 @@ impl CliError {
                 Ok(Value::Object(place)) => place,
                 _ => Map::new(),
             },
+            CliError::Mcp(error) => match error.stderr() {
+                Some(lines) => Map::from_iter([("stderr".to_owned(), json!(lines))]),
+                None => Map::new(),
+            },
             CliError::TermsNotAccepted { terms, .. } => Map::from_iter([("terms".to_owned(), json!(terms))]),
             _ => Map::new(),
         }
@@ -316,6 +323,7 @@ impl CliError {
             CliError::Store(error) => codes::store(error),
             CliError::Redact(RedactError::Scan(_)) => ("limit", exit::USAGE, None),
             CliError::Redact(RedactError::Clear(_)) => ("not_redacted", exit::INPUT, None),
+            CliError::Mcp(error) => codes::mcp(error),
             CliError::Words(_) => ("usage", exit::USAGE, None),
             CliError::Key(_) => ("usage", exit::USAGE, hint("a key is one line, typed or piped in")),
         }

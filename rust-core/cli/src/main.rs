@@ -6,6 +6,7 @@ mod arguments;
 mod commands;
 mod error;
 mod machine;
+mod mcp;
 mod models;
 mod terminal;
 

@@ -64,6 +64,7 @@ const DESKTOP_CRATES: &[&str] = &[
     "ctrlc",
     "env_logger",
     "indicatif",
+    "rmcp",
     "rustyline",
     "schemars",
     "whimbrel-testing",

@@ -9,6 +9,7 @@ use whimbrel_models::ModelsError;
 use whimbrel_models::download::DownloadError;
 
 use super::exit;
+use crate::mcp::McpError;
 use crate::models::fetch_error::FetchError;
 
 /// What helps when there is too little memory for a model.
@@ -179,6 +180,37 @@ pub(super) fn engine(error: &EngineError) -> Classified {
         EngineError::Memory { context_length: 0, .. } => ("memory", exit::IO, hint(MEMORY_HINT)),
         EngineError::Memory { .. } => ("memory", exit::IO, hint("lower --context")),
         EngineError::Run { .. } => ("internal", exit::INTERNAL, None),
+    }
+}
+
+/// Code, status and hint of a failure of an MCP server or its tool.
+pub(super) fn mcp(error: &McpError) -> Classified {
+    let hint = |text: &str| Some(text.to_owned());
+    let more = "`whimbrel mcp tools --stderr --mcp \"COMMAND\"` shows what the server writes to standard error";
+    match error {
+        McpError::Command { .. } => (
+            "usage",
+            exit::USAGE,
+            hint("--mcp takes a program and its arguments as one text"),
+        ),
+        McpError::NotFound { .. } => (
+            "mcp_not_found",
+            exit::TOOLS,
+            hint("install it, or give the path of the program"),
+        ),
+        McpError::Spawn { .. } => ("mcp_not_started", exit::TOOLS, None),
+        McpError::Exited { .. } => ("mcp_exited", exit::TOOLS, hint(more)),
+        McpError::Protocol { .. } => ("mcp_protocol", exit::TOOLS, hint(more)),
+        McpError::Time { .. } => ("mcp_timeout", exit::TOOLS, hint("--mcp-timeout S waits longer")),
+        McpError::TooMuch { .. } => ("mcp_limit", exit::TOOLS, None),
+        McpError::UnknownTool { .. } => (
+            "tool_unknown",
+            exit::MODEL_MISSING,
+            hint("`whimbrel mcp tools` lists the names"),
+        ),
+        McpError::Arguments { .. } => ("usage", exit::USAGE, hint("the arguments are one JSON object")),
+        McpError::Tool { .. } => ("tool_failed", exit::TOOLS, None),
+        McpError::Runtime(source) => io_code(source),
     }
 }
 

@@ -11,5 +11,6 @@ pub(crate) const IO: u8 = 7;
 pub(crate) const FETCH: u8 = 8;
 pub(crate) const LEDGER: u8 = 9;
 pub(crate) const NOT_ANSWERED: u8 = 10;
+pub(crate) const TOOLS: u8 = 11;
 pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) const OUTPUT_CLOSED: u8 = 141;

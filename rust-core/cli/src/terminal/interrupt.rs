@@ -1,12 +1,15 @@
 //! Ctrl-C: a flag that long work looks at, and one action that runs at once (cancelling an answer).
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::Notify;
 
 use crate::error::{CliError, exit};
 
 static RAISED: AtomicBool = AtomicBool::new(false);
 static PATIENT: AtomicBool = AtomicBool::new(false);
+static BEFORE_END: OnceLock<fn()> = OnceLock::new();
 static ACTION: Mutex<Option<Box<dyn Fn() + Send>>> = Mutex::new(None);
 
 /// Catches Ctrl-C from now on. A second one ends the program at once. A patient program (`chat`) is only ended by one that finds
@@ -30,8 +33,18 @@ fn raise() {
         Some(action) if patient || !raised => action(),
         None if !patient && !raised => {}
         // Pressed twice, or while a chat waits for the next question.
-        _ => std::process::exit(i32::from(exit::INTERRUPTED)),
+        _ => {
+            if let Some(action) = BEFORE_END.get() {
+                action();
+            }
+            std::process::exit(i32::from(exit::INTERRUPTED))
+        }
     }
+}
+
+/// What still happens when Ctrl-C ends the program at once. Only the first call counts.
+pub(crate) fn before_end(action: fn()) {
+    BEFORE_END.get_or_init(|| action);
 }
 
 /// What Ctrl-C does besides raising the flag, until the guard is dropped. Runs at once when the flag is already raised.
@@ -50,6 +63,21 @@ pub(crate) struct Guard;
 impl Drop for Guard {
     fn drop(&mut self) {
         *ACTION.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Carries out work until Ctrl-C is pressed; then the work is dropped.
+///
+/// # Errors
+/// [`CliError::Interrupted`].
+pub(crate) async fn unless_raised<F: Future>(work: F) -> Result<F::Output, CliError> {
+    let raised = Arc::new(Notify::new());
+    let notified = raised.clone();
+    let _guard = on_raise(move || notified.notify_one());
+    tokio::select! {
+        biased;
+        output = work => Ok(output),
+        () = raised.notified() => Err(CliError::Interrupted),
     }
 }
 
