@@ -4,12 +4,15 @@ pub(crate) mod figures;
 pub(crate) mod outcome;
 pub(crate) mod report;
 mod source;
+pub(crate) mod tools;
 
 use std::sync::Arc;
 
-use whimbrel_client::{Answer, ClientError, Event, Report, block_on};
+use tokio::sync::Notify;
+use whimbrel_client::{Answer, ClientError, Event, Report, ToolResult, block_on};
 
 pub(crate) use self::source::AnswerSource;
+pub(crate) use self::tools::ServedTools;
 use crate::error::CliError;
 use crate::terminal::progress::Progress;
 use crate::terminal::screen::Screen;
@@ -27,16 +30,20 @@ pub(crate) struct Completion {
     pub(crate) report: Report,
 }
 
-/// Shows every piece of text on the screen as it comes, and says so when the text above no longer holds. While a long prompt is read, a terminal
+/// Shows every piece of text on the screen as it comes, has the tools that the model calls carried out, and says so when the text above no longer holds. While a long prompt is read, a terminal
 /// shows how far, and what the model thinks before it answers. Ctrl-C stops the answer, which then ends like any other, as cancelled.
 ///
 /// # Errors
 /// [`CliError::Output`], after the answer was stopped. Those of the model where no policy decides, and those of the ledger when no receipt can
 /// be written.
-pub(crate) fn receive(answer: Answer, screen: &mut Screen) -> Result<Completion, CliError> {
+pub(crate) fn receive(answer: Answer, screen: &mut Screen, tools: Option<&ServedTools>) -> Result<Completion, CliError> {
     let answer = Arc::new(answer);
-    let stopped = answer.clone();
-    let _guard = interrupt::on_raise(move || stopped.cancel());
+    let (stopped, raised) = (answer.clone(), Arc::new(Notify::new()));
+    let notified = raised.clone();
+    let _guard = interrupt::on_raise(move || {
+        stopped.cancel();
+        notified.notify_one();
+    });
     let (mut text, mut thinking) = (String::new(), String::new());
     let mut thoughts = Thoughts::new(screen);
     let mut reading = None;
@@ -74,6 +81,17 @@ pub(crate) fn receive(answer: Answer, screen: &mut Screen) -> Result<Completion,
                     }
                     text.clear();
                     shown = 0;
+                }
+                Event::Call(call) => {
+                    thoughts.end();
+                    screen.show(&text[shown..])?;
+                    shown = text.len();
+                    let result = match tools {
+                        Some(tools) => tools.carry_out(&call, &raised)?,
+                        None => ToolResult::Refused,
+                    };
+                    // After Ctrl-C nobody waits for it any more.
+                    drop(answer.give_result(call.id, result));
                 }
                 Event::Finished(report) => {
                     thoughts.end();

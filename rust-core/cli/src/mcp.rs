@@ -92,16 +92,7 @@ impl McpServers {
     /// # Errors
     /// The first in the order of the commands; then no server is left. [`McpError::UnknownTool`], [`McpError::Arguments`] and [`McpError::Tool`] do
     /// not occur.
-    #[allow(dead_code, reason = "for callers without flags")]
-    pub(crate) async fn start(commands: &[String]) -> Result<McpServers, McpError> {
-        McpServers::start_with(commands, McpOptions::default()).await
-    }
-
-    /// As [`McpServers::start`], with other options.
-    ///
-    /// # Errors
-    /// As [`McpServers::start`].
-    pub(crate) async fn start_with(commands: &[String], options: McpOptions) -> Result<McpServers, McpError> {
+    pub(crate) async fn start(commands: &[String], options: McpOptions) -> Result<McpServers, McpError> {
         let commands = commands.iter().map(|command| words(command));
         let commands = commands.collect::<Result<Vec<_>, _>>()?;
         interrupt::before_end(process::kill_all);

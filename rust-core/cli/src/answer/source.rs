@@ -10,7 +10,7 @@ use whimbrel_client::policy::DeviceUpdate;
 use whimbrel_client::policy::outbox::RunBudget;
 use whimbrel_client::{
     Answer, AskOptions, Assistant, AssistantOptions, Client, Conversation, ConversationOptions, Conversations,
-    EndpointExtras, GenerationOptions, Model, ModelInfo, OpenOptions, Request, Role, block_on,
+    EndpointExtras, GenerationOptions, Model, ModelInfo, OpenOptions, Request, Role, ToolOptions, block_on,
 };
 
 use crate::arguments::ledger::LedgerArguments;
@@ -43,6 +43,8 @@ pub(crate) struct AnswerSource {
     is_fresh: bool,
     /// For how long a question is of use that has to wait.
     expires_in_ms: Option<u64>,
+    /// What the model may call.
+    tools: ToolOptions,
 }
 
 impl AnswerSource {
@@ -137,11 +139,17 @@ impl AnswerSource {
             task: self.task.clone(),
             is_fresh: self.is_fresh,
             expires_in_ms: self.expires_in_ms,
+            tools: self.tools.clone(),
             ledger: self.ledger.clone(),
             ..AnswerSource::default()
         };
         source.open_model(model.folder()?, model, threads, memory)?;
         Ok(source)
+    }
+
+    /// The model may call these tools from now on.
+    pub(crate) fn offer(&mut self, tools: ToolOptions) {
+        self.tools = tools;
     }
 
     /// From now on the assistant, if there is one, asks this model.
@@ -315,6 +323,7 @@ impl AnswerSource {
             task: self.task.clone(),
             fresh: self.is_fresh,
             expires_in_ms: self.expires_in_ms,
+            tools: self.tools.clone(),
             generation: generation.clone(),
             ..AskOptions::default()
         }

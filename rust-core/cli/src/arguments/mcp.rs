@@ -29,6 +29,6 @@ impl McpArguments {
             call_max: timeout.unwrap_or(defaults.call_max),
             shows_stderr,
         };
-        McpServers::start_with(&self.mcp, options).await
+        McpServers::start(&self.mcp, options).await
     }
 }

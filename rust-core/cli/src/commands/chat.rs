@@ -23,11 +23,12 @@ use self::slash::Slash;
 use self::state::StateFile;
 use self::transcript::Transcript;
 use crate::answer::figures::Figures;
-use crate::answer::{self, AnswerSource, report};
+use crate::answer::{self, AnswerSource, ServedTools, report};
 use crate::arguments::conversations::ConversationArguments;
 use crate::arguments::generation::GenerationArguments;
 use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments};
 use crate::arguments::policy::{PolicyArguments, TaskNameArguments};
+use crate::arguments::tools::ToolArguments;
 use crate::error::CliError;
 use crate::machine::time;
 use crate::models::completion;
@@ -60,6 +61,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     generation: GenerationArguments,
     #[command(flatten)]
+    tools: ToolArguments,
+    #[command(flatten)]
     threads: ThreadArguments,
     #[command(flatten)]
     memory: MemoryArguments,
@@ -77,14 +80,19 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     interrupt::install(true);
     let model = arguments.model.with(arguments.named.as_ref())?;
-    let source = AnswerSource::open(
+    let tools = ServedTools::start(&arguments.tools)?;
+    let mut source = AnswerSource::open(
         &model,
         &arguments.policy,
         &arguments.task.task,
         arguments.threads,
         arguments.memory,
     )?;
+    if let Some(tools) = &tools {
+        source.offer(tools.options(&arguments.tools));
+    }
     let mut chat = Chat::begin(arguments, source)?;
+    chat.tools = tools;
     let state = arguments.state.as_deref().map(StateFile::look);
     if let Some(state) = &state {
         chat.resume(state)?;
@@ -102,6 +110,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         chat.keep(state)?;
     }
     chat.source.end_with(&chat.conversation);
+    if let Some(tools) = chat.tools {
+        tools.stop();
+    }
     Ok(())
 }
 
@@ -128,6 +139,8 @@ fn goes_on(error: &CliError) -> bool {
 struct Chat<'a> {
     arguments: &'a Arguments,
     source: AnswerSource,
+    /// What carries out calls of tools.
+    tools: Option<ServedTools>,
     conversation: Conversation,
     options: ConversationOptions,
     generation: GenerationOptions,
@@ -154,6 +167,7 @@ impl Chat<'_> {
             generation: arguments.generation.options(source.model_info()),
             arguments,
             source,
+            tools: None,
             options,
             shows_figures: arguments.stats,
             may_ask: false,
@@ -273,7 +287,7 @@ impl Chat<'_> {
 
     fn show(&mut self, answer: Answer) -> Result<(), CliError> {
         let mut screen = Screen::new(self.source.assistant().is_some());
-        let completion = answer::receive(answer, &mut screen)?;
+        let completion = answer::receive(answer, &mut screen, self.tools.as_ref())?;
         let report = completion.report;
         // A question that a policy kept from being answered has no line.
         if !completion.text.is_empty() || report.receipt.is_none() {

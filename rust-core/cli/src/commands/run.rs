@@ -10,12 +10,13 @@ use whimbrel_client::{
 
 use crate::answer::figures::Figures;
 use crate::answer::outcome::{self, Answered};
-use crate::answer::{self, AnswerSource};
+use crate::answer::{self, AnswerSource, ServedTools};
 use crate::arguments::conversations::ConversationArguments;
 use crate::arguments::form::FormArguments;
 use crate::arguments::generation::GenerationArguments;
 use crate::arguments::model::{MemoryArguments, ModelArguments, ThreadArguments, is_model};
 use crate::arguments::policy::{PolicyArguments, TaskNameArguments};
+use crate::arguments::tools::ToolArguments;
 use crate::error::CliError;
 use crate::models::completion;
 use crate::terminal::output::OutputArguments;
@@ -51,7 +52,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT", conflicts_with = "raw", allow_hyphen_values = true)]
     system: Option<String>,
     /// Continue the prompt as it is, without a chat template; special tokens in it count as tokens
-    #[arg(long, conflicts_with_all = ["policy", "conversation", "thinking"])]
+    #[arg(long, conflicts_with_all = ["policy", "conversation", "thinking", "mcp"])]
     raw: bool,
     /// Save the processed prompt in this file, and reuse it next time for the part that the prompts share
     #[arg(long, value_name = "FILE", conflicts_with_all = ["raw", "policy"])]
@@ -66,6 +67,8 @@ pub(crate) struct Arguments {
     generation: GenerationArguments,
     #[command(flatten)]
     form: FormArguments,
+    #[command(flatten)]
+    tools: ToolArguments,
     #[command(flatten)]
     threads: ThreadArguments,
     #[command(flatten)]
@@ -84,20 +87,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     let form = arguments.form.form()?;
     let model = arguments.model.with(model)?;
     interrupt::install(false);
-    let source = AnswerSource::open(
+    let tools = ServedTools::start(&arguments.tools)?;
+    let mut source = AnswerSource::open(
         &model,
         &arguments.policy,
         &arguments.task.task,
         arguments.threads,
         arguments.memory,
     )?;
+    if let Some(tools) = &tools {
+        source.offer(tools.options(&arguments.tools));
+    }
     let context_length = arguments.generation.context_length(source.model_info());
     let generation = GenerationOptions {
         form,
         ..arguments.generation.options(source.model_info())
     };
     let (answer, conversation) = begin(arguments, &source, &prompt, context_length, generation)?;
-    let completion = answer::receive(answer, &mut outcome::screen(&source, arguments.output))?;
+    let completion = answer::receive(answer, &mut outcome::screen(&source, arguments.output), tools.as_ref())?;
     if let (Some(path), Some(conversation)) = (&arguments.prefix_cache, &conversation) {
         let figures = Figures::from(&completion.report);
         if figures.read_tokens() > PREFIX_SLACK {
@@ -108,6 +115,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     arguments.output.print(&answered)?;
     if let Some(conversation) = &conversation {
         source.end_with(conversation);
+    }
+    if let Some(tools) = tools {
+        tools.stop();
     }
     Ok(outcome::conclude(&completion.report, arguments.stats, arguments.output))
 }

@@ -122,7 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     )?;
     let context_length = request.context_length;
     let answer = source.answer(request)?;
-    let completion = answer::receive(answer, &mut outcome::screen(&source, arguments.output))?;
+    let completion = answer::receive(answer, &mut outcome::screen(&source, arguments.output), None)?;
     let answered = Answered::new(&source, &completion, context_length);
     arguments.output.print(&answered)?;
     source.end();

@@ -72,7 +72,6 @@ pub(crate) enum McpError {
 
 impl McpError {
     /// What a model is told in place of a result.
-    #[allow(dead_code, reason = "`chat` and `run` will tell the model")]
     pub(crate) fn for_model(&self) -> String {
         match self {
             McpError::Tool { text } => text.clone(),

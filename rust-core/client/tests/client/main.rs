@@ -81,7 +81,7 @@ pub(crate) fn hear(answer: &Answer, max: u32) -> (String, Report) {
                     assert!(matches!(place, Place::OnDevice { .. }) && release.is_none() && text.is_empty());
                 }
                 Event::Reading { done, total } => assert!(text.is_empty() && done <= total),
-                Event::Thinking(_) => panic!("the tiny model does not think"),
+                Event::Thinking(_) | Event::Call(_) => panic!("the tiny model neither thinks nor calls"),
                 Event::Text(piece) => text += &piece,
                 Event::Restarted => panic!("nobody else could answer"),
                 Event::Finished(last) => report = Some(*last),

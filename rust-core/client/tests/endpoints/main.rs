@@ -5,6 +5,7 @@ mod answers;
 mod forms;
 #[path = "../support/mod.rs"]
 mod support;
+mod tools;
 
 use support::{Fixture, Heard, Reply, Server, ask_options, read};
 use whimbrel_client::record::{AttemptEnd, Code, Outcome, Place};

@@ -17,7 +17,7 @@ use whimbrel_client::policy::{Availability, Format, Policy, PolicySet, SystemMod
 use whimbrel_client::store::MemoryVault;
 use whimbrel_client::{
     Answer, AskOptions, Assistant, AssistantOptions, Client, Conversation, ConversationOptions, Event,
-    GenerationOptions, Model, OpenOptions, Report, SystemAnswer, SystemModel, SystemModelError, SystemRequest,
+    GenerationOptions, Model, OpenOptions, PendingCall, Report, SystemAnswer, SystemModel, SystemModelError, SystemRequest, ToolResult,
     block_on,
 };
 pub(crate) use whimbrel_testing::{ChatServer as Server, Received, Reply};
@@ -124,6 +124,11 @@ pub(crate) struct Heard {
 }
 
 pub(crate) fn read(answer: &Answer) -> Heard {
+    read_with(answer, |call| panic!("no tool was offered: {call:?}"))
+}
+
+/// As [`read`], with what carries out calls of tools; `None` gives no result.
+pub(crate) fn read_with(answer: &Answer, mut call_tool: impl FnMut(&PendingCall) -> Option<ToolResult>) -> Heard {
     let (mut text, mut restarts, mut thinking) = (String::new(), 0, String::new());
     loop {
         let events = block_on(answer.next(16)).unwrap();
@@ -140,6 +145,11 @@ pub(crate) fn read(answer: &Answer) -> Heard {
                 Event::Restarted => {
                     text.clear();
                     restarts += 1;
+                }
+                Event::Call(call) => {
+                    if let Some(result) = call_tool(&call) {
+                        answer.give_result(call.id, result).unwrap();
+                    }
                 }
                 Event::Finished(report) => {
                     return Heard {
