@@ -20,11 +20,11 @@ const QUESTION: &str = "Which bird is this?";
 const REST: Duration = Duration::from_millis(100);
 
 /// Asks, and returns the report with the time to the first word in milliseconds.
-fn ask(conversation: &Conversation, question: &str, fresh: bool) -> (Report, f64) {
+fn ask(conversation: &Conversation, question: &str, max_tokens: u32, fresh: bool) -> (Report, f64) {
     let options = AskOptions {
         fresh,
         generation: GenerationOptions {
-            max_tokens: 64,
+            max_tokens,
             ..GenerationOptions::default()
         },
         ..AskOptions::default()
@@ -89,22 +89,24 @@ fn main() {
     let (mut read, mut restored, mut held) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         block_on(caches.clear()).expect("cleared");
-        let (report, time_ms) = ask(&begin(), QUESTION, true);
+        let conversation = begin();
+        let (report, time_ms) = ask(&conversation, QUESTION, 4, true);
         assert_eq!(reused(&report), 0, "it was read");
         read.push(time_ms);
-        // Until it is saved.
+        // A conversation that is dropped is not saved any more.
         while block_on(caches.usage()).expect("a store").saved_contexts == 0 {
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(1));
         }
+        drop(conversation);
         std::thread::sleep(REST);
-        let (from_disk, time_ms) = ask(&begin(), QUESTION, true);
+        let (from_disk, time_ms) = ask(&begin(), QUESTION, 4, true);
         assert!(reused(&from_disk) > 900, "it was restored");
         restored.push(time_ms);
         std::thread::sleep(REST);
         let conversation = begin();
-        ask(&conversation, "Is it far?", true);
+        ask(&conversation, "Is it far?", 4, true);
         conversation.set_messages(Vec::new()).expect("no answer is in progress");
-        let (in_memory, time_ms) = ask(&conversation, QUESTION, true);
+        let (in_memory, time_ms) = ask(&conversation, QUESTION, 4, true);
         held.push(time_ms);
         if round == 0 {
             let bytes = block_on(caches.usage()).expect("a store").saved_context_bytes;
@@ -125,8 +127,8 @@ fn main() {
         "reading alone {reading:.1} ms, restoring alone {restoring:.1} ms: {:.1} times as fast",
         reading / restoring
     );
-    let (first, _) = ask(&begin(), "What is light? Answer in a word.", false);
+    let (first, _) = ask(&begin(), "What is light? Answer in a word.", 64, false);
     println!("the answer ended with {:?}", first.finish);
-    let again = (0..ROUNDS).map(|_| ask(&begin(), "What is light? Answer in a word.", false).1);
+    let again = (0..ROUNDS).map(|_| ask(&begin(), "What is light? Answer in a word.", 64, false).1);
     println!("the same question again: {:.2} ms", median(again.collect()));
 }
