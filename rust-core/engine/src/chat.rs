@@ -12,8 +12,8 @@ use self::history::{History, smallest_that_fits, system_messages, with_question}
 use crate::choosing::Choosing;
 use crate::template::{Prompt, RenderOptions};
 use crate::{
-    CancelFlag, ChatTemplate, EngineError, Generation, GenerationOptions, Message, Model, PrefixError,
-    PrefixSource, Role, SavedPrefix, Session, Statistics, Step, ThinkingSplitter,
+    CancelFlag, ChatTemplate, EngineError, Generation, GenerationOptions, Message, Model, PrefixError, PrefixSource,
+    Role, SavedPrefix, Session, Statistics, Step, ThinkingSplitter,
 };
 
 /// What happens when the history no longer fits the context.

@@ -110,10 +110,17 @@ fn parts_are_read_in_any_order_and_by_several_threads() {
         let (within, past): (Vec<_>, Vec<_>) = places.partition(|place| place.end <= length);
         std::thread::scope(|scope| {
             for threads in 0..3 {
-                let (file, content, within) = (&file, &content, within.iter().cycle().skip(5 * threads).take(within.len()));
+                let (file, content, within) = (
+                    &file,
+                    &content,
+                    within.iter().cycle().skip(5 * threads).take(within.len()),
+                );
                 scope.spawn(move || {
                     for place in within {
-                        assert!(part(file, place.clone()).unwrap() == content[place.clone()], "{place:?}");
+                        assert!(
+                            part(file, place.clone()).unwrap() == content[place.clone()],
+                            "{place:?}"
+                        );
                     }
                 });
             }
@@ -170,15 +177,26 @@ fn a_changed_chunk_is_noticed_when_it_is_read() {
     let cut = |chunks: usize| &whole[..header + chunks * (CHUNK + 16)];
     for bytes in [&flipped, cut(3), cut(1), cut(0), &[&whole[..], &[0; 16]].concat()] {
         let refused = opened(bytes);
-        assert!(matches!(refused, Err(StoreError::Sealed(SealError::File { .. }))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(StoreError::Sealed(SealError::File { .. }))),
+            "{refused:?}"
+        );
     }
     // It is cut while it is open.
     assert!(opened(&whole).unwrap());
     let file = files.open("file", MAX).unwrap().unwrap();
-    fs::OpenOptions::new().write(true).open(&place).unwrap().set_len(cut(2).len() as u64).unwrap();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&place)
+        .unwrap()
+        .set_len(cut(2).len() as u64)
+        .unwrap();
     assert!(part(&file, 0..2 * CHUNK).unwrap() == content[..2 * CHUNK]);
     let refused = part(&file, 0..2 * CHUNK + 1);
-    assert!(matches!(refused, Err(StoreError::Sealed(SealError::File { .. }))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Sealed(SealError::File { .. }))),
+        "{refused:?}"
+    );
 }
 
 #[test]

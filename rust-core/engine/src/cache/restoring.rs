@@ -126,5 +126,8 @@ fn read(source: &dyn PrefixSource, pieces: Vec<Piece<'_>>, pool: &ThreadPool) ->
             note(error);
         }
     });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    failed
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .map_or(Ok(()), Err)
 }

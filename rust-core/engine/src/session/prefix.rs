@@ -146,7 +146,8 @@ impl<'s> SavedPrefix<'s> {
         let read = |offset: usize, length: u64| {
             let mut bytes = vec![0; length as usize];
             let read = source.read(offset as u64, &mut [&mut bytes]);
-            read.map(|()| bytes).map_err(|source| EngineError::PrefixRead { source })
+            read.map(|()| bytes)
+                .map_err(|source| EngineError::PrefixRead { source })
         };
         let total = source.bytes();
         let header = Header::parse(&read(0, total.min(HEADER_BYTES as u64))?, total, model)?;
