@@ -277,6 +277,7 @@ impl From<EngineError> for CoreError {
             EngineError::Template { .. } => CoreError::Internal { code: 2, reason },
             EngineError::Write { .. } => CoreError::Internal { code: 5, reason },
             EngineError::Cancelled => CoreError::Internal { code: 6, reason },
+            EngineError::PrefixRead { .. } => CoreError::Internal { code: 11, reason },
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Contexts on the disk: the keys and values of beginnings that conversations share, a system message for instance, and of conversations that are
 //! not open, so that their text need not be read again. They are caches, sealed like everything that is made from a text: one that is damaged, foreign or out of date is not used.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use tokio::time::Instant;
-use whimbrel_engine::{GenerationOptions, Message};
-use whimbrel_inference::{Session, SessionSlot};
-use whimbrel_store::{ConversationId, SealedFiles, Store, StoreError};
+use whimbrel_engine::{EngineError, GenerationOptions, Message, PrefixSource};
+use whimbrel_inference::{InferenceError, Session, SessionSlot};
+use whimbrel_store::{ConversationId, SealedFile, SealedFiles, Store, StoreError};
 
 use crate::conversation::Inner;
 use crate::error::lock;
@@ -36,6 +37,8 @@ pub(crate) struct Context {
     has_stale_file: AtomicBool,
     /// How many of its tokens are on the disk.
     saved_tokens: AtomicU32,
+    /// Held while what was read of it is saved.
+    pub(crate) saving: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// All contexts, and what keeps their files and the conversations in step.
@@ -57,10 +60,14 @@ pub(crate) struct ContextFiles {
     conversation: Option<ConversationId>,
 }
 
+/// A file that is open, for the engine to read. Its end is the binding.
+struct SavedContext(SealedFile);
+
 /// A shared beginning that is saved once it was read.
 pub(crate) struct ToSave {
     files: ContextFiles,
     name: String,
+    saving: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Context {
@@ -150,9 +157,8 @@ impl ContextFiles {
         options: &GenerationOptions,
     ) -> Result<Option<ToSave>, ClientError> {
         if let Some(id) = self.conversation
-            && let Some(bytes) = self.read(session, id.to_string()).await?
+            && self.fill_from(session, id.to_string()).await?
         {
-            session.import(bytes).await?;
             let tokens = session.context().await?.tokens;
             context.saved_tokens.store(tokens, Ordering::Relaxed);
             return Ok(None);
@@ -160,18 +166,34 @@ impl ContextFiles {
         let Some(hash) = session.beginning_hash(messages.to_vec(), options.clone()).await? else {
             return Ok(None);
         };
-        let (records, binding) = (self.records.clone(), binding(session));
-        let named = self.services.blocking(move |_| {
-            let files = records.store()?.files(PURPOSE)?;
-            let name = files.hidden_name(&[binding, hash].concat())?;
-            Ok::<_, ClientError>(format!("{SHARED}{name}"))
-        });
-        let name = named.await??;
-        let Some(bytes) = self.read(session, name.clone()).await? else {
-            return Ok(Some(ToSave { files: self, name }));
+        let bound = [binding(session), hash].concat();
+        let hidden = self.with_files(move |files, _| files.hidden_name(&bound)).await?;
+        let name = format!("{SHARED}{hidden}");
+        match self.fill_from(session, name.clone()).await? {
+            true => Ok(None),
+            false => Ok(Some(ToSave {
+                files: self,
+                name,
+                saving: context.saving.clone(),
+            })),
+        }
+    }
+
+    /// Fills an empty context from a file. Returns whether there is one that is of use; otherwise the context is still empty.
+    async fn fill_from(&self, session: &Session, name: String) -> Result<bool, ClientError> {
+        let Some(saved) = self.open(session, name.clone()).await? else {
+            return Ok(false);
         };
-        session.import(bytes).await?;
-        Ok(None)
+        match session.import(saved).await {
+            Err(InferenceError::Engine(EngineError::PrefixRead { source })) => {
+                let error = source
+                    .downcast::<StoreError>()
+                    .map_err(|source| EngineError::PrefixRead { source })?;
+                self.with_files(move |files, _| discard(files, &name, error)).await?;
+                Ok(false)
+            }
+            imported => Ok(imported.map(|()| true)?),
+        }
     }
 
     /// Saves the context of a kept conversation.
@@ -192,17 +214,29 @@ impl ContextFiles {
         Ok(())
     }
 
-    async fn read(&self, session: &Session, name: String) -> Result<Option<Vec<u8>>, ClientError> {
-        let (records, binding) = (self.records.clone(), binding(session));
-        let read = self.services.blocking(move |services| {
-            let files = records.store()?.files(PURPOSE)?;
-            let bytes = read(&files, &name, binding)?;
-            if bytes.is_some() {
+    async fn open(&self, session: &Session, name: String) -> Result<Option<SavedContext>, ClientError> {
+        let binding = binding(session);
+        self.with_files(move |files, services| {
+            let saved = open(files, &name, binding)?;
+            if saved.is_some() {
                 files.note_used(&name, services.clock.now_ms())?;
             }
-            Ok::<_, ClientError>(bytes)
+            Ok(saved)
+        })
+        .await
+    }
+
+    /// Does something with the sealed files where it may block.
+    async fn with_files<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&SealedFiles, &Services) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ClientError> {
+        let records = self.records.clone();
+        let done = self.services.blocking(move |services| {
+            let files = records.store()?.files(PURPOSE)?;
+            Ok::<_, ClientError>(work(&files, services)?)
         });
-        read.await?
+        done.await?
     }
 
     /// Writes a file, unless messages were replaced since it was `replaced` so often.
@@ -235,7 +269,10 @@ impl ToSave {
     /// The question was answered.
     pub(crate) fn save_aside(self, session: Session) {
         let handle = self.files.services.handle().clone();
+        // From now on: the conversation may be dropped as soon as its reader has the answer.
+        let saving = self.saving.clone().try_lock_owned();
         drop(handle.spawn(async move {
+            let _saving = saving;
             if let Err(error) = self.save(&session).await {
                 log::debug!("a shared beginning is not saved: {error}");
             }
@@ -258,23 +295,50 @@ fn binding(session: &Session) -> [u8; BINDING_BYTES] {
     session.model_info().context_binding
 }
 
-/// Reads a file that was written under this binding. A file that is of no use is removed.
-fn read(files: &SealedFiles, name: &str, binding: [u8; BINDING_BYTES]) -> Result<Option<Vec<u8>>, StoreError> {
-    let found = files.get(name, FILE_BYTES_MAX);
-    let Ok(Some(mut bytes)) = found else {
-        return match found {
-            Err(error @ (StoreError::Sealed(_) | StoreError::Record(_))) => {
-                log::warn!("a saved context cannot be read and is removed: {error}");
-                files.remove(name).map(|()| None)
-            }
-            other => other,
-        };
-    };
-    if !bytes.ends_with(&binding) {
-        return files.remove(name).map(|()| None);
+impl PrefixSource for SavedContext {
+    fn bytes(&self) -> u64 {
+        self.0.bytes() - BINDING_BYTES as u64
     }
-    bytes.truncate(bytes.len() - BINDING_BYTES);
-    Ok(Some(bytes))
+
+    fn chunk_bytes(&self) -> u32 {
+        SealedFile::CHUNK_BYTES
+    }
+
+    fn read(&self, offset: u64, parts: &mut [&mut [u8]]) -> io::Result<()> {
+        self.0.read_at(offset, parts).map_err(io::Error::other)
+    }
+}
+
+/// Opens a file that was written under this binding. A file that is of no use is removed.
+fn open(files: &SealedFiles, name: &str, binding: [u8; BINDING_BYTES]) -> Result<Option<SavedContext>, StoreError> {
+    let found = || {
+        let Some(file) = files.open(name, FILE_BYTES_MAX)? else {
+            return Ok(None);
+        };
+        let Some(start) = file.bytes().checked_sub(BINDING_BYTES as u64) else {
+            return Ok(Some((SavedContext(file), false)));
+        };
+        let mut end = [0; BINDING_BYTES];
+        file.read_at(start, &mut [&mut end])?;
+        Ok(Some((SavedContext(file), end == binding)))
+    };
+    match found() {
+        Ok(None) => Ok(None),
+        Ok(Some((saved, true))) => Ok(Some(saved)),
+        Ok(Some((_, false))) => files.remove(name).map(|()| None),
+        Err(error) => discard(files, name, error).map(|()| None),
+    }
+}
+
+/// Removes a file that was damaged or is too large, and passes on any other error.
+fn discard(files: &SealedFiles, name: &str, error: StoreError) -> Result<(), StoreError> {
+    match error {
+        StoreError::Sealed(_) | StoreError::Record(_) => {
+            log::warn!("a saved context cannot be read and is removed: {error}");
+            files.remove(name)
+        }
+        other => Err(other),
+    }
 }
 
 /// Removes what is saved of a conversation, before the conversation itself: nothing of it may be left. Blocks.

@@ -265,6 +265,78 @@ fn a_context_that_is_damaged_cut_or_foreign_is_not_used() {
     check("another precision", &other);
 }
 
+/// Files that were changed in one chunk, cut where a chunk ends, lengthened or exchanged: what they would have given is read again.
+#[test]
+fn a_context_with_a_changed_chunk_is_read_again() {
+    const HEADER: usize = 52;
+    const CHUNK: usize = 64 * 1024 + 16;
+    let chunk = |number: usize| HEADER + number * CHUNK;
+    let flip = |at: usize| move |bytes: &mut Vec<u8>| bytes[at] ^= 1;
+    let cut = |at: usize| move |bytes: &mut Vec<u8>| bytes.truncate(at);
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>));
+    let changes: [Change<'_>; 7] = [
+        ("the first chunk", &flip(chunk(0) + 100)),
+        ("a middle chunk", &flip(chunk(1) + 100)),
+        ("another one", &flip(chunk(2) + 100)),
+        ("the last chunk", &|bytes| *bytes.last_mut().unwrap() ^= 1),
+        ("cut behind a chunk", &cut(chunk(1))),
+        ("cut behind two chunks", &cut(chunk(2))),
+        ("longer", &|bytes| bytes.extend([0; 16])),
+    ];
+    let phone = Phone::new(POLICY);
+    for threads in [1, 2] {
+        let client = Client::new().unwrap();
+        let threads = OpenOptions {
+            threads,
+            ..OpenOptions::default()
+        };
+        let model = block_on(client.open_model(tiny(), threads)).unwrap();
+        // Asks twice, with a change of the files in between. Returns the second answer.
+        let check = |change: &dyn Fn(&Path, &Path)| {
+            let assistant = start(&phone, &model);
+            let (talk, id) = begin(&assistant);
+            ask(&talk, "Which bird is this?");
+            block_on(assistant.shutdown());
+            let all = files(phone.folder.path());
+            let own = format!("context.{id}");
+            let own = all.iter().find(|file| file.ends_with(&own)).unwrap();
+            let shared = |file: &&PathBuf| file.to_string_lossy().contains("context.system-");
+            let shared = all.iter().find(shared).unwrap();
+            assert!(fs::metadata(shared).unwrap().len() > chunk(3) as u64, "four chunks");
+            change(own, shared);
+            let assistant = start(&phone, &model);
+            let heard = ask(&resume(&assistant, id), "And that one?");
+            block_on(assistant.shutdown());
+            heard
+        };
+        let whole = check(&|_, _| {});
+        assert!(reused(&whole) > 200, "{}", reused(&whole));
+        let changed = |what: &str, is_shared_good: bool, change: &dyn Fn(&Path, &Path)| {
+            let heard = check(change);
+            assert_eq!(heard.text, whole.text, "{what}");
+            let expected = if is_shared_good { 128..reused(&whole) } else { 0..1 };
+            let found = reused(&heard);
+            assert!(expected.contains(&found), "{what}: {found} of {}", prompt(&heard));
+        };
+        let rewrite = |file: &Path, change: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = fs::read(file).unwrap();
+            change(&mut bytes);
+            fs::write(file, bytes).unwrap();
+        };
+        for (what, change) in changes {
+            changed(what, true, &|own, _| rewrite(own, change));
+            changed(what, false, &|own, shared| {
+                [own, shared].into_iter().for_each(|file| rewrite(file, change));
+            });
+        }
+        changed("exchanged", false, &|own, shared| {
+            let bytes = [own, shared].map(|file| fs::read(file).unwrap());
+            fs::write(own, &bytes[1]).unwrap();
+            fs::write(shared, &bytes[0]).unwrap();
+        });
+    }
+}
+
 #[test]
 fn memory_is_given_back_and_the_disk_has_its_budget() {
     let phone = Phone::new(POLICY);

@@ -4,6 +4,7 @@
 pub(crate) mod columns;
 mod layout;
 mod marks;
+mod restoring;
 mod shared;
 mod windows;
 
@@ -203,28 +204,6 @@ impl KvCache {
         }
         let columns = self.columns.at(tokens);
         bytes.extend(columns.iter().flat_map(|value| value.to_le_bytes()));
-    }
-
-    /// Takes over what [`KvCache::save`] gave for as many tokens, from a cache over the same layers. Everything else is forgotten.
-    pub(crate) fn restore(&mut self, tokens: usize, mut bytes: &[u8]) {
-        self.truncate(0);
-        if let Some(windows) = &mut self.windows {
-            windows.place(tokens);
-        }
-        for index in 0..self.layers.len() {
-            let layer = self.layers[index].layer;
-            let places = self.places(&layer, self.layout.blocks(&layer, tokens));
-            let ranges: Vec<_> = self.layers[index].ranges(&places).collect();
-            for range in ranges {
-                let (part, rest) = bytes.split_at(range.len());
-                self.map[range].copy_from_slice(part);
-                bytes = rest;
-            }
-        }
-        let (columns, _) = bytes.as_chunks::<4>();
-        let columns: Vec<f32> = columns.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        self.columns.load(tokens, &columns);
-        self.mark(Mark::Fork, tokens);
     }
 
     /// Where in the cache of a layer some blocks lie, those that are there: the places of several blocks where they lie together.

@@ -12,8 +12,8 @@ use self::history::{History, smallest_that_fits, system_messages, with_question}
 use crate::choosing::Choosing;
 use crate::template::{Prompt, RenderOptions};
 use crate::{
-    CancelFlag, ChatTemplate, EngineError, Generation, GenerationOptions, Message, Model, PrefixError, Role,
-    SavedPrefix, Session, Statistics, Step, ThinkingSplitter, ToolUse,
+    CancelFlag, ChatTemplate, EngineError, Generation, GenerationOptions, Message, Model, PrefixError, PrefixSource,
+    Role, SavedPrefix, Session, Statistics, Step, ThinkingSplitter, ToolUse,
 };
 
 /// What happens when the history no longer fits the context.
@@ -180,6 +180,8 @@ struct Answer {
     making: Making,
     prompt: Prompt,
     text: String,
+    /// Whether somebody has heard something of it, a thought for instance.
+    has_begun: bool,
     dropped_messages: u32,
 }
 
@@ -272,6 +274,7 @@ impl Chat {
             making,
             prompt,
             text: String::new(),
+            has_begun: false,
             dropped_messages: history.messages_in(dropped) as u32,
         });
         Ok(())
@@ -334,8 +337,15 @@ impl Chat {
                 found: "no question".into(),
             });
         };
+        // Sharing takes as long as several tokens, so the first word does not wait for it.
+        let mut may_share = answer.has_begun;
         let step = answer.making.step(&mut self.session);
-        if let Some(length) = self.to_share.take_if(|length| self.session.tokens().len() >= *length) {
+        match &step {
+            Ok(Step::Prefilled { .. } | Step::Call(_)) => {}
+            Ok(Step::Text(text) | Step::Thinking(text)) => answer.has_begun |= !text.is_empty(),
+            Ok(Step::Finished { .. }) | Err(_) => may_share = true,
+        }
+        if may_share && let Some(length) = self.to_share.take_if(|length| self.session.tokens().len() >= *length) {
             self.session.share(length);
             self.shared_tokens = Some(length as u32);
         }
@@ -424,7 +434,17 @@ impl Chat {
     /// # Errors
     /// [`EngineError::Prefix`]; nothing is then changed.
     pub fn import(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
-        let saved = SavedPrefix::parse_unchanged(bytes, self.session.model())?;
+        self.import_from(&bytes)
+    }
+
+    /// As [`Chat::import`], from where such bytes are kept. The source must notice bytes that were changed. It is read by all threads of the
+    /// model.
+    ///
+    /// # Errors
+    /// [`EngineError::Prefix`]; nothing is then changed. [`EngineError::PrefixRead`]; the cache may then be empty, and holds nothing of what
+    /// was read.
+    pub fn import_from(&mut self, source: &dyn PrefixSource) -> Result<(), EngineError> {
+        let saved = SavedPrefix::open(source, self.session.model())?;
         self.fill(&saved).map(drop)
     }
 
@@ -439,8 +459,12 @@ impl Chat {
         let note = note.filter(is_valid).ok_or(PrefixError::Content {
             reason: "it does not hold a conversation",
         })?;
-        self.session.restore_prefix(saved)?;
+        let restored = self.session.restore_prefix(saved);
+        if matches!(restored, Err(EngineError::Prefix(_))) {
+            return restored.map(|()| Vec::new());
+        }
         self.answer = None;
+        restored?;
         self.known = note.known;
         Ok(note.messages)
     }

@@ -135,6 +135,13 @@ pub enum EngineError {
     /// A saved prefix cannot be used.
     #[error("the saved prefix cannot be used: {0}")]
     Prefix(#[from] PrefixError),
+    /// A saved prefix could not be read from where it is kept.
+    #[error("the saved prefix cannot be read")]
+    PrefixRead {
+        /// The reason of whatever it was read from.
+        #[source]
+        source: std::io::Error,
+    },
     /// The graph failed while running. This is a bug, not bad input.
     #[error("the model failed while running: {reason}")]
     Run {

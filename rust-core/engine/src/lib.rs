@@ -90,7 +90,7 @@ pub use json::json_on_one_line;
 pub use memory::share_limited_memory;
 pub use model::comparison::{Difference, compare_with_reference};
 pub use model::{Model, OpenOptions};
-pub use session::prefix::{PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION, SavedPrefix};
+pub use session::prefix::{PREFIX_NOTE_BYTES_MAX, PREFIX_VERSION, PrefixSource, SavedPrefix};
 pub use session::scores::Scores;
 pub use session::{RunProfile, Session};
 pub use template::{CallFormat, ChatTemplate, Message, Prompt, RenderOptions, Role, ThinkingMarks};

@@ -312,7 +312,8 @@ impl Session {
     /// Starts from a saved prefix, and discards everything else.
     ///
     /// # Errors
-    /// [`EngineError::Prefix`] if the context is too short for it; the session is then unchanged.
+    /// [`EngineError::Prefix`] if the context is too short for it; the session is then unchanged. [`EngineError::PrefixRead`]; the session is
+    /// then empty.
     pub fn restore_prefix(&mut self, saved: &SavedPrefix<'_>) -> Result<(), EngineError> {
         let ids = saved.tokens();
         if ids.len() > self.context_length as usize {
@@ -322,7 +323,12 @@ impl Session {
             }));
         }
         self.truncate(0);
-        self.context.cache.borrow_mut().restore(ids.len(), saved.values());
+        let restored = self
+            .context
+            .cache
+            .borrow_mut()
+            .restore(ids.len(), saved.values(), &self.context.pool);
+        restored.map_err(|source| EngineError::PrefixRead { source })?;
         self.start_with(ids);
         Ok(())
     }

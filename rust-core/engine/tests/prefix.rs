@@ -5,7 +5,7 @@ mod support;
 
 use std::sync::Arc;
 
-use support::{Conversation, copy, open, open_with, tiny};
+use support::{Chunked, Conversation, copy, open, open_with, tiny};
 use whimbrel_engine::{
     CancelFlag, ChatOptions, EngineError, GenerationOptions, KvPrecision, Model, OpenOptions, PREFIX_NOTE_BYTES_MAX,
     PREFIX_VERSION, PrefixError, SavedPrefix, Session, seal,
@@ -63,6 +63,46 @@ fn check_restored(model: &Arc<Model>, (tokens, saved_tokens): (u32, u32)) {
             expected,
             "{saved_tokens} of {tokens} in {context_length}"
         );
+    }
+}
+
+/// Whatever chunks the bytes are read in and by how many threads, the session is the same; and it is empty if one of them cannot be read.
+#[test]
+fn a_prefix_that_is_read_in_chunks_is_the_same_or_none() {
+    for threads in [1, 2, 3] {
+        let model = open_with(&tiny(), threads).unwrap();
+        let bytes = session(&model, 500, 450).save_prefix(400, b"a note").unwrap();
+        let expected = next(&mut session(&model, 500, 400));
+        for chunk_bytes in [1, 100, 4_096, 1 << 16, 1 << 24] {
+            let check = |damaged: Option<usize>| {
+                let source = Chunked {
+                    bytes: &bytes,
+                    chunk_bytes,
+                    damaged,
+                };
+                let saved = SavedPrefix::open(&source, &model)?;
+                assert_eq!((saved.tokens(), saved.note()), (&*ids(400), &b"a note"[..]));
+                let mut restored = session(&model, 450, 130);
+                let outcome = restored.restore_prefix(&saved);
+                if outcome.is_err() {
+                    assert!(restored.tokens().is_empty());
+                    restored.prefill(&ids(400), &CancelFlag::default()).unwrap();
+                }
+                assert_eq!(restored.tokens(), ids(400));
+                assert!(
+                    next(&mut restored) == expected,
+                    "{threads} threads, chunks of {chunk_bytes}, {damaged:?}"
+                );
+                outcome
+            };
+            check(None).unwrap();
+            // In the header, in the ids, in the values and at their end.
+            let values_end = bytes.len() - 33;
+            for damaged in [0, 80, 2_000, bytes.len() / 2, values_end] {
+                let refused = check(Some(damaged));
+                assert!(matches!(refused, Err(EngineError::PrefixRead { .. })), "{refused:?}");
+            }
+        }
     }
 }
 
@@ -258,6 +298,36 @@ fn a_saved_conversation_goes_on() {
     second.messages = second.chat.restore(&saved).unwrap();
     assert_eq!(second.messages, first.messages[..3]);
     assert_eq!(answer(&mut second, "and four?"), (expected, reused));
+}
+
+/// A chat whose saved context cannot be read to its end has nothing of it, and answers by reading.
+#[test]
+fn a_context_that_is_damaged_in_the_middle_is_not_used() {
+    let model = open();
+    let mut first = converse(&model, &"You know all about waders. ".repeat(12));
+    answer(&mut first, "one two three");
+    let bytes = first.chat.export(u32::MAX).unwrap();
+    let messages = first.messages.clone();
+    let (expected, _) = answer(&mut first, "and four?");
+    let damaged = (1..4).map(|quarter| Some(quarter * bytes.len() / 4)).chain([None]);
+    for damaged in damaged {
+        let mut second = converse(&open(), "");
+        answer(&mut second, "something else");
+        second.messages.clone_from(&messages);
+        let source = Chunked {
+            bytes: &bytes,
+            chunk_bytes: 1_000,
+            damaged,
+        };
+        let imported = second.chat.import_from(&source);
+        match damaged {
+            None => imported.unwrap(),
+            Some(_) => assert!(matches!(imported, Err(EngineError::PrefixRead { .. })), "{imported:?}"),
+        }
+        assert_eq!(second.chat.context().tokens == 0, damaged.is_some());
+        let (text, reused) = answer(&mut second, "and four?");
+        assert_eq!((text == expected, reused > 0), (true, damaged.is_none()), "{damaged:?}");
+    }
 }
 
 #[test]

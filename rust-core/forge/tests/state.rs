@@ -8,7 +8,7 @@ mod support;
 
 use std::sync::{Arc, Barrier};
 
-use engine::{Conversation, message};
+use engine::{Chunked, Conversation, message};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use support::{Desk, small};
@@ -226,6 +226,49 @@ fn going_on_from_a_saved_prefix_changes_nothing() {
                         "{synthetic:?}: {length} again"
                     );
                 }
+            }
+        }
+    }
+}
+
+/// Whatever chunks the bytes are read in and by how many threads, the session is the same; and it is empty if one of them cannot be read.
+#[test]
+fn a_prefix_that_is_read_in_chunks_is_the_same_or_none() {
+    for synthetic in models() {
+        for threads in [1, 2] {
+            let model = open_with(&synthetic, threads, KvPrecision::Half);
+            let session = |tokens: u32| {
+                let mut session = Session::new(&model, 1_024).unwrap();
+                session.prefill(&ids(1, tokens), &CancelFlag::default()).unwrap();
+                session
+            };
+            let bytes = session(650).save_prefix(650, b"note").unwrap();
+            let expected = fresh(&model, &[&ids(1, 650)[..], &[33, 44]].concat());
+            let values_end = bytes.len() - 33;
+            for (chunk_bytes, damaged) in [
+                (1_000, None),
+                (4_096, None),
+                (1 << 16, None),
+                (1_000, Some(bytes.len() / 2)),
+                (4_096, Some(values_end)),
+            ] {
+                let source = Chunked {
+                    bytes: &bytes,
+                    chunk_bytes,
+                    damaged,
+                };
+                let saved = SavedPrefix::open(&source, &model).unwrap();
+                let mut restored = session(900);
+                let outcome = restored.restore_prefix(&saved);
+                assert_eq!(outcome.is_err(), damaged.is_some(), "{outcome:?}");
+                if outcome.is_err() {
+                    assert!(restored.tokens().is_empty());
+                    restored.prefill(&ids(1, 650), &CancelFlag::default()).unwrap();
+                }
+                assert!(
+                    logits(&mut restored, &[33, 44]) == expected,
+                    "{synthetic:?}: {threads} threads, chunks of {chunk_bytes}, {damaged:?}"
+                );
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
-use whimbrel_engine::{Chat, ContextUse, GenerationOptions, Message};
+use whimbrel_engine::{Chat, ContextUse, GenerationOptions, Message, PrefixSource};
 
 use crate::command::{Command, Prompt, Reply};
 use crate::error::lock;
@@ -173,9 +173,12 @@ impl Session {
         self.with(move |chat| Ok(chat.export(tokens_max)?)).await
     }
 
-    /// Fills the context from bytes of [`Session::export`] that are known to be unchanged.
-    pub async fn import(&self, bytes: Vec<u8>) -> Result<(), InferenceError> {
-        self.with(move |chat| Ok(chat.import(&bytes)?)).await
+    /// Fills the context from where bytes of [`Session::export`] are kept. The source must notice bytes that were changed.
+    ///
+    /// # Errors
+    /// [`InferenceError::Engine`]: with [`whimbrel_engine::EngineError::PrefixRead`] if the source fails. The context is then empty, or as it was.
+    pub async fn import(&self, source: impl PrefixSource + 'static) -> Result<(), InferenceError> {
+        self.with(move |chat| Ok(chat.import_from(&source)?)).await
     }
 
     /// Empties the context and gives its memory back.

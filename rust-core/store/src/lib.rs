@@ -37,7 +37,7 @@ pub use outbox::{
 pub use recover::{Recovered, RowCounts};
 pub use repair::Repaired;
 pub use schema::SCHEMA_VERSION;
-pub use sealed::{FileEntry, Rotation, SealError, SealedFiles, SealedWriter};
+pub use sealed::{FileEntry, Rotation, SealError, SealedFile, SealedFiles, SealedWriter};
 pub use store::{STATE_BYTES_MAX, STATE_NAME_BYTES_MAX, Store};
 pub use vault::{
     FileVault, KeyVault, MemoryVault, SECRET_BYTES_MAX, SecretBytes, VAULT_NAME_BYTES_MAX, VaultLevel, check_name,

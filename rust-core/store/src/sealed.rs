@@ -15,7 +15,7 @@ mod wipe;
 pub(crate) use self::data_keys::{DataKeys, record, resolve};
 pub use self::error::SealError;
 pub use self::file::SealedWriter;
-pub use self::files::{FileEntry, SealedFiles};
+pub use self::files::{FileEntry, SealedFile, SealedFiles};
 pub(crate) use self::keyring::{Keyring, Stored};
 pub use self::rotation::Rotation;
 pub(crate) use self::tables::{

@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 use std::io::Write;
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use rand_pcg::rand_core::Rng;
 use support::kept::is_anywhere;
 use support::{NOW_MS, open, vault};
 use whimbrel_record::RecordError;
-use whimbrel_store::{FileEntry, SealError, Store, StoreError, VaultError};
+use whimbrel_store::{FileEntry, SealError, SealedFile, Store, StoreError, VaultError};
 
 const CHUNK: usize = 64 * 1024;
 const MAX: u32 = 4 << 20;
@@ -81,6 +82,121 @@ fn files_of_every_size_are_read_back() {
     files.remove("file").unwrap();
     files.remove("file").unwrap();
     assert_eq!(files.get("file", MAX).unwrap(), None);
+}
+
+/// The bytes of a file at these places, read into parts of 1,000 bytes.
+fn part(file: &SealedFile, place: Range<usize>) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = vec![0; place.len()];
+    let mut parts: Vec<&mut [u8]> = bytes.chunks_mut(1000).collect();
+    file.read_at(place.start as u64, &mut parts).map(|()| bytes)
+}
+
+#[test]
+fn parts_are_read_in_any_order_and_by_several_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let files = store.files("prefix").unwrap();
+    assert!(files.open("file", MAX).unwrap().is_none());
+    for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK, 5 * CHUNK + 77] {
+        let content = bytes(length);
+        files.put("file", &content).unwrap();
+        let file = files.open("file", MAX).unwrap().unwrap();
+        assert_eq!(file.bytes(), length as u64);
+        let starts = [0, 1, CHUNK - 1, CHUNK, 2 * CHUNK - 7, 5 * CHUNK, length];
+        let lengths = [0, 1, 999, CHUNK, CHUNK + 1, 3 * CHUNK, length];
+        let places = starts
+            .into_iter()
+            .flat_map(|start| lengths.map(|length| start..start + length));
+        let (within, past): (Vec<_>, Vec<_>) = places.partition(|place| place.end <= length);
+        std::thread::scope(|scope| {
+            for threads in 0..3 {
+                let (file, content, within) = (
+                    &file,
+                    &content,
+                    within.iter().cycle().skip(5 * threads).take(within.len()),
+                );
+                scope.spawn(move || {
+                    for place in within {
+                        assert!(
+                            part(file, place.clone()).unwrap() == content[place.clone()],
+                            "{place:?}"
+                        );
+                    }
+                });
+            }
+        });
+        for place in past {
+            assert!(matches!(part(&file, place), Err(StoreError::Io { .. })));
+        }
+    }
+    // Who has opened a file goes on reading it.
+    let content = bytes(3 * CHUNK);
+    files.put("file", &content).unwrap();
+    let file = files.open("file", MAX).unwrap().unwrap();
+    files.put("file", b"another").unwrap();
+    assert!(part(&file, 0..content.len()).unwrap() == content);
+    files.remove("file").unwrap();
+    assert!(part(&file, CHUNK..2 * CHUNK + 1).unwrap() == content[CHUNK..=2 * CHUNK]);
+}
+
+/// A changed chunk is noticed by whoever reads it, a change of the end by whoever opens the file.
+#[test]
+fn a_changed_chunk_is_noticed_when_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let files = store.files("prefix").unwrap();
+    let place = path(folder.path(), "prefix.file");
+    let content = bytes(4 * CHUNK);
+    files.put("file", &content).unwrap();
+    let whole = fs::read(&place).unwrap();
+    let header = b"whimbrel-file-1".len() + 1 + 4 + 32;
+    for changed in 0..3 {
+        let mut bytes = whole.clone();
+        bytes[header + changed * (CHUNK + 16) + 1000] ^= 1;
+        fs::write(&place, bytes).unwrap();
+        let file = files.open("file", MAX).unwrap().unwrap();
+        for chunk in 0..4 {
+            // All of it, some of it, and some of it with a byte of the one before.
+            let start = chunk * CHUNK;
+            for range in [start..start + CHUNK, start + 5..start + 6, start.max(1) - 1..start + 1] {
+                let is_good = !(range.start / CHUNK..=(range.end - 1) / CHUNK).contains(&changed);
+                match part(&file, range.clone()) {
+                    Ok(bytes) => assert!(is_good && bytes == content[range]),
+                    Err(StoreError::Sealed(SealError::File { name })) => assert!(!is_good && name == "file"),
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+        }
+    }
+    let opened = |bytes: &[u8]| {
+        fs::write(&place, bytes).unwrap();
+        files.open("file", MAX).map(|file| file.is_some())
+    };
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let cut = |chunks: usize| &whole[..header + chunks * (CHUNK + 16)];
+    for bytes in [&flipped, cut(3), cut(1), cut(0), &[&whole[..], &[0; 16]].concat()] {
+        let refused = opened(bytes);
+        assert!(
+            matches!(refused, Err(StoreError::Sealed(SealError::File { .. }))),
+            "{refused:?}"
+        );
+    }
+    // It is cut while it is open.
+    assert!(opened(&whole).unwrap());
+    let file = files.open("file", MAX).unwrap().unwrap();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&place)
+        .unwrap()
+        .set_len(cut(2).len() as u64)
+        .unwrap();
+    assert!(part(&file, 0..2 * CHUNK).unwrap() == content[..2 * CHUNK]);
+    let refused = part(&file, 0..2 * CHUNK + 1);
+    assert!(
+        matches!(refused, Err(StoreError::Sealed(SealError::File { .. }))),
+        "{refused:?}"
+    );
 }
 
 #[test]

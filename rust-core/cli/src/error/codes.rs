@@ -176,6 +176,7 @@ pub(super) fn engine(error: &EngineError) -> Classified {
             hint("leave out --thinking on, or choose a model that thinks"),
         ),
         EngineError::Prefix(_) => ("input_invalid", exit::INPUT, None),
+        EngineError::PrefixRead { source } => io_code(source),
         EngineError::Cancelled => ("interrupted", exit::INTERRUPTED, None),
         EngineError::Memory { context_length: 0, .. } => ("memory", exit::IO, hint(MEMORY_HINT)),
         EngineError::Memory { .. } => ("memory", exit::IO, hint("lower --context")),

@@ -130,10 +130,18 @@ impl Inner {
         let context = self.context.clone();
         let Some(files) = self.context_files() else {
             // The store of a kept conversation was closed. Its context may just be read to be saved, and goes with the last who needs it.
-            if self.keeping.is_none() {
-                context.slot.close();
+            if self.keeping.is_some() {
+                return None;
             }
-            return None;
+            let Err(_) = context.saving.try_lock() else {
+                context.slot.close();
+                return None;
+            };
+            // The beginning that it shares with others is being saved.
+            return Some(self.services.handle().spawn(async move {
+                drop(context.saving.lock().await);
+                context.slot.close();
+            }));
         };
         Some(self.services.handle().spawn(async move {
             if let Err(error) = files.put_away(&context, &session).await {

@@ -14,6 +14,8 @@
 //! | | columns: for each convolution those before the next token that it sees, as 32-bit floats |
 //! | 32 | BLAKE3 of everything before |
 
+use std::io;
+
 use whimbrel_kernels::KvPrecision;
 
 use crate::cache::{KvCache, Layout};
@@ -28,7 +30,59 @@ const MAGIC: [u8; 8] = *b"WHIMKV\0\0";
 const HASH_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + 6 * 4 + HASH_BYTES + 8;
 
-/// A saved prefix that was parsed and checked. Only the ids are copied.
+/// Where the bytes of a saved prefix are read from: any part of them at any time, by several threads at once.
+pub trait PrefixSource: Send + Sync {
+    /// How many bytes there are.
+    fn bytes(&self) -> u64;
+
+    /// Reads that begin and end at multiples of so many bytes cost least.
+    fn chunk_bytes(&self) -> u32;
+
+    /// Reads the bytes from `offset` on into `parts`, one after the other, as many as they have room for.
+    ///
+    /// # Errors
+    /// Any reason why they cannot be read. `parts` may then hold any bytes.
+    fn read(&self, offset: u64, parts: &mut [&mut [u8]]) -> io::Result<()>;
+}
+
+impl PrefixSource for [u8] {
+    fn bytes(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn chunk_bytes(&self) -> u32 {
+        1 << 16
+    }
+
+    fn read(&self, offset: u64, parts: &mut [&mut [u8]]) -> io::Result<()> {
+        let start = usize::try_from(offset).ok();
+        let mut rest = start
+            .and_then(|start| self.get(start..))
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        for part in parts {
+            let (now, later) = rest.split_at_checked(part.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+            part.copy_from_slice(now);
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+impl<S: PrefixSource + ?Sized> PrefixSource for &S {
+    fn bytes(&self) -> u64 {
+        (**self).bytes()
+    }
+
+    fn chunk_bytes(&self) -> u32 {
+        (**self).chunk_bytes()
+    }
+
+    fn read(&self, offset: u64, parts: &mut [&mut [u8]]) -> io::Result<()> {
+        (**self).read(offset, parts)
+    }
+}
+
+/// A saved prefix whose header, ids and note were read and checked. Its keys and values are read when a session starts from it.
 ///
 /// ```
 /// # use std::path::Path;
@@ -53,46 +107,53 @@ const HEADER_BYTES: usize = MAGIC.len() + 6 * 4 + HASH_BYTES + 8;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
-pub struct SavedPrefix<'b> {
+pub struct SavedPrefix<'s> {
     ids: Vec<u32>,
-    note: &'b [u8],
-    values: &'b [u8],
+    note: Vec<u8>,
+    source: Box<dyn PrefixSource + 's>,
+    /// Where in the source its keys, values and columns begin.
+    values_start: u64,
 }
 
-impl<'b> SavedPrefix<'b> {
+impl std::fmt::Debug for SavedPrefix<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "SavedPrefix({} tokens)", self.ids.len())
+    }
+}
+
+impl<'s> SavedPrefix<'s> {
     /// Parses and checks what [`crate::Session::save_prefix`] wrote. Accepts any bytes.
     ///
     /// # Errors
     /// [`PrefixError`], except [`PrefixError::TooLong`].
-    pub fn parse(bytes: &'b [u8], model: &Model) -> Result<SavedPrefix<'b>, PrefixError> {
-        SavedPrefix::parse_with(bytes, model, true)
+    pub fn parse(bytes: &'s [u8], model: &Model) -> Result<SavedPrefix<'s>, PrefixError> {
+        let header = Header::parse(bytes, bytes.len() as u64, model)?;
+        let (content, hash) = bytes.split_at(bytes.len() - HASH_BYTES);
+        if blake3::hash(content).as_bytes() != hash {
+            return Err(PrefixError::Checksum);
+        }
+        header.check(model.layout())?;
+        let front = &bytes[HEADER_BYTES..][..header.front_bytes()];
+        header.finish(front, model, Box::new(bytes))
     }
 
-    /// As [`SavedPrefix::parse`], for bytes that are known to be as they were written: their checksum is not computed again.
+    /// Reads and checks the beginning of what [`crate::Session::save_prefix`] wrote, where the source itself notices changed bytes: their
+    /// checksum is not computed.
     ///
     /// # Errors
-    /// As [`SavedPrefix::parse`], except [`PrefixError::Checksum`].
-    pub fn parse_unchanged(bytes: &'b [u8], model: &Model) -> Result<SavedPrefix<'b>, PrefixError> {
-        SavedPrefix::parse_with(bytes, model, false)
-    }
-
-    fn parse_with(bytes: &'b [u8], model: &Model, may_be_changed: bool) -> Result<SavedPrefix<'b>, PrefixError> {
-        let layout = model.layout();
-        let parsed = parse(bytes, &model_hash(model), layout, may_be_changed)?;
-        let expected = layout.saved_bytes(parsed.ids.len());
-        if parsed.values.len() as u64 != expected {
-            return Err(PrefixError::Content {
-                reason: "the keys and values do not match the tokens",
-            });
-        }
-        let vocabulary = model.tokenizer().vocabulary_len();
-        if parsed.ids.iter().any(|id| *id >= vocabulary) {
-            return Err(PrefixError::Content {
-                reason: "a token is not in the vocabulary",
-            });
-        }
-        Ok(parsed)
+    /// [`EngineError::Prefix`] as [`SavedPrefix::parse`], except [`PrefixError::Checksum`]; [`EngineError::PrefixRead`].
+    pub fn open(source: &'s dyn PrefixSource, model: &Model) -> Result<SavedPrefix<'s>, EngineError> {
+        let read = |offset: usize, length: u64| {
+            let mut bytes = vec![0; length as usize];
+            let read = source.read(offset as u64, &mut [&mut bytes]);
+            read.map(|()| bytes)
+                .map_err(|source| EngineError::PrefixRead { source })
+        };
+        let total = source.bytes();
+        let header = Header::parse(&read(0, total.min(HEADER_BYTES as u64))?, total, model)?;
+        header.check(model.layout())?;
+        let front = read(HEADER_BYTES, header.front_bytes() as u64)?;
+        Ok(header.finish(&front, model, Box::new(source))?)
     }
 
     /// The tokens.
@@ -103,12 +164,13 @@ impl<'b> SavedPrefix<'b> {
 
     /// The writer's note.
     #[must_use]
-    pub fn note(&self) -> &'b [u8] {
-        self.note
+    pub fn note(&self) -> &[u8] {
+        &self.note
     }
 
-    pub(crate) fn values(&self) -> &'b [u8] {
-        self.values
+    /// The source, and where in it the keys, values and columns begin.
+    pub(crate) fn values(&self) -> (&dyn PrefixSource, u64) {
+        (&*self.source, self.values_start)
     }
 }
 
@@ -178,64 +240,94 @@ pub(crate) fn write(
     Ok(bytes)
 }
 
-/// Takes the bytes apart. Lengths are compared before anything is read or allocated, the checksum before anything is believed.
-fn parse<'b>(
-    bytes: &'b [u8],
-    model: &[u8; HASH_BYTES],
-    layout: &Layout,
-    may_be_changed: bool,
-) -> Result<SavedPrefix<'b>, PrefixError> {
-    let rest = bytes.strip_prefix(&MAGIC).ok_or(PrefixError::NotAPrefix)?;
-    let Some((numbers, rest)) = rest.split_first_chunk::<24>() else {
-        return Err(PrefixError::NotAPrefix);
-    };
-    let number = |index: usize| {
-        let (numbers, _) = numbers.as_chunks::<4>();
-        u32::from_le_bytes(numbers[index])
-    };
-    if number(0) != PREFIX_VERSION {
-        return Err(PrefixError::Version {
-            found: number(0),
-            supported: PREFIX_VERSION,
-        });
+/// The lengths that a header names. Their sum is that of all bytes.
+struct Header {
+    tokens: usize,
+    note_bytes: usize,
+    values_bytes: u64,
+}
+
+impl Header {
+    /// Takes the header at the beginning of `bytes` apart, for a prefix of `total` bytes. Lengths are compared before anything else is read or
+    /// allocated.
+    fn parse(bytes: &[u8], total: u64, model: &Model) -> Result<Header, PrefixError> {
+        let rest = bytes.strip_prefix(&MAGIC).ok_or(PrefixError::NotAPrefix)?;
+        let Some((numbers, rest)) = rest.split_first_chunk::<24>() else {
+            return Err(PrefixError::NotAPrefix);
+        };
+        let number = |index: usize| {
+            let (numbers, _) = numbers.as_chunks::<4>();
+            u32::from_le_bytes(numbers[index])
+        };
+        if number(0) != PREFIX_VERSION {
+            return Err(PrefixError::Version {
+                found: number(0),
+                supported: PREFIX_VERSION,
+            });
+        }
+        let Some((written_for, rest)) = rest.split_first_chunk::<HASH_BYTES>() else {
+            return Err(PrefixError::NotAPrefix);
+        };
+        let Some((values, _)) = rest.split_first_chunk::<8>() else {
+            return Err(PrefixError::NotAPrefix);
+        };
+        let (tokens, note, values) = (u64::from(number(3)), u64::from(number(4)), u64::from_le_bytes(*values));
+        let expected = (4 * tokens + note + (HEADER_BYTES + HASH_BYTES) as u64).saturating_add(values);
+        if expected != total {
+            return Err(PrefixError::Length { expected, found: total });
+        }
+        if *written_for != model_hash(model) {
+            return Err(PrefixError::OtherModel);
+        }
+        let layout = model.layout();
+        let is_of_kind = number(1) == kind(layout.precision) && number(2) as usize == KvCache::BLOCK;
+        if !is_of_kind || number(5) as usize != layout.layers() {
+            return Err(PrefixError::OtherKind);
+        }
+        Ok(Header {
+            tokens: tokens as usize,
+            note_bytes: note as usize,
+            values_bytes: values,
+        })
     }
-    let Some((written_for, rest)) = rest.split_first_chunk::<HASH_BYTES>() else {
-        return Err(PrefixError::NotAPrefix);
-    };
-    let Some((values, rest)) = rest.split_first_chunk::<8>() else {
-        return Err(PrefixError::NotAPrefix);
-    };
-    let (tokens, note, values) = (u64::from(number(3)), u64::from(number(4)), u64::from_le_bytes(*values));
-    let expected = (4 * tokens + note + (HEADER_BYTES + HASH_BYTES) as u64).saturating_add(values);
-    if expected != bytes.len() as u64 {
-        return Err(PrefixError::Length {
-            expected,
-            found: bytes.len() as u64,
-        });
+
+    /// Compares the lengths with what they may be.
+    fn check(&self, layout: &Layout) -> Result<(), PrefixError> {
+        let reason = if self.note_bytes > PREFIX_NOTE_BYTES_MAX as usize {
+            "the note is too long"
+        } else if self.values_bytes != layout.saved_bytes(self.tokens) {
+            "the keys and values do not match the tokens"
+        } else {
+            return Ok(());
+        };
+        Err(PrefixError::Content { reason })
     }
-    if written_for != model {
-        return Err(PrefixError::OtherModel);
+
+    /// Bytes of ids and note, which follow the header.
+    fn front_bytes(&self) -> usize {
+        4 * self.tokens + self.note_bytes
     }
-    let is_of_kind = number(1) == kind(layout.precision) && number(2) as usize == KvCache::BLOCK;
-    if !is_of_kind || number(5) as usize != layout.layers() {
-        return Err(PrefixError::OtherKind);
+
+    fn finish<'s>(
+        &self,
+        front: &[u8],
+        model: &Model,
+        source: Box<dyn PrefixSource + 's>,
+    ) -> Result<SavedPrefix<'s>, PrefixError> {
+        let (ids, note) = front.split_at(4 * self.tokens);
+        let (ids, _) = ids.as_chunks::<4>();
+        let ids: Vec<u32> = ids.iter().map(|id| u32::from_le_bytes(*id)).collect();
+        let vocabulary = model.tokenizer().vocabulary_len();
+        if ids.iter().any(|id| *id >= vocabulary) {
+            return Err(PrefixError::Content {
+                reason: "a token is not in the vocabulary",
+            });
+        }
+        Ok(SavedPrefix {
+            ids,
+            note: note.to_vec(),
+            source,
+            values_start: (HEADER_BYTES + front.len()) as u64,
+        })
     }
-    let (content, hash) = bytes.split_at(bytes.len() - HASH_BYTES);
-    if may_be_changed && blake3::hash(content).as_bytes() != hash {
-        return Err(PrefixError::Checksum);
-    }
-    if note > u64::from(PREFIX_NOTE_BYTES_MAX) {
-        return Err(PrefixError::Content {
-            reason: "the note is too long",
-        });
-    }
-    // All three fit, since their sum is the length of the bytes.
-    let (ids, rest) = rest.split_at(4 * tokens as usize);
-    let (note, rest) = rest.split_at(note as usize);
-    let (ids, _) = ids.as_chunks::<4>();
-    Ok(SavedPrefix {
-        ids: ids.iter().map(|id| u32::from_le_bytes(*id)).collect(),
-        note,
-        values: &rest[..values as usize],
-    })
 }

@@ -1,13 +1,42 @@
 //! The tiny bundle, opened or copied, and a conversation with it.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use whimbrel_engine::{
-    CancelFlag, Chat, ChatOptions, EngineError, GenerationOptions, Message, Model, OpenOptions, RECORD_FILE, Role,
-    Statistics, Step,
+    CancelFlag, Chat, ChatOptions, EngineError, GenerationOptions, Message, Model, OpenOptions, PrefixSource,
+    RECORD_FILE, Role, Statistics, Step,
 };
+
+/// Bytes of a saved prefix in chunks, some of which cannot be read.
+pub(crate) struct Chunked<'b> {
+    pub(crate) bytes: &'b [u8],
+    pub(crate) chunk_bytes: u32,
+    /// A byte of the chunk that cannot be read.
+    pub(crate) damaged: Option<usize>,
+}
+
+impl PrefixSource for Chunked<'_> {
+    fn bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn chunk_bytes(&self) -> u32 {
+        self.chunk_bytes
+    }
+
+    fn read(&self, offset: u64, parts: &mut [&mut [u8]]) -> io::Result<()> {
+        let chunk = |byte: usize| byte / self.chunk_bytes as usize;
+        let (start, length) = (offset as usize, parts.iter().map(|part| part.len()).sum::<usize>());
+        let read = chunk(start)..=chunk((start + length).saturating_sub(1));
+        if length > 0 && self.damaged.is_some_and(|damaged| read.contains(&chunk(damaged))) {
+            return Err(io::Error::other("a damaged chunk"));
+        }
+        PrefixSource::read(self.bytes, offset, parts)
+    }
+}
 
 pub(crate) fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared-models/tiny")

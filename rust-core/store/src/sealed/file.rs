@@ -1,5 +1,5 @@
-//! A sealed file: a header, then chunks that are encrypted one by one, so that a large cache is written in a stream and read by several
-//! threads. AES-256-GCM where the processor has instructions for it, otherwise ChaCha20-Poly1305.
+//! A sealed file: a header, then chunks that are encrypted one by one, so that a large cache is written in a stream, and read in any order by
+//! several threads. AES-256-GCM where the processor has instructions for it, otherwise ChaCha20-Poly1305.
 //!
 //! The header is `whimbrel-file-1`, a byte for the algorithm (1 or 2), the data key's version (4 bytes, little-endian), and 32 random
 //! bytes. Each file has a key of its own, derived from the data key, the header, the purpose and the name. Chunks hold 64 KiB and a tag; the
@@ -9,7 +9,6 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
-use std::thread;
 
 use ring::aead::LessSafeKey;
 use whimbrel_files::NewFile;
@@ -23,10 +22,7 @@ use crate::StoreError;
 const MAGIC: &[u8] = b"whimbrel-file-1";
 const CONTEXT: &str = "whimbrel store 2026-11-29 file";
 const HEADER_BYTES: usize = MAGIC.len() + 1 + 4 + 32;
-const CHUNK_BYTES: usize = 64 * 1024;
-/// The most threads that open one file, and how many chunks make another one worth while.
-const THREADS_MAX: usize = 4;
-const CHUNKS_A_THREAD_MIN: usize = 16;
+pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 const AES_256_GCM: u8 = 1;
 const CHACHA20_POLY1305: u8 = 2;
 
@@ -163,16 +159,19 @@ impl Write for SealedWriter {
     }
 }
 
-/// A sealed file that is read.
+/// A sealed file that is read. Its length and its last chunk were checked, so that nothing can be missing at its end.
 pub(super) struct SealedReader {
     file: File,
     key: LessSafeKey,
     name: String,
+    chunks: u32,
+    plain_bytes: u64,
 }
 
 impl SealedReader {
     pub(super) fn begin(
         mut file: File,
+        file_bytes: u64,
         keyring: &Keyring,
         purpose: &str,
         name: &str,
@@ -190,65 +189,75 @@ impl SealedReader {
             .ok_or_else(changed)?;
         let key = keyring.key(version)?;
         let key = file_key(key, &header, purpose, name).ok_or_else(changed)?;
-        let name = name.to_owned();
-        Ok(SealedReader { file, key, name })
+        let (chunks, plain_bytes) = lengths(file_bytes).ok_or_else(changed)?;
+        let reader = SealedReader {
+            file,
+            key,
+            name: name.to_owned(),
+            chunks,
+            plain_bytes,
+        };
+        reader.check_end(file_bytes)?;
+        Ok(reader)
     }
 
-    /// Everything, from a file of so many bytes. Each chunk is decrypted where it stays, in a large file by several threads.
-    pub(super) fn read_whole(self, file_bytes: u64) -> Result<Vec<u8>, FileFault> {
-        let body = usize::try_from(file_bytes).unwrap_or(0).saturating_sub(HEADER_BYTES);
-        let chunks = body.div_ceil(CHUNK_BYTES + TAG_BYTES);
-        // Only an empty file has an empty chunk: anything else was cut within a tag.
-        let plain_bytes = body.checked_sub(chunks * TAG_BYTES).ok_or_else(|| self.changed())?;
-        if chunks != plain_bytes.div_ceil(CHUNK_BYTES).max(1) || u32::try_from(chunks).is_err() {
-            return Err(self.changed().into());
-        }
-        let mut plain = vec![0; plain_bytes];
-        let (this, each) = (&self, chunks.div_ceil(threads(chunks)));
-        thread::scope(|scope| {
-            let (first, rest) = plain.split_at_mut(plain_bytes.min(each * CHUNK_BYTES));
-            let parts = (1..).zip(rest.chunks_mut(each * CHUNK_BYTES));
-            let others: Vec<_> = parts
-                .map(|(part, plain)| scope.spawn(move || this.open_chunks(part * each, chunks, plain)))
-                .collect();
-            let first = self.open_chunks(0, chunks, first);
-            let others = others.into_iter();
-            let others = others.map(|other| other.join().expect("decrypting does not panic"));
-            others.fold(first, Result::and)
-        })?;
+    /// How many bytes are in it.
+    pub(super) fn plain_bytes(&self) -> u64 {
+        self.plain_bytes
+    }
+
+    fn check_end(&self, file_bytes: u64) -> Result<(), FileFault> {
+        self.open_chunk(self.chunks - 1, &mut Scratch::default())?;
         match self.file.read_at(&mut [0], file_bytes)? {
-            0 => Ok(plain),
+            0 => Ok(()),
             // It has grown meanwhile.
             _ => Err(self.changed().into()),
         }
     }
 
-    /// Opens the chunks from a number on that `plain` has room for, of `chunks` in the file.
-    fn open_chunks(&self, mut number: usize, chunks: usize, plain: &mut [u8]) -> Result<(), FileFault> {
-        let mut rest = plain;
-        loop {
-            let (chunk, behind) = rest.split_at_mut(rest.len().min(CHUNK_BYTES));
-            let start = (HEADER_BYTES + number * (CHUNK_BYTES + TAG_BYTES)) as u64;
-            let mut tag = [0; TAG_BYTES];
-            self.read_at(chunk, start)?;
-            self.read_at(&mut tag, start + chunk.len() as u64)?;
-            let place = Chunk {
-                number: number as u32,
-                last: number + 1 == chunks,
-            };
-            open_detached(&self.key, place.nonce(), tag, chunk).map_err(|_| self.changed())?;
-            if behind.is_empty() {
-                return Ok(());
-            }
-            (rest, number) = (behind, number + 1);
+    /// Reads the bytes from `offset` on into `parts`, one after the other.
+    pub(super) fn read_at(&self, offset: u64, parts: &mut [&mut [u8]]) -> Result<(), FileFault> {
+        let wanted: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        if offset.checked_add(wanted).is_none_or(|end| end > self.plain_bytes) {
+            let past = "a part of a sealed file that it does not have";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, past).into());
         }
+        let mut scratch = Scratch::default();
+        // What is open of the chunk that the next byte lies in, from that byte on.
+        let mut open: &[u8] = &[];
+        let mut number = (offset / CHUNK_BYTES as u64) as u32;
+        let mut skipped = (offset % CHUNK_BYTES as u64) as usize;
+        for part in parts {
+            let mut rest: &mut [u8] = part;
+            while !rest.is_empty() {
+                if open.is_empty() {
+                    open = &self.open_chunk(number, &mut scratch)?[skipped..];
+                    (number, skipped) = (number + 1, 0);
+                }
+                let (now, later) = rest.split_at_mut(rest.len().min(open.len()));
+                let (taken, behind) = open.split_at(now.len());
+                now.copy_from_slice(taken);
+                (rest, open) = (later, behind);
+            }
+        }
+        Ok(())
     }
 
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<(), FileFault> {
-        match self.file.read_exact_at(bytes, offset) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.changed().into()),
-            read => Ok(read?),
+    /// Reads a chunk of the file and opens it in `scratch`.
+    fn open_chunk<'s>(&self, number: u32, scratch: &'s mut Scratch) -> Result<&'s [u8], FileFault> {
+        let last = number + 1 == self.chunks;
+        let start = u64::from(number) * CHUNK_BYTES as u64;
+        let length = (self.plain_bytes - start).min(CHUNK_BYTES as u64) as usize;
+        let place = HEADER_BYTES as u64 + u64::from(number) * (CHUNK_BYTES + TAG_BYTES) as u64;
+        let sealed = &mut scratch.0[..length + TAG_BYTES];
+        match self.file.read_exact_at(sealed, place) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(self.changed().into()),
+            read => read?,
         }
+        let (chunk, tag) = sealed.split_at_mut(length);
+        let tag = <[u8; TAG_BYTES]>::try_from(&*tag).expect("a tag was split off");
+        open_detached(&self.key, Chunk { number, last }.nonce(), tag, chunk).map_err(|_| self.changed())?;
+        Ok(chunk)
     }
 
     fn changed(&self) -> SealError {
@@ -258,8 +267,24 @@ impl SealedReader {
     }
 }
 
-/// How many threads open so many chunks.
-fn threads(chunks: usize) -> usize {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    cores.min(THREADS_MAX).min(chunks / CHUNKS_A_THREAD_MIN).max(1)
+/// Room for a chunk and its tag. It holds plain text, and is cleared.
+struct Scratch(Zeroizing<Vec<u8>>);
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch(Zeroizing::new(vec![0; CHUNK_BYTES + TAG_BYTES]))
+    }
+}
+
+/// How many chunks a file of so many bytes has, and how many bytes are in them. `None` if no sealed file has this length.
+fn lengths(file_bytes: u64) -> Option<(u32, u64)> {
+    let body = file_bytes.checked_sub(HEADER_BYTES as u64)?;
+    let chunks = body.div_ceil((CHUNK_BYTES + TAG_BYTES) as u64);
+    // Only an empty file has an empty chunk: anything else was cut within a tag.
+    let plain_bytes = body.checked_sub(chunks * TAG_BYTES as u64)?;
+    let is_whole = chunks == plain_bytes.div_ceil(CHUNK_BYTES as u64).max(1);
+    u32::try_from(chunks)
+        .ok()
+        .filter(|_| is_whole)
+        .map(|chunks| (chunks, plain_bytes))
 }

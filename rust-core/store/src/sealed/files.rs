@@ -12,7 +12,7 @@ use whimbrel_files::{Existing, NewFile, Readers};
 use whimbrel_record::limit;
 
 use super::SealError;
-use super::file::{FileFault, SealedReader, SealedWriter};
+use super::file::{CHUNK_BYTES, FileFault, SealedReader, SealedWriter};
 use crate::connection::Shared;
 use crate::{Store, StoreError, check_name, database};
 
@@ -34,6 +34,13 @@ pub struct SealedFiles {
     purpose: String,
 }
 
+/// A sealed file that is open. Parts of it are read in any order and by several threads at once, each chunk decrypted as it is read. What
+/// replaces or removes the file meanwhile does not reach it.
+pub struct SealedFile {
+    reader: SealedReader,
+    path: PathBuf,
+}
+
 /// A sealed file as the folder shows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FileEntry {
@@ -50,6 +57,15 @@ impl std::fmt::Debug for SealedFiles {
         formatter
             .debug_struct("SealedFiles")
             .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for SealedFile {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("SealedFile")
+            .field("bytes", &self.bytes())
             .finish_non_exhaustive()
     }
 }
@@ -102,12 +118,13 @@ impl SealedFiles {
         written.map_err(|error| failed(&path, error.into()))
     }
 
-    /// Reads a file that takes at most `bytes_max` bytes on the disk; `None` if there is none.
+    /// Opens a file that takes at most `bytes_max` bytes on the disk; `None` if there is none. Its header, its length and its last chunk are
+    /// checked now, the other chunks when they are read.
     ///
     /// # Errors
-    /// [`StoreError::Sealed`] if it was changed anywhere, is another file, or is sealed with a key that is gone;
+    /// [`StoreError::Sealed`] if it was changed or cut, is another file, or is sealed with a key that is gone;
     /// [`RecordError::TooMuch`](whimbrel_record::RecordError::TooMuch), [`StoreError::Vault`], [`StoreError::Io`].
-    pub fn get(&self, name: &str, bytes_max: u32) -> Result<Option<Vec<u8>>, StoreError> {
+    pub fn open(&self, name: &str, bytes_max: u32) -> Result<Option<SealedFile>, StoreError> {
         let path = self.path(name)?;
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let file = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
@@ -115,14 +132,30 @@ impl SealedFiles {
             opened => opened.map_err(|error| failed(&path, error.into()))?,
         };
         let keyring = self.shared.keyring()?;
-        let read = || {
+        let begin = || {
             let file_bytes = file.metadata()?.len();
-            let reader = SealedReader::begin(file, &keyring, &self.purpose, name)?;
             let found = usize::try_from(file_bytes).unwrap_or(usize::MAX);
             limit("bytes of a sealed file", found, bytes_max).map_err(StoreError::from)?;
-            reader.read_whole(file_bytes)
+            SealedReader::begin(file, file_bytes, &keyring, &self.purpose, name)
         };
-        read().map(Some).map_err(|fault| failed(&path, fault))
+        match begin() {
+            Ok(reader) => Ok(Some(SealedFile { reader, path })),
+            Err(fault) => Err(failed(&path, fault)),
+        }
+    }
+
+    /// Reads a whole file that takes at most `bytes_max` bytes on the disk; `None` if there is none.
+    ///
+    /// # Errors
+    /// Those of [`SealedFiles::open`].
+    pub fn get(&self, name: &str, bytes_max: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(file) = self.open(name, bytes_max)? else {
+            return Ok(None);
+        };
+        // The limit is 32 bits wide.
+        let mut bytes = vec![0; file.bytes() as usize];
+        file.read_at(0, &mut [&mut bytes])?;
+        Ok(Some(bytes))
     }
 
     /// Says that a file is used now; [`FileEntry::used_ms`] shows it. Succeeds if there is none.
@@ -202,6 +235,27 @@ impl SealedFiles {
     fn path(&self, name: &str) -> Result<PathBuf, StoreError> {
         check_name(name)?;
         Ok(folder_of(self.shared.path()).join(format!("{}.{name}", self.purpose)))
+    }
+}
+
+impl SealedFile {
+    /// Bytes that are encrypted together: a part that begins and ends at multiples of them is read with the least work.
+    pub const CHUNK_BYTES: u32 = CHUNK_BYTES as u32;
+
+    /// How many bytes are in the file.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.reader.plain_bytes()
+    }
+
+    /// Reads the bytes from `offset` on into `parts`, one after the other, as many as they have room for.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealed`] if a chunk that they lie in was changed, [`StoreError::Io`], also for bytes behind the end. `parts` then hold
+    /// any bytes.
+    pub fn read_at(&self, offset: u64, parts: &mut [&mut [u8]]) -> Result<(), StoreError> {
+        let read = self.reader.read_at(offset, parts);
+        read.map_err(|fault| failed(&self.path, fault))
     }
 }
 
