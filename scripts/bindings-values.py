@@ -30,6 +30,7 @@ FILES = {
     "model": "ModelInfo",
     "model_file": "ImportEvents",
     "task": "TaskValues",
+    "tools": "ToolValues",
     "vault": "VaultLevel",
     "logging": "LogLevel",
 }
@@ -40,6 +41,7 @@ INTO_CORE = [
     "OpenOptions", "ConversationOptions", "AskOptions", "Message", "DeviceUpdate", "EndpointExtras", "PolicyDocument", "Signal",
     "LearningMode", "ReceiptFilter", "Prune", "Host", "SystemCapabilities", "SystemFailure", "VaultLevel", "LogLevel", "Preset",
     "ConversationSummary", "Retention", "RunBudget", "QueuePriority", "CacheBudget", "MemoryPressure", "TaskOptions",
+    "ToolResult",
 ]  # fmt: skip
 OUT_OF_CORE = [
     "ModelInfo", "Message", "Event", "Explanation", "RedactedText", "LearningMode", "Receipt", "LedgerReport", "LedgerStats",
@@ -59,6 +61,7 @@ RENAMED = {
     ("ModelInfo", "load_ms"): "load_time_ms",
     ("SystemCapabilities", "first_token_ms"): "time_to_first_token_ms",
     ("SystemCapabilities", "tokens_per_s"): "tokens_per_second",
+    ("ToolOptions", "result_ms_max"): "result_time_max_ms",
 }
 # Points in time stay numbers: milliseconds since 1970.
 POINTS_IN_TIME = {
@@ -71,6 +74,9 @@ ABSENT_MEANS = {
     ("AskOptions", "privacy_class"): "Public",
     ("TaskOptions", "privacy_class"): "Public",
     ("EndpointExtras", "token_limit_field"): "MaxTokens",
+    ("Tool", "permission"): "Confirm",
+    ("Tool", "result_class"): "Public",
+    ("ToolOptions", "choice"): "Auto",
 }
 # Numbers that use all 64 bits.
 ANY_BITS = {("GenerationOptions", "seed")}
