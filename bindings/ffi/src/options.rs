@@ -4,7 +4,7 @@
 use whimbrel_client as client;
 use whimbrel_client::{policy, privacy};
 
-use crate::Message;
+use crate::{Message, ToolOptions};
 
 /// Options for opening a model.
 #[derive(Clone, Debug, uniffi::Record)]

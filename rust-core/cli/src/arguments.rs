@@ -9,3 +9,4 @@ pub(crate) mod model;
 pub(crate) mod number;
 pub(crate) mod policy;
 pub(crate) mod policy_documents;
+pub(crate) mod tools;

@@ -650,6 +650,12 @@ public protocol AnswerProtocol: AnyObject, Sendable {
     func cancel()
 
     /**
+     * Gives what came of a call, and the answer goes on. A function that a person must confirm must not run before that. Fails with `UnknownCall` if no call
+     * with this number waits any more, and with `Limit` for a result that is too long; the call still waits then.
+     */
+    func giveResult(call: UInt32, result: ToolResult) throws
+
+    /**
      * Waits for at least one event, and returns all waiting events, at most `max`. An empty list means the end.
      */
     func next(max: UInt32) async throws  -> [Event]
@@ -723,6 +729,20 @@ open func cancel()  {try! rustCall() {
         uniffiCallStatus in
     uniffi_whimbrel_fn_method_answer_cancel(
             self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Gives what came of a call, and the answer goes on. A function that a person must confirm must not run before that. Fails with `UnknownCall` if no call
+     * with this number waits any more, and with `Limit` for a result that is too long; the call still waits then.
+     */
+open func giveResult(call: UInt32, result: ToolResult)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_method_answer_give_result(
+            self.uniffiCloneHandle(),
+        FfiConverterUInt32.lower(call),
+        FfiConverterTypeToolResult_lower(result),uniffiCallStatus
     )
 }
 }
@@ -5566,6 +5586,10 @@ public struct AskOptions: Equatable, Hashable {
      */
     public let fresh: Bool
     /**
+     * The tools that the model may call before it answers. A question with tools is never queued, and its answer not remembered.
+     */
+    public let tools: ToolOptions
+    /**
      * Options for generating the answer.
      */
     public let generation: GenerationOptions
@@ -5593,6 +5617,9 @@ public struct AskOptions: Equatable, Hashable {
          * Whether it is asked again even if the answer to exactly this question is remembered.
          */fresh: Bool = false,
         /**
+         * The tools that the model may call before it answers. A question with tools is never queued, and its answer not remembered.
+         */tools: ToolOptions = ToolOptions(),
+        /**
          * Options for generating the answer.
          */generation: GenerationOptions = GenerationOptions()) {
         self.task = task
@@ -5601,6 +5628,7 @@ public struct AskOptions: Equatable, Hashable {
         self.expiresInMs = expiresInMs
         self.needs = needs
         self.fresh = fresh
+        self.tools = tools
         self.generation = generation
     }
 
@@ -5626,6 +5654,7 @@ public struct FfiConverterTypeAskOptions: FfiConverterRustBuffer {
                 expiresInMs: FfiConverterOptionUInt64.read(from: &buf),
                 needs: FfiConverterSequenceTypeNeed.read(from: &buf),
                 fresh: FfiConverterBool.read(from: &buf),
+                tools: FfiConverterTypeToolOptions.read(from: &buf),
                 generation: FfiConverterTypeGenerationOptions.read(from: &buf)
         )
     }
@@ -5637,6 +5666,7 @@ public struct FfiConverterTypeAskOptions: FfiConverterRustBuffer {
         FfiConverterOptionUInt64.write(value.expiresInMs, into: &buf)
         FfiConverterSequenceTypeNeed.write(value.needs, into: &buf)
         FfiConverterBool.write(value.fresh, into: &buf)
+        FfiConverterTypeToolOptions.write(value.tools, into: &buf)
         FfiConverterTypeGenerationOptions.write(value.generation, into: &buf)
     }
 }
@@ -5931,6 +5961,85 @@ public func FfiConverterTypeCacheUse_lift(_ buf: RustBuffer) throws -> CacheUse 
 #endif
 public func FfiConverterTypeCacheUse_lower(_ value: CacheUse) -> RustBuffer {
     return FfiConverterTypeCacheUse.lower(value)
+}
+
+
+/**
+ * A call as the report has it.
+ */
+public struct CallReport: Equatable, Hashable {
+    /**
+     * The tool.
+     */
+    public let name: String
+    /**
+     * How it ended.
+     */
+    public let end: CallEnd
+    /**
+     * The receipt of the round that called it. Absent without a policy.
+     */
+    public let receipt: UInt64?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The tool.
+         */name: String,
+        /**
+         * How it ended.
+         */end: CallEnd,
+        /**
+         * The receipt of the round that called it. Absent without a policy.
+         */receipt: UInt64?) {
+        self.name = name
+        self.end = end
+        self.receipt = receipt
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension CallReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCallReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CallReport {
+        return
+            try CallReport(
+                name: FfiConverterString.read(from: &buf),
+                end: FfiConverterTypeCallEnd.read(from: &buf),
+                receipt: FfiConverterOptionUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: CallReport, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.name, into: &buf)
+        FfiConverterTypeCallEnd.write(value.end, into: &buf)
+        FfiConverterOptionUInt64.write(value.receipt, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCallReport_lift(_ buf: RustBuffer) throws -> CallReport {
+    return try FfiConverterTypeCallReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCallReport_lower(_ value: CallReport) -> RustBuffer {
+    return FfiConverterTypeCallReport.lower(value)
 }
 
 
@@ -8242,6 +8351,95 @@ public func FfiConverterTypeOutboxRun_lower(_ value: OutboxRun) -> RustBuffer {
 
 
 /**
+ * A call that waits for its result.
+ */
+public struct PendingCall: Equatable, Hashable {
+    /**
+     * Its number within the answer.
+     */
+    public let id: UInt32
+    /**
+     * The tool.
+     */
+    public let name: String
+    /**
+     * A JSON object that has the form of the tool's parameters.
+     */
+    public let arguments: String
+    /**
+     * Whether a person must be asked before the function runs.
+     */
+    public let mustConfirm: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Its number within the answer.
+         */id: UInt32,
+        /**
+         * The tool.
+         */name: String,
+        /**
+         * A JSON object that has the form of the tool's parameters.
+         */arguments: String,
+        /**
+         * Whether a person must be asked before the function runs.
+         */mustConfirm: Bool) {
+        self.id = id
+        self.name = name
+        self.arguments = arguments
+        self.mustConfirm = mustConfirm
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension PendingCall: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePendingCall: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PendingCall {
+        return
+            try PendingCall(
+                id: FfiConverterUInt32.read(from: &buf),
+                name: FfiConverterString.read(from: &buf),
+                arguments: FfiConverterString.read(from: &buf),
+                mustConfirm: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: PendingCall, into buf: inout [UInt8]) {
+        FfiConverterUInt32.write(value.id, into: &buf)
+        FfiConverterString.write(value.name, into: &buf)
+        FfiConverterString.write(value.arguments, into: &buf)
+        FfiConverterBool.write(value.mustConfirm, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePendingCall_lift(_ buf: RustBuffer) throws -> PendingCall {
+    return try FfiConverterTypePendingCall.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePendingCall_lower(_ value: PendingCall) -> RustBuffer {
+    return FfiConverterTypePendingCall.lower(value)
+}
+
+
+/**
  * Public keys, at least one of which must be in a server's certificate chain.
  */
 public struct Pins: Equatable, Hashable {
@@ -9485,6 +9683,10 @@ public struct Report: Equatable, Hashable {
      */
     public let answeredBefore: AnsweredBefore?
     /**
+     * The tools that were called, in order.
+     */
+    public let calls: [CallReport]
+    /**
      * How the request ended.
      */
     public let outcome: Outcome
@@ -9602,6 +9804,9 @@ public struct Report: Equatable, Hashable {
          * Present if an answer that was remembered was given again: no place was asked.
          */answeredBefore: AnsweredBefore?,
         /**
+         * The tools that were called, in order.
+         */calls: [CallReport],
+        /**
          * How the request ended.
          */outcome: Outcome,
         /**
@@ -9679,6 +9884,7 @@ public struct Report: Equatable, Hashable {
         self.isKept = isKept
         self.queued = queued
         self.answeredBefore = answeredBefore
+        self.calls = calls
         self.outcome = outcome
         self.code = code
         self.partial = partial
@@ -9726,6 +9932,7 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
                 isKept: FfiConverterOptionBool.read(from: &buf),
                 queued: FfiConverterOptionUInt64.read(from: &buf),
                 answeredBefore: FfiConverterOptionTypeAnsweredBefore.read(from: &buf),
+                calls: FfiConverterSequenceTypeCallReport.read(from: &buf),
                 outcome: FfiConverterTypeOutcome.read(from: &buf),
                 code: FfiConverterOptionString.read(from: &buf),
                 partial: FfiConverterBool.read(from: &buf),
@@ -9759,6 +9966,7 @@ public struct FfiConverterTypeReport: FfiConverterRustBuffer {
         FfiConverterOptionBool.write(value.isKept, into: &buf)
         FfiConverterOptionUInt64.write(value.queued, into: &buf)
         FfiConverterOptionTypeAnsweredBefore.write(value.answeredBefore, into: &buf)
+        FfiConverterSequenceTypeCallReport.write(value.calls, into: &buf)
         FfiConverterTypeOutcome.write(value.outcome, into: &buf)
         FfiConverterOptionString.write(value.code, into: &buf)
         FfiConverterBool.write(value.partial, into: &buf)
@@ -10674,6 +10882,194 @@ public func FfiConverterTypeTimeouts_lower(_ value: Timeouts) -> RustBuffer {
 
 
 /**
+ * A function of the app that the model may call.
+ */
+public struct Tool: Equatable, Hashable {
+    /**
+     * What the model calls it: at most 64 of `A-Z a-z 0-9 _ -`.
+     */
+    public let name: String
+    /**
+     * What it does and when it is of use, for the model.
+     */
+    public let description: String
+    /**
+     * The JSON Schema of its arguments, an object. A keyword that cannot be enforced is refused by name.
+     */
+    public let parameters: String
+    /**
+     * Whether a person is asked before it runs. The default is `Confirm`. A policy may be stricter, and the app's policy may also be less strict.
+     */
+    public let permission: ToolPermission?
+    /**
+     * How private what it gives is at least. The default is `Public`. Findings in a result can only raise it.
+     */
+    public let resultClass: PrivacyClass?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What the model calls it: at most 64 of `A-Z a-z 0-9 _ -`.
+         */name: String,
+        /**
+         * What it does and when it is of use, for the model.
+         */description: String,
+        /**
+         * The JSON Schema of its arguments, an object. A keyword that cannot be enforced is refused by name.
+         */parameters: String,
+        /**
+         * Whether a person is asked before it runs. The default is `Confirm`. A policy may be stricter, and the app's policy may also be less strict.
+         */permission: ToolPermission? = nil,
+        /**
+         * How private what it gives is at least. The default is `Public`. Findings in a result can only raise it.
+         */resultClass: PrivacyClass? = nil) {
+        self.name = name
+        self.description = description
+        self.parameters = parameters
+        self.permission = permission
+        self.resultClass = resultClass
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Tool: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTool: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Tool {
+        return
+            try Tool(
+                name: FfiConverterString.read(from: &buf),
+                description: FfiConverterString.read(from: &buf),
+                parameters: FfiConverterString.read(from: &buf),
+                permission: FfiConverterOptionTypeToolPermission.read(from: &buf),
+                resultClass: FfiConverterOptionTypePrivacyClass.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Tool, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.name, into: &buf)
+        FfiConverterString.write(value.description, into: &buf)
+        FfiConverterString.write(value.parameters, into: &buf)
+        FfiConverterOptionTypeToolPermission.write(value.permission, into: &buf)
+        FfiConverterOptionTypePrivacyClass.write(value.resultClass, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTool_lift(_ buf: RustBuffer) throws -> Tool {
+    return try FfiConverterTypeTool.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTool_lower(_ value: Tool) -> RustBuffer {
+    return FfiConverterTypeTool.lower(value)
+}
+
+
+/**
+ * The tools for a question.
+ */
+public struct ToolOptions: Equatable, Hashable {
+    /**
+     * What the model may call, with different names.
+     */
+    public let tools: [Tool]
+    /**
+     * Whether it has to. The default is `Auto`.
+     */
+    public let choice: ToolChoice?
+    /**
+     * How many calls the answer may take, at most 64. Then the model answers with what it has.
+     */
+    public let callsMax: UInt32
+    /**
+     * How long each call is waited for in milliseconds, with the person's answer where one is asked.
+     */
+    public let resultMsMax: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What the model may call, with different names.
+         */tools: [Tool] = [],
+        /**
+         * Whether it has to. The default is `Auto`.
+         */choice: ToolChoice? = nil,
+        /**
+         * How many calls the answer may take, at most 64. Then the model answers with what it has.
+         */callsMax: UInt32 = UInt32(8),
+        /**
+         * How long each call is waited for in milliseconds, with the person's answer where one is asked.
+         */resultMsMax: UInt64 = UInt64(120000)) {
+        self.tools = tools
+        self.choice = choice
+        self.callsMax = callsMax
+        self.resultMsMax = resultMsMax
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ToolOptions: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeToolOptions: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ToolOptions {
+        return
+            try ToolOptions(
+                tools: FfiConverterSequenceTypeTool.read(from: &buf),
+                choice: FfiConverterOptionTypeToolChoice.read(from: &buf),
+                callsMax: FfiConverterUInt32.read(from: &buf),
+                resultMsMax: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ToolOptions, into buf: inout [UInt8]) {
+        FfiConverterSequenceTypeTool.write(value.tools, into: &buf)
+        FfiConverterOptionTypeToolChoice.write(value.choice, into: &buf)
+        FfiConverterUInt32.write(value.callsMax, into: &buf)
+        FfiConverterUInt64.write(value.resultMsMax, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeToolOptions_lift(_ buf: RustBuffer) throws -> ToolOptions {
+    return try FfiConverterTypeToolOptions.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeToolOptions_lower(_ value: ToolOptions) -> RustBuffer {
+    return FfiConverterTypeToolOptions.lower(value)
+}
+
+
+/**
  * Hardware other than the processor that runs models.
  */
 
@@ -10854,6 +11250,131 @@ public func FfiConverterTypeAvailability_lower(_ value: Availability) -> RustBuf
 
 
 /**
+ * How a call ended.
+ */
+
+public enum CallEnd: Equatable, Hashable {
+
+    /**
+     * The function ran.
+     */
+    case done
+    /**
+     * The function failed.
+     */
+    case failed
+    /**
+     * The person did not allow it.
+     */
+    case refused
+    /**
+     * The policy does not allow it.
+     */
+    case notAllowed
+    /**
+     * It took too long.
+     */
+    case timedOut
+    /**
+     * There were too many calls before it.
+     */
+    case tooMany
+    /**
+     * The app gave no result.
+     */
+    case dropped
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension CallEnd: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCallEnd: FfiConverterRustBuffer {
+    typealias SwiftType = CallEnd
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CallEnd {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .done
+
+        case 2: return .failed
+
+        case 3: return .refused
+
+        case 4: return .notAllowed
+
+        case 5: return .timedOut
+
+        case 6: return .tooMany
+
+        case 7: return .dropped
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: CallEnd, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .done:
+            writeInt(&buf, Int32(1))
+
+
+        case .failed:
+            writeInt(&buf, Int32(2))
+
+
+        case .refused:
+            writeInt(&buf, Int32(3))
+
+
+        case .notAllowed:
+            writeInt(&buf, Int32(4))
+
+
+        case .timedOut:
+            writeInt(&buf, Int32(5))
+
+
+        case .tooMany:
+            writeInt(&buf, Int32(6))
+
+
+        case .dropped:
+            writeInt(&buf, Int32(7))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCallEnd_lift(_ buf: RustBuffer) throws -> CallEnd {
+    return try FfiConverterTypeCallEnd.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCallEnd_lower(_ value: CallEnd) -> RustBuffer {
+    return FfiConverterTypeCallEnd.lower(value)
+}
+
+
+
+/**
  * What happens when a conversation no longer fits its context.
  */
 
@@ -10997,6 +11518,18 @@ enum CoreError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      * The conversation is still answering the previous question.
      */
     case Busy
+    /**
+     * No call with this number waits for a result.
+     */
+    case UnknownCall(
+        /**
+         * The number.
+         */id: UInt32
+    )
+    /**
+     * Questions of this conversation wait in the outbox, and one with tools cannot.
+     */
+    case ToolsCannotWait
     /**
      * There is no question to ask again.
      */
@@ -11207,56 +11740,60 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
             what: try FfiConverterString.read(from: &buf)
             )
         case 7: return .Busy
-        case 8: return .NothingToRepeat
-        case 9: return .NoPolicy
-        case 10: return .NoModel
-        case 11: return .Policy(
+        case 8: return .UnknownCall(
+            id: try FfiConverterUInt32.read(from: &buf)
+            )
+        case 9: return .ToolsCannotWait
+        case 10: return .NothingToRepeat
+        case 11: return .NoPolicy
+        case 12: return .NoModel
+        case 13: return .Policy(
             line: try FfiConverterUInt32.read(from: &buf),
             column: try FfiConverterUInt32.read(from: &buf),
             path: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 12: return .Ledger(
+        case 14: return .Ledger(
             problem: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 13: return .Import(
+        case 15: return .Import(
             problem: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 14: return .Vault(
+        case 16: return .Vault(
             reason: try FfiConverterString.read(from: &buf),
             locked: try FfiConverterBool.read(from: &buf),
             invalidated: try FfiConverterBool.read(from: &buf)
             )
-        case 15: return .Sealed(
+        case 17: return .Sealed(
             problem: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 16: return .NotFound(
+        case 18: return .NotFound(
             what: try FfiConverterString.read(from: &buf),
             id: try FfiConverterString.read(from: &buf)
             )
-        case 17: return .Outbox(
+        case 19: return .Outbox(
             problem: try FfiConverterString.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 18: return .Document(
+        case 20: return .Document(
             problem: try FfiConverterString.read(from: &buf),
             line: try FfiConverterUInt32.read(from: &buf),
             column: try FfiConverterUInt32.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
-        case 19: return .LimitExceeded(
+        case 21: return .LimitExceeded(
             what: try FfiConverterString.read(from: &buf),
             limit: try FfiConverterUInt64.read(from: &buf),
             found: try FfiConverterUInt64.read(from: &buf)
             )
-        case 20: return .OutOfMemory(
+        case 22: return .OutOfMemory(
             contextLength: try FfiConverterUInt32.read(from: &buf),
             bytes: try FfiConverterUInt64.read(from: &buf)
             )
-        case 21: return .Internal(
+        case 23: return .Internal(
             code: try FfiConverterUInt32.read(from: &buf),
             reason: try FfiConverterString.read(from: &buf)
             )
@@ -11309,20 +11846,29 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
             writeInt(&buf, Int32(7))
 
 
-        case .NothingToRepeat:
+        case let .UnknownCall(id):
             writeInt(&buf, Int32(8))
+            FfiConverterUInt32.write(id, into: &buf)
 
 
-        case .NoPolicy:
+        case .ToolsCannotWait:
             writeInt(&buf, Int32(9))
 
 
-        case .NoModel:
+        case .NothingToRepeat:
             writeInt(&buf, Int32(10))
 
 
-        case let .Policy(line,column,path,reason):
+        case .NoPolicy:
             writeInt(&buf, Int32(11))
+
+
+        case .NoModel:
+            writeInt(&buf, Int32(12))
+
+
+        case let .Policy(line,column,path,reason):
+            writeInt(&buf, Int32(13))
             FfiConverterUInt32.write(line, into: &buf)
             FfiConverterUInt32.write(column, into: &buf)
             FfiConverterString.write(path, into: &buf)
@@ -11330,44 +11876,44 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
 
 
         case let .Ledger(problem,reason):
-            writeInt(&buf, Int32(12))
+            writeInt(&buf, Int32(14))
             FfiConverterString.write(problem, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
 
         case let .Import(problem,reason):
-            writeInt(&buf, Int32(13))
+            writeInt(&buf, Int32(15))
             FfiConverterString.write(problem, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
 
         case let .Vault(reason,locked,invalidated):
-            writeInt(&buf, Int32(14))
+            writeInt(&buf, Int32(16))
             FfiConverterString.write(reason, into: &buf)
             FfiConverterBool.write(locked, into: &buf)
             FfiConverterBool.write(invalidated, into: &buf)
 
 
         case let .Sealed(problem,reason):
-            writeInt(&buf, Int32(15))
-            FfiConverterString.write(problem, into: &buf)
-            FfiConverterString.write(reason, into: &buf)
-
-
-        case let .NotFound(what,id):
-            writeInt(&buf, Int32(16))
-            FfiConverterString.write(what, into: &buf)
-            FfiConverterString.write(id, into: &buf)
-
-
-        case let .Outbox(problem,reason):
             writeInt(&buf, Int32(17))
             FfiConverterString.write(problem, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
 
-        case let .Document(problem,line,column,reason):
+        case let .NotFound(what,id):
             writeInt(&buf, Int32(18))
+            FfiConverterString.write(what, into: &buf)
+            FfiConverterString.write(id, into: &buf)
+
+
+        case let .Outbox(problem,reason):
+            writeInt(&buf, Int32(19))
+            FfiConverterString.write(problem, into: &buf)
+            FfiConverterString.write(reason, into: &buf)
+
+
+        case let .Document(problem,line,column,reason):
+            writeInt(&buf, Int32(20))
             FfiConverterString.write(problem, into: &buf)
             FfiConverterUInt32.write(line, into: &buf)
             FfiConverterUInt32.write(column, into: &buf)
@@ -11375,20 +11921,20 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
 
 
         case let .LimitExceeded(what,limit,found):
-            writeInt(&buf, Int32(19))
+            writeInt(&buf, Int32(21))
             FfiConverterString.write(what, into: &buf)
             FfiConverterUInt64.write(limit, into: &buf)
             FfiConverterUInt64.write(found, into: &buf)
 
 
         case let .OutOfMemory(contextLength,bytes):
-            writeInt(&buf, Int32(20))
+            writeInt(&buf, Int32(22))
             FfiConverterUInt32.write(contextLength, into: &buf)
             FfiConverterUInt64.write(bytes, into: &buf)
 
 
         case let .Internal(code,reason):
-            writeInt(&buf, Int32(21))
+            writeInt(&buf, Int32(23))
             FfiConverterUInt32.write(code, into: &buf)
             FfiConverterString.write(reason, into: &buf)
 
@@ -11752,6 +12298,14 @@ public enum Event: Equatable, Hashable {
      */
     case restarted
     /**
+     * The model calls a tool of the app, and the answer waits for its result: see `give_result`.
+     */
+    case call(
+        /**
+         * The call.
+         */call: PendingCall
+    )
+    /**
      * The answer has ended. This is the last event.
      */
     case finished(
@@ -11794,7 +12348,10 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
 
         case 5: return .restarted
 
-        case 6: return .finished(report: try FfiConverterTypeReport.read(from: &buf)
+        case 6: return .call(call: try FfiConverterTypePendingCall.read(from: &buf)
+        )
+
+        case 7: return .finished(report: try FfiConverterTypeReport.read(from: &buf)
         )
 
         default: throw UniffiInternalError.unexpectedEnumCase
@@ -11831,8 +12388,13 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
             writeInt(&buf, Int32(5))
 
 
-        case let .finished(report):
+        case let .call(call):
             writeInt(&buf, Int32(6))
+            FfiConverterTypePendingCall.write(call, into: &buf)
+
+
+        case let .finished(report):
+            writeInt(&buf, Int32(7))
             FfiConverterTypeReport.write(report, into: &buf)
 
         }
@@ -15135,6 +15697,273 @@ public func FfiConverterTypeTokenLimitField_lower(_ value: TokenLimitField) -> R
 
 
 /**
+ * Whether the model calls a tool.
+ */
+
+public enum ToolChoice: Equatable, Hashable {
+
+    /**
+     * As it decides.
+     */
+    case auto
+    /**
+     * It must not.
+     */
+    case none
+    /**
+     * It must call one first.
+     */
+    case required
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ToolChoice: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeToolChoice: FfiConverterRustBuffer {
+    typealias SwiftType = ToolChoice
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ToolChoice {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .auto
+
+        case 2: return .none
+
+        case 3: return .required
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: ToolChoice, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .auto:
+            writeInt(&buf, Int32(1))
+
+
+        case .none:
+            writeInt(&buf, Int32(2))
+
+
+        case .required:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeToolChoice_lift(_ buf: RustBuffer) throws -> ToolChoice {
+    return try FfiConverterTypeToolChoice.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeToolChoice_lower(_ value: ToolChoice) -> RustBuffer {
+    return FfiConverterTypeToolChoice.lower(value)
+}
+
+
+
+/**
+ * Whether a tool runs when the model calls it.
+ */
+
+public enum ToolPermission: Equatable, Hashable {
+
+    /**
+     * It runs without asking.
+     */
+    case always
+    /**
+     * A person is asked each time.
+     */
+    case confirm
+    /**
+     * It does not run.
+     */
+    case never
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ToolPermission: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeToolPermission: FfiConverterRustBuffer {
+    typealias SwiftType = ToolPermission
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ToolPermission {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .always
+
+        case 2: return .confirm
+
+        case 3: return .never
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: ToolPermission, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .always:
+            writeInt(&buf, Int32(1))
+
+
+        case .confirm:
+            writeInt(&buf, Int32(2))
+
+
+        case .never:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeToolPermission_lift(_ buf: RustBuffer) throws -> ToolPermission {
+    return try FfiConverterTypeToolPermission.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeToolPermission_lower(_ value: ToolPermission) -> RustBuffer {
+    return FfiConverterTypeToolPermission.lower(value)
+}
+
+
+
+/**
+ * What came of a call.
+ */
+
+public enum ToolResult: Equatable, Hashable {
+
+    /**
+     * What the function gave: a text, or JSON.
+     */
+    case done(
+        /**
+         * At most 64 KiB.
+         */text: String
+    )
+    /**
+     * The function failed.
+     */
+    case failed(
+        /**
+         * Why, for the model.
+         */reason: String
+    )
+    /**
+     * The person did not allow it.
+     */
+    case refused
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ToolResult: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeToolResult: FfiConverterRustBuffer {
+    typealias SwiftType = ToolResult
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ToolResult {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .done(text: try FfiConverterString.read(from: &buf)
+        )
+
+        case 2: return .failed(reason: try FfiConverterString.read(from: &buf)
+        )
+
+        case 3: return .refused
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: ToolResult, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .done(text):
+            writeInt(&buf, Int32(1))
+            FfiConverterString.write(text, into: &buf)
+
+
+        case let .failed(reason):
+            writeInt(&buf, Int32(2))
+            FfiConverterString.write(reason, into: &buf)
+
+
+        case .refused:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeToolResult_lift(_ buf: RustBuffer) throws -> ToolResult {
+    return try FfiConverterTypeToolResult.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeToolResult_lower(_ value: ToolResult) -> RustBuffer {
+    return FfiConverterTypeToolResult.lower(value)
+}
+
+
+
+/**
  * Who operates an endpoint.
  */
 
@@ -16060,6 +16889,54 @@ fileprivate struct FfiConverterOptionTypeTokenLimitField: FfiConverterRustBuffer
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeToolChoice: FfiConverterRustBuffer {
+    typealias SwiftType = ToolChoice?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeToolChoice.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeToolChoice.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeToolPermission: FfiConverterRustBuffer {
+    typealias SwiftType = ToolPermission?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeToolPermission.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeToolPermission.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionSequenceString: FfiConverterRustBuffer {
     typealias SwiftType = [String]?
 
@@ -16150,6 +17027,31 @@ fileprivate struct FfiConverterSequenceTypeTextTask: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeTextTask.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeCallReport: FfiConverterRustBuffer {
+    typealias SwiftType = [CallReport]
+
+    public static func write(_ value: [CallReport], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeCallReport.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [CallReport] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [CallReport]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeCallReport.read(from: &buf))
         }
         return seq
     }
@@ -16400,6 +17302,31 @@ fileprivate struct FfiConverterSequenceTypeSearchHit: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeSearchHit.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeTool: FfiConverterRustBuffer {
+    typealias SwiftType = [Tool]
+
+    public static func write(_ value: [Tool], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeTool.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Tool] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Tool]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeTool.read(from: &buf))
         }
         return seq
     }
@@ -16703,6 +17630,16 @@ public func builtInTasks() -> [TextTask]  {
 })
 }
 /**
+ * Checks that a tool can be offered.
+ */
+public func validateTool(tool: Tool)throws   {try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_whimbrel_fn_func_validate_tool(
+        FfiConverterTypeTool_lower(tool),uniffiCallStatus
+    )
+}
+}
+/**
  * The fields of a JSON schema of an object, or of a list of objects, each with its description in brackets. Empty for any other schema.
  */
 public func schemaFields(schema: String) -> String  {
@@ -16754,6 +17691,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_func_built_in_tasks() != 54443) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_func_validate_tool() != 46514) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_func_schema_fields() != 65183) {
@@ -16877,6 +17817,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_answer_cancel() != 63966) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_whimbrel_checksum_method_answer_give_result() != 6238) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_whimbrel_checksum_method_answer_next() != 51365) {

@@ -82,6 +82,7 @@ impl GenerationArguments {
             confidence: false,
             form: None,
             calibration: None,
+            tools: None,
         }
     }
 

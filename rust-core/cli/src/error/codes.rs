@@ -170,6 +170,7 @@ pub(super) fn engine(error: &EngineError) -> Classified {
         ),
         EngineError::Option { .. } => ("usage", exit::USAGE, None),
         EngineError::Form { .. } => ("form", exit::USAGE, None),
+        EngineError::Tool { .. } => ("tool", exit::USAGE, None),
         EngineError::NoThinking => (
             "no_thinking",
             exit::USAGE,

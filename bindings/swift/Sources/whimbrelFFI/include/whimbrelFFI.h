@@ -590,6 +590,11 @@ void uniffi_whimbrel_fn_free_answer(uint64_t handle, RustCallStatus *_Nonnull ou
 void uniffi_whimbrel_fn_method_answer_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_GIVE_RESULT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_GIVE_RESULT
+void uniffi_whimbrel_fn_method_answer_give_result(uint64_t ptr, uint32_t call, RustBuffer result, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_NEXT
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_METHOD_ANSWER_NEXT
 uint64_t uniffi_whimbrel_fn_method_answer_next(uint64_t ptr, uint32_t max
@@ -1183,6 +1188,11 @@ RustBuffer uniffi_whimbrel_fn_func_built_in_tasks(RustCallStatus *_Nonnull out_s
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_VALIDATE_TOOL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_VALIDATE_TOOL
+void uniffi_whimbrel_fn_func_validate_tool(RustBuffer tool, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_SCHEMA_FIELDS
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_FN_FUNC_SCHEMA_FIELDS
 RustBuffer uniffi_whimbrel_fn_func_schema_fields(RustBuffer schema, RustCallStatus *_Nonnull out_status
@@ -1502,6 +1512,12 @@ uint16_t uniffi_whimbrel_checksum_func_built_in_tasks(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_VALIDATE_TOOL
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_VALIDATE_TOOL
+uint16_t uniffi_whimbrel_checksum_func_validate_tool(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_SCHEMA_FIELDS
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_FUNC_SCHEMA_FIELDS
 uint16_t uniffi_whimbrel_checksum_func_schema_fields(void
@@ -1745,6 +1761,12 @@ uint16_t uniffi_whimbrel_checksum_method_client_conversations(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_CANCEL
 #define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_CANCEL
 uint16_t uniffi_whimbrel_checksum_method_answer_cancel(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_GIVE_RESULT
+#define UNIFFI_FFIDEF_UNIFFI_WHIMBREL_CHECKSUM_METHOD_ANSWER_GIVE_RESULT
+uint16_t uniffi_whimbrel_checksum_method_answer_give_result(void
 
 );
 #endif

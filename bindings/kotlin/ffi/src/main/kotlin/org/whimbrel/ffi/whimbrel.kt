@@ -802,6 +802,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_whimbrel_checksum_func_built_in_tasks(
     ): Int
+    external fun uniffi_whimbrel_checksum_func_validate_tool(
+    ): Int
     external fun uniffi_whimbrel_checksum_func_schema_fields(
     ): Int
     external fun uniffi_whimbrel_checksum_method_assistant_answer(
@@ -883,6 +885,8 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_whimbrel_checksum_method_client_conversations(
     ): Int
     external fun uniffi_whimbrel_checksum_method_answer_cancel(
+    ): Int
+    external fun uniffi_whimbrel_checksum_method_answer_give_result(
     ): Int
     external fun uniffi_whimbrel_checksum_method_answer_next(
     ): Int
@@ -1171,6 +1175,8 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_whimbrel_fn_method_answer_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_whimbrel_fn_method_answer_give_result(`ptr`: Long,`call`: Int,`result`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
     external fun uniffi_whimbrel_fn_method_answer_next(`ptr`: Long,`max`: Int,
     ): Long
     external fun uniffi_whimbrel_fn_method_answer_text_so_far(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1407,6 +1413,8 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_whimbrel_fn_func_built_in_tasks(uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
+    external fun uniffi_whimbrel_fn_func_validate_tool(`tool`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
     external fun uniffi_whimbrel_fn_func_schema_fields(`schema`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun ffi_whimbrel_rustbuffer_alloc(`size`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1555,6 +1563,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_whimbrel_checksum_func_built_in_tasks() and 0xFFFF) != 54443) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_whimbrel_checksum_func_validate_tool() and 0xFFFF) != 46514) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_whimbrel_checksum_func_schema_fields() and 0xFFFF) != 65183) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1676,6 +1687,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_answer_cancel() and 0xFFFF) != 63966) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_whimbrel_checksum_method_answer_give_result() and 0xFFFF) != 6238) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_whimbrel_checksum_method_answer_next() and 0xFFFF) != 51365) {
@@ -2477,6 +2491,12 @@ public interface AnswerInterface {
     fun `cancel`()
 
     /**
+     * Gives what came of a call, and the answer goes on. A function that a person must confirm must not run before that. Fails with `UnknownCall` if no call
+     * with this number waits any more, and with `Limit` for a result that is too long; the call still waits then.
+     */
+    fun `giveResult`(`call`: kotlin.UInt, `result`: ToolResult)
+
+    /**
      * Waits for at least one event, and returns all waiting events, at most `max`. An empty list means the end.
      */
     suspend fun `next`(`max`: kotlin.UInt): List<Event>
@@ -2603,6 +2623,25 @@ open class Answer: Disposable, AutoCloseable, AnswerInterface
     UniffiLib.uniffi_whimbrel_fn_method_answer_cancel(
         it,
         _status)
+}
+    }
+
+
+
+
+    /**
+     * Gives what came of a call, and the answer goes on. A function that a person must confirm must not run before that. Fails with `UnknownCall` if no call
+     * with this number waits any more, and with `Limit` for a result that is too long; the call still waits then.
+     */
+    @Throws(CoreException::class)override fun `giveResult`(`call`: kotlin.UInt, `result`: ToolResult)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_method_answer_give_result(
+        it,
+
+        FfiConverterUInt.lower(`call`),
+        FfiConverterTypeToolResult.lower(`result`),_status)
 }
     }
 
@@ -10086,6 +10125,11 @@ data class AskOptions (
     val `fresh`: kotlin.Boolean = false
     ,
     /**
+     * The tools that the model may call before it answers. A question with tools is never queued, and its answer not remembered.
+     */
+    val `tools`: ToolOptions = ToolOptions()
+    ,
+    /**
      * Options for generating the answer.
      */
     val `generation`: GenerationOptions = GenerationOptions()
@@ -10111,6 +10155,7 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
             FfiConverterOptionalULong.read(buf),
             FfiConverterSequenceTypeNeed.read(buf),
             FfiConverterBoolean.read(buf),
+            FfiConverterTypeToolOptions.read(buf),
             FfiConverterTypeGenerationOptions.read(buf),
         )
     }
@@ -10122,6 +10167,7 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
             FfiConverterOptionalULong.allocationSize(value.`expiresInMs`) +
             FfiConverterSequenceTypeNeed.allocationSize(value.`needs`) +
             FfiConverterBoolean.allocationSize(value.`fresh`) +
+            FfiConverterTypeToolOptions.allocationSize(value.`tools`) +
             FfiConverterTypeGenerationOptions.allocationSize(value.`generation`)
     )
 
@@ -10132,6 +10178,7 @@ public object FfiConverterTypeAskOptions: FfiConverterRustBuffer<AskOptions> {
             FfiConverterOptionalULong.write(value.`expiresInMs`, buf)
             FfiConverterSequenceTypeNeed.write(value.`needs`, buf)
             FfiConverterBoolean.write(value.`fresh`, buf)
+            FfiConverterTypeToolOptions.write(value.`tools`, buf)
             FfiConverterTypeGenerationOptions.write(value.`generation`, buf)
     }
 }
@@ -10342,6 +10389,61 @@ public object FfiConverterTypeCacheUse: FfiConverterRustBuffer<CacheUse> {
             FfiConverterULong.write(value.`savedContextBytes`, buf)
             FfiConverterULong.write(value.`contexts`, buf)
             FfiConverterULong.write(value.`contextBytes`, buf)
+    }
+}
+
+
+
+/**
+ * A call as the report has it.
+ */
+data class CallReport (
+    /**
+     * The tool.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * How it ended.
+     */
+    val `end`: CallEnd
+    ,
+    /**
+     * The receipt of the round that called it. Absent without a policy.
+     */
+    val `receipt`: kotlin.ULong?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeCallReport: FfiConverterRustBuffer<CallReport> {
+    override fun read(buf: ByteBuffer): CallReport {
+        return CallReport(
+            FfiConverterString.read(buf),
+            FfiConverterTypeCallEnd.read(buf),
+            FfiConverterOptionalULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: CallReport) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterTypeCallEnd.allocationSize(value.`end`) +
+            FfiConverterOptionalULong.allocationSize(value.`receipt`)
+    )
+
+    override fun write(value: CallReport, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterTypeCallEnd.write(value.`end`, buf)
+            FfiConverterOptionalULong.write(value.`receipt`, buf)
     }
 }
 
@@ -12022,6 +12124,69 @@ public object FfiConverterTypeOutboxRun: FfiConverterRustBuffer<OutboxRun> {
 
 
 /**
+ * A call that waits for its result.
+ */
+data class PendingCall (
+    /**
+     * Its number within the answer.
+     */
+    val `id`: kotlin.UInt
+    ,
+    /**
+     * The tool.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * A JSON object that has the form of the tool's parameters.
+     */
+    val `arguments`: kotlin.String
+    ,
+    /**
+     * Whether a person must be asked before the function runs.
+     */
+    val `mustConfirm`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePendingCall: FfiConverterRustBuffer<PendingCall> {
+    override fun read(buf: ByteBuffer): PendingCall {
+        return PendingCall(
+            FfiConverterUInt.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: PendingCall) = (
+            FfiConverterUInt.allocationSize(value.`id`) +
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterString.allocationSize(value.`arguments`) +
+            FfiConverterBoolean.allocationSize(value.`mustConfirm`)
+    )
+
+    override fun write(value: PendingCall, buf: ByteBuffer) {
+            FfiConverterUInt.write(value.`id`, buf)
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterString.write(value.`arguments`, buf)
+            FfiConverterBoolean.write(value.`mustConfirm`, buf)
+    }
+}
+
+
+
+/**
  * Public keys, at least one of which must be in a server's certificate chain.
  */
 data class Pins (
@@ -12928,6 +13093,11 @@ data class Report (
     val `answeredBefore`: AnsweredBefore?
     ,
     /**
+     * The tools that were called, in order.
+     */
+    val `calls`: List<CallReport>
+    ,
+    /**
      * How the request ended.
      */
     val `outcome`: Outcome
@@ -13068,6 +13238,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterOptionalBoolean.read(buf),
             FfiConverterOptionalULong.read(buf),
             FfiConverterOptionalTypeAnsweredBefore.read(buf),
+            FfiConverterSequenceTypeCallReport.read(buf),
             FfiConverterTypeOutcome.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterBoolean.read(buf),
@@ -13101,6 +13272,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterOptionalBoolean.allocationSize(value.`isKept`) +
             FfiConverterOptionalULong.allocationSize(value.`queued`) +
             FfiConverterOptionalTypeAnsweredBefore.allocationSize(value.`answeredBefore`) +
+            FfiConverterSequenceTypeCallReport.allocationSize(value.`calls`) +
             FfiConverterTypeOutcome.allocationSize(value.`outcome`) +
             FfiConverterOptionalString.allocationSize(value.`code`) +
             FfiConverterBoolean.allocationSize(value.`partial`) +
@@ -13133,6 +13305,7 @@ public object FfiConverterTypeReport: FfiConverterRustBuffer<Report> {
             FfiConverterOptionalBoolean.write(value.`isKept`, buf)
             FfiConverterOptionalULong.write(value.`queued`, buf)
             FfiConverterOptionalTypeAnsweredBefore.write(value.`answeredBefore`, buf)
+            FfiConverterSequenceTypeCallReport.write(value.`calls`, buf)
             FfiConverterTypeOutcome.write(value.`outcome`, buf)
             FfiConverterOptionalString.write(value.`code`, buf)
             FfiConverterBoolean.write(value.`partial`, buf)
@@ -13786,6 +13959,140 @@ public object FfiConverterTypeTimeouts: FfiConverterRustBuffer<Timeouts> {
 
 
 /**
+ * A function of the app that the model may call.
+ */
+data class Tool (
+    /**
+     * What the model calls it: at most 64 of `A-Z a-z 0-9 _ -`.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * What it does and when it is of use, for the model.
+     */
+    val `description`: kotlin.String
+    ,
+    /**
+     * The JSON Schema of its arguments, an object. A keyword that cannot be enforced is refused by name.
+     */
+    val `parameters`: kotlin.String
+    ,
+    /**
+     * Whether a person is asked before it runs. The default is `Confirm`. A policy may be stricter, and the app's policy may also be less strict.
+     */
+    val `permission`: ToolPermission? = null
+    ,
+    /**
+     * How private what it gives is at least. The default is `Public`. Findings in a result can only raise it.
+     */
+    val `resultClass`: PrivacyClass? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTool: FfiConverterRustBuffer<Tool> {
+    override fun read(buf: ByteBuffer): Tool {
+        return Tool(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterOptionalTypeToolPermission.read(buf),
+            FfiConverterOptionalTypePrivacyClass.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Tool) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterString.allocationSize(value.`description`) +
+            FfiConverterString.allocationSize(value.`parameters`) +
+            FfiConverterOptionalTypeToolPermission.allocationSize(value.`permission`) +
+            FfiConverterOptionalTypePrivacyClass.allocationSize(value.`resultClass`)
+    )
+
+    override fun write(value: Tool, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterString.write(value.`description`, buf)
+            FfiConverterString.write(value.`parameters`, buf)
+            FfiConverterOptionalTypeToolPermission.write(value.`permission`, buf)
+            FfiConverterOptionalTypePrivacyClass.write(value.`resultClass`, buf)
+    }
+}
+
+
+
+/**
+ * The tools for a question.
+ */
+data class ToolOptions (
+    /**
+     * What the model may call, with different names.
+     */
+    val `tools`: List<Tool> = listOf()
+    ,
+    /**
+     * Whether it has to. The default is `Auto`.
+     */
+    val `choice`: ToolChoice? = null
+    ,
+    /**
+     * How many calls the answer may take, at most 64. Then the model answers with what it has.
+     */
+    val `callsMax`: kotlin.UInt = 8u
+    ,
+    /**
+     * How long each call is waited for in milliseconds, with the person's answer where one is asked.
+     */
+    val `resultMsMax`: kotlin.ULong = 120000uL
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeToolOptions: FfiConverterRustBuffer<ToolOptions> {
+    override fun read(buf: ByteBuffer): ToolOptions {
+        return ToolOptions(
+            FfiConverterSequenceTypeTool.read(buf),
+            FfiConverterOptionalTypeToolChoice.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterULong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ToolOptions) = (
+            FfiConverterSequenceTypeTool.allocationSize(value.`tools`) +
+            FfiConverterOptionalTypeToolChoice.allocationSize(value.`choice`) +
+            FfiConverterUInt.allocationSize(value.`callsMax`) +
+            FfiConverterULong.allocationSize(value.`resultMsMax`)
+    )
+
+    override fun write(value: ToolOptions, buf: ByteBuffer) {
+            FfiConverterSequenceTypeTool.write(value.`tools`, buf)
+            FfiConverterOptionalTypeToolChoice.write(value.`choice`, buf)
+            FfiConverterUInt.write(value.`callsMax`, buf)
+            FfiConverterULong.write(value.`resultMsMax`, buf)
+    }
+}
+
+
+
+/**
  * Hardware other than the processor that runs models.
  */
 
@@ -13879,6 +14186,71 @@ public object FfiConverterTypeAvailability: FfiConverterRustBuffer<Availability>
     override fun allocationSize(value: Availability) = 4UL
 
     override fun write(value: Availability, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * How a call ended.
+ */
+
+enum class CallEnd {
+
+    /**
+     * The function ran.
+     */
+    DONE,
+    /**
+     * The function failed.
+     */
+    FAILED,
+    /**
+     * The person did not allow it.
+     */
+    REFUSED,
+    /**
+     * The policy does not allow it.
+     */
+    NOT_ALLOWED,
+    /**
+     * It took too long.
+     */
+    TIMED_OUT,
+    /**
+     * There were too many calls before it.
+     */
+    TOO_MANY,
+    /**
+     * The app gave no result.
+     */
+    DROPPED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeCallEnd: FfiConverterRustBuffer<CallEnd> {
+    override fun read(buf: ByteBuffer) = try {
+
+        CallEnd.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: CallEnd) = 4UL
+
+    override fun write(value: CallEnd, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -14042,6 +14414,29 @@ sealed class CoreException: kotlin.Exception() {
      * The conversation is still answering the previous question.
      */
     class Busy(
+        ) : CoreException() {
+        override val message
+            get() = ""
+    }
+
+    /**
+     * No call with this number waits for a result.
+     */
+    class UnknownCall(
+
+        /**
+         * The number.
+         */
+        val `id`: kotlin.UInt
+        ) : CoreException() {
+        override val message
+            get() = "id=${ `id` }"
+    }
+
+    /**
+     * Questions of this conversation wait in the outbox, and one with tools cannot.
+     */
+    class ToolsCannotWait(
         ) : CoreException() {
         override val message
             get() = ""
@@ -14362,56 +14757,60 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 FfiConverterString.read(buf),
                 )
             7 -> CoreException.Busy()
-            8 -> CoreException.NothingToRepeat()
-            9 -> CoreException.NoPolicy()
-            10 -> CoreException.NoModel()
-            11 -> CoreException.Policy(
+            8 -> CoreException.UnknownCall(
+                FfiConverterUInt.read(buf),
+                )
+            9 -> CoreException.ToolsCannotWait()
+            10 -> CoreException.NothingToRepeat()
+            11 -> CoreException.NoPolicy()
+            12 -> CoreException.NoModel()
+            13 -> CoreException.Policy(
                 FfiConverterUInt.read(buf),
                 FfiConverterUInt.read(buf),
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            12 -> CoreException.Ledger(
+            14 -> CoreException.Ledger(
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            13 -> CoreException.Import(
+            15 -> CoreException.Import(
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            14 -> CoreException.Vault(
+            16 -> CoreException.Vault(
                 FfiConverterString.read(buf),
                 FfiConverterBoolean.read(buf),
                 FfiConverterBoolean.read(buf),
                 )
-            15 -> CoreException.Sealed(
+            17 -> CoreException.Sealed(
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            16 -> CoreException.NotFound(
+            18 -> CoreException.NotFound(
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            17 -> CoreException.Outbox(
+            19 -> CoreException.Outbox(
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 )
-            18 -> CoreException.Document(
+            20 -> CoreException.Document(
                 FfiConverterString.read(buf),
                 FfiConverterUInt.read(buf),
                 FfiConverterUInt.read(buf),
                 FfiConverterString.read(buf),
                 )
-            19 -> CoreException.LimitExceeded(
+            21 -> CoreException.LimitExceeded(
                 FfiConverterString.read(buf),
                 FfiConverterULong.read(buf),
                 FfiConverterULong.read(buf),
                 )
-            20 -> CoreException.OutOfMemory(
+            22 -> CoreException.OutOfMemory(
                 FfiConverterUInt.read(buf),
                 FfiConverterULong.read(buf),
                 )
-            21 -> CoreException.Internal(
+            23 -> CoreException.Internal(
                 FfiConverterUInt.read(buf),
                 FfiConverterString.read(buf),
                 )
@@ -14455,6 +14854,15 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 + FfiConverterString.allocationSize(value.`what`)
             )
             is CoreException.Busy -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+            )
+            is CoreException.UnknownCall -> (
+                // Add the size for the Int that specifies the variant plus the size needed for all fields
+                4UL
+                + FfiConverterUInt.allocationSize(value.`id`)
+            )
+            is CoreException.ToolsCannotWait -> (
                 // Add the size for the Int that specifies the variant plus the size needed for all fields
                 4UL
             )
@@ -14584,20 +14992,29 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 buf.putInt(7)
                 Unit
             }
-            is CoreException.NothingToRepeat -> {
+            is CoreException.UnknownCall -> {
                 buf.putInt(8)
+                FfiConverterUInt.write(value.`id`, buf)
                 Unit
             }
-            is CoreException.NoPolicy -> {
+            is CoreException.ToolsCannotWait -> {
                 buf.putInt(9)
                 Unit
             }
-            is CoreException.NoModel -> {
+            is CoreException.NothingToRepeat -> {
                 buf.putInt(10)
                 Unit
             }
-            is CoreException.Policy -> {
+            is CoreException.NoPolicy -> {
                 buf.putInt(11)
+                Unit
+            }
+            is CoreException.NoModel -> {
+                buf.putInt(12)
+                Unit
+            }
+            is CoreException.Policy -> {
+                buf.putInt(13)
                 FfiConverterUInt.write(value.`line`, buf)
                 FfiConverterUInt.write(value.`column`, buf)
                 FfiConverterString.write(value.`path`, buf)
@@ -14605,44 +15022,44 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 Unit
             }
             is CoreException.Ledger -> {
-                buf.putInt(12)
+                buf.putInt(14)
                 FfiConverterString.write(value.`problem`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
             is CoreException.Import -> {
-                buf.putInt(13)
+                buf.putInt(15)
                 FfiConverterString.write(value.`problem`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
             is CoreException.Vault -> {
-                buf.putInt(14)
+                buf.putInt(16)
                 FfiConverterString.write(value.`reason`, buf)
                 FfiConverterBoolean.write(value.`locked`, buf)
                 FfiConverterBoolean.write(value.`invalidated`, buf)
                 Unit
             }
             is CoreException.Sealed -> {
-                buf.putInt(15)
-                FfiConverterString.write(value.`problem`, buf)
-                FfiConverterString.write(value.`reason`, buf)
-                Unit
-            }
-            is CoreException.NotFound -> {
-                buf.putInt(16)
-                FfiConverterString.write(value.`what`, buf)
-                FfiConverterString.write(value.`id`, buf)
-                Unit
-            }
-            is CoreException.Outbox -> {
                 buf.putInt(17)
                 FfiConverterString.write(value.`problem`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
             }
-            is CoreException.Document -> {
+            is CoreException.NotFound -> {
                 buf.putInt(18)
+                FfiConverterString.write(value.`what`, buf)
+                FfiConverterString.write(value.`id`, buf)
+                Unit
+            }
+            is CoreException.Outbox -> {
+                buf.putInt(19)
+                FfiConverterString.write(value.`problem`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is CoreException.Document -> {
+                buf.putInt(20)
                 FfiConverterString.write(value.`problem`, buf)
                 FfiConverterUInt.write(value.`line`, buf)
                 FfiConverterUInt.write(value.`column`, buf)
@@ -14650,20 +15067,20 @@ public object FfiConverterTypeCoreError : FfiConverterRustBuffer<CoreException> 
                 Unit
             }
             is CoreException.LimitExceeded -> {
-                buf.putInt(19)
+                buf.putInt(21)
                 FfiConverterString.write(value.`what`, buf)
                 FfiConverterULong.write(value.`limit`, buf)
                 FfiConverterULong.write(value.`found`, buf)
                 Unit
             }
             is CoreException.OutOfMemory -> {
-                buf.putInt(20)
+                buf.putInt(22)
                 FfiConverterUInt.write(value.`contextLength`, buf)
                 FfiConverterULong.write(value.`bytes`, buf)
                 Unit
             }
             is CoreException.Internal -> {
-                buf.putInt(21)
+                buf.putInt(23)
                 FfiConverterUInt.write(value.`code`, buf)
                 FfiConverterString.write(value.`reason`, buf)
                 Unit
@@ -14902,6 +15319,21 @@ sealed class Event {
 
 
     /**
+     * The model calls a tool of the app, and the answer waits for its result: see `give_result`.
+     */
+    data class Call(
+        /**
+         * The call.
+         */
+        val `call`: org.whimbrel.ffi.PendingCall) : Event()
+
+    {
+
+
+        companion object
+    }
+
+    /**
      * The answer has ended. This is the last event.
      */
     data class Finished(
@@ -14947,7 +15379,10 @@ public object FfiConverterTypeEvent : FfiConverterRustBuffer<Event>{
                 FfiConverterString.read(buf),
                 )
             5 -> Event.Restarted
-            6 -> Event.Finished(
+            6 -> Event.Call(
+                FfiConverterTypePendingCall.read(buf),
+                )
+            7 -> Event.Finished(
                 FfiConverterTypeReport.read(buf),
                 )
             else -> throw RuntimeException("invalid enum value, something is very wrong!!")
@@ -14991,6 +15426,13 @@ public object FfiConverterTypeEvent : FfiConverterRustBuffer<Event>{
                 4UL
             )
         }
+        is Event.Call -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypePendingCall.allocationSize(value.`call`)
+            )
+        }
         is Event.Finished -> {
             // Add the size for the Int that specifies the variant plus the size needed for all fields
             (
@@ -15028,8 +15470,13 @@ public object FfiConverterTypeEvent : FfiConverterRustBuffer<Event>{
                 buf.putInt(5)
                 Unit
             }
-            is Event.Finished -> {
+            is Event.Call -> {
                 buf.putInt(6)
+                FfiConverterTypePendingCall.write(value.`call`, buf)
+                Unit
+            }
+            is Event.Finished -> {
+                buf.putInt(7)
                 FfiConverterTypeReport.write(value.`report`, buf)
                 Unit
             }
@@ -17655,6 +18102,219 @@ public object FfiConverterTypeTokenLimitField: FfiConverterRustBuffer<TokenLimit
 
 
 /**
+ * Whether the model calls a tool.
+ */
+
+enum class ToolChoice {
+
+    /**
+     * As it decides.
+     */
+    AUTO,
+    /**
+     * It must not.
+     */
+    NONE,
+    /**
+     * It must call one first.
+     */
+    REQUIRED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeToolChoice: FfiConverterRustBuffer<ToolChoice> {
+    override fun read(buf: ByteBuffer) = try {
+
+        ToolChoice.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: ToolChoice) = 4UL
+
+    override fun write(value: ToolChoice, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * Whether a tool runs when the model calls it.
+ */
+
+enum class ToolPermission {
+
+    /**
+     * It runs without asking.
+     */
+    ALWAYS,
+    /**
+     * A person is asked each time.
+     */
+    CONFIRM,
+    /**
+     * It does not run.
+     */
+    NEVER;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeToolPermission: FfiConverterRustBuffer<ToolPermission> {
+    override fun read(buf: ByteBuffer) = try {
+
+        ToolPermission.entries[buf.getInt() - 1]
+
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: ToolPermission) = 4UL
+
+    override fun write(value: ToolPermission, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What came of a call.
+ */
+sealed class ToolResult {
+
+    /**
+     * What the function gave: a text, or JSON.
+     */
+    data class Done(
+        /**
+         * At most 64 KiB.
+         */
+        val `text`: kotlin.String) : ToolResult()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The function failed.
+     */
+    data class Failed(
+        /**
+         * Why, for the model.
+         */
+        val `reason`: kotlin.String) : ToolResult()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The person did not allow it.
+     */
+    object Refused : ToolResult()
+
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeToolResult : FfiConverterRustBuffer<ToolResult>{
+    override fun read(buf: ByteBuffer): ToolResult {
+        return when(buf.getInt()) {
+            1 -> ToolResult.Done(
+                FfiConverterString.read(buf),
+                )
+            2 -> ToolResult.Failed(
+                FfiConverterString.read(buf),
+                )
+            3 -> ToolResult.Refused
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: ToolResult): ULong = when(value) {
+        is ToolResult.Done -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`text`)
+            )
+        }
+        is ToolResult.Failed -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`reason`)
+            )
+        }
+        is ToolResult.Refused -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+    }
+
+    override fun write(value: ToolResult, buf: ByteBuffer) {
+        when(value) {
+            is ToolResult.Done -> {
+                buf.putInt(1)
+                FfiConverterString.write(value.`text`, buf)
+                Unit
+            }
+            is ToolResult.Failed -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is ToolResult.Refused -> {
+                buf.putInt(3)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
  * Who operates an endpoint.
  */
 
@@ -18752,6 +19412,70 @@ public object FfiConverterOptionalTypeTokenLimitField: FfiConverterRustBuffer<To
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeToolChoice: FfiConverterRustBuffer<ToolChoice?> {
+    override fun read(buf: ByteBuffer): ToolChoice? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeToolChoice.read(buf)
+    }
+
+    override fun allocationSize(value: ToolChoice?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeToolChoice.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ToolChoice?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeToolChoice.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeToolPermission: FfiConverterRustBuffer<ToolPermission?> {
+    override fun read(buf: ByteBuffer): ToolPermission? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeToolPermission.read(buf)
+    }
+
+    override fun allocationSize(value: ToolPermission?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeToolPermission.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ToolPermission?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeToolPermission.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalSequenceString: FfiConverterRustBuffer<List<kotlin.String>?> {
     override fun read(buf: ByteBuffer): List<kotlin.String>? {
         if (buf.get().toInt() == 0) {
@@ -18862,6 +19586,34 @@ public object FfiConverterSequenceTypeTextTask: FfiConverterRustBuffer<List<Text
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeTextTask.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeCallReport: FfiConverterRustBuffer<List<CallReport>> {
+    override fun read(buf: ByteBuffer): List<CallReport> {
+        val len = buf.getInt()
+        return List<CallReport>(len) {
+            FfiConverterTypeCallReport.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<CallReport>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeCallReport.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<CallReport>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeCallReport.write(it, buf)
         }
     }
 }
@@ -19142,6 +19894,34 @@ public object FfiConverterSequenceTypeSearchHit: FfiConverterRustBuffer<List<Sea
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeSearchHit.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeTool: FfiConverterRustBuffer<List<Tool>> {
+    override fun read(buf: ByteBuffer): List<Tool> {
+        val len = buf.getInt()
+        return List<Tool>(len) {
+            FfiConverterTypeTool.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Tool>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeTool.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Tool>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeTool.write(it, buf)
         }
     }
 }
@@ -19444,6 +20224,20 @@ public object FfiConverterSequenceTypeOutboxEvent: FfiConverterRustBuffer<List<O
 }
     )
     }
+
+
+        /**
+         * Checks that a tool can be offered.
+         */
+    @Throws(CoreException::class) fun `validateTool`(`tool`: Tool)
+        =
+    uniffiRustCallWithError(CoreException) { _status ->
+    UniffiLib.uniffi_whimbrel_fn_func_validate_tool(
+
+
+        FfiConverterTypeTool.lower(`tool`),_status)
+}
+
 
 
         /**
