@@ -36,7 +36,11 @@ pub(crate) struct Completion {
 /// # Errors
 /// [`CliError::Output`], after the answer was stopped. Those of the model where no policy decides, and those of the ledger when no receipt can
 /// be written.
-pub(crate) fn receive(answer: Answer, screen: &mut Screen, tools: Option<&ServedTools>) -> Result<Completion, CliError> {
+pub(crate) fn receive(
+    answer: Answer,
+    screen: &mut Screen,
+    tools: Option<&ServedTools>,
+) -> Result<Completion, CliError> {
     let answer = Arc::new(answer);
     let (stopped, raised) = (answer.clone(), Arc::new(Notify::new()));
     let notified = raised.clone();

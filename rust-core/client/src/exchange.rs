@@ -16,9 +16,9 @@ use whimbrel_record::{Closing, Code, Intent, Label, Outcome, ReceiptId};
 use whimbrel_store::ConversationId;
 
 pub(crate) use self::prepare::explain;
-pub(crate) use self::run::raised;
 use self::prepare::prepare;
 use self::remembered::Remembering;
+pub(crate) use self::run::raised;
 use crate::contexts::Context;
 use crate::conversation::{Draft, Shelf};
 use crate::report::{Event, Report};

@@ -58,11 +58,11 @@ pub use places::system_model::{SystemAnswer, SystemModel, SystemModelError, Syst
 pub use report::{AnsweredBefore, Event, Report};
 pub use request::{AskOptions, Message, Request, TASK_DEFAULT};
 pub use rules::EndpointExtras;
-pub use tools::{
-    CallEnd, CallReport, PendingCall, TOOL_CALLS_DEFAULT, TOOL_CALLS_MAX, TOOL_RESULT_BYTES_MAX, TOOL_RESULT_MS_DEFAULT,
-    Tool, ToolOptions, ToolResult,
-};
 pub use tasks::{TASK_BYTES_MAX, TaskNeeds, TextTask};
+pub use tools::{
+    CallEnd, CallReport, PendingCall, TOOL_CALLS_DEFAULT, TOOL_CALLS_MAX, TOOL_RESULT_BYTES_MAX,
+    TOOL_RESULT_MS_DEFAULT, Tool, ToolOptions, ToolResult,
+};
 #[cfg(feature = "schemars")]
 pub use typed::form_of;
 pub use typed::{PARTIAL_NESTING_MAX, PartialJson, Snapshot, TypedAnswer, TypedError, schema_fields};

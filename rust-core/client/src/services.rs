@@ -181,7 +181,13 @@ impl Services {
     /// Whether a tool may be used, by the policies if there are some, or else as the app says.
     pub(crate) fn permission(&self, tool: &str, class: PrivacyClass, of_app: ToolPermission) -> ToolPermission {
         match &self.rules {
-            Some(rules) => rules.snapshot(self.clock.now_ms()).policies.tool_permission(tool, class, of_app).permission,
+            Some(rules) => {
+                rules
+                    .snapshot(self.clock.now_ms())
+                    .policies
+                    .tool_permission(tool, class, of_app)
+                    .permission
+            }
             None => of_app,
         }
     }

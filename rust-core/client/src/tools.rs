@@ -94,7 +94,10 @@ pub struct PendingCall {
 impl std::fmt::Debug for PendingCall {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut record = formatter.debug_struct("PendingCall");
-        record.field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+        record
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -309,7 +312,9 @@ async fn carry_out(
     call: &ToolCall,
 ) -> (CallEnd, String) {
     let options = &job.request.options.tools;
-    let of_app = options.find(&call.name).map_or(ToolPermission::Never, |tool| tool.permission);
+    let of_app = options
+        .find(&call.name)
+        .map_or(ToolPermission::Never, |tool| tool.permission);
     let class = answered.class.max(job.request.options.class);
     let permission = match services.permission(&call.name, class, of_app) {
         ToolPermission::Never => return (CallEnd::NotAllowed, NOT_ALLOWED.to_owned()),

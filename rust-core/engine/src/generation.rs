@@ -216,7 +216,10 @@ impl Generation {
         let sampling = options.sampling.or(&session.model().card().sampling).resolve();
         sampling.validate()?;
         let stop = StopMatcher::new(&options.stop)?;
-        let formed = match (&options.form, options.tools.as_ref().filter(|tools| !tools.tools.is_empty())) {
+        let formed = match (
+            &options.form,
+            options.tools.as_ref().filter(|tools| !tools.tools.is_empty()),
+        ) {
             (Some(_), Some(_)) => {
                 return Err(EngineError::Option {
                     option: "tools",

@@ -27,8 +27,8 @@ use minijinja::{Environment, Error, ErrorKind, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-pub use self::calls::CallFormat;
 pub(crate) use self::calls::CallBody;
+pub use self::calls::CallFormat;
 use self::thinking::Beginning;
 pub use self::thinking::ThinkingMarks;
 use crate::{EngineError, Tokenizer, ToolUse};

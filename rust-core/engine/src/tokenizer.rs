@@ -180,10 +180,7 @@ impl Tokenizer {
 
     /// Whether the token is found by merging: neither structure nor a text that is always one token.
     pub(crate) fn is_normal(&self, id: u32) -> bool {
-        matches!(
-            self.kinds.get(id as usize),
-            Some(TokenKind::Normal | TokenKind::Byte)
-        )
+        matches!(self.kinds.get(id as usize), Some(TokenKind::Normal | TokenKind::Byte))
     }
 
     /// Number of tokens; ids are 0 to one less than this.

@@ -95,7 +95,9 @@ impl Tool {
         }
         let schema: Option<Value> = serde_json::from_str(&self.parameters).ok();
         if schema.and_then(|schema| Some(schema.get("type")? == "object")) != Some(true) {
-            return Err(failed(r#"its parameters must be a JSON Schema with "type": "object""#.into()));
+            return Err(failed(
+                r#"its parameters must be a JSON Schema with "type": "object""#.into(),
+            ));
         }
         let form = Form::JsonSchema(self.parameters.clone());
         form.validate().map_err(|error| failed(error.to_string()))

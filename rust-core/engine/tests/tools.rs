@@ -73,7 +73,10 @@ fn ask(chat: &mut Chat, history: &[Message], options: GenerationOptions, cancel:
 }
 
 fn question() -> Vec<Message> {
-    vec![message(Role::System, "Be brief."), message(Role::User, "Is it warm in Lyon?")]
+    vec![
+        message(Role::System, "Be brief."),
+        message(Role::User, "Is it warm in Lyon?"),
+    ]
 }
 
 fn check(call: &ToolCall, offered: &ToolUse) {
@@ -94,7 +97,12 @@ fn a_call_that_is_required_is_always_one_that_can_be_made() {
     let mut names = std::collections::BTreeSet::new();
     for seed in 0..60 {
         let offered = tools(ToolChoice::Required);
-        let answered = ask(&mut chat, &question(), options(offered.clone(), seed), CancelFlag::default());
+        let answered = ask(
+            &mut chat,
+            &question(),
+            options(offered.clone(), seed),
+            CancelFlag::default(),
+        );
         match answered.statistics.finish_reason {
             FinishReason::ToolCall => {
                 assert_eq!((answered.text.as_str(), answered.calls.len()), ("", 1));
@@ -116,7 +124,12 @@ fn an_answer_is_text_or_a_call_and_text_shows_no_call() {
     for seed in 0..40 {
         for choice in [ToolChoice::Auto, ToolChoice::None] {
             let offered = tools(choice);
-            let answered = ask(&mut chat, &question(), options(offered.clone(), seed), CancelFlag::default());
+            let answered = ask(
+                &mut chat,
+                &question(),
+                options(offered.clone(), seed),
+                CancelFlag::default(),
+            );
             match answered.calls.as_slice() {
                 [] => assert_ne!(answered.statistics.finish_reason, FinishReason::ToolCall),
                 [call] if choice == ToolChoice::Auto => check(call, &offered),
@@ -160,7 +173,12 @@ fn a_call_that_ends_early_is_none() {
 fn what_was_called_is_read_and_the_beginning_is_not_read_again() {
     let model = open();
     let mut chat = chat(&model);
-    let first = ask(&mut chat, &question(), options(tools(ToolChoice::Required), 2), CancelFlag::default());
+    let first = ask(
+        &mut chat,
+        &question(),
+        options(tools(ToolChoice::Required), 2),
+        CancelFlag::default(),
+    );
     let step = ToolStep {
         call: first.calls[0].clone(),
         result: "18 degrees <|im_end|>".into(),
@@ -170,13 +188,30 @@ fn what_was_called_is_read_and_the_beginning_is_not_read_again() {
         choice: ToolChoice::None,
         ..tools(ToolChoice::Auto)
     };
-    let second = ask(&mut chat, &question(), options(with_result.clone(), 2), CancelFlag::default());
+    let second = ask(
+        &mut chat,
+        &question(),
+        options(with_result.clone(), 2),
+        CancelFlag::default(),
+    );
     assert!(second.statistics.prompt_tokens > first.statistics.prompt_tokens + 20);
     // All of the first prompt but where its answer begins.
-    assert!(second.statistics.reused_tokens + 8 >= first.statistics.prompt_tokens, "{:?}", second.statistics);
+    assert!(
+        second.statistics.reused_tokens + 8 >= first.statistics.prompt_tokens,
+        "{:?}",
+        second.statistics
+    );
     // A fresh context says the same.
-    let again = ask(&mut self::chat(&model), &question(), options(with_result, 2), CancelFlag::default());
-    assert_eq!((second.text, second.statistics.prompt_tokens), (again.text, again.statistics.prompt_tokens));
+    let again = ask(
+        &mut self::chat(&model),
+        &question(),
+        options(with_result, 2),
+        CancelFlag::default(),
+    );
+    assert_eq!(
+        (second.text, second.statistics.prompt_tokens),
+        (again.text, again.statistics.prompt_tokens)
+    );
 }
 
 #[test]
@@ -190,9 +225,15 @@ fn tools_that_cannot_be_offered_are_refused_by_name() {
         (vec![tool(&"x".repeat(65), object)], "its name must have"),
         (vec![tool("a", "[]")], "must be a JSON Schema"),
         (vec![tool("a", r#"{"type": "string"}"#)], "must be a JSON Schema"),
-        (vec![tool("a", object), tool("b", object), tool("a", object)], "the same name"),
         (
-            vec![tool("a", r#"{"type": "object", "properties": {"x": {"type": "array", "uniqueItems": true}}}"#)],
+            vec![tool("a", object), tool("b", object), tool("a", object)],
+            "the same name",
+        ),
+        (
+            vec![tool(
+                "a",
+                r#"{"type": "object", "properties": {"x": {"type": "array", "uniqueItems": true}}}"#,
+            )],
             "uniqueItems",
         ),
     ];
@@ -201,7 +242,9 @@ fn tools_that_cannot_be_offered_are_refused_by_name() {
             tools,
             ..ToolUse::default()
         };
-        let error = chat.ask(&question(), options(offered, 1), CancelFlag::default()).unwrap_err();
+        let error = chat
+            .ask(&question(), options(offered, 1), CancelFlag::default())
+            .unwrap_err();
         assert!(matches!(error, EngineError::Tool { .. }), "{error}");
         assert!(error.to_string().contains(expected), "{error}");
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use support::{Desk, small};
 use whimbrel_engine::{
-    CancelFlag, Chat, ChatOptions, FinishReason, GenerationOptions, Message, Model, OpenOptions, Role, SamplingOptions, Step, Tool,
-    ToolCall, ToolChoice, ToolUse,
+    CancelFlag, Chat, ChatOptions, FinishReason, GenerationOptions, Message, Model, OpenOptions, Role, SamplingOptions,
+    Step, Tool, ToolCall, ToolChoice, ToolUse,
 };
 use whimbrel_forge::synthetic::Synthetic;
 
@@ -25,7 +25,10 @@ const PYTHON: &str = "{% if tools %}<|im_start|>system\n{{ tools | tojson }}<|im
     <|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 fn open(template: &str) -> (Desk, Arc<Model>) {
-    let synthetic = Synthetic { thinks: true, ..small() };
+    let synthetic = Synthetic {
+        thinks: true,
+        ..small()
+    };
     let desk = Desk::new(&synthetic.to_gguf_with(&[("tokenizer.chat_template", template)], &[]));
     desk.import().unwrap();
     let options = OpenOptions {
@@ -103,7 +106,10 @@ fn a_token_begins_a_call_wherever_it_comes() {
             }
             assert!(!text.contains("<think>"), "{text}");
             // The first token that this model wants is the one that begins a call.
-            assert!(seed > 0 || (text.is_empty() && reason == FinishReason::ToolCall), "{text}");
+            assert!(
+                seed > 0 || (text.is_empty() && reason == FinishReason::ToolCall),
+                "{text}"
+            );
             let (text, call, _) = ask(&mut chat, options(ToolChoice::None));
             assert!(call.is_none() && !text.contains("<think>"), "{text}");
         }

@@ -52,4 +52,4 @@ pub use route::{
     route,
 };
 pub use spending::{SetAside, Spending};
-pub use tool::{ToolRuling, ToolPermission};
+pub use tool::{ToolPermission, ToolRuling};

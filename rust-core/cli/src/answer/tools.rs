@@ -74,7 +74,9 @@ impl ServedTools {
         if !call.must_confirm {
             style::note(&format!("[{shown}]"));
         } else if input::is_piped() {
-            style::note(&format!("[{shown}: not allowed; --allow-tools allows calls without asking]"));
+            style::note(&format!(
+                "[{shown}: not allowed; --allow-tools allows calls without asking]"
+            ));
             return Ok(ToolResult::Refused);
         } else if !confirm::ask(&format!("Run {shown}?"))? {
             return Ok(ToolResult::Refused);

@@ -143,7 +143,11 @@ fn send(letter: String, words: &[String]) -> Result<Shown, CliError> {
         ..DeviceUpdate::default()
     });
     let conversation = assistant.conversation(ConversationOptions::default());
-    let completion = answer::receive(conversation.ask(&letter, AskOptions::default())?, &mut Screen::Silent, None)?;
+    let completion = answer::receive(
+        conversation.ask(&letter, AskOptions::default())?,
+        &mut Screen::Silent,
+        None,
+    )?;
     if let Some(error) = answer::report::not_answered(&completion.report) {
         return Err(error);
     }

@@ -247,12 +247,18 @@ impl Inner {
     pub(crate) async fn answer(&self, question: Question, begun: Beginning) -> Result<Report, ClientError> {
         let mut queued = QueuedQuestion::new(&question.text, &question.options);
         let has_tools = !question.options.tools.is_empty();
-        if let Some(keeping) = self.keeping.as_ref().filter(|_| has_tools && question.turn == Turn::Next)
+        if let Some(keeping) = self
+            .keeping
+            .as_ref()
+            .filter(|_| has_tools && question.turn == Turn::Next)
             && outbox::has_queued(&self.services, keeping.id).await?
         {
             return Err(ClientError::ToolsCannotWait);
         }
-        if let Some(keeping) = self.keeping.as_ref().filter(|_| !has_tools && question.turn == Turn::Next)
+        if let Some(keeping) = self
+            .keeping
+            .as_ref()
+            .filter(|_| !has_tools && question.turn == Turn::Next)
             && let Some(report) = outbox::enqueue_behind(&self.services, keeping.id, &queued).await?
         {
             return Ok(report);

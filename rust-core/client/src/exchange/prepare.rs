@@ -355,7 +355,10 @@ fn to_ask(
 }
 
 /// What an endpoint is told of the request's tools, if it has some; `Some(None)` if no endpoint can be told of them.
-#[expect(clippy::option_option, reason = "whether there are tools, and whether they can be told")]
+#[expect(
+    clippy::option_option,
+    reason = "whether there are tools, and whether they can be told"
+)]
 fn told_of_tools(request: &Request) -> Option<Option<Vec<(Speaker, String)>>> {
     request.options.generation.tools.as_ref().map(told)
 }
@@ -373,7 +376,10 @@ fn decided(
     examined: &Examined,
 ) -> Prepared {
     let said = |message: &&ExaminedMessage| {
-        !matches!(message.speaker(), Speaker::Form | Speaker::Call | Speaker::Tool | Speaker::Tools)
+        !matches!(
+            message.speaker(),
+            Speaker::Form | Speaker::Call | Speaker::Tool | Speaker::Tools
+        )
     };
     let bytes_out_max: Vec<u64> = backends.iter().map(bytes_out_max).collect();
     let device = rules.device.view(facts.now_ms);

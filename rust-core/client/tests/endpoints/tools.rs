@@ -7,8 +7,8 @@ use whimbrel_client::privacy::PrivacyClass;
 use whimbrel_client::record::{Code, Outcome, Place};
 use whimbrel_client::store::Filter;
 use whimbrel_client::{
-    AskOptions, CallEnd, ClientError, Conversation, Event, GenerationOptions, PendingCall, Tool, ToolChoice, ToolOptions,
-    ToolResult, block_on,
+    AskOptions, CallEnd, ClientError, Conversation, ConversationOptions, Event, GenerationOptions, PendingCall, Tool,
+    ToolChoice, ToolOptions, ToolResult, block_on,
 };
 use whimbrel_testing::{DONE, Random, finish};
 
@@ -89,7 +89,10 @@ fn done(text: &str) -> impl Fn(&PendingCall) -> Option<ToolResult> {
 
 fn bodies(server: &Server) -> Vec<Value> {
     let received = server.take_received();
-    received.iter().map(|request| serde_json::from_str(&request.body).unwrap()).collect()
+    received
+        .iter()
+        .map(|request| serde_json::from_str(&request.body).unwrap())
+        .collect()
 }
 
 #[test]
@@ -97,25 +100,59 @@ fn a_call_is_carried_out_and_its_result_answers_the_question() {
     let server = Server::start(&[calls("weather", "{\"place\":\"Lyon\"}"), says("It is 18 degrees.")]);
     let fixture = Fixture::new(&policy(&server, ""));
     let conversation = fixture.conversation();
-    let (heard, called) = ask_in(&conversation, "Is it warm in Lyon?", options("chat", tools()), done("18 degrees"));
-    assert_eq!((&*heard.text, heard.report.outcome), ("It is 18 degrees.", Outcome::Answered), "{:?}", heard.report);
-    let [call] = called.as_slice() else { panic!("{called:?}") };
-    assert_eq!((&*call.name, &*call.arguments, call.must_confirm), ("weather", r#"{"place": "Lyon"}"#, false));
-    let [made] = heard.report.calls.as_slice() else { panic!() };
+    let (heard, called) = ask_in(
+        &conversation,
+        "Is it warm in Lyon?",
+        options("chat", tools()),
+        done("18 degrees"),
+    );
+    assert_eq!(
+        (&*heard.text, heard.report.outcome),
+        ("It is 18 degrees.", Outcome::Answered),
+        "{:?}",
+        heard.report
+    );
+    let [call] = called.as_slice() else {
+        panic!("{called:?}")
+    };
+    assert_eq!(
+        (&*call.name, &*call.arguments, call.must_confirm),
+        ("weather", r#"{"place": "Lyon"}"#, false)
+    );
+    let [made] = heard.report.calls.as_slice() else {
+        panic!()
+    };
     assert_eq!((&*made.name, made.end), ("weather", CallEnd::Done));
     // What the endpoint was told.
     let bodies = bodies(&server);
-    let [first, second] = bodies.as_slice() else { panic!("{bodies:?}") };
+    let [first, second] = bodies.as_slice() else {
+        panic!("{bodies:?}")
+    };
     assert_eq!(first["tools"], second["tools"]);
     assert_eq!(first["tools"][0]["function"]["name"], "weather");
-    assert_eq!(first["tools"][0]["function"]["parameters"], serde_json::from_str::<Value>(PLACE).unwrap());
+    assert_eq!(
+        first["tools"][0]["function"]["parameters"],
+        serde_json::from_str::<Value>(PLACE).unwrap()
+    );
     let messages = second["messages"].as_array().unwrap();
-    let [.., question, call, result] = messages.as_slice() else { panic!() };
+    let [.., question, call, result] = messages.as_slice() else {
+        panic!()
+    };
     assert_eq!(question["content"], "Is it warm in Lyon?");
-    assert_eq!(call["tool_calls"][0]["function"], json!({"name": "weather", "arguments": "{\"place\": \"Lyon\"}"}));
-    assert_eq!((&result["role"], &result["content"]), (&json!("tool"), &json!("18 degrees")));
+    assert_eq!(
+        call["tool_calls"][0]["function"],
+        json!({"name": "weather", "arguments": "{\"place\":\"Lyon\"}"})
+    );
+    assert_eq!(
+        (&result["role"], &result["content"]),
+        (&json!("tool"), &json!("18 degrees"))
+    );
     // The conversation has the question and its answer, and the ledger two receipts, with the tool's name and nothing else of the call.
-    let said: Vec<String> = conversation.messages().into_iter().map(|message| message.content).collect();
+    let said: Vec<String> = conversation
+        .messages()
+        .into_iter()
+        .map(|message| message.content)
+        .collect();
     assert_eq!(said, ["Is it warm in Lyon?", "It is 18 degrees."]);
     let receipts = block_on(fixture.assistant.receipts(Filter::default(), 10)).unwrap();
     assert_eq!(receipts.len(), 2);
@@ -144,14 +181,37 @@ fn a_call_that_cannot_be_made_is_made_by_nobody() {
     for reply in replies {
         let server = Server::start(&[reply]);
         let fixture = Fixture::new(&policy(&server, ""));
-        let (heard, called) = ask_in(&fixture.conversation(), "Is it warm?", options("chat", tools()), done("no"));
+        let (heard, called) = ask_in(
+            &fixture.conversation(),
+            "Is it warm?",
+            options("chat", tools()),
+            done("no"),
+        );
         let report = &heard.report;
-        assert_eq!((report.outcome, report.code), (Outcome::Failed, Some(Code::BadCall)), "{reply:?}");
+        assert_eq!(
+            (report.outcome, report.code),
+            (Outcome::Failed, Some(Code::BadCall)),
+            "{reply:?}"
+        );
         assert_eq!((&*heard.text, called.len(), report.calls.len()), ("", 0, 0));
         // Another place then answers; it calls only what was offered.
-        let (heard, called) = ask_in(&fixture.conversation(), "Is it warm?", options("device", tools()), done("no"));
-        assert_eq!(heard.report.attempts[0].code, Some(Code::BadCall).filter(|_| called.is_empty()).or(heard.report.attempts[0].code));
-        assert!(called.iter().all(|call| serde_json::from_str::<Value>(&call.arguments).unwrap()["place"].is_string()));
+        let (heard, called) = ask_in(
+            &fixture.conversation(),
+            "Is it warm?",
+            options("device", tools()),
+            done("no"),
+        );
+        assert_eq!(
+            heard.report.attempts[0].code,
+            Some(Code::BadCall)
+                .filter(|_| called.is_empty())
+                .or(heard.report.attempts[0].code)
+        );
+        assert!(
+            called
+                .iter()
+                .all(|call| serde_json::from_str::<Value>(&call.arguments).unwrap()["place"].is_string())
+        );
     }
 }
 
@@ -163,11 +223,11 @@ fn five_hundred_malformed_calls_reach_no_function() {
     while replies.len() < 500 {
         let mut bytes = good.to_vec();
         for _ in 0..=random.below(3) {
-            let at = random.below(bytes.len() as u64) as usize;
+            let at = random.below(bytes.len().max(1) as u64) as usize;
             match random.below(4) {
-                0 => drop(bytes.remove(at)),
+                0 if at < bytes.len() => drop(bytes.remove(at)),
                 1 => bytes.insert(at, b" {}[]\":,\\1a"[random.below(11) as usize]),
-                2 => bytes[at] = b"{}[]\":,x"[random.below(8) as usize],
+                2 if at < bytes.len() => bytes[at] = b"{}[]\":,x"[random.below(8) as usize],
                 _ => bytes.truncate(at.max(1)),
             }
         }
@@ -184,8 +244,18 @@ fn five_hundred_malformed_calls_reach_no_function() {
     let server = Server::start(&replies);
     let fixture = Fixture::new(&policy(&server, ""));
     for _ in 0..replies.len() {
-        let (heard, called) = ask_in(&fixture.conversation(), "Is it warm?", options("chat", tools()), done("no"));
-        assert_eq!((heard.report.code, called.len()), (Some(Code::BadCall), 0), "{:?}", heard.report);
+        let (heard, called) = ask_in(
+            &fixture.conversation(),
+            "Is it warm?",
+            options("chat", tools()),
+            done("no"),
+        );
+        assert_eq!(
+            (heard.report.code, called.len()),
+            (Some(Code::BadCall), 0),
+            "{:?}",
+            heard.report
+        );
     }
     assert_eq!(server.requests(), 500);
 }
@@ -196,10 +266,16 @@ fn a_policy_and_a_person_may_refuse_a_call() {
                  [[tools]]\nid = \"ask\"\nwhen = { class = { min = \"personal\" } }\nuse = \"confirm\"\n";
     let check = |reply: Reply, question: &str, result: ToolResult, end: CallEnd, told: &str, asked: Option<bool>| {
         let server = Server::start(&[reply, says("So be it.")]);
-        let fixture = Fixture::new(&policy(&server, rules).replace("class_max = \"public\"", "class_max = \"personal\""));
+        let fixture =
+            Fixture::new(&policy(&server, rules).replace("class_max = \"public\"", "class_max = \"personal\""));
         let give = |_: &PendingCall| Some(result.clone());
         let (heard, called) = ask_in(&fixture.conversation(), question, options("chat", tools()), give);
-        assert_eq!((&*heard.text, heard.report.calls[0].end), ("So be it.", end), "{:?}", heard.report);
+        assert_eq!(
+            (&*heard.text, heard.report.calls[0].end),
+            ("So be it.", end),
+            "{:?}",
+            heard.report
+        );
         assert_eq!(called.first().map(|call| call.must_confirm), asked);
         let second = bodies(&server).remove(1);
         let last = second["messages"].as_array().unwrap().last().unwrap()["content"].clone();
@@ -208,12 +284,47 @@ fn a_policy_and_a_person_may_refuse_a_call() {
     let weather = || calls("weather", "{\"place\": \"Lyon\"}");
     let mother = calls("call_mother", "{\"place\": \"Lyon\"}");
     let never = "error: this function must not";
-    check(mother, "Call her.", ToolResult::Done("called".into()), CallEnd::NotAllowed, never, None);
-    check(weather(), "Is it warm?", ToolResult::Done("18".into()), CallEnd::Done, "18", Some(false));
+    check(
+        mother,
+        "Call her.",
+        ToolResult::Done("called".into()),
+        CallEnd::NotAllowed,
+        never,
+        None,
+    );
+    check(
+        weather(),
+        "Is it warm?",
+        ToolResult::Done("18".into()),
+        CallEnd::Done,
+        "18",
+        Some(false),
+    );
     let personal = "Is it warm at otto@example.net's?";
-    check(weather(), personal, ToolResult::Done("18".into()), CallEnd::Done, "18", Some(true));
-    check(weather(), personal, ToolResult::Refused, CallEnd::Refused, "error: the user did not allow", Some(true));
-    check(weather(), "Is it warm?", ToolResult::Failed("no net".into()), CallEnd::Failed, "error: no net", Some(false));
+    check(
+        weather(),
+        personal,
+        ToolResult::Done("18".into()),
+        CallEnd::Done,
+        "18",
+        Some(true),
+    );
+    check(
+        weather(),
+        personal,
+        ToolResult::Refused,
+        CallEnd::Refused,
+        "error: the user did not allow",
+        Some(true),
+    );
+    check(
+        weather(),
+        "Is it warm?",
+        ToolResult::Failed("no net".into()),
+        CallEnd::Failed,
+        "error: no net",
+        Some(false),
+    );
 }
 
 #[test]
@@ -229,15 +340,31 @@ fn what_a_tool_gives_goes_only_where_it_may_go() {
     for (tools, result) in [(tools(), private), (declared, "nothing special")] {
         let server = Server::start(&[calls("weather", "{\"place\": \"Lyon\"}"), says("never")]);
         let fixture = Fixture::new(&policy(&server, ""));
-        let conversation = fixture.conversation();
+        let conversation = fixture.assistant.conversation(ConversationOptions {
+            context_length: 2048,
+            ..super::support::options()
+        });
         let choice_free = options("device", tools);
         let (heard, _) = ask_in(&conversation, "Where is she?", choice_free, done(result));
         // The round after the call ran here.
-        assert!(matches!(heard.report.place, Some(Place::OnDevice { .. })), "{:?}", heard.report);
+        assert!(
+            matches!(heard.report.place, Some(Place::OnDevice { .. })),
+            "{:?}",
+            heard.report
+        );
+        assert_eq!(heard.report.outcome, Outcome::Answered, "{:?}", heard.report);
         assert_eq!(server.requests(), 1);
         // And so do the questions after it, though nothing of the result stands in the conversation.
-        let heard = read(&conversation.ask("And the weather?", options("device", ToolOptions::default())).unwrap());
-        assert!(matches!(heard.report.place, Some(Place::OnDevice { .. })), "{:?}", heard.report);
+        let heard = read(
+            &conversation
+                .ask("And the weather?", options("device", ToolOptions::default()))
+                .unwrap(),
+        );
+        assert!(
+            matches!(heard.report.place, Some(Place::OnDevice { .. })),
+            "{:?}",
+            heard.report
+        );
         assert_eq!(server.requests(), 1);
         let messages = conversation.messages();
         assert!(messages.iter().all(|message| message.recipients.is_some()));
@@ -280,10 +407,20 @@ fn an_answer_takes_no_more_calls_than_it_may() {
         choice: ToolChoice::Required,
         ..tools()
     };
-    let (heard, called) = ask_in(&fixture.conversation(), "Is it warm?", options("chat", limited), done("18"));
+    let (heard, called) = ask_in(
+        &fixture.conversation(),
+        "Is it warm?",
+        options("chat", limited),
+        done("18"),
+    );
     assert_eq!(called.len(), 3);
     // The endpoint calls on although it must not.
-    assert_eq!((heard.report.outcome, heard.report.calls.len()), (Outcome::Failed, 3), "{:?}", heard.report);
+    assert_eq!(
+        (heard.report.outcome, heard.report.calls.len()),
+        (Outcome::Failed, 3),
+        "{:?}",
+        heard.report
+    );
     let choices: Vec<Value> = bodies(&server).iter().map(|body| body["tool_choice"].clone()).collect();
     assert_eq!(choices, [json!("required"), Value::Null, Value::Null, json!("none")]);
 }
@@ -298,8 +435,14 @@ fn a_call_that_is_not_answered_ends() {
     };
     let conversation = fixture.conversation();
     let (heard, _) = ask_in(&conversation, "Is it warm?", options("chat", hasty), |_| None);
-    assert_eq!((&*heard.text, heard.report.calls[0].end), ("I do not know.", CallEnd::TimedOut));
+    assert_eq!(
+        (&*heard.text, heard.report.calls[0].end),
+        ("I do not know.", CallEnd::TimedOut)
+    );
     // Cancelled while the function runs.
+    let server = Server::start(&[calls("weather", "{\"place\": \"Lyon\"}"), says("never")]);
+    let fixture = Fixture::new(&policy(&server, ""));
+    let conversation = fixture.conversation();
     let answer = conversation.ask("Is it warm?", options("chat", tools())).unwrap();
     let mut report = None;
     while report.is_none() {
@@ -307,7 +450,10 @@ fn a_call_that_is_not_answered_ends() {
             match event {
                 Event::Call(call) => {
                     let long = ToolResult::Done("x".repeat(70_000));
-                    assert!(matches!(answer.give_result(call.id, long), Err(ClientError::Limit { .. })));
+                    assert!(matches!(
+                        answer.give_result(call.id, long),
+                        Err(ClientError::Limit { .. })
+                    ));
                     answer.cancel();
                 }
                 Event::Finished(finished) => report = Some(finished),
@@ -316,6 +462,7 @@ fn a_call_that_is_not_answered_ends() {
         }
     }
     assert_eq!(report.unwrap().outcome, Outcome::Cancelled);
+    assert_eq!(server.requests(), 1);
     let late = answer.give_result(0, ToolResult::Done("18".into()));
     assert!(matches!(late, Err(ClientError::UnknownCall { id: 0 })), "{late:?}");
 }
@@ -323,7 +470,11 @@ fn a_call_that_is_not_answered_ends() {
 #[test]
 fn a_model_of_this_device_calls_what_it_is_offered() {
     let (_client, model) = super::support::open_tiny();
-    let conversation = model.conversation(super::support::options()).unwrap();
+    let options_of_conversation = ConversationOptions {
+        context_length: 2048,
+        ..super::support::options()
+    };
+    let conversation = model.conversation(options_of_conversation).unwrap();
     let required = ToolOptions {
         choice: ToolChoice::Required,
         calls_max: 1,
@@ -343,7 +494,15 @@ fn a_model_of_this_device_calls_what_it_is_offered() {
             called.push(call.clone());
             Some(ToolResult::Done("18 degrees".into()))
         });
-        assert_eq!(heard.report.calls.len(), heard.report.calls.iter().filter(|call| call.end == CallEnd::Done).count());
+        assert_eq!(
+            heard.report.calls.len(),
+            heard
+                .report
+                .calls
+                .iter()
+                .filter(|call| call.end == CallEnd::Done)
+                .count()
+        );
     }
     for call in &called {
         assert!(["weather", "call_mother"].contains(&&*call.name));

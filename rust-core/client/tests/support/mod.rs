@@ -17,8 +17,8 @@ use whimbrel_client::policy::{Availability, Format, Policy, PolicySet, SystemMod
 use whimbrel_client::store::MemoryVault;
 use whimbrel_client::{
     Answer, AskOptions, Assistant, AssistantOptions, Client, Conversation, ConversationOptions, Event,
-    GenerationOptions, Model, OpenOptions, PendingCall, Report, SystemAnswer, SystemModel, SystemModelError, SystemRequest, ToolResult,
-    block_on,
+    GenerationOptions, Model, OpenOptions, PendingCall, Report, SystemAnswer, SystemModel, SystemModelError,
+    SystemRequest, ToolResult, block_on,
 };
 pub(crate) use whimbrel_testing::{ChatServer as Server, Received, Reply};
 

@@ -130,7 +130,9 @@ impl Grammar<'_> {
             if let Value::Object(value) = &mut value {
                 // What its references lead to stands beside the properties.
                 let shared = ["$defs", "definitions", "x-guidance"];
-                let shared = shared.iter().filter_map(|key| Some(((*key).to_owned(), schema.get(*key)?.clone())));
+                let shared = shared
+                    .iter()
+                    .filter_map(|key| Some(((*key).to_owned(), schema.get(*key)?.clone())));
                 value.extend(shared);
             }
             let _ = writeln!(self.rules, "value{index}x{place}: %json {value}");

@@ -37,6 +37,8 @@ struct Calls {
     mark: Option<u32>,
     /// Without such a token: what a call begins with, at the beginning of the answer.
     opening: String,
+    /// Whether the answer may be text.
+    may_be_text: bool,
     /// Where no call may come: all tokens but the mark.
     unmarked: Option<SimpleVob>,
 }
@@ -95,6 +97,7 @@ impl Formed {
                 format,
                 mark,
                 opening,
+                may_be_text: choice != ToolChoice::Required,
                 unmarked,
             }),
             ..Formed::new(constraint, open)
@@ -135,7 +138,10 @@ impl Formed {
     /// # Errors
     /// As [`Constraint::mask`].
     pub(super) fn next(&mut self) -> Result<Next, EngineError> {
-        match (self.phase, self.calls.as_ref().and_then(|calls| calls.unmarked.as_ref())) {
+        match (
+            self.phase,
+            self.calls.as_ref().and_then(|calls| calls.unmarked.as_ref()),
+        ) {
             (Phase::Free, Some(unmarked)) => return Ok(Next::Among(unmarked.clone())),
             (Phase::Free | Phase::Thinking, _) => return Ok(Next::Free),
             _ => {}
@@ -229,7 +235,8 @@ impl Formed {
 
     /// Whether it is open if the answer is a call.
     fn is_deciding(&self) -> bool {
-        let is_open = |calls: &Calls| calls.mark.is_none() && !self.text.starts_with(&calls.opening);
+        let is_open =
+            |calls: &Calls| calls.may_be_text && calls.mark.is_none() && !self.text.starts_with(&calls.opening);
         self.phase == Phase::Answering && self.calls.as_ref().is_some_and(is_open)
     }
 

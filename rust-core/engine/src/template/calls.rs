@@ -119,7 +119,8 @@ impl CallFormat {
         let body = match &self.body {
             CallBody::Json { name, arguments } => {
                 let written = [(name, call.name.clone().into()), (arguments, call.arguments())];
-                let written: Map<String, Value> = written.into_iter().map(|(key, value)| (key.clone(), value)).collect();
+                let written: Map<String, Value> =
+                    written.into_iter().map(|(key, value)| (key.clone(), value)).collect();
                 json_on_one_line(&written.into())
             }
             CallBody::Python => {
@@ -284,9 +285,15 @@ impl ChatTemplate {
         let (before, behind) = answered.split_once(ANSWER_PROBE)?;
         let prompt = self.fill(&[question], &PROBE_OPTIONS).ok()?;
         // Some templates put an empty block of thoughts in front of an answer, or behind a question.
-        let begun = [before, prompt.as_str()].into_iter().find_map(|prefix| called.strip_prefix(prefix));
+        let begun = [before, prompt.as_str()]
+            .into_iter()
+            .find_map(|prefix| called.strip_prefix(prefix));
         let mut written = begun?.strip_suffix(behind)?;
-        if let Some((_, answer)) = self.thinking.as_ref().and_then(|marks| written.split_once(&marks.close)) {
+        if let Some((_, answer)) = self
+            .thinking
+            .as_ref()
+            .and_then(|marks| written.split_once(&marks.close))
+        {
             written = answer;
         }
         Some(written.trim_start().to_owned())
@@ -350,10 +357,14 @@ pub(super) fn protected(tools: &ToolUse, protect: impl Fn(&str) -> String) -> To
 fn protected_value(value: Value, protect: &impl Fn(&str) -> String) -> Value {
     match value {
         Value::String(text) => protect(&text).into(),
-        Value::Array(values) => values.into_iter().map(|value| protected_value(value, protect)).collect(),
+        Value::Array(values) => values
+            .into_iter()
+            .map(|value| protected_value(value, protect))
+            .collect(),
         Value::Object(keys) => {
             let keys = keys.into_iter();
-            keys.map(|(key, value)| (protect(&key), protected_value(value, protect))).collect()
+            keys.map(|(key, value)| (protect(&key), protected_value(value, protect)))
+                .collect()
         }
         value => value,
     }

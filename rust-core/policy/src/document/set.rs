@@ -7,7 +7,7 @@ use whimbrel_privacy::PrivacyClass;
 use super::error::{PolicyError, PolicyErrorReason as Reason};
 use super::policy::{Policy, PolicyRole};
 use crate::plan::Reason as Because;
-use crate::tool::{ToolRuling, ToolPermission};
+use crate::tool::{ToolPermission, ToolRuling};
 
 /// An app's policy and optionally a user's. Cheap to clone: a decision works on a clone, so replacing the policies never changes a decision
 /// in progress.

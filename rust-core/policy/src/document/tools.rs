@@ -7,7 +7,7 @@ use super::node::Fault;
 use super::reader::{Item, Table};
 use crate::id::Id;
 use crate::limits::{TEXT_BYTES_MAX, TOOL_RULES_MAX};
-use crate::tool::{ToolRule, ToolPermission};
+use crate::tool::{ToolPermission, ToolRule};
 
 pub(crate) fn read(item: Option<Item<'_>>) -> Result<Vec<ToolRule>, Fault> {
     let mut rules: Vec<ToolRule> = Vec::new();
@@ -41,7 +41,9 @@ fn rule(id: Id, table: &mut Table<'_>) -> Result<ToolRule, Fault> {
             return Err(item.fault(Reason::Empty));
         }
     }
-    let permission = table.required("use")?.word(&ToolPermission::ALL, ToolPermission::name)?;
+    let permission = table
+        .required("use")?
+        .word(&ToolPermission::ALL, ToolPermission::name)?;
     table.finish()?;
     Ok(ToolRule {
         id,
