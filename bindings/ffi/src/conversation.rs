@@ -8,7 +8,8 @@ use whimbrel_client::policy::Recipients;
 use whimbrel_client::record::ReceiptId;
 
 use crate::{
-    AskOptions, CoreError, Explanation, GenerationOptions, PendingCall, Place, PrivacyClass, Release, Report, ToolResult,
+    AskOptions, CoreError, Explanation, GenerationOptions, PendingCall, Place, PrivacyClass, Release, Report,
+    ToolResult,
 };
 
 /// What `Message.recipients` says of a text that anybody may read, as far as it was decided.

@@ -69,13 +69,15 @@ public final class Assistant: Sendable {
     }
 
     /// Answers a question outside any conversation. The last message is the question. As with `Conversation.ask`,
-    /// reading the stream asks.
+    /// reading the stream asks, and `tools` carry out calls. A call of any other tool ends when its time is over.
     public func answer(
         _ messages: [Message],
-        options: AskOptions = AskOptions()
+        options: AskOptions = AskOptions(),
+        tools: Tools? = nil
     ) -> AsyncThrowingStream<Event, any Error> {
         answerStream { [core] in
-            try core.answer(messages: messages.map { try $0.toCore() }, options: options.toCore())
+            let options = try options.with(tools).toCore()
+            return (try core.answer(messages: messages.map { try $0.toCore() }, options: options), tools)
         }
     }
 

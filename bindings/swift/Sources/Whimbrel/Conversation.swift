@@ -4,6 +4,7 @@ internal import WhimbrelCore
 /// decides where each question is answered, or one `LanguageModel` answers alone.
 public final class Conversation: Sendable {
     private let core: WhimbrelCore.Conversation
+    private let calls = CallDesk()
 
     init(_ core: WhimbrelCore.Conversation) { self.core = core }
 
@@ -26,23 +27,44 @@ public final class Conversation: Sendable {
     /// answer is being read (after a cancelled answer the question waits for its end instead), `contextFull` when the
     /// question does not fit the only model, and `ledger` when no receipt can be written. The conversation is then as
     /// it was.
-    public func ask(_ question: String, options: AskOptions = AskOptions()) -> AsyncThrowingStream<Event, any Error> {
-        answerStream { [core] in try core.ask(question: question, options: options.toCore()) }
+    ///
+    /// `tools` are functions that the model may call before it answers. They run while the stream is read, also when the
+    /// question is asked again. `AskOptions.tools` then has only the limits; with tools of its own, and without `tools`,
+    /// each `Event.call` waits for `giveResult`. The stream fails with `invalidOption` for tools that cannot be offered,
+    /// with `unsupportedType` if the arguments of a function have no schema, and with `toolsCannotWait` while questions
+    /// of the conversation wait in the outbox. The conversation keeps the functions until the next question, `reset` or
+    /// `close`.
+    public func ask(
+        _ question: String,
+        options: AskOptions = AskOptions(),
+        tools: Tools? = nil
+    ) -> AsyncThrowingStream<Event, any Error> {
+        answerStream { [core, calls] in
+            let options = try options.with(tools).toCore()
+            return try calls.begin(tools) { try core.ask(question: question, options: options) }
+        }
     }
 
-    /// Asks the last question again, when the stream is read. If it had been answered, this counts as a sign that the
-    /// user did not like the answer. The new answer replaces the old one; if there is no new answer, the old one stays.
-    /// The stream fails with `nothingToRepeat` if no question was asked.
+    /// Asks the last question again, with its tools, when the stream is read. If it had been answered, this counts as a
+    /// sign that the user did not like the answer. The new answer replaces the old one; if there is no new answer, the
+    /// old one stays. The stream fails with `nothingToRepeat` if no question was asked.
     public func regenerate(
         _ generation: GenerationOptions = GenerationOptions()
     ) -> AsyncThrowingStream<Event, any Error> {
-        answerStream { [core] in try core.regenerate(generation: generation.toCore()) }
+        answerStream { [core, calls] in try calls.beginAgain { try core.regenerate(generation: generation.toCore()) } }
     }
 
     /// Asks the last question again at another place, if the policy allows one now: see `Report.canEscalate`.
     public func escalate() -> AsyncThrowingStream<Event, any Error> {
-        answerStream { [core] in try core.escalate() }
+        answerStream { [core, calls] in try calls.beginAgain { try core.escalate() } }
     }
+
+    /// Gives what came of a call (`PendingCall.id`) of the answer in progress, which then goes on. It is for calls that no
+    /// `Tools` carry out. A function that a person must confirm must not run before that.
+    ///
+    /// Fails with `unknownCall` if the call waits no more, and with `limitExceeded` for a result of more than 64 KiB;
+    /// the call still waits then.
+    public func giveResult(_ call: Int, _ result: ToolResult) throws { try calls.give(result, to: call) }
 
     /// Stops the answer in progress. Unlike a cancelled stream, its stream still ends with `finished`. Returns at once;
     /// has no effect if no answer is in progress.
@@ -74,7 +96,10 @@ public final class Conversation: Sendable {
     public func setSystem(_ system: String?) throws { try translated { try core.setSystem(system: system) } }
 
     /// Deletes the messages, but not the system message.
-    public func reset() throws { try translated { try core.reset() } }
+    public func reset() throws {
+        try translated { try core.reset() }
+        calls.forgetTools()
+    }
 
     /// Raises the privacy class of the messages so far, if the app knows more than can be found in them. It applies to
     /// every further question until `reset`.
@@ -105,5 +130,8 @@ public final class Conversation: Sendable {
     }
 
     /// Cancels the answer in progress and releases the memory. Returns at once, and may be called again.
-    public func close() { core.release() }
+    public func close() {
+        core.release()
+        calls.forgetTools()
+    }
 }

@@ -59,6 +59,8 @@ public enum Event: Sendable, Equatable {
     case text(text: String)
     /// Discard the text so far: another place answers from the beginning.
     case restarted
+    /// The model calls a tool of the app, and the answer waits for its result: see `give_result`.
+    case call(call: PendingCall)
     /// The answer has ended. This is the last event.
     case finished(report: Report)
 }

@@ -174,6 +174,9 @@ public struct AskOptions: Sendable, Equatable {
     public var needs: [Need]
     /// Whether it is asked again even if the answer to exactly this question is remembered.
     public var fresh: Bool
+    /// The tools that the model may call before it answers. A question with tools is never queued, and its answer not
+    /// remembered.
+    public var tools: ToolOptions
     /// Options for generating the answer.
     public var generation: GenerationOptions
 
@@ -185,6 +188,7 @@ public struct AskOptions: Sendable, Equatable {
         expiresIn: Duration? = nil,
         needs: [Need] = [],
         fresh: Bool = false,
+        tools: ToolOptions = ToolOptions(),
         generation: GenerationOptions = GenerationOptions()
     ) {
         self.task = task
@@ -193,6 +197,7 @@ public struct AskOptions: Sendable, Equatable {
         self.expiresIn = expiresIn
         self.needs = needs
         self.fresh = fresh
+        self.tools = tools
         self.generation = generation
     }
 }

@@ -13,6 +13,8 @@ public struct Report: Sendable, Equatable {
     public var queued: Int?
     /// Present if an answer that was remembered was given again: no place was asked.
     public var answeredBefore: AnsweredBefore?
+    /// The tools that were called, in order.
+    public var calls: [CallReport]
     /// How the request ended.
     public var outcome: Outcome
     /// Why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`, `content_filter` and
@@ -70,6 +72,7 @@ public struct Report: Sendable, Equatable {
         isKept: Bool?,
         queued: Int?,
         answeredBefore: AnsweredBefore?,
+        calls: [CallReport],
         outcome: Outcome,
         code: String?,
         isPartial: Bool,
@@ -100,6 +103,7 @@ public struct Report: Sendable, Equatable {
         self.isKept = isKept
         self.queued = queued
         self.answeredBefore = answeredBefore
+        self.calls = calls
         self.outcome = outcome
         self.code = code
         self.isPartial = isPartial

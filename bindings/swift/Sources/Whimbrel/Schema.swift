@@ -1,7 +1,8 @@
 import Foundation
 internal import WhimbrelCore
 
-/// A type that an answer can be a value of: it says what its JSON looks like, and is decoded from it.
+/// A type that an answer or the arguments of a tool can be a value of: it says what its JSON looks like, and is decoded
+/// from it.
 ///
 /// Texts, numbers, truth values, arrays, dictionaries with texts as keys and optionals of such types are respondable, and
 /// enums of texts that are `CaseIterable` need nothing more than to say that they are.

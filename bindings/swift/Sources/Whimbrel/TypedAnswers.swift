@@ -54,7 +54,7 @@ extension AsyncThrowingStream where Element == Event, Failure == any Error {
             case .text(let piece): text += piece
             case .restarted: text = ""
             case .finished(let report): return try whole(text, report)
-            case .started, .reading, .thinking: continue
+            case .started, .reading, .thinking, .call: continue
             }
         }
         // Only the stream of a cancelled task ends without its last event.
@@ -94,7 +94,7 @@ private actor SnapshotReader<Value: Respondable> {
                 partial = PartialJson()
             case .finished(let report):
                 return Snapshot(json: text, value: try whole(text, report), isComplete: true)
-            case .started, .reading, .thinking: continue
+            case .started, .reading, .thinking, .call: continue
             }
         }
         return nil
@@ -119,6 +119,6 @@ private func whole<Value: Respondable>(_ json: String, _ report: Report) throws 
     do { return try decoded(json) } catch { throw WhimbrelError.valueRefused(type: "\(Value.self)") }
 }
 
-private func decoded<Value: Respondable>(_ json: String) throws -> Value {
+func decoded<Value: Respondable>(_ json: String) throws -> Value {
     try JSONDecoder().decode(Value.self, from: Data(json.utf8))
 }

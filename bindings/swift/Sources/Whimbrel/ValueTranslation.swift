@@ -84,6 +84,7 @@ extension AskOptions {
             expiresInMs: try expiresIn.map { try coreMilliseconds($0, "expiresIn") as UInt64 },
             needs: needs.map { $0.toCore() },
             fresh: fresh,
+            tools: try tools.toCore(),
             generation: try generation.toCore()
         )
     }
@@ -206,6 +207,7 @@ extension WhimbrelCore.Event {
         case .thinking(let text): .thinking(text: text)
         case .text(let text): .text(text: text)
         case .restarted: .restarted
+        case .call(let call): .call(call: call.toPublic())
         case .finished(let report): .finished(report: report.toPublic())
         }
     }
@@ -484,6 +486,7 @@ extension WhimbrelCore.Report {
             isKept: isKept,
             queued: queued.map { Int(clamping: $0) },
             answeredBefore: answeredBefore?.toPublic(),
+            calls: calls.map { $0.toPublic() },
             outcome: outcome.toPublic(),
             code: code,
             isPartial: partial,
@@ -1074,6 +1077,94 @@ extension TaskOptions {
             deadlineMs: try deadline.map { try coreMilliseconds($0, "deadline") as UInt64 },
             fresh: fresh
         )
+    }
+}
+
+extension Tool {
+    func toCore() -> WhimbrelCore.Tool {
+        WhimbrelCore.Tool(
+            name: name,
+            description: description,
+            parameters: parameters,
+            permission: permission.toCore(),
+            resultClass: resultClass.toCore()
+        )
+    }
+}
+
+extension ToolPermission {
+    func toCore() -> WhimbrelCore.ToolPermission {
+        switch self {
+        case .always: .always
+        case .confirm: .confirm
+        case .never: .never
+        }
+    }
+}
+
+extension ToolChoice {
+    func toCore() -> WhimbrelCore.ToolChoice {
+        switch self {
+        case .auto: .auto
+        case .none: .none
+        case .required: .required
+        }
+    }
+}
+
+extension ToolOptions {
+    func toCore() throws -> WhimbrelCore.ToolOptions {
+        WhimbrelCore.ToolOptions(
+            tools: tools.map { $0.toCore() },
+            choice: choice.toCore(),
+            callsMax: try coreNumber(callsMax, "callsMax") as UInt32,
+            resultMsMax: try coreMilliseconds(resultTimeMax, "resultTimeMax") as UInt64
+        )
+    }
+}
+
+extension WhimbrelCore.PendingCall {
+    func toPublic() -> Whimbrel.PendingCall {
+        Whimbrel.PendingCall(
+            id: Int(clamping: id),
+            name: name,
+            arguments: arguments,
+            mustConfirm: mustConfirm
+        )
+    }
+}
+
+extension ToolResult {
+    func toCore() -> WhimbrelCore.ToolResult {
+        switch self {
+        case .done(let text): .done(text: text)
+        case .failed(let reason): .failed(reason: reason)
+        case .refused: .refused
+        }
+    }
+}
+
+extension WhimbrelCore.CallReport {
+    func toPublic() -> Whimbrel.CallReport {
+        Whimbrel.CallReport(
+            name: name,
+            end: end.toPublic(),
+            receipt: receipt.map { Int(clamping: $0) }
+        )
+    }
+}
+
+extension WhimbrelCore.CallEnd {
+    func toPublic() -> Whimbrel.CallEnd {
+        switch self {
+        case .done: .done
+        case .failed: .failed
+        case .refused: .refused
+        case .notAllowed: .notAllowed
+        case .timedOut: .timedOut
+        case .tooMany: .tooMany
+        case .dropped: .dropped
+        }
     }
 }
 

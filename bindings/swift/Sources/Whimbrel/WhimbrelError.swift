@@ -16,6 +16,10 @@ public enum WhimbrelError: Error, Sendable, Equatable {
     case closed(what: String)
     /// The conversation is still answering the previous question.
     case busy
+    /// No call of the answer in progress waits for this result: it has one, or its time is over.
+    case unknownCall(id: Int)
+    /// Questions of this conversation wait in the outbox, and one with tools cannot.
+    case toolsCannotWait
     /// There is no question to ask again.
     case nothingToRepeat
     /// Only a conversation of an `Assistant` can explain a decision. With one model alone there is no policy.
@@ -75,6 +79,8 @@ public enum WhimbrelError: Error, Sendable, Equatable {
         case .invalidOption: "invalid_option"
         case .closed: "closed"
         case .busy: "busy"
+        case .unknownCall: "unknown_call"
+        case .toolsCannotWait: "tools_cannot_wait"
         case .nothingToRepeat: "nothing_to_repeat"
         case .noPolicy: "no_policy"
         case .noModel: "no_model"
@@ -105,6 +111,8 @@ extension WhimbrelError: CustomStringConvertible {
         case .invalidOption(let option, let expected, let found): "\(code): \(option) must be \(expected), not \(found)"
         case .closed(let what): "\(code): the \(what) is closed"
         case .busy: "\(code): the conversation is still answering"
+        case .unknownCall(let id): "\(code): no call \(id) waits for a result"
+        case .toolsCannotWait: "\(code): questions of this conversation wait, and one with tools cannot"
         case .nothingToRepeat: "\(code): there is no question to ask again"
         case .noPolicy: "\(code): this conversation has no policy"
         case .noModel: "\(code): there is no model on this device"
@@ -148,6 +156,8 @@ extension WhimbrelError {
             self = .invalidOption(option, expected: expected, found: found)
         case .Closed(let what): self = .closed(what: what)
         case .Busy: self = .busy
+        case .UnknownCall(let id): self = .unknownCall(id: Int(id))
+        case .ToolsCannotWait: self = .toolsCannotWait
         case .NothingToRepeat: self = .nothingToRepeat
         case .NoPolicy: self = .noPolicy
         case .NoModel: self = .noModel

@@ -202,7 +202,7 @@ impl CallFormat {
             }
             Source::Own => json!({
                 "role": "user",
-                "content": format!("<tool_response>\n{}\n</tool_response>", step.result),
+                "content": format!("The result of {}:\n{}\n\nAnswer the question with it.", step.call.name, step.result),
             }),
         };
         [call, result]
@@ -214,8 +214,8 @@ impl CallFormat {
         let listed: Vec<String> = listed.as_array().into_iter().flatten().map(json_on_one_line).collect();
         let example = format!(r#"{}{{"name": "...", "arguments": {{...}}}}{}"#, self.open, self.close);
         format!(
-            "You can use these functions, each given with the JSON schema of its arguments:\n{}\n\nTo use one, answer only with its name and arguments:\n{example}\nIts \
-             result comes in <tool_response></tool_response>. Then answer the question.",
+            "You can use these functions, each given with the JSON schema of its arguments:\n{}\n\nTo use one, answer only with its name and arguments:\n{example}\nThen you are \
+             told its result.",
             listed.join("\n")
         )
     }

@@ -229,7 +229,8 @@ class ConversationModel(
                 withAnswer { it.copy(text = "") }
             }
 
-            is Event.Finished -> {}
+            // The app offers no tools, and the end is taken elsewhere.
+            is Event.Call, is Event.Finished -> {}
         }
     }
 

@@ -160,7 +160,7 @@ class StandInSender(
                     is Event.Text -> answer.append(event.text)
                     Event.Restarted -> answer.clear()
                     is Event.Finished -> if (event.report.outcome != Outcome.ANSWERED) throw notAnswered()
-                    is Event.Started, is Event.Reading, is Event.Thinking -> Unit
+                    is Event.Started, is Event.Reading, is Event.Thinking, is Event.Call -> Unit
                 }
             }
         }

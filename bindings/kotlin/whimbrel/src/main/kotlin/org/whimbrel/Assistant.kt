@@ -49,12 +49,16 @@ public class Assistant private constructor(
 
     /**
      * Answers a question outside any conversation. The last message is the question. As with [Conversation.ask], each
-     * collection asks.
+     * collection asks, and [tools] carry out calls. A call of any other tool ends when its time is over.
      */
     public fun answer(
         messages: List<Message>,
         options: AskOptions = AskOptions(),
-    ): Flow<Event> = answerFlow { core.answer(messages.map { it.toCore() }, options.toCore()) }
+        tools: Tools? = null,
+    ): Flow<Event> =
+        answerFlow(tools) {
+            AnswerInProgress(core.answer(messages.map { it.toCore() }, options.with(tools).toCore()))
+        }
 
     /**
      * Does a [task] with a [text]. As with [Conversation.ask], each collection asks.

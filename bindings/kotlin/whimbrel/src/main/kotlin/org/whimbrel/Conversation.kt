@@ -1,6 +1,9 @@
 package org.whimbrel
 
 import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.emitAll
+import kotlinx.coroutines.flow.flow
+import org.whimbrel.ffi.Answer
 import org.whimbrel.ffi.Conversation as CoreConversation
 
 /**
@@ -12,6 +15,10 @@ public class Conversation internal constructor(
 ) : AutoCloseable {
     /** Its id among the conversations that are kept, or `null` if it is not kept. */
     public val id: String? = core.id()
+
+    @Volatile private var lastAnswer: AnswerInProgress? = null
+
+    @Volatile private var lastTools: Tools? = null
 
     /** A number that grows each time the messages change. */
     public val revision: Long
@@ -26,11 +33,20 @@ public class Conversation internal constructor(
      * its place. The flow fails with [WhimbrelException.Busy] while another answer is being collected (after a cancelled answer
      * the question waits for its end instead), with [WhimbrelException.ContextFull] when the question does not fit the only model, and with
      * [WhimbrelException.Ledger] when no receipt can be written. The conversation is then as it was.
+     *
+     * [tools] are functions that the model may call before it answers. They run while the flow is collected, also when the
+     * question is asked again. [AskOptions.tools] then has only the limits; with tools of its own, and without [tools], each
+     * [Event.Call] waits for [giveResult]. The flow fails with [WhimbrelException.InvalidOption] for tools that cannot be
+     * offered, and with [WhimbrelException.ToolsCannotWait] while questions of the conversation wait in the outbox.
      */
     public fun ask(
         question: String,
         options: AskOptions = AskOptions(),
-    ): Flow<Event> = answerFlow { core.ask(question, options.toCore()) }
+        tools: Tools? = null,
+    ): Flow<Event> =
+        answerFlow(tools) {
+            begun(core.ask(question, options.with(tools).toCore())).also { lastTools = tools }
+        }
 
     /**
      * Asks the last question again. If it had been answered, this counts as a sign that the user did not like the
@@ -38,10 +54,25 @@ public class Conversation internal constructor(
      * [WhimbrelException.NothingToRepeat] if no question was asked.
      */
     public fun regenerate(generation: GenerationOptions = GenerationOptions()): Flow<Event> =
-        answerFlow { core.regenerate(generation.toCore()) }
+        again { core.regenerate(generation.toCore()) }
 
     /** Asks the last question again at another place, if the policy allows one now: see [Report.canEscalate]. */
-    public fun escalate(): Flow<Event> = answerFlow { core.escalate() }
+    public fun escalate(): Flow<Event> = again { core.escalate() }
+
+    /**
+     * Gives what came of a call ([PendingCall.id]) of the answer in progress, which then goes on. It is for calls that no
+     * [Tools] carry out. A function that a person must confirm must not run before that.
+     *
+     * @throws WhimbrelException.UnknownCall if the call waits no more.
+     * @throws WhimbrelException.LimitExceeded for a result of more than 64 KiB; the call still waits.
+     */
+    public fun giveResult(
+        call: Int,
+        result: ToolResult,
+    ) {
+        val answer = lastAnswer ?: throw WhimbrelException.UnknownCall(call, null)
+        answer.giveResult(call, result)
+    }
 
     /**
      * Stops the answer in progress. Unlike a cancelled flow, its flow still ends with [Event.Finished]. Returns at
@@ -122,4 +153,9 @@ public class Conversation internal constructor(
 
     /** Cancels the answer in progress and releases the memory. Returns at once, and may be called again. */
     override fun close(): Unit = core.release()
+
+    /** Asks the last question again, with the tools that it had. */
+    private fun again(begin: () -> Answer): Flow<Event> = flow { emitAll(answerFlow(lastTools) { begun(begin()) }) }
+
+    private fun begun(answer: Answer) = AnswerInProgress(answer).also { lastAnswer = it }
 }

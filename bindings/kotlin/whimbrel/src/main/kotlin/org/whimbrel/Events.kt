@@ -82,6 +82,15 @@ public sealed interface Event {
     public data object Restarted : Event
 
     /**
+     * The model calls a tool of the app, and the answer waits for its result: see `give_result`.
+     *
+     * @property call the call.
+     */
+    public data class Call(
+        public val call: PendingCall,
+    ) : Event
+
+    /**
      * The answer has ended. This is the last event.
      *
      * @property report how the request went.

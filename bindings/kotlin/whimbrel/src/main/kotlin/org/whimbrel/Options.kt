@@ -156,6 +156,8 @@ public sealed interface Form {
  *   ever.
  * @property needs what the answer needs beyond text.
  * @property fresh whether it is asked again even if the answer to exactly this question is remembered.
+ * @property tools the tools that the model may call before it answers. A question with tools is never queued, and its
+ *   answer not remembered.
  * @property generation options for generating the answer.
  */
 public data class AskOptions(
@@ -165,6 +167,7 @@ public data class AskOptions(
     public val expiresIn: Duration? = null,
     public val needs: List<Need> = emptyList(),
     public val fresh: Boolean = false,
+    public val tools: ToolOptions = ToolOptions(),
     public val generation: GenerationOptions = GenerationOptions(),
 )
 

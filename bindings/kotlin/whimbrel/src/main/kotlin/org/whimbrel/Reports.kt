@@ -12,6 +12,7 @@ import kotlin.time.Duration
  * @property isKept whether question and answer are on the disk. Absent for a conversation that is not kept.
  * @property queued the number of the queued question, if it waits in the outbox. It is on the disk then.
  * @property answeredBefore present if an answer that was remembered was given again: no place was asked.
+ * @property calls the tools that were called, in order.
  * @property outcome how the request ended.
  * @property code why there is no answer, as one of the codes in `docs/ledger.md`: `deadline`, `unavailable`,
  *   `content_filter` and so on.
@@ -44,6 +45,7 @@ public data class Report(
     public val isKept: Boolean?,
     public val queued: Long?,
     public val answeredBefore: AnsweredBefore?,
+    public val calls: List<CallReport>,
     public val outcome: Outcome,
     public val code: String?,
     public val isPartial: Boolean,

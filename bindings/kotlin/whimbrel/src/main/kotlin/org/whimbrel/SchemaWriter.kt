@@ -11,7 +11,9 @@ import kotlinx.serialization.descriptors.StructureKind
 import kotlinx.serialization.descriptors.elementDescriptors
 import kotlinx.serialization.descriptors.elementNames
 import kotlinx.serialization.descriptors.nullable
+import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonClassDiscriminator
+import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.add
@@ -45,6 +47,17 @@ internal class SchemaWriter {
         val root = schema(type, Limits(), type.shortName)
         if (definitions.isEmpty()) return root
         return JsonObject(root + ("\$defs" to JsonObject(definitions)))
+    }
+
+    /** As [write], for a class: the schema itself says that it is an object, as the parameters of a tool must. */
+    fun writeObject(type: SerialDescriptor): JsonObject {
+        val isRecord = type.kind == StructureKind.CLASS || type.kind == StructureKind.OBJECT
+        if (!isRecord || type.isInline || type.isNullable) refuse(type.shortName, "only a class can be the arguments")
+        write(type)
+        val name = names.getValue(type.nullable)
+        val root = definitions.getValue(name)
+        val rest = if (definitions.values.any { it.refersTo(name) }) definitions else definitions - name
+        return if (rest.isEmpty()) root else JsonObject(root + ("\$defs" to JsonObject(rest)))
     }
 
     private fun schema(
@@ -233,7 +246,7 @@ internal class SchemaWriter {
             definitions[name] = JsonObject(emptyMap())
             definitions[name] = content()
         }
-        return buildJsonObject { put("\$ref", "#/\$defs/$name") }
+        return buildJsonObject { put("\$ref", reference(name)) }
     }
 
     private fun unusedName(type: SerialDescriptor): String {
@@ -247,6 +260,15 @@ internal class SchemaWriter {
         const val ASCII_END = 128
     }
 }
+
+private fun JsonElement.refersTo(name: String): Boolean =
+    when (this) {
+        is JsonObject -> this["\$ref"] == reference(name) || values.any { it.refersTo(name) }
+        is JsonArray -> any { it.refersTo(name) }
+        is JsonPrimitive -> false
+    }
+
+private fun reference(name: String) = JsonPrimitive("#/\$defs/$name")
 
 /** The last part of a type's name. */
 private val SerialDescriptor.shortName: String

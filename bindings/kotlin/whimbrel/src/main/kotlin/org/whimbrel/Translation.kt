@@ -38,6 +38,8 @@ internal fun CoreException.toPublic(): WhimbrelException =
         is CoreException.InvalidOption -> WhimbrelException.InvalidOption(option, expected, found, this)
         is CoreException.Closed -> WhimbrelException.Closed(what, this)
         is CoreException.Busy -> WhimbrelException.Busy(this)
+        is CoreException.UnknownCall -> WhimbrelException.UnknownCall(id.toInt(), this)
+        is CoreException.ToolsCannotWait -> WhimbrelException.ToolsCannotWait(this)
         is CoreException.NothingToRepeat -> WhimbrelException.NothingToRepeat(this)
         is CoreException.NoPolicy -> WhimbrelException.NoPolicy(this)
         is CoreException.NoModel -> WhimbrelException.NoModel(this)

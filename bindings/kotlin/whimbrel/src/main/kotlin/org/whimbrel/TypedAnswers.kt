@@ -78,7 +78,7 @@ public suspend fun <T> Flow<Event>.value(type: KSerializer<T>): T {
             is Event.Text -> text.append(event.text)
             Event.Restarted -> text.clear()
             is Event.Finished -> report = event.report
-            is Event.Started, is Event.Reading, is Event.Thinking -> Unit
+            is Event.Started, is Event.Reading, is Event.Thinking, is Event.Call -> Unit
         }
     }
     return whole(type, text.toString(), report)
@@ -112,7 +112,7 @@ public fun <T> Flow<Event>.snapshots(type: KSerializer<T>): Flow<Snapshot<T>> =
                         report = event.report
                     }
 
-                    is Event.Started, is Event.Reading, is Event.Thinking -> {}
+                    is Event.Started, is Event.Reading, is Event.Thinking, is Event.Call -> {}
                 }
             }
         } finally {
@@ -142,7 +142,7 @@ private fun <T> whole(
 }
 
 /** What a serializer makes of JSON. A class may throw what it likes at a value that it refuses. */
-private fun <T> decoded(
+internal fun <T> decoded(
     type: KSerializer<T>,
     json: String,
 ): Result<T> =

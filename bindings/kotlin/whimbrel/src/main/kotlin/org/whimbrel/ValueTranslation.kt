@@ -8,6 +8,8 @@ import org.whimbrel.ffi.AskOptions as CoreAskOptions
 import org.whimbrel.ffi.Availability as CoreAvailability
 import org.whimbrel.ffi.CacheBudget as CoreCacheBudget
 import org.whimbrel.ffi.CacheUse as CoreCacheUse
+import org.whimbrel.ffi.CallEnd as CoreCallEnd
+import org.whimbrel.ffi.CallReport as CoreCallReport
 import org.whimbrel.ffi.Checkpoint as CoreCheckpoint
 import org.whimbrel.ffi.ContextPolicy as CoreContextPolicy
 import org.whimbrel.ffi.ConversationOptions as CoreConversationOptions
@@ -45,6 +47,7 @@ import org.whimbrel.ffi.OpenOptions as CoreOpenOptions
 import org.whimbrel.ffi.OutboxEvent as CoreOutboxEvent
 import org.whimbrel.ffi.OutboxRun as CoreOutboxRun
 import org.whimbrel.ffi.Outcome as CoreOutcome
+import org.whimbrel.ffi.PendingCall as CorePendingCall
 import org.whimbrel.ffi.Pins as CorePins
 import org.whimbrel.ffi.Place as CorePlace
 import org.whimbrel.ffi.PlaceKind as CorePlaceKind
@@ -82,6 +85,11 @@ import org.whimbrel.ffi.TaskOptions as CoreTaskOptions
 import org.whimbrel.ffi.Thermal as CoreThermal
 import org.whimbrel.ffi.Timeouts as CoreTimeouts
 import org.whimbrel.ffi.TokenLimitField as CoreTokenLimitField
+import org.whimbrel.ffi.Tool as CoreTool
+import org.whimbrel.ffi.ToolChoice as CoreToolChoice
+import org.whimbrel.ffi.ToolOptions as CoreToolOptions
+import org.whimbrel.ffi.ToolPermission as CoreToolPermission
+import org.whimbrel.ffi.ToolResult as CoreToolResult
 import org.whimbrel.ffi.TrustClass as CoreTrustClass
 import org.whimbrel.ffi.VaultLevel as CoreVaultLevel
 
@@ -148,6 +156,7 @@ internal fun AskOptions.toCore(): CoreAskOptions =
         expiresInMs = expiresIn?.toCoreMs("expiresIn")?.toULong(),
         needs = needs.map { it.toCore() },
         fresh = fresh,
+        tools = tools.toCore(),
         generation = generation.toCore(),
     )
 
@@ -237,6 +246,7 @@ internal fun CoreEvent.toPublic(): Event =
         is CoreEvent.Thinking -> Event.Thinking(text)
         is CoreEvent.Text -> Event.Text(text)
         CoreEvent.Restarted -> Event.Restarted
+        is CoreEvent.Call -> Event.Call(call.toPublic())
         is CoreEvent.Finished -> Event.Finished(report.toPublic())
     }
 
@@ -442,6 +452,7 @@ internal fun CoreReport.toPublic(): Report =
         isKept = isKept,
         queued = queued?.toLong(),
         answeredBefore = answeredBefore?.toPublic(),
+        calls = calls.map { it.toPublic() },
         outcome = outcome.toPublic(),
         code = code,
         isPartial = partial,
@@ -896,6 +907,70 @@ internal fun TaskOptions.toCore(): CoreTaskOptions =
         deadlineMs = deadline?.toCoreMs("deadline")?.toULong(),
         fresh = fresh,
     )
+
+internal fun Tool.toCore(): CoreTool =
+    CoreTool(
+        name = name,
+        description = description,
+        parameters = parameters,
+        permission = permission.toCore(),
+        resultClass = resultClass.toCore(),
+    )
+
+internal fun ToolPermission.toCore(): CoreToolPermission =
+    when (this) {
+        ToolPermission.ALWAYS -> CoreToolPermission.ALWAYS
+        ToolPermission.CONFIRM -> CoreToolPermission.CONFIRM
+        ToolPermission.NEVER -> CoreToolPermission.NEVER
+    }
+
+internal fun ToolChoice.toCore(): CoreToolChoice =
+    when (this) {
+        ToolChoice.AUTO -> CoreToolChoice.AUTO
+        ToolChoice.NONE -> CoreToolChoice.NONE
+        ToolChoice.REQUIRED -> CoreToolChoice.REQUIRED
+    }
+
+internal fun ToolOptions.toCore(): CoreToolOptions =
+    CoreToolOptions(
+        tools = tools.map { it.toCore() },
+        choice = choice.toCore(),
+        callsMax = callsMax.atLeastZero("callsMax"),
+        resultMsMax = resultTimeMax.toCoreMs("resultTimeMax").toULong(),
+    )
+
+internal fun CorePendingCall.toPublic(): PendingCall =
+    PendingCall(
+        id = id.toInt(),
+        name = name,
+        arguments = arguments,
+        mustConfirm = mustConfirm,
+    )
+
+internal fun ToolResult.toCore(): CoreToolResult =
+    when (this) {
+        is ToolResult.Done -> CoreToolResult.Done(text)
+        is ToolResult.Failed -> CoreToolResult.Failed(reason)
+        ToolResult.Refused -> CoreToolResult.Refused
+    }
+
+internal fun CoreCallReport.toPublic(): CallReport =
+    CallReport(
+        name = name,
+        end = end.toPublic(),
+        receipt = receipt?.toLong(),
+    )
+
+internal fun CoreCallEnd.toPublic(): CallEnd =
+    when (this) {
+        CoreCallEnd.DONE -> CallEnd.DONE
+        CoreCallEnd.FAILED -> CallEnd.FAILED
+        CoreCallEnd.REFUSED -> CallEnd.REFUSED
+        CoreCallEnd.NOT_ALLOWED -> CallEnd.NOT_ALLOWED
+        CoreCallEnd.TIMED_OUT -> CallEnd.TIMED_OUT
+        CoreCallEnd.TOO_MANY -> CallEnd.TOO_MANY
+        CoreCallEnd.DROPPED -> CallEnd.DROPPED
+    }
 
 internal fun VaultLevel.toCore(): CoreVaultLevel =
     when (this) {

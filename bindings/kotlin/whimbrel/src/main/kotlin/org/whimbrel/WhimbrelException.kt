@@ -65,6 +65,21 @@ public sealed class WhimbrelException(
         cause: Throwable?,
     ) : WhimbrelException("busy", "the conversation is still answering", cause)
 
+    /** No call [id] of the answer in progress waits for a result: its time may be over, or it has one. */
+    public class UnknownCall internal constructor(
+        public val id: Int,
+        cause: Throwable?,
+    ) : WhimbrelException("unknown_call", "no call $id waits for a result", cause)
+
+    /** Questions of the conversation wait in the outbox, and one with tools cannot. */
+    public class ToolsCannotWait internal constructor(
+        cause: Throwable?,
+    ) : WhimbrelException(
+            "tools_cannot_wait",
+            "questions of this conversation wait, and one with tools cannot",
+            cause,
+        )
+
     /** There is no question to ask again. */
     public class NothingToRepeat internal constructor(
         cause: Throwable?,
