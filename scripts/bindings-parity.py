@@ -39,6 +39,7 @@ ONLY_KOTLIN = {
     "Length*": "an annotation, as above",
     "Items*": "an annotation, as above",
     "Range*": "an annotation, as above",
+    "String.ToolFunction": "a function that stands for a constructor with a type; Swift's constructors may have types",
 }
 ONLY_SWIFT = {
     "KeychainVault*": "Apple's key store; Android's is KeystoreVault in the Android module",
