@@ -68,7 +68,7 @@ pub use typed::form_of;
 pub use typed::{PARTIAL_NESTING_MAX, PartialJson, Snapshot, TypedAnswer, TypedError, schema_fields};
 pub use whimbrel_engine::{
     ContextPolicy, EngineError, Form, GenerationOptions, KvPrecision, Manifest, ModelCard, OpenOptions, PrefixError,
-    Role, SamplingOptions, Statistics, ToolChoice, Verify,
+    Role, SamplingOptions, Statistics, ToolCall, ToolChoice, ToolStep, ToolUse, Verify,
 };
 /// Errors as a person reads them.
 pub use whimbrel_files::message;

@@ -13,8 +13,8 @@ pub(crate) fn told(tools: &ToolUse) -> Option<Vec<(Speaker, String)>> {
     let mut told = Vec::with_capacity(2 * tools.steps.len() + 1);
     for step in &tools.steps {
         let arguments: Value = serde_json::from_str(&step.call.arguments).ok()?;
-        let call = json!({"name": step.call.name, "arguments": without_escapes(arguments)});
-        told.push((Speaker::Call, json_on_one_line(&call)));
+        let call = json!({"name": step.call.name, "arguments": without_escapes(arguments)?});
+        told.push((Speaker::Call, with_plain_breaks(&json_on_one_line(&call))));
         told.push((Speaker::Tool, step.result.clone()));
     }
     let listed: Value = tools.tools.iter().map(listed).collect::<Option<_>>()?;
@@ -24,29 +24,33 @@ pub(crate) fn told(tools: &ToolUse) -> Option<Vec<(Speaker, String)>> {
 
 fn listed(tool: &whimbrel_engine::Tool) -> Option<Value> {
     let parameters: Value = serde_json::from_str(&tool.parameters).ok()?;
-    let description = plain(&tool.description);
+    let description = plain(&tool.description)?;
     is_plain(&parameters).then(|| json!({"name": tool.name, "description": description, "parameters": parameters}))
 }
 
-/// Arguments that were called before, as JSON without escapes: what is private in them is then found as in any text.
-fn without_escapes(value: Value) -> Value {
-    match value {
-        Value::String(text) => plain(&text).into(),
-        Value::Array(values) => values.into_iter().map(without_escapes).collect(),
+/// Arguments that were called before, as JSON without escapes but those of line breaks: what is private in them is then found as in any text.
+fn without_escapes(value: Value) -> Option<Value> {
+    Some(match value {
+        Value::String(text) => plain(&text)?.into(),
+        Value::Array(values) => values.into_iter().map(without_escapes).collect::<Option<_>>()?,
         Value::Object(keys) => {
             let keys = keys.into_iter();
-            keys.map(|(key, value)| (plain(&key), without_escapes(value))).collect()
+            let plain = keys.map(|(key, value)| Some((plain(&key)?, without_escapes(value)?)));
+            Value::Object(plain.collect::<Option<_>>()?)
         }
         value => value,
-    }
+    })
 }
 
-fn plain(text: &str) -> String {
+/// A text that JSON writes without escapes but those of line breaks. None for one with a backslash or another control character: what is written
+/// with these is found only where they stay as they are.
+fn plain(text: &str) -> Option<String> {
     let plain = text.chars().map(|character| match character {
-        '"' => '\'',
-        '\\' => '/',
-        character if character.is_control() => ' ',
-        character => character,
+        '"' => Some('\''),
+        '\\' => None,
+        '\n' | '\r' | '\t' => Some(character),
+        character if character.is_control() => None,
+        character => Some(character),
     });
     plain.collect()
 }

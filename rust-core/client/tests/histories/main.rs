@@ -17,17 +17,19 @@ use places::{Recording, Sent};
 use records::Memory;
 use rules::{CLASSES, NETWORKS, Rules, TASKS};
 use serde_json::json;
-use whimbrel_client::policy::{DeviceUpdate, Network, Reported};
+use whimbrel_client::policy::{DeviceUpdate, Network, Reported, ToolPermission};
 use whimbrel_client::ports::Ports;
 use whimbrel_client::privacy::PrivacyClass;
 use whimbrel_client::store::MemoryVault;
 use whimbrel_client::{
     Answer, AskOptions, Assistant, AssistantOptions, ClientError, Conversation, ConversationOptions, Event, Form,
-    GenerationOptions, Message, block_on,
+    GenerationOptions, Message, Tool, ToolOptions, ToolResult, block_on,
 };
 use whimbrel_testing::{Random, planted};
 
 const POLICIES: u64 = 300;
+/// The tool that may be called.
+const TOOL: &str = "look_up";
 /// Histories that one assistant has.
 const HISTORIES_PER_ASSISTANT: u64 = 40;
 /// A word that the app supplies to be redacted.
@@ -97,6 +99,16 @@ struct Story<'a> {
     raised: PrivacyClass,
     sent: u64,
     turns: u64,
+    called: u64,
+}
+
+/// What is known of a question that may call tools.
+struct About {
+    task: &'static str,
+    class: PrivacyClass,
+    class_of_results: PrivacyClass,
+    /// What was planted so far.
+    secrets: Vec<judge::Secret>,
 }
 
 impl<'a> Story<'a> {
@@ -116,6 +128,7 @@ impl<'a> Story<'a> {
             raised: PrivacyClass::Public,
             sent: 0,
             turns: 0,
+            called: 0,
         }
     }
 
@@ -159,9 +172,11 @@ impl<'a> Story<'a> {
         let class_known = class.max(self.raised);
         self.judge.next();
         let form = self.random.chance(30).then(|| self.form(task, class_known, &secrets));
+        let has_tools = form.is_none() && self.random.chance(35);
+        let of_question = secrets.clone();
         let permission = Permission::new(self.rules, self.network, task, class_known, &secrets);
         self.judge.note(format!(
-            "ask {task} as {class:?}: {permission:?}, with a form: {}",
+            "ask {task} as {class:?}: {permission:?}, with a form: {}, with tools: {has_tools}",
             form.is_some()
         ));
         let marker = self.judge.asked(&mut self.random, permission, secrets);
@@ -170,8 +185,45 @@ impl<'a> Story<'a> {
         let question = format!("{question} {marker}");
         let mut options = options(task, class);
         options.generation.form = form;
+        let mut about = About {
+            task,
+            class: class_known,
+            class_of_results: PrivacyClass::Public,
+            secrets: of_question,
+        };
+        if has_tools {
+            options.tools = self.tools(&mut about);
+        }
         let answer = self.conversation.ask(&question, options).unwrap();
-        self.read(answer);
+        self.read(answer, Some(about));
+    }
+
+    /// A tool in whose description something may be planted. What it gives may be declared to be private.
+    fn tools(&mut self, about: &mut About) -> ToolOptions {
+        let description = self.plant(about);
+        let parameters = r#"{"type": "object", "properties": {"about": {"type": "string"}}, "required": ["about"], "additionalProperties": false}"#;
+        let tool = Tool {
+            name: TOOL.to_owned(),
+            description,
+            parameters: parameters.to_owned(),
+            permission: ToolPermission::Always,
+            result_class: self.random.pick(&CLASSES).1,
+        };
+        about.class_of_results = tool.result_class;
+        ToolOptions {
+            tools: vec![tool],
+            calls_max: 3,
+            ..ToolOptions::default()
+        }
+    }
+
+    /// A text with a marker at its end, in which something may be planted, that belongs to the last question.
+    fn plant(&mut self, about: &mut About) -> String {
+        let (text, secrets) = planted_text(&mut self.random);
+        about.secrets.extend(secrets.iter().cloned());
+        let permission = Permission::new(self.rules, self.network, about.task, about.class, &about.secrets);
+        let marker = self.judge.asked(&mut self.random, permission, secrets);
+        format!("{text} {marker}")
     }
 
     /// A form of the answer in which something may be planted, beside what is in the question.
@@ -190,7 +242,7 @@ impl<'a> Story<'a> {
         let Ok(answer) = begin(&self.conversation) else { return };
         // The last question is decided anew, by the rules and in the state of now.
         let before = self.judge.asked_again(self.rules, self.network);
-        if !self.read(answer) {
+        if !self.read(answer, None) {
             self.settle();
         }
         self.look();
@@ -201,7 +253,7 @@ impl<'a> Story<'a> {
     }
 
     /// Reads to the end, or stops somewhere on the way. Returns whether the end was seen.
-    fn read(&mut self, answer: Answer) -> bool {
+    fn read(&mut self, answer: Answer, mut about: Option<About>) -> bool {
         self.turns += 1;
         let stops_after = match self.random.below(10) {
             0 => Some(self.random.below(4)),
@@ -220,8 +272,21 @@ impl<'a> Story<'a> {
             match block_on(answer.next(1)) {
                 Ok(events) if events.is_empty() => return true,
                 Ok(events) => {
-                    if let [Event::Finished(report)] = &events[..] {
-                        self.judge.note(report.summary());
+                    match &events[..] {
+                        [Event::Finished(report)] => self.judge.note(report.summary()),
+                        [Event::Call(call)] => {
+                            let result = match &mut about {
+                                Some(about) => {
+                                    about.class = about.class.max(about.class_of_results);
+                                    self.plant(about)
+                                }
+                                None => "nothing".to_owned(),
+                            };
+                            self.called += 1;
+                            // It may have been cancelled meanwhile.
+                            let _ = answer.give_result(call.id, ToolResult::Done(result));
+                        }
+                        _ => {}
                     }
                 }
                 // The messages were replaced while the last answer was ending.
@@ -369,7 +434,7 @@ fn nothing_leaves_that_must_stay() {
     let halves = [0, 1].map(|half| {
         let policies = policies.clone();
         std::thread::spawn(move || {
-            let (mut sent, mut turns) = (0, 0);
+            let (mut sent, mut turns, mut called) = (0, 0, 0);
             for assistant in (half..histories.div_ceil(HISTORIES_PER_ASSISTANT)).step_by(2) {
                 let mut story = Story::new(seed.wrapping_mul(31).wrapping_add(assistant), &policies);
                 for _ in 0..HISTORIES_PER_ASSISTANT {
@@ -378,19 +443,26 @@ fn nothing_leaves_that_must_stay() {
                 story.finish_scene();
                 sent += story.sent;
                 turns += story.turns;
+                called += story.called;
             }
-            (sent, turns)
+            (sent, turns, called)
         })
     });
-    let (mut sent, mut turns) = (0, 0);
+    let (mut sent, mut turns, mut called) = (0, 0, 0);
     for half in halves {
-        let (of_half, turns_of_half) = half.join().unwrap();
+        let (of_half, turns_of_half, called_of_half) = half.join().unwrap();
         sent += of_half;
         turns += turns_of_half;
+        called += called_of_half;
     }
     judge::check_log(&LOGGED.lock().unwrap());
-    println!("{histories} histories, {turns} turns, {sent} texts sent to places off the device");
-    assert!(sent > turns / 20, "too little left for the test to mean anything");
+    println!(
+        "{histories} histories, {turns} turns, {called} calls of tools, {sent} texts sent to places off the device"
+    );
+    assert!(
+        called > turns / 20 && sent > turns / 20,
+        "too little left for the test to mean anything"
+    );
 }
 
 /// A text that was sent is seen: the test would notice a leak.

@@ -10,6 +10,7 @@ use whimbrel_client::policy::{
 use whimbrel_client::ports::{Ask, Attempt, Backend, Backends, BoxFuture, Part, Payload};
 use whimbrel_client::privacy::{PrivacyClass, Release, Speaker};
 use whimbrel_client::record::{Code, FinishReason, Place};
+use whimbrel_client::{ToolCall, ToolChoice};
 use whimbrel_testing::Random;
 
 use crate::records::Memory;
@@ -80,6 +81,7 @@ impl Backends for Recording {
                 .endpoint_id()
                 .map(|id| policies.app().endpoint(id).unwrap().clone()),
             parts: parts(&mut random),
+            calls: [Some(crate::TOOL), Some(crate::TOOL), Some("no_such_tool"), None][random.below(4) as usize],
             sent: self.sent.clone(),
             records: self.records.clone(),
         }))
@@ -112,6 +114,8 @@ enum Said {
     /// Text that names the question.
     Answer,
     Text(&'static str),
+    /// A call of a tool.
+    Call,
     End(Result<FinishReason, Code>),
     Panic,
 }
@@ -121,6 +125,8 @@ struct Recorder {
     /// As the policy has it that decided.
     endpoint: Option<Endpoint>,
     parts: Vec<Option<Said>>,
+    /// The tool that is called if there are some.
+    calls: Option<&'static str>,
     sent: Arc<Mutex<Vec<Sent>>>,
     records: Arc<Memory>,
 }
@@ -128,13 +134,16 @@ struct Recorder {
 impl Backend for Recorder {
     fn ask(&self, ask: Ask) -> Box<dyn Attempt> {
         let question = match &ask.payload {
-            Payload::Messages(messages) => messages.last().unwrap().content.clone(),
+            Payload::Messages(messages) => {
+                let steps = ask.options.tools.as_ref().and_then(|tools| tools.steps.last());
+                steps.map_or_else(|| messages.last().unwrap().content.clone(), |step| step.result.clone())
+            }
             Payload::Cleared(cleared) => {
                 let mut said = cleared
                     .messages()
                     .iter()
                     .rev()
-                    .filter(|message| message.speaker != Speaker::Form);
+                    .filter(|message| !matches!(message.speaker, Speaker::Form | Speaker::Tools));
                 said.next().unwrap().text.clone()
             }
             Payload::Raw { .. } => panic!("no raw text is asked"),
@@ -161,16 +170,28 @@ impl Backend for Recorder {
         let last_word = question.split_whitespace().last().unwrap_or_default().to_owned();
         let answer = format!("{ANSWER_MARK} {last_word}");
         let has_form = ask.options.form.is_some();
+        let may_call = ask
+            .options
+            .tools
+            .as_ref()
+            .is_some_and(|tools| tools.choice != ToolChoice::None);
+        let call = self.calls.filter(|_| may_call).map(|name| ToolCall {
+            name: name.to_owned(),
+            arguments: format!("{{\"about\": \"{last_word}\"}}"),
+        });
+        let parts = match call {
+            Some(_) => vec![Some(Said::Call), Some(Said::End(Ok(FinishReason::ToolCalls)))],
+            None => self.parts.clone(),
+        };
         Box::new(Telling {
             answer: match has_form {
                 true => format!("{{\"note\": \"{answer}\"}}"),
                 false => answer,
             },
             // Nothing may follow what has the form.
-            parts: self
-                .parts
-                .iter()
-                .copied()
+            call,
+            parts: parts
+                .into_iter()
                 .filter(|part| !(has_form && matches!(part, Some(Said::Text(_)))))
                 .collect(),
             is_remote: self.place.is_remote(),
@@ -181,6 +202,7 @@ impl Backend for Recorder {
 
 struct Telling {
     answer: String,
+    call: Option<ToolCall>,
     parts: VecDeque<Option<Said>>,
     is_remote: bool,
     is_stopped: bool,
@@ -199,6 +221,7 @@ impl Attempt for Telling {
             match self.parts.pop_front() {
                 Some(Some(Said::Answer)) => Part::Text(self.answer.clone()),
                 Some(Some(Said::Text(text))) => Part::Text(text.to_owned()),
+                Some(Some(Said::Call)) => Part::Call(self.call.take().unwrap()),
                 Some(Some(Said::End(result))) => Part::Ended(Box::new(
                     Ended {
                         usage,

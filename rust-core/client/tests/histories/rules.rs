@@ -95,7 +95,7 @@ fn endpoints(random: &mut Random) -> (Vec<Endpoint>, String) {
         // Now and then another server under the same name.
         let url = format!("https://e{index}-{}.example.org/v1", random.below(2));
         lines += &format!(
-            "[[endpoints]]\nid = \"e{index}\"\nbase_url = \"{url}\"\nmodel = \"m\"\ntrust = \"public_cloud\"\ncost_per_1k_tokens = 0\nsupports = [\"json\"]\n\
+            "[[endpoints]]\nid = \"e{index}\"\nbase_url = \"{url}\"\nmodel = \"m\"\ntrust = \"public_cloud\"\ncost_per_1k_tokens = 0\nsupports = [\"json\", \"tools\"]\n\
              class_max = \"{}\"\nclass_max_redacted = \"{}\"\n",
             class.0, redacted.0
         );
