@@ -110,6 +110,7 @@ private fun WhimbrelException.toProblem(): Problem =
         is WhimbrelException.Ledger, is WhimbrelException.Vault -> Problem.Internal(UNFORESEEN + 3)
         is WhimbrelException.Import, is WhimbrelException.Document -> Problem.Internal(UNFORESEEN + 4)
         is WhimbrelException.UnsupportedType, is WhimbrelException.ValueRefused -> Problem.Internal(UNFORESEEN + 5)
+        is WhimbrelException.UnknownCall, is WhimbrelException.ToolsCannotWait -> Problem.Internal(UNFORESEEN + 6)
         is WhimbrelException.NoAnswer -> report.toProblem()
         is WhimbrelException.Sealed -> Problem.KeptUnreadable
         is WhimbrelException.NotFound -> Problem.Gone

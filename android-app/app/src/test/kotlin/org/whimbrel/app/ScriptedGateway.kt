@@ -162,6 +162,7 @@ class ScriptedGateway(
         isKept = true,
         queued = null,
         answeredBefore = null,
+        calls = emptyList(),
         outcome = if (finish == FinishReason.CANCELLED) Outcome.CANCELLED else Outcome.ANSWERED,
         code = null,
         isPartial = false,
