@@ -31,14 +31,7 @@ fn run(desk: &Desk, model: &Path, question: &str, more: &[&str]) -> Ran {
 fn a_real_model_calls_the_tool_that_the_question_is_about() {
     let desk = Desk::new();
     let (server, log) = server(&desk);
-    let flags = [
-        "--mcp",
-        &server,
-        "--allow-tools",
-        "--require-tool",
-        "--temperature",
-        "0",
-    ];
+    let flags = ["--mcp", &server, "--allow-tools", "--require-tool"];
     let ran = run(&desk, &smollm2(), "What is the weather in Lyon?", &flags).succeeded();
     assert!(ran.stderr.contains("[weather {\"place\": \"Lyon\"}]"), "{ran:?}");
     assert!(

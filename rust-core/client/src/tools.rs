@@ -40,7 +40,7 @@ const DROPPED: &str = "error: the function gave no result";
 pub struct Tool {
     /// What the model calls it: at most 64 of `A-Z a-z 0-9 _ -`.
     pub name: String,
-    /// What it does and when it is of use, for the model.
+    /// A description for the model: what it does, and when to use it.
     pub description: String,
     /// The JSON Schema of its arguments, an object; see [`crate::Form::JsonSchema`] for what is supported.
     pub parameters: String,

@@ -16,7 +16,7 @@ pub const TOOL_NAME_BYTES_MAX: u32 = 64;
 pub struct Tool {
     /// What the model calls it: at most [`TOOL_NAME_BYTES_MAX`] of `A-Z a-z 0-9 _ -`.
     pub name: String,
-    /// What it does and when it is of use, for the model.
+    /// A description for the model: what it does, and when to use it.
     pub description: String,
     /// The JSON Schema of its arguments, which are an object. What [`Form::JsonSchema`] does not support is refused.
     pub parameters: String,

@@ -4,7 +4,7 @@
 public struct Tool: Sendable, Equatable {
     /// What the model calls it: at most 64 of `A-Z a-z 0-9 _ -`.
     public var name: String
-    /// What it does and when it is of use, for the model.
+    /// A description for the model: what it does, and when to use it.
     public var description: String
     /// The JSON Schema of its arguments, an object. A keyword that cannot be enforced is refused by name.
     public var parameters: String

@@ -426,10 +426,15 @@ pub(crate) fn take(history: &mut History, question: &Question, answered: &Answer
     history.placeholders = answered.placeholders.clone();
     history.examined(&answered.examined);
     let report = &answered.report;
+    let mut options = question.options.clone();
+    if !report.calls.is_empty() {
+        // What tools gave is not kept, but the answer comes of it.
+        options.class = options.class.max(answered.class);
+    }
     let last = Last {
         receipt: report.receipt,
         answered: report.place.clone().filter(|_| answered.kept == Kept::Exchange),
-        ..Last::unanswered(&question.text, &question.options)
+        ..Last::unanswered(&question.text, &options)
     };
     let answer = Message {
         receipt: report.receipt,

@@ -17,7 +17,7 @@ use super::remembered::{Remembered, Remembering};
 use crate::ClientError;
 use crate::contexts::ContextFiles;
 use crate::places::remote_form::{further_tokens, is_schema, schema_text};
-use crate::places::remote_tools::told;
+use crate::places::remote_tools::{Told, told};
 use crate::places::{Ask, Asking, Backend, Offered, OnDevice, Payload, place_of};
 use crate::request::Request;
 use crate::rules::RulesSnapshot;
@@ -203,7 +203,7 @@ fn examine(rules: &RulesSnapshot, request: &Request) -> Result<Examined, ClientE
     if let Some(schema) = request.options.generation.form.as_ref().and_then(schema_text) {
         examined.push(scanner.examine_message(Speaker::Form, schema)?);
     }
-    for (speaker, text) in told_of_tools(request).into_iter().flatten().flatten() {
+    for (speaker, text) in told_of_tools(request).into_iter().flat_map(|told| told.texts) {
         examined.push(scanner.examine_message(speaker, text)?);
     }
     let classes = request.messages.iter().filter_map(|message| message.class);
@@ -230,9 +230,9 @@ fn facts(
         needs.push(need);
     }
     match told_of_tools(request) {
-        Some(Some(_)) => needs.push(Need::Tools),
+        Some(Told { can_leave: true, .. }) => needs.push(Need::Tools),
         // Only our own engine is told of them without a detour over JSON.
-        Some(None) => needs.push(Need::AnyForm),
+        Some(Told { can_leave: false, .. }) => needs.push(Need::AnyForm),
         None => {}
     }
     // What an endpoint may write more has its price too.
@@ -312,7 +312,7 @@ fn to_ask(
         Place::OnDevice { .. } => true,
         Place::SystemModel { .. } => form.is_none() && request.options.generation.tools.is_none(),
         Place::Remote { .. } => {
-            let is_told = told_of_tools(request).is_none_or(|told| told.is_some());
+            let is_told = told_of_tools(request).is_none_or(|told| told.can_leave);
             is_told && (form.is_none() || schema_of(examined.messages()).is_some())
         }
     };
@@ -354,12 +354,8 @@ fn to_ask(
     })
 }
 
-/// What an endpoint is told of the request's tools, if it has some; `Some(None)` if no endpoint can be told of them.
-#[expect(
-    clippy::option_option,
-    reason = "whether there are tools, and whether they can be told"
-)]
-fn told_of_tools(request: &Request) -> Option<Option<Vec<(Speaker, String)>>> {
+/// What the request's tools say, if it has some.
+fn told_of_tools(request: &Request) -> Option<Told> {
     request.options.generation.tools.as_ref().map(told)
 }
 

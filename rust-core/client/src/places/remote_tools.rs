@@ -7,19 +7,43 @@ use whimbrel_privacy::{Reidentifier, Speaker, with_plain_breaks};
 
 use super::remote_form::{FormedAnswer, is_plain};
 
-/// What an endpoint is told of tools, as texts that are examined and cleared like messages: calls and results, and the tools last. None if something
-/// private could hide in it behind the escapes of JSON.
-pub(crate) fn told(tools: &ToolUse) -> Option<Vec<(Speaker, String)>> {
-    let mut told = Vec::with_capacity(2 * tools.steps.len() + 1);
+/// What tools say, as texts that are examined like messages.
+pub(crate) struct Told {
+    /// Calls and results, and the tools last, as an endpoint is told them.
+    pub(crate) texts: Vec<(Speaker, String)>,
+    /// Whether an endpoint can be told. It cannot if something private could hide behind the escapes of JSON; then the texts are as they are.
+    pub(crate) can_leave: bool,
+}
+
+/// What these tools say.
+pub(crate) fn told(tools: &ToolUse) -> Told {
+    let mut can_leave = true;
+    let mut texts = Vec::with_capacity(2 * tools.steps.len() + 1);
     for step in &tools.steps {
-        let arguments: Value = serde_json::from_str(&step.call.arguments).ok()?;
-        let call = json!({"name": step.call.name, "arguments": without_escapes(arguments)?});
-        told.push((Speaker::Call, with_plain_breaks(&json_on_one_line(&call))));
-        told.push((Speaker::Tool, step.result.clone()));
+        let arguments: Value = serde_json::from_str(&step.call.arguments).unwrap_or_default();
+        let call = without_escapes(arguments).map(|arguments| json!({"name": step.call.name, "arguments": arguments}));
+        can_leave &= call.is_some();
+        let call = call.map_or_else(
+            || step.call.arguments.clone(),
+            |call| with_plain_breaks(&json_on_one_line(&call)),
+        );
+        texts.push((Speaker::Call, call));
+        texts.push((Speaker::Tool, step.result.clone()));
     }
-    let listed: Value = tools.tools.iter().map(listed).collect::<Option<_>>()?;
-    told.push((Speaker::Tools, with_plain_breaks(&json_on_one_line(&listed))));
-    Some(told)
+    let listed: Option<Value> = tools.tools.iter().map(listed).collect();
+    can_leave &= listed.is_some();
+    let listed = match listed {
+        Some(listed) => with_plain_breaks(&json_on_one_line(&listed)),
+        None => {
+            let texts = tools
+                .tools
+                .iter()
+                .flat_map(|tool| [tool.description.as_str(), tool.parameters.as_str()]);
+            texts.collect::<Vec<_>>().join("\n")
+        }
+    };
+    texts.push((Speaker::Tools, listed));
+    Told { texts, can_leave }
 }
 
 fn listed(tool: &whimbrel_engine::Tool) -> Option<Value> {

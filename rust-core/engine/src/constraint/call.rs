@@ -159,7 +159,7 @@ impl Grammar<'_> {
 fn malformed(tool: &Tool) -> EngineError {
     EngineError::Tool {
         name: tool.name.clone(),
-        reason: "its parameters are no JSON Schema".into(),
+        reason: "its parameters must be a JSON Schema".into(),
     }
 }
 
