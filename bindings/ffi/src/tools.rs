@@ -64,7 +64,7 @@ pub struct ToolOptions {
 /// A call that waits for its result.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct PendingCall {
-    /// Its number within the answer.
+    /// Its number, which no other call of the process has.
     pub id: u32,
     /// The tool.
     pub name: String,

@@ -3,6 +3,7 @@
 //! that round may run.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ impl Default for ToolOptions {
 /// A call that waits for its result: see [`crate::Answer::give_result`].
 #[derive(Clone, Eq, PartialEq)]
 pub struct PendingCall {
-    /// Its number within the answer.
+    /// Its number, which no other call of the process has.
     pub id: u32,
     /// The tool.
     pub name: String,
@@ -144,6 +145,9 @@ pub struct CallReport {
     pub receipt: Option<ReceiptId>,
 }
 
+/// The number of the last call. A late result for one answer must not reach the next.
+static LAST_CALL: AtomicU32 = AtomicU32::new(0);
+
 /// Where results are handed in.
 #[derive(Default)]
 pub(crate) struct CallDesk {
@@ -169,10 +173,12 @@ impl CallDesk {
         given.ok_or(ClientError::UnknownCall { id })
     }
 
-    fn expect(&self, id: u32) -> oneshot::Receiver<ToolResult> {
+    /// The number of a call, and its result.
+    fn expect(&self) -> (u32, oneshot::Receiver<ToolResult>) {
         let (sender, receiver) = oneshot::channel();
+        let id = LAST_CALL.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         lock(&self.waiting).insert(id, sender);
-        receiver
+        (id, receiver)
     }
 
     fn forget(&self, id: u32) {
@@ -263,7 +269,7 @@ pub(crate) async fn answer(services: &Arc<Services>, mut job: Job) -> Result<Ans
         go_on(services, &mut job, &answered).await;
         for call in std::mem::take(&mut answered.calls) {
             let (end, result) = match calls.len() < options.calls_max as usize {
-                true => carry_out(services, &job, &answered, calls.len() as u32, &call).await,
+                true => carry_out(services, &job, &answered, &call).await,
                 false => (CallEnd::TooMany, TOO_MANY.to_owned()),
             };
             if let Some(tool) = options.find(&call.name) {
@@ -304,13 +310,7 @@ async fn go_on(services: &Arc<Services>, job: &mut Job, answered: &Answered) {
 }
 
 /// Has the app run a function, if it may run. Returns how that ended and what the model is told.
-async fn carry_out(
-    services: &Arc<Services>,
-    job: &Job,
-    answered: &Answered,
-    id: u32,
-    call: &ToolCall,
-) -> (CallEnd, String) {
+async fn carry_out(services: &Arc<Services>, job: &Job, answered: &Answered, call: &ToolCall) -> (CallEnd, String) {
     let options = &job.request.options.tools;
     let of_app = options
         .find(&call.name)
@@ -320,7 +320,7 @@ async fn carry_out(
         ToolPermission::Never => return (CallEnd::NotAllowed, NOT_ALLOWED.to_owned()),
         permission => permission,
     };
-    let result = job.desk.expect(id);
+    let (id, result) = job.desk.expect();
     let event = Event::Call(PendingCall {
         id,
         name: call.name.clone(),

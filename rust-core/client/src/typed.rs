@@ -201,6 +201,8 @@ fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::sync::{mpsc, watch};
     use whimbrel_policy::DeviceView;
 
@@ -212,7 +214,7 @@ mod tests {
     fn what_waits_is_one_snapshot() {
         let (events, waiting) = mpsc::channel(EVENTS_WAITING_MAX);
         let (cancel, _cancelled) = watch::channel(false);
-        let mut answer = TypedAnswer::<Vec<u8>>::new(Answer::new(waiting, cancel));
+        let mut answer = TypedAnswer::<Vec<u8>>::new(Answer::new(waiting, cancel, Arc::default()));
         let text = |piece: &str| Event::Text(piece.to_owned());
         let end = Event::Finished(Box::new(Report::new(Outcome::Answered, DeviceView::default())));
         for (batch, json, value, is_complete) in [

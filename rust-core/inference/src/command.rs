@@ -28,7 +28,7 @@ pub(crate) enum Command {
     /// Work with a context. It sends its own reply.
     WithChat(Box<dyn FnOnce(&mut InferenceThread) + Send>),
     Begin {
-        begin: Begin,
+        begin: Box<Begin>,
         reply: Reply<()>,
     },
 }

@@ -52,14 +52,14 @@ impl Stream {
             reader,
             _owner: keep,
         };
-        let begin = Begin {
+        let begin = Box::new(Begin {
             owner,
             prompt,
             options,
             cancel,
             events: sender,
             ticket,
-        };
+        });
         answer.link.request(|reply| Command::Begin { begin, reply }).await?;
         Ok(answer)
     }

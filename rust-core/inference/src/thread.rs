@@ -131,7 +131,7 @@ impl InferenceThread {
             Command::WithChat(work) => work(self),
             Command::Begin { begin, reply } => {
                 let session = begin.owner.session;
-                drop(reply.send(self.isolated(session, |thread| thread.begin(begin))));
+                drop(reply.send(self.isolated(session, |thread| thread.begin(*begin))));
             }
         }
     }

@@ -77,7 +77,7 @@ public struct ToolOptions: Sendable, Equatable {
 
 /// A call that waits for its result.
 public struct PendingCall: Sendable, Equatable {
-    /// Its number within the answer.
+    /// Its number, which no other call of the process has.
     public var id: Int
     /// The tool.
     public var name: String

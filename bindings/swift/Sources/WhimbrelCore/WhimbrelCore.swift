@@ -8355,7 +8355,7 @@ public func FfiConverterTypeOutboxRun_lower(_ value: OutboxRun) -> RustBuffer {
  */
 public struct PendingCall: Equatable, Hashable {
     /**
-     * Its number within the answer.
+     * Its number, which no other call of the process has.
      */
     public let id: UInt32
     /**
@@ -8375,7 +8375,7 @@ public struct PendingCall: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Its number within the answer.
+         * Its number, which no other call of the process has.
          */id: UInt32,
         /**
          * The tool.
@@ -10890,7 +10890,7 @@ public struct Tool: Equatable, Hashable {
      */
     public let name: String
     /**
-     * What it does and when it is of use, for the model.
+     * A description for the model: what it does, and when to use it.
      */
     public let description: String
     /**
@@ -10913,7 +10913,7 @@ public struct Tool: Equatable, Hashable {
          * What the model calls it: at most 64 of `A-Z a-z 0-9 _ -`.
          */name: String,
         /**
-         * What it does and when it is of use, for the model.
+         * A description for the model: what it does, and when to use it.
          */description: String,
         /**
          * The JSON Schema of its arguments, an object. A keyword that cannot be enforced is refused by name.

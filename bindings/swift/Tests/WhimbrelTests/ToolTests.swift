@@ -268,11 +268,11 @@ import Whimbrel
                     seen.append(event)
                     guard case .call(let call) = event else { continue }
                     let lyon = #"{"place": "Lyon"}"#
-                    #expect(call == PendingCall(id: 0, name: "weather", arguments: lyon, mustConfirm: true))
+                    #expect(call == PendingCall(id: call.id, name: "weather", arguments: lyon, mustConfirm: true))
                     await expectError("limit_exceeded") {
                         try conversation.giveResult(call.id, .done(text: String(repeating: "a", count: 65_537)))
                     }
-                    await expectError("unknown_call") { try conversation.giveResult(7, result) }
+                    await expectError("unknown_call") { try conversation.giveResult(call.id + 1_000, result) }
                     await expectError("unknown_call") { try conversation.giveResult(-1, result) }
                     // It still waits.
                     try conversation.giveResult(call.id, result)

@@ -8,7 +8,7 @@ import kotlin.time.Duration.Companion.milliseconds
  * A function of the app that the model may call.
  *
  * @property name what the model calls it: at most 64 of `A-Z a-z 0-9 _ -`.
- * @property description what it does and when it is of use, for the model.
+ * @property description a description for the model: what it does, and when to use it.
  * @property parameters the JSON Schema of its arguments, an object. A keyword that cannot be enforced is refused by
  *   name.
  * @property permission whether a person is asked before it runs. The default is `CONFIRM`. A policy may be stricter,
@@ -66,7 +66,7 @@ public data class ToolOptions(
 /**
  * A call that waits for its result.
  *
- * @property id its number within the answer.
+ * @property id its number, which no other call of the process has.
  * @property name the tool.
  * @property arguments a JSON object that has the form of the tool's parameters.
  * @property mustConfirm whether a person must be asked before the function runs.

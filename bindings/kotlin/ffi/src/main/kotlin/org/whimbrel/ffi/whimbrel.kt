@@ -12128,7 +12128,7 @@ public object FfiConverterTypeOutboxRun: FfiConverterRustBuffer<OutboxRun> {
  */
 data class PendingCall (
     /**
-     * Its number within the answer.
+     * Its number, which no other call of the process has.
      */
     val `id`: kotlin.UInt
     ,
@@ -13968,7 +13968,7 @@ data class Tool (
     val `name`: kotlin.String
     ,
     /**
-     * What it does and when it is of use, for the model.
+     * A description for the model: what it does, and when to use it.
      */
     val `description`: kotlin.String
     ,
