@@ -266,8 +266,9 @@ class ToolTest {
             val options = mustCall()
             conversation.ask(QUESTION, options.copy(tools = options.tools.copy(tools = listOf(tool())))).collect {
                 if (it !is Event.Call) return@collect
-                val wrong = assertFailsWith<WhimbrelException.UnknownCall> { conversation.giveResult(7, done) }
-                assertEquals(7 to "unknown_call", wrong.id to wrong.code)
+                val other = it.call.id + 1_000
+                val wrong = assertFailsWith<WhimbrelException.UnknownCall> { conversation.giveResult(other, done) }
+                assertEquals(other to "unknown_call", wrong.id to wrong.code)
                 val long = ToolResult.Done("a".repeat(RESULT_BYTES_MAX + 1))
                 val error =
                     assertFailsWith<WhimbrelException.LimitExceeded> { conversation.giveResult(it.call.id, long) }
