@@ -152,7 +152,7 @@ pub struct AskOptions {
     /// raise it.
     #[uniffi(default = None)]
     pub privacy_class: Option<PrivacyClass>,
-    /// The deadline for the whole answer in milliseconds. The default is the policy's.
+    /// The deadline for the whole answer in milliseconds, with tools for each of its rounds. The default is the policy's.
     #[uniffi(default = None)]
     pub deadline_ms: Option<u64>,
     /// For how long an answer is of use if the question has to wait in the outbox, in milliseconds. The default is for ever.

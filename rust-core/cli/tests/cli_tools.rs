@@ -53,7 +53,9 @@ fn a_real_model_calls_the_tool_that_the_question_is_about() {
             serde_json::json!(["timer", {"minutes": 5}])
         ]
     );
-    assert!(ran.json()["text"].as_str().unwrap().contains('5'), "{ran:?}");
+    let object = ran.json();
+    assert!(object["text"].as_str().unwrap().contains('5'), "{ran:?}");
+    assert_eq!(object["calls"], serde_json::json!([{"name": "timer", "end": "done"}]));
 }
 
 #[test]

@@ -45,7 +45,9 @@ fn shown() -> BTreeSet<String> {
     let documents = fs::read_dir(root().join("docs"))
         .unwrap()
         .map(|entry| entry.unwrap().path());
-    let documents = documents.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    // What is asked with tools is asked with them in `cli_tools.rs` and in the tests of the packages.
+    let is_read = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "md") && !path.ends_with("tools.md");
+    let documents = documents.filter(is_read);
     for path in documents.chain([root().join("README.md"), root().join("CONTRIBUTING.md")]) {
         let text = fs::read_to_string(path).unwrap();
         for line in text.lines() {

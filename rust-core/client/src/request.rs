@@ -23,7 +23,7 @@ pub struct AskOptions {
     pub task: String,
     /// The privacy class of the text as far as the app knows it. Findings in the text can only raise it.
     pub class: PrivacyClass,
-    /// The deadline for the whole answer in milliseconds; `None` uses the policy's.
+    /// The deadline for the whole answer in milliseconds, with tools for each of its rounds; `None` uses the policy's.
     pub deadline_ms: Option<u64>,
     /// For how many milliseconds an answer is of use if the question has to wait in the outbox; `None` means for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]

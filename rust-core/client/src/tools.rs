@@ -10,14 +10,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use whimbrel_engine::{EngineError, ToolCall, ToolChoice, ToolStep, ToolUse};
-use whimbrel_policy::ToolPermission;
-use whimbrel_privacy::PrivacyClass;
-use whimbrel_record::ReceiptId;
+use whimbrel_policy::{Attempt, ToolPermission};
+use whimbrel_privacy::{PrivacyClass, Release};
+use whimbrel_record::{ReceiptId, Tokens};
 
 use crate::ClientError;
 use crate::error::lock;
 use crate::exchange::{Answered, Job, raised, round};
-use crate::report::Event;
+use crate::report::{Event, Report};
 use crate::services::Services;
 
 /// How many calls an answer may take, unless the app says otherwise.
@@ -214,7 +214,11 @@ impl ToolOptions {
         self.tools.iter().find(|tool| tool.name == name)
     }
 
-    /// The tools as models are told them.
+    /// The tools as models are told them, if there are some.
+    pub(crate) fn told(&self) -> Option<ToolUse> {
+        (!self.is_empty()).then(|| self.offered())
+    }
+
     fn offered(&self) -> ToolUse {
         ToolUse {
             tools: self.tools.iter().map(Tool::offered).collect(),
@@ -254,18 +258,22 @@ pub(crate) async fn answer(services: &Arc<Services>, mut job: Job) -> Result<Ans
             found: "a form".into(),
         }));
     }
-    options.validate()?;
+    let offering = options.clone();
+    services.blocking(move |_| offering.validate()).await??;
     let began_ms = services.clock.elapsed_ms();
     let mut offered = options.offered();
     let mut calls: Vec<CallReport> = Vec::new();
+    let mut before = Before::default();
     loop {
         job.request.options.generation.tools = Some(offered.clone());
         let mut answered = round(services, job.clone()).await?;
         if answered.calls.is_empty() {
             answered.report.total_ms = services.clock.elapsed_ms().saturating_sub(began_ms);
             answered.report.calls = calls;
+            before.complete(&mut answered.report);
             return Ok(answered);
         }
+        before.add(&answered.report);
         go_on(services, &mut job, &answered).await;
         for call in std::mem::take(&mut answered.calls) {
             let (end, result) = match calls.len() < options.calls_max as usize {
@@ -290,6 +298,46 @@ pub(crate) async fn answer(services: &Arc<Services>, mut job: Job) -> Result<Ans
     }
 }
 
+/// What the rounds before the last one used, and what left with them.
+#[derive(Default)]
+struct Before {
+    attempts: Vec<Attempt>,
+    release: Option<Release>,
+    bytes: (u64, u64),
+    tokens: Tokens,
+    redacted: u32,
+}
+
+impl Before {
+    fn add(&mut self, report: &Report) {
+        self.attempts.extend(report.attempts.iter().cloned());
+        self.release = wider(self.release, report.release);
+        self.bytes.0 += report.bytes_out;
+        self.bytes.1 += report.bytes_in;
+        self.tokens.input += report.tokens.input;
+        self.tokens.output += report.tokens.output;
+        self.redacted += report.redacted;
+    }
+
+    /// Makes the last round's report that of the whole answer.
+    fn complete(mut self, report: &mut Report) {
+        self.add(report);
+        report.attempts = self.attempts;
+        report.release = self.release;
+        (report.bytes_out, report.bytes_in) = self.bytes;
+        report.tokens = self.tokens;
+        report.redacted = self.redacted;
+    }
+}
+
+/// The form in which more of the text leaves.
+fn wider(one: Option<Release>, other: Option<Release>) -> Option<Release> {
+    match (one, other) {
+        (Some(Release::AsIs), _) | (_, Some(Release::AsIs)) => Some(Release::AsIs),
+        (one, other) => one.or(other),
+    }
+}
+
 /// Prepares the next round. Whoever was not allowed to read the question in this one, or what the tools gave before, must not read it in the next.
 async fn go_on(services: &Arc<Services>, job: &mut Job, answered: &Answered) {
     if services.rules.is_some()
@@ -305,7 +353,12 @@ async fn go_on(services: &Arc<Services>, job: &mut Job, answered: &Answered) {
     (job.id, job.draft) = (None, None);
     if !answered.text.is_empty() {
         // It belonged to the call.
-        let _ = job.events.send(Ok(Event::Restarted)).await;
+        let mut cancelled = job.cancelled.clone();
+        tokio::select! {
+            biased;
+            () = raised(&mut cancelled) => {}
+            _ = job.events.send(Ok(Event::Restarted)) => {}
+        }
     }
 }
 

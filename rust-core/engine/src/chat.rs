@@ -12,8 +12,8 @@ use self::history::{History, smallest_that_fits, system_messages, with_question}
 use crate::choosing::Choosing;
 use crate::template::{Prompt, RenderOptions};
 use crate::{
-    CancelFlag, ChatTemplate, EngineError, Generation, GenerationOptions, Message, Model, PrefixError, PrefixSource,
-    Role, SavedPrefix, Session, Statistics, Step, ThinkingSplitter, ToolUse,
+    CancelFlag, ChatTemplate, EngineError, FinishReason, Generation, GenerationOptions, Message, Model, PrefixError,
+    PrefixSource, Role, SavedPrefix, Session, Statistics, Step, ThinkingSplitter, ToolUse,
 };
 
 /// What happens when the history no longer fits the context.
@@ -182,6 +182,8 @@ struct Answer {
     text: String,
     /// Whether somebody has heard something of it, a thought for instance.
     has_begun: bool,
+    /// How many tokens of the prompt stand before what was called, if something was.
+    before_calls: Option<usize>,
     dropped_messages: u32,
 }
 
@@ -247,6 +249,7 @@ impl Chat {
         let history = History::new(messages);
         let (dropped, prompt) = self.fit(&history, &options)?;
         let ids = prompt.ids.clone();
+        let before_calls = self.before_calls(&history.without(dropped), &options, &ids)?;
         self.session.adopt_shared(&ids);
         self.to_share = self.beginning(shared, &ids, &options);
         let choosing = match &options.calibration {
@@ -275,6 +278,7 @@ impl Chat {
             prompt,
             text: String::new(),
             has_begun: false,
+            before_calls,
             dropped_messages: history.messages_in(dropped) as u32,
         });
         Ok(())
@@ -360,7 +364,11 @@ impl Chat {
                     dropped_messages: answer.dropped_messages,
                     ..statistics
                 };
-                self.remember_answer();
+                match statistics.finish_reason {
+                    // What was called is needed for the next round.
+                    FinishReason::ToolCall => self.answer = None,
+                    _ => self.remember_answer(),
+                }
                 Ok(Step::Finished { text, statistics })
             }
             Err(error) => {
@@ -520,10 +528,35 @@ impl Chat {
         Some(alone.ids).filter(|ids| ids.len() >= SHARED_TOKENS_MIN)
     }
 
+    /// How many tokens of a prompt stand before what was called. Later prompts do without it, so nothing of it is kept.
+    fn before_calls(
+        &self,
+        messages: &[Message],
+        options: &GenerationOptions,
+        ids: &[u32],
+    ) -> Result<Option<usize>, EngineError> {
+        let Some(tools) = offered(options).filter(|tools| !tools.steps.is_empty()) else {
+            return Ok(None);
+        };
+        let without = GenerationOptions {
+            tools: Some(ToolUse {
+                steps: Vec::new(),
+                ..tools.clone()
+            }),
+            ..options.clone()
+        };
+        let alone = self.render(messages, &without)?.ids;
+        Ok(Some(alone.iter().zip(ids).take_while(|(a, b)| a == b).count()))
+    }
+
     /// The answer is over: from now on the tokens of its text are known. Those of thoughts and calls are not part of it: the next prompt does without
     /// them, and reads the answer again.
     fn remember_answer(&mut self) {
         let Some(answer) = self.answer.take() else { return };
+        if let Some(length) = answer.before_calls {
+            self.session.truncate(length as u32);
+            return;
+        }
         if answer.text.is_empty() || answer.making.is_more_than_text() {
             return;
         }

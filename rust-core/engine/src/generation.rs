@@ -630,7 +630,7 @@ fn formed(model: &Model, form: &Form, options: &GenerationOptions) -> Result<For
 
 /// Prepares an answer that may be a call.
 fn calling(model: &Model, tools: &ToolUse, options: &GenerationOptions) -> Result<Formed, EngineError> {
-    tools.validate()?;
+    tools.validate_names()?;
     let Some(template) = model.chat_template() else {
         return Err(EngineError::Option {
             option: "tools",
@@ -639,7 +639,9 @@ fn calling(model: &Model, tools: &ToolUse, options: &GenerationOptions) -> Resul
         });
     };
     let format = template.calls();
-    let call = CallConstraint::new(&model.vocabulary()?, format, tools)?;
+    // What is wrong with a tool is best said about the tool alone.
+    let call = CallConstraint::new(&model.vocabulary()?, format, tools)
+        .map_err(|error| tools.validate().err().unwrap_or(error))?;
     let open = opens_thoughts(model, options);
     Ok(Formed::calling(call, format.clone(), tools.choice, open))
 }

@@ -84,23 +84,30 @@ impl Tool {
     /// # Errors
     /// [`EngineError::Tool`].
     pub fn validate(&self) -> Result<(), EngineError> {
-        let failed = |reason: String| EngineError::Tool {
-            name: self.name.clone(),
-            reason,
-        };
+        self.validate_name()?;
+        let form = Form::JsonSchema(self.parameters.clone());
+        form.validate().map_err(|error| self.failed(error.to_string()))
+    }
+
+    /// Checks the name, and that the parameters are a schema of an object.
+    fn validate_name(&self) -> Result<(), EngineError> {
         if !is_name(&self.name) {
-            return Err(failed(format!(
+            return Err(self.failed(format!(
                 "its name must have 1 to {TOOL_NAME_BYTES_MAX} letters, digits, `_` and `-`"
             )));
         }
         let schema: Option<Value> = serde_json::from_str(&self.parameters).ok();
         if schema.and_then(|schema| Some(schema.get("type")? == "object")) != Some(true) {
-            return Err(failed(
-                r#"its parameters must be a JSON Schema with "type": "object""#.into(),
-            ));
+            return Err(self.failed(r#"its parameters must be a JSON Schema with "type": "object""#.into()));
         }
-        let form = Form::JsonSchema(self.parameters.clone());
-        form.validate().map_err(|error| failed(error.to_string()))
+        Ok(())
+    }
+
+    fn failed(&self, reason: String) -> EngineError {
+        EngineError::Tool {
+            name: self.name.clone(),
+            reason,
+        }
     }
 }
 
@@ -110,7 +117,13 @@ impl ToolUse {
     /// # Errors
     /// [`EngineError::Tool`].
     pub fn validate(&self) -> Result<(), EngineError> {
-        self.tools.iter().try_for_each(Tool::validate)?;
+        self.validate_names()?;
+        self.tools.iter().try_for_each(Tool::validate)
+    }
+
+    /// As [`ToolUse::validate`], without a look into the schemas.
+    pub(crate) fn validate_names(&self) -> Result<(), EngineError> {
+        self.tools.iter().try_for_each(Tool::validate_name)?;
         for (index, tool) in self.tools.iter().enumerate() {
             if self.tools[..index].iter().any(|other| other.name == tool.name) {
                 return Err(EngineError::Tool {

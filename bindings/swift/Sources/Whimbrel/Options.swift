@@ -166,7 +166,7 @@ public struct AskOptions: Sendable, Equatable {
     /// The privacy class of the text as far as the app knows it. The default is `.public`. Findings in the text can
     /// only raise it.
     public var privacyClass: PrivacyClass
-    /// The deadline for the whole answer. The default is the policy's.
+    /// The deadline for the whole answer, with tools for each of its rounds. The default is the policy's.
     public var deadline: Duration?
     /// For how long an answer is of use if the question has to wait in the outbox. The default is for ever.
     public var expiresIn: Duration?

@@ -5570,7 +5570,7 @@ public struct AskOptions: Equatable, Hashable {
      */
     public let privacyClass: PrivacyClass?
     /**
-     * The deadline for the whole answer in milliseconds. The default is the policy's.
+     * The deadline for the whole answer in milliseconds, with tools for each of its rounds. The default is the policy's.
      */
     public let deadlineMs: UInt64?
     /**
@@ -5605,7 +5605,7 @@ public struct AskOptions: Equatable, Hashable {
          * raise it.
          */privacyClass: PrivacyClass? = nil,
         /**
-         * The deadline for the whole answer in milliseconds. The default is the policy's.
+         * The deadline for the whole answer in milliseconds, with tools for each of its rounds. The default is the policy's.
          */deadlineMs: UInt64? = nil,
         /**
          * For how long an answer is of use if the question has to wait in the outbox, in milliseconds. The default is for ever.

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use whimbrel_client::Report;
 use whimbrel_client::record::Outcome;
+use whimbrel_client::{CallReport, Report};
 
 use super::figures::Figures;
 use super::{AnswerSource, Completion, report};
@@ -29,6 +29,9 @@ pub(crate) enum Answered<'a> {
         variant: &'a str,
         text: &'a str,
         thinking: Option<&'a str>,
+        /// The tools that were called.
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        calls: &'a [CallReport],
         #[serde(flatten)]
         figures: Figures,
         context_length: u32,
@@ -47,6 +50,7 @@ impl<'a> Answered<'a> {
                 variant: &info.variant,
                 text,
                 thinking,
+                calls: &report.calls,
                 figures: report.into(),
                 context_length,
                 threads: info.threads,

@@ -10,8 +10,8 @@ use crate::error::CliError;
 use crate::mcp::{McpError, McpServers};
 use crate::terminal::{confirm, input, interrupt, style};
 
-/// The most characters of a call's arguments that are shown before it is carried out.
-const SHOWN_CHARACTERS_MAX: usize = 400;
+/// The longest call that a person can be asked about, in characters: all of it is shown.
+const ASKED_CHARACTERS_MAX: usize = 4_000;
 
 /// See the module.
 pub(crate) struct ServedTools {
@@ -69,8 +69,7 @@ impl ServedTools {
     /// # Errors
     /// [`CliError::StandardInput`].
     pub(crate) fn carry_out(&self, call: &PendingCall, raised: &Notify) -> Result<ToolResult, CliError> {
-        let shown: String = call.arguments.chars().take(SHOWN_CHARACTERS_MAX).collect();
-        let shown = format!("{} {}", call.name, shown.replace(char::is_control, " "));
+        let shown = format!("{} {}", call.name, visible(&call.arguments));
         if !call.must_confirm {
             style::note(&format!("[{shown}]"));
         } else if input::is_piped() {
@@ -78,14 +77,20 @@ impl ServedTools {
                 "[{shown}: not allowed; --allow-tools allows calls without asking]"
             ));
             return Ok(ToolResult::Refused);
-        } else if !confirm::ask(&format!("Run {shown}?"))? {
+        } else if shown.chars().count() > ASKED_CHARACTERS_MAX {
+            let name = &call.name;
+            style::note(&format!(
+                "[{name}: not allowed; its arguments are too long to be asked about]"
+            ));
+            return Ok(ToolResult::Refused);
+        } else if !confirm::ask(&format!("Run {shown}?"))? || interrupt::is_raised() {
             return Ok(ToolResult::Refused);
         }
         let called = async {
             tokio::select! {
                 biased;
-                called = self.servers.call(&call.name, &call.arguments) => Some(called),
                 () = raised.notified() => None,
+                called = self.servers.call(&call.name, &call.arguments) => Some(called),
             }
         };
         Ok(match block_on(called) {
@@ -104,4 +109,20 @@ impl ServedTools {
     pub(crate) fn stop(self) {
         block_on(self.servers.stop());
     }
+}
+
+/// A text in which everything is seen: what controls a terminal or the direction of text, or takes no room, as its number.
+fn visible(text: &str) -> String {
+    let is_hidden = |character: char| {
+        let takes_no_room = matches!(
+            character,
+            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+        );
+        character.is_control() || takes_no_room
+    };
+    let shown = text.chars().map(|character| match is_hidden(character) {
+        true => character.escape_unicode().to_string(),
+        false => character.to_string(),
+    });
+    shown.collect()
 }

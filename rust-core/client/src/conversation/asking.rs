@@ -270,8 +270,18 @@ impl Inner {
         // The ledger, and what is kept beside it, stays open until the end of the answer is written.
         let records = begun.under_way.records().ok();
         let draft = self.draft(&question)?;
-        let mut answered = self.ask(&question, begun, None, draft.clone()).await?;
+        let asked = self.ask(&question, begun, None, draft.clone()).await;
         let from = draft.and_then(|draft| draft.end());
+        let mut answered = match asked {
+            Ok(answered) => answered,
+            Err(error) => {
+                // The question was written before a later round failed.
+                if from.is_some() && lock(&self.history).revision() == revision {
+                    self.write(from).await;
+                }
+                return Err(error);
+            }
+        };
         let is_deferred = answered.report.outcome == Outcome::Deferred;
         let enqueued = match self.keeping.as_ref().filter(|_| is_deferred && !has_tools) {
             Some(keeping) => {
@@ -426,15 +436,15 @@ pub(crate) fn take(history: &mut History, question: &Question, answered: &Answer
     history.placeholders = answered.placeholders.clone();
     history.examined(&answered.examined);
     let report = &answered.report;
-    let mut options = question.options.clone();
-    if !report.calls.is_empty() {
-        // What tools gave is not kept, but the answer comes of it.
-        options.class = options.class.max(answered.class);
-    }
+    // What tools gave is not kept, but the answer comes of it.
+    let class = match report.calls.is_empty() {
+        true => question.options.class,
+        false => question.options.class.max(answered.class),
+    };
     let last = Last {
         receipt: report.receipt,
         answered: report.place.clone().filter(|_| answered.kept == Kept::Exchange),
-        ..Last::unanswered(&question.text, &options)
+        ..Last::unanswered(&question.text, &question.options)
     };
     let answer = Message {
         receipt: report.receipt,
@@ -442,7 +452,7 @@ pub(crate) fn take(history: &mut History, question: &Question, answered: &Answer
         ..Message::new(Role::Assistant, answered.text.clone())
     };
     let recipients = answered.recipients.clone();
-    history.keep(last, recipients, answered.kept, answer, question.turn);
+    history.keep(last, (class, recipients), answered.kept, answer, question.turn);
 }
 
 /// What an answer begins with.

@@ -7,6 +7,7 @@ use whimbrel_record::{Place, ReceiptId};
 
 use crate::error::within;
 use crate::request::{AskOptions, Message};
+use crate::tools::ToolOptions;
 use crate::{ClientError, ConversationOptions, HISTORY_BYTES_MAX, MESSAGES_MAX, Role};
 
 /// Whether a question is new, or a retry that replaces the last one.
@@ -152,6 +153,10 @@ impl History {
             && let Some(last) = held.last.as_mut().filter(|_| answer.role == Role::Assistant)
         {
             last.messages = last.messages.saturating_sub(1);
+        }
+        // The functions behind its tools are those of the process that asked.
+        if let Some(last) = &mut held.last {
+            last.options.tools = ToolOptions::default();
         }
         History {
             system: held.system,
@@ -304,11 +309,15 @@ impl History {
 
     /// A question is over. What is kept of it becomes part of the conversation, in place of what stood there when it was asked again.
     /// `recipients` are those of its decision.
-    pub(crate) fn keep(&mut self, last: Last, recipients: Recipients, kept: Kept, answer: Message, turn: Turn) {
-        let handling = Handling {
-            class: last.options.class,
-            recipients,
-        };
+    pub(crate) fn keep(
+        &mut self,
+        last: Last,
+        (class, recipients): (PrivacyClass, Recipients),
+        kept: Kept,
+        answer: Message,
+        turn: Turn,
+    ) {
+        let handling = Handling { class, recipients };
         // Also of a question that is not kept: the app may bring its text back as a message.
         self.strictest.tighten(&handling);
         let before = self.kept(turn);

@@ -268,7 +268,8 @@ impl Draft {
             ..Message::new(Role::Assistant, "")
         };
         let last = Last { receipt, ..last };
-        history.keep(last, recipients.clone(), Kept::Exchange, answer, Turn::Next);
+        let handling = (last.options.class, recipients.clone());
+        history.keep(last, handling, Kept::Exchange, answer, Turn::Next);
         let _writing = lock(&self.keeping.writing);
         let changes = history.changes(None);
         let (id, store) = (self.keeping.id, self.records.store()?);

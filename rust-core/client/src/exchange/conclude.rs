@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use whimbrel_policy::{Conclusion, Confidence, DeviceView, Kept, SetAside, Usage, UsedToday, repetition_ratio};
 use whimbrel_privacy::{ExaminedMessage, PrivacyClass};
-use whimbrel_record::{Outcome, ReceiptId};
+use whimbrel_record::{FinishReason, Outcome, ReceiptId};
 
 use super::run::{Details, Ran};
 use super::{Answered, Job, candidate};
@@ -43,6 +43,7 @@ pub(super) async fn conclude(
     if !conclusion.closing.redacted.is_empty() {
         job.placeholders.note_sent();
     }
+    let finish = conclusion.finish;
     let kept = match conclusion.kept {
         Kept::Exchange if answer.is_empty() => Kept::Nothing,
         kept => kept,
@@ -58,7 +59,11 @@ pub(super) async fn conclude(
         remembering: None,
         examined,
         placeholders: job.placeholders,
-        calls,
+        // Those of an attempt that was stopped or given up do not count.
+        calls: match finish {
+            Some(FinishReason::ToolCalls) => calls,
+            _ => Vec::new(),
+        },
         class,
     })
 }

@@ -126,7 +126,8 @@ pub(super) async fn prepare(services: &Arc<Services>, job: &mut Job) -> Result<P
 }
 
 /// What would be decided about a request now.
-pub(crate) async fn explain(services: &Arc<Services>, request: Request) -> Result<Explanation, ClientError> {
+pub(crate) async fn explain(services: &Arc<Services>, mut request: Request) -> Result<Explanation, ClientError> {
+    request.options.generation.tools = request.options.tools.told();
     let offered = services.places.offered().await;
     let explanation = services.blocking(move |services| {
         let snapshot = services.rules()?.snapshot(services.clock.now_ms());

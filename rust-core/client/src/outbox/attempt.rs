@@ -82,7 +82,8 @@ impl Concluded {
         }
         let last = Last::unanswered(&self.question.text, &self.question.options);
         let nothing = Message::new(Role::Assistant, "");
-        history.keep(last, Recipients::nobody(), Kept::Question, nothing, Turn::Next);
+        let handling = (last.options.class, Recipients::nobody());
+        history.keep(last, handling, Kept::Question, nothing, Turn::Next);
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn told(tools: &ToolUse) -> Told {
             |call| with_plain_breaks(&json_on_one_line(&call)),
         );
         texts.push((Speaker::Call, call));
+        can_leave &= !serde_json::from_str(&step.result).is_ok_and(|result| has_backslash(&result));
         texts.push((Speaker::Tool, step.result.clone()));
     }
     let listed: Option<Value> = tools.tools.iter().map(listed).collect();
@@ -64,6 +65,18 @@ fn without_escapes(value: Value) -> Option<Value> {
         }
         value => value,
     })
+}
+
+/// Whether a text in JSON has a backslash: what it hides is behind escapes within escapes.
+fn has_backslash(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\\'),
+        Value::Array(values) => values.iter().any(has_backslash),
+        Value::Object(keys) => keys
+            .iter()
+            .any(|(key, value)| key.contains('\\') || has_backslash(value)),
+        _ => false,
+    }
 }
 
 /// A text that JSON writes without escapes but those of line breaks. None for one with a backslash or another control character: what is written

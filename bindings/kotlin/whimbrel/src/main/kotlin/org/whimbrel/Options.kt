@@ -151,7 +151,7 @@ public sealed interface Form {
  * @property task the app's name for the kind of work, used by rules and learning.
  * @property privacyClass the privacy class of the text as far as the app knows it. The default is `PUBLIC`. Findings in
  *   the text can only raise it.
- * @property deadline the deadline for the whole answer. The default is the policy's.
+ * @property deadline the deadline for the whole answer, with tools for each of its rounds. The default is the policy's.
  * @property expiresIn for how long an answer is of use if the question has to wait in the outbox. The default is for
  *   ever.
  * @property needs what the answer needs beyond text.

@@ -10105,7 +10105,7 @@ data class AskOptions (
     val `privacyClass`: PrivacyClass? = null
     ,
     /**
-     * The deadline for the whole answer in milliseconds. The default is the policy's.
+     * The deadline for the whole answer in milliseconds, with tools for each of its rounds. The default is the policy's.
      */
     val `deadlineMs`: kotlin.ULong? = null
     ,
