@@ -2,39 +2,9 @@
 //! reports readings, and [`DeviceState::view`] says which of them are still valid at a given time.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+pub use whimbrel_record::Thermal;
 
 use crate::limits::READING_AGE_MS_MAX;
-
-/// How hot the device is, in the four levels of iOS. Android's seven levels map onto them: none and light are `nominal`, moderate is
-/// `fair`, severe is `serious`, and the rest are `critical`.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Thermal {
-    /// No restrictions.
-    Nominal,
-    /// Warm: defer work that can wait.
-    Fair,
-    /// Hot: the system throttles the processor.
-    Serious,
-    /// Too hot: the system stops what it can.
-    Critical,
-}
-
-impl Thermal {
-    /// Every level, coolest first.
-    pub const ALL: [Thermal; 4] = [Thermal::Nominal, Thermal::Fair, Thermal::Serious, Thermal::Critical];
-
-    /// The name in policies and JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Thermal::Nominal => "nominal",
-            Thermal::Fair => "fair",
-            Thermal::Serious => "serious",
-            Thermal::Critical => "critical",
-        }
-    }
-}
 
 /// The network that a request would use.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]

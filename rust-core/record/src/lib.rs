@@ -11,6 +11,7 @@ mod error;
 mod export;
 mod feedback;
 mod label;
+mod measured;
 mod place;
 mod problem;
 mod receipt;
@@ -23,6 +24,7 @@ pub use error::{RecordError, limit};
 pub use export::{EXPORT_FORMAT, ExportReport, ExportWriter, ExportedEntry, verify_export};
 pub use feedback::{Feedback, Signal};
 pub use label::{LABEL_BYTES_MAX, Label, LabelError};
+pub use measured::{DeviceClass, Measured, Thermal};
 pub use place::{Host, Place, PlaceKind, TrustClass};
 pub use problem::{LedgerReport, Problem};
 pub use receipt::{

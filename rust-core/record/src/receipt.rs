@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use whimbrel_privacy::{FindingKind, PrivacyClass, Release};
 
 use crate::error::limit;
-use crate::{AttemptEnd, Code, Feedback, FinishReason, Label, Outcome, Place, PlaceKind, RecordError};
+use crate::{AttemptEnd, Code, Feedback, FinishReason, Label, Measured, Outcome, Place, PlaceKind, RecordError};
 
 /// The newest version of the fields of [`Intent`] and [`Closing`]. Each entry is stored with the oldest version that has its fields.
-pub const RECEIPT_FORMAT: u32 = 5;
-/// The version without [`Closing::calls`].
+pub const RECEIPT_FORMAT: u32 = 6;
+/// The version without [`Closing::measured`].
+const FIFTH_FORMAT: u32 = 5;
+/// The version without [`Closing::calls`] too.
 const FOURTH_FORMAT: u32 = 4;
 /// The version without [`Closing::answered_before`] too.
 const THIRD_FORMAT: u32 = 3;
@@ -206,6 +208,9 @@ pub struct Closing {
     /// Since format 5.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub calls: BTreeMap<Label, u32>,
+    /// What it took, in parts. Since format 6.
+    #[serde(default, skip_serializing_if = "Measured::is_empty")]
+    pub measured: Measured,
 }
 
 /// A receipt as the ledger shows it: what was planned, how it went, and its position in the ledger.
@@ -324,14 +329,17 @@ impl Closing {
             repeated: BTreeMap::new(),
             answered_before: None,
             calls: BTreeMap::new(),
+            measured: Measured::default(),
         }
     }
 
     /// The format version that is stored with it.
     #[must_use]
     pub fn format(&self) -> u32 {
-        if !self.calls.is_empty() {
+        if !self.measured.is_empty() {
             RECEIPT_FORMAT
+        } else if !self.calls.is_empty() {
+            FIFTH_FORMAT
         } else if self.answered_before.is_some() {
             FOURTH_FORMAT
         } else if !self.repeated.is_empty() {
